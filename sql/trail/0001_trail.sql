@@ -1,0 +1,162 @@
+-- The trail: entries, the dictionaries they refer to, and the checkpoint that says how far they go.
+-- Layout and sizes follow measurements on 10 million entries (src/DECISIONS.md, 2 to 5).
+
+create schema trail;
+comment on schema trail is 'Waltrail: the audit trail. Never publish this schema: the trail would audit itself.';
+
+-- ---------------------------------------------------------------- checkpoint
+
+create table trail.checkpoint (
+  source            text primary key,            -- source.name of the YAML; a trail holds one source
+  system_identifier text not null,               -- of the source cluster (IDENTIFY_SYSTEM)
+  timeline          int4 not null,
+  slot              text not null,
+  start_lsn         pg_lsn not null,             -- consistent point of the slot: the trail begins here
+  end_lsn           pg_lsn not null,             -- end of the last source transaction that is in the trail
+  next_id           int8 not null,               -- id of the next entry
+  entries           int8 not null default 0,     -- stored since the trail began
+  last_committed_at timestamptz,                 -- commit time of the last stored source transaction
+  updated_at        timestamptz not null default clock_timestamp(),
+  check (end_lsn >= start_lsn)
+) with (fillfactor = 50);                        -- updated at every commit: leave room for HOT updates
+create unique index checkpoint_one_source on trail.checkpoint ((true));
+comment on table trail.checkpoint is 'How far the trail goes. Advanced only by trail.advance, in the transaction that stores the entries.';
+
+-- An entry id is (day << 32) + n: day counts from 2026-01-01 UTC and is the day of storing, n is dense from 0 in commit order.
+-- So ids grow in commit order, a day is one partition that can be made ahead, and (id >> 14) numbers chunks of 16,384 entries.
+create table trail.day (
+  day     int4 primary key,                      -- days since 2026-01-01 UTC
+  entries int8 not null check (entries >= 0)     -- ids of that day are dense below this; the running day is not in here
+);
+comment on table trail.day is 'Finished days that have entries. The running day is (checkpoint.next_id >> 32).';
+
+-- ---------------------------------------------------------------- dictionaries
+
+create table trail.modifier (
+  id   int4 primary key,                         -- 0: nobody found
+  key  text,                                     -- the modifier column's value, or what a logical message said
+  name text not null,                            -- as of the change: a rename makes a new row with the same key
+  kind text not null check (kind in ('agent', 'bot', 'system')),
+  check (id = 0 or key is not null)
+);
+create index modifier_key on trail.modifier (key);
+insert into trail.modifier values (0, null, 'System', 'system');
+comment on table trail.modifier is 'Who made changes, one row for each key, name and kind ever seen.';
+
+create table trail.action (
+  id   int2 primary key,
+  name text not null unique
+);
+comment on table trail.action is 'Action categories.';
+
+create table trail.entity_type (
+  id   int2 primary key,
+  name text not null unique
+);
+comment on table trail.entity_type is 'Entity types, in the administrator''s words.';
+
+create table trail.tenant (
+  id   int4 primary key check (id > 0),          -- 0 in trail.entry: no tenant
+  name text not null unique
+);
+comment on table trail.tenant is 'Tenants, as the tracked tables'' tenant columns print them.';
+
+create table trail.relation (
+  id          int4 primary key,
+  schema_name text not null,
+  table_name  text not null,
+  -- [{"name": "status", "type": 23, "values": {"1": "online"}}, ...] in the order of the relation message;
+  -- "type" is the type's OID, "values" the YAML's words for stored values. Values refer to columns by this order.
+  columns     jsonb not null,
+  created_at  timestamptz not null default clock_timestamp()
+);
+comment on table trail.relation is 'Versions of tracked tables: a new row whenever the relation message or its tracking changes.';
+
+create table trail.lookup (
+  table_name text not null,                      -- schema.table of the source
+  key        text not null,
+  name       text not null,
+  kind       text check (kind in ('agent', 'bot', 'system')),   -- modifiers only
+  primary key (table_name, key)
+);
+comment on table trail.lookup is 'Current names of modifiers and labels as of the checkpoint, followed in the stream.';
+
+-- ---------------------------------------------------------------- entries
+
+create table trail.entry (
+  id             int8 not null,
+  committed_at   timestamptz not null,           -- the source transaction's commit time
+  commit_lsn     pg_lsn not null,                -- with seq: the identity of the change
+  seq            int4 not null,                  -- index of the change in its transaction
+  xid            xid not null,                   -- of the source; wraps
+  modifier_id    int4 not null,
+  relation_id    int4 not null,
+  tenant_id      int4 not null,                  -- 0: none
+  entity_type_id int2 not null,
+  action_id      int2 not null,
+  operation      "char" not null,                -- i insert, u update, d delete, t truncate
+  rung           "char" not null,                -- m message, c column, s session, - nobody found
+  entity_id      text collate "C",
+  entity_name    text,
+  columns        text collate "C",               -- which columns the values are of; null: all of the relation version
+  previous       text,                           -- values before, encoded (src/trail/values.ts); null for an insert
+  updated        text,                           -- values after; null for a delete
+  extra          text,                           -- json: {"context": …, "labels": …}; null mostly
+  check (operation in ('i', 'u', 'd', 't')),
+  check (operation <> 'i' or previous is null),
+  check (operation <> 'd' or updated is null)
+) partition by range (id);
+comment on table trail.entry is 'The audit entries, in commit order. Insert only.';
+
+-- Uniqueness of id and of (commit_lsn, seq) rests on the fence in trail.advance, which lets one writer continue from one
+-- position exactly once; a primary key would add 23 bytes and 2.4 us to every entry and protect against nothing else.
+-- Each filter leads with the chunk so that inserts always land at the right edge of every index. The chunk is spelled in
+-- different ways on purpose: the spelling in a query chooses the index (the planner otherwise picks the wrong one).
+create index entry_id       on trail.entry using brin (id) with (pages_per_range = 32);                    -- one entry, ranges
+create index entry_modifier on trail.entry (((id >> 14)::int4), modifier_id, entity_type_id, action_id);   -- modifier alone or with others
+create index entry_type     on trail.entry (((id / 16384)::int4), entity_type_id, action_id);              -- type, action
+create index entry_entity   on trail.entry (((id >> 14)::int4), ((hashtextextended(entity_id, entity_type_id) >> 32)::int4)); -- one entity
+create index entry_tenant   on trail.entry (((id >> 14)::int4), tenant_id) where tenant_id <> 0;           -- free of cost without tenants
+
+-- ---------------------------------------------------------------- rollups
+
+create table trail.block (
+  block              int4 primary key,           -- id >> 16: 65,536 entries, 4 chunks
+  entries            int4 not null,
+  first_committed_at timestamptz not null,       -- least and greatest: commit times may go backwards
+  last_committed_at  timestamptz not null,
+  modifiers          int4[] not null,            -- sorted, with their counts beside
+  modifier_counts    int4[] not null,
+  entity_types       int4[] not null,
+  entity_type_counts int4[] not null,
+  actions            int4[] not null,
+  action_counts      int4[] not null,
+  tenants            int4[] not null,
+  tenant_counts      int4[] not null
+);
+comment on table trail.block is 'Summary of full blocks (and of the last block of a finished day): skips blocks in queries, serves facets. Derived; may be rebuilt.';
+
+-- ---------------------------------------------------------------- the fence
+
+create function trail.advance(
+  p_source text, p_from_lsn pg_lsn, p_from_id int8, p_to_lsn pg_lsn, p_to_id int8, p_entries int8, p_committed_at timestamptz
+) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_from_day int4 := (p_from_id >> 32)::int4;
+begin
+  if p_to_id < p_from_id or p_to_lsn < p_from_lsn then
+    raise exception 'the checkpoint cannot go backwards (% to %)', p_from_lsn, p_to_lsn using errcode = 'WT002';
+  end if;
+  update trail.checkpoint
+     set end_lsn = p_to_lsn, next_id = p_to_id, entries = entries + p_entries,
+         last_committed_at = coalesce(p_committed_at, last_committed_at), updated_at = clock_timestamp()
+   where source = p_source and end_lsn = p_from_lsn and next_id = p_from_id;
+  if not found then
+    raise exception 'another writer moved the checkpoint of source % (expected %)', p_source, p_from_lsn using errcode = 'WT001';
+  end if;
+  if (p_to_id >> 32)::int4 <> v_from_day and (p_from_id & 4294967295) > 0 then
+    insert into trail.day (day, entries) values (v_from_day, p_from_id & 4294967295);
+  end if;
+end $$;
+comment on function trail.advance is 'Moves the checkpoint from exactly the expected position, or raises WT001. Called in the transaction that stores the entries. A batch never spans days: its entries have the day of p_to_id.';

@@ -1,0 +1,21 @@
+/** What capture is doing, for `GET /v1/status`, `/readyz` and `/metrics`. */
+export interface CaptureStatus {
+  /** `standby`: another daemon captures; `stopped`: an operator is needed, see `error`. */
+  readonly state: 'starting' | 'standby' | 'streaming' | 'reconnecting' | 'stopped';
+  readonly source: string;
+  readonly slot: string;
+  /** End of the last transaction that is durable in the trail; null before the first connection. */
+  readonly checkpointLsn: string | null;
+  /** Last WAL position the source reported. */
+  readonly sourceLsn: string | null;
+  /** Bytes of WAL between the two. */
+  readonly lagBytes: number | null;
+  /** Commit time of the last stored transaction to its visibility in the trail, of the last batch. */
+  readonly latencyMs: number | null;
+  readonly transactions: number;
+  readonly changes: number;
+  readonly entries: number;
+  /** Updates of nothing but ignored columns. */
+  readonly ignored: number;
+  readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
+}

@@ -1,0 +1,78 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { WaltrailError } from './errors.js';
+
+/** What one process does. By default it does everything. */
+export const ROLES = ['capture', 'api', 'exports'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Settings {
+  /** The tracked database. Undefined together with `trailUrl`: the embedded PostgreSQL is started. */
+  readonly sourceUrl: string | undefined;
+  readonly trailUrl: string | undefined;
+  /** The queue's Redis; undefined: BullMQ runs on the trail's PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Absolute path of the YAML. */
+  readonly configFile: string;
+  /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
+  readonly dataDir: string;
+  readonly exportDir: string;
+  readonly logLevel: string;
+  /** For `${NAME}` in the YAML; nothing else may look into it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const empty = (value: unknown): unknown => (value === '' ? undefined : value);
+const postgresUrl = z.preprocess(
+  empty,
+  z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL').optional(),
+);
+
+const Environment = z.object({
+  WALTRAIL_SOURCE_URL: postgresUrl,
+  WALTRAIL_TRAIL_URL: postgresUrl,
+  REDIS_URL: z.preprocess(empty, z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL').optional()),
+  WALTRAIL_HOST: z.preprocess(empty, z.string().default('127.0.0.1')),
+  WALTRAIL_PORT: z.preprocess(empty, z.coerce.number('must be a port number').int().min(0).max(65535).default(8080)),
+  WALTRAIL_CONFIG: z.preprocess(empty, z.string().default('config/waltrail.yaml')),
+  WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
+  WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
+  WALTRAIL_LOG_LEVEL: z.preprocess(
+    empty,
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  ),
+});
+
+/**
+ * The settings of this process, from its environment. Throws SETTINGS_INVALID that names the variable,
+ * never its value: a URL holds a password.
+ */
+export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new WaltrailError('SETTINGS_INVALID', `${issue.path.join('.')}: ${issue.message}`);
+  }
+  const env = parsed.data;
+  if ((env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {
+    const missing = env.WALTRAIL_SOURCE_URL === undefined ? 'WALTRAIL_SOURCE_URL' : 'WALTRAIL_TRAIL_URL';
+    throw new WaltrailError('SETTINGS_INVALID', `${missing} is not set, but its partner is.`, {
+      remedy: 'Set both WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL, or neither to use the embedded PostgreSQL.',
+    });
+  }
+  const dataDir = path.resolve(env.WALTRAIL_DATA_DIR);
+  return {
+    sourceUrl: env.WALTRAIL_SOURCE_URL,
+    trailUrl: env.WALTRAIL_TRAIL_URL,
+    redisUrl: env.REDIS_URL,
+    host: env.WALTRAIL_HOST,
+    port: env.WALTRAIL_PORT,
+    configFile: path.resolve(env.WALTRAIL_CONFIG),
+    dataDir,
+    exportDir: env.WALTRAIL_EXPORT_DIR === undefined ? path.join(dataDir, 'exports') : path.resolve(env.WALTRAIL_EXPORT_DIR),
+    logLevel: env.WALTRAIL_LOG_LEVEL,
+    environment,
+  };
+}

@@ -1,0 +1,75 @@
+/** What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it. */
+export interface TrackingConfig {
+  readonly source: { readonly name: string; readonly url: string; readonly slot: string; readonly publication: string };
+  readonly trail: { readonly url: string; readonly retentionDays: number | null };
+  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
+  readonly modifiers: ModifiersRule | null;
+  /** Rules for every table, in order; the first that matches a column wins. */
+  readonly redact: readonly RedactRule[];
+  /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
+  readonly tables: readonly TableRule[];
+  /** Patterns of tables that are never tracked. */
+  readonly exclude: readonly string[];
+}
+
+export type Kind = 'agent' | 'bot' | 'system';
+export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
+/** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
+export type Scalar = string | number | boolean | null;
+
+/** `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces. */
+export type Template = readonly TemplatePart[];
+export type TemplatePart = { readonly text: string } | { readonly column: string };
+
+export interface LabelRule {
+  /** `schema.table` that holds the words. */
+  readonly table: string;
+  readonly key: string;
+  readonly name: Template;
+}
+
+export interface ModifiersRule extends LabelRule {
+  /** Which modifiers are bots or the system: value of `column` to kind. Others are agents. */
+  readonly kind: { readonly column: string; readonly bot: readonly Scalar[]; readonly system: readonly Scalar[] } | null;
+}
+
+export type RedactWith = { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
+
+export interface RedactRule {
+  /** Column names with `*` as wildcard, case-insensitive. */
+  readonly columns: readonly string[];
+  /** Table patterns (`schema.table`, `*`); null: every table. */
+  readonly tables: readonly string[] | null;
+  readonly with: RedactWith;
+}
+
+export interface ActionRule {
+  readonly on: readonly Operation[];
+  /** Columns of which at least one must differ (update only). Null: no condition. */
+  readonly changed: readonly string[] | null;
+  /** Conditions on the one `changed` column's value before and after. Undefined: no condition; null: SQL null. */
+  readonly from: Scalar | undefined;
+  readonly to: Scalar | undefined;
+  /** Columns of the row (after the change; before it for a delete) and the values of which one must match. */
+  readonly when: ReadonlyMap<string, readonly Scalar[]>;
+  readonly action: string;
+}
+
+export interface TableRule {
+  /** `schema.table`, or a pattern with `*`. */
+  readonly pattern: string;
+  readonly entity: string;
+  /** Null: the entity id serves as name. */
+  readonly name: Template | null;
+  /** Columns of the entity id; null: the primary key. */
+  readonly id: readonly string[] | null;
+  readonly modifier: string | null;
+  readonly tenant: string | null;
+  /** An update of nothing but these makes no entry; they are left out of others' differences. */
+  readonly ignore: readonly string[];
+  readonly labels: ReadonlyMap<string, LabelRule>;
+  /** Column to (stored value as text to word). */
+  readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** The first that matches names the action; else insert is add, update edit, delete and truncate delete. */
+  readonly actions: readonly ActionRule[];
+}

@@ -1,0 +1,93 @@
+import type { Kind, Operation } from '../tracking/rules.js';
+
+/** How the modifier was found: the attribution ladder of the design, best first. */
+export type Rung = 'message' | 'column' | 'session' | 'system';
+
+/**
+ * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are JSON
+ * values with exactly this text, text and everything else are strings; `null` has no text.
+ */
+export interface Value {
+  readonly kind: 'null' | 'boolean' | 'number' | 'json' | 'text';
+  readonly text: string;
+  /** The administrator's word for it (`labels` and `values` of the YAML), as of the change. */
+  readonly label?: string;
+}
+
+/** Column name to value, in the table's column order. */
+export type Values = ReadonlyMap<string, Value>;
+
+/** One stored audit record as read back from the trail. `json.ts` prints it for the API. */
+export interface Entry {
+  /** Opaque, grows in commit order. */
+  readonly id: string;
+  /** ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. */
+  readonly committedAt: string;
+  readonly modifier: { readonly key: string | null; readonly name: string; readonly kind: Kind; readonly rung: Rung };
+  readonly action: string;
+  readonly entity: { readonly type: string; readonly name: string | null; readonly id: string | null };
+  readonly tenant: string | null;
+  /** Null for an insert. */
+  readonly previous: Values | null;
+  /** Null for a delete. */
+  readonly updated: Values | null;
+  /** Columns whose value before or after was not sent by the source: neither null nor unchanged, unknown. */
+  readonly unknown: readonly string[];
+  readonly table: string;
+  readonly operation: Operation;
+  readonly transaction: { readonly xid: string; readonly commitLsn: string; readonly seq: number };
+  /** What a logical message carried in `context`, as JSON text; null without one. */
+  readonly context: string | null;
+}
+
+/** What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean "and". */
+export interface EntryFilter {
+  /** Modifier keys; `unattributed` stands for the entries whose modifier nobody knows. */
+  readonly modifiers?: readonly string[];
+  readonly actions?: readonly string[];
+  readonly entityTypes?: readonly string[];
+  /** Entity id, exactly. */
+  readonly entity?: string;
+  readonly tenant?: string;
+  /** Text contained, ignoring case, in entity name, entity id or a value. */
+  readonly q?: string;
+  /** Half-open range of commit time `[from, to)`, RFC 3339 instants. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export const UNATTRIBUTED = 'unattributed';
+
+export interface EntryPage {
+  readonly items: readonly Entry[];
+  /** Opaque cursor of the next page; null at the end. */
+  readonly next: string | null;
+}
+
+export interface Facet {
+  /** What the filter takes. */
+  readonly value: string;
+  readonly name: string;
+  /** Modifiers only. */
+  readonly kind?: Kind;
+  readonly count: number;
+}
+
+/** Counts in the range for every value of a dimension, most first. */
+export interface Facets {
+  readonly modifiers: readonly Facet[];
+  readonly actions: readonly Facet[];
+  readonly entityTypes: readonly Facet[];
+  readonly tenants: readonly Facet[];
+}
+
+/** How far the trail goes right now. */
+export interface TrailHead {
+  readonly source: string;
+  readonly startLsn: string;
+  readonly endLsn: string;
+  /** Id the next entry will have: every visible entry is below it. */
+  readonly nextId: string;
+  readonly entries: number;
+  readonly lastCommittedAt: string | null;
+}

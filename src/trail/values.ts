@@ -1,0 +1,56 @@
+/**
+ * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the readers.
+ *
+ * `previous` and `updated` are the values of the same columns, each followed by a field separator (0x1F), so a search
+ * for a value's text meets no quotes, keys or escapes. `columns` says which columns: for column index i of the relation
+ * version the character U+0021 + i, or null for all columns in order. A field is PostgreSQL's text of the value with
+ * two bytes escaped, or one of the marks:
+ *
+ *   ESC N   SQL null
+ *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown
+ *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8
+ *   ESC [   stands for the byte 0x1B inside a value
+ *   ESC _   stands for the byte 0x1F inside a value
+ */
+export const SEPARATOR = 0x1f;
+export const ESCAPE = 0x1b;
+export const MARK_NULL = 0x4e;
+export const MARK_UNKNOWN = 0x55;
+export const MARK_BYTES = 0x58;
+export const ESCAPED_ESCAPE = 0x5b;
+export const ESCAPED_SEPARATOR = 0x5f;
+/** Code point of column index 0 in `columns`. */
+export const FIRST_COLUMN = 0x21;
+
+/** A decoded field. `bytes` is hexadecimal text of a value that is not UTF-8. */
+export type StoredValue =
+  | { readonly is: 'text'; readonly text: string }
+  | { readonly is: 'bytes'; readonly text: string }
+  | { readonly is: 'null' }
+  | { readonly is: 'unknown' };
+
+/** The fields of `previous` or `updated`, in the order of `columns`. */
+export function decodeFields(stored: string): StoredValue[] {
+  const fields: StoredValue[] = [];
+  let start = 0;
+  for (;;) {
+    const end = stored.indexOf('\x1f', start);
+    if (end < 0) return fields;
+    fields.push(decodeField(stored.slice(start, end)));
+    start = end + 1;
+  }
+}
+
+/** Column indexes that the text of `trail.entry.columns` names; null there means the first `count` columns. */
+export function decodeColumns(columns: string | null, count: number): number[] {
+  if (columns === null) return Array.from({ length: count }, (_, index) => index);
+  return Array.from(columns, (character) => character.codePointAt(0)! - FIRST_COLUMN);
+}
+
+function decodeField(field: string): StoredValue {
+  if (!field.includes('\x1b')) return { is: 'text', text: field };
+  if (field === '\x1bN') return { is: 'null' };
+  if (field === '\x1bU') return { is: 'unknown' };
+  if (field.startsWith('\x1bX')) return { is: 'bytes', text: field.slice(2) };
+  return { is: 'text', text: field.replace(/\x1b([[_])/g, (_, mark) => (mark === '[' ? '\x1b' : '\x1f')) };
+}
