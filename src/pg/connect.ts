@@ -1,0 +1,68 @@
+import pg from 'pg';
+import { WaltrailError } from '../errors.js';
+
+export interface ConnectOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity, prefixed with `waltrail `. */
+  readonly purpose: string;
+  /** `set role` on every connection: least privilege for what this connection does. */
+  readonly role?: string;
+  readonly statementTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A connected client; the caller ends it. Throws PG_UNREACHABLE or PG_REFUSED, which name host and database only. */
+export async function connect(options: ConnectOptions): Promise<pg.Client> {
+  const client = new pg.Client(clientConfig(options));
+  // Without a listener an idle connection that breaks would end the process; the next query reports it anyway.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw connectError(options.url, error);
+  }
+  return client;
+}
+
+/** A pool whose connections are made as by {@link connect}. `max` connections; the caller ends it. */
+export function createPool(options: ConnectOptions & { readonly max: number }): pg.Pool {
+  const pool = new pg.Pool({ ...clientConfig(options), max: options.max, idleTimeoutMillis: 30_000 });
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** `host:port/database` of a URL: what an error or a log line may say of it. */
+export function describeUrl(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url);
+    return `${hostname}:${port || '5432'}${pathname}`;
+  } catch {
+    return 'the given URL';
+  }
+}
+
+/** Translates a failed connection attempt: SQLSTATE classes 28 and 3D are a refusal, all else means not reachable. */
+export function connectError(url: string, error: unknown): WaltrailError {
+  const sqlState = (error as { code?: unknown }).code;
+  const refused = typeof sqlState === 'string' && /^(28|3D|42)/.test(sqlState);
+  return new WaltrailError(
+    refused ? 'PG_REFUSED' : 'PG_UNREACHABLE',
+    `${describeUrl(url)} ${refused ? 'refused the connection' : 'cannot be reached'} (${String(sqlState ?? 'no answer')}).`,
+    { cause: error },
+  );
+}
+
+function clientConfig(options: ConnectOptions): pg.ClientConfig {
+  const parameters = [
+    ...(options.role === undefined ? [] : [`-c role=${options.role}`]),
+    ...(options.statementTimeoutMs === undefined ? [] : [`-c statement_timeout=${options.statementTimeoutMs}`]),
+  ].join(' ');
+  return {
+    connectionString: options.url,
+    application_name: `waltrail ${options.purpose}`,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    ...(parameters === '' ? {} : { options: parameters }),
+  };
+}
