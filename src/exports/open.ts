@@ -1,0 +1,50 @@
+import type { Log } from '../log.js';
+import { createPool } from '../pg/connect.js';
+import { TrailReader } from '../trail/read.js';
+import { Exports } from './exports.js';
+import { ExportFiles } from './files.js';
+import { openQueue } from './queue.js';
+import { ExportStore } from './store.js';
+
+/** What exports need of the settings and of the YAML, as those types hold it. */
+export interface ExportSettings {
+  readonly redisUrl: string | undefined;
+  readonly exportDir: string;
+  readonly logLevel: string;
+}
+export interface ExportConfig {
+  readonly source: { readonly name: string };
+  readonly trail: { readonly url: string };
+}
+
+/** {@link Exports} with a pool and a queue of its own, for the API role; `close` ends both. */
+export async function openExports(options: {
+  readonly settings: ExportSettings;
+  readonly config: ExportConfig;
+  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  readonly log: Log;
+}): Promise<{ exports: Exports; close(): Promise<void> }> {
+  const { settings, config, log } = options;
+  const queue = await openQueue({
+    trailUrl: config.trail.url,
+    redisUrl: settings.redisUrl,
+    source: config.source.name,
+    log,
+  });
+  const pool = createPool({ url: config.trail.url, purpose: 'exports', max: 3 });
+  const exports = new Exports({
+    store: new ExportStore({ pool }),
+    files: new ExportFiles({ directory: settings.exportDir }),
+    queue,
+    reader: new TrailReader({ pool }),
+    reports: options.reports,
+    log,
+  });
+  return {
+    exports,
+    async close() {
+      await queue.close();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { TimeRange } from '../trail/range.js';
+import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
+import type { ExportFilters, ExportFormat } from './request.js';
+
+export interface NewExport {
+  readonly requester: Requester;
+  readonly format: ExportFormat;
+  readonly filters: ExportFilters;
+  readonly range: TimeRange;
+  readonly timezone: string;
+  readonly idempotencyKey: string | null;
+  readonly requestDigest: Buffer;
+  readonly belowId: string;
+  readonly trailLsn: string;
+}
+
+export interface FinishedFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly entries: number;
+  /** Least and greatest commit LSN of the entries; null without entries. */
+  readonly firstLsn: string | null;
+  readonly lastLsn: string | null;
+}
+
+const LIST_LIMIT = 200;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const instant = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+const RANGE = /* sql */ `jsonb_build_object('from', ${instant('range_from')}, 'to', ${instant('range_to')}) as range`;
+
+// Counts of entries stay far below 2^53, so they may be numbers.
+const VIEW = /* sql */ `id, state, format, filters, timezone, error, requested_by as "requestedBy", ${RANGE},
+  jsonb_build_object('done', done, 'total', total) as progress,
+  ${instant('created_at')} as "createdAt", ${instant('finished_at')} as "finishedAt", ${instant('expires_at')} as "expiresAt",
+  case when state = 'ready' then jsonb_build_object('name', file_name, 'bytes', file_bytes, 'sha256', file_sha256) end as file`;
+
+const ORDER = /* sql */ `id, claim, attempts, format, filters, timezone, tenant, requested_by as "requestedBy", ${RANGE},
+  ${instant('created_at')} as "createdAt", below_id::text as "belowId", trail_lsn::text as "trailLsn"`;
+
+/** Only what this requester may know of: an export of somebody else or of another tenant is "not found". */
+const VISIBLE = /* sql */ `(token_id = $1 or $2) and ($3::text is null or tenant = $3)`;
+const visibility = (requester: Requester): unknown[] => [
+  requester.tokenId,
+  requester.role === 'admin',
+  requester.tenant,
+];
+
+/**
+ * The rows of `trail.export`: the truth about every export, whatever the queue says. A run may write a row only under the
+ * claim it took; taking the claim over, cancelling and deleting are therefore one and the same to it: its write hits nothing.
+ */
+export class ExportStore {
+  readonly #pool: pg.Pool;
+
+  constructor(options: { readonly pool: pg.Pool }) {
+    this.#pool = options.pool;
+  }
+
+  /** Inserts, or returns the row this requester's idempotency key already has with whether its request was the same. */
+  async insert(request: NewExport): Promise<{ view: ExportView; created: boolean; sameRequest: boolean }> {
+    const inserted = await this.#pool.query<ExportView>(
+      /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
+                                          idempotency_key, request_sha256, below_id, trail_lsn)
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                on conflict (token_id, idempotency_key) where idempotency_key is not null do nothing
+                returning ${VIEW}`,
+      [
+        randomUUID(),
+        request.format,
+        request.filters,
+        request.range.from,
+        request.range.to,
+        request.timezone,
+        request.requester.tenant,
+        request.requester.name,
+        request.requester.tokenId,
+        request.idempotencyKey,
+        request.requestDigest,
+        request.belowId,
+        request.trailLsn,
+      ],
+    );
+    if (inserted.rows[0]) return { view: inserted.rows[0], created: true, sameRequest: true };
+    const { rows } = await this.#pool.query<ExportView & { same: boolean }>(
+      /* sql */ `select request_sha256 = $3 as same, ${VIEW} from trail.export where token_id = $1 and idempotency_key = $2`,
+      [request.requester.tokenId, request.idempotencyKey, request.requestDigest],
+    );
+    // Deleted between the two statements: the key is free again.
+    if (!rows[0]) return this.insert(request);
+    const { same, ...view } = rows[0];
+    return { view, created: false, sameRequest: same };
+  }
+
+  /** Newest first, at most 200. */
+  async list(requester: Requester): Promise<ExportView[]> {
+    const { rows } = await this.#pool.query<ExportView>(
+      /* sql */ `select ${VIEW} from trail.export where ${VISIBLE} order by created_at desc, id limit ${LIST_LIMIT}`,
+      visibility(requester),
+    );
+    return rows;
+  }
+
+  async find(id: string, requester: Requester): Promise<ExportView | undefined> {
+    if (!UUID.test(id)) return undefined;
+    const { rows } = await this.#pool.query<ExportView>(
+      /* sql */ `select ${VIEW} from trail.export where ${VISIBLE} and id = $4`,
+      [...visibility(requester), id],
+    );
+    return rows[0];
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#pool.query(/* sql */ `delete from trail.export where id = $1`, [id]);
+  }
+
+  /** Ids of queued and running exports, oldest first. */
+  async unfinished(): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ id: string }>(
+      /* sql */ `select id from trail.export where state in ('queued', 'running') order by created_at`,
+    );
+    return rows.map((row) => row.id);
+  }
+
+  /** Marks what has expired and returns it, for its files to be deleted. */
+  async expire(): Promise<{ id: string; format: ExportFormat }[]> {
+    const { rows } = await this.#pool.query<{
+      id: string;
+      format: ExportFormat;
+    }>(/* sql */ `update trail.export set state = 'expired' where state = 'ready' and expires_at <= clock_timestamp()
+                returning id, format`);
+    return rows;
+  }
+
+  /** Of these ids, those whose export still has or will have a file. */
+  async live(ids: readonly string[]): Promise<Set<string>> {
+    const { rows } = await this.#pool.query<{ id: string }>(
+      /* sql */ `select id from trail.export where id = any($1) and state in ('queued', 'running', 'ready')`,
+      [ids],
+    );
+    return new Set(rows.map((row) => row.id));
+  }
+
+  /**
+   * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next write.
+   * Undefined when there is nothing to do: the job came twice, or the export was removed.
+   */
+  async claim(id: string): Promise<ExportOrder | undefined> {
+    const { rows } = await this.#pool.query<ExportOrder>(
+      /* sql */ `update trail.export
+                   set state = 'running', claim = $2, attempts = attempts + 1, done = 0, started_at = clock_timestamp()
+                 where id = $1 and state in ('queued', 'running')
+                returning ${ORDER}`,
+      [id, randomUUID()],
+    );
+    return rows[0];
+  }
+
+  /** False when the run has lost its claim and must stop. */
+  async progress(order: ExportOrder, progress: { done: number; total: number | null }): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
+      /* sql */ `update trail.export set done = $3, total = coalesce($4, total) where id = $1 and claim = $2`,
+      [order.id, order.claim, progress.done, progress.total],
+    );
+    return rowCount === 1;
+  }
+
+  /**
+   * Makes the export ready. `publish` (the rename) runs while the row is locked under the claim: of two runs of one export
+   * only one can ever put its file in place, and the row's checksum is that file's. False when the claim was lost.
+   */
+  async finish(
+    order: ExportOrder,
+    options: {
+      readonly file: FinishedFile;
+      readonly keepDays: number;
+      readonly publish: () => Promise<void>;
+    },
+  ): Promise<boolean> {
+    const { file } = options;
+    const client = await this.#pool.connect();
+    try {
+      await client.query('begin');
+      const { rowCount } = await client.query(
+        /* sql */ `update trail.export
+                     set state = 'ready', claim = null, done = $3, total = $3, file_name = $4, file_bytes = $5, file_sha256 = $6,
+                         first_lsn = $7, last_lsn = $8, finished_at = clock_timestamp(),
+                         expires_at = clock_timestamp() + make_interval(days => $9)
+                   where id = $1 and claim = $2`,
+        [
+          order.id,
+          order.claim,
+          file.entries,
+          file.name,
+          file.bytes,
+          file.sha256,
+          file.firstLsn,
+          file.lastLsn,
+          options.keepDays,
+        ],
+      );
+      if (rowCount === 1) await options.publish();
+      await client.query('commit');
+      client.release();
+      return rowCount === 1;
+    } catch (error) {
+      // Closes the connection, which rolls back whatever state it was in.
+      client.release(true);
+      throw error;
+    }
+  }
+
+  /** Gives the export back to be run again; `counted: false` when the run was stopped, not broken. */
+  async release(order: ExportOrder, options: { readonly counted: boolean }): Promise<void> {
+    await this.#pool.query(
+      /* sql */ `update trail.export set state = 'queued', claim = null, attempts = attempts - $3 where id = $1 and claim = $2`,
+      [order.id, order.claim, options.counted ? 0 : 1],
+    );
+  }
+
+  /** Fails the export of this run. */
+  async fail(order: Pick<ExportOrder, 'id' | 'claim'>, problem: ExportProblem): Promise<void> {
+    await this.#pool.query(
+      /* sql */ `update trail.export set state = 'failed', claim = null, error = $3, finished_at = clock_timestamp()
+                 where id = $1 and claim = $2`,
+      [order.id, order.claim, problem],
+    );
+  }
+
+  /** Fails the running export whose run ended without a word and therefore cannot fail it itself. */
+  async failRunning(id: string, problem: ExportProblem): Promise<void> {
+    await this.#pool.query(
+      /* sql */ `update trail.export set state = 'failed', claim = null, error = $2, finished_at = clock_timestamp()
+                 where id = $1 and state = 'running'`,
+      [id, problem],
+    );
+  }
+}
