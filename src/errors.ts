@@ -59,6 +59,10 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Read the cause; the migration was rolled back and nothing changed.',
   },
+  PG_MIGRATION_NEWER: {
+    retry: 'operator',
+    remedy: 'Start the newer version of Waltrail again, or use a database of its own for this one.',
+  },
 
   // pgoutput: the replication protocol
   PGOUTPUT_MALFORMED: {

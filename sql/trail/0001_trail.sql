@@ -1,7 +1,7 @@
 -- The trail: entries, the dictionaries they refer to, and the checkpoint that says how far they go.
 -- Layout and sizes follow measurements on 10 million entries (src/DECISIONS.md, 2 to 5).
 
-create schema trail;
+create schema if not exists trail;                 -- the list of migrations is in it already
 comment on schema trail is 'Waltrail: the audit trail. Never publish this schema: the trail would audit itself.';
 
 -- ---------------------------------------------------------------- checkpoint
@@ -65,8 +65,9 @@ create table trail.relation (
   id          int4 primary key,
   schema_name text not null,
   table_name  text not null,
-  -- [{"name": "status", "type": 23, "values": {"1": "online"}}, ...] in the order of the relation message;
-  -- "type" is the type's OID, "values" the YAML's words for stored values. Values refer to columns by this order.
+  -- [{"name": "status", "type": 23, "values": {"1": "online"}}, {"name": "team_id", "type": 20, "label": "public.teams"}, ...]
+  -- in the order of the relation message, to which trail.entry.columns refers. "type" is the type's OID, "values" the YAML's
+  -- words for stored values, "label" the table_name in trail.lookup that has the words.
   columns     jsonb not null,
   created_at  timestamptz not null default clock_timestamp()
 );
@@ -75,11 +76,12 @@ comment on table trail.relation is 'Versions of tracked tables: a new row whenev
 create table trail.lookup (
   table_name text not null,                      -- schema.table of the source
   key        text not null,
-  name       text not null,
+  from_id    int8 not null,                      -- entries from this id on see this name, until the next row of the key
+  name       text,                               -- null: deleted
   kind       text check (kind in ('agent', 'bot', 'system')),   -- modifiers only
-  primary key (table_name, key)
+  primary key (table_name, key, from_id)
 );
-comment on table trail.lookup is 'Current names of modifiers and labels as of the checkpoint, followed in the stream.';
+comment on table trail.lookup is 'Names of modifiers and labels by key, every version: so a value is shown in the words of its time.';
 
 -- ---------------------------------------------------------------- entries
 
@@ -101,7 +103,7 @@ create table trail.entry (
   columns        text collate "C",               -- which columns the values are of; null: all of the relation version
   previous       text,                           -- values before, encoded (src/trail/values.ts); null for an insert
   updated        text,                           -- values after; null for a delete
-  extra          text,                           -- json: {"context": …, "labels": …}; null mostly
+  extra          text,                           -- json: {"context": …}; null mostly
   check (operation in ('i', 'u', 'd', 't')),
   check (operation <> 'i' or previous is null),
   check (operation <> 'd' or updated is null)

@@ -1,0 +1,94 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { runner } from 'node-pg-migrate';
+import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+
+export interface MigrateOptions {
+  /** Connected, with nothing under way; stays open. */
+  readonly client: pg.Client;
+  /** `host:port/database`, for error messages. */
+  readonly database: string;
+  /** Absolute path of the numbered .sql files. */
+  readonly folder: string;
+  /** The schema that the files fill. It is made when missing and holds the list of applied files, `<schema>.migration`. */
+  readonly schema: string;
+  readonly log: Log;
+}
+
+/**
+ * Applies the files of a folder that a database does not have yet, in the order of their numbers and in one transaction.
+ * Forward only: a released file is never edited. Several processes may call it at once; one works, the others wait.
+ * Throws PG_MIGRATION_FAILED (nothing was changed) and PG_MIGRATION_NEWER (the database knows files that are not in the folder).
+ */
+export async function migrate(options: MigrateOptions): Promise<void> {
+  const files = (await readdir(options.folder)).filter((file) => file.endsWith('.sql')).sort();
+  const names = files.map((file) => path.basename(file, '.sql'));
+  const applied = await appliedMigrations(options.client, options.schema);
+  const foreign = applied.filter((name) => !names.includes(name));
+  if (foreign.length > 0) {
+    throw new WaltrailError(
+      'PG_MIGRATION_NEWER',
+      `${options.database} was migrated by a newer version of Waltrail (${foreign.join(', ')}).`,
+    );
+  }
+  // The usual start: nothing to do, and nothing that would need more than the right to read.
+  if (applied.length === names.length) return;
+
+  let current = 'the list of migrations';
+  try {
+    const done = await runner({
+      dbClient: options.client,
+      dir: options.folder,
+      direction: 'up',
+      migrationsSchema: options.schema,
+      createMigrationsSchema: true,
+      migrationsTable: 'migration',
+      advisoryLockMode: 'wait',
+      singleTransaction: true,
+      logger: SILENT,
+      migrationLoaderStrategies: [
+        {
+          extensions: ['.sql'],
+          loader: (paths) =>
+            Promise.all(
+              paths.map(async (file) => {
+                const sql = await readFile(file, 'utf8');
+                const name = path.basename(file, '.sql');
+                const up = (builder: { sql(text: string): void }): void => {
+                  current = name;
+                  builder.sql(sql);
+                };
+                return { id: file, filePaths: [file], actions: { up, down: false } };
+              }),
+            ),
+        },
+      ],
+    });
+    if (done.length > 0) {
+      options.log.info({ database: options.database, migrations: done.map(({ name }) => name) }, 'migrated');
+    }
+  } catch (error) {
+    const sqlState = (error as { code?: unknown }).code;
+    throw new WaltrailError(
+      'PG_MIGRATION_FAILED',
+      `${options.database}: ${current} failed${typeof sqlState === 'string' ? ` (SQLSTATE ${sqlState})` : ''}.`,
+      { cause: error },
+    );
+  }
+}
+
+async function appliedMigrations(client: pg.Client, schema: string): Promise<string[]> {
+  const table = `${schema}.migration`;
+  const { rows } = await client.query<{ made: boolean }>('select to_regclass($1) is not null as made', [
+    table,
+  ]);
+  if (!rows[0]!.made) return [];
+  const applied = await client.query<{ name: string }>(`select name from ${table} order by id`);
+  return applied.rows.map(({ name }) => name);
+}
+
+/** The library prints whole files on an error; ours names the file and carries the cause. */
+const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+function ignore(): void {}

@@ -1,0 +1,50 @@
+import path from 'node:path';
+import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import { connect, describeUrl } from '../pg/connect.js';
+import { migrate } from '../pg/migrations.js';
+
+/** From dist/trail and from src/trail alike. */
+const FOLDER = path.resolve(import.meta.dirname, '../../sql/trail');
+
+/** Partitions of `trail.entry` exist this many days ahead, so that a weekend without housekeeping stops nobody. */
+export const DAYS_AHEAD = 7;
+
+/**
+ * Brings a trail database to this version's schema and makes the partitions of the next days. Safe to call from
+ * several processes at once, and does nothing but look when nothing is to do.
+ * Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED and PG_MIGRATION_NEWER.
+ */
+export async function migrateTrail(options: { readonly url: string; readonly log: Log }): Promise<void> {
+  const client = await connect({ url: options.url, purpose: 'migration' });
+  try {
+    await migrate({
+      client,
+      database: describeUrl(options.url),
+      folder: FOLDER,
+      schema: 'trail',
+      log: options.log,
+    });
+    await ensurePartitions(client, options.url);
+  } finally {
+    await client.end();
+  }
+}
+
+async function ensurePartitions(client: pg.Client, url: string): Promise<void> {
+  try {
+    // A login that may only read leaves the partitions to those who write.
+    await client.query(
+      /* sql */ `select trail.ensure_partitions($1)
+                  where has_function_privilege('trail.ensure_partitions(int4)', 'execute')`,
+      [DAYS_AHEAD],
+    );
+  } catch (error) {
+    throw new WaltrailError(
+      'PG_MIGRATION_FAILED',
+      `${describeUrl(url)}: the partitions of the next days cannot be made (SQLSTATE ${String((error as { code?: unknown }).code)}).`,
+      { cause: error },
+    );
+  }
+}
