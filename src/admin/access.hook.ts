@@ -1,0 +1,45 @@
+import type { FastifyReply } from 'fastify';
+import type { Access, AccessRecord } from './access.js';
+import type { GuardedRequest } from './auth.guard.js';
+
+const REFUSED = new Set([401, 403, 429]);
+
+/**
+ * Records a request before its answer leaves: a use of the trail that could not be recorded is not answered. Runs as
+ * Fastify's `onSend` hook, so that it sees refusals, files and pages alike; streams take their reply over and record themselves.
+ */
+export async function recordAccess(
+  access: AccessRecord,
+  request: GuardedRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  if (REFUSED.has(reply.statusCode))
+    await access.record({ ...accessOf(request, reply.statusCode), action: 'refused', filters: null });
+  else if (request.accessAction !== undefined && reply.statusCode < 400)
+    await access.record(accessOf(request, reply.statusCode));
+}
+
+/** What the record says of a request that the guard has let pass. */
+export function accessOf(request: GuardedRequest, status: number): Access {
+  const filters = {
+    ...asRecord(request.params),
+    ...asRecord(request.query),
+    ...(isSignIn(request) ? {} : asRecord(request.body)),
+  };
+  return {
+    principal: request.principal,
+    action: request.accessAction ?? 'read',
+    // The pattern is absent where no route matched.
+    route: `${request.method} ${request.routeOptions?.url ?? 'unknown'}`,
+    filters: Object.keys(filters).length === 0 ? null : filters,
+    status,
+    address: request.ip,
+  };
+}
+
+/** The body of a sign-in is a secret. */
+const isSignIn = (request: GuardedRequest): boolean =>
+  request.routeOptions?.url?.endsWith('/session') ?? false;
+
+const asRecord = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};

@@ -1,0 +1,77 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import type pg from 'pg';
+import type { Exports } from '../exports/exports.js';
+import { ExportsModule } from '../exports/exports.module.js';
+import type { Log } from '../log.js';
+import { PipelineModule, type CaptureStatusSource } from '../pipeline/pipeline.module.js';
+import type { TrailReader } from '../trail/read.js';
+import { TrailModule } from '../trail/trail.module.js';
+import { AccessRecord } from './access.js';
+import { AuthGuard } from './auth.guard.js';
+import { Authenticator } from './authenticator.js';
+import { EntriesController } from './entries.controller.js';
+import { ExportsController } from './exports.controller.js';
+import { FACTS, type DaemonFacts } from './facts.js';
+import { HEALTH_POOL, HealthController } from './health.controller.js';
+import { LiveFeed } from './live.js';
+import { Metrics } from './metrics.js';
+import { ProblemFilter } from './problem.filter.js';
+import { SchemaPipe } from './query.js';
+import { SessionController } from './session.controller.js';
+import { OpenStreams } from './sse.js';
+import { StatusController } from './status.controller.js';
+import { StreamController } from './stream.controller.js';
+
+/** What the HTTP side of the daemon works with; main.ts makes it. */
+export interface AdminParts {
+  readonly facts: DaemonFacts;
+  /** For tokens, sessions and the access record. */
+  readonly pool: pg.Pool;
+  readonly reader: TrailReader;
+  /** Undefined without the role `api`: health and metrics only. */
+  readonly exports: Exports | undefined;
+  readonly capture: CaptureStatusSource;
+  readonly metrics: Metrics;
+  readonly feed: LiveFeed;
+  readonly streams: OpenStreams;
+  readonly authenticator: Authenticator;
+  readonly access: AccessRecord;
+  readonly log: Log;
+}
+
+/** The HTTP side: every controller, behind the one guard, pipe and filter. */
+@Module({})
+export class AdminModule {
+  static of(parts: AdminParts): DynamicModule {
+    const providers: Provider[] = [
+      { provide: FACTS, useValue: parts.facts },
+      { provide: HEALTH_POOL, useValue: parts.pool },
+      { provide: Metrics, useValue: parts.metrics },
+      { provide: LiveFeed, useValue: parts.feed },
+      { provide: OpenStreams, useValue: parts.streams },
+      { provide: Authenticator, useValue: parts.authenticator },
+      { provide: AccessRecord, useValue: parts.access },
+      { provide: APP_GUARD, useClass: AuthGuard },
+      { provide: APP_PIPE, useClass: SchemaPipe },
+      { provide: APP_FILTER, useValue: new ProblemFilter(parts.log) },
+    ];
+    const rooms = [TrailModule.of(parts.reader), PipelineModule.of(parts.capture)];
+    if (parts.exports === undefined) {
+      return { module: AdminModule, imports: rooms, controllers: [HealthController], providers };
+    }
+    return {
+      module: AdminModule,
+      imports: [...rooms, ExportsModule.of(parts.exports)],
+      controllers: [
+        HealthController,
+        SessionController,
+        StreamController,
+        EntriesController,
+        ExportsController,
+        StatusController,
+      ],
+      providers,
+    };
+  }
+}

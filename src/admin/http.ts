@@ -1,0 +1,155 @@
+import { fastifyHelmet } from '@fastify/helmet';
+import { fastifyRateLimit } from '@fastify/rate-limit';
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import 'reflect-metadata';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import { recordAccess } from './access.hook.js';
+import { AdminModule, type AdminParts } from './admin.module.js';
+import { DOCS_PATH, serveOpenApi } from './openapi.js';
+import { servePage } from './page.js';
+
+export interface HttpServer {
+  /** Where it listens, without a path, as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Ends streams, lets answers under way finish for `limitMs`, then cuts what is left. */
+  close(options: { readonly limitMs: number }): Promise<void>;
+}
+
+const PREFIX = 'v1';
+const BODY_LIMIT_BYTES = 64 * 1024;
+const CSP = {
+  'default-src': ["'self'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'self'"],
+  'frame-ancestors': ["'none'"],
+  'object-src': ["'none'"],
+};
+/** Swagger UI is made of inline styles and data: pictures; its scripts are files. */
+const DOCS_CSP =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+
+/** Starts the HTTP side. Throws HTTP_PORT_BUSY; nothing listens then. Port 0 takes any free port. */
+export async function listenHttp(
+  parts: AdminParts,
+  options: { readonly host: string; readonly port: number },
+): Promise<HttpServer> {
+  const app = await createApp(parts);
+  try {
+    await app.listen(options.port, options.host);
+  } catch (error) {
+    await app.close().catch(() => undefined);
+    throw listenError(error, options);
+  }
+  return { url: urlOf(app, options.host), close: ({ limitMs }) => closeWithin(app, limitMs) };
+}
+
+/** The application with everything registered, not yet listening. */
+export async function createApp(parts: AdminParts): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    routerOptions: { maxParamLength: 500 },
+    requestTimeout: 60_000,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AdminModule.of(parts), adapter, {
+    logger: nestLogger(parts.log),
+    abortOnError: false,
+    // JSON only, which Fastify parses by itself: a form of another site cannot send it.
+    bodyParser: false,
+  });
+  app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
+  const server = adapter.getInstance() as unknown as FastifyInstance;
+  server.removeContentTypeParser('text/plain');
+  await server.register(fastifyHelmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: CSP },
+    // For whoever ends TLS to decide: it concerns the whole host name.
+    strictTransportSecurity: false,
+    referrerPolicy: { policy: 'no-referrer' },
+  });
+  await server.register(fastifyRateLimit, {
+    global: false,
+    errorResponseBuilder: () =>
+      new WaltrailError('HTTP_TOO_MANY_REQUESTS', 'Too many attempts from this address.'),
+  });
+  addHooks(server, parts);
+  if (parts.exports !== undefined) {
+    await servePage(server);
+    serveOpenApi(app, { version: parts.facts.version });
+  }
+  return app;
+}
+
+function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: AdminParts): void {
+  server.addHook('onRequest', async (request, reply) => {
+    if (request.url.startsWith(`/${PREFIX}/`) || request.url === '/metrics')
+      reply.header('Cache-Control', 'no-store');
+    if (request.url === DOCS_PATH || request.url.startsWith(`${DOCS_PATH}/`)) {
+      reply.header('Content-Security-Policy', DOCS_CSP);
+    }
+  });
+  server.addHook('onSend', async (request, reply, payload) => {
+    await recordAccess(access, request, reply);
+    return payload;
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    // A stream lasts as long as somebody listens, which says nothing of how fast answers are.
+    if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return;
+    const route = request.routeOptions.url ?? 'none';
+    metrics.observeRequest({
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      seconds: reply.elapsedTime / 1000,
+    });
+  });
+  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by itself.
+  server.addHook('preClose', async () => {
+    streams.endAll();
+    await feed.close();
+  });
+}
+
+async function closeWithin(app: NestFastifyApplication, limitMs: number): Promise<void> {
+  const timer = setTimeout(() => app.getHttpServer().closeAllConnections(), limitMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function listenError(error: unknown, options: { readonly host: string; readonly port: number }): unknown {
+  const { code } = error as { code?: unknown };
+  if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') return error;
+  const why =
+    code === 'EADDRINUSE'
+      ? 'is in use'
+      : code === 'EACCES'
+        ? 'is not allowed for this user'
+        : 'is not an address of this machine';
+  return new WaltrailError('HTTP_PORT_BUSY', `Port ${options.port} on ${options.host} ${why}.`, {
+    cause: error,
+  });
+}
+
+function urlOf(app: NestFastifyApplication, host: string): string {
+  const { port } = app.getHttpServer().address() as { port: number };
+  // A wildcard is no address to go to; this machine is.
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+/** Nest's own messages: warnings and errors go to the log, its progress reports do not. */
+function nestLogger(log: Log): LoggerService {
+  const silent = (): void => undefined;
+  return {
+    log: silent,
+    debug: silent,
+    verbose: silent,
+    warn: (message: unknown) => log.warn({ nest: String(message) }, 'Nest warns.'),
+    error: (message: unknown) => log.error({ nest: String(message) }, 'Nest failed.'),
+  };
+}

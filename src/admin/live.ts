@@ -1,0 +1,114 @@
+import type { Log } from '../log.js';
+import type { Entry, EntryFilter, TrailHead } from '../trail/entry.js';
+
+/** What the live feed needs of the trail (`TrailReader`). */
+export interface LiveTrail {
+  head(): Promise<TrailHead>;
+  after(filter: Omit<EntryFilter, 'from' | 'to'>, options: { id: string; limit: number }): Promise<Entry[]>;
+}
+
+export interface Listener {
+  readonly filter: Omit<EntryFilter, 'from' | 'to'>;
+  /** Entries after this id are delivered; undefined: those that come from now on. */
+  readonly after?: string | undefined;
+  /** False while the client has not read what it was sent: it is left out, and keeps its position. */
+  readonly ready: () => boolean;
+  /** Ascending by id. `position`: everything up to it was looked at, whether it matched or not. */
+  readonly deliver: (entries: readonly Entry[], position: string) => void;
+}
+
+const POLL_MS = 200;
+const PAGE = 200;
+
+/**
+ * Follows the trail for everybody who listens. One poller a process asks for the head of the trail, and only while
+ * somebody listens; new entries are then read for each listener with its own filter, one listener after the other. A
+ * listener is a position in the trail and not a buffer: a slow one falls behind, and costs no memory.
+ */
+export class LiveFeed {
+  readonly #trail: LiveTrail;
+  readonly #log: Log;
+  readonly #followers = new Set<Follower>();
+  #polling: Promise<void> | undefined;
+  #closed = false;
+  #wake: () => void = () => undefined;
+
+  constructor(options: { readonly trail: LiveTrail; readonly log: Log }) {
+    this.#trail = options.trail;
+    this.#log = options.log;
+  }
+
+  /** Resolves to the position where the listener begins and a function that ends it. */
+  async listen(listener: Listener): Promise<{ readonly position: string; readonly stop: () => void }> {
+    const position = listener.after === undefined ? lastId(await this.#trail.head()) : BigInt(listener.after);
+    const follower: Follower = { listener, position };
+    this.#followers.add(follower);
+    this.#polling ??= this.#poll();
+    this.#wake();
+    return { position: String(position), stop: () => this.#followers.delete(follower) };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#followers.clear();
+    this.#wake();
+    await this.#polling;
+  }
+
+  async #poll(): Promise<void> {
+    let failing = false;
+    while (this.#followers.size > 0 && !this.#closed) {
+      const started = Date.now();
+      let behind = false;
+      try {
+        const head = lastId(await this.#trail.head());
+        for (const follower of this.#followers) behind = (await this.#advance(follower, head)) || behind;
+        failing = false;
+      } catch (error) {
+        // Positions stay, so nothing is missed; clients keep their connection while the trail comes back.
+        if (!failing)
+          this.#log.warn(
+            { code: (error as { code?: unknown }).code },
+            'The live view cannot read the trail.',
+          );
+        failing = true;
+      }
+      await this.#pause(behind ? 0 : Math.max(POLL_MS - (Date.now() - started), 20));
+    }
+    // In the same turn as the last look at the listeners: whoever comes next starts a new poller.
+    this.#polling = undefined;
+  }
+
+  /** Delivers at most one page, so that one listener far behind does not hold up the others; true: there is more. */
+  async #advance(follower: Follower, head: bigint): Promise<boolean> {
+    const { listener } = follower;
+    if (follower.position >= head || !listener.ready() || !this.#followers.has(follower)) return false;
+    const entries = await this.#trail.after(listener.filter, { id: String(follower.position), limit: PAGE });
+    const last = entries.at(-1);
+    const full = entries.length >= PAGE;
+    // The head was read before the entries: everything up to it was visible to the query, so a short page means
+    // that nothing more matches below it. The query may also have seen beyond.
+    const reached = full || (last !== undefined && BigInt(last.id) > head) ? BigInt(last!.id) : head;
+    follower.position = reached;
+    // The client may have gone while the query ran.
+    if (this.#followers.has(follower)) listener.deliver(entries, String(reached));
+    return full;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+interface Follower {
+  readonly listener: Listener;
+  position: bigint;
+}
+
+const lastId = (head: TrailHead): bigint => BigInt(head.nextId) - 1n;

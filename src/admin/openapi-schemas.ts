@@ -1,0 +1,119 @@
+const text = { type: 'string' };
+const nullable = (schema: object): object => ({ ...schema, nullable: true });
+const count = { type: 'integer', minimum: 0 };
+const instant = { type: 'string', format: 'date-time' };
+const list = (items: object): object => ({ type: 'array', items });
+const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` });
+const object = (properties: Record<string, object>, optional: readonly string[] = []): object => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+});
+const choice = (...values: readonly string[]): object => ({ type: 'string', enum: [...values] });
+
+const VALUES = {
+  type: 'object',
+  additionalProperties: true,
+  description:
+    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings.',
+};
+const LABELS = {
+  type: 'object',
+  additionalProperties: text,
+  description: 'Column to the word for its value.',
+};
+
+/** What the API answers with, by hand: entries are printed by the trail and not serialised from a class. */
+export const SCHEMAS = {
+  Entry: object(
+    {
+      id: { ...text, description: 'Opaque; grows in commit order.' },
+      committedAt: { ...instant, description: 'Commit time of the source transaction, UTC, microseconds.' },
+      modifier: object({
+        key: nullable(text),
+        name: text,
+        kind: choice('agent', 'bot', 'system'),
+        rung: {
+          ...choice('message', 'column', 'session', 'system'),
+          description: 'How the modifier was found.',
+        },
+      }),
+      action: text,
+      entity: object({ type: text, name: nullable(text), id: nullable(text) }),
+      tenant: nullable(text),
+      previous: { ...VALUES, nullable: true },
+      updated: { ...VALUES, nullable: true },
+      labels: object({ previous: LABELS, updated: LABELS }, ['previous', 'updated']),
+      unknown: { ...list(text), description: 'Columns of which the source did not send a value.' },
+      table: text,
+      operation: choice('insert', 'update', 'delete', 'truncate'),
+      transaction: object({ xid: text, commitLsn: text, seq: count }),
+      context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
+    },
+    ['labels', 'unknown'],
+  ),
+  EntryPage: object({
+    items: list(ref('Entry')),
+    next: nullable({ ...text, description: 'Cursor of the next page; null at the end.' }),
+  }),
+  Facet: object({ value: text, name: text, kind: choice('agent', 'bot', 'system'), count }, ['kind']),
+  Facets: object({
+    modifiers: list(ref('Facet')),
+    actions: list(ref('Facet')),
+    entityTypes: list(ref('Facet')),
+    tenants: list(ref('Facet')),
+  }),
+  Export: object({
+    id: text,
+    state: choice('queued', 'running', 'ready', 'failed', 'cancelled', 'expired'),
+    progress: object({ done: count, total: nullable(count) }),
+    format: choice('xlsx', 'csv', 'ndjson'),
+    filters: { type: 'object', additionalProperties: true },
+    range: object({ from: instant, to: instant }),
+    timezone: text,
+    requestedBy: text,
+    createdAt: instant,
+    finishedAt: nullable(instant),
+    expiresAt: nullable(instant),
+    file: nullable(object({ name: text, bytes: count, sha256: text })),
+    error: { nullable: true, allOf: [ref('Problem')] },
+  }),
+  ExportList: object({ items: list(ref('Export')), next: nullable(text) }),
+  Session: object({
+    name: text,
+    role: choice('viewer', 'exporter', 'admin'),
+    tenant: nullable(text),
+    maxRangeDays: { type: 'number' },
+    timezone: text,
+    source: text,
+  }),
+  Status: object({
+    version: text,
+    roles: list(choice('capture', 'api', 'exports')),
+    startedAt: instant,
+    source: text,
+    maxRangeMs: count,
+    timezone: text,
+    retentionDays: nullable(count),
+    queue: choice('postgres', 'redis'),
+    capture: nullable({ type: 'object', additionalProperties: true }),
+    trail: nullable({ type: 'object', additionalProperties: true }),
+  }),
+  Health: object({ status: choice('ok') }),
+  Readiness: object({ ready: { type: 'boolean' }, trail: choice('up', 'down'), capture: nullable(text) }),
+  Problem: object(
+    {
+      type: text,
+      title: text,
+      status: { type: 'integer' },
+      detail: text,
+      code: { ...text, description: 'What a client branches on.' },
+      remedy: { ...text, description: 'What the reader can do about it.' },
+      instance: text,
+      errors: list(object({ path: text, message: text })),
+    },
+    ['status', 'instance', 'errors'],
+  ),
+} as const satisfies Record<string, object>;
+
+export type SchemaName = keyof typeof SCHEMAS;

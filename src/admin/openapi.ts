@@ -1,0 +1,38 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { SESSION_COOKIE } from './sessions.js';
+import { SCHEMAS } from './openapi-schemas.js';
+
+/** Swagger UI; its own Content-Security-Policy allows the inline styles it is made of (http.ts). */
+export const DOCS_PATH = '/docs';
+export const OPENAPI_PATH = '/v1/openapi.json';
+
+/** Serves the OpenAPI document and Swagger UI. Both describe the API and show no data, so they need no token. */
+export function serveOpenApi(app: NestFastifyApplication, options: { readonly version: string }): void {
+  let document: OpenAPIObject | undefined;
+  SwaggerModule.setup(DOCS_PATH.slice(1), app, () => (document ??= describeApi(app, options.version)), {
+    jsonDocumentUrl: OPENAPI_PATH.slice(1),
+    raw: ['json'],
+    customSiteTitle: 'Waltrail API',
+  });
+}
+
+function describeApi(app: NestFastifyApplication, version: string): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setTitle('Waltrail')
+    .setDescription(
+      'The audit trail: who changed what, from which value to which value, when. Times are UTC; ranges are half-open [from, to); errors are problem documents (RFC 9457).',
+    )
+    .setVersion(version)
+    .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'waltrail token create' }, 'bearer')
+    .addCookieAuth(SESSION_COOKIE, { type: 'apiKey', in: 'cookie' }, 'cookie')
+    .build();
+  const document = SwaggerModule.createDocument(app, config, {
+    operationIdFactory: (controller, method) =>
+      `${controller.replace(/Controller$/, '').toLowerCase()}.${method}`,
+  });
+  return {
+    ...document,
+    components: { ...document.components, schemas: { ...document.components?.schemas, ...SCHEMAS } },
+  };
+}

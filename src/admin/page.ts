@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fastifyStatic } from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+
+const PAGE_FOLDER = path.resolve(import.meta.dirname, '../web');
+const MISSING =
+  'The page was not built. Run "npm run build:web" and start Waltrail again; the API works without it.\n';
+
+/**
+ * Serves the page at `/`. Files under assets/ have their content's hash in their names and never change; index.html is
+ * asked for anew each time, so that a browser never mixes two versions.
+ */
+export async function servePage(server: FastifyInstance): Promise<void> {
+  if (!existsSync(path.join(PAGE_FOLDER, 'index.html'))) {
+    server.get('/', (_request, reply) => reply.code(503).type('text/plain; charset=utf-8').send(MISSING));
+    return;
+  }
+  await server.register(fastifyStatic, {
+    root: PAGE_FOLDER,
+    // One route for each file that is there: every other path stays a 404 of the API, in its own words.
+    wildcard: false,
+    cacheControl: false,
+    setHeaders: (reply, file) => {
+      const hashed = path.dirname(path.relative(PAGE_FOLDER, file)) === 'assets';
+      void reply.header('Cache-Control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
+  });
+}

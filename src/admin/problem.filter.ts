@@ -1,0 +1,53 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { Log } from '../log.js';
+import type { GuardedRequest } from './auth.guard.js';
+import { toProblem } from './problem.js';
+
+/** The one error filter: whatever is thrown leaves as a problem document, and a 500 is logged once, under its id. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<GuardedRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const document = toProblem(error);
+    if (document.status >= 500) {
+      // The pattern of the route and not its URL: a URL holds filters, which are values.
+      this.#log.error(
+        {
+          id: document.instance,
+          code: document.code,
+          route: `${request.method} ${request.routeOptions?.url ?? ''}`,
+          cause: loggable(error),
+        },
+        'A request failed.',
+      );
+    }
+    if (reply.sent || reply.raw.headersSent) {
+      reply.raw.destroy();
+      return;
+    }
+    if (document.status === 401) void reply.header('WWW-Authenticate', 'Bearer realm="waltrail"');
+    if (document.status === 503) void reply.header('Retry-After', '5');
+    void reply
+      .code(document.status)
+      .header('Content-Type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(document));
+  }
+}
+
+/** What the log may say of an error. PostgreSQL's message, detail and context quote values, so only its code and place are kept. */
+function loggable(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const frames = error.stack?.split('\n').filter((line) => /^ +at /.test(line)) ?? [];
+  const cause = error.cause === undefined ? {} : { cause: loggable(error.cause) };
+  if (!('severity' in error)) return { type: error.name, message: error.message, frames, ...cause };
+  const { code, schema, table, constraint, routine } = error as Error & Record<string, unknown>;
+  return { type: error.name, sqlState: code, schema, table, constraint, routine, frames, ...cause };
+}

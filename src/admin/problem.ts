@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
+
+/** A problem document of RFC 9457 with Waltrail's members; media type `application/problem+json`. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  /** Of a 500: the id under which the log holds the cause. */
+  readonly instance?: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}
+
+/** Codes for what Fastify and Nest refuse by themselves, by status. */
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  404: 'HTTP_NOT_FOUND',
+  413: 'HTTP_BODY_TOO_LARGE',
+  415: 'HTTP_MEDIA_TYPE',
+  429: 'HTTP_TOO_MANY_REQUESTS',
+};
+
+/** Classes and codes of SQLSTATE, and codes of node, that mean the trail is not there for the moment. */
+const UNAVAILABLE = /^(08|53|57P0|57014$|25006$|E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN))/;
+
+/** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
+export function toProblem(error: unknown): Problem {
+  if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
+    return error.status === undefined ? internal() : problem(error.status, error);
+  }
+  if (isUnavailable(error)) {
+    return problem(
+      503,
+      new WaltrailError('HTTP_UNAVAILABLE', 'The trail database did not answer in time.', { cause: error }),
+    );
+  }
+  const status = statusOf(error);
+  if (status === undefined || status >= 500 || status < 400) return internal();
+  const code = BY_STATUS[status] ?? 'HTTP_REQUEST_INVALID';
+  return problem(status, new WaltrailError(code, describe(status, error)));
+}
+
+function problem(status: number, error: WaltrailError): Problem {
+  return {
+    type: `urn:waltrail:error:${error.code}`,
+    title: error.code.toLowerCase().replaceAll('_', ' '),
+    status,
+    detail: error.message,
+    code: error.code,
+    remedy: error.remedy,
+    ...error.details,
+  };
+}
+
+function internal(): Problem {
+  const error = new WaltrailError('HTTP_INTERNAL', 'The request failed inside Waltrail.');
+  return { ...problem(ERROR_CODES.HTTP_INTERNAL.status, error), instance: `urn:uuid:${randomUUID()}` };
+}
+
+function isUnavailable(error: unknown): boolean {
+  if (isWaltrailError(error)) return error.retry === 'backoff';
+  if (!(error instanceof Error)) return false;
+  // pg reports a lost connection and an exhausted pool without a code.
+  if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
+  return UNAVAILABLE.test(String((error as { code?: unknown }).code ?? ''));
+}
+
+/** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */
+function statusOf(error: unknown): number | undefined {
+  const { statusCode, getStatus } = error as { statusCode?: unknown; getStatus?: unknown };
+  if (typeof statusCode === 'number') return statusCode;
+  return typeof getStatus === 'function' ? Number(getStatus.call(error)) : undefined;
+}
+
+/** Own words: a parser's message may repeat a part of the body. */
+function describe(status: number, error: unknown): string {
+  switch (status) {
+    case 404:
+      return 'There is nothing at this path.';
+    case 413:
+      return 'The body is too large.';
+    case 415:
+      return 'The body has a media type that this route does not take.';
+    case 429:
+      return 'Too many requests.';
+    default:
+      return error instanceof SyntaxError ||
+        /JSON/.test(String((error as { code?: unknown }).code)) ||
+        /JSON/.test(String((error as Error).message))
+        ? 'The body is not valid JSON.'
+        : 'The request cannot be understood.';
+  }
+}

@@ -1,0 +1,55 @@
+import type { Log } from './log.js';
+
+interface Step {
+  readonly what: string;
+  readonly limitMs: number;
+  readonly stop: () => Promise<unknown>;
+}
+
+/**
+ * What has to be stopped, in the reverse order of its start. A step that takes too long or fails is logged and passed
+ * over: one part that hangs must not keep the others from letting go of their connections and locks.
+ */
+export class Teardown {
+  readonly #log: Log;
+  readonly #steps: Step[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(what: string, options: { readonly limitMs: number; readonly stop: () => Promise<unknown> }): void {
+    this.#steps.push({ what, ...options });
+  }
+
+  /** Never rejects. Everybody who calls gets the same run. */
+  run(): Promise<void> {
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (const step of this.#steps.toReversed()) {
+      try {
+        if (!(await endsWithin(step)))
+          this.#log.warn({ part: step.what, limitMs: step.limitMs }, 'A part did not stop in time.');
+      } catch (error) {
+        this.#log.warn(
+          { part: step.what, code: (error as { code?: unknown }).code },
+          'A part failed to stop.',
+        );
+      }
+    }
+  }
+}
+
+async function endsWithin({ stop, limitMs }: Step): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
+  try {
+    return await Promise.race([stop().then(() => true), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
