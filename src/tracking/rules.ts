@@ -1,6 +1,11 @@
 /** What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it. */
 export interface TrackingConfig {
-  readonly source: { readonly name: string; readonly url: string; readonly slot: string; readonly publication: string };
+  readonly source: {
+    readonly name: string;
+    readonly url: string;
+    readonly slot: string;
+    readonly publication: string;
+  };
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly modifiers: ModifiersRule | null;
@@ -30,10 +35,15 @@ export interface LabelRule {
 
 export interface ModifiersRule extends LabelRule {
   /** Which modifiers are bots or the system: value of `column` to kind. Others are agents. */
-  readonly kind: { readonly column: string; readonly bot: readonly Scalar[]; readonly system: readonly Scalar[] } | null;
+  readonly kind: {
+    readonly column: string;
+    readonly bot: readonly Scalar[];
+    readonly system: readonly Scalar[];
+  } | null;
 }
 
-export type RedactWith = { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
+export type RedactWith =
+  { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
 
 export interface RedactRule {
   /** Column names with `*` as wildcard, case-insensitive. */

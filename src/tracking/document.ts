@@ -1,0 +1,212 @@
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document, ErrorCode, Node, Scalar } from 'yaml';
+
+/** Names of keys and positions in lists from the top of the file to a value. */
+export type KeyPath = readonly (string | number)[];
+
+/** What is wrong at one place of the file. `message` completes a sentence that begins with the key. */
+export interface Problem {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** A file that grew beyond this is not a YAML of rules; reading it could take time out of proportion. */
+const MAX_CHARACTERS = 1_048_576;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Sentences of our own, for the parser's messages quote the text, which may be a password in the wrong place. */
+const SYNTAX: Partial<Record<ErrorCode, string>> = {
+  BAD_ALIAS: 'this alias has no anchor; put a value that begins with * in quotes',
+  BAD_DQ_ESCAPE: 'a backslash escape in double quotes is not valid; use single quotes for backslashes',
+  BAD_INDENT: 'the indentation does not fit the lines around it',
+  BAD_SCALAR_START: 'a value that begins with this character must be in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a nested "key: value" cannot stand on this line; use a line of its own or quotes',
+  DUPLICATE_KEY: 'this key is given twice',
+  MISSING_CHAR: 'a bracket, brace, quote, comma or colon is missing before this place',
+  MULTILINE_IMPLICIT_KEY: 'a key must be on one line; is a colon missing?',
+  MULTIPLE_DOCS: 'the file holds more than one YAML document',
+  TAB_AS_INDENT: 'tabs cannot indent YAML; use spaces',
+  TAG_RESOLVE_FAILED: 'tags (words that begin with !) have no meaning here; put the value in quotes',
+};
+
+/** A YAML text with its environment filled in, and where each key of it stands. */
+export class TrackingDocument {
+  /** Plain data; undefined where `problems` is not empty because of syntax. */
+  readonly data: unknown;
+  readonly problems: readonly Problem[];
+  readonly #document: Document | undefined;
+  readonly #lines = new LineCounter();
+  /** Scalars that could not be filled in: nothing more need be said about them. */
+  readonly #unresolved = new Set<unknown>();
+
+  constructor(text: string, environment: Environment) {
+    const problems: Problem[] = [];
+    this.problems = problems;
+    if (text.length > MAX_CHARACTERS) {
+      problems.push({ line: 1, column: 1, message: 'the file is longer than 1 MiB' });
+      return;
+    }
+    try {
+      const document = parseDocument(text, {
+        lineCounter: this.#lines,
+        prettyErrors: false,
+        uniqueKeys: sameKey,
+      });
+      for (const { pos, code } of document.errors) {
+        problems.push({ ...this.#place(pos[0]), message: SYNTAX[code] ?? 'this is not valid YAML' });
+      }
+      if (problems.length > 0) return;
+      this.#document = document;
+      if (this.#prepare(document, environment, problems)) this.data = document.toJS();
+    } catch {
+      // A RangeError of nesting deeper than the stack, or a ReferenceError of aliases that multiply: never a file meant to be read.
+      problems.push({
+        line: 1,
+        column: 1,
+        message: 'the file is nested too deeply, or its aliases multiply',
+      });
+    }
+  }
+
+  /** Whether the value at `path` was already reported as a variable that cannot be filled in. */
+  isUnresolved(path: KeyPath): boolean {
+    return this.#unresolved.has(this.#find(path).value);
+  }
+
+  /** Line and column, from 1, of the value at `path` or of its key; of the nearest thing above it where it does not exist. */
+  position(path: KeyPath, what: 'key' | 'value'): { line: number; column: number } {
+    const { key, value } = this.#find(path);
+    const node = what === 'key' ? (key ?? value) : (value ?? key);
+    return this.#place(node?.range?.[0] ?? 0);
+  }
+
+  #place(offset: number): { line: number; column: number } {
+    const { line, col } = this.#lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1) };
+  }
+
+  /** Follows `path` as far as it exists. */
+  #find(path: KeyPath): { key: Node | undefined; value: Node | undefined } {
+    let key: Node | undefined;
+    let value = asNode(this.#document?.contents);
+    for (const step of path) {
+      const inside = this.#document !== undefined && isAlias(value) ? value.resolve(this.#document) : value;
+      if (isMap(inside)) {
+        const pair = inside.items.find((item) => isScalar(item.key) && item.key.value === step);
+        if (pair === undefined) break;
+        key = asNode(pair.key);
+        value = asNode(pair.value);
+      } else if (isSeq(inside)) {
+        const item = asNode(inside.items[Number(step)]);
+        if (item === undefined) break;
+        key = undefined;
+        value = item;
+      } else {
+        break;
+      }
+    }
+    return { key, value };
+  }
+
+  /**
+   * Keys become the words that were written, integers keep all their digits, `${NAME}` its value.
+   * False where an alias has no anchor, so that no data can be made of the document.
+   */
+  #prepare(document: Document, environment: Environment, problems: Problem[]): boolean {
+    let whole = true;
+    visit(document, {
+      Alias: (_, alias) => {
+        if (alias.resolve(document) !== undefined) return;
+        problems.push({ ...this.#place(alias.range?.[0] ?? 0), message: SYNTAX.BAD_ALIAS! });
+        whole = false;
+      },
+      Pair: (_, pair) => {
+        if (!isScalar(pair.key)) {
+          problems.push({
+            ...this.#place(asNode(pair.key)?.range?.[0] ?? 0),
+            message: 'a key must be a plain word',
+          });
+        } else {
+          pair.key.value = keyText(pair.key);
+          if (pair.key.value === '__proto__') {
+            problems.push({ ...this.#place(pair.key.range?.[0] ?? 0), message: 'this key cannot be used' });
+          }
+        }
+      },
+      Scalar: (role, node, ancestors) => {
+        if (role === 'key') return;
+        if (typeof node.value === 'number' && !isExact(node.value)) node.value = node.source;
+        if (typeof node.value !== 'string') return;
+        const filled = interpolate(node.value, environment);
+        if ('problem' in filled) {
+          this.#unresolved.add(node);
+          const message = `${formatPath(pathOf(node, ancestors))} ${filled.problem}`;
+          problems.push({ ...this.#place(node.range?.[0] ?? 0), message });
+        } else {
+          node.value = filled.text;
+        }
+      },
+    });
+    return whole;
+  }
+}
+
+/** `tables."public.agents".actions[0].to`. */
+export function formatPath(path: KeyPath): string {
+  return path
+    .map((step, index) => {
+      if (typeof step === 'number') return `[${step}]`;
+      return `${index === 0 ? '' : '.'}${/^\w+$/.test(step) ? step : `"${step}"`}`;
+    })
+    .join('');
+}
+
+/** The path of a node whose ancestors, from the document down, `visit` has given. Keys are prepared before their values. */
+function pathOf(node: Node, ancestors: readonly unknown[]): KeyPath {
+  const chain = [...ancestors, node];
+  return chain.flatMap((ancestor, index): (string | number)[] => {
+    if (isPair(ancestor)) return isScalar(ancestor.key) ? [String(ancestor.key.value)] : [];
+    return isSeq(ancestor) ? [ancestor.items.indexOf(chain[index + 1])] : [];
+  });
+}
+
+const asNode = (value: unknown): Node | undefined => (isNode(value) ? value : undefined);
+
+/** `1` and `"1"` are the same key to us: both are the word 1. */
+const sameKey = (a: unknown, b: unknown): boolean =>
+  a === b || (isScalar(a) && isScalar(b) && keyText(a) === keyText(b));
+
+const keyText = (key: Scalar): string => (typeof key.value === 'string' ? key.value : (key.source ?? ''));
+
+/** A number that JavaScript would round is better kept as the text that was written. */
+const isExact = (value: number): boolean => !Number.isInteger(value) || Number.isSafeInteger(value);
+
+const VARIABLE = /\$(\$\{)|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?/g;
+
+/** Fills in `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. An empty variable counts as set, but takes the default. */
+function interpolate(text: string, environment: Environment): { text: string } | { problem: string } {
+  const missing = new Set<string>();
+  let malformed = false;
+  const filled = text.replace(VARIABLE, (_, escaped?: string, name?: string, fallback?: string) => {
+    if (escaped !== undefined) return escaped;
+    if (name === undefined) {
+      malformed = true;
+      return '';
+    }
+    const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
+    if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
+    if (value === undefined) missing.add(name);
+    return value ?? '';
+  });
+  if (malformed)
+    return { problem: 'has a ${ that is not ${NAME} or ${NAME:-default}; write $${ for the two characters' };
+  if (missing.size > 0) {
+    const names = [...missing];
+    return {
+      problem: `needs the environment variable${names.length > 1 ? 's' : ''} ${names.join(', ')}, which ${names.length > 1 ? 'are' : 'is'} not set`,
+    };
+  }
+  return { text: filled };
+}

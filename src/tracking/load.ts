@@ -1,0 +1,173 @@
+import { readFile } from 'node:fs/promises';
+import type { z } from 'zod';
+import { WaltrailError } from '../errors.js';
+import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
+import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
+import { didYouMean } from './nearest.js';
+import { toConfig } from './normalize.js';
+import type { TrackingConfig } from './rules.js';
+import { TrackingFile } from './schema.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of the
+ * file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
+ */
+export async function loadConfig(options: {
+  file: string;
+  environment: Environment;
+}): Promise<TrackingConfig> {
+  let text: string;
+  try {
+    text = await readFile(options.file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
+    throw new WaltrailError('TRACKING_FILE_UNREADABLE', `${options.file} cannot be read (${code}).`, {
+      cause: error,
+    });
+  }
+  return parseConfig({ text, ...options });
+}
+
+/** As {@link loadConfig}, from the text; `file` is only its name in messages. Throws TRACKING_FILE_INVALID. */
+export function parseConfig(options: {
+  text: string;
+  file: string;
+  environment: Environment;
+}): TrackingConfig {
+  const document = new TrackingDocument(options.text, options.environment);
+  if (document.data === undefined || document.data === null) {
+    const empty = { line: 1, column: 1, message: 'the file is empty' };
+    throw invalid(options.file, document.problems.length > 0 ? document.problems : [empty]);
+  }
+  const parsed = TrackingFile.safeParse(document.data, { error: describeType });
+  const found = [...(parsed.error?.issues ?? []).flatMap(flatten), ...tableIssues(document.data)];
+  const problems = [
+    ...document.problems,
+    ...found
+      .filter((issue) => !document.isUnresolved(issue.path))
+      .map(({ path, message, at }) => ({
+        ...document.position(path, at),
+        message: `${path.length === 0 ? 'the file' : formatPath(path)} ${message}`,
+      })),
+  ];
+  if (problems.length > 0) throw invalid(options.file, problems);
+  return toConfig(parsed.data!);
+}
+
+/** More problems than these are one problem repeated: a bracket that is missing high up. */
+const MAX_PROBLEMS = 25;
+
+function invalid(file: string, found: readonly Problem[]): WaltrailError {
+  const line = (problem: Problem): string => `${file}:${problem.line}:${problem.column}: ${problem.message}`;
+  const problems = [...new Map(found.map((problem) => [line(problem), problem])).values()].sort(
+    (a, b) => a.line - b.line || a.column - b.column,
+  );
+  const shown = problems.slice(0, MAX_PROBLEMS);
+  const more = problems.length - shown.length;
+  const text = [...shown.map(line), ...(more > 0 ? [`${file}: and ${more} more`] : [])].join('\n');
+  return new WaltrailError('TRACKING_FILE_INVALID', text, { details: { file, problems: shown } });
+}
+
+interface Issue {
+  readonly path: KeyPath;
+  readonly at: 'key' | 'value';
+  readonly message: string;
+}
+
+/** One issue of zod as ours: the branch of a union that was meant, one for each unknown key, and keys at their own place. */
+function flatten(issue: z.core.$ZodIssue): Issue[] {
+  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(path);
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      at: 'key',
+      message: `is no key that is known here.${didYouMean(key, known) || ` Known: ${known.join(', ')}.`}`,
+    }));
+  }
+  if (issue.code === 'invalid_union') {
+    // The branch that got past the type of the value itself is the one that was meant.
+    const meant = issue.errors.find((branch) =>
+      branch.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0),
+    );
+    if (meant !== undefined && meant.length > 0 && meant.every((inner) => inner.path.length > 0)) {
+      return meant.flatMap((inner) => flatten({ ...inner, path: [...path, ...inner.path] }));
+    }
+  }
+  if (issue.code === 'invalid_key') {
+    return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }];
+  }
+  const at = issue.message === MISSING ? 'key' : 'value';
+  return [{ path, at, message: issue.message }];
+}
+
+const MISSING = 'is missing';
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  object: 'a mapping of keys and values',
+  record: 'a mapping of keys and values',
+  array: 'a list',
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+};
+
+/** Messages for what the schema leaves to the default. */
+function describeType(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  return issue.input === undefined ? MISSING : `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
+}
+
+/** Keys the schema knows at a place of the file. */
+function knownKeys(path: KeyPath): string[] {
+  let schema: z.core.$ZodType | undefined = TrackingFile;
+  for (const step of path) schema = schema === undefined ? undefined : child(unwrap(schema), step);
+  const at = schema === undefined ? undefined : unwrap(schema);
+  return at?._zod.def.type === 'object' ? Object.keys((at as z.core.$ZodObject)._zod.def.shape) : [];
+}
+
+function child(schema: z.core.$ZodType, step: string | number): z.core.$ZodType | undefined {
+  const { type } = schema._zod.def;
+  if (type === 'object') return (schema as z.core.$ZodObject)._zod.def.shape[step];
+  if (type === 'record') return (schema as z.core.$ZodRecord)._zod.def.valueType;
+  if (type === 'array') return (schema as z.core.$ZodArray)._zod.def.element;
+  return undefined;
+}
+
+function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
+  const { type } = schema._zod.def;
+  if (type === 'optional' || type === 'default')
+    return unwrap((schema as z.core.$ZodOptional)._zod.def.innerType);
+  if (type !== 'union') return schema;
+  return (
+    (schema as z.core.$ZodUnion)._zod.def.options.find((option) => option._zod.def.type === 'object') ??
+    schema
+  );
+}
+
+/** What only shows when entries are compared: a table given twice in two spellings, or given and excluded. */
+function tableIssues(data: unknown): Issue[] {
+  const { tables, exclude } = data as { tables?: unknown; exclude?: unknown };
+  if (typeof tables !== 'object' || tables === null) return [];
+  const excluded = Array.isArray(exclude) ? exclude.filter((item) => typeof item === 'string') : [];
+  const seen = new Map<string, string>();
+  const issues: Issue[] = [];
+  for (const key of Object.keys(tables)) {
+    const name = canonicalName(key);
+    if (name === undefined) continue;
+    const problem = (message: string): void =>
+      void issues.push({ path: ['tables', key], at: 'key', message });
+    const first = seen.get(name);
+    if (first !== undefined) problem(`is the same table as "${first}" above`);
+    seen.set(name, first ?? key);
+    if (isPattern(name)) continue;
+    const table = tableName(name);
+    if (isNeverTracked(table.schema))
+      problem(`cannot be tracked: Waltrail or PostgreSQL itself writes in schema ${table.schema}`);
+    const by = excluded.find((pattern) => matchesTable(pattern, table));
+    if (by !== undefined) problem(`is excluded by "${by}" of exclude`);
+  }
+  return issues;
+}

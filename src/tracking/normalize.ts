@@ -1,0 +1,76 @@
+import { canonicalName } from './names.js';
+import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
+import { parseDuration, type TrackingFile } from './schema.js';
+import { parseTemplate } from './template.js';
+
+const DAY_MS = 86_400_000;
+
+/** The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their units. */
+export function toConfig(file: TrackingFile): TrackingConfig {
+  const retention = file.trail.retention;
+  return {
+    source: file.source,
+    trail: {
+      url: file.trail.url,
+      retentionDays:
+        retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
+    },
+    reports: { maxRangeMs: parseDuration(file.reports.max_range)!, timezone: file.reports.timezone },
+    modifiers:
+      file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    redact: file.redact.map((rule) => ({
+      columns: rule.columns,
+      tables: rule.tables?.map(toName) ?? null,
+      with: toRedactWith(rule.with),
+    })),
+    tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
+    exclude: file.exclude.map(toName),
+  };
+}
+
+type TableFile = TrackingFile['tables'][string];
+type ActionFile = NonNullable<TableFile['actions']>[number];
+
+function toTable(key: string, rule: TableFile): TableRule {
+  return {
+    pattern: toName(key),
+    entity: rule.entity,
+    name: rule.name === undefined ? null : toTemplate(rule.name),
+    id: rule.id === undefined ? null : [rule.id].flat(),
+    modifier: rule.modifier ?? null,
+    tenant: rule.tenant ?? null,
+    ignore: rule.ignore ?? [],
+    labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),
+    values: new Map(
+      Object.entries(rule.values ?? {}).map(([column, words]) => [column, new Map(Object.entries(words))]),
+    ),
+    actions: (rule.actions ?? []).map(toAction),
+  };
+}
+
+function toAction(rule: ActionFile): ActionRule {
+  return {
+    on: [rule.on].flat(),
+    changed: rule.changed === undefined ? null : [rule.changed].flat(),
+    from: rule.from,
+    to: rule.to,
+    when: new Map(Object.entries(rule.when ?? {}).map(([column, values]) => [column, [values].flat()])),
+    action: rule.action,
+  };
+}
+
+const toLabel = (label: { table: string; key: string; name: string }): LabelRule => ({
+  table: toName(label.table),
+  key: label.key,
+  name: toTemplate(label.name),
+});
+
+function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWith {
+  if (typeof method === 'object') return { method: 'truncate', length: method.truncate };
+  if (method === 'drop' || method === 'mask' || method === 'hash') return { method };
+  return { method: 'truncate', length: Number(method.slice('truncate:'.length)) };
+}
+
+/** The schema has checked both, so neither fails here. */
+const toName = (text: string): string => canonicalName(text)!;
+const toTemplate = (text: string): Template => parseTemplate(text) as Template;

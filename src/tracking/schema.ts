@@ -1,0 +1,310 @@
+import { z } from 'zod';
+import { canonicalName, isPattern } from './names.js';
+import { parseTemplate } from './template.js';
+
+/**
+ * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come. Messages
+ * complete a sentence that begins with the key and never repeat a value, which may be a password in the wrong place.
+ */
+
+const sentence =
+  (message: string) =>
+  (issue: { readonly input?: unknown }): string =>
+    issue.input === undefined ? 'is missing' : message;
+
+const text = (what: string) => z.string({ error: sentence(`must be ${what}`) });
+
+const column = text('a column name')
+  .min(1, 'must be a column name, not empty')
+  .max(63, 'is longer than a column name can be');
+const columns = z.union([column, z.array(column).min(1, 'names no column')], {
+  error: sentence('must be a column name or a list of column names'),
+});
+
+const table = text('a table name').refine(
+  (value) => canonicalName(value) !== undefined && !isPattern(value),
+  {
+    error: 'must be a table as schema.table, without *',
+  },
+);
+const tablePattern = text('a table pattern').refine((value) => canonicalName(value) !== undefined, {
+  error: 'must be schema.table, with * as wildcard (quote a name that has a dot in it)',
+});
+
+const template = text('a template such as "{full_name}"').check((context) => {
+  const parsed = parseTemplate(context.value);
+  if (typeof parsed === 'string')
+    context.issues.push({ code: 'custom', message: parsed, input: context.value, continue: true });
+});
+
+const DURATION = /^([0-9]{1,6})([mhd])$/;
+const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** Milliseconds of `7d`, `12h` or `30m`; undefined for anything else and for zero. */
+export function parseDuration(value: string): number | undefined {
+  const match = DURATION.exec(value);
+  const ms = match === null ? 0 : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
+  return ms === 0 ? undefined : ms;
+}
+
+const isTimezone = (value: string): boolean => {
+  // A bare offset is refused: PostgreSQL and JavaScript disagree about its sign.
+  if (!/^[A-Za-z]/.test(value)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: value });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const url = text('a postgres:// URL').refine(
+  (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
+  {
+    error: 'must be a postgres:// URL',
+  },
+);
+
+const identifier = text('a name').regex(
+  /^[a-z_][a-z0-9_]{0,62}$/,
+  'must be lower-case letters, digits and _, at most 63',
+);
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
+  error: sentence('must be text, a number, true, false or null'),
+});
+const scalars = z.union([scalar, z.array(scalar).min(1, 'names no value')], {
+  error: sentence('must be a value or a list of values'),
+});
+
+const operation = z.enum(['insert', 'update', 'delete', 'truncate'], {
+  error: sentence('must be insert, update, delete or truncate'),
+});
+const word = (what: string) =>
+  text(what).regex(
+    /^[a-z][a-z0-9_]{0,62}$/,
+    `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
+  );
+
+const labelShape = {
+  table: table.describe(
+    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
+  ),
+  key: column.describe('The column of that table which is looked up, usually its primary key.'),
+  name: template.describe(
+    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
+  ),
+};
+
+const LabelFile = z.strictObject(labelShape);
+
+const ActionFile = z
+  .strictObject({
+    on: z
+      .union([operation, z.array(operation).min(1, 'names no operation')], {
+        error: sentence('must be insert, update, delete, truncate or a list of them'),
+      })
+      .describe('Operations the rule is for.'),
+    changed: columns.optional().describe('Update only: at least one of these columns must differ.'),
+    from: scalar
+      .optional()
+      .describe('Update only: the value of the one changed column before. null is SQL null.'),
+    to: scalar
+      .optional()
+      .describe('Update only: the value of the one changed column after. null is SQL null.'),
+    when: z
+      .record(column, scalars, { error: sentence('must be columns with their values') })
+      .optional()
+      .describe(
+        'Columns of the row (after the change; before it for a delete) and the value, or values, of which one must match.',
+      ),
+    action: word('an action category').describe(
+      'The action category of the entry, such as block or login_failed.',
+    ),
+  })
+  .check(({ value, issues }) => {
+    const problem = (path: string, message: string): void => {
+      issues.push({ code: 'custom', path: [path], message, input: value, continue: true });
+    };
+    const on = [value.on].flat();
+    if (new Set(on).size < on.length) problem('on', 'names an operation twice');
+    const updateOnly = on.every((item) => item === 'update');
+    for (const key of ['changed', 'from', 'to'] as const) {
+      if (key in value && !updateOnly)
+        problem(key, 'is for rules on update only; make a rule of its own for other operations');
+    }
+    for (const key of ['from', 'to'] as const) {
+      if (key in value && (value.changed === undefined || [value.changed].flat().length !== 1)) {
+        problem(key, 'needs exactly one column in changed');
+      }
+    }
+    if (value.when !== undefined && on.includes('truncate'))
+      problem('when', 'cannot be used on truncate, which has no rows');
+  });
+
+const TableFile = z
+  .strictObject({
+    entity: word('an entity type').describe(
+      "The entity type in the administrator's words: conversation, customer, agent.",
+    ),
+    name: template
+      .optional()
+      .describe('The entity name, from columns in braces: "{full_name}". Without it the entity id is shown.'),
+    id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
+    modifier: column
+      .optional()
+      .describe('The column that holds who made the change, as updated_by (rung 2 of attribution).'),
+    tenant: column.optional().describe('The column that holds the tenant.'),
+    ignore: z
+      .array(column, { error: sentence('must be a list of column names') })
+      .optional()
+      .describe('Columns of no interest: an update of nothing else makes no entry.'),
+    labels: z
+      .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
+      .optional()
+      .describe('Columns whose values are keys of another table, and where their words are found.'),
+    values: z
+      .record(
+        column,
+        z.record(z.string(), text('a word').min(1, 'must be a word, not empty'), {
+          error: sentence('must be stored values with their words'),
+        }),
+        { error: sentence('must be columns with their words') },
+      )
+      .optional()
+      .describe('Words for stored values: status: { 1: online, 2: away }.'),
+    actions: z
+      .array(ActionFile, { error: sentence('must be a list of rules') })
+      .optional()
+      .describe(
+        'Action categories; the first rule that matches wins. Else insert is add, update edit, delete and truncate delete.',
+      ),
+  })
+  .check(({ value, issues }) => {
+    for (const name of Object.keys(value.labels ?? {})) {
+      if (!Object.hasOwn(value.values ?? {}, name)) continue;
+      issues.push({
+        code: 'custom',
+        path: ['labels', name],
+        message: 'has words under values as well; keep one',
+        input: value,
+        continue: true,
+      });
+    }
+  });
+
+const RedactFile = z.strictObject({
+  columns: z
+    .array(column, { error: sentence('must be a list of column names') })
+    .min(1, 'names no column')
+    .describe('Column names, ignoring case; * stands for any characters.'),
+  tables: z
+    .array(tablePattern, { error: sentence('must be a list of table patterns') })
+    .min(1, 'names no table')
+    .optional()
+    .describe('Tables the rule is for, as schema.table with * as wildcard. Without it: every table.'),
+  with: z
+    .union(
+      [
+        z.enum(['drop', 'mask', 'hash']),
+        z.string().regex(/^truncate: ?[1-9][0-9]{0,5}$/),
+        z.strictObject({
+          truncate: z
+            .int({ error: sentence('must be a whole number') })
+            .min(1, 'must be at least 1')
+            .max(999_999, 'must be below 1000000'),
+        }),
+      ],
+      { error: sentence('must be drop, mask, hash or { truncate: N } with N from 1') },
+    )
+    .describe(
+      'drop: the column is left out. mask: ******. hash: equal values stay recognisable. truncate: the first N characters.',
+    ),
+});
+
+/** The whole file. Strict at every level; snake_case keys. */
+export const TrackingFile = z.strictObject({
+  source: z
+    .strictObject({
+      name: text('a name')
+        .regex(
+          /^[a-z][a-z0-9_-]{0,62}$/,
+          'must be lower-case letters, digits, _ and -, beginning with a letter',
+        )
+        .describe('Names the source in the trail, metrics and logs. Not to be changed later.'),
+      url: url.describe('Connection URL of the tracked database; the user needs REPLICATION.'),
+      slot: identifier.default('waltrail').describe('Name of the replication slot.'),
+      publication: identifier.default('waltrail').describe('Name of the publication.'),
+    })
+    .describe('The tracked database.'),
+  trail: z
+    .strictObject({
+      url: url.describe('Connection URL of the audit database.'),
+      retention: text('a duration in days such as 400d, or forever')
+        .refine((value) => value === 'forever' || (parseDuration(value) ?? 1) % UNIT_MS.d === 0, {
+          error: 'must be a duration in whole days such as 400d, or forever',
+        })
+        .optional()
+        .describe('How long entries are kept: 400d, or forever (also without it).'),
+    })
+    .describe('The audit database.'),
+  reports: z
+    .strictObject({
+      max_range: text('a duration such as 7d')
+        .refine((value) => parseDuration(value) !== undefined, {
+          error: 'must be a duration such as 7d or 12h',
+        })
+        .default('7d')
+        .describe('The longest range of time one page or export may cover: 7d, 12h.'),
+      timezone: text('a time zone')
+        .refine(isTimezone, { error: 'must be a time zone such as UTC or Asia/Jerusalem' })
+        .default('UTC')
+        .describe('Time zone of the page and of exports that do not ask for another.'),
+    })
+    .default({ max_range: '7d', timezone: 'UTC' })
+    .describe('Reading and exporting.'),
+  modifiers: z
+    .strictObject({
+      ...labelShape,
+      kind: z
+        .strictObject({
+          column: column.describe('The column that tells agents, bots and the system apart.'),
+          bot: z
+            .array(scalar, { error: sentence('must be a list of values') })
+            .default([])
+            .describe('Its values for bots.'),
+          system: z
+            .array(scalar, { error: sentence('must be a list of values') })
+            .default([])
+            .describe('Its values for the system.'),
+        })
+        .optional()
+        .describe('Which modifiers are bots or the system. All others are agents.'),
+    })
+    .optional()
+    .describe('Turns the key that attribution found into a name and a kind, as of the change.'),
+  redact: z
+    .array(RedactFile, { error: sentence('must be a list of rules') })
+    .default([])
+    .describe(
+      'Secrets and personal data, before anything is stored. The first rule that matches a column wins.',
+    ),
+  tables: z
+    .record(tablePattern, TableFile, { error: sentence('must be tables with their rules') })
+    .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })
+    .describe(
+      'Tracked tables, as schema.table or a pattern such as public.*; exact names win over patterns.',
+    ),
+  exclude: z
+    .array(tablePattern, { error: sentence('must be a list of table patterns') })
+    .default([])
+    .describe('Tables that no pattern may track, as schema.table with * as wildcard.'),
+});
+
+export type TrackingFile = z.output<typeof TrackingFile>;
+
+/** JSON Schema (draft 7) of the file, for editors: config/waltrail.schema.json. */
+export function trackingJsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(TrackingFile, { target: 'draft-7', io: 'input' });
+  return { $schema, title: 'Waltrail tracking (waltrail.yaml)', ...rest };
+}
