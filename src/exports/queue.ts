@@ -8,7 +8,9 @@ import {
   SchemaMigrationRequiredError,
   Worker,
   type BackendFactory,
+  type ConnectionOptions,
   type QueueOptions,
+  type RedisQueueBackend,
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -64,17 +66,20 @@ const BACKOFF_MS = 1000;
 export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
   const redis = settings.redisUrl === undefined ? undefined : connectRedis(settings.redisUrl, settings.log);
   if (redis === undefined) await migrateQueue(settings.trailUrl);
-  const backend = (redis ? createRedisBackend : createPostgresBackend) as BackendFactory;
-  const base = (purpose: string, max: number): QueueOptions =>
-    ({
-      connection: redis ?? {
-        connectionString: settings.trailUrl,
-        schema: SCHEMA,
-        max,
-        application_name: `waltrail ${purpose}`,
-      },
-      ...(redis ? { prefix: `waltrail:${settings.source}` } : {}),
-    }) as QueueOptions;
+  // One type for both: which backend it is shows in no call below.
+  const backend = (redis ? createRedisBackend : createPostgresBackend) as unknown as BackendFactory<
+    RedisQueueBackend,
+    ConnectionOptions
+  >;
+  const base = (purpose: string, max: number): QueueOptions => ({
+    connection: redis ?? {
+      connectionString: settings.trailUrl,
+      schema: SCHEMA,
+      max,
+      application_name: `waltrail ${purpose}`,
+    },
+    ...(redis ? { prefix: `waltrail:${settings.source}` } : {}),
+  });
   const queue = new Queue<{ id: string }>(
     QUEUE,
     {
@@ -136,7 +141,7 @@ async function migrateQueue(url: string): Promise<void> {
       if (error instanceof SchemaMigrationRequiredError) return 0;
       throw error;
     });
-    if (version < LATEST_SCHEMA_VERSION) await runMigrations(client as never, SCHEMA);
+    if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA);
   } finally {
     await client.end();
   }

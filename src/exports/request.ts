@@ -53,8 +53,8 @@ export function parseExportRequest(body: unknown): ExportRequest {
 }
 
 export function filtersOf(request: ExportRequest): ExportFilters {
-  const { from: _from, to: _to, format: _format, timezone: _timezone, ...filters } = request;
-  return filters;
+  const { modifier, action, entityType, entity, tenant, q } = request;
+  return { modifier, action, entityType, entity, tenant, q };
 }
 
 /** `tenant`, the requester's, wins over a tenant asked for: whoever sees one tenant exports that one. */

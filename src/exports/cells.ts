@@ -1,0 +1,66 @@
+/** Excel's limit of a cell, in UTF-16 units. A longer text makes Excel call the whole file damaged. */
+export const MAX_CELL_LENGTH = 32_767;
+export const CLIP_MARK = ' […clipped]';
+
+/** Clips to what a cell holds, visibly, and never inside a surrogate pair. */
+export function clipCell(text: string): string {
+  if (text.length <= MAX_CELL_LENGTH) return text;
+  let end = MAX_CELL_LENGTH - CLIP_MARK.length;
+  if (isHighSurrogate(text.charCodeAt(end - 1))) end--;
+  return text.slice(0, end) + CLIP_MARK;
+}
+
+const NEEDS_ESCAPE = /[&<>_\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]/;
+
+// An underscore is escaped where a reader would take it for the start of `_xHHHH_`; its end may be an underscore of the
+// text or the one with which an escaped control character after it begins. Readers differ on the case of the x.
+const ESCAPES =
+  /[&<>\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=[xX][0-9a-fA-F]{4}[_\x00-\x08\x0b-\x1f])|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/**
+ * Text as the content of an XML element of a workbook (ST_Xstring of ECMA-376, part 1, 22.9.2.19): control characters
+ * become `_x0001_`, as do carriage returns, which XML would turn into line feeds. Lone surrogates, U+FFFE and U+FFFF,
+ * which no XML document may hold, become U+FFFD.
+ */
+export const escapeXml = (text: string): string =>
+  NEEDS_ESCAPE.test(text) ? text.replace(ESCAPES, escapeCharacter) : text;
+
+/** The same for a library that escapes markup itself and knows of nothing else. */
+export const escapeForExcel = (text: string): string =>
+  clipCell(text).replace(ESCAPES, (match) => ('&<>'.includes(match) ? match : escapeCharacter(match)));
+
+function escapeCharacter(match: string): string {
+  switch (match) {
+    case '&':
+      return '&amp;';
+    case '<':
+      return '&lt;';
+    case '>':
+      return '&gt;';
+    case '_':
+      return '_x005F_';
+    default: {
+      const code = match.charCodeAt(0);
+      return code < 0x20 ? `_x${code.toString(16).toUpperCase().padStart(4, '0')}_` : '\ufffd';
+    }
+  }
+}
+
+/** A cell of text: an inline string, which no reader takes for a number, a date or a formula. */
+export function textCell(reference: string, style: string, text: string): string {
+  // White space at the edges is lost unless the element says that it counts.
+  const edges = text.charCodeAt(0) <= 0x20 || text.charCodeAt(text.length - 1) <= 0x20;
+  const open = edges ? '<t xml:space="preserve">' : '<t>';
+  return `<c r="${reference}" s="${style}" t="inlineStr"><is>${open}${escapeXml(text)}</t></is></c>`;
+}
+
+export const numberCell = (reference: string, style: string, number: number | string): string =>
+  `<c r="${reference}" s="${style}"><v>${number}</v></c>`;
+
+/** Column letters of a 0-based index: A … Z, AA … */
+export function columnLetters(index: number): string {
+  const rest = Math.floor(index / 26);
+  return (rest === 0 ? '' : columnLetters(rest - 1)) + String.fromCharCode(65 + (index % 26));
+}
+
+const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff;

@@ -1,0 +1,110 @@
+import type { Entry } from '../trail/entry.js';
+import type { ZoneClock } from './dates.js';
+import type { ExportOrder } from './export.js';
+import type { ExportFilters } from './request.js';
+import type { CoverLine } from './workbook-shell.js';
+import type { WorkbookCounts } from './workbook.js';
+
+/** What a file holds, counted while it is written. Entries come newest first, in the order of their commits. */
+export class Coverage {
+  entries = 0;
+  firstLsn: string | null = null;
+  lastLsn: string | null = null;
+  /** Commit times may go backwards, so these are the least and the greatest. */
+  firstCommittedAt: string | null = null;
+  lastCommittedAt: string | null = null;
+
+  add(batch: readonly Entry[]): void {
+    for (const { committedAt, transaction } of batch) {
+      this.lastLsn ??= transaction.commitLsn;
+      this.firstLsn = transaction.commitLsn;
+      // Instants of one form compare as text.
+      if (this.firstCommittedAt === null || committedAt < this.firstCommittedAt)
+        this.firstCommittedAt = committedAt;
+      if (this.lastCommittedAt === null || committedAt > this.lastCommittedAt)
+        this.lastCommittedAt = committedAt;
+    }
+    this.entries += batch.length;
+  }
+}
+
+const FILTERS: readonly (readonly [keyof ExportFilters, string])[] = [
+  ['modifier', 'Modified by (key)'],
+  ['action', 'Action category'],
+  ['entityType', 'Modified entity type'],
+  ['entity', 'Entity id'],
+  ['tenant', 'Tenant'],
+  ['q', 'Text'],
+];
+/** More than this is a range of years; the rest of the changes then goes without saying. */
+const MAX_OFFSETS = 6;
+
+/** The lines of the cover sheet, always as many, in the order an auditor asks. */
+export function coverLines(options: {
+  readonly order: ExportOrder;
+  readonly clock: ZoneClock;
+  readonly coverage: Coverage;
+  readonly counts: WorkbookCounts;
+  readonly createdAt: string;
+  readonly version: string;
+}): CoverLine[] {
+  const { order, clock, coverage, counts } = options;
+  const time = (instant: string): string => clock.rfc3339(instant).replace('T', ' ');
+  const covered =
+    coverage.firstLsn === null
+      ? 'none'
+      : `LSN ${coverage.firstLsn} to ${coverage.lastLsn!}, ${time(coverage.firstCommittedAt!)} to ${time(coverage.lastCommittedAt!)}`;
+  return [
+    { label: 'Entries', text: entriesText(coverage.entries, counts.sheets) },
+    { label: 'From (included)', text: time(order.range.from) },
+    { label: 'To (not included)', text: time(order.range.to) },
+    { label: 'Time zone of all dates', text: zoneText(order, clock) },
+    { label: 'Filters', text: filtersText(order.filters) },
+    { label: 'Tenant of the requester', text: order.tenant ?? 'not restricted' },
+    { label: 'Requested by', text: order.requestedBy },
+    { label: 'Requested at', text: time(order.createdAt) },
+    { label: 'Written at', text: time(options.createdAt) },
+    { label: 'Commits covered', text: covered },
+    {
+      label: 'Trail read up to',
+      text: `LSN ${order.trailLsn}: entries stored after the request are not in this file`,
+    },
+    { label: 'Clipped cells', text: clippedText(counts.clipped) },
+    { label: 'Export', text: order.id },
+    { label: 'Written by', text: `Waltrail ${options.version}` },
+  ];
+}
+
+function entriesText(entries: number, sheets: number): string {
+  if (entries === 0) return '0: no entry in this range matches the filters';
+  return sheets === 1 ? String(entries) : `${entries}, newest first, on ${sheets} sheets`;
+}
+
+function filtersText(filters: ExportFilters): string {
+  const lines: string[] = [];
+  for (const [name, label] of FILTERS) {
+    const value = filters[name];
+    if (value !== undefined) lines.push(`${label}: ${[value].flat().join(', ')}`);
+  }
+  return lines.length === 0 ? 'none' : lines.join('\n');
+}
+
+/** Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings without them. */
+function zoneText(order: ExportOrder, clock: ZoneClock): string {
+  const [first, ...changes] = clock.offsetsIn(order.range, MAX_OFFSETS);
+  const later = changes.map(
+    ({ sinceMs, offset }) => `, UTC${offset} from ${new Date(sinceMs).toISOString().slice(0, 16)}Z`,
+  );
+  return `${order.timezone} (UTC${first!.offset}${later.join('')})`;
+}
+
+/** `audit-trail_2026-11-16_2026-11-23.xlsx`: the days of the range in its zone. */
+export function fileName(order: ExportOrder, clock: ZoneClock): string {
+  const day = (instant: string): string => clock.rfc3339(instant).slice(0, 10);
+  return `audit-trail_${day(order.range.from)}_${day(order.range.to)}.${order.format}`;
+}
+
+function clippedText(clipped: number): string {
+  if (clipped === 0) return '0';
+  return `${clipped}: Excel holds at most 32,767 characters in a cell; the formats csv and ndjson hold the whole values`;
+}

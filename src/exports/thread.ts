@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { createLog } from '../log.js';
+import { createPool } from '../pg/connect.js';
+import { TrailReader } from '../trail/read.js';
+import { ExportFiles } from './files.js';
+import { runExport } from './run.js';
+import { ExportStore } from './store.js';
+import type { ThreadData, ThreadResult } from './thread-messages.js';
+
+/** One connection reads the trail while another writes progress. */
+const CONNECTIONS = 2;
+/** Of one query, so that a run that was given up does not keep the database at work for ever. */
+const STATEMENT_TIMEOUT_MS = 600_000;
+
+/*
+ * Entry file of the thread that makes one export and ends: encoding and compression never hold up the event loop that
+ * answers the API, and a run that needs too much memory ends here and not there.
+ */
+const port = parentPort!;
+port.postMessage(await run(workerData as ThreadData));
+// Not left to the event loop: a query of a cancelled run may still be going on.
+process.exit();
+
+async function run(data: ThreadData): Promise<ThreadResult> {
+  const stop = new AbortController();
+  port.once('message', () => stop.abort());
+  const pool = createPool({
+    url: data.trailUrl,
+    purpose: 'export',
+    max: CONNECTIONS,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  });
+  try {
+    const outcome = await runExport({
+      id: data.id,
+      store: new ExportStore({ pool }),
+      files: new ExportFiles({ directory: data.exportDir }),
+      reader: new TrailReader({ pool }),
+      signal: stop.signal,
+      version: await ownVersion(),
+      log: createLog({ level: data.logLevel }),
+    });
+    return { outcome };
+  } catch (error) {
+    // Not the message: a driver's may quote a value.
+    const { code, name } = error as Error & { code?: unknown };
+    return { error: { code: typeof code === 'string' ? code : name } };
+  }
+}
+
+async function ownVersion(): Promise<string> {
+  const file = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}

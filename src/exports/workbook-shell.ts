@@ -1,0 +1,126 @@
+import ExcelJS from 'exceljs';
+import { readArchive } from './archive.js';
+import { escapeForExcel } from './cells.js';
+import { REPORT_COLUMNS, type ColumnKind } from './columns.js';
+
+/** A line of the cover sheet. */
+export interface CoverLine {
+  readonly label: string;
+  readonly text: string;
+}
+
+export interface CellStyles extends Readonly<Record<ColumnKind, string>> {
+  readonly header: string;
+}
+
+/** A workbook but for the rows of its data sheets. */
+export interface WorkbookShell {
+  /** Every part but the data sheets, by name. */
+  readonly parts: ReadonlyMap<string, Buffer>;
+  /** The XML around the rows of a data sheet, and the styles of its cells. */
+  readonly sheet: { readonly before: string; readonly after: string; readonly styles: CellStyles };
+}
+
+export const COVER_SHEET = 'About this report';
+export const DATA_SHEET = 'Audit trail';
+
+/** Name of the part that holds the n-th data sheet, from 1; the cover is the first sheet of the workbook. */
+export const dataSheetPart = (n: number): string => `xl/worksheets/sheet${n + 1}.xml`;
+
+const FONT = { name: 'Calibri', size: 11 } as const;
+const TOP = { vertical: 'top' } as const;
+const HEADER_FILL = {
+  type: 'pattern',
+  pattern: 'solid',
+  fgColor: { argb: 'FF1F3A5F' },
+} as const satisfies ExcelJS.Fill;
+const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = {
+  header: {
+    font: { ...FONT, bold: true, color: { argb: 'FFFFFFFF' } },
+    fill: HEADER_FILL,
+    alignment: { vertical: 'middle', wrapText: true },
+  },
+  // "@": text also after somebody has opened the cell and pressed Enter, which would make a formula of "=1+1".
+  text: { numFmt: '@', alignment: TOP },
+  lines: { alignment: { ...TOP, wrapText: true } },
+  date: { numFmt: 'yyyy-mm-dd hh:mm:ss.000', alignment: TOP },
+  count: { numFmt: '0', alignment: TOP },
+};
+
+/**
+ * Lets exceljs make what it makes well: cover sheet, styles, widths, panes, properties. The rows it would write too slowly
+ * and not always correctly (LAB, 3) are left out. Two shells with equally many lines have the same `sheet`.
+ */
+export async function makeShell(options: {
+  readonly cover: readonly CoverLine[];
+  readonly sheets: number;
+  readonly createdAt: Date;
+}): Promise<WorkbookShell> {
+  const workbook = new ExcelJS.Workbook();
+  workbook.creator = 'Waltrail';
+  workbook.title = 'Audit trail';
+  workbook.created = options.createdAt;
+  workbook.modified = options.createdAt;
+  addCover(workbook, options.cover);
+  for (let n = 1; n <= options.sheets; n++)
+    addDataSheet(workbook, n === 1 ? DATA_SHEET : `${DATA_SHEET} ${n}`);
+  const parts = readArchive(Buffer.from(await workbook.xlsx.writeBuffer()));
+  const sheet = splitSheet(parts.get(dataSheetPart(1))!.toString());
+  for (let n = 1; n <= options.sheets; n++) parts.delete(dataSheetPart(n));
+  return { parts, sheet };
+}
+
+function addCover(workbook: ExcelJS.Workbook, lines: readonly CoverLine[]): void {
+  const sheet = workbook.addWorksheet(COVER_SHEET);
+  sheet.columns = [{ width: 26 }, { width: 90 }];
+  const title = sheet.addRow([DATA_SHEET]);
+  title.getCell(1).font = { ...FONT, bold: true, size: 16 };
+  sheet.addRow([]);
+  for (const line of lines) {
+    const row = sheet.addRow([line.label, escapeForExcel(line.text)]);
+    row.getCell(1).style = { font: { ...FONT, bold: true }, alignment: TOP };
+    row.getCell(2).style = STYLES.lines;
+  }
+}
+
+function addDataSheet(workbook: ExcelJS.Workbook, name: string): void {
+  const sheet = workbook.addWorksheet(name, {
+    views: [{ state: 'frozen', ySplit: 1 }],
+    pageSetup: { orientation: 'landscape', fitToPage: true, fitToWidth: 1, fitToHeight: 0 },
+  });
+  sheet.columns = REPORT_COLUMNS.map(({ width }) => ({ width }));
+  // One cell of each style, whose numbers splitSheet reads off.
+  sheet.addRow(REPORT_COLUMNS.map(() => 0)).eachCell((cell) => (cell.style = STYLES.header));
+  sheet.addRow(REPORT_COLUMNS.map(() => 0)).eachCell((cell, column) => {
+    cell.style = STYLES[REPORT_COLUMNS[column - 1]!.kind];
+  });
+  sheet.autoFilter = { from: { row: 1, column: 1 }, to: { row: 1, column: REPORT_COLUMNS.length } };
+}
+
+function splitSheet(xml: string): WorkbookShell['sheet'] {
+  const start = xml.indexOf('<sheetData>') + '<sheetData>'.length;
+  const end = xml.indexOf('</sheetData>');
+  const numbers = [...xml.slice(start, end).matchAll(/<c r="[A-Z]+[12]" s="(\d+)"/g)].map(
+    (match) => match[1]!,
+  );
+  const styleOf = (kind: ColumnKind): string =>
+    numbers[REPORT_COLUMNS.length + REPORT_COLUMNS.findIndex((column) => column.kind === kind)]!;
+  return {
+    // The dimension is of the sample rows; it is optional, and the number of rows is not known yet.
+    before: xml.slice(0, start).replace(/<dimension [^>]*\/>/, ''),
+    after: xml
+      .slice(end)
+      // Ids are text on purpose: no green corner on each of them.
+      .replace(
+        '</worksheet>',
+        '<ignoredErrors><ignoredError sqref="A1:XFD1048576" numberStoredAsText="1"/></ignoredErrors></worksheet>',
+      ),
+    styles: {
+      header: numbers[0]!,
+      text: styleOf('text'),
+      lines: styleOf('lines'),
+      date: styleOf('date'),
+      count: styleOf('count'),
+    },
+  };
+}
