@@ -12,7 +12,7 @@ import type { Exports } from './exports/exports.js';
 import { startExportWorker } from './exports/worker.js';
 import type { Log } from './log.js';
 import { connect, createPool } from './pg/connect.js';
-import { startCapture, type Capture } from './pipeline/capture.js';
+import { startCapture, type Capture } from './capture/capture.js';
 import type { Role, Settings } from './settings.js';
 import { Teardown } from './teardown.js';
 import { startHousekeeping } from './trail/housekeeping.js';
@@ -91,7 +91,7 @@ async function start({ settings, config, roles, log }: DaemonOptions, teardown: 
     const housekeeping = startHousekeeping({ url, retentionDays: config.trail.retentionDays, log });
     teardown.add('housekeeping', { limitMs: 10_000, stop: () => housekeeping.stop() });
     startPruning({ config, log, teardown, pool: accessPool });
-    teardown.add('capture', { limitMs: 15_000, stop: async () => capture?.stop() });
+    teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
   if (roles.includes('exports')) {
     const worker = await startExportWorker({ settings, config, log });
@@ -168,7 +168,7 @@ function startPruning(options: {
   };
   prune();
   const timer = setInterval(prune, PRUNE_INTERVAL_MS);
-  teardown.add('pruning', { limitMs: 1_000, stop: async () => clearInterval(timer) });
+  teardown.add('pruning', { limitMs: 1_000, stop: () => clearInterval(timer) });
 }
 
 /** Whether the trail's login role may take on `role`, which a DBA may not have granted, or not made. */

@@ -3,7 +3,7 @@ import type { Log } from './log.js';
 interface Step {
   readonly what: string;
   readonly limitMs: number;
-  readonly stop: () => Promise<unknown>;
+  readonly stop: () => unknown;
 }
 
 /**
@@ -19,7 +19,7 @@ export class Teardown {
     this.#log = log;
   }
 
-  add(what: string, options: { readonly limitMs: number; readonly stop: () => Promise<unknown> }): void {
+  add(what: string, options: { readonly limitMs: number; readonly stop: () => unknown }): void {
     this.#steps.push({ what, ...options });
   }
 
@@ -48,7 +48,7 @@ async function endsWithin({ stop, limitMs }: Step): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), limitMs)));
   try {
-    return await Promise.race([stop().then(() => true), limit]);
+    return await Promise.race([Promise.resolve(stop()).then(() => true), limit]);
   } finally {
     clearTimeout(timer);
   }

@@ -61,7 +61,7 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
     bodyParser: false,
   });
   app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
-  const server = adapter.getInstance() as unknown as FastifyInstance;
+  const server = adapter.getInstance<FastifyInstance>();
   server.removeContentTypeParser('text/plain');
   await server.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CSP },

@@ -25,6 +25,9 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 /** Classes and codes of SQLSTATE, and codes of node, that mean the trail is not there for the moment. */
 const UNAVAILABLE = /^(08|53|57P0|57014$|25006$|E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN))/;
 
+/** character_not_in_repertoire and untranslatable_character: only a value of the request can cause them here. */
+const UNSTORABLE = /^22(021|P05)$/;
+
 /** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
 export function toProblem(error: unknown): Problem {
   if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
@@ -34,6 +37,12 @@ export function toProblem(error: unknown): Problem {
     return problem(
       503,
       new WaltrailError('HTTP_UNAVAILABLE', 'The trail database did not answer in time.', { cause: error }),
+    );
+  }
+  if (UNSTORABLE.test(codeOf(error))) {
+    return problem(
+      400,
+      new WaltrailError('HTTP_REQUEST_INVALID', 'A text holds a character that PostgreSQL cannot store.'),
     );
   }
   const status = statusOf(error);
@@ -64,11 +73,12 @@ function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
-  return UNAVAILABLE.test(String((error as { code?: unknown }).code ?? ''));
+  return UNAVAILABLE.test(codeOf(error));
 }
 
 /** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */
 function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
   const { statusCode, getStatus } = error as { statusCode?: unknown; getStatus?: unknown };
   if (typeof statusCode === 'number') return statusCode;
   return typeof getStatus === 'function' ? Number(getStatus.call(error)) : undefined;
@@ -86,10 +96,14 @@ function describe(status: number, error: unknown): string {
     case 429:
       return 'Too many requests.';
     default:
-      return error instanceof SyntaxError ||
-        /JSON/.test(String((error as { code?: unknown }).code)) ||
-        /JSON/.test(String((error as Error).message))
+      return error instanceof SyntaxError || /JSON/.test(`${codeOf(error)} ${(error as Error).message}`)
         ? 'The body is not valid JSON.'
         : 'The request cannot be understood.';
   }
+}
+
+/** SQLSTATE, or the code of node or Fastify; empty without one. */
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : '';
 }

@@ -53,7 +53,7 @@ export class StreamController {
     }
     const filter = filterOf(query, principalOf(request));
     await this.#access.record(accessOf(request, 200));
-    let stream: SseStream | undefined;
+    let stream: SseStream | undefined = undefined;
     let position: string | undefined;
     const listening = await this.#feed.listen({
       filter,

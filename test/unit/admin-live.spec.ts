@@ -1,0 +1,159 @@
+import { describe, expect, test } from '@jest/globals';
+import { LiveFeed, type LiveTrail } from '../../src/admin/live.js';
+import { silentLog } from '../../src/log.js';
+import type { Entry, EntryFilter, TrailHead } from '../../src/trail/entry.js';
+
+/** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
+class FakeTrail implements LiveTrail {
+  size: number;
+  heads = 0;
+  reads = 0;
+  failing = false;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  head(): Promise<TrailHead> {
+    this.heads += 1;
+    if (this.failing) return Promise.reject(new Error('the trail is away'));
+    return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
+  }
+
+  after(filter: Omit<EntryFilter, 'from' | 'to'>, options: { id: string; limit: number }): Promise<Entry[]> {
+    this.reads += 1;
+    const found: Entry[] = [];
+    for (let id = Number(options.id) + 1; id <= this.size && found.length < options.limit; id++) {
+      const action = id % 2 === 0 ? 'even' : 'odd';
+      if (filter.actions === undefined || filter.actions.includes(action))
+        found.push({ id: String(id), action } as Entry);
+    }
+    return Promise.resolve(found);
+  }
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  const deadline = Date.now() + 5_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('the condition did not come true in 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+function collect(): {
+  ids: number[];
+  position: string;
+  ready: () => boolean;
+  deliver: (e: readonly Entry[], p: string) => void;
+  open: boolean;
+} {
+  const seen = {
+    ids: [] as number[],
+    position: '',
+    open: true,
+    ready: () => seen.open,
+    deliver: (entries: readonly Entry[], position: string) => {
+      seen.ids.push(...entries.map((entry) => Number(entry.id)));
+      seen.position = position;
+    },
+  };
+  return seen;
+}
+
+describe('the live feed', () => {
+  test('asks the trail nothing while nobody listens, before and after', async () => {
+    const trail = new FakeTrail(3);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(trail.heads).toBe(0);
+    const seen = collect();
+    const { stop } = await feed.listen({ filter: {}, ...seen });
+    stop();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const heads = trail.heads;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(trail.heads).toBe(heads);
+    await feed.close();
+  });
+
+  test('delivers every new entry that matches once and in order, each listener by its own filter', async () => {
+    const trail = new FakeTrail(10);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const all = collect();
+    const even = collect();
+    const { position } = await feed.listen({ filter: {}, ...all });
+    await feed.listen({ filter: { actions: ['even'] }, ...even });
+    expect(position).toBe('10');
+    trail.size = 1_000;
+    await until(() => all.position === '1000' && even.position === '1000');
+    expect(all.ids).toEqual(Array.from({ length: 990 }, (_, index) => index + 11));
+    expect(even.ids).toEqual(all.ids.filter((id) => id % 2 === 0));
+    await feed.close();
+  });
+
+  test('resumes after the id it is given', async () => {
+    const trail = new FakeTrail(10);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const seen = collect();
+    await feed.listen({ filter: {}, after: '7', ...seen });
+    await until(() => seen.position === '10');
+    expect(seen.ids).toEqual([8, 9, 10]);
+    await feed.close();
+  });
+
+  test('a listener that is not ready costs no read and gets everything once it is', async () => {
+    const trail = new FakeTrail(0);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const slow = collect();
+    slow.open = false;
+    await feed.listen({ filter: {}, ...slow });
+    trail.size = 500;
+    const heads = trail.heads;
+    await until(() => trail.heads > heads + 2);
+    expect(trail.reads).toBe(0);
+    slow.open = true;
+    await until(() => slow.position === '500');
+    expect(slow.ids).toHaveLength(500);
+    await feed.close();
+  });
+
+  test('does not read the same stretch twice for a filter that matches nothing', async () => {
+    const trail = new FakeTrail(100);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const seen = collect();
+    await feed.listen({ filter: { actions: ['never'] }, after: '0', ...seen });
+    await until(() => seen.position === '100');
+    const heads = trail.heads;
+    await until(() => trail.heads > heads + 1);
+    expect(trail.reads).toBe(1);
+    await feed.close();
+  });
+
+  test('goes on where it was after the trail was away', async () => {
+    const trail = new FakeTrail(1);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const seen = collect();
+    await feed.listen({ filter: {}, ...seen });
+    trail.failing = true;
+    trail.size = 5;
+    const heads = trail.heads;
+    await until(() => trail.heads > heads + 1);
+    expect(seen.ids).toEqual([]);
+    trail.failing = false;
+    await until(() => seen.position === '5');
+    expect(seen.ids).toEqual([2, 3, 4, 5]);
+    await feed.close();
+  });
+
+  test('a listener that comes when the last one has just gone is served', async () => {
+    const trail = new FakeTrail(1);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    for (let round = 0; round < 50; round++) {
+      const seen = collect();
+      const { stop } = await feed.listen({ filter: {}, after: '0', ...seen });
+      await until(() => seen.ids.length === 1);
+      stop();
+    }
+    await feed.close();
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import { toProblem } from '../../src/admin/problem.js';
+import { WaltrailError } from '../../src/errors.js';
+
+const thrown = (properties: object, message = 'secret value 4711'): Error =>
+  Object.assign(new Error(message), properties);
+
+describe('a problem document', () => {
+  test('of a known error has its status, code, sentence and remedy, and its details as members', () => {
+    const errors = [{ path: 'limit', message: 'must be a number' }];
+    const problem = toProblem(
+      new WaltrailError('HTTP_QUERY_INVALID', 'limit must be a number', { details: { errors } }),
+    );
+    expect(problem).toMatchObject({
+      type: 'urn:waltrail:error:HTTP_QUERY_INVALID',
+      status: 400,
+      code: 'HTTP_QUERY_INVALID',
+      detail: 'limit must be a number',
+      errors,
+    });
+    expect(problem.remedy).not.toBe('');
+  });
+
+  test.each([
+    ['a plain error', thrown({})],
+    ['a constraint of the database', thrown({ code: '23505', severity: 'ERROR' })],
+    ['an error for operators only', new WaltrailError('PG_MIGRATION_FAILED', 'secret value 4711')],
+    ['a text', 'secret value 4711'],
+    ['nothing', undefined],
+    ['null', null],
+  ])('of %s is a 500 that says nothing of its cause and carries an id', (_, error) => {
+    const problem = toProblem(error);
+    expect(problem).toMatchObject({ status: 500, code: 'HTTP_INTERNAL' });
+    expect(problem.instance).toMatch(/^urn:uuid:/);
+    expect(JSON.stringify(problem)).not.toContain('4711');
+  });
+
+  test.each([
+    ['a refused connection', thrown({ code: 'ECONNREFUSED' })],
+    ['a server that shuts down', thrown({ code: '57P01' })],
+    ['a statement that took too long', thrown({ code: '57014' })],
+    ['too many connections', thrown({ code: '53300' })],
+    ['a lost connection', thrown({}, 'Connection terminated unexpectedly')],
+    ['an unreachable trail', new WaltrailError('PG_UNREACHABLE', 'db:5432/trail cannot be reached.')],
+  ])('of %s is a 503', (_, error) => {
+    expect(toProblem(error)).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
+  });
+
+  test.each([
+    [404, {}, 'HTTP_NOT_FOUND'],
+    [413, { code: 'FST_ERR_CTP_BODY_TOO_LARGE' }, 'HTTP_BODY_TOO_LARGE'],
+    [415, { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' }, 'HTTP_MEDIA_TYPE'],
+    [400, { code: 'FST_ERR_CTP_INVALID_JSON_BODY' }, 'HTTP_REQUEST_INVALID'],
+    [429, {}, 'HTTP_TOO_MANY_REQUESTS'],
+  ])('of the framework keeps status %i and does not repeat its message', (statusCode, properties, code) => {
+    const problem = toProblem(thrown({ statusCode, ...properties }));
+    expect(problem).toMatchObject({ status: statusCode, code });
+    expect(JSON.stringify(problem)).not.toContain('4711');
+  });
+});
