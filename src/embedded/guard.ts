@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { openSync, rmSync } from 'node:fs';
+
+/** What {@link startPostgres} tells the guard, as JSON in its only argument. */
+export interface GuardOrder {
+  readonly postgres: string;
+  readonly pgCtl: string;
+  readonly cluster: string;
+  readonly arguments: readonly string[];
+  readonly ids: { readonly uid?: number; readonly gid?: number };
+  readonly logFile: string;
+  /** Removed once PostgreSQL has stopped; null: nothing is. */
+  readonly remove: string | null;
+}
+
+const STOP_SECONDS = 10;
+
+/**
+ * A process of its own between the daemon and PostgreSQL. It has its own session, so Ctrl-C does not reach PostgreSQL
+ * before the daemon has finished, and it stops PostgreSQL when its standard input ends: whatever kills the daemon,
+ * SIGKILL too, ends that pipe. It imports nothing of Waltrail, so that it starts fast and stays small.
+ */
+function guard(order: GuardOrder): void {
+  const log = openSync(order.logFile, 'a', 0o600);
+  const postgres = spawn(order.postgres, order.arguments, {
+    ...order.ids,
+    cwd: order.cluster,
+    stdio: ['ignore', log, log],
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+  let stopping = false;
+  const stopOnce = (): void => {
+    if (stopping) return;
+    stopping = true;
+    stop(order, postgres);
+  };
+  process.stdin.on('end', stopOnce).on('close', stopOnce).on('error', stopOnce).resume();
+
+  postgres.on('error', (error) => {
+    process.stdout.write(`error ${error.message}\n`);
+    process.exitCode = 1;
+    process.stdin.destroy();
+  });
+  postgres.on('exit', (code) => {
+    if (order.remove !== null) rmSync(order.remove, { recursive: true, force: true });
+    process.exit(code ?? 1);
+  });
+  // The daemon may be gone already.
+  process.stdout.on('error', () => undefined);
+  if (postgres.pid !== undefined) process.stdout.write(`started ${postgres.pid}\n`);
+}
+
+/** Fast first: it rolls back and checkpoints. A client that does not let go makes it immediate; recovery mends that. */
+function stop(order: GuardOrder, postgres: ChildProcess): void {
+  if (postgres.pid === undefined) return;
+  const stopBy = (mode: 'fast' | 'immediate', otherwise: () => void): void => {
+    spawn(order.pgCtl, ['stop', '-D', order.cluster, '-m', mode, '-t', String(STOP_SECONDS), '-s'], {
+      ...order.ids,
+      cwd: order.cluster,
+      stdio: 'ignore',
+    })
+      .on('error', otherwise)
+      .on('exit', (code) => {
+        if (code !== 0) otherwise();
+      });
+  };
+  stopBy('fast', () => stopBy('immediate', () => postgres.kill('SIGKILL')));
+}
+
+guard(JSON.parse(process.argv[2]!) as GuardOrder);

@@ -1,0 +1,487 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import {
+  chown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { WaltrailError, isWaltrailError } from '../errors.js';
+import { quoteIdentifier } from '../pg/quote.js';
+import { canReach, postgresAccount, spawnIds, type Account } from './account.js';
+import { findBinaries, type Binaries } from './binaries.js';
+import type { GuardOrder } from './guard.js';
+import { lockFolder, processExists, type Unlock } from './lock.js';
+
+export interface PostgresOptions {
+  /**
+   * Folder that keeps the cluster between runs, made on first use. Null: an ephemeral cluster in the temporary folder,
+   * without fsync, gone when it stops or when this process dies.
+   */
+  readonly home: string | null;
+  /** Added to the defaults below; the later wins. https://www.postgresql.org/docs/18/runtime-config.html */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Told what takes a while, in a short phrase. */
+  readonly onProgress?: (phrase: string) => void;
+}
+
+/** A running PostgreSQL 18 on the loopback interface. */
+export interface EmbeddedPostgres {
+  readonly port: number;
+  /** Of the postmaster. */
+  readonly pid: number;
+  /** The data directory: not below `home` where PostgreSQL's account cannot reach that. */
+  readonly cluster: string;
+  /** URL of a database for the superuser, with its password. */
+  url(database: string): string;
+  /** Makes a database unless it exists; says whether it did. */
+  createDatabase(name: string): Promise<boolean>;
+  /** Resolves when the server, its guard and, of an ephemeral cluster, the files are gone. May be called again. */
+  stop(): Promise<void>;
+}
+
+/** What is remembered between runs, in `home`/cluster.json (mode 0600). */
+interface ClusterRecord {
+  readonly cluster: string;
+  readonly password: string;
+  /** Of the last run; taken again while it is free, so that a saved psql command keeps working. */
+  readonly port: number;
+}
+
+const SUPERUSER = 'waltrail';
+const READY_TIMEOUT_MS = 60_000;
+/** A guard that outlives its daemon needs up to 20 s for the two ways of stopping; more means the guard was killed too. */
+const LEFTOVER_TIMEOUT_MS = 25_000;
+const MAX_LOG_BYTES = 10 * 1024 * 1024;
+/** Where root keeps clusters that cannot live in `home`. Only root can write /var/lib, so no other account can be there first. */
+const SYSTEM_STATE = '/var/lib/waltrail';
+
+const DEFAULTS = {
+  listen_addresses: '127.0.0.1',
+  // Paths of sockets have a length limit that a deep folder exceeds; loopback TCP works everywhere.
+  unix_socket_directories: '',
+  wal_level: 'logical',
+  max_replication_slots: '10',
+  max_wal_senders: '10',
+  max_slot_wal_keep_size: '2GB',
+  shared_buffers: '64MB',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  lc_messages: 'C',
+  // The log must hold no row value: neither the statement nor the DETAIL of an error.
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
+  log_checkpoints: 'off',
+} as const;
+
+const EPHEMERAL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
+
+/**
+ * Starts PostgreSQL from the npm package, also as root, also over what a crash left. A guard process stops it when this
+ * process dies. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT, EMBEDDED_STAGING, EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
+  const account = await postgresAccount();
+  const home = await makeHome(options.home, account);
+  const unlock = await lockFolder({ file: path.join(home, 'lock'), folder: home });
+  try {
+    const binaries = await findBinaries(account);
+    const record = await openCluster({
+      home,
+      account,
+      binaries,
+      ephemeral: options.home === null,
+      onProgress: options.onProgress,
+    });
+    await endLeftover({ binaries, account, cluster: record.cluster, onProgress: options.onProgress });
+    return await launch({ options, home, account, binaries, record, unlock });
+  } catch (error) {
+    await unlock();
+    if (options.home === null) await rm(home, { recursive: true, force: true });
+    throw isWaltrailError(error)
+      ? error
+      : new WaltrailError(
+          'EMBEDDED_FAILED',
+          `The embedded PostgreSQL in ${home} cannot be started: ${(error as Error).message}`,
+          { cause: error },
+        );
+  }
+}
+
+/** The folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must pass through it. */
+async function makeHome(home: string | null, account: Account): Promise<string> {
+  if (home === null) {
+    const made = await mkdtemp(path.join(tmpdir(), 'waltrail-postgres-'));
+    if (account !== undefined) await chown(made, account.uid, account.gid);
+    return made;
+  }
+  const folder = path.resolve(home);
+  try {
+    await mkdir(folder, { recursive: true });
+    const probe = path.join(folder, `.probe-${process.pid}`);
+    await writeFile(probe, '');
+    await rm(probe, { force: true });
+  } catch (cause) {
+    throw new WaltrailError(
+      'EMBEDDED_FOLDER',
+      `${folder} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
+      { cause },
+    );
+  }
+  return folder;
+}
+
+interface OpenOptions {
+  readonly home: string;
+  readonly account: Account;
+  readonly binaries: Binaries;
+  readonly ephemeral: boolean;
+  readonly onProgress: PostgresOptions['onProgress'];
+}
+
+/** The record of the cluster in `home`; makes the cluster on first use. */
+async function openCluster(options: OpenOptions): Promise<ClusterRecord> {
+  const file = recordFile(options.home);
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text !== undefined) {
+    const record = JSON.parse(text) as ClusterRecord;
+    if (existsSync(path.join(record.cluster, 'PG_VERSION'))) return record;
+    throw new WaltrailError(
+      'EMBEDDED_FAILED',
+      `The cluster ${record.cluster} that ${file} names does not exist.`,
+      {
+        remedy: `Bring ${record.cluster} back, or remove ${options.home} to begin with an empty trail.`,
+      },
+    );
+  }
+  options.onProgress?.('creating the database cluster');
+  const record = {
+    cluster: await placeCluster(options),
+    password: randomBytes(18).toString('base64url'),
+    port: 0,
+  };
+  // A run that died before the record was written left a cluster whose password nobody knows.
+  await rm(record.cluster, { recursive: true, force: true });
+  await initialise({ ...options, record });
+  await saveRecord(options.home, record);
+  return record;
+}
+
+const recordFile = (home: string): string => path.join(home, 'cluster.json');
+
+async function saveRecord(home: string, record: ClusterRecord): Promise<void> {
+  const draft = `${recordFile(home)}.${process.pid}`;
+  await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  await rename(draft, recordFile(home));
+}
+
+async function placeCluster(options: OpenOptions): Promise<string> {
+  const cluster = path.join(options.home, 'cluster');
+  if (await canReach(options.home, options.account)) return cluster;
+  await mkdir(SYSTEM_STATE, { recursive: true, mode: 0o755 });
+  const parent = await mkdtemp(path.join(SYSTEM_STATE, 'postgres-'));
+  await chown(parent, options.account!.uid, options.account!.gid);
+  options.onProgress?.(
+    `keeping the data in ${parent}, because account ${options.account!.name} cannot reach ${options.home}`,
+  );
+  return path.join(parent, 'cluster');
+}
+
+/** initdb in a folder beside, renamed when it is complete: a crash leaves no half cluster under the real name. */
+async function initialise(options: OpenOptions & { readonly record: ClusterRecord }): Promise<void> {
+  const { cluster, password } = options.record;
+  const draft = `${cluster}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  const passwordFile = path.join(await mkdtemp(path.join(tmpdir(), 'waltrail-')), 'password');
+  try {
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    if (options.account !== undefined) {
+      for (const target of [draft, path.dirname(passwordFile), passwordFile])
+        await chown(target, options.account.uid, options.account.gid);
+    }
+    // The builtin C.UTF-8 sorts and lower-cases alike on every platform, whatever locales it has.
+    await run(
+      options.binaries.initdb,
+      [
+        '-D',
+        draft,
+        '-U',
+        SUPERUSER,
+        '--auth=scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '--encoding=UTF8',
+        '--locale=C',
+      ]
+        .concat(['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'])
+        .concat(options.ephemeral ? ['--no-sync'] : []),
+      options.account,
+    );
+    await rename(draft, cluster);
+  } finally {
+    await rm(path.dirname(passwordFile), { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** Waits for the server of a killed run to end, ends it itself if its guard is gone too, and clears a dead lock file. */
+async function endLeftover(options: {
+  binaries: Binaries;
+  account: Account;
+  cluster: string;
+  onProgress: PostgresOptions['onProgress'];
+}): Promise<void> {
+  if ((await findPostmaster(options.cluster)) === undefined) return;
+  options.onProgress?.('waiting for the PostgreSQL of an interrupted run to stop');
+  const deadline = Date.now() + LEFTOVER_TIMEOUT_MS;
+  let asked = false;
+  while ((await findPostmaster(options.cluster)) !== undefined) {
+    if (Date.now() > deadline)
+      throw new Error(`another PostgreSQL runs on ${options.cluster} and does not stop`);
+    if (!asked && Date.now() > deadline - LEFTOVER_TIMEOUT_MS + 2000) {
+      asked = true;
+      await run(
+        options.binaries.pgCtl,
+        ['stop', '-D', options.cluster, '-m', 'fast', '-t', '10', '-s'],
+        options.account,
+      ).catch(() => undefined);
+    }
+    await delay(50);
+  }
+}
+
+/**
+ * The postmaster that runs on a cluster. A postmaster.pid whose process is dead or, where /proc can tell, is another program
+ * (ids are soon used again in a container) is removed: PostgreSQL would take any living process of its account for a server.
+ */
+async function findPostmaster(cluster: string): Promise<number | undefined> {
+  const file = path.join(cluster, 'postmaster.pid');
+  const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
+  if (!(pid > 0)) return undefined;
+  if (processExists(pid)) {
+    // A postmaster's working directory is its cluster.
+    const folder = await readlink(`/proc/${pid}/cwd`).catch(() => cluster);
+    if (folder === (await realpath(cluster)) || folder === cluster) return pid;
+  }
+  await rm(file, { force: true });
+  return undefined;
+}
+
+interface LaunchOptions {
+  readonly options: PostgresOptions;
+  readonly home: string;
+  readonly account: Account;
+  readonly binaries: Binaries;
+  readonly record: ClusterRecord;
+  readonly unlock: Unlock;
+}
+
+async function launch(launching: LaunchOptions): Promise<EmbeddedPostgres> {
+  const { options, home, account, binaries, record } = launching;
+  const { cluster, password } = record;
+  const logFile = path.join(home, 'server.log');
+  if (((await stat(logFile).catch(() => undefined))?.size ?? 0) > MAX_LOG_BYTES) await truncate(logFile);
+  const port = await freePort(record.port);
+  const settings = {
+    ...DEFAULTS,
+    ...(options.home === null ? EPHEMERAL : {}),
+    ...options.settings,
+    port: String(port),
+  };
+  options.onProgress?.('starting PostgreSQL');
+  const guard = startGuard({
+    postgres: binaries.postgres,
+    pgCtl: binaries.pgCtl,
+    cluster,
+    arguments: [
+      '-D',
+      cluster,
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    ids: spawnIds(account),
+    logFile,
+    remove: options.home === null ? home : null,
+  });
+  const url = (database: string): string =>
+    `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+
+  const stop = async (): Promise<void> => {
+    guard.process.ref();
+    guard.process.stdin!.end();
+    await guard.ended;
+    // Somebody may have killed the guard alone.
+    await endLeftover({ binaries, account, cluster, onProgress: undefined });
+    await launching.unlock();
+    if (options.home === null) await rm(home, { recursive: true, force: true });
+  };
+  let stopped: Promise<void> | undefined;
+  const stopOnce = (): Promise<void> => (stopped ??= stop());
+
+  try {
+    const pid = await guard.started;
+    await untilReady(url('postgres'), guard);
+    // The daemon's own work keeps it alive, not this child. Its stdin ends with the daemon, which is the guard's signal.
+    for (const handle of [guard.process, guard.process.stdin, guard.process.stdout])
+      (handle as { unref?(): void }).unref?.();
+    if (options.home !== null && port !== record.port) await saveRecord(home, { ...record, port });
+    return {
+      port,
+      pid,
+      cluster,
+      url,
+      createDatabase: (name) => createDatabase(url('postgres'), name),
+      stop: stopOnce,
+    };
+  } catch (error) {
+    const log = await readFile(logFile, 'utf8').catch(() => '');
+    await stopOnce();
+    throw startFailure(error, log, home);
+  }
+}
+
+interface Guard {
+  readonly process: ChildProcess;
+  /** Process id of the postmaster. */
+  readonly started: Promise<number>;
+  readonly ended: Promise<void>;
+  isEnded(): boolean;
+}
+
+function startGuard(order: GuardOrder): Guard {
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('guard.js', import.meta.url)), JSON.stringify(order)],
+    {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // Nothing of this process's environment: PGDATA, PGOPTIONS or NODE_OPTIONS would change what runs.
+      env: { LC_ALL: 'C' },
+      windowsHide: true,
+    },
+  );
+  let isEnded = false;
+  const ended = once(child, 'exit').then(() => {
+    isEnded = true;
+  });
+  const started = Promise.race([
+    once(child.stdout, 'data').then(([chunk]) => {
+      const [word, rest] = String(chunk).trim().split(/ (.*)/s);
+      if (word !== 'started') throw new Error(rest);
+      return Number(rest);
+    }),
+    ended.then(() => {
+      throw new Error('its guard process ended at once');
+    }),
+  ]);
+  child.stdin.on('error', () => undefined);
+  return { process: child, started, ended, isEnded: () => isEnded };
+}
+
+async function untilReady(url: string, guard: Guard): Promise<void> {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  for (;;) {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return;
+    } catch (error) {
+      if (guard.isEnded() || Date.now() > deadline) throw error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+    await delay(30);
+  }
+}
+
+/** PostgreSQL's last FATAL line says more than a refused connection; a cluster in use is a case of its own. */
+function startFailure(error: unknown, log: string, home: string): Error {
+  const fatal = log
+    .split('\n')
+    .findLast((line) => line.includes('FATAL:'))
+    ?.replace(/^.*FATAL:\s*/, '');
+  if (fatal?.includes('postmaster.pid')) {
+    return new WaltrailError(
+      'EMBEDDED_IN_USE',
+      `Another PostgreSQL already runs on the cluster of ${home}.`,
+      { cause: error },
+    );
+  }
+  return new WaltrailError(
+    'EMBEDDED_FAILED',
+    `PostgreSQL did not start: ${fatal ?? (error as Error).message} (${path.join(home, 'server.log')}).`,
+    { cause: error },
+  );
+}
+
+async function createDatabase(url: string, name: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rowCount } = await client.query(/* sql */ `select from pg_database where datname = $1`, [name]);
+    if (rowCount === 1) return false;
+    await client.query(`create database ${quoteIdentifier(name)}`);
+    return true;
+  } finally {
+    await client.end();
+  }
+}
+
+/** `wanted` while nobody listens there, else any free port of the loopback interface. */
+async function freePort(wanted: number): Promise<number> {
+  const server = createServer();
+  server.listen(wanted, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if (wanted === 0) throw error;
+    return await freePort(0);
+  }
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Runs a program to its end; throws with what it printed when it fails. */
+async function run(program: string, programArguments: readonly string[], account: Account): Promise<void> {
+  const child = spawn(program, programArguments, {
+    ...spawnIds(account),
+    cwd: tmpdir(),
+    env: { LC_ALL: 'C' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  let code: unknown;
+  try {
+    [code] = (await once(child, 'close')) as [number | null];
+  } catch (cause) {
+    // The file is there but the system cannot run it: another C library or processor than the package was built for.
+    throw new WaltrailError(
+      'EMBEDDED_PLATFORM',
+      `The embedded PostgreSQL does not run on this system (${path.basename(program)}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
+      { cause },
+    );
+  }
+  if (code !== 0)
+    throw new Error(
+      `${path.basename(program)} failed (${String(code)}): ${output.trim().split('\n').at(-1) ?? ''}`,
+    );
+}

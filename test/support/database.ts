@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { silentLog } from '../../src/log.js';
+import { migrateTrail } from '../../src/trail/migrate.js';
+
+/** `empty`; `crm`: the sample CRM with its rows; `trail`: every migration of sql/trail applied. */
+export type Template = 'empty' | 'crm' | 'trail';
+
+export interface TestDatabase extends AsyncDisposable {
+  /** For the superuser. */
+  readonly url: string;
+  readonly name: string;
+  query<T>(sql: string, parameters?: readonly unknown[]): Promise<T[]>;
+}
+
+const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql');
+/** Held while a template is made: both workers of a run may want it at once. */
+const TEMPLATE_LOCK = 7_268_201;
+const SLOT_RELEASE_TIMEOUT_MS = 10_000;
+
+/**
+ * A new database on the run's PostgreSQL, a copy of a template that the first asker makes. Disposing it ends the
+ * connections it still has, drops its replication slots and then the database.
+ */
+export async function freshDatabase(template: Template): Promise<TestDatabase> {
+  const name = `test_${template}_${randomBytes(6).toString('hex')}`;
+  await asSuperuser(async (client) => {
+    const source = template === 'empty' ? 'template1' : await ensureTemplate(client, template);
+    await client.query(`create database ${name} template ${source} strategy file_copy`);
+  });
+  const url = urlOf(name);
+  const pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true });
+  pool.on('error', () => undefined);
+  return {
+    url,
+    name,
+    query: async <T>(sql: string, parameters: readonly unknown[] = []) =>
+      (await pool.query(sql, [...parameters])).rows as T[],
+    [Symbol.asyncDispose]: async () => {
+      await pool.end();
+      await dropDatabase(name);
+    },
+  };
+}
+
+function urlOf(database: string): string {
+  const server = process.env.WALTRAIL_TEST_POSTGRES;
+  if (server === undefined)
+    throw new Error('No test server: run this file through Jest, whose global setup starts one.');
+  const url = new URL(server);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+async function asSuperuser<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: urlOf('postgres') });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+async function ensureTemplate(client: pg.Client, template: 'crm' | 'trail'): Promise<string> {
+  const name = `template_${template}`;
+  await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
+    if (rowCount === 0) {
+      // Filled under another name first: a template that failed half-way must not serve the next test.
+      const draft = `${name}_draft`;
+      await client.query(`drop database if exists ${draft} with (force)`);
+      await client.query(`create database ${draft}`);
+      await (template === 'crm'
+        ? loadSampleCrm(urlOf(draft))
+        : migrateTrail({ url: urlOf(draft), log: silentLog }));
+      await client.query(`alter database ${draft} rename to ${name}`);
+    }
+  } finally {
+    await client.query('select pg_advisory_unlock($1)', [TEMPLATE_LOCK]);
+  }
+  return name;
+}
+
+async function loadSampleCrm(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(await readFile(SAMPLE_CRM, 'utf8'));
+  } finally {
+    await client.end();
+  }
+}
+
+/** A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after it was told to. */
+async function dropDatabase(name: string): Promise<void> {
+  await asSuperuser(async (client) => {
+    const deadline = Date.now() + SLOT_RELEASE_TIMEOUT_MS;
+    for (;;) {
+      await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
+      await client
+        .query(
+          'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1 and not active',
+          [name],
+        )
+        .catch(() => undefined);
+      const { rows } = await client.query<{ left: number }>(
+        'select count(*)::int as left from pg_replication_slots where database = $1',
+        [name],
+      );
+      if (rows[0]!.left === 0) break;
+      if (Date.now() > deadline) throw new Error(`the replication slots of ${name} are not released`);
+      await delay(20);
+    }
+    await client.query(`drop database if exists ${name} with (force)`);
+  });
+}

@@ -1,0 +1,21 @@
+/**
+ * Boots one ephemeral PostgreSQL for the whole run. Test files reach it through the environment, which Jest hands to
+ * its workers; test/support/database.ts makes their databases.
+ */
+export default async function setup() {
+  if (process.env.WALTRAIL_TEST_POSTGRES) return;
+  let startPostgres;
+  try {
+    ({ startPostgres } = await import('../../dist/embedded/postgres.js'));
+  } catch (cause) {
+    throw new Error('dist/ is missing or stale: run `npm run build:daemon` (npm test does it by itself).', {
+      cause,
+    });
+  }
+  const server = await startPostgres({
+    home: null,
+    settings: { max_replication_slots: '50', max_wal_senders: '50', max_connections: '200' },
+  });
+  globalThis.__WALTRAIL_POSTGRES__ = server;
+  process.env.WALTRAIL_TEST_POSTGRES = server.url('postgres');
+}
