@@ -54,3 +54,94 @@ begin
   return v_made;
 end $$;
 comment on function trail.ensure_partitions is 'Makes the missing partitions from yesterday to so many days ahead; returns how many.';
+
+-- ---------------------------------------------------------------- summaries
+
+create function trail.summarize_block(p_block int4) returns void
+language plpgsql set search_path = '' as $$
+begin
+  -- Dynamic, so that the planner sees the bounds and opens one partition. Entries of a full block never change.
+  execute format($q$
+    insert into trail.block
+    with entry as materialized (
+      select committed_at, modifier_id, entity_type_id, action_id, tenant_id from trail.entry
+       where id >= %1$s and id < %2$s and ((id >> 14)::int4) between %3$s and %4$s
+    ), counted as (
+      select grouping(modifier_id, entity_type_id, action_id, tenant_id) as dimension,
+             coalesce(modifier_id, entity_type_id, action_id, tenant_id) as value, count(*)::int4 as entries
+        from entry group by grouping sets ((modifier_id), (entity_type_id), (action_id), (tenant_id))
+    )
+    select %5$s, times.entries, times.first, times.last,
+           dimensions.modifiers, dimensions.modifier_counts, dimensions.entity_types, dimensions.entity_type_counts,
+           dimensions.actions, dimensions.action_counts, dimensions.tenants, dimensions.tenant_counts
+      from (select count(*)::int4 as entries, min(committed_at) as first, max(committed_at) as last from entry) times,
+           (select array_agg(value order by value) filter (where dimension = 7) as modifiers,
+                   array_agg(entries order by value) filter (where dimension = 7) as modifier_counts,
+                   array_agg(value order by value) filter (where dimension = 11) as entity_types,
+                   array_agg(entries order by value) filter (where dimension = 11) as entity_type_counts,
+                   array_agg(value order by value) filter (where dimension = 13) as actions,
+                   array_agg(entries order by value) filter (where dimension = 13) as action_counts,
+                   array_agg(value order by value) filter (where dimension = 14) as tenants,
+                   array_agg(entries order by value) filter (where dimension = 14) as tenant_counts
+              from counted) dimensions
+     where times.entries > 0
+    on conflict do nothing $q$,
+    p_block::int8 << 16, (p_block::int8 + 1) << 16, p_block::int8 << 2, (p_block::int8 << 2) + 3, p_block);
+end $$;
+
+create function trail.days() returns table (day int4, entries int8)
+language sql stable set search_path = '' as $$
+  select day, entries from trail.day
+  union all
+  select (next_id >> 32)::int4, next_id & 4294967295 from trail.checkpoint
+$$;
+comment on function trail.days is 'All days with entries, the running one included: ids of a day are (day << 32) + 0 to entries - 1.';
+
+create function trail.roll_up(p_limit int4) returns int4
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_running int4 := (select (next_id >> 32)::int4 from trail.checkpoint);
+  v_done int4 := 0;
+  v_block int4;
+begin
+  for v_block in
+    select b.block
+      from trail.days() d
+     -- The last block of the running day is open; of a finished day it is as full as it gets.
+     cross join lateral generate_series(d.day << 16, (d.day << 16)
+       + case when d.day = v_running then (d.entries >> 16) - 1 else (d.entries - 1) >> 16 end::int4) b (block)
+     where not exists (select from trail.block done where done.block = b.block)
+     order by b.block limit p_limit
+  loop
+    perform trail.summarize_block(v_block);
+    v_done := v_done + 1;
+  end loop;
+  return v_done;
+end $$;
+comment on function trail.roll_up is 'Summarises at most p_limit blocks that are full and have no row in trail.block yet; returns how many. Safe to call at any time.';
+
+-- ---------------------------------------------------------------- retention
+
+create function trail.drop_before(p_day int4) returns int4
+language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
+declare
+  v_running int4 := (select (next_id >> 32)::int4 from trail.checkpoint);
+  v_dropped int4 := 0;
+  v_day int4;
+begin
+  if p_day > trail.today() - 1 or p_day > v_running then
+    raise exception 'the running day and the one before are never dropped' using errcode = 'WT004';
+  end if;
+  for v_day in
+    select day from generate_series(0, p_day - 1) day
+     where exists (select from pg_catalog.pg_class
+                    where relnamespace = 'trail'::regnamespace and relname = trail.partition_name(day))
+  loop
+    execute format('drop table trail.%I', trail.partition_name(v_day));
+    v_dropped := v_dropped + 1;
+  end loop;
+  delete from trail.block where block < p_day << 16;
+  delete from trail.day where day < p_day;
+  return v_dropped;
+end $$;
+comment on function trail.drop_before is 'Retention: drops the partitions of all days before p_day with their summaries; returns how many. The only way to remove entries. Waits at most 2 s for a lock, so that the writer is never held up for long.';
