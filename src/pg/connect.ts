@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
 
 export interface ConnectOptions {
   readonly url: string;
@@ -44,11 +44,11 @@ export function describeUrl(url: string): string {
 
 /** Translates a failed connection attempt: SQLSTATE classes 28 and 3D are a refusal, all else means not reachable. */
 export function connectError(url: string, error: unknown): WaltrailError {
-  const sqlState = (error as { code?: unknown }).code;
-  const refused = typeof sqlState === 'string' && /^(28|3D|42)/.test(sqlState);
+  const code = codeOf(error);
+  const refused = code !== undefined && /^(28|3D|42)/.test(code);
   return new WaltrailError(
     refused ? 'PG_REFUSED' : 'PG_UNREACHABLE',
-    `${describeUrl(url)} ${refused ? 'refused the connection' : 'cannot be reached'} (${String(sqlState ?? 'no answer')}).`,
+    `${describeUrl(url)} ${refused ? 'refused the connection' : 'cannot be reached'} (${code ?? 'no answer'}).`,
     { cause: error },
   );
 }
@@ -56,7 +56,9 @@ export function connectError(url: string, error: unknown): WaltrailError {
 function clientConfig(options: ConnectOptions): pg.ClientConfig {
   const parameters = [
     ...(options.role === undefined ? [] : [`-c role=${options.role}`]),
-    ...(options.statementTimeoutMs === undefined ? [] : [`-c statement_timeout=${options.statementTimeoutMs}`]),
+    ...(options.statementTimeoutMs === undefined
+      ? []
+      : [`-c statement_timeout=${options.statementTimeoutMs}`]),
   ].join(' ');
   return {
     connectionString: options.url,
