@@ -1,0 +1,57 @@
+/** Called for each whole protocol frame: `tag` is its type, `bytes[start, end)` its body. Valid during the call only. */
+export type FrameHandler = (tag: number, bytes: Buffer, start: number, end: number) => void;
+
+const INITIAL_BYTES = 256 * 1024;
+/** A buffer that grew for one giant row is let go once what is left fits into a small one. */
+const KEEP_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Cuts the byte stream of a connection into frames (one type byte, a length that includes itself, the body) in one
+ * reused buffer.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-MESSAGE-CONCEPTS
+ */
+export class FrameReader {
+  readonly #handler: FrameHandler;
+  #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Unread bytes are `#buffer[#head, #tail)`. */
+  #head = 0;
+  #tail = 0;
+
+  constructor(handler: FrameHandler) {
+    this.#handler = handler;
+  }
+
+  push(chunk: Buffer): void {
+    this.#reserve(chunk.length);
+    this.#tail += chunk.copy(this.#buffer, this.#tail);
+    const buffer = this.#buffer;
+    const tail = this.#tail;
+    let at = this.#head;
+    while (tail - at >= 5) {
+      const length = buffer.readUInt32BE(at + 1);
+      const end = at + 1 + length;
+      if (end > tail) break;
+      // Move on before the handler runs: one that throws must not meet the same frame again.
+      this.#head = end;
+      this.#handler(buffer[at]!, buffer, at + 5, end);
+      at = end;
+    }
+  }
+
+  #reserve(bytes: number): void {
+    const unread = this.#tail - this.#head;
+    if (unread === 0) {
+      this.#head = this.#tail = 0;
+      if (this.#buffer.length > KEEP_BYTES) this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    }
+    if (this.#buffer.length - this.#tail >= bytes) return;
+    let size = this.#buffer.length;
+    while (size < unread + bytes) size *= 2;
+    const target = size === this.#buffer.length ? this.#buffer : Buffer.allocUnsafeSlow(size);
+    this.#buffer.copy(target, 0, this.#head, this.#tail);
+    this.#buffer = target;
+    this.#head = 0;
+    this.#tail = unread;
+  }
+}

@@ -1,0 +1,269 @@
+import type { Duplex } from 'node:stream';
+import type pg from 'pg';
+import { LogicalReplicationService } from 'pg-logical-replication';
+import { WaltrailError } from '../errors.js';
+import { connectError } from '../pg/connect.js';
+import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
+import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import { FrameReader } from './frames.js';
+import { pauseAfterRead } from './pacing.js';
+import { replicationClientConfig } from './session.js';
+import { identifySystem, type SystemIdentity } from './slot.js';
+import { streamError } from './stream-error.js';
+
+/** What arrives on the stream, in order. Bytes are valid only during the call. */
+export interface StreamHandler {
+  /** One pgoutput message in `bytes[start, end)`. */
+  message(bytes: Buffer, start: number, end: number): void;
+  /** The source's WAL position; everything before it was sent. */
+  keepalive(walEnd: Lsn): void;
+  /** All that had arrived was handed over. */
+  readDone(): void;
+  /** The stream is over; nothing more will be called. Never called after `stop`. */
+  ended(error: WaltrailError): void;
+}
+
+export interface StreamOptions {
+  readonly url: string;
+  readonly slot: string;
+  readonly publication: string;
+  /** Checked before streaming starts. Throws to refuse. */
+  readonly check: (identity: SystemIdentity) => void;
+  readonly startLsn: Lsn;
+  readonly handler: StreamHandler;
+}
+
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
+/** Sent unasked: while the socket is paused a request of the source for an answer stays unread. */
+const STATUS_INTERVAL_MS = 5_000;
+
+/**
+ * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on the bytes
+ * are read and the acknowledgements written here, because the library acknowledges what was received, plus one
+ * (DECISIONS 7).
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html
+ */
+export class ReplicationStream {
+  readonly #service: LogicalReplicationService;
+  readonly #handler: StreamHandler;
+  readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
+  #socket: Duplex | undefined;
+  #acked: Lsn = LSN_ZERO;
+  // In halves: a bigint per message would be garbage per message.
+  #walEndHigh = 0;
+  #walEndLow = 0;
+  #lastEmptiedAt = 0;
+  #paused = false;
+  #pacing: NodeJS.Timeout | undefined;
+  #status: NodeJS.Timeout | undefined;
+  #over = false;
+  /** Settles START_REPLICATION; undefined once it has. */
+  #starting: { resolve(): void; reject(error: WaltrailError): void } | undefined;
+
+  private constructor(service: LogicalReplicationService, handler: StreamHandler) {
+    this.#service = service;
+    this.#handler = handler;
+  }
+
+  /** Connects and starts streaming. Throws PG_UNREACHABLE, PG_REFUSED, SOURCE_… or what `check` throws. */
+  static async open(options: StreamOptions): Promise<ReplicationStream> {
+    const service = new LogicalReplicationService(replicationClientConfig(options.url), {
+      acknowledge: { auto: false, timeoutSeconds: 0 },
+    });
+    const stream = new ReplicationStream(service, options.handler);
+    service.on('error', (error) => stream.#end(streamError(error)));
+    try {
+      await service.subscribe(
+        {
+          options: undefined,
+          name: 'pgoutput',
+          parse: () => undefined,
+          start: (client) => stream.#start(client, options),
+        },
+        options.slot,
+        formatLsn(options.startLsn),
+      );
+      // The library swallows a connection that ends before streaming begins.
+      if (stream.#status === undefined)
+        throw new WaltrailError(
+          'SOURCE_DISCONNECTED',
+          'The source closed the connection before streaming began.',
+        );
+    } catch (error) {
+      await stream.stop();
+      throw error instanceof WaltrailError ? error : connectError(options.url, error);
+    }
+    return stream;
+  }
+
+  /** Last WAL position heard from the source. */
+  get walEnd(): Lsn {
+    return (BigInt(this.#walEndHigh) << 32n) | BigInt(this.#walEndLow);
+  }
+
+  /** Stops reading: the source then waits in its send buffer. Idempotent. */
+  pause(): void {
+    this.#paused = true;
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#pacing === undefined) this.#socket?.resume();
+  }
+
+  /**
+   * Tells the slot that everything before `lsn` is durable in the trail. The caller guarantees exactly that: the source
+   * may forget it. An LSN below an earlier one is ignored.
+   */
+  acknowledge(lsn: Lsn): void {
+    if (lsn <= this.#acked) return;
+    this.#acked = lsn;
+    this.#sendStatus();
+  }
+
+  /** Closes the connection; resolves when the socket is gone. */
+  async stop(): Promise<void> {
+    this.#over = true;
+    clearTimeout(this.#pacing);
+    clearInterval(this.#status);
+    const socket = this.#socket;
+    if (socket !== undefined && !socket.destroyed) {
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      socket.destroy();
+      await closed;
+    }
+    await this.#service.destroy().catch(() => undefined);
+  }
+
+  async #start(client: pg.Client, options: StreamOptions): Promise<void> {
+    options.check(await identifySystem(client));
+    const connection = (client as unknown as { connection: { stream: Duplex; query(text: string): void } })
+      .connection;
+    const socket = connection.stream;
+    const started = new Promise<void>((resolve, reject) => {
+      this.#starting = { resolve, reject };
+    });
+    socket.removeAllListeners('data');
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.once('close', () =>
+      this.#end(new WaltrailError('SOURCE_DISCONNECTED', 'The source closed the replication connection.')),
+    );
+    this.#socket = socket;
+    this.#acked = options.startLsn;
+    // Protocol 1: whole transactions, in commit order, which is the order of the trail. `messages` brings what
+    // pg_logical_emit_message wrote, the first rung of attribution.
+    connection.query(
+      `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
+        `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`,
+    );
+    await started;
+    this.#status = setInterval(() => this.#sendStatus(), STATUS_INTERVAL_MS);
+    this.#status.unref();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#over) return;
+    try {
+      this.#frames.push(chunk);
+      this.#handler.readDone();
+    } catch (error) {
+      this.#end(
+        error instanceof WaltrailError
+          ? error
+          : new WaltrailError('PGOUTPUT_MALFORMED', 'The replication stream cannot be read.', {
+              cause: error,
+            }),
+      );
+      return;
+    }
+    const pace = pauseAfterRead({
+      bytes: chunk.length,
+      nowMs: performance.now(),
+      lastEmptiedAt: this.#lastEmptiedAt,
+    });
+    this.#lastEmptiedAt = pace.lastEmptiedAt;
+    if (pace.pauseMs > 0 && !this.#paused) {
+      this.#socket?.pause();
+      this.#pacing = setTimeout(() => {
+        this.#pacing = undefined;
+        if (!this.#paused) this.#socket?.resume();
+      }, pace.pauseMs);
+    }
+  }
+
+  #frame(tag: number, bytes: Buffer, start: number, end: number): void {
+    switch (tag) {
+      case 0x64: // 'd' CopyData
+        return this.#copyData(bytes, start, end);
+      case 0x57: // 'W' CopyBothResponse
+        this.#starting?.resolve();
+        this.#starting = undefined;
+        return;
+      case 0x45: // 'E' ErrorResponse
+        return this.#end(streamError(errorFields(bytes, start)));
+      case 0x63: // 'c' CopyDone: the source stops in good order
+        return this.#end(
+          new WaltrailError('SOURCE_DISCONNECTED', 'The source ended the replication stream.'),
+        );
+      default: // notices, parameter changes, command completion
+        return;
+    }
+  }
+
+  #copyData(bytes: Buffer, start: number, end: number): void {
+    if (bytes[start] === 0x77) {
+      // 'w' XLogData: start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
+      this.#walEndHigh = bytes.readUInt32BE(start + 9);
+      this.#walEndLow = bytes.readUInt32BE(start + 13);
+      this.#handler.message(bytes, start + 25, end);
+    } else if (bytes[start] === 0x6b) {
+      // 'k' keepalive: WAL end, time, whether an answer is wanted
+      this.#walEndHigh = bytes.readUInt32BE(start + 1);
+      this.#walEndLow = bytes.readUInt32BE(start + 5);
+      if (bytes[start + 17] === 1) this.#sendStatus();
+      this.#handler.keepalive(this.walEnd);
+    }
+  }
+
+  /** Standby status update: written, flushed and applied are all the checkpoint, never what was only received. */
+  #sendStatus(): void {
+    const socket = this.#socket;
+    if (socket === undefined || !socket.writable || this.#over) return;
+    const frame = Buffer.alloc(39);
+    frame[0] = 0x64;
+    frame.writeInt32BE(38, 1);
+    frame[5] = 0x72;
+    frame.writeBigUInt64BE(this.#acked, 6);
+    frame.writeBigUInt64BE(this.#acked, 14);
+    frame.writeBigUInt64BE(this.#acked, 22);
+    frame.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 30);
+    socket.write(frame);
+  }
+
+  #end(error: WaltrailError): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#pacing);
+    clearInterval(this.#status);
+    if (this.#starting !== undefined) {
+      this.#starting.reject(error);
+      this.#starting = undefined;
+      return;
+    }
+    this.#handler.ended(error);
+  }
+}
+
+/** Fields of an ErrorResponse that may be shown: SQLSTATE and the message, which never holds a row value here. */
+function errorFields(bytes: Buffer, start: number): { code: string; message: string } {
+  const fields = new Map<string, string>();
+  for (let at = start; bytes[at] !== 0;) {
+    const end = bytes.indexOf(0, at + 1);
+    fields.set(String.fromCharCode(bytes[at]!), bytes.toString('utf8', at + 1, end));
+    at = end + 1;
+  }
+  return { code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? 'unknown error' };
+}

@@ -1,0 +1,29 @@
+import type pg from 'pg';
+
+/**
+ * Settings that change how PostgreSQL prints values. A database or role may set them, and then the stream would carry
+ * `0.3` for 0.30000000000000004 or German dates; pinned on our connection, values are printed in one way for ever.
+ */
+const PRINTING = [
+  'datestyle=ISO',
+  'intervalstyle=postgres',
+  'extra_float_digits=3',
+  'timezone=UTC',
+  'bytea_output=hex',
+  'lc_monetary=C',
+  'statement_timeout=0',
+  'idle_session_timeout=0',
+];
+
+/** Client configuration of a replication connection (`replication=database`) to the source. */
+export function replicationClientConfig(url: string): pg.ClientConfig & { replication: 'database' } {
+  return {
+    connectionString: url,
+    replication: 'database',
+    application_name: 'waltrail capture',
+    client_encoding: 'UTF8',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    options: PRINTING.map((setting) => `-c ${setting}`).join(' '),
+  };
+}
