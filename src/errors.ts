@@ -71,6 +71,18 @@ export const ERROR_CODES = {
       'Report this with the versions of the source and of Waltrail; nothing was acknowledged, so nothing is lost.',
   },
 
+  // pipeline
+  PIPELINE_FAILED: {
+    retry: 'backoff',
+    remedy:
+      'Report this with the log; nothing was acknowledged, so nothing is lost, and Waltrail tries again.',
+  },
+  PIPELINE_READ_AGAIN: {
+    retry: 'backoff',
+    remedy:
+      'Nothing: the transaction is read again with what its logical message says. Emitting the message before the first change avoids it.',
+  },
+
   // source: slot and stream
   SOURCE_CHANGED: {
     retry: 'operator',
@@ -375,3 +387,9 @@ export class WaltrailError extends Error {
 }
 
 export const isWaltrailError = (error: unknown): error is WaltrailError => error instanceof WaltrailError;
+
+/** The `code` of any error: an SQLSTATE, an errno name as `ECONNREFUSED`, or one of ours. Undefined where it has none. */
+export function codeOf(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,143 @@
+import type { LogicalMessage } from '../pgoutput/reader.js';
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { Kind, RedactRule } from '../tracking/rules.js';
+import type { Dictionary, Lookups, RungCode } from './ports.js';
+
+/** Who made a transaction, as a logical message said. */
+export interface MessageAttribution {
+  /** Null: the message carries context only. */
+  readonly modifier: {
+    readonly key: string;
+    readonly name: string | null;
+    readonly kind: Kind | null;
+  } | null;
+  /** JSON text; null without context. */
+  readonly context: string | null;
+}
+
+export interface Attributed {
+  readonly modifierId: number;
+  readonly rung: RungCode;
+}
+
+export const UNATTRIBUTED: Attributed = { modifierId: 0, rung: '-' };
+
+/** Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged. */
+const PREFIX = 'waltrail';
+const BEMI_PREFIX = '_bemi';
+/** Where a Bemi context usually says who it was. */
+const BEMI_KEYS = ['modifier', 'user_id', 'userId', 'userID'];
+
+/** Finds the modifier of a change: rungs `message` and `column` of the attribution ladder. */
+export class Attribution {
+  readonly #dictionary: Dictionary;
+  readonly #lookups: Lookups;
+  readonly #modifiersTable: string | null;
+  /** Modifier id by key, as long as the names are what they were. */
+  readonly #ids = new Map<string, number>();
+
+  constructor(options: {
+    readonly dictionary: Dictionary;
+    readonly lookups: Lookups;
+    readonly modifiersTable: string | null;
+  }) {
+    this.#dictionary = options.dictionary;
+    this.#lookups = options.lookups;
+    this.#modifiersTable = options.modifiersTable;
+  }
+
+  /** By the modifier column of the row as the change left it. */
+  byColumn(row: Tuple, column: number): Attributed {
+    if (column < 0 || !row.has(column)) return UNATTRIBUTED;
+    const start = row.offsets[column]!;
+    const key = row.bytes.toString('utf8', start, start + row.lengths[column]!);
+    if (key === '') return UNATTRIBUTED;
+    return { modifierId: this.#idOf(key), rung: 'c' };
+  }
+
+  /** By a logical message. A name or kind that the message does not give comes from the modifiers table. */
+  byMessage(message: MessageAttribution): Attributed | null {
+    if (message.modifier === null) return null;
+    const { key, name, kind } = message.modifier;
+    const known = this.#known(key);
+    const modifierId = this.#dictionary.modifier({
+      key,
+      name: name ?? known?.name ?? key,
+      kind: kind ?? known?.kind ?? 'agent',
+    });
+    return { modifierId, rung: 'm' };
+  }
+
+  /** The name or kind of some modifier changed: entries from here on use the new one. */
+  namesChanged(table: string): void {
+    if (table === this.#modifiersTable) this.#ids.clear();
+  }
+
+  #idOf(key: string): number {
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      const known = this.#known(key);
+      id = this.#dictionary.modifier({ key, name: known?.name ?? key, kind: known?.kind ?? 'agent' });
+      this.#ids.set(key, id);
+    }
+    return id;
+  }
+
+  #known(key: string): { readonly name: string; readonly kind: Kind | null } | undefined {
+    return this.#modifiersTable === null ? undefined : this.#lookups.get(this.#modifiersTable, key);
+  }
+}
+
+/**
+ * Reads a logical message. Undefined for one that is not ours (another prefix, not transactional); null for one that
+ * should be but cannot be read.
+ *
+ * @param redact rules for every table: they hold for the names of context members too
+ */
+export function readAttribution(
+  message: LogicalMessage,
+  redact: readonly RedactRule[],
+): MessageAttribution | null | undefined {
+  if (!message.transactional || (message.prefix !== PREFIX && message.prefix !== BEMI_PREFIX))
+    return undefined;
+  let body: unknown;
+  try {
+    body = JSON.parse(message.content.toString('utf8'));
+  } catch {
+    return null;
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return null;
+  const members = body as Record<string, unknown>;
+  if (message.prefix === BEMI_PREFIX) {
+    const key = BEMI_KEYS.map((name) => keyText(members[name])).find((text) => text !== null) ?? null;
+    return {
+      modifier: key === null ? null : { key, name: null, kind: null },
+      context: contextText(members, redact),
+    };
+  }
+  const key = keyText(members.modifier);
+  if (key === null && members.context === undefined) return null;
+  return {
+    modifier: key === null ? null : { key, name: keyText(members.name), kind: kindOf(members.kind) },
+    context: contextText(members.context, redact),
+  };
+}
+
+const keyText = (value: unknown): string | null =>
+  (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : null;
+
+const kindOf = (value: unknown): Kind | null =>
+  value === 'agent' || value === 'bot' || value === 'system' ? value : null;
+
+function contextText(context: unknown, redact: readonly RedactRule[]): string | null {
+  if (typeof context !== 'object' || context === null) return null;
+  const patterns = redact
+    .filter(({ tables }) => tables === null)
+    .flatMap(({ columns }) => columns.map(wildcard));
+  return JSON.stringify(context, (name, value: unknown) =>
+    typeof value !== 'object' && patterns.some((pattern) => pattern.test(name)) ? '***' : value,
+  );
+}
+
+const wildcard = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 'i');

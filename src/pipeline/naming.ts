@@ -1,0 +1,33 @@
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { Lookups } from './ports.js';
+import type { Redactor } from './redaction.js';
+
+/** A part of a name: fixed text, or a column, perhaps shown by its word. */
+export type NamePart = { readonly text: Buffer } | ColumnPart;
+
+export interface ColumnPart {
+  readonly column: number;
+  /** Words for stored values. */
+  readonly words: ReadonlyMap<string, string> | null;
+  /** Table whose names are the words. */
+  readonly label: string | null;
+}
+
+/** A column within a name: by its word or label where it has one, else as printed; null without a value. */
+export function partText(
+  part: ColumnPart,
+  row: Tuple,
+  options: { readonly redactors: readonly (Redactor | null)[]; readonly lookups: Pick<Lookups, 'get'> },
+): Buffer | null {
+  const { column, words, label } = part;
+  if (!row.has(column)) return null;
+  const start = row.offsets[column]!;
+  const length = row.lengths[column]!;
+  if (words !== null || label !== null) {
+    const text = row.bytes.toString('utf8', start, start + length);
+    const word = words?.get(text) ?? (label === null ? undefined : options.lookups.get(label, text)?.name);
+    if (word !== undefined) return Buffer.from(word);
+  }
+  const redactor = options.redactors[column];
+  return redactor ? redactor(row.bytes, start, length) : row.bytes.subarray(start, start + length);
+}

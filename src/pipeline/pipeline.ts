@@ -1,0 +1,375 @@
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { Lsn } from '../pg/lsn.js';
+import {
+  MessageReader,
+  type LogicalMessage,
+  type MessageHandler,
+  type OldRow,
+  type Relation,
+} from '../pgoutput/reader.js';
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import {
+  Attribution,
+  readAttribution,
+  UNATTRIBUTED,
+  type Attributed,
+  type MessageAttribution,
+} from './attribution.js';
+import { EntryBuilder, keyColumns } from './entry-builder.js';
+import { NameFollower } from './name-follower.js';
+import type { CommittedBatch, TrailSession } from './ports.js';
+import { planRelation, type RelationPlan } from './relation-plan.js';
+
+/** The source as the pipeline sees it. */
+export interface SourceControl {
+  pause(): void;
+  resume(): void;
+  /** Everything before `lsn` is durable in the trail: the source may forget it. */
+  acknowledge(lsn: Lsn): void;
+}
+
+export interface PipelineOptions {
+  readonly config: TrackingConfig;
+  readonly trail: TrailSession;
+  readonly source: SourceControl;
+  readonly log: Log;
+  readonly redactionKey: Buffer;
+  /** Columns of a table's primary key; empty where it has none. */
+  readonly primaryKey: (schema: string, table: string) => readonly string[];
+  /**
+   * What late logical messages said, by commit LSN. A message that arrives after rows of its transaction have left for the
+   * trail is put here and the transaction is read again; so this must outlive the pipeline.
+   */
+  readonly lateAttributions: Map<Lsn, MessageAttribution>;
+  /** Called with what ends the pipeline. */
+  readonly failed: (error: WaltrailError) => void;
+}
+
+/** Counters since the pipeline began. */
+export interface PipelineCounts {
+  transactions: number;
+  changes: number;
+  entries: number;
+  ignored: number;
+  malformedMessages: number;
+}
+
+/** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
+const LINGER_MS = 5;
+/** Transactions without entries move the checkpoint too, but need not do it at once. */
+const LINGER_WITHOUT_ENTRIES_MS = 1_000;
+const MAX_BATCH_ENTRIES = 10_000;
+/** Above this, a transaction that is still running is sent on, into the open trail transaction. */
+const SPILL_BYTES = 128 * 1024;
+/** Above this the source is not read until the trail has caught up to half of it. */
+const HIGH_WATER_BYTES = 4 * 1024 * 1024;
+const SKIP_INTERVAL_MS = 10_000;
+
+/**
+ * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at source commits
+ * together with the checkpoint, and only then is the source told. Nothing else in Waltrail acknowledges.
+ */
+export class Pipeline implements MessageHandler {
+  readonly counts: PipelineCounts = {
+    transactions: 0,
+    changes: 0,
+    entries: 0,
+    ignored: 0,
+    malformedMessages: 0,
+  };
+  /** Commit on the source to durable in the trail, of the last batch. */
+  latencyMs: number | null = null;
+  readonly #options: PipelineOptions;
+  readonly #trail: TrailSession;
+  readonly #reader = new MessageReader(this);
+  readonly #builder: EntryBuilder;
+  readonly #attribution: Attribution;
+  readonly #names: NameFollower;
+  readonly #plans = new Map<number, { readonly plan: RelationPlan; readonly keys: Uint8Array }>();
+  /** The running transaction; the message is what the transaction's logical messages said. */
+  #inTransaction = false;
+  #commitLsn: Lsn = 0n;
+  #seq = 0;
+  #entriesBefore = 0;
+  #message: MessageAttribution | null = null;
+  #messageAttributed: Attributed | null = null;
+  #paused = false;
+  #lastCommitMs = 0;
+  #lastSkipMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #over = false;
+
+  constructor(options: PipelineOptions) {
+    const { trail, config } = options;
+    const { dictionary, lookups } = trail;
+    this.#options = options;
+    this.#trail = trail;
+    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups });
+    this.#attribution = new Attribution({
+      dictionary,
+      lookups,
+      modifiersTable: config.modifiers?.table ?? null,
+    });
+    this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
+    trail.onDrain(() => this.#step());
+  }
+
+  /** One pgoutput message. */
+  message(bytes: Buffer, start: number, end: number): void {
+    if (!this.#over) this.#reader.read(bytes, start, end);
+  }
+
+  /** Everything that had arrived was handed over: time to store. */
+  readDone(): void {
+    this.#step();
+  }
+
+  /** The source has nothing before `walEnd` that was not sent: where nothing is pending, the checkpoint may follow. */
+  keepalive(walEnd: Lsn): void {
+    const trail = this.#trail;
+    if (this.#over || this.#inTransaction || trail.busy || trail.committable || trail.pendingEntries > 0)
+      return;
+    if (walEnd <= trail.checkpointLsn || Date.now() - this.#lastSkipMs < SKIP_INTERVAL_MS) return;
+    this.#lastSkipMs = Date.now();
+    trail.skipTo(walEnd).then(
+      () => {
+        this.#options.source.acknowledge(walEnd);
+        this.#step();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** Commits what is whole, if the trail takes it, and ends. Anything else stays on the source. */
+  async finish(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#options.source.pause();
+    if (!this.#over && !this.#trail.busy && this.#trail.committable) {
+      await this.#trail
+        .commit()
+        .then((batch) => this.#committed(batch))
+        .catch(() => undefined);
+    }
+    this.#over = true;
+  }
+
+  begin(bytes: Buffer, at: number): void {
+    this.#inTransaction = true;
+    this.#commitLsn = bytes.readBigUInt64BE(at);
+    this.#seq = 0;
+    this.#entriesBefore = this.counts.entries;
+    this.#trail.rows.transaction(bytes, at);
+    this.#setMessage(
+      this.#options.lateAttributions.size === 0
+        ? null
+        : (this.#options.lateAttributions.get(this.#commitLsn) ?? null),
+    );
+  }
+
+  commit(bytes: Buffer, at: number): void {
+    this.#inTransaction = false;
+    this.#names.endTransaction();
+    this.counts.transactions++;
+    this.#trail.boundary({
+      endLsn: bytes.readBigUInt64BE(at + 8),
+      committedAt: bytes.readBigInt64BE(at + 16),
+    });
+  }
+
+  relation(relation: Relation): void {
+    const { config, redactionKey, primaryKey } = this.#options;
+    const plan = planRelation({
+      relation,
+      config,
+      redactionKey,
+      primaryKey: primaryKey(relation.schema, relation.table),
+      dictionary: this.#trail.dictionary,
+    });
+    this.#plans.set(relation.oid, { plan, keys: keyColumns(plan) });
+  }
+
+  insert(relationOid: number, updated: Tuple): void {
+    const { plan } = this.#planOf(relationOid);
+    const seq = this.#nextSeq();
+    if (plan.tracked !== null) {
+      this.#builder.insert(plan.tracked, updated, {
+        seq,
+        attributed: this.#attributed(updated, plan.tracked.modifierColumn),
+      });
+      this.counts.entries++;
+    }
+    if (plan.names.length > 0) this.#names.inserted(plan.names, updated);
+  }
+
+  update(
+    relationOid: number,
+    change: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
+  ): void {
+    const { plan, keys } = this.#planOf(relationOid);
+    const seq = this.#nextSeq();
+    if (plan.tracked !== null) {
+      const attributed = this.#attributed(change.updated, plan.tracked.modifierColumn);
+      const { previous, oldRow, updated } = change;
+      if (this.#builder.update(plan.tracked, { seq, attributed, previous, oldRow, updated, keys }))
+        this.counts.entries++;
+      else this.counts.ignored++;
+    }
+    if (plan.names.length > 0) this.#names.updated(plan.names, change);
+  }
+
+  delete(relationOid: number, change: { readonly previous: Tuple; readonly oldRow: OldRow }): void {
+    const { plan, keys } = this.#planOf(relationOid);
+    const seq = this.#nextSeq();
+    if (plan.tracked !== null) {
+      // The modifier column of a deleted row names who changed it last, not who deleted it: only a message can say that.
+      const attributed = this.#messageAttributed ?? UNATTRIBUTED;
+      this.#builder.delete(plan.tracked, {
+        seq,
+        attributed,
+        previous: change.previous,
+        oldRow: change.oldRow,
+        keys,
+      });
+      this.counts.entries++;
+    }
+    if (plan.names.length > 0) this.#names.deleted(plan.names, change.previous);
+  }
+
+  truncate(relationOids: readonly number[]): void {
+    for (const oid of relationOids) {
+      const { plan } = this.#planOf(oid);
+      const seq = this.#nextSeq();
+      if (plan.tracked !== null) {
+        this.#builder.truncate(plan.tracked, { seq, attributed: this.#messageAttributed ?? UNATTRIBUTED });
+        this.counts.entries++;
+      }
+      this.#names.truncated(plan.names);
+    }
+  }
+
+  logicalMessage(message: LogicalMessage): void {
+    const read = readAttribution(message, this.#options.config.redact);
+    if (read === undefined) return;
+    if (read === null) {
+      this.counts.malformedMessages++;
+      this.#options.log.warn(
+        { prefix: message.prefix },
+        'A logical message could not be read; its transaction is attributed without it.',
+      );
+      return;
+    }
+    const merged = {
+      modifier: read.modifier ?? this.#message?.modifier ?? null,
+      context: read.context ?? this.#message?.context ?? null,
+    };
+    this.#setMessage(merged);
+    if (this.counts.entries === this.#entriesBefore) return;
+    const attributed = this.#messageAttributed;
+    const patched = this.#trail.rows.reattribute({
+      modifierId: attributed?.modifierId ?? null,
+      rung: 'm',
+      context: merged.context,
+    });
+    if (patched) return;
+    this.#options.lateAttributions.set(this.#commitLsn, merged);
+    throw new WaltrailError(
+      'PIPELINE_READ_AGAIN',
+      'A logical message came after rows of its transaction were sent to the trail.',
+    );
+  }
+
+  #setMessage(message: MessageAttribution | null): void {
+    this.#message = message;
+    this.#messageAttributed = message === null ? null : this.#attribution.byMessage(message);
+    this.#builder.extra = message?.context == null ? null : Buffer.from(`{"context":${message.context}}`);
+  }
+
+  #attributed(row: Tuple, modifierColumn: number): Attributed {
+    return this.#messageAttributed ?? this.#attribution.byColumn(row, modifierColumn);
+  }
+
+  #nextSeq(): number {
+    this.counts.changes++;
+    return this.#seq++;
+  }
+
+  #planOf(oid: number): { readonly plan: RelationPlan; readonly keys: Uint8Array } {
+    const known = this.#plans.get(oid);
+    if (known === undefined)
+      throw new WaltrailError(
+        'PGOUTPUT_MALFORMED',
+        `The replication stream holds a row of relation ${oid} before its description.`,
+      );
+    return known;
+  }
+
+  /** Whatever can be done now: commit, spill, slow the source down or let it go on. */
+  #step(): void {
+    if (this.#over) return;
+    const trail = this.#trail;
+    try {
+      if (!trail.busy) {
+        if (trail.committable) this.#commitWhenDue();
+        else if (this.#inTransaction && trail.unsentBytes >= SPILL_BYTES) trail.spill();
+      }
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (!this.#paused && trail.pendingBytes > HIGH_WATER_BYTES) {
+      this.#paused = true;
+      this.#options.source.pause();
+    } else if (this.#paused && trail.pendingBytes < HIGH_WATER_BYTES / 2) {
+      this.#paused = false;
+      this.#options.source.resume();
+    }
+  }
+
+  #commitWhenDue(): void {
+    const trail = this.#trail;
+    const linger = trail.pendingEntries === 0 ? LINGER_WITHOUT_ENTRIES_MS : LINGER_MS;
+    const waitMs = this.#lastCommitMs + linger - performance.now();
+    if (waitMs > 0 && trail.unsentBytes < SPILL_BYTES && trail.pendingEntries < MAX_BATCH_ENTRIES) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#step();
+      }, waitMs);
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    trail.commit().then(
+      (batch) => {
+        this.#committed(batch);
+        this.#step();
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #committed(batch: CommittedBatch): void {
+    this.#options.source.acknowledge(batch.endLsn);
+    this.#lastCommitMs = performance.now();
+    this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
+    for (const lsn of this.#options.lateAttributions.keys()) {
+      if (lsn < batch.endLsn) this.#options.lateAttributions.delete(lsn);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#options.failed(
+      error instanceof WaltrailError
+        ? error
+        : new WaltrailError('PIPELINE_FAILED', 'The pipeline met an error it does not know.', {
+            cause: error,
+          }),
+    );
+  }
+}
+
+const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);

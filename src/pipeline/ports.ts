@@ -1,0 +1,135 @@
+import type { Lsn } from '../pg/lsn.js';
+import type { Kind } from '../tracking/rules.js';
+
+/** One letter for the rung of attribution, as stored. */
+export type RungCode = 'm' | 'c' | 's' | '-';
+export type OperationCode = 'i' | 'u' | 'd' | 't';
+
+/** Numbers of one entry that do not come from its transaction. */
+export interface EntryHead {
+  readonly seq: number;
+  readonly modifierId: number;
+  readonly relationId: number;
+  readonly tenantId: number;
+  readonly entityTypeId: number;
+  readonly actionId: number;
+  /** Character codes of OperationCode and RungCode. */
+  readonly operation: number;
+  readonly rung: number;
+}
+
+/**
+ * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`, then exactly
+ * six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is `nullText`, or
+ * `beginText`, any number of `raw`, `value` and `mark` calls, `endText`.
+ */
+export interface EntryRows {
+  /** The transaction of the following entries: `bytes` at `at` hold commit LSN (8), commit time (8) and xid (4). */
+  transaction(bytes: Buffer, at: number): void;
+  head(head: EntryHead): void;
+  nullText(): void;
+  beginText(): void;
+  endText(): void;
+  /** Bytes as they are: part of a name, an id. */
+  raw(bytes: Buffer, start: number, length: number): void;
+  /** One field of `previous` or `updated`, escaped. */
+  value(bytes: Buffer, start: number, length: number): void;
+  /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
+  mark(mark: number): void;
+  /**
+   * Gives every entry of the running transaction this modifier and this context; null leaves what they have.
+   * False when some of them were already sent: then the transaction has to be read again.
+   */
+  reattribute(attribution: {
+    readonly modifierId: number | null;
+    readonly rung: RungCode;
+    readonly context: string | null;
+  }): boolean;
+}
+
+/** Small integers for texts that repeat. New ones are stored with the entries that use them. */
+export interface Dictionary {
+  modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number;
+  action(name: string): number;
+  entityType(name: string): number;
+  tenant(name: string): number;
+  relation(version: RelationVersion): number;
+}
+
+export interface RelationVersion {
+  readonly schema: string;
+  readonly table: string;
+  readonly columns: readonly RelationVersionColumn[];
+}
+
+export interface RelationVersionColumn {
+  readonly name: string;
+  readonly type: number;
+  /** Words for stored values. */
+  readonly values?: Readonly<Record<string, string>>;
+  /** Table (`schema.table`) whose names are the words. */
+  readonly label?: string;
+}
+
+/** What the modifiers table or a label table says for a key. `kind` for modifiers only. */
+export interface LookupName {
+  readonly name: string;
+  readonly kind: Kind | null;
+}
+
+/**
+ * Names by table (`schema.table`) and key, every version of which is stored with the entries, so that readers find the
+ * words of the time. Only the tables that names of entries and modifiers need are also held in memory.
+ */
+export interface Lookups {
+  /** From memory: only for tables that are held. */
+  get(table: string, key: string): LookupName | undefined;
+  /** Null: the row is gone. */
+  set(table: string, key: string, name: LookupName | null): void;
+  clear(table: string): void;
+}
+
+/** The end of a source transaction. */
+export interface CommitPosition {
+  readonly endLsn: Lsn;
+  /** Microseconds since 2000-01-01. */
+  readonly committedAt: bigint;
+}
+
+/**
+ * The trail as the pipeline sees it. Methods throw, and promises reject, when the session is over; nothing that was not
+ * committed is then in the trail.
+ */
+export interface TrailSession {
+  readonly checkpointLsn: Lsn;
+  readonly rows: EntryRows;
+  readonly dictionary: Dictionary;
+  readonly lookups: Lookups;
+  /** Bytes written and not yet taken by the trail database. */
+  readonly pendingBytes: number;
+  /** Bytes of them that were not sent. */
+  readonly unsentBytes: number;
+  /** Entries written and not committed. */
+  readonly pendingEntries: number;
+  /** A commit is under way: rows can be written, but nothing can be sent. */
+  readonly busy: boolean;
+  /** There is a boundary that is not committed, and nothing beyond it was sent. */
+  readonly committable: boolean;
+  /** Everything written up to here is whole source transactions: the next commit reaches this far. */
+  boundary(position: CommitPosition): void;
+  /** Sends what is written into the open trail transaction, so that a transaction larger than memory passes through. */
+  spill(): void;
+  /** Stores everything up to the last boundary together with the checkpoint. Resolves when it is durable. */
+  commit(): Promise<CommittedBatch>;
+  /** Moves the checkpoint where nothing tracked happened. Only while nothing is pending. */
+  skipTo(lsn: Lsn): Promise<void>;
+  /** Calls back when `pendingBytes` has fallen. */
+  onDrain(callback: () => void): void;
+}
+
+export interface CommittedBatch {
+  readonly endLsn: Lsn;
+  readonly entries: number;
+  /** Commit time of the last source transaction, microseconds since 2000-01-01. */
+  readonly committedAt: bigint;
+}

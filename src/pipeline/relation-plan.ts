@@ -1,0 +1,253 @@
+import type { Relation } from '../pgoutput/reader.js';
+import { redactionFor, ruleFor } from '../tracking/match.js';
+import type {
+  LabelRule,
+  ModifiersRule,
+  RedactWith,
+  TableRule,
+  Template,
+  TrackingConfig,
+} from '../tracking/rules.js';
+import { compileActions, type Column, type CompiledRule } from './classification.js';
+import type { NamePart } from './naming.js';
+import type { Dictionary, RelationVersionColumn } from './ports.js';
+import { redactorOf, type Redactor } from './redaction.js';
+
+/** First code point of `trail.entry.columns`; see trail/values.ts. */
+const FIRST_COLUMN = 0x21;
+
+/** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
+export interface RelationPlan {
+  readonly relation: Relation;
+  readonly qualifiedName: string;
+  /** Null: not tracked; its rows may still be names for others. */
+  readonly tracked: TrackedPlan | null;
+  /** What its rows say about modifiers and labels. */
+  readonly names: readonly NamesPlan[];
+}
+
+export interface TrackedPlan {
+  readonly relationId: number;
+  readonly entityTypeId: number;
+  readonly columnCount: number;
+  /** By column index: 1 where a difference makes no entry (`ignore`) or the column is never stored (`drop`). */
+  readonly silent: Uint8Array;
+  /** By column index: 1 where the column is never stored. */
+  readonly dropped: Uint8Array;
+  readonly redactors: readonly (Redactor | null)[];
+  /** By column index: the character that stands for it in `columns`. */
+  readonly columnMarks: readonly Buffer[];
+  /** `columns` of a whole row; null when that is all of them. */
+  readonly wholeRowColumns: Buffer | null;
+  readonly idColumns: readonly number[];
+  readonly name: readonly NamePart[] | null;
+  readonly modifierColumn: number;
+  readonly tenantColumn: number;
+  readonly onInsert: readonly CompiledRule[];
+  readonly onUpdate: readonly CompiledRule[];
+  readonly onDelete: readonly CompiledRule[];
+  readonly onTruncate: readonly CompiledRule[];
+}
+
+/** A table that gives names to keys: the modifiers, or the words of a label. */
+export interface NamesPlan {
+  readonly table: string;
+  readonly keyColumn: number;
+  readonly name: readonly NamePart[];
+  readonly redactors: readonly (Redactor | null)[];
+  readonly kind: {
+    readonly column: number;
+    readonly bot: ReadonlySet<string>;
+    readonly system: ReadonlySet<string>;
+  } | null;
+}
+
+/** Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog has them. */
+export function planRelation(options: {
+  readonly relation: Relation;
+  readonly config: TrackingConfig;
+  readonly primaryKey: readonly string[];
+  readonly dictionary: Dictionary;
+  readonly redactionKey: Buffer;
+}): RelationPlan {
+  const { relation, config } = options;
+  const qualifiedName = `${relation.schema}.${relation.table}`;
+  const { columns, redactions, redactors } = describe(options);
+  const rule = ruleFor(config, relation);
+  return {
+    relation,
+    qualifiedName,
+    tracked:
+      rule === undefined
+        ? null
+        : planTracked({
+            ...options,
+            rule,
+            columns,
+            redactors,
+            dropped: redactions.map((redaction) => redaction?.method === 'drop'),
+          }),
+    names: planNames({ config, qualifiedName, columns, redactors }),
+  };
+}
+
+/** What rows of a relation say about modifiers and labels, without tracking it. */
+export function planRelationNames(options: {
+  readonly relation: Relation;
+  readonly config: TrackingConfig;
+  readonly redactionKey: Buffer;
+}): readonly NamesPlan[] {
+  const { relation, config } = options;
+  const { columns, redactors } = describe(options);
+  return planNames({ config, qualifiedName: `${relation.schema}.${relation.table}`, columns, redactors });
+}
+
+function describe(options: {
+  readonly relation: Relation;
+  readonly config: TrackingConfig;
+  readonly redactionKey: Buffer;
+}): {
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly redactions: readonly (RedactWith | null)[];
+  readonly redactors: readonly (Redactor | null)[];
+} {
+  const { relation, config } = options;
+  const redactions = relation.columns.map(({ name }) => redactionFor(config, { ...relation, column: name }));
+  return {
+    columns: new Map(relation.columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }])),
+    redactions,
+    redactors: redactions.map((redaction) => redactorOf(redaction, { key: options.redactionKey })),
+  };
+}
+
+/** The modifiers table and every label table, each pair of table and key once. */
+export function nameRules(config: TrackingConfig): readonly (LabelRule | ModifiersRule)[] {
+  const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
+  const modifiers = config.modifiers;
+  const others = labels.filter(
+    (label, index) =>
+      label.table !== modifiers?.table && labels.findIndex(({ table }) => table === label.table) === index,
+  );
+  return modifiers === null ? others : [modifiers, ...others];
+}
+
+/** Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use. */
+export function heldTables(config: TrackingConfig): ReadonlySet<string> {
+  const held = new Set<string>();
+  if (config.modifiers !== null) held.add(config.modifiers.table);
+  for (const { name, labels } of config.tables) {
+    for (const part of name ?? []) {
+      const label = 'column' in part ? labels.get(part.column) : undefined;
+      if (label !== undefined) held.add(label.table);
+    }
+  }
+  return held;
+}
+
+function planTracked(options: {
+  readonly relation: Relation;
+  readonly rule: TableRule;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly primaryKey: readonly string[];
+  readonly dictionary: Dictionary;
+  readonly redactors: readonly (Redactor | null)[];
+  readonly dropped: readonly boolean[];
+}): TrackedPlan {
+  const { relation, rule, columns, dictionary, dropped } = options;
+  const indexOf = (name: string | null): number => (name === null ? -1 : (columns.get(name)?.index ?? -1));
+  const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
+  const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
+    compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
+  const idNames = rule.id ?? (options.primaryKey.length > 0 ? options.primaryKey : ['id']);
+  return {
+    relationId: dictionary.relation({
+      schema: relation.schema,
+      table: relation.table,
+      columns: relation.columns.map((column) => versionColumn(column, rule)),
+    }),
+    entityTypeId: dictionary.entityType(rule.entity),
+    columnCount: relation.columns.length,
+    silent: Uint8Array.from(relation.columns, ({ name }, index) =>
+      dropped[index] || rule.ignore.includes(name) ? 1 : 0,
+    ),
+    dropped: Uint8Array.from(dropped, (drop) => (drop ? 1 : 0)),
+    redactors: options.redactors,
+    columnMarks: marks,
+    wholeRowColumns: dropped.includes(true)
+      ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
+      : null,
+    idColumns: idNames.map(indexOf).filter((index) => index >= 0),
+    name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
+    modifierColumn: indexOf(rule.modifier),
+    tenantColumn: indexOf(rule.tenant),
+    onInsert: actions('insert'),
+    onUpdate: actions('update'),
+    onDelete: actions('delete'),
+    onTruncate: actions('truncate'),
+  };
+}
+
+function versionColumn(column: Relation['columns'][number], rule: TableRule): RelationVersionColumn {
+  const values = rule.values.get(column.name);
+  const label = rule.labels.get(column.name);
+  return {
+    name: column.name,
+    type: column.typeOid,
+    ...(values === undefined ? {} : { values: Object.fromEntries(values) }),
+    ...(label === undefined ? {} : { label: label.table }),
+  };
+}
+
+function planTemplate(
+  template: Template,
+  options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
+): NamePart[] {
+  return template.flatMap((part): NamePart[] => {
+    if ('text' in part) return [{ text: Buffer.from(part.text) }];
+    const column = options.columns.get(part.column);
+    if (column === undefined) return [];
+    return [
+      {
+        column: column.index,
+        words: options.rule?.values.get(part.column) ?? null,
+        label: options.rule?.labels.get(part.column)?.table ?? null,
+      },
+    ];
+  });
+}
+
+function planNames(options: {
+  readonly config: TrackingConfig;
+  readonly qualifiedName: string;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly redactors: readonly (Redactor | null)[];
+}): NamesPlan[] {
+  const { columns, redactors } = options;
+  return nameRules(options.config).flatMap((names) => {
+    const key = columns.get(names.key);
+    if (names.table !== options.qualifiedName || key === undefined) return [];
+    return [
+      {
+        table: names.table,
+        keyColumn: key.index,
+        name: planTemplate(names.name, { columns, rule: null }),
+        redactors,
+        kind: planKind('kind' in names ? names.kind : null, columns),
+      },
+    ];
+  });
+}
+
+function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Column>): NamesPlan['kind'] {
+  const column = kind === null ? undefined : columns.get(kind.column);
+  if (kind === null || column === undefined) return null;
+  return {
+    column: column.index,
+    bot: new Set(kind.bot.map(printed)),
+    system: new Set(kind.system.map(printed)),
+  };
+}
+
+/** A YAML scalar as PostgreSQL prints it. */
+const printed = (value: string | number | boolean | null): string =>
+  typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);
