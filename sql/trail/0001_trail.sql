@@ -30,6 +30,13 @@ create table trail.day (
 );
 comment on table trail.day is 'Finished days that have entries. The running day is (checkpoint.next_id >> 32).';
 
+create table trail.secret (
+  name  text primary key,
+  value text not null
+);
+insert into trail.secret values ('redaction_key', gen_random_uuid()::text || gen_random_uuid()::text);
+comment on table trail.secret is 'Keys that only the writer reads: with redaction_key, hashes of redacted values cannot be found by trying.';
+
 -- ---------------------------------------------------------------- dictionaries
 
 create table trail.modifier (

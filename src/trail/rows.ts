@@ -1,0 +1,322 @@
+import { isUtf8 } from 'node:buffer';
+import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
+import { ESCAPE, ESCAPED_ESCAPE, ESCAPED_SEPARATOR, MARK_BYTES, SEPARATOR } from './values.js';
+
+/** Columns of `copy trail.entry … (format binary)`, in the order in which `EntryRowBuffer` writes them. */
+export const ENTRY_COLUMNS = [
+  'id', 'committed_at', 'commit_lsn', 'seq', 'xid', 'modifier_id', 'relation_id', 'tenant_id', 'entity_type_id',
+  'action_id', 'operation', 'rung', 'entity_id', 'entity_name', 'columns', 'previous', 'updated', 'extra',
+] as const; // prettier-ignore
+
+// Places in a row of binary COPY: a field count, then for each field its length (4 bytes) and its bytes.
+const AT_DAY = 6;
+const AT_NUMBER = 10;
+const AT_COMMITTED_AT = 18;
+const AT_COMMIT_LSN = 30;
+const AT_SEQ = 42;
+const AT_XID = 50;
+const AT_MODIFIER = 58;
+const AT_RELATION = 66;
+const AT_TENANT = 74;
+const AT_ENTITY_TYPE = 82;
+const AT_ACTION = 88;
+const AT_OPERATION = 94;
+const AT_RUNG = 99;
+const HEAD_BYTES = 100;
+const TEXTS = 6;
+
+/** Room at the start of every buffer for the header of its CopyData frame. */
+const FRAME_HEADER_BYTES = 5;
+const BUFFER_BYTES = 512 * 1024;
+/** Above this a native search and copy beats a loop over the bytes. */
+const LONG_VALUE_BYTES = 64;
+const HEX = Buffer.from('0123456789abcdef');
+
+/** What was written up to a point, as the checkpoint needs it. */
+export interface RowsTaken {
+  /** A whole CopyData frame, or null when nothing was written. */
+  readonly frame: Buffer | null;
+  readonly entries: number;
+}
+
+/**
+ * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they are.
+ * Everything that is the same for a transaction stands ready in a 100-byte head that is copied and patched.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
+ */
+export class EntryRowBuffer implements EntryRows {
+  readonly #head = makeHead();
+  readonly #checkUtf8: boolean;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #at = FRAME_HEADER_BYTES;
+  #textAt = 0;
+  /** Place of the first row of the running transaction, or -1 when a part of it has left this buffer. */
+  #transactionAt = FRAME_HEADER_BYTES;
+  #entries = 0;
+  #day: number;
+  #number: number;
+  readonly #spare: Buffer[] = [];
+
+  /**
+   * @param options.nextId id of the next entry (day << 32 | number)
+   * @param options.checkUtf8 the source may send bytes that are not UTF-8 (server encoding SQL_ASCII)
+   */
+  constructor(options: { readonly nextId: bigint; readonly checkUtf8: boolean }) {
+    this.#day = Number(options.nextId >> 32n);
+    this.#number = Number(options.nextId & 0xffffffffn);
+    this.#checkUtf8 = options.checkUtf8;
+  }
+
+  /** Id that the next entry will have. */
+  get nextId(): bigint {
+    return (BigInt(this.#day) << 32n) | BigInt(this.#number);
+  }
+
+  /** Bytes of rows that were not taken. */
+  get bytes(): number {
+    return this.#at - FRAME_HEADER_BYTES;
+  }
+
+  /** Entries that were not taken. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Entries from here on are stored on `day` (days since 2026-01-01). Only while nothing is written. */
+  startDay(day: number): void {
+    this.#day = day;
+    this.#number = 0;
+  }
+
+  transaction(bytes: Buffer, at: number): void {
+    bytes.copy(this.#head, AT_COMMIT_LSN, at, at + 8);
+    bytes.copy(this.#head, AT_COMMITTED_AT, at + 8, at + 16);
+    bytes.copy(this.#head, AT_XID, at + 16, at + 20);
+    this.#transactionAt = this.#at;
+  }
+
+  head(head: EntryHead): void {
+    this.#reserve(HEAD_BYTES + 256);
+    const at = this.#at;
+    const buffer = this.#buffer;
+    this.#head.copy(buffer, at);
+    writeInt32(buffer, at + AT_DAY, this.#day);
+    writeInt32(buffer, at + AT_NUMBER, this.#number);
+    writeInt32(buffer, at + AT_SEQ, head.seq);
+    writeInt32(buffer, at + AT_MODIFIER, head.modifierId);
+    writeInt32(buffer, at + AT_RELATION, head.relationId);
+    writeInt32(buffer, at + AT_TENANT, head.tenantId);
+    writeInt16(buffer, at + AT_ENTITY_TYPE, head.entityTypeId);
+    writeInt16(buffer, at + AT_ACTION, head.actionId);
+    buffer[at + AT_OPERATION] = head.operation;
+    buffer[at + AT_RUNG] = head.rung;
+    this.#at = at + HEAD_BYTES;
+    this.#number++;
+    this.#entries++;
+  }
+
+  nullText(): void {
+    this.#reserve(4);
+    writeInt32(this.#buffer, this.#at, -1);
+    this.#at += 4;
+  }
+
+  beginText(): void {
+    this.#reserve(4);
+    this.#textAt = this.#at;
+    this.#at += 4;
+  }
+
+  endText(): void {
+    writeInt32(this.#buffer, this.#textAt, this.#at - this.#textAt - 4);
+  }
+
+  raw(bytes: Buffer, start: number, length: number): void {
+    if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length)))
+      return this.#hexadecimal(bytes, start, length);
+    this.#reserve(length);
+    if (length > LONG_VALUE_BYTES) {
+      bytes.copy(this.#buffer, this.#at, start, start + length);
+      this.#at += length;
+      return;
+    }
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let index = start, end = start + length; index < end; index++) buffer[at++] = bytes[index]!;
+    this.#at = at;
+  }
+
+  value(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 3);
+    if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length))) {
+      this.#buffer[this.#at++] = ESCAPE;
+      this.#buffer[this.#at++] = MARK_BYTES;
+      this.#hexadecimal(bytes, start, length);
+    } else if (length > LONG_VALUE_BYTES) {
+      this.#longValue(bytes, start, length);
+    } else {
+      this.#shortValue(bytes, start, length);
+    }
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  mark(mark: number): void {
+    this.#reserve(3);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = mark;
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  reattribute(attribution: {
+    readonly modifierId: number | null;
+    readonly rung: RungCode;
+    readonly context: string | null;
+  }): boolean {
+    if (this.#transactionAt < 0) return false;
+    const rung = attribution.rung.charCodeAt(0);
+    const rows = rowsBetween(this.#buffer, this.#transactionAt, this.#at);
+    if (attribution.modifierId !== null) {
+      for (const row of rows) {
+        writeInt32(this.#buffer, row.start + AT_MODIFIER, attribution.modifierId);
+        this.#buffer[row.start + AT_RUNG] = rung;
+      }
+    }
+    if (attribution.context !== null) this.#addContext(rows, attribution.context);
+    return true;
+  }
+
+  /**
+   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is given back
+   * with {@link recycle} once it was sent.
+   */
+  take(bytes: number, entries: number): Buffer | null {
+    if (bytes === 0) return null;
+    const buffer = this.#buffer;
+    const end = FRAME_HEADER_BYTES + bytes;
+    const rest = this.#at - end;
+    let next: Buffer | undefined = this.#spare.pop();
+    if (next === undefined || next.length < rest + FRAME_HEADER_BYTES) {
+      next = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, FRAME_HEADER_BYTES + rest));
+    }
+    buffer.copy(next, FRAME_HEADER_BYTES, end, this.#at);
+    this.#buffer = next;
+    this.#at = FRAME_HEADER_BYTES + rest;
+    this.#entries -= entries;
+    this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
+    buffer[0] = 0x64; // 'd' CopyData
+    buffer.writeInt32BE(bytes + 4, 1);
+    return buffer.subarray(0, end);
+  }
+
+  recycle(frame: Buffer): void {
+    if (frame.buffer.byteLength === BUFFER_BYTES && this.#spare.length < 4)
+      this.#spare.push(Buffer.from(frame.buffer));
+  }
+
+  #shortValue(bytes: Buffer, start: number, length: number): void {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let index = start, end = start + length; index < end; index++) {
+      const byte = bytes[index]!;
+      if (byte === ESCAPE || byte === SEPARATOR) {
+        buffer[at++] = ESCAPE;
+        buffer[at++] = byte === ESCAPE ? ESCAPED_ESCAPE : ESCAPED_SEPARATOR;
+      } else {
+        buffer[at++] = byte;
+      }
+    }
+    this.#at = at;
+  }
+
+  #longValue(bytes: Buffer, start: number, length: number): void {
+    const value = bytes.subarray(start, start + length);
+    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#shortValue(bytes, start, length);
+    this.#at += value.copy(this.#buffer, this.#at);
+  }
+
+  #hexadecimal(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length);
+    for (let index = start, end = start + length; index < end; index++) {
+      const byte = bytes[index]!;
+      this.#buffer[this.#at++] = HEX[byte >> 4]!;
+      this.#buffer[this.#at++] = HEX[byte & 15]!;
+    }
+  }
+
+  /** Rewrites the rows of the running transaction with `context` in their last text. Rare: only for late messages. */
+  #addContext(rows: readonly Row[], context: string): void {
+    const pieces: Buffer[] = [];
+    for (const row of rows) {
+      const extraLength = this.#buffer.readInt32BE(row.lastTextAt);
+      const extra: unknown =
+        extraLength < 0 ? {} : JSON.parse(this.#buffer.toString('utf8', row.lastTextAt + 4, row.end));
+      const text = Buffer.from(
+        JSON.stringify({ ...(extra as object), context: JSON.parse(context) as unknown }),
+      );
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(text.length);
+      pieces.push(Buffer.from(this.#buffer.subarray(row.start, row.lastTextAt)), length, text);
+    }
+    const all = Buffer.concat(pieces);
+    this.#at = this.#transactionAt;
+    this.#reserve(all.length);
+    this.#at += all.copy(this.#buffer, this.#at);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#buffer.length - this.#at >= bytes) return;
+    let size = this.#buffer.length * 2;
+    while (size - this.#at < bytes) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(size);
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+  }
+}
+
+interface Row {
+  readonly start: number;
+  readonly lastTextAt: number;
+  readonly end: number;
+}
+
+function rowsBetween(buffer: Buffer, start: number, end: number): Row[] {
+  const rows: Row[] = [];
+  let at = start;
+  while (at < end) {
+    let textAt = at + HEAD_BYTES;
+    let lastTextAt = textAt;
+    for (let text = 0; text < TEXTS; text++) {
+      lastTextAt = textAt;
+      textAt += 4 + Math.max(0, buffer.readInt32BE(textAt));
+    }
+    rows.push({ start: at, lastTextAt, end: textAt });
+    at = textAt;
+  }
+  return rows;
+}
+
+/** Field count and the lengths of the fixed fields; their values are filled in for each row. */
+function makeHead(): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  head.writeInt16BE(ENTRY_COLUMNS.length, 0);
+  const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1];
+  let at = 2;
+  for (const length of lengths) {
+    head.writeInt32BE(length, at);
+    at += 4 + length;
+  }
+  return head;
+}
+
+function writeInt32(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 24;
+  buffer[at + 1] = value >> 16;
+  buffer[at + 2] = value >> 8;
+  buffer[at + 3] = value;
+}
+
+function writeInt16(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 8;
+  buffer[at + 1] = value;
+}
