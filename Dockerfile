@@ -1,0 +1,32 @@
+# Waltrail for servers: no embedded PostgreSQL, no sample; configured by environment (README, "Your own database").
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Build needs the development dependencies; the embedded PostgreSQL and its install scripts stay out.
+RUN npm ci --no-audit --no-fund --ignore-scripts
+COPY tsconfig.json ./
+COPY src ./src
+COPY sql ./sql
+COPY config ./config
+RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
+
+FROM node:20-bookworm-slim
+ENV NODE_ENV=production \
+    WALTRAIL_HOST=0.0.0.0 \
+    WALTRAIL_PORT=8080 \
+    WALTRAIL_DATA_DIR=/var/lib/waltrail
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/package.json ./
+COPY --from=build /app/sql ./sql
+COPY --from=build /app/config ./config
+RUN install -d -o node -g node -m 0700 /var/lib/waltrail
+USER node
+VOLUME /var/lib/waltrail
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.WALTRAIL_PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/cli.js"]
+CMD ["start"]
