@@ -1,0 +1,34 @@
+import type { Entry, Value } from '../../src/trail/entry.js';
+
+export const textValue = (text: string, label?: string): Value => ({
+  kind: 'text',
+  text,
+  ...(label === undefined ? {} : { label }),
+});
+
+/** An entry with every member set; `changes` replaces members. */
+export function sampleEntry(changes: Partial<Entry> = {}): Entry {
+  return {
+    id: '1048577',
+    committedAt: '2026-11-23T09:51:07.123456Z',
+    modifier: { key: '7', name: 'Dana Levi', kind: 'agent', rung: 'column' },
+    action: 'block',
+    entity: { type: 'agent', name: 'Omer Katz', id: '12' },
+    tenant: '1',
+    previous: new Map([['blocked', { kind: 'boolean', text: 'false' } as const]]),
+    updated: new Map([['blocked', { kind: 'boolean', text: 'true' } as const]]),
+    unknown: [],
+    table: 'public.agents',
+    operation: 'update',
+    transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0 },
+    context: null,
+    ...changes,
+  };
+}
+
+export async function* batchesOf(entries: readonly Entry[], size = 100): AsyncGenerator<readonly Entry[]> {
+  for (let start = 0; start < entries.length; start += size) {
+    await Promise.resolve();
+    yield entries.slice(start, start + size);
+  }
+}

@@ -1,0 +1,345 @@
+import * as xlsx from '@e965/xlsx';
+import { describe, expect, test } from '@jest/globals';
+import ExcelJS from 'exceljs';
+import fc from 'fast-check';
+import { columnLetters, CLIP_MARK, escapeXml, MAX_CELL_LENGTH } from '../../src/exports/cells.js';
+import { REPORT_COLUMNS } from '../../src/exports/columns.js';
+import { ZoneClock } from '../../src/exports/dates.js';
+import type { Sink } from '../../src/exports/files.js';
+import {
+  EXCEL_LIMITS,
+  writeWorkbook,
+  type SheetLimits,
+  type WorkbookCounts,
+} from '../../src/exports/workbook.js';
+import { COVER_SHEET, DATA_SHEET } from '../../src/exports/workbook-shell.js';
+import type { Entry } from '../../src/trail/entry.js';
+import { batchesOf, sampleEntry, textValue } from '../support/entries.ts';
+
+const REPORT_HEADERS = [
+  'Modified by',
+  'Action category',
+  'Modified entity type',
+  'Modified entity name',
+  'Previous value',
+  'Updated value',
+  'Date of modification',
+];
+
+/** Texts that spreadsheets, XML or string handling are known to mangle. */
+const NAUGHTY = [
+  '=1+1',
+  '+1',
+  '-1',
+  '@SUM(A1)',
+  "'quoted",
+  '"double"',
+  '=HYPERLINK("http://evil","x")',
+  '007',
+  '1e5',
+  '12/11',
+  'TRUE',
+  '#REF!',
+  ' leading and trailing ',
+  'tab\there',
+  'line\nbreak',
+  'carriage\r\nreturn',
+  '\n',
+  '<b>&amp;</b>',
+  ']]>',
+  '_x0041_',
+  '_x0041\u0001',
+  '_x0041_x0042_',
+  '__x000D__',
+  '_X0041_',
+  '\u0001\u0008\u000b\u001f',
+  '\u007f\u0085\u00a0\u2028\u2029',
+  '😀👩‍👩‍👧‍👦',
+  'שלום עולם',
+  'ﷺ',
+  'Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O̭̗̮',
+  '\ufeffbom',
+  '${jndi:ldap://x}',
+  "'; drop table entry; --",
+];
+
+class MemorySink implements Sink {
+  readonly #chunks: Buffer[] = [];
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.#chunks.push(Buffer.from(bytes));
+    return Promise.resolve();
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+async function workbookOf(
+  entries: readonly Entry[],
+  options: { zone?: string; limits?: SheetLimits } = {},
+): Promise<{ file: Buffer; counts: WorkbookCounts }> {
+  const sink = new MemorySink();
+  let counts: WorkbookCounts = { sheets: 0, clipped: 0 };
+  await writeWorkbook({
+    batches: batchesOf(entries),
+    sink,
+    clock: new ZoneClock(options.zone ?? 'UTC'),
+    createdAt: new Date(0),
+    cover: (now) => {
+      counts = now;
+      return [{ label: 'Entries', text: String(entries.length) }];
+    },
+    limits: options.limits ?? EXCEL_LIMITS,
+  });
+  return { file: sink.bytes, counts };
+}
+
+type Cell = xlsx.CellObject | undefined;
+
+/** Rows of a sheet as another library reads them, without the header. */
+function rowsOf(file: Buffer, sheetName: string = DATA_SHEET): Cell[][] {
+  const sheet = xlsx.read(file, { cellNF: true }).Sheets[sheetName]!;
+  const last = xlsx.utils.decode_range(sheet['!ref']!).e.r;
+  return Array.from({ length: last }, (_, row) =>
+    REPORT_COLUMNS.map((_column, index) => sheet[`${columnLetters(index)}${row + 2}`] as Cell),
+  );
+}
+
+/** The reading library makes one character of CR LF; what is in the file is tested by itself. */
+const asRead = (text: string): string => text.replaceAll('\r\n', '\n');
+
+const named = (name: string): Entry => sampleEntry({ entity: { type: 'agent', name, id: '12' } });
+
+describe('the workbook', () => {
+  test("has the report's seven columns first, under these names", async () => {
+    const { file } = await workbookOf([sampleEntry()]);
+    const [header] = xlsx.utils.sheet_to_json<string[]>(xlsx.read(file).Sheets[DATA_SHEET]!, { header: 1 });
+    expect(header!.slice(0, 7)).toEqual(REPORT_HEADERS);
+    expect(header!.slice(7)).toEqual([
+      'Entity id',
+      'Modifier kind',
+      'Attribution',
+      'Tenant',
+      'Table',
+      'Commit LSN',
+      'Transaction',
+      'Seq',
+    ]);
+  });
+
+  test('shows an entry cell by cell, each of its type', async () => {
+    const { file } = await workbookOf([sampleEntry()]);
+    const [row] = rowsOf(file);
+    expect(row!.map((cell) => cell?.t)).toEqual([...'ssssssnsssssssn']);
+    expect(row!.map((cell) => cell?.v)).toEqual([
+      'Dana Levi',
+      'block',
+      'agent',
+      'Omer Katz',
+      'blocked: false',
+      'blocked: true',
+      expect.closeTo(46349.4105, 4),
+      '12',
+      'agent',
+      'column',
+      '1',
+      'public.agents',
+      '0/16B3748',
+      '812',
+      0,
+    ]);
+    expect(row![6]!.z).toBe('yyyy-mm-dd hh:mm:ss.000');
+  });
+
+  test('is read alike by exceljs, with frozen header, filter and widths', async () => {
+    const { file } = await workbookOf([sampleEntry(), named('second')]);
+    const workbook = new ExcelJS.Workbook();
+    await workbook.xlsx.load(file as unknown as ArrayBuffer);
+    expect(workbook.worksheets.map((sheet) => sheet.name)).toEqual([COVER_SHEET, DATA_SHEET]);
+    const sheet = workbook.getWorksheet(DATA_SHEET)!;
+    expect(sheet.views[0]).toMatchObject({ state: 'frozen', ySplit: 1 });
+    expect(sheet.autoFilter).toBe('A1:O3');
+    expect(sheet.getColumn(5).width).toBe(48);
+    expect(sheet.getCell('D3').value).toBe('second');
+    expect(sheet.getCell('E2').alignment).toMatchObject({ wrapText: true, vertical: 'top' });
+    expect(sheet.getCell('A1').font).toMatchObject({ bold: true });
+    expect(sheet.getCell('G2').value).toEqual(new Date('2026-11-23T09:51:07.123Z'));
+  });
+
+  test.each(NAUGHTY)('keeps %j as text', async (text) => {
+    const { file } = await workbookOf([named(text)]);
+    expect(rowsOf(file)[0]![3]).toMatchObject({ t: 's', v: asRead(text) });
+  });
+
+  test('keeps any text that XML can hold, in any cell', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.string({
+            unit: fc.oneof(
+              {
+                weight: 4,
+                arbitrary: fc.constantFrom('_', 'x', '0', '4', '1', '\u0001', '\r', '\n', '<', '&', ' '),
+              },
+              { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
+            ),
+            minLength: 1,
+            maxLength: 30,
+          }),
+          { minLength: 1, maxLength: 40 },
+        ),
+        async (texts) => {
+          const { file } = await workbookOf(texts.map(named));
+          expect(rowsOf(file).map((row) => row[3]?.v)).toEqual(
+            texts.map((text) => asRead(text).replace(/[\ufffe\uffff]/g, '\ufffd')),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('escapes carriage returns, which XML would turn into line feeds', () => {
+    expect(escapeXml('a\r\nb\rc_x000D_')).toBe('a_x000D_\nb_x000D_c_x005F_x000D_');
+  });
+
+  test('replaces what no XML document may hold instead of spoiling the file', async () => {
+    const { file } = await workbookOf([named('a\ufffeb\uffffc\ud800d\udc00e')]);
+    expect(rowsOf(file)[0]![3]!.v).toBe('a\ufffdb\ufffdc\ufffdd\ufffde');
+  });
+
+  test('clips a cell at what Excel holds, visibly, and counts it', async () => {
+    const long = '😀'.repeat(20_000);
+    const { file, counts } = await workbookOf([named(long), named('x'.repeat(MAX_CELL_LENGTH))]);
+    const [clipped, whole] = rowsOf(file).map((row) => String(row[3]!.v));
+    expect(clipped!.length).toBeLessThanOrEqual(MAX_CELL_LENGTH);
+    expect(clipped!.endsWith(CLIP_MARK)).toBe(true);
+    expect(clipped!.isWellFormed()).toBe(true);
+    expect(whole).toHaveLength(MAX_CELL_LENGTH);
+    expect(counts.clipped).toBe(1);
+  });
+
+  test('writes one line a column: words with the raw value, null, unknown, compact json', async () => {
+    const { file } = await workbookOf([
+      sampleEntry({
+        previous: null,
+        updated: new Map([
+          ['status', textValue('2', 'away')],
+          ['team_id', { kind: 'null', text: '' }],
+          ['settings', { kind: 'json', text: '{"a b": [1, 2.50],  "c\\"": "x  y"}' }],
+          ['note', textValue('two\nlines')],
+        ]),
+        unknown: ['body'],
+      }),
+    ]);
+    const [row] = rowsOf(file);
+    expect(row![4]).toBeUndefined();
+    expect(row![5]!.v).toBe(
+      'status: away (2)\nteam_id: (empty)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\nnote: two\nlines\nbody: (not sent)',
+    );
+  });
+
+  test('dates are in the requested zone, through the night in which the clock goes back', async () => {
+    const instants = [
+      '2026-10-25T00:59:59.999000Z',
+      '2026-10-25T01:00:00.000000Z',
+      '2026-10-25T01:30:00.500000Z',
+    ];
+    const { file } = await workbookOf(
+      instants.map((committedAt) => sampleEntry({ committedAt })),
+      { zone: 'Europe/Berlin' },
+    );
+    const shown = rowsOf(file).map((row) => xlsx.SSF.format('yyyy-mm-dd hh:mm:ss.000', row[6]!.v as number));
+    expect(shown).toEqual(['2026-10-25 02:59:59.999', '2026-10-25 02:00:00.000', '2026-10-25 02:30:00.500']);
+  });
+
+  test.each(['1899-12-31T00:00:00.000000Z', '0044-03-15T12:00:00.000000Z', 'infinity', '-infinity'])(
+    'a date that Excel cannot show is text: %s',
+    async (committedAt) => {
+      const { file } = await workbookOf([sampleEntry({ committedAt })]);
+      const cell = rowsOf(file)[0]![6]!;
+      expect(cell.t).toBe('s');
+      expect(cell.v).toBe(committedAt.replace('Z', '+00:00'));
+    },
+  );
+
+  test('without entries is a valid file with a header', async () => {
+    const { file, counts } = await workbookOf([]);
+    const sheet = xlsx.read(file).Sheets[DATA_SHEET]!;
+    expect(sheet['!ref']).toBe('A1:O1');
+    expect(counts).toEqual({ sheets: 1, clipped: 0 });
+  });
+
+  test('rolls over to further sheets by rows, losing and repeating none', async () => {
+    const entries = Array.from({ length: 250 }, (_, index) => named(`entity ${index}`));
+    const { file, counts } = await workbookOf(entries, { limits: { maxRows: 101, maxBytes: 1e9 } });
+    const sheets = [DATA_SHEET, `${DATA_SHEET} 2`, `${DATA_SHEET} 3`];
+    expect(xlsx.read(file).SheetNames).toEqual([COVER_SHEET, ...sheets]);
+    const rows = sheets.map((name) => rowsOf(file, name));
+    expect(rows.map((sheet) => sheet.length)).toEqual([100, 100, 50]);
+    expect(rows.flat().map((row) => row[3]!.v)).toEqual(entries.map((entry) => entry.entity.name));
+    expect(counts.sheets).toBe(3);
+  });
+
+  test('rolls over by the bytes of a sheet, and begins no sheet that would stay empty', async () => {
+    const entries = Array.from({ length: 300 }, (_, index) => named(`${index} ${'x'.repeat(2000)}`));
+    const { file } = await workbookOf(entries, { limits: { maxRows: 1_048_576, maxBytes: 200_000 } });
+    const names = xlsx.read(file).SheetNames.slice(1);
+    expect(names.length).toBeGreaterThan(2);
+    const rows = names.map((name) => rowsOf(file, name));
+    expect(rows.every((sheet) => sheet.length > 0)).toBe(true);
+    expect(rows.flat().map((row) => row[3]!.v)).toEqual(entries.map((entry) => entry.entity.name));
+    const exact = await workbookOf(entries.slice(0, 200), { limits: { maxRows: 101, maxBytes: 1e9 } });
+    expect(exact.counts.sheets).toBe(2);
+  });
+
+  test('asks for entries only as fast as the file takes them', async () => {
+    let read = 0;
+    let written = 0;
+    async function* endless(): AsyncGenerator<readonly Entry[]> {
+      for (; read < 200_000; read += 500) {
+        await Promise.resolve();
+        yield Array.from({ length: 500 }, (_, index) => named(`${read + index} ${Math.random()}`));
+      }
+    }
+    const slow: Sink = {
+      write(bytes) {
+        written += bytes.length;
+        return written > 100_000 ? new Promise(() => undefined) : Promise.resolve();
+      },
+    };
+    void writeWorkbook({
+      batches: endless(),
+      sink: slow,
+      clock: new ZoneClock('UTC'),
+      createdAt: new Date(0),
+      cover: () => [],
+    });
+    // The disk has stopped: reading must come to rest, too. It has when two looks a while apart see the same.
+    let before = -1;
+    for (let look = 0; look < 50 && before !== read; look++) {
+      before = read;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(read).toBe(before);
+    expect(read).toBeLessThan(20_000);
+  });
+
+  test('an error of the reader or of the disk ends the writing with that error', async () => {
+    async function* broken(): AsyncGenerator<readonly Entry[]> {
+      yield [sampleEntry()];
+      await Promise.resolve();
+      throw new Error('connection lost');
+    }
+    const rest = { clock: new ZoneClock('UTC'), createdAt: new Date(0), cover: () => [] };
+    await expect(writeWorkbook({ ...rest, batches: broken(), sink: new MemorySink() })).rejects.toThrow(
+      'connection lost',
+    );
+    const full: Sink = { write: () => Promise.reject(new Error('disk full')) };
+    await expect(writeWorkbook({ ...rest, batches: batchesOf([sampleEntry()]), sink: full })).rejects.toThrow(
+      'disk full',
+    );
+  });
+});
