@@ -80,7 +80,7 @@ describe('a tenant-scoped token', () => {
   test('may not ask for another tenant', async () => {
     const asked = await query({ tenant: '2' });
     expect(() => filterOf(asked, scoped)).toThrow(
-      expect.objectContaining({ code: 'HTTP_FORBIDDEN' }) as Error,
+      expect.objectContaining({ code: 'HTTP_FORBIDDEN' }),
     );
   });
 });

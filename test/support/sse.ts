@@ -1,0 +1,84 @@
+/** One event of a stream, as the HTML standard parses it. */
+export interface ReceivedEvent {
+  readonly id?: string;
+  readonly data?: string;
+}
+
+export interface EventReader extends AsyncDisposable {
+  readonly response: Response;
+  /** The next event that has data. Rejects when none comes within the limit or the stream ends. */
+  next(limitMs?: number): Promise<ReceivedEvent>;
+  /** Id of the last event, with or without data. */
+  readonly lastId: string | undefined;
+  /** Resolves when the server has ended the stream. */
+  ended(limitMs?: number): Promise<void>;
+}
+
+/** Reads server-sent events over fetch, as the page does. */
+export async function readEvents(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<EventReader> {
+  const abort = new AbortController();
+  const response = await fetch(url, { headers, signal: abort.signal });
+  const events: ReceivedEvent[] = [];
+  let wake: () => void = () => undefined;
+  let ended = false;
+  let lastId: string | undefined;
+  const pump = (async () => {
+    let buffer = '';
+    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+      buffer += chunk;
+      for (let end = buffer.indexOf('\n\n'); end >= 0; end = buffer.indexOf('\n\n')) {
+        const event = parse(buffer.slice(0, end));
+        buffer = buffer.slice(end + 2);
+        lastId = event.id ?? lastId;
+        if (event.data !== undefined) events.push(event);
+        wake();
+      }
+    }
+  })()
+    .catch(() => undefined)
+    .finally(() => {
+      ended = true;
+      wake();
+    });
+  const waitFor = async (condition: () => boolean, limitMs: number, what: string): Promise<void> => {
+    const deadline = Date.now() + limitMs;
+    while (!condition()) {
+      const left = deadline - Date.now();
+      if (left <= 0) throw new Error(`${what} did not come within ${limitMs} ms`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+  return {
+    response,
+    get lastId() {
+      return lastId;
+    },
+    next: async (limitMs = 5_000) => {
+      await waitFor(() => events.length > 0 || ended, limitMs, 'an event');
+      const event = events.shift();
+      if (event === undefined) throw new Error('the stream ended');
+      return event;
+    },
+    ended: (limitMs = 5_000) => waitFor(() => ended, limitMs, 'the end of the stream'),
+    [Symbol.asyncDispose]: async () => {
+      abort.abort();
+      await pump;
+    },
+  };
+}
+
+function parse(block: string): ReceivedEvent {
+  const fields = block.split('\n').map((line) => /^(id|data): ?(.*)$/.exec(line));
+  const find = (name: string): string | undefined => fields.find((field) => field?.[1] === name)?.[2];
+  const [id, data] = [find('id'), find('data')];
+  return { ...(id === undefined ? {} : { id }), ...(data === undefined ? {} : { data }) };
+}
