@@ -12,6 +12,7 @@ const ROOMS = {
   tracking: ['pg'],
   pipeline: ['pg', 'pgoutput', 'tracking'],
   trail: ['pg', 'pipeline', 'tracking/rules'],
+  capture: ['pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail'],
   exports: ['pg', 'trail'],
   admin: ['pg', 'trail', 'exports', 'tracking', 'pipeline'],
   embedded: ['pg'],
@@ -19,7 +20,10 @@ const ROOMS = {
 
 const importRule = Object.entries(ROOMS).map(([room, allowed]) => {
   const base = room === 'pgoutput' ? ['errors'] : BASE;
-  const inside = [...base.map((file) => `${file}\\.js$`), ...allowed.map((path) => (path.includes('/') ? `${path}\\.js$` : `${path}/`))];
+  const inside = [
+    ...base.map((file) => `${file}\\.js$`),
+    ...allowed.map((path) => (path.includes('/') ? `${path}\\.js$` : `${path}/`)),
+  ];
   return {
     files: [`src/${room}/**/*.ts`],
     ignores: ['src/**/*.module.ts'],
@@ -28,8 +32,13 @@ const importRule = Object.entries(ROOMS).map(([room, allowed]) => {
         'error',
         {
           patterns: [
-            { regex: `^\\.\\./(?!\\.\\./)(?!${inside.join('|')})`, message: `src/${room} may not import this room; see src/README.md, "The import rule".` },
-            ...(room === 'admin' ? [] : [{ group: ['@nestjs/*'], message: 'Nest appears only in main.ts, admin/ and *.module.ts.' }]),
+            {
+              regex: `^\\.\\./(?!\\.\\./)(?!${inside.join('|')})`,
+              message: `src/${room} may not import this room; see src/README.md, "The import rule".`,
+            },
+            ...(room === 'admin'
+              ? []
+              : [{ group: ['@nestjs/*'], message: 'Nest appears only in main.ts, admin/ and *.module.ts.' }]),
           ],
         },
       ],
@@ -49,14 +58,29 @@ export default tseslint.config(
     },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'off',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'no-console': 'error',
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
   ...importRule,
-  { files: ['src/**/*.ts'], ignores: ['src/settings.ts'], rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'settings.ts is the only reader of process.env.' }] } },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/settings.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'settings.ts is the only reader of process.env.' },
+      ],
+    },
+  },
   { files: ['**/*.mjs', '**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
 );

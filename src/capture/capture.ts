@@ -1,0 +1,191 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
+import type { MessageAttribution } from '../pipeline/attribution.js';
+import type { CaptureStatus } from '../pipeline/capture-status.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { openSession, type Session } from './session.js';
+
+export interface Capture {
+  status(): CaptureStatus;
+  /** Resolves when capture streams or stands by for the first time. Never rejects; see `status().error`. */
+  readonly ready: Promise<void>;
+  /** Commits what is whole and closes everything. May be called again. */
+  stop(): Promise<void>;
+}
+
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 10_000;
+/** How long a session must have lasted for the next trouble to be a new one. */
+const STABLE_MS = 10_000;
+const STANDBY_INTERVAL_MS = 1_000;
+/** An operator's error is looked at again now and then, so that a mended source needs no restart. */
+const OPERATOR_INTERVAL_MS = 15_000;
+
+/** Captures until stopped: one session after another, waiting between them as the error that ended one says. */
+export function startCapture(options: { readonly config: TrackingConfig; readonly log: Log }): Capture {
+  const capture = new Supervisor(options);
+  const running = capture.run();
+  return {
+    status: () => capture.status(),
+    ready: capture.ready,
+    stop: async () => {
+      capture.stop();
+      await running;
+    },
+  };
+}
+
+class Supervisor {
+  readonly ready: Promise<void>;
+  readonly #config: TrackingConfig;
+  readonly #log: Log;
+  readonly #abort = new AbortController();
+  readonly #lateAttributions = new Map<Lsn, MessageAttribution>();
+  #settleReady: () => void = () => undefined;
+  #state: CaptureStatus['state'] = 'starting';
+  #session: Session | undefined;
+  #error: WaltrailError | null = null;
+  #backoffMs = FIRST_BACKOFF_MS;
+  /** Of sessions that are over; those of the running one are added. */
+  readonly #total = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  #checkpointLsn: Lsn | null = null;
+  #walEnd: Lsn | null = null;
+
+  constructor(options: { readonly config: TrackingConfig; readonly log: Log }) {
+    this.#config = options.config;
+    this.#log = options.log;
+    this.ready = new Promise((resolve) => {
+      this.#settleReady = resolve;
+    });
+  }
+
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async run(): Promise<void> {
+    while (!this.#abort.signal.aborted) {
+      const began = Date.now();
+      const error = await this.#runSession();
+      if (this.#abort.signal.aborted) break;
+      if (error === null) {
+        await this.#wait(STANDBY_INTERVAL_MS);
+        continue;
+      }
+      if (Date.now() - began > STABLE_MS) this.#backoffMs = FIRST_BACKOFF_MS;
+      await this.#waitAfter(error);
+    }
+    this.#settleReady();
+  }
+
+  status(): CaptureStatus {
+    const session = this.#session;
+    const counts = session?.pipeline.counts;
+    const checkpoint = session?.writer.checkpointLsn ?? this.#checkpointLsn;
+    const walEnd = session?.stream.walEnd ?? this.#walEnd;
+    return {
+      state: this.#state,
+      source: this.#config.source.name,
+      slot: this.#config.source.slot,
+      checkpointLsn: checkpoint === null ? null : formatLsn(checkpoint),
+      sourceLsn: walEnd === null || walEnd === 0n ? null : formatLsn(walEnd),
+      lagBytes:
+        checkpoint === null || walEnd === null || walEnd === 0n
+          ? null
+          : Number(walEnd > checkpoint ? walEnd - checkpoint : 0n),
+      latencyMs: session?.pipeline.latencyMs ?? null,
+      transactions: this.#total.transactions + (counts?.transactions ?? 0),
+      changes: this.#total.changes + (counts?.changes ?? 0),
+      entries: this.#total.entries + (counts?.entries ?? 0),
+      ignored: this.#total.ignored + (counts?.ignored ?? 0),
+      error:
+        this.#error === null
+          ? null
+          : { code: this.#error.code, message: this.#error.message, remedy: this.#error.remedy },
+    };
+  }
+
+  /** One session from opening to its end. Null: another daemon captures, or stop was asked for. */
+  async #runSession(): Promise<WaltrailError | null> {
+    let session: Session | null;
+    try {
+      session = await openSession({
+        config: this.#config,
+        log: this.#log,
+        lateAttributions: this.#lateAttributions,
+      });
+    } catch (error) {
+      return asWaltrailError(error);
+    }
+    if (session === null) {
+      this.#enter('standby');
+      return null;
+    }
+    this.#session = session;
+    this.#enter('streaming');
+    const aborted = new Promise<null>((resolve) => {
+      if (this.#abort.signal.aborted) resolve(null);
+      this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    const error = await Promise.race([session.ended, aborted]);
+    await session.stop();
+    this.#remember(session);
+    return error;
+  }
+
+  #remember(session: Session): void {
+    const { counts } = session.pipeline;
+    this.#total.transactions += counts.transactions;
+    this.#total.changes += counts.changes;
+    this.#total.entries += counts.entries;
+    this.#total.ignored += counts.ignored;
+    this.#checkpointLsn = session.writer.checkpointLsn;
+    this.#walEnd = session.stream.walEnd;
+    this.#session = undefined;
+  }
+
+  #enter(state: 'streaming' | 'standby'): void {
+    if (this.#state !== state)
+      this.#log.info(
+        { slot: this.#config.source.slot },
+        state === 'streaming' ? 'Capture streams.' : 'Another daemon captures; standing by.',
+      );
+    this.#state = state;
+    this.#error = null;
+    this.#settleReady();
+  }
+
+  async #waitAfter(error: WaltrailError): Promise<void> {
+    const operator = error.retry !== 'backoff';
+    if (this.#error?.code !== error.code || this.#error.message !== error.message) {
+      this.#log[operator ? 'error' : 'warn'](
+        { code: error.code, remedy: error.remedy, err: causeOf(error) },
+        error.message,
+      );
+    }
+    this.#error = error;
+    this.#state = operator ? 'stopped' : 'reconnecting';
+    if (error.code === 'PIPELINE_READ_AGAIN') return;
+    const waitMs = operator ? OPERATOR_INTERVAL_MS : this.#backoffMs * (0.5 + Math.random() / 2);
+    this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
+    await this.#wait(waitMs);
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+  }
+}
+
+const asWaltrailError = (error: unknown): WaltrailError =>
+  isWaltrailError(error)
+    ? error
+    : new WaltrailError('PIPELINE_FAILED', 'Capture met an error it does not know.', { cause: error });
+
+/** Of a cause only what cannot hold a row value: its class and SQLSTATE, or for our own errors the code. */
+function causeOf(error: WaltrailError): { type: string; code: string } | undefined {
+  const { cause } = error;
+  if (!(cause instanceof Error)) return undefined;
+  return { type: cause.name, code: codeOf(cause) ?? '' };
+}

@@ -1,0 +1,101 @@
+import type pg from 'pg';
+import { connect } from '../pg/connect.js';
+import { quoteIdentifier, quoteTable } from '../pg/quote.js';
+import { Tuple } from '../pgoutput/tuple.js';
+import { NameFollower } from '../pipeline/name-follower.js';
+import type { Lookups } from '../pipeline/ports.js';
+import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import type { StartName } from '../trail/write.js';
+
+const BATCH_ROWS = 2_000;
+
+/**
+ * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they are exactly
+ * as of the first change; without one (an existing slot is adopted) as of now.
+ */
+export async function* readStartNames(options: {
+  readonly config: TrackingConfig;
+  readonly snapshot: string | null;
+  readonly redactionKey: Buffer;
+}): AsyncGenerator<readonly StartName[]> {
+  const client = await connect({ url: options.config.source.url, purpose: 'start names' });
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
+    // As the stream prints them: the driver would turn `t` into true and numbers into floats.
+    await client.query(/* sql */ `set local datestyle = 'ISO'`);
+    for (const { table } of nameRules(options.config)) yield* readTable(client, { ...options, table });
+    await client.query('commit');
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function* readTable(
+  client: pg.Client,
+  options: { readonly config: TrackingConfig; readonly table: string; readonly redactionKey: Buffer },
+): AsyncGenerator<readonly StartName[]> {
+  const [schema, table] = splitName(options.table);
+  const columns = await tableColumns(client, schema, table);
+  const found: StartName[] = [];
+  // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
+  const lookups: Lookups = {
+    get: () => undefined,
+    set: (of, key, name) => {
+      if (name !== null) found.push({ table: of, key, name: name.name, kind: name.kind });
+    },
+    clear: () => undefined,
+  };
+  const follower = new NameFollower({ lookups, changed: () => undefined });
+  const names = planRelationNames({
+    relation: { oid: 0, schema, table, replicaIdentity: 'f', columns },
+    config: options.config,
+    redactionKey: options.redactionKey,
+  });
+  const list = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+  await client.query(`declare names no scroll cursor for select ${list} from ${quoteTable(schema, table)}`);
+  for (;;) {
+    const { rows } = await client.query<(string | null)[]>({
+      text: `fetch ${BATCH_ROWS} from names`,
+      rowMode: 'array',
+      types: { getTypeParser: () => (text: string) => text },
+    });
+    for (const row of rows) follower.inserted(names, tupleOf(row));
+    if (found.length > 0) yield found.splice(0);
+    if (rows.length < BATCH_ROWS) break;
+  }
+  await client.query('close names');
+}
+
+async function tableColumns(client: pg.Client, schema: string, table: string) {
+  const { rows } = await client.query<{ name: string; type: string }>(
+    /* sql */ `select a.attname as name, a.atttypid::text as type
+                 from pg_catalog.pg_attribute a
+                 join pg_catalog.pg_class c on c.oid = a.attrelid
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped
+                order by a.attnum`,
+    [schema, table],
+  );
+  return rows.map(({ name, type }) => ({ name, typeOid: Number(type), typeModifier: -1, isKey: true }));
+}
+
+function tupleOf(row: readonly (string | null)[]): Tuple {
+  const tuple = new Tuple();
+  tuple.bytes = Buffer.from(row.map((value) => value ?? '').join(''));
+  tuple.count = row.length;
+  let at = 0;
+  row.forEach((value, column) => {
+    const length = value === null ? -1 : Buffer.byteLength(value);
+    tuple.offsets[column] = at;
+    tuple.lengths[column] = length;
+    at += Math.max(0, length);
+  });
+  return tuple;
+}
+
+function splitName(qualified: string): [string, string] {
+  const dot = qualified.indexOf('.');
+  return [qualified.slice(0, dot), qualified.slice(dot + 1)];
+}

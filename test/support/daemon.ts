@@ -1,0 +1,103 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { until } from './until.ts';
+
+const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+
+export interface DaemonProcess {
+  readonly pid: number;
+  readonly exited: boolean;
+  /** Standard error so far. */
+  readonly log: () => string;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+/** Runs real `waltrail start` processes on given databases, and ends what is left of them. */
+export interface DaemonGround extends AsyncDisposable {
+  readonly folder: string;
+  start(args?: readonly string[]): DaemonProcess;
+}
+
+export async function daemonGround(options: {
+  readonly sourceUrl: string;
+  readonly trailUrl: string;
+  /** The whole YAML; `${WALTRAIL_SOURCE_URL}` and `${WALTRAIL_TRAIL_URL}` stand for the databases. */
+  readonly yaml: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}): Promise<DaemonGround> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-daemon-'));
+  const config = path.join(folder, 'waltrail.yaml');
+  await writeFile(config, options.yaml);
+  const running = new Set<ChildProcess>();
+  return {
+    folder,
+    start: (args = ['--roles', 'capture', '--port', '0']) => {
+      const child = spawn(process.execPath, [CLI, 'start', ...args], {
+        env: {
+          PATH: process.env.PATH,
+          HOME: folder,
+          WALTRAIL_SOURCE_URL: options.sourceUrl,
+          WALTRAIL_TRAIL_URL: options.trailUrl,
+          WALTRAIL_CONFIG: config,
+          WALTRAIL_DATA_DIR: path.join(folder, 'data'),
+          ...options.environment,
+        },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      running.add(child);
+      let log = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        log = (log + chunk.toString()).slice(-100_000);
+      });
+      return {
+        pid: child.pid!,
+        get exited() {
+          return child.exitCode !== null || child.signalCode !== null;
+        },
+        log: () => log,
+        kill: async (signal) => {
+          running.delete(child);
+          if (child.exitCode !== null || child.signalCode !== null) return;
+          const gone = once(child, 'exit');
+          child.kill(signal);
+          await gone;
+        },
+      };
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const child of running) {
+        if (child.exitCode !== null || child.signalCode !== null) continue;
+        const gone = once(child, 'exit');
+        child.kill('SIGKILL');
+        await gone;
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Peak resident memory of a process so far, in MB (VmHWM of Linux). */
+export async function peakRssMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) / 1024;
+}
+
+/** `run.json` of a daemon started in `folder`, once it is there. */
+export async function runFile(
+  folder: string,
+  limitMs = 30_000,
+): Promise<{ url: string; token: string; pid: number }> {
+  let text = '';
+  await until(
+    'run.json',
+    async () => {
+      text = await readFile(path.join(folder, 'data', 'run.json'), 'utf8').catch(() => '');
+      return text !== '';
+    },
+    limitMs,
+  );
+  return JSON.parse(text) as { url: string; token: string; pid: number };
+}

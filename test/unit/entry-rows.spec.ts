@@ -1,0 +1,177 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { EntryRowBuffer } from '../../src/trail/rows.js';
+import { decodeFields, MARK_NULL, MARK_UNKNOWN } from '../../src/trail/values.js';
+
+const HEAD = {
+  seq: 3,
+  modifierId: 4,
+  relationId: 5,
+  tenantId: 6,
+  entityTypeId: 7,
+  actionId: 8,
+  operation: 0x75,
+  rung: 0x63,
+};
+const TRANSACTION = Buffer.from('00000000016b374800000000000f424000000309', 'hex');
+
+/** Fields of the rows in a CopyData frame, as PostgreSQL would read them. */
+function parse(frame: Buffer): (Buffer | null)[][] {
+  expect(frame[0]).toBe(0x64);
+  expect(frame.readInt32BE(1)).toBe(frame.length - 1);
+  const rows: (Buffer | null)[][] = [];
+  for (let at = 5; at < frame.length;) {
+    const count = frame.readInt16BE(at);
+    at += 2;
+    const row: (Buffer | null)[] = [];
+    for (let field = 0; field < count; field++) {
+      const length = frame.readInt32BE(at);
+      at += 4;
+      row.push(length < 0 ? null : Buffer.from(frame.subarray(at, at + length)));
+      at += Math.max(0, length);
+    }
+    rows.push(row);
+  }
+  return rows;
+}
+
+function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
+  rows.head(HEAD);
+  for (const text of texts) {
+    if (text === null) rows.nullText();
+    else {
+      const bytes = Buffer.from(text);
+      rows.beginText();
+      rows.raw(bytes, 0, bytes.length);
+      rows.endText();
+    }
+  }
+}
+
+const buffer = (checkUtf8 = false) => new EntryRowBuffer({ nextId: (327n << 32n) | 41n, checkUtf8 });
+
+describe('rows of entries', () => {
+  test('a row has its ids, its transaction and its texts where binary COPY expects them', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    write(rows, ['12', 'Omer', null, 'a', 'b', null]);
+    write(rows, ['13', null, null, null, null, null]);
+    const [first, second] = parse(rows.take(rows.bytes, 2)!);
+    expect(first!.length).toBe(18);
+    expect(first!.slice(0, 5).map((field) => field!.toString('hex'))).toEqual([
+      '000001470000' + '0029',
+      '00000000000f4240',
+      '00000000016b3748',
+      '00000003',
+      '00000309',
+    ]);
+    expect(first!.slice(5, 12).map((field) => field!.toString('hex'))).toEqual([
+      '00000004',
+      '00000005',
+      '00000006',
+      '0007',
+      '0008',
+      '75',
+      '63',
+    ]);
+    expect(first!.slice(12).map((field) => field?.toString() ?? null)).toEqual([
+      '12',
+      'Omer',
+      null,
+      'a',
+      'b',
+      null,
+    ]);
+    expect(second![0]!.readUInt32BE(4)).toBe(42);
+    expect(rows.nextId).toBe((327n << 32n) | 43n);
+    expect(rows.bytes).toBe(0);
+  });
+
+  test('any value survives the encoding, whatever separators and escapes it holds', () => {
+    const text = fc.string({
+      unit: fc.oneof(
+        fc.constantFrom('\x1b', '\x1f', '[', '_', 'N', 'U', 'X'),
+        fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+      ),
+      maxLength: 200,
+    });
+    const field = fc.oneof(
+      { weight: 5, arbitrary: text },
+      { weight: 1, arbitrary: fc.constantFrom(MARK_NULL, MARK_UNKNOWN) },
+    );
+    fc.assert(
+      fc.property(fc.array(field, { maxLength: 12 }), (fields) => {
+        const rows = buffer();
+        rows.transaction(TRANSACTION, 0);
+        rows.head(HEAD);
+        rows.beginText();
+        for (const value of fields) {
+          if (typeof value === 'number') rows.mark(value);
+          else rows.value(Buffer.from(value), 0, Buffer.byteLength(value));
+        }
+        rows.endText();
+        for (let rest = 0; rest < 5; rest++) rows.nullText();
+        const [row] = parse(rows.take(rows.bytes, 1)!);
+        const expected = fields.map((value) =>
+          typeof value === 'number'
+            ? { is: value === MARK_NULL ? 'null' : 'unknown' }
+            : { is: 'text', text: Buffer.from(value).toString() },
+        );
+        expect(decodeFields(row![12]!.toString())).toEqual(expected);
+      }),
+    );
+  });
+
+  test('bytes that are not UTF-8 are stored as hexadecimal digits, not as something else', () => {
+    const rows = buffer(true);
+    rows.transaction(TRANSACTION, 0);
+    rows.head(HEAD);
+    rows.beginText();
+    rows.value(Buffer.from([0xff, 0x00, 0x41]), 0, 3);
+    rows.value(Buffer.from('ok'), 0, 2);
+    rows.endText();
+    for (let rest = 0; rest < 5; rest++) rows.nullText();
+    const [row] = parse(rows.take(rows.bytes, 1)!);
+    expect(decodeFields(row![12]!.toString())).toEqual([
+      { is: 'bytes', text: 'ff0041' },
+      { is: 'text', text: 'ok' },
+    ]);
+  });
+
+  test('taking a part leaves the rest whole, and late attribution reaches only the running transaction', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    write(rows, ['1', null, null, null, null, null]);
+    const whole = rows.bytes;
+    rows.transaction(TRANSACTION, 0);
+    write(rows, ['2', null, null, null, null, null]);
+    write(rows, ['3', null, null, null, null, '{"labels":{}}']);
+    const first = parse(rows.take(whole, 1)!);
+    expect(rows.reattribute({ modifierId: 77, rung: 'm', context: '{"job":"x"}' })).toBe(true);
+    const rest = parse(rows.take(rows.bytes, 2)!);
+    expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[17]])).toEqual([
+      [4, 'c', null],
+    ]);
+    expect(
+      rest.map((row) => [
+        row[12]!.toString(),
+        row[5]!.readInt32BE(),
+        row[11]!.toString(),
+        row[17]!.toString(),
+      ]),
+    ).toEqual([
+      ['2', 77, 'm', '{"context":{"job":"x"}}'],
+      ['3', 77, 'm', '{"labels":{},"context":{"job":"x"}}'],
+    ]);
+    expect(rows.reattribute({ modifierId: 1, rung: 'm', context: null })).toBe(false);
+  });
+
+  test('a row larger than the buffer makes it grow', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    const large = 'x'.repeat(3_000_000);
+    write(rows, ['1', large, null, null, null, null]);
+    const [row] = parse(rows.take(rows.bytes, 1)!);
+    expect(row![13]!.length).toBe(3_000_000);
+  });
+});

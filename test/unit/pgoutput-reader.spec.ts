@@ -1,0 +1,194 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { MessageReader, type MessageHandler } from '../../src/pgoutput/reader.js';
+import type { Tuple } from '../../src/pgoutput/tuple.js';
+import { FrameReader } from '../../src/source/frames.js';
+import * as bytes from '../support/pgoutput-bytes.ts';
+import type { Column } from '../support/pgoutput-bytes.ts';
+
+const row = (tuple: Tuple): Column[] =>
+  Array.from({ length: tuple.count }, (_, column) =>
+    tuple.lengths[column] === -2 ? bytes.UNCHANGED : tuple.text(column),
+  );
+
+/** Everything the handler is told, as plain data. */
+function read(messages: readonly Buffer[]): unknown[] {
+  const seen: unknown[] = [];
+  const handler: MessageHandler = {
+    begin: (at, start) =>
+      seen.push([
+        'begin',
+        at.readBigInt64BE(start),
+        at.readBigInt64BE(start + 8),
+        at.readInt32BE(start + 16),
+      ]),
+    commit: (at, start) =>
+      seen.push([
+        'commit',
+        at.readBigInt64BE(start),
+        at.readBigInt64BE(start + 8),
+        at.readBigInt64BE(start + 16),
+      ]),
+    relation: (relation) => seen.push(['relation', relation]),
+    insert: (oid, updated) => seen.push(['insert', oid, row(updated)]),
+    update: (oid, change) =>
+      seen.push([
+        'update',
+        oid,
+        change.oldRow,
+        change.oldRow === 'none' ? null : row(change.previous),
+        row(change.updated),
+      ]),
+    delete: (oid, change) => seen.push(['delete', oid, change.oldRow, row(change.previous)]),
+    truncate: (oids) => seen.push(['truncate', oids]),
+    logicalMessage: ({ content, ...message }) =>
+      seen.push(['message', { ...message, content: content.toString() }]),
+  };
+  const reader = new MessageReader(handler);
+  for (const message of messages) {
+    // Not at the start of its buffer: places must be absolute.
+    const padded = Buffer.concat([Buffer.from('pad'), message, Buffer.from('more')]);
+    reader.read(padded, 3, 3 + message.length);
+  }
+  return seen;
+}
+
+const value = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 300 }),
+  fc.constant(null),
+  fc.constant(bytes.UNCHANGED),
+);
+const text = (column: Column): Column =>
+  typeof column === 'string' ? Buffer.from(column).toString() : column;
+
+describe('pgoutput messages', () => {
+  test('begin, commit and relation are read as documented', () => {
+    const columns = [
+      { name: 'id', type: 23, key: true },
+      { name: 'näme', type: 25 },
+    ];
+    expect(
+      read([
+        bytes.begin({ lsn: 0x16b3748n, at: 12345n, xid: 812 }),
+        bytes.relation({ oid: 0xf0000001, schema: '', table: 't', identity: 'f', columns }),
+        bytes.commit({ lsn: 0x16b3748n, endLsn: 0x16b3780n, at: 12345n }),
+      ]),
+    ).toEqual([
+      ['begin', 0x16b3748n, 12345n, 812],
+      [
+        'relation',
+        {
+          oid: 0xf0000001 | 0,
+          schema: 'pg_catalog',
+          table: 't',
+          replicaIdentity: 'f',
+          columns: [
+            { name: 'id', typeOid: 23, typeModifier: -1, isKey: true },
+            { name: 'näme', typeOid: 25, typeModifier: -1, isKey: false },
+          ],
+        },
+      ],
+      ['commit', 0x16b3748n, 0x16b3780n, 12345n],
+    ]);
+  });
+
+  test('rows of any content come out as they went in', () => {
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 40 }), fc.array(value, { maxLength: 40 }), (old, updated) => {
+        expect(
+          read([
+            bytes.insert(7, updated),
+            bytes.update(7, { row: updated }),
+            bytes.update(7, { old, row: updated }),
+            bytes.update(7, { old, kind: 'K', row: updated }),
+            bytes.remove(7, old),
+            bytes.remove(7, old, 'K'),
+          ]),
+        ).toEqual([
+          ['insert', 7, updated.map(text)],
+          ['update', 7, 'none', null, updated.map(text)],
+          ['update', 7, 'full', old.map(text), updated.map(text)],
+          ['update', 7, 'key', old.map(text), updated.map(text)],
+          ['delete', 7, 'full', old.map(text)],
+          ['delete', 7, 'key', old.map(text)],
+        ]);
+      }),
+    );
+  });
+
+  test('truncate and logical messages are read; origin and type are passed over', () => {
+    const message = { transactional: true, lsn: 99n, prefix: 'waltrail', content: '{"modifier": 7}' };
+    expect(
+      read([
+        bytes.truncate([1, 2]),
+        bytes.logicalMessage(message),
+        Buffer.from('Oxxxxxxxxorigin\0'),
+        Buffer.from('Yxxxx\0name\0'),
+      ]),
+    ).toEqual([
+      ['truncate', [1, 2]],
+      ['message', message],
+    ]);
+  });
+
+  test('what is not pgoutput is an error that names it, not a guess', () => {
+    expect(() => read([Buffer.from('Zwhat')])).toThrow(
+      expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
+    );
+    expect(() => read([Buffer.concat([bytes.insert(7, ['abc']).subarray(0, -2)])])).toThrow(
+      expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
+    );
+    const binary = bytes.insert(7, ['abc']);
+    binary[binary.indexOf('t'.charCodeAt(0))] = 'b'.charCodeAt(0);
+    expect(() => read([binary])).toThrow(expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }));
+  });
+});
+
+describe('frames', () => {
+  test('a stream cut anywhere gives the same frames', () => {
+    const frame = fc.record({
+      tag: fc.integer({ min: 1, max: 255 }),
+      body: fc.uint8Array({ maxLength: 3000 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(frame, { maxLength: 30 }),
+        fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1 }),
+        (frames, cuts) => {
+          const stream = Buffer.concat(
+            frames.map(({ tag, body }) => {
+              const header = Buffer.alloc(5);
+              header[0] = tag;
+              header.writeInt32BE(body.length + 4, 1);
+              return Buffer.concat([header, body]);
+            }),
+          );
+          const seen: { tag: number; body: Uint8Array }[] = [];
+          const reader = new FrameReader((tag, buffer, start, end) =>
+            seen.push({ tag, body: Uint8Array.from(buffer.subarray(start, end)) }),
+          );
+          for (let at = 0, cut = 0; at < stream.length; cut++) {
+            const size = cuts[cut % cuts.length]!;
+            reader.push(stream.subarray(at, at + size));
+            at += size;
+          }
+          expect(seen).toEqual(frames.map(({ tag, body }) => ({ tag, body: Uint8Array.from(body) })));
+        },
+      ),
+    );
+  });
+
+  test('a frame larger than the buffer is read whole', () => {
+    const body = Buffer.alloc(9_000_000, 0x61);
+    const header = Buffer.alloc(5);
+    header[0] = 0x64;
+    header.writeInt32BE(body.length + 4, 1);
+    let length = 0;
+    const reader = new FrameReader((_tag, _buffer, start, end) => {
+      length = end - start;
+    });
+    const stream = Buffer.concat([header, body]);
+    for (let at = 0; at < stream.length; at += 65_536) reader.push(stream.subarray(at, at + 65_536));
+    expect(length).toBe(body.length);
+  });
+});
