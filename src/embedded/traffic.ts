@@ -1,0 +1,91 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import type { Log } from '../log.js';
+import { connect } from '../pg/connect.js';
+import { Random } from './random.js';
+import { SCENES } from './scenes.js';
+
+export interface TrafficOptions {
+  /** Of the sample CRM. */
+  readonly url: string;
+  readonly log: Log;
+  /** Same seed and same rows: same traffic. */
+  readonly seed?: number;
+  /** Shortest and longest pause between two transactions. */
+  readonly pauseMs?: readonly [number, number];
+}
+
+/** A running simulation. `stop` ends it after the transaction in hand. */
+export interface Traffic {
+  /** Committed so far. */
+  transactions(): number;
+  stop(): Promise<void>;
+}
+
+const DEFAULT_PAUSE_MS = [500, 2000] as const;
+const RECONNECT_MS = 2000;
+/** Somebody at psql may hold a row; then the scene is given up, not waited for. */
+const STATEMENT_TIMEOUT_MS = 3000;
+
+/**
+ * Simulates the people of the sample CRM: now and then one small transaction, each a scene of scenes.ts. A scene that
+ * fails (a row is locked, somebody dropped a table) is rolled back and the next one tried; a broken connection is made anew.
+ */
+export function startTraffic(options: TrafficOptions): Traffic {
+  const stopping = new AbortController();
+  const random = new Random(options.seed ?? Date.now());
+  let transactions = 0;
+  const finished = play({ ...options, random, signal: stopping.signal, onCommit: () => void transactions++ });
+  return {
+    transactions: () => transactions,
+    stop: async () => {
+      stopping.abort();
+      await finished;
+    },
+  };
+}
+
+interface Play extends TrafficOptions {
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly onCommit: () => void;
+}
+
+async function play(options: Play): Promise<void> {
+  const { url, log, random, signal } = options;
+  const [least, most] = options.pauseMs ?? DEFAULT_PAUSE_MS;
+  let client: pg.Client | undefined;
+  while (!signal.aborted) {
+    try {
+      client ??= await connect({ url, purpose: 'sample crm', statementTimeoutMs: STATEMENT_TIMEOUT_MS });
+      if (await playScene(client, random)) options.onCommit();
+      await pause(random.between(least, most), signal);
+    } catch (error) {
+      log.debug({ code: (error as { code?: unknown }).code }, 'A scene of the sample CRM failed.');
+      await client?.end().catch(() => undefined);
+      client = undefined;
+      await pause(RECONNECT_MS, signal);
+    }
+  }
+  await client?.end().catch(() => undefined);
+}
+
+/** Whether the scene committed; false: it was rolled back, and the connection is good for another. */
+async function playScene(client: pg.Client, random: Random): Promise<boolean> {
+  const scene = random.weighted(SCENES);
+  await client.query('begin');
+  try {
+    await scene.play({ client, random });
+    await client.query('commit');
+    return true;
+  } catch {
+    // Of a broken connection this fails as well, and the caller makes a new one.
+    await client.query('rollback');
+    return false;
+  }
+}
+
+/** Ends early, without an error, when told to stop. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => undefined);
+}
