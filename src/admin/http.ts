@@ -3,7 +3,7 @@ import { fastifyRateLimit } from '@fastify/rate-limit';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import 'reflect-metadata';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -11,6 +11,7 @@ import { recordAccess } from './access.hook.js';
 import { AdminModule, type AdminParts } from './admin.module.js';
 import { DOCS_PATH, serveOpenApi } from './openapi.js';
 import { servePage } from './page.js';
+import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 export interface HttpServer {
   /** Where it listens, without a path, as `http://127.0.0.1:8080`. */
@@ -53,6 +54,11 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: 500 },
     requestTimeout: 60_000,
+    // What the router refuses before any hook or filter runs, such as a malformed percent sign.
+    frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
+      const document = toProblem(error);
+      void reply.code(document.status).type(PROBLEM_TYPE).send(JSON.stringify(document));
+    },
   });
   const app = await NestFactory.create<NestFastifyApplication>(AdminModule.of(parts), adapter, {
     logger: nestLogger(parts.log),

@@ -2,7 +2,7 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply } from 'fastify';
 import type { Log } from '../log.js';
 import type { GuardedRequest } from './auth.guard.js';
-import { toProblem } from './problem.js';
+import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 /** The one error filter: whatever is thrown leaves as a problem document, and a 500 is logged once, under its id. */
 @Catch()
@@ -35,10 +35,7 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (document.status === 401) void reply.header('WWW-Authenticate', 'Bearer realm="waltrail"');
     if (document.status === 503) void reply.header('Retry-After', '5');
-    void reply
-      .code(document.status)
-      .header('Content-Type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(document));
+    void reply.code(document.status).header('Content-Type', PROBLEM_TYPE).send(JSON.stringify(document));
   }
 }
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
 
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
 /** A problem document of RFC 9457 with Waltrail's members; media type `application/problem+json`. */
 export interface Problem {
   readonly type: string;

@@ -42,6 +42,7 @@ export class SessionController {
   @Describe({
     summary: 'Sign in: sets the session cookie',
     answer: 'Session',
+    open: true,
     errors: [400, 401, 403, 415, 429, 503],
   })
   async signIn(

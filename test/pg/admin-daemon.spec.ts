@@ -1,0 +1,116 @@
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from '@jest/globals';
+import { silentLog } from '../../src/log.js';
+import { startDaemon } from '../../src/main.js';
+import { readSettings } from '../../src/settings.js';
+import { apiGround, testConfig } from '../support/api.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { until } from '../support/until.ts';
+
+const connections = async (database: TestDatabase): Promise<number> => {
+  const rows = await database.query<{ count: number }>(
+    `select count(*)::int as count from pg_stat_activity where datname = $1 and application_name like 'waltrail%'`,
+    [database.name],
+  );
+  return rows[0]!.count;
+};
+
+describe('the daemon', () => {
+  test('refuses a busy port with its remedy and leaves nothing behind', async () => {
+    await using trail = await freshDatabase('trail');
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    const { port } = blocker.address() as AddressInfo;
+    const starting = startDaemon({
+      settings: readSettings({ WALTRAIL_PORT: String(port) }),
+      config: testConfig(trail.url),
+      roles: ['api'],
+      log: silentLog,
+    });
+    await expect(starting).rejects.toMatchObject({
+      code: 'HTTP_PORT_BUSY',
+      message: expect.stringContaining(String(port)) as string,
+      remedy: expect.stringContaining('WALTRAIL_PORT') as string,
+    });
+    await until('its connections to close', async () => (await connections(trail)) === 0, 5_000);
+    blocker.close();
+  });
+
+  test('refuses a trail that cannot be reached, without its password', async () => {
+    const url = 'postgres://waltrail:hunter2@127.0.0.1:1/trail';
+    const starting = startDaemon({
+      settings: readSettings({ WALTRAIL_PORT: '0' }),
+      config: testConfig(url),
+      roles: ['api'],
+      log: silentLog,
+    });
+    await expect(starting).rejects.toMatchObject({
+      code: 'PG_UNREACHABLE',
+      message: expect.not.stringContaining('hunter2') as string,
+    });
+  });
+
+  test('without the role api it serves health and metrics, and nothing of the trail', async () => {
+    await using ground = await apiGround({ roles: ['exports'] });
+    const token = await ground.token();
+    expect((await fetch(`${ground.daemon.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${ground.daemon.url}/readyz`)).status).toBe(200);
+    expect((await ground.get('/metrics', token)).status).toBe(200);
+    for (const route of ['/', '/docs', '/v1/entries', '/v1/status', '/v1/session', '/v1/openapi.json']) {
+      expect((await ground.get(route, token)).status).toBe(404);
+    }
+  });
+
+  test('with a source that cannot be captured it serves the trail, and is not ready', async () => {
+    // The trail itself as the source: it has no publication of the tracked tables.
+    await using ground = await apiGround({ roles: ['capture', 'api'] });
+    const token = await ground.token();
+    await until('capture to give up', async () => {
+      const body = (await (await fetch(`${ground.daemon.url}/readyz`)).json()) as { capture: string };
+      return body.capture === 'stopped' || body.capture === 'reconnecting';
+    });
+    expect((await fetch(`${ground.daemon.url}/readyz`)).status).toBe(503);
+    const status = (await (await ground.get('/v1/status', token)).json()) as {
+      capture: { error: { remedy: string } };
+    };
+    expect(status.capture.error.remedy).not.toBe('');
+    expect(await (await ground.get('/metrics', token)).text()).toMatch(
+      /waltrail_capture_state\{state="(stopped|reconnecting)"\} 1/,
+    );
+  });
+
+  test('answers 503 while the trail is away, and 200 again when it is back, with its connections', async () => {
+    await using ground = await apiGround();
+    const token = await ground.token();
+    await ground.add();
+    expect((await ground.get('/v1/entries', token)).status).toBe(200);
+    const { name } = ground.trail;
+    await ground.trail.query(`alter database ${name} with allow_connections false`);
+    await ground.trail.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like 'waltrail%'`,
+      [name],
+    );
+    await until('readiness to fail', async () => (await fetch(`${ground.daemon.url}/readyz`)).status === 503);
+    const response = await ground.get('/v1/entries', token);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ code: 'HTTP_UNAVAILABLE' });
+    expect(response.headers.get('retry-after')).toBe('5');
+    expect((await fetch(`${ground.daemon.url}/healthz`)).status).toBe(200);
+    await ground.trail.query(`alter database ${name} with allow_connections true`);
+    await until(
+      'readiness to come back',
+      async () => (await fetch(`${ground.daemon.url}/readyz`)).status === 200,
+    );
+    expect((await ground.get('/v1/entries', token)).status).toBe(200);
+  });
+
+  test('stopping it twice is stopping it once, and leaves no connection', async () => {
+    const ground = await apiGround({ roles: ['api', 'exports'] });
+    await Promise.all([ground.daemon.stop(), ground.daemon.stop()]);
+    await until('its connections to close', async () => (await connections(ground.trail)) === 0, 5_000);
+    await expect(fetch(`${ground.daemon.url}/healthz`)).rejects.toThrow();
+    await ground[Symbol.asyncDispose]();
+  });
+});
