@@ -131,6 +131,10 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Run waltrail apply, or the SQL given, on the source.',
   },
+  SOURCE_PUBLICATION_UNSUITABLE: {
+    retry: 'operator',
+    remedy: 'Choose another name under source.publication in the YAML; waltrail apply then creates it.',
+  },
   SOURCE_REPLICA_IDENTITY: {
     retry: 'operator',
     remedy: 'Run waltrail apply, or the SQL given, on the source.',
@@ -175,6 +179,11 @@ export const ERROR_CODES = {
   },
 
   // trail: the audit database
+  TRAIL_CURSOR_INVALID: {
+    retry: 'never',
+    status: 400,
+    remedy: 'Start again without a cursor; a cursor continues only the request that it came from.',
+  },
   TRAIL_DISCONNECTED: {
     retry: 'backoff',
     remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
@@ -187,6 +196,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy:
       'A trail holds one source. Use a separate trail database for this source, or correct source.name in the YAML.',
+  },
+  TRAIL_QUERY_TIMEOUT: {
+    retry: 'never',
+    status: 503,
+    remedy: 'Narrow the range or add a filter: a search for text alone has to read every entry of the range.',
   },
   TRAIL_WRITE_FAILED: {
     retry: 'backoff',

@@ -1,4 +1,11 @@
-import { isNeverTracked, isPattern, matchesColumn, matchesTable, tableName, type TableName } from './names.js';
+import {
+  isNeverTracked,
+  isPattern,
+  matchesColumn,
+  matchesTable,
+  tableName,
+  type TableName,
+} from './names.js';
 import type { LabelRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
 
 /**
@@ -6,7 +13,8 @@ import type { LabelRule, RedactWith, TableRule, TrackingConfig } from './rules.j
  * ones; exclusions and the schemas in which Waltrail itself writes win over all.
  */
 export function ruleFor(config: TrackingConfig, table: TableName): TableRule | undefined {
-  if (isNeverTracked(table.schema) || config.exclude.some((pattern) => matchesTable(pattern, table))) return undefined;
+  if (isNeverTracked(table.schema) || config.exclude.some((pattern) => matchesTable(pattern, table)))
+    return undefined;
   const matching = config.tables.filter(({ pattern }) => matchesTable(pattern, table));
   return matching.find(({ pattern }) => !isPattern(pattern)) ?? matching[0];
 }

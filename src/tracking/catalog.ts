@@ -1,0 +1,260 @@
+import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
+import type { TableName } from './names.js';
+
+/** What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's estimates. */
+export interface Catalog {
+  readonly server: CatalogServer;
+  readonly role: CatalogRole;
+  /** Tables and what looks like one (views, foreign tables), without PostgreSQL's own, by schema and name. */
+  readonly tables: readonly CatalogTable[];
+  readonly publications: readonly CatalogPublication[];
+  readonly slots: readonly CatalogSlot[];
+}
+
+export interface CatalogServer {
+  /** As `server_version_num`: 180004 is 18.4. */
+  readonly version: number;
+  readonly database: string;
+  readonly walLevel: string;
+  readonly inRecovery: boolean;
+  readonly maxSlots: number;
+  readonly maxSenders: number;
+  readonly senders: number;
+  /** Bytes; null: no limit. */
+  readonly maxSlotWalKeepBytes: number | null;
+  /** Average since the statistics were reset; null where they are younger than a minute. */
+  readonly walBytesPerSecond: number | null;
+}
+
+export interface CatalogRole {
+  readonly name: string;
+  readonly superuser: boolean;
+  /** May start replication: the attribute, superuser, or membership in the role that a cloud provider made for it. */
+  readonly replication: boolean;
+}
+
+/** As pg_class.relkind. */
+export type TableKind = 'table' | 'partitioned' | 'view' | 'materialized view' | 'foreign table';
+
+export interface CatalogTable {
+  readonly schema: string;
+  readonly name: string;
+  readonly kind: TableKind;
+  readonly persistence: 'permanent' | 'unlogged' | 'temporary';
+  readonly replicaIdentity: 'default' | 'nothing' | 'full' | 'index';
+  /** The table this one is a partition of, directly. */
+  readonly partitionOf: TableName | null;
+  readonly columns: readonly CatalogColumn[];
+  /** In key order; empty without a primary key. */
+  readonly primaryKey: readonly string[];
+  /** Whether the role may read rows. */
+  readonly readable: boolean;
+  /** Main fork and TOAST, without indexes. */
+  readonly bytes: number;
+  readonly rows: number;
+  /** Updates and deletes a second, averaged since the statistics were reset; null where they are younger than a minute. */
+  readonly changesPerSecond: number | null;
+}
+
+export interface CatalogColumn {
+  readonly name: string;
+  readonly typeOid: number;
+  readonly type: string;
+  readonly generated: 'stored' | 'virtual' | null;
+}
+
+export interface CatalogPublication {
+  readonly name: string;
+  readonly allTables: boolean;
+  readonly schemas: readonly string[];
+  readonly publish: readonly ('insert' | 'update' | 'delete' | 'truncate')[];
+  readonly viaRoot: boolean;
+  /** From PostgreSQL 18 on; null before. */
+  readonly generatedColumns: 'none' | 'stored' | null;
+  readonly tables: readonly (TableName & { readonly rowFilter: boolean; readonly columnList: boolean })[];
+}
+
+export interface CatalogSlot {
+  readonly name: string;
+  readonly active: boolean;
+}
+
+/** Logical messages in pgoutput, `wal_status` and pg_stat_wal came with it. */
+const OLDEST_SUPPORTED = 140_000;
+
+/**
+ * Reads the catalog in one snapshot. Takes no lock but on catalogs and works without privileges on the tables.
+ * Throws SOURCE_UNSUPPORTED for a server before PostgreSQL 14.
+ */
+export async function readCatalog(client: pg.Client): Promise<Catalog> {
+  const { rows: version } = await client.query<{ number: number; text: string }>(
+    /* sql */ `select current_setting('server_version_num')::int4 as number, current_setting('server_version') as text`,
+  );
+  if (version[0]!.number < OLDEST_SUPPORTED) {
+    throw new WaltrailError('SOURCE_UNSUPPORTED', `The source is PostgreSQL ${version[0]!.text}.`);
+  }
+  await client.query('begin transaction isolation level repeatable read, read only');
+  try {
+    return {
+      server: await readServer(client),
+      role: await readRole(client),
+      tables: await readTables(client),
+      publications: await readPublications(client, version[0]!.number),
+      slots: await readSlots(client),
+    };
+  } finally {
+    await client.query('rollback').catch(() => undefined);
+  }
+}
+
+async function readServer(client: pg.Client): Promise<CatalogServer> {
+  const { rows } = await client.query<CatalogServer>(/* sql */ `
+    select
+      current_setting('server_version_num')::int4 as version,
+      current_database()::text as database,
+      current_setting('wal_level') as "walLevel",
+      pg_catalog.pg_is_in_recovery() as "inRecovery",
+      current_setting('max_replication_slots')::int4 as "maxSlots",
+      current_setting('max_wal_senders')::int4 as "maxSenders",
+      (select count(*)::int4 from pg_catalog.pg_stat_replication) as senders,
+      -- in MB there, -1 for no limit
+      (select case when s.setting::int8 >= 0 then s.setting::float8 * 1048576 end
+         from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "maxSlotWalKeepBytes",
+      (select case when r.seconds > 60 then w.wal_bytes::float8 / r.seconds end
+         from pg_catalog.pg_stat_wal w
+        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`);
+  return rows[0]!;
+}
+
+async function readRole(client: pg.Client): Promise<CatalogRole> {
+  const { rows } = await client.query<CatalogRole>(/* sql */ `
+    select
+      r.rolname::text as name,
+      r.rolsuper as superuser,
+      r.rolsuper or r.rolreplication or exists (
+        select from pg_catalog.pg_roles g
+         where g.rolname in ('rds_replication', 'rds_superuser') and pg_catalog.pg_has_role(r.oid, g.oid, 'member')
+      ) as replication
+    from pg_catalog.pg_roles r
+    where r.rolname = current_user`);
+  return rows[0]!;
+}
+
+async function readTables(client: pg.Client): Promise<CatalogTable[]> {
+  type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'partitionOf'> & {
+    readonly oid: string;
+    readonly parentSchema: string | null;
+    readonly parentTable: string | null;
+  };
+  const { rows } = await client.query<Row>(/* sql */ `
+    select
+      c.oid::text as oid,
+      n.nspname::text as schema,
+      c.relname::text as name,
+      case c.relkind when 'r' then 'table' when 'p' then 'partitioned' when 'v' then 'view'
+                     when 'm' then 'materialized view' else 'foreign table' end as kind,
+      case c.relpersistence when 'p' then 'permanent' when 'u' then 'unlogged' else 'temporary' end as persistence,
+      case c.relreplident when 'd' then 'default' when 'n' then 'nothing' when 'f' then 'full' else 'index' end as "replicaIdentity",
+      pn.nspname::text as "parentSchema",
+      p.relname::text as "parentTable",
+      coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
+      -- relpages, not pg_table_size(), which would wait for whoever has the table locked
+      (c.relpages + coalesce(t.relpages, 0))::float8 * current_setting('block_size')::int4 as bytes,
+      greatest(c.reltuples, s.n_live_tup, 0)::float8 as rows,
+      case when r.seconds > 60 then (coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 / r.seconds end as "changesPerSecond"
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
+    left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
+    left join pg_catalog.pg_class p on p.oid = i.inhparent
+    left join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+    left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
+    cross join lateral (
+      select extract(epoch from now() - coalesce(d.stats_reset, pg_catalog.pg_postmaster_start_time()))::float8 as seconds
+        from pg_catalog.pg_stat_database d where d.datname = current_database()
+    ) r
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    order by n.nspname, c.relname`);
+  const columns = await readColumns(client);
+  const primaryKeys = await readPrimaryKeys(client);
+  return rows.map(({ oid, parentSchema, parentTable, ...table }) => ({
+    ...table,
+    partitionOf:
+      parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
+    columns: columns.get(oid) ?? [],
+    primaryKey: primaryKeys.get(oid) ?? [],
+  }));
+}
+
+async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn[]>> {
+  const { rows } = await client.query<CatalogColumn & { readonly oid: string }>(/* sql */ `
+    select
+      a.attrelid::text as oid,
+      a.attname::text as name,
+      a.atttypid::int8::float8 as "typeOid",
+      pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+      case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where a.attnum > 0 and not a.attisdropped
+      and c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    order by a.attrelid, a.attnum`);
+  const byTable = new Map<string, CatalogColumn[]>();
+  for (const { oid, ...column } of rows) {
+    const columns = byTable.get(oid);
+    if (columns === undefined) byTable.set(oid, [column]);
+    else columns.push(column);
+  }
+  return byTable;
+}
+
+async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly string[]>> {
+  const { rows } = await client.query<{ readonly oid: string; readonly columns: string[] }>(/* sql */ `
+    select i.indrelid::text as oid, array_agg(a.attname::text order by k.position) as columns
+    from pg_catalog.pg_index i
+    cross join lateral unnest(i.indkey::int2[]) with ordinality k (attnum, position)
+    join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+    where i.indisprimary and k.position <= i.indnkeyatts
+    group by i.indrelid`);
+  return new Map(rows.map(({ oid, columns }) => [oid, columns]));
+}
+
+async function readPublications(client: pg.Client, version: number): Promise<CatalogPublication[]> {
+  // to_jsonb() makes one query fit all versions: a column that a version does not have is null.
+  const { rows } = await client.query<CatalogPublication>(/* sql */ `
+    select
+      p.pubname::text as name,
+      p.puballtables as "allTables",
+      ${version >= 150_000 ? SCHEMAS_OF_PUBLICATION : "'{}'::text[]"} as schemas,
+      array_remove(array[
+        case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+        case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,
+      p.pubviaroot as "viaRoot",
+      case pg_catalog.to_jsonb(p) ->> 'pubgencols' when 's' then 'stored' when 'n' then 'none' end as "generatedColumns",
+      coalesce((
+        select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                 'schema', n.nspname, 'table', c.relname,
+                 'rowFilter', pg_catalog.to_jsonb(r) ->> 'prqual' is not null,
+                 'columnList', pg_catalog.to_jsonb(r) ->> 'prattrs' is not null) order by n.nspname, c.relname)
+          from pg_catalog.pg_publication_rel r
+          join pg_catalog.pg_class c on c.oid = r.prrelid
+          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+         where r.prpubid = p.oid), '[]') as tables
+    from pg_catalog.pg_publication p
+    order by p.pubname`);
+  return rows;
+}
+
+const SCHEMAS_OF_PUBLICATION = /* sql */ `array(
+        select n.nspname::text
+          from pg_catalog.pg_publication_namespace s
+          join pg_catalog.pg_namespace n on n.oid = s.pnnspid
+         where s.pnpubid = p.oid order by n.nspname)`;
+
+async function readSlots(client: pg.Client): Promise<CatalogSlot[]> {
+  const { rows } = await client.query<CatalogSlot>(/* sql */ `
+    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`);
+  return rows;
+}

@@ -1,0 +1,197 @@
+import type { ErrorCode } from '../errors.js';
+import type { Catalog, CatalogTable } from './catalog.js';
+import { columnFindings } from './columns.js';
+import { planIdentity } from './identity.js';
+import { quoteIdentifier, quoteTable } from '../pg/quote.js';
+import { isPattern, matchesTable, tableName } from './names.js';
+import { didYouMean } from './nearest.js';
+import { planPublication } from './publication.js';
+import { lookupUses } from './match.js';
+import type { TrackingConfig } from './rules.js';
+import { serverFindings } from './server.js';
+import {
+  isPublishable,
+  keyOf,
+  matchingTables,
+  nameOf,
+  publishedTables,
+  type PublishedTable,
+} from './tracked.js';
+
+/** What `apply` would do to the source, and what stands in the way. Applying it makes the next plan empty. */
+export interface TrackingPlan {
+  /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
+  readonly steps: readonly PlanStep[];
+  /** While there is one, nothing is applied and capture does not start. */
+  readonly problems: readonly PlanProblem[];
+  /** Sentences for the DBA; nothing depends on them. */
+  readonly warnings: readonly string[];
+  /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
+  readonly costs: readonly IdentityCost[];
+}
+
+export interface PlanStep {
+  readonly kind:
+    | 'publication_create'
+    | 'publication_options'
+    | 'publication_add'
+    | 'publication_drop'
+    | 'replica_identity';
+  /** Canonical names of the tables it is about. */
+  readonly tables: readonly string[];
+  readonly sql: string;
+  readonly reason: string;
+  /** True where capture is right without it, and only less complete: old values of a partition made later. */
+  readonly optional: boolean;
+}
+
+export interface PlanProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface IdentityCost {
+  readonly table: string;
+  readonly columns: number;
+  /** Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows. */
+  readonly rowBytes: number | null;
+  readonly changesPerDay: number | null;
+  readonly walBytesPerDay: number | null;
+}
+
+/** Problems and warnings of one aspect. */
+export interface Findings {
+  readonly problems: readonly PlanProblem[];
+  readonly warnings: readonly string[];
+}
+
+/** Compares what the YAML needs with what the source has. Pure: `catalog` is from {@link readCatalog}. */
+export function planTracking(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): TrackingPlan {
+  const published = publishedTables(options.config, options.catalog);
+  const given = { ...options, published };
+  const publication = planPublication(given);
+  const identity = planIdentity(given);
+  const findings = [
+    serverFindings(options),
+    tableFindings(given),
+    columnFindings(given),
+    publication,
+    identity,
+  ];
+  return {
+    steps: [...publication.before, ...identity.steps, ...publication.after],
+    problems: findings.flatMap(({ problems }) => problems),
+    warnings: findings.flatMap(({ warnings }) => warnings),
+    costs: identity.costs,
+  };
+}
+
+type Given = {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly published: readonly PublishedTable[];
+};
+
+function tableFindings({ config, catalog, published }: Given): Findings {
+  const problems: PlanProblem[] = [];
+  for (const { pattern } of config.tables) {
+    const key = `tables."${pattern}"`;
+    if (!isPattern(pattern)) problems.push(...exactProblems({ key, table: pattern, catalog }));
+    else if (matchingTables(pattern, config, catalog).length === 0) {
+      problems.push({
+        code: 'TRACKING_PATTERN_UNMATCHED',
+        message: `${key} matches no table of database ${catalog.server.database} that may be tracked.`,
+        remedy: 'Correct the pattern in the YAML, or remove it.',
+      });
+    }
+  }
+  for (const { key, rule } of lookupUses(config)) {
+    problems.push(...exactProblems({ key: `${key}.table`, table: rule.table, catalog }));
+    const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
+    if (table !== undefined && isPublishable(table) && !table.readable) {
+      problems.push({
+        code: 'SOURCE_PRIVILEGE',
+        message: `${key}.table: role ${catalog.role.name} may not read ${rule.table}, so names of before the start would be unknown.`,
+        remedy: grantSelect(catalog, table),
+      });
+    }
+  }
+  return { problems, warnings: tableWarnings({ config, catalog, published }) };
+}
+
+function exactProblems(options: { key: string; table: string; catalog: Catalog }): PlanProblem[] {
+  const { key, table, catalog } = options;
+  const found = catalog.tables.find((candidate) => keyOf(candidate) === table);
+  if (found !== undefined && isPublishable(found)) return [];
+  const code = 'TRACKING_TABLE_UNKNOWN';
+  if (found === undefined) {
+    const { schema } = tableName(table);
+    const candidates = catalog.tables.filter(isPublishable).map(keyOf);
+    const elsewhere = catalog.tables.find(
+      ({ name, schema: other }) => name === tableName(table).table && other !== schema,
+    );
+    const hint =
+      elsewhere === undefined ? didYouMean(table, candidates) : ` Did you mean "${keyOf(elsewhere)}"?`;
+    return [
+      {
+        code,
+        message: `${key}: database ${catalog.server.database} has no table ${table}.${hint}`,
+        remedy: 'Correct the table name in the YAML, or create the table first.',
+      },
+    ];
+  }
+  const what =
+    found.persistence === 'unlogged'
+      ? 'an unlogged table'
+      : `a ${found.persistence === 'temporary' ? 'temporary table' : found.kind}`;
+  return [
+    {
+      code,
+      message: `${key}: ${table} is ${what}, whose changes are not in the WAL.`,
+      remedy: 'Name the permanent tables behind it in the YAML, or remove the entry.',
+    },
+  ];
+}
+
+function tableWarnings({ config, catalog, published }: Given): string[] {
+  const warnings: string[] = [];
+  for (const { key, table, rule, partitions } of published) {
+    if (rule !== null && rule.id === null && table.primaryKey.length === 0) {
+      warnings.push(
+        `${key} has no primary key: its entries have no entity id. Name its columns under tables."${rule.pattern}".id.`,
+      );
+    }
+    if (partitions.length > 0 || table.kind === 'partitioned') {
+      warnings.push(
+        `${key} is partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
+          'making one, or previous values of its rows are unknown.',
+      );
+    }
+    const excluded = partitions.filter((partition) =>
+      config.exclude.some((pattern) => matchesTable(pattern, nameOf(partition))),
+    );
+    if (excluded.length > 0) {
+      warnings.push(
+        `${excluded.map(keyOf).join(', ')} cannot be excluded: partitions are tracked as rows of ${key}.`,
+      );
+    }
+  }
+  const unlogged = catalog.tables.filter(
+    (table) =>
+      table.persistence === 'unlogged' &&
+      config.tables.some(({ pattern }) => isPattern(pattern) && matchesTable(pattern, nameOf(table))),
+  );
+  for (const table of unlogged)
+    warnings.push(`${keyOf(table)} is unlogged and cannot be tracked: its changes are not in the WAL.`);
+  return warnings;
+}
+
+function grantSelect(catalog: Catalog, table: CatalogTable): string {
+  const role = quoteIdentifier(catalog.role.name);
+  const schema = quoteIdentifier(table.schema);
+  return `Run: grant usage on schema ${schema} to ${role}; grant select on ${quoteTable(table.schema, table.name)} to ${role};`;
+}

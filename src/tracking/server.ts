@@ -1,0 +1,73 @@
+import { quoteIdentifier } from '../pg/quote.js';
+import type { Catalog } from './catalog.js';
+import type { Findings, PlanProblem } from './plan.js';
+import { formatBytes } from './format.js';
+import type { TrackingConfig } from './rules.js';
+
+/** What the server and the role have to allow before anything else matters, and how long a stopped daemon may stay stopped. */
+export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
+  return { problems: serverProblems(config, catalog), warnings: headroomWarnings(catalog) };
+}
+
+function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog): PlanProblem[] {
+  const problems: PlanProblem[] = [];
+  if (server.inRecovery) {
+    problems.push({
+      code: 'SOURCE_UNSUPPORTED',
+      message: 'The source is a standby.',
+      remedy: 'Point source.url at the primary.',
+    });
+  }
+  if (server.walLevel !== 'logical') {
+    problems.push({
+      code: 'SOURCE_WAL_LEVEL',
+      message: `The source has wal_level = ${server.walLevel}; logical replication needs logical.`,
+      remedy:
+        "Run: alter system set wal_level = 'logical'; then restart the source (managed services have a parameter for it).",
+    });
+  }
+  if (!role.replication) {
+    problems.push({
+      code: 'SOURCE_PRIVILEGE',
+      message: `Role ${role.name} may not start replication.`,
+      remedy: `Run as a superuser: alter role ${quoteIdentifier(role.name)} replication; (on Amazon RDS: grant rds_replication to ${quoteIdentifier(role.name)};)`,
+    });
+  }
+  const own = slots.find(({ name }) => name === config.source.slot);
+  if (own === undefined && slots.length >= server.maxSlots) {
+    problems.push({
+      code: 'SOURCE_SLOTS_EXHAUSTED',
+      message: `All ${server.maxSlots} replication slots of the source are taken (max_replication_slots).`,
+      remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${server.maxSlots + 5}; and restart the source.`,
+    });
+  }
+  if (own?.active !== true && server.senders >= server.maxSenders) {
+    problems.push({
+      code: 'SOURCE_SLOTS_EXHAUSTED',
+      message: `All ${server.maxSenders} replication connections of the source are taken (max_wal_senders).`,
+      remedy: `Run: alter system set max_wal_senders = ${server.maxSenders + 5}; and restart the source.`,
+    });
+  }
+  return problems;
+}
+
+function headroomWarnings({ server }: Catalog): string[] {
+  const rate = server.walBytesPerSecond;
+  if (server.maxSlotWalKeepBytes === null) {
+    return [
+      'max_slot_wal_keep_size is not set: while Waltrail is stopped, the source keeps WAL without limit' +
+        `${rate === null ? '' : ` (about ${formatBytes(rate * 86_400)} a day at its average rate)`} and can fill its disk. ` +
+        "A limit such as: alter system set max_slot_wal_keep_size = '50GB'; protects the disk, but a longer stop then loses changes.",
+    ];
+  }
+  const kept = formatBytes(server.maxSlotWalKeepBytes);
+  if (rate === null || rate === 0)
+    return [
+      `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size); beyond that, changes are lost.`,
+    ];
+  const hours = server.maxSlotWalKeepBytes / rate / 3600;
+  return [
+    `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size): about ` +
+      `${hours >= 48 ? `${Math.floor(hours / 24)} days` : `${hours.toFixed(1)} hours`} at its average rate; beyond that, changes are lost.`,
+  ];
+}

@@ -1,0 +1,69 @@
+import type { Catalog, CatalogTable } from './catalog.js';
+import { matchesTable, formatTable, type TableName } from './names.js';
+import { neededTables, ruleFor } from './match.js';
+import type { TableRule, TrackingConfig } from './rules.js';
+
+/** A table the publication has to hold, and why. */
+export interface PublishedTable {
+  /** Canonical `schema.table`. */
+  readonly key: string;
+  readonly table: CatalogTable;
+  /** Null: only modifiers or labels need it. */
+  readonly rule: TableRule | null;
+  /** Its partitions of every level. They are published through it and have a replica identity of their own. */
+  readonly partitions: readonly CatalogTable[];
+}
+
+/**
+ * The tables of the source that the publication has to hold, by name: tracked ones and those of modifiers and labels.
+ * A partition of one of them is published through it and is not a table of its own here.
+ */
+export function publishedTables(config: TrackingConfig, catalog: Catalog): PublishedTable[] {
+  const byKey = new Map(catalog.tables.map((table) => [keyOf(table), table]));
+  const lookups = new Set(neededTables(config).map(formatTable));
+  const wanted = new Map<string, { table: CatalogTable; rule: TableRule | null }>();
+  for (const [key, table] of byKey) {
+    const rule = ruleFor(config, nameOf(table)) ?? null;
+    if (isPublishable(table) && (rule !== null || lookups.has(key))) wanted.set(key, { table, rule });
+  }
+  const published: PublishedTable[] = [];
+  for (const [key, { table, rule }] of wanted) {
+    if (ancestors(table, byKey).some((ancestor) => wanted.has(keyOf(ancestor)))) continue;
+    published.push({ key, table, rule, partitions: partitionsOf(table, catalog) });
+  }
+  return published;
+}
+
+/** Only permanent tables are in the WAL as rows. */
+export const isPublishable = ({ kind, persistence }: CatalogTable): boolean =>
+  (kind === 'table' || kind === 'partitioned') && persistence === 'permanent';
+
+export const nameOf = ({ schema, name }: CatalogTable): TableName => ({ schema, table: name });
+
+/** Canonical `schema.table` of a catalog table. */
+export const keyOf = (table: CatalogTable): string => formatTable(nameOf(table));
+
+/** Tables that a pattern or an exact name matches and that no exclusion keeps from being tracked. */
+export const matchingTables = (pattern: string, config: TrackingConfig, catalog: Catalog): CatalogTable[] =>
+  catalog.tables.filter(
+    (table) =>
+      isPublishable(table) &&
+      matchesTable(pattern, nameOf(table)) &&
+      ruleFor(config, nameOf(table)) !== undefined,
+  );
+
+function ancestors(table: CatalogTable, byKey: ReadonlyMap<string, CatalogTable>): CatalogTable[] {
+  const parent = table.partitionOf === null ? undefined : byKey.get(formatTable(table.partitionOf));
+  return parent === undefined ? [] : [parent, ...ancestors(parent, byKey)];
+}
+
+function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
+  if (table.kind !== 'partitioned') return [];
+  const key = keyOf(table);
+  const direct = catalog.tables.filter(
+    ({ partitionOf }) => partitionOf !== null && formatTable(partitionOf) === key,
+  );
+  return direct
+    .filter(isPublishable)
+    .flatMap((partition) => [partition, ...partitionsOf(partition, catalog)]);
+}
