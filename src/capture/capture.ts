@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import type { MessageAttribution } from '../pipeline/attribution.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
+import type { LateAttributions } from '../pipeline/pipeline.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { openSession, type Session } from './session.js';
 
@@ -42,7 +42,11 @@ class Supervisor {
   readonly #config: TrackingConfig;
   readonly #log: Log;
   readonly #abort = new AbortController();
-  readonly #lateAttributions = new Map<Lsn, MessageAttribution>();
+  /** Resolves with null when `stop` is called. */
+  readonly #stopped = new Promise<null>((resolve) => {
+    this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
+  });
+  readonly #lateAttributions: LateAttributions = new Map();
   #settleReady: () => void = () => undefined;
   #state: CaptureStatus['state'] = 'starting';
   #session: Session | undefined;
@@ -125,11 +129,7 @@ class Supervisor {
     }
     this.#session = session;
     this.#enter('streaming');
-    const aborted = new Promise<null>((resolve) => {
-      if (this.#abort.signal.aborted) resolve(null);
-      this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
-    });
-    const error = await Promise.race([session.ended, aborted]);
+    const error = await Promise.race([session.ended, this.#stopped]);
     await session.stop();
     this.#remember(session);
     return error;

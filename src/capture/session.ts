@@ -2,8 +2,7 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { connect } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
-import type { MessageAttribution } from '../pipeline/attribution.js';
-import { Pipeline } from '../pipeline/pipeline.js';
+import { Pipeline, type LateAttributions } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { checkSlot, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
@@ -22,7 +21,7 @@ import { readStartNames } from './start-names.js';
 export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
-  readonly lateAttributions: Map<Lsn, MessageAttribution>;
+  readonly lateAttributions: LateAttributions;
 }
 
 /** One connected stretch of capture: from the checkpoint until something fails or `stop`. */
@@ -46,7 +45,7 @@ export async function openSession(options: SessionOptions): Promise<Session | nu
   let writer: TrailWriter | undefined;
   try {
     const redactionKey = await readRedactionKey(client);
-    const facts = await checkSource(config);
+    const facts = await checkSource(options);
     const checkpoint =
       (await readCheckpoint(client, config.source.name)) ??
       (await begin({ ...options, client, redactionKey }));
@@ -127,10 +126,11 @@ async function connectStream(
 }
 
 /** Refuses a source that cannot be captured as configured, and reads what the pipeline has to know of it. */
-async function checkSource(config: TrackingConfig): Promise<SourceFacts> {
+async function checkSource({ config, log }: SessionOptions): Promise<SourceFacts> {
   const client = await connect({ url: config.source.url, purpose: 'checks' });
   try {
     const catalog = await checkTracking(client, config);
+    for (const remark of catalog.remarks) log.warn(remark);
     const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
     return {
       serverEncoding: rows[0]!.server_encoding,

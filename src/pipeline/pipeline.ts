@@ -42,10 +42,16 @@ export interface PipelineOptions {
    * What late logical messages said, by commit LSN. A message that arrives after rows of its transaction have left for the
    * trail is put here and the transaction is read again; so this must outlive the pipeline.
    */
-  readonly lateAttributions: Map<Lsn, MessageAttribution>;
+  readonly lateAttributions: LateAttributions;
   /** Called with what ends the pipeline. */
   readonly failed: (error: WaltrailError) => void;
 }
+
+/** By commit LSN: what the transaction's first `messages` logical messages said together. */
+export type LateAttributions = Map<
+  Lsn,
+  { readonly attribution: MessageAttribution; readonly messages: number }
+>;
 
 /** Counters since the pipeline began. */
 export interface PipelineCounts {
@@ -94,6 +100,9 @@ export class Pipeline implements MessageHandler {
   #seq = 0;
   #entriesBefore = 0;
   #message: MessageAttribution | null = null;
+  /** Logical messages of the running transaction so far, and how many of them an earlier reading has already heard. */
+  #messages = 0;
+  #messagesKnown = 0;
   #messageAttributed: Attributed | null = null;
   #paused = false;
   #lastCommitMs = 0;
@@ -161,11 +170,13 @@ export class Pipeline implements MessageHandler {
     this.#seq = 0;
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
-    this.#setMessage(
+    const late =
       this.#options.lateAttributions.size === 0
-        ? null
-        : (this.#options.lateAttributions.get(this.#commitLsn) ?? null),
-    );
+        ? undefined
+        : this.#options.lateAttributions.get(this.#commitLsn);
+    this.#messages = 0;
+    this.#messagesKnown = late?.messages ?? 0;
+    this.#setMessage(late?.attribution ?? null);
   }
 
   commit(bytes: Buffer, at: number): void {
@@ -260,6 +271,7 @@ export class Pipeline implements MessageHandler {
       );
       return;
     }
+    if (++this.#messages <= this.#messagesKnown) return;
     const merged = {
       modifier: read.modifier ?? this.#message?.modifier ?? null,
       context: read.context ?? this.#message?.context ?? null,
@@ -273,7 +285,7 @@ export class Pipeline implements MessageHandler {
       context: merged.context,
     });
     if (patched) return;
-    this.#options.lateAttributions.set(this.#commitLsn, merged);
+    this.#options.lateAttributions.set(this.#commitLsn, { attribution: merged, messages: this.#messages });
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'A logical message came after rows of its transaction were sent to the trail.',

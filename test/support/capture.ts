@@ -110,7 +110,7 @@ export async function applyTracking(config: TrackingConfig): Promise<void> {
   const client = new pg.Client(config.source.url);
   await client.connect();
   try {
-    await applyPlan(client, planTracking({ config, catalog: await readCatalog(client, config) }));
+    await applyPlan(client, planTracking({ config, catalog: await readCatalog(client) }));
   } finally {
     await client.end();
   }
