@@ -42,7 +42,11 @@ export function parseConfig(options: {
     throw invalid(options.file, document.problems.length > 0 ? document.problems : [empty]);
   }
   const parsed = TrackingFile.safeParse(document.data, { error: describeType });
-  const found = [...(parsed.error?.issues ?? []).flatMap(flatten), ...tableIssues(document.data)];
+  const found = [
+    ...(parsed.error?.issues ?? []).flatMap(flatten),
+    ...tableIssues(document.data),
+    ...(parsed.success ? lookupIssues(parsed.data) : []),
+  ];
   const problems = [
     ...document.problems,
     ...found
@@ -170,4 +174,21 @@ function tableIssues(data: unknown): Issue[] {
     if (by !== undefined) problem(`is excluded by "${by}" of exclude`);
   }
   return issues;
+}
+
+/** A table of words has one word for a key, so everything that looks into it has to ask in the same way. */
+function lookupIssues({ modifiers, tables }: TrackingFile): Issue[] {
+  const uses = Object.entries(tables).flatMap(([table, { labels }]) =>
+    Object.entries(labels ?? {}).map(([column, rule]) => ({
+      path: ['tables', table, 'labels', column],
+      rule,
+    })),
+  );
+  const all = [...(modifiers === undefined ? [] : [{ path: ['modifiers'], rule: modifiers }]), ...uses];
+  return all.flatMap(({ path, rule }) => {
+    const first = all.find((other) => canonicalName(other.rule.table) === canonicalName(rule.table))!;
+    if (first.rule.key === rule.key && first.rule.name === rule.name) return [];
+    const message = `looks into ${rule.table} by another key or name than ${formatPath(first.path)}; a table has one word for a row`;
+    return [{ path, at: 'key', message }];
+  });
 }

@@ -218,7 +218,7 @@ const RedactFile = z.strictObject({
       { error: sentence('must be drop, mask, hash or { truncate: N } with N from 1') },
     )
     .describe(
-      'drop: the column is left out. mask: ******. hash: equal values stay recognisable. truncate: the first N characters.',
+      'drop: the column is left out. mask: ***. hash: equal values stay recognisable. truncate: the first N characters.',
     ),
 });
 
@@ -303,7 +303,7 @@ export const TrackingFile = z.strictObject({
 
 export type TrackingFile = z.output<typeof TrackingFile>;
 
-/** JSON Schema (draft 7) of the file, for editors: config/waltrail.schema.json. */
+/** JSON Schema (draft 7) of the file, for editors; `npm run schema` writes it to config/waltrail.schema.json. */
 export function trackingJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = z.toJSONSchema(TrackingFile, { target: 'draft-7', io: 'input' });
   return { $schema, title: 'Waltrail tracking (waltrail.yaml)', ...rest };
