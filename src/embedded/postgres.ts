@@ -51,6 +51,8 @@ export interface EmbeddedPostgres {
   url(database: string): string;
   /** Makes a database unless it exists; says whether it did. */
   createDatabase(name: string): Promise<boolean>;
+  /** Resolves when the server has ended, whether it was asked to or not. */
+  readonly ended: Promise<void>;
   /** Resolves when the server, its guard and, of an ephemeral cluster, the files are gone. May be called again. */
   stop(): Promise<void>;
 }
@@ -345,6 +347,7 @@ async function launch(launching: LaunchOptions): Promise<EmbeddedPostgres> {
       cluster,
       url,
       createDatabase: (name) => createDatabase(url('postgres'), name),
+      ended: guard.ended,
       stop: stopOnce,
     };
   } catch (error) {

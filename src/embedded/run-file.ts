@@ -1,0 +1,29 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+/** What a running `waltrail start` tells scripts and other commands, in <dataDir>/run.json: its addresses and an admin token. */
+export interface RunFile {
+  readonly url: string;
+  readonly token: string;
+  readonly sourceUrl: string;
+  readonly trailUrl: string;
+  readonly pid: number;
+}
+
+const fileIn = (dataDir: string): string => path.join(dataDir, 'run.json');
+
+/** Appears whole or not at all, readable by its owner only: it holds a token and passwords. */
+export async function writeRunFile(dataDir: string, run: RunFile): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  const draft = `${fileIn(dataDir)}.${process.pid}`;
+  await rm(draft, { force: true });
+  await writeFile(draft, `${JSON.stringify(run, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
+  await rename(draft, fileIn(dataDir));
+}
+
+/** Removes the file unless another process wrote it; `pid` null: whoever did, as a start does that owns the folder. */
+export async function removeRunFile(dataDir: string, pid: number | null): Promise<void> {
+  const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined);
+  if (text === undefined) return;
+  if (pid === null || text.includes(`"pid": ${pid}\n`)) await rm(fileIn(dataDir), { force: true });
+}

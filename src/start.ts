@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import type { CommandContext } from './cli.js';
+import { createLog, type Log } from './log.js';
+import { startDaemon } from './main.js';
+import { connect } from './pg/connect.js';
+import type { Settings } from './settings.js';
+import { parseStartOptions, START_USAGE, type StartOptions } from './start-options.js';
+import { startOnSample } from './start-sample.js';
+import { Teardown } from './teardown.js';
+import { checkTracking } from './tracking/check.js';
+import { loadConfig } from './tracking/load.js';
+import type { TrackingConfig } from './tracking/rules.js';
+
+/** As a shell reports a process that SIGINT ended. */
+const EXIT_FORCED = 130;
+
+/** Everything a start needs on its way; steps add to `teardown` what they started. */
+export interface Boot {
+  readonly options: StartOptions;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly teardown: Teardown;
+  readonly write: (text: string) => void;
+  /** Throws once somebody asked to stop: called between steps, so that none is torn apart. */
+  readonly checkpoint: () => void;
+}
+
+export interface Running {
+  /** Rejects when something ended without which the daemon cannot go on; null: nothing of that kind was started. */
+  readonly lost: Promise<void> | null;
+}
+
+class Interrupted extends Error {}
+
+/**
+ * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code; a second signal ends the process at once,
+ * which is safe too: what PostgreSQL has not committed is read again, and a guard stops the embedded server.
+ */
+export async function startCommand({ args, write, settings: readSettings }: CommandContext): Promise<number> {
+  const options = parseStartOptions(args);
+  if (options === 'help') {
+    write(START_USAGE);
+    return 0;
+  }
+  const settings = options.override(readSettings());
+  const log = createLog({ level: logLevel(settings) });
+  const stopping = new AbortController();
+  const onSignal = (): void => {
+    if (stopping.signal.aborted) process.exit(EXIT_FORCED);
+    write('\nwaltrail: stopping … (again to force)\n');
+    stopping.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+
+  const teardown = new Teardown(log);
+  const checkpoint = (): void => {
+    if (stopping.signal.aborted) throw new Interrupted();
+  };
+  try {
+    const boot: Boot = { options, settings, log, teardown, write, checkpoint };
+    const { lost } = settings.sourceUrl === undefined ? await startOnSample(boot) : await startOnOwn(boot);
+    const stopped = stopping.signal.aborted ? undefined : once(stopping.signal, 'abort');
+    await Promise.race([stopped, ...(lost === null ? [] : [lost])]);
+    return 0;
+  } catch (error) {
+    if (error instanceof Interrupted) return 0;
+    throw error;
+  } finally {
+    await teardown.run();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+/** On a terminal that shows the sample, only what went wrong; a log collector gets it all. */
+function logLevel(settings: Settings): string {
+  const chosen = settings.environment['WALTRAIL_LOG_LEVEL'];
+  return settings.sourceUrl === undefined && (chosen ?? '') === '' ? 'warn' : settings.logLevel;
+}
+
+/** Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is refused. */
+async function startOnOwn(boot: Boot): Promise<Running> {
+  const { options, settings, log, teardown } = boot;
+  const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
+  if (options.roles.includes('capture')) await refuseUnprepared(config, log);
+  boot.checkpoint();
+  const daemon = await startDaemon({ settings, config, roles: options.roles, log });
+  teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
+  boot.write(`waltrail: running at ${daemon.url} (roles ${options.roles.join(', ')})\n`);
+  return { lost: null };
+}
+
+async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void> {
+  const client = await connect({ url: config.source.url, purpose: 'start' });
+  try {
+    const { remarks } = await checkTracking(client, config);
+    for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
+  } finally {
+    await client.end();
+  }
+}
