@@ -15,6 +15,7 @@ interface CodeInfo {
  */
 export const ERROR_CODES = {
   // settings and the command line
+  CLI_USAGE: { retry: 'never', remedy: 'Run the command with --help for its options.' },
   SETTINGS_INVALID: {
     retry: 'never',
     remedy: 'Correct the named environment variable or option and start again.',
