@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
-import { AccessRecord, pruneAccess } from './admin/access.js';
+import { AccessRecord, startPruning } from './admin/access.js';
 import { Authenticator } from './admin/authenticator.js';
 import { readExportFigures } from './admin/export-figures.js';
 import { listenHttp } from './admin/http.js';
@@ -12,6 +12,7 @@ import type { Exports } from './exports/exports.js';
 import { startExportWorker } from './exports/worker.js';
 import type { Log } from './log.js';
 import { connect, createPool } from './pg/connect.js';
+import { quoteIdentifier } from './pg/quote.js';
 import { startCapture, type Capture } from './capture/capture.js';
 import type { Role, Settings } from './settings.js';
 import { Teardown } from './teardown.js';
@@ -40,9 +41,9 @@ const ACCESS_CONNECTIONS = 5;
 /** A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection. */
 const READ_TIMEOUT_MS = 30_000;
 const MAX_STREAMS = 200;
-const PRUNE_INTERVAL_MS = 6 * 3_600_000;
-/** Least-privilege roles of sql/trail/0005_roles.sql; used where the login role is a member of them. */
+/** Least privilege (sql/trail/0005_roles.sql): taken on where the login is a member of them. */
 const READER_ROLE = 'waltrail_reader';
+const API_ROLE = 'waltrail_api';
 
 /**
  * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those before it are
@@ -68,29 +69,15 @@ async function start({ settings, config, roles, log }: DaemonOptions, teardown: 
   const { url } = config.trail;
   await migrateTrail({ url, log });
 
-  const role = (await isMember(url, READER_ROLE)) ? { role: READER_ROLE } : {};
-  const readPool = createPool({
-    url,
-    purpose: 'reader',
-    max: READ_CONNECTIONS,
-    statementTimeoutMs: READ_TIMEOUT_MS,
-    ...role,
-  });
-  teardown.add('reader', { limitMs: 5_000, stop: () => readPool.end() });
-  const accessPool = createPool({
-    url,
-    purpose: 'access',
-    max: ACCESS_CONNECTIONS,
-    statementTimeoutMs: READ_TIMEOUT_MS,
-  });
-  teardown.add('access', { limitMs: 5_000, stop: () => accessPool.end() });
+  const { readPool, accessPool } = await openPools(url, teardown);
   const reader = new TrailReader({ pool: readPool });
 
   let capture: Capture | undefined;
   if (roles.includes('capture')) {
     const housekeeping = startHousekeeping({ url, retentionDays: config.trail.retentionDays, log });
     teardown.add('housekeeping', { limitMs: 10_000, stop: () => housekeeping.stop() });
-    startPruning({ config, log, teardown, pool: accessPool });
+    const pruning = startPruning({ pool: accessPool, retentionDays: config.trail.retentionDays, log });
+    teardown.add('pruning', { limitMs: 1_000, stop: () => pruning.stop() });
     teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
   if (roles.includes('exports')) {
@@ -148,38 +135,42 @@ async function openApiExports(
   return opened.exports;
 }
 
-/** The access record is kept as long as the entries it is about. */
-function startPruning(options: {
-  config: TrackingConfig;
-  log: Log;
-  pool: pg.Pool;
-  teardown: Teardown;
-}): void {
-  const { config, log, pool, teardown } = options;
-  const { retentionDays } = config.trail;
-  if (retentionDays === null) return;
-  const prune = (): void => {
-    pruneAccess(pool, { retentionDays }).catch((error: unknown) =>
-      log.warn(
-        { code: (error as { code?: unknown }).code },
-        'The access record could not be pruned; it will be tried again.',
-      ),
-    );
+async function openPools(
+  url: string,
+  teardown: Teardown,
+): Promise<{ readPool: pg.Pool; accessPool: pg.Pool }> {
+  const available = await availableRoles(url, [READER_ROLE, API_ROLE]);
+  const open = (purpose: string, options: { readonly max: number; readonly role: string }): pg.Pool => {
+    const { max, role } = options;
+    const pool = createPool({
+      url,
+      purpose,
+      max,
+      statementTimeoutMs: READ_TIMEOUT_MS,
+      ...(available.has(role) ? { role } : {}),
+    });
+    teardown.add(purpose, { limitMs: 5_000, stop: () => pool.end() });
+    return pool;
   };
-  prune();
-  const timer = setInterval(prune, PRUNE_INTERVAL_MS);
-  teardown.add('pruning', { limitMs: 1_000, stop: () => clearInterval(timer) });
+  // Apart, so that slow reading never keeps anybody from being recognised and recorded.
+  return {
+    readPool: open('reader', { max: READ_CONNECTIONS, role: READER_ROLE }),
+    accessPool: open('access', { max: ACCESS_CONNECTIONS, role: API_ROLE }),
+  };
 }
 
-/** Whether the trail's login role may take on `role`, which a DBA may not have granted, or not made. */
-async function isMember(url: string, role: string): Promise<boolean> {
+/** Those roles that the trail's login may take on; a DBA may not have granted, or not made, the others. */
+async function availableRoles(url: string, roles: readonly string[]): Promise<ReadonlySet<string>> {
   const client = await connect({ url, purpose: 'start' });
+  const available = new Set<string>();
   try {
-    const { rowCount } = await client.query(
-      /* sql */ `select from pg_roles where rolname = $1 and pg_has_role(current_user, oid, 'member')`,
-      [role],
-    );
-    return rowCount === 1;
+    // Tried, not looked up: what membership allows differs between versions of PostgreSQL.
+    for (const role of roles) {
+      const taken = client.query(`set role ${quoteIdentifier(role)}`);
+      await taken.then(() => available.add(role)).catch(() => undefined);
+      await client.query('reset role');
+    }
+    return available;
   } finally {
     await client.end();
   }

@@ -19,6 +19,7 @@ export interface Access {
 
 /** Refusals cost a guesser nothing, so they are recorded up to this many a minute and only counted beyond it. */
 const REFUSALS_A_MINUTE = 120;
+const PRUNE_INTERVAL_MS = 6 * 3_600_000;
 
 /** The append-only record of who used the trail (`trail.access`). */
 export class AccessRecord {
@@ -76,14 +77,28 @@ export class AccessRecord {
   }
 }
 
-/** Deletes what is older than the trail keeps its entries; returns how many rows went. */
-export async function pruneAccess(
-  pool: pg.Pool,
-  options: { readonly retentionDays: number },
-): Promise<number> {
-  const { rows } = await pool.query<{ deleted: string }>(
-    /* sql */ `select trail.prune_access(clock_timestamp() - make_interval(days => $1)) as deleted`,
-    [Math.max(options.retentionDays, 2)],
-  );
-  return Number(rows[0]?.deleted ?? 0);
+/** Deletes what is older than the entries it is about, now and every few hours. `retentionDays` null: keeps everything. */
+export function startPruning(options: {
+  readonly pool: pg.Pool;
+  readonly retentionDays: number | null;
+  readonly log: Log;
+}): { stop(): void } {
+  const { pool, retentionDays, log } = options;
+  if (retentionDays === null) return { stop: () => undefined };
+  const prune = (): void => {
+    // The trail itself never prunes the last day.
+    pool
+      .query(/* sql */ `select trail.prune_access(clock_timestamp() - make_interval(days => $1))`, [
+        Math.max(retentionDays, 2),
+      ])
+      .catch((error: unknown) =>
+        log.warn(
+          { code: (error as { code?: unknown }).code },
+          'The access record could not be pruned; it will be tried again.',
+        ),
+      );
+  };
+  prune();
+  const timer = setInterval(prune, PRUNE_INTERVAL_MS);
+  return { stop: () => clearInterval(timer) };
 }

@@ -1,9 +1,11 @@
-import { Controller, Get, HttpCode, Inject, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
 import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
 import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
-import { Allow } from './auth.guard.js';
+import { Allow, principalOf } from './auth.guard.js';
+import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
 import { Metrics } from './metrics.js';
 
@@ -63,7 +65,10 @@ export class HealthController {
     answer: 'text/plain',
     errors: [401, 403],
   })
-  async metrics(@Res() reply: FastifyReply): Promise<void> {
+  async metrics(@Req() request: GuardedRequest, @Res() reply: FastifyReply): Promise<void> {
+    if (principalOf(request).tenant !== null) {
+      throw new WaltrailError('HTTP_FORBIDDEN', 'Metrics are about every tenant; the token sees one only.');
+    }
     await reply.header('Content-Type', this.#metrics.contentType).send(await this.#metrics.text());
   }
 

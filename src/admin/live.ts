@@ -13,12 +13,15 @@ export interface Listener {
   readonly after?: string | undefined;
   /** False while the client has not read what it was sent: it is left out, and keeps its position. */
   readonly ready: () => boolean;
-  /** Ascending by id. `position`: everything up to it was looked at, whether it matched or not. */
-  readonly deliver: (entries: readonly Entry[], position: string) => void;
+  /** One entry after the other, ascending by id; stops when the listener is not ready any more. */
+  readonly deliver: (entry: Entry) => void;
+  /** Everything up to here was looked at and delivered where it matched. */
+  readonly reached: (position: string) => void;
 }
 
 const POLL_MS = 200;
-const PAGE = 200;
+/** Small, because the entries of a page are in memory at once and may have large values. */
+const PAGE = 50;
 
 /**
  * Follows the trail for everybody who listens. One poller a process asks for the head of the trail, and only while
@@ -84,14 +87,17 @@ export class LiveFeed {
     const { listener } = follower;
     if (follower.position >= head || !listener.ready() || !this.#followers.has(follower)) return false;
     const entries = await this.#trail.after(listener.filter, { id: String(follower.position), limit: PAGE });
-    const last = entries.at(-1);
+    for (const entry of entries) {
+      // The client may have gone while the query ran, or be full by now: the rest is read again when it is not.
+      if (!this.#followers.has(follower) || !listener.ready()) return false;
+      listener.deliver(entry);
+      follower.position = BigInt(entry.id);
+    }
     const full = entries.length >= PAGE;
-    // The head was read before the entries: everything up to it was visible to the query, so a short page means
-    // that nothing more matches below it. The query may also have seen beyond.
-    const reached = full || (last !== undefined && BigInt(last.id) > head) ? BigInt(last!.id) : head;
-    follower.position = reached;
-    // The client may have gone while the query ran.
-    if (this.#followers.has(follower)) listener.deliver(entries, String(reached));
+    // The head was read before the entries: everything up to it was visible to the query, so a short page means that
+    // nothing more matches below it. The query may also have seen beyond.
+    if (!full && follower.position < head) follower.position = head;
+    listener.reached(String(follower.position));
     return full;
   }
 
@@ -111,4 +117,5 @@ interface Follower {
   position: bigint;
 }
 
-const lastId = (head: TrailHead): bigint => BigInt(head.nextId) - 1n;
+/** 0 before the trail has begun: ids are greater. */
+const lastId = (head: TrailHead): bigint => (head.nextId === '0' ? 0n : BigInt(head.nextId) - 1n);

@@ -75,7 +75,9 @@ function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
-  return UNAVAILABLE.test(codeOf(error));
+  // FATAL and PANIC end the connection, whatever their code: the server takes none, or shuts down.
+  const { severity } = error as { severity?: unknown };
+  return severity === 'FATAL' || severity === 'PANIC' || UNAVAILABLE.test(codeOf(error));
 }
 
 /** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */

@@ -13,6 +13,7 @@ import type { DaemonFacts } from './facts.js';
 export interface StatusView extends DaemonFacts {
   /** Null where another process captures: `trail` says how far that one is. */
   readonly capture: CaptureStatus | null;
+  /** Null before the trail has begun. */
   readonly trail: TrailHead | null;
 }
 
@@ -44,6 +45,6 @@ export class StatusController {
     const trail = await this.#reader.head();
     // Numbers of entries and changes are those of all tenants, which a scoped token does not see.
     if (principalOf(request).tenant !== null) return { ...this.#facts, capture: null, trail: null };
-    return { ...this.#facts, capture: this.#capture(), trail };
+    return { ...this.#facts, capture: this.#capture(), trail: trail.nextId === '0' ? null : trail };
   }
 }

@@ -59,10 +59,11 @@ export class StreamController {
       filter,
       after: lastEventId,
       ready: () => stream?.writable ?? false,
-      deliver: (entries, reached) => {
-        position = reached;
-        stream?.send(entries.map((entry) => ({ id: entry.id, data: entryToJson(entry) })));
+      deliver: (entry) => {
+        position = entry.id;
+        stream?.send([{ id: entry.id, data: entryToJson(entry) }]);
       },
+      reached: (reached) => (position = reached),
     });
     stream = new SseStream(reply);
     this.#streams.add(stream);

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { silentLog } from '../../src/log.js';
 import { startDaemon } from '../../src/main.js';
 import { readSettings } from '../../src/settings.js';
@@ -16,6 +17,24 @@ const connections = async (database: TestDatabase): Promise<number> => {
   );
   return rows[0]!.count;
 };
+
+/** Lets connections to a database in, or ends all it has and keeps new ones out. */
+async function setConnectable(database: TestDatabase, connectable: boolean): Promise<void> {
+  const url = new URL(database.url);
+  url.pathname = '/postgres';
+  const client = new pg.Client({ connectionString: url.href });
+  await client.connect();
+  try {
+    await client.query(`alter database ${database.name} with allow_connections ${connectable}`);
+    if (!connectable) {
+      await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+        database.name,
+      ]);
+    }
+  } finally {
+    await client.end();
+  }
+}
 
 describe('the daemon', () => {
   test('refuses a busy port with its remedy and leaves nothing behind', async () => {
@@ -63,8 +82,7 @@ describe('the daemon', () => {
     }
   });
 
-  test('with a source that cannot be captured it serves the trail, and is not ready', async () => {
-    // The trail itself as the source: it has no publication of the tracked tables.
+  test('with a source that cannot be reached it serves the trail, and is not ready', async () => {
     await using ground = await apiGround({ roles: ['capture', 'api'] });
     const token = await ground.token();
     await until('capture to give up', async () => {
@@ -86,19 +104,14 @@ describe('the daemon', () => {
     const token = await ground.token();
     await ground.add();
     expect((await ground.get('/v1/entries', token)).status).toBe(200);
-    const { name } = ground.trail;
-    await ground.trail.query(`alter database ${name} with allow_connections false`);
-    await ground.trail.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name like 'waltrail%'`,
-      [name],
-    );
+    await setConnectable(ground.trail, false);
     await until('readiness to fail', async () => (await fetch(`${ground.daemon.url}/readyz`)).status === 503);
     const response = await ground.get('/v1/entries', token);
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: 'HTTP_UNAVAILABLE' });
     expect(response.headers.get('retry-after')).toBe('5');
     expect((await fetch(`${ground.daemon.url}/healthz`)).status).toBe(200);
-    await ground.trail.query(`alter database ${name} with allow_connections true`);
+    await setConnectable(ground.trail, true);
     await until(
       'readiness to come back',
       async () => (await fetch(`${ground.daemon.url}/readyz`)).status === 200,

@@ -38,7 +38,13 @@ export interface PlainEntry {
 }
 
 export const testConfig = (trailUrl: string): TrackingConfig => ({
-  source: { name: 'crm', url: trailUrl, slot: 'waltrail', publication: 'waltrail' },
+  // Nothing listens there: capture, where it is asked for, cannot begin.
+  source: {
+    name: 'crm',
+    url: 'postgres://waltrail@127.0.0.1:1/crm',
+    slot: 'waltrail',
+    publication: 'waltrail',
+  },
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
   modifiers: null,

@@ -40,20 +40,29 @@ const until = async (condition: () => boolean): Promise<void> => {
   }
 };
 
-function collect(): {
-  ids: number[];
+interface Seen {
+  readonly ids: number[];
   position: string;
-  ready: () => boolean;
-  deliver: (e: readonly Entry[], p: string) => void;
   open: boolean;
-} {
-  const seen = {
-    ids: [] as number[],
+  /** Not ready any more after so many entries. */
+  fullAfter: number;
+  readonly ready: () => boolean;
+  readonly deliver: (entry: Entry) => void;
+  readonly reached: (position: string) => void;
+}
+
+function collect(): Seen {
+  const seen: Seen = {
+    ids: [],
     position: '',
     open: true,
+    fullAfter: 0,
     ready: () => seen.open,
-    deliver: (entries: readonly Entry[], position: string) => {
-      seen.ids.push(...entries.map((entry) => Number(entry.id)));
+    deliver: (entry: Entry) => {
+      seen.ids.push(Number(entry.id));
+      if (seen.ids.length === seen.fullAfter) seen.open = false;
+    },
+    reached: (position: string) => {
       seen.position = position;
     },
   };
@@ -114,6 +123,20 @@ describe('the live feed', () => {
     slow.open = true;
     await until(() => slow.position === '500');
     expect(slow.ids).toHaveLength(500);
+    await feed.close();
+  });
+
+  test('a listener that is full in the middle of a page gets the rest of it once it is ready', async () => {
+    const trail = new FakeTrail(40);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    const seen = collect();
+    seen.fullAfter = 7;
+    await feed.listen({ filter: {}, after: '0', ...seen });
+    await until(() => !seen.open);
+    expect(seen.ids).toHaveLength(7);
+    seen.open = true;
+    await until(() => seen.position === '40');
+    expect(seen.ids).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
     await feed.close();
   });
 
