@@ -1,0 +1,100 @@
+import type { Json } from './exact-json.ts';
+
+/** What the API answers, as its OpenAPI document describes it; the page's only contract with the daemon. */
+export type Kind = 'agent' | 'bot' | 'system';
+export type Rung = 'message' | 'column' | 'session' | 'system';
+export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
+export type Role = 'viewer' | 'exporter' | 'admin';
+
+/** Column to value; numbers that a double would change are `ExactNumber`. */
+export type Values = Readonly<Record<string, Json>>;
+
+export interface Entry {
+  readonly id: string;
+  /** UTC with microseconds: `2026-11-23T09:51:07.123456Z`. */
+  readonly committedAt: string;
+  readonly modifier: {
+    readonly key: string | null;
+    readonly name: string;
+    readonly kind: Kind;
+    readonly rung: Rung;
+  };
+  readonly action: string;
+  readonly entity: { readonly type: string; readonly name: string | null; readonly id: string | null };
+  readonly tenant: string | null;
+  /** Null for an insert. */
+  readonly previous: Values | null;
+  /** Null for a delete. */
+  readonly updated: Values | null;
+  /** Columns of which a value was not sent by the source. */
+  readonly unknown?: readonly string[];
+  /** Words for stored values. */
+  readonly labels?: {
+    readonly previous?: Readonly<Record<string, string>>;
+    readonly updated?: Readonly<Record<string, string>>;
+  };
+  readonly table: string;
+  readonly operation: Operation;
+  readonly transaction: { readonly xid: string; readonly commitLsn: string; readonly seq: number };
+  readonly context: Json;
+}
+
+export interface EntryPage {
+  readonly items: readonly Entry[];
+  readonly next: string | null;
+}
+
+export interface Facet {
+  readonly value: string;
+  readonly name: string;
+  readonly kind?: Kind;
+  readonly count: number;
+}
+
+export interface Facets {
+  readonly modifiers: readonly Facet[];
+  readonly actions: readonly Facet[];
+  readonly entityTypes: readonly Facet[];
+  readonly tenants: readonly Facet[];
+}
+
+/** RFC 9457 with Waltrail's code and remedy. */
+export interface Problem {
+  readonly title: string;
+  /** Of the HTTP answer; 0 without one. An export's own problem has none. */
+  readonly status?: number;
+  readonly detail?: string;
+  readonly code?: string;
+  readonly remedy?: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+}
+
+export interface Session {
+  readonly name: string;
+  readonly role: Role;
+  readonly tenant: string | null;
+  readonly maxRangeDays: number;
+  /** IANA name of the reports' time zone. */
+  readonly timezone: string;
+  readonly source: string;
+}
+
+export type ExportFormat = 'xlsx' | 'csv' | 'ndjson';
+export type ExportState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
+
+export interface Export {
+  readonly id: string;
+  readonly state: ExportState;
+  readonly progress: { readonly done: number; readonly total: number | null };
+  readonly format: ExportFormat;
+  readonly filters: Readonly<Record<string, string | readonly string[] | null | undefined>>;
+  readonly range: { readonly from: string; readonly to: string };
+  readonly timezone: string;
+  readonly requestedBy: string;
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
+  /** When the file is deleted. */
+  readonly expiresAt?: string | null;
+  readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
+  readonly error: Problem | null;
+}

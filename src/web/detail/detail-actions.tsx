@@ -1,0 +1,62 @@
+import { useState } from 'preact/hooks';
+import type { Entry } from '../api-types.ts';
+import { printExact, type Json } from '../exact-json.ts';
+import { session } from '../session/session.ts';
+import { announce } from '../shell/announcer.tsx';
+import { NO_FILTERS } from '../url-state.ts';
+import { quickRanges } from '../time/ranges.ts';
+import { show, urlOf, view } from '../view.ts';
+import { humanize } from '../words.ts';
+import { copyText } from './clipboard.ts';
+
+/** What can be done with an entry: its history, its link, its JSON. */
+export function DetailActions({ entry }: { entry: Entry }) {
+  const { type, id } = entry.entity;
+  return (
+    <footer class="drawer-foot">
+      {id !== null && (
+        <a
+          role="button"
+          class="bordered"
+          href={urlOf({ ...view.value, ...historyOf(type, id) })}
+          onClick={(event) => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+            event.preventDefault();
+            show(historyOf(type, id));
+          }}
+        >
+          History of this {humanize(type).toLowerCase()}
+        </a>
+      )}
+      <span class="spacer" />
+      <CopyButton
+        what="link"
+        text={() => new URL(urlOf({ ...view.value, entry: entry.id }), location.href).href}
+      />
+      <CopyButton what="JSON" text={() => printExact(entry as unknown as Json, 2)} />
+    </footer>
+  );
+}
+
+function CopyButton({ what, text }: { what: string; text: () => string }) {
+  const [done, setDone] = useState<'yes' | 'no' | null>(null);
+  const copy = async (event: MouseEvent): Promise<void> => {
+    const isCopied = await copyText(text(), event.currentTarget as HTMLElement);
+    setDone(isCopied ? 'yes' : 'no');
+    announce(
+      isCopied ? `The ${what} is on the clipboard.` : `The browser did not allow copying the ${what}.`,
+    );
+    setTimeout(() => setDone(null), 2000);
+  };
+  return (
+    <button type="button" class="bordered" onClick={(event) => void copy(event)}>
+      {done === 'yes' ? 'Copied' : done === 'no' ? 'Not allowed' : `Copy ${what}`}
+    </button>
+  );
+}
+
+/** Everything about one entity in the longest quick range. */
+function historyOf(type: string, id: string) {
+  const range = { kind: quickRanges(session.peek()?.maxRangeDays ?? 7).at(-1) ?? 'today' } as const;
+  return { ...NO_FILTERS, tenant: view.peek().tenant, entityTypes: [type], entity: id, range, entry: null };
+}

@@ -1,0 +1,170 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Entry, Problem } from '../api-types.ts';
+import { isAbort, problemFrom, request } from '../api.ts';
+import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { rows } from '../table/entries.ts';
+import { ActionBadge } from '../table/badges.tsx';
+import { dateText, timeText } from '../time/format.ts';
+import { show, view, zone } from '../view.ts';
+import { humanize } from '../words.ts';
+import { DetailActions } from './detail-actions.tsx';
+import { FieldTable } from './field-table.tsx';
+import { Facts } from './facts.tsx';
+
+/** The detail of the entry that the view names, as a drawer over the page. */
+export function Detail() {
+  const id = view.value.entry;
+  return id === null ? null : <Drawer id={id} />;
+}
+
+function Drawer({ id }: { id: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const loaded = useEntry(id);
+
+  useEffect(() => {
+    const opener = document.activeElement as HTMLElement | null;
+    const element = dialog.current!;
+    element.showModal();
+    return () => {
+      element.close();
+      // The row of the entry that was shown last: it may be another than the one it was opened from.
+      const row = document.querySelector<HTMLElement>(
+        `tr[data-entry="${CSS.escape(lastShown)}"] [data-row-link]`,
+      );
+      (row ?? opener)?.focus({ preventScroll: row === null });
+    };
+  }, []);
+  useEffect(() => {
+    lastShown = id;
+    dialog.current!.querySelector('.drawer-body')!.scrollTop = 0;
+  }, [id]);
+
+  const { newer, older } = neighbours(id);
+  const go = (to: string | undefined): void => {
+    if (to !== undefined) show({ entry: to }, 'replace');
+  };
+  const close = (): void => show({ entry: null });
+
+  return (
+    <dialog
+      ref={dialog}
+      class="drawer"
+      aria-labelledby="detail-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onClick={(event) => {
+        // The backdrop counts as the dialog itself.
+        if (event.target === dialog.current) close();
+      }}
+      onKeyDown={(event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        if (event.key === 'j') go(older);
+        else if (event.key === 'k') go(newer);
+      }}
+    >
+      <div class="drawer-frame">
+        <header class="drawer-head">
+          <div>
+            <p class="drawer-kicker">Audit entry</p>
+            <h2 id="detail-title" tabIndex={-1} autofocus>
+              {'entry' in loaded
+                ? titleOf(loaded.entry)
+                : 'problem' in loaded
+                  ? 'Entry not shown'
+                  : 'Loading…'}
+            </h2>
+          </div>
+          <div class="drawer-tools">
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Newer entry"
+              disabled={newer === undefined}
+              onClick={() => go(newer)}
+            >
+              <ArrowUpIcon />
+            </button>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Older entry"
+              disabled={older === undefined}
+              onClick={() => go(older)}
+            >
+              <ArrowDownIcon />
+            </button>
+            <button type="button" class="icon-button" aria-label="Close" onClick={close}>
+              <CloseIcon />
+            </button>
+          </div>
+        </header>
+        <div class="drawer-body" tabIndex={0} role="region" aria-label="Entry">
+          {'problem' in loaded && <ProblemBox problem={loaded.problem} />}
+          {'entry' in loaded && <Content entry={loaded.entry} />}
+        </div>
+        {'entry' in loaded && <DetailActions entry={loaded.entry} />}
+      </div>
+    </dialog>
+  );
+}
+
+let lastShown = '';
+
+function Content({ entry }: { entry: Entry }) {
+  return (
+    <>
+      <p class="detail-lead">
+        <strong>{entry.modifier.name}</strong> <ActionBadge action={entry.action} />{' '}
+        <span>
+          {humanize(entry.entity.type).toLowerCase()}{' '}
+          <strong>{entry.entity.name ?? entry.entity.id ?? ''}</strong>
+        </span>{' '}
+        <span class="detail-when">
+          {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
+        </span>
+      </p>
+      <FieldTable entry={entry} />
+      <Facts entry={entry} />
+    </>
+  );
+}
+
+type Loaded = { readonly entry: Entry } | { readonly problem: Problem } | { readonly loading: true };
+
+/** The entry from the list where it is there, else from the server. */
+function useEntry(id: string): Loaded {
+  const listed = rows.value.find((entry) => entry.id === id);
+  const [fetched, setFetched] = useState<(Loaded & { readonly id: string }) | null>(null);
+  // Kept when the list drops the row meanwhile.
+  const shown = useRef<Entry | undefined>(undefined);
+  if (listed !== undefined) shown.current = listed;
+  const known = shown.current?.id === id ? shown.current : undefined;
+
+  useEffect(() => {
+    if (known !== undefined) return undefined;
+    const abort = new AbortController();
+    request<Entry>('GET', `entries/${encodeURIComponent(id)}`, { signal: abort.signal })
+      .then((entry) => setFetched({ id, entry }))
+      .catch((error: unknown) => {
+        if (!isAbort(error)) setFetched({ id, problem: problemFrom(error) });
+      });
+    return () => abort.abort();
+  }, [id]);
+
+  if (known !== undefined) return { entry: known };
+  return fetched?.id === id ? fetched : { loading: true };
+}
+
+function neighbours(id: string): { newer: string | undefined; older: string | undefined } {
+  const index = rows.value.findIndex((entry) => entry.id === id);
+  if (index < 0) return { newer: undefined, older: undefined };
+  return { newer: rows.value[index - 1]?.id, older: rows.value[index + 1]?.id };
+}
+
+function titleOf(entry: Entry): string {
+  const name = entry.entity.name ?? entry.entity.id;
+  return `${humanize(entry.action)}: ${humanize(entry.entity.type).toLowerCase()}${name === null ? '' : ` ${name}`}`;
+}

@@ -1,0 +1,154 @@
+import type { Entry } from '../api-types.ts';
+import { ExactNumber, printExact, type Json } from '../exact-json.ts';
+
+/** One side of a field. The four ways of having no text are four different things. */
+export type Cell =
+  | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
+  | { readonly is: 'null' }
+  | { readonly is: 'empty' }
+  /** The source did not send it. */
+  | { readonly is: 'unknown' }
+  /** The row did not exist on this side. */
+  | { readonly is: 'absent' };
+export type ValueType = 'text' | 'number' | 'boolean' | 'json';
+
+export interface Field {
+  readonly column: string;
+  readonly previous: Cell;
+  readonly updated: Cell;
+}
+
+/** A stretch of text that is on both sides, or only on the previous or the updated one. */
+export interface Part {
+  readonly is: 'same' | 'removed' | 'added';
+  readonly text: string;
+}
+
+/** The fields of an entry in the order of the columns, each with its value before and after. */
+export function fieldsOf(entry: Entry): Field[] {
+  const columns = new Set([
+    ...Object.keys(entry.updated ?? {}),
+    ...Object.keys(entry.previous ?? {}),
+    ...(entry.unknown ?? []),
+  ]);
+  return [...columns].map((column) => ({
+    column,
+    previous: cellOf(entry, 'previous', column),
+    updated: cellOf(entry, 'updated', column),
+  }));
+}
+
+/** Text of a value on one line: as PostgreSQL printed it, json compact. */
+export function valueText(value: Json): string {
+  return typeof value === 'string' ? value : printExact(value);
+}
+
+/**
+ * What changed between two texts: by line where either has several, else by word. Texts that have little in common
+ * come back as wholly removed and wholly added: a confetti of matching commas helps nobody.
+ */
+export function diffText(previous: string, updated: string): Part[] {
+  const split = previous.includes('\n') || updated.includes('\n') ? splitLines : splitWords;
+  const parts = diffTokens(split(previous), split(updated));
+  const same = parts.reduce((sum, part) => sum + (part.is === 'same' ? part.text.trim().length : 0), 0);
+  if (split === splitWords && same * 3 < Math.min(previous.length, updated.length)) {
+    return [
+      { is: 'removed', text: previous },
+      { is: 'added', text: updated },
+    ];
+  }
+  return parts;
+}
+
+/** Cells of the table of the longest common subsequence: 4 MB, some milliseconds. */
+const MAX_DIFF_CELLS = 1_000_000;
+
+/** Longest common subsequence between common ends; past MAX_DIFF_CELLS the middle counts as wholly changed. */
+export function diffTokens(previous: readonly string[], updated: readonly string[]): Part[] {
+  let start = 0;
+  while (start < previous.length && start < updated.length && previous[start] === updated[start]) start += 1;
+  let end = 0;
+  while (
+    end < previous.length - start &&
+    end < updated.length - start &&
+    previous[previous.length - 1 - end] === updated[updated.length - 1 - end]
+  )
+    end += 1;
+  const before = previous.slice(start, previous.length - end);
+  const after = updated.slice(start, updated.length - end);
+  const parts: Part[] = [];
+  const push = (is: Part['is'], tokens: readonly string[]): void => {
+    const text = tokens.join('');
+    if (text === '') return;
+    const last = parts.at(-1);
+    if (last?.is === is) parts[parts.length - 1] = { is, text: last.text + text };
+    else parts.push({ is, text });
+  };
+  push('same', previous.slice(0, start));
+  if (before.length * after.length > MAX_DIFF_CELLS) {
+    push('removed', before);
+    push('added', after);
+  } else walkMiddle(before, after, push);
+  push('same', previous.slice(previous.length - end));
+  return parts;
+}
+
+function walkMiddle(
+  before: readonly string[],
+  after: readonly string[],
+  push: (is: Part['is'], tokens: readonly string[]) => void,
+): void {
+  const width = after.length + 1;
+  const lengths = new Int32Array((before.length + 1) * width);
+  for (let i = before.length - 1; i >= 0; i -= 1) {
+    for (let j = after.length - 1; j >= 0; j -= 1) {
+      lengths[i * width + j] =
+        before[i] === after[j]
+          ? lengths[(i + 1) * width + j + 1]! + 1
+          : Math.max(lengths[(i + 1) * width + j]!, lengths[i * width + j + 1]!);
+    }
+  }
+  let i = 0;
+  let j = 0;
+  while (i < before.length && j < after.length) {
+    if (before[i] === after[j]) {
+      push('same', [before[i]!]);
+      i += 1;
+      j += 1;
+    } else if (lengths[(i + 1) * width + j]! >= lengths[i * width + j + 1]!) {
+      push('removed', [before[i]!]);
+      i += 1;
+    } else {
+      push('added', [after[j]!]);
+      j += 1;
+    }
+  }
+  push('removed', before.slice(i));
+  push('added', after.slice(j));
+}
+
+function cellOf(entry: Entry, side: 'previous' | 'updated', column: string): Cell {
+  const values = entry[side];
+  if (values === null) return { is: 'absent' };
+  if (!Object.hasOwn(values, column)) return { is: entry.unknown?.includes(column) ? 'unknown' : 'absent' };
+  const value = values[column]!;
+  if (value === null) return { is: 'null' };
+  if (value === '') return { is: 'empty' };
+  const label = entry.labels?.[side]?.[column];
+  const isTree = typeof value === 'object' && !(value instanceof ExactNumber);
+  return {
+    is: 'value',
+    text: isTree ? printExact(value, 2) : valueText(value),
+    type: isTree ? 'json' : typeOf(value),
+    ...(label === undefined ? {} : { label }),
+  };
+}
+
+function typeOf(value: Json): ValueType {
+  if (typeof value === 'boolean') return 'boolean';
+  return typeof value === 'string' ? 'text' : 'number';
+}
+
+const splitLines = (text: string): string[] => text.split(/(?<=\n)/);
+const splitWords = (text: string): string[] =>
+  text.split(/(\s+|(?<=[^\p{L}\p{N}_])|(?=[^\p{L}\p{N}_]))/u).filter((word) => word !== '');

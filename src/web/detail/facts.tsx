@@ -1,0 +1,71 @@
+import type { ComponentChildren } from 'preact';
+import type { Entry } from '../api-types.ts';
+import { printExact } from '../exact-json.ts';
+import { KindBadge } from '../table/badges.tsx';
+import { dateText, timeText } from '../time/format.ts';
+import { zone } from '../view.ts';
+import { humanize, OPERATION_WORDS, RUNG_WORDS } from '../words.ts';
+
+/** All that is known of an entry besides its values: who, where from, and where in the source's log it stands. */
+export function Facts({ entry }: { entry: Entry }) {
+  const { modifier, entity, transaction } = entry;
+  const isUtc = zone.value === 'UTC';
+  return (
+    <>
+      <h3>Who and when</h3>
+      <dl class="facts">
+        <Fact name="Modified by">
+          {modifier.name} <KindBadge kind={modifier.kind} />
+          {modifier.key !== null && <code>{modifier.key}</code>}
+        </Fact>
+        <Fact name="How it is known">{RUNG_WORDS[modifier.rung].sentence}</Fact>
+        <Fact name="Date of modification">
+          {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
+          {!isUtc && <span class="muted"> = {entry.committedAt}</span>}
+        </Fact>
+        <Fact name="Entity">
+          {humanize(entity.type)} {entity.name ?? ''} {entity.id !== null && <code>{entity.id}</code>}
+        </Fact>
+        {entry.tenant !== null && (
+          <Fact name="Tenant">
+            <code>{entry.tenant}</code>
+          </Fact>
+        )}
+      </dl>
+      <h3>Where it comes from</h3>
+      <dl class="facts">
+        <Fact name="Table">
+          <code>{entry.table}</code>
+        </Fact>
+        <Fact name="Operation">{OPERATION_WORDS[entry.operation]}</Fact>
+        <Fact name="Commit LSN">
+          <code>{transaction.commitLsn}</code>
+        </Fact>
+        <Fact name="Transaction id (xid)">
+          <code>{transaction.xid}</code>
+        </Fact>
+        <Fact name="Place in the transaction (seq)">
+          <code>{transaction.seq}</code>
+        </Fact>
+        <Fact name="Entry id">
+          <code>{entry.id}</code>
+        </Fact>
+      </dl>
+      {entry.context !== null && (
+        <>
+          <h3>Context given by the application</h3>
+          <pre class="context">{printExact(entry.context, 2)}</pre>
+        </>
+      )}
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

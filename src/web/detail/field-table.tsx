@@ -1,0 +1,112 @@
+import type { Entry } from '../api-types.ts';
+import { CellText } from '../table/values-cell.tsx';
+import { diffText, fieldsOf, type Cell, type Field, type Part } from './diff.ts';
+
+const CAPTIONS = {
+  insert: 'All fields of the new row',
+  update: 'Changed fields',
+  delete: 'All fields of the deleted row',
+  truncate: 'Fields',
+} as const;
+
+/** Every field of an entry before and after, with what differs marked by line and word. */
+export function FieldTable({ entry }: { entry: Entry }) {
+  const fields = fieldsOf(entry);
+  if (fields.length === 0) {
+    return (
+      <p class="notice">
+        {entry.operation === 'truncate'
+          ? `All rows of ${entry.table} were removed at once; PostgreSQL does not send them one by one.`
+          : 'No field of this entry is kept.'}
+      </p>
+    );
+  }
+  return (
+    <table class="fields">
+      <caption>{CAPTIONS[entry.operation]}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Column</th>
+          <th scope="col">Previous value</th>
+          <th scope="col">Updated value</th>
+        </tr>
+      </thead>
+      <tbody>
+        {fields.map((field) => (
+          <FieldRow key={field.column} field={field} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function FieldRow({ field }: { field: Field }) {
+  const { previous, updated } = field;
+  const parts =
+    previous.is === 'value' && updated.is === 'value' && isWorthDiffing(previous, updated)
+      ? diffText(previous.text, updated.text)
+      : null;
+  return (
+    <tr>
+      <th scope="row">{field.column}</th>
+      <td class="field-previous">
+        {parts === null ? (
+          <Side cell={previous} other={updated} mark="removed" />
+        ) : (
+          <Marked parts={parts} mark="removed" cell={previous} />
+        )}
+      </td>
+      <td class="field-updated">
+        {parts === null ? (
+          <Side cell={updated} other={previous} mark="added" />
+        ) : (
+          <Marked parts={parts} mark="added" cell={updated} />
+        )}
+      </td>
+    </tr>
+  );
+}
+
+/** A value whole. It is marked where the other side has something else. */
+function Side({ cell, other, mark }: { cell: Cell; other: Cell; mark: 'removed' | 'added' }) {
+  if (cell.is !== 'value') return <CellText cell={cell} maxLength={Infinity} />;
+  const isReplaced = other.is !== 'absent' && other.is !== 'unknown';
+  const content =
+    cell.type === 'json' ? (
+      <pre>{cell.text}</pre>
+    ) : (
+      <span class={`value value-${cell.type}`}>{cell.text}</span>
+    );
+  return (
+    <>
+      {cell.label !== undefined && <span class="value-word">{cell.label}</span>}
+      {isReplaced ? mark === 'removed' ? <del>{content}</del> : <ins>{content}</ins> : content}
+    </>
+  );
+}
+
+/** A value of which only parts differ: those are marked. */
+function Marked({ parts, mark, cell }: { parts: readonly Part[]; mark: 'removed' | 'added'; cell: Cell }) {
+  const content = parts
+    .filter((part) => part.is === 'same' || part.is === mark)
+    .map((part, index) => {
+      if (part.is === 'same') return part.text;
+      return mark === 'removed' ? <del key={index}>{part.text}</del> : <ins key={index}>{part.text}</ins>;
+    });
+  return cell.is === 'value' && (cell.type === 'json' || cell.text.includes('\n')) ? (
+    <pre>{content}</pre>
+  ) : (
+    <span class="value value-text">{content}</span>
+  );
+}
+
+/** Short single values read better whole; words and json are compared by their parts. */
+function isWorthDiffing(previous: Cell & { is: 'value' }, updated: Cell & { is: 'value' }): boolean {
+  if (previous.label !== undefined || updated.label !== undefined) return false;
+  if (previous.type === 'json' && updated.type === 'json') return true;
+  return (
+    previous.type === 'text' &&
+    updated.type === 'text' &&
+    Math.min(previous.text.length, updated.text.length) > 16
+  );
+}

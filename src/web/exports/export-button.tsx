@@ -1,0 +1,39 @@
+import { useState } from 'preact/hooks';
+import { rangeProblem } from '../table/entries.ts';
+import { mayExport } from '../session/session.ts';
+import { DownloadIcon } from '../shell/icons.tsx';
+import { ExportDialog } from './export-dialog.tsx';
+
+/** Opens the export dialog; explains itself to who may not export. */
+export function ExportButton() {
+  const [open, setOpen] = useState(false);
+  const why = !mayExport.value
+    ? 'Your role “viewer” may read but not export. Ask an administrator for the role “exporter”.'
+    : rangeProblem.value !== null
+      ? 'Choose a shorter range first.'
+      : null;
+  return (
+    <div class="export-button">
+      <button
+        type="button"
+        class="primary"
+        // Not `disabled`: the reason must be reachable by keyboard, too.
+        aria-disabled={why !== null}
+        aria-describedby={why === null ? undefined : 'export-why'}
+        aria-haspopup="dialog"
+        onClick={() => {
+          if (why === null) setOpen(true);
+        }}
+      >
+        <DownloadIcon />
+        Export
+      </button>
+      {why !== null && (
+        <span class="tooltip" role="tooltip" id="export-why">
+          {why}
+        </span>
+      )}
+      {open && <ExportDialog onClose={() => setOpen(false)} />}
+    </div>
+  );
+}

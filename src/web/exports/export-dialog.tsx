@@ -1,0 +1,150 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { ExportFormat, Problem } from '../api-types.ts';
+import { problemFrom } from '../api.ts';
+import { rangeText } from '../filters/date-range.tsx';
+import { modifierName, total } from '../filters/facets.ts';
+import { session } from '../session/session.ts';
+import { CloseIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { remember, remembered } from '../storage.ts';
+import { localZone } from '../time/zone.ts';
+import { filterBody } from '../url-state.ts';
+import { show, view, zone } from '../view.ts';
+import { entriesText } from '../words.ts';
+import { createExport } from './exports.ts';
+import { filtersText, FORMAT_WORDS } from './words.ts';
+
+/** Asks for the format and the zone, and for the export. */
+export function ExportDialog({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [format, setFormat] = useState<ExportFormat>(() => formatOf(remembered('format')));
+  const [timezone, setTimezone] = useState(zone.peek());
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [key] = useState(randomKey);
+
+  useEffect(() => {
+    const opener = document.activeElement as HTMLElement | null;
+    const element = dialog.current!;
+    element.showModal();
+    return () => {
+      element.close();
+      opener?.focus();
+    };
+  }, []);
+
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    setProblem(null);
+    try {
+      remember('format', format);
+      // Another wish is another export, not a repetition of the first.
+      await createExport({ format, timezone, key: `${key}.${format}.${timezone.replace(/[^\w]/g, '-')}` });
+      onClose();
+      show({ panel: 'exports' });
+    } catch (error) {
+      setProblem(problemFrom(error));
+      setBusy(false);
+    }
+  };
+
+  const zones = [...new Set(['UTC', localZone(), session.value?.timezone ?? 'UTC', zone.value])];
+  return (
+    <dialog
+      ref={dialog}
+      class="box"
+      aria-labelledby="export-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
+      <form onSubmit={(event) => void submit(event)}>
+        <header class="box-head">
+          <h2 id="export-title">Export entries</h2>
+          <button type="button" class="icon-button" aria-label="Close" onClick={onClose}>
+            <CloseIcon />
+          </button>
+        </header>
+        <dl class="facts">
+          <div>
+            <dt>Range</dt>
+            <dd>
+              {rangeText(view.value.range, zone.value)} <span class="muted">({zone.value})</span>
+            </dd>
+          </div>
+          <div>
+            <dt>Filters</dt>
+            <dd>
+              {filtersText(
+                filterBody(view.value, {}) as Record<string, string>,
+                (value) => modifierName(value).name,
+              )}
+            </dd>
+          </div>
+          {total.value !== null && (
+            <div>
+              <dt>Size</dt>
+              <dd>about {entriesText(total.value)}, as of now</dd>
+            </div>
+          )}
+        </dl>
+        <fieldset class="formats">
+          <legend>Format</legend>
+          {(Object.keys(FORMAT_WORDS) as ExportFormat[]).map((name) => (
+            <label key={name} class="format">
+              <input
+                type="radio"
+                name="format"
+                value={name}
+                checked={format === name}
+                onChange={() => setFormat(name)}
+              />
+              <span>
+                <strong>{FORMAT_WORDS[name].name}</strong>
+                <span class="help">{FORMAT_WORDS[name].help}</span>
+              </span>
+            </label>
+          ))}
+        </fieldset>
+        <label class="field-label" for="export-zone">
+          Time zone of the dates in the file
+        </label>
+        <select
+          id="export-zone"
+          value={timezone}
+          onChange={(event) => setTimezone(event.currentTarget.value)}
+        >
+          {zones.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+        {problem !== null && <ProblemBox problem={problem} />}
+        <footer class="box-foot">
+          <p class="help">The file is made on the server: you may leave the page and come back for it.</p>
+          <button type="button" class="bordered" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" aria-busy={busy}>
+            {busy ? 'Asking…' : 'Start export'}
+          </button>
+        </footer>
+      </form>
+    </dialog>
+  );
+}
+
+function formatOf(name: string | null): ExportFormat {
+  return name === 'csv' || name === 'ndjson' ? name : 'xlsx';
+}
+
+/** Not `randomUUID`, which exists under HTTPS only. */
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
+}

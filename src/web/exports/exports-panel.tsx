@@ -1,0 +1,203 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Export, Problem } from '../api-types.ts';
+import { apiUrl, problemFrom } from '../api.ts';
+import { modifierName } from '../filters/facets.ts';
+import { mayExport } from '../session/session.ts';
+import { CloseIcon, DownloadIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { minuteText } from '../time/format.ts';
+import { show, view, zone } from '../view.ts';
+import { bytesText, countText, entriesText } from '../words.ts';
+import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from './exports.ts';
+import { filtersText, FORMAT_WORDS, STATE_WORDS } from './words.ts';
+
+/** All exports of the reader, in a drawer; what they are comes from the server. */
+export function ExportsPanel() {
+  return view.value.panel === 'exports' && mayExport.value ? <Panel /> : null;
+}
+
+function Panel() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const close = (): void => show({ panel: null });
+
+  useEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    void loadExports();
+    return () => {
+      element.close();
+      document.querySelector<HTMLElement>('[data-exports-button]')?.focus();
+    };
+  }, []);
+
+  const list = exports.value;
+  return (
+    <dialog
+      ref={dialog}
+      class="drawer"
+      aria-labelledby="exports-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) close();
+      }}
+    >
+      <div class="drawer-frame">
+        <header class="drawer-head">
+          <h2 id="exports-title" tabIndex={-1} autofocus>
+            Exports
+          </h2>
+          <div class="drawer-tools">
+            <button type="button" class="icon-button" aria-label="Close" onClick={close}>
+              <CloseIcon />
+            </button>
+          </div>
+        </header>
+        <div class="drawer-body" tabIndex={0} role="region" aria-label="List of exports">
+          {exportsProblem.value !== null && (
+            <ProblemBox problem={exportsProblem.value}>
+              <button type="button" class="bordered" onClick={() => void loadExports()}>
+                Try again
+              </button>
+            </ProblemBox>
+          )}
+          {list === null ? (
+            exportsProblem.value === null && <p class="muted">Loading…</p>
+          ) : list.length === 0 ? (
+            <p class="empty-note">
+              No exports yet. “Export” above the list makes a file of the entries that you see there.
+            </p>
+          ) : (
+            <ul class="exports">
+              {list.map((item) => (
+                <ExportItem key={item.id} item={item} />
+              ))}
+            </ul>
+          )}
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+function ExportItem({ item }: { item: Export }) {
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const open = isUnfinished(item);
+  return (
+    <li class={`export export-${item.state}`}>
+      <div class="export-head">
+        <span class="export-format">{FORMAT_WORDS[item.format].name}</span>
+        <h3>
+          {minuteText(item.range.from, zone.value)} – {minuteText(item.range.to, zone.value)}
+        </h3>
+        <span class={`export-state state-${item.state}`}>{STATE_WORDS[item.state]}</span>
+      </div>
+      <p class="export-filters">{filtersText(item.filters, (value) => modifierName(value).name)}</p>
+      {open && <Progress item={item} />}
+      {item.state === 'failed' && (
+        <ProblemBox
+          problem={item.error ?? { title: 'The export failed', remedy: 'Delete it and ask for it again.' }}
+        />
+      )}
+      {problem !== null && <ProblemBox problem={problem} />}
+      <p class="export-facts">
+        {sizeText(item)}By {item.requestedBy}, {minuteText(item.createdAt, zone.value)}
+        {item.state === 'ready' && item.expiresAt != null && (
+          <>, kept until {minuteText(item.expiresAt, zone.value)}</>
+        )}
+      </p>
+      <div class="export-actions">
+        {item.state === 'ready' && item.file !== null && (
+          <a
+            role="button"
+            class="primary"
+            href={apiUrl(`exports/${encodeURIComponent(item.id)}/file`)}
+            download={item.file.name}
+            aria-label={`Download ${item.file.name}`}
+          >
+            <DownloadIcon />
+            Download
+          </a>
+        )}
+        <Remove item={item} onProblem={setProblem} />
+      </div>
+    </li>
+  );
+}
+
+function Progress({ item }: { item: Export }) {
+  const { done, total } = item.progress;
+  const isCounted = total !== null && total > 0;
+  return (
+    <div class="export-progress">
+      <progress aria-label="Progress of the export" {...(isCounted ? { max: total, value: done } : {})} />
+      <span>
+        {item.state === 'queued'
+          ? 'Waiting for a worker'
+          : isCounted
+            ? `${countText(done)} of ${entriesText(total)}`
+            : entriesText(done)}
+      </span>
+    </div>
+  );
+}
+
+/** Deleting asks once more, in place. */
+function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Problem | null) => void }) {
+  const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const group = useRef<HTMLSpanElement>(null);
+  const verb = isUnfinished(item) ? 'Cancel' : 'Delete';
+
+  useEffect(() => {
+    if (asking) group.current!.querySelector('button')!.focus();
+  }, [asking]);
+
+  const remove = async (): Promise<void> => {
+    setBusy(true);
+    onProblem(null);
+    const dialog = group.current!.closest('dialog')!;
+    try {
+      await removeExport(item);
+      // The item is gone, and the focus with it: back to the heading of the list.
+      dialog.querySelector<HTMLElement>('h2')!.focus();
+    } catch (error) {
+      onProblem(problemFrom(error));
+      setBusy(false);
+      setAsking(false);
+    }
+  };
+
+  if (!asking) {
+    return (
+      <button type="button" class="quiet" onClick={() => setAsking(true)}>
+        {verb}
+        <span class="visually-hidden"> this export</span>
+      </button>
+    );
+  }
+  return (
+    <span class="confirm" ref={group} role="group" aria-label={`${verb} this export?`}>
+      <span>
+        {isUnfinished(item)
+          ? 'Stop this export?'
+          : item.file === null
+            ? 'Delete it?'
+            : 'Delete the file for good?'}
+      </span>
+      <button type="button" class="danger" aria-busy={busy} onClick={() => void remove()}>
+        {verb === 'Cancel' ? 'Stop it' : 'Delete it'}
+      </button>
+      <button type="button" class="bordered" onClick={() => setAsking(false)}>
+        Keep it
+      </button>
+    </span>
+  );
+}
+
+function sizeText(item: Export): string {
+  if (item.state !== 'ready' || item.file === null) return '';
+  return `${entriesText(item.progress.done)}, ${bytesText(item.file.bytes)}. `;
+}

@@ -1,0 +1,87 @@
+import { CloseIcon } from '../shell/icons.tsx';
+import { DEFAULT_RANGE } from '../time/ranges.ts';
+import { isFiltered, type ListFilter, type View } from '../url-state.ts';
+import { clearFilters, show, view, zone } from '../view.ts';
+import { humanize } from '../words.ts';
+import { rangeText } from './date-range.tsx';
+import { modifierName } from './facets.ts';
+
+interface Chip {
+  readonly key: string;
+  readonly label: string;
+  readonly value: string;
+  readonly without: Partial<View>;
+}
+
+/** Every filter that is set, each to be taken away by itself, and all at once. */
+export function Chips() {
+  const current = view.value;
+  const chips = chipsOf(current);
+  if (chips.length === 0) return null;
+  return (
+    <div class="chips">
+      <ul aria-label="Active filters">
+        {chips.map((chip) => (
+          <li key={chip.key}>
+            <button
+              type="button"
+              class="chip"
+              aria-label={`Remove filter ${chip.label}: ${chip.value}`}
+              onClick={(event) => {
+                const list = event.currentTarget.closest('.filters');
+                show(chip.without);
+                list?.querySelector<HTMLElement>('.field-button')?.focus();
+              }}
+            >
+              <span class="chip-label">{chip.label}</span> {chip.value}
+              <CloseIcon />
+            </button>
+          </li>
+        ))}
+      </ul>
+      <button
+        type="button"
+        class="quiet"
+        onClick={(event) => {
+          const list = event.currentTarget.closest('.filters');
+          clearFilters();
+          list?.querySelector<HTMLElement>('.field-button')?.focus();
+        }}
+      >
+        Clear all
+      </button>
+    </div>
+  );
+}
+
+function chipsOf(current: View): readonly Chip[] {
+  const list = (filter: ListFilter, label: string, text: (value: string) => string): Chip[] =>
+    current[filter].map((value) => ({
+      key: `${filter}:${value}`,
+      label,
+      value: text(value),
+      without: { [filter]: current[filter].filter((other) => other !== value) },
+    }));
+  const text = (filter: 'entity' | 'tenant' | 'q', label: string): Chip[] =>
+    current[filter] === '' ? [] : [{ key: filter, label, value: current[filter], without: { [filter]: '' } }];
+  const isOtherRange =
+    current.range.kind !== DEFAULT_RANGE && (isFiltered(current) || current.range.kind === 'custom');
+  return [
+    ...(isOtherRange
+      ? [
+          {
+            key: 'range',
+            label: 'Date',
+            value: rangeText(current.range, zone.value),
+            without: { range: { kind: DEFAULT_RANGE } } as const,
+          },
+        ]
+      : []),
+    ...list('modifiers', 'Modified by', (key) => modifierName(key).name),
+    ...list('actions', 'Action', humanize),
+    ...list('entityTypes', 'Type', humanize),
+    ...text('entity', 'Entity id'),
+    ...text('tenant', 'Tenant'),
+    ...text('q', 'Text'),
+  ];
+}

@@ -1,0 +1,126 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { session } from '../session/session.ts';
+import { CalendarIcon } from '../shell/icons.tsx';
+import { inputInstant, inputText, isoText, lengthText, minuteText } from '../time/format.ts';
+import { checkRange, QUICK_WORDS, quickRanges, resolveRange, type Range } from '../time/ranges.ts';
+import { show, view, zone } from '../view.ts';
+import { Popover } from './popover.tsx';
+
+/** A range in words, in a zone. */
+export function rangeText(range: Range, zoneName: string): string {
+  if (range.kind !== 'custom') return QUICK_WORDS[range.kind];
+  const from = range.from === null ? null : minuteText(range.from, zoneName);
+  const to = range.to === null ? null : minuteText(range.to, zoneName);
+  if (from === null) return `Until ${to ?? 'now'}`;
+  return to === null ? `Since ${from}` : `${from} – ${to}`;
+}
+
+/** The range filter: quick ranges, and two ends to be typed in the shown zone. */
+export function DateRange() {
+  const [open, setOpen] = useState(false);
+  const { range } = view.value;
+  return (
+    <Popover
+      label="Date of modification"
+      value={rangeText(range, zone.value)}
+      isSet={range.kind === 'custom'}
+      icon={<CalendarIcon />}
+      open={open}
+      onToggle={setOpen}
+      panelLabel="Choose a date range"
+    >
+      <RangePanel onDone={() => setOpen(false)} />
+    </Popover>
+  );
+}
+
+function RangePanel({ onDone }: { onDone: () => void }) {
+  const root = useRef<HTMLDivElement>(null);
+  const maxRangeDays = session.value?.maxRangeDays ?? 7;
+  const { range } = view.value;
+  const [draft, setDraft] = useState(() => draftOf(range, maxRangeDays));
+  const custom: Range = {
+    kind: 'custom',
+    from: inputInstant(draft.from, zone.value),
+    to: inputInstant(draft.to, zone.value),
+  };
+  const isEmpty = custom.from === null && custom.to === null;
+  const problem = isEmpty ? null : checkRange(custom, { now: Date.now(), maxRangeDays });
+
+  useEffect(() => {
+    root.current!.querySelector<HTMLElement>('[aria-pressed="true"], input')?.focus();
+  }, []);
+
+  const choose = (chosen: Range): void => {
+    show({ range: chosen });
+    // Back to the button that opened the panel, or the focus would be lost with the panel.
+    root.current!.closest('.popover')!.querySelector<HTMLElement>('.field-button')!.focus();
+    onDone();
+  };
+
+  return (
+    <div class="range-panel" ref={root}>
+      <div class="range-quick" role="group" aria-label="Quick ranges">
+        {quickRanges(maxRangeDays).map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            class="quiet"
+            aria-pressed={range.kind === kind}
+            onClick={() => choose({ kind })}
+          >
+            {QUICK_WORDS[kind]}
+          </button>
+        ))}
+      </div>
+      <form
+        class="range-custom"
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!isEmpty && problem === null) choose(custom);
+        }}
+      >
+        {(['from', 'to'] as const).map((end) => (
+          <label key={end}>
+            {end === 'from' ? 'From' : 'To (not included)'}
+            <input
+              type="datetime-local"
+              step="1"
+              value={draft[end]}
+              aria-describedby="range-note"
+              aria-invalid={problem !== null || undefined}
+              onInput={(event) => setDraft({ ...draft, [end]: event.currentTarget.value })}
+            />
+          </label>
+        ))}
+        <div id="range-note" class={problem === null ? 'help' : 'field-error'} aria-live="polite">
+          {problem === null
+            ? `At most ${lengthText(maxRangeDays * 86_400_000)}. Times in ${zone.value}. Leave “To” empty for “until now”.`
+            : problem.text}
+        </div>
+        <div class="range-actions">
+          {problem?.fixes.map((fix) => (
+            <button key={fix.text} type="button" class="quiet bordered" onClick={() => choose(fix.range)}>
+              {fix.text}
+            </button>
+          ))}
+          <button type="submit" class="primary" disabled={isEmpty || problem !== null}>
+            Apply
+          </button>
+        </div>
+      </form>
+    </div>
+  );
+}
+
+/** The typed ends begin with the range that is shown. */
+function draftOf(range: Range, maxRangeDays: number): { from: string; to: string } {
+  const ends = resolveRange(range, { now: Date.now(), zone: zone.peek(), maxRangeDays });
+  const from =
+    ends.from ?? (ends.to === undefined ? isoText(Date.now() - maxRangeDays * 86_400_000) : undefined);
+  return {
+    from: from === undefined ? '' : inputText(from, zone.peek()),
+    to: ends.to === undefined ? '' : inputText(ends.to, zone.peek()),
+  };
+}

@@ -1,0 +1,93 @@
+import { computed, effect, signal } from '@preact/signals';
+import type { Facet, Facets, Kind } from '../api-types.ts';
+import { isAbort, problemFrom, request } from '../api.ts';
+import type { Problem } from '../api-types.ts';
+import { currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
+import type { ListFilter } from '../url-state.ts';
+import { view } from '../view.ts';
+
+/** Counts for the view as it is; null until they are there. */
+export const facets = signal<Facets | null>(null);
+
+/** Number of entries in the view, as of the last count; null when unknown. */
+export const total = computed(() => {
+  const counted = facets.value;
+  // Every entry has one action, one type and one modifier, so each dimension adds up to the total; but one that is
+  // itself narrowed is counted without its own filter.
+  const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
+    (filter) => view.value[filter].length === 0,
+  );
+  return counted === null || open === undefined
+    ? null
+    : counted[open].reduce((sum, { count }) => sum + count, 0);
+});
+
+const names = signal<ReadonlyMap<string, { readonly name: string; readonly kind: Kind | undefined }>>(
+  new Map(),
+);
+
+/** Name and kind of a modifier as far as the page has met it; its key otherwise. */
+export function modifierName(key: string): { readonly name: string; readonly kind: Kind | undefined } {
+  if (key === 'unattributed') return { name: 'Unattributed', kind: 'system' };
+  const known = names.value.get(key);
+  if (known !== undefined) return known;
+  const row = rows.value.find((entry) => entry.modifier.key === key);
+  return row === undefined
+    ? { name: key, kind: undefined }
+    : { name: row.modifier.name, kind: row.modifier.kind };
+}
+
+/** Counts anew whenever the question changed. */
+export function followFacets(): void {
+  let abort = new AbortController();
+  effect(() => {
+    const asked = question.value;
+    abort.abort();
+    if (asked === null || rangeProblem.peek() !== null) return;
+    abort = new AbortController();
+    facets.value = null;
+    request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
+      .then((counted) => {
+        facets.value = counted;
+        learn(counted);
+      })
+      .catch((error: unknown) => {
+        // The list shows the problem; a view without counts is usable.
+        if (!isAbort(error)) facets.value = null;
+      });
+  });
+}
+
+/** What one filter can be set to: the options of its list, which the server counts under all the other filters. */
+export async function optionsOf(
+  filter: ListFilter,
+  signal: AbortSignal,
+): Promise<readonly Facet[] | Problem> {
+  try {
+    const counted = await request<Facets>('GET', 'facets', { query: currentQuery(), signal });
+    learn(counted);
+    return withChosen(counted[filter], filter);
+  } catch (error) {
+    if (isAbort(error)) return [];
+    return problemFrom(error);
+  }
+}
+
+/** What is chosen stays in the list, also where nothing matches it any more. */
+function withChosen(options: readonly Facet[], filter: ListFilter): readonly Facet[] {
+  const there = new Set(options.map((option) => option.value));
+  const missing = view.peek()[filter].filter((value) => !there.has(value));
+  return [
+    ...options,
+    ...missing.map((value) => {
+      const { name, kind } = filter === 'modifiers' ? modifierName(value) : { name: value, kind: undefined };
+      return { value, name, count: 0, ...(kind === undefined ? {} : { kind }) };
+    }),
+  ];
+}
+
+function learn(counted: Facets): void {
+  const next = new Map(names.peek());
+  for (const { value, name, kind } of counted.modifiers) next.set(value, { name, kind });
+  names.value = next;
+}

@@ -1,0 +1,59 @@
+import { SearchIcon } from '../shell/icons.tsx';
+import { show, view } from '../view.ts';
+import { Chips } from './chips.tsx';
+import { DateRange } from './date-range.tsx';
+import { facets } from './facets.ts';
+import { MultiSelect } from './multi-select.tsx';
+import { TextFilter } from './text-filter.tsx';
+
+/** All filters of the view. */
+export function FilterBar() {
+  return (
+    <section class="filters" aria-label="Filters" role="search">
+      <div class="filter-fields">
+        <DateRange />
+        <MultiSelect filter="modifiers" label="Modified by" any="Anyone" searchLabel="Search modifiers" />
+        <MultiSelect
+          filter="actions"
+          label="Action category"
+          any="Any action"
+          searchLabel="Search action categories"
+        />
+        <MultiSelect
+          filter="entityTypes"
+          label="Entity type"
+          any="Any type"
+          searchLabel="Search entity types"
+        />
+        <TenantFilter />
+        <TextFilter filter="entity" label="Entity id" placeholder="Exact id" />
+        <TextFilter filter="q" label="Search" placeholder="Name, id or value" icon={<SearchIcon />} />
+      </div>
+      <Chips />
+    </section>
+  );
+}
+
+/** Only where there are several tenants to choose from. */
+function TenantFilter() {
+  const chosen = view.value.tenant;
+  const tenants = facets.value?.tenants ?? [];
+  if (chosen === '' && tenants.length < 2) return null;
+  const isListed = chosen === '' || tenants.some(({ value }) => value === chosen);
+  return (
+    <div class="tenant-filter">
+      <label class="field-label" for="tenant">
+        Tenant
+      </label>
+      <select id="tenant" value={chosen} onChange={(event) => show({ tenant: event.currentTarget.value })}>
+        <option value="">All tenants</option>
+        {tenants.map(({ value, name }) => (
+          <option key={value} value={value}>
+            {name}
+          </option>
+        ))}
+        {!isListed && <option value={chosen}>{chosen}</option>}
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,171 @@
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import type { Facet, Problem } from '../api-types.ts';
+import { CheckIcon, SearchIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { KindBadge } from '../table/badges.tsx';
+import type { ListFilter } from '../url-state.ts';
+import { show, view } from '../view.ts';
+import { countText, humanize } from '../words.ts';
+import { modifierName, optionsOf } from './facets.ts';
+import { matchOptions, optionText } from './match.ts';
+import { Popover } from './popover.tsx';
+
+export interface MultiSelectProps {
+  readonly filter: ListFilter;
+  readonly label: string;
+  /** What it says when nothing is chosen. */
+  readonly any: string;
+  readonly searchLabel: string;
+}
+
+/** A filter of several values: a button that says what is chosen, and a list with search below it. */
+export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProps) {
+  const [open, setOpen] = useState(false);
+  const chosen = view.value[filter];
+  const first = chosen[0];
+  const firstText =
+    first === undefined ? any : filter === 'modifiers' ? modifierName(first).name : humanize(first);
+  return (
+    <Popover
+      label={label}
+      value={chosen.length > 1 ? `${firstText} +${chosen.length - 1}` : firstText}
+      isSet={chosen.length > 0}
+      open={open}
+      onToggle={setOpen}
+    >
+      <OptionList filter={filter} label={label} searchLabel={searchLabel} />
+    </Popover>
+  );
+}
+
+/**
+ * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus stays in
+ * the search; the active option is told by aria-activedescendant.
+ */
+function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'>) {
+  const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const [options, setOptions] = useState<readonly Facet[] | Problem | null>(null);
+  const [search, setSearch] = useState('');
+  const [active, setActive] = useState(0);
+  const chosen = view.value[filter];
+  const isVocabulary = filter !== 'modifiers';
+
+  useEffect(() => {
+    const abort = new AbortController();
+    input.current!.focus();
+    void optionsOf(filter, abort.signal).then((loaded) => {
+      if (!abort.signal.aborted) setOptions(loaded);
+    });
+    return () => abort.abort();
+  }, []);
+
+  const shown = options !== null && isList(options) ? matchOptions(options, search, isVocabulary) : [];
+  const current = Math.min(active, shown.length - 1);
+
+  useEffect(() => {
+    list.current?.children[current]?.scrollIntoView({ block: 'nearest' });
+  }, [current]);
+
+  const toggle = (option: Facet): void => {
+    const rest = chosen.filter((value) => value !== option.value);
+    show({ [filter]: rest.length === chosen.length ? [...chosen, option.value] : rest });
+  };
+
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const moves: Partial<Record<string, number>> = {
+      ArrowDown: current + 1 >= shown.length ? 0 : current + 1,
+      ArrowUp: current <= 0 ? shown.length - 1 : current - 1,
+      PageDown: Math.min(current + 8, shown.length - 1),
+      PageUp: Math.max(current - 8, 0),
+    };
+    const next = moves[event.key];
+    if (next !== undefined) setActive(next);
+    else if (event.key === 'Enter' && shown[current] !== undefined) toggle(shown[current]);
+    else return;
+    event.preventDefault();
+  };
+
+  return (
+    <>
+      <div class="option-search">
+        <SearchIcon />
+        <input
+          ref={input}
+          type="text"
+          role="combobox"
+          aria-label={searchLabel}
+          aria-expanded="true"
+          aria-controls={`${id}-list`}
+          aria-autocomplete="list"
+          aria-activedescendant={shown[current] === undefined ? undefined : `${id}-${current}`}
+          placeholder="Search"
+          autocomplete="off"
+          spellcheck={false}
+          value={search}
+          onInput={(event) => {
+            setSearch(event.currentTarget.value);
+            setActive(0);
+          }}
+          onKeyDown={onKeyDown}
+        />
+      </div>
+      {options !== null && !isList(options) && <ProblemBox problem={options} />}
+      <ul
+        id={`${id}-list`}
+        ref={list}
+        class="options"
+        role="listbox"
+        aria-multiselectable="true"
+        aria-label={label}
+      >
+        {shown.map((option, index) => {
+          const isChosen = chosen.includes(option.value);
+          return (
+            <li
+              key={option.value}
+              id={`${id}-${index}`}
+              role="option"
+              aria-selected={isChosen}
+              class={`option${index === current ? ' is-active' : ''}`}
+              onPointerDown={(event) => event.preventDefault()}
+              onClick={() => {
+                setActive(index);
+                toggle(option);
+              }}
+            >
+              <span class="option-check">{isChosen && <CheckIcon />}</span>
+              <span class="option-text">{optionText(option, isVocabulary)}</span>
+              {option.kind !== undefined && <KindBadge kind={option.kind} />}
+              <span class="option-count">
+                {countText(option.count)}
+                <span class="visually-hidden"> entries</span>
+              </span>
+            </li>
+          );
+        })}
+      </ul>
+      <p class="options-note" role="status">
+        {noteOf(options, shown.length, search)}
+      </p>
+      {chosen.length > 0 && (
+        <button
+          type="button"
+          class="quiet options-clear"
+          onClick={() => (show({ [filter]: [] }), input.current!.focus())}
+        >
+          Clear {chosen.length} selected
+        </button>
+      )}
+    </>
+  );
+}
+
+function noteOf(options: readonly Facet[] | Problem | null, shown: number, search: string): string {
+  if (options === null) return 'Loading…';
+  if (!isList(options) || shown > 0) return '';
+  return search === '' ? 'Nothing happened in this range.' : `Nothing matches “${search}”.`;
+}
+
+const isList = (options: readonly Facet[] | Problem): options is readonly Facet[] => Array.isArray(options);

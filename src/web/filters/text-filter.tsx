@@ -1,0 +1,74 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { show, view } from '../view.ts';
+
+export interface TextFilterProps {
+  readonly filter: 'q' | 'entity';
+  readonly label: string;
+  readonly placeholder: string;
+  readonly icon?: ComponentChildren;
+}
+
+const DEBOUNCE_MS = 350;
+
+/** A filter that is typed. It takes effect when the typing rests, or with Enter; Esc empties it. */
+export function TextFilter({ filter, label, placeholder, icon }: TextFilterProps) {
+  const id = useId();
+  const applied = view.value[filter];
+  const [text, setText] = useState(applied);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  /** A typed word is one step for Back, however many pauses it was typed with. */
+  const stepped = useRef(false);
+
+  useEffect(() => {
+    // Changed from elsewhere: a chip, Back, a link. What is being typed is not overwritten by its own echo.
+    if (applied !== text.trim()) setText(applied);
+    clearTimeout(timer.current);
+  }, [applied]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+
+  const apply = (value: string): void => {
+    clearTimeout(timer.current);
+    if (value.trim() === view.peek()[filter]) return;
+    show({ [filter]: value.trim() }, stepped.current ? 'replace' : 'push');
+    stepped.current = true;
+  };
+
+  return (
+    <div class={`text-filter text-filter-${filter}`}>
+      <label class="field-label" for={id}>
+        {label}
+      </label>
+      <div class="text-input">
+        {icon}
+        <input
+          id={id}
+          type="text"
+          inputMode="search"
+          enterkeyhint="search"
+          autocomplete="off"
+          spellcheck={false}
+          maxLength={500}
+          placeholder={placeholder}
+          value={text}
+          data-search={filter === 'q' ? '' : undefined}
+          onFocus={() => (stepped.current = false)}
+          onInput={(event) => {
+            const { value } = event.currentTarget;
+            setText(value);
+            clearTimeout(timer.current);
+            timer.current = setTimeout(() => apply(value), DEBOUNCE_MS);
+          }}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') apply(event.currentTarget.value);
+            else if (event.key === 'Escape' && text !== '') {
+              event.preventDefault();
+              setText('');
+              apply('');
+            }
+          }}
+        />
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,124 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { mayExport } from '../session/session.ts';
+import { remember, remembered } from '../storage.ts';
+import { showWaiting } from '../table/live.ts';
+import { isOnRow, moveRow } from '../table/row-keys.ts';
+import { show } from '../view.ts';
+import { CloseIcon } from './icons.tsx';
+
+export const shortcutsOpen = signal(false);
+/** Single keys can be turned off, for those who speak to their computer (WCAG 2.1.4). */
+const enabled = signal(remembered('shortcuts') !== 'off');
+
+const SHORTCUTS = [
+  [['/'], 'Search'],
+  [['j', '↓'], 'Next entry'],
+  [['k', '↑'], 'Previous entry'],
+  [['Enter'], 'Open the entry'],
+  [['n'], 'Show new entries'],
+  [['x'], 'Open the exports'],
+  [['Esc'], 'Close what is open'],
+  [['?'], 'These shortcuts'],
+] as const;
+
+/** Listens to the keys of the whole page. */
+export function followKeys(): void {
+  addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const target = event.target instanceof Element ? event.target : null;
+    if (target?.closest('input, select, textarea, dialog, .popover-panel')) return;
+    if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+      // Elsewhere the arrows scroll, as they do on every page.
+      if (isOnRow() && moveRow(event.key === 'ArrowDown' ? 1 : -1)) event.preventDefault();
+      return;
+    }
+    if (enabled.peek() && act(event.key)) event.preventDefault();
+  });
+}
+
+function act(key: string): boolean {
+  switch (key) {
+    case '/':
+      document.querySelector<HTMLInputElement>('[data-search]')?.select();
+      return true;
+    case 'j':
+      return moveRow(1);
+    case 'k':
+      return moveRow(-1);
+    case 'n':
+      showWaiting();
+      scrollTo({ top: 0 });
+      return true;
+    case 'x':
+      if (mayExport.peek()) show({ panel: 'exports' });
+      return true;
+    case '?':
+      shortcutsOpen.value = true;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The list of shortcuts, and the switch for them. */
+export function Shortcuts() {
+  return shortcutsOpen.value ? <ShortcutsDialog /> : null;
+}
+
+function ShortcutsDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const close = (): void => void (shortcutsOpen.value = false);
+  useEffect(() => {
+    const opener = document.activeElement as HTMLElement | null;
+    const element = dialog.current!;
+    element.showModal();
+    return () => {
+      element.close();
+      opener?.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class="box"
+      aria-labelledby="shortcuts-title"
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+    >
+      <header class="box-head">
+        <h2 id="shortcuts-title" tabIndex={-1} autofocus>
+          Keyboard shortcuts
+        </h2>
+        <button type="button" class="icon-button" aria-label="Close" onClick={close}>
+          <CloseIcon />
+        </button>
+      </header>
+      <dl class="shortcuts">
+        {SHORTCUTS.map(([keys, what]) => (
+          <div key={what}>
+            <dt>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <label class="switch">
+        <input
+          type="checkbox"
+          checked={enabled.value}
+          onChange={(event) => {
+            enabled.value = event.currentTarget.checked;
+            remember('shortcuts', enabled.value ? null : 'off');
+          }}
+        />
+        Single-key shortcuts
+      </label>
+    </dialog>
+  );
+}

@@ -1,0 +1,151 @@
+import { isFiltered } from '../url-state.ts';
+import { clearFilters, show, view, zone } from '../view.ts';
+import { rangeText } from '../filters/date-range.tsx';
+import { InboxIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { isOpenEnded } from '../time/ranges.ts';
+import { entriesText } from '../words.ts';
+import {
+  droppedAbove,
+  hasMore,
+  listState,
+  loadingMore,
+  loadMore,
+  moreProblem,
+  rangeProblem,
+  reload,
+  rows,
+} from './entries.ts';
+import { fresh } from './live.ts';
+import { Row } from './row.tsx';
+
+const COLUMNS = [
+  ['date', 'Date of modification'],
+  ['modifier', 'Modified by'],
+  ['action', 'Action category'],
+  ['type', 'Entity type'],
+  ['entity', 'Entity name'],
+  ['previous', 'Previous value'],
+  ['updated', 'Updated value'],
+] as const;
+
+/** The list of the view in whichever state it is. */
+export function EntriesTable() {
+  const problem = rangeProblem.value;
+  const state = listState.value;
+  if (problem !== null) {
+    return (
+      <ProblemBox problem={{ title: 'This range cannot be shown', detail: problem.text }}>
+        {problem.fixes.map((fix) => (
+          <button key={fix.text} type="button" class="bordered" onClick={() => show({ range: fix.range })}>
+            {fix.text}: {rangeText(fix.range, zone.value)}
+          </button>
+        ))}
+      </ProblemBox>
+    );
+  }
+  if (state.is === 'failed') {
+    return (
+      <ProblemBox problem={state.problem}>
+        <button type="button" class="bordered" onClick={() => void reload()}>
+          Try again
+        </button>
+      </ProblemBox>
+    );
+  }
+  if (state.is === 'ready' && rows.value.length === 0) return <Empty />;
+  return (
+    <>
+      {droppedAbove.value && (
+        <p class="list-note">
+          Newer entries were left out to keep the page light.{' '}
+          <button type="button" class="bordered" onClick={() => (void reload(), scrollTo({ top: 0 }))}>
+            Back to the newest
+          </button>
+        </p>
+      )}
+      <table role="table" class="entries" aria-busy={state.is === 'loading'} aria-rowcount={-1}>
+        <caption class="visually-hidden">
+          Audit entries, newest first: {rangeText(view.value.range, zone.value)}, times in {zone.value}
+        </caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            {COLUMNS.map(([name, title]) => (
+              <th key={name} role="columnheader" scope="col" class={`head-${name}`}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody role="rowgroup" class={state.is === 'loading' ? 'is-loading' : undefined}>
+          {state.is === 'loading' && rows.value.length === 0
+            ? Array.from({ length: 12 }, (_, index) => <SkeletonRow key={index} />)
+            : rows.value.map((entry) => (
+                <Row key={entry.id} entry={entry} zoneName={zone.value} isFresh={fresh.value.has(entry.id)} />
+              ))}
+        </tbody>
+      </table>
+      <More />
+    </>
+  );
+}
+
+function SkeletonRow() {
+  return (
+    <tr role="row" class="skeleton" aria-hidden="true">
+      {COLUMNS.map(([name]) => (
+        <td key={name} role="cell">
+          <span />
+        </td>
+      ))}
+    </tr>
+  );
+}
+
+function More() {
+  if (moreProblem.value !== null) {
+    return (
+      <ProblemBox problem={moreProblem.value}>
+        <button type="button" class="bordered" onClick={() => void loadMore()}>
+          Try again
+        </button>
+      </ProblemBox>
+    );
+  }
+  if (rows.value.length === 0) return null;
+  if (!hasMore.value) return <p class="list-end">{entriesText(rows.value.length)} shown: that is all.</p>;
+  return (
+    <div class="list-more">
+      <button type="button" class="bordered" aria-busy={loadingMore.value} onClick={() => void loadMore()}>
+        {loadingMore.value ? 'Loading…' : 'Load more'}
+      </button>
+    </div>
+  );
+}
+
+function Empty() {
+  const current = view.value;
+  const filtered = isFiltered(current);
+  return (
+    <div class="empty">
+      <InboxIcon />
+      <h2>{filtered ? 'No entry matches these filters' : 'Nothing was changed in this range'}</h2>
+      <p>
+        {rangeText(current.range, zone.value)}, {zone.value}.
+        {isOpenEnded(current.range) && ' New entries appear here by themselves.'}
+      </p>
+      <p class="empty-actions">
+        {filtered && (
+          <button type="button" class="bordered" onClick={clearFilters}>
+            Clear all filters
+          </button>
+        )}
+        {current.range.kind !== 'last-7-days' && (
+          <button type="button" class="bordered" onClick={() => show({ range: { kind: 'last-7-days' } })}>
+            Look at the last 7 days
+          </button>
+        )}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,158 @@
+import { effect, signal } from '@preact/signals';
+import type { Entry, Problem } from '../api-types.ts';
+import { parseExact } from '../exact-json.ts';
+import { openLive, type ConnectionState } from '../live-connection.ts';
+import { announce } from '../shell/announcer.tsx';
+import { isOpenEnded } from '../time/ranges.ts';
+import { filterQuery } from '../url-state.ts';
+import { view } from '../view.ts';
+import { entriesText } from '../words.ts';
+import { addOnTop, catchUp, droppedAbove, onList, reload } from './entries.ts';
+
+/** `off`: the range has an end, so nothing new can fall into it. */
+export type LiveState = ConnectionState | 'off' | 'refused';
+
+export const liveState = signal<LiveState>('off');
+export const liveProblem = signal<Problem | null>(null);
+/** The reader stopped the list from moving; what arrives is counted. */
+export const paused = signal(false);
+/** Entries that arrived and wait for the reader, newest first. */
+export const waiting = signal<readonly Entry[]>([]);
+/** More arrived than is kept: showing them means to load the newest page. */
+export const waitingOverflow = signal(false);
+/** Ids of the rows that were added last, to be highlighted for a moment. */
+export const fresh = signal<ReadonlySet<string>>(new Set());
+
+/** Arrivals are shown together this often at most: a burst must not become a flicker. */
+const FLUSH_MS = 200;
+const MAX_WAITING = 500;
+const HIGHLIGHT_MS = 2_500;
+const ANNOUNCE_MS = 10_000;
+/** A tab that nobody looks at gives its connection back (browsers have six for each server). */
+const HIDDEN_MS = 30_000;
+const TOP_PX = 120;
+
+let stop: () => void = () => {};
+let newest: string | undefined;
+let buffer: Entry[] = [];
+let flushTimer: ReturnType<typeof setTimeout> | undefined;
+let highlightTimer: ReturnType<typeof setTimeout> | undefined;
+let announceTimer: ReturnType<typeof setTimeout> | undefined;
+let unannounced = 0;
+
+/** Connects the live feed to the list; once, at the start of the page. */
+export function followList(): void {
+  onList({ reset: disconnect, loaded: connect });
+  effect(() => {
+    // Back at the top or no longer paused: what waited is shown.
+    if (!paused.value && waiting.peek().length > 0 && isAtTop()) showWaiting();
+  });
+  addEventListener('scroll', () => {
+    if (!paused.peek() && waiting.peek().length > 0 && scrollY < 8 && !droppedAbove.peek()) showWaiting();
+  });
+  let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  let isAway = false;
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hiddenTimer);
+    if (document.hidden) {
+      hiddenTimer = setTimeout(() => {
+        isAway = true;
+        stop();
+      }, HIDDEN_MS);
+    } else if (isAway) {
+      isAway = false;
+      if (liveState.peek() !== 'off' && liveState.peek() !== 'refused') connect(newest);
+    }
+  });
+}
+
+/** Puts what waits on top of the list. */
+export function showWaiting(): void {
+  flush();
+  if (waitingOverflow.peek() || droppedAbove.peek()) {
+    void reload();
+    return;
+  }
+  const entries = waiting.peek();
+  waiting.value = [];
+  if (entries.length > 0) place(entries);
+}
+
+function connect(id: string | undefined): void {
+  stop();
+  newest = id;
+  liveProblem.value = null;
+  if (!isOpenEnded(view.peek().range)) {
+    liveState.value = 'off';
+    return;
+  }
+  let isFirstOpen = id === undefined;
+  stop = openLive({
+    path: 'entries/stream',
+    query: filterQuery(view.peek(), {}),
+    ...(id === undefined ? {} : { lastEventId: id }),
+    onState: (state) => {
+      liveState.value = state;
+      // An empty list has no entry to go on from: what came between it and the stream is asked for once more.
+      if (state === 'open' && isFirstOpen) {
+        isFirstOpen = false;
+        void catchUp();
+      }
+    },
+    onEvent: ({ data }) => arrive(parseExact(data) as Entry),
+    onRefused: (error) => {
+      liveState.value = 'refused';
+      liveProblem.value = error.problem;
+    },
+  });
+}
+
+function disconnect(): void {
+  stop();
+  stop = () => {};
+  clearTimeout(flushTimer);
+  flushTimer = undefined;
+  buffer = [];
+  waiting.value = [];
+  waitingOverflow.value = false;
+}
+
+function arrive(entry: Entry): void {
+  newest = entry.id;
+  buffer.push(entry);
+  flushTimer ??= setTimeout(flush, FLUSH_MS);
+}
+
+function flush(): void {
+  clearTimeout(flushTimer);
+  flushTimer = undefined;
+  if (buffer.length === 0) return;
+  const entries = buffer.reverse();
+  buffer = [];
+  sayLater(entries.length);
+  if (!paused.peek() && isAtTop() && !droppedAbove.peek() && waiting.peek().length === 0) place(entries);
+  else {
+    const all = [...entries, ...waiting.peek()];
+    if (all.length > MAX_WAITING) waitingOverflow.value = true;
+    waiting.value = all.slice(0, MAX_WAITING);
+  }
+}
+
+function place(entries: readonly Entry[]): void {
+  addOnTop(entries);
+  fresh.value = new Set(entries.map((entry) => entry.id));
+  clearTimeout(highlightTimer);
+  highlightTimer = setTimeout(() => (fresh.value = new Set()), HIGHLIGHT_MS);
+}
+
+/** One summary for all that arrived meanwhile: a screen reader must be able to read in between. */
+function sayLater(count: number): void {
+  unannounced += count;
+  announceTimer ??= setTimeout(() => {
+    announceTimer = undefined;
+    announce(`${entriesText(unannounced).replace(/ (entr)/, ' new $1')}`);
+    unannounced = 0;
+  }, ANNOUNCE_MS);
+}
+
+const isAtTop = (): boolean => scrollY <= TOP_PX && document.querySelector('dialog[open]') === null;

@@ -1,0 +1,14 @@
+/** Moves the focus among the rows; from outside of them to the first. `by` 1 is down, -1 up. True when it moved. */
+export function moveRow(by: 1 | -1): boolean {
+  const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];
+  if (links.length === 0) return false;
+  const row = document.activeElement?.closest('tr');
+  const current = links.findIndex((link) => link.closest('tr') === row);
+  const next = current < 0 ? 0 : Math.min(Math.max(current + by, 0), links.length - 1);
+  links[next]!.focus({ preventScroll: true });
+  links[next]!.closest('tr')!.scrollIntoView({ block: 'nearest' });
+  return true;
+}
+
+/** Whether the focus is on a row. */
+export const isOnRow = (): boolean => document.activeElement?.matches('[data-row-link]') ?? false;

@@ -1,0 +1,127 @@
+import { rangeText } from '../filters/date-range.tsx';
+import { total } from '../filters/facets.ts';
+import { ExportButton } from '../exports/export-button.tsx';
+import { ArrowUpIcon, PauseIcon } from '../shell/icons.tsx';
+import { localZone } from '../time/zone.ts';
+import { session } from '../session/session.ts';
+import { chooseZone, view, zone } from '../view.ts';
+import { countText, entriesText } from '../words.ts';
+import { listState, rangeProblem } from './entries.ts';
+import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from './live.ts';
+
+/** What is shown, in which zone, whether it is live, and the way to a file. */
+export function Toolbar() {
+  const counted = total.value;
+  return (
+    <div class="toolbar">
+      <p class="summary">
+        {rangeProblem.value === null && (
+          <>
+            <strong>
+              {counted === null
+                ? listState.value.is === 'loading'
+                  ? 'Loading…'
+                  : 'Entries'
+                : entriesText(counted)}
+            </strong>
+            <span class="summary-range">{rangeText(view.value.range, zone.value)}</span>
+          </>
+        )}
+      </p>
+      <ZoneSelect />
+      <LiveIndicator />
+      <ExportButton />
+    </div>
+  );
+}
+
+/** How many entries wait above; shows them. */
+export function NewEntries() {
+  const count = waiting.value.length;
+  if (count === 0) return null;
+  const show = (): void => {
+    showWaiting();
+    const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    scrollTo({ top: 0, behavior: isStill ? 'auto' : 'smooth' });
+    document.querySelector<HTMLElement>('[data-row-link]')?.focus({ preventScroll: true });
+  };
+  return (
+    <div class="new-entries">
+      <button type="button" class="primary" onClick={show}>
+        <ArrowUpIcon />
+        {countText(count)}
+        {waitingOverflow.value ? '+' : ''} new {count === 1 ? 'entry' : 'entries'}
+      </button>
+    </div>
+  );
+}
+
+function ZoneSelect() {
+  const report = session.value?.timezone ?? 'UTC';
+  const local = localZone();
+  const options = new Map<string, string>([
+    ['UTC', 'UTC'],
+    [local, local === 'UTC' ? 'UTC' : `${local} (this browser)`],
+  ]);
+  if (report !== 'UTC') options.set(report, `${report} (reports)`);
+  if (!options.has(zone.value)) options.set(zone.value, zone.value);
+  return (
+    <div class="zone">
+      <label class="visually-hidden" for="zone">
+        Time zone
+      </label>
+      <select id="zone" value={zone.value} onChange={(event) => chooseZone(event.currentTarget.value)}>
+        {[...options].map(([name, text]) => (
+          <option key={name} value={name}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+const LIVE_WORDS = {
+  off: ['Not live', 'This range has an end: nothing new can fall into it.'],
+  connecting: ['Connecting…', 'Connecting to the live feed.'],
+  open: ['Live', 'New entries appear by themselves.'],
+  reconnecting: [
+    'Reconnecting…',
+    'The connection was lost; it is tried again by itself, and nothing is missed.',
+  ],
+  refused: ['Not live', 'The server refused the live feed.'],
+} as const;
+
+/** State of the live feed, and the switch that stops the list from moving (WCAG 2.2.2). */
+function LiveIndicator() {
+  const state = liveState.value;
+  const isPaused = paused.value && state !== 'off' && state !== 'refused';
+  const [word, sentence] = LIVE_WORDS[state];
+  const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
+  const content = (
+    <>
+      {isPaused ? <PauseIcon /> : <span class="live-dot" aria-hidden="true" />}
+      {isPaused ? 'Paused' : word}
+    </>
+  );
+  const className = `live live-${isPaused ? 'paused' : state}`;
+  if (state === 'off' || state === 'refused') {
+    return (
+      <span class={className} title={title}>
+        {content}
+      </span>
+    );
+  }
+  return (
+    <button
+      type="button"
+      class={className}
+      title={isPaused ? 'Show new entries by themselves again' : `${title} Click to pause.`}
+      aria-pressed={isPaused}
+      aria-label={isPaused ? 'Live updates, paused' : `Live updates, ${word.toLowerCase()}; pause`}
+      onClick={() => (paused.value = !paused.value)}
+    >
+      {content}
+    </button>
+  );
+}

@@ -1,0 +1,85 @@
+import type { Entry } from '../api-types.ts';
+import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
+
+/** Columns and characters of a value that a row shows; the detail shows all. */
+const MAX_COLUMNS = 4;
+const MAX_TEXT = 80;
+
+/** The values of one side of an entry as a compact list. */
+export function ValuesCell({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
+  const fields = fieldsOf(entry).filter((field) => field[side].is !== 'absent');
+  if (fields.length === 0) return <NoValues entry={entry} side={side} />;
+  // A whole row is mostly nulls; what it says comes first.
+  const ordered =
+    entry.operation === 'update' ? fields : [...fields].sort((a, b) => weight(a[side]) - weight(b[side]));
+  const rest = ordered.length - MAX_COLUMNS;
+  const shown = rest > 1 ? ordered.slice(0, MAX_COLUMNS) : ordered;
+  return (
+    <dl class={`values values-${side}`}>
+      {shown.map((field) => (
+        <ValueItem key={field.column} field={field} side={side} />
+      ))}
+      {rest > 1 && (
+        <div class="values-rest">
+          <dt>{rest} more</dt>
+          <dd class="visually-hidden">in the entry’s detail</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function ValueItem({ field, side }: { field: Field; side: 'previous' | 'updated' }) {
+  return (
+    <div>
+      <dt>{field.column}</dt>
+      <dd>
+        <CellText cell={field[side]} maxLength={MAX_TEXT} />
+      </dd>
+    </div>
+  );
+}
+
+/** A value in a line: its word where it has one, and a name for each way of having none. */
+export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number }) {
+  switch (cell.is) {
+    case 'null':
+      return <span class="no-value">null</span>;
+    case 'empty':
+      return <span class="no-value">empty text</span>;
+    case 'unknown':
+      return (
+        <span class="no-value" title="The source did not send this value: it is unknown, not empty.">
+          not sent
+        </span>
+      );
+    case 'absent':
+      return <span class="no-value">—</span>;
+    case 'value': {
+      const text = cell.label ?? cell.text.replace(/\s+/g, ' ');
+      const isLong = text.length > maxLength;
+      const title = cell.label === undefined ? undefined : `Stored as ${cell.text.slice(0, 200)}`;
+      return (
+        <span class={`value value-${cell.label === undefined ? cell.type : 'label'}`} title={title}>
+          {isLong ? `${text.slice(0, maxLength)}…` : text}
+        </span>
+      );
+    }
+  }
+}
+
+function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
+  const reason =
+    entry.operation === 'truncate'
+      ? 'all rows'
+      : side === 'previous' && entry.operation === 'insert'
+        ? 'did not exist'
+        : side === 'updated' && entry.operation === 'delete'
+          ? 'deleted'
+          : 'no values';
+  return (
+    <span class="no-value">{side === 'updated' && entry.operation === 'truncate' ? 'emptied' : reason}</span>
+  );
+}
+
+const weight = (cell: Cell): number => (cell.is === 'value' ? 0 : 1);

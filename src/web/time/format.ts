@@ -1,0 +1,59 @@
+import { wallTime, instantOf } from './zone.ts';
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+/** `2026-11-23` of an API timestamp in a zone. */
+export function dateText(timestamp: string, zone: string): string {
+  const wall = wallTime(Date.parse(timestamp), zone);
+  return `${wall.year}-${two(wall.month)}-${two(wall.day)}`;
+}
+
+/** `09:51:07` of an API timestamp in a zone, with as many digits of the fraction as asked for. */
+export function timeText(timestamp: string, zone: string, digits = 0): string {
+  const wall = wallTime(Date.parse(timestamp), zone);
+  const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
+  return `${two(wall.hour)}:${two(wall.minute)}:${two(wall.second)}${digits > 0 ? `.${fraction.padEnd(digits, '0').slice(0, digits)}` : ''}`;
+}
+
+/** `2026-11-23 09:51` in a zone; seconds only where they are not zero. */
+export function minuteText(timestamp: string, zone: string): string {
+  const time = timeText(timestamp, zone);
+  return `${dateText(timestamp, zone)} ${time.endsWith(':00') ? time.slice(0, 5) : time}`;
+}
+
+/** Value of an `<input type="datetime-local">` for an instant, and back. */
+export function inputText(timestamp: string, zone: string): string {
+  return `${dateText(timestamp, zone)}T${timeText(timestamp, zone)}`;
+}
+
+/** RFC 3339 instant of what a `datetime-local` input holds, read as a zone's wall clock; null when it holds no time. */
+export function inputInstant(value: string, zone: string): string | null {
+  const match = /^(\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d))?/.exec(value);
+  if (match === null) return null;
+  const [year, month, day, hour, minute, second] = match.slice(1).map((part) => Number(part ?? 0));
+  const wall = { year: year!, month: month!, day: day!, hour: hour!, minute: minute!, second: second! };
+  return isoText(instantOf(wall, zone));
+}
+
+/** `2026-11-23T09:51:07Z`; milliseconds only where they are not zero. */
+export function isoText(instant: number): string {
+  return new Date(instant).toISOString().replace('.000Z', 'Z');
+}
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const;
+
+/** `2 days and 3 hours`: the two largest units of a length in milliseconds. */
+export function lengthText(length: number): string {
+  const parts: string[] = [];
+  let rest = length;
+  for (const [unit, size] of UNITS) {
+    const count = Math.floor(rest / size);
+    if (count > 0) parts.push(`${count} ${unit}${count === 1 ? '' : 's'}`);
+    rest -= count * size;
+  }
+  return parts.length === 0 ? 'less than a minute' : parts.slice(0, 2).join(' and ');
+}
