@@ -123,15 +123,11 @@ comment on function trail.roll_up is 'Summarises at most p_limit blocks that are
 -- ---------------------------------------------------------------- retention
 
 create function trail.drop_before(p_day int4) returns int4
-language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
+language plpgsql set search_path = '' set lock_timeout = '2s' as $$
 declare
-  v_running int4 := (select (next_id >> 32)::int4 from trail.checkpoint);
   v_dropped int4 := 0;
   v_day int4;
 begin
-  if p_day > trail.today() - 1 or p_day > v_running then
-    raise exception 'the running day and the one before are never dropped' using errcode = 'WT004';
-  end if;
   for v_day in
     select day from generate_series(0, p_day - 1) day
      where exists (select from pg_catalog.pg_class
@@ -144,4 +140,15 @@ begin
   delete from trail.day where day < p_day;
   return v_dropped;
 end $$;
-comment on function trail.drop_before is 'Retention: drops the partitions of all days before p_day with their summaries; returns how many. The only way to remove entries. Waits at most 2 s for a lock, so that the writer is never held up for long.';
+comment on function trail.drop_before is 'Drops the partitions of all days before p_day with their summaries; returns how many. For the owner; waits at most 2 s for a lock, so that the writer is never held up for long.';
+
+create function trail.retain_days(p_days int4) returns int4
+language plpgsql security definer set search_path = '' as $$
+begin
+  if p_days is null or p_days < 1 then
+    raise exception 'the retention is at least one day, not %', p_days using errcode = '22023';
+  end if;
+  -- Never the day that the writer is in, even when the clock says it is long gone.
+  return trail.drop_before(least(trail.today() - p_days, (select (next_id >> 32)::int4 from trail.checkpoint)));
+end $$;
+comment on function trail.retain_days is 'Retention: keeps entries for p_days whole days after the day on which they were stored. The only way to remove entries but for the owner.';

@@ -1,0 +1,86 @@
+-- Least privilege: group roles for each way of using the trail. The login that migrates owns everything and may switch to
+-- each role; a DBA may grant them to separate logins instead and keep the owner for migrations.
+--
+--   waltrail_writer  stores entries and moves the checkpoint; cannot read, change or remove an entry
+--   waltrail_reader  reads entries and what explains them; sees no token, session or secret
+--   waltrail_api     a reader that also keeps tokens, sessions, the access record and exports
+--   waltrail_keeper  makes partitions and summaries and applies the retention, through functions only
+--
+-- Roles belong to the whole cluster, so another trail on it may have made them already, or be making them right now.
+-- Where the login may not create roles this is skipped with a notice; `select trail.grant_roles()` as the owner makes up
+-- for it after somebody else created them.
+
+create function trail.grant_roles() returns text[]
+language plpgsql set search_path = '' as $$
+declare
+  v_role text;
+  v_missing text[] := '{}';
+  v_grants jsonb := '{
+    "waltrail_writer": [
+      "usage on schema trail",
+      "insert on trail.entry",
+      "select, insert on trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint",
+      "update (name, kind) on trail.lookup",
+      "select on trail.secret, trail.day, trail.migration",
+      "execute on function trail.advance, trail.ensure_partitions"
+    ],
+    "waltrail_reader": [
+      "usage on schema trail",
+      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.block, trail.export, trail.access, trail.migration",
+      "execute on function trail.days"
+    ],
+    "waltrail_api": [
+      "select, insert on trail.token",
+      "update (revoked_at, last_used_at) on trail.token",
+      "select, insert, delete on trail.session",
+      "insert on trail.access",
+      "insert, update, delete on trail.export",
+      "execute on function trail.prune_access"
+    ],
+    "waltrail_keeper": [
+      "usage on schema trail",
+      "select on trail.migration",
+      "execute on function trail.ensure_partitions, trail.roll_up, trail.retain_days"
+    ]
+  }';
+begin
+  foreach v_role in array array['waltrail_reader', 'waltrail_writer', 'waltrail_api', 'waltrail_keeper'] loop
+    begin
+      if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
+        execute format('create role %I nologin', v_role);
+      end if;
+    exception
+      when duplicate_object or unique_violation then null;   -- another trail of this cluster was quicker
+      when insufficient_privilege then
+        v_missing := v_missing || v_role;
+        continue;
+    end;
+    execute (select string_agg(format('grant %s to %I;', privilege, v_role), ' ')
+               from jsonb_array_elements_text(v_grants -> v_role) privilege);
+    begin
+      if v_role = 'waltrail_api' and not pg_catalog.pg_has_role(v_role, 'waltrail_reader', 'member') then
+        grant waltrail_reader to waltrail_api;
+      end if;
+      if not pg_catalog.pg_has_role(current_user, v_role, 'member') then
+        execute format('grant %I to current_user', v_role);
+      end if;
+    exception
+      when unique_violation then null;
+      when insufficient_privilege then v_missing := v_missing || v_role;
+    end;
+  end loop;
+  return v_missing;
+end $$;
+comment on function trail.grant_roles is 'Creates the roles of the trail where missing and grants them what they need; returns those it could not create or join. May be called again.';
+
+-- A later migration that adds a function has to do the same for it.
+revoke execute on all functions in schema trail from public;
+
+do $$
+declare
+  v_missing text[] := trail.grant_roles();
+begin
+  if v_missing <> '{}' then
+    raise notice 'the roles % are missing: Waltrail uses the rights of its login instead', array_to_string(v_missing, ', ');
+  end if;
+end $$;

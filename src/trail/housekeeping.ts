@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { codeOf } from '../errors.js';
+import type { Log } from '../log.js';
+import { connect } from '../pg/connect.js';
+import { DAYS_AHEAD } from './migrate.js';
+import { takeRole } from './roles.js';
+
+export interface HousekeepingOptions {
+  readonly url: string;
+  readonly log: Log;
+  /** Whole days that entries are kept after the day on which they were stored; null: for ever. */
+  readonly retentionDays: number | null;
+  /** Between two rounds; 5 s by default. */
+  readonly intervalMs?: number;
+}
+
+export interface Housekeeping {
+  /** Resolves when the round under way is over and its connection closed. */
+  stop(): Promise<void>;
+}
+
+const INTERVAL_MS = 5_000;
+const HOUR_MS = 3_600_000;
+/** After a failed hourly task: soon enough to make tomorrow's partition, too seldom to fill a log. */
+const RETRY_MS = 60_000;
+/** About 60 ms each; a round of them does not hold up the rest. */
+const BLOCKS_PER_ROUND = 20;
+
+/**
+ * Keeps a trail going: summarises full blocks every round, and every hour makes the partitions of the coming days and
+ * drops those past the retention. Any number of processes may run it; the functions in the database are safe to call
+ * at once. An error is logged and tried again; it never ends the process.
+ */
+export function startHousekeeping(options: HousekeepingOptions): Housekeeping {
+  const stopping = new AbortController();
+  const finished = run(options, stopping.signal);
+  return {
+    stop: () => {
+      stopping.abort();
+      return finished;
+    },
+  };
+}
+
+async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise<void> {
+  const { log } = options;
+  const tasks = [
+    { name: 'partitions', everyMs: HOUR_MS, dueAt: 0, run: makePartitions },
+    {
+      name: 'retention',
+      everyMs: HOUR_MS,
+      dueAt: 0,
+      run: (client: pg.Client) => applyRetention(client, options),
+    },
+    { name: 'summaries', everyMs: 0, dueAt: 0, run: summarize },
+  ];
+  let client: pg.Client | undefined;
+  while (!stopping.aborted) {
+    try {
+      client ??= await open(options.url);
+    } catch (error) {
+      log.error(
+        { code: codeOf(error), reason: (error as Error).message },
+        'housekeeping cannot reach the trail and tries again',
+      );
+    }
+    for (const task of client === undefined ? [] : tasks) {
+      if (Date.now() < task.dueAt) continue;
+      try {
+        await task.run(client!, log);
+        task.dueAt = Date.now() + task.everyMs;
+      } catch (error) {
+        task.dueAt = Date.now() + RETRY_MS;
+        log.error(
+          { task: task.name, code: codeOf(error), reason: (error as Error).message },
+          'housekeeping failed and tries again',
+        );
+        // Whatever state the connection is in, the next round begins with a new one.
+        await client!.end().catch(() => undefined);
+        client = undefined;
+        break;
+      }
+    }
+    await delay(options.intervalMs ?? INTERVAL_MS, undefined, { signal: stopping }).catch(() => undefined);
+  }
+  await client?.end().catch(() => undefined);
+}
+
+async function open(url: string): Promise<pg.Client> {
+  const client = await connect({ url, purpose: 'housekeeping' });
+  await takeRole(client, 'waltrail_keeper');
+  return client;
+}
+
+async function makePartitions(client: pg.Client, log: Log): Promise<void> {
+  const { rows } = await client.query<{ made: number }>(
+    /* sql */ `select trail.ensure_partitions($1) as made`,
+    [DAYS_AHEAD],
+  );
+  if (rows[0]!.made > 0) log.info({ partitions: rows[0]!.made }, 'made partitions of the trail');
+}
+
+async function applyRetention(client: pg.Client, options: HousekeepingOptions): Promise<void> {
+  if (options.retentionDays === null) return;
+  const { rows } = await client.query<{ dropped: number }>(
+    /* sql */ `select trail.retain_days($1) as dropped`,
+    [Math.max(options.retentionDays, 1)],
+  );
+  const dropped = rows[0]?.dropped ?? 0;
+  if (dropped > 0) options.log.info({ days: dropped }, 'dropped days past the retention');
+}
+
+async function summarize(client: pg.Client): Promise<void> {
+  await client.query(/* sql */ `select trail.roll_up($1)`, [BLOCKS_PER_ROUND]);
+}

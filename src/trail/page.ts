@@ -1,0 +1,118 @@
+import { filterSql, Parameters, type StoredFilter } from './filter.js';
+import { candidateSpans, type DaySpan, type Snapshot } from './snapshot.js';
+
+/** A row of `trail.entry` as `decode.ts` takes it. */
+export interface EntryRow {
+  readonly id: string;
+  readonly committed_at: string;
+  readonly commit_lsn: string;
+  readonly seq: number;
+  readonly xid: string;
+  readonly modifier_id: number;
+  readonly relation_id: number;
+  readonly tenant_id: number;
+  readonly entity_type_id: number;
+  readonly action_id: number;
+  readonly operation: 'i' | 'u' | 'd' | 't';
+  readonly rung: 'm' | 'c' | 's' | '-';
+  readonly entity_id: string | null;
+  readonly entity_name: string | null;
+  readonly columns: string | null;
+  readonly previous: string | null;
+  readonly updated: string | null;
+  readonly context: string | null;
+}
+
+/** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
+const ROW = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
+    as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
+    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, e.previous, e.updated,
+    (e.extra::json -> 'context')::text as context`;
+
+export interface Walk {
+  readonly filter: StoredFilter;
+  /** Ids `>= above` and `< below`. */
+  readonly above: bigint;
+  readonly below: bigint;
+  /** By id: newest or oldest first. */
+  readonly order: 'desc' | 'asc';
+  readonly limit: number;
+}
+
+/**
+ * The first `limit` rows of a walk over the entries of a filter. Chunks of 16,384 ids are probed one by one in the order
+ * of the walk, so the cost is bounded by the number of chunks however rare the match is, and ends at the first full page.
+ * One statement for each day: it names one partition's ids, so that planning does not pay for the others.
+ */
+export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<EntryRow[]> {
+  const rows: EntryRow[] = [];
+  for (const span of await candidateSpans(snapshot, walk)) {
+    rows.push(...(await readSpan(snapshot, { span, walk: { ...walk, limit: walk.limit - rows.length } })));
+    if (rows.length >= walk.limit) break;
+  }
+  return rows;
+}
+
+/** One row, or undefined. */
+export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
+  const { rows } = await snapshot.client.query<EntryRow>(
+    /* sql */ `select ${ROW} from trail.entry e
+                where e.id = $1::int8 and ((e.id >> 14)::int4) = (($1::int8 >> 14)::int4)`,
+    [id.toString()],
+  );
+  return rows[0];
+}
+
+async function readSpan(
+  snapshot: Snapshot,
+  options: { readonly span: DaySpan; readonly walk: Walk },
+): Promise<EntryRow[]> {
+  const { span, walk } = options;
+  const bounds = spanBounds(span, walk);
+  const parameters = new Parameters();
+  const chunks = parameters.add(chunksOf(span, bounds, walk.order), 'int4[]');
+  const limit = parameters.add(walk.limit, 'int8');
+  const above = parameters.add(bounds.above.toString(), 'int8');
+  const below = parameters.add(bounds.below.toString(), 'int8');
+  const { chunk, conditions } = filterSql(walk.filter, parameters, snapshot.words);
+  // The join with a limited lateral query can only be a nested loop, which keeps the order of the array.
+  const { rows } = await snapshot.client.query<EntryRow>(
+    /* sql */ `
+    select ${ROW}
+      from unnest(${chunks}) as c (chunk)
+     cross join lateral (
+       select e.* from trail.entry e
+        where ${chunk} = c.chunk and e.id >= ${above} and e.id < ${below} ${conditions}
+        order by e.id ${walk.order} limit ${limit}
+     ) e
+     limit ${limit}`,
+    parameters.values,
+  );
+  return rows;
+}
+
+/** The ids of a span that a walk covers. */
+export function spanBounds(
+  span: DaySpan,
+  walk: { readonly above: bigint; readonly below: bigint },
+): { readonly above: bigint; readonly below: bigint } {
+  const start = BigInt(span.day) << 32n;
+  return {
+    above: walk.above > start ? walk.above : start,
+    below: walk.below < span.end ? walk.below : span.end,
+  };
+}
+
+/** Numbers (id >> 14) of the chunks of a span, in the order of the walk. */
+export function chunksOf(
+  span: DaySpan,
+  bounds: { readonly above: bigint; readonly below: bigint },
+  order: 'desc' | 'asc',
+): number[] {
+  const first = Number(bounds.above >> 14n);
+  const last = Number((bounds.below - 1n) >> 14n);
+  const inBlock = order === 'desc' ? [3, 2, 1, 0] : [0, 1, 2, 3];
+  return span.blocks
+    .flatMap((block) => inBlock.map((index) => block * 4 + index))
+    .filter((chunk) => chunk >= first && chunk <= last);
+}

@@ -1,0 +1,193 @@
+import type pg from 'pg';
+import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
+import { decodeRows } from './decode.js';
+import type { Entry, EntryFilter, EntryPage, Facets, TrailHead } from './entry.js';
+import { countEntries, countFacets } from './facets.js';
+import { storedFilter, type StoredFilter } from './filter.js';
+import { readRow, walkEntries } from './page.js';
+import { withSnapshot, type Snapshot } from './snapshot.js';
+import { TrailWords } from './words.js';
+
+const MAX_PAGE = 500;
+const STATEMENT_TIMEOUT_MS = 15_000;
+const NO_FACETS: Facets = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
+
+export interface TrailReaderOptions {
+  /** Connections to the trail; the role waltrail_reader suffices. */
+  readonly pool: pg.Pool;
+  /** No statement runs longer: TRAIL_QUERY_TIMEOUT. 15 s by default. */
+  readonly statementTimeoutMs?: number;
+}
+
+type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
+
+/**
+ * The trail for reading: pages, single entries, counts, live tails and whole walks, newest first unless said otherwise.
+ * Every call sees one consistent state of the trail. A word that the trail does not know finds nothing; it is no error.
+ * Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when the trail cannot be reached.
+ */
+export class TrailReader {
+  readonly #pool: pg.Pool;
+  readonly #timeoutMs: number;
+  readonly #words = new TrailWords();
+
+  constructor(options: TrailReaderOptions) {
+    this.#pool = options.pool;
+    this.#timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
+  }
+
+  /** At most `limit` (1 to 500) entries. Throws TRAIL_CURSOR_INVALID. */
+  async page(
+    filter: EntryFilter,
+    options: { readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<EntryPage> {
+    return this.#page(filter, options);
+  }
+
+  /** One entry; undefined when there is none of that id, whatever the id looks like. */
+  async entry(id: string): Promise<Entry | undefined> {
+    if (!/^\d{1,19}$/.test(id) || BigInt(id) > MAX_ENTRY_ID) return undefined;
+    return this.#snapshot(async (snapshot) => {
+      const row = await readRow(snapshot, BigInt(id));
+      return row === undefined ? undefined : (await decodeRows([row], snapshot))[0];
+    });
+  }
+
+  /** Everything that happened to one entity, in all the time the trail covers. Throws TRAIL_CURSOR_INVALID. */
+  async history(options: {
+    readonly type: string;
+    readonly id: string;
+    readonly limit: number;
+    readonly cursor?: string | undefined;
+    /** Only what belongs to this tenant. */
+    readonly tenant?: string | undefined;
+  }): Promise<EntryPage> {
+    const { type, id, tenant } = options;
+    return this.#page(
+      { entityTypes: [type], entity: id, ...(tenant === undefined ? {} : { tenant }) },
+      options,
+    );
+  }
+
+  /** Counts for the lists beside a page; each list leaves its own filter aside. */
+  async facets(filter: EntryFilter): Promise<Facets> {
+    return this.#snapshot(async (snapshot) => {
+      const stored = storedFilter(filter, snapshot.words);
+      return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);
+    });
+  }
+
+  /** Entries of the filter with ids below `below`. */
+  async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
+    const below = readId(options.below);
+    return this.#snapshot(async (snapshot) => {
+      const stored = storedFilter(filter, snapshot.words);
+      return stored === undefined ? 0 : countEntries(snapshot, { filter: stored, below });
+    });
+  }
+
+  /** The first `limit` entries after `id`, oldest first: for live streams. Throws TRAIL_CURSOR_INVALID. */
+  async after(
+    filter: UnboundedFilter,
+    options: { readonly id: string; readonly limit: number },
+  ): Promise<Entry[]> {
+    const above = readId(options.id) + 1n;
+    return this.#snapshot((snapshot) => {
+      const stored = storedFilter(filter, snapshot.words);
+      // The usual answer of a live stream that waits: nothing new, and nothing but the checkpoint was read.
+      if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
+        return [];
+      return this.#entries(snapshot, {
+        filter: stored,
+        above,
+        below: MAX_ENTRY_ID,
+        order: 'asc',
+        limit: options.limit,
+      });
+    });
+  }
+
+  /**
+   * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen end),
+   * newest first, in batches of at most `batchSize`. Holds no connection between batches; entries that come meanwhile
+   * have greater ids and do not matter.
+   */
+  async *walk(
+    filter: EntryFilter,
+    options: { readonly below: string; readonly batchSize: number },
+  ): AsyncGenerator<readonly Entry[], void, undefined> {
+    let below = readId(options.below);
+    for (;;) {
+      const batch = await this.#snapshot(async (snapshot) => {
+        const stored = storedFilter(filter, snapshot.words);
+        if (stored === undefined) return [];
+        return this.#entries(snapshot, {
+          filter: stored,
+          above: 0n,
+          below,
+          order: 'desc',
+          limit: options.batchSize,
+        });
+      });
+      if (batch.length > 0) yield batch;
+      if (batch.length < options.batchSize) return;
+      below = BigInt(batch.at(-1)!.id);
+    }
+  }
+
+  /** How far the trail goes. Before it has begun, an empty head. */
+  async head(): Promise<TrailHead> {
+    return this.#snapshot((snapshot) => snapshot.head ?? NOT_BEGUN);
+  }
+
+  async #page(
+    filter: UnboundedFilter & Partial<EntryFilter>,
+    options: { readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<EntryPage> {
+    const limit = Math.min(Math.max(Math.trunc(options.limit), 1), MAX_PAGE);
+    const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
+    return this.#snapshot(async (snapshot) => {
+      const stored = storedFilter(filter, snapshot.words);
+      if (stored === undefined) return { items: [], next: null };
+      // One more than asked for tells whether there is a next page.
+      const rows = await walkEntries(snapshot, {
+        filter: stored,
+        above: 0n,
+        below,
+        order: 'desc',
+        limit: limit + 1,
+      });
+      const items = await decodeRows(rows.slice(0, limit), snapshot);
+      return { items, next: rows.length > limit ? makeCursor(items.at(-1)!.id, filter) : null };
+    });
+  }
+
+  async #entries(
+    snapshot: Snapshot,
+    walk: {
+      readonly filter: StoredFilter;
+      readonly above: bigint;
+      readonly below: bigint;
+      readonly order: 'asc' | 'desc';
+      readonly limit: number;
+    },
+  ): Promise<Entry[]> {
+    return decodeRows(await walkEntries(snapshot, walk), snapshot);
+  }
+
+  #snapshot<T>(work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
+    return withSnapshot(
+      { pool: this.#pool, words: this.#words, timeoutMs: this.#timeoutMs },
+      async (snapshot) => work(snapshot),
+    );
+  }
+}
+
+const NOT_BEGUN: TrailHead = {
+  source: '',
+  startLsn: '0/0',
+  endLsn: '0/0',
+  nextId: '0',
+  entries: 0,
+  lastCommittedAt: null,
+};

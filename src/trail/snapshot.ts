@@ -1,0 +1,150 @@
+import type pg from 'pg';
+import { codeOf, WaltrailError } from '../errors.js';
+import type { TrailHead } from './entry.js';
+import type { StoredFilter } from './filter.js';
+import { Parameters } from './filter.js';
+import type { TrailWords, WordCounts } from './words.js';
+
+/** One consistent look at the trail: every statement sees the same entries and the words they need are held. */
+export interface Snapshot {
+  readonly client: pg.ClientBase;
+  readonly words: TrailWords;
+  /** Undefined before the trail has begun. */
+  readonly head: TrailHead | undefined;
+}
+
+/** A day's entries that may match: all in `blocks`, which are numbers (id >> 16), in the order of the walk. */
+export interface DaySpan {
+  readonly day: number;
+  /** Ids of the day are below this. */
+  readonly end: bigint;
+  readonly blocks: readonly number[];
+}
+
+const QUERY_CANCELED = '57014';
+
+/**
+ * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes longer than
+ * `timeoutMs`.
+ */
+export async function withSnapshot<T>(
+  options: { readonly pool: pg.Pool; readonly words: TrailWords; readonly timeoutMs: number },
+  work: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  const client = await options.pool.connect();
+  let broken: Error | undefined;
+  try {
+    const { head, counts } = await begin(client, options.timeoutMs);
+    await options.words.refresh(client, counts);
+    const result = await work({ client, words: options.words, head });
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((reason: unknown) => {
+      broken = reason as Error;
+    });
+    if (codeOf(error) !== QUERY_CANCELED) throw error;
+    throw new WaltrailError(
+      'TRAIL_QUERY_TIMEOUT',
+      `Reading the trail took longer than ${options.timeoutMs / 1000} s and was stopped.`,
+      { cause: error },
+    );
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * The spans of ids that may hold entries of a filter, newest first (or oldest first): days and blocks whose summary
+ * rules the filter out are left away. What is not summarised yet always stays.
+ */
+export async function candidateSpans(
+  snapshot: Snapshot,
+  options: {
+    readonly filter: StoredFilter;
+    /** Ids `>= above` and `< below`. */
+    readonly above: bigint;
+    readonly below: bigint;
+    readonly order: 'desc' | 'asc';
+  },
+): Promise<DaySpan[]> {
+  const { filter, above, below, order } = options;
+  if (below <= above) return [];
+  const parameters = new Parameters();
+  const first = parameters.add((above >> 16n).toString(), 'int8');
+  const last = parameters.add(((below - 1n) >> 16n).toString(), 'int8');
+  const { rows } = await snapshot.client.query<{ day: number; end: string; blocks: number[] }>(
+    /* sql */ `
+    select d.day, ((d.day::int8 << 32) + d.entries)::text as end, array_agg(b.block order by b.block ${order}) as blocks
+      from trail.days() d
+     cross join lateral generate_series(
+             greatest(d.day::int8 << 16, ${first}),
+             least((d.day::int8 << 16) + ((d.entries - 1) >> 16), ${last})) as b (block)
+      left join trail.block s on s.block = b.block
+     where d.entries > 0 and (s.block is null or (true ${summarySql(filter, parameters)}))
+     group by d.day, d.entries
+     order by d.day ${order}`,
+    parameters.values,
+  );
+  return rows.map(({ day, end, blocks }) => ({ day, end: BigInt(end), blocks: blocks.map(Number) }));
+}
+
+/** What a block's summary must say for the block to hold entries of the filter. */
+export function summarySql(filter: StoredFilter, parameters: Parameters): string {
+  const conditions = [
+    ...(filter.from === '-infinity'
+      ? []
+      : [`s.last_committed_at >= ${parameters.add(filter.from, 'timestamptz')}`]),
+    ...(filter.to === 'infinity'
+      ? []
+      : [`s.first_committed_at < ${parameters.add(filter.to, 'timestamptz')}`]),
+  ];
+  const overlaps = (column: string, ids: readonly number[] | null): void => {
+    if (ids !== null) conditions.push(`s.${column} && ${parameters.add(ids, 'int4[]')}`);
+  };
+  overlaps('entity_types', filter.entityTypes);
+  overlaps('actions', filter.actions);
+  overlaps('tenants', filter.tenant === null ? null : [filter.tenant]);
+  overlaps('modifiers', filter.modifiers);
+  return conditions.map((condition) => ` and ${condition}`).join('');
+}
+
+async function begin(
+  client: pg.ClientBase,
+  timeoutMs: number,
+): Promise<{ head: TrailHead | undefined; counts: WordCounts }> {
+  // Several statements in one message: one round trip. JIT and parallel plans cost more than these queries.
+  const results = (await client.query(`
+    begin isolation level repeatable read, read only;
+    set local statement_timeout = ${timeoutMs};
+    set local jit = off;
+    set local max_parallel_workers_per_gather = 0;
+    select coalesce((select max(id) from trail.modifier), -1) as modifier,
+           coalesce((select max(id) from trail.action), 0) as action,
+           coalesce((select max(id) from trail.entity_type), 0) as entity_type,
+           coalesce((select max(id) from trail.tenant), 0) as tenant,
+           coalesce((select max(id) from trail.relation), 0) as relation;
+    select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
+           to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at
+      from trail.checkpoint`)) as unknown as pg.QueryResult[];
+  const counts = results[4]!.rows[0] as WordCounts;
+  const row = results[5]!.rows[0] as
+    | {
+        source: string;
+        start_lsn: string;
+        end_lsn: string;
+        next_id: string;
+        entries: string;
+        last_committed_at: string | null;
+      }
+    | undefined;
+  const head = row && {
+    source: row.source,
+    startLsn: row.start_lsn,
+    endLsn: row.end_lsn,
+    nextId: row.next_id,
+    entries: Number(row.entries),
+    lastCommittedAt: row.last_committed_at,
+  };
+  return { head, counts };
+}
