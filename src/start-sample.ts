@@ -4,7 +4,6 @@ import { removeRunFile, writeRunFile } from './embedded/run-file.js';
 import { startSample, type Sample } from './embedded/sample.js';
 import { startTraffic } from './embedded/traffic.js';
 import { WaltrailError } from './errors.js';
-import { startDaemon } from './main.js';
 import { connect, createPool } from './pg/connect.js';
 import type { Settings } from './settings.js';
 import type { Boot, Running } from './start.js';
@@ -28,6 +27,9 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   const onProgress = (phrase: string): void => boot.write(`waltrail: ${phrase} …\n`);
   const { dataDir } = boot.settings;
 
+  // Loading the daemon's libraries takes about as long as PostgreSQL needs to start.
+  const loading = import('./main.js');
+  loading.catch(() => undefined);
   const sample = await startSample({ home: path.join(dataDir, 'postgres'), onProgress });
   let stopping = false;
   teardown.add('PostgreSQL', {
@@ -52,6 +54,7 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   checkpoint();
 
   onProgress('starting the daemon');
+  const { startDaemon } = await loading;
   const daemon = await startDaemon({ settings, config, roles: options.roles, log });
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
   checkpoint();

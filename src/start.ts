@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { CommandContext } from './cli.js';
 import { createLog, type Log } from './log.js';
-import { startDaemon } from './main.js';
 import { connect } from './pg/connect.js';
 import type { Settings } from './settings.js';
 import { parseStartOptions, START_USAGE, type StartOptions } from './start-options.js';
@@ -83,6 +82,7 @@ async function startOnOwn(boot: Boot): Promise<Running> {
   const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
   if (options.roles.includes('capture')) await refuseUnprepared(config, log);
   boot.checkpoint();
+  const { startDaemon } = await import('./main.js');
   const daemon = await startDaemon({ settings, config, roles: options.roles, log });
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
   boot.write(`waltrail: running at ${daemon.url} (roles ${options.roles.join(', ')})\n`);

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { WaltrailError } from '../errors.js';
 
@@ -38,3 +39,7 @@ export async function canReach(target: string, account: Account): Promise<boolea
     if (folder === path.dirname(folder)) return true;
   }
 }
+
+/** The temporary folder, or the system's where TMPDIR names one that is closed to the account. */
+export const temporaryFolder = async (account: Account): Promise<string> =>
+  (await canReach(tmpdir(), account)) ? tmpdir() : '/tmp';

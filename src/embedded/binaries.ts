@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, cp, lstat, mkdtemp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { WaltrailError } from '../errors.js';
-import { canReach, type Account } from './account.js';
+import { canReach, temporaryFolder, type Account } from './account.js';
 
 /** Absolute paths of the programs of one PostgreSQL installation. */
 export interface Binaries {
@@ -25,7 +24,7 @@ export async function findBinaries(account: Account): Promise<Binaries> {
   const native = path.join(root, 'native');
   await restoreSymlinks(root);
   const binaries = binariesIn(
-    (await canReach(path.join(native, 'bin'), account)) ? native : await stage(native),
+    (await canReach(path.join(native, 'bin'), account)) ? native : await stage(native, account),
   );
   for (const file of Object.values<string>(binaries as unknown as Record<string, string>)) {
     // Some archive tools drop the executable bits.
@@ -75,14 +74,14 @@ async function restoreSymlinks(root: string): Promise<void> {
  * account could have put its own programs there: a folder that is not ours alone is refused, never run. The copy
  * appears under its name complete or not at all.
  */
-async function stage(native: string): Promise<string> {
+async function stage(native: string, account: Account): Promise<string> {
   const { mtimeMs } = await stat(path.join(native, 'bin'));
   const key = createHash('sha256').update(`${native}\n${mtimeMs}`).digest('hex').slice(0, 12);
-  const staged = path.join(tmpdir(), `waltrail-postgresql-${key}`);
+  const staged = path.join(await temporaryFolder(account), `waltrail-postgresql-${key}`);
   if (!existsSync(staged)) {
     const draft = await mkdtemp(`${staged}-`);
     await cp(native, draft, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
-    await chmod(draft, 0o755);
+    await openToAll(draft);
     await rename(draft, staged).catch(async () => {
       // Another start was faster; its copy is checked below like any other.
       await rm(draft, { recursive: true, force: true });
@@ -104,4 +103,14 @@ async function stage(native: string): Promise<string> {
     );
   }
   return staged;
+}
+
+/** Readable for every account, writable for ours only, whatever umask the packages were installed with. */
+async function openToAll(folder: string): Promise<void> {
+  await chmod(folder, 0o755);
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const target = path.join(folder, entry.name);
+    if (entry.isDirectory()) await openToAll(target);
+    else if (entry.isFile()) await chmod(target, ((await stat(target)).mode & 0o100) === 0 ? 0o644 : 0o755);
+  }
 }

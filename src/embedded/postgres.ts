@@ -1,32 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import {
-  chown,
-  mkdir,
-  mkdtemp,
-  readFile,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  stat,
-  truncate,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { WaltrailError, isWaltrailError } from '../errors.js';
+import { isWaltrailError, WaltrailError } from '../errors.js';
 import { quoteIdentifier } from '../pg/quote.js';
-import { canReach, postgresAccount, spawnIds, type Account } from './account.js';
+import { postgresAccount, spawnIds, temporaryFolder, type Account } from './account.js';
 import { findBinaries, type Binaries } from './binaries.js';
+import { endLeftover, openCluster, saveRecord, SUPERUSER, type ClusterRecord } from './cluster.js';
 import type { GuardOrder } from './guard.js';
-import { lockFolder, processExists, type Unlock } from './lock.js';
+import { lockFolder, type Unlock } from './lock.js';
 
 export interface PostgresOptions {
   /**
@@ -57,21 +43,8 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
-/** What is remembered between runs, in `home`/cluster.json (mode 0600). */
-interface ClusterRecord {
-  readonly cluster: string;
-  readonly password: string;
-  /** Of the last run; taken again while it is free, so that a saved psql command keeps working. */
-  readonly port: number;
-}
-
-const SUPERUSER = 'waltrail';
 const READY_TIMEOUT_MS = 60_000;
-/** A guard that outlives its daemon needs up to 20 s for the two ways of stopping; more means the guard was killed too. */
-const LEFTOVER_TIMEOUT_MS = 25_000;
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
-/** Where root keeps clusters that cannot live in `home`. Only root can write /var/lib, so no other account can be there first. */
-const SYSTEM_STATE = '/var/lib/waltrail';
 
 const DEFAULTS = {
   listen_addresses: '127.0.0.1',
@@ -80,7 +53,6 @@ const DEFAULTS = {
   wal_level: 'logical',
   max_replication_slots: '10',
   max_wal_senders: '10',
-  max_slot_wal_keep_size: '2GB',
   shared_buffers: '64MB',
   timezone: 'UTC',
   log_timezone: 'UTC',
@@ -128,7 +100,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
 /** The folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must pass through it. */
 async function makeHome(home: string | null, account: Account): Promise<string> {
   if (home === null) {
-    const made = await mkdtemp(path.join(tmpdir(), 'waltrail-postgres-'));
+    const made = await mkdtemp(path.join(await temporaryFolder(account), 'waltrail-postgres-'));
     if (account !== undefined) await chown(made, account.uid, account.gid);
     return made;
   }
@@ -146,142 +118,6 @@ async function makeHome(home: string | null, account: Account): Promise<string> 
     );
   }
   return folder;
-}
-
-interface OpenOptions {
-  readonly home: string;
-  readonly account: Account;
-  readonly binaries: Binaries;
-  readonly ephemeral: boolean;
-  readonly onProgress: PostgresOptions['onProgress'];
-}
-
-/** The record of the cluster in `home`; makes the cluster on first use. */
-async function openCluster(options: OpenOptions): Promise<ClusterRecord> {
-  const file = recordFile(options.home);
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text !== undefined) {
-    const record = JSON.parse(text) as ClusterRecord;
-    if (existsSync(path.join(record.cluster, 'PG_VERSION'))) return record;
-    throw new WaltrailError(
-      'EMBEDDED_FAILED',
-      `The cluster ${record.cluster} that ${file} names does not exist.`,
-      {
-        remedy: `Bring ${record.cluster} back, or remove ${options.home} to begin with an empty trail.`,
-      },
-    );
-  }
-  options.onProgress?.('creating the database cluster');
-  const record = {
-    cluster: await placeCluster(options),
-    password: randomBytes(18).toString('base64url'),
-    port: 0,
-  };
-  // A run that died before the record was written left a cluster whose password nobody knows.
-  await rm(record.cluster, { recursive: true, force: true });
-  await initialise({ ...options, record });
-  await saveRecord(options.home, record);
-  return record;
-}
-
-const recordFile = (home: string): string => path.join(home, 'cluster.json');
-
-async function saveRecord(home: string, record: ClusterRecord): Promise<void> {
-  const draft = `${recordFile(home)}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  await rename(draft, recordFile(home));
-}
-
-async function placeCluster(options: OpenOptions): Promise<string> {
-  const cluster = path.join(options.home, 'cluster');
-  if (await canReach(options.home, options.account)) return cluster;
-  await mkdir(SYSTEM_STATE, { recursive: true, mode: 0o755 });
-  const parent = await mkdtemp(path.join(SYSTEM_STATE, 'postgres-'));
-  await chown(parent, options.account!.uid, options.account!.gid);
-  options.onProgress?.(
-    `keeping the data in ${parent}, because account ${options.account!.name} cannot reach ${options.home}`,
-  );
-  return path.join(parent, 'cluster');
-}
-
-/** initdb in a folder beside, renamed when it is complete: a crash leaves no half cluster under the real name. */
-async function initialise(options: OpenOptions & { readonly record: ClusterRecord }): Promise<void> {
-  const { cluster, password } = options.record;
-  const draft = `${cluster}.new`;
-  await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { mode: 0o700 });
-  const passwordFile = path.join(await mkdtemp(path.join(tmpdir(), 'waltrail-')), 'password');
-  try {
-    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-    if (options.account !== undefined) {
-      for (const target of [draft, path.dirname(passwordFile), passwordFile])
-        await chown(target, options.account.uid, options.account.gid);
-    }
-    // The builtin C.UTF-8 sorts and lower-cases alike on every platform, whatever locales it has.
-    await run(
-      options.binaries.initdb,
-      [
-        '-D',
-        draft,
-        '-U',
-        SUPERUSER,
-        '--auth=scram-sha-256',
-        `--pwfile=${passwordFile}`,
-        '--encoding=UTF8',
-        '--locale=C',
-      ]
-        .concat(['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'])
-        .concat(options.ephemeral ? ['--no-sync'] : []),
-      options.account,
-    );
-    await rename(draft, cluster);
-  } finally {
-    await rm(path.dirname(passwordFile), { recursive: true, force: true });
-    await rm(draft, { recursive: true, force: true });
-  }
-}
-
-/** Waits for the server of a killed run to end, ends it itself if its guard is gone too, and clears a dead lock file. */
-async function endLeftover(options: {
-  binaries: Binaries;
-  account: Account;
-  cluster: string;
-  onProgress: PostgresOptions['onProgress'];
-}): Promise<void> {
-  if ((await findPostmaster(options.cluster)) === undefined) return;
-  options.onProgress?.('waiting for the PostgreSQL of an interrupted run to stop');
-  const deadline = Date.now() + LEFTOVER_TIMEOUT_MS;
-  let asked = false;
-  while ((await findPostmaster(options.cluster)) !== undefined) {
-    if (Date.now() > deadline)
-      throw new Error(`another PostgreSQL runs on ${options.cluster} and does not stop`);
-    if (!asked && Date.now() > deadline - LEFTOVER_TIMEOUT_MS + 2000) {
-      asked = true;
-      await run(
-        options.binaries.pgCtl,
-        ['stop', '-D', options.cluster, '-m', 'fast', '-t', '10', '-s'],
-        options.account,
-      ).catch(() => undefined);
-    }
-    await delay(50);
-  }
-}
-
-/**
- * The postmaster that runs on a cluster. A postmaster.pid whose process is dead or, where /proc can tell, is another program
- * (ids are soon used again in a container) is removed: PostgreSQL would take any living process of its account for a server.
- */
-async function findPostmaster(cluster: string): Promise<number | undefined> {
-  const file = path.join(cluster, 'postmaster.pid');
-  const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
-  if (!(pid > 0)) return undefined;
-  if (processExists(pid)) {
-    // A postmaster's working directory is its cluster.
-    const folder = await readlink(`/proc/${pid}/cwd`).catch(() => cluster);
-    if (folder === (await realpath(cluster)) || folder === cluster) return pid;
-  }
-  await rm(file, { force: true });
-  return undefined;
 }
 
 interface LaunchOptions {
@@ -459,32 +295,4 @@ async function freePort(wanted: number): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** Runs a program to its end; throws with what it printed when it fails. */
-async function run(program: string, programArguments: readonly string[], account: Account): Promise<void> {
-  const child = spawn(program, programArguments, {
-    ...spawnIds(account),
-    cwd: tmpdir(),
-    env: { LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  let code: unknown;
-  try {
-    [code] = (await once(child, 'close')) as [number | null];
-  } catch (cause) {
-    // The file is there but the system cannot run it: another C library or processor than the package was built for.
-    throw new WaltrailError(
-      'EMBEDDED_PLATFORM',
-      `The embedded PostgreSQL does not run on this system (${path.basename(program)}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
-      { cause },
-    );
-  }
-  if (code !== 0)
-    throw new Error(
-      `${path.basename(program)} failed (${String(code)}): ${output.trim().split('\n').at(-1) ?? ''}`,
-    );
 }
