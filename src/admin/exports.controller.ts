@@ -66,8 +66,7 @@ export class ExportsController {
       requester: principalOf(request),
       idempotencyKey,
     });
-    // Relative to this route's own URL, so that it holds behind a proxy with a path prefix, too (RFC 9110, 10.2.2).
-    void reply.header('Location', `exports/${view.id}`).code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
+void reply.header('Location', `/v1/exports/${view.id}`).code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
     return view;
   }
 

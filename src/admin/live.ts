@@ -19,6 +19,13 @@ export interface Listener {
   readonly reached: (position: string) => void;
 }
 
+export interface Listening {
+  readonly position: string;
+  /** To be called when the listener is ready again. */
+  readonly resume: () => void;
+  readonly stop: () => void;
+}
+
 const POLL_MS = 200;
 /** Small, because the entries of a page are in memory at once and may have large values. */
 const PAGE = 50;
@@ -41,14 +48,18 @@ export class LiveFeed {
     this.#log = options.log;
   }
 
-  /** Resolves to the position where the listener begins and a function that ends it. */
-  async listen(listener: Listener): Promise<{ readonly position: string; readonly stop: () => void }> {
+  /** Resolves to the position where the listener begins. */
+  async listen(listener: Listener): Promise<Listening> {
     const position = listener.after === undefined ? lastId(await this.#trail.head()) : BigInt(listener.after);
-    const follower: Follower = { listener, position };
+    const follower: Follower = { listener, position, limit: PAGE };
     this.#followers.add(follower);
     this.#polling ??= this.#poll();
     this.#wake();
-    return { position: String(position), stop: () => this.#followers.delete(follower) };
+    return {
+      position: String(position),
+      resume: () => this.#wake(),
+      stop: () => this.#followers.delete(follower),
+    };
   }
 
   async close(): Promise<void> {
@@ -86,14 +97,20 @@ export class LiveFeed {
   async #advance(follower: Follower, head: bigint): Promise<boolean> {
     const { listener } = follower;
     if (follower.position >= head || !listener.ready() || !this.#followers.has(follower)) return false;
-    const entries = await this.#trail.after(listener.filter, { id: String(follower.position), limit: PAGE });
-    for (const entry of entries) {
+    const { limit } = follower;
+    const entries = await this.#trail.after(listener.filter, { id: String(follower.position), limit });
+    follower.limit = Math.min(limit * 2, PAGE);
+    for (const [taken, entry] of entries.entries()) {
       // The client may have gone while the query ran, or be full by now: the rest is read again when it is not.
-      if (!this.#followers.has(follower) || !listener.ready()) return false;
+      if (!this.#followers.has(follower) || !listener.ready()) {
+        // What it could not take was read in vain; next time no more is read than it took now.
+        follower.limit = Math.max(taken, 1);
+        return false;
+      }
       listener.deliver(entry);
       follower.position = BigInt(entry.id);
     }
-    const full = entries.length >= PAGE;
+    const full = entries.length >= limit;
     // The head was read before the entries: everything up to it was visible to the query, so a short page means that
     // nothing more matches below it. The query may also have seen beyond.
     if (!full && follower.position < head) follower.position = head;
@@ -115,6 +132,8 @@ export class LiveFeed {
 interface Follower {
   readonly listener: Listener;
   position: bigint;
+  /** Entries to read at once. */
+  limit: number;
 }
 
 /** 0 before the trail has begun: ids are greater. */

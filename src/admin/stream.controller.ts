@@ -65,7 +65,7 @@ export class StreamController {
       },
       reached: (reached) => (position = reached),
     });
-    stream = new SseStream(reply);
+    stream = new SseStream(reply, { onWritable: listening.resume });
     this.#streams.add(stream);
     // The position at once and with every heartbeat: a client that comes back misses nothing, even if nothing had matched.
     stream.send([{ id: listening.position }]);

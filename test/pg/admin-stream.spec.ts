@@ -122,8 +122,15 @@ async function pausedClient(
   return {
     readUntil: async (count) => {
       let seen = 0;
+      let rest = '';
       response.setEncoding('latin1');
-      response.on('data', (chunk: string) => (seen += chunk.split('data: {').length - 1));
+      response.on('data', (chunk: string) => {
+        const text = rest + chunk;
+        seen += text.split('data: {').length - 1;
+        // The mark may be cut in two by the end of a chunk.
+        rest = text.slice(-6);
+      });
+      response.resume();
       await until(`${count} events`, () => seen >= count);
       return seen;
     },
