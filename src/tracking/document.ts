@@ -112,7 +112,7 @@ export class TrackingDocument {
 
   /**
    * Keys become the words that were written, integers keep all their digits, `${NAME}` its value.
-   * False where an alias has no anchor, so that no data can be made of the document.
+   * False where an alias has no anchor or a key is no word, so that no data can be made of the document.
    */
   #prepare(document: Document, environment: Environment, problems: Problem[]): boolean {
     let whole = true;
@@ -128,6 +128,7 @@ export class TrackingDocument {
             ...this.#place(asNode(pair.key)?.range?.[0] ?? 0),
             message: 'a key must be a plain word',
           });
+          whole = false;
         } else {
           pair.key.value = keyText(pair.key);
           if (pair.key.value === '__proto__') {
@@ -153,12 +154,12 @@ export class TrackingDocument {
   }
 }
 
-/** `tables."public.agents".actions[0].to`. */
+/** `tables."public.agents".actions[0].to`. A URL in the place of a key may hold a password and is not repeated. */
 export function formatPath(path: KeyPath): string {
   return path
     .map((step, index) => {
       if (typeof step === 'number') return `[${step}]`;
-      return `${index === 0 ? '' : '.'}${/^\w+$/.test(step) ? step : `"${step}"`}`;
+      return `${index === 0 ? '' : '.'}${/^\w+$/.test(step) ? step : `"${step.includes('://') ? '…' : step}"`}`;
     })
     .join('');
 }

@@ -93,10 +93,10 @@ function flatten(issue: z.core.$ZodIssue): Issue[] {
   }
   if (issue.code === 'invalid_union') {
     // The branch that got past the type of the value itself is the one that was meant.
-    const meant = issue.errors.find((branch) =>
-      branch.every((inner) => inner.code !== 'invalid_type' || inner.path.length > 0),
+    const meant = issue.errors.find(
+      (branch) => branch.length > 0 && branch.every((inner) => inner.path.length > 0),
     );
-    if (meant !== undefined && meant.length > 0 && meant.every((inner) => inner.path.length > 0)) {
+    if (meant !== undefined) {
       return meant.flatMap((inner) => flatten({ ...inner, path: [...path, ...inner.path] }));
     }
   }

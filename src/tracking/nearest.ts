@@ -1,9 +1,9 @@
 /**
  * The candidate that a misspelt word most likely meant, ignoring case; undefined where none is near enough
- * (a third of the word's letters, at least two).
+ * (one edit for every three letters; neighbours that changed places are one).
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const limit = Math.max(2, Math.floor(word.length / 3));
+  const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {
@@ -22,18 +22,22 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return candidate === undefined ? '' : ` Did you mean "${candidate}"?`;
 }
 
-/** Levenshtein distance; gives up with `enough` as soon as it cannot be less. */
+/** Edits between two words, a swap of neighbours being one; gives up with `enough` as soon as it cannot be less. */
 function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
+  let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, previous[j]! + 1, row[j - 1]! + 1));
+      const swapped =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : enough;
+      row.push(Math.min(replaced, swapped, previous[j]! + 1, row[j - 1]! + 1));
     }
-    if (Math.min(...row) >= enough) return enough;
+    if (Math.min(...row) >= enough && Math.min(...previous) >= enough) return enough;
+    before = previous;
     previous = row;
   }
-  return previous[b.length]!;
+  return Math.min(previous[b.length]!, enough);
 }

@@ -193,6 +193,8 @@ const TableFile = z
     }
   });
 
+const REDACT_WITH = 'must be drop, mask, hash or { truncate: N } with N from 1';
+
 const RedactFile = z.strictObject({
   columns: z
     .array(column, { error: sentence('must be a list of column names') })
@@ -207,7 +209,7 @@ const RedactFile = z.strictObject({
     .union(
       [
         z.enum(['drop', 'mask', 'hash']),
-        z.string().regex(/^truncate: ?[1-9][0-9]{0,5}$/),
+        z.string().regex(/^truncate: ?[1-9][0-9]{0,5}$/, REDACT_WITH),
         z.strictObject({
           truncate: z
             .int({ error: sentence('must be a whole number') })
@@ -215,7 +217,7 @@ const RedactFile = z.strictObject({
             .max(999_999, 'must be below 1000000'),
         }),
       ],
-      { error: sentence('must be drop, mask, hash or { truncate: N } with N from 1') },
+      { error: sentence(REDACT_WITH) },
     )
     .describe(
       'drop: the column is left out. mask: ***. hash: equal values stay recognisable. truncate: the first N characters.',

@@ -1,0 +1,544 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { connect } from '../../src/pg/connect.js';
+import { readSettings } from '../../src/settings.js';
+import { applyPlan } from '../../src/tracking/apply.js';
+import { readCatalog } from '../../src/tracking/catalog.js';
+import { applyCommand, planCommand } from '../../src/tracking/commands.js';
+import { loadConfig, parseConfig } from '../../src/tracking/load.js';
+import { planTracking, type TrackingPlan } from '../../src/tracking/plan.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+
+const configOf = (database: TestDatabase, text: string): TrackingConfig =>
+  parseConfig({
+    text: `source: { name: crm, url: "\${URL}", slot: ${database.name} }\ntrail: { url: "\${URL}" }\n${text}`,
+    file: 'w.yaml',
+    environment: { URL: database.url },
+  });
+
+type Client = Awaited<ReturnType<typeof connect>>;
+
+async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await connect({ url, purpose: 'test' });
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+const plan = (database: TestDatabase, config: TrackingConfig, url = database.url): Promise<TrackingPlan> =>
+  withClient(url, async (client) => planTracking({ config, catalog: await readCatalog(client) }));
+
+/** Applies and returns what was applied; afterwards nothing is left to do. */
+async function apply(database: TestDatabase, config: TrackingConfig): Promise<TrackingPlan> {
+  const before = await plan(database, config);
+  expect(before.problems).toEqual([]);
+  await withClient(database.url, (client) => applyPlan(client, before));
+  const after = await plan(database, config);
+  expect([after.steps, after.problems]).toEqual([[], []]);
+  return before;
+}
+
+const summary = ({ steps }: TrackingPlan): string[] =>
+  steps.map(({ kind, tables }) => `${kind} ${tables.join(' ')}`.trim());
+
+const published = async (database: TestDatabase): Promise<string[]> =>
+  (
+    await database.query<{ name: string }>(
+      `select schemaname || '.' || tablename as name from pg_publication_tables where pubname = 'waltrail' order by 1`,
+    )
+  ).map(({ name }) => name);
+
+describe('plan and apply', () => {
+  test('bring the sample CRM to what its file says, and then there is nothing to do', async () => {
+    await using database = await freshDatabase('crm');
+    const config = await loadConfig({
+      file: path.resolve(import.meta.dirname, '../../config/waltrail.yaml'),
+      environment: { WALTRAIL_SOURCE_URL: database.url, WALTRAIL_TRAIL_URL: database.url },
+    });
+    const applied = await apply(database, config);
+    expect(applied.steps.at(-1)!.kind).toBe('publication_create');
+    const tables = await published(database);
+    expect(tables).toEqual(expect.arrayContaining(config.tables.map(({ pattern }) => pattern)));
+    expect(tables).toContain('public.organizations');
+    const [options] = await database.query(
+      'select pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot from pg_publication',
+    );
+    expect(options).toEqual({
+      pubinsert: true,
+      pubupdate: true,
+      pubdelete: true,
+      pubtruncate: true,
+      pubviaroot: true,
+    });
+    expect(
+      await database.query(
+        `select relname from pg_class c join pg_publication_rel on prrelid = c.oid where relreplident <> 'f'`,
+      ),
+    ).toEqual([]);
+  });
+
+  test('cope with names that have capitals, spaces, dots, quotes and stars in them', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      `create schema "we.ird"; create table public."Weird Table" (id int primary key, "col umn" text);
+       create table "we.ird"."a*b""c" ("Id" int, "x'y" text, primary key ("Id"))`,
+    );
+    const config = configOf(
+      database,
+      `tables:
+  public.Weird Table: { entity: a, name: "{col umn}", modifier: col umn }
+  '"we.ird"."a*b""c"': { entity: b, name: "{x'y}", id: Id }
+`,
+    );
+    await apply(database, config);
+    expect(await published(database)).toEqual(['public.Weird Table', 'we.ird.a*b"c']);
+    await database.query(
+      `insert into public."Weird Table" values (1, 'a'); update public."Weird Table" set "col umn" = 'b'`,
+    );
+  });
+
+  test('add what the file gains and drop what it loses', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key); create table b (id int primary key)');
+    await apply(database, configOf(database, 'tables: { public.a: { entity: a } }'));
+    const second = await apply(database, configOf(database, 'tables: { public.b: { entity: b } }'));
+    expect(summary(second)).toEqual([
+      'publication_drop public.a',
+      'replica_identity public.b',
+      'publication_add public.b',
+    ]);
+    expect(second.warnings.join('\n')).toContain('alter table only "public"."a" replica identity default;');
+    expect(await published(database)).toEqual(['public.b']);
+  });
+
+  test('put back what somebody else changed in the publication', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, x int); create table b (id int primary key); create table c (id int)',
+    );
+    const config = configOf(database, 'tables: { public.a: { entity: a }, public.b: { entity: b } }');
+    await apply(database, config);
+    await database.query(`alter publication waltrail set table a where (x > 1), c;
+      alter publication waltrail set (publish = 'insert', publish_via_partition_root = false); alter table b replica identity default`);
+    const again = await apply(database, config);
+    expect(summary(again)).toEqual([
+      'publication_options',
+      'publication_drop public.c',
+      'publication_drop public.a',
+      'replica_identity public.b',
+      'publication_add public.a public.b',
+    ]);
+    expect(
+      await database.query(
+        `select attnames::text, rowfilter from pg_publication_tables where tablename = 'a'`,
+      ),
+    ).toEqual([{ attnames: '{id,x}', rowfilter: null }]);
+  });
+
+  test('put back a column list, with which updates would be refused', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key, x int)');
+    const config = configOf(database, 'tables: { public.a: { entity: a } }');
+    await apply(database, config);
+    await database.query('alter publication waltrail set table a (id)');
+    expect(summary(await apply(database, config))).toEqual([
+      'publication_drop public.a',
+      'publication_add public.a',
+    ]);
+    await database.query('insert into a values (1, 1); update a set x = 2');
+  });
+
+  test('publish a partitioned table through its root, with full identity on every partition', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table events (id int, at date, note text, primary key (id, at)) partition by range (at);
+      create table events_1 partition of events for values from ('2026-01-01') to ('2026-02-01');
+      create table events_2 partition of events for values from ('2026-02-01') to ('2026-04-01') partition by range (at);
+      create table events_2a partition of events_2 for values from ('2026-02-01') to ('2026-03-01')`);
+    const config = configOf(database, 'tables: { public.*: { entity: event } }');
+    const first = await apply(database, config);
+    expect(summary(first)).toEqual([
+      'replica_identity public.events',
+      'replica_identity public.events_1',
+      'replica_identity public.events_2a',
+      'publication_create public.events',
+    ]);
+    expect(await published(database)).toEqual(['public.events']);
+
+    await database.query(
+      `create table events_3 partition of events for values from ('2026-05-01') to ('2026-06-01')`,
+    );
+    const later = await plan(database, config);
+    expect(later.steps).toMatchObject([
+      { kind: 'replica_identity', tables: ['public.events_3'], optional: true },
+    ]);
+    await apply(database, config);
+  });
+
+  test('publish a partition by itself where only the partition is tracked', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table events (id int primary key) partition by range (id);
+      create table events_1 partition of events for values from (1) to (10)`);
+    await apply(database, configOf(database, 'tables: { public.events_1: { entity: event } }'));
+    expect(await published(database)).toEqual(['public.events_1']);
+  });
+
+  test('leave a table out that only inherits from a tracked one', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table base (id int primary key); create table child () inherits (base)');
+    await apply(database, configOf(database, 'tables: { public.base: { entity: base } }'));
+    expect(await published(database)).toEqual(['public.base']);
+  });
+
+  test('make updates of a table without a primary key possible before it is published', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table log (line text)');
+    const applied = await apply(database, configOf(database, 'tables: { public.log: { entity: log } }'));
+    expect(applied.steps.map(({ kind }) => kind)).toEqual(['replica_identity', 'publication_create']);
+    expect(applied.warnings.join('\n')).toContain('public.log has no primary key');
+    await database.query(`insert into log values ('a'); update log set line = 'b'; delete from log`);
+  });
+
+  test('never touch the trail, the queue, views or unlogged tables, whatever a pattern says', async () => {
+    await using database = await freshDatabase('trail');
+    await database.query(`create schema bullmq; create table bullmq.job (id int primary key); create table a (id int primary key);
+      create view v as select * from a; create unlogged table u (id int primary key)`);
+    const applied = await apply(database, configOf(database, `tables: { '*.*': { entity: thing } }`));
+    expect(await published(database)).toEqual(['public.a']);
+    expect(applied.warnings.join('\n')).toContain('public.u is unlogged');
+  });
+
+  test('publish tables of labels that are not tracked, and give them full identity too', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, team int); create table teams (id int primary key, name text)',
+    );
+    const config = configOf(
+      database,
+      `tables: { public.a: { entity: a, labels: { team: { table: public.teams, key: id, name: "{name}" } } } }`,
+    );
+    expect(summary(await apply(database, config))).toEqual([
+      'replica_identity public.a',
+      'replica_identity public.teams',
+      'publication_create public.a public.teams',
+    ]);
+  });
+
+  test('predict the cost of full identity from sizes and rates', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table a (id int primary key, x text);
+      insert into a select i, repeat('x', 1000) from generate_series(1, 1000) i; analyze a`);
+    const { costs } = await plan(database, configOf(database, 'tables: { public.a: { entity: a } }'));
+    expect(costs).toMatchObject([{ table: 'public.a', columns: 2 }]);
+    expect(costs[0]!.rowBytes).toBeGreaterThan(1000);
+    expect(costs[0]!.rowBytes).toBeLessThan(1400);
+  });
+});
+
+describe("full identity is not set where PostgreSQL would then refuse the application's updates:", () => {
+  const tracked = 'tables: { public.a: { entity: a } }';
+
+  test('a table with a virtual generated column keeps its key, and its updates work', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, x int, y int generated always as (x * 2) virtual)',
+    );
+    const applied = await apply(database, configOf(database, tracked));
+    expect(summary(applied)).toEqual(['publication_create public.a']);
+    expect(applied.warnings.join('\n')).toContain(
+      'public.a cannot have replica identity full: it has virtual generated columns',
+    );
+    await database.query('insert into a values (1, 1); update a set x = 2; delete from a');
+  });
+
+  test('the same table without a key cannot be tracked', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (x int, y int generated always as (x * 2) virtual)');
+    const { problems } = await plan(database, configOf(database, tracked));
+    expect(problems).toMatchObject([
+      { code: 'SOURCE_REPLICA_IDENTITY', message: expect.stringContaining('public.a cannot be tracked') },
+    ]);
+  });
+
+  test('a table of which another publication holds some columns keeps its key', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, x int, y int); create publication other for table a (id, x)',
+    );
+    const applied = await apply(database, configOf(database, tracked));
+    expect(applied.warnings.join('\n')).toContain('publication other holds only some of its columns');
+    await database.query('insert into a values (1, 1); update a set x = 2');
+  });
+
+  test('a table whose stored generated column another publication hides keeps its key', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table a (id int primary key, x int, y int generated always as (x * 2) stored);
+      create publication other for all tables`);
+    const applied = await apply(database, configOf(database, tracked));
+    expect(applied.warnings.join('\n')).toContain('publication other does not publish its generated columns');
+    await database.query('insert into a values (1, 1); update a set x = 2');
+  });
+
+  test('a stored generated column alone is no hindrance, for our publication publishes it', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, x int, y int generated always as (x * 2) stored)',
+    );
+    expect(summary(await apply(database, configOf(database, tracked)))).toEqual([
+      'replica_identity public.a',
+      'publication_create public.a',
+    ]);
+    await database.query('insert into a values (1, 1); update a set x = 2');
+  });
+});
+
+describe('a plan names what does not fit:', () => {
+  const messagesOf = async (database: TestDatabase, text: string): Promise<string[]> =>
+    (await plan(database, configOf(database, text))).problems.map(
+      ({ code, message }) => `${code} ${message}`,
+    );
+
+  test('tables that do not exist, with the nearest that does', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table agents (id int primary key); create schema crm; create table crm.teams (id int); create view v as select 1',
+    );
+    expect(
+      await messagesOf(
+        database,
+        `modifiers: { table: public.agnets, key: id, name: "{id}" }
+tables:
+  public.agent: { entity: a }
+  public.teams: { entity: b }
+  public.v: { entity: c }
+  shop.*: { entity: d }
+`,
+      ),
+    ).toEqual([
+      `TRACKING_TABLE_UNKNOWN tables."public.agent": database ${database.name} has no table public.agent. Did you mean "public.agents"?`,
+      `TRACKING_TABLE_UNKNOWN tables."public.teams": database ${database.name} has no table public.teams. Did you mean "crm.teams"?`,
+      'TRACKING_TABLE_UNKNOWN tables."public.v": public.v is a view, whose changes are not in the WAL.',
+      `TRACKING_PATTERN_UNMATCHED tables."shop.*" matches no table of database ${database.name} that may be tracked.`,
+      `TRACKING_TABLE_UNKNOWN modifiers.table: database ${database.name} has no table public.agnets. Did you mean "public.agents"?`,
+    ]);
+  });
+
+  test('columns that do not exist, wherever the file names them', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, name text, updated_by int); create table w (id int primary key, word text, role text)',
+    );
+    expect(
+      (
+        await messagesOf(
+          database,
+          `modifiers: { table: public.w, key: idd, name: "{wort}", kind: { column: rolle, bot: [x] } }
+tables:
+  public.a:
+    entity: a
+    id: [id, no]
+    name: "{nam}"
+    modifier: updated_byy
+    tenant: org
+    ignore: [seen]
+    labels: { team: { table: public.w, key: idd, name: "{wort}" } }
+    values: { state: { 1: x } }
+    actions:
+      - { on: update, changed: blocked, when: { kind: 1 }, action: block }
+`,
+        )
+      ).map((line) => line.replace('TRACKING_COLUMN_UNKNOWN ', '')),
+    ).toEqual([
+      'tables."public.a".id: table public.a has no column "no".',
+      'tables."public.a".name: table public.a has no column "nam". Did you mean "name"?',
+      'tables."public.a".modifier: table public.a has no column "updated_byy". Did you mean "updated_by"?',
+      'tables."public.a".tenant: table public.a has no column "org".',
+      'tables."public.a".ignore: table public.a has no column "seen".',
+      'tables."public.a".labels: table public.a has no column "team".',
+      'tables."public.a".values: table public.a has no column "state".',
+      'tables."public.a".actions[0].changed: table public.a has no column "blocked".',
+      'tables."public.a".actions[0].when: table public.a has no column "kind".',
+      'modifiers.key: table public.w has no column "idd". Did you mean "id"?',
+      'modifiers.name: table public.w has no column "wort". Did you mean "word"?',
+      'modifiers.kind.column: table public.w has no column "rolle". Did you mean "role"?',
+      'tables."public.a".labels.team.key: table public.w has no column "idd". Did you mean "id"?',
+      'tables."public.a".labels.team.name: table public.w has no column "wort". Did you mean "word"?',
+    ]);
+  });
+
+  test('a column of a pattern only where no table has it', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, updated_by int); create table b (id int primary key, title text)',
+    );
+    const found = await plan(
+      database,
+      configOf(
+        database,
+        `tables: { public.*: { entity: x, name: "{title}", modifier: updated_by, tenant: org } }`,
+      ),
+    );
+    expect(found.problems.map(({ message }) => message)).toEqual([
+      'tables."public.*".tenant: table public.a has no column "org".',
+    ]);
+    expect(found.warnings).toContain('tables."public.*".name: column "title" is missing in public.a.');
+  });
+
+  test('generated columns that are not replicated', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      `create table a (id int primary key, x text, y text generated always as (x || 'y') virtual, z text generated always as (x || 'z') stored)`,
+    );
+    expect(await messagesOf(database, `tables: { public.a: { entity: a, name: "{y}{z}" } }`)).toEqual([
+      'TRACKING_COLUMN_UNKNOWN tables."public.a".name: "y" of public.a is a virtual generated column, which PostgreSQL 18 does not replicate.',
+    ]);
+  });
+
+  test('a publication of all tables or of whole schemas, which is left as it is', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key); create publication waltrail for all tables');
+    const config = configOf(database, 'tables: { public.a: { entity: a } }');
+    const { problems, steps } = await plan(database, config);
+    expect(problems).toMatchObject([{ code: 'SOURCE_PUBLICATION_UNSUITABLE' }]);
+    expect(steps.map(({ kind }) => kind)).toEqual(['replica_identity']);
+    await expect(
+      withClient(database.url, async (client) => applyPlan(client, await plan(database, config))),
+    ).rejects.toMatchObject({
+      code: 'SOURCE_PUBLICATION_UNSUITABLE',
+    });
+    await database.query(
+      'drop publication waltrail; create publication waltrail for tables in schema public',
+    );
+    expect((await plan(database, config)).problems).toMatchObject([
+      { code: 'SOURCE_PUBLICATION_UNSUITABLE' },
+    ]);
+  });
+});
+
+describe('apply', () => {
+  test('gives up after five seconds where the application holds a table, and leaves everything as it was', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key); create table b (id int primary key)');
+    const config = configOf(database, 'tables: { public.*: { entity: x } }');
+    const pending = await plan(database, config);
+    await withClient(database.url, async (application) => {
+      await application.query('begin; lock table b in access share mode');
+      await expect(withClient(database.url, (client) => applyPlan(client, pending))).rejects.toMatchObject({
+        code: 'TRACKING_LOCK_TIMEOUT',
+        message: expect.stringContaining('public.b'),
+      });
+      await application.query('rollback');
+    });
+    expect(
+      await database.query(`select relname from pg_class where relname in ('a', 'b') and relreplident = 'f'`),
+    ).toEqual([]);
+    await apply(database, config);
+  });
+
+  test('says what a role without rights on the tables may not do', async () => {
+    await using database = await freshDatabase('empty');
+    const role = `${database.name}_role`;
+    await database.query(
+      `create table a (id int primary key); create role ${role} login replication password 'x'`,
+    );
+    try {
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = 'x';
+      const config = configOf(database, 'tables: { public.a: { entity: a } }');
+      const pending = await plan(database, config, url.href);
+      expect(pending.problems).toEqual([]);
+      await expect(withClient(url.href, (client) => applyPlan(client, pending))).rejects.toMatchObject({
+        code: 'SOURCE_PRIVILEGE',
+      });
+    } finally {
+      await database.query(`drop role ${role}`);
+    }
+  });
+
+  test("that meets somebody else's publication of the same name fails as a whole", async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key)');
+    const pending = await plan(database, configOf(database, 'tables: { public.a: { entity: a } }'));
+    await database.query('create publication waltrail');
+    await expect(withClient(database.url, (client) => applyPlan(client, pending))).rejects.toMatchObject({
+      code: 'TRACKING_APPLY_FAILED',
+      message: expect.stringContaining('42710'),
+    });
+    expect(await database.query(`select relreplident from pg_class where relname = 'a'`)).toEqual([
+      { relreplident: 'd' },
+    ]);
+  });
+});
+
+describe('the commands', () => {
+  async function run(
+    command: typeof planCommand,
+    options: { readonly url: string; readonly tables: string },
+  ): Promise<{ code: number; text: string }> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
+    try {
+      const file = path.join(folder, 'waltrail.yaml');
+      const head =
+        'source: { name: crm, url: "${WALTRAIL_SOURCE_URL}" }\ntrail: { url: "${WALTRAIL_TRAIL_URL}" }\n';
+      await writeFile(file, `${head}${options.tables}\n`);
+      const settings = readSettings({
+        WALTRAIL_CONFIG: file,
+        WALTRAIL_SOURCE_URL: options.url,
+        WALTRAIL_TRAIL_URL: options.url,
+      });
+      let text = '';
+      const code = await command({ settings, write: (part) => (text += part) });
+      return { code, text };
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  test('plan prints SQL and reasons, apply runs them, and a second of either has nothing to do', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key)');
+    const options = { url: database.url, tables: 'tables: { public.a: { entity: a } }' };
+
+    const planned = await run(planCommand, options);
+    expect(planned.code).toBe(0);
+    expect(planned.text).toContain(
+      '-- previous values of updates and deletes need it\nalter table only "public"."a" replica identity full;',
+    );
+    expect(planned.text).toContain('max_slot_wal_keep_size');
+    expect(await published(database)).toEqual([]);
+
+    const applied = await run(applyCommand, options);
+    expect(applied.code).toBe(0);
+    expect(applied.text).toContain('Applied: 2 steps in one transaction.');
+    expect(await published(database)).toEqual(['public.a']);
+
+    for (const command of [planCommand, applyCommand]) {
+      const again = await run(command, options);
+      expect([again.code, again.text]).toEqual([
+        0,
+        expect.stringContaining('Nothing to do: the source is as the YAML wants it.'),
+      ]);
+    }
+  });
+
+  test('end with 1 and change nothing where there are problems', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key)');
+    const options = {
+      url: database.url,
+      tables: 'tables: { public.a: { entity: a }, public.b: { entity: b } }',
+    };
+    for (const command of [planCommand, applyCommand]) {
+      const { code, text } = await run(command, options);
+      expect(code).toBe(1);
+      expect(text).toContain('TRACKING_TABLE_UNKNOWN: tables."public.b"');
+      expect(text).not.toContain('Nothing to do');
+    }
+    expect(await database.query('select from pg_publication')).toEqual([]);
+  });
+});

@@ -1,0 +1,156 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseConfig } from '../../src/tracking/load.js';
+import { neededTables, redactionFor, ruleFor } from '../../src/tracking/match.js';
+import {
+  canonicalName,
+  formatTable,
+  isPattern,
+  matchesColumn,
+  matchesTable,
+  tableName,
+} from '../../src/tracking/names.js';
+import { nearest } from '../../src/tracking/nearest.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { parseTemplate } from '../../src/tracking/template.js';
+
+const configOf = (text: string): TrackingConfig =>
+  parseConfig({
+    text: `source: { name: crm, url: postgres://h/a }\ntrail: { url: postgres://h/b }\n${text}`,
+    file: 'w.yaml',
+    environment: {},
+  });
+
+const entityOf = (config: TrackingConfig, name: string): string | undefined =>
+  ruleFor(config, tableName(name))?.entity;
+
+describe('the rule of a table', () => {
+  const config = configOf(`tables:
+  public.*: { entity: anything }
+  public.a*: { entity: later }
+  public.agents: { entity: agent }
+  '*.log': { entity: log }
+exclude: [public.tmp_*, "*.secret"]
+`);
+
+  test('is the exact name before any pattern, and the first pattern before later ones', () => {
+    expect(entityOf(config, 'public.agents')).toBe('agent');
+    expect(entityOf(config, 'public.apples')).toBe('anything');
+    expect(entityOf(config, 'public.log')).toBe('anything');
+    expect(entityOf(config, 'other.log')).toBe('log');
+  });
+
+  test('is none for what nothing matches and for what is excluded', () => {
+    expect(entityOf(config, 'other.thing')).toBeUndefined();
+    expect(entityOf(config, 'public.tmp_1')).toBeUndefined();
+    expect(entityOf(config, 'public.secret')).toBeUndefined();
+  });
+
+  test('is none where Waltrail or PostgreSQL itself writes', () => {
+    for (const name of [
+      'trail.log',
+      'bullmq.log',
+      'pg_catalog.log',
+      'pg_toast.log',
+      'information_schema.log',
+    ]) {
+      expect(entityOf(config, name)).toBeUndefined();
+    }
+  });
+
+  test('tells capitals apart, as PostgreSQL does with quoted names', () => {
+    expect(entityOf(config, 'Public.agents')).toBeUndefined();
+    expect(entityOf(config, 'public.Agents')).toBe('anything');
+  });
+});
+
+describe('the redaction of a column', () => {
+  const config = configOf(`redact:
+  - { columns: [password_hint], with: drop }
+  - { columns: ["password*", "*_TOKEN"], with: mask }
+  - { columns: [body], tables: [public.messages, "chat.*"], with: { truncate: 9 } }
+tables: { public.a: { entity: a } }
+`);
+  const of = (name: string, column: string) => redactionFor(config, { ...tableName(name), column })?.method;
+
+  test('is the first rule that matches, ignoring case', () => {
+    expect(of('public.a', 'password_hint')).toBe('drop');
+    expect(of('public.a', 'Password_Hash')).toBe('mask');
+    expect(of('any.table', 'api_token')).toBe('mask');
+    expect(of('public.a', 'token')).toBeUndefined();
+  });
+
+  test('may be confined to tables', () => {
+    expect(of('public.messages', 'body')).toBe('truncate');
+    expect(of('chat.lines', 'body')).toBe('truncate');
+    expect(of('public.pages', 'body')).toBeUndefined();
+  });
+});
+
+test('tables of modifiers and labels are needed once each, also where they are not tracked', () => {
+  const label = (column: string, table: string) => `${column}: { table: ${table}, key: id, name: "{name}" }`;
+  const config = configOf(`modifiers: { table: public.people, key: id, name: "{name}" }
+tables:
+  public.a: { entity: a, labels: { ${label('x', 'public.people')}, ${label('y', 'other.words')} } }
+  public.b: { entity: b, labels: { ${label('y', 'other.words')} } }
+`);
+  expect(neededTables(config)).toEqual([
+    { schema: 'public', table: 'people' },
+    { schema: 'other', table: 'words' },
+  ]);
+});
+
+describe('a name', () => {
+  test('is read and written back for whatever PostgreSQL accepts as one', () => {
+    const identifier = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(identifier, identifier, (schema, table) => {
+        const text = formatTable({ schema, table });
+        expect(tableName(text)).toEqual({ schema, table });
+        expect(canonicalName(text)).toBe(text);
+        expect(isPattern(text)).toBe(false);
+        expect(matchesTable(text, { schema, table })).toBe(true);
+        expect(matchesTable('*.*', { schema, table })).toBe(true);
+      }),
+    );
+  });
+
+  test('matches a pattern of stars as a regular expression would say', () => {
+    const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 8 });
+    fc.assert(
+      fc.property(letters, fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 10 }), (pattern, text) => {
+        expect(matchesColumn(pattern, text)).toBe(
+          new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(text),
+        );
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test('never takes long to match, whatever the pattern', () => {
+    const started = performance.now();
+    expect(matchesColumn(`${'*a'.repeat(30)}b`, 'a'.repeat(10_000))).toBe(false);
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test.each(['agents', 'a.b.c', '.a', 'a.', '', 'a."b', 'a."b"c', '""."b"', 'a b'])(
+    'is refused: %j',
+    (text) => {
+      expect(canonicalName(text)).toBeUndefined();
+    },
+  );
+});
+
+test('a template is text and columns, with doubled braces for braces', () => {
+  expect(parseTemplate('{first} {last}')).toEqual([{ column: 'first' }, { text: ' ' }, { column: 'last' }]);
+  expect(parseTemplate('{{x}} {a b}')).toEqual([{ text: '{x} ' }, { column: 'a b' }]);
+  expect(parseTemplate('{{{a}}}')).toEqual([{ text: '{' }, { column: 'a' }, { text: '}' }]);
+});
+
+test('a suggestion is near, or there is none', () => {
+  expect(nearest('entitty', ['entity', 'name'])).toBe('entity');
+  expect(nearest('Updated_By', ['updated_by', 'updated_at'])).toBe('updated_by');
+  expect(nearest('trial', ['source', 'trail'])).toBe('trail');
+  expect(nearest('colour', ['entity', 'name'])).toBeUndefined();
+  expect(nearest('kind', ['id', 'name'])).toBeUndefined();
+});
