@@ -19,9 +19,9 @@ language sql stable set search_path = '' as $$
     from (
       select field,
              case when p_columns is null then (number - 1)::int4 else ascii(substr(p_columns, number::int4, 1)) - 33 end as place
-        from string_to_table(left(p_stored, -1), e'\x1f') with ordinality as f (field, number)
-       -- No column at all is an empty text, of which the above would make one field.
-       where p_stored <> ''
+        from string_to_table(p_stored, e'\x1f') with ordinality as f (field, number)
+       -- Every field is followed by a separator, so what stands behind the last one is no field.
+       where number <= length(p_stored) - length(replace(p_stored, e'\x1f', ''))
     ) fields
    having p_stored is not null
 $$;

@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { createLog, silentLog } from '../../src/log.js';
+import { startHousekeeping } from '../../src/trail/housekeeping.js';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { seedTrail } from '../support/trail-data.ts';
+
+const DAY_MS = 86_400_000;
+const BLOCK = 65_536;
+
+async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('the condition did not become true within 15 s');
+    await delay(50);
+  }
+}
+
+async function count(database: TestDatabase, sql: string): Promise<number> {
+  const [row] = await database.query<{ count: number }>(`select count(*)::int as count from ${sql}`);
+  return row!.count;
+}
+
+const PARTITIONS = `pg_inherits where inhparent = 'trail.entry'::regclass`;
+
+describe('housekeeping', () => {
+  test('summarises full blocks and the last block of a finished day, and never the open one', async () => {
+    await using database = await freshDatabase('trail');
+    // Yesterday and today: each a full block and a part of one.
+    const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    await seedTrail({
+      url: database.url,
+      entries: 140_000,
+      from: new Date(midnight - DAY_MS),
+      to: new Date(midnight + DAY_MS),
+      rollUp: false,
+    });
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log: silentLog,
+      retentionDays: null,
+      intervalMs: 50,
+    });
+    try {
+      await waitFor(async () => (await count(database, 'trail.block')) === 3);
+    } finally {
+      await housekeeping.stop();
+    }
+    const blocks = await database.query<{ day: number; entries: number; right: boolean }>(
+      `select b.block >> 16 as day, b.entries, l.right from trail.block b cross join lateral (
+         select (b.first_committed_at, b.last_committed_at, b.entries) = (min(committed_at), max(committed_at), count(*)) and
+                (select array_agg(n order by v) from (select modifier_id v, count(*)::int4 n from trail.entry where id >> 16 = b.block group by 1) x) = b.modifier_counts and
+                (select array_agg(v order by v) from (select distinct tenant_id v from trail.entry where id >> 16 = b.block) x) = b.tenants and
+                (select sum(n) from unnest(b.action_counts) n) = b.entries and (select sum(n) from unnest(b.entity_type_counts) n) = b.entries as right
+           from trail.entry where id >> 16 = b.block) l order by b.block`,
+    );
+    const [yesterday] = await database.query<{ day: number; entries: string }>(
+      'select day, entries from trail.day',
+    );
+    expect(blocks).toEqual([
+      { day: yesterday!.day, entries: BLOCK, right: true },
+      { day: yesterday!.day, entries: Number(yesterday!.entries) - BLOCK, right: true },
+      { day: yesterday!.day + 1, entries: BLOCK, right: true },
+    ]);
+    expect(await database.query('select trail.roll_up(100) as more')).toEqual([{ more: 0 }]);
+  }, 60_000);
+
+  test('makes the partitions of the next seven days again when they are missing', async () => {
+    await using database = await freshDatabase('trail');
+    const before = await count(database, PARTITIONS);
+    await database.query(`select trail.drop_before(trail.today() + 5)`);
+    expect(await count(database, PARTITIONS)).toBeLessThan(before);
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log: silentLog,
+      retentionDays: null,
+      intervalMs: 50,
+    });
+    try {
+      await waitFor(async () => (await count(database, PARTITIONS)) === before);
+    } finally {
+      await housekeeping.stop();
+    }
+  });
+
+  test('drops what is older than the retention with its summaries, and keeps the rest', async () => {
+    await using database = await freshDatabase('trail');
+    await seedTrail({
+      url: database.url,
+      entries: 5_000,
+      from: new Date(Date.now() - 9 * DAY_MS),
+      to: new Date(),
+    });
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log: silentLog,
+      retentionDays: 4,
+      intervalMs: 50,
+    });
+    try {
+      await waitFor(
+        async () => (await count(database, 'trail.entry where id >> 32 < trail.today() - 4')) === 0,
+      );
+    } finally {
+      await housekeeping.stop();
+    }
+    const [left] = await database.query<{ first: number; days: number; blocks: number }>(
+      `select (select min(id >> 32)::int from trail.entry) - trail.today() as first,
+              (select min(day) from trail.day) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks`,
+    );
+    expect(left).toEqual({ first: -4, days: -4, blocks: -4 });
+  });
+
+  test('never drops the day that the writer is in, however long ago that was', async () => {
+    await using database = await freshDatabase('trail');
+    await seedTrail({
+      url: database.url,
+      entries: 3_000,
+      from: new Date(Date.now() - 40 * DAY_MS),
+      to: new Date(Date.now() - 30 * DAY_MS),
+    });
+    await database.query('select trail.retain_days(1)');
+    const [left] = await database.query<{ days: number }>(
+      'select count(distinct id >> 32)::int as days from trail.entry',
+    );
+    expect(left!.days).toBe(1);
+    await expect(database.query('select trail.retain_days(0)')).rejects.toMatchObject({ code: '22023' });
+  });
+
+  test('logs what fails without ending, and goes on when it can', async () => {
+    await using database = await freshDatabase('trail');
+    await database.query('alter function trail.roll_up rename to roll_up_gone');
+    const lines: string[] = [];
+    const log = createLog({
+      level: 'error',
+      destination: { write: (line: string) => void lines.push(line) },
+    });
+    const housekeeping = startHousekeeping({ url: database.url, log, retentionDays: null, intervalMs: 20 });
+    try {
+      await waitFor(() => Promise.resolve(lines.length > 0));
+    } finally {
+      await housekeeping.stop();
+    }
+    expect(JSON.parse(lines[0]!)).toMatchObject({ task: 'summaries', code: '42883' });
+  });
+
+  test('reports an unreachable trail and stops when told to', async () => {
+    const lines: string[] = [];
+    const log = createLog({
+      level: 'error',
+      destination: { write: (line: string) => void lines.push(line) },
+    });
+    const housekeeping = startHousekeeping({
+      url: 'postgres://u:s3cret@127.0.0.1:1/x',
+      log,
+      retentionDays: 1,
+      intervalMs: 20,
+    });
+    await waitFor(() => Promise.resolve(lines.length > 1));
+    await housekeeping.stop();
+    expect(JSON.parse(lines[0]!)).toMatchObject({ code: 'PG_UNREACHABLE' });
+    expect(lines.join()).not.toContain('s3cret');
+  });
+});

@@ -1,0 +1,198 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type pg from 'pg';
+import { decodeRows } from '../../src/trail/decode.js';
+import type { Entry, Value } from '../../src/trail/entry.js';
+import { entryToJson, valueToJson } from '../../src/trail/json.js';
+import type { EntryRow } from '../../src/trail/page.js';
+import { TrailWords, type ColumnWords } from '../../src/trail/words.js';
+
+const BOOL = 16;
+const INT8 = 20;
+const TEXT = 25;
+const JSON_TYPE = 114;
+const FLOAT8 = 701;
+const NUMERIC = 1700;
+const JSONB = 3802;
+
+const ROW: EntryRow = {
+  id: '1048577',
+  committed_at: '2026-11-23T09:51:07.123456Z',
+  commit_lsn: '0/16B3748',
+  seq: 0,
+  xid: '812',
+  modifier_id: 3,
+  relation_id: 1,
+  tenant_id: 1,
+  entity_type_id: 1,
+  action_id: 1,
+  operation: 'u',
+  rung: 'c',
+  entity_id: '12',
+  entity_name: 'Omer Katz',
+  columns: null,
+  previous: null,
+  updated: null,
+  context: null,
+};
+
+/** Has no lookups: only entries without labels are decoded here. */
+const noClient = {} as pg.ClientBase;
+
+async function decode(columns: readonly ColumnWords[], row: Partial<EntryRow>): Promise<Entry> {
+  const words = new TrailWords();
+  words.modifiers.set(3, { id: 3, key: '7', name: 'Dana Levi', kind: 'agent' });
+  words.actions.add(1, 'block');
+  words.entityTypes.add(1, 'agent');
+  words.tenants.add(1, '1');
+  words.relations.set(1, { table: 'public.agents', columns });
+  const [entry] = await decodeRows([{ ...ROW, ...row }], { client: noClient, words });
+  return entry!;
+}
+
+/** The encoding of src/trail/values.ts, as the writer does it. */
+const encode = (values: readonly string[]): string =>
+  values.map((value) => `${value.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_')}\x1f`).join('');
+
+const oneValue = async (type: number, stored: string): Promise<Value> =>
+  (await decode([{ name: 'v', type }], { updated: stored })).updated!.get('v')!;
+
+describe('entryToJson', () => {
+  test('prints the entry of the documentation', async () => {
+    const entry = await decode([{ name: 'blocked', type: BOOL }], { previous: 'f\x1f', updated: 't\x1f' });
+    expect(entryToJson(entry)).toBe(
+      '{"id":"1048577","committedAt":"2026-11-23T09:51:07.123456Z",' +
+        '"modifier":{"key":"7","name":"Dana Levi","kind":"agent","rung":"column"},' +
+        '"action":"block","entity":{"type":"agent","name":"Omer Katz","id":"12"},"tenant":"1",' +
+        '"previous":{"blocked":false},"updated":{"blocked":true},' +
+        '"table":"public.agents","operation":"update","transaction":{"xid":"812","commitLsn":"0/16B3748","seq":0},"context":null}',
+    );
+  });
+
+  test('names columns that were not sent, and words where there are any', async () => {
+    const columns = [
+      { name: 'status', type: INT8, values: { '1': 'online', constructor: 'x' } },
+      { name: 'note', type: TEXT },
+    ];
+    const entry = await decode(columns, {
+      previous: '2\x1f\x1bU\x1f',
+      updated: '1\x1f\x1bN\x1f',
+      columns: '!"',
+    });
+    expect(JSON.parse(entryToJson(entry))).toMatchObject({
+      previous: { status: 2 },
+      updated: { status: 1, note: null },
+      labels: { previous: {}, updated: { status: 'online' } },
+      unknown: ['note'],
+    });
+    expect(entry.previous!.has('note')).toBe(false);
+  });
+
+  test('a value that is the name of something every object has gets no word from it', async () => {
+    const entry = await decode([{ name: 'v', type: TEXT, values: {} }], {
+      updated: 'constructor\x1ftoString\x1f',
+    });
+    expect(entry.updated!.get('v')!.label).toBeUndefined();
+  });
+
+  test('keeps every digit of a number', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.bigInt({ min: -(10n ** 60n), max: 10n ** 60n }),
+        fc.stringMatching(/^[0-9]{0,40}$/),
+        async (whole, fraction) => {
+          const text = `${whole}${fraction === '' ? '' : `.${fraction}`}`;
+          const entry = await decode([{ name: 'v', type: NUMERIC }], { updated: encode([text]) });
+          expect(entryToJson(entry)).toContain(`"updated":{"v":${text}}`);
+        },
+      ),
+    ));
+
+  test('is JSON whatever the texts, names, keys and types are, and gives texts back unchanged', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.tuple(
+            fc.string({ unit: 'binary' }),
+            fc.constantFrom(BOOL, INT8, TEXT, JSON_TYPE, FLOAT8, NUMERIC, JSONB, 0),
+          ),
+          {
+            minLength: 1,
+            maxLength: 6,
+          },
+        ),
+        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'binary' }),
+        async (fields, name, id) => {
+          const columns = fields.map(([, type], index) => ({ name: `${name}${index}`, type }));
+          const stored = encode(fields.map(([text]) => text));
+          const entry = await decode(columns, { updated: stored, entity_name: name, entity_id: id });
+          const parsed = JSON.parse(entryToJson(entry)) as {
+            entity: unknown;
+            updated: Record<string, unknown>;
+          };
+          expect(parsed.entity).toEqual({ type: 'agent', name, id });
+          fields.forEach(([text, type], index) => {
+            if (type === TEXT || type === 0) expect(parsed.updated[`${name}${index}`]).toBe(text);
+          });
+        },
+      ),
+    ));
+
+  test('puts json columns and context into the entry as they are', () =>
+    fc.assert(
+      fc.asyncProperty(fc.json(), fc.constantFrom(JSON_TYPE, JSONB), async (json, type) => {
+        const entry = await decode([{ name: 'v', type }], { updated: encode([json]), context: json });
+        expect(entry.updated!.get('v')).toEqual({ kind: 'json', text: json });
+        const parsed = JSON.parse(entryToJson(entry)) as { context: unknown; updated: { v: unknown } };
+        expect(parsed.updated.v).toEqual(JSON.parse(json));
+        expect(parsed.context).toEqual(JSON.parse(json));
+      }),
+    ));
+
+  test('keeps what JSON.parse would round or drop: long numbers, -0, duplicate keys, escapes', async () => {
+    const json = '{"a": 12345678901234567890.10, "a": -0, "n": 1e400, "z": "\\u0000\\ud800"}';
+    const entry = await decode([{ name: 'v', type: JSON_TYPE }], { updated: encode([json]) });
+    expect(entryToJson(entry)).toContain(`"updated":{"v":${json}}`);
+  });
+});
+
+describe('values', () => {
+  test.each([
+    [BOOL, 't', 'true'],
+    [BOOL, 'f', 'false'],
+    [BOOL, '***', '"***"'],
+    [INT8, '9223372036854775807', '9223372036854775807'],
+    [INT8, '-1', '-1'],
+    [NUMERIC, '0.10', '0.10'],
+    [NUMERIC, 'NaN', '"NaN"'],
+    [FLOAT8, 'Infinity', '"Infinity"'],
+    [FLOAT8, '-Infinity', '"-Infinity"'],
+    [FLOAT8, '1e+308', '1e+308'],
+    [FLOAT8, '-0', '-0'],
+    [INT8, '007', '"007"'],
+    [INT8, '***', '"***"'],
+    [INT8, '', '""'],
+    [JSONB, '{"a": 1}', '{"a": 1}'],
+    [JSON_TYPE, ' [1 , 2] ', ' [1 , 2] '],
+    [JSONB, '{"a": 1', '"{\\"a\\": 1"'],
+    [JSONB, '***', '"***"'],
+    [TEXT, 't', '"t"'],
+    [TEXT, '12', '"12"'],
+    [TEXT, '\x1bN', 'null'],
+    [TEXT, '\x1b[N', '"\\u001bN"'],
+    [TEXT, '\x1bX00ff', '"\\\\x00ff"'],
+    [0, '{1,2}', '"{1,2}"'],
+  ])('of type %i stored as %j is %s', async (type, stored, json) => {
+    const value = await oneValue(type, `${stored}\x1f`);
+    expect(valueToJson(value)).toBe(json);
+  });
+
+  test('entries of a relation version that is not known are shown by number, not lost', async () => {
+    const entry = await decode([], { updated: 'a\x1fb\x1f', columns: '!#' });
+    expect([...entry.updated!]).toEqual([
+      ['column 1', { kind: 'text', text: 'a' }],
+      ['column 3', { kind: 'text', text: 'b' }],
+    ]);
+  });
+});
