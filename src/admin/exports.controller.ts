@@ -66,7 +66,9 @@ export class ExportsController {
       requester: principalOf(request),
       idempotencyKey,
     });
-void reply.header('Location', `/v1/exports/${view.id}`).code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
+    void reply
+      .header('Location', `/v1/exports/${view.id}`)
+      .code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
     return view;
   }
 

@@ -74,7 +74,7 @@ describe('reading entries', () => {
       source: 'crm',
       roles: ['api'],
       capture: null,
-      trail: { entries: 3, lastCommittedAt: expect.any(String) as string },
+      trail: { entries: 3, lastCommittedAt: expect.any(String) },
       queue: 'postgres',
       retentionDays: 400,
     });
@@ -171,7 +171,7 @@ describe('what is refused', () => {
       type: `urn:waltrail:error:${code}`,
       status,
       code,
-      remedy: expect.any(String) as string,
+      remedy: expect.any(String),
     });
     expect(response.status).toBe(status);
   });

@@ -51,7 +51,7 @@ describe('the daemon', () => {
     await expect(starting).rejects.toMatchObject({
       code: 'HTTP_PORT_BUSY',
       message: expect.stringContaining(String(port)) as string,
-      remedy: expect.stringContaining('WALTRAIL_PORT') as string,
+      remedy: expect.stringContaining('WALTRAIL_PORT'),
     });
     await until('its connections to close', async () => (await connections(trail)) === 0, 5_000);
     blocker.close();
@@ -67,7 +67,7 @@ describe('the daemon', () => {
     });
     await expect(starting).rejects.toMatchObject({
       code: 'PG_UNREACHABLE',
-      message: expect.not.stringContaining('hunter2') as string,
+      message: expect.not.stringContaining('hunter2'),
     });
   });
 

@@ -40,7 +40,7 @@ describe('the parameters of a request', () => {
   ])('a wrong %s is named', async (path, value) => {
     await expect(query(value)).rejects.toMatchObject({
       code: 'HTTP_QUERY_INVALID',
-      details: { errors: [expect.objectContaining({ path: expect.stringMatching(`^${path}`) as string })] },
+      details: { errors: [expect.objectContaining({ path: expect.stringMatching(`^${path}`) })] },
     });
   });
 
@@ -79,8 +79,6 @@ describe('a tenant-scoped token', () => {
 
   test('may not ask for another tenant', async () => {
     const asked = await query({ tenant: '2' });
-    expect(() => filterOf(asked, scoped)).toThrow(
-      expect.objectContaining({ code: 'HTTP_FORBIDDEN' }),
-    );
+    expect(() => filterOf(asked, scoped)).toThrow(expect.objectContaining({ code: 'HTTP_FORBIDDEN' }));
   });
 });
