@@ -58,6 +58,8 @@ export class MessageReader {
   readonly #handler: MessageHandler;
   readonly #previous = new Tuple();
   readonly #updated = new Tuple();
+  /** End of the message that is read. */
+  #end = 0;
   // One object per kind of change, reused: a change a microsecond would otherwise be garbage a microsecond.
   readonly #update: { previous: Tuple; oldRow: OldRow; updated: Tuple };
   readonly #delete: { previous: Tuple; oldRow: OldRow };
@@ -70,16 +72,17 @@ export class MessageReader {
 
   /** One whole message in `bytes[start, end)`. */
   read(bytes: Buffer, start: number, end: number): void {
+    this.#end = end;
     const tag = bytes[start]!;
     switch (tag) {
       case 0x55: // 'U' Update
-        return this.#readUpdate(bytes, start + 1, end);
+        return this.#readUpdate(bytes, start + 1);
       case 0x49: // 'I' Insert: relation, 'N', tuple
-        this.#tuple(bytes, start + 6, { into: this.#updated, end });
+        this.#tuple(bytes, start + 6, this.#updated);
         return this.#handler.insert(oid(bytes, start + 1), this.#updated);
       case 0x44: // 'D' Delete: relation, 'K' or 'O', tuple
         this.#delete.oldRow = bytes[start + 5] === 0x4f ? 'full' : 'key';
-        this.#tuple(bytes, start + 6, { into: this.#previous, end });
+        this.#tuple(bytes, start + 6, this.#previous);
         return this.#handler.delete(oid(bytes, start + 1), this.#delete);
       case 0x42: // 'B' Begin
         return this.#handler.begin(bytes, start + 1);
@@ -99,7 +102,7 @@ export class MessageReader {
     }
   }
 
-  #readUpdate(bytes: Buffer, start: number, end: number): void {
+  #readUpdate(bytes: Buffer, start: number): void {
     let at = start + 4;
     const kind = bytes[at];
     const change = this.#update;
@@ -107,15 +110,14 @@ export class MessageReader {
       change.oldRow = 'none';
     } else {
       change.oldRow = kind === 0x4f ? 'full' : 'key';
-      at = this.#tuple(bytes, at + 1, { into: this.#previous, end });
+      at = this.#tuple(bytes, at + 1, this.#previous);
     }
-    this.#tuple(bytes, at + 1, { into: this.#updated, end });
+    this.#tuple(bytes, at + 1, this.#updated);
     this.#handler.update(oid(bytes, start), change);
   }
 
   /** TupleData: a count, then for each column a kind and, for a value, its length and text. */
-  #tuple(bytes: Buffer, start: number, options: { into: Tuple; end: number }): number {
-    const { into } = options;
+  #tuple(bytes: Buffer, start: number, into: Tuple): number {
     const { offsets, lengths } = into;
     const count = (bytes[start]! << 8) | bytes[start + 1]!;
     let at = start + 2;
@@ -136,7 +138,7 @@ export class MessageReader {
         throw malformed('a column that is neither text, null nor unchanged');
       }
     }
-    if (at > options.end) throw malformed('a row that is longer than its message');
+    if (at > this.#end) throw malformed('a row that is longer than its message');
     return at;
   }
 }

@@ -1,7 +1,8 @@
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { Kind, RedactRule } from '../tracking/rules.js';
-import type { Dictionary, Lookups, RungCode } from './ports.js';
+import { BytesCache } from './bytes-cache.js';
+import type { Dictionary, Lookups } from './ports.js';
 
 /** Who made a transaction, as a logical message said. */
 export interface MessageAttribution {
@@ -15,12 +16,8 @@ export interface MessageAttribution {
   readonly context: string | null;
 }
 
-export interface Attributed {
-  readonly modifierId: number;
-  readonly rung: RungCode;
-}
-
-export const UNATTRIBUTED: Attributed = { modifierId: 0, rung: '-' };
+/** Id of the modifier of changes that nobody is known to have made. */
+export const UNATTRIBUTED = 0;
 
 /** Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged. */
 const PREFIX = 'waltrail';
@@ -35,6 +32,8 @@ export class Attribution {
   readonly #modifiersTable: string | null;
   /** Modifier id by key, as long as the names are what they were. */
   readonly #ids = new Map<string, number>();
+  readonly #last = new BytesCache();
+  readonly #find = (key: string): number => this.#idOf(key);
 
   constructor(options: {
     readonly dictionary: Dictionary;
@@ -46,34 +45,33 @@ export class Attribution {
     this.#modifiersTable = options.modifiersTable;
   }
 
-  /** By the modifier column of the row as the change left it. */
-  byColumn(row: Tuple, column: number): Attributed {
+  /** Modifier id by the modifier column of the row as the change left it; {@link UNATTRIBUTED} where that is empty. */
+  byColumn(row: Tuple, column: number): number {
     if (column < 0 || !row.has(column)) return UNATTRIBUTED;
-    const start = row.offsets[column]!;
-    const key = row.bytes.toString('utf8', start, start + row.lengths[column]!);
-    if (key === '') return UNATTRIBUTED;
-    return { modifierId: this.#idOf(key), rung: 'c' };
+    return this.#last.get(row, column, this.#find);
   }
 
-  /** By a logical message. A name or kind that the message does not give comes from the modifiers table. */
-  byMessage(message: MessageAttribution): Attributed | null {
+  /** Modifier id by a logical message. A name or kind that the message does not give comes from the modifiers table. */
+  byMessage(message: MessageAttribution): number | null {
     if (message.modifier === null) return null;
     const { key, name, kind } = message.modifier;
     const known = this.#known(key);
-    const modifierId = this.#dictionary.modifier({
+    return this.#dictionary.modifier({
       key,
       name: name ?? known?.name ?? key,
       kind: kind ?? known?.kind ?? 'agent',
     });
-    return { modifierId, rung: 'm' };
   }
 
   /** The name or kind of some modifier changed: entries from here on use the new one. */
   namesChanged(table: string): void {
-    if (table === this.#modifiersTable) this.#ids.clear();
+    if (table !== this.#modifiersTable) return;
+    this.#ids.clear();
+    this.#last.clear();
   }
 
   #idOf(key: string): number {
+    if (key === '') return UNATTRIBUTED;
     let id = this.#ids.get(key);
     if (id === undefined) {
       const known = this.#known(key);

@@ -1,10 +1,10 @@
-import type { OldRow } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import type { Attributed } from './attribution.js';
+import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
-import type { EntryHead, EntryRows, Lookups, OperationCode, Dictionary } from './ports.js';
-import { partText } from './naming.js';
-import type { RelationPlan, TrackedPlan } from './relation-plan.js';
+import { partText, type NamePart } from './naming.js';
+import type { Dictionary, EntryHead, EntryRows, Lookups } from './ports.js';
+import type { TrackedPlan } from './relation-plan.js';
+import type { RowChange } from './row-change.js';
 
 /** Marks of trail/values.ts. */
 const MARK_NULL = 0x4e;
@@ -13,17 +13,17 @@ const MAX_COLUMNS = 1664;
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
-
-/** One change of a tracked row, with the modifier that was found for it. */
-interface ChangeHead {
-  readonly seq: number;
-  readonly attributed: Attributed;
-}
+/** OperationCode as character codes. */
+const OPERATION_INSERT = 0x69;
+const OPERATION_UPDATE = 0x75;
+const OPERATION_DELETE = 0x64;
+const OPERATION_TRUNCATE = 0x74;
 
 /** Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes of the trail. */
 export class EntryBuilder {
   readonly #rows: EntryRows;
-  readonly #dictionary: Dictionary;
+  readonly #tenants = new BytesCache();
+  readonly #tenantId: (text: string) => number;
   readonly #lookups: Lookups;
   readonly #changed = new Uint8Array(MAX_COLUMNS);
   // One head, reused: see MessageReader.
@@ -47,73 +47,61 @@ export class EntryBuilder {
     readonly lookups: Lookups;
   }) {
     this.#rows = options.rows;
-    this.#dictionary = options.dictionary;
+    this.#tenantId = (text) => options.dictionary.tenant(text);
     this.#lookups = options.lookups;
   }
 
-  insert(plan: TrackedPlan, row: Tuple, change: ChangeHead): void {
-    const actionId = classify(plan.onInsert, { previous: null, row, changed: null });
-    this.#begin(plan, { ...change, operation: 'i', actionId, row, fallback: null });
+  insert(plan: TrackedPlan, change: RowChange): void {
+    const row = change.row!;
+    this.#begin(plan, change, OPERATION_INSERT, classify(plan.onInsert, change));
     this.#text(plan.wholeRowColumns);
     this.#rows.nullText();
     this.#wholeRow(plan, row, null);
     this.#text(this.extra);
   }
 
-  delete(
-    plan: TrackedPlan,
-    change: ChangeHead & { readonly previous: Tuple; readonly oldRow: OldRow; readonly keys: Uint8Array },
-  ): void {
-    const { previous } = change;
-    const actionId = classify(plan.onDelete, { previous, row: previous, changed: null });
-    this.#begin(plan, { ...change, operation: 'd', actionId, row: previous, fallback: null });
+  delete(plan: TrackedPlan, change: RowChange): void {
+    this.#begin(plan, change, OPERATION_DELETE, classify(plan.onDelete, change));
     this.#text(plan.wholeRowColumns);
-    this.#wholeRow(plan, previous, change.oldRow === 'full' ? null : change.keys);
+    this.#wholeRow(plan, change.row!, change.previous === null ? plan.keyColumns : null);
     this.#rows.nullText();
     this.#text(this.extra);
   }
 
-  /** False when nothing changed but columns that make no entry. */
-  update(
-    plan: TrackedPlan,
-    change: ChangeHead & {
-      readonly previous: Tuple;
-      readonly oldRow: OldRow;
-      readonly updated: Tuple;
-      readonly keys: Uint8Array;
-    },
-  ): boolean {
-    const { previous, oldRow, updated, keys } = change;
-    if (!this.#difference(plan, change)) return false;
-    const known = oldRow === 'full' ? previous : null;
-    const actionId = classify(plan.onUpdate, { previous: known, row: updated, changed: this.#changed });
-    this.#begin(plan, { ...change, operation: 'u', actionId, row: updated, fallback: known });
+  /** False when nothing changed but ignored columns. */
+  update(plan: TrackedPlan, change: RowChange): boolean {
+    const { previous, previousKey } = change;
+    const row = change.row!;
+    const changed = this.#changed;
+    if (!this.#difference(plan, previous, row)) return false;
+    change.changed = changed;
+    this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
+    // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
+    for (const column of plan.droppedColumns) changed[column] = 0;
     const rows = this.#rows;
+    const count = plan.columnCount;
     rows.beginText();
-    for (let column = 0; column < plan.columnCount; column++) {
-      if (this.#stored(plan, column))
-        rows.raw(plan.columnMarks[column]!, 0, plan.columnMarks[column]!.length);
+    for (let column = 0; column < count; column++) {
+      if (changed[column] === 1) rows.raw(plan.columnMarks[column]!, 0, plan.columnMarks[column]!.length);
     }
     rows.endText();
     rows.beginText();
-    for (let column = 0; column < plan.columnCount; column++) {
-      if (!this.#stored(plan, column)) continue;
-      if (oldRow === 'full' || (oldRow === 'key' && keys[column] === 1)) this.#value(plan, previous, column);
+    for (let column = 0; column < count; column++) {
+      if (changed[column] === 0) continue;
+      if (previous !== null) this.#value(plan, previous, column);
+      else if (previousKey !== null && plan.keyColumns[column] === 1) this.#value(plan, previousKey, column);
       else rows.mark(MARK_UNKNOWN);
     }
     rows.endText();
     rows.beginText();
-    for (let column = 0; column < plan.columnCount; column++) {
-      if (this.#stored(plan, column)) this.#value(plan, updated, column);
-    }
+    for (let column = 0; column < count; column++) if (changed[column] === 1) this.#value(plan, row, column);
     rows.endText();
     this.#text(this.extra);
     return true;
   }
 
-  truncate(plan: TrackedPlan, change: ChangeHead): void {
-    const actionId = classify(plan.onTruncate, { previous: null, row: null, changed: null });
-    this.#writeHead(plan, { ...change, operation: 't', actionId, tenantId: 0 });
+  truncate(plan: TrackedPlan, change: RowChange): void {
+    this.#writeHead(plan, change, OPERATION_TRUNCATE, classify(plan.onTruncate, change), 0);
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
@@ -121,70 +109,57 @@ export class EntryBuilder {
   }
 
   /**
-   * Marks the columns that differ. Without the old row every column that was sent may have changed; one that was not
-   * sent (unchanged TOAST) has not.
+   * Marks the columns that differ, but for ignored ones. Without the old row every column that was sent may have changed;
+   * one that was not sent (unchanged TOAST) has not.
    */
-  #difference(
-    plan: TrackedPlan,
-    change: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
-  ): boolean {
-    const { previous, oldRow, updated } = change;
+  #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     const changed = this.#changed;
+    const { ignored, columnCount } = plan;
     let any = 0;
-    for (let column = 0; column < plan.columnCount; column++) {
+    for (let column = 0; column < columnCount; column++) {
       const length = updated.lengths[column]!;
       let differs = 0;
-      if (length !== LENGTH_UNCHANGED) {
+      if (ignored[column] === 0 && length !== LENGTH_UNCHANGED) {
         differs =
-          oldRow !== 'full' ||
+          previous === null ||
           previous.lengths[column] !== length ||
           (length > 0 && !sameBytes(previous, updated, column))
             ? 1
             : 0;
       }
       changed[column] = differs;
-      any |= differs & (plan.silent[column]! ^ 1);
+      any |= differs;
     }
     return any === 1;
   }
 
-  #stored(plan: TrackedPlan, column: number): boolean {
-    return this.#changed[column] === 1 && plan.silent[column] === 0;
-  }
-
-  #begin(
-    plan: TrackedPlan,
-    change: ChangeHead & {
-      readonly operation: OperationCode;
-      readonly actionId: number;
-      readonly row: Tuple;
-      readonly fallback: Tuple | null;
-    },
-  ): void {
-    const { row, fallback } = change;
-    const tenant = plan.tenantColumn < 0 ? null : sentText(plan.tenantColumn, row, fallback);
-    this.#writeHead(plan, { ...change, tenantId: tenant === null ? 0 : this.#dictionary.tenant(tenant) });
+  #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
+    const row = change.row!;
+    const fallback = change.previous;
+    const column = plan.tenantColumn;
+    const holder = column < 0 ? null : sent(column, row, fallback);
+    const tenantId = holder?.has(column) === true ? this.#tenants.get(holder, column, this.#tenantId) : 0;
+    this.#writeHead(plan, change, operation, actionId, tenantId);
     this.#id(plan, row);
     this.#entityName(plan, row, fallback);
   }
 
   #writeHead(
     plan: TrackedPlan,
-    change: ChangeHead & {
-      readonly operation: OperationCode;
-      readonly actionId: number;
-      readonly tenantId: number;
-    },
+    change: RowChange,
+    operation: number,
+    actionId: number,
+    tenantId: number,
   ): void {
     const head = this.#head;
     head.seq = change.seq;
-    head.modifierId = change.attributed.modifierId;
-    head.rung = change.attributed.rung.charCodeAt(0);
+    head.modifierId = change.modifierId;
+    head.rung = change.rung;
     head.relationId = plan.relationId;
-    head.tenantId = change.tenantId;
+    head.tenantId = tenantId;
     head.entityTypeId = plan.entityTypeId;
-    head.actionId = change.actionId;
-    head.operation = change.operation.charCodeAt(0);
+    head.actionId = actionId;
+    head.operation = operation;
     this.#rows.head(head);
   }
 
@@ -209,17 +184,20 @@ export class EntryBuilder {
       found ||= 'column' in part && (sent(part.column, row, fallback)?.has(part.column) ?? false);
     if (!found) return this.#rows.nullText();
     this.#rows.beginText();
-    for (const part of plan.name) {
-      const bytes =
-        'text' in part
-          ? part.text
-          : partText(part, sent(part.column, row, fallback) ?? row, {
-              redactors: plan.redactors,
-              lookups: this.#lookups,
-            });
-      if (bytes !== null) this.#rows.raw(bytes, 0, bytes.length);
-    }
+    for (const part of plan.name) this.#namePart(plan, part, row, fallback);
     this.#rows.endText();
+  }
+
+  #namePart(plan: TrackedPlan, part: NamePart, row: Tuple, fallback: Tuple | null): void {
+    if ('text' in part) return this.#rows.raw(part.text, 0, part.text.length);
+    const { column } = part;
+    const holder = sent(column, row, fallback);
+    if (holder === null || !holder.has(column)) return;
+    if (part.words === null && part.label === null && !plan.redactors[column]) {
+      return this.#rows.raw(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
+    }
+    const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
+    if (text !== null) this.#rows.raw(text, 0, text.length);
   }
 
   #text(text: Buffer | null): void {
@@ -233,7 +211,7 @@ export class EntryBuilder {
   #wholeRow(plan: TrackedPlan, row: Tuple, keys: Uint8Array | null): void {
     this.#rows.beginText();
     for (let column = 0; column < plan.columnCount; column++) {
-      if (plan.dropped[column] === 1) continue;
+      if (plan.droppedColumns.includes(column)) continue;
       if (keys !== null && keys[column] === 0) this.#rows.mark(MARK_UNKNOWN);
       else this.#value(plan, row, column);
     }
@@ -253,17 +231,9 @@ export class EntryBuilder {
 
 const whole = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
 
-/** By column index: 1 for the columns of the replica identity. */
-export const keyColumns = (plan: RelationPlan): Uint8Array =>
-  Uint8Array.from(plan.relation.columns, ({ isKey }) => (isKey ? 1 : 0));
-
 /** The row in which the column was sent: unchanged TOAST is only in the old one. */
 function sent(column: number, row: Tuple, fallback: Tuple | null): Tuple | null {
   return row.lengths[column] === LENGTH_UNCHANGED ? fallback : row;
-}
-
-function sentText(column: number, row: Tuple, fallback: Tuple | null): string | null {
-  return sent(column, row, fallback)?.text(column) ?? null;
 }
 
 function sameBytes(previous: Tuple, updated: Tuple, column: number): boolean {

@@ -10,17 +10,12 @@ import {
 } from '../pgoutput/reader.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import {
-  Attribution,
-  readAttribution,
-  UNATTRIBUTED,
-  type Attributed,
-  type MessageAttribution,
-} from './attribution.js';
-import { EntryBuilder, keyColumns } from './entry-builder.js';
+import { Attribution, readAttribution, UNATTRIBUTED, type MessageAttribution } from './attribution.js';
+import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import type { CommittedBatch, TrailSession } from './ports.js';
 import { planRelation, type RelationPlan } from './relation-plan.js';
+import { RowChange } from './row-change.js';
 
 /** The source as the pipeline sees it. */
 export interface SourceControl {
@@ -62,6 +57,12 @@ export interface PipelineCounts {
   malformedMessages: number;
 }
 
+/** RungCode as character codes. */
+const RUNG_MESSAGE = 0x6d;
+const RUNG_COLUMN = 0x63;
+const RUNG_NOBODY = 0x2d;
+const NO_COLUMN = -1;
+
 /** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
 const LINGER_MS = 5;
 /** Transactions without entries move the checkpoint too, but need not do it at once. */
@@ -93,7 +94,7 @@ export class Pipeline implements MessageHandler {
   readonly #builder: EntryBuilder;
   readonly #attribution: Attribution;
   readonly #names: NameFollower;
-  readonly #plans = new Map<number, { readonly plan: RelationPlan; readonly keys: Uint8Array }>();
+  readonly #plans = new Map<number, RelationPlan>();
   /** The running transaction; the message is what the transaction's logical messages said. */
   #inTransaction = false;
   #commitLsn: Lsn = 0n;
@@ -103,7 +104,8 @@ export class Pipeline implements MessageHandler {
   /** Logical messages of the running transaction so far, and how many of them an earlier reading has already heard. */
   #messages = 0;
   #messagesKnown = 0;
-  #messageAttributed: Attributed | null = null;
+  #messageModifier: number | null = null;
+  readonly #change = new RowChange();
   #paused = false;
   #lastCommitMs = 0;
   #lastSkipMs = 0;
@@ -198,65 +200,59 @@ export class Pipeline implements MessageHandler {
       primaryKey: primaryKey(relation.schema, relation.table),
       dictionary: this.#trail.dictionary,
     });
-    this.#plans.set(relation.oid, { plan, keys: keyColumns(plan) });
+    this.#plans.set(relation.oid, plan);
   }
 
   insert(relationOid: number, updated: Tuple): void {
-    const { plan } = this.#planOf(relationOid);
-    const seq = this.#nextSeq();
-    if (plan.tracked !== null) {
-      this.#builder.insert(plan.tracked, updated, {
-        seq,
-        attributed: this.#attributed(updated, plan.tracked.modifierColumn),
-      });
+    const { tracked, names } = this.#planOf(relationOid);
+    const change = this.#next(updated);
+    if (tracked !== null) {
+      this.#attribute(change, updated, tracked.modifierColumn);
+      this.#builder.insert(tracked, change);
       this.counts.entries++;
     }
-    if (plan.names.length > 0) this.#names.inserted(plan.names, updated);
+    if (names.length > 0) this.#names.inserted(names, updated);
   }
 
   update(
     relationOid: number,
-    change: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
+    sent: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
   ): void {
-    const { plan, keys } = this.#planOf(relationOid);
-    const seq = this.#nextSeq();
-    if (plan.tracked !== null) {
-      const attributed = this.#attributed(change.updated, plan.tracked.modifierColumn);
-      const { previous, oldRow, updated } = change;
-      if (this.#builder.update(plan.tracked, { seq, attributed, previous, oldRow, updated, keys }))
-        this.counts.entries++;
+    const { tracked, names } = this.#planOf(relationOid);
+    const change = this.#next(sent.updated);
+    if (tracked !== null) {
+      this.#attribute(change, sent.updated, tracked.modifierColumn);
+      if (sent.oldRow === 'full') change.previous = sent.previous;
+      else if (sent.oldRow === 'key') change.previousKey = sent.previous;
+      if (this.#builder.update(tracked, change)) this.counts.entries++;
       else this.counts.ignored++;
     }
-    if (plan.names.length > 0) this.#names.updated(plan.names, change);
+    if (names.length > 0) this.#names.updated(names, sent);
   }
 
-  delete(relationOid: number, change: { readonly previous: Tuple; readonly oldRow: OldRow }): void {
-    const { plan, keys } = this.#planOf(relationOid);
-    const seq = this.#nextSeq();
-    if (plan.tracked !== null) {
+  delete(relationOid: number, sent: { readonly previous: Tuple; readonly oldRow: OldRow }): void {
+    const { tracked, names } = this.#planOf(relationOid);
+    const change = this.#next(sent.previous);
+    if (tracked !== null) {
       // The modifier column of a deleted row names who changed it last, not who deleted it: only a message can say that.
-      const attributed = this.#messageAttributed ?? UNATTRIBUTED;
-      this.#builder.delete(plan.tracked, {
-        seq,
-        attributed,
-        previous: change.previous,
-        oldRow: change.oldRow,
-        keys,
-      });
+      this.#attribute(change, sent.previous, NO_COLUMN);
+      if (sent.oldRow === 'full') change.previous = sent.previous;
+      this.#builder.delete(tracked, change);
       this.counts.entries++;
     }
-    if (plan.names.length > 0) this.#names.deleted(plan.names, change.previous);
+    if (names.length > 0) this.#names.deleted(names, sent.previous);
   }
 
   truncate(relationOids: readonly number[]): void {
     for (const oid of relationOids) {
-      const { plan } = this.#planOf(oid);
-      const seq = this.#nextSeq();
-      if (plan.tracked !== null) {
-        this.#builder.truncate(plan.tracked, { seq, attributed: this.#messageAttributed ?? UNATTRIBUTED });
+      const { tracked, names } = this.#planOf(oid);
+      const change = this.#next(null);
+      if (tracked !== null) {
+        this.#attribute(change, null, NO_COLUMN);
+        this.#builder.truncate(tracked, change);
         this.counts.entries++;
       }
-      this.#names.truncated(plan.names);
+      this.#names.truncated(names);
     }
   }
 
@@ -278,9 +274,8 @@ export class Pipeline implements MessageHandler {
     };
     this.#setMessage(merged);
     if (this.counts.entries === this.#entriesBefore) return;
-    const attributed = this.#messageAttributed;
     const patched = this.#trail.rows.reattribute({
-      modifierId: attributed?.modifierId ?? null,
+      modifierId: this.#messageModifier,
       rung: 'm',
       context: merged.context,
     });
@@ -294,26 +289,40 @@ export class Pipeline implements MessageHandler {
 
   #setMessage(message: MessageAttribution | null): void {
     this.#message = message;
-    this.#messageAttributed = message === null ? null : this.#attribution.byMessage(message);
+    this.#messageModifier = message === null ? null : this.#attribution.byMessage(message);
     this.#builder.extra = message?.context == null ? null : Buffer.from(`{"context":${message.context}}`);
   }
 
-  #attributed(row: Tuple, modifierColumn: number): Attributed {
-    return this.#messageAttributed ?? this.#attribution.byColumn(row, modifierColumn);
-  }
-
-  #nextSeq(): number {
+  /** The change object, ready for the next row of the transaction. */
+  #next(row: Tuple | null): RowChange {
     this.counts.changes++;
-    return this.#seq++;
+    const change = this.#change;
+    change.seq = this.#seq++;
+    change.previous = null;
+    change.previousKey = null;
+    change.changed = null;
+    change.row = row;
+    return change;
   }
 
-  #planOf(oid: number): { readonly plan: RelationPlan; readonly keys: Uint8Array } {
+  #attribute(change: RowChange, row: Tuple | null, modifierColumn: number): void {
+    if (this.#messageModifier !== null) {
+      change.modifierId = this.#messageModifier;
+      change.rung = RUNG_MESSAGE;
+      return;
+    }
+    change.modifierId = row === null ? UNATTRIBUTED : this.#attribution.byColumn(row, modifierColumn);
+    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
+  }
+
+  #planOf(oid: number): RelationPlan {
     const known = this.#plans.get(oid);
-    if (known === undefined)
+    if (known === undefined) {
       throw new WaltrailError(
         'PGOUTPUT_MALFORMED',
         `The replication stream holds a row of relation ${oid} before its description.`,
       );
+    }
     return known;
   }
 

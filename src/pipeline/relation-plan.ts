@@ -30,10 +30,12 @@ export interface TrackedPlan {
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly columnCount: number;
-  /** By column index: 1 where a difference makes no entry (`ignore`) or the column is never stored (`drop`). */
-  readonly silent: Uint8Array;
-  /** By column index: 1 where the column is never stored. */
-  readonly dropped: Uint8Array;
+  /** By column index: 1 for the columns of the replica identity. */
+  readonly keyColumns: Uint8Array;
+  /** By column index: 1 where a difference alone makes no entry and is left out of others. */
+  readonly ignored: Uint8Array;
+  /** Columns that are never stored (`redact` with `drop`). */
+  readonly droppedColumns: readonly number[];
   readonly redactors: readonly (Redactor | null)[];
   /** By column index: the character that stands for it in `columns`. */
   readonly columnMarks: readonly Buffer[];
@@ -167,10 +169,9 @@ function planTracked(options: {
     }),
     entityTypeId: dictionary.entityType(rule.entity),
     columnCount: relation.columns.length,
-    silent: Uint8Array.from(relation.columns, ({ name }, index) =>
-      dropped[index] || rule.ignore.includes(name) ? 1 : 0,
-    ),
-    dropped: Uint8Array.from(dropped, (drop) => (drop ? 1 : 0)),
+    keyColumns: Uint8Array.from(relation.columns, ({ isKey }) => (isKey ? 1 : 0)),
+    ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
+    droppedColumns: relation.columns.flatMap((_, index) => (dropped[index] ? [index] : [])),
     redactors: options.redactors,
     columnMarks: marks,
     wholeRowColumns: dropped.includes(true)

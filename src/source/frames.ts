@@ -1,7 +1,8 @@
 /** Called for each whole protocol frame: `tag` is its type, `bytes[start, end)` its body. Valid during the call only. */
 export type FrameHandler = (tag: number, bytes: Buffer, start: number, end: number) => void;
 
-const INITIAL_BYTES = 256 * 1024;
+const INITIAL_BYTES = 512 * 1024;
+const MIN_SPACE_BYTES = 64 * 1024;
 /** A buffer that grew for one giant row is let go once what is left fits into a small one. */
 const KEEP_BYTES = 4 * 1024 * 1024;
 
@@ -22,9 +23,15 @@ export class FrameReader {
     this.#handler = handler;
   }
 
-  push(chunk: Buffer): void {
-    this.#reserve(chunk.length);
-    this.#tail += chunk.copy(this.#buffer, this.#tail);
+  /** Where the next bytes may be read into: at least 64 KiB. Say with {@link filled} how many came. */
+  space(): Buffer {
+    this.#reserve(MIN_SPACE_BYTES);
+    return this.#buffer.subarray(this.#tail);
+  }
+
+  /** `bytes` were read into {@link space}: hands over every frame that is whole. */
+  filled(bytes: number): void {
+    this.#tail += bytes;
     const buffer = this.#buffer;
     const tail = this.#tail;
     let at = this.#head;
@@ -37,6 +44,12 @@ export class FrameReader {
       this.#handler(buffer[at]!, buffer, at + 5, end);
       at = end;
     }
+  }
+
+  /** Bytes that were read elsewhere (a TLS socket reads into buffers of its own). */
+  push(chunk: Buffer): void {
+    this.#reserve(chunk.length);
+    this.filled(chunk.copy(this.#buffer, this.#tail));
   }
 
   #reserve(bytes: number): void {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type pg from 'pg';
 
 /**
@@ -15,9 +16,17 @@ const PRINTING = [
   'idle_session_timeout=0',
 ];
 
-/** Client configuration of a replication connection (`replication=database`) to the source. */
-export function replicationClientConfig(url: string): pg.ClientConfig & { replication: 'database' } {
+/**
+ * Client configuration of a replication connection (`replication=database`) to the source.
+ *
+ * @param options.socket makes the socket; ignored where the URL asks for TLS, which needs sockets of its own
+ */
+export function replicationClientConfig(
+  url: string,
+  options: { readonly socket?: () => Socket } = {},
+): pg.ClientConfig & { replication: 'database' } {
   return {
+    ...(options.socket === undefined || asksForTls(url) ? {} : { stream: options.socket }),
     connectionString: url,
     replication: 'database',
     application_name: 'waltrail capture',
@@ -26,4 +35,9 @@ export function replicationClientConfig(url: string): pg.ClientConfig & { replic
     keepAlive: true,
     options: PRINTING.map((setting) => `-c ${setting}`).join(' '),
   };
+}
+
+function asksForTls(url: string): boolean {
+  const parameters = new URL(url).searchParams;
+  return (parameters.get('sslmode') ?? 'disable') !== 'disable' || parameters.has('ssl');
 }

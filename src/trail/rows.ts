@@ -27,7 +27,8 @@ const TEXTS = 6;
 
 /** Room at the start of every buffer for the header of its CopyData frame. */
 const FRAME_HEADER_BYTES = 5;
-const BUFFER_BYTES = 512 * 1024;
+const BUFFER_BYTES = 256 * 1024;
+const SPARE_BUFFERS = 16;
 /** Above this a native search and copy beats a loop over the bytes. */
 const LONG_VALUE_BYTES = 64;
 const HEX = Buffer.from('0123456789abcdef');
@@ -210,7 +211,7 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   recycle(frame: Buffer): void {
-    if (frame.buffer.byteLength === BUFFER_BYTES && this.#spare.length < 4)
+    if (frame.buffer.byteLength === BUFFER_BYTES && this.#spare.length < SPARE_BUFFERS)
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
