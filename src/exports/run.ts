@@ -217,5 +217,8 @@ function finalError(error: unknown, order: ExportOrder): WaltrailError | undefin
 function traceOf(error: WaltrailError): { cause: string; at: string[] } {
   const cause = (error.cause ?? error) as Error & { code?: unknown };
   const frames = cause.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];
-  return { cause: String(cause.code ?? cause.name), at: frames.slice(0, 8).map((line) => line.trim()) };
+  return {
+    cause: typeof cause.code === 'string' ? cause.code : cause.name,
+    at: frames.slice(0, 8).map((line) => line.trim()),
+  };
 }

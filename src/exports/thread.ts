@@ -10,7 +10,7 @@ import type { ThreadData, ThreadResult } from './thread-messages.js';
 
 /** One connection reads the trail while another writes progress. */
 const CONNECTIONS = 2;
-/** Of one query, so that a run that was given up does not keep the database at work for ever. */
+/** Of one query: a search for text has to read the whole range, but a run that was given up must not go on for ever. */
 const STATEMENT_TIMEOUT_MS = 600_000;
 
 /*
@@ -29,14 +29,13 @@ async function run(data: ThreadData): Promise<ThreadResult> {
     url: data.trailUrl,
     purpose: 'export',
     max: CONNECTIONS,
-    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   });
   try {
     const outcome = await runExport({
       id: data.id,
       store: new ExportStore({ pool }),
       files: new ExportFiles({ directory: data.exportDir }),
-      reader: new TrailReader({ pool }),
+      reader: new TrailReader({ pool, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
       signal: stop.signal,
       version: await ownVersion(),
       log: createLog({ level: data.logLevel }),

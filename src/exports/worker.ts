@@ -11,7 +11,7 @@ import { ExportStore } from './store.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
-  /** Resolves when runs have given their exports back; another worker, or the next start, makes them from the beginning. */
+  /** May be called again. Resolves when runs have given their exports back; another worker, or the next start, makes them from the beginning. */
   stop(): Promise<void>;
 }
 
@@ -55,14 +55,14 @@ export async function startExportWorker(options: ExportWorkerOptions): Promise<E
   const consumer = queue.work({ concurrency: CONCURRENCY, process: run });
   await consumer.ready;
   const housekeeping = repeat(() => keepHouse({ store, files, queue }), log);
-  return {
-    async stop() {
-      stopping.abort();
-      await housekeeping.stop();
-      await queue.close();
-      await pool.end();
-    },
+  const end = async (): Promise<void> => {
+    stopping.abort();
+    await housekeeping.stop();
+    await queue.close();
+    await pool.end();
   };
+  let ended: Promise<void> | undefined;
+  return { stop: () => (ended ??= end()) };
 }
 
 /** Rejects when the export should be delivered again. */

@@ -54,7 +54,7 @@ export async function startRedis(): Promise<TestRedis> {
 async function answers(url: string, server: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_LIMIT_MS;
   for (;;) {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 50 });
     client.on('error', () => undefined);
     try {
       await client.connect();

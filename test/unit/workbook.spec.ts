@@ -216,7 +216,7 @@ describe('the workbook', () => {
     const [clipped, whole] = rowsOf(file).map((row) => String(row[3]!.v));
     expect(clipped!.length).toBeLessThanOrEqual(MAX_CELL_LENGTH);
     expect(clipped!.endsWith(CLIP_MARK)).toBe(true);
-    expect(clipped!.isWellFormed()).toBe(true);
+    expect(clipped!).not.toMatch(/\p{Surrogate}/u);
     expect(whole).toHaveLength(MAX_CELL_LENGTH);
     expect(counts.clipped).toBe(1);
   });
@@ -251,7 +251,7 @@ describe('the workbook', () => {
       instants.map((committedAt) => sampleEntry({ committedAt })),
       { zone: 'Europe/Berlin' },
     );
-    const shown = rowsOf(file).map((row) => xlsx.SSF.format('yyyy-mm-dd hh:mm:ss.000', row[6]!.v as number));
+    const shown = rowsOf(file).map((row) => row[6]!.w);
     expect(shown).toEqual(['2026-10-25 02:59:59.999', '2026-10-25 02:00:00.000', '2026-10-25 02:30:00.500']);
   });
 

@@ -1,0 +1,144 @@
+import { describe, expect, test } from '@jest/globals';
+import { open, readdir, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ExportFiles, PartFile } from '../../src/exports/files.js';
+import { parseExportRequest } from '../../src/exports/request.js';
+import { MAX_ATTEMPTS, runExport, type RunOptions } from '../../src/exports/run.js';
+import { ExportStore } from '../../src/exports/store.js';
+import { silentLog } from '../../src/log.js';
+import { createPool } from '../../src/pg/connect.js';
+import { TrailReader } from '../../src/trail/read.js';
+import { ADMIN, ALL, exportGround, idsOf, type ExportGround } from '../support/exports.ts';
+import { until } from '../support/until.ts';
+
+async function runGround(entries: number) {
+  const ground = await exportGround({ backend: 'postgres', entries });
+  const pool = createPool({ url: ground.db.url, purpose: 'test', max: 6 });
+  const store = new ExportStore({ pool });
+  const run = (id: string, changes: Partial<RunOptions> = {}) =>
+    runExport({
+      id,
+      store,
+      files: new ExportFiles({ directory: ground.directory }),
+      reader: new TrailReader({ pool }),
+      signal: new AbortController().signal,
+      version: '0.0.0',
+      log: silentLog,
+      ...changes,
+    });
+  return {
+    ground,
+    store,
+    run,
+    async [Symbol.asyncDispose]() {
+      await pool.end();
+      await ground[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const ask = async (ground: ExportGround, format = 'ndjson') =>
+  (await ground.exports.create(parseExportRequest({ ...ALL, format }), { requester: ADMIN })).export.id;
+
+describe('a run of an export', () => {
+  test('that comes twice after another has nothing to do the second time', async () => {
+    await using room = await runGround(100);
+    const id = await ask(room.ground);
+    expect(await room.run(id)).toBe('ready');
+    const before = await stat(path.join(room.ground.directory, `${id}.ndjson`));
+    expect(await room.run(id)).toBe('skipped');
+    expect(await room.run('00000000-0000-4000-8000-00000000dead')).toBe('skipped');
+    expect((await stat(path.join(room.ground.directory, `${id}.ndjson`))).mtimeMs).toBe(before.mtimeMs);
+  });
+
+  test('that comes twice at once makes one file: the later run takes over, the earlier one stops', async () => {
+    await using room = await runGround(1000);
+    const { ground } = room;
+    const id = await ask(ground);
+    const hold = await ground.holdEntries();
+    const first = room.run(id);
+    await until('the first run', async () => (await ground.files()).length === 1);
+    const second = room.run(id);
+    expect(await first).toBe('lost');
+    await hold.release();
+    expect(await second).toBe('ready');
+    expect(await ground.files()).toEqual([`${id}.ndjson`]);
+    expect(idsOf(await ground.download(id))).toHaveLength(1000);
+  });
+
+  test('that finishes after another took over puts no file in place', async () => {
+    await using room = await runGround(10);
+    const id = await ask(room.ground);
+    const order = (await room.store.claim(id))!;
+    const later = (await room.store.claim(id))!;
+    let published = false;
+    const file = { name: 'x', bytes: 1, sha256: '0'.repeat(64), entries: 1, firstLsn: null, lastLsn: null };
+    const publish = () => Promise.resolve(void (published = true));
+    expect(await room.store.finish(order, { file, keepDays: 7, publish })).toBe(false);
+    expect(published).toBe(false);
+    expect(await room.store.finish(later, { file, keepDays: 7, publish })).toBe(true);
+    expect(published).toBe(true);
+  });
+
+  test('whose rename fails leaves the row running, so that another run makes the file', async () => {
+    await using room = await runGround(10);
+    const id = await ask(room.ground);
+    const order = (await room.store.claim(id))!;
+    const file = { name: 'x', bytes: 1, sha256: '0'.repeat(64), entries: 1, firstLsn: null, lastLsn: null };
+    const publish = () => Promise.reject(new Error('no such directory'));
+    await expect(room.store.finish(order, { file, keepDays: 7, publish })).rejects.toThrow(
+      'no such directory',
+    );
+    expect((await room.ground.exports.get(id, ADMIN)).state).toBe('running');
+    expect(await room.run(id)).toBe('ready');
+  });
+
+  test('that meets a passing trouble gives the export back, and fails it after the last attempt', async () => {
+    await using room = await runGround(10);
+    const id = await ask(room.ground);
+    const reader = {
+      count: () =>
+        Promise.reject(Object.assign(new Error('terminating connection: secret value'), { code: '57P01' })),
+      walk: () => {
+        throw new Error('never reached');
+      },
+    };
+    for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
+      await expect(room.run(id, { reader })).rejects.toMatchObject({ code: '57P01' });
+      expect((await room.ground.exports.get(id, ADMIN)).state).toBe('queued');
+    }
+    expect(await room.run(id, { reader })).toBe('failed');
+    const { error } = await room.ground.exports.get(id, ADMIN);
+    expect(error).toMatchObject({ code: 'EXPORT_FAILED' });
+    expect(error!.detail).toContain('57P01');
+    expect(JSON.stringify(error)).not.toContain('secret');
+    expect(await room.ground.files()).toEqual([]);
+  });
+
+  test('that killed its worker every time is not begun for ever', async () => {
+    await using room = await runGround(10);
+    const id = await ask(room.ground);
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) await room.store.claim(id);
+    expect(await room.run(id)).toBe('failed');
+    expect((await room.ground.exports.get(id, ADMIN)).error).toMatchObject({ code: 'EXPORT_GAVE_UP' });
+  });
+
+  test('deletes what an earlier run left, and its file is for its owner only', async () => {
+    await using room = await runGround(10);
+    const id = await ask(room.ground);
+    await writeFile(
+      path.join(room.ground.directory, `${id}.00000000-0000-4000-8000-00000000dead.part`),
+      'left',
+    );
+    await room.run(id);
+    expect(await readdir(room.ground.directory)).toEqual([`${id}.ndjson`]);
+    expect((await stat(path.join(room.ground.directory, `${id}.ndjson`))).mode & 0o777).toBe(0o600);
+  });
+
+  test('on a full disk ends with an error that says so', async () => {
+    const handle = await open('/dev/full', 'w');
+    const part = new PartFile({ handle, part: '/nowhere/part', target: '/nowhere/file' });
+    await expect(part.write(Buffer.alloc(10))).rejects.toMatchObject({ code: 'EXPORT_DISK_FULL' });
+    await handle.close();
+  });
+});

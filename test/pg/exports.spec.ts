@@ -1,0 +1,373 @@
+import * as xlsx from '@e965/xlsx';
+import { describe, expect, test } from '@jest/globals';
+import { createHash, randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Requester } from '../../src/exports/export.js';
+import { parseExportRequest } from '../../src/exports/request.js';
+import { ADMIN, ALL, exportGround, idsOf, kill, untilState, type ExportGround } from '../support/exports.ts';
+import { redisBinary } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const backends: readonly ('postgres' | 'redis')[] = [
+  'postgres',
+  ...(redisBinary ? (['redis'] as const) : []),
+];
+
+const ask = async (ground: ExportGround, body: object = {}, requester: Requester = ADMIN) =>
+  (await ground.exports.create(parseExportRequest({ ...ALL, ...body }), { requester })).export;
+
+const exporter = (changes: Partial<Requester> = {}): Requester => ({
+  tokenId: randomUUID(),
+  name: 'Erik Exporter',
+  role: 'exporter',
+  tenant: null,
+  ...changes,
+});
+
+describe.each(backends)('an export with its queue on %s', (backend) => {
+  test('goes from queued over running to ready, and its file has the checksum of its row', async () => {
+    await using ground = await exportGround({ backend, entries: 5000 });
+    const created = await ask(ground);
+    expect(created).toMatchObject({
+      state: 'queued',
+      format: 'xlsx',
+      timezone: 'UTC',
+      requestedBy: 'Ada Admin',
+      file: null,
+    });
+    const states = new Set<string>();
+    const watched = (async () => {
+      for await (const view of ground.exports.watch(created.id, ADMIN)) states.add(view.state);
+    })();
+    await ground.startWorker();
+    const view = await ground.finished(created.id);
+    await watched;
+    expect(view).toMatchObject({ state: 'ready', progress: { done: 5000, total: 5000 }, error: null });
+    expect([...states].at(0)).toBe('queued');
+    expect([...states].at(-1)).toBe('ready');
+    const bytes = await ground.download(created.id);
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(view.file!.sha256);
+    expect(view.file!.name).toBe('audit-trail_2026-10-23_2026-10-27.xlsx');
+    expect(await ground.files()).toEqual([`${created.id}.xlsx`]);
+    const workbook = xlsx.read(bytes);
+    expect(workbook.SheetNames).toEqual(['About this report', 'Audit trail']);
+    expect(workbook.Sheets['Audit trail']!['!ref']).toBe('A1:O5001');
+  });
+
+  test('is finished by another worker when the first is killed in the middle', async () => {
+    await using ground = await exportGround({ backend, entries: 2000 });
+    const hold = await ground.holdEntries();
+    const worker = await ground.spawnWorker();
+    const { id } = await ask(ground, { format: 'ndjson' });
+    await untilState(ground, id, 'running');
+    await until('a temporary file', async () => (await ground.files()).length === 1);
+    await kill(worker);
+    await hold.release();
+    expect((await ground.exports.get(id, ADMIN)).state).toBe('running');
+    await ground.startWorker();
+    expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready' });
+    expect(idsOf(await ground.download(id))).toHaveLength(2000);
+    expect(await ground.files()).toEqual([`${id}.ndjson`]);
+  }, 90_000);
+
+  test('whose job the queue has lost is found by its row', async () => {
+    await using ground = await exportGround({ backend, entries: 100 });
+    const { id } = await ask(ground, { format: 'csv' });
+    await ground.forgetQueue();
+    await ground.startWorker();
+    expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready' });
+  });
+
+  test('that is removed while it runs is cancelled and leaves nothing', async () => {
+    await using ground = await exportGround({ backend, entries: 2000 });
+    const hold = await ground.holdEntries();
+    await ground.startWorker();
+    const { id } = await ask(ground);
+    const states: string[] = [];
+    const watched = (async () => {
+      for await (const view of ground.exports.watch(id, ADMIN)) states.push(view.state);
+    })();
+    await until('a temporary file', async () => (await ground.files()).length === 1);
+    await ground.exports.remove(id, ADMIN);
+    await watched;
+    expect(states.at(-1)).toBe('cancelled');
+    await until('the temporary file to go', async () => (await ground.files()).length === 0);
+    await hold.release();
+    await expect(ground.exports.get(id, ADMIN)).rejects.toMatchObject({
+      code: 'EXPORT_NOT_FOUND',
+      status: 404,
+    });
+    // The worker is free for the next one.
+    const next = await ask(ground, { format: 'csv' });
+    expect(await ground.finished(next.id)).toMatchObject({ error: null, state: 'ready' });
+  });
+
+  test('goes back to the queue when its worker is stopped, and the next worker makes it', async () => {
+    await using ground = await exportGround({ backend, entries: 500 });
+    const hold = await ground.holdEntries();
+    const first = await ground.startWorker();
+    const { id } = await ask(ground, { format: 'ndjson' });
+    await until('a temporary file', async () => (await ground.files()).length === 1);
+    await first.stop();
+    expect((await ground.exports.get(id, ADMIN)).state).toBe('queued');
+    expect(await ground.files()).toEqual([]);
+    await hold.release();
+    await ground.startWorker();
+    expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready' });
+    const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
+    expect(row!.attempts).toBe(1);
+  });
+});
+
+describe('the file of an export', () => {
+  test('holds what the filters say and nothing else', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 9000 });
+    await ground.startWorker();
+    const bodies = [
+      { action: ['block', 'activate'] },
+      { entityType: ['customer'], action: ['add'] },
+      { tenant: '3' },
+      { modifier: ['unattributed'] },
+      { from: '2026-10-24T00:00:00Z', to: '2026-10-25T00:00:00Z' },
+    ];
+    const conditions = [
+      `a.name in ('block', 'activate')`,
+      `t.name = 'customer' and a.name = 'add'`,
+      `e.tenant_id = 3`,
+      `e.modifier_id = 0`,
+      `committed_at >= '2026-10-24T00:00:00Z' and committed_at < '2026-10-25T00:00:00Z'`,
+    ];
+    for (const [index, body] of bodies.entries()) {
+      const { id } = await ask(ground, { ...body, format: 'ndjson' });
+      const view = await ground.finished(id);
+      const expected = await ground.db.query<{ id: string }>(
+        `select e.id::text as id from trail.entry e join trail.action a on a.id = e.action_id
+           join trail.entity_type t on t.id = e.entity_type_id where ${conditions[index]!} order by e.id desc`,
+      );
+      expect(expected.length).toBeGreaterThan(0);
+      expect(idsOf(await ground.download(id))).toEqual(expected.map((row) => row.id));
+      expect(view.progress).toEqual({ done: expected.length, total: expected.length });
+    }
+  }, 60_000);
+
+  test('ends at the entry that was the newest when it was asked for', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 300 });
+    const { id } = await ask(ground, { format: 'ndjson' });
+    // Three hundred more on the same trail, before any worker has looked at it.
+    await ground.db.query(
+      `insert into trail.entry select (jsonb_populate_record(e, jsonb_build_object('id', (select next_id from trail.checkpoint) - 1 + row_number() over ()))).*
+         from trail.entry e`,
+    );
+    await ground.db.query('update trail.checkpoint set next_id = next_id + 300');
+    await ground.startWorker();
+    const before = await ground.finished(id);
+    const after = await ground.finished((await ask(ground, { format: 'ndjson' })).id);
+    expect([before.progress.done, after.progress.done]).toEqual([300, 600]);
+  });
+
+  test('tells its dates in two zones, also in the night the clock goes back', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 3000 });
+    await ground.startWorker();
+    const night = { from: '2026-10-25T00:30:00Z', to: '2026-10-25T01:30:00Z' };
+    const rows = await Promise.all(
+      ['Europe/Berlin', 'Asia/Jerusalem'].map(async (timezone) => {
+        const { id } = await ask(ground, { ...night, timezone });
+        await ground.finished(id);
+        const workbook = xlsx.read(await ground.download(id));
+        const cover = xlsx.utils.sheet_to_json<string[]>(workbook.Sheets['About this report']!, {
+          header: 1,
+        });
+        const data = xlsx.utils
+          .sheet_to_json<unknown[]>(workbook.Sheets['Audit trail']!, { header: 1 })
+          .slice(1);
+        return {
+          cover: Object.fromEntries(cover) as Record<string, string>,
+          serials: data.map((row) => Number(row[6])),
+        };
+      }),
+    );
+    const instants = await ground.db.query<{ ms: number }>(
+      `select floor(extract(epoch from committed_at) * 1000)::float8 as ms from trail.entry
+        where committed_at >= $1 and committed_at < $2 order by id desc`,
+      [night.from, night.to],
+    );
+    expect(instants.length).toBeGreaterThan(10);
+    const HOUR_MS = 3_600_000;
+    const change = Date.parse('2026-10-25T01:00:00Z');
+    const serial = (ms: number) => ms / 86_400_000 + 25_569;
+    const [berlin, jerusalem] = rows;
+    instants.forEach(({ ms }, index) => {
+      expect(berlin!.serials[index]).toBeCloseTo(serial(ms + (ms < change ? 2 : 1) * HOUR_MS), 9);
+      expect(jerusalem!.serials[index]).toBeCloseTo(serial(ms + 2 * HOUR_MS), 9);
+    });
+    expect(berlin!.cover['Time zone of all dates']).toBe(
+      'Europe/Berlin (UTC+02:00, UTC+01:00 from 2026-10-25T01:00Z)',
+    );
+    expect(jerusalem!.cover['Time zone of all dates']).toBe('Asia/Jerusalem (UTC+02:00)');
+    expect(jerusalem!.cover['From (included)']).toBe('2026-10-25 02:30:00.000000+02:00');
+  });
+
+  test('is valid and says so when nothing matches', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    await ground.startWorker();
+    for (const format of ['xlsx', 'csv', 'ndjson']) {
+      const { id } = await ask(ground, { q: 'no such text anywhere', format });
+      expect(await ground.finished(id)).toMatchObject({ state: 'ready', progress: { done: 0, total: 0 } });
+      const bytes = await ground.download(id);
+      if (format === 'ndjson') expect(bytes).toHaveLength(0);
+      if (format === 'csv') expect(bytes.toString().split('\r\n')).toHaveLength(2);
+      if (format !== 'xlsx') continue;
+      const cover = xlsx.utils.sheet_to_csv(xlsx.read(bytes).Sheets['About this report']!);
+      expect(cover).toContain('no entry in this range matches the filters');
+      expect(cover).toContain('no such text anywhere');
+    }
+  });
+
+  test('says what it covers: who asked, filters, commits, trail', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 1000 });
+    await ground.startWorker();
+    const { id } = await ask(ground, { entityType: ['customer', 'agent'] });
+    await ground.finished(id);
+    const workbook = xlsx.read(await ground.download(id));
+    const cover = Object.fromEntries(
+      xlsx.utils.sheet_to_json<string[]>(workbook.Sheets['About this report']!, { header: 1 }),
+    ) as Record<string, string>;
+    const rows = xlsx.utils.sheet_to_json<Record<string, unknown>>(workbook.Sheets['Audit trail']!);
+    expect(cover).toMatchObject({
+      Entries: String(rows.length),
+      Filters: 'Modified entity type: customer, agent',
+      'Requested by': 'Ada Admin',
+      'Tenant of the requester': 'not restricted',
+      'Clipped cells': '0',
+      Export: id,
+    });
+    expect(cover['Written by']).toMatch(/^Waltrail \d+\.\d+\.\d+$/);
+    expect(cover['Commits covered']).toContain(
+      `LSN ${String(rows.at(-1)!['Commit LSN'])} to ${String(rows[0]!['Commit LSN'])}`,
+    );
+    const [head] = await ground.db.query<{ lsn: string }>(
+      'select end_lsn::text as lsn from trail.checkpoint',
+    );
+    expect(cover['Trail read up to']).toContain(`LSN ${head!.lsn}`);
+    const [row] = await ground.db.query<Record<string, string>>(
+      'select first_lsn::text as first, last_lsn::text as last from trail.export',
+    );
+    expect(row).toEqual({ first: rows.at(-1)!['Commit LSN'], last: rows[0]!['Commit LSN'] });
+  });
+
+  test('cannot be put on a disk that refuses it: the export fails and says how to mend that', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    const file = path.join(ground.directory, 'not-a-directory');
+    await writeFile(file, '');
+    await ground.startWorker({ exportDir: path.join(file, 'exports') });
+    const view = await ground.finished((await ask(ground)).id);
+    expect(view).toMatchObject({ state: 'failed', file: null });
+    expect(view.error).toMatchObject({ code: 'EXPORT_STORAGE', type: 'urn:waltrail:error:EXPORT_STORAGE' });
+    expect(view.error!.detail).toContain('ENOTDIR');
+    expect(view.error!.remedy).toContain('WALTRAIL_EXPORT_DIR');
+  });
+
+  test('is deleted when it has expired, and its row says so', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    const worker = await ground.startWorker();
+    const { id } = await ask(ground);
+    const view = await ground.finished(id);
+    const days = (Date.parse(view.expiresAt!) - Date.parse(view.finishedAt!)) / 86_400_000;
+    expect(days).toBeCloseTo(7, 3);
+    await worker.stop();
+    await ground.db.query(`update trail.export set expires_at = clock_timestamp()`);
+    await ground.startWorker();
+    await until('the file to be deleted', async () => (await ground.files()).length === 0);
+    expect(await ground.exports.get(id, ADMIN)).toMatchObject({ state: 'expired', file: null });
+    await expect(ground.exports.file(id, ADMIN)).rejects.toMatchObject({
+      code: 'EXPORT_NOT_READY',
+      status: 409,
+    });
+  });
+
+  test('that is not where it should be is an error that names the cause', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    await ground.startWorker();
+    const { id } = await ask(ground, { format: 'csv' });
+    await ground.finished(id);
+    await writeFile(path.join(ground.directory, `${id}.csv`), 'cut');
+    await expect(ground.exports.file(id, ADMIN)).rejects.toMatchObject({
+      code: 'EXPORT_FILE_MISSING',
+      status: 410,
+    });
+  });
+});
+
+describe('asking for an export', () => {
+  test('with the same idempotency key gives the same export, with another request a refusal', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    const request = parseExportRequest({ action: ['block'] });
+    const context = { requester: exporter(), idempotencyKey: 'a key' };
+    // Without a range: "now" differs between the two, the request does not.
+    const [first, second] = [
+      await ground.exports.create(request, context),
+      await ground.exports.create(request, context),
+    ];
+    expect([first.created, second.created]).toEqual([true, false]);
+    expect(second.export).toEqual(first.export);
+    await expect(
+      ground.exports.create(parseExportRequest({ action: ['add'] }), context),
+    ).rejects.toMatchObject({ code: 'EXPORT_KEY_REUSED', status: 422 });
+    const other = await ground.exports.create(request, { ...context, requester: exporter() });
+    expect(other.created).toBe(true);
+    const twice = await Promise.all(
+      [1, 2, 3, 4].map(() => ground.exports.create(request, { ...context, idempotencyKey: 'at once' })),
+    );
+    expect(new Set(twice.map((one) => one.export.id)).size).toBe(1);
+    expect(twice.filter((one) => one.created)).toHaveLength(1);
+  });
+
+  test('for a range that is too long or of a foreign tenant is refused', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 10 });
+    await expect(ask(ground, { from: '2026-10-01', to: '2026-10-27' })).rejects.toMatchObject({
+      code: 'RANGE_TOO_LONG',
+      status: 422,
+    });
+    await expect(ask(ground, { tenant: '2' }, exporter({ tenant: '3' }))).rejects.toMatchObject({
+      code: 'EXPORT_TENANT_FORBIDDEN',
+      status: 403,
+    });
+    expect(await ground.exports.list(ADMIN)).toEqual([]);
+  });
+
+  test("shows and gives an exporter his own only, an admin of a tenant that tenant's only", async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 2000 });
+    const [erik, tina] = [exporter(), exporter({ tenant: '3' })];
+    const [his, hers] = [await ask(ground, {}, erik), await ask(ground, { format: 'ndjson' }, tina)];
+    const ids = async (requester: Requester) => (await ground.exports.list(requester)).map((view) => view.id);
+    expect(await ids(erik)).toEqual([his.id]);
+    expect(await ids(tina)).toEqual([hers.id]);
+    expect(await ids(ADMIN)).toEqual([hers.id, his.id]);
+    expect(await ids({ ...ADMIN, tenant: '3' })).toEqual([hers.id]);
+    for (const refused of [
+      ground.exports.get(hers.id, erik),
+      ground.exports.file(hers.id, erik),
+      ground.exports.remove(hers.id, erik),
+      ground.exports.watch(hers.id, erik).next(),
+      ground.exports.get('nonsense', ADMIN),
+    ]) {
+      await expect(refused).rejects.toMatchObject({ code: 'EXPORT_NOT_FOUND' });
+    }
+    await ground.startWorker();
+    await ground.finished(hers.id);
+    const lines = (await ground.download(hers.id)).toString().split('\n').slice(0, -1);
+    expect(lines.length).toBeGreaterThan(10);
+    expect(lines.every((line) => (JSON.parse(line) as { tenant: string }).tenant === '3')).toBe(true);
+  });
+
+  test('removes the file with the export', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    await ground.startWorker();
+    const { id } = await ask(ground);
+    await ground.finished(id);
+    await ground.exports.remove(id, ADMIN);
+    expect(await ground.files()).toEqual([]);
+    expect(await ground.exports.list(ADMIN)).toEqual([]);
+  });
+});
