@@ -5,6 +5,7 @@ import { Tuple } from '../pgoutput/tuple.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
+import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { StartName } from '../trail/write.js';
 
@@ -36,7 +37,7 @@ async function* readTable(
   client: pg.Client,
   options: { readonly config: TrackingConfig; readonly table: string; readonly redactionKey: Buffer },
 ): AsyncGenerator<readonly StartName[]> {
-  const [schema, table] = splitName(options.table);
+  const { schema, table } = tableName(options.table);
   const columns = await tableColumns(client, schema, table);
   const found: StartName[] = [];
   // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
@@ -93,9 +94,4 @@ function tupleOf(row: readonly (string | null)[]): Tuple {
     at += Math.max(0, length);
   });
   return tuple;
-}
-
-function splitName(qualified: string): [string, string] {
-  const dot = qualified.indexOf('.');
-  return [qualified.slice(0, dot), qualified.slice(dot + 1)];
 }

@@ -1,5 +1,6 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { redactionFor, ruleFor } from '../tracking/match.js';
+import { formatTable } from '../tracking/names.js';
 import type {
   LabelRule,
   ModifiersRule,
@@ -13,6 +14,7 @@ import type { NamePart } from './naming.js';
 import type { Dictionary, RelationVersionColumn } from './ports.js';
 import { redactorOf, type Redactor } from './redaction.js';
 
+const OID_BOOL = 16;
 /** First code point of `trail.entry.columns`; see trail/values.ts. */
 const FIRST_COLUMN = 0x21;
 
@@ -73,7 +75,7 @@ export function planRelation(options: {
   readonly redactionKey: Buffer;
 }): RelationPlan {
   const { relation, config } = options;
-  const qualifiedName = `${relation.schema}.${relation.table}`;
+  const qualifiedName = formatTable(relation);
   const { columns, redactions, redactors } = describe(options);
   const rule = ruleFor(config, relation);
   return {
@@ -101,7 +103,7 @@ export function planRelationNames(options: {
 }): readonly NamesPlan[] {
   const { relation, config } = options;
   const { columns, redactors } = describe(options);
-  return planNames({ config, qualifiedName: `${relation.schema}.${relation.table}`, columns, redactors });
+  return planNames({ config, qualifiedName: formatTable(relation), columns, redactors });
 }
 
 function describe(options: {
@@ -189,14 +191,27 @@ function planTracked(options: {
 }
 
 function versionColumn(column: Relation['columns'][number], rule: TableRule): RelationVersionColumn {
-  const values = rule.values.get(column.name);
+  const values = wordsOf(column, rule);
   const label = rule.labels.get(column.name);
   return {
     name: column.name,
     type: column.typeOid,
-    ...(values === undefined ? {} : { values: Object.fromEntries(values) }),
+    ...(values === null ? {} : { values: Object.fromEntries(values) }),
     ...(label === undefined ? {} : { label: label.table }),
   };
+}
+
+/** Words of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
+function wordsOf(
+  column: { readonly name: string; readonly typeOid: number },
+  rule: TableRule,
+): ReadonlyMap<string, string> | null {
+  const words = rule.values.get(column.name);
+  if (words === undefined) return null;
+  if (column.typeOid !== OID_BOOL) return words;
+  return new Map(
+    [...words].map(([value, word]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, word]),
+  );
 }
 
 function planTemplate(
@@ -210,7 +225,7 @@ function planTemplate(
     return [
       {
         column: column.index,
-        words: options.rule?.values.get(part.column) ?? null,
+        words: options.rule === null ? null : wordsOf(column, options.rule),
         label: options.rule?.labels.get(part.column)?.table ?? null,
       },
     ];

@@ -1,0 +1,315 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { makeEntry, mockJson, type MockEntry, type NewEntry } from './mock-entries.ts';
+import { MockExports } from './mock-exports.ts';
+
+const PAGE_FOLDER = path.resolve(import.meta.dirname, '../../dist/web');
+/** The daemon's own (src/admin/http.ts). */
+const CSP = "default-src 'self';base-uri 'none';form-action 'self';frame-ancestors 'none';object-src 'none'";
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+const DAY_MS = 86_400_000;
+
+export interface MockProblem {
+  readonly status: number;
+  readonly title: string;
+  readonly detail?: string;
+  readonly remedy?: string;
+  readonly code?: string;
+}
+
+/** A request that the server got, without the page's own files. */
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: unknown;
+}
+
+/** The page's files under the daemon's CSP, and an API with an invented trail in memory. */
+export interface MockApi extends AsyncDisposable {
+  readonly url: string;
+  readonly exports: MockExports;
+  /** What signs in: an access token of each role, and a code that works once. */
+  readonly tokens: { readonly admin: string; readonly viewer: string; readonly code: string };
+  readonly seen: readonly Seen[];
+  /** Stores a new entry, which every open stream gets. */
+  add(entry?: NewEntry): MockEntry;
+  /** Breaks every stream; while `refuse` is set no new one opens. */
+  cutStreams(options?: { readonly refuse?: boolean }): void;
+  endSessions(): void;
+  /** The next answers of a path (as `/v1/entries`) are this problem; null ends it. */
+  failWith(path: string, problem: MockProblem | null): void;
+  openStreams(): number;
+}
+
+interface Stream {
+  readonly query: URLSearchParams;
+  readonly response: ServerResponse;
+}
+
+export async function startMockApi(
+  options: { readonly entries?: number; readonly session?: Readonly<Record<string, unknown>> } = {},
+): Promise<MockApi> {
+  if (!existsSync(path.join(PAGE_FOLDER, 'index.html')))
+    throw new Error('The page is not built: run `npm run build:web` (npm test does it by itself).');
+  const tokens = { admin: 'admin-token', viewer: 'viewer-token', code: 'one-time code/+' };
+  const usedCodes = new Set<string>();
+  const sessions = new Map<string, string>();
+  const streams = new Set<Stream>();
+  const failures = new Map<string, MockProblem>();
+  const seen: Seen[] = [];
+  const exports = new MockExports((response) => streamHead(response));
+  let refuseStreams = false;
+  let count = options.entries ?? 0;
+  const now = Date.now();
+  // Ascending by id; the last one a minute ago, the others before it in uneven steps.
+  const entries = Array.from({ length: count }, (_, index) =>
+    makeEntry(index, now - 60_000 - (count - 1 - index) * 97_000),
+  );
+
+  const server = createServer((request, response) => {
+    void handle(request, response).catch((error: unknown) => {
+      response.writeHead(500).end(String(error));
+    });
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url!, 'http://mock');
+    if (!url.pathname.startsWith('/v1/')) return servePage(url.pathname, response);
+    const body = await readBody(request);
+    const method = request.method!;
+    seen.push({ method, path: url.pathname, query: url.searchParams, headers: request.headers, body });
+    const failure = failures.get(url.pathname);
+    if (failure !== undefined) return problem(response, failure);
+    if (url.pathname === '/v1/session' && method === 'POST') return signIn(body, response);
+    const secret = /waltrail_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1] ?? '';
+    const role = sessions.get(secret);
+    if (role === undefined) {
+      return problem(response, {
+        status: 401,
+        title: 'Nobody is signed in',
+        remedy: 'Sign in, or send a token.',
+      });
+    }
+    if (url.pathname === '/v1/session') {
+      if (method === 'GET') return json(response, 200, sessionOf(role));
+      sessions.delete(secret);
+      response.writeHead(204, { 'set-cookie': 'waltrail_session=; Path=/; Max-Age=0' }).end();
+      return;
+    }
+    if (url.pathname.startsWith('/v1/exports')) {
+      if (role === 'viewer') {
+        return problem(response, {
+          status: 403,
+          title: 'This role may not export',
+          remedy: 'Ask for the role exporter.',
+        });
+      }
+      return exports.handle({ method, path: url.pathname, headers: request.headers, body, response });
+    }
+    route(url, request, response);
+  }
+
+  function route(url: URL, request: IncomingMessage, response: ServerResponse): void {
+    const query = url.searchParams;
+    if (url.pathname === '/v1/entries/stream') return openStream(query, request, response);
+    if (url.pathname === '/v1/entries') return page(query, response);
+    if (url.pathname === '/v1/facets') return json(response, 200, facetsOf(entries, query));
+    const entry = entries.find(({ id }) => url.pathname === `/v1/entries/${id}`);
+    if (entry !== undefined) return json(response, 200, entry);
+    problem(response, {
+      status: 404,
+      title: 'Not found',
+      detail: 'There is no entry of this id.',
+      remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+    });
+  }
+
+  function page(query: URLSearchParams, response: ServerResponse): void {
+    const to = Date.parse(query.get('to') ?? '') || Date.now();
+    const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
+    if (to - from > 7 * DAY_MS) {
+      return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
+    }
+    const limit = Number(query.get('limit') ?? 50);
+    const below = query.get('cursor');
+    const found = entries
+      .filter((entry) => matches(entry, query) && (below === null || entry.id < below))
+      .filter(({ committedAt }) => Date.parse(committedAt) >= from && Date.parse(committedAt) < to)
+      .reverse();
+    const items = found.slice(0, limit);
+    json(response, 200, { items, next: found.length > limit ? items.at(-1)!.id : null });
+  }
+
+  function openStream(query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+    if (refuseStreams) return problem(response, { status: 503, title: 'Too many live streams are open' });
+    const after = request.headers['last-event-id'] as string | undefined;
+    streamHead(response);
+    response.write(`id: ${entries.at(-1)?.id ?? '0'}\n\n`);
+    for (const entry of entries)
+      if (after !== undefined && entry.id > after && matches(entry, query)) response.write(eventOf(entry));
+    const stream = { query, response };
+    streams.add(stream);
+    response.on('close', () => streams.delete(stream));
+  }
+
+  function signIn(body: unknown, response: ServerResponse): void {
+    const { token } = body as { token: string };
+    const isCode = token === tokens.code && !usedCodes.has(token);
+    usedCodes.add(token);
+    const role = token === tokens.admin || isCode ? 'admin' : token === tokens.viewer ? 'viewer' : undefined;
+    if (role === undefined) {
+      return problem(response, {
+        status: 401,
+        title: 'The token is not valid',
+        detail: 'It is unknown, expired, revoked or, for a sign-in code, already used.',
+        remedy: 'Ask whoever runs Waltrail for a new token.',
+      });
+    }
+    const secret = `secret${sessions.size}${role}`;
+    sessions.set(secret, role);
+    response.setHeader('set-cookie', `waltrail_session=${secret}; Path=/; HttpOnly; SameSite=Strict`);
+    json(response, 200, sessionOf(role));
+  }
+
+  const sessionOf = (role: string): object => ({
+    name: role === 'admin' ? 'Dana (compliance)' : 'Guest',
+    role,
+    tenant: null,
+    maxRangeDays: 7,
+    timezone: 'UTC',
+    source: 'crm',
+    ...options.session,
+  });
+
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    exports,
+    tokens,
+    seen,
+    add: (said) => {
+      const entry = makeEntry(count, Date.now(), said);
+      count += 1;
+      entries.push(entry);
+      for (const { query, response } of streams) if (matches(entry, query)) response.write(eventOf(entry));
+      return entry;
+    },
+    cutStreams: ({ refuse = false } = {}) => {
+      refuseStreams = refuse;
+      for (const { response } of streams) response.destroy();
+    },
+    endSessions: () => {
+      sessions.clear();
+      for (const { response } of streams) response.destroy();
+    },
+    failWith: (failing, said) => {
+      if (said === null) failures.delete(failing);
+      else failures.set(failing, said);
+    },
+    openStreams: () => streams.size,
+    [Symbol.asyncDispose]: async () => {
+      exports.stop();
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+export function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  response.end(mockJson(body));
+}
+
+export function problem(response: ServerResponse, said: MockProblem): void {
+  response.writeHead(said.status, { 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify({ type: 'about:blank', ...said }));
+}
+
+function matches(entry: MockEntry, query: URLSearchParams): boolean {
+  const any = (name: string, value: string | null): boolean => {
+    const asked = query.getAll(name);
+    return asked.length === 0 || asked.includes(value ?? 'unattributed');
+  };
+  const q = query.get('q')?.toLowerCase();
+  const text = JSON.stringify([entry.entity, entry.previous, entry.updated]).toLowerCase();
+  return (
+    any('modifier', entry.modifier.key) &&
+    any('action', entry.action) &&
+    any('entityType', entry.entity.type) &&
+    any('entity', entry.entity.id) &&
+    any('tenant', entry.tenant) &&
+    (q === undefined || text.includes(q))
+  );
+}
+
+/** Each list is counted without its own filter, as the daemon does. */
+function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object {
+  const count = (
+    name: string,
+    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string },
+  ): object[] => {
+    const others = new URLSearchParams(query);
+    others.delete(name);
+    const counts = new Map<string, { value: string; name: string; kind?: string; count: number }>();
+    for (const entry of entries.filter((candidate) => matches(candidate, others))) {
+      const facet = facetOf(entry);
+      counts.set(facet.value, { ...facet, count: (counts.get(facet.value)?.count ?? 0) + 1 });
+    }
+    return [...counts.values()].sort((a, b) => b.count - a.count);
+  };
+  return {
+    modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({
+      value: key ?? 'unattributed',
+      name,
+      kind,
+    })),
+    actions: count('action', ({ action }) => ({ value: action, name: action })),
+    entityTypes: count('entityType', ({ entity: { type } }) => ({ value: type, name: type })),
+    tenants: count('tenant', ({ tenant }) => ({ value: tenant ?? '', name: tenant ?? '' })),
+  };
+}
+
+const eventOf = (entry: MockEntry): string => `id: ${entry.id}\ndata: ${mockJson(entry)}\n\n`;
+
+function streamHead(response: ServerResponse): void {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  response.write('retry: 1000\n\n');
+}
+
+function servePage(pathname: string, response: ServerResponse): void {
+  const file = path.join(PAGE_FOLDER, pathname === '/' ? 'index.html' : path.normalize(pathname));
+  if (!file.startsWith(PAGE_FOLDER) || !existsSync(file)) {
+    response.writeHead(404).end();
+    return;
+  }
+  response.writeHead(200, {
+    'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream',
+    'content-security-policy': CSP,
+    'x-content-type-options': 'nosniff',
+  });
+  response.end(readFileSync(file));
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  return text === '' ? undefined : (JSON.parse(text) as unknown);
+}

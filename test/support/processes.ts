@@ -1,0 +1,74 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** A child process whose output is kept. Disposing it kills it. */
+export interface Child extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  /** Exit code, or the name of the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+/** Runs Node with a clean environment but for what is given. */
+export function runNode(
+  nodeArguments: readonly string[],
+  options: {
+    readonly cwd?: string;
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly ids?: { uid: number; gid: number };
+  } = {},
+): Child {
+  const child = spawn(process.execPath, [...nodeArguments], {
+    cwd: options.cwd,
+    env: { PATH: process.env.PATH ?? '', ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options.ids,
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.on('error', reject).on('close', (code, signal) => resolve(code ?? signal ?? -1));
+  });
+  return {
+    process: child,
+    pid: child.pid!,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** Waits until `condition` yields something else than undefined or false; throws after the limit, saying what it waited for. */
+export async function eventually<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  limitMs = 30_000,
+): Promise<Exclude<T, undefined | false>> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const result = await condition();
+    if (result !== undefined && result !== false) return result as Exclude<T, undefined | false>;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`);
+    await delay(25);
+  }
+}
+
+/** Process ids whose command line contains `text`. */
+export async function processesWith(text: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const commandLine = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (commandLine.includes(text)) found.push(Number(name));
+  }
+  return found;
+}
