@@ -134,7 +134,8 @@ function greeting(facts: {
   readonly traffic: boolean;
   readonly tookMs: number;
 }): string {
-  const file = path.relative(process.cwd(), path.join(facts.dataDir, 'run.json'));
+  const near = path.relative(process.cwd(), facts.dataDir);
+  const folder = near.startsWith('..') ? facts.dataDir : near;
   return `
 Waltrail runs on a sample CRM${facts.traffic ? ', in which simulated people are at work' : ''} (started in ${(facts.tookMs / 1000).toFixed(1)} s).
 
@@ -143,8 +144,8 @@ Waltrail runs on a sample CRM${facts.traffic ? ', in which simulated people are 
             (works once, for ${SIGN_IN_HOURS} hours; restart for another)
   Source    psql "${facts.sourceUrl}"
   Try       update customers set vip = not vip, updated_by = 2 where id = 1;
-  API       the token and all addresses are in ${file}
-  Stop      Ctrl-C; the data stays in ${path.dirname(file)}
+  API       the token and all addresses are in ${path.join(folder, 'run.json')}
+  Stop      Ctrl-C; the data stays in ${folder}
 
 `;
 }

@@ -70,10 +70,10 @@ export async function startCommand({ args, write, settings: readSettings }: Comm
   }
 }
 
-/** On a terminal that shows the sample, only what went wrong; a log collector gets it all. */
+/** On a terminal that shows the sample, only what a person must see: its server is not there to be tuned. */
 function logLevel(settings: Settings): string {
   const chosen = settings.environment['WALTRAIL_LOG_LEVEL'];
-  return settings.sourceUrl === undefined && (chosen ?? '') === '' ? 'warn' : settings.logLevel;
+  return settings.sourceUrl === undefined && (chosen ?? '') === '' ? 'error' : settings.logLevel;
 }
 
 /** Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is refused. */
