@@ -121,7 +121,7 @@ comment on table trail.entry is 'The audit entries, in commit order. Insert only
 -- position exactly once; a primary key would add 23 bytes and 2.4 us to every entry and protect against nothing else.
 -- Each filter leads with the chunk so that inserts always land at the right edge of every index. The chunk is spelled in
 -- different ways on purpose: the spelling in a query chooses the index (the planner otherwise picks the wrong one).
-create index entry_id       on trail.entry using brin (id) with (pages_per_range = 32);                    -- one entry, ranges
+create index entry_id       on trail.entry using brin (id, committed_at) with (pages_per_range = 32, autosummarize = on); -- one entry, ranges of time
 create index entry_modifier on trail.entry (((id >> 14)::int4), modifier_id, entity_type_id, action_id);   -- modifier alone or with others
 create index entry_type     on trail.entry (((id / 16384)::int4), entity_type_id, action_id);              -- type, action
 create index entry_entity   on trail.entry (((id >> 14)::int4), ((hashtextextended(entity_id, entity_type_id) >> 32)::int4)); -- one entity

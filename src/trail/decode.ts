@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Entry, Rung, Value, Values } from './entry.js';
+import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './page.js';
 import { decodeColumns, decodeFields, type StoredValue } from './values.js';
 import type { ColumnWords, RelationWords, TrailWords } from './words.js';
@@ -27,61 +28,66 @@ export async function decodeRows(
   rows: readonly EntryRow[],
   options: { readonly client: pg.ClientBase; readonly words: TrailWords },
 ): Promise<Entry[]> {
-  const decoded = rows.map((row) => decodeRow(row, options.words));
-  await addLabels(decoded, options.client);
-  return decoded.map(({ entry }) => entry);
+  const batch: Batch = { words: options.words, labels: [], columns: new Map() };
+  const entries = rows.map((row) => decodeRow(row, batch));
+  await findLabels(options.client, batch.labels);
+  return entries;
 }
 
-interface Decoded {
-  readonly entry: Entry;
+interface Batch {
+  readonly words: TrailWords;
   /** Values whose word has to be looked up. */
-  readonly labels: readonly LabelWanted[];
+  readonly labels: LabelWanted[];
+  /** Column indexes by relation and text of `columns`: few differ within a batch. */
+  readonly columns: Map<string, readonly number[]>;
 }
 
-interface LabelWanted {
-  readonly table: string;
-  readonly values: Map<string, Value>;
-  readonly column: string;
-  readonly text: string;
-}
-
-function decodeRow(row: EntryRow, words: TrailWords): Decoded {
+function decodeRow(row: EntryRow, batch: Batch): Entry {
+  const { words } = batch;
   const relation = words.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const modifier = words.modifiers.get(row.modifier_id);
-  const columns = decodeColumns(row.columns, relation.columns.length);
+  const columns = columnsOf(row, { relation, batch });
   const unknown = new Set<string>();
-  const labels: LabelWanted[] = [];
   const side = (stored: string | null): Values | null =>
-    stored === null ? null : decodeValues(stored, { columns, relation, unknown, labels });
-  const previous = side(row.previous);
-  const updated = side(row.updated);
+    stored === null
+      ? null
+      : decodeValues(stored, { id: row.id, columns, relation, unknown, labels: batch.labels });
   return {
-    labels,
-    entry: {
-      id: row.id,
-      committedAt: row.committed_at,
-      modifier: {
-        key: modifier?.key ?? null,
-        name: modifier?.name ?? `modifier ${row.modifier_id}`,
-        kind: modifier?.kind ?? 'system',
-        rung: RUNGS[row.rung],
-      },
-      action: words.actions.name(row.action_id) ?? `action ${row.action_id}`,
-      entity: {
-        type: words.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
-        name: row.entity_name,
-        id: row.entity_id,
-      },
-      tenant: words.tenants.name(row.tenant_id) ?? null,
-      previous,
-      updated,
-      unknown: [...unknown],
-      table: relation.table,
-      operation: OPERATIONS[row.operation],
-      transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq },
-      context: row.context,
+    id: row.id,
+    committedAt: row.committed_at,
+    modifier: {
+      key: modifier?.key ?? null,
+      name: modifier?.name ?? `modifier ${row.modifier_id}`,
+      kind: modifier?.kind ?? 'system',
+      rung: RUNGS[row.rung],
     },
+    action: words.actions.name(row.action_id) ?? `action ${row.action_id}`,
+    entity: {
+      type: words.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
+      name: row.entity_name,
+      id: row.entity_id,
+    },
+    tenant: words.tenants.name(row.tenant_id) ?? null,
+    previous: side(row.previous),
+    updated: side(row.updated),
+    unknown: [...unknown],
+    table: relation.table,
+    operation: OPERATIONS[row.operation],
+    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq },
+    context: row.context,
   };
+}
+
+function columnsOf(
+  row: EntryRow,
+  options: { readonly relation: RelationWords; readonly batch: Batch },
+): readonly number[] {
+  const name = row.columns === null ? `${row.relation_id}` : `${row.relation_id} ${row.columns}`;
+  const held = options.batch.columns.get(name);
+  if (held !== undefined) return held;
+  const columns = decodeColumns(row.columns, options.relation.columns.length);
+  options.batch.columns.set(name, columns);
+  return columns;
 }
 
 /** The dictionaries are stored before the entries that refer to them: only a damaged trail shows this. */
@@ -90,6 +96,7 @@ const UNKNOWN_RELATION: RelationWords = { table: 'unknown', columns: [] };
 function decodeValues(
   stored: string,
   options: {
+    readonly id: string;
     readonly columns: readonly number[];
     readonly relation: RelationWords;
     readonly unknown: Set<string>;
@@ -106,7 +113,13 @@ function decodeValues(
     }
     values.set(column.name, decodeValue(field, column));
     if (column.label !== undefined && field.is === 'text') {
-      options.labels.push({ table: column.label, values, column: column.name, text: field.text });
+      const { name } = column;
+      options.labels.push({
+        table: column.label,
+        key: field.text,
+        id: BigInt(options.id),
+        found: (label) => values.set(name, { ...values.get(name)!, label }),
+      });
     }
   });
   return values;
@@ -142,26 +155,5 @@ function isJson(text: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function addLabels(decoded: readonly Decoded[], client: pg.ClientBase): Promise<void> {
-  const wanted = decoded.flatMap(({ entry, labels }) => labels.map((label) => ({ ...label, id: entry.id })));
-  if (wanted.length === 0) return;
-  const { rows } = await client.query<{ place: string; name: string }>(
-    /* sql */ `
-    select w.place, l.name
-      from unnest($1::text[], $2::text[], $3::int8[]) with ordinality as w (table_name, key, id, place)
-     cross join lateral (
-       select name from trail.lookup l
-        where l.table_name = w.table_name and l.key = w.key and l.from_id <= w.id
-        order by l.from_id desc limit 1
-     ) l
-     where l.name is not null`,
-    [wanted.map(({ table }) => table), wanted.map(({ text }) => text), wanted.map(({ id }) => id)],
-  );
-  for (const { place, name } of rows) {
-    const { values, column } = wanted[Number(place) - 1]!;
-    values.set(column, { ...values.get(column)!, label: name });
   }
 }

@@ -75,15 +75,20 @@ async function readSpan(
   const above = parameters.add(bounds.above.toString(), 'int8');
   const below = parameters.add(bounds.below.toString(), 'int8');
   const { chunk, conditions } = filterSql(walk.filter, parameters, snapshot.words);
-  // The join with a limited lateral query can only be a nested loop, which keeps the order of the array.
+  // A join with a limited lateral query can only be a nested loop, which keeps the order of the array. What is sorted is
+  // narrow: a chunk is stored oldest first, so sorting whole rows newest first would copy every one of them.
   const { rows } = await snapshot.client.query<EntryRow>(
     /* sql */ `
     select ${ROW}
       from unnest(${chunks}) as c (chunk)
      cross join lateral (
-       select e.* from trail.entry e
+       select e.ctid as place, e.id from trail.entry e
         where ${chunk} = c.chunk and e.id >= ${above} and e.id < ${below} ${conditions}
         order by e.id ${walk.order} limit ${limit}
+     ) found
+     cross join lateral (
+       select * from trail.entry e
+        where e.ctid = found.place and e.id = found.id and e.id >= ${above} and e.id < ${below} limit 1
      ) e
      limit ${limit}`,
     parameters.values,

@@ -119,6 +119,7 @@ async function begin(
     set local statement_timeout = ${timeoutMs};
     set local jit = off;
     set local max_parallel_workers_per_gather = 0;
+    set local enable_memoize = off;
     select coalesce((select max(id) from trail.modifier), -1) as modifier,
            coalesce((select max(id) from trail.action), 0) as action,
            coalesce((select max(id) from trail.entity_type), 0) as entity_type,
@@ -127,8 +128,8 @@ async function begin(
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at
       from trail.checkpoint`)) as unknown as pg.QueryResult[];
-  const counts = results[4]!.rows[0] as WordCounts;
-  const row = results[5]!.rows[0] as
+  const counts = results[5]!.rows[0] as WordCounts;
+  const row = results[6]!.rows[0] as
     | {
         source: string;
         start_lsn: string;
