@@ -73,6 +73,7 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
     contentSecurityPolicy: { useDefaults: false, directives: CSP },
     // For whoever ends TLS to decide: it concerns the whole host name.
     strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
   });
   await server.register(fastifyRateLimit, {

@@ -56,13 +56,22 @@ export function toProblem(error: unknown): Problem {
 function problem(status: number, error: WaltrailError): Problem {
   return {
     type: `urn:waltrail:error:${error.code}`,
-    title: error.code.toLowerCase().replaceAll('_', ' '),
+    title: titleOf(error.code),
     status,
     detail: error.message,
     code: error.code,
     remedy: error.remedy,
     ...error.details,
   };
+}
+
+/** `Range too long` for RANGE_TOO_LONG: codes are written to be read. */
+function titleOf(code: ErrorCode): string {
+  const words = code
+    .replace(/^HTTP_/, '')
+    .toLowerCase()
+    .replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function internal(): Problem {

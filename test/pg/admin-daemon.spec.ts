@@ -50,7 +50,7 @@ describe('the daemon', () => {
     });
     await expect(starting).rejects.toMatchObject({
       code: 'HTTP_PORT_BUSY',
-      message: expect.stringContaining(String(port)) as string,
+      message: expect.stringContaining(String(port)),
       remedy: expect.stringContaining('WALTRAIL_PORT'),
     });
     await until('its connections to close', async () => (await connections(trail)) === 0, 5_000);

@@ -15,6 +15,7 @@ describe('a problem document', () => {
       type: 'urn:waltrail:error:HTTP_QUERY_INVALID',
       status: 400,
       code: 'HTTP_QUERY_INVALID',
+      title: 'Query invalid',
       detail: 'limit must be a number',
       errors,
     });

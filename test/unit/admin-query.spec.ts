@@ -21,9 +21,7 @@ describe('the parameters of a request', () => {
   test('an unknown name is refused with the nearest known one', async () => {
     await expect(query({ entitytype: 'agent' })).rejects.toMatchObject({
       code: 'HTTP_QUERY_INVALID',
-      message: expect.stringContaining(
-        '"entitytype" is not known here. Did you mean "entityType"?',
-      ) as string,
+      message: expect.stringContaining('"entitytype" is not known here. Did you mean "entityType"?'),
     });
   });
 
