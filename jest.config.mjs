@@ -11,6 +11,8 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
+    // The page is a bundle in dist/: its pure modules run from their sources, whose imports end in .ts.
+    '^((?:\\.\\./)+src/web/.*)\\.js$': '$1',
     '^(?:\\.\\./)+src/(.*)\\.js$': '<rootDir>/dist/$1.js',
     '^(\\.{1,2}/(?:.*/)?[^/]+)\\.ts$': '$1',
   },

@@ -12,7 +12,7 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /**
  * `JSON.parse` that keeps every number's text: one that a double would change comes back as `ExactNumber`.

@@ -4,10 +4,10 @@ import { isAbort, problemFrom, request } from '../api.ts';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { rows } from '../table/entries.ts';
-import { ActionBadge } from '../table/badges.tsx';
+import { ActionBadge, KindBadge } from '../table/badges.tsx';
 import { dateText, timeText } from '../time/format.ts';
 import { show, view, zone } from '../view.ts';
-import { humanize } from '../words.ts';
+import { humanize, KIND_WORDS } from '../words.ts';
 import { DetailActions } from './detail-actions.tsx';
 import { FieldTable } from './field-table.tsx';
 import { Facts } from './facts.tsx';
@@ -117,11 +117,9 @@ function Content({ entry }: { entry: Entry }) {
   return (
     <>
       <p class="detail-lead">
-        <strong>{entry.modifier.name}</strong> <ActionBadge action={entry.action} />{' '}
-        <span>
-          {humanize(entry.entity.type).toLowerCase()}{' '}
-          <strong>{entry.entity.name ?? entry.entity.id ?? ''}</strong>
-        </span>{' '}
+        <strong>{entry.modifier.name}</strong>
+        {entry.modifier.name !== KIND_WORDS[entry.modifier.kind] && <KindBadge kind={entry.modifier.kind} />}
+        <ActionBadge action={entry.action} />
         <span class="detail-when">
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>

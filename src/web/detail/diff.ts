@@ -149,6 +149,7 @@ function typeOf(value: Json): ValueType {
   return typeof value === 'string' ? 'text' : 'number';
 }
 
-const splitLines = (text: string): string[] => text.split(/(?<=\n)/);
+/** The comma that ends a line of json is a token of its own: a member added after it changes nothing else. */
+const splitLines = (text: string): string[] => text.split(/(?<=\n)|(?=,?\n)|(?<=,)(?=\n)/);
 const splitWords = (text: string): string[] =>
   text.split(/(\s+|(?<=[^\p{L}\p{N}_])|(?=[^\p{L}\p{N}_]))/u).filter((word) => word !== '');

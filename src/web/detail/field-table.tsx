@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
 import { CellText } from '../table/values-cell.tsx';
 import { diffText, fieldsOf, type Cell, type Field, type Part } from './diff.ts';
@@ -89,15 +90,22 @@ function Side({ cell, other, mark }: { cell: Cell; other: Cell; mark: 'removed' 
 function Marked({ parts, mark, cell }: { parts: readonly Part[]; mark: 'removed' | 'added'; cell: Cell }) {
   const content = parts
     .filter((part) => part.is === 'same' || part.is === mark)
-    .map((part, index) => {
-      if (part.is === 'same') return part.text;
-      return mark === 'removed' ? <del key={index}>{part.text}</del> : <ins key={index}>{part.text}</ins>;
-    });
+    .flatMap((part) => (part.is === 'same' ? [part.text] : marksOf(part.text, mark)));
   return cell.is === 'value' && (cell.type === 'json' || cell.text.includes('\n')) ? (
     <pre>{content}</pre>
   ) : (
     <span class="value value-text">{content}</span>
   );
+}
+
+/** Marks each line of a text by itself and leaves its indentation alone. */
+function marksOf(text: string, mark: 'removed' | 'added'): ComponentChildren[] {
+  const Mark = mark === 'removed' ? 'del' : 'ins';
+  return text
+    .split(/(^[ \t]+|\n[ \t]*)/)
+    .map((piece, index) =>
+      piece.trim() === '' && text.trim() !== '' ? piece : <Mark key={index}>{piece}</Mark>,
+    );
 }
 
 /** Short single values read better whole; words and json are compared by their parts. */

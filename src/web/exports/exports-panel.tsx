@@ -1,11 +1,11 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Export, Problem } from '../api-types.ts';
 import { apiUrl, problemFrom } from '../api.ts';
 import { modifierName } from '../filters/facets.ts';
 import { mayExport } from '../session/session.ts';
 import { CloseIcon, DownloadIcon } from '../shell/icons.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
-import { minuteText } from '../time/format.ts';
+import { endText, minuteText } from '../time/format.ts';
 import { show, view, zone } from '../view.ts';
 import { bytesText, countText, entriesText } from '../words.ts';
 import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from './exports.ts';
@@ -90,7 +90,7 @@ function ExportItem({ item }: { item: Export }) {
       <div class="export-head">
         <span class="export-format">{FORMAT_WORDS[item.format].name}</span>
         <h3>
-          {minuteText(item.range.from, zone.value)} – {minuteText(item.range.to, zone.value)}
+          {endText(item.range.from, zone.value)} – {endText(item.range.to, zone.value)}
         </h3>
         <span class={`export-state state-${item.state}`}>{STATE_WORDS[item.state]}</span>
       </div>
@@ -151,8 +151,11 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
   const group = useRef<HTMLSpanElement>(null);
   const verb = isUnfinished(item) ? 'Cancel' : 'Delete';
 
-  useEffect(() => {
-    if (asking) group.current!.querySelector('button')!.focus();
+  // Before the next paint: the button that had the focus is gone.
+  const asked = useRef(false);
+  useLayoutEffect(() => {
+    if (asking || asked.current) group.current!.querySelector('button')!.focus();
+    asked.current = asking;
   }, [asking]);
 
   const remove = async (): Promise<void> => {
@@ -172,10 +175,12 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
 
   if (!asking) {
     return (
-      <button type="button" class="quiet" onClick={() => setAsking(true)}>
-        {verb}
-        <span class="visually-hidden"> this export</span>
-      </button>
+      <span ref={group}>
+        <button type="button" class="quiet" onClick={() => setAsking(true)}>
+          {verb}
+          <span class="visually-hidden"> this export</span>
+        </button>
+      </span>
     );
   }
   return (

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { session } from '../session/session.ts';
 import { CalendarIcon } from '../shell/icons.tsx';
-import { inputInstant, inputText, isoText, lengthText, minuteText } from '../time/format.ts';
+import { inputInstant, inputText, isoText, lengthText, endText } from '../time/format.ts';
 import { checkRange, QUICK_WORDS, quickRanges, resolveRange, type Range } from '../time/ranges.ts';
 import { show, view, zone } from '../view.ts';
 import { Popover } from './popover.tsx';
@@ -9,8 +9,8 @@ import { Popover } from './popover.tsx';
 /** A range in words, in a zone. */
 export function rangeText(range: Range, zoneName: string): string {
   if (range.kind !== 'custom') return QUICK_WORDS[range.kind];
-  const from = range.from === null ? null : minuteText(range.from, zoneName);
-  const to = range.to === null ? null : minuteText(range.to, zoneName);
+  const from = range.from === null ? null : endText(range.from, zoneName);
+  const to = range.to === null ? null : endText(range.to, zoneName);
   if (from === null) return `Until ${to ?? 'now'}`;
   return to === null ? `Since ${from}` : `${from} – ${to}`;
 }

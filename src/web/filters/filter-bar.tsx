@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import { SearchIcon } from '../shell/icons.tsx';
 import { show, view } from '../view.ts';
 import { Chips } from './chips.tsx';
@@ -8,9 +9,11 @@ import { TextFilter } from './text-filter.tsx';
 
 /** All filters of the view. */
 export function FilterBar() {
+  // On a narrow screen only the range and the search stay in sight until more is asked for.
+  const [expanded, setExpanded] = useState(false);
   return (
     <section class="filters" aria-label="Filters" role="search">
-      <div class="filter-fields">
+      <div class={`filter-fields${expanded ? ' is-expanded' : ''}`}>
         <DateRange />
         <MultiSelect filter="modifiers" label="Modified by" any="Anyone" searchLabel="Search modifiers" />
         <MultiSelect
@@ -28,6 +31,14 @@ export function FilterBar() {
         <TenantFilter />
         <TextFilter filter="entity" label="Entity id" placeholder="Exact id" />
         <TextFilter filter="q" label="Search" placeholder="Name, id or value" icon={<SearchIcon />} />
+        <button
+          type="button"
+          class="bordered filters-more"
+          aria-expanded={expanded}
+          onClick={() => setExpanded(!expanded)}
+        >
+          {expanded ? 'Fewer filters' : 'More filters'}
+        </button>
       </div>
       <Chips />
     </section>

@@ -2,7 +2,7 @@ import { memo } from './memo.ts';
 import type { Entry } from '../api-types.ts';
 import { dateText, timeText } from '../time/format.ts';
 import { show, urlOf, view } from '../view.ts';
-import { humanize, RUNG_WORDS } from '../words.ts';
+import { humanize, KIND_WORDS, RUNG_WORDS } from '../words.ts';
 import { ActionBadge, KindBadge } from './badges.tsx';
 import { ValuesCell } from './values-cell.tsx';
 
@@ -43,7 +43,7 @@ export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
       </td>
       <td role="cell" class="cell-modifier" data-label="Modified by">
         <span class="modifier">
-          <span class="modifier-name">{modifier.name}</span>
+          {modifier.name !== KIND_WORDS[modifier.kind] && <span class="modifier-name">{modifier.name}</span>}
           <KindBadge kind={modifier.kind} />
         </span>
         <span class="rung" title={RUNG_WORDS[modifier.rung].sentence}>

@@ -2,7 +2,7 @@ import type { Entry } from '../api-types.ts';
 import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
 
 /** Columns and characters of a value that a row shows; the detail shows all. */
-const MAX_COLUMNS = 4;
+const MAX_COLUMNS = 5;
 const MAX_TEXT = 80;
 
 /** The values of one side of an entry as a compact list. */
@@ -15,7 +15,7 @@ export function ValuesCell({ entry, side }: { entry: Entry; side: 'previous' | '
   const rest = ordered.length - MAX_COLUMNS;
   const shown = rest > 1 ? ordered.slice(0, MAX_COLUMNS) : ordered;
   return (
-    <dl class={`values values-${side}`}>
+    <dl class={`values values-${side}${entry.operation === 'update' ? '' : ' values-whole'}`}>
       {shown.map((field) => (
         <ValueItem key={field.column} field={field} side={side} />
       ))}

@@ -15,8 +15,13 @@ export function timeText(timestamp: string, zone: string, digits = 0): string {
   return `${two(wall.hour)}:${two(wall.minute)}:${two(wall.second)}${digits > 0 ? `.${fraction.padEnd(digits, '0').slice(0, digits)}` : ''}`;
 }
 
-/** `2026-11-23 09:51` in a zone; seconds only where they are not zero. */
+/** `2026-11-23 09:51` in a zone. */
 export function minuteText(timestamp: string, zone: string): string {
+  return `${dateText(timestamp, zone)} ${timeText(timestamp, zone).slice(0, 5)}`;
+}
+
+/** The same for the end of a range: with seconds, where they are not zero. */
+export function endText(timestamp: string, zone: string): string {
   const time = timeText(timestamp, zone);
   return `${dateText(timestamp, zone)} ${time.endsWith(':00') ? time.slice(0, 5) : time}`;
 }

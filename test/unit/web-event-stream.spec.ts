@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { EventStreamParser } from '../../src/web/event-stream.js';
+
+const STREAM =
+  'retry: 1000\n\nid: 5\n\nid: 6\ndata: {"a":1}\n\n: heartbeat\nid: 7\n\nevent: done\r\ndata: one\r\ndata:two\r\n\r\n';
+const EVENTS = [
+  { id: '6', type: 'message', data: '{"a":1}' },
+  { id: '7', type: 'done', data: 'one\ntwo' },
+];
+
+describe('event stream', () => {
+  test('gives the same events wherever the chunks end', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: STREAM.length })), (cuts) => {
+        const parser = new EventStreamParser();
+        const ends = [...new Set(cuts), STREAM.length].sort((a, b) => a - b);
+        const events = ends.flatMap((end, index) => parser.push(STREAM.slice(ends[index - 1] ?? 0, end)));
+        expect(events).toEqual(EVENTS);
+        expect(parser.lastId).toBe('7');
+      }),
+    );
+  });
+
+  test('a position without an event counts: the server says how far it looked', () => {
+    const parser = new EventStreamParser('4');
+    expect(parser.push('id: 5\n\n')).toEqual([]);
+    expect(parser.lastId).toBe('5');
+  });
+
+  test('an event that breaks off in the middle does not move the position', () => {
+    const parser = new EventStreamParser('4');
+    expect(parser.push('id: 5\ndata: half')).toEqual([]);
+    expect(parser.lastId).toBe('4');
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals';
+import { inputInstant, inputText, isoText, lengthText, timeText } from '../../src/web/time/format.js';
+import { checkRange, isOpenEnded, quickRanges, resolveRange, type Range } from '../../src/web/time/ranges.js';
+import { instantOf, isZone, startOfDay, wallTime } from '../../src/web/time/zone.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const now = Date.parse('2026-11-23T09:30:00Z');
+const custom = (from: string | null, to: string | null): Range => ({ kind: 'custom', from, to });
+
+describe('zones', () => {
+  test('a wall time and its instant lead to each other, also around every clock change of a year', () => {
+    for (const zone of [
+      'UTC',
+      'Europe/Berlin',
+      'America/St_Johns',
+      'Asia/Kathmandu',
+      'Australia/Lord_Howe',
+      'Asia/Jerusalem',
+    ]) {
+      for (let instant = Date.UTC(2026, 0, 1); instant < Date.UTC(2027, 0, 1); instant += 5 * HOUR + 7_000) {
+        const wall = wallTime(instant, zone);
+        const back = instantOf(wall, zone);
+        // In a repeated hour the first of the two is meant, which is one offset earlier at most.
+        expect([0, -HOUR, -HOUR / 2]).toContain(back - instant);
+        expect(wallTime(back, zone)).toEqual(wall);
+      }
+    }
+  });
+
+  test('a time that a clock change skips is taken as that much later', () => {
+    const skipped = { year: 2026, month: 3, day: 29, hour: 2, minute: 30, second: 0 };
+    expect(isoText(instantOf(skipped, 'Europe/Berlin'))).toBe('2026-03-29T01:30:00Z');
+  });
+
+  test('a time that a clock change repeats is the first of the two', () => {
+    const repeated = { year: 2026, month: 10, day: 25, hour: 2, minute: 30, second: 0 };
+    expect(isoText(instantOf(repeated, 'Europe/Berlin'))).toBe('2026-10-25T00:30:00Z');
+  });
+
+  test('a day of a clock change is as long as it is', () => {
+    const noon = Date.parse('2026-10-25T12:00:00Z');
+    expect(startOfDay(noon, 'Europe/Berlin', 1) - startOfDay(noon, 'Europe/Berlin')).toBe(25 * HOUR);
+  });
+
+  test('names that the browser does not know are no zones', () => {
+    expect(['Europe/Berlin', 'UTC', 'Mars/Olympus', ''].map(isZone)).toEqual([true, true, false, false]);
+  });
+});
+
+describe('formats', () => {
+  test('microseconds are shown as they came', () => {
+    expect(timeText('2026-11-23T09:51:07.123456Z', 'Asia/Kathmandu', 6)).toBe('15:36:07.123456');
+  });
+
+  test('what an input holds is read in the shown zone', () => {
+    expect(inputInstant('2026-11-23T10:00', 'Europe/Berlin')).toBe('2026-11-23T09:00:00Z');
+    expect(inputText('2026-11-23T09:00:00Z', 'Europe/Berlin')).toBe('2026-11-23T10:00:00');
+    expect(inputInstant('', 'UTC')).toBeNull();
+  });
+
+  test('a length is told in its two largest units', () => {
+    expect([9 * DAY + 2 * HOUR + 60_000, DAY, 30_000].map(lengthText)).toEqual([
+      '9 days and 2 hours',
+      '1 day',
+      'less than a minute',
+    ]);
+  });
+});
+
+describe('ranges', () => {
+  const resolve = (range: Range, maxRangeDays = 7) =>
+    resolveRange(range, { now, zone: 'Europe/Berlin', maxRangeDays });
+
+  test('quick ranges that end at now leave the end to the server', () => {
+    expect(resolve({ kind: 'last-hour' })).toEqual({ from: '2026-11-23T08:30:00Z' });
+    expect(resolve({ kind: 'today' })).toEqual({ from: '2026-11-22T23:00:00Z' });
+    expect(resolve({ kind: 'yesterday' })).toEqual({
+      from: '2026-11-21T23:00:00Z',
+      to: '2026-11-22T23:00:00Z',
+    });
+  });
+
+  test('a range of exactly the limit is left to the server whole, whose clock decides', () => {
+    expect(resolve({ kind: 'last-7-days' })).toEqual({});
+    expect(resolve({ kind: 'last-7-days' }, 30)).toEqual({ from: '2026-11-16T09:30:00Z' });
+    expect(resolve({ kind: 'last-24-hours' }, 1)).toEqual({});
+  });
+
+  test('quick ranges beyond the limit are not offered', () => {
+    expect(quickRanges(7)).toHaveLength(5);
+    expect(quickRanges(1)).not.toContain('last-7-days');
+  });
+
+  test('a range over the limit is explained with the two nearest ranges that fit', () => {
+    const from = '2026-11-10T00:00:00Z';
+    const to = '2026-11-19T02:00:00Z';
+    expect(checkRange(custom(from, to), { now, maxRangeDays: 7 })).toEqual({
+      text: 'This range is 9 days and 2 hours long; a report covers at most 7 days.',
+      fixes: [
+        { text: 'Keep the start', range: custom(from, '2026-11-17T00:00:00Z') },
+        { text: 'Keep the end', range: custom('2026-11-12T02:00:00Z', to) },
+      ],
+    });
+  });
+
+  test('an open end counts as now', () => {
+    expect(checkRange(custom('2026-11-10T00:00:00Z', null), { now, maxRangeDays: 7 })?.text).toContain(
+      '13 days',
+    );
+    expect(checkRange(custom('2026-11-20T00:00:00Z', null), { now, maxRangeDays: 7 })).toBeNull();
+  });
+
+  test('exactly the limit is not over it', () => {
+    expect(
+      checkRange(custom('2026-11-10T00:00:00Z', '2026-11-17T00:00:00Z'), { now, maxRangeDays: 7 }),
+    ).toBeNull();
+  });
+
+  test('a range that ends before it begins says so', () => {
+    expect(
+      checkRange(custom('2026-11-12T00:00:00Z', '2026-11-11T00:00:00Z'), { now, maxRangeDays: 7 })?.text,
+    ).toContain('ends before it begins');
+  });
+
+  test('only a range with an end is closed to new entries', () => {
+    expect(isOpenEnded({ kind: 'yesterday' })).toBe(false);
+    expect(isOpenEnded(custom('2026-11-12T00:00:00Z', null))).toBe(true);
+    expect(isOpenEnded(custom(null, '2026-11-12T00:00:00Z'))).toBe(false);
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { QUICK_RANGES, type Range } from '../../src/web/time/ranges.js';
+import {
+  EMPTY_VIEW,
+  filterBody,
+  filterQuery,
+  isFiltered,
+  readView,
+  writeView,
+  type View,
+} from '../../src/web/url-state.js';
+
+const instant = fc
+  .date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })
+  .map((date) => date.toISOString());
+const range: fc.Arbitrary<Range> = fc.oneof(
+  fc.constantFrom(...QUICK_RANGES).map((kind) => ({ kind })),
+  fc
+    .record({ kind: fc.constant('custom' as const), from: fc.option(instant), to: fc.option(instant) })
+    .filter(({ from, to }) => from !== null || to !== null),
+);
+const list = fc.uniqueArray(fc.string({ minLength: 1 }));
+const view: fc.Arbitrary<View> = fc.record({
+  modifiers: list,
+  actions: list,
+  entityTypes: list,
+  entity: fc.string(),
+  tenant: fc.string(),
+  q: fc.string(),
+  range,
+  zone: fc.constantFrom(null, 'UTC', 'Europe/Berlin'),
+  entry: fc.option(fc.string({ minLength: 1 })),
+  panel: fc.constantFrom(null, 'exports' as const),
+});
+
+describe('the view in the URL', () => {
+  test('every view survives its own link', () => {
+    fc.assert(
+      fc.property(view, (given) => {
+        expect(readView(new URLSearchParams(writeView(given).toString()))).toEqual(given);
+      }),
+    );
+  });
+
+  test('the plain page has no query', () => {
+    expect(writeView(EMPTY_VIEW).toString()).toBe('');
+  });
+
+  test('what a link says wrongly is left out and the rest holds', () => {
+    const read = readView(
+      new URLSearchParams(
+        'range=forever&tz=Mars/Olympus&from=yesterday&action=block&action=&action=block&panel=x',
+      ),
+    );
+    expect(read).toEqual({ ...EMPTY_VIEW, actions: ['block'] });
+  });
+});
+
+describe('filters for the API', () => {
+  const filters = { ...EMPTY_VIEW, modifiers: ['7', 'unattributed'], q: 'a&b' };
+
+  test('lists are repeated parameters in a query and arrays in a body', () => {
+    expect(filterQuery(filters, { from: '2026-11-23T00:00:00Z' }).toString()).toBe(
+      'modifier=7&modifier=unattributed&q=a%26b&from=2026-11-23T00%3A00%3A00Z',
+    );
+    expect(filterBody(filters, {})).toEqual({ modifier: ['7', 'unattributed'], q: 'a&b' });
+  });
+
+  test('the range alone is no filter', () => {
+    expect(isFiltered({ ...EMPTY_VIEW, range: { kind: 'today' } } as View)).toBe(false);
+    expect(isFiltered(filters)).toBe(true);
+  });
+});

@@ -1,0 +1,145 @@
+import { describe, expect } from '@jest/globals';
+import { browserTest, sharedBrowser } from '../support/browser.ts';
+import { entryRows, focused, openGround } from '../support/page.ts';
+import { until } from '../support/until.ts';
+
+const open = sharedBrowser();
+
+describe('the detail of an entry', () => {
+  browserTest('shows every field before and after, and says which way of having no value it is', async () => {
+    await using ground = await openGround(open, { entries: 10 });
+    const { page, tab } = ground;
+    await entryRows(page).filter({ hasText: 'Rivka Stern' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('heading', { name: 'Edit: customer Rivka Stern' }).waitFor();
+    const cells = await dialog
+      .getByRole('table')
+      .getByRole('row')
+      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    expect(cells).toEqual([
+      ['Column', 'Previous value', 'Updated value'],
+      ['balance', '1200.50', '98765432109876543210.10'],
+      ['phone', '+972 3 555 0188', 'null'],
+      ['notes', 'empty text', 'Prefers to be called after five.'],
+    ]);
+    expect(await dialog.textContent()).toContain(
+      'The modifier comes from the database session that made the change.',
+    );
+    await tab.expectAccessible('detail');
+
+    await page.keyboard.press('Escape');
+    await until('the list', async () => !page.url().includes('entry='));
+    await entryRows(page).filter({ hasText: 'Cannot sign in' }).click();
+    await dialog.getByRole('rowheader', { name: 'transcript' }).waitFor();
+    expect(await dialog.getByRole('row', { name: /transcript/ }).textContent()).toBe(
+      'transcriptnot sentnot sent',
+    );
+    tab.expectQuiet();
+  });
+
+  browserTest('marks the lines of json that differ, by more than colour', async () => {
+    await using ground = await openGround(open, { entries: 10 });
+    const { page, tab } = ground;
+    await entryRows(page).filter({ hasText: 'routing.rules' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByRole('rowheader', { name: 'value' }).waitFor();
+    expect(await dialog.locator('del').allTextContents()).toEqual([
+      '"queue": "default"',
+      '"maxWait": 300',
+      '"fallback": null',
+    ]);
+    expect(await dialog.locator('ins').allTextContents()).toEqual([
+      '"queue": "priority"',
+      '"maxWait": 120',
+      ',',
+      '"whatsapp"',
+      '"fallback": "supervisors"',
+    ]);
+    const lines = await dialog
+      .locator('del, ins')
+      .evaluateAll((marks) => marks.map((mark) => getComputedStyle(mark).textDecorationLine));
+    expect(new Set(lines)).toEqual(new Set(['line-through', 'underline']));
+    await tab.expectAccessible('detail with json');
+    tab.expectQuiet();
+  });
+
+  browserTest('opens from a link, closes with Back, and gives the focus back', async () => {
+    await using ground = await openGround(open, { entries: 10 });
+    const { page, tab } = ground;
+    const link = entryRows(page).nth(2).getByRole('link');
+    const href = await link.getAttribute('href');
+    await link.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(page.url()).toContain(href);
+    await page.goBack();
+    await until('the dialog to close', async () => (await page.getByRole('dialog').count()) === 0);
+    expect(await link.evaluate((element) => element === document.activeElement)).toBe(true);
+
+    await page.goto(new URL(`${href}&action=nothing`, page.url()).href);
+    await page.getByRole('dialog').getByRole('table').waitFor();
+    await page.getByRole('button', { name: 'Close' }).click();
+    expect(new URL(page.url()).search).toBe('?action=nothing');
+    await page.goto(new URL('?entry=42', page.url()).href);
+    await page.getByText('There is no entry of this id.').waitFor();
+    await tab.expectAccessible('detail that is not there');
+    tab.expectQuiet({ except: /404/ });
+  });
+
+  browserTest('leads to the history of the entity', async () => {
+    await using ground = await openGround(open, { entries: 30 });
+    const { page, tab } = ground;
+    await entryRows(page).filter({ hasText: 'Rivka Stern' }).first().click();
+    await page.getByRole('button', { name: 'History of this customer' }).click();
+    await until('the history', async () => (await entryRows(page).count()) === 3);
+    const { searchParams } = new URL(page.url());
+    expect(Object.fromEntries(searchParams)).toEqual({
+      entityType: 'customer',
+      entity: '4120',
+      range: 'last-7-days',
+    });
+    tab.expectQuiet();
+  });
+
+  browserTest('copies its link and its JSON with exact numbers', async () => {
+    await using ground = await openGround(open, {
+      entries: 10,
+      context: { permissions: ['clipboard-read', 'clipboard-write'] },
+    });
+    const { page, tab } = ground;
+    await entryRows(page).filter({ hasText: 'Rivka Stern' }).click();
+    await page.getByRole('button', { name: 'Copy JSON' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    expect(copied).toContain('"balance": 98765432109876543210.10');
+    expect((JSON.parse(copied) as { entity: unknown }).entity).toEqual({
+      type: 'customer',
+      name: 'Rivka Stern',
+      id: '4120',
+    });
+    await page.getByRole('button', { name: 'Copy link' }).click();
+    await until(
+      'the link',
+      async () => (await page.evaluate(() => navigator.clipboard.readText())) === page.url(),
+    );
+    tab.expectQuiet();
+  });
+
+  browserTest('nothing in a value becomes markup', async () => {
+    await using ground = await openGround(open);
+    const { api, page, tab } = ground;
+    const nasty = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+    api.add({
+      entity: { name: nasty },
+      modifier: { name: nasty },
+      previous: { [nasty]: nasty },
+      updated: { [nasty]: { a: nasty } },
+    });
+    await entryRows(page).click();
+    await page.getByRole('dialog').getByRole('table').waitFor();
+    expect(await page.title()).toBe('Audit trail logs · Waltrail');
+    expect(await page.locator('#app img, #app script').count()).toBe(0);
+    expect(await focused(page)).toContain(nasty);
+    tab.expectQuiet();
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect } from '@jest/globals';
+import { browserTest, sharedBrowser } from '../support/browser.ts';
+import { entryRows, openGround } from '../support/page.ts';
+import { until } from '../support/until.ts';
+
+const open = sharedBrowser();
+
+describe('the live list', () => {
+  browserTest('a new entry appears on top by itself, marked for a moment', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    const added = api.add({
+      entity: { name: 'Just now', id: '77' },
+      updated: { balance: { $number: '9007199254740993.10' } },
+    });
+    const first = entryRows(page).first();
+    await until('the new row', async () => (await first.getAttribute('data-entry')) === added.id, 2_000);
+    expect(await first.getAttribute('class')).toContain('is-fresh');
+    expect(await first.textContent()).toContain('9007199254740993.10');
+    await until('the mark to go', async () => (await first.getAttribute('class')) === null);
+    expect(await entryRows(page).count()).toBe(6);
+    tab.expectQuiet();
+  });
+
+  browserTest('an empty list fills, and nothing is missed between the list and the stream', async () => {
+    await using ground = await openGround(open, { path: '?action=block' });
+    const { api, page, tab } = ground;
+    await page.getByRole('heading', { name: 'No entry matches these filters' }).waitFor();
+    api.add({ action: 'edit' });
+    const block = api.add({ action: 'block' });
+    await until('the entry', async () => (await entryRows(page).count()) === 1);
+    expect(await entryRows(page).getAttribute('data-entry')).toBe(block.id);
+    tab.expectQuiet();
+  });
+
+  browserTest('who reads further down is not moved, but told how many wait', async () => {
+    await using ground = await openGround(open, { entries: 60 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    await entryRows(page).nth(40).scrollIntoViewIfNeeded();
+    const before = await page.evaluate(() => scrollY);
+    const added = [api.add(), api.add(), api.add()];
+    const button = page.getByRole('button', { name: '3 new entries' });
+    await button.waitFor();
+    expect(await page.evaluate(() => scrollY)).toBe(before);
+    expect(await entryRows(page).count()).toBe(50);
+    await tab.expectAccessible('waiting entries');
+    await button.click();
+    await until('the new rows', async () => (await entryRows(page).count()) === 53);
+    expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added[2]!.id);
+    tab.expectQuiet();
+  });
+
+  browserTest('the list can be stopped from moving, and goes on where it stopped', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).click();
+    api.add();
+    await page.getByRole('button', { name: '1 new entry' }).waitFor();
+    expect(await entryRows(page).count()).toBe(5);
+    await page.getByRole('button', { name: 'Live updates, paused' }).click();
+    await until('the waiting row', async () => (await entryRows(page).count()) === 6);
+    tab.expectQuiet();
+  });
+
+  browserTest('a broken stream connects again and misses nothing', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    const first = api.add();
+    await until('the first', async () => (await entryRows(page).count()) === 6);
+    api.cutStreams({ refuse: true });
+    await page.getByRole('button', { name: /^Live updates, reconnecting/ }).waitFor();
+    api.add();
+    const last = api.add();
+    api.cutStreams({ refuse: false });
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    await until('the missed entries', async () => (await entryRows(page).count()) === 8);
+    expect(await entryRows(page).first().getAttribute('data-entry')).toBe(last.id);
+    const resumed = api.seen.filter(({ path }) => path === '/v1/entries/stream').at(-1)!;
+    expect(resumed.headers['last-event-id']).toBe(first.id);
+    tab.expectQuiet({ except: /503|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION/ });
+  });
+
+  browserTest('more pages come by keyboard, and the document stays small', async () => {
+    await using ground = await openGround(open, { entries: 620, path: '?range=last-7-days' });
+    const { page, tab } = ground;
+    for (let shown = 50; shown <= 500; shown += 50) {
+      await until(`${shown} rows`, async () => (await entryRows(page).count()) === shown);
+      await page.getByRole('button', { name: 'Load more' }).focus();
+      await page.keyboard.press('Enter');
+    }
+    await page.getByText('Newer entries were left out').waitFor();
+    expect(await entryRows(page).count()).toBe(500);
+    const ids = await entryRows(page).evaluateAll((rows) =>
+      rows.map((row) => row.getAttribute('data-entry')),
+    );
+    expect(new Set(ids).size).toBe(500);
+    expect([...ids].sort().reverse()).toEqual(ids);
+    await page.getByRole('button', { name: 'Back to the newest' }).click();
+    await until('the newest page', async () => (await entryRows(page).count()) === 50);
+    tab.expectQuiet();
+  });
+
+  browserTest('a burst of entries does not grow the document without bound', async () => {
+    await using ground = await openGround(open, { entries: 60 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    let last = '';
+    for (let batch = 0; batch < 12; batch += 1) {
+      for (let index = 0; index < 60; index += 1) last = api.add().id;
+      await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last);
+      expect(await entryRows(page).count()).toBeLessThanOrEqual(500);
+    }
+    tab.expectQuiet();
+  });
+});

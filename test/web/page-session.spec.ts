@@ -1,0 +1,97 @@
+import { describe, expect } from '@jest/globals';
+import { browserTest, sharedBrowser } from '../support/browser.ts';
+import { startMockApi } from '../support/mock-api.ts';
+import { entryRows, openGround } from '../support/page.ts';
+
+const open = sharedBrowser();
+/** Chromium says every 401 and every broken stream on the console, and nothing can stop it. */
+const UNAUTHORIZED = /401 \(Unauthorized\)|ERR_INCOMPLETE_CHUNKED/;
+
+describe('signing in', () => {
+  browserTest('the link signs in, and its code leaves the URL and the history', async () => {
+    await using api = await startMockApi({ entries: 3 });
+    await using tab = await open();
+    await tab.page.goto(`${api.url}/?action=block#signin=${encodeURIComponent(api.tokens.code)}`);
+    await entryRows(tab.page).first().waitFor();
+    expect(tab.page.url()).toBe(`${api.url}/?action=block`);
+    expect(await tab.page.evaluate(() => history.length)).toBeLessThanOrEqual(2);
+    expect(await tab.page.evaluate(() => document.cookie)).toBe('');
+    expect(api.seen.find(({ method }) => method === 'POST')?.body).toEqual({ token: api.tokens.code });
+    tab.expectQuiet();
+  });
+
+  browserTest('a used code is refused in words, and a token typed after it signs in', async () => {
+    await using api = await startMockApi({ entries: 3 });
+    await using tab = await open();
+    const { page } = tab;
+    await page.goto(`${api.url}/#signin=stale`);
+    const alert = page.getByRole('alert');
+    await alert.waitFor();
+    expect(await alert.textContent()).toContain('The token is not valid');
+    expect(await alert.textContent()).toContain('Ask whoever runs Waltrail for a new token.');
+    await tab.expectAccessible('refused sign-in');
+
+    await page.getByLabel('Access token or sign-in code').fill('');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('Type or paste a token first.').waitFor();
+    await tab.expectAccessible('sign-in without a token');
+
+    await page.getByLabel('Access token or sign-in code').fill(`  ${api.tokens.admin} `);
+    await page.keyboard.press('Enter');
+    await entryRows(page).first().waitFor();
+    expect(await page.getByText('Dana (compliance)').isVisible()).toBe(true);
+    tab.expectQuiet({ except: UNAUTHORIZED });
+  });
+
+  browserTest('an ended session asks to sign in again and keeps the view', async () => {
+    await using ground = await openGround(open, { entries: 30, path: '?action=block' });
+    const { api, page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    api.endSessions();
+    await page.getByText('Your session has ended').waitFor();
+    expect(page.url()).toBe(`${api.url}/?action=block`);
+    await tab.expectAccessible('ended session');
+    await page.getByLabel('Access token or sign-in code').fill(api.tokens.admin);
+    await page.keyboard.press('Enter');
+    await entryRows(page).first().waitFor();
+    expect(await page.getByRole('button', { name: 'Remove filter Action: Block' }).isVisible()).toBe(true);
+    tab.expectQuiet({ except: UNAUTHORIZED });
+  });
+
+  browserTest('signing out ends the session on the server, and a reload stays signed out', async () => {
+    await using ground = await openGround(open, { entries: 3 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You are signed out.').waitFor();
+    expect(api.seen.some(({ method, path }) => method === 'DELETE' && path === '/v1/session')).toBe(true);
+    await page.reload();
+    await page.getByLabel('Access token or sign-in code').waitFor();
+    tab.expectQuiet({ except: UNAUTHORIZED });
+  });
+
+  browserTest('a server that does not answer is told from a wrong token', async () => {
+    await using ground = await openGround(open, { entries: 3 });
+    const { page } = ground;
+    await ground.page.context().setOffline(true);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    const alert = page.getByRole('alert').filter({ hasText: 'Waltrail does not answer' });
+    await alert.waitFor();
+    expect(await alert.textContent()).toContain('Check your network');
+  });
+
+  browserTest('a viewer cannot export and is told why', async () => {
+    await using ground = await openGround(open, { entries: 3, as: 'viewer' });
+    const { api, page, tab } = ground;
+    const button = page.getByRole('button', { name: 'Export', exact: true });
+    await button.focus();
+    expect(await button.getAttribute('aria-disabled')).toBe('true');
+    await page.getByRole('tooltip').waitFor();
+    expect(await page.getByRole('tooltip').textContent()).toContain('role “exporter”');
+    await page.keyboard.press('Enter');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(await page.getByRole('button', { name: /^Exports/ }).count()).toBe(0);
+    expect(api.seen.some(({ path }) => path.startsWith('/v1/exports'))).toBe(false);
+    await tab.expectAccessible('viewer');
+    tab.expectQuiet();
+  });
+});
