@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';
@@ -18,6 +19,8 @@ const STATEMENT_TIMEOUT_MS = 600_000;
  * answers the API, and a run that needs too much memory ends here and not there.
  */
 const port = parentPort!;
+// On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon.
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 port.postMessage(await run(workerData as ThreadData));
 // Not left to the event loop: a query of a cancelled run may still be going on.
 process.exit();

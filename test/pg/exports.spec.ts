@@ -299,6 +299,22 @@ describe('the file of an export', () => {
   });
 });
 
+describe('a worker', () => {
+  test('survives an export whose values do not fit into memory together, and makes it with smaller batches', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 300 });
+    await ground.db.query(
+      `update trail.entry set previous = null, columns = '$', operation = 'i', updated = repeat(md5(id::text), 32768) || chr(31)`,
+    );
+    await ground.startWorker();
+    const { id } = await ask(ground);
+    expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready', progress: { done: 300 } });
+    const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
+    expect(row!.attempts).toBe(2);
+    const cover = xlsx.utils.sheet_to_csv(xlsx.read(await ground.download(id)).Sheets['About this report']!);
+    expect(cover).toContain('Clipped cells,"300: Excel holds');
+  }, 120_000);
+});
+
 describe('asking for an export', () => {
   test('with the same idempotency key gives the same export, with another request a refusal', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
