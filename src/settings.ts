@@ -27,15 +27,27 @@ export interface Settings {
 const empty = (value: unknown): unknown => (value === '' ? undefined : value);
 const postgresUrl = z.preprocess(
   empty,
-  z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL').optional(),
+  z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL')
+    .optional(),
 );
 
 const Environment = z.object({
   WALTRAIL_SOURCE_URL: postgresUrl,
   WALTRAIL_TRAIL_URL: postgresUrl,
-  REDIS_URL: z.preprocess(empty, z.string().regex(/^rediss?:\/\//, 'must be a redis:// URL').optional()),
+  REDIS_URL: z.preprocess(
+    empty,
+    z
+      .string()
+      .regex(/^rediss?:\/\//, 'must be a redis:// URL')
+      .optional(),
+  ),
   WALTRAIL_HOST: z.preprocess(empty, z.string().default('127.0.0.1')),
-  WALTRAIL_PORT: z.preprocess(empty, z.coerce.number('must be a port number').int().min(0).max(65535).default(8080)),
+  WALTRAIL_PORT: z.preprocess(
+    empty,
+    z.coerce.number('must be a port number').int().min(0).max(65535).default(8080),
+  ),
   WALTRAIL_CONFIG: z.preprocess(empty, z.string().default('config/waltrail.yaml')),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
@@ -49,7 +61,9 @@ const Environment = z.object({
  * The settings of this process, from its environment. Throws SETTINGS_INVALID that names the variable,
  * never its value: a URL holds a password.
  */
-export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+export function readSettings(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Settings {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
@@ -59,7 +73,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   if ((env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {
     const missing = env.WALTRAIL_SOURCE_URL === undefined ? 'WALTRAIL_SOURCE_URL' : 'WALTRAIL_TRAIL_URL';
     throw new WaltrailError('SETTINGS_INVALID', `${missing} is not set, but its partner is.`, {
-      remedy: 'Set both WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL, or neither to use the embedded PostgreSQL.',
+      remedy:
+        'Set both WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL, or neither to use the embedded PostgreSQL.',
     });
   }
   const dataDir = path.resolve(env.WALTRAIL_DATA_DIR);
@@ -71,7 +86,10 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     port: env.WALTRAIL_PORT,
     configFile: path.resolve(env.WALTRAIL_CONFIG),
     dataDir,
-    exportDir: env.WALTRAIL_EXPORT_DIR === undefined ? path.join(dataDir, 'exports') : path.resolve(env.WALTRAIL_EXPORT_DIR),
+    exportDir:
+      env.WALTRAIL_EXPORT_DIR === undefined
+        ? path.join(dataDir, 'exports')
+        : path.resolve(env.WALTRAIL_EXPORT_DIR),
     logLevel: env.WALTRAIL_LOG_LEVEL,
     environment,
   };

@@ -23,7 +23,12 @@ export interface Entry {
   readonly id: string;
   /** ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. */
   readonly committedAt: string;
-  readonly modifier: { readonly key: string | null; readonly name: string; readonly kind: Kind; readonly rung: Rung };
+  readonly modifier: {
+    readonly key: string | null;
+    readonly name: string;
+    readonly kind: Kind;
+    readonly rung: Rung;
+  };
   readonly action: string;
   readonly entity: { readonly type: string; readonly name: string | null; readonly id: string | null };
   readonly tenant: string | null;

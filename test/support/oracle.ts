@@ -101,7 +101,7 @@ const text = (value: unknown): string | null =>
     ? null
     : typeof value === 'object'
       ? JSON.stringify(value)
-      : String(value as string | number | boolean);
+      : String(value);
 
 function countOutOfOrder(entries: readonly PlainEntry[]): number {
   let count = 0;
