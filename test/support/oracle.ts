@@ -97,11 +97,7 @@ function agrees(
 }
 
 const text = (value: unknown): string | null =>
-  value === null || value === undefined
-    ? null
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value);
+  value === null || value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value);
 
 function countOutOfOrder(entries: readonly PlainEntry[]): number {
   let count = 0;
