@@ -125,7 +125,7 @@ create index entry_id       on trail.entry using brin (id, committed_at) with (p
 create index entry_modifier on trail.entry (((id >> 14)::int4), modifier_id, entity_type_id, action_id);   -- modifier alone or with others
 create index entry_type     on trail.entry (((id / 16384)::int4), entity_type_id, action_id);              -- type, action
 create index entry_entity   on trail.entry (((id >> 14)::int4), ((hashtextextended(entity_id, entity_type_id) >> 32)::int4)); -- one entity
-create index entry_tenant   on trail.entry (((id >> 14)::int4), tenant_id, entity_type_id, action_id) where tenant_id <> 0; -- free without tenants
+create index entry_tenant   on trail.entry ((((id >> 10) >> 4)::int4), tenant_id, entity_type_id, action_id) where tenant_id <> 0; -- free without tenants
 
 -- ---------------------------------------------------------------- rollups
 

@@ -114,6 +114,11 @@ begin
      order by b.block limit p_limit
   loop
     perform trail.summarize_block(v_block);
+    -- With a day's first block the planner gets to know its values: until then all of them look equally rare to it.
+    if exists (select from pg_catalog.pg_class where relnamespace = 'trail'::regnamespace
+                  and relname = trail.partition_name(v_block >> 16) and reltuples < 0) then
+      execute format('analyze trail.%I', trail.partition_name(v_block >> 16));
+    end if;
     v_done := v_done + 1;
   end loop;
   return v_done;

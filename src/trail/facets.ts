@@ -149,7 +149,7 @@ async function countLive(
     const chunkList = parameters.add(chunks, 'int4[]');
     const above = parameters.add(bounds.above.toString(), 'int8');
     const upTo = parameters.add(bounds.below.toString(), 'int8');
-    const { chunk, conditions } = filterSql(filter, parameters, snapshot.words);
+    const { inChunk, conditions } = filterSql(filter, parameters, snapshot.words);
     const columns = dimensions.map((dimension) => DIMENSIONS[dimension].column);
     const { rows } = await snapshot.client.query<{ grouping: number; value: number; count: string }>(
       /* sql */ `
@@ -157,7 +157,7 @@ async function countLive(
         from unnest(${chunkList}) as c (chunk)
        cross join lateral (
          select modifier_id, action_id, entity_type_id, tenant_id from trail.entry e
-          where ${chunk} = c.chunk and e.id >= ${above} and e.id < ${upTo} ${conditions}
+          where ${inChunk} and e.id >= ${above} and e.id < ${upTo} ${conditions}
          offset 0
        ) e
        group by grouping sets (${columns.map((column) => `(${column})`).join(', ')})`,

@@ -64,9 +64,9 @@ export class Parameters {
 }
 
 export interface FilterSql {
-  /** The expression that is equal to the chunk: its spelling chooses the index. */
-  readonly chunk: string;
-  /** Conditions on `entry e`, joined with `and`. */
+  /** Conditions on `entry e` that it is in the chunk `c.chunk`: the spelling chooses the index. */
+  readonly inChunk: string;
+  /** All other conditions on `entry e`, each with its `and`. */
   readonly conditions: string;
 }
 
@@ -112,8 +112,14 @@ export function filterSql(filter: StoredFilter, parameters: Parameters, words: T
   anyOf(`e.entity_type_id${hide}`, entityTypes, 'int2');
   anyOf(`e.action_id${hide}`, filter.actions, 'int2');
   if (filter.q !== null) conditions.push(textSql(filter.q, parameters));
+  // Under a modifier and a tenant either may be the rare one: there the planner chooses, by its statistics.
+  const chunks = [
+    ...(byEntity || byModifier ? ['((e.id >> 14)::int4)'] : []),
+    ...(byTenant ? ['(((e.id >> 10) >> 4)::int4)'] : []),
+    ...(byEntity || byModifier || byTenant ? [] : ['((e.id / 16384)::int4)']),
+  ];
   return {
-    chunk: byEntity || byModifier || byTenant ? '((e.id >> 14)::int4)' : '((e.id / 16384)::int4)',
+    inChunk: chunks.map((chunk) => `${chunk} = c.chunk`).join(' and '),
     conditions: conditions.map((condition) => ` and ${condition}`).join('\n'),
   };
 }

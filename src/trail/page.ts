@@ -74,7 +74,7 @@ async function readSpan(
   const limit = parameters.add(walk.limit, 'int8');
   const above = parameters.add(bounds.above.toString(), 'int8');
   const below = parameters.add(bounds.below.toString(), 'int8');
-  const { chunk, conditions } = filterSql(walk.filter, parameters, snapshot.words);
+  const { inChunk, conditions } = filterSql(walk.filter, parameters, snapshot.words);
   // A join with a limited lateral query can only be a nested loop, which keeps the order of the array. What is sorted is
   // narrow: a chunk is stored oldest first, so sorting whole rows newest first would copy every one of them.
   const { rows } = await snapshot.client.query<EntryRow>(
@@ -83,7 +83,7 @@ async function readSpan(
       from unnest(${chunks}) as c (chunk)
      cross join lateral (
        select e.ctid as place, e.id from trail.entry e
-        where ${chunk} = c.chunk and e.id >= ${above} and e.id < ${below} ${conditions}
+        where ${inChunk} and e.id >= ${above} and e.id < ${below} ${conditions}
         order by e.id ${walk.order} limit ${limit}
      ) found
      cross join lateral (

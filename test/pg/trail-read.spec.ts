@@ -143,7 +143,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
 
   test('for a trail of which nothing, or only every second block, is summarised', async () => {
     await using copy = await freshDatabase('trail');
-    await seedTrail({ url: copy.url, entries: 100_000, from: FROM, to: TO, seed: 7, rollUp: false });
+    await seedTrail({ url: copy.url, entries: 80_000, from: FROM, to: TO, seed: 7, rollUp: false });
     const [saved, savedReader] = [all, reader];
     const ownPool = createPool({ url: copy.url, purpose: 'test', max: 2 });
     try {
@@ -290,7 +290,7 @@ describe('a page', () => {
     await using own = await freshDatabase('trail');
     await seedTrail({
       url: own.url,
-      entries: 40_000,
+      entries: 20_000,
       from: new Date(Date.now() - 86_400_000),
       to: new Date(),
     });
