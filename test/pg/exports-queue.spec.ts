@@ -90,7 +90,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     for (const queue of queues) {
       queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) });
     }
-    await queues[0]!.enqueue('z');
+    await queues[0].enqueue('z');
     await until('z', () => seen.includes('z'));
     await until('a', () => seen.includes('a'));
     expect(seen.sort()).toEqual(['a', 'z']);

@@ -38,7 +38,11 @@ export async function startRedis(): Promise<TestRedis> {
     { stdio: 'ignore' },
   );
   const url = `redis://127.0.0.1:${port}`;
+  // A test that ran into its limit never disposes: the server must not outlive the run.
+  const orphaned = (): void => void server.kill('SIGKILL');
+  process.once('exit', orphaned);
   const stop = async (): Promise<void> => {
+    process.off('exit', orphaned);
     await end(server);
     await rm(folder, { recursive: true, force: true });
   };
