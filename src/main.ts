@@ -32,6 +32,8 @@ export interface DaemonOptions {
 export interface Daemon {
   /** Where HTTP listens, as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Resolves when capture streams or stands by for the first time; at once in a process that does not capture. */
+  readonly ready: Promise<void>;
   /** Ends everything in the reverse order of its start, each part within a limit. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -52,9 +54,9 @@ const API_ROLE = 'waltrail_api';
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const teardown = new Teardown(options.log);
   try {
-    const url = await start(options, teardown);
+    const { url, ready } = await start(options, teardown);
     options.log.info({ url, roles: options.roles }, 'Waltrail runs.');
-    return { url, stop: () => teardown.run() };
+    return { url, ready, stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;
@@ -65,7 +67,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
  * In the order of dependence, and so that the reverse is the right order to stop: no new requests, then no new work,
  * then no connections. HTTP comes before capture, so that a busy port is found before the slot is taken.
  */
-async function start({ settings, config, roles, log }: DaemonOptions, teardown: Teardown): Promise<string> {
+async function start(
+  { settings, config, roles, log }: DaemonOptions,
+  teardown: Teardown,
+): Promise<Omit<Daemon, 'stop'>> {
   const { url } = config.trail;
   await migrateTrail({ url, log });
 
@@ -123,7 +128,7 @@ async function start({ settings, config, roles, log }: DaemonOptions, teardown: 
   teardown.add('http', { limitMs: 12_000, stop: () => http.close({ limitMs: 10_000 }) });
 
   if (roles.includes('capture')) capture = startCapture({ config, log });
-  return http.url;
+  return { url: http.url, ready: capture?.ready ?? Promise.resolve() };
 }
 
 async function openApiExports(

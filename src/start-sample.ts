@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createToken, revokeTokensNamed } from './admin/tokens.js';
 import { removeRunFile, writeRunFile } from './embedded/run-file.js';
 import { startSample, type Sample } from './embedded/sample.js';
@@ -19,10 +20,11 @@ const SIGN_IN_NAME = 'npm start, sign-in link';
 /** Longer than it takes to find the terminal again; the code works once. */
 const SIGN_IN_HOURS = 12;
 const HOUR_MS = 3_600_000;
+const READY_TIMEOUT_MS = 30_000;
 
 /** With nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens, traffic, in the order of dependence. */
 export async function startOnSample(boot: Boot): Promise<Running> {
-  const { options, log, teardown, checkpoint } = boot;
+  const { options, log, teardown, signal } = boot;
   const began = Date.now();
   const onProgress = (phrase: string): void => boot.write(`waltrail: ${phrase} …\n`);
   const { dataDir } = boot.settings;
@@ -46,18 +48,18 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   lost.catch(() => undefined);
   // What a killed run left; this one holds the lock of the folder.
   await removeRunFile(dataDir, null);
-  checkpoint();
+  signal.throwIfAborted();
 
   const settings = withUrls(boot.settings, sample);
   const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
   await applyTracking(config, onProgress);
-  checkpoint();
+  signal.throwIfAborted();
 
   onProgress('starting the daemon');
   const { startDaemon } = await loading;
   const daemon = await startDaemon({ settings, config, roles: options.roles, log });
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
-  checkpoint();
+  await untilReady(daemon.ready, signal);
 
   const { token, code } = await makeTokens(config.trail.url);
   if (options.traffic) {
@@ -78,6 +80,18 @@ export async function startOnSample(boot: Boot): Promise<Running> {
     }),
   );
   return { lost };
+}
+
+/**
+ * The trail begins where the slot does: what somebody changes before would have no entry, so nobody is told to try yet.
+ * Capture that does not come up says why on the page and in the log; the start does not wait for it for ever.
+ */
+async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([
+    ready,
+    delay(READY_TIMEOUT_MS, undefined, { signal, ref: false }).catch(() => undefined),
+  ]);
+  signal.throwIfAborted();
 }
 
 /** The YAML's `${WALTRAIL_SOURCE_URL}` means the embedded server; the environment of this process stays as it is. */

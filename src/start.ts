@@ -20,8 +20,8 @@ export interface Boot {
   readonly log: Log;
   readonly teardown: Teardown;
   readonly write: (text: string) => void;
-  /** Throws once somebody asked to stop: called between steps, so that none is torn apart. */
-  readonly checkpoint: () => void;
+  /** Aborted once somebody asked to stop; looked at between steps, so that none is torn apart. */
+  readonly signal: AbortSignal;
 }
 
 export interface Running {
@@ -47,16 +47,13 @@ export async function startCommand({ args, write, settings: readSettings }: Comm
   const onSignal = (): void => {
     if (stopping.signal.aborted) process.exit(EXIT_FORCED);
     write('\nwaltrail: stopping … (again to force)\n');
-    stopping.abort();
+    stopping.abort(new Interrupted());
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
 
   const teardown = new Teardown(log);
-  const checkpoint = (): void => {
-    if (stopping.signal.aborted) throw new Interrupted();
-  };
   try {
-    const boot: Boot = { options, settings, log, teardown, write, checkpoint };
+    const boot: Boot = { options, settings, log, teardown, write, signal: stopping.signal };
     const { lost } = settings.sourceUrl === undefined ? await startOnSample(boot) : await startOnOwn(boot);
     const stopped = stopping.signal.aborted ? undefined : once(stopping.signal, 'abort');
     await Promise.race([stopped, ...(lost === null ? [] : [lost])]);
@@ -81,7 +78,7 @@ async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
   const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
   if (options.roles.includes('capture')) await refuseUnprepared(config, log);
-  boot.checkpoint();
+  boot.signal.throwIfAborted();
   const { startDaemon } = await import('./main.js');
   const daemon = await startDaemon({ settings, config, roles: options.roles, log });
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });

@@ -149,7 +149,7 @@ function urlOf(app: NestFastifyApplication, host: string): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** Nest's own messages: warnings and errors go to the log, its progress reports do not. */
+/** Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the top. */
 function nestLogger(log: Log): LoggerService {
   const silent = (): void => undefined;
   return {
@@ -157,6 +157,6 @@ function nestLogger(log: Log): LoggerService {
     debug: silent,
     verbose: silent,
     warn: (message: unknown) => log.warn({ nest: String(message) }, 'Nest warns.'),
-    error: (message: unknown) => log.error({ nest: String(message) }, 'Nest failed.'),
+    error: (message: unknown) => log.debug({ nest: String(message) }, 'Nest failed.'),
   };
 }
