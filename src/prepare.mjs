@@ -34,7 +34,8 @@ try {
   if (!isReady()) await exclusively(prepare);
 } catch (error) {
   const known = error instanceof Refusal;
-  process.stderr.write(`waltrail: ${known ? error.message : (error?.stack ?? error)}\n`);
+  const denied = ['EACCES', 'EPERM', 'EROFS'].includes(error?.code) && unwritable(error.code);
+  process.stderr.write(`waltrail: ${known ? error.message : denied || (error?.stack ?? error)}\n`);
   process.exitCode = 1;
 }
 
@@ -208,12 +209,15 @@ async function exclusively(work) {
 function takeLock() {
   try {
     mkdirSync(path.dirname(LOCK), { recursive: true });
+  } catch (error) {
+    throw new Refusal(unwritable(error.code));
+  }
+  try {
     writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    if (error.code === 'EEXIST') return false;
-    // The other run has just removed the folder.
-    if (error.code === 'ENOENT') return false;
+    // Held, or the run that held it has just removed the folder.
+    if (error.code === 'EEXIST' || error.code === 'ENOENT') return false;
     throw new Refusal(unwritable(error.code));
   }
 }
