@@ -17,9 +17,11 @@ describe('the live list', () => {
     const first = entryRows(page).first();
     await until('the new row', async () => (await first.getAttribute('data-entry')) === added.id, 2_000);
     expect(await first.getAttribute('class')).toContain('is-fresh');
+    await tab.expectAccessible('a marked row');
     expect(await first.textContent()).toContain('9007199254740993.10');
     await until('the mark to go', async () => (await first.getAttribute('class')) === null);
     expect(await entryRows(page).count()).toBe(6);
+    await page.getByText('6 entries', { exact: true }).waitFor();
     tab.expectQuiet();
   });
 

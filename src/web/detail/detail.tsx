@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
+import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { rows } from '../table/entries.ts';
 import { ActionBadge, KindBadge } from '../table/badges.tsx';
@@ -19,46 +20,26 @@ export function Detail() {
 }
 
 function Drawer({ id }: { id: string }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const body = useRef<HTMLDivElement>(null);
   const loaded = useEntry(id);
 
   useEffect(() => {
-    const opener = document.activeElement as HTMLElement | null;
-    const element = dialog.current!;
-    element.showModal();
-    return () => {
-      element.close();
-      // The row of the entry that was shown last: it may be another than the one it was opened from.
-      const row = document.querySelector<HTMLElement>(
-        `tr[data-entry="${CSS.escape(lastShown)}"] [data-row-link]`,
-      );
-      (row ?? opener)?.focus({ preventScroll: row === null });
-    };
-  }, []);
-  useEffect(() => {
     lastShown = id;
-    dialog.current!.querySelector('.drawer-body')!.scrollTop = 0;
+    body.current!.scrollTop = 0;
   }, [id]);
 
   const { newer, older } = neighbours(id);
   const go = (to: string | undefined): void => {
     if (to !== undefined) show({ entry: to }, 'replace');
   };
-  const close = (): void => show({ entry: null });
 
   return (
-    <dialog
-      ref={dialog}
-      class="drawer"
-      aria-labelledby="detail-title"
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
-      onClick={(event) => {
-        // The backdrop counts as the dialog itself.
-        if (event.target === dialog.current) close();
-      }}
+    <Modal
+      shape="drawer"
+      labelledBy="detail-title"
+      onClose={close}
+      // The row of the entry that was shown last: it may be another than the one it was opened from.
+      focusAfter={() => document.querySelector(`tr[data-entry="${CSS.escape(lastShown)}"] [data-row-link]`)}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         if (event.key === 'j') go(older);
@@ -101,17 +82,18 @@ function Drawer({ id }: { id: string }) {
             </button>
           </div>
         </header>
-        <div class="drawer-body" tabIndex={0} role="region" aria-label="Entry">
+        <div class="drawer-body" ref={body} tabIndex={0} role="region" aria-label="Entry">
           {'problem' in loaded && <ProblemBox problem={loaded.problem} />}
           {'entry' in loaded && <Content entry={loaded.entry} />}
         </div>
         {'entry' in loaded && <DetailActions entry={loaded.entry} />}
       </div>
-    </dialog>
+    </Modal>
   );
 }
 
 let lastShown = '';
+const close = (): void => show({ entry: null });
 
 function Content({ entry }: { entry: Entry }) {
   return (

@@ -1,10 +1,11 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { ExportFormat, Problem } from '../api-types.ts';
 import { problemFrom } from '../api.ts';
 import { rangeText } from '../filters/date-range.tsx';
 import { modifierName, total } from '../filters/facets.ts';
 import { session } from '../session/session.ts';
 import { CloseIcon } from '../shell/icons.tsx';
+import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { remember, remembered } from '../storage.ts';
 import { localZone } from '../time/zone.ts';
@@ -16,22 +17,11 @@ import { filtersText, FORMAT_WORDS } from './words.ts';
 
 /** Asks for the format and the zone, and for the export. */
 export function ExportDialog({ onClose }: { onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const [format, setFormat] = useState<ExportFormat>(() => formatOf(remembered('format')));
   const [timezone, setTimezone] = useState(zone.peek());
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [key] = useState(randomKey);
-
-  useEffect(() => {
-    const opener = document.activeElement as HTMLElement | null;
-    const element = dialog.current!;
-    element.showModal();
-    return () => {
-      element.close();
-      opener?.focus();
-    };
-  }, []);
 
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
@@ -52,15 +42,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
 
   const zones = [...new Set(['UTC', localZone(), session.value?.timezone ?? 'UTC', zone.value])];
   return (
-    <dialog
-      ref={dialog}
-      class="box"
-      aria-labelledby="export-title"
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
-    >
+    <Modal shape="box" labelledBy="export-title" onClose={onClose}>
       <form onSubmit={(event) => void submit(event)}>
         <header class="box-head">
           <h2 id="export-title">Export entries</h2>
@@ -134,7 +116,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
           </button>
         </footer>
       </form>
-    </dialog>
+    </Modal>
   );
 }
 

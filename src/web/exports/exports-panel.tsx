@@ -4,6 +4,7 @@ import { apiUrl, problemFrom } from '../api.ts';
 import { modifierName } from '../filters/facets.ts';
 import { mayExport } from '../session/session.ts';
 import { CloseIcon, DownloadIcon } from '../shell/icons.tsx';
+import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { endText, minuteText } from '../time/format.ts';
 import { show, view, zone } from '../view.ts';
@@ -16,33 +17,18 @@ export function ExportsPanel() {
   return view.value.panel === 'exports' && mayExport.value ? <Panel /> : null;
 }
 
-function Panel() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const close = (): void => show({ panel: null });
+const close = (): void => show({ panel: null });
 
-  useEffect(() => {
-    const element = dialog.current!;
-    element.showModal();
-    void loadExports();
-    return () => {
-      element.close();
-      document.querySelector<HTMLElement>('[data-exports-button]')?.focus();
-    };
-  }, []);
+function Panel() {
+  useEffect(() => void loadExports(), []);
 
   const list = exports.value;
   return (
-    <dialog
-      ref={dialog}
-      class="drawer"
-      aria-labelledby="exports-title"
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
-      onClick={(event) => {
-        if (event.target === dialog.current) close();
-      }}
+    <Modal
+      shape="drawer"
+      labelledBy="exports-title"
+      onClose={close}
+      focusAfter={() => document.querySelector('[data-exports-button]')}
     >
       <div class="drawer-frame">
         <header class="drawer-head">
@@ -78,7 +64,7 @@ function Panel() {
           )}
         </div>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 

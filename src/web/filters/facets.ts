@@ -1,8 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
-import type { Facet, Facets, Kind } from '../api-types.ts';
+import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
-import type { Problem } from '../api-types.ts';
-import { currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
+import { arrived, currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
 import type { ListFilter } from '../url-state.ts';
 import { view } from '../view.ts';
 
@@ -37,15 +36,16 @@ export function modifierName(key: string): { readonly name: string; readonly kin
     : { name: row.modifier.name, kind: row.modifier.kind };
 }
 
-/** Counts anew whenever the question changed. */
+/** Counts that follow the arrivals: soon enough to be believed, seldom enough to cost the trail nothing. */
+const RECOUNT_MS = 3_000;
+
+/** Counts anew whenever the question changed, and a moment after entries arrived. */
 export function followFacets(): void {
   let abort = new AbortController();
-  effect(() => {
-    const asked = question.value;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const count = (): void => {
     abort.abort();
-    if (asked === null || rangeProblem.peek() !== null) return;
     abort = new AbortController();
-    facets.value = null;
     request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
       .then((counted) => {
         facets.value = counted;
@@ -55,6 +55,21 @@ export function followFacets(): void {
         // The list shows the problem; a view without counts is usable.
         if (!isAbort(error)) facets.value = null;
       });
+  };
+  effect(() => {
+    const asked = question.value;
+    abort.abort();
+    clearTimeout(timer);
+    timer = undefined;
+    facets.value = null;
+    if (asked !== null && rangeProblem.peek() === null) count();
+  });
+  effect(() => {
+    if (arrived.value.length === 0) return;
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      count();
+    }, RECOUNT_MS);
   });
 }
 

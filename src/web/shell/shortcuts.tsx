@@ -1,11 +1,11 @@
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
 import { mayExport } from '../session/session.ts';
 import { remember, remembered } from '../storage.ts';
 import { showWaiting } from '../table/live.ts';
 import { isOnRow, moveRow } from '../table/row-keys.ts';
 import { show } from '../view.ts';
 import { CloseIcon } from './icons.tsx';
+import { Modal } from './modal.tsx';
 
 export const shortcutsOpen = signal(false);
 /** Single keys can be turned off, for those who speak to their computer (WCAG 2.1.4). */
@@ -66,28 +66,11 @@ export function Shortcuts() {
   return shortcutsOpen.value ? <ShortcutsDialog /> : null;
 }
 
+const close = (): void => void (shortcutsOpen.value = false);
+
 function ShortcutsDialog() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const close = (): void => void (shortcutsOpen.value = false);
-  useEffect(() => {
-    const opener = document.activeElement as HTMLElement | null;
-    const element = dialog.current!;
-    element.showModal();
-    return () => {
-      element.close();
-      opener?.focus();
-    };
-  }, []);
   return (
-    <dialog
-      ref={dialog}
-      class="box"
-      aria-labelledby="shortcuts-title"
-      onCancel={(event) => {
-        event.preventDefault();
-        close();
-      }}
-    >
+    <Modal shape="box" labelledBy="shortcuts-title" onClose={close}>
       <header class="box-head">
         <h2 id="shortcuts-title" tabIndex={-1} autofocus>
           Keyboard shortcuts
@@ -119,6 +102,6 @@ function ShortcutsDialog() {
         />
         Single-key shortcuts
       </label>
-    </dialog>
+    </Modal>
   );
 }

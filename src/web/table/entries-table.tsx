@@ -77,7 +77,7 @@ export function EntriesTable() {
             ))}
           </tr>
         </thead>
-        <tbody role="rowgroup" class={state.is === 'loading' ? 'is-loading' : undefined}>
+        <tbody role="rowgroup">
           {state.is === 'loading' && rows.value.length === 0
             ? Array.from({ length: 12 }, (_, index) => <SkeletonRow key={index} />)
             : rows.value.map((entry) => (

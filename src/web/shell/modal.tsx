@@ -1,0 +1,64 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+
+export interface ModalProps {
+  /** `box` stands in the middle, `drawer` at the right edge; a click beside a drawer closes it. */
+  readonly shape: 'box' | 'drawer';
+  /** Id of the heading. */
+  readonly labelledBy: string;
+  readonly onClose: () => void;
+  /** What gets the focus in the end; by default what had it in the beginning. */
+  readonly focusAfter?: () => HTMLElement | null;
+  readonly onKeyDown?: (event: KeyboardEvent) => void;
+  readonly children: ComponentChildren;
+}
+
+/** A native modal dialog, open for as long as it is rendered: the browser keeps the focus inside and the rest inert. */
+export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
+  const after = useRef(focusAfter);
+  after.current = focusAfter;
+
+  useLayoutEffect(() => {
+    const element = dialog.current!;
+    const opener = document.activeElement as HTMLElement | null;
+    element.showModal();
+    return () => {
+      isGone.current = true;
+      element.close();
+      const next = after.current?.() ?? opener;
+      next?.focus({ preventScroll: next === opener });
+    };
+  }, []);
+  // A browser may close a dialog without asking (a second Esc): what is rendered must follow.
+  useEffect(() => {
+    const element = dialog.current!;
+    const closed = (): void => {
+      if (!isGone.current) onClose();
+    };
+    element.addEventListener('close', closed);
+    return () => element.removeEventListener('close', closed);
+  }, [onClose]);
+
+  return (
+    <dialog
+      ref={dialog}
+      class={shape}
+      aria-labelledby={labelledBy}
+      onCancel={(event) => {
+        // Of this dialog, and not of a file or colour chooser in it.
+        if (event.target !== dialog.current) return;
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        // The backdrop counts as the dialog itself; the content of a drawer covers all of it.
+        if (shape === 'drawer' && event.target === dialog.current) onClose();
+      }}
+      onKeyDown={onKeyDown}
+    >
+      {children}
+    </dialog>
+  );
+}
