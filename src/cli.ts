@@ -50,6 +50,8 @@ const EXIT_USAGE = 2;
 const LINGER_MS = 3000;
 const USAGE_CODES: readonly string[] = ['CLI_USAGE', 'TOKEN_ARGUMENTS_INVALID'];
 
+// Whoever read it may be gone (`| head`, a closed terminal); that must not end a daemon in the middle of its stop.
+process.stdout.on('error', () => undefined);
 process.exitCode = await main(process.argv.slice(2));
 // A connection that does not close must not keep a stopped daemon alive; when all is closed this waits for nothing.
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -12,6 +12,7 @@ import type { TrackingConfig } from './tracking/rules.js';
 
 /** As a shell reports a process that SIGINT ended. */
 const EXIT_FORCED = 130;
+const PARENT_INTERVAL_MS = 250;
 
 /** Everything a start needs on its way; steps add to `teardown` what they started. */
 export interface Boot {
@@ -50,6 +51,7 @@ export async function startCommand({ args, write, settings: readSettings }: Comm
     stopping.abort(new Interrupted());
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  const unwatch = watchNpm(settings, () => stopping.signal.aborted || onSignal());
 
   const teardown = new Teardown(log);
   try {
@@ -63,8 +65,22 @@ export async function startCommand({ args, write, settings: readSettings }: Comm
     throw error;
   } finally {
     await teardown.run();
+    unwatch();
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+/**
+ * npm passes SIGTERM on to the shell that it runs a script in, and that shell dies of it without telling its child. So what
+ * `npm start` started stops when the shell has gone.
+ */
+function watchNpm(settings: Settings, onGone: () => void): () => void {
+  if (settings.environment['npm_lifecycle_event'] === undefined) return () => undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) onGone();
+  }, PARENT_INTERVAL_MS);
+  return () => clearInterval(timer);
 }
 
 /** On a terminal that shows the sample, only what a person must see: its server is not there to be tuned. */

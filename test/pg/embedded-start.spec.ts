@@ -142,6 +142,21 @@ describe('waltrail start on the sample CRM', () => {
     expect(await processesWith(dataDir)).toEqual([]);
   }, 60_000);
 
+  test('stops when the shell that npm runs it in has gone, as after SIGTERM to npm', async () => {
+    const script = `
+      const { spawn } = require('node:child_process');
+      spawn(process.execPath, [${JSON.stringify(CLI)}, 'start', '--port', '0'], { stdio: 'inherit' });`;
+    const shell = runNode(['-e', script], {
+      cwd: REPOSITORY,
+      environment: { WALTRAIL_DATA_DIR: dataDir, npm_lifecycle_event: 'start' },
+    });
+    const run = await runFile(dataDir);
+    shell.process.kill('SIGKILL');
+    await eventually('it has stopped cleanly', () => isMissing(path.join(dataDir, 'run.json')));
+    await eventually('its processes have ended', async () => (await processesWith(dataDir)).length === 0);
+    await eventually('it has ended', () => isMissing(`/proc/${run.pid}`));
+  }, 60_000);
+
   test('a busy HTTP port is one sentence, and PostgreSQL is stopped again', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
