@@ -1,0 +1,202 @@
+import { describe, expect, test } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { ERROR_CODES } from '../../src/errors.js';
+import { START_USAGE } from '../../src/start-options.js';
+import { trackingJsonSchema } from '../../src/tracking/schema.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+const README = read('README.md');
+const MAP = read('src/README.md');
+const DECISIONS = read('src/DECISIONS.md');
+const CONTRIBUTING = read('CONTRIBUTING.md');
+const DOCUMENTS = {
+  'README.md': README,
+  'src/README.md': MAP,
+  'src/DECISIONS.md': DECISIONS,
+  'CONTRIBUTING.md': CONTRIBUTING,
+};
+
+/** Capture groups of all matches. */
+const all = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map((match) => match[1]!);
+/** What stands in backticks, alone or among other words. */
+const isNamed = (text: string, word: string): boolean =>
+  all(text, /`([^`\n]+)`/g).some((code) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(code));
+const filesBelow = (folder: string, ends: string): string[] =>
+  readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith(ends))
+    .map((file) => `${folder}/${file}`);
+const section = (text: string, title: string): string => {
+  const [, rest] = text.split(new RegExp(`^#+ ${title}$`, 'm'));
+  if (rest === undefined) throw new Error(`no section "${title}"`);
+  return rest.split(/^#+ /m)[0]!;
+};
+
+describe('the README names', () => {
+  test('every error code with its remedy, and no other', () => {
+    const who = { never: '', backoff: 'retried', operator: 'a person' };
+    const rows = Object.entries(ERROR_CODES).map(([code, info]) => {
+      const facts = ['status' in info ? String(info.status) : '', who[info.retry]].filter(Boolean).join(', ');
+      return `| \`${code}\` | ${facts} | ${info.remedy.replaceAll('|', '\\|')} |`;
+    });
+    const table = README.slice(README.indexOf('<!-- errors'), README.indexOf('<!-- /errors'));
+    const written = table.split('\n').filter((line) => line.startsWith('| `'));
+    expect(written.sort()).toEqual(rows.sort());
+  });
+
+  test('every setting, and no other', () => {
+    const settings = all(read('src/settings.ts'), /^ {2}([A-Z][A-Z_]+): /gm);
+    expect(settings.length).toBeGreaterThan(5);
+    expect(all(section(README, 'Settings'), /^\| `(\w+)` \|/gm).sort()).toEqual(settings.sort());
+  });
+
+  test('every option of waltrail start', () => {
+    const options = all(START_USAGE, /^ {2}(--[a-z-]+)/gm);
+    expect(options.length).toBeGreaterThan(3);
+    expect(options.filter((option) => !isNamed(README, option))).toEqual([]);
+  });
+
+  test('every key of the YAML, at every level', () => {
+    const keys = keysOf(trackingJsonSchema());
+    expect([...keys]).toEqual(expect.arrayContaining(['source', 'max_range', 'when', 'truncate']));
+    const text = section(README, 'The YAML');
+    expect([...keys].filter((key) => !isNamed(text, key))).toEqual([]);
+  });
+
+  test('every metric, and no other', () => {
+    const metrics = new Set(all(read('src/admin/metrics.ts'), /'(waltrail_\w+)'/g));
+    expect(metrics.size).toBeGreaterThan(5);
+    const rows = section(README, 'Health and metrics')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    expect(new Set(all(rows.join('\n'), /`(waltrail_\w+)`/g))).toEqual(metrics);
+  });
+
+  test('every route, and no other', () => {
+    const routes = filesBelow('src/admin', '.controller.ts').flatMap((file) => routesOf(read(file)));
+    expect(routes.length).toBeGreaterThan(10);
+    const rows = section(README, 'The API')
+      .split('\n')
+      .filter((line) => line.startsWith('| `'));
+    expect(all(rows.join('\n'), /`((?:GET|POST|DELETE|PUT|PATCH) [^`]+)`/g).sort()).toEqual(routes.sort());
+  });
+});
+
+test('CONTRIBUTING names every script of package.json that a person runs', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const names = Object.keys(scripts).filter((name) => !/^pre|^post/.test(name));
+  expect(names.filter((name) => !isNamed(CONTRIBUTING, name))).toEqual([]);
+});
+
+describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
+  test('links to nothing that is not there', () => {
+    const links = all(text, /\]\(([^)\s]+)\)/g).filter((link) => !/^\w+:/.test(link));
+    const broken = links.filter((link) =>
+      link.startsWith('#')
+        ? !anchorsOf(text).includes(link.slice(1))
+        : !existsSync(path.resolve(ROOT, path.dirname(file), link)),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('names no file that is not there', () => {
+    const names = all(text, /`(\w[\w./-]*\/[\w.-]*\.(?:ts|tsx|mjs|sql|json|yaml|md)|[\w-]+\.(?:ts|mjs))`/g);
+    const places = ['', 'src/', ...(file === 'src/DECISIONS.md' ? ['src/pipeline/'] : [])];
+    const missing = names.filter(
+      (name) => !places.some((place) => existsSync(path.join(ROOT, place + name))),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+test('every promise of the README quotes tests that are there', () => {
+  const rows = section(README, 'What it guarantees')
+    .split('\n')
+    .filter((line) => line.startsWith('| **'));
+  expect(rows.length).toBeGreaterThan(5);
+  for (const row of rows) {
+    const proof = row.split(' | ').at(-1)!;
+    const [, ...parts] = proof.split(/`(?=test\/)/);
+    expect({ row, tests: parts.length > 0 }).toEqual({ row, tests: true });
+    for (const part of parts) {
+      const [file = '', quotes = ''] = part.split('`');
+      const source = read(file);
+      expect(all(quotes, /"([^"]+)"/g).filter((name) => !source.includes(name))).toEqual([]);
+    }
+  }
+});
+
+test('the map shows the import rule as the linter has it', () => {
+  const [, table = ''] = /const ROOMS = \{([^}]+)\}/.exec(read('eslint.config.mjs')) ?? [];
+  const rule = [...table.matchAll(/(\w+): \[([^\]]*)\]/g)].map(
+    ([, room, allowed]) => [room!, all(allowed!, /'([^']+)'/g)] as const,
+  );
+  expect(rule.length).toBeGreaterThan(5);
+  const rows = section(MAP, 'The import rule')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+  const shown = rows.map((row) => {
+    const [room, ...allowed] = all(row, /`([^`]+)`/g);
+    return [room!, allowed] as const;
+  });
+  expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(rule));
+  const rooms = readdirSync(path.join(ROOT, 'src'), { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  expect(
+    rooms.map(({ name }) => name).filter((name) => !isNamed(section(MAP, 'The rooms'), `${name}/`)),
+  ).toEqual([]);
+});
+
+test('decisions are numbered one after the other, and code refers to those that exist', () => {
+  const numbers = all(DECISIONS, /^## (\d+)\. /gm).map(Number);
+  expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+  for (const decision of DECISIONS.split(/^## /m).slice(1)) {
+    expect(decision).toMatch(/\*\*Choice:\*\*[^]*\*\*Rejected:\*\*[^]*\*\*Consequence:\*\*/);
+  }
+  const code = ['.ts', '.tsx', '.mjs']
+    .flatMap((ends) => filesBelow('src', ends))
+    .concat(filesBelow('sql', '.sql'));
+  const referred = code.flatMap((file) =>
+    all(read(file), /DECISIONS(?:\.md)?,? (\d+(?:(?: to |, | and )\d+)*)/g),
+  );
+  expect(referred.length).toBeGreaterThan(0);
+  expect(
+    referred.flatMap((text) => all(text, /(\d+)/g).map(Number)).filter((n) => !numbers.includes(n)),
+  ).toEqual([]);
+});
+
+/** Names of properties of a JSON Schema, those of nested objects too; names that a user chooses are none. */
+function keysOf(schema: unknown): Set<string> {
+  const keys = new Set<string>();
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const [name, child] of Object.entries(node)) {
+      if (name === 'properties') for (const key of Object.keys(child as object)) keys.add(key);
+      visit(child);
+    }
+  };
+  visit(schema);
+  return keys;
+}
+
+/** `GET /v1/entries/:id` for every handler of a controller. */
+function routesOf(source: string): string[] {
+  const [, base = ''] = /@Controller\((?:'([^']*)')?\)/.exec(source) ?? [];
+  return [...source.matchAll(/@(Get|Post|Put|Patch|Delete)\((?:'([^']*)')?\)/g)].map(([, method, place]) => {
+    const route = [base, place].filter((part) => part !== undefined && part !== '').join('/');
+    const outside = ['healthz', 'readyz', 'metrics'].includes(route);
+    return `${method!.toUpperCase()} ${outside ? '' : '/v1'}/${route}`;
+  });
+}
+
+/** Anchors of headings, as GitHub makes them. */
+const anchorsOf = (text: string): string[] =>
+  all(text, /^#+ (.+)$/gm).map((title) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
