@@ -17,9 +17,11 @@ interface Connection {
 export class CopyIn {
   readonly #sql: string;
   readonly #finished: Promise<void>;
-  #settle: { resolve(): void; reject(error: unknown): void } | undefined;
+  #settle: { resolve(): void; reject(error: unknown): void } = {
+    resolve: () => undefined,
+    reject: () => undefined,
+  };
   #connection: Connection | undefined;
-  #error: unknown;
 
   constructor(sql: string) {
     this.#sql = sql;
@@ -60,13 +62,11 @@ export class CopyIn {
     return null;
   }
   handleError(error: unknown): void {
-    this.#error = error;
-    // A lost connection brings no ReadyForQuery.
-    if ((error as { severity?: unknown }).severity === undefined) this.#settle?.reject(error);
+    // Now, not at ReadyForQuery: pg forgets a query that failed and does not tell it about that any more.
+    this.#settle.reject(error);
   }
   handleReadyForQuery(): void {
-    if (this.#error === undefined) this.#settle?.resolve();
-    else this.#settle?.reject(this.#error);
+    this.#settle.resolve();
   }
   handleCopyInResponse(): void {}
   handleCommandComplete(): void {}
