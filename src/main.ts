@@ -11,14 +11,13 @@ import { openExports } from './exports/open.js';
 import type { Exports } from './exports/exports.js';
 import { startExportWorker } from './exports/worker.js';
 import type { Log } from './log.js';
-import { connect, createPool } from './pg/connect.js';
-import { quoteIdentifier } from './pg/quote.js';
 import { startCapture, type Capture } from './capture/capture.js';
 import type { Role, Settings } from './settings.js';
 import { Teardown } from './teardown.js';
 import { startHousekeeping } from './trail/housekeeping.js';
 import { migrateTrail } from './trail/migrate.js';
 import { TrailReader } from './trail/read.js';
+import { openTrailPool, type TrailRole } from './trail/roles.js';
 import type { TrackingConfig } from './tracking/rules.js';
 
 export interface DaemonOptions {
@@ -43,9 +42,6 @@ const ACCESS_CONNECTIONS = 5;
 /** A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection. */
 const READ_TIMEOUT_MS = 30_000;
 const MAX_STREAMS = 200;
-/** Least privilege (sql/trail/0005_roles.sql): taken on where the login is a member of them. */
-const READER_ROLE = 'waltrail_reader';
-const API_ROLE = 'waltrail_api';
 
 /**
  * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those before it are
@@ -74,7 +70,7 @@ async function start(
   const { url } = config.trail;
   await migrateTrail({ url, log });
 
-  const { readPool, accessPool } = await openPools(url, teardown);
+  const { readPool, accessPool } = openPools(url, teardown);
   const reader = new TrailReader({ pool: readPool });
 
   let capture: Capture | undefined;
@@ -140,45 +136,17 @@ async function openApiExports(
   return opened.exports;
 }
 
-async function openPools(
-  url: string,
-  teardown: Teardown,
-): Promise<{ readPool: pg.Pool; accessPool: pg.Pool }> {
-  const available = await availableRoles(url, [READER_ROLE, API_ROLE]);
-  const open = (purpose: string, options: { readonly max: number; readonly role: string }): pg.Pool => {
-    const { max, role } = options;
-    const pool = createPool({
-      url,
-      purpose,
-      max,
-      statementTimeoutMs: READ_TIMEOUT_MS,
-      ...(available.has(role) ? { role } : {}),
-    });
+/** Apart, so that slow reading never keeps anybody from being recognised and recorded. */
+function openPools(url: string, teardown: Teardown): { readPool: pg.Pool; accessPool: pg.Pool } {
+  const open = (purpose: string, options: { readonly max: number; readonly role: TrailRole }): pg.Pool => {
+    const pool = openTrailPool({ url, purpose, statementTimeoutMs: READ_TIMEOUT_MS, ...options });
     teardown.add(purpose, { limitMs: 5_000, stop: () => pool.end() });
     return pool;
   };
-  // Apart, so that slow reading never keeps anybody from being recognised and recorded.
   return {
-    readPool: open('reader', { max: READ_CONNECTIONS, role: READER_ROLE }),
-    accessPool: open('access', { max: ACCESS_CONNECTIONS, role: API_ROLE }),
+    readPool: open('reader', { max: READ_CONNECTIONS, role: 'waltrail_reader' }),
+    accessPool: open('access', { max: ACCESS_CONNECTIONS, role: 'waltrail_api' }),
   };
-}
-
-/** Those roles that the trail's login may take on; a DBA may not have granted, or not made, the others. */
-async function availableRoles(url: string, roles: readonly string[]): Promise<ReadonlySet<string>> {
-  const client = await connect({ url, purpose: 'start' });
-  const available = new Set<string>();
-  try {
-    // Tried, not looked up: what membership allows differs between versions of PostgreSQL.
-    for (const role of roles) {
-      const taken = client.query(`set role ${quoteIdentifier(role)}`);
-      await taken.then(() => available.add(role)).catch(() => undefined);
-      await client.query('reset role');
-    }
-    return available;
-  } finally {
-    await client.end();
-  }
 }
 
 function readVersion(): string {

@@ -1,6 +1,6 @@
 import type { Log } from '../log.js';
-import { createPool } from '../pg/connect.js';
 import { TrailReader } from '../trail/read.js';
+import { openTrailPool } from '../trail/roles.js';
 import { Exports } from './exports.js';
 import { ExportFiles } from './files.js';
 import { openQueue } from './queue.js';
@@ -31,7 +31,7 @@ export async function openExports(options: {
     source: config.source.name,
     log,
   });
-  const pool = createPool({ url: config.trail.url, purpose: 'exports', max: 3 });
+  const pool = openTrailPool({ url: config.trail.url, purpose: 'exports', role: 'waltrail_api', max: 3 });
   const exports = new Exports({
     store: new ExportStore({ pool }),
     files: new ExportFiles({ directory: settings.exportDir }),

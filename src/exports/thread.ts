@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLog } from '../log.js';
-import { createPool } from '../pg/connect.js';
 import { TrailReader } from '../trail/read.js';
+import { openTrailPool } from '../trail/roles.js';
 import { ExportFiles } from './files.js';
 import { runExport } from './run.js';
 import { ExportStore } from './store.js';
@@ -28,9 +28,10 @@ process.exit();
 async function run(data: ThreadData): Promise<ThreadResult> {
   const stop = new AbortController();
   port.once('message', () => stop.abort());
-  const pool = createPool({
+  const pool = openTrailPool({
     url: data.trailUrl,
     purpose: 'export',
+    role: 'waltrail_api',
     max: CONNECTIONS,
   });
   try {

@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { createPool } from '../pg/connect.js';
 import { problemOf } from './export.js';
 import { ExportFiles } from './files.js';
 import type { ExportConfig, ExportSettings } from './open.js';
+import { openTrailPool } from '../trail/roles.js';
 import { openQueue, type ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
@@ -47,7 +47,12 @@ export async function startExportWorker(options: ExportWorkerOptions): Promise<E
     source: config.source.name,
     log,
   });
-  const pool = createPool({ url: config.trail.url, purpose: 'export worker', max: 2 });
+  const pool = openTrailPool({
+    url: config.trail.url,
+    purpose: 'export worker',
+    role: 'waltrail_api',
+    max: 2,
+  });
   const store = new ExportStore({ pool });
   const files = new ExportFiles({ directory: settings.exportDir });
   const stopping = new AbortController();

@@ -5,8 +5,6 @@ export interface ConnectOptions {
   readonly url: string;
   /** Shown in pg_stat_activity, prefixed with `waltrail `. */
   readonly purpose: string;
-  /** `set role` on every connection: least privilege for what this connection does. */
-  readonly role?: string;
   readonly statementTimeoutMs?: number;
 }
 
@@ -25,9 +23,21 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
   return client;
 }
 
-/** A pool whose connections are made as by {@link connect}. `max` connections; the caller ends it. */
-export function createPool(options: ConnectOptions & { readonly max: number }): pg.Pool {
-  const pool = new pg.Pool({ ...clientConfig(options), max: options.max, idleTimeoutMillis: 30_000 });
+export interface PoolOptions extends ConnectOptions {
+  readonly max: number;
+  /** Prepares every new connection before its first use. */
+  readonly onConnect?: (client: pg.ClientBase) => Promise<unknown>;
+}
+
+/** A pool whose connections are made as by {@link connect}; the caller ends it. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const { max, onConnect } = options;
+  const pool = new pg.Pool({
+    ...clientConfig(options),
+    max,
+    idleTimeoutMillis: 30_000,
+    ...(onConnect === undefined ? {} : { onConnect: async (client) => void (await onConnect(client)) }),
+  });
   pool.on('error', () => undefined);
   return pool;
 }
@@ -54,17 +64,11 @@ export function connectError(url: string, error: unknown): WaltrailError {
 }
 
 function clientConfig(options: ConnectOptions): pg.ClientConfig {
-  const parameters = [
-    ...(options.role === undefined ? [] : [`-c role=${options.role}`]),
-    ...(options.statementTimeoutMs === undefined
-      ? []
-      : [`-c statement_timeout=${options.statementTimeoutMs}`]),
-  ].join(' ');
   return {
     connectionString: options.url,
     application_name: `waltrail ${options.purpose}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-    ...(parameters === '' ? {} : { options: parameters }),
+    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
   };
 }

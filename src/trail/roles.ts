@@ -1,17 +1,36 @@
 import type pg from 'pg';
+import { codeOf } from '../errors.js';
+import { createPool } from '../pg/connect.js';
+import { quoteIdentifier } from '../pg/quote.js';
 
 /** Group roles of sql/trail/0005_roles.sql, which says what each may do. */
 export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
 
+/** insufficient_privilege; invalid_parameter_value and undefined_object: there is no such role. */
+const NOT_OURS = ['42501', '22023', '42704'];
+
 /**
  * Gives up all rights but those of a role, for the rest of the connection. False where the role does not exist or the
- * login is no member (a DBA who did not let Waltrail create roles): then the login's own rights are all there is.
+ * login may not take it (a DBA who did not let Waltrail create roles): then the login's own rights are all there is.
  */
 export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<boolean> {
-  const { rowCount } = await client.query(
-    /* sql */ `select pg_catalog.set_config('role', rolname, false) from pg_catalog.pg_roles
-                where rolname = $1 and pg_catalog.pg_has_role(current_user, oid, 'member')`,
-    [role],
-  );
-  return rowCount === 1;
+  try {
+    // Tried, not looked up: what membership allows differs between versions of PostgreSQL.
+    await client.query(`set role ${quoteIdentifier(role)}`);
+    return true;
+  } catch (error) {
+    if (NOT_OURS.includes(codeOf(error) ?? '')) return false;
+    throw error;
+  }
+}
+
+/** A pool on the trail whose connections have a role's rights only, where the login may take it. The caller ends it. */
+export function openTrailPool(options: {
+  readonly url: string;
+  readonly purpose: string;
+  readonly role: TrailRole;
+  readonly max: number;
+  readonly statementTimeoutMs?: number;
+}): pg.Pool {
+  return createPool({ ...options, onConnect: (client) => takeRole(client, options.role) });
 }
