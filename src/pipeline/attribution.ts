@@ -100,7 +100,7 @@ export function readAttribution(
     return undefined;
   let body: unknown;
   try {
-    body = JSON.parse(message.content.toString('utf8'));
+    body = parseExactly(message.content.toString('utf8'));
   } catch {
     return null;
   }
@@ -121,8 +121,25 @@ export function readAttribution(
   };
 }
 
+/** Parses JSON; numbers that a double cannot hold (64-bit keys) become strings, so that no digit of them changes. */
+function parseExactly(json: string): unknown {
+  const parsed: unknown = JSON.parse(json);
+  if (!/\d{16}|\d[eE]/.test(json)) return parsed;
+  return JSON.parse(
+    json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g, (token) =>
+      token.startsWith('"') || isExact(token) ? token : `"${token}"`,
+    ),
+  );
+}
+
+const isExact = (number: string): boolean =>
+  String(Number(number)) === number || (number.length < 16 && Number.isFinite(Number(number)));
+
+/** PostgreSQL has no NUL in a text. */
 const keyText = (value: unknown): string | null =>
-  (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : null;
+  (typeof value === 'string' && value !== '') || typeof value === 'number'
+    ? String(value).replaceAll('\0', '\ufffd')
+    : null;
 
 const kindOf = (value: unknown): Kind | null =>
   value === 'agent' || value === 'bot' || value === 'system' ? value : null;
@@ -132,8 +149,9 @@ function contextText(context: unknown, redact: readonly RedactRule[]): string | 
   const patterns = redact
     .filter(({ tables }) => tables === null)
     .flatMap(({ columns }) => columns.map(wildcard));
+  // A redacted member is masked with everything in it; only the context itself has no name.
   return JSON.stringify(context, (name, value: unknown) =>
-    typeof value !== 'object' && patterns.some((pattern) => pattern.test(name)) ? '***' : value,
+    name !== '' && value !== null && patterns.some((pattern) => pattern.test(name)) ? '***' : value,
   );
 }
 
