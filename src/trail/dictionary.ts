@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { quoteLiteral } from '../pg/quote.js';
@@ -5,6 +6,8 @@ import type { Dictionary, LookupName, Lookups, RelationVersion } from '../pipeli
 import type { Kind } from '../tracking/rules.js';
 
 const MAX_INT2 = 32_767;
+/** A B-tree page takes keys of at most a third of it, about 2,700 bytes. */
+const MAX_KEY_BYTES = 1_000;
 
 /**
  * The trail's dictionaries and lookup names in the writer's memory. The writer is alone (the fence sees to it), so it
@@ -58,11 +61,9 @@ export class TrailDictionary implements Dictionary {
   }
 
   modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number {
-    return this.#tables.modifier.id(modifierText(modifier), () => [
-      modifier.key,
-      modifier.name,
-      modifier.kind,
-    ]);
+    const { name, kind } = modifier;
+    const key = indexable(modifier.key);
+    return this.#tables.modifier.id(modifierText({ key, name, kind }), () => [key, name, kind]);
   }
 
   action(name: string): number {
@@ -73,7 +74,8 @@ export class TrailDictionary implements Dictionary {
     return this.#small('entity_type', name);
   }
 
-  tenant(name: string): number {
+  tenant(tenant: string): number {
+    const name = indexable(tenant);
     return this.#tables.tenant.id(name, () => [name]);
   }
 
@@ -93,13 +95,16 @@ export class TrailDictionary implements Dictionary {
     );
   }
 
-  /** Statements that store what is new since the last call. */
-  takeStatements(): string[] {
+  /**
+   * Statements that store what is new since the last call. Names that entries see only from a later id than `untilId` on
+   * stay: stored before those entries they would be the names that a restart begins with.
+   */
+  takeStatements(untilId: bigint): string[] {
     const inserts = Object.entries(this.#tables).flatMap(([name, table]) => {
       const columns = INSERT_COLUMNS[name as keyof typeof INSERT_COLUMNS];
       return insertStatements(`insert into trail.${name} (${columns})`, table.pending.splice(0));
     });
-    return [...inserts, ...this.lookups.takeStatements()];
+    return [...inserts, ...this.lookups.takeStatements(untilId)];
   }
 
   #small(table: 'action' | 'entity_type', name: string): number {
@@ -148,14 +153,27 @@ class Table {
   }
 }
 
+/** A name that waits to be stored: `fromId` is the first entry that sees it. */
+interface Version {
+  readonly fromId: bigint;
+  readonly table: string;
+  readonly key: string;
+  readonly name: LookupName | null;
+}
+
+/** All names of a table that is emptied. */
+interface Clearing {
+  readonly fromId: bigint;
+  readonly cleared: string;
+}
+
 /** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
   readonly #nextId: () => bigint;
-  /** By table, key and id: two versions for one id are one. */
-  #versions = new Map<string, readonly (string | number | null)[]>();
-  readonly #cleared: string[] = [];
+  /** In the order in which they happened, so ids only grow. Versions by table, key and id: two for one id are one. */
+  readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
   private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
     this.#held = new Map([...options.held].map((table) => [table, new Map<string, LookupName>()]));
@@ -185,47 +203,83 @@ class TrailLookups implements Lookups {
   }
 
   get(table: string, key: string): LookupName | undefined {
-    return this.#held.get(table)?.get(key);
+    return this.#held.get(table)?.get(indexable(key));
   }
 
-  set(table: string, key: string, name: LookupName | null): void {
+  set(table: string, longKey: string, name: LookupName | null): void {
+    const key = indexable(longKey);
     const held = this.#held.get(table);
     if (name === null) held?.delete(key);
     else held?.set(key, name);
-    const fromId = String(this.#nextId());
-    this.#versions.set(JSON.stringify([table, key, fromId]), [
-      table,
-      key,
-      fromId,
-      name?.name ?? null,
-      name?.kind ?? null,
-    ]);
+    const fromId = this.#nextId();
+    let versions = this.#waiting.at(-1);
+    if (!(versions instanceof Map)) {
+      versions = new Map();
+      this.#waiting.push(versions);
+    }
+    versions.set(JSON.stringify([table, key, String(fromId)]), { fromId, table, key, name });
   }
 
   clear(table: string): void {
     this.#held.get(table)?.clear();
-    this.#cleared.push(...this.takeStatements());
-    this.#cleared.push(
-      `insert into trail.lookup (table_name, key, from_id) ` +
-        `select distinct table_name, key, ${this.#nextId()} from trail.lookup where table_name = ${quoteLiteral(table)} on conflict do nothing`,
-    );
+    this.#waiting.push({ fromId: this.#nextId(), cleared: table });
   }
 
   get pending(): number {
-    return this.#versions.size + this.#cleared.length;
+    return this.#waiting.reduce((sum, group) => sum + (group instanceof Map ? group.size : 1), 0);
   }
 
-  takeStatements(): string[] {
-    const rows = [...this.#versions.values()];
-    this.#versions = new Map();
-    return [
-      ...this.#cleared.splice(0),
-      ...insertStatements('insert into trail.lookup (table_name, key, from_id, name, kind)', rows, {
-        onConflict:
-          ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind',
-      }),
-    ];
+  takeStatements(untilId: bigint): string[] {
+    const statements: string[] = [];
+    for (let group = this.#waiting[0]; group !== undefined; group = this.#waiting[0]) {
+      if (group instanceof Map) {
+        statements.push(...insertVersions(takeVersions(group, untilId)));
+        if (group.size > 0) break;
+      } else {
+        if (group.fromId > untilId) break;
+        statements.push(insertCleared(group));
+      }
+      this.#waiting.shift();
+    }
+    return statements;
   }
+}
+
+function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[] {
+  const taken: Version[] = [];
+  for (const [id, version] of versions) {
+    if (version.fromId > untilId) break;
+    taken.push(version);
+    versions.delete(id);
+  }
+  return taken;
+}
+
+const ON_CONFLICT =
+  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind';
+
+const insertVersions = (versions: readonly Version[]): string[] =>
+  insertStatements(
+    'insert into trail.lookup (table_name, key, from_id, name, kind)',
+    versions.map(({ table, key, fromId, name }) => [
+      table,
+      key,
+      String(fromId),
+      name?.name ?? null,
+      name?.kind ?? null,
+    ]),
+    { onConflict: ON_CONFLICT },
+  );
+
+const insertCleared = ({ cleared, fromId }: Clearing): string =>
+  `insert into trail.lookup (table_name, key, from_id) ` +
+  `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
+
+/** A key as an index can hold it: one that is too long is cut, and told from others that begin alike by its digest. */
+export function indexable(key: string): string {
+  if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
+  // In bytes, because a character cut in half would not be stored as it is remembered.
+  return `${Buffer.from(key).toString('utf8', 0, MAX_KEY_BYTES / 2)}…${createHash('sha256').update(key).digest('hex')}`;
 }
 
 const ROWS_PER_STATEMENT = 1_000;

@@ -6,7 +6,7 @@ import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import type { CommitPosition, CommittedBatch, TrailSession } from '../pipeline/ports.js';
 import type { Kind } from '../tracking/rules.js';
-import { TrailDictionary } from './dictionary.js';
+import { indexable, TrailDictionary } from './dictionary.js';
 import { ENTRY_COLUMNS, EntryRowBuffer } from './rows.js';
 
 /** Role that may insert entries and nothing else with them; see sql/trail, roles. */
@@ -23,6 +23,20 @@ const DICTIONARY_ROW_BYTES = 32;
 
 const COPY_HEADER = frame(Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]));
 const COPY_TRAILER = frame(Buffer.from([0xff, 0xff]));
+
+/**
+ * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its flush; a COPY
+ * lasts as long as the source's transaction, so no timeout may end it; and a host that vanished must not keep the
+ * election lock for the two hours that TCP waits by default.
+ */
+const SESSION_SETTINGS = /* sql */ `
+  select pg_catalog.set_config(name, wanted.value, false)
+    from pg_catalog.pg_settings
+    join (values ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+                 ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
+                 ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) as wanted (name, value)
+   using (name)
+   where name <> 'synchronous_commit' or setting = 'off'`;
 
 /** The checkpoint row as the writer found it. */
 export interface Checkpoint {
@@ -164,7 +178,7 @@ export class TrailWriter implements TrailSession {
       const stored = this.#sentEntries;
       await this.#endCopy();
       const statements = [
-        ...this.dictionary.takeStatements(),
+        ...this.dictionary.takeStatements(nextId),
         this.#advance({ endLsn, nextId, entries: stored, committedAt }),
         'commit',
       ];
@@ -233,7 +247,7 @@ export class TrailWriter implements TrailSession {
 
   async #storeDictionary(): Promise<void> {
     await this.#endCopy();
-    const statements = this.dictionary.takeStatements();
+    const statements = this.dictionary.takeStatements(this.rows.nextId);
     if (!this.#transaction) statements.unshift('begin');
     this.#transaction = true;
     await this.#client.query(statements.join('; '));
@@ -300,6 +314,7 @@ export async function elect(url: string): Promise<pg.Client | null> {
       [ELECTION_LOCK],
     );
     if (rows[0]!.elected) {
+      await client.query(SESSION_SETTINGS);
       await client.query(/* sql */ `select trail.ensure_partitions(7)`);
       // Where the DBA did not let the roles be made, the login's own rights are all there is.
       await client.query(
@@ -377,7 +392,7 @@ export async function beginTrail(
                    on conflict do nothing`,
         [
           names.map(({ table }) => table),
-          names.map(({ key }) => key),
+          names.map(({ key }) => indexable(key)),
           names.map(({ name }) => name),
           names.map(({ kind }) => kind),
         ],
