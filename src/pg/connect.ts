@@ -36,7 +36,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
-    ...(onConnect === undefined ? {} : { onConnect: async (client) => void (await onConnect(client)) }),
+    // pg-pool waits for the promise, which its type does not say.
+    ...(onConnect === undefined ? {} : { onConnect: onConnect as (client: pg.ClientBase) => void }),
   });
   pool.on('error', () => undefined);
   return pool;
