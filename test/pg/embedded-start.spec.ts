@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -52,6 +52,8 @@ describe('waltrail start on the sample CRM', () => {
   let dataDir = '';
   beforeAll(async () => {
     dataDir = await mkdtemp('/tmp/waltrail-start-');
+    // Open to PostgreSQL's account, or root's cluster would be kept below /var/lib and outlive the test.
+    await chmod(dataDir, 0o755);
   });
   afterAll(async () => {
     await rm(dataDir, { recursive: true, force: true });
