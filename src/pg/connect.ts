@@ -36,8 +36,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
-    // pg-pool waits for the promise, which its type does not say.
-    ...(onConnect === undefined ? {} : { onConnect: onConnect as (client: pg.ClientBase) => void }),
+    ...(onConnect === undefined ? {} : { onConnect }),
   });
   pool.on('error', () => undefined);
   return pool;
