@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ERROR_CODES } from '../../src/errors.js';
 import { START_USAGE } from '../../src/start-options.js';
+import { parseConfig } from '../../src/tracking/load.js';
 import { trackingJsonSchema } from '../../src/tracking/schema.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -81,6 +82,23 @@ describe('the README names', () => {
       .split('\n')
       .filter((line) => line.startsWith('| `'));
     expect(all(rows.join('\n'), /`((?:GET|POST|DELETE|PUT|PATCH) [^`]+)`/g).sort()).toEqual(routes.sort());
+  });
+});
+
+describe('the examples of the README', () => {
+  const blocks = (language: string): string[] =>
+    all(README, new RegExp('^```' + language + '\\n([^]*?)^```$', 'gm'));
+
+  test('are JSON where they say so', () => {
+    expect(blocks('json').length).toBeGreaterThan(2);
+    for (const block of blocks('json')) expect(() => JSON.parse(block) as unknown).not.toThrow();
+  });
+
+  test('are a tracking file that loads', () => {
+    const environment = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
+    expect(blocks('yaml')).toHaveLength(1);
+    for (const text of blocks('yaml'))
+      expect(parseConfig({ text, file: 'README.md', environment }).tables).toHaveLength(1);
   });
 });
 
