@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { codeOf, WaltrailError } from '../errors.js';
 
@@ -6,9 +7,12 @@ export interface ConnectOptions {
   /** Shown in pg_stat_activity, prefixed with `waltrail `. */
   readonly purpose: string;
   readonly statementTimeoutMs?: number;
+  /** Destroys the connection when it fires, whatever it is waiting for. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const END_TIMEOUT_MS = 1_000;
 
 /** A connected client; the caller ends it. Throws PG_UNREACHABLE or PG_REFUSED, which name host and database only. */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
@@ -16,11 +20,33 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
   // Without a listener an idle connection that breaks would end the process; the next query reports it anyway.
   client.on('error', () => undefined);
   try {
+    destroyOnAbort(client, options.signal);
     await client.connect();
   } catch (error) {
     throw connectError(options.url, error);
   }
   return client;
+}
+
+/** Makes `signal` destroy the client's connection; throws when it has fired already. */
+export function destroyOnAbort(client: pg.Client, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  signal.throwIfAborted();
+  const abandon = (): void => destroy(client);
+  signal.addEventListener('abort', abandon, { once: true });
+  client.once('end', () => signal.removeEventListener('abort', abandon));
+}
+
+/** Drops the connection at once: the server rolls back, and what waits on the client fails. */
+export function destroy(client: pg.Client): void {
+  (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
+}
+
+/** Ends a connection politely, or at once when the server takes no part in that. Never rejects. */
+export async function close(client: pg.Client): Promise<void> {
+  const limit = setTimeout(() => destroy(client), END_TIMEOUT_MS);
+  await client.end().catch(() => undefined);
+  clearTimeout(limit);
 }
 
 export interface PoolOptions extends ConnectOptions {
@@ -36,6 +62,7 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it; its type does not say so
     ...(onConnect === undefined ? {} : { onConnect }),
   });
   pool.on('error', () => undefined);
