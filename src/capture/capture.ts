@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/pipeline.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -23,8 +24,15 @@ const STANDBY_INTERVAL_MS = 1_000;
 /** An operator's error is looked at again now and then, so that a mended source needs no restart. */
 const OPERATOR_INTERVAL_MS = 15_000;
 
+export interface CaptureOptions {
+  readonly config: TrackingConfig;
+  readonly log: Log;
+  /** Between two looks whether source and trail still answer; twelve in vain end a session. For tests. */
+  readonly tickMs?: number;
+}
+
 /** Captures until stopped: one session after another, waiting between them as the error that ended one says. */
-export function startCapture(options: { readonly config: TrackingConfig; readonly log: Log }): Capture {
+export function startCapture(options: CaptureOptions): Capture {
   const capture = new Supervisor(options);
   const running = capture.run();
   return {
@@ -41,6 +49,7 @@ class Supervisor {
   readonly ready: Promise<void>;
   readonly #config: TrackingConfig;
   readonly #log: Log;
+  readonly #tickMs: number;
   readonly #abort = new AbortController();
   /** Resolves with null when `stop` is called. */
   readonly #stopped = new Promise<null>((resolve) => {
@@ -57,9 +66,10 @@ class Supervisor {
   #checkpointLsn: Lsn | null = null;
   #walEnd: Lsn | null = null;
 
-  constructor(options: { readonly config: TrackingConfig; readonly log: Log }) {
+  constructor(options: CaptureOptions) {
     this.#config = options.config;
     this.#log = options.log;
+    this.#tickMs = options.tickMs ?? TICK_MS;
     this.ready = new Promise((resolve) => {
       this.#settleReady = resolve;
     });
@@ -119,6 +129,8 @@ class Supervisor {
         config: this.#config,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
+        tickMs: this.#tickMs,
+        signal: this.#abort.signal,
       });
     } catch (error) {
       return asWaltrailError(error);

@@ -1,7 +1,9 @@
-import { WaltrailError } from '../errors.js';
+import type pg from 'pg';
+import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { connect } from '../pg/connect.js';
+import { close, connect, connectError } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
+import { GIVE_UP_TICKS } from '../pg/silence.js';
 import { Pipeline, type LateAttributions } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
@@ -22,6 +24,10 @@ export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
   readonly lateAttributions: LateAttributions;
+  /** Between two looks whether source and trail still answer. */
+  readonly tickMs: number;
+  /** Gives up opening; a session that is open is ended by its `stop`. */
+  readonly signal: AbortSignal;
 }
 
 /** One connected stretch of capture: from the checkpoint until something fails or `stop`. */
@@ -39,32 +45,79 @@ export interface Session {
  * captures. Throws with everything closed again.
  */
 export async function openSession(options: SessionOptions): Promise<Session | null> {
-  const { config } = options;
-  const client = await elect(config.trail.url);
+  const opening = new Opening(options);
+  try {
+    return await open({ ...options, opening, signal: opening.signal });
+  } finally {
+    opening.done();
+  }
+}
+
+async function open(options: OpeningOptions): Promise<Session | null> {
+  const { config, opening, signal } = options;
+  const client = await opening.step(() => elect(config.trail.url, signal));
   if (client === null) return null;
   let writer: TrailWriter | undefined;
   try {
-    const redactionKey = await readRedactionKey(client);
-    const facts = await checkSource(options);
+    const redactionKey = await opening.step(() => readRedactionKey(client));
+    const facts = await opening.step(() => checkSource(options));
     const checkpoint =
-      (await readCheckpoint(client, config.source.name)) ??
+      (await opening.step(() => readCheckpoint(client, config.source.name))) ??
       (await begin({ ...options, client, redactionKey }));
-    await checkContinuity(config, checkpoint);
+    await opening.step(() => checkContinuity(options, checkpoint));
     const end = deferred<WaltrailError>();
-    writer = await TrailWriter.open({
-      client,
-      checkpoint,
-      held: heldTables(config),
-      checkUtf8: facts.serverEncoding === 'SQL_ASCII',
-      failed: end.resolve,
-    });
+    writer = await opening.step(() =>
+      TrailWriter.open({
+        client,
+        checkpoint,
+        held: heldTables(config),
+        checkUtf8: facts.serverEncoding === 'SQL_ASCII',
+        tickMs: options.tickMs,
+        failed: end.resolve,
+      }),
+    );
     return await connectStream({ ...options, writer, checkpoint, redactionKey, facts, end });
   } catch (error) {
-    if (writer === undefined) await client.end().catch(() => undefined);
+    if (writer === undefined) await close(client);
     else await writer.close();
     throw error;
   }
 }
+
+/** Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its connections. */
+class Opening {
+  readonly #abort = new AbortController();
+  readonly #wanted: AbortSignal;
+  readonly #limitMs: number;
+  readonly #giveUp = (): void => this.#abort.abort();
+
+  constructor(options: { readonly signal: AbortSignal; readonly tickMs: number }) {
+    this.#wanted = options.signal;
+    this.#limitMs = GIVE_UP_TICKS * options.tickMs;
+    if (this.#wanted.aborted) this.#giveUp();
+    this.#wanted.addEventListener('abort', this.#giveUp, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the source. */
+  async step<T>(run: () => Promise<T>): Promise<T> {
+    const limit = setTimeout(this.#giveUp, this.#limitMs);
+    try {
+      return await run();
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  done(): void {
+    this.#wanted.removeEventListener('abort', this.#giveUp);
+  }
+}
+
+type OpeningOptions = SessionOptions & { readonly opening: Opening };
 
 interface SourceFacts {
   readonly serverEncoding: string;
@@ -72,7 +125,7 @@ interface SourceFacts {
 }
 
 async function connectStream(
-  options: SessionOptions & {
+  options: OpeningOptions & {
     readonly writer: TrailWriter;
     readonly checkpoint: Checkpoint;
     readonly redactionKey: Buffer;
@@ -80,7 +133,7 @@ async function connectStream(
     readonly end: Deferred<WaltrailError>;
   },
 ): Promise<Session> {
-  const { config, writer, checkpoint, end } = options;
+  const { config, writer, checkpoint, end, opening } = options;
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
   const pipeline = new Pipeline({
@@ -97,21 +150,41 @@ async function connectStream(
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
+  let sure = false;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
-    keepalive: (walEnd) => pipeline.keepalive(walEnd),
-    readDone: () => pipeline.readDone(),
+    keepalive: (walEnd) => {
+      if (sure) pipeline.keepalive(walEnd);
+    },
+    readDone: () => {
+      if (sure) pipeline.readDone();
+    },
     ended: end.resolve,
   };
-  const stream = await ReplicationStream.open({
-    url: config.source.url,
-    slot: config.source.slot,
-    publication: config.source.publication,
-    check: (identity) => checkIdentity(checkpoint, identity),
-    startLsn: checkpoint.endLsn,
-    handler,
-  });
+  const stream = await opening.step(() =>
+    ReplicationStream.open({
+      url: config.source.url,
+      slot: config.source.slot,
+      publication: config.source.publication,
+      check: (identity) => checkIdentity(checkpoint, identity),
+      startLsn: checkpoint.endLsn,
+      handler,
+      tickMs: options.tickMs,
+      signal: options.signal,
+    }),
+  );
   parts.stream = stream;
+  try {
+    // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry would hide it.
+    stream.pause();
+    await opening.step(() => checkContinuity(options, checkpoint));
+    sure = true;
+    stream.resume();
+    pipeline.readDone();
+  } catch (error) {
+    await stream.stop();
+    throw error;
+  }
   return {
     pipeline,
     stream,
@@ -126,11 +199,10 @@ async function connectStream(
 }
 
 /** Refuses a source that cannot be captured as configured, and reads what the pipeline has to know of it. */
-async function checkSource({ config, log }: SessionOptions): Promise<SourceFacts> {
-  const client = await connect({ url: config.source.url, purpose: 'checks' });
-  try {
-    const catalog = await checkTracking(client, config);
-    for (const remark of catalog.remarks) log.warn(remark);
+function checkSource(options: SessionOptions): Promise<SourceFacts> {
+  return onSource(options, async (client) => {
+    const catalog = await checkTracking(client, options.config);
+    for (const remark of catalog.remarks) options.log.warn(remark);
     const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
     return {
       serverEncoding: rows[0]!.server_encoding,
@@ -138,8 +210,22 @@ async function checkSource({ config, log }: SessionOptions): Promise<SourceFacts
         catalog.tables.map(({ schema, name, primaryKey }) => [`${schema}.${name}`, primaryKey]),
       ),
     };
+  });
+}
+
+/** Runs `work` on a connection to the source of its own. */
+async function onSource<T>(
+  { config, signal }: SessionOptions,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const { url } = config.source;
+  const client = await connect({ url, purpose: 'checks', signal });
+  try {
+    return await work(client);
+  } catch (error) {
+    throw isWaltrailError(error) ? error : connectError(url, error);
   } finally {
-    await client.end().catch(() => undefined);
+    await close(client);
   }
 }
 
@@ -150,7 +236,7 @@ async function begin(
     readonly redactionKey: Buffer;
   },
 ): Promise<Checkpoint> {
-  const { client, config, redactionKey } = options;
+  const { client, config, redactionKey, signal } = options;
   const { url, name, slot } = config.source;
   const beginAt = (at: {
     readonly identity: SystemIdentity;
@@ -162,22 +248,20 @@ async function begin(
       identity: at.identity,
       slot,
       startLsn: at.startLsn,
-      names: readStartNames({ config, snapshot: at.snapshot, redactionKey }),
+      names: readStartNames({ config, snapshot: at.snapshot, redactionKey, signal }),
     });
-  const source = await connect({ url, purpose: 'checks' });
-  try {
+  await onSource(options, async (source) => {
     const state = await readSlot(source, slot);
-    if (state === undefined) await createSlot({ url, slot, begin: beginAt });
+    if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
     else if (state.confirmedFlushLsn !== null) {
+      checkSlot({ slot, state, checkpointLsn: state.confirmedFlushLsn });
       await beginAt({
-        identity: await identifySource(url),
+        identity: await identifySource(url, signal),
         startLsn: state.confirmedFlushLsn,
         snapshot: null,
       });
     }
-  } finally {
-    await source.end().catch(() => undefined);
-  }
+  });
   const checkpoint = await readCheckpoint(client, name);
   if (checkpoint === undefined)
     throw new WaltrailError('SOURCE_SLOT_INVALID', `Slot ${slot} cannot be read from.`);
@@ -186,20 +270,15 @@ async function begin(
 }
 
 /** The slot must still be there and must not be ahead of what the trail has. */
-async function checkContinuity(config: TrackingConfig, checkpoint: Checkpoint): Promise<void> {
-  const { url, slot } = config.source;
-  const client = await connect({ url, purpose: 'checks' });
-  try {
-    const state = await readSlot(client, slot);
-    if (state === undefined)
-      throw new WaltrailError(
-        'SOURCE_SLOT_LOST',
-        `The source has no replication slot ${slot}, but the trail was fed from it.`,
-      );
-    checkSlot({ slot, state, checkpointLsn: checkpoint.endLsn });
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+async function checkContinuity(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {
+  const { slot } = options.config.source;
+  const state = await onSource(options, (client) => readSlot(client, slot));
+  if (state === undefined)
+    throw new WaltrailError(
+      'SOURCE_SLOT_LOST',
+      `The source has no replication slot ${slot}, but the trail was fed from it.`,
+    );
+  checkSlot({ slot, state, checkpointLsn: checkpoint.endLsn });
 }
 
 function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {

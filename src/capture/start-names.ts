@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { connect } from '../pg/connect.js';
+import { close, connect } from '../pg/connect.js';
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { Tuple } from '../pgoutput/tuple.js';
 import { NameFollower } from '../pipeline/name-follower.js';
@@ -19,8 +19,13 @@ export async function* readStartNames(options: {
   readonly config: TrackingConfig;
   readonly snapshot: string | null;
   readonly redactionKey: Buffer;
+  readonly signal: AbortSignal;
 }): AsyncGenerator<readonly StartName[]> {
-  const client = await connect({ url: options.config.source.url, purpose: 'start names' });
+  const client = await connect({
+    url: options.config.source.url,
+    purpose: 'start names',
+    signal: options.signal,
+  });
   try {
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
@@ -29,7 +34,7 @@ export async function* readStartNames(options: {
     for (const { table } of nameRules(options.config)) yield* readTable(client, { ...options, table });
     await client.query('commit');
   } finally {
-    await client.end().catch(() => undefined);
+    await close(client);
   }
 }
 

@@ -73,6 +73,7 @@ const SPILL_BYTES = 128 * 1024;
 /** Above this the source is not read until the trail has caught up to half of it. */
 const HIGH_WATER_BYTES = 4 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
+const FINISH_LIMIT_MS = 5_000;
 
 /**
  * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at source commits
@@ -158,10 +159,17 @@ export class Pipeline implements MessageHandler {
     clearTimeout(this.#timer);
     this.#options.source.pause();
     if (!this.#over && !this.#trail.busy && this.#trail.committable) {
-      await this.#trail
+      const committed = this.#trail
         .commit()
         .then((batch) => this.#committed(batch))
         .catch(() => undefined);
+      // A trail that does not answer must not hold up the end: what it has not confirmed is read again.
+      let limit: NodeJS.Timeout | undefined;
+      await Promise.race([
+        committed,
+        new Promise((resolve) => (limit = setTimeout(resolve, FINISH_LIMIT_MS))),
+      ]);
+      clearTimeout(limit);
     }
     this.#over = true;
   }

@@ -6,6 +6,7 @@ import { WaltrailError } from '../errors.js';
 import { connectError } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { pauseAfterRead } from './pacing.js';
 import { replicationClientConfig } from './session.js';
@@ -32,11 +33,13 @@ export interface StreamOptions {
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
   readonly handler: StreamHandler;
+  /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
+  readonly tickMs: number;
+  /** Gives up opening. */
+  readonly signal: AbortSignal;
 }
 
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
-/** Sent unasked: while the socket is paused a request of the source for an answer stays unread. */
-const STATUS_INTERVAL_MS = 5_000;
 
 /**
  * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on the bytes
@@ -49,6 +52,9 @@ export class ReplicationStream {
   readonly #service: LogicalReplicationService;
   readonly #handler: StreamHandler;
   readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
+  readonly #silence = new Silence();
+  /** The connection below TLS, as long as there is one. */
+  #connection: Socket | undefined;
   #socket: Duplex | undefined;
   #acked: Lsn = LSN_ZERO;
   // In halves: a bigint per message would be garbage per message.
@@ -58,6 +64,7 @@ export class ReplicationStream {
   #paused = false;
   #pacing: NodeJS.Timeout | undefined;
   #status: NodeJS.Timeout | undefined;
+  #streaming = false;
   #over = false;
   /** Settles START_REPLICATION; undefined once it has. */
   #starting: { resolve(): void; reject(error: WaltrailError): void } | undefined;
@@ -65,7 +72,7 @@ export class ReplicationStream {
   private constructor(options: StreamOptions) {
     this.#handler = options.handler;
     this.#service = new LogicalReplicationService(
-      replicationClientConfig(options.url, { socket: () => this.#makeSocket() }),
+      replicationClientConfig(options.url, { socket: (own) => this.#makeSocket(own) }),
       { acknowledge: { auto: false, timeoutSeconds: 0 } },
     );
   }
@@ -75,7 +82,10 @@ export class ReplicationStream {
     const stream = new ReplicationStream(options);
     const service = stream.#service;
     service.on('error', (error) => stream.#end(streamError(error)));
+    const abandon = (): void => void stream.#connection?.destroy();
+    options.signal.addEventListener('abort', abandon, { once: true });
     try {
+      options.signal.throwIfAborted();
       await service.subscribe(
         {
           options: undefined,
@@ -87,7 +97,7 @@ export class ReplicationStream {
         formatLsn(options.startLsn),
       );
       // The library swallows a connection that ends before streaming begins.
-      if (stream.#status === undefined)
+      if (!stream.#streaming)
         throw new WaltrailError(
           'SOURCE_DISCONNECTED',
           'The source closed the connection before streaming began.',
@@ -95,6 +105,8 @@ export class ReplicationStream {
     } catch (error) {
       await stream.stop();
       throw error instanceof WaltrailError ? error : connectError(options.url, error);
+    } finally {
+      options.signal.removeEventListener('abort', abandon);
     }
     return stream;
   }
@@ -131,7 +143,7 @@ export class ReplicationStream {
     this.#over = true;
     clearTimeout(this.#pacing);
     clearInterval(this.#status);
-    const socket = this.#socket;
+    const socket = this.#socket ?? this.#connection;
     if (socket !== undefined && !socket.destroyed) {
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
       socket.destroy();
@@ -162,16 +174,37 @@ export class ReplicationStream {
       `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
         `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`,
     );
-    await started;
-    this.#status = setInterval(() => this.#sendStatus(), STATUS_INTERVAL_MS);
+    this.#status = setInterval(() => this.#look(options.tickMs), options.tickMs);
     this.#status.unref();
+    await started;
+    this.#streaming = true;
+  }
+
+  /**
+   * A status update unasked, because while the socket is paused a request of the source for one stays unread; and the
+   * look whether the source is still there. A connection that was cut without a word never ends by itself.
+   */
+  #look(tickMs: number): void {
+    if (this.#paused) this.#silence.heard();
+    const verdict = this.#silence.tick();
+    if (verdict === 'give up') {
+      this.#end(
+        new WaltrailError(
+          'SOURCE_DISCONNECTED',
+          `The source has been silent for ${(GIVE_UP_TICKS * tickMs) / 1000} s, though it was asked for an answer.`,
+        ),
+      );
+    } else {
+      this.#sendStatus(verdict === 'ask');
+    }
   }
 
   /**
    * A socket that reads into one reused buffer instead of a new one for every 64 KiB, and more at once. Until streaming
-   * begins its bytes go to pg, which listens for `data`.
+   * begins its bytes go to pg, which listens for `data`. TLS reads by itself (`own` is false).
    */
-  #makeSocket(): Socket {
+  #makeSocket(own: boolean): Socket {
+    if (!own) return (this.#connection = new Socket());
     const socket: Socket = new Socket({
       onread: {
         buffer: () => this.#frames.space(),
@@ -182,11 +215,13 @@ export class ReplicationStream {
         },
       },
     } as ConstructorParameters<typeof Socket>[0]);
+    this.#connection = socket;
     return socket;
   }
 
   #read(bytes: number, handOver: () => void): void {
     if (this.#over) return;
+    this.#silence.heard();
     try {
       handOver();
       this.#handler.readDone();
@@ -250,9 +285,9 @@ export class ReplicationStream {
   }
 
   /** Standby status update: written, flushed and applied are all the checkpoint, never what was only received. */
-  #sendStatus(): void {
+  #sendStatus(wantsAnswer = false): void {
     const socket = this.#socket;
-    if (socket === undefined || !socket.writable || this.#over) return;
+    if (socket === undefined || !socket.writable || this.#over || this.#starting !== undefined) return;
     const frame = Buffer.alloc(39);
     frame[0] = 0x64;
     frame.writeInt32BE(38, 1);
@@ -261,6 +296,7 @@ export class ReplicationStream {
     frame.writeBigUInt64BE(this.#acked, 14);
     frame.writeBigUInt64BE(this.#acked, 22);
     frame.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 30);
+    frame[38] = wantsAnswer ? 1 : 0;
     socket.write(frame);
   }
 

@@ -19,14 +19,15 @@ const PRINTING = [
 /**
  * Client configuration of a replication connection (`replication=database`) to the source.
  *
- * @param options.socket makes the socket; ignored where the URL asks for TLS, which needs sockets of its own
+ * @param options.socket makes the socket; `own` is false where the URL asks for TLS, which reads from it by itself
  */
 export function replicationClientConfig(
   url: string,
-  options: { readonly socket?: () => Socket } = {},
+  options: { readonly socket?: (own: boolean) => Socket } = {},
 ): pg.ClientConfig & { replication: 'database' } {
+  const { socket } = options;
   return {
-    ...(options.socket === undefined || asksForTls(url) ? {} : { stream: options.socket }),
+    ...(socket === undefined ? {} : { stream: () => socket(!asksForTls(url)) }),
     connectionString: url,
     replication: 'database',
     application_name: 'waltrail capture',

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import { connectError } from '../pg/connect.js';
+import { close, connectError, destroyOnAbort } from '../pg/connect.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { replicationClientConfig } from './session.js';
@@ -14,7 +14,10 @@ export interface SystemIdentity {
 
 export interface SlotState {
   readonly plugin: string | null;
+  /** Null: a physical slot. */
   readonly database: string | null;
+  /** Slots belong to the cluster, but only their own database can read from them. */
+  readonly ofThisDatabase: boolean;
   readonly confirmedFlushLsn: Lsn | null;
   /** `reserved`, `extended`, `unreserved` or `lost`. */
   readonly walStatus: string | null;
@@ -31,10 +34,11 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
   const { rows } = await client.query<{
     plugin: string | null;
     database: string | null;
+    of_this_database: boolean | null;
     confirmed_flush_lsn: string | null;
     wal_status: string | null;
   }>(
-    /* sql */ `select plugin, database, confirmed_flush_lsn::text, wal_status
+    /* sql */ `select plugin, database, database = pg_catalog.current_database() as of_this_database, confirmed_flush_lsn::text, wal_status
                  from pg_catalog.pg_replication_slots where slot_name = $1`,
     [slot],
   );
@@ -44,6 +48,7 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
     : {
         plugin: row.plugin,
         database: row.database,
+        ofThisDatabase: row.of_this_database === true,
         confirmedFlushLsn: row.confirmed_flush_lsn === null ? null : parseLsn(row.confirmed_flush_lsn),
         walStatus: row.wal_status,
       };
@@ -59,16 +64,12 @@ export interface NewSlot {
 /** Creates the slot and calls `begin`; the snapshot is gone when that is done. */
 export async function createSlot(options: {
   readonly url: string;
+  /** Gives up: the source may wait for its running transactions before it makes a slot. */
+  readonly signal: AbortSignal;
   readonly slot: string;
   readonly begin: (slot: NewSlot) => Promise<void>;
 }): Promise<void> {
-  const client = new pg.Client(replicationClientConfig(options.url));
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    throw connectError(options.url, error);
-  }
+  const client = await connectReplication(options.url, options.signal);
   try {
     const identity = await identifySystem(client);
     const { rows } = await client
@@ -84,7 +85,7 @@ export async function createSlot(options: {
       snapshot: rows[0]!.snapshot_name,
     });
   } finally {
-    await client.end().catch(() => undefined);
+    await close(client);
   }
 }
 
@@ -98,10 +99,10 @@ export function checkSlot(options: {
   readonly checkpointLsn: Lsn;
 }): void {
   const { slot, state, checkpointLsn } = options;
-  if (state.plugin !== 'pgoutput') {
+  if (state.plugin !== 'pgoutput' || !state.ofThisDatabase) {
     throw new WaltrailError(
       'SOURCE_SLOT_INVALID',
-      `Slot ${slot} is not a logical slot of pgoutput (plugin: ${state.plugin ?? 'none'}).`,
+      `Slot ${slot} is not a logical slot of pgoutput in this database (plugin: ${state.plugin ?? 'none'}, database: ${state.database ?? 'none'}).`,
       {
         remedy: 'Choose another source.slot in the YAML; Waltrail creates it.',
       },
@@ -119,15 +120,25 @@ export function checkSlot(options: {
 }
 
 /** The identity of the source, over a connection of its own. */
-export async function identifySource(url: string): Promise<SystemIdentity> {
-  const client = new pg.Client(replicationClientConfig(url));
-  client.on('error', () => undefined);
+export async function identifySource(url: string, signal: AbortSignal): Promise<SystemIdentity> {
+  const client = await connectReplication(url, signal);
   try {
-    await client.connect();
     return await identifySystem(client);
   } catch (error) {
     throw connectError(url, error);
   } finally {
-    await client.end().catch(() => undefined);
+    await close(client);
   }
+}
+
+async function connectReplication(url: string, signal: AbortSignal): Promise<pg.Client> {
+  const client = new pg.Client(replicationClientConfig(url));
+  client.on('error', () => undefined);
+  try {
+    destroyOnAbort(client, signal);
+    await client.connect();
+  } catch (error) {
+    throw connectError(url, error);
+  }
+  return client;
 }

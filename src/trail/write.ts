@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
-import { connect } from '../pg/connect.js';
+import { close, connect, destroy } from '../pg/connect.js';
 import { CopyIn } from '../pg/copy-in.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
+import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import type { CommitPosition, CommittedBatch, TrailSession } from '../pipeline/ports.js';
 import type { Kind } from '../tracking/rules.js';
 import { indexable, TrailDictionary } from './dictionary.js';
@@ -57,6 +58,8 @@ export interface TrailWriterOptions {
   readonly held: ReadonlySet<string>;
   /** The source may send bytes that are not UTF-8 (server encoding SQL_ASCII). */
   readonly checkUtf8: boolean;
+  /** Between two looks whether the trail still answers. */
+  readonly tickMs: number;
   /** Called once, with the first error. */
   readonly failed: (error: WaltrailError) => void;
 }
@@ -84,6 +87,8 @@ export class TrailWriter implements TrailSession {
   #busy = false;
   #drained: () => void = () => undefined;
   #failure: WaltrailError | undefined;
+  readonly #silence = new Silence();
+  readonly #watch: NodeJS.Timeout;
 
   private constructor(
     options: TrailWriterOptions & { readonly rows: EntryRowBuffer; readonly dictionary: TrailDictionary },
@@ -105,6 +110,8 @@ export class TrailWriter implements TrailSession {
     };
     this.#client.on('error', (error) => this.#fail(error));
     this.#client.on('end', () => this.#fail(undefined));
+    this.#watch = setInterval(() => this.#look(options.tickMs), options.tickMs);
+    this.#watch.unref();
     this.#startDayIfNew();
   }
 
@@ -113,6 +120,8 @@ export class TrailWriter implements TrailSession {
     const dictionary = await TrailDictionary.load(options.client, {
       held: options.held,
       nextId: () => rows.nextId,
+    }).catch((error: unknown) => {
+      throw trailError(error);
     });
     return new TrailWriter({ ...options, rows, dictionary });
   }
@@ -205,9 +214,10 @@ export class TrailWriter implements TrailSession {
   /** Closes the connection, which also gives the election lock back. What was not committed is not in the trail. */
   async close(): Promise<void> {
     this.#failure ??= new WaltrailError('TRAIL_DISCONNECTED', 'The trail session is closed.');
+    clearInterval(this.#watch);
     // An open COPY would make a polite end wait for its data; the server rolls back either way.
-    (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-    await this.#client.end().catch(() => undefined);
+    destroy(this.#client);
+    await close(this.#client);
   }
 
   /** Runs one conversation with the server; meanwhile rows can be written but not sent. */
@@ -220,7 +230,20 @@ export class TrailWriter implements TrailSession {
       throw this.#fail(error);
     } finally {
       this.#busy = false;
+      this.#silence.heard();
     }
+  }
+
+  /** A commit that is never answered, or bytes that are never taken, would otherwise be waited for as long as TCP tries. */
+  #look(tickMs: number): void {
+    if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
+    if (this.#silence.tick() !== 'give up') return;
+    this.#fail(
+      new WaltrailError(
+        'TRAIL_DISCONNECTED',
+        `The trail has not answered for ${(GIVE_UP_TICKS * tickMs) / 1000} s.`,
+      ),
+    );
   }
 
   #send(bytes: number, entries: number): void {
@@ -240,6 +263,7 @@ export class TrailWriter implements TrailSession {
     this.#unsentBytes += data.length;
     this.#copy.write(data, () => {
       this.#unsentBytes -= data.length;
+      this.#silence.heard();
       this.rows.recycle(data);
       this.#drained();
     });
@@ -306,8 +330,8 @@ interface Boundary extends CommitPosition {
 }
 
 /** Makes this process the capturing daemon of the trail, if no other is. The client then holds the election lock. */
-export async function elect(url: string): Promise<pg.Client | null> {
-  const client = await connect({ url, purpose: 'capture' });
+export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
+  const client = await connect({ url, purpose: 'capture', signal });
   try {
     const { rows } = await client.query<{ elected: boolean }>(
       /* sql */ `select pg_catalog.pg_try_advisory_lock($1, 0) as elected`,
@@ -325,16 +349,16 @@ export async function elect(url: string): Promise<pg.Client | null> {
       return client;
     }
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await close(client);
     throw trailError(error);
   }
-  await client.end();
+  await close(client);
   return null;
 }
 
 /** The checkpoint, or undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
 export async function readCheckpoint(client: pg.Client, source: string): Promise<Checkpoint | undefined> {
-  const { rows } = await client.query<{
+  const rows = await read<{
     source: string;
     system_identifier: string;
     timeline: number;
@@ -343,6 +367,7 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
     next_id: string;
     entries: string;
   }>(
+    client,
     /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text from trail.checkpoint`,
   );
   const row = rows[0];
@@ -441,8 +466,22 @@ function frame(data: Buffer): Buffer {
 
 /** The trail's secret for hashing redacted values. */
 export async function readRedactionKey(client: pg.Client): Promise<Buffer> {
-  const { rows } = await client.query<{ value: string }>(
+  const [row] = await read<{ value: string }>(
+    client,
     /* sql */ `select value from trail.secret where name = 'redaction_key'`,
   );
-  return Buffer.from(rows[0]!.value);
+  if (row === undefined)
+    throw new WaltrailError('TRAIL_WRITE_FAILED', 'The trail has lost its redaction key.', {
+      remedy:
+        'Restore the row redaction_key of trail.secret from a backup, or hashes of redacted values change.',
+    });
+  return Buffer.from(row.value);
+}
+
+async function read<T extends pg.QueryResultRow>(client: pg.Client, sql: string): Promise<T[]> {
+  try {
+    return (await client.query<T>(sql)).rows;
+  } catch (error) {
+    throw trailError(error);
+  }
 }

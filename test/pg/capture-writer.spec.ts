@@ -30,6 +30,7 @@ async function openWriter(trail: TestDatabase): Promise<TrailWriter> {
     checkpoint: (await readCheckpoint(client, 'test'))!,
     held: new Set(['public.agents']),
     checkUtf8: false,
+    tickMs: 5_000,
     failed: () => undefined,
   });
 }
