@@ -15,6 +15,7 @@ language plpgsql set search_path = '' as $$
 declare
   v_role text;
   v_missing text[] := '{}';
+  v_switch text := case when current_setting('server_version_num')::int4 >= 160000 then 'set' else 'member' end;
   v_grants jsonb := '{
     "waltrail_writer": [
       "usage on schema trail",
@@ -61,7 +62,8 @@ begin
       if v_role = 'waltrail_api' and not pg_catalog.pg_has_role(v_role, 'waltrail_reader', 'member') then
         grant waltrail_reader to waltrail_api;
       end if;
-      if not pg_catalog.pg_has_role(current_user, v_role, 'member') then
+      -- From PostgreSQL 16 on, who creates a role may grant it but not yet switch to it.
+      if not pg_catalog.pg_has_role(current_user, v_role, v_switch) then
         execute format('grant %I to current_user', v_role);
       end if;
     exception

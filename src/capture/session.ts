@@ -10,14 +10,8 @@ import { ReplicationStream, type StreamHandler } from '../source/replication.js'
 import { checkSlot, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking } from '../tracking/check.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import {
-  beginTrail,
-  elect,
-  readCheckpoint,
-  readRedactionKey,
-  TrailWriter,
-  type Checkpoint,
-} from '../trail/write.js';
+import { beginTrail, elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
+import { TrailWriter } from '../trail/write.js';
 import { readStartNames } from './start-names.js';
 
 export interface SessionOptions {

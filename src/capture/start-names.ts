@@ -7,7 +7,7 @@ import type { Lookups } from '../pipeline/ports.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { StartName } from '../trail/write.js';
+import type { StartName } from '../trail/checkpoint.js';
 
 const BATCH_ROWS = 2_000;
 

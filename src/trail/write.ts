@@ -1,19 +1,16 @@
 import type pg from 'pg';
-import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
-import { close, connect, destroy } from '../pg/connect.js';
+import { WaltrailError } from '../errors.js';
+import { close, destroy } from '../pg/connect.js';
 import { CopyIn } from '../pg/copy-in.js';
-import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import type { CommitPosition, CommittedBatch, TrailSession } from '../pipeline/ports.js';
-import type { Kind } from '../tracking/rules.js';
-import { indexable, TrailDictionary } from './dictionary.js';
+import type { Checkpoint } from './checkpoint.js';
+import { TrailDictionary } from './dictionary.js';
 import { ENTRY_COLUMNS, EntryRowBuffer } from './rows.js';
+import { trailError } from './trail-error.js';
 
-/** Role that may insert entries and nothing else with them; see sql/trail, roles. */
-export const WRITER_ROLE = 'waltrail_writer';
-/** First key of the advisory lock that elects the capturing daemon of a trail. */
-const ELECTION_LOCK = 0x77616c74; // "walt"
 const DAY_MS = 86_400_000;
 const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 /** New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are stored before. */
@@ -24,31 +21,6 @@ const DICTIONARY_ROW_BYTES = 32;
 
 const COPY_HEADER = frame(Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]));
 const COPY_TRAILER = frame(Buffer.from([0xff, 0xff]));
-
-/**
- * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its flush; a COPY
- * lasts as long as the source's transaction, so no timeout may end it; and a host that vanished must not keep the
- * election lock for the two hours that TCP waits by default.
- */
-const SESSION_SETTINGS = /* sql */ `
-  select pg_catalog.set_config(name, wanted.value, false)
-    from pg_catalog.pg_settings
-    join (values ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-                 ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
-                 ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) as wanted (name, value)
-   using (name)
-   where name <> 'synchronous_commit' or setting = 'off'`;
-
-/** The checkpoint row as the writer found it. */
-export interface Checkpoint {
-  readonly source: string;
-  readonly systemIdentifier: string;
-  readonly timeline: number;
-  readonly slot: string;
-  readonly endLsn: Lsn;
-  readonly nextId: bigint;
-  readonly entries: bigint;
-}
 
 export interface TrailWriterOptions {
   /** From {@link elect}: holds the election lock. The writer owns it from here on. */
@@ -329,159 +301,9 @@ interface Boundary extends CommitPosition {
   readonly nextId: bigint;
 }
 
-/** Makes this process the capturing daemon of the trail, if no other is. The client then holds the election lock. */
-export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
-  const client = await connect({ url, purpose: 'capture', signal });
-  try {
-    const { rows } = await client.query<{ elected: boolean }>(
-      /* sql */ `select pg_catalog.pg_try_advisory_lock($1, 0) as elected`,
-      [ELECTION_LOCK],
-    );
-    if (rows[0]!.elected) {
-      await client.query(SESSION_SETTINGS);
-      await client.query(/* sql */ `select trail.ensure_partitions(7)`);
-      // Where the DBA did not let the roles be made, the login's own rights are all there is.
-      await client.query(
-        /* sql */ `select pg_catalog.set_config('role', rolname, false) from pg_catalog.pg_roles
-                    where rolname = $1 and pg_catalog.pg_has_role(current_user, oid, 'member')`,
-        [WRITER_ROLE],
-      );
-      return client;
-    }
-  } catch (error) {
-    await close(client);
-    throw trailError(error);
-  }
-  await close(client);
-  return null;
-}
-
-/** The checkpoint, or undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
-export async function readCheckpoint(client: pg.Client, source: string): Promise<Checkpoint | undefined> {
-  const rows = await read<{
-    source: string;
-    system_identifier: string;
-    timeline: number;
-    slot: string;
-    end_lsn: string;
-    next_id: string;
-    entries: string;
-  }>(
-    client,
-    /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text from trail.checkpoint`,
-  );
-  const row = rows[0];
-  if (row === undefined) return undefined;
-  if (row.source !== source) {
-    throw new WaltrailError(
-      'TRAIL_OTHER_SOURCE',
-      `The trail holds entries of source ${row.source}, not of ${source}.`,
-    );
-  }
-  return {
-    source: row.source,
-    systemIdentifier: row.system_identifier,
-    timeline: row.timeline,
-    slot: row.slot,
-    endLsn: parseLsn(row.end_lsn),
-    nextId: BigInt(row.next_id),
-    entries: BigInt(row.entries),
-  };
-}
-
-/** A name as of the beginning of a trail. */
-export interface StartName {
-  readonly table: string;
-  readonly key: string;
-  readonly name: string;
-  readonly kind: Kind | null;
-}
-
-/** Begins a trail in one transaction: its checkpoint at `startLsn`, and the names as of that point, batch by batch. */
-export async function beginTrail(
-  client: pg.Client,
-  options: {
-    readonly source: string;
-    readonly identity: { readonly systemIdentifier: string; readonly timeline: number };
-    readonly slot: string;
-    readonly startLsn: Lsn;
-    readonly names: AsyncIterable<readonly StartName[]>;
-  },
-): Promise<void> {
-  try {
-    await client.query('begin');
-    for await (const names of options.names) {
-      await client.query(
-        /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind)
-                   select t, k, 0, n, c from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as x (t, k, n, c)
-                   on conflict do nothing`,
-        [
-          names.map(({ table }) => table),
-          names.map(({ key }) => indexable(key)),
-          names.map(({ name }) => name),
-          names.map(({ kind }) => kind),
-        ],
-      );
-    }
-    await client.query(
-      /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
-                 values ($1, $2, $3, $4, $5, $5, 0)`,
-      [
-        options.source,
-        options.identity.systemIdentifier,
-        options.identity.timeline,
-        options.slot,
-        formatLsn(options.startLsn),
-      ],
-    );
-    await client.query('commit');
-  } catch (error) {
-    throw trailError(error);
-  }
-}
-
-/** What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value. */
-function trailError(error: unknown): WaltrailError {
-  if (isWaltrailError(error)) return error;
-  const sqlState = codeOf(error);
-  if (sqlState === 'WT001') {
-    return new WaltrailError('TRAIL_FENCED', 'Another writer moved the checkpoint of this trail.', {
-      cause: error,
-    });
-  }
-  if (sqlState !== undefined && /^[0-9A-Z]{5}$/.test(sqlState) && !/^(08|57P)/.test(sqlState)) {
-    return new WaltrailError('TRAIL_WRITE_FAILED', `The trail refused a batch (${sqlState}).`, {
-      cause: error,
-    });
-  }
-  return new WaltrailError('TRAIL_DISCONNECTED', 'The connection to the trail is gone.', { cause: error });
-}
-
 function frame(data: Buffer): Buffer {
   const header = Buffer.alloc(5);
   header[0] = 0x64;
   header.writeInt32BE(data.length + 4, 1);
   return Buffer.concat([header, data]);
-}
-
-/** The trail's secret for hashing redacted values. */
-export async function readRedactionKey(client: pg.Client): Promise<Buffer> {
-  const [row] = await read<{ value: string }>(
-    client,
-    /* sql */ `select value from trail.secret where name = 'redaction_key'`,
-  );
-  if (row === undefined)
-    throw new WaltrailError('TRAIL_WRITE_FAILED', 'The trail has lost its redaction key.', {
-      remedy:
-        'Restore the row redaction_key of trail.secret from a backup, or hashes of redacted values change.',
-    });
-  return Buffer.from(row.value);
-}
-
-async function read<T extends pg.QueryResultRow>(client: pg.Client, sql: string): Promise<T[]> {
-  try {
-    return (await client.query<T>(sql)).rows;
-  } catch (error) {
-    throw trailError(error);
-  }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { beginTrail, elect, readCheckpoint, TrailWriter } from '../../src/trail/write.js';
+import { beginTrail, elect, readCheckpoint } from '../../src/trail/checkpoint.js';
+import { TrailWriter } from '../../src/trail/write.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
 const HEAD = {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { createPool } from '../../src/pg/connect.js';
+import { openTrailPool } from '../../src/trail/roles.js';
 import type { Entry, EntryFilter, Facet, Values } from '../../src/trail/entry.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -20,7 +21,7 @@ let all: PlainEntry[];
 beforeAll(async () => {
   database = await freshDatabase('trail');
   await seedTrail({ url: database.url, entries: ENTRIES, from: FROM, to: TO });
-  pool = createPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 4 });
+  pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 4 });
   reader = new TrailReader({ pool });
   all = await readPlainEntries(database);
 }, 120_000);
