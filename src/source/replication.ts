@@ -51,6 +51,7 @@ const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 export class ReplicationStream {
   readonly #service: LogicalReplicationService;
   readonly #handler: StreamHandler;
+  readonly #publication: string;
   readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
   readonly #silence = new Silence();
   /** The connection below TLS, as long as there is one. */
@@ -71,6 +72,7 @@ export class ReplicationStream {
 
   private constructor(options: StreamOptions) {
     this.#handler = options.handler;
+    this.#publication = options.publication;
     this.#service = new LogicalReplicationService(
       replicationClientConfig(options.url, { socket: (own) => this.#makeSocket(own) }),
       { acknowledge: { auto: false, timeoutSeconds: 0 } },
@@ -264,9 +266,29 @@ export class ReplicationStream {
         return this.#end(
           new WaltrailError('SOURCE_DISCONNECTED', 'The source ended the replication stream.'),
         );
-      default: // notices, parameter changes, command completion
+      case 0x4e: // 'N' NoticeResponse
+        return this.#notice(errorFields(bytes, start));
+      default: // parameter changes, command completion
         return;
     }
+  }
+
+  /**
+   * PostgreSQL 18 goes on without a publication that did not exist when a change was made, and says so with this SQLSTATE
+   * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
+   */
+  #notice({ code }: { readonly code: string }): void {
+    if (code !== '55000') return;
+    this.#end(
+      new WaltrailError(
+        'SOURCE_PUBLICATION_MISSING',
+        `Publication ${this.#publication} did not exist when changes after ${formatLsn(this.#acked)} were made: the source cannot send them.`,
+        {
+          remedy:
+            'Find out who dropped the publication. What was changed while it was gone has to be accepted as lost: create it again with waltrail apply and begin a new slot and trail.',
+        },
+      ),
+    );
   }
 
   #copyData(bytes: Buffer, start: number, end: number): void {

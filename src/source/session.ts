@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type pg from 'pg';
 
 /**
- * Settings that change how PostgreSQL prints values. A database or role may set them, and then the stream would carry
+ * Settings that change how PostgreSQL prints values, or what it tells us. A database or role may set them, and then the stream would carry
  * `0.3` for 0.30000000000000004 or German dates; pinned on our connection, values are printed in one way for ever.
  */
 const PRINTING = [
@@ -14,6 +14,8 @@ const PRINTING = [
   'lc_monetary=C',
   'statement_timeout=0',
   'idle_session_timeout=0',
+  // From PostgreSQL 18 on a publication that is gone is only warned of.
+  'client_min_messages=warning',
 ];
 
 /**

@@ -1,4 +1,5 @@
-import { codeOf, WaltrailError, type ErrorCode } from '../errors.js';
+import { WaltrailError, type ErrorCode } from '../errors.js';
+import { sqlStateOf } from '../pg/sql-state.js';
 
 /** SQLSTATEs and classes that heal by waiting: shutdown, connection trouble, lack of resources. */
 const HEALS = /^(57P0[1-5]|08|53)/;
@@ -9,11 +10,13 @@ const HEALS = /^(57P0[1-5]|08|53)/;
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export function streamError(error: unknown): WaltrailError {
-  const sqlState = codeOf(error) ?? '';
+  const sqlState = sqlStateOf(error);
   const { message } = error as { message?: unknown };
+  // Data exceptions (a value without an equivalent in UTF-8, a row filter that fails) quote the value.
+  const text = sqlState?.startsWith('22') === true ? 'a value could not be sent.' : String(message);
   return new WaltrailError(
-    meaningOf(sqlState),
-    `Replication from the source ended (${sqlState || 'no SQLSTATE'}): ${String(message)}`,
+    sqlState === undefined ? 'SOURCE_DISCONNECTED' : meaningOf(sqlState),
+    `Replication from the source ended (${sqlState ?? 'no SQLSTATE'}): ${text}`,
     {
       cause: error,
     },
@@ -21,7 +24,7 @@ export function streamError(error: unknown): WaltrailError {
 }
 
 function meaningOf(sqlState: string): ErrorCode {
-  if (!/^[0-9A-Z]{5}$/.test(sqlState) || HEALS.test(sqlState)) return 'SOURCE_DISCONNECTED';
+  if (HEALS.test(sqlState)) return 'SOURCE_DISCONNECTED';
   switch (sqlState) {
     case '55006': // object_in_use: another walsender has the slot
       return 'SOURCE_SLOT_BUSY';
