@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
@@ -62,6 +63,9 @@ const RUNG_MESSAGE = 0x6d;
 const RUNG_COLUMN = 0x63;
 const RUNG_NOBODY = 0x2d;
 const NO_COLUMN = -1;
+/** Of pgoutput messages; see pgoutput/reader.ts. */
+const TAG_LOGICAL_MESSAGE = 0x4d;
+const TAG_COMMIT = 0x43;
 
 /** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
 const LINGER_MS = 5;
@@ -105,12 +109,15 @@ export class Pipeline implements MessageHandler {
   /** Logical messages of the running transaction so far, and how many of them an earlier reading has already heard. */
   #messages = 0;
   #messagesKnown = 0;
+  /** The transaction will be read again: from here on only its other messages matter. */
+  #late = false;
   #messageModifier: number | null = null;
   readonly #change = new RowChange();
   #paused = false;
   #lastCommitMs = 0;
   #lastSkipMs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #timerAt = 0;
   #over = false;
 
   constructor(options: PipelineOptions) {
@@ -130,7 +137,9 @@ export class Pipeline implements MessageHandler {
 
   /** One pgoutput message. */
   message(bytes: Buffer, start: number, end: number): void {
-    if (!this.#over) this.#reader.read(bytes, start, end);
+    if (this.#over) return;
+    if (this.#late && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT) return;
+    this.#reader.read(bytes, start, end);
   }
 
   /** Everything that had arrived was handed over: time to store. */
@@ -186,10 +195,17 @@ export class Pipeline implements MessageHandler {
         : this.#options.lateAttributions.get(this.#commitLsn);
     this.#messages = 0;
     this.#messagesKnown = late?.messages ?? 0;
+    this.#late = false;
     this.#setMessage(late?.attribution ?? null);
   }
 
   commit(bytes: Buffer, at: number): void {
+    if (this.#late) {
+      throw new WaltrailError(
+        'PIPELINE_READ_AGAIN',
+        'A logical message came after rows of its transaction were sent to the trail.',
+      );
+    }
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.counts.transactions++;
@@ -280,6 +296,8 @@ export class Pipeline implements MessageHandler {
       modifier: read.modifier ?? this.#message?.modifier ?? null,
       context: read.context ?? this.#message?.context ?? null,
     };
+    // An application may say the same before each of its statements.
+    if (isDeepStrictEqual(merged, this.#message)) return;
     this.#setMessage(merged);
     if (this.counts.entries === this.#entriesBefore) return;
     const patched = this.#trail.rows.reattribute({
@@ -288,11 +306,9 @@ export class Pipeline implements MessageHandler {
       context: merged.context,
     });
     if (patched) return;
+    // Heard to its end first, so that it is read twice and not once for each of its messages.
+    this.#late = true;
     this.#options.lateAttributions.set(this.#commitLsn, { attribution: merged, messages: this.#messages });
-    throw new WaltrailError(
-      'PIPELINE_READ_AGAIN',
-      'A logical message came after rows of its transaction were sent to the trail.',
-    );
   }
 
   #setMessage(message: MessageAttribution | null): void {
@@ -361,10 +377,7 @@ export class Pipeline implements MessageHandler {
     const linger = trail.pendingEntries === 0 ? LINGER_WITHOUT_ENTRIES_MS : LINGER_MS;
     const waitMs = this.#lastCommitMs + linger - performance.now();
     if (waitMs > 0 && trail.unsentBytes < SPILL_BYTES && trail.pendingEntries < MAX_BATCH_ENTRIES) {
-      this.#timer ??= setTimeout(() => {
-        this.#timer = undefined;
-        this.#step();
-      }, waitMs);
+      this.#stepIn(waitMs);
       return;
     }
     clearTimeout(this.#timer);
@@ -376,6 +389,18 @@ export class Pipeline implements MessageHandler {
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** An earlier moment replaces a later one: entries must not wait as long as a transaction without any may. */
+  #stepIn(waitMs: number): void {
+    const at = performance.now() + waitMs;
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#step();
+    }, waitMs);
   }
 
   #committed(batch: CommittedBatch): void {
