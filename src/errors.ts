@@ -101,7 +101,7 @@ export const ERROR_CODES = {
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
     remedy:
-      'Changes between the two positions are not in the trail. Find who advanced the slot or restored the trail; then drop the slot so that a new one begins after a recorded gap.',
+      'Changes between the two positions are not in the trail. Find who advanced the slot or restored the trail; then keep this trail as it is, drop the slot and go on with a new trail database.',
   },
   SOURCE_SLOT_BUSY: {
     retry: 'backoff',
@@ -111,12 +111,12 @@ export const ERROR_CODES = {
   SOURCE_SLOT_INVALID: {
     retry: 'operator',
     remedy:
-      'The source removed WAL that the slot still needed. Changes since the checkpoint may be lost; drop the slot and start again, and raise max_slot_wal_keep_size.',
+      'The source removed WAL that the slot still needed, so changes since the checkpoint are lost. Keep this trail as it is, drop the slot, go on with a new trail database, and raise max_slot_wal_keep_size.',
   },
   SOURCE_SLOT_LOST: {
     retry: 'operator',
     remedy:
-      'The slot this trail was fed from is gone; changes since the checkpoint may be lost. Find who dropped it.',
+      'The slot this trail was fed from is gone; changes since the checkpoint may be lost. Find who dropped it; then keep this trail as it is and go on with a new trail database.',
   },
 
   // tracking: the YAML, plan and apply, and what a source must have before capture starts

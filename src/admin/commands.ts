@@ -3,8 +3,10 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
+import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
+import { migrateTrail } from '../trail/migrate.js';
 import {
   createToken,
   listTokens,
@@ -41,7 +43,10 @@ export async function tokenCommand(options: {
   if (command === undefined || command === '--help' || command === 'help') return write(USAGE);
   // Arguments first: a mistyped one must not wait for a database.
   const run = parseCommand(command, args);
-  const pool = createPool({ url: await trailUrl(options.settings), purpose: 'token', max: 1 });
+  const url = await trailUrl(options.settings);
+  // Tokens live in the trail's tables; before the first start there are none yet.
+  await migrateTrail({ url, log: createLog({ level: 'error' }) });
+  const pool = createPool({ url, purpose: 'token', max: 1 });
   try {
     write(await run(pool));
   } finally {

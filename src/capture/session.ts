@@ -196,7 +196,6 @@ async function connectStream(
 function checkSource(options: SessionOptions): Promise<SourceFacts> {
   return onSource(options, async (client) => {
     const catalog = await checkTracking(client, options.config);
-    for (const remark of catalog.remarks) options.log.warn(remark);
     const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
     return {
       serverEncoding: rows[0]!.server_encoding,

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { problemsError } from './check.js';
-import type { PlanStep, TrackingPlan } from './plan.js';
+import { applyProblems, type PlanStep, type TrackingPlan } from './plan.js';
 
 /**
  * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then waits behind
@@ -18,7 +18,8 @@ const INSUFFICIENT_PRIVILEGE = '42501';
  * SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
  */
 export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<void> {
-  if (plan.problems.length > 0) throw problemsError(plan.problems);
+  const problems = applyProblems(plan);
+  if (problems.length > 0) throw problemsError(problems);
   if (plan.steps.length === 0) return;
   await client.query('begin');
   try {

@@ -3,7 +3,7 @@ import type { Settings } from '../settings.js';
 import { applyPlan } from './apply.js';
 import { readCatalog, type Catalog } from './catalog.js';
 import { loadConfig } from './load.js';
-import { planTracking, type TrackingPlan } from './plan.js';
+import { applyProblems, planTracking, type TrackingPlan } from './plan.js';
 import { planText } from './plan-text.js';
 import type { TrackingConfig } from './rules.js';
 
@@ -29,11 +29,11 @@ export async function applyCommand(options: CommandOptions): Promise<number> {
   return withSource(options, async ({ config, client }) => {
     const { plan, catalog } = await planOf(config, client);
     options.write(planText({ plan, catalog, config }));
-    if (plan.problems.length > 0) return 1;
+    if (applyProblems(plan).length > 0) return 1;
     if (plan.steps.length === 0) return 0;
     await applyPlan(client, plan);
     const left = (await planOf(config, client)).plan;
-    if (left.problems.length + left.steps.length > 0) {
+    if (applyProblems(left).length + left.steps.length > 0) {
       options.write('Somebody else changed the source meanwhile; run waltrail apply again.\n');
       return 1;
     }

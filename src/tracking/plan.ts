@@ -22,7 +22,7 @@ import {
 export interface TrackingPlan {
   /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
   readonly steps: readonly PlanStep[];
-  /** While there is one, nothing is applied and capture does not start. */
+  /** While there is one, capture does not start, and but for some (see {@link applyProblems}) nothing is applied. */
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
@@ -49,7 +49,13 @@ export interface PlanProblem {
   readonly code: ErrorCode;
   readonly message: string;
   readonly remedy: string;
+  /** Stands in the way of capture, but not of applying the plan: often another role does that. */
+  readonly captureOnly?: true;
 }
+
+/** Problems that have to be mended before the plan can be applied. */
+export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
+  problems.filter(({ captureOnly }) => captureOnly !== true);
 
 export interface IdentityCost {
   readonly table: string;

@@ -31,6 +31,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
       code: 'SOURCE_PRIVILEGE',
       message: `Role ${role.name} may not start replication.`,
       remedy: `Run as a superuser: alter role ${quoteIdentifier(role.name)} replication; (on Amazon RDS: grant rds_replication to ${quoteIdentifier(role.name)};)`,
+      captureOnly: true,
     });
   }
   const own = slots.find(({ name }) => name === config.source.slot);
@@ -39,6 +40,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
       code: 'SOURCE_SLOTS_EXHAUSTED',
       message: `All ${server.maxSlots} replication slots of the source are taken (max_replication_slots).`,
       remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${server.maxSlots + 5}; and restart the source.`,
+      captureOnly: true,
     });
   }
   if (own?.active !== true && server.senders >= server.maxSenders) {
@@ -46,6 +48,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
       code: 'SOURCE_SLOTS_EXHAUSTED',
       message: `All ${server.maxSenders} replication connections of the source are taken (max_wal_senders).`,
       remedy: `Run: alter system set max_wal_senders = ${server.maxSenders + 5}; and restart the source.`,
+      captureOnly: true,
     });
   }
   return problems;

@@ -20,8 +20,10 @@ afterAll(async () => {
   await trail[Symbol.asyncDispose]();
 });
 
-async function waltrailToken(...args: string[]): Promise<string> {
-  const settings = readSettings({ WALTRAIL_SOURCE_URL: trail.url, WALTRAIL_TRAIL_URL: trail.url });
+const waltrailToken = (...args: string[]): Promise<string> => waltrailTokenOf(trail.url, ...args);
+
+async function waltrailTokenOf(url: string, ...args: string[]): Promise<string> {
+  const settings = readSettings({ WALTRAIL_SOURCE_URL: url, WALTRAIL_TRAIL_URL: url });
   let output = '';
   await tokenCommand({ settings, args, write: (text) => (output += text) });
   return output;
@@ -38,6 +40,17 @@ describe('waltrail token', () => {
       'select string_agg(token::text, chr(10)) as text from trail.token',
     );
     expect(stored[0]!.text).not.toContain(secret.slice(3));
+  });
+
+  test('create works before the first start, on an empty database, and says what it cannot reach', async () => {
+    await using fresh = await freshDatabase('empty');
+    expect(await waltrailTokenOf(fresh.url, 'create', '--name', 'first')).toMatch(/^wt_/);
+    await expect(
+      waltrailTokenOf('postgres://x:secret@127.0.0.1:1/x', 'create', '--name', 'x'),
+    ).rejects.toMatchObject({
+      code: 'PG_UNREACHABLE',
+      message: expect.not.stringContaining('secret') as string,
+    });
   });
 
   test('create makes viewers unless told otherwise, tokens that end, and sign-in codes that are no tokens', async () => {

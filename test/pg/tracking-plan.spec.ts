@@ -460,6 +460,25 @@ describe('apply', () => {
     }
   });
 
+  test('is for whoever owns the tables, also where that role may not start replication', async () => {
+    await using database = await freshDatabase('empty');
+    const role = `${database.name}_owner`;
+    await database.query(`create role ${role} login password 'x'; grant create on database ${database.name} to ${role};
+      create table a (id int primary key); alter table a owner to ${role}`);
+    try {
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = 'x';
+      const config = configOf(database, 'tables: { public.a: { entity: a } }');
+      const pending = await plan(database, config, url.href);
+      expect(pending.problems.map(({ code }) => code)).toEqual(['SOURCE_PRIVILEGE']);
+      await withClient(url.href, (client) => applyPlan(client, pending));
+      expect(await published(database)).toEqual(['public.a']);
+    } finally {
+      await database.query(`drop owned by ${role} cascade; drop role ${role}`);
+    }
+  });
+
   test("that meets somebody else's publication of the same name fails as a whole", async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key)');
