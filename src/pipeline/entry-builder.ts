@@ -138,7 +138,7 @@ export class EntryBuilder {
     const fallback = change.previous;
     const column = plan.tenantColumn;
     const holder = column < 0 ? null : sent(column, row, fallback);
-    const tenantId = holder?.has(column) === true ? this.#tenants.get(holder, column, this.#tenantId) : 0;
+    const tenantId = holder?.has(column) === true ? this.#tenant(plan, holder) : 0;
     this.#writeHead(plan, change, operation, actionId, tenantId);
     this.#id(plan, row);
     this.#entityName(plan, row, fallback);
@@ -161,6 +161,13 @@ export class EntryBuilder {
     head.actionId = actionId;
     head.operation = operation;
     this.#rows.head(head);
+  }
+
+  #tenant(plan: TrackedPlan, row: Tuple): number {
+    const column = plan.tenantColumn;
+    const redactor = plan.redactors[column];
+    if (!redactor) return this.#tenants.get(row, column, this.#tenantId);
+    return this.#tenantId(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!).toString('utf8'));
   }
 
   #id(plan: TrackedPlan, row: Tuple): void {

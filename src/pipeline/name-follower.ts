@@ -31,8 +31,8 @@ export class NameFollower {
     for (const plan of plans) {
       if (change.oldRow === 'full' && this.#same(plan, change.previous, change.updated)) continue;
       if (change.oldRow !== 'none') {
-        const previousKey = change.previous.text(plan.keyColumn);
-        if (previousKey !== null && previousKey !== change.updated.text(plan.keyColumn))
+        const previousKey = keyOf(plan, change.previous);
+        if (previousKey !== null && previousKey !== keyOf(plan, change.updated))
           this.#remove(plan.table, previousKey);
       }
       this.#set(plan, change.updated);
@@ -41,7 +41,7 @@ export class NameFollower {
 
   deleted(plans: readonly NamesPlan[], row: Tuple): void {
     for (const plan of plans) {
-      const key = row.text(plan.keyColumn);
+      const key = keyOf(plan, row);
       if (key !== null) this.#remove(plan.table, key);
     }
   }
@@ -63,7 +63,7 @@ export class NameFollower {
   }
 
   #set(plan: NamesPlan, row: Tuple): void {
-    const key = row.text(plan.keyColumn);
+    const key = keyOf(plan, row);
     const name = this.#nameOf(plan, row);
     if (key === null || name === null) return;
     this.#gone.delete(JSON.stringify([plan.table, key]));
@@ -109,4 +109,12 @@ export class NameFollower {
     const after = this.#nameOf(plan, updated);
     return before?.name === after?.name && before?.kind === after?.kind;
   }
+}
+
+/** The key as the entries have it: redacted where the column is. */
+function keyOf({ keyColumn, redactors }: NamesPlan, row: Tuple): string | null {
+  const redactor = redactors[keyColumn];
+  return redactor && row.has(keyColumn)
+    ? redactor(row.bytes, row.offsets[keyColumn]!, row.lengths[keyColumn]!).toString('utf8')
+    : row.text(keyColumn);
 }

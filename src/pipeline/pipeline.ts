@@ -15,7 +15,7 @@ import { Attribution, readAttribution, UNATTRIBUTED, type MessageAttribution } f
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import type { CommittedBatch, TrailSession } from './ports.js';
-import { planRelation, type RelationPlan } from './relation-plan.js';
+import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 
 /** The source as the pipeline sees it. */
@@ -62,7 +62,6 @@ export interface PipelineCounts {
 const RUNG_MESSAGE = 0x6d;
 const RUNG_COLUMN = 0x63;
 const RUNG_NOBODY = 0x2d;
-const NO_COLUMN = -1;
 /** Of pgoutput messages; see pgoutput/reader.ts. */
 const TAG_LOGICAL_MESSAGE = 0x4d;
 const TAG_COMMIT = 0x43;
@@ -231,7 +230,7 @@ export class Pipeline implements MessageHandler {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(updated);
     if (tracked !== null) {
-      this.#attribute(change, updated, tracked.modifierColumn);
+      this.#attribute(change, updated, tracked);
       this.#builder.insert(tracked, change);
       this.counts.entries++;
     }
@@ -245,7 +244,7 @@ export class Pipeline implements MessageHandler {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
-      this.#attribute(change, sent.updated, tracked.modifierColumn);
+      this.#attribute(change, sent.updated, tracked);
       if (sent.oldRow === 'full') change.previous = sent.previous;
       else if (sent.oldRow === 'key') change.previousKey = sent.previous;
       if (this.#builder.update(tracked, change)) this.counts.entries++;
@@ -259,7 +258,7 @@ export class Pipeline implements MessageHandler {
     const change = this.#next(sent.previous);
     if (tracked !== null) {
       // The modifier column of a deleted row names who changed it last, not who deleted it: only a message can say that.
-      this.#attribute(change, sent.previous, NO_COLUMN);
+      this.#attribute(change, null, tracked);
       if (sent.oldRow === 'full') change.previous = sent.previous;
       this.#builder.delete(tracked, change);
       this.counts.entries++;
@@ -272,7 +271,7 @@ export class Pipeline implements MessageHandler {
       const { tracked, names } = this.#planOf(oid);
       const change = this.#next(null);
       if (tracked !== null) {
-        this.#attribute(change, null, NO_COLUMN);
+        this.#attribute(change, null, tracked);
         this.#builder.truncate(tracked, change);
         this.counts.entries++;
       }
@@ -329,13 +328,17 @@ export class Pipeline implements MessageHandler {
     return change;
   }
 
-  #attribute(change: RowChange, row: Tuple | null, modifierColumn: number): void {
+  /** `row` is null where no column can say who it was. */
+  #attribute(change: RowChange, row: Tuple | null, plan: TrackedPlan): void {
     if (this.#messageModifier !== null) {
       change.modifierId = this.#messageModifier;
       change.rung = RUNG_MESSAGE;
       return;
     }
-    change.modifierId = row === null ? UNATTRIBUTED : this.#attribution.byColumn(row, modifierColumn);
+    change.modifierId =
+      row === null
+        ? UNATTRIBUTED
+        : this.#attribution.byColumn(row, plan.modifierColumn, plan.modifierRedactor);
     change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
   }
 

@@ -7,15 +7,16 @@ const MASK = Buffer.from('***');
 export type Redactor = (bytes: Buffer, start: number, length: number) => Buffer;
 
 /**
- * The redactor of a column; null where the value is stored as it is or not at all (`drop` leaves the column out).
+ * The redactor of a column; null where the value is stored as it is. `drop` leaves the column out of the values; where an
+ * id, a name or a key is made of it nevertheless, it is masked.
  *
  * @param options.key secret of the trail: without it the hash of a short value could be found by trying
  */
 export function redactorOf(rule: RedactWith | null, options: { readonly key: Buffer }): Redactor | null {
   switch (rule?.method) {
     case undefined:
-    case 'drop':
       return null;
+    case 'drop':
     case 'mask':
       return () => MASK;
     case 'hash':

@@ -46,6 +46,8 @@ export interface TrackedPlan {
   readonly idColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
   readonly modifierColumn: number;
+  /** Keys are redacted like the columns they come from. */
+  readonly modifierRedactor: Redactor | null;
   readonly tenantColumn: number;
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
@@ -91,7 +93,7 @@ export function planRelation(options: {
             redactors,
             dropped: redactions.map((redaction) => redaction?.method === 'drop'),
           }),
-    names: planNames({ config, qualifiedName, columns, redactors }),
+    names: planNames({ config, qualifiedName, columns, redactions, redactors }),
   };
 }
 
@@ -102,8 +104,7 @@ export function planRelationNames(options: {
   readonly redactionKey: Buffer;
 }): readonly NamesPlan[] {
   const { relation, config } = options;
-  const { columns, redactors } = describe(options);
-  return planNames({ config, qualifiedName: formatTable(relation), columns, redactors });
+  return planNames({ config, qualifiedName: formatTable(relation), ...describe(options) });
 }
 
 function describe(options: {
@@ -182,6 +183,7 @@ function planTracked(options: {
     idColumns: idNames.map(indexOf).filter((index) => index >= 0),
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
     modifierColumn: indexOf(rule.modifier),
+    modifierRedactor: options.redactors[indexOf(rule.modifier)] ?? null,
     tenantColumn: indexOf(rule.tenant),
     onInsert: actions('insert'),
     onUpdate: actions('update'),
@@ -236,12 +238,16 @@ function planNames(options: {
   readonly config: TrackingConfig;
   readonly qualifiedName: string;
   readonly columns: ReadonlyMap<string, Column>;
+  readonly redactions: readonly (RedactWith | null)[];
   readonly redactors: readonly (Redactor | null)[];
 }): NamesPlan[] {
-  const { columns, redactors } = options;
+  const { columns, redactions, redactors } = options;
   return nameRules(options.config).flatMap((names) => {
     const key = columns.get(names.key);
     if (names.table !== options.qualifiedName || key === undefined) return [];
+    // Masked or cut, keys of different people are the same: better no name than a wrong one.
+    const redaction = redactions[key.index] ?? null;
+    if (redaction !== null && redaction.method !== 'hash') return [];
     return [
       {
         table: names.table,
