@@ -19,6 +19,14 @@ const PRINTING = [
 ];
 
 /**
+ * A database without an encoding (SQL_ASCII) may hold bytes that are not UTF-8, and would refuse to send them as such; it
+ * sends them as they are when it is asked for no encoding.
+ */
+export const TAKE_BYTES_AS_THEY_ARE = /* sql */ `
+  select pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
+   where pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'`;
+
+/**
  * Client configuration of a replication connection (`replication=database`) to the source.
  *
  * @param options.socket makes the socket; `own` is false where the URL asks for TLS, which reads from it by itself
