@@ -69,6 +69,13 @@ describe('what an operator does behind the back of capture stops it with a clear
     await g.caughtUp();
     await g.capture.stop();
     await add(g, 'b');
+    // The walsender of the stopped capture holds the slot until it notices.
+    await until('the slot to be free', async () => {
+      const held = await g.source.query('select from pg_replication_slots where slot_name = $1 and active', [
+        slotOf(g),
+      ]);
+      return held.length === 0;
+    });
     await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', pg_current_wal_lsn())`);
     await add(g, 'c');
     g.capture = startCapture({ config: g.config, log: silentLog });
