@@ -1,0 +1,117 @@
+/**
+ * Decodes recorded messages twice and measures the second time, since a daemon runs longer than its code takes to warm up.
+ * Order: { file, how, yaml, names }; the file holds messages, each after its length
+ * (4 bytes). Says { cpuS, seconds, changes, bytes }; reading the file is not in the times.
+ */
+import { readFileSync } from 'node:fs';
+import { PgoutputPlugin } from 'pg-logical-replication';
+import { silentLog } from '../../../dist/log.js';
+import { heldTables } from '../../../dist/pipeline/relation-plan.js';
+import { Pipeline } from '../../../dist/pipeline/pipeline.js';
+import { parseConfig } from '../../../dist/tracking/load.js';
+import { memoryTrail } from './memory-trail.mjs';
+
+/** As much as a read of the socket brings. */
+const READ_BYTES = 65_536;
+
+process.once('message', (order) => void measure(order).catch(fail));
+process.on('disconnect', () => process.exit(0));
+
+async function measure(order) {
+  const bytes = readFileSync(order.file);
+  await decode(order, bytes);
+  process.send(await decode(order, bytes));
+}
+
+async function decode(order, bytes) {
+  const decoder = order.how === 'waltrail' ? await throughWaltrail(order) : throughParser(order);
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  let at = 0;
+  while (at < bytes.length) {
+    const readEnd = at + READ_BYTES;
+    while (at < bytes.length && at < readEnd) {
+      const end = at + 4 + bytes.readUInt32BE(at);
+      decoder.message(bytes, at + 4, end);
+      at = end;
+    }
+    decoder.readDone();
+    // Where the stream would wait for the next read, and promises settle.
+    await new Promise(setImmediate);
+  }
+  const { changes, out } = await decoder.finish();
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { cpuS: (user + system) / 1e6, seconds, changes, bytes: out };
+}
+
+async function throughWaltrail({ yaml, names }) {
+  const config = parseConfig({ text: yaml, file: 'bench.yaml', environment: {} });
+  const trail = await memoryTrail({ held: heldTables(config), names });
+  const pipeline = new Pipeline({
+    config,
+    trail,
+    source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
+    log: silentLog,
+    redactionKey: Buffer.from('bench'),
+    primaryKey: () => ['id'],
+    lateAttributions: new Map(),
+    failed: fail,
+  });
+  return {
+    message: (bytes, start, end) => pipeline.message(bytes, start, end),
+    readDone: () => pipeline.readDone(),
+    finish: async () => {
+      await pipeline.finish();
+      return { changes: pipeline.counts.changes, out: trail.storedBytes };
+    },
+  };
+}
+
+function throughParser({ how }) {
+  const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: ['none'] });
+  const isSame = how === 'parser and JSON diff' ? sameJson : same;
+  let changes = 0;
+  let out = 0;
+  return {
+    message: (bytes, start, end) => {
+      const message = plugin.parse(bytes.subarray(start, end));
+      const { tag } = message;
+      if (tag !== 'insert' && tag !== 'update' && tag !== 'delete') return;
+      changes++;
+      if (how !== 'parser') out += auditRecord(message, isSame).length;
+    },
+    readDone: () => undefined,
+    finish: async () => ({ changes, out }),
+  };
+}
+
+/** What an audit trail made of parsed rows writes, in the plainest way: columns that differ, before and after, as JSON. */
+function auditRecord({ tag, relation, old, new: updated }, isSame) {
+  const before = {};
+  const after = {};
+  for (const { name } of relation.columns) {
+    if (tag !== 'update') {
+      (tag === 'insert' ? after : before)[name] = (updated ?? old)[name];
+    } else if (!isSame(old[name], updated[name])) {
+      before[name] = old[name];
+      after[name] = updated[name];
+    }
+  }
+  return JSON.stringify({ table: relation.name, operation: tag, before, after });
+}
+
+/** Text only where it must be: dates and json columns are objects. */
+function same(a, b) {
+  if (a === b) return true;
+  return typeof a === 'object' && typeof b === 'object' && sameJson(a, b);
+}
+
+function sameJson(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function fail(error) {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,165 @@
+/** Where the benches run: a source and a trail, each a cluster of its own on the loopback interface, durable as in production. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { startPostgres } from '../../dist/embedded/postgres.js';
+import { silentLog } from '../../dist/log.js';
+import { connect } from '../../dist/pg/connect.js';
+import { applyPlan } from '../../dist/tracking/apply.js';
+import { readCatalog } from '../../dist/tracking/catalog.js';
+import { parseConfig } from '../../dist/tracking/load.js';
+import { planTracking } from '../../dist/tracking/plan.js';
+import { migrateTrail } from '../../dist/trail/migrate.js';
+
+export const PUBLICATION = 'waltrail';
+const FEWEST_CUSTOMERS = 20_000;
+
+/**
+ * The embedded cluster does without fsync when it is ephemeral; a bench of durable writing must not. Checkpoints and WAL
+ * segments are kept out of the way of single runs.
+ */
+const SETTINGS = {
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  shared_buffers: '512MB',
+  max_wal_size: '16GB',
+  checkpoint_timeout: '1h',
+};
+/** A vacuum would fall into one run and not into the next. */
+const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
+
+/** Runs `work` with a new cluster, which ends with it whatever happens. */
+export async function withCluster(settings, work) {
+  const server = await startPostgres({ home: null, settings });
+  const client = await connect({ url: server.url('postgres'), purpose: 'bench' }).catch(async (error) => {
+    await server.stop();
+    throw error;
+  });
+  try {
+    return await work({ server, client });
+  } finally {
+    await client.end().catch(() => undefined);
+    await server.stop();
+  }
+}
+
+/**
+ * Runs `work` with the source, seeded for loads of up to `changes` changes and set up for Waltrail, and an empty trail cluster.
+ */
+export async function withGround({ changes }, work) {
+  const customers = Math.max(FEWEST_CUSTOMERS, Math.ceil(changes * 0.75));
+  return withCluster(SOURCE_SETTINGS, async (source) =>
+    withCluster(SETTINGS, async (trail) => {
+      const ground = {
+        source: source.client,
+        sourceUrl: source.server.url('postgres'),
+        trail: trail.client,
+        trailUrl: (database) => trail.server.url(database),
+        customers,
+        postgres: (await source.client.query('show server_version')).rows[0].server_version,
+      };
+      await source.client.query(readFileSync(path.resolve(import.meta.dirname, 'source.sql'), 'utf8'));
+      await source.client.query(`call bench.seed(${customers})`);
+      const config = trackingConfig({ ground, slot: 'none', trailUrl: 'postgres://none' });
+      const catalog = await readCatalog(source.client);
+      await applyPlan(source.client, planTracking({ config, catalog }));
+      await source.client.query('vacuum analyze');
+      return work(ground);
+    }),
+  );
+}
+
+/** The YAML of the source's tables, with every kind of filter in use. */
+export function trackingYaml({ sourceUrl, slot, trailUrl }) {
+  return `
+source: { name: bench, url: "${sourceUrl}", slot: ${slot}, publication: ${PUBLICATION} }
+trail: { url: "${trailUrl}" }
+modifiers: { table: public.agents, key: id, name: "{name}" }
+tables:
+  public.customers:
+    { entity: customer, name: "{name}", modifier: updated_by, tenant: organization_id, ignore: [updated_at, updated_by] }
+  public.conversations:
+    { entity: conversation, name: "{subject}", modifier: updated_by, tenant: organization_id, ignore: [updated_at, updated_by] }
+  public.settings: { entity: setting, name: "{key}", modifier: updated_by, ignore: [updated_at, updated_by] }
+`;
+}
+
+export function trackingConfig({ ground, slot, trailUrl }) {
+  const text = trackingYaml({ sourceUrl: ground.sourceUrl, slot, trailUrl });
+  return parseConfig({ text, file: 'bench.yaml', environment: {} });
+}
+
+/** A migrated trail of its own in the trail cluster; `drop` when it is not needed any more. */
+export async function makeTrail(ground, name) {
+  await ground.trail.query(`create database ${name}`);
+  const url = ground.trailUrl(name);
+  await migrateTrail({ url, log: silentLog });
+  return { url, drop: () => ground.trail.query(`drop database ${name} with (force)`) };
+}
+
+/** Runs a load on a connection of its own, which by default does not wait for the flush of its commits. */
+export async function load(ground, statement, { synchronousCommit = 'off' } = {}) {
+  const client = await connect({ url: ground.sourceUrl, purpose: 'bench load' });
+  try {
+    await client.query(`set synchronous_commit = ${synchronousCommit}`);
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * A stretch of WAL that holds a load of `changes` changes, kept by a slot that copies are made of, so that every reader gets
+ * exactly the same. One more change follows, after `until`: whoever sees it has read the load.
+ */
+export async function makeWindow(ground, { name, changes, statement }) {
+  const slot = `window_${name}`;
+  await ground.source.query(`select pg_create_logical_replication_slot('${slot}', 'pgoutput')`);
+  const start = await position(ground);
+  await load(ground, statement);
+  const end = await position(ground);
+  await touch(ground);
+  return {
+    name,
+    slot,
+    changes,
+    until: end,
+    walMb:
+      Number((await ground.source.query(`select '${end}'::pg_lsn - '${start}'::pg_lsn as n`)).rows[0].n) /
+      1e6,
+    drop: () => ground.source.query(`select pg_drop_replication_slot('${slot}')`),
+  };
+}
+
+/** One change more, and where the WAL was before it. */
+export async function touch(ground) {
+  const before = await position(ground);
+  await ground.source.query(
+    `update public.settings set value = value || jsonb_build_object('touched', clock_timestamp()) where id = 1`,
+  );
+  return before;
+}
+
+async function position(ground) {
+  return (await ground.source.query('select pg_current_wal_insert_lsn()::text as lsn')).rows[0].lsn;
+}
+
+/** Runs `work` with a copy of a window's slot. */
+export async function withSlot(ground, { window, slot }, work) {
+  await ground.source.query(`select pg_copy_logical_replication_slot('${window.slot}', '${slot}')`);
+  try {
+    return await work();
+  } finally {
+    await dropSlot(ground, slot);
+  }
+}
+
+/** Ends whoever still reads from it. */
+export async function dropSlot(ground, slot) {
+  await ground.source.query(
+    `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = '${slot}' and active`,
+  );
+  await ground.source.query(
+    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${slot}'`,
+  );
+}

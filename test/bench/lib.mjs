@@ -1,0 +1,209 @@
+/** What every bench needs: statistics, /proc, child processes with a limit, and how results are shown and kept. */
+import { execFileSync, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import prettier from 'prettier';
+
+const RESULTS = path.resolve(import.meta.dirname, 'results');
+/** USER_HZ: the unit of /proc/PID/stat on every Linux. */
+const TICKS_PER_S = 100;
+
+// ---------------------------------------------------------------- statistics
+
+/** Nearest rank; `share` from 0 to 1. */
+export function quantile(values, share) {
+  const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
+}
+
+export const median = (values) => quantile(values, 0.5);
+
+/** The median of every number of several runs, which have the same members. */
+export function medians(runs) {
+  return Object.fromEntries(Object.keys(runs[0]).map((name) => [name, median(runs.map((run) => run[name]))]));
+}
+
+/** Null where something could not be measured. */
+export const ratio = (a, b) => (a === null || b === null || b === 0 ? null : a / b);
+
+// ---------------------------------------------------------------- processes
+
+/** CPU seconds of all threads so far, and the greatest RSS in MB (10^6). Null where there is no /proc, or no such process. */
+export function processFigures(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The second field is a name in parentheses, with whatever in it; utime and stime are the 14th and 15th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return {
+      cpuS: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S,
+      peakRssMb: peak === null ? null : (Number(peak[1]) * 1024) / 1e6,
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** Repeats `attempt` until it gives something; after the limit an error says what was waited for. */
+export async function until(what, attempt, { limitMs = 60_000, pauseMs = 20 } = {}) {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const found = await attempt();
+    if (found) return found;
+    if (Date.now() > deadline) throw new Error(`waited ${limitMs / 1000} s for ${what}`);
+    await delay(pauseMs);
+  }
+}
+
+/**
+ * A module of consumers/ in a process of its own, given one order. `next()` resolves with what it reports next; it rejects
+ * when the process ends before, or after the limit. The module ends when this process disconnects.
+ */
+export function startConsumer(file, order) {
+  const child = fork(path.resolve(import.meta.dirname, 'consumers', file), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let complaints = '';
+  child.stderr.on('data', (chunk) => (complaints = (complaints + chunk).slice(-4000)));
+  const ended = once(child, 'exit');
+  const reports = [];
+  child.on('message', (report) => reports.push(report));
+  child.send(order);
+  return {
+    pid: child.pid,
+    next: ({ limitMs }) =>
+      until(
+        `a report of ${file}`,
+        () => {
+          if (reports.length === 0 && (child.exitCode ?? child.signalCode) !== null)
+            throw new Error(`${file} ended early: ${complaints}`);
+          return reports.shift();
+        },
+        { limitMs },
+      ),
+    send: (message) => child.send(message),
+    stop: async () => {
+      if (child.connected) child.disconnect();
+      const kill = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      if (child.exitCode === null && child.signalCode === null) await ended;
+      clearTimeout(kill);
+    },
+  };
+}
+
+/** A program of PostgreSQL's client package; `done` resolves with its output and rejects when it fails or takes too long. */
+export function startTool(command, { args, url, limitMs, environment = {} }) {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      LC_ALL: 'C',
+      PGHOST: hostname,
+      PGPORT: port,
+      PGUSER: username,
+      PGPASSWORD: decodeURIComponent(password),
+      PGDATABASE: pathname.slice(1),
+      ...environment,
+    },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const kill = setTimeout(() => child.kill('SIGKILL'), limitMs);
+  const done = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(kill);
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command} failed (${code ?? 'killed'}): ${output.trim().slice(-2000)}`));
+    });
+  });
+  done.catch(() => undefined);
+  return { pid: child.pid, done, stop: () => child.kill('SIGKILL') };
+}
+
+/** First line that a program says of its version; null where it is not on the PATH. */
+export function toolVersion(command) {
+  try {
+    return execFileSync(command, ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return null;
+  }
+}
+
+// ---------------------------------------------------------------- results
+
+/** What a result is worth depends on: machine, versions, and how busy the machine was before. */
+export function circumstances() {
+  return {
+    at: new Date().toISOString(),
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      memoryGb: Math.round(totalmem() / 2 ** 30),
+      system: `${platform()} ${arch()}`,
+    },
+    loadBefore: loadavg().map((load) => Number(load.toFixed(2))),
+    versions: { node: process.versions.node, waltrail: commit() },
+  };
+}
+
+function commit() {
+  const git = (...args) =>
+    execFileSync('git', args, {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  try {
+    const changed = git('status', '--porcelain', '--', ':/src', ':/sql').trim() !== '';
+    return `${git('rev-parse', '--short', 'HEAD').trim()}${changed ? ' with changes' : ''}`;
+  } catch {
+    return 'not a checkout';
+  }
+}
+
+/** Writes results/<name>.json, in the form that the format check wants. */
+export async function saveResult(name, result) {
+  mkdirSync(RESULTS, { recursive: true });
+  const file = path.join(RESULTS, `${name}.json`);
+  const rounded = JSON.stringify(result, (_, value) => (typeof value === 'number' ? round(value) : value));
+  const style = await prettier.resolveConfig(file);
+  writeFileSync(file, await prettier.format(rounded, { ...style, parser: 'json' }));
+}
+
+/** Rows as a table with the names of their members as heads; the first column is a text. */
+export function table(rows) {
+  const heads = Object.keys(rows[0]);
+  const cells = [heads, ...rows.map((row) => heads.map((head) => show(row[head])))];
+  const widths = heads.map((_, column) => Math.max(...cells.map((line) => line[column].length)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function show(value) {
+  if (value === null || value === undefined) return '-';
+  return typeof value === 'number' ? String(round(value)) : value;
+}
+
+/** Three significant digits say all there is to say, but a count stays a count. */
+function round(value) {
+  return Number.isInteger(value) ? value : Number(value.toPrecision(value >= 1000 ? 4 : 3));
+}
+
+/** To the terminal, not to the result. */
+export function say(text) {
+  process.stdout.write(`${text}\n`);
+}
