@@ -1,47 +1,41 @@
 /** Decoding alone: bytes recorded from a slot to rows for the trail, against pg-logical-replication's parser with and without a JSON diff. */
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { parseLsn } from '../../dist/pg/lsn.js';
 import { ReplicationStream } from '../../dist/source/replication.js';
 import { makeWindow, PUBLICATION, trackingYaml, withGround, withSlot } from './ground.mjs';
-import { medians, ratio, say, startConsumer, until } from './lib.mjs';
+import { medians, ratio, say, startConsumer, temporaryFolder, until } from './lib.mjs';
 
 export const defaults = { changes: 300_000, runs: 5 };
 const WAYS = ['waltrail', 'parser', 'parser and diff', 'parser and JSON diff'];
 const CHUNK_BYTES = 1 << 20;
 
 export async function run({ changes, runs }) {
-  const folder = mkdtempSync(path.join(tmpdir(), 'waltrail-bench-'));
-  try {
-    const file = path.join(folder, 'messages');
-    const { names, postgres } = await withGround({ changes }, (ground) => record(ground, { changes, file }));
-    const yaml = trackingYaml({ sourceUrl: 'postgres://none', slot: 'none', trailUrl: 'postgres://none' });
-    const results = WAYS.map((how) => ({ how, runs: [] }));
-    for (let index = 0; index < runs; index++) {
-      for (const result of results) {
-        const figures = await decodeOnce({ file, how: result.how, yaml, names });
-        // The window has one change more at its end.
-        if (figures.changes < changes) throw new Error(`${result.how} found ${figures.changes} changes`);
-        result.runs.push(perChange(figures));
-      }
-      say(`  run ${index + 1}/${runs}`);
+  const file = path.join(temporaryFolder(), 'messages');
+  const { names, postgres } = await withGround({ changes }, (ground) => record(ground, { changes, file }));
+  const yaml = trackingYaml({ sourceUrl: 'postgres://none', slot: 'none', trailUrl: 'postgres://none' });
+  const results = WAYS.map((how) => ({ how, runs: [] }));
+  for (let index = 0; index < runs; index++) {
+    for (const result of results) {
+      const figures = await decodeOnce({ file, how: result.how, yaml, names });
+      // The window has one change more at its end.
+      if (figures.changes < changes) throw new Error(`${result.how} found ${figures.changes} changes`);
+      result.runs.push(perChange(figures));
     }
-    const base = medians(results[0].runs).cpuUs;
-    const rows = results.map(({ how, runs: measured }) => {
-      const middle = medians(measured);
-      return {
-        how: how === 'waltrail' ? 'Waltrail, to rows of the trail' : `pg-logical-replication, ${how}`,
-        'CPU us/change': middle.cpuUs,
-        'wall us/change': middle.wallUs,
-        'CPU / Waltrail': ratio(middle.cpuUs, base),
-        'bytes out/change': middle.bytesOut,
-      };
-    });
-    return { versions: { postgres }, rows, runs: results };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    say(`  run ${index + 1}/${runs}`);
   }
+  const base = medians(results[0].runs).cpuUs;
+  const rows = results.map(({ how, runs: measured }) => {
+    const middle = medians(measured);
+    return {
+      how: how === 'waltrail' ? 'Waltrail, to rows of the trail' : `pg-logical-replication, ${how}`,
+      'CPU us/change': middle.cpuUs,
+      'wall us/change': middle.wallUs,
+      'CPU / Waltrail': ratio(middle.cpuUs, base),
+      'bytes out/change': middle.bytesOut,
+    };
+  });
+  return { versions: { postgres }, rows, runs: results };
 }
 
 /** Messages as they came, each after its length, and the modifiers' names as capture would have read them at its start. */

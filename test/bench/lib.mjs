@@ -1,8 +1,8 @@
 /** What every bench needs: statistics, /proc, child processes with a limit, and how results are shown and kept. */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { arch, availableParallelism, cpus, loadavg, platform, totalmem } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, loadavg, platform, tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import prettier from 'prettier';
@@ -135,6 +135,13 @@ export function toolVersion(command) {
   } catch {
     return null;
   }
+}
+
+/** A folder that is gone when this process ends, also by a signal (run.mjs turns those into an exit). */
+export function temporaryFolder() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'waltrail-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 // ---------------------------------------------------------------- results

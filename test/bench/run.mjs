@@ -20,6 +20,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 try {
   for (const name of chosen()) await bench(name);
 } catch (error) {

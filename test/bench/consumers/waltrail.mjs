@@ -1,6 +1,6 @@
 /**
  * Waltrail's capture in a process of its own. Order: { yaml, until: LSN | null }. Says `{ streaming: true }`, and with `until`
- * `{ doneAt, counts }` when the committed checkpoint is beyond it. A message `{ until }` later asks the same.
+ * `{ doneAt, counts }` when the committed checkpoint is beyond it. A later `{ until }` asks the same, `report` for the counts now.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCapture } from '../../../dist/capture/capture.js';
@@ -14,7 +14,7 @@ let capture;
 process.on('message', (order) => void obey(order).catch(fail));
 process.on('disconnect', () => void capture.stop().then(() => process.exit(0), fail));
 
-async function obey({ yaml, until }) {
+async function obey({ yaml, until, report = false }) {
   if (yaml !== undefined) {
     capture = startCapture({
       config: parseConfig({ text: yaml, file: 'bench.yaml', environment: {} }),
@@ -23,17 +23,23 @@ async function obey({ yaml, until }) {
     await capture.ready;
     process.send({ streaming: true });
   }
+  if (report) process.send({ counts: countsNow() });
   if (until === null) return;
   const target = parseLsn(until);
   for (;;) {
-    const { checkpointLsn, error, transactions, changes, entries, ignored } = capture.status();
+    const { checkpointLsn, error } = capture.status();
     if (error !== null) throw new Error(`${error.code}: ${error.message}`);
     if (checkpointLsn !== null && parseLsn(checkpointLsn) > target) {
-      process.send({ doneAt: Date.now(), counts: { transactions, changes, entries, ignored } });
+      process.send({ doneAt: Date.now(), counts: countsNow() });
       return;
     }
     await delay(LOOK_INTERVAL_MS);
   }
+}
+
+function countsNow() {
+  const { transactions, changes, entries, ignored } = capture.status();
+  return { transactions, changes, entries, ignored };
 }
 
 function fail(error) {
