@@ -14,6 +14,9 @@ import { beginTrail, elect, readCheckpoint, readRedactionKey, type Checkpoint } 
 import { TrailWriter } from '../trail/write.js';
 import { readStartNames } from './start-names.js';
 
+/** Ticks between two looks at the source's catalog: half a minute. */
+const WATCH_TICKS = 6;
+
 export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
@@ -179,12 +182,14 @@ async function connectStream(
     await stream.stop();
     throw error;
   }
+  const watch = watchSource(options, end.resolve);
   return {
     pipeline,
     stream,
     writer,
     ended: end.promise,
     stop: async () => {
+      clearInterval(watch);
       await pipeline.finish();
       await stream.stop();
       await writer.close();
@@ -204,6 +209,27 @@ function checkSource(options: SessionOptions): Promise<SourceFacts> {
       ),
     };
   });
+}
+
+/**
+ * Looks now and then whether the source is still as it was checked. The stream does not say that a tracked table was
+ * renamed or taken out of the publication; its changes just stop coming.
+ */
+function watchSource(options: SessionOptions, failed: (error: WaltrailError) => void): NodeJS.Timeout {
+  let looking = false;
+  const look = async (): Promise<void> => {
+    if (looking) return;
+    looking = true;
+    try {
+      await checkSource(options);
+    } catch (error) {
+      // Only what a person has to mend: trouble with this look's own connection says nothing about the stream.
+      if (isWaltrailError(error) && error.retry !== 'backoff') failed(error);
+    } finally {
+      looking = false;
+    }
+  };
+  return setInterval(() => void look(), WATCH_TICKS * options.tickMs).unref();
 }
 
 /** Runs `work` on a connection to the source of its own. */

@@ -1,62 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
-import { startPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.js';
 import { silentLog } from '../../src/log.js';
 import { migrateTrail } from '../../src/trail/migrate.js';
 import { applyTracking, readEntries, streaming, testConfig, untilCaughtUp } from '../support/capture.ts';
-import type { TestDatabase } from '../support/database.ts';
 import { LOAD_SQL, LOAD_TABLES_YAML, startLoad } from '../support/load.ts';
 import { judge, ORACLE_SQL, oracleOn } from '../support/oracle.ts';
+import { ownServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-/** A server of the test's own, which it may kill, with one database. */
-interface Server extends AsyncDisposable {
-  readonly database: TestDatabase;
-  /** An immediate shutdown, as after a power cut, and a start on the same port. */
-  crash(): Promise<void>;
-}
-
-async function startServer(name: string): Promise<Server> {
-  const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-crash-${name}-`));
-  let server: EmbeddedPostgres = await startPostgres({ home });
-  await server.createDatabase(name);
-  const { port } = server;
-  const url = server.url(name);
-  const query = async <T>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> => {
-    const client = new pg.Client(url);
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      return (await client.query(sql, [...parameters])).rows as T[];
-    } finally {
-      await client.end();
-    }
-  };
-  const dispose = async (): Promise<void> => {
-    await server.stop();
-    await rm(home, { recursive: true, force: true });
-  };
-  return {
-    database: { url, name, query, [Symbol.asyncDispose]: dispose },
-    crash: async () => {
-      process.kill(server.pid, 'SIGQUIT');
-      await server.ended;
-      await server.stop();
-      server = await startPostgres({ home });
-      expect(server.port).toBe(port);
-    },
-    [Symbol.asyncDispose]: dispose,
-  };
-}
-
 test('source and trail that are shut down immediately under load lose, double and reorder nothing', async () => {
-  await using sourceServer = await startServer('source');
-  await using trailServer = await startServer('trail');
+  await using sourceServer = await ownServer('source');
+  await using trailServer = await ownServer('trail');
   const source = sourceServer.database;
   const trail = trailServer.database;
   await migrateTrail({ url: trail.url, log: silentLog });
