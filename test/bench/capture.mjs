@@ -13,6 +13,7 @@ import {
 import {
   median,
   medians,
+  peerVersion,
   processFigures,
   ratio,
   say,
@@ -30,6 +31,7 @@ export async function run({ changes, runs }) {
   return withGround({ changes }, async (ground) => {
     const versions = {
       postgres: ground.postgres,
+      'pg-logical-replication': peerVersion(),
       [TOOL]: toolVersion(TOOL) ?? 'not on the PATH (postgresql-client)',
     };
     if (toolVersion(TOOL) === null)

@@ -137,6 +137,12 @@ export function toolVersion(command) {
   }
 }
 
+/** The peer that is compared with, as installed. */
+export function peerVersion() {
+  const file = path.resolve(import.meta.dirname, '../../node_modules/pg-logical-replication/package.json');
+  return JSON.parse(readFileSync(file, 'utf8')).version;
+}
+
 /** A folder that is gone when this process ends, also by a signal (run.mjs turns those into an exit). */
 export function temporaryFolder() {
   const folder = mkdtempSync(path.join(tmpdir(), 'waltrail-bench-'));
