@@ -53,9 +53,13 @@ function valueLines(values: Values | null, unknown: readonly string[]): string {
   return lines.join('\n');
 }
 
+/** SQL NULL and the empty text are told apart in words; JSON null stays `null`. */
 function valueText(value: Value): string {
-  const raw =
-    value.kind === 'null' ? '(empty)' : value.kind === 'json' ? compactJson(value.text) : value.text;
+  const nothing =
+    value.kind === 'null' ? 'null' : value.kind === 'text' && value.text === '' ? 'empty text' : undefined;
+  if (nothing !== undefined)
+    return value.label === undefined ? `(${nothing})` : `${value.label} (${nothing})`;
+  const raw = value.kind === 'json' ? compactJson(value.text) : value.text;
   return value.label === undefined ? raw : `${value.label} (${raw})`;
 }
 

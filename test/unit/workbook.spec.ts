@@ -221,7 +221,7 @@ describe('the workbook', () => {
     expect(counts.clipped).toBe(1);
   });
 
-  test('writes one line a column: words with the raw value, null, unknown, compact json', async () => {
+  test('writes one line a column: words with the raw value, null, unknown, empty text, compact json', async () => {
     const { file } = await workbookOf([
       sampleEntry({
         previous: null,
@@ -229,6 +229,9 @@ describe('the workbook', () => {
           ['status', textValue('2', 'away')],
           ['team_id', { kind: 'null', text: '' }],
           ['settings', { kind: 'json', text: '{"a b": [1, 2.50],  "c\\"": "x  y"}' }],
+          ['payload', { kind: 'json', text: 'null' }],
+          ['nick', textValue('')],
+          ['owner', { kind: 'null', text: '', label: 'nobody' }],
           ['note', textValue('two\nlines')],
         ]),
         unknown: ['body'],
@@ -237,7 +240,7 @@ describe('the workbook', () => {
     const [row] = rowsOf(file);
     expect(row![4]).toBeUndefined();
     expect(row![5]!.v).toBe(
-      'status: away (2)\nteam_id: (empty)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\nnote: two\nlines\nbody: (not sent)',
+      'status: away (2)\nteam_id: (null)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\npayload: null\nnick: (empty text)\nowner: nobody (null)\nnote: two\nlines\nbody: (not sent)',
     );
   });
 
