@@ -66,6 +66,53 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
+  browserTest('what came while a dialog was open is shown when it is closed at the top', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    const dialog = page.getByRole('dialog');
+    let shown = 5;
+    for (const openDialog of [() => entryRows(page).nth(2).click(), () => page.keyboard.press('?')]) {
+      await openDialog();
+      await dialog.waitFor();
+      const added = api.add();
+      await page.locator('.new-entries').getByText('1 new entry').waitFor();
+      expect(await entryRows(page).count()).toBe(shown);
+      await page.keyboard.press('Escape');
+      shown += 1;
+      await until('the row that waited', async () => (await entryRows(page).count()) === shown);
+      expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added.id);
+      expect(await page.locator('.new-entries').count()).toBe(0);
+      expect(await dialog.count()).toBe(0);
+    }
+    const last = api.add();
+    await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last.id);
+    tab.expectQuiet();
+  });
+
+  browserTest('a dialog closed while the list is paused or further down moves nothing', async () => {
+    await using ground = await openGround(open, { entries: 60 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).click();
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    api.add();
+    await page.locator('.new-entries').getByText('1 new entry').waitFor();
+    await page.keyboard.press('Escape');
+    await until('the dialog to close', async () => (await page.getByRole('dialog').count()) === 0);
+    expect(await entryRows(page).count()).toBe(50);
+    await entryRows(page).nth(40).scrollIntoViewIfNeeded();
+    await page.getByRole('button', { name: 'Live updates, paused' }).evaluate((button) => {
+      (button as HTMLElement).click();
+    });
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await until('the dialog to close', async () => (await page.getByRole('dialog').count()) === 0);
+    expect(await entryRows(page).count()).toBe(50);
+    tab.expectQuiet();
+  });
+
   browserTest('a broken stream connects again and misses nothing', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;

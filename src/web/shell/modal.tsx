@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
@@ -13,6 +14,9 @@ export interface ModalProps {
   readonly children: ComponentChildren;
 }
 
+/** How many modal dialogs are open: while there is one, what lies beneath must not move. */
+export const openModals = signal(0);
+
 /** A native modal dialog, open for as long as it is rendered: the browser keeps the focus inside and the rest inert. */
 export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -24,11 +28,13 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
     const element = dialog.current!;
     const opener = document.activeElement as HTMLElement | null;
     element.showModal();
+    openModals.value = openModals.peek() + 1;
     return () => {
       isGone.current = true;
       element.close();
       const next = after.current?.() ?? opener;
       next?.focus({ preventScroll: next === opener });
+      openModals.value = openModals.peek() - 1;
     };
   }, []);
   // A browser may close a dialog without asking (a second Esc): what is rendered must follow.

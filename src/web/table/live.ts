@@ -3,6 +3,7 @@ import type { Entry, Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
 import { openLive, type ConnectionState } from '../live-connection.ts';
 import { announce } from '../shell/announcer.tsx';
+import { openModals } from '../shell/modal.tsx';
 import { isOpenEnded } from '../time/ranges.ts';
 import { filterQuery } from '../url-state.ts';
 import { view } from '../view.ts';
@@ -44,8 +45,9 @@ let unannounced = 0;
 export function followList(): void {
   onList({ reset: disconnect, loaded: connect });
   effect(() => {
-    // Back at the top or no longer paused: what waited is shown.
-    if (!paused.value && waiting.peek().length > 0 && isAtTop()) showWaiting();
+    // No longer paused, or the last dialog was closed: what waited is shown.
+    if (paused.value || openModals.value > 0) return;
+    if (waiting.peek().length > 0 && isAtTop() && !droppedAbove.peek()) showWaiting();
   });
   addEventListener('scroll', () => {
     if (!paused.peek() && waiting.peek().length > 0 && scrollY < 8 && !droppedAbove.peek()) showWaiting();
@@ -155,4 +157,4 @@ function sayLater(count: number): void {
   }, ANNOUNCE_MS);
 }
 
-const isAtTop = (): boolean => scrollY <= TOP_PX && document.querySelector('dialog[open]') === null;
+const isAtTop = (): boolean => scrollY <= TOP_PX && openModals.peek() === 0;
