@@ -44,13 +44,17 @@ export const SCHEMAS = {
       previous: { ...VALUES, nullable: true },
       updated: { ...VALUES, nullable: true },
       labels: object({ previous: LABELS, updated: LABELS }, ['previous', 'updated']),
+      jsonNulls: {
+        ...object({ previous: list(text), updated: list(text) }),
+        description: 'Columns whose value is the JSON null, which is otherwise shown like SQL null.',
+      },
       unknown: { ...list(text), description: 'Columns of which the source did not send a value.' },
       table: text,
       operation: choice('insert', 'update', 'delete', 'truncate'),
       transaction: object({ xid: text, commitLsn: text, seq: count }),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
     },
-    ['labels', 'unknown'],
+    ['labels', 'jsonNulls', 'unknown'],
   ),
   EntryPage: object({
     items: list(ref('Entry')),

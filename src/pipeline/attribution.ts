@@ -124,38 +124,45 @@ export function readAttribution(
   };
 }
 
-/** Parses JSON; numbers that a double cannot hold (64-bit keys) become strings, so that no digit of them changes. */
+/** A string or a number as a token of JSON; strings first, so that digits within them are not numbers. */
+const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+/** Begins the strings that stand for numbers; no other string of a parsed message has it. */
+const NUMBER_MARK = '\u0001';
+const NUMBER_STRINGS = /"\\u0001(-?\d[\d.eE+-]*)"/g;
+
+/** Parses JSON with every number as a marked string of its own text: as a double, 64-bit keys would name somebody else. */
 function parseExactly(json: string): unknown {
-  const parsed: unknown = JSON.parse(json);
-  if (!/\d{16}|\d[eE]/.test(json)) return parsed;
+  // What is not JSON is refused before its tokens are touched: `[1 2]` must not become a list of strings.
+  JSON.parse(json);
   return JSON.parse(
-    json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g, (token) =>
-      token.startsWith('"') || isExact(token) ? token : `"${token}"`,
+    json.replace(TOKENS, (token) =>
+      token.startsWith('"') ? token.replaceAll('\\u0001', '\\ufffd') : `"\\u0001${token}"`,
     ),
   );
 }
 
-const isExact = (number: string): boolean =>
-  String(Number(number)) === number || (number.length < 16 && Number.isFinite(Number(number)));
+const isNumber = (value: unknown): value is string =>
+  typeof value === 'string' && value.startsWith(NUMBER_MARK);
 
 /** PostgreSQL has no NUL in a text. */
 const keyText = (value: unknown): string | null =>
-  (typeof value === 'string' && value !== '') || typeof value === 'number'
-    ? String(value).replaceAll('\0', '\ufffd')
+  typeof value === 'string' && value !== ''
+    ? (isNumber(value) ? value.slice(NUMBER_MARK.length) : value).replaceAll('\0', '\ufffd')
     : null;
 
 const kindOf = (value: unknown): Kind | null =>
   value === 'agent' || value === 'bot' || value === 'system' ? value : null;
 
 function contextText(context: unknown, redact: readonly RedactRule[]): string | null {
-  if (typeof context !== 'object' || context === null) return null;
+  if (context === undefined || context === null) return null;
   const patterns = redact
     .filter(({ tables }) => tables === null)
     .flatMap(({ columns }) => columns.map(wildcard));
   // A redacted member is masked with everything in it; only the context itself has no name.
-  return JSON.stringify(context, (name, value: unknown) =>
+  const json = JSON.stringify(context, (name, value: unknown) =>
     name !== '' && value !== null && patterns.some((pattern) => pattern.test(name)) ? '***' : value,
   );
+  return json.replace(NUMBER_STRINGS, '$1');
 }
 
 const wildcard = (pattern: string): RegExp =>

@@ -7,6 +7,7 @@ import type { Entry, Value, Values } from './entry.js';
 export function entryToJson(entry: Entry): string {
   const { modifier, entity, transaction } = entry;
   const labels = labelsJson(entry);
+  const jsonNulls = jsonNullsJson(entry);
   return members([
     ['id', quote(entry.id)],
     ['committedAt', quote(entry.committedAt)],
@@ -32,6 +33,7 @@ export function entryToJson(entry: Entry): string {
     ['previous', valuesJson(entry.previous)],
     ['updated', valuesJson(entry.updated)],
     ...(labels === null ? [] : [['labels', labels] as const]),
+    ...(jsonNulls === null ? [] : [['jsonNulls', jsonNulls] as const]),
     ...(entry.unknown.length === 0 ? [] : [['unknown', JSON.stringify(entry.unknown)] as const]),
     ['table', quote(entry.table)],
     ['operation', quote(entry.operation)],
@@ -83,4 +85,15 @@ function labelsJson(entry: Entry): string | null {
   const previous = words(entry.previous);
   const updated = words(entry.updated);
   return previous === '{}' && updated === '{}' ? null : `{"previous":${previous},"updated":${updated}}`;
+}
+
+/** Columns whose value is the JSON null, which `previous` and `updated` cannot tell from SQL null; or null: there are none. */
+function jsonNullsJson(entry: Entry): string | null {
+  const columns = (values: Values | null): string[] =>
+    Array.from(values ?? []).flatMap(([name, { kind, text }]) =>
+      kind === 'json' && text === 'null' ? [name] : [],
+    );
+  const previous = columns(entry.previous);
+  const updated = columns(entry.updated);
+  return previous.length + updated.length === 0 ? null : JSON.stringify({ previous, updated });
 }

@@ -247,18 +247,10 @@ export class EntryRowBuffer implements EntryRows {
 
   /** Rewrites the rows of the running transaction with `context` in their last text. Rare: only for late messages. */
   #addContext(rows: readonly Row[], context: string): void {
-    const pieces: Buffer[] = [];
-    for (const row of rows) {
-      const extraLength = this.#buffer.readInt32BE(row.lastTextAt);
-      const extra: unknown =
-        extraLength < 0 ? {} : JSON.parse(this.#buffer.toString('utf8', row.lastTextAt + 4, row.end));
-      const text = Buffer.from(
-        JSON.stringify({ ...(extra as object), context: JSON.parse(context) as unknown }),
-      );
-      const length = Buffer.alloc(4);
-      length.writeInt32BE(text.length);
-      pieces.push(Buffer.from(this.#buffer.subarray(row.start, row.lastTextAt)), length, text);
-    }
+    const extra = Buffer.from(`{"context":${context}}`);
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(extra.length);
+    const pieces = rows.flatMap((row) => [this.#buffer.subarray(row.start, row.lastTextAt), length, extra]);
     const all = Buffer.concat(pieces);
     this.#at = this.#transactionAt;
     this.#reserve(all.length);

@@ -150,6 +150,21 @@ describe('logical messages', () => {
     });
   });
 
+  test('a context is kept with every digit, whatever kind of JSON it is', () => {
+    const context = (text: string) =>
+      message('waltrail', `{"modifier": 12345678901234567890, "context": ${text}}`);
+    const modifier = { key: '12345678901234567890', name: null, kind: null };
+    const exact = '{"a":12345678901234567890,"b":0.10,"c":1e3,"d":"1e3","e":[-0.0,"x\\"1"]}';
+    expect(context(exact)).toEqual({ modifier, context: exact });
+    expect(context('"just text"')).toEqual({ modifier, context: '"just text"' });
+    expect(context('[1, 2]')).toEqual({ modifier, context: '[1,2]' });
+    expect(context('null')).toEqual({ modifier, context: null });
+    expect(context('{"token": 123, "t": "\\u00015"}')).toEqual({
+      modifier,
+      context: '{"token":"***","t":"\ufffd5"}',
+    });
+  });
+
   test('those of the Bemi packages are a context that may name a user', () => {
     expect(message('_bemi', '{"userId": 12, "endpoint": "/x"}')).toEqual({
       modifier: { key: '12', name: null, kind: null },

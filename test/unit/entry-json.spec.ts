@@ -88,6 +88,23 @@ describe('entryToJson', () => {
     expect(entry.previous!.has('note')).toBe(false);
   });
 
+  test('tells the JSON null from SQL null', async () => {
+    const columns = [
+      { name: 'settings', type: JSONB },
+      { name: 'note', type: TEXT },
+    ];
+    const entry = await decode(columns, {
+      previous: '\x1bN\x1fnull\x1f',
+      updated: 'null\x1f\x1bN\x1f',
+      columns: '!"',
+    });
+    expect(JSON.parse(entryToJson(entry))).toMatchObject({
+      previous: { settings: null, note: 'null' },
+      updated: { settings: null, note: null },
+      jsonNulls: { previous: [], updated: ['settings'] },
+    });
+  });
+
   test('a value that is the name of something every object has gets no word from it', async () => {
     const entry = await decode([{ name: 'v', type: TEXT, values: {} }], {
       updated: 'constructor\x1ftoString\x1f',

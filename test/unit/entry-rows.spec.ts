@@ -145,7 +145,7 @@ describe('rows of entries', () => {
     const whole = rows.bytes;
     rows.transaction(TRANSACTION, 0);
     write(rows, ['2', null, null, null, null, null]);
-    write(rows, ['3', null, null, null, null, '{"labels":{}}']);
+    write(rows, ['3', null, null, null, null, '{"context":{"job":"earlier"}}']);
     const first = parse(rows.take(whole, 1)!);
     expect(rows.reattribute({ modifierId: 77, rung: 'm', context: '{"job":"x"}' })).toBe(true);
     const rest = parse(rows.take(rows.bytes, 2)!);
@@ -161,7 +161,7 @@ describe('rows of entries', () => {
       ]),
     ).toEqual([
       ['2', 77, 'm', '{"context":{"job":"x"}}'],
-      ['3', 77, 'm', '{"labels":{},"context":{"job":"x"}}'],
+      ['3', 77, 'm', '{"context":{"job":"x"}}'],
     ]);
     expect(rows.reattribute({ modifierId: 1, rung: 'm', context: null })).toBe(false);
   });
