@@ -24,6 +24,9 @@ export interface Settings {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const PORT = 'must be a port number from 0 to 65535';
+
 const empty = (value: unknown): unknown => (value === '' ? undefined : value);
 const postgresUrl = z.preprocess(
   empty,
@@ -46,19 +49,19 @@ const Environment = z.object({
   WALTRAIL_HOST: z.preprocess(empty, z.string().default('127.0.0.1')),
   WALTRAIL_PORT: z.preprocess(
     empty,
-    z.coerce.number('must be a port number').int().min(0).max(65535).default(8080),
+    z.coerce.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).default(8080),
   ),
   WALTRAIL_CONFIG: z.preprocess(empty, z.string().default('config/waltrail.yaml')),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
   WALTRAIL_LOG_LEVEL: z.preprocess(
     empty,
-    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   ),
 });
 
 /**
- * The settings of this process, from its environment. Throws SETTINGS_INVALID that names the variable,
+ * The settings of this process, from its environment. Throws SETTINGS_INVALID that names every wrong variable,
  * never its value: a URL holds a password.
  */
 export function readSettings(
@@ -66,8 +69,8 @@ export function readSettings(
 ): Settings {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new WaltrailError('SETTINGS_INVALID', `${issue.path.join('.')}: ${issue.message}`);
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}.`);
+    throw new WaltrailError('SETTINGS_INVALID', [...new Set(faults)].join(' '));
   }
   const env = parsed.data;
   if ((env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {

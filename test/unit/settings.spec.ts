@@ -1,0 +1,37 @@
+import { describe, expect, test } from '@jest/globals';
+import { readSettings } from '../../src/settings.js';
+
+const WRONG = {
+  WALTRAIL_SOURCE_URL: 'mysql://secret@db/crm',
+  REDIS_URL: 'http://secret@queue',
+  WALTRAIL_PORT: '70000',
+  WALTRAIL_LOG_LEVEL: 'loud',
+};
+
+describe('the settings', () => {
+  test('that are wrong are all named at once, in sentences without their values', () => {
+    expect(() => readSettings(WRONG)).toThrow(
+      expect.objectContaining({
+        code: 'SETTINGS_INVALID',
+        message:
+          'WALTRAIL_SOURCE_URL must be a postgres:// URL. REDIS_URL must be a redis:// URL. ' +
+          'WALTRAIL_PORT must be a port number from 0 to 65535. ' +
+          'WALTRAIL_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent.',
+      }),
+    );
+  });
+
+  test.each(['0.5', '-1.5', 'http'])('have no port %s', (port) => {
+    expect(() => readSettings({ WALTRAIL_PORT: port })).toThrow(
+      expect.objectContaining({ message: 'WALTRAIL_PORT must be a port number from 0 to 65535.' }),
+    );
+  });
+
+  test('are the defaults where a variable is empty', () => {
+    expect(readSettings({ WALTRAIL_PORT: '', WALTRAIL_LOG_LEVEL: '' })).toMatchObject({
+      port: 8080,
+      logLevel: 'info',
+      sourceUrl: undefined,
+    });
+  });
+});
