@@ -25,11 +25,14 @@ export class Authenticator {
 
   /**
    * Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that another site made the browser send, HTTP_CROSS_SITE.
-   * A bearer token that is wrong does not fall back to the cookie: the caller would act as somebody else than it thinks.
+   * An Authorization header that is wrong does not fall back to the cookie: the caller would act as somebody else than it thinks.
    */
   async authenticate(request: Credentials): Promise<Principal> {
-    const bearer = bearerToken(request.headers.authorization);
-    if (bearer !== undefined) {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) {
+      const bearer = bearerToken(authorization);
+      if (bearer === undefined)
+        throw new WaltrailError('HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.');
       const principal = await this.#cached(`token ${keyOf(bearer)}`, () => this.#findToken(bearer));
       if (principal === undefined)
         throw new WaltrailError('HTTP_TOKEN_INVALID', 'The API token is unknown, revoked or expired.');
@@ -89,8 +92,8 @@ const keyOf = (secret: string): string => hashSecret(secret).toString('base64');
 
 function bearerToken(authorization: string | string[] | undefined): string | undefined {
   if (typeof authorization !== 'string') return undefined;
-  // RFC 9110, 11.1: the scheme is case-insensitive. Another scheme is a wrong token, not a missing one.
-  return /^bearer +(\S+) *$/i.exec(authorization)?.[1] ?? authorization;
+  // RFC 9110, 11.1: the scheme is case-insensitive.
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
 }
 
 function sessionSecret(cookies: string | string[] | undefined): string | undefined {

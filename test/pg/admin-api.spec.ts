@@ -142,9 +142,15 @@ describe('what is refused', () => {
     expect(await response.json()).toMatchObject({ code: 'HTTP_TOKEN_MISSING', status: 401 });
   });
 
-  test.each(['wrong', 'Basic YTpi', ''])('the authorization "%s" is a 401', async (authorization) => {
-    const headers = { authorization: authorization === 'wrong' ? 'Bearer wt_wrong' : authorization };
-    expect((await fetch(new URL('/v1/entries', ground.daemon.url), { headers })).status).toBe(401);
+  test.each([
+    ['Bearer wt_wrong', 'HTTP_TOKEN_INVALID', 'The API token is unknown, revoked or expired.'],
+    ['Basic YTpi', 'HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.'],
+    ['', 'HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.'],
+  ])('the authorization "%s" is a 401 with %s', async (authorization, code, detail) => {
+    const headers = { authorization };
+    const response = await fetch(new URL('/v1/entries', ground.daemon.url), { headers });
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({ code, detail });
   });
 
   test.each([
