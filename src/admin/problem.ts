@@ -65,8 +65,30 @@ function problem(status: number, error: WaltrailError): Problem {
   };
 }
 
-/** `Range too long` for RANGE_TOO_LONG: codes are written to be read. */
+/** Titles of the codes that read oddly as words. */
+const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
+  EXPORT_INVALID: 'Invalid export request',
+  EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
+  EXPORT_TENANT_FORBIDDEN: 'Tenant not allowed',
+  HTTP_BODY_INVALID: 'Invalid body',
+  HTTP_CROSS_SITE: 'Request of another site',
+  HTTP_FORBIDDEN: 'Not allowed',
+  HTTP_INTERNAL: 'Internal error',
+  HTTP_MEDIA_TYPE: 'Unsupported media type',
+  HTTP_QUERY_INVALID: 'Invalid query parameter',
+  HTTP_REQUEST_INVALID: 'Invalid request',
+  HTTP_SIGN_IN_REFUSED: 'Sign-in refused',
+  HTTP_TOKEN_INVALID: 'Invalid token',
+  HTTP_TOKEN_MISSING: 'No token',
+  HTTP_UNAVAILABLE: 'Temporarily unavailable',
+  RANGE_INVALID: 'Invalid range',
+  TRAIL_CURSOR_INVALID: 'Invalid cursor',
+};
+
+/** `Range too long` for RANGE_TOO_LONG: most codes are written to be read. */
 function titleOf(code: ErrorCode): string {
+  const title = TITLES[code];
+  if (title !== undefined) return title;
   const words = code
     .replace(/^HTTP_/, '')
     .toLowerCase()

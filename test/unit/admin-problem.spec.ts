@@ -15,11 +15,20 @@ describe('a problem document', () => {
       type: 'urn:waltrail:error:HTTP_QUERY_INVALID',
       status: 400,
       code: 'HTTP_QUERY_INVALID',
-      title: 'Query invalid',
+      title: 'Invalid query parameter',
       detail: 'limit must be a number',
       errors,
     });
     expect(problem.remedy).not.toBe('');
+  });
+
+  test.each([
+    ['RANGE_TOO_LONG', 'Range too long'],
+    ['HTTP_MEDIA_TYPE', 'Unsupported media type'],
+    ['HTTP_BODY_INVALID', 'Invalid body'],
+    ['TRAIL_CURSOR_INVALID', 'Invalid cursor'],
+  ] as const)('of %s is titled "%s"', (code, title) => {
+    expect(toProblem(new WaltrailError(code, 'x'))).toMatchObject({ code, title });
   });
 
   test.each([
