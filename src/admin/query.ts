@@ -9,9 +9,10 @@ const MAX_TEXT = 500;
 const MAX_LIST = 100;
 const MAX_LIMIT = 500;
 const DEFAULT_LIMIT = 50;
+const ONCE = 'may be given once only';
 
 const Text = z
-  .string({ error: (issue) => (Array.isArray(issue.input) ? 'may be given once only' : 'must be a text') })
+  .string({ error: (issue) => (Array.isArray(issue.input) ? ONCE : 'must be a text') })
   .min(1, 'is empty: leave the parameter out instead')
   .max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`);
 const TextList = z
@@ -41,11 +42,16 @@ const RANGE = {
 };
 const PAGE = {
   cursor: Text.optional().describe('The "next" of the page before.'),
-  limit: z.coerce
-    .number('must be a number')
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(MAX_LIMIT, `must be at most ${MAX_LIMIT}`)
+  // A repeated one is kept as it is: coerced it would be no number, and the message would say that.
+  limit: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? Number(value) : value),
+      z
+        .number({ error: (issue) => (Array.isArray(issue.input) ? ONCE : 'must be a number') })
+        .int('must be a whole number')
+        .min(1, 'must be at least 1')
+        .max(MAX_LIMIT, `must be at most ${MAX_LIMIT}`),
+    )
     .default(DEFAULT_LIMIT)
     .describe('Entries a page.'),
 };
@@ -82,7 +88,10 @@ export function filterOf(query: StreamQuery, principal: Principal): Omit<EntryFi
 export function tenantOf(asked: string | undefined, principal: Principal): string | undefined {
   if (principal.tenant === null) return asked;
   if (asked === undefined || asked === principal.tenant) return principal.tenant;
-  throw new WaltrailError('HTTP_FORBIDDEN', 'The token sees another tenant only.');
+  throw new WaltrailError('HTTP_FORBIDDEN', 'The token sees another tenant only.', {
+    remedy:
+      'Leave "tenant" out, or use a token made for that tenant: waltrail token create --name NAME --tenant TENANT.',
+  });
 }
 
 /** Validates what a route declares with `{ schema }`. Throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one message for each fault. */

@@ -42,6 +42,12 @@ describe('the parameters of a request', () => {
     });
   });
 
+  test.each(['limit', 'q', 'entity', 'tenant'])('a repeated %s is refused as such', async (name) => {
+    await expect(query({ [name]: ['1', '2'] })).rejects.toMatchObject({
+      details: { errors: [{ path: name, message: 'may be given once only' }] },
+    });
+  });
+
   test.each([['a\0b'], ['\ud800']])('a text that PostgreSQL cannot store is refused', async (text) => {
     await expect(query({ q: text })).rejects.toMatchObject({ code: 'HTTP_REQUEST_INVALID' });
   });
@@ -77,6 +83,8 @@ describe('a tenant-scoped token', () => {
 
   test('may not ask for another tenant', async () => {
     const asked = await query({ tenant: '2' });
-    expect(() => filterOf(asked, scoped)).toThrow(expect.objectContaining({ code: 'HTTP_FORBIDDEN' }));
+    expect(() => filterOf(asked, scoped)).toThrow(
+      expect.objectContaining({ code: 'HTTP_FORBIDDEN', remedy: expect.stringContaining('--tenant TENANT') }),
+    );
   });
 });
