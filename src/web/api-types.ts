@@ -28,6 +28,8 @@ export interface Entry {
   readonly updated: Values | null;
   /** Columns of which a value was not sent by the source. */
   readonly unknown?: readonly string[];
+  /** Columns of which the value is json's own null; a plain null is SQL's. */
+  readonly jsonNulls?: { readonly previous?: readonly string[]; readonly updated?: readonly string[] };
   /** Words for stored values. */
   readonly labels?: {
     readonly previous?: Readonly<Record<string, string>>;

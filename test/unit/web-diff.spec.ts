@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Entry } from '../../src/web/api-types.js';
-import { diffText, diffTokens, fieldsOf, type Part } from '../../src/web/detail/diff.js';
+import { diffText, diffTokens, fieldsOf, isOnlyNotation, type Part } from '../../src/web/detail/diff.js';
 import { parseExact } from '../../src/web/exact-json.js';
 
 const entry = (said: Partial<Entry>): Entry => ({
@@ -39,6 +39,32 @@ describe('fields of an entry', () => {
     expect(fieldsOf(entry({ previous: null, updated: { a: 1 }, operation: 'insert' }))[0]!.previous).toEqual({
       is: 'absent',
     });
+  });
+
+  test('the null of json is not the null of SQL', () => {
+    const fields = fieldsOf(
+      entry({
+        previous: { a: null, b: null, c: null },
+        updated: { a: null, b: 1, c: null },
+        jsonNulls: { previous: ['b', 'c'], updated: ['a'] },
+      }),
+    );
+    expect(fields.map(({ column, previous, updated }) => [column, previous.is, updated.is])).toEqual([
+      ['a', 'null', 'json-null'],
+      ['b', 'json-null', 'value'],
+      ['c', 'json-null', 'null'],
+    ]);
+  });
+
+  test('json that reads the same before and after was only written differently', () => {
+    const values = parseExact('{"same":{"a":1},"other":{"a":1},"text":"x"}') as Entry['updated'];
+    const updated = parseExact('{"same":{"a":9,"a":1},"other":{"a":1.0},"text":"x"}') as Entry['updated'];
+    const told = (said: Partial<Entry>): string[] =>
+      fieldsOf(entry(said))
+        .filter((field) => isOnlyNotation(entry(said), field))
+        .map(({ column }) => column);
+    expect(told({ previous: values, updated })).toEqual(['same']);
+    expect(told({ previous: null, updated, operation: 'insert' })).toEqual([]);
   });
 
   test('numbers keep their text, json is printed over lines, words stand beside what is stored', () => {

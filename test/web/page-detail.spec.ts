@@ -37,6 +37,38 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
+  browserTest('tells the null of json from SQL, and a change of notation from a change', async () => {
+    await using ground = await openGround(open);
+    const { api, page, tab } = ground;
+    // The texts of the rules differ in a key that came twice; when parsed they are the same.
+    api.add({
+      previous: { payload: null, rules: { a: 1 } },
+      updated: { payload: null, rules: { a: 1 } },
+      jsonNulls: { previous: [], updated: ['payload'] },
+    });
+    await until('the row', async () => (await entryRows(page).count()) === 1);
+    const cells = await entryRows(page).locator('.cell-values').allTextContents();
+    expect(cells[0]).toContain('payloadnull');
+    expect(cells[0]).not.toContain('JSON');
+    expect(cells[1]).toContain('payloadnull (JSON)');
+    await entryRows(page).click();
+    const dialog = page.getByRole('dialog');
+    const textsOf = (name: string): Promise<string[]> =>
+      dialog
+        .getByRole('row', { name: new RegExp(`^${name}`) })
+        .getByRole('cell')
+        .allTextContents();
+    await dialog.getByRole('rowheader', { name: 'payload' }).waitFor();
+    expect(await textsOf('payload')).toEqual(['null', 'null (JSON)']);
+    expect(await textsOf('rules')).toEqual([
+      '{\n  "a": 1\n}',
+      '{\n  "a": 1\n}only formatting or repeated keys changed',
+    ]);
+    expect(await dialog.locator('del, ins').count()).toBe(0);
+    await tab.expectAccessible('detail with a change of notation');
+    tab.expectQuiet();
+  });
+
   browserTest('marks the lines of json that differ, by more than colour', async () => {
     await using ground = await openGround(open, { entries: 10 });
     const { page, tab } = ground;
@@ -92,12 +124,12 @@ describe('the detail of an entry', () => {
     tab.expectQuiet({ except: /404/ });
   });
 
-  browserTest('leads to the history of the entity', async () => {
+  browserTest('leads to the last days of the entity', async () => {
     await using ground = await openGround(open, { entries: 30 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'Rivka Stern' }).first().click();
-    await page.getByRole('button', { name: 'History of this customer' }).click();
-    await until('the history', async () => (await entryRows(page).count()) === 3);
+    await page.getByRole('button', { name: 'Last 7 days of this customer' }).click();
+    await until('the list', async () => (await entryRows(page).count()) === 3);
     const { searchParams } = new URL(page.url());
     expect(Object.fromEntries(searchParams)).toEqual({
       entityType: 'customer',

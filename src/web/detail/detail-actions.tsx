@@ -4,12 +4,12 @@ import { printExact, type Json } from '../exact-json.ts';
 import { session } from '../session/session.ts';
 import { announce } from '../shell/announcer.tsx';
 import { NO_FILTERS } from '../url-state.ts';
-import { quickRanges } from '../time/ranges.ts';
+import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { show, urlOf, view } from '../view.ts';
 import { humanize } from '../words.ts';
 import { copyText } from './clipboard.ts';
 
-/** What can be done with an entry: its history, its link, its JSON. */
+/** What can be done with an entry: the last days of its entity, its link, its JSON. */
 export function DetailActions({ entry }: { entry: Entry }) {
   const { type, id } = entry.entity;
   return (
@@ -18,14 +18,14 @@ export function DetailActions({ entry }: { entry: Entry }) {
         <a
           role="button"
           class="bordered"
-          href={urlOf({ ...view.value, ...historyOf(type, id) })}
+          href={urlOf({ ...view.value, ...recentOf(type, id) })}
           onClick={(event) => {
             if (event.ctrlKey || event.metaKey || event.shiftKey) return;
             event.preventDefault();
-            show(historyOf(type, id));
+            show(recentOf(type, id));
           }}
         >
-          History of this {humanize(type).toLowerCase()}
+          {QUICK_WORDS[longestRange()]} of this {humanize(type).toLowerCase()}
         </a>
       )}
       <span class="spacer" />
@@ -55,8 +55,10 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
   );
 }
 
-/** Everything about one entity in the longest quick range. */
-function historyOf(type: string, id: string) {
-  const range = { kind: quickRanges(session.peek()?.maxRangeDays ?? 7).at(-1) ?? 'today' } as const;
+/** The list of one entity in the longest quick range. Older entries are in the API's history of the entity only. */
+function recentOf(type: string, id: string) {
+  const range = { kind: longestRange() };
   return { ...NO_FILTERS, tenant: view.peek().tenant, entityTypes: [type], entity: id, range, entry: null };
 }
+
+const longestRange = (): QuickRange => quickRanges(session.peek()?.maxRangeDays ?? 7).at(-1) ?? 'today';

@@ -1,10 +1,12 @@
 import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
 
-/** One side of a field. The four ways of having no text are four different things. */
+/** One side of a field. The five ways of having no text are five different things. */
 export type Cell =
   | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
   | { readonly is: 'null' }
+  /** A json column holds a value, and that value is json's null. */
+  | { readonly is: 'json-null' }
   | { readonly is: 'empty' }
   /** The source did not send it. */
   | { readonly is: 'unknown' }
@@ -36,6 +38,21 @@ export function fieldsOf(entry: Entry): Field[] {
     previous: cellOf(entry, 'previous', column),
     updated: cellOf(entry, 'updated', column),
   }));
+}
+
+/**
+ * Whether a field differs in what printing json evens out: an update names changed columns only, so json that reads
+ * the same on both sides was stored with other white space, escapes, or a key that comes twice.
+ */
+export function isOnlyNotation(entry: Entry, { previous, updated }: Field): boolean {
+  return (
+    entry.operation === 'update' &&
+    previous.is === 'value' &&
+    updated.is === 'value' &&
+    previous.type === 'json' &&
+    updated.type === 'json' &&
+    previous.text === updated.text
+  );
 }
 
 /** Text of a value on one line: as PostgreSQL printed it, json compact. */
@@ -132,7 +149,7 @@ function cellOf(entry: Entry, side: 'previous' | 'updated', column: string): Cel
   if (values === null) return { is: 'absent' };
   if (!Object.hasOwn(values, column)) return { is: entry.unknown?.includes(column) ? 'unknown' : 'absent' };
   const value = values[column]!;
-  if (value === null) return { is: 'null' };
+  if (value === null) return { is: entry.jsonNulls?.[side]?.includes(column) ? 'json-null' : 'null' };
   if (value === '') return { is: 'empty' };
   const label = entry.labels?.[side]?.[column];
   const isTree = typeof value === 'object' && !(value instanceof ExactNumber);

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
 import { CellText } from '../table/values-cell.tsx';
-import { diffText, fieldsOf, type Cell, type Field, type Part } from './diff.ts';
+import { diffText, fieldsOf, isOnlyNotation, type Cell, type Field, type Part } from './diff.ts';
 
 const CAPTIONS = {
   insert: 'All fields of the new row',
@@ -34,14 +34,14 @@ export function FieldTable({ entry }: { entry: Entry }) {
       </thead>
       <tbody>
         {fields.map((field) => (
-          <FieldRow key={field.column} field={field} />
+          <FieldRow key={field.column} field={field} isOnlyNotation={isOnlyNotation(entry, field)} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function FieldRow({ field }: { field: Field }) {
+function FieldRow({ field, isOnlyNotation }: { field: Field; isOnlyNotation: boolean }) {
   const { previous, updated } = field;
   const parts =
     previous.is === 'value' && updated.is === 'value' && isWorthDiffing(previous, updated)
@@ -63,6 +63,7 @@ function FieldRow({ field }: { field: Field }) {
         ) : (
           <Marked parts={parts} mark="added" cell={updated} />
         )}
+        {isOnlyNotation && <p class="field-note">only formatting or repeated keys changed</p>}
       </td>
     </tr>
   );

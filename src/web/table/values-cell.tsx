@@ -45,6 +45,12 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
   switch (cell.is) {
     case 'null':
       return <span class="no-value">null</span>;
+    case 'json-null':
+      return (
+        <span class="no-value" title="A json value that is null: the column is not empty.">
+          null (JSON)
+        </span>
+      );
     case 'empty':
       return <span class="no-value">empty text</span>;
     case 'unknown':
