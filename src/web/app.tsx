@@ -5,6 +5,7 @@ import { sessionState } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { Announcer } from './shell/announcer.tsx';
 import { Header } from './shell/header.tsx';
+import { Notices } from './shell/notices.tsx';
 import { Shortcuts } from './shell/shortcuts.tsx';
 import { EntriesTable } from './table/entries-table.tsx';
 import { NewEntries, Toolbar } from './table/toolbar.tsx';
@@ -35,6 +36,7 @@ function Trail() {
       </a>
       <Header />
       <main id="main">
+        <Notices />
         <FilterBar />
         <Toolbar />
         <NewEntries />

@@ -2,6 +2,7 @@ import { describe, expect } from '@jest/globals';
 import { browserTest, sharedBrowser } from '../support/browser.ts';
 import { startMockApi } from '../support/mock-api.ts';
 import { entryRows, openGround } from '../support/page.ts';
+import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
 /** Chromium says every 401 and every broken stream on the console, and nothing can stop it. */
@@ -40,6 +41,55 @@ describe('signing in', () => {
     await page.keyboard.press('Enter');
     await entryRows(page).first().waitFor();
     expect(await page.getByText('Dana (compliance)').isVisible()).toBe(true);
+    tab.expectQuiet({ except: UNAUTHORIZED });
+  });
+
+  browserTest('a used link leaves who is signed in where they are, and says so', async () => {
+    await using api = await startMockApi({ entries: 3 });
+    await using tab = await open();
+    const { page } = tab;
+    const link = `${api.url}/#signin=${encodeURIComponent(api.tokens.code)}`;
+    await page.goto(link);
+    await entryRows(page).first().waitFor();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await entryRows(page).first().waitFor();
+    const notice = page.locator('.notice', { hasText: 'The sign-in link was not accepted' });
+    await notice.waitFor();
+    expect(await notice.textContent()).toContain('You are still signed in.');
+    expect(page.url()).toBe(`${api.url}/`);
+    await tab.expectAccessible('a used link while signed in');
+    await page.getByRole('button', { name: 'Dismiss this notice' }).click();
+    await until('the notice to go', async () => (await notice.count()) === 0);
+    tab.expectQuiet({ except: UNAUTHORIZED });
+  });
+
+  browserTest('a link pasted into a tab that shows the page is taken', async () => {
+    await using api = await startMockApi({ entries: 3 });
+    await using tab = await open();
+    const { page } = tab;
+    const paste = (code: string): Promise<void> =>
+      page.evaluate(
+        (hash) => {
+          location.hash = hash;
+        },
+        `#signin=${encodeURIComponent(code)}`,
+      );
+    await page.goto(api.url);
+    await page.getByLabel('Access token or sign-in code').waitFor();
+    await paste(api.tokens.code);
+    await entryRows(page).first().waitFor();
+    expect(page.url()).toBe(`${api.url}/`);
+
+    // Once more, now used: nothing but a notice.
+    await paste(api.tokens.code);
+    await page.locator('.notice', { hasText: 'You are still signed in.' }).waitFor();
+    expect(page.url()).toBe(`${api.url}/`);
+    expect(await entryRows(page).count()).toBe(3);
+
+    // A link of somebody else signs them in instead.
+    await paste(api.tokens.viewer);
+    await page.getByText('Guest').waitFor();
     tab.expectQuiet({ except: UNAUTHORIZED });
   });
 

@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Problem, Session } from '../api-types.ts';
 import { ApiError, onSessionEnded, problemFrom, request } from '../api.ts';
+import { notify } from '../shell/notices.tsx';
 
 /** `unknown` until the server has said who is signed in. */
 export type SessionState =
@@ -22,16 +23,53 @@ export const mayExport = computed(() => session.value !== null && session.value.
 /** Finds out who is signed in: by the sign-in code of the URL, if it has one, else by the cookie. */
 export async function beginSession(): Promise<void> {
   onSessionEnded(() => {
-    if (sessionState.value.is === 'signed-in') signedOut('expired');
+    // While a code is exchanged a 401 says that of the code; the next request tells whether the session lives.
+    if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
+  });
+  // A link pasted into a tab that shows the page already changes the hash and loads nothing.
+  addEventListener('hashchange', () => {
+    const pasted = takeSignInCode();
+    if (pasted !== null) void signInByCode(pasted);
   });
   const code = takeSignInCode();
-  if (code !== null) return signIn(code);
+  if (code !== null) return signInByCode(code);
   try {
     signedIn(await request<Session>('GET', 'session'));
   } catch (error) {
     const isMissing = error instanceof ApiError && error.problem.status === 401;
     signedOut('none', isMissing ? null : problemFrom(error));
   }
+}
+
+let isExchanging = false;
+
+/** As `signIn`, but a code that is refused (used, expired) leaves whoever is signed in already where they are. */
+async function signInByCode(code: string): Promise<void> {
+  isExchanging = true;
+  try {
+    signedIn(await request<Session>('POST', 'session', { body: { token: code } }));
+  } catch (error) {
+    await stayAfter(problemFrom(error));
+  } finally {
+    isExchanging = false;
+  }
+}
+
+async function stayAfter(refusal: Problem): Promise<void> {
+  if (sessionState.peek().is !== 'signed-in') {
+    try {
+      signedIn(await request<Session>('GET', 'session'));
+    } catch {
+      // Nobody is signed in, or nothing answers: the refusal is what the form has to say.
+      signedOut('none', refusal);
+      return;
+    }
+  }
+  notify(
+    refusal.status === 401
+      ? 'The sign-in link was not accepted: it is used or has expired. You are still signed in.'
+      : `The sign-in link was not tried: ${refusal.title}. You are still signed in.`,
+  );
 }
 
 /** Exchanges a token or a one-time code for the session's cookie; what went wrong is in the state. */
