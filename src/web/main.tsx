@@ -3,14 +3,17 @@ import { App } from './app.tsx';
 import { followExports } from './exports/exports.ts';
 import { followFacets } from './filters/facets.ts';
 import { beginSession } from './session/session.ts';
+import { notify } from './shell/notices.tsx';
 import { followKeys } from './shell/shortcuts.tsx';
 import './styles/index.css';
 import { followQuestion } from './table/entries.ts';
 import { followList } from './table/live.ts';
+import { unreadable } from './url-state.ts';
 import { followHistory } from './view.ts';
 
 render(<App />, document.getElementById('app')!);
 followHistory();
+unreadable(new URLSearchParams(location.search)).forEach(notify);
 followKeys();
 followList();
 followQuestion();

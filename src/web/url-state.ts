@@ -65,6 +65,25 @@ export function readView(query: URLSearchParams): View {
   };
 }
 
+/** What `readView` had to leave out of a URL's query, a sentence each, with what is shown in its place. */
+export function unreadable(query: URLSearchParams): string[] {
+  const said: string[] = [];
+  const { range } = readView(query);
+  const shown = range.kind === 'custom' ? 'it is left out' : `showing ${QUICK_PHRASES[range.kind]}`;
+  const quick = query.get('range');
+  if (quick !== null && !isQuickRange(quick)) {
+    said.push(`The address has a range that is not known; ${shown}.`);
+  }
+  if (['from', 'to'].some((name) => query.has(name) && instant(query.get(name)) === null)) {
+    said.push(`The address has a date that cannot be read; ${shown}.`);
+  }
+  const zone = query.get('tz');
+  if (zone !== null && !isZone(zone)) {
+    said.push('The address has a time zone that is not known; it is left out.');
+  }
+  return said;
+}
+
 /** The query of a view; defaults are left out, so the plain page has none. */
 export function writeView(view: View): URLSearchParams {
   const query = filterQuery(view, {});
@@ -107,9 +126,19 @@ export function isFiltered(filters: Filters): boolean {
   return filterQuery(filters, {}).size > 0;
 }
 
+const QUICK_PHRASES: Readonly<Record<QuickRange, string>> = {
+  'last-hour': 'the last hour',
+  today: 'today',
+  yesterday: 'yesterday',
+  'last-24-hours': 'the last 24 hours',
+  'last-7-days': 'the last 7 days',
+};
+
+const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
+
 function readRange(query: URLSearchParams): Range {
-  const quick = query.get('range') as QuickRange | null;
-  if (quick !== null && QUICK_RANGES.includes(quick)) return { kind: quick };
+  const quick = query.get('range');
+  if (quick !== null && isQuickRange(quick)) return { kind: quick };
   const from = instant(query.get('from'));
   const to = instant(query.get('to'));
   return from === null && to === null ? { kind: DEFAULT_RANGE } : { kind: 'custom', from, to };

@@ -7,6 +7,7 @@ import {
   filterQuery,
   isFiltered,
   readView,
+  unreadable,
   writeView,
   type View,
 } from '../../src/web/url-state.js';
@@ -45,6 +46,26 @@ describe('the view in the URL', () => {
 
   test('the plain page has no query', () => {
     expect(writeView(EMPTY_VIEW).toString()).toBe('');
+  });
+
+  test('what a link says wrongly is told, and a good link says nothing', () => {
+    const told = (query: string): string[] => unreadable(new URLSearchParams(query));
+    expect(told('range=xx&from=junk&tz=Mars/Olympus')).toEqual([
+      'The address has a range that is not known; showing the last 24 hours.',
+      'The address has a date that cannot be read; showing the last 24 hours.',
+      'The address has a time zone that is not known; it is left out.',
+    ]);
+    expect(told('from=2026-11-23T00:00:00Z&to=')).toEqual([
+      'The address has a date that cannot be read; it is left out.',
+    ]);
+    expect(told('range=today&to=junk')).toEqual([
+      'The address has a date that cannot be read; showing today.',
+    ]);
+    fc.assert(
+      fc.property(view, (given) => {
+        expect(told(writeView(given).toString())).toEqual([]);
+      }),
+    );
   });
 
   test('what a link says wrongly is left out and the rest holds', () => {

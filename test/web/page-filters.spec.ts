@@ -167,4 +167,22 @@ describe('filters', () => {
       tab.expectQuiet({ except: /503/ });
     },
   );
+
+  browserTest('an address that cannot be read is told in a notice that goes when dismissed', async () => {
+    await using ground = await openGround(open, { entries: 3, path: '?range=xx&from=junk' });
+    const { page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    const notices = page.locator('.notice');
+    expect(await notices.allTextContents()).toEqual([
+      'The address has a range that is not known; showing the last 24 hours.',
+      'The address has a date that cannot be read; showing the last 24 hours.',
+    ]);
+    await tab.expectAccessible('notices');
+    for (const left of [1, 0]) {
+      await page.getByRole('button', { name: 'Dismiss this notice' }).first().click();
+      await until('the notice to go', async () => (await notices.count()) === left);
+    }
+    expect(await entryRows(page).count()).toBe(3);
+    tab.expectQuiet();
+  });
 });
