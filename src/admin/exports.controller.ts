@@ -21,8 +21,11 @@ import type { ExportRequest } from '../exports/request.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
+import { strict } from './query.js';
 import { OpenStreams, SseStream } from './sse.js';
 
+/** The same members; a misspelt one is answered with the nearest name. */
+const StrictExportBody = strict(ExportBody.shape);
 const COMMON = [401, 403, 503] as const;
 
 /** Exports: durable jobs that are asked for here and downloaded later. Others' exports do not exist for a token, but for admins. */
@@ -53,7 +56,7 @@ export class ExportsController {
   async create(
     @Req() request: GuardedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-    @Body({ schema: ExportBody }) body: ExportRequest,
+    @Body({ schema: StrictExportBody }) body: ExportRequest,
     @Headers('idempotency-key') idempotencyKey?: string,
   ): Promise<ExportView> {
     if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,200}$/.test(idempotencyKey)) {

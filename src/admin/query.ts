@@ -53,7 +53,8 @@ const PAGE = {
         .max(MAX_LIMIT, `must be at most ${MAX_LIMIT}`),
     )
     .default(DEFAULT_LIMIT)
-    .describe('Entries a page.'),
+    // In words too: of a preprocessed schema the OpenAPI document does not show the default.
+    .describe(`Entries a page. Default: ${DEFAULT_LIMIT}.`),
 };
 
 export const EntriesQuery = strict({ ...FILTERS, ...RANGE, ...PAGE });
@@ -113,19 +114,21 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
       message,
     }));
     const detail = errors
-      .map((error) => (error.path === '' ? error.message : `${error.path} ${error.message}`))
-      .join('; ');
+      .map(({ path, message }) => sentence(path === '' ? message : `${path} ${message}`))
+      .join(' ');
     throw new WaltrailError(metadata.type === 'body' ? 'HTTP_BODY_INVALID' : 'HTTP_QUERY_INVALID', detail, {
       details: { errors },
     });
   }
 }
 
+const sentence = (text: string): string => (/[.?]$/.test(text) ? text : `${text}.`);
+
 /** An object without unknown members: a filter misspelt must not become a filter left out. */
-function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
+export function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return 'must be a JSON object';
+      if (issue.code !== 'unrecognized_keys') return 'The body must be a JSON object.';
       const { keys } = issue as { keys: readonly string[] };
       return keys
         .map((key) => `"${key.slice(0, 100)}" is not known here.${didYouMean(key, Object.keys(shape))}`)

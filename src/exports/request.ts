@@ -10,29 +10,41 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 const MAX_VALUES = 500;
 const MAX_LENGTH = 1000;
 
-const text = z.string().min(1).max(MAX_LENGTH);
-const list = z.array(text).min(1).max(MAX_VALUES).optional();
+const text = z
+  .string({
+    error: (issue) => (Array.isArray(issue.input) ? 'must be one text, not a list' : 'must be a text'),
+  })
+  .min(1, 'is empty: leave it out instead')
+  .max(MAX_LENGTH, `is longer than ${MAX_LENGTH} characters`);
+const list = z
+  .array(text, 'must be a list of texts')
+  .min(1, 'is empty: leave it out instead')
+  .max(MAX_VALUES, `has more than ${MAX_VALUES} values`)
+  .optional();
 
 /**
  * Body of `POST /v1/exports`: the filter names of `GET /v1/entries` at the top level, lists as arrays, with `format`
  * and `timezone`. Unknown members are errors: a misspelt filter would export more than was asked for.
  */
-export const ExportBody = z.strictObject({
-  modifier: list.describe('Modifier keys; "unattributed" for entries whose modifier nobody knows.'),
-  action: list.describe('Action categories.'),
-  entityType: list.describe('Entity types.'),
-  entity: text.optional().describe('Entity id, exactly.'),
-  tenant: text.optional(),
-  q: text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),
-  from: z.string().optional().describe('RFC 3339 instant or date; the range is half-open: [from, to).'),
-  to: z.string().optional().describe('RFC 3339 instant or date; now if missing.'),
-  format: z.enum(EXPORT_FORMATS).default('xlsx'),
-  timezone: z
-    .string()
-    .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
-    .optional()
-    .describe('IANA time zone of the dates in the file; reports.timezone if missing.'),
-});
+export const ExportBody = z.strictObject(
+  {
+    modifier: list.describe('Modifier keys; "unattributed" for entries whose modifier nobody knows.'),
+    action: list.describe('Action categories.'),
+    entityType: list.describe('Entity types.'),
+    entity: text.optional().describe('Entity id, exactly.'),
+    tenant: text.optional(),
+    q: text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),
+    from: text.optional().describe('RFC 3339 instant or date; the range is half-open: [from, to).'),
+    to: text.optional().describe('RFC 3339 instant or date; now if missing.'),
+    format: z.enum(EXPORT_FORMATS, 'must be xlsx, csv or ndjson').default('xlsx'),
+    timezone: z
+      .string('must be a text')
+      .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+      .optional()
+      .describe('IANA time zone of the dates in the file; reports.timezone if missing.'),
+  },
+  { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'must be a JSON object') },
+);
 export type ExportRequest = z.infer<typeof ExportBody>;
 
 /** The filters of a request as an export shows them: the members that narrow the trail, but not its range. */
@@ -49,7 +61,7 @@ export function parseExportRequest(body: unknown): ExportRequest {
   );
   const [first] = errors;
   const place = first!.path === '' ? 'The body' : `"${first!.path}"`;
-  throw new WaltrailError('EXPORT_INVALID', `${place}: ${first!.message}.`, { details: { errors } });
+  throw new WaltrailError('EXPORT_INVALID', `${place} ${first!.message}.`, { details: { errors } });
 }
 
 export function filtersOf(request: ExportRequest): ExportFilters {

@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { EntriesQuery, filterOf, HistoryQuery, SchemaPipe, SignInBody } from '../../src/admin/query.js';
+import { z } from 'zod';
+import {
+  EntriesQuery,
+  filterOf,
+  HistoryQuery,
+  SchemaPipe,
+  SignInBody,
+  strict,
+} from '../../src/admin/query.js';
+import { ExportBody } from '../../src/exports/request.js';
 import type { Principal } from '../../src/admin/tokens.js';
 
 const pipe = new SchemaPipe();
@@ -16,6 +25,10 @@ describe('the parameters of a request', () => {
 
   test('a page has 50 entries unless it is said otherwise', async () => {
     expect((await query({})).limit).toBe(50);
+    const described = z.toJSONSchema(EntriesQuery, { io: 'input' }).properties;
+    expect(described).toMatchObject({
+      limit: { type: 'integer', description: expect.stringContaining('50') },
+    });
   });
 
   test('an unknown name is refused with the nearest known one', async () => {
@@ -62,6 +75,19 @@ describe('the parameters of a request', () => {
         code: 'HTTP_BODY_INVALID',
       });
     }
+  });
+
+  test.each([
+    [{ tenant: ['2'] }, 'tenant must be one text, not a list.'],
+    [{ format: 'pdf', q: '' }, 'q is empty: leave it out instead. format must be xlsx, csv or ndjson.'],
+    [{ actoin: ['block'] }, '"actoin" is not known here. Did you mean "action"?'],
+    [[], 'The body must be a JSON object.'],
+  ])('the request of an export %j is refused in sentences: %s', async (body, message) => {
+    const schema = strict(ExportBody.shape);
+    await expect(pipe.transform<unknown>(body, { type: 'body', schema })).rejects.toMatchObject({
+      code: 'HTTP_BODY_INVALID',
+      message,
+    });
   });
 
   test('history takes no filters', async () => {

@@ -88,6 +88,17 @@ describe('the request of an export', () => {
     expect((error.details.errors as { path: string }[])[0]!.path).toBe(path);
   });
 
+  test.each([
+    [{ tenant: ['2'] }, '"tenant" must be one text, not a list.'],
+    [{ action: 'block' }, '"action" must be a list of texts.'],
+    [{ format: 'pdf' }, '"format" must be xlsx, csv or ndjson.'],
+    [{ q: '' }, '"q" is empty: leave it out instead.'],
+    [{ actoin: ['block'] }, '"actoin" is not a known member.'],
+    [[], 'The body must be a JSON object.'],
+  ])('%j is refused in a sentence: %s', (body, message) => {
+    expect(errorOf(() => parseExportRequest(body)).message).toBe(message);
+  });
+
   test('is the same request in any order of its members, and another one with another filter', () => {
     const digest = (body: unknown) => requestDigest(parseExportRequest(body)).toString('hex');
     expect(digest({ action: ['block'], q: 'x' })).toBe(digest({ q: 'x', action: ['block'], format: 'xlsx' }));
