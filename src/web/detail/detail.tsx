@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
@@ -23,7 +23,8 @@ function Drawer({ id }: { id: string }) {
   const body = useRef<HTMLDivElement>(null);
   const loaded = useEntry(id);
 
-  useEffect(() => {
+  // With the render, not after the paint: an Esc in between would give the focus to the row before.
+  useLayoutEffect(() => {
     lastShown = id;
     body.current!.scrollTop = 0;
   }, [id]);
