@@ -22,17 +22,17 @@ trail: { url: "\${WALTRAIL_TRAIL_URL}" }
 ${tables}`;
   await using daemons = await daemonGround({ sourceUrl: source.url, trailUrl: trail.url, yaml });
 
-  const slot = async (): Promise<number> =>
-    (await source.query(`select from pg_replication_slots where slot_name = 'slot_${source.name}'`)).length;
   const stored = async (): Promise<number> =>
     Number(
-      (await trail.query<{ n: string }>(`select coalesce(max(entries), 0) as n from trail.checkpoint`))[0]!.n,
+      (await trail.query<{ n: string }>(`select coalesce(max(entries), -1) as n from trail.checkpoint`))[0]!
+        .n,
     );
 
   let daemon = daemons.start();
-  await until('the first daemon to make its slot', async () => {
+  // The trail begins at the slot's consistent point: a change before that is not the daemon's to have.
+  await until('the first daemon to begin the trail', async () => {
     if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
-    return (await slot()) === 1;
+    return (await stored()) === 0;
   });
   const load = startLoad({ url: source.url, writers: 3, seed: SEED });
   try {

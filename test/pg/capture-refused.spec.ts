@@ -105,10 +105,12 @@ test('a large number in a logical message keeps all its digits', async () => {
     .query(`begin; select pg_logical_emit_message(true, 'waltrail', '{"modifier": 9007199254740993, "context": {"request": 12345678901234567890, "text": "9007199254740993", "ratio": 0.50, "huge": 1e400}}');
     insert into customers (name) values ('b'); commit`);
   const [entry] = await g.caughtUp();
-  expect(entry).toMatchObject({
-    modifierKey: '9007199254740993',
-    extra: {
-      context: { request: '12345678901234567890', text: '9007199254740993', ratio: 0.5, huge: '1e400' },
+  expect(entry).toMatchObject({ modifierKey: '9007199254740993' });
+  // As text: a double would change the digits here too.
+  expect(await g.trail.query('select extra from trail.entry')).toEqual([
+    {
+      extra:
+        '{"context":{"request":12345678901234567890,"text":"9007199254740993","ratio":0.50,"huge":1e400}}',
     },
-  });
+  ]);
 });

@@ -46,14 +46,10 @@ ${TABLES}`,
           headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
         });
 
+      // A change before the trail begins would not be the daemon's to have.
       await until(
-        'capture to make its slot',
-        async () =>
-          (
-            await source.query('select from pg_replication_slots where slot_name = $1', [
-              `slot_${source.name}`,
-            ])
-          ).length === 1,
+        'the trail to begin',
+        async () => (await trail.query('select from trail.checkpoint')).length === 1,
       );
       await source.query(`insert into notes values (1, '=SUM(A1)', 'Dana')`);
       await until(

@@ -45,7 +45,7 @@ export interface CaptureGround extends AsyncDisposable {
   caughtUp(): Promise<PlainEntry[]>;
 }
 
-const WAIT_LIMIT_MS = 15_000;
+const WAIT_LIMIT_MS = 60_000;
 
 /** A source with `schemaSql`, a trail, and capture streaming between them as `tables` (YAML) says. */
 export async function captureGround(options: {

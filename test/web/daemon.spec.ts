@@ -43,8 +43,7 @@ async function daemonOnCrm(): Promise<DaemonGround> {
   const pool = new pg.Pool({ connectionString: trail.url, max: 1 });
   const code = await createToken(pool, { name: 'Dana (compliance)', role: 'admin', singleUse: true });
   await pool.end();
-  const slot = `select from pg_replication_slots where slot_name = $1 and active`;
-  await until('capture streams', async () => (await source.query(slot, [config.source.slot])).length === 1);
+  await daemon.ready;
   return {
     url: daemon.url,
     source,
