@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { isWaltrailError, type WaltrailError } from './errors.js';
 import { readSettings, type Settings } from './settings.js';
+import { readVersion } from './version.js';
 
 /** What a command gets: its own arguments, where to print, and the settings once it needs them. */
 export interface CommandContext {
@@ -63,7 +63,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     return name === undefined ? EXIT_USAGE : 0;
   }
   if (name === '--version' || name === '-v') {
-    write(`waltrail ${version()}\n`);
+    write(`waltrail ${readVersion()}\n`);
     return 0;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -105,7 +105,7 @@ function withoutArguments(name: string, args: readonly string[]): number | undef
 
 function usage(): string {
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
-  return `waltrail ${version()}: an audit trail for PostgreSQL applications
+  return `waltrail ${readVersion()}: an audit trail for PostgreSQL applications
 
 Usage: waltrail <command> [options]
 
@@ -113,11 +113,4 @@ ${lines.join('\n')}
 
 waltrail <command> --help says more about a command; --version prints the version.
 `;
-}
-
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return manifest.version;
 }

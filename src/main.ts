@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { AccessRecord, startPruning } from './admin/access.js';
 import { Authenticator } from './admin/authenticator.js';
@@ -19,6 +18,7 @@ import { migrateTrail } from './trail/migrate.js';
 import { TrailReader } from './trail/read.js';
 import { openTrailPool, type TrailRole } from './trail/roles.js';
 import type { TrackingConfig } from './tracking/rules.js';
+import { readVersion } from './version.js';
 
 export interface DaemonOptions {
   readonly settings: Settings;
@@ -147,11 +147,4 @@ function openPools(url: string, teardown: Teardown): { readPool: pg.Pool; access
     readPool: open('reader', { max: READ_CONNECTIONS, role: 'waltrail_reader' }),
     accessPool: open('access', { max: ACCESS_CONNECTIONS, role: 'waltrail_api' }),
   };
-}
-
-function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return manifest.version;
 }
