@@ -55,7 +55,6 @@ export interface PipelineCounts {
   changes: number;
   entries: number;
   ignored: number;
-  malformedMessages: number;
 }
 
 /** RungCode as character codes. */
@@ -88,7 +87,6 @@ export class Pipeline implements MessageHandler {
     changes: 0,
     entries: 0,
     ignored: 0,
-    malformedMessages: 0,
   };
   /** Commit on the source to durable in the trail, of the last batch. */
   latencyMs: number | null = null;
@@ -283,7 +281,6 @@ export class Pipeline implements MessageHandler {
     const read = readAttribution(message, this.#options.config.redact);
     if (read === undefined) return;
     if (read === null) {
-      this.counts.malformedMessages++;
       this.#options.log.warn(
         { prefix: message.prefix },
         'A logical message could not be read; its transaction is attributed without it.',
