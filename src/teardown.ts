@@ -1,3 +1,4 @@
+import { codeOf } from './errors.js';
 import type { Log } from './log.js';
 
 interface Step {
@@ -35,10 +36,7 @@ export class Teardown {
         if (!(await endsWithin(step)))
           this.#log.warn({ part: step.what, limitMs: step.limitMs }, 'A part did not stop in time.');
       } catch (error) {
-        this.#log.warn(
-          { part: step.what, code: (error as { code?: unknown }).code },
-          'A part failed to stop.',
-        );
+        this.#log.warn({ part: step.what, code: codeOf(error) }, 'A part failed to stop.');
       }
     }
   }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Principal } from './tokens.js';
 
@@ -92,10 +93,7 @@ export function startPruning(options: {
         Math.max(retentionDays, 2),
       ])
       .catch((error: unknown) =>
-        log.warn(
-          { code: (error as { code?: unknown }).code },
-          'The access record could not be pruned; it will be tried again.',
-        ),
+        log.warn({ code: codeOf(error) }, 'The access record could not be pruned; it will be tried again.'),
       );
   };
   prune();

@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Entry, EntryFilter, TrailHead } from '../trail/entry.js';
 
@@ -80,11 +81,7 @@ export class LiveFeed {
         failing = false;
       } catch (error) {
         // Positions stay, so nothing is missed; clients keep their connection while the trail comes back.
-        if (!failing)
-          this.#log.warn(
-            { code: (error as { code?: unknown }).code },
-            'The live view cannot read the trail.',
-          );
+        if (!failing) this.#log.warn({ code: codeOf(error) }, 'The live view cannot read the trail.');
         failing = true;
       }
       await this.#pause(behind ? 0 : Math.max(POLL_MS - (Date.now() - started), 20));

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
 import { connect } from '../pg/connect.js';
 import { Random } from './random.js';
@@ -61,7 +62,7 @@ async function play(options: Play): Promise<void> {
       if (await playScene(client, random)) options.onCommit();
       await pause(random.between(least, most), signal);
     } catch (error) {
-      log.debug({ code: (error as { code?: unknown }).code }, 'A scene of the sample CRM failed.');
+      log.debug({ code: codeOf(error) }, 'A scene of the sample CRM failed.');
       await client?.end().catch(() => undefined);
       client = undefined;
       await pause(RECONNECT_MS, signal);

@@ -14,7 +14,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { connect } from '../pg/connect.js';
 
@@ -157,10 +157,7 @@ function connectRedis(url: string, log: Log): Redis {
 
 function logQueueError(log: Log, error: Error): void {
   // Only the class and code: messages of drivers may quote a URL.
-  log.warn(
-    { code: (error as { code?: unknown }).code ?? error.name },
-    'The queue of exports has a problem; it tries again',
-  );
+  log.warn({ code: codeOf(error) ?? error.name }, 'The queue of exports has a problem; it tries again');
 }
 
 /** Drivers keep commands while they reconnect, for ever if need be; a request must not wait that long. */

@@ -1,4 +1,4 @@
-import { isWaltrailError, WaltrailError } from '../errors.js';
+import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Entry } from '../trail/entry.js';
 import type { TrailReader } from '../trail/read.js';
@@ -206,7 +206,7 @@ async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 function finalError(error: unknown, order: ExportOrder): WaltrailError | undefined {
   if (isWaltrailError(error) && error.retry !== 'backoff') return error;
   if (order.attempts < MAX_ATTEMPTS) return undefined;
-  const sqlState = (error as { code?: unknown }).code;
+  const sqlState = codeOf(error);
   const reason = typeof sqlState === 'string' ? ` (${sqlState})` : '';
   return new WaltrailError(
     'EXPORT_FAILED',

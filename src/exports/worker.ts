@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { problemOf } from './export.js';
 import { ExportFiles } from './files.js';
@@ -138,10 +138,7 @@ function repeat(work: () => Promise<void>, log: Log): { stop(): Promise<void> } 
     try {
       await work();
     } catch (error) {
-      log.warn(
-        { code: (error as { code?: unknown }).code },
-        'Unfinished exports could not be looked after; tried again soon',
-      );
+      log.warn({ code: codeOf(error) }, 'Unfinished exports could not be looked after; tried again soon');
     }
   };
   let current = round();

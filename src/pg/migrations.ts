@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 
 export interface MigrateOptions {
@@ -70,7 +70,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
       options.log.info({ database: options.database, migrations: done.map(({ name }) => name) }, 'migrated');
     }
   } catch (error) {
-    const sqlState = (error as { code?: unknown }).code;
+    const sqlState = codeOf(error);
     throw new WaltrailError(
       'PG_MIGRATION_FAILED',
       `${options.database}: ${current} failed${typeof sqlState === 'string' ? ` (SQLSTATE ${sqlState})` : ''}.`,
