@@ -4,7 +4,7 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { Tuple } from '../pgoutput/tuple.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
-import { TAKE_BYTES_AS_THEY_ARE } from '../source/session.js';
+import { PREPARE_READING } from '../source/session.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -28,7 +28,7 @@ export async function* readStartNames(options: {
     signal: options.signal,
   });
   try {
-    await client.query(TAKE_BYTES_AS_THEY_ARE);
+    await client.query(PREPARE_READING);
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
     // As the stream prints them: the driver would turn `t` into true and numbers into floats.

@@ -9,7 +9,7 @@ import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { pauseAfterRead } from './pacing.js';
-import { replicationClientConfig, TAKE_BYTES_AS_THEY_ARE } from './session.js';
+import { replicationClientConfig, PREPARE_READING } from './session.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
 
@@ -156,7 +156,7 @@ export class ReplicationStream {
 
   async #start(client: pg.Client, options: StreamOptions): Promise<void> {
     options.check(await identifySystem(client));
-    await client.query(TAKE_BYTES_AS_THEY_ARE);
+    await client.query(PREPARE_READING);
     const connection = (client as unknown as { connection: { stream: Duplex; query(text: string): void } })
       .connection;
     const socket = connection.stream;

@@ -12,6 +12,9 @@ const PRINTING = [
   'timezone=UTC',
   'bytea_output=hex',
   'lc_monetary=C',
+  // regclass, regtype and their kin are printed with their schema, quoted only where they must be.
+  'search_path=',
+  'quote_all_identifiers=off',
   'statement_timeout=0',
   'idle_session_timeout=0',
   // From PostgreSQL 18 on a publication that is gone is only warned of.
@@ -19,12 +22,19 @@ const PRINTING = [
 ];
 
 /**
+ * First statements of a connection that reads rows of the source.
+ *
  * A database without an encoding (SQL_ASCII) may hold bytes that are not UTF-8, and would refuse to send them as such; it
- * sends them as they are when it is asked for no encoding.
+ * sends them as they are when it is asked for no encoding. And limits that a DBA has set for the application's statements
+ * are not meant for a reader of everything: PostgreSQL would end the walsender in the middle of every transaction that takes
+ * longer to decode than `transaction_timeout`. Not all of them are known to every version, so they cannot be in the options.
  */
-export const TAKE_BYTES_AS_THEY_ARE = /* sql */ `
+export const PREPARE_READING = /* sql */ `
   select pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
-   where pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'`;
+   where pg_catalog.current_setting('server_encoding') = 'SQL_ASCII';
+  select pg_catalog.set_config(name, '0', false)
+    from pg_catalog.pg_settings
+   where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
 /**
  * Client configuration of a replication connection (`replication=database`) to the source.

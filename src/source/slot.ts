@@ -3,7 +3,7 @@ import { WaltrailError } from '../errors.js';
 import { close, connectError, destroyOnAbort } from '../pg/connect.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
-import { replicationClientConfig } from './session.js';
+import { PREPARE_READING, replicationClientConfig } from './session.js';
 import { streamError } from './stream-error.js';
 
 /** Who the source is: a clone or a restored copy has the same identifier, a promoted standby another timeline. */
@@ -72,6 +72,8 @@ export async function createSlot(options: {
   const client = await connectReplication(options.url, options.signal);
   try {
     const identity = await identifySystem(client);
+    // Its transaction stays open until the names are read.
+    await client.query(PREPARE_READING);
     const { rows } = await client
       .query<{ consistent_point: string; snapshot_name: string }>(
         `CREATE_REPLICATION_SLOT ${quoteIdentifier(options.slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`,

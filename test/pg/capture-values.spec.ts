@@ -1,0 +1,184 @@
+import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { captureGround } from '../support/capture.ts';
+
+/** Settings under which the stream is to print values, as src/source/session.ts pins them: written out here on purpose. */
+const PINNED = [
+  `set datestyle = 'ISO'`,
+  `set intervalstyle = 'postgres'`,
+  `set extra_float_digits = 3`,
+  `set timezone = 'UTC'`,
+  `set bytea_output = 'hex'`,
+  `set lc_monetary = 'C'`,
+  `set quote_all_identifiers = off`,
+  `set search_path = ''`,
+];
+
+/** The worst a DBA could set for a database: each changes how some type is printed. */
+const HOSTILE = [
+  `datestyle = 'german, dmy'`,
+  `intervalstyle = 'sql_standard'`,
+  `extra_float_digits = -15`,
+  `timezone = 'Asia/Kathmandu'`,
+  `bytea_output = 'escape'`,
+  `quote_all_identifiers = on`,
+  `search_path = public`,
+];
+/** Types whose printed form these settings change: the check below would be worth nothing if they did not. */
+const SENSITIVE = ['bytea', 'bytea[]', 'circle', 'date', 'float4', 'float8', 'float8[]', 'interval', 'public.point3', 'regclass',
+  'timestamp', 'timestamptz', 'timestamptz[]', 'tstzrange']; // prettier-ignore
+
+const TYPES = `
+  create type public.mood as enum ('sad', 'ok', 'très "happy", \\ or so');
+  create domain public.percent as numeric(5,2) check (value between 0 and 100);
+  create type public.point3 as (x float8, label text, at timestamptz);
+  create type public.prices as range (subtype = numeric);
+  create domain public.tags as text[];`;
+
+/** Column type and an SQL expression for its value. Every scalar type of PostgreSQL, and what is hard to print. */
+const VALUES: readonly (readonly [type: string, expression: string])[] = [
+  ['bool', `true`],
+  ['int2', `-32768`],
+  ['int4', `2147483647`],
+  ['int8', `'-9223372036854775808'`],
+  ['numeric', `'1e-16383'`],
+  ['numeric', `repeat('9', 131072)::numeric`],
+  ['numeric', `'NaN'`],
+  ['numeric', `'-Infinity'`],
+  ['numeric(12,4)', `1.5`],
+  ['float8', `0.1::float8 + 0.2::float8`],
+  ['float8', `'5e-324'`],
+  ['float8', `'-0'`],
+  ['float8', `'-Infinity'`],
+  ['float4', `1/3.0::float4`],
+  ['float4', `'NaN'`],
+  ['money', `'-1234567.89'`],
+  ['text', `E'tab\\t line\\n \\x1b \\x1f \\x7f \\\\ '' " \\u00e4 \\U0001F600 e\\u0301 \\u202e'`],
+  ['text', `''`],
+  ['varchar(10)', `'  pad '`],
+  ['char(5)', `'ab'`],
+  ['"char"', `'\\377'`],
+  ['name', `'Ünïcode'`],
+  ['bytea', `'\\x00ff5c27'`],
+  ['bytea', `''`],
+  ['bit(5)', `B'01010'`],
+  ['varbit', `B'1'`],
+  ['date', `'0044-03-15 BC'`],
+  ['date', `'infinity'`],
+  ['date', `'5874897-12-31'`],
+  ['time', `'23:59:59.999999'`],
+  ['timetz', `'12:34:56.7+05:45'`],
+  ['timestamp', `'2026-02-03 04:05:06.000001'`],
+  ['timestamp', `'-infinity'`],
+  ['timestamptz', `'2026-02-03 04:05:06.123456+05:45'`],
+  ['timestamptz', `'4713-01-01 00:00:00+00 BC'`],
+  ['timestamptz', `'294276-12-31 23:59:59.999999+00'`],
+  ['interval', `'-1 year 2 mons -3 days 04:05:06.000007'`],
+  ['interval', `'infinity'`],
+  ['json', `'{"b": 1,  "a": "\\u0000", "n": 1e400000, "b": [ ]}'`],
+  ['json', `'null'`],
+  ['jsonb', `'{"b": 1, "a": "\\\\u0000", "n": 12345678901234567890.10}'`],
+  ['jsonpath', `'$.a[*] ? (@ > 1)'`],
+  ['xml', `'<a b="c">&amp;</a>'`],
+  ['uuid', `'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'`],
+  ['inet', `'10.1.2.3/8'`],
+  ['cidr', `'2001:db8::/32'`],
+  ['macaddr', `'08-00-2b-01-02-03'`],
+  ['macaddr8', `'08:00:2b:01:02:03:04:05'`],
+  ['point', `'(0.1,-1e300)'`],
+  ['line', `'{1,2,3}'`],
+  ['lseg', `'[(0,0),(1,1)]'`],
+  ['box', `'(1,1),(0,0)'`],
+  ['path', `'((0,0),(1,1))'`],
+  ['polygon', `'((0,0),(1,1),(1,0))'`],
+  ['circle', `'<(0,0),1.5>'`],
+  ['tsvector', `'a:1A b:2,3 ''c d'''::tsvector`],
+  ['tsquery', `'a & (b | !c:*)'`],
+  ['int4range', `'[1,5]'`],
+  ['tstzrange', `'["2026-01-01 00:00:00+05:45",infinity)'`],
+  ['numrange', `'empty'`],
+  ['int8multirange', `'{[1,3),[7,9]}'`],
+  ['public.prices', `'(0.10,2.50]'`],
+  ['int4[]', `'[0:1]={7,null}'`],
+  ['text[]', `array[array['a,b', 'NULL'], array['"', null]]`],
+  ['float8[]', `array[0.1::float8 + 0.2::float8]`],
+  ['timestamptz[]', `array['2026-02-03 04:05:06+05:45'::timestamptz]`],
+  ['bytea[]', `array['\\xff'::bytea]`],
+  ['public.mood', `'très "happy", \\ or so'`],
+  ['public.mood[]', `array['sad', 'ok']::public.mood[]`],
+  ['public.percent', `12.5`],
+  ['public.point3', `row(0.1::float8 + 0.2::float8, 'a"b,(c)', '2026-02-03 04:05:06+05:45')::public.point3`],
+  ['public.point3[]', `array[row(null, '', null)::public.point3]`],
+  ['public.tags', `array['x', 'y z']`],
+  ['oid', `4294967295`],
+  ['regclass', `'public.vals'`],
+  ['regtype', `'timestamptz'`],
+  ['pg_lsn', `'16/B374D848'`],
+  ['xid8', `'18446744073709551615'`],
+  ['txid_snapshot', `'10:20:10,14,15'`],
+];
+
+const NAMES = VALUES.map((_, index) => `c${index}`);
+
+describe('values of every type', () => {
+  test('are stored as PostgreSQL prints them under pinned settings, whatever the database is set to', async () => {
+    await using g = await captureGround({
+      schemaSql: `${TYPES} create table public.vals (id int primary key, ${VALUES.map(([type], index) => `c${index} ${type}`).join(', ')});
+        do $$ begin
+          ${HOSTILE.map((setting) => `execute format('alter database %I set ${setting.replaceAll("'", "''")}', current_database());`).join('\n')}
+        end $$`,
+      yaml: 'tables: { public.vals: { entity: value } }',
+    });
+    const values = VALUES.map(([type, expression]) => `(${expression})::${type}`);
+    await onClient(g.source.url, [
+      `insert into public.vals values (1, ${values.join(', ')})`,
+      `update public.vals set id = 2`,
+      `update public.vals set (${NAMES.join(', ')}) = row(${NAMES.map(() => 'null').join(', ')})`,
+      `update public.vals set (${NAMES.join(', ')}) = row(${values.join(', ')})`,
+      `delete from public.vals`,
+    ]);
+    const entries = await g.caughtUp();
+    // Not a cast to text, which prints booleans, char(n) and inet otherwise than their output functions do.
+    const print = `select ${values.map((value, index) => `format('%s', ${value}) as ${NAMES[index]}`).join(', ')}`;
+    const expected = await onClient(g.source.url, [...PINNED, print]);
+    const leaked = await onClient(g.source.url, [print]);
+    const differing = VALUES.filter((_, index) => expected[NAMES[index]!] !== leaked[NAMES[index]!]);
+    expect(new Set(differing.map(([type]) => type))).toEqual(new Set(SENSITIVE));
+    const [insert, key, toNull, fromNull, remove] = entries;
+    // One by one, so that a failure names the type.
+    VALUES.forEach(([type], index) => {
+      expect([type, insert!.updated![NAMES[index]!]]).toEqual([type, expected[NAMES[index]!]]);
+    });
+    const nulls = Object.fromEntries(NAMES.map((name) => [name, null]));
+    expect(key).toMatchObject({ previous: { id: '1' }, updated: { id: '2' } });
+    expect([toNull!.previous, toNull!.updated]).toEqual([expected, nulls]);
+    expect([fromNull!.previous, fromNull!.updated]).toEqual([nulls, expected]);
+    expect(remove!.previous).toEqual({ id: '2', ...expected });
+  });
+});
+
+test('a transaction that takes longer to decode than the database lets transactions run is captured', async () => {
+  await using g = await captureGround({
+    schemaSql: `create table items (id int primary key, name text);
+      do $$ begin execute format('alter database %I set transaction_timeout = 300', current_database()); end $$`,
+    yaml: 'tables: { public.items: { entity: item } }',
+  });
+  await g.source.query(
+    `set transaction_timeout = 0; insert into items select i, repeat('x', 100) from generate_series(1, 60000) i`,
+  );
+  expect(await g.caughtUp()).toHaveLength(60_000);
+});
+
+/** Runs statements on one connection of its own; the first row of the last. */
+async function onClient(url: string, statements: readonly string[]): Promise<Record<string, string>> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    let last: Record<string, string> = {};
+    for (const statement of statements)
+      last = ((await client.query(statement)).rows as Record<string, string>[])[0] ?? {};
+    return last;
+  } finally {
+    await client.end();
+  }
+}
