@@ -119,6 +119,8 @@ type OpeningOptions = SessionOptions & { readonly opening: Opening };
 interface SourceFacts {
   readonly serverEncoding: string;
   readonly primaryKeys: ReadonlyMap<string, readonly string[]>;
+  /** `schema.table` of partitioned tables. */
+  readonly partitioned: ReadonlySet<string>;
 }
 
 async function connectStream(
@@ -144,6 +146,7 @@ async function connectStream(
     log: options.log,
     redactionKey: options.redactionKey,
     primaryKey: (schema, table) => options.facts.primaryKeys.get(`${schema}.${table}`) ?? [],
+    partitioned: (schema, table) => options.facts.partitioned.has(`${schema}.${table}`),
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
@@ -206,6 +209,11 @@ function checkSource(options: SessionOptions): Promise<SourceFacts> {
       serverEncoding: rows[0]!.server_encoding,
       primaryKeys: new Map(
         catalog.tables.map(({ schema, name, primaryKey }) => [`${schema}.${name}`, primaryKey]),
+      ),
+      partitioned: new Set(
+        catalog.tables.flatMap(({ schema, name, kind }) =>
+          kind === 'partitioned' ? [`${schema}.${name}`] : [],
+        ),
       ),
     };
   });

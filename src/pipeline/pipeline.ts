@@ -14,6 +14,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, readAttribution, UNATTRIBUTED, type MessageAttribution } from './attribution.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
+import { markNotSent } from './old-row.js';
 import type { CommittedBatch, TrailSession } from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
@@ -34,6 +35,8 @@ export interface PipelineOptions {
   readonly redactionKey: Buffer;
   /** Columns of a table's primary key; empty where it has none. */
   readonly primaryKey: (schema: string, table: string) => readonly string[];
+  /** Whether a table is partitioned. */
+  readonly partitioned: (schema: string, table: string) => boolean;
   /**
    * What late logical messages said, by commit LSN. A message that arrives after rows of its transaction have left for the
    * trail is put here and the transaction is read again; so this must outlive the pipeline.
@@ -213,12 +216,13 @@ export class Pipeline implements MessageHandler {
   }
 
   relation(relation: Relation): void {
-    const { config, redactionKey, primaryKey } = this.#options;
+    const { config, redactionKey, primaryKey, partitioned } = this.#options;
     const plan = planRelation({
       relation,
       config,
       redactionKey,
       primaryKey: primaryKey(relation.schema, relation.table),
+      partitioned: partitioned(relation.schema, relation.table),
       dictionary: this.#trail.dictionary,
     });
     this.#plans.set(relation.oid, plan);
@@ -239,7 +243,8 @@ export class Pipeline implements MessageHandler {
     relationOid: number,
     sent: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
   ): void {
-    const { tracked, names } = this.#planOf(relationOid);
+    const { tracked, names, rootKey } = this.#planOf(relationOid);
+    markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
       this.#attribute(change, sent.updated, tracked);
@@ -252,7 +257,8 @@ export class Pipeline implements MessageHandler {
   }
 
   delete(relationOid: number, sent: { readonly previous: Tuple; readonly oldRow: OldRow }): void {
-    const { tracked, names } = this.#planOf(relationOid);
+    const { tracked, names, rootKey } = this.#planOf(relationOid);
+    markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
       // The modifier column of a deleted row names who changed it last, not who deleted it: only a message can say that.

@@ -26,6 +26,8 @@ export interface RelationPlan {
   readonly tracked: TrackedPlan | null;
   /** What its rows say about modifiers and labels. */
   readonly names: readonly NamesPlan[];
+  /** Columns of its primary key where the table is partitioned; see old-row.ts. */
+  readonly rootKey: readonly number[] | null;
 }
 
 export interface TrackedPlan {
@@ -73,6 +75,7 @@ export function planRelation(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
   readonly primaryKey: readonly string[];
+  readonly partitioned: boolean;
   readonly dictionary: Dictionary;
   readonly redactionKey: Buffer;
 }): RelationPlan {
@@ -94,7 +97,14 @@ export function planRelation(options: {
             dropped: redactions.map((redaction) => redaction?.method === 'drop'),
           }),
     names: planNames({ config, qualifiedName, columns, redactions, redactors }),
+    rootKey: options.partitioned ? indexesOf(options.primaryKey, columns) : null,
   };
+}
+
+/** Null where there are no such columns. */
+function indexesOf(names: readonly string[], columns: ReadonlyMap<string, Column>): readonly number[] | null {
+  const indexes = names.flatMap((name) => columns.get(name)?.index ?? []);
+  return indexes.length === 0 ? null : indexes;
 }
 
 /** What rows of a relation say about modifiers and labels, without tracking it. */

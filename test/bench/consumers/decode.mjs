@@ -55,6 +55,7 @@ async function throughWaltrail({ yaml, names }) {
     log: silentLog,
     redactionKey: Buffer.from('bench'),
     primaryKey: () => ['id'],
+    partitioned: () => false,
     lateAttributions: new Map(),
     failed: fail,
   });

@@ -1,0 +1,27 @@
+import type { OldRow } from '../pgoutput/reader.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
+
+/**
+ * Marks the columns of an old row that the source did not send. A row of kind key holds null for every other column. So may
+ * one that claims to be full: the rows of a partition come with the identity of the partitioned table, and a partition made
+ * after `apply` writes only its key into the WAL. Such a null is not a value.
+ *
+ * @param rootKey columns of the primary key where the relation is a partitioned table. A row in which nothing else has a value
+ *   is taken for a key: one that is really full of nulls is then unknown, which is true, where null might not be.
+ * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+ */
+export function markNotSent(previous: Tuple, oldRow: OldRow, rootKey: readonly number[] | null): void {
+  if (oldRow === 'full' ? rootKey === null || !holdsKeyOnly(previous, rootKey) : oldRow === 'none') return;
+  const { lengths, count } = previous;
+  for (let column = 0; column < count; column++) {
+    if (lengths[column] === LENGTH_NULL) lengths[column] = LENGTH_UNCHANGED;
+  }
+}
+
+function holdsKeyOnly({ lengths, count }: Tuple, key: readonly number[]): boolean {
+  let values = 0;
+  for (let column = 0; column < count; column++) if (lengths[column] !== LENGTH_NULL) values++;
+  const keyValues = key.filter((column) => lengths[column] !== LENGTH_NULL).length;
+  // Without a value in its primary key it is the key of another index.
+  return keyValues < key.length || (values === keyValues && count > key.length);
+}
