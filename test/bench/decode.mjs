@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseLsn } from '../../dist/pg/lsn.js';
 import { ReplicationStream } from '../../dist/source/replication.js';
 import { makeWindow, PUBLICATION, trackingYaml, withGround, withSlot } from './ground.mjs';
-import { medians, peerVersion, ratio, say, startConsumer, temporaryFolder, until } from './lib.mjs';
+import { medians, packageVersion, ratio, say, startConsumer, temporaryFolder, until } from './lib.mjs';
 
 export const defaults = { changes: 300_000, runs: 5 };
 const WAYS = ['waltrail', 'parser', 'parser and diff', 'parser and JSON diff'];
@@ -35,7 +35,8 @@ export async function run({ changes, runs }) {
       'bytes out/change': middle.bytesOut,
     };
   });
-  return { versions: { postgres, 'pg-logical-replication': peerVersion() }, rows, runs: results };
+  const versions = { postgres, 'pg-logical-replication': packageVersion('pg-logical-replication') };
+  return { versions, rows, runs: results };
 }
 
 /** Messages as they came, each after its length, and the modifiers' names as capture would have read them at its start. */

@@ -9,6 +9,7 @@ import { readCatalog } from '../../dist/tracking/catalog.js';
 import { parseConfig } from '../../dist/tracking/load.js';
 import { planTracking } from '../../dist/tracking/plan.js';
 import { migrateTrail } from '../../dist/trail/migrate.js';
+import { until } from './lib.mjs';
 
 export const PUBLICATION = 'waltrail';
 const FEWEST_CUSTOMERS = 20_000;
@@ -110,25 +111,58 @@ export async function load(ground, statement, { synchronousCommit = 'off' } = {}
 
 /**
  * A stretch of WAL that holds a load of `changes` changes, kept by a slot that copies are made of, so that every reader gets
- * exactly the same. One more change follows, after `until`: whoever sees it has read the load.
+ * exactly the same. One more change follows, after `until`: whoever sees it has read the load. `counts` are the changes of each
+ * kind, with that one, as the server counted them: what every reader has to find.
  */
 export async function makeWindow(ground, { name, changes, statement }) {
   const slot = `window_${name}`;
   await ground.source.query(`select pg_create_logical_replication_slot('${slot}', 'pgoutput')`);
   const start = await position(ground);
-  await load(ground, statement);
+  const counts = await loadCounted(ground, { changes, statement });
   const end = await position(ground);
   await touch(ground);
   return {
     name,
     slot,
     changes,
+    counts: { ...counts, update: counts.update + 1 },
     until: end,
     walMb:
       Number((await ground.source.query(`select '${end}'::pg_lsn - '${start}'::pg_lsn as n`)).rows[0].n) /
       1e6,
     drop: () => ground.source.query(`select pg_drop_replication_slot('${slot}')`),
   };
+}
+
+/** What a load changed, which has to be as many rows as it was meant to. */
+async function loadCounted(ground, { changes, statement }) {
+  const before = await changedRows(ground);
+  await load(ground, statement);
+  return until(
+    `the server's count of ${changes} changes`,
+    async () => {
+      const now = await changedRows(ground);
+      const counts = {
+        insert: now.insert - before.insert,
+        update: now.update - before.update,
+        delete: now.delete - before.delete,
+      };
+      const found = counts.insert + counts.update + counts.delete;
+      if (found > changes) throw new Error(`a load of ${changes} changes made ${JSON.stringify(counts)}`);
+      return found === changes ? counts : null;
+    },
+    { limitMs: 30_000 },
+  );
+}
+
+/** Sessions report what they changed when they are idle for a while or end; this one's own is reported at once. */
+async function changedRows(ground) {
+  await ground.source.query('select pg_stat_force_next_flush()');
+  const { rows } = await ground.source.query(
+    `select sum(n_tup_ins)::float8 as insert, sum(n_tup_upd)::float8 as update, sum(n_tup_del)::float8 as delete
+       from pg_stat_user_tables where schemaname = 'public'`,
+  );
+  return rows[0];
 }
 
 /** One change more, and where the WAL was before it. */

@@ -137,9 +137,9 @@ export function toolVersion(command) {
   }
 }
 
-/** The peer that is compared with, as installed. */
-export function peerVersion() {
-  const file = path.resolve(import.meta.dirname, '../../node_modules/pg-logical-replication/package.json');
+/** Of a package that is compared with, as installed. */
+export function packageVersion(name) {
+  const file = path.resolve(import.meta.dirname, '../../node_modules', name, 'package.json');
   return JSON.parse(readFileSync(file, 'utf8')).version;
 }
 

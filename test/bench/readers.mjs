@@ -1,0 +1,182 @@
+/** Who reads a window's slot, each in a process of its own: PostgreSQL's tool, peers that only decode, and Waltrail into a trail. */
+import { connect } from '../../dist/pg/connect.js';
+import { dropSlot, makeTrail, PUBLICATION, trackingYaml } from './ground.mjs';
+import { processFigures, startConsumer, startTool, until } from './lib.mjs';
+
+/** PostgreSQL's own reader. */
+export const TOOL = 'pg_recvlogical';
+/** What consumers/peer.mjs can read with, and the packages that it is in. */
+export const PEERS = {
+  'pg-logical-replication': 'pg-logical-replication',
+  'postgres.js': 'postgres',
+  pgwire: 'pgwire',
+};
+
+const SAMPLE_INTERVAL_MS = 20;
+/** Far more than the slowest reader takes; one that loses a change would wait for ever. */
+const limitMs = ({ changes }) => 60_000 + changes;
+
+/** To /dev/null. It says nothing of how many changes it wrote. */
+export async function throughTool(ground, { window, slot }) {
+  const database = new URL(ground.sourceUrl).pathname.slice(1);
+  const args = [
+    '--start',
+    '--dbname',
+    database,
+    '--slot',
+    slot,
+    '--file',
+    '/dev/null',
+    '--no-loop',
+    '--endpos',
+    window.until,
+  ];
+  const options = ['-o', 'proto_version=1', '-o', `publication_names=${PUBLICATION}`];
+  const tool = startTool(TOOL, {
+    args: [...args, ...options],
+    url: ground.sourceUrl,
+    limitMs: limitMs(window),
+  });
+  try {
+    const sampler = await sample(ground, { slot, pid: tool.pid, died: tool.done });
+    await tool.done;
+    return perChange(window, sampler.stop(Date.now()));
+  } finally {
+    tool.stop();
+  }
+}
+
+export const throughPeer =
+  (peer) =>
+  async (ground, { window, slot }) => {
+    const order = {
+      peer,
+      url: ground.sourceUrl,
+      slot,
+      publication: PUBLICATION,
+      changes: total(window.counts),
+    };
+    const consumer = startConsumer('peer.mjs', order);
+    try {
+      const sampler = await sample(ground, { slot, pid: consumer.pid });
+      const { doneAt, counts } = await consumer.next({ limitMs: limitMs(window) });
+      const figures = perChange(window, sampler.stop(doneAt));
+      return { ...figures, counted: compared(peer, { counts, window }) };
+    } finally {
+      await consumer.stop();
+    }
+  };
+
+/** Until everything is in the trail and the checkpoint says so. */
+export async function throughWaltrail(ground, { window, slot }) {
+  const trail = await makeTrail(ground, slot);
+  const yaml = trackingYaml({ sourceUrl: ground.sourceUrl, slot, trailUrl: trail.url });
+  const waltrail = startConsumer('waltrail.mjs', { yaml, until: window.until });
+  try {
+    const sampler = await sample(ground, { slot, pid: waltrail.pid, trailDatabase: slot });
+    await waltrail.next({ limitMs: 60_000 });
+    const { doneAt } = await waltrail.next({ limitMs: limitMs(window) });
+    const figures = perChange(window, sampler.stop(doneAt));
+    const { bytes, ...counts } = await stored(trail.url);
+    return {
+      ...figures,
+      counted: compared('Waltrail', { counts, window }),
+      bytesPerEntry: bytes / total(counts),
+    };
+  } finally {
+    await waltrail.stop();
+    await dropSlot(ground, slot);
+    await trail.drop();
+  }
+}
+
+/** How many were read, which is worth something only when they are as many of each kind as the source's server counted. */
+function compared(reader, { counts, window }) {
+  for (const kind of ['insert', 'update', 'delete']) {
+    if (counts[kind] !== window.counts[kind])
+      throw new Error(
+        `${reader} has ${JSON.stringify(counts)} of the changes ${JSON.stringify(window.counts)}`,
+      );
+  }
+  return total(counts);
+}
+
+const total = (counts) => counts.insert + counts.update + counts.delete;
+
+async function stored(url) {
+  const client = await connect({ url, purpose: 'bench' });
+  try {
+    const { rows } = await client.query(
+      `select count(*) filter (where operation = 'i')::float8 as insert,
+              count(*) filter (where operation = 'u')::float8 as update,
+              count(*) filter (where operation = 'd')::float8 as delete,
+              (select sum(pg_total_relation_size(inhrelid)) from pg_inherits
+                where inhparent = 'trail.entry'::regclass)::float8 as bytes
+         from trail.entry`,
+    );
+    return rows[0];
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Watches a reader, the walsender that serves it and the trail's backend: from the walsender's start, so that starting a process
+ * counts for nobody, to the moment that `stop` is given. A process that ends before is known up to its last 20 ms.
+ */
+async function sample(ground, { slot, pid, trailDatabase, died }) {
+  let failed = null;
+  died?.catch((error) => (failed = error));
+  const walsender = await until(`the walsender of ${slot}`, async () => {
+    if (failed !== null) throw failed;
+    const { rows } = await ground.source.query(
+      `select pid, extract(epoch from backend_start)::float8 * 1000 as started
+         from pg_stat_activity where pid = (select active_pid from pg_replication_slots where slot_name = $1)`,
+      [slot],
+    );
+    return rows[0];
+  });
+  const trail = trailDatabase === undefined ? null : await trailBackend(ground, trailDatabase);
+  const last = { reader: null, walsender: null, trail: null };
+  const look = () => {
+    for (const [name, watched] of Object.entries({ reader: pid, walsender: walsender.pid, trail })) {
+      const figures = watched === null ? null : processFigures(watched);
+      // A process that has just ended has no memory any more.
+      if (figures !== null)
+        last[name] = { ...figures, peakRssMb: figures.peakRssMb ?? last[name]?.peakRssMb ?? null };
+    }
+  };
+  look();
+  const timer = setInterval(look, SAMPLE_INTERVAL_MS);
+  return {
+    stop: (endedAt) => {
+      look();
+      clearInterval(timer);
+      return { seconds: (endedAt - walsender.started) / 1000, ...last };
+    },
+  };
+}
+
+function trailBackend(ground, database) {
+  return until('the writer of the trail', async () => {
+    const { rows } = await ground.trail.query(
+      `select pid from pg_stat_activity where datname = $1 and application_name = 'waltrail capture'`,
+      [database],
+    );
+    return rows[0]?.pid;
+  });
+}
+
+function perChange({ changes }, { seconds, reader, walsender, trail }) {
+  const us = (figures) => (figures === null ? null : (figures.cpuS * 1e6) / changes);
+  return {
+    seconds,
+    changesPerS: changes / seconds,
+    counted: null,
+    readerCpuUs: us(reader),
+    walsenderCpuUs: us(walsender),
+    trailCpuUs: us(trail),
+    peakRssMb: reader?.peakRssMb ?? null,
+    bytesPerEntry: null,
+  };
+}
