@@ -82,6 +82,8 @@ tables:
   public.conversations:
     { entity: conversation, name: "{subject}", modifier: updated_by, tenant: organization_id, ignore: [updated_at, updated_by] }
   public.settings: { entity: setting, name: "{key}", modifier: updated_by, ignore: [updated_at, updated_by] }
+  public.documents:
+    { entity: document, name: "{title}", modifier: updated_by, tenant: organization_id, ignore: [updated_at, updated_by] }
 `;
 }
 

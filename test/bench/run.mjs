@@ -1,12 +1,12 @@
 /**
- *   npm run bench -- [name…] [--changes N] [--runs N] [--seconds N] [--entries N] [--format xlsx|csv|ndjson] [--no-save]
+ *   npm run bench -- [name…] [--changes N] [--runs N] [--seconds N] [--entries N] [--toast N] [--format xlsx|csv|ndjson] [--no-save]
  *
  * Runs the benches of these names, else all of them. README.md beside says what each does and how to read it.
  */
 import { parseArgs } from 'node:util';
 import { circumstances, saveResult, say, table } from './lib.mjs';
 
-const BENCHES = ['capture', 'decode', 'latency', 'writer', 'pages', 'export'];
+const BENCHES = ['capture', 'memory', 'decode', 'latency', 'writer', 'pages', 'export'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string' },
     seconds: { type: 'string' },
     entries: { type: 'string' },
+    toast: { type: 'string' },
     format: { type: 'string' },
     'no-save': { type: 'boolean', default: false },
   },

@@ -46,6 +46,16 @@ create table public.settings (
   updated_at timestamptz not null
 );
 
+create table public.documents (                     -- rows whose body lies outside of the table (TOAST)
+  id              int8 primary key,
+  organization_id int4 not null,
+  title           text not null,
+  state           text not null,
+  body            text not null,
+  updated_by      int4 not null,
+  updated_at      timestamptz not null
+);
+
 -- Rows that loads add have ids from here on, and only those are deleted by the small transactions.
 create sequence bench.customer start 1000000001;
 create sequence bench.customer_doomed start 1000000001;
@@ -167,6 +177,43 @@ begin
     end loop;
     commit;
     v_done := v_done + 1;
+  end loop;
+end $$;
+
+-- Bodies of 10,000 characters: of words that compress to less than half, or of random letters that do not.
+create table bench.body (
+  n             int4,
+  is_compressed boolean,
+  body          text not null,
+  primary key (is_compressed, n)
+);
+
+create procedure bench.make_bodies() language sql as $$
+  insert into bench.body
+  select n, false, left(translate(encode(string_agg(decode(md5(n || ' ' || m), 'hex'), ''), 'base64'), e'\n', ''), 10000)
+    from generate_series(0, 99) n, generate_series(1, 470) m group by n;
+  insert into bench.body
+  select n, true, left(string_agg(substr(md5((hashint8(n * 10000 + m) % 200)::text), 1, 5 + m % 7), ' '), 10000)
+    from generate_series(0, 99) n, generate_series(1, 1300) m group by n;
+$$;
+
+-- Three changes of each of p_rows rows: added, changed but for the body, changed in the body.
+create procedure bench.document_changes(p_first int8, p_rows int8, p_rows_per_transaction int8, p_is_compressed boolean)
+language plpgsql as $$
+declare
+  v_id   int8 := p_first;
+  v_last int8;
+begin
+  while v_id < p_first + p_rows loop
+    v_last := least(v_id + p_rows_per_transaction, p_first + p_rows) - 1;
+    insert into public.documents
+    select id, 1 + id % 20, 'Document ' || id, 'draft', b.body, 1 + id % 1000, clock_timestamp()
+      from generate_series(v_id, v_last) id join bench.body b on b.n = id % 100 and b.is_compressed = p_is_compressed;
+    update public.documents set state = 'final', updated_at = clock_timestamp() where id between v_id and v_last;
+    update public.documents d set body = b.body, updated_at = clock_timestamp()
+      from bench.body b where d.id between v_id and v_last and b.n = (d.id + 1) % 100 and b.is_compressed = p_is_compressed;
+    commit;
+    v_id := v_last + 1;
   end loop;
 end $$;
 
