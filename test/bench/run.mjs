@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { circumstances, saveResult, say, table } from './lib.mjs';
+import { judge } from './targets.mjs';
 
 const BENCHES = ['capture', 'memory', 'decode', 'latency', 'writer', 'pages', 'export'];
 
@@ -38,9 +39,10 @@ async function bench(name) {
   const start = performance.now();
   const { versions, rows, ...rest } = await run(options);
   const seconds = Math.round((performance.now() - start) / 1000);
-  say(`\n${table(rows)}\n(${seconds} s)`);
+  const targets = judge(name, { rows, options });
+  say([`\n${table(rows)}`, ...(targets.length > 0 ? [table(targets)] : []), `(${seconds} s)`].join('\n\n'));
   if (values['no-save']) return;
-  const result = { bench: name, ...before, seconds, options, rows, ...rest };
+  const result = { bench: name, ...before, seconds, options, rows, targets, ...rest };
   await saveResult(name, { ...result, versions: { ...before.versions, ...versions } });
 }
 

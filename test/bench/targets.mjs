@@ -1,0 +1,155 @@
+/** What the benches have to show: what each figure must reach and what it aims at, on two cores and at the size that goes with it. */
+
+const MILLION = 1_000_000;
+const FULL = { changes: MILLION };
+const WEEK = { entries: 10 * MILLION };
+const DOCUMENTS = { toast: 60_000 };
+
+/**
+ * By bench. `atLeast` or `atMost` are [must, aim]; `size` are the options below which a run is of a smaller load than is meant;
+ * `of` finds the figure in a bench's rows.
+ */
+const TARGETS = {
+  capture: [
+    {
+      figure: 'small transactions: speed / pg_recvlogical',
+      atLeast: [1.2, 1.6],
+      size: FULL,
+      of: cell('load, reader', 'small, Waltrail', 'speed / pg_recvlogical'),
+    },
+    {
+      figure: 'one transaction: speed / pg_recvlogical',
+      atLeast: [1.0, 1.3],
+      size: FULL,
+      of: cell('load, reader', 'one, Waltrail', 'speed / pg_recvlogical'),
+    },
+    {
+      figure: 'small transactions: speed / fastest peer',
+      atLeast: [0.85, 1.0],
+      size: FULL,
+      of: cell('load, reader', 'small, Waltrail', 'speed / fastest peer'),
+    },
+    {
+      figure: 'one transaction: speed / fastest peer',
+      atLeast: [0.85, 1.0],
+      size: FULL,
+      of: cell('load, reader', 'one, Waltrail', 'speed / fastest peer'),
+    },
+    {
+      figure: 'small transactions: bytes/entry, with all indexes',
+      atMost: [420, 330],
+      size: FULL,
+      of: cell('load, reader', 'small, Waltrail', 'bytes/entry'),
+    },
+  ],
+  memory: [
+    ...['backlog of small transactions', 'one transaction'].map((load) => peakRss(load, FULL)),
+    ...[
+      '10 kB values, small transactions',
+      '10 kB values, one transaction',
+      '10 kB values, compressible, small transactions',
+      '10 kB values, compressible, one transaction',
+    ].map((load) => peakRss(load, DOCUMENTS)),
+  ],
+  decode: [
+    {
+      figure: "CPU of the peer's parser with a JSON diff / Waltrail's",
+      atLeast: [15, 20],
+      size: { changes: 300_000 },
+      of: cell('how', 'pg-logical-replication, parser and JSON diff', 'CPU / Waltrail'),
+    },
+  ],
+  latency: [
+    {
+      figure: 'p99 ms at 10 transactions/s',
+      atMost: [15, 8],
+      size: { seconds: 15 },
+      of: cell('load', '10 transactions/s', 'p99 ms'),
+    },
+    {
+      figure: 'p99 ms at 5,000 changes/s',
+      atMost: [50, 30],
+      size: { seconds: 15 },
+      of: cell('load', '5,000 changes/s', 'p99 ms'),
+    },
+  ],
+  writer: [
+    {
+      figure: "writer's throughput kept with Waltrail",
+      atLeast: [0.7, 0.8],
+      size: { seconds: 20 },
+      of: cell('audit', 'Waltrail', 'kept'),
+    },
+  ],
+  pages: [
+    {
+      figure: 'p99 ms of the slowest first page of a filter or a pair',
+      atMost: [25, 15],
+      size: WEEK,
+      of: greatest('what', /^first page: (modifier|type|action|entity|tenant)( \+ \w+)?$/, 'p99 ms'),
+    },
+    {
+      figure: 'p99 ms of an action that matches nothing',
+      atMost: [50, 25],
+      size: WEEK,
+      of: cell('what', 'first page: absent action', 'p99 ms'),
+    },
+    // One answer has the counts of actions, types and modifiers, so its time is the upper bound of each.
+    {
+      figure: 'p99 ms of facets of 7 days, for actions and types',
+      atMost: [20, 5],
+      size: WEEK,
+      of: cell('what', 'facets of 7 days: no filter', 'p99 ms'),
+    },
+    {
+      figure: 'p99 ms of facets of 7 days, for modifiers',
+      atMost: [120, 30],
+      size: WEEK,
+      of: cell('what', 'facets of 7 days: no filter', 'p99 ms'),
+    },
+  ],
+};
+
+/** Rows for the table and the result of a bench, none when nothing was promised of it. */
+export function judge(bench, { rows, options }) {
+  return (TARGETS[bench] ?? []).map(({ figure, atLeast, atMost, size, of }) => {
+    const [must, aim] = atLeast ?? atMost;
+    const measured = of(rows);
+    const sign = atLeast === undefined ? '<=' : '>=';
+    const reaches = (limit) => (atLeast === undefined ? measured <= limit : measured >= limit);
+    const verdict =
+      measured === null ? 'not measured' : reaches(aim) ? 'aim' : reaches(must) ? 'must' : 'missed';
+    const isSmall = Object.entries(size).some(([option, least]) => options[option] < least);
+    return {
+      target: figure,
+      measured,
+      must: `${sign} ${must}`,
+      aim: `${sign} ${aim}`,
+      reached: verdict,
+      size: isSmall ? `smaller than ${Object.entries(size).map((pair) => pair.reverse().join(' '))}` : 'full',
+    };
+  });
+}
+
+function peakRss(load, size) {
+  return { figure: `${load}: peak RSS MB`, atMost: [128, 100], size, of: cell('load', load, 'peak RSS MB') };
+}
+
+function cell(head, name, column) {
+  return greatestOf((row) => row[head] === name, column);
+}
+
+function greatest(head, pattern, column) {
+  return greatestOf((row) => pattern.test(row[head]), column);
+}
+
+/** Null where no row has it: it was not measured. */
+function greatestOf(isMeant, column) {
+  return (rows) => {
+    const figures = rows
+      .filter(isMeant)
+      .map((row) => row[column])
+      .filter((figure) => figure != null);
+    return figures.length === 0 ? null : Math.max(...figures);
+  };
+}
