@@ -1,6 +1,10 @@
 import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
+import { readTransactionMessage, type TransactionMessage } from './transactions.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from './tuple.js';
+
+const TAG_ORIGIN = 0x4f; // 'O'
+const TAG_STREAM_STOP = 0x45; // 'E'
 
 /** A Relation message: what the following rows of this relation look like. */
 export interface Relation {
@@ -31,6 +35,13 @@ export interface LogicalMessage {
   readonly content: Buffer;
 }
 
+/** Where a transaction was made, if not here: the session had a replication origin set up. */
+export interface Origin {
+  /** Of the commit on that server; zero where it is not known. */
+  readonly lsn: Lsn;
+  readonly name: string;
+}
+
 /** Receives the messages in stream order. Tuples are reused: read them before returning. */
 export interface MessageHandler {
   /** `bytes` from `at` hold commit LSN (8 bytes), commit time (8, microseconds since 2000-01-01) and xid (4). */
@@ -46,10 +57,16 @@ export interface MessageHandler {
   delete(relationOid: number, change: { readonly previous: Tuple; readonly oldRow: OldRow }): void;
   truncate(relationOids: readonly number[]): void;
   logicalMessage(message: LogicalMessage): void;
+  /** Comes before the first change of its transaction. */
+  origin(origin: Origin): void;
+  /** Of protocols 2 to 4, and only when START_REPLICATION asked for streaming or two-phase commits. */
+  transaction(message: TransactionMessage): void;
+  /** Comes before each message within Stream Start and Stream Stop: whose change it is, the transaction's or a subtransaction's. */
+  streamed(xid: number): void;
 }
 
 /**
- * Reads pgoutput messages of protocol version 1 and calls the handler for each; bytes in, places of bytes out.
+ * Reads pgoutput messages of protocol versions 1 to 4 and calls the handler for each; bytes in, places of bytes out.
  * Throws PGOUTPUT_MALFORMED for anything that is not as documented.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
@@ -60,6 +77,8 @@ export class MessageReader {
   readonly #updated = new Tuple();
   /** End of the message that is read. */
   #end = 0;
+  /** Between Stream Start and Stream Stop every message has an xid behind its tag, but for origins. */
+  #streaming = false;
   // One object per kind of change, reused: a change a microsecond would otherwise be garbage a microsecond.
   readonly #update: { previous: Tuple; oldRow: OldRow; updated: Tuple };
   readonly #delete: { previous: Tuple; oldRow: OldRow };
@@ -74,6 +93,10 @@ export class MessageReader {
   read(bytes: Buffer, start: number, end: number): void {
     this.#end = end;
     const tag = bytes[start]!;
+    if (this.#streaming && tag !== TAG_STREAM_STOP && tag !== TAG_ORIGIN) {
+      this.#handler.streamed(oid(bytes, start + 1));
+      start += 4;
+    }
     switch (tag) {
       case 0x55: // 'U' Update
         return this.#readUpdate(bytes, start + 1);
@@ -94,12 +117,22 @@ export class MessageReader {
         return this.#handler.truncate(readTruncated(bytes, start + 1));
       case 0x4d: // 'M' logical message
         return this.#handler.logicalMessage(readLogicalMessage(bytes, start + 1));
-      case 0x4f: // 'O' Origin: entries do not record it
+      case TAG_ORIGIN:
+        return this.#handler.origin(readOrigin(bytes, start + 1));
       case 0x59: // 'Y' Type: values are text whatever their type
         return;
       default:
-        throw malformed(`message tag 0x${tag.toString(16)}`);
+        if (this.#streaming && tag !== TAG_STREAM_STOP)
+          throw malformed(`message tag ${hex(tag)} in a stream`);
+        return this.#readOther(bytes, start, end);
     }
+  }
+
+  #readOther(bytes: Buffer, start: number, end: number): void {
+    const message = readTransactionMessage(bytes, start, end);
+    if (message === undefined) throw malformed(`message tag ${hex(bytes[start]!)}`);
+    this.#streaming = message.kind === 'stream start';
+    this.#handler.transaction(message);
   }
 
   #readUpdate(bytes: Buffer, start: number): void {
@@ -180,6 +213,10 @@ function readTruncated(bytes: Buffer, start: number): number[] {
   return Array.from({ length: count }, (_, index) => oid(bytes, start + 5 + index * 4));
 }
 
+function readOrigin(bytes: Buffer, start: number): Origin {
+  return { lsn: bytes.readBigUInt64BE(start), name: cString(bytes, start + 8).text };
+}
+
 function readLogicalMessage(bytes: Buffer, start: number): LogicalMessage {
   const prefix = cString(bytes, start + 9);
   const length = bytes.readUInt32BE(prefix.next);
@@ -196,6 +233,8 @@ function cString(bytes: Buffer, start: number): { text: string; next: number } {
   if (end < 0) throw malformed('a name without an end');
   return { text: bytes.toString('utf8', start, end), next: end + 1 };
 }
+
+const hex = (tag: number): string => `0x${tag.toString(16)}`;
 
 function malformed(what: string): WaltrailError {
   return new WaltrailError('PGOUTPUT_MALFORMED', `The replication stream holds ${what}.`);

@@ -108,3 +108,21 @@ export const logicalMessage = (message: {
     content,
   ]);
 };
+
+export const origin = (of: { lsn: bigint; name: string }): Buffer =>
+  Buffer.concat([tag('O'), int64(of.lsn), cString(of.name)]);
+
+/** A message as it stands between Stream Start and Stream Stop: with the xid of its (sub)transaction. */
+export const streamed = (xid: number, message: Buffer): Buffer =>
+  Buffer.concat([message.subarray(0, 1), int32(xid), message.subarray(1)]);
+
+export const streamStart = (xid: number, first = true): Buffer =>
+  Buffer.concat([tag('S'), int32(xid), int8(first ? 1 : 0)]);
+
+export const streamStop = (): Buffer => tag('E');
+
+export const streamCommit = (transaction: { xid: number; lsn: bigint; endLsn: bigint; at: bigint }): Buffer =>
+  Buffer.concat([tag('c'), int32(transaction.xid), commit(transaction).subarray(1)]);
+
+export const streamAbort = (xid: number, subXid: number): Buffer =>
+  Buffer.concat([tag('A'), int32(xid), int32(subXid)]);

@@ -43,6 +43,9 @@ function read(messages: readonly Buffer[]): unknown[] {
     truncate: (oids) => seen.push(['truncate', oids]),
     logicalMessage: ({ content, ...message }) =>
       seen.push(['message', { ...message, content: content.toString() }]),
+    origin: (origin) => seen.push(['origin', origin]),
+    transaction: (message) => seen.push(['transaction', message]),
+    streamed: (xid) => seen.push(['streamed', xid]),
   };
   const reader = new MessageReader(handler);
   for (const message of messages) {
@@ -116,19 +119,65 @@ describe('pgoutput messages', () => {
     );
   });
 
-  test('truncate and logical messages are read; origin and type are passed over', () => {
+  test('truncate, logical messages and origins are read; types are passed over', () => {
     const message = { transactional: true, lsn: 99n, prefix: 'waltrail', content: '{"modifier": 7}' };
     expect(
       read([
         bytes.truncate([1, 2]),
         bytes.logicalMessage(message),
-        Buffer.from('Oxxxxxxxxorigin\0'),
+        bytes.origin({ lsn: 12n, name: 'elsewhere' }),
         Buffer.from('Yxxxx\0name\0'),
       ]),
     ).toEqual([
       ['truncate', [1, 2]],
       ['message', message],
+      ['origin', { lsn: 12n, name: 'elsewhere' }],
     ]);
+  });
+
+  test('messages of a stream have the xid of their subtransaction behind the tag, but for origins', () => {
+    const message = { transactional: true, lsn: 99n, prefix: 'p', content: 'c' };
+    const table = { oid: 7, schema: 's', table: 't', identity: 'f', columns: [] };
+    expect(
+      read([
+        bytes.streamStart(900),
+        bytes.origin({ lsn: 0n, name: 'elsewhere' }),
+        bytes.streamed(901, bytes.relation(table)),
+        bytes.streamed(901, Buffer.from('Yxxxx\0name\0')),
+        bytes.streamed(901, bytes.insert(7, ['a'])),
+        bytes.streamed(900, bytes.update(7, { old: ['a'], row: ['b'] })),
+        bytes.streamed(902, bytes.remove(7, ['b'])),
+        bytes.streamed(902, bytes.truncate([7])),
+        bytes.streamed(-5, bytes.logicalMessage(message)),
+        bytes.streamStop(),
+        bytes.insert(7, ['outside']),
+        bytes.streamAbort(900, 902),
+        bytes.streamCommit({ xid: 900, lsn: 10n, endLsn: 20n, at: 30n }),
+      ]),
+    ).toEqual([
+      ['transaction', { kind: 'stream start', xid: 900, first: true }],
+      ['origin', { lsn: 0n, name: 'elsewhere' }],
+      ['streamed', 901],
+      ['relation', { oid: 7, schema: 's', table: 't', replicaIdentity: 'f', columns: [] }],
+      ['streamed', 901],
+      ['streamed', 901],
+      ['insert', 7, ['a']],
+      ['streamed', 900],
+      ['update', 7, 'full', ['a'], ['b']],
+      ['streamed', 902],
+      ['delete', 7, 'full', ['b']],
+      ['streamed', 902],
+      ['truncate', [7]],
+      ['streamed', -5],
+      ['message', message],
+      ['transaction', { kind: 'stream stop' }],
+      ['insert', 7, ['outside']],
+      ['transaction', { kind: 'stream abort', xid: 900, subXid: 902, aborted: null }],
+      ['transaction', { kind: 'stream commit', xid: 900, commitLsn: 10n, endLsn: 20n, committedAt: 30n }],
+    ]);
+    expect(() => read([bytes.streamStart(900), bytes.streamAbort(900, 900)])).toThrow(
+      expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
+    );
   });
 
   test('what is not pgoutput is an error that names it, not a guess', () => {

@@ -1,0 +1,119 @@
+import type { Lsn } from '../pg/lsn.js';
+
+/**
+ * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends, and the
+ * steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole transaction.
+ */
+export type TransactionMessage =
+  | { readonly kind: 'stream start'; readonly xid: number; readonly first: boolean }
+  | { readonly kind: 'stream stop' }
+  | ({ readonly kind: 'stream commit' } & Committed)
+  | {
+      readonly kind: 'stream abort';
+      readonly xid: number;
+      /** The subtransaction that was rolled back; `xid` again when the whole transaction was. */
+      readonly subXid: number;
+      /** Protocol 4 with `streaming 'parallel'` only. */
+      readonly aborted: { readonly lsn: Lsn; readonly at: bigint } | null;
+    }
+  | ({ readonly kind: 'begin prepare' | 'prepare' | 'stream prepare' } & Prepared)
+  | ({ readonly kind: 'commit prepared'; readonly gid: string } & Committed)
+  | {
+      readonly kind: 'rollback prepared';
+      readonly xid: number;
+      readonly gid: string;
+      readonly prepareEndLsn: Lsn;
+      readonly endLsn: Lsn;
+      readonly preparedAt: bigint;
+      readonly rolledBackAt: bigint;
+    };
+
+interface Committed {
+  readonly xid: number;
+  readonly commitLsn: Lsn;
+  readonly endLsn: Lsn;
+  readonly committedAt: bigint;
+}
+
+interface Prepared {
+  readonly xid: number;
+  readonly gid: string;
+  readonly prepareLsn: Lsn;
+  readonly endLsn: Lsn;
+  readonly preparedAt: bigint;
+}
+
+/**
+ * Reads one whole message in `bytes[start, end)`; undefined when it is none of these. Throws RangeError where it is too short.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+ */
+export function readTransactionMessage(
+  bytes: Buffer,
+  start: number,
+  end: number,
+): TransactionMessage | undefined {
+  const message = bytes.subarray(start, end);
+  switch (message[0]) {
+    case 0x53: // 'S'
+      return { kind: 'stream start', xid: message.readInt32BE(1), first: message.readInt8(5) === 1 };
+    case 0x45: // 'E'
+      return { kind: 'stream stop' };
+    case 0x63: // 'c'
+      return { kind: 'stream commit', xid: message.readInt32BE(1), ...readCommitted(message, 6) };
+    case 0x41: // 'A'
+      return {
+        kind: 'stream abort',
+        xid: message.readInt32BE(1),
+        subXid: message.readInt32BE(5),
+        aborted:
+          message.length === 9 ? null : { lsn: message.readBigUInt64BE(9), at: message.readBigInt64BE(17) },
+      };
+    case 0x62: // 'b'
+      return { kind: 'begin prepare', ...readPrepared(message, 1) };
+    case 0x50: // 'P'
+      return { kind: 'prepare', ...readPrepared(message, 2) };
+    case 0x70: // 'p'
+      return { kind: 'stream prepare', ...readPrepared(message, 2) };
+    case 0x4b: // 'K'
+      return {
+        kind: 'commit prepared',
+        xid: message.readInt32BE(26),
+        gid: readText(message, 30),
+        ...readCommitted(message, 2),
+      };
+    case 0x72: // 'r'
+      return {
+        kind: 'rollback prepared',
+        xid: message.readInt32BE(34),
+        gid: readText(message, 38),
+        prepareEndLsn: message.readBigUInt64BE(2),
+        endLsn: message.readBigUInt64BE(10),
+        preparedAt: message.readBigInt64BE(18),
+        rolledBackAt: message.readBigInt64BE(26),
+      };
+    default:
+      return undefined;
+  }
+}
+
+function readCommitted(message: Buffer, at: number): Omit<Committed, 'xid'> {
+  return {
+    commitLsn: message.readBigUInt64BE(at),
+    endLsn: message.readBigUInt64BE(at + 8),
+    committedAt: message.readBigInt64BE(at + 16),
+  };
+}
+
+function readPrepared(message: Buffer, at: number): Prepared {
+  return {
+    xid: message.readInt32BE(at + 24),
+    gid: readText(message, at + 28),
+    prepareLsn: message.readBigUInt64BE(at),
+    endLsn: message.readBigUInt64BE(at + 8),
+    preparedAt: message.readBigInt64BE(at + 16),
+  };
+}
+
+const readText = (message: Buffer, at: number): string =>
+  message.toString('utf8', at, message.indexOf(0, at));
