@@ -51,7 +51,18 @@ export const SCHEMAS = {
       unknown: { ...list(text), description: 'Columns of which the source did not send a value.' },
       table: text,
       operation: choice('insert', 'update', 'delete', 'truncate'),
-      transaction: object({ xid: text, commitLsn: text, seq: count }),
+      transaction: object(
+        {
+          xid: text,
+          commitLsn: text,
+          seq: count,
+          origin: {
+            ...text,
+            description: 'Replication origin, where the transaction came to the source from elsewhere.',
+          },
+        },
+        ['origin'],
+      ),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
     },
     ['labels', 'jsonNulls', 'unknown'],

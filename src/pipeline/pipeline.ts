@@ -7,8 +7,10 @@ import {
   type LogicalMessage,
   type MessageHandler,
   type OldRow,
+  type Origin,
   type Relation,
 } from '../pgoutput/reader.js';
+import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, readAttribution, UNATTRIBUTED, type MessageAttribution } from './attribution.js';
@@ -106,6 +108,8 @@ export class Pipeline implements MessageHandler {
   #seq = 0;
   #entriesBefore = 0;
   #message: MessageAttribution | null = null;
+  /** Name of the running transaction's replication origin. */
+  #origin: string | null = null;
   /** Logical messages of the running transaction so far, and how many of them an earlier reading has already heard. */
   #messages = 0;
   #messagesKnown = 0;
@@ -196,6 +200,7 @@ export class Pipeline implements MessageHandler {
     this.#messages = 0;
     this.#messagesKnown = late?.messages ?? 0;
     this.#late = false;
+    this.#origin = null;
     this.#setMessage(late?.attribution ?? null);
   }
 
@@ -305,7 +310,7 @@ export class Pipeline implements MessageHandler {
     const patched = this.#trail.rows.reattribute({
       modifierId: this.#messageModifier,
       rung: 'm',
-      context: merged.context,
+      extra: merged.context === null ? null : this.#builder.extra,
     });
     if (patched) return;
     // Heard to its end first, so that it is read twice and not once for each of its messages.
@@ -313,10 +318,39 @@ export class Pipeline implements MessageHandler {
     this.#options.lateAttributions.set(this.#commitLsn, { attribution: merged, messages: this.#messages });
   }
 
+  /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */
+  transaction({ kind }: TransactionMessage): void {
+    throw new WaltrailError(
+      'PGOUTPUT_MALFORMED',
+      `The replication stream holds a ${kind} message, which nobody asked for.`,
+    );
+  }
+
+  streamed(): void {
+    throw new WaltrailError(
+      'PGOUTPUT_MALFORMED',
+      'The replication stream holds a change of a transaction in progress, which should have been replayed.',
+    );
+  }
+
   #setMessage(message: MessageAttribution | null): void {
     this.#message = message;
     this.#messageModifier = message === null ? null : this.#attribution.byMessage(message);
-    this.#builder.extra = message?.context == null ? null : Buffer.from(`{"context":${message.context}}`);
+    this.#setExtra();
+  }
+
+  origin({ name }: Origin): void {
+    this.#origin = name;
+    this.#setExtra();
+  }
+
+  #setExtra(): void {
+    const context = this.#message?.context ?? null;
+    const members = [
+      ...(context === null ? [] : [`"context":${context}`]),
+      ...(this.#origin === null ? [] : [`"origin":${JSON.stringify(this.#origin)}`]),
+    ];
+    this.#builder.extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
   }
 
   /** The change object, ready for the next row of the transaction. */

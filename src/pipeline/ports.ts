@@ -37,13 +37,13 @@ export interface EntryRows {
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
   mark(mark: number): void;
   /**
-   * Gives every entry of the running transaction this modifier and this context; null leaves what they have.
+   * Gives every entry of the running transaction this modifier and this extra; null leaves what they have.
    * False when some of them were already sent: then the transaction has to be read again.
    */
   reattribute(attribution: {
     readonly modifierId: number | null;
     readonly rung: RungCode;
-    readonly context: string | null;
+    readonly extra: Buffer | null;
   }): boolean;
 }
 

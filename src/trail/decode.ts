@@ -73,7 +73,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     unknown: [...unknown],
     table: relation.table,
     operation: OPERATIONS[row.operation],
-    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq },
+    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin: row.origin },
     context: row.context,
   };
 }

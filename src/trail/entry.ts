@@ -40,7 +40,13 @@ export interface Entry {
   readonly unknown: readonly string[];
   readonly table: string;
   readonly operation: Operation;
-  readonly transaction: { readonly xid: string; readonly commitLsn: string; readonly seq: number };
+  readonly transaction: {
+    readonly xid: string;
+    readonly commitLsn: string;
+    readonly seq: number;
+    /** Name of the replication origin that the source's session had set up; null mostly: made on the source itself. */
+    readonly origin: string | null;
+  };
   /** What a logical message carried in `context`, as JSON text; null without one. */
   readonly context: string | null;
 }

@@ -43,6 +43,7 @@ export function entryToJson(entry: Entry): string {
         ['xid', quote(transaction.xid)],
         ['commitLsn', quote(transaction.commitLsn)],
         ['seq', String(transaction.seq)],
+        ...(transaction.origin === null ? [] : [['origin', quote(transaction.origin)] as const]),
       ]),
     ],
     ['context', entry.context ?? 'null'],

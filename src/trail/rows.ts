@@ -172,7 +172,7 @@ export class EntryRowBuffer implements EntryRows {
   reattribute(attribution: {
     readonly modifierId: number | null;
     readonly rung: RungCode;
-    readonly context: string | null;
+    readonly extra: Buffer | null;
   }): boolean {
     if (this.#transactionAt < 0) return false;
     const rung = attribution.rung.charCodeAt(0);
@@ -183,7 +183,7 @@ export class EntryRowBuffer implements EntryRows {
         this.#buffer[row.start + AT_RUNG] = rung;
       }
     }
-    if (attribution.context !== null) this.#addContext(rows, attribution.context);
+    if (attribution.extra !== null) this.#replaceExtra(rows, attribution.extra);
     return true;
   }
 
@@ -245,9 +245,8 @@ export class EntryRowBuffer implements EntryRows {
     }
   }
 
-  /** Rewrites the rows of the running transaction with `context` in their last text. Rare: only for late messages. */
-  #addContext(rows: readonly Row[], context: string): void {
-    const extra = Buffer.from(`{"context":${context}}`);
+  /** Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late messages. */
+  #replaceExtra(rows: readonly Row[], extra: Buffer): void {
     const length = Buffer.alloc(4);
     length.writeInt32BE(extra.length);
     const pieces = rows.flatMap((row) => [this.#buffer.subarray(row.start, row.lastTextAt), length, extra]);

@@ -37,7 +37,13 @@ export interface Entry {
   };
   readonly table: string;
   readonly operation: Operation;
-  readonly transaction: { readonly xid: string; readonly commitLsn: string; readonly seq: number };
+  readonly transaction: {
+    readonly xid: string;
+    readonly commitLsn: string;
+    readonly seq: number;
+    /** Where the transaction came to the source from. */
+    readonly origin?: string;
+  };
   readonly context: Json;
 }
 

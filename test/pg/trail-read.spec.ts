@@ -418,7 +418,7 @@ test('the view for auditors says the same as the reader, in words', async () => 
   const { items } = await reader.page(ALWAYS, { limit: 300 });
   const rows = await database.query<Record<string, unknown>>(
     `select id::text, modified_by, modifier_kind, modifier_key, rung, action, entity_type, entity_name, entity_id, tenant, source_table,
-            operation, commit_lsn::text, seq, previous, updated
+            operation, commit_lsn::text, seq, origin, previous, updated
        from trail.readable where id >= $1 order by id desc limit 300`,
     [items.at(-1)!.id],
   );
@@ -447,6 +447,7 @@ test('the view for auditors says the same as the reader, in words', async () => 
       operation: entry.operation,
       commit_lsn: entry.transaction.commitLsn,
       seq: entry.transaction.seq,
+      origin: entry.transaction.origin,
       previous: texts(entry.previous),
       updated: texts(entry.updated),
     })),

@@ -20,7 +20,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     unknown: [],
     table: 'public.agents',
     operation: 'update',
-    transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0 },
+    transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null },
     context: null,
     ...changes,
   };

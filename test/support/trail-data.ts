@@ -137,7 +137,8 @@ select ($1::int8 << 32) + n - $2::int8,
          when 'u' then concat(status % 3 + 1, s, balance + 1, s, case when n % 6 = 0 then e || 'N' else team % 20 + 1 || '' end, s)
          when 'i' then whole_row || case when relation_id = 9 then '1e+100' || s else '' end
        end,
-       case when n % 11 = 0 then '{"context":{"request": "' || md5(n::text) || '", "n": 1' || n || '00000000000000000001}}' end
+       case when n % 11 = 0 then '{"context":{"request": "' || md5(n::text) || '", "n": 1' || n || '00000000000000000001}}'
+            when n % 13 = 0 then '{"origin":"elsewhere"}' end
   from (
     select n, b, c, chr(31) as s, chr(27) as e,
            timestamptz '2000-01-01' + (extract(epoch from $5::timestamptz - timestamptz '2000-01-01')::numeric

@@ -34,6 +34,7 @@ const ROW: EntryRow = {
   previous: null,
   updated: null,
   context: null,
+  origin: null,
 };
 
 /** Has no lookups: only entries without labels are decoded here. */

@@ -147,7 +147,9 @@ describe('rows of entries', () => {
     write(rows, ['2', null, null, null, null, null]);
     write(rows, ['3', null, null, null, null, '{"context":{"job":"earlier"}}']);
     const first = parse(rows.take(whole, 1)!);
-    expect(rows.reattribute({ modifierId: 77, rung: 'm', context: '{"job":"x"}' })).toBe(true);
+    expect(
+      rows.reattribute({ modifierId: 77, rung: 'm', extra: Buffer.from('{"context":{"job":"x"}}') }),
+    ).toBe(true);
     const rest = parse(rows.take(rows.bytes, 2)!);
     expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[17]])).toEqual([
       [4, 'c', null],
@@ -163,7 +165,7 @@ describe('rows of entries', () => {
       ['2', 77, 'm', '{"context":{"job":"x"}}'],
       ['3', 77, 'm', '{"context":{"job":"x"}}'],
     ]);
-    expect(rows.reattribute({ modifierId: 1, rung: 'm', context: null })).toBe(false);
+    expect(rows.reattribute({ modifierId: 1, rung: 'm', extra: null })).toBe(false);
   });
 
   test('a row larger than the buffer makes it grow', () => {

@@ -47,6 +47,11 @@ export function Facts({ entry }: { entry: Entry }) {
         <Fact name="Place in the transaction (seq)">
           <code>{transaction.seq}</code>
         </Fact>
+        {transaction.origin !== undefined && (
+          <Fact name="Replication origin">
+            <code>{transaction.origin}</code>
+          </Fact>
+        )}
         <Fact name="Entry id">
           <code>{entry.id}</code>
         </Fact>
