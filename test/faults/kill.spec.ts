@@ -1,59 +1,101 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
-import { applyTracking, readEntries, testConfig, untilCaughtUp } from '../support/capture.ts';
-import { daemonGround } from '../support/daemon.ts';
-import { freshDatabase } from '../support/database.ts';
-import { LOAD_SQL, LOAD_TABLES_YAML, startLoad } from '../support/load.ts';
-import { judge, ORACLE_SQL, oracleOn } from '../support/oracle.ts';
+import { describe, expect, test } from '@jest/globals';
 import { until } from '../support/until.ts';
+import { faultGround, note, type FaultGround } from './ground.ts';
 
-const KILLS = Number(process.env.WALTRAIL_TEST_KILLS ?? 10);
-const SEED = Number(process.env.WALTRAIL_TEST_SEED ?? Date.now() % 1_000_000);
+/** Where the slot is: what the source has been told is durable. */
+const acknowledged = async (g: FaultGround): Promise<bigint> =>
+  BigInt(
+    (
+      await g.source.query<{ bytes: string }>(
+        `select confirmed_flush_lsn - '0/0' as bytes from pg_replication_slots where slot_name = $1`,
+        [g.slot],
+      )
+    )[0]!.bytes,
+  );
 
-test(`a daemon killed ${KILLS} times under load stores every change once, with its values, in commit order (seed ${SEED})`, async () => {
-  await using source = await freshDatabase('empty');
-  await using trail = await freshDatabase('trail');
-  await source.query(`${LOAD_SQL} ${ORACLE_SQL} ${oracleOn('accounts')} ${oracleOn('orders')}`);
-  const tables = `tables:${LOAD_TABLES_YAML}`;
-  await applyTracking(testConfig({ source, trail, yaml: tables }));
-  const yaml = `
-source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: slot_${source.name}, publication: waltrail }
-trail: { url: "\${WALTRAIL_TRAIL_URL}" }
-${tables}`;
-  await using daemons = await daemonGround({ sourceUrl: source.url, trailUrl: trail.url, yaml });
+const checkpoint = async (g: FaultGround): Promise<bigint> =>
+  BigInt(
+    (await g.trail.query<{ bytes: string }>(`select end_lsn - '0/0' as bytes from trail.checkpoint`))[0]!
+      .bytes,
+  );
 
-  const stored = async (): Promise<number> =>
-    Number(
-      (await trail.query<{ n: string }>(`select coalesce(max(entries), -1) as n from trail.checkpoint`))[0]!
-        .n,
-    );
-
-  let daemon = daemons.start();
-  // The trail begins at the slot's consistent point: a change before that is not the daemon's to have.
-  await until('the first daemon to begin the trail', async () => {
-    if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
-    return (await stored()) === 0;
+describe('a daemon that is killed (SIGKILL)', () => {
+  test('before its commit reaches the trail stores the change once', async () => {
+    await using g = await faultGround();
+    const daemon = await g.startDaemon();
+    const reached = g.toTrail.cutAt({ before: ['never committed', 'trail.advance'] });
+    await note(g.source, 'never committed by the first');
+    await until('the commit to be sent', reached);
+    await daemon.kill('SIGKILL');
+    expect(await g.stored()).toBe(0);
+    g.toTrail.pass();
+    await g.startDaemon();
+    await g.exact({ atLeast: 1 });
   });
-  const load = startLoad({ url: source.url, writers: 3, seed: SEED });
-  try {
-    for (let kill = 0; kill < KILLS; kill++) {
-      const before = await stored();
-      await until(
-        `entries to be stored before kill ${kill + 1}: ${daemon.log()}`,
-        async () => (await stored()) > before,
-        30_000,
-      );
-      await delay((kill * 37) % 150);
-      await daemon.kill('SIGKILL');
-      daemon = daemons.start();
-    }
-  } finally {
-    await load.stop();
-  }
-  await untilCaughtUp(source, trail, 60_000);
-  await daemon.kill('SIGTERM');
 
-  const verdict = await judge(source, await readEntries(trail));
-  expect(verdict).toMatchObject({ lost: 0, doubled: 0, outOfOrder: 0, wrong: 0, entries: verdict.changes });
-  expect(verdict.changes).toBeGreaterThan(KILLS * 20);
-}, 240_000);
+  test('after its commit, before it could acknowledge, does not store the change twice', async () => {
+    await using g = await faultGround();
+    const daemon = await g.startDaemon();
+    const reached = g.toTrail.cutAt({ after: ['never knew', 'trail.advance'] });
+    await note(g.source, 'committed, but the first never knew');
+    await until('the commit to be sent', reached);
+    await until('the commit', async () => (await g.stored()) === 1);
+    expect(await acknowledged(g)).toBeLessThan(await checkpoint(g));
+    await daemon.kill('SIGKILL');
+    g.toTrail.pass();
+    await g.startDaemon();
+    await note(g.source, 'of the second');
+    const verdict = await g.exact({ atLeast: 2 });
+    expect(verdict.entries).toBe(2);
+  });
+
+  test('in the middle of a transaction, a part of which has left for the trail, stores the whole once', async () => {
+    await using g = await faultGround();
+    const daemon = await g.startDaemon();
+    await note(g.source, 'before');
+    await until('the entry before', async () => (await g.stored()) === 1);
+    const reached = g.toSource.cutAt({ streamed: 1_000_000 });
+    await g.source.query(
+      `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 20000) i`,
+    );
+    await until('half of the transaction to arrive', reached);
+    await until('rows of it to be in the open trail transaction', async () => {
+      const [copy] = await g.trail.query<{ rows: string }>(
+        `select tuples_processed as rows from pg_stat_progress_copy where datname = current_database()`,
+      );
+      return Number(copy?.rows ?? 0) > 0;
+    });
+    await daemon.kill('SIGKILL');
+    expect(await g.stored()).toBe(1);
+    g.toSource.pass();
+    await g.startDaemon();
+    await g.exact({ atLeast: 20_001 });
+  });
+
+  test('in the middle of the stream, within a message, stores each transaction once', async () => {
+    await using g = await faultGround();
+    const daemon = await g.startDaemon();
+    // About 300 bytes each: somewhere within the seventh.
+    const reached = g.toSource.cutAt({ streamed: 2_001 });
+    for (let index = 0; index < 30; index++) await note(g.source, `note ${index}`);
+    await until('the stream to be cut', reached);
+    await until('what came before to be stored', async () => (await g.stored()) > 0);
+    await daemon.kill('SIGKILL');
+    expect(await g.stored()).toBeLessThan(30);
+    g.toSource.pass();
+    await g.startDaemon();
+    await g.exact({ atLeast: 30 });
+  });
+
+  test('at its first start, between making the slot and beginning the trail, has every change from the slot on', async () => {
+    await using g = await faultGround();
+    const reached = g.toTrail.cutAt({ before: ['insert into trail.checkpoint'] });
+    const daemon = g.daemons.start();
+    await until('the slot to be made', reached);
+    await daemon.kill('SIGKILL');
+    await note(g.source, 'after the slot, before the trail');
+    g.toTrail.pass();
+    await g.startDaemon();
+    await g.exact({ atLeast: 1 });
+  });
+});

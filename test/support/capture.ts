@@ -169,8 +169,13 @@ interface EntryRow {
   extra: string | null;
 }
 
-export async function readEntries(trail: TestDatabase): Promise<PlainEntry[]> {
-  const rows = await trail.query<EntryRow>(`
+/** Entries as they lie; a part of them for those who cannot hold all. */
+export async function readEntries(
+  trail: TestDatabase,
+  { after = -1n, limit }: { readonly after?: bigint; readonly limit?: number } = {},
+): Promise<PlainEntry[]> {
+  const rows = await trail.query<EntryRow>(
+    `
     select e.id::text, e.commit_lsn::text, e.seq, e.xid::text, e.operation::text, e.rung::text, m.name as modifier, m.key as modifier_key,
            m.kind, a.name as action, t.name as entity_type, e.entity_id, e.entity_name, n.name as tenant,
            r.schema_name || '.' || r.table_name as table_name, r.columns as relation_columns, e.columns, e.previous, e.updated, e.extra
@@ -180,7 +185,10 @@ export async function readEntries(trail: TestDatabase): Promise<PlainEntry[]> {
       join trail.entity_type t on t.id = e.entity_type_id
       join trail.relation r on r.id = e.relation_id
       left join trail.tenant n on n.id = e.tenant_id
-     order by e.id`);
+     where e.id > $1
+     order by e.id limit $2`,
+    [after, limit ?? null],
+  );
   return rows.map((row) => {
     const names = row.relation_columns.map(({ name }) => name);
     const columns = decodeColumns(row.columns, names.length).map((index) => names[index]!);

@@ -5,7 +5,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { until } from './until.ts';
 
-const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+/** As jest.config.mjs has it: what is tested may be another compilation, for test/faults/guards.mjs. */
+const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname, '../../dist');
+const CLI = path.join(DIST, 'cli.js');
 
 export interface DaemonProcess {
   readonly pid: number;

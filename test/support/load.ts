@@ -1,48 +1,79 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { ORACLE_SQL, oracleOn } from './oracle.ts';
 
-/** Writers that run small random transactions until they are stopped; seeded, so that a failing run can be repeated. */
+/** Writers that run random transactions until they are stopped; seeded, so that a failing run can be repeated. */
 export interface Load {
   readonly transactions: () => number;
   stop(): Promise<void>;
 }
 
+/** The tables that the load writes to, under the eyes of the oracle. */
 export const LOAD_SQL = `
   create table accounts (id int primary key, owner text not null, amount bigint not null, note text);
   create table orders (id bigint generated always as identity primary key, account_id int not null references accounts on delete cascade, item text not null);
-  insert into accounts select i, 'owner ' || i, 1000, null from generate_series(1, 200) i;`;
+  create table products (code text primary key, title text not null);
+  create table documents (id int primary key, title text not null, body text);
+  create table baskets (code text primary key, item text);
+  alter table documents alter column body set storage external;
+  insert into accounts select i, 'owner ' || i, 1000, null from generate_series(1, 200) i;
+  insert into products select 'p' || i, 'product ' || i from generate_series(1, 50) i;
+  insert into documents select i, 'document ' || i, repeat('body ' || i || ' ', 800) from generate_series(1, 20) i;
+  ${ORACLE_SQL}
+  ${oracleOn('accounts')} ${oracleOn('orders')} ${oracleOn('products', 'code')} ${oracleOn('documents')} ${oracleOn('baskets', 'code')}`;
 
-export const LOAD_TABLES_YAML = `
-  public.accounts: { entity: account, name: "{owner}" }
-  public.orders:   { entity: order, name: "{item}" }`;
+export const LOAD_YAML = `
+tables:
+  public.accounts:  { entity: account, name: "{owner}" }
+  public.orders:    { entity: order, name: "{item}" }
+  public.products:  { entity: product, name: "{title}" }
+  public.documents: { entity: document, name: "{title}" }
+  public.baskets:   { entity: basket, name: "{code}" }`;
 
+const RECONNECT_MS = 100;
+
+/**
+ * @param options.bulk one of so many transactions has thousands of changes (none when left out)
+ * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with another
+ */
 export function startLoad(options: {
   readonly url: string;
   readonly writers: number;
   readonly seed: number;
   readonly pauseMs?: number;
+  readonly bulk?: number;
+  readonly reconnect?: boolean;
 }): Load {
   let running = true;
   let transactions = 0;
+  const isRunning = (): boolean => running;
+  const write = async (client: pg.Client, random: Random): Promise<void> => {
+    while (isRunning()) {
+      try {
+        await client.query(transaction(random, options.bulk ?? 0));
+        transactions++;
+      } catch (error) {
+        // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one of them.
+        if (!/^(23|40)/.test((error as { code?: string }).code ?? '')) throw error;
+        await client.query('rollback');
+      }
+      if (options.pauseMs !== undefined) await delay(options.pauseMs);
+    }
+  };
   const writers = Array.from({ length: options.writers }, async (_, index) => {
     const random = generator(options.seed + index);
-    const client = new pg.Client(options.url);
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      while (running) {
-        try {
-          await client.query(transaction(random));
-          transactions++;
-        } catch (error) {
-          // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one of them.
-          if (!/^(23|40)/.test((error as { code?: string }).code ?? '')) throw error;
-          await client.query('rollback');
-        }
-        if (options.pauseMs !== undefined) await delay(options.pauseMs);
+    while (isRunning()) {
+      const client = new pg.Client(options.url);
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        await write(client, random);
+      } catch (error) {
+        if (options.reconnect !== true) throw error;
+        await delay(RECONNECT_MS);
+      } finally {
+        await client.end().catch(() => undefined);
       }
-    } finally {
-      await client.end();
     }
   });
   return {
@@ -54,41 +85,86 @@ export function startLoad(options: {
   };
 }
 
-/** One to five changes; now and then a bigger one, a delete that cascades, or one that is rolled back. */
-function transaction(random: (below: number) => number): string {
+type Random = (below: number) => number;
+
+/** One to five changes, some with a logical message, something undone, or thousands of rows more. */
+function transaction(random: Random, bulk: number): string {
   const statements = ['begin'];
+  const message = random(10);
+  const say = `select oracle.say('writer ${random(8)}')`;
+  if (message === 0) statements.push(say);
   for (let count = 1 + random(5); count > 0; count--) statements.push(statement(random));
-  if (random(20) === 0) {
-    statements.push(
-      `savepoint s; update accounts set note = 'undone' where id = ${1 + random(200)}; rollback to s`,
-    );
-  }
+  if (random(20) === 0) statements.push(undone(random));
   if (random(50) === 0)
     statements.push(
       `insert into orders (account_id, item) select id, 'bulk ' || id from accounts where id <= 100`,
     );
+  if (bulk > 0 && random(bulk) === 0) statements.push(...thousands(random));
+  if (message === 1) statements.push(say);
   statements.push(random(15) === 0 ? 'rollback' : 'commit');
   return statements.join('; ');
 }
 
-function statement(random: (below: number) => number): string {
+function statement(random: Random): string {
   const id = 1 + random(200);
-  switch (random(6)) {
+  switch (random(12)) {
     case 0:
-      return `insert into orders (account_id, item) select id, 'item ${random(1_000_000)}' from accounts where id = ${id}`;
     case 1:
-      return `delete from orders where id in (select id from orders order by id limit ${1 + random(4)})`;
+      return `insert into orders (account_id, item) select id, 'item ${random(1_000_000)}' from accounts where id = ${id}`;
     case 2:
-      return `update accounts set note = ${random(3) === 0 ? 'null' : `'note ${random(1_000_000)}'`} where id = ${id}`;
     case 3:
+      return `delete from orders where id in (select id from orders order by id limit ${1 + random(4)})`;
+    case 4:
+    case 5:
+      return `update accounts set note = ${random(3) === 0 ? 'null' : `'note ${random(1_000_000)}'`} where id = ${id}`;
+    case 6:
       return `delete from accounts where id = ${id}; insert into accounts values (${id}, 'owner ${random(1000)}', 0, null)`;
+    case 7:
+      return anotherTable(random);
     default:
       return `update accounts set amount = amount + ${1 + random(100)} where id = ${id}`;
   }
 }
 
+/** A key that changes, a TOASTed value that does and that does not, a truncation. */
+function anotherTable(random: Random): string {
+  const document = 1 + random(20);
+  switch (random(8)) {
+    case 0:
+    case 1:
+      return `update products set code = 'p' || (1 + ${random(1_000_000)}) where code = (select min(code) from products)`;
+    case 2:
+    case 3:
+      return `update documents set title = 'title ${random(1_000_000)}' where id = ${document}`;
+    case 4:
+      return `update documents set body = repeat('words ${random(1000)} ', 900) where id = ${document}`;
+    case 5:
+      return `truncate baskets`;
+    default:
+      return `insert into baskets values ('b${random(1_000_000)}', null) on conflict (code) do update set item = 'again ${random(1000)}'`;
+  }
+}
+
+/** What is rolled back to a savepoint never happened: neither its rows nor who was said to have made them. */
+function undone(random: Random): string {
+  return (
+    `savepoint s; update accounts set note = 'undone' where id = ${1 + random(200)}; ` +
+    `select pg_logical_emit_message(true, 'waltrail', '{"modifier": "nobody"}'); rollback to s`
+  );
+}
+
+/** More than the daemon buffers, so that rows leave for the trail before the source commits, and now and then before a message. */
+function thousands(random: Random): string[] {
+  const rows = 2_000 + random(3_000);
+  return [
+    `insert into orders (account_id, item) select a.id, 'one of many ' || i from generate_series(1, ${rows}) i, (select min(id) as id from accounts) a`,
+    `savepoint many; update orders set item = 'never' where item like 'one of many %'; rollback to many`,
+    `delete from orders where item like 'one of many %'`,
+  ];
+}
+
 /** mulberry32: small, seeded, good enough for test data. */
-function generator(seed: number): (below: number) => number {
+export function generator(seed: number): Random {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;

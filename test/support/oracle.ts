@@ -1,83 +1,201 @@
-import type { PlainEntry } from './capture.ts';
+import { expect } from '@jest/globals';
+import { readEntries, type PlainEntry } from './capture.ts';
 import type { TestDatabase } from './database.ts';
 
 /**
- * The judge of fault tests: per-row triggers on the source that write down what happened, independent of WAL, slot and
- * everything of Waltrail. Rows of one transaction are numbered in the order in which they happened.
+ * The judge of fault tests: triggers on the source that write down what happened, independent of WAL, slot and everything
+ * of Waltrail. `n` numbers changes as they happened; of two changes that wait for each other (the same row, a TRUNCATE of
+ * its table) the earlier committed first, so `n` knows their commit order too.
  */
 export const ORACLE_SQL = `
   create schema oracle;
   create table oracle.change (
-    n bigint generated always as identity primary key, xid xid not null, operation text not null, table_name text not null,
-    previous jsonb, updated jsonb);
+    n bigint generated always as identity primary key, xid bigint not null, operation text not null, table_name text not null,
+    previous_key text, updated_key text, previous jsonb, updated jsonb);
+  create index on oracle.change (xid);
+  create table oracle.said (xid bigint not null, modifier text not null);
+  create index on oracle.said (xid);
+  create function oracle.xid() returns bigint language sql as 'select pg_catalog.pg_current_xact_id()::xid::text::bigint';
+  create function oracle.say(modifier text) returns void language sql as $$
+    insert into oracle.said values (oracle.xid(), modifier);
+    select pg_logical_emit_message(true, 'waltrail', json_build_object('modifier', modifier)::text);
+  $$;
   create function oracle.note() returns trigger language plpgsql security definer set search_path = '' as $$
+  declare
+    previous jsonb := case when tg_op in ('UPDATE', 'DELETE') then to_jsonb(old) end;
+    updated  jsonb := case when tg_op in ('INSERT', 'UPDATE') then to_jsonb(new) end;
   begin
-    insert into oracle.change (xid, operation, table_name, previous, updated)
-    values (pg_current_xact_id()::xid, left(lower(tg_op), 1), tg_table_schema || '.' || tg_table_name,
-            case when tg_op <> 'INSERT' then to_jsonb(old) end, case when tg_op <> 'DELETE' then to_jsonb(new) end);
+    insert into oracle.change (xid, operation, table_name, previous_key, updated_key, previous, updated)
+    values (oracle.xid(), left(lower(tg_op), 1), tg_table_schema || '.' || tg_table_name, previous ->> tg_argv[0], updated ->> tg_argv[0],
+            previous, updated);
     return null;
   end $$;`;
 
-export const oracleOn = (table: string): string =>
-  `create trigger oracle after insert or update or delete on ${table} for each row execute function oracle.note();`;
+/** Puts a table with the primary key `key` under the oracle's eyes. */
+export const oracleOn = (table: string, key = 'id'): string => `
+  create trigger oracle after insert or update or delete on ${table} for each row execute function oracle.note('${key}');
+  create trigger oracle_truncate after truncate on ${table} for each statement execute function oracle.note('${key}');`;
 
 export interface Verdict {
+  readonly transactions: number;
   readonly changes: number;
   readonly entries: number;
   readonly lost: number;
   readonly doubled: number;
   readonly outOfOrder: number;
+  /** Entries whose table, operation, values or modifier are not what happened. */
   readonly wrong: number;
 }
 
-/**
- * Compares entries with what the oracle saw: every transaction's changes in order with their values, none more than once,
- * transactions in commit order. Tables must have only text-like and integer columns, so that jsonb prints values alike.
- */
-export async function judge(source: TestDatabase, entries: readonly PlainEntry[]): Promise<Verdict> {
-  const changes = await source.query<{
-    xid: string;
-    operation: string;
-    table_name: string;
-    previous: Row | null;
-    updated: Row | null;
-  }>(
-    `select xid::text, operation, table_name, previous, updated from oracle.change
-      where operation <> 'u' or previous is distinct from updated order by n`,
-  );
-  const expected = groupBy(changes, ({ xid }) => xid);
-  const stored = groupBy(entries, ({ xid }) => xid);
-  let lost = 0;
-  let doubled = 0;
-  let wrong = 0;
-  for (const [xid, happened] of expected) {
-    const kept = stored.get(xid) ?? [];
-    lost += Math.max(0, happened.length - kept.length);
-    doubled += Math.max(0, kept.length - happened.length);
-    happened.forEach((change, index) => {
-      const entry = kept[index];
-      if (entry !== undefined && !matches(change, entry)) wrong++;
-    });
-  }
-  for (const [xid, kept] of stored) if (!expected.has(xid)) doubled += kept.length;
-  return {
-    changes: changes.length,
-    entries: entries.length,
-    lost,
-    doubled,
-    wrong,
-    outOfOrder: countOutOfOrder(entries),
-  };
+interface Databases {
+  readonly source: TestDatabase;
+  readonly trail: TestDatabase;
 }
+
+/** The verdict, which must be that the trail is exact, and about enough changes to mean something. */
+export async function expectExact(databases: Databases & { readonly atLeast: number }): Promise<Verdict> {
+  const verdict = await judge(databases);
+  expect(verdict).toMatchObject({
+    lost: 0,
+    doubled: 0,
+    outOfOrder: 0,
+    wrong: 0,
+    entries: verdict.changes,
+  });
+  expect(verdict.changes).toBeGreaterThanOrEqual(databases.atLeast);
+  return verdict;
+}
+
+const BATCH_ENTRIES = 5_000;
+
+/**
+ * Compares the trail with what the oracle saw: every transaction's changes in order with values and modifier, none more than
+ * once, transactions in commit order. In batches, so that a campaign of hours can be judged. Tables must have only text-like and
+ * integer columns, which jsonb prints as the stream does.
+ */
+export async function judge({ source, trail }: Databases): Promise<Verdict> {
+  const counts = { entries: 0, lost: 0, doubled: 0, outOfOrder: 0, wrong: 0 };
+  const seen = new Set<string>();
+  const order = new CommitOrder();
+  let before: PlainEntry | undefined;
+  let running: Happened = NOTHING;
+  const endTransaction = (): void => {
+    counts.lost += running.changes.length;
+  };
+  for (;;) {
+    const batch = await readEntries(trail, { after: before?.id ?? -1n, limit: BATCH_ENTRIES });
+    if (batch.length === 0) break;
+    const happened = await whatHappened(
+      source,
+      batch.map(({ xid }) => xid).filter((xid) => !seen.has(xid)),
+    );
+    for (const entry of batch) {
+      counts.entries++;
+      if (before !== undefined && !follows(before, entry)) counts.outOfOrder++;
+      if (before?.xid !== entry.xid) {
+        endTransaction();
+        running = seen.has(entry.xid) ? NOTHING : (happened.get(entry.xid) ?? NOTHING);
+        seen.add(entry.xid);
+      }
+      before = entry;
+      const change = running.changes.shift();
+      if (change === undefined) counts.doubled++;
+      else {
+        if (!matches(change, entry) || entry.modifierKey !== running.modifier) counts.wrong++;
+        if (!order.allows(change)) counts.outOfOrder++;
+      }
+    }
+  }
+  endTransaction();
+  const all = await source.query<{ xid: string; n: number }>(
+    `select xid::text, count(*)::int as n from oracle.change where ${COUNTS} group by xid`,
+  );
+  for (const { xid, n } of all) if (!seen.has(xid)) counts.lost += n;
+  return { transactions: all.length, changes: all.reduce((sum, { n }) => sum + n, 0), ...counts };
+}
+
+/** An update that changes nothing makes no entry. */
+const COUNTS = `(operation <> 'u' or previous is distinct from updated)`;
 
 type Row = Readonly<Record<string, unknown>>;
 
-function matches(
-  change: { operation: string; table_name: string; previous: Row | null; updated: Row | null },
-  entry: PlainEntry,
-): boolean {
+interface Change {
+  readonly n: string;
+  readonly operation: string;
+  readonly table_name: string;
+  readonly previous_key: string | null;
+  readonly updated_key: string | null;
+  readonly previous: Row | null;
+  readonly updated: Row | null;
+}
+
+/** What is left of a transaction's changes, the next first, and whom its logical message named. */
+interface Happened {
+  readonly changes: Change[];
+  readonly modifier: string | null;
+}
+
+const NOTHING: Happened = { changes: [], modifier: null };
+
+async function whatHappened(source: TestDatabase, xids: readonly string[]): Promise<Map<string, Happened>> {
+  const wanted = [[...new Set(xids)]];
+  const changes = await source.query<Change & { xid: string }>(
+    `select xid::text, n::text, operation, table_name, previous_key, updated_key, previous, updated from oracle.change c
+      where xid = any ($1::bigint[]) and ${COUNTS} order by c.n`,
+    wanted,
+  );
+  const said = await source.query<{ xid: string; modifier: string }>(
+    `select xid::text, modifier from oracle.said where xid = any ($1::bigint[])`,
+    wanted,
+  );
+  const modifiers = new Map(said.map(({ xid, modifier }) => [xid, modifier]));
+  const happened = new Map<string, Happened>();
+  for (const change of changes) {
+    const known = happened.get(change.xid);
+    if (known !== undefined) known.changes.push(change);
+    else happened.set(change.xid, { changes: [change], modifier: modifiers.get(change.xid) ?? null });
+  }
+  return happened;
+}
+
+/** Entries are numbered as they lie: by commit LSN, and within a transaction by its changes. */
+function follows(before: PlainEntry, entry: PlainEntry): boolean {
+  const [left, right] = [lsn(before.commitLsn), lsn(entry.commitLsn)];
+  return left < right || (left === right && before.seq < entry.seq);
+}
+
+const lsn = (text: string): bigint => {
+  const [high, low] = text.split('/') as [string, string];
+  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+};
+
+/** Of changes to one row, and of a table's truncations and its rows' changes, none may come before one that happened earlier. */
+class CommitOrder {
+  readonly #rows = new Map<string, number>();
+  /** By table: the last change of any row, and the last truncation. */
+  readonly #tables = new Map<string, { last: number; truncated: number }>();
+
+  allows(change: Change): boolean {
+    const n = Number(change.n);
+    const table = this.#tables.get(change.table_name) ?? { last: 0, truncated: 0 };
+    this.#tables.set(change.table_name, table);
+    const keys = [change.previous_key, change.updated_key].filter((key) => key !== null);
+    const rows = keys.map((key) => `${change.table_name} ${key}`);
+    const earliest =
+      change.operation === 't'
+        ? table.last
+        : Math.max(table.truncated, ...rows.map((row) => this.#rows.get(row) ?? 0));
+    if (change.operation === 't') table.truncated = n;
+    for (const row of rows) this.#rows.set(row, n);
+    table.last = Math.max(table.last, n);
+    return n > earliest;
+  }
+}
+
+function matches(change: Change, entry: PlainEntry): boolean {
   const { operation, previous, updated } = change;
-  if (entry.operation !== operation || entry.table !== change.table_name) return false;
+  if (entry.operation !== operation || entry.table !== change.table_name || entry.unknown.length > 0)
+    return false;
   const changed = (column: string): boolean =>
     operation !== 'u' || text(previous![column]) !== text(updated![column]);
   return agrees(previous, entry.previous, changed) && agrees(updated, entry.updated, changed);
@@ -98,30 +216,3 @@ function agrees(
 
 const text = (value: unknown): string | null =>
   value === null || value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value);
-
-function countOutOfOrder(entries: readonly PlainEntry[]): number {
-  let count = 0;
-  for (let index = 1; index < entries.length; index++) {
-    const [before, after] = [entries[index - 1]!, entries[index]!];
-    const order = compare(lsn(before.commitLsn), lsn(after.commitLsn)) || before.seq - after.seq;
-    if (order >= 0 || after.id <= before.id) count++;
-  }
-  return count;
-}
-
-const lsn = (text: string): bigint => {
-  const [high, low] = text.split('/') as [string, string];
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
-};
-
-const compare = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0);
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(key(item));
-    if (group === undefined) groups.set(key(item), [item]);
-    else group.push(item);
-  }
-  return groups;
-}

@@ -2,10 +2,23 @@ import { createServer, connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/**
+ * Where a connection goes dead. `before`: what the client sends with the last of these texts, which come one after another, never
+ * arrives; `after`: it does, and nothing comes back; `streamed`: so many more bytes of a replication stream get through.
+ */
+export type Cut =
+  | { readonly before: readonly string[] }
+  | { readonly after: readonly string[] }
+  | { readonly streamed: number };
+
 /** A TCP proxy before a PostgreSQL server that fails as networks do. New connections pass again after {@link pass}. */
 export interface FaultyProxy extends AsyncDisposable {
   /** `url` with the proxy's address. */
   through(url: string): string;
+  /** New connections go to the server of this URL. */
+  retarget(url: string): void;
+  /** The first connection that gets there goes dead at this place, and only that one. Says whether one has. */
+  cutAt(cut: Cut): () => boolean;
   /** Connections made so far. */
   readonly connections: () => number;
   pass(): void;
@@ -23,20 +36,53 @@ interface Pair {
   readonly client: Socket;
   readonly server: Socket;
   dead: boolean;
+  /** A replication stream was asked for. */
+  streams: boolean;
+  /** The end of what the client sent last: a text may be split between two chunks. */
+  sent: string;
+  /** How many texts of the cut the client has sent. */
+  texts: number;
 }
 
+const REMEMBERED = 100;
+
 export async function faultyProxy(target: string): Promise<FaultyProxy> {
-  const { hostname, port } = new URL(target);
+  let { hostname, port } = new URL(target);
   const pairs = new Set<Pair>();
   let connections = 0;
   let silent = false;
   let rate = Infinity;
 
+  let cut: { readonly at: Cut; left: number; reached: boolean } | undefined;
+
+  /** The part of a chunk that gets through. */
+  const passing = (pair: Pair, chunk: Buffer, fromClient: boolean): Buffer => {
+    const text = fromClient ? pair.sent + chunk.toString('latin1') : '';
+    if (fromClient) {
+      pair.sent = text.slice(-REMEMBERED);
+      pair.streams ||= text.includes('START_REPLICATION');
+    }
+    if (cut === undefined || cut.reached) return chunk;
+    const { at } = cut;
+    if ('streamed' in at) {
+      if (fromClient || !pair.streams) return chunk;
+      const part = chunk.subarray(0, cut.left);
+      cut.left -= part.length;
+      pair.dead = cut.reached = cut.left === 0;
+      return part;
+    }
+    const texts = 'before' in at ? at.before : at.after;
+    if (!fromClient || !text.includes(texts[pair.texts]!)) return chunk;
+    if (++pair.texts < texts.length) return chunk;
+    pair.dead = cut.reached = true;
+    return 'before' in at ? Buffer.alloc(0) : chunk;
+  };
+
   const forward = (pair: Pair, from: Socket, to: Socket): void => {
     from.on('error', () => undefined);
     from.on('data', (chunk: Buffer) => {
       if (pair.dead) return;
-      const free = to.write(chunk);
+      const free = to.write(passing(pair, chunk, from === pair.client));
       if (rate !== Infinity) {
         from.pause();
         void delay((chunk.length / rate) * 1000).then(() => pair.dead || from.resume());
@@ -55,13 +101,13 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
     if (silent) {
       client.on('error', () => undefined);
       client.pause();
-      pairs.add({ client, server: client, dead: true });
+      pairs.add({ client, server: client, dead: true, streams: false, sent: '', texts: 0 });
       return;
     }
     const upstream = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     client.setNoDelay(true);
     upstream.setNoDelay(true);
-    const pair: Pair = { client, server: upstream, dead: false };
+    const pair: Pair = { client, server: upstream, dead: false, streams: false, sent: '', texts: 0 };
     pairs.add(pair);
     forward(pair, client, upstream);
     forward(pair, upstream, client);
@@ -86,10 +132,20 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
       changed.port = String(own);
       return changed.href;
     },
+    retarget: (url) => {
+      ({ hostname, port } = new URL(url));
+    },
+    cutAt: (at) => {
+      const mine = { at, left: 'streamed' in at ? at.streamed : 0, reached: false };
+      each((pair) => (pair.texts = 0));
+      cut = mine;
+      return () => mine.reached;
+    },
     connections: () => connections,
     pass: () => {
       silent = false;
       rate = Infinity;
+      cut = undefined;
       // The server notices at last, as its own keepalives would make it.
       each((pair) => pair.dead && drop(pair));
     },

@@ -1,22 +1,56 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { startPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.js';
 import type { TestDatabase } from './database.ts';
+
+type Settings = Readonly<Record<string, string>>;
 
 /** A server of the test's own, which it may kill, with one database. */
 export interface OwnServer extends AsyncDisposable {
   readonly database: TestDatabase;
   /** An immediate shutdown, as after a power cut, and a start on the same port. */
   crash(): Promise<void>;
+  /** Shuts down in good order, does `meanwhile` with the data directory, and starts on the same port. */
+  restart(meanwhile?: (cluster: string) => Promise<void>): Promise<void>;
+  /** Shuts down in good order, copies the data directory, starts, and starts another server on the copy. */
+  clone(options?: {
+    readonly settings?: Settings;
+    readonly prepare?: (cluster: string) => Promise<void>;
+  }): Promise<OwnServer>;
 }
 
-export async function ownServer(name: string): Promise<OwnServer> {
-  const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-crash-${name}-`));
-  let server: EmbeddedPostgres = await startPostgres({ home });
+/** With owners and modes, which PostgreSQL insists on. */
+export const copyFolder = async (from: string, to: string): Promise<void> => {
+  await promisify(execFile)('cp', ['-a', from, to]);
+};
+
+export async function ownServer(name: string, settings: Settings = {}): Promise<OwnServer> {
+  const home = await makeHome(name);
+  const server = await startPostgres({ home, settings });
   await server.createDatabase(name);
-  const { port } = server;
+  return serverIn({ home, name, settings, server });
+}
+
+/** Open to the account PostgreSQL runs as, so that the cluster lies in it and goes with it. */
+async function makeHome(name: string): Promise<string> {
+  const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-faults-${name}-`));
+  await chmod(home, 0o755);
+  return home;
+}
+
+function serverIn(options: {
+  readonly home: string;
+  readonly name: string;
+  readonly settings: Settings;
+  readonly server: EmbeddedPostgres;
+}): OwnServer {
+  const { home, name, settings } = options;
+  let server = options.server;
+  const { port, cluster } = server;
   const url = server.url(name);
   const query = async <T>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> => {
     const client = new pg.Client(url);
@@ -32,14 +66,40 @@ export async function ownServer(name: string): Promise<OwnServer> {
     await server.stop();
     await rm(home, { recursive: true, force: true });
   };
+  const start = async (): Promise<void> => {
+    server = await startPostgres({ home, settings });
+    if (server.port !== port) throw new Error('the server came back on another port');
+  };
   return {
     database: { url, name, query, [Symbol.asyncDispose]: dispose },
     crash: async () => {
       process.kill(server.pid, 'SIGQUIT');
       await server.ended;
       await server.stop();
-      server = await startPostgres({ home });
-      if (server.port !== port) throw new Error('the server came back on another port');
+      await start();
+    },
+    restart: async (meanwhile) => {
+      await server.stop();
+      await meanwhile?.(cluster);
+      await start();
+    },
+    clone: async (other = {}) => {
+      await server.stop();
+      const copy = await makeHome(name);
+      await copyFolder(`${home}/.`, copy);
+      await start();
+      const copied = path.join(copy, 'cluster');
+      const record = path.join(copy, 'cluster.json');
+      const known = JSON.parse(await readFile(record, 'utf8')) as object;
+      await writeFile(record, JSON.stringify({ ...known, cluster: copied, port: 0 }));
+      await other.prepare?.(copied);
+      const all = { ...settings, ...other.settings };
+      return serverIn({
+        home: copy,
+        name,
+        settings: all,
+        server: await startPostgres({ home: copy, settings: all }),
+      });
     },
     [Symbol.asyncDispose]: dispose,
   };

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { untilCaughtUp } from '../support/capture.ts';
+import { generator, startLoad } from '../support/load.ts';
+import { expectExact } from '../support/oracle.ts';
+import { until } from '../support/until.ts';
+import { faultGround, ownSource, ownTrail, type FaultGround } from './ground.ts';
+
+/** `npm run test:faults` sets it; `npm test` runs a small part. */
+const FULL = process.env['WALTRAIL_TEST_FAULTS'] === 'full';
+const size = (name: string, full: number, small: number): number =>
+  Number(process.env[`WALTRAIL_TEST_${name}`] ?? (FULL ? full : small));
+
+const SIZES = {
+  kill: size('KILLS', 200, 8),
+  sourceStop: size('SOURCE_STOPS', 10, 1),
+  trailStop: size('TRAIL_STOPS', 10, 1),
+  suspend: size('SUSPENSIONS', 20, 2),
+  network: size('NETWORK_FAULTS', 30, 4),
+} as const;
+const SEED = size('SEED', Date.now() % 1_000_000, Date.now() % 1_000_000);
+const FAULTS = Object.entries(SIZES).flatMap(([fault, count]) =>
+  Array.from({ length: count }, () => fault as keyof typeof SIZES),
+);
+const LIMIT_MS = 120_000 + FAULTS.length * 20_000;
+
+const say = (line: string): void => void process.stderr.write(`campaign: ${line}\n`);
+
+test(
+  `a campaign of ${FAULTS.length} faults under load leaves the trail exact (seed ${SEED})`,
+  async () => {
+    const began = performance.now();
+    const seconds = (): string => ((performance.now() - began) / 1000).toFixed(0);
+    const random = generator(SEED);
+    say(`seed ${SEED}: ${FAULTS.length} faults`);
+    // Checkpoints, so that a source that was shut down has little to read again.
+    await using source = await ownSource({ checkpoint_timeout: '30s' });
+    await using trail = await ownTrail();
+    await using g = await faultGround({ servers: { source, trail }, senderTimeout: '1s' });
+    let daemon = await g.startDaemon();
+    const load = startLoad({
+      url: g.source.url,
+      writers: 3,
+      seed: SEED,
+      pauseMs: 10,
+      // Thousands of rows to each of them: enough of them, and not most of what is judged.
+      bulk: FULL ? 1_000 : 200,
+      reconnect: true,
+    });
+    const act: Record<keyof typeof SIZES, () => Promise<unknown>> = {
+      kill: async () => {
+        await daemon.kill('SIGKILL');
+        daemon = g.daemons.start();
+      },
+      sourceStop: () => source.crash(),
+      trailStop: () => trail.crash(),
+      suspend: () => suspend(g, daemon.pid, random),
+      network: () => networkFault(g, random),
+    };
+    try {
+      for (const [index, fault] of shuffled(FAULTS, random).entries()) {
+        await g.storesMore().catch((error: unknown) => {
+          throw new Error(`seed ${SEED}, before fault ${index} (${fault}): ${daemon.log()}`, {
+            cause: error,
+          });
+        });
+        await delay(random(150));
+        await act[fault]();
+        if ((index + 1) % Math.ceil(FAULTS.length / 10) === 0)
+          say(
+            `${index + 1} faults, ${load.transactions()} transactions, ${await g.stored()} entries after ${seconds()} s`,
+          );
+      }
+      await g.storesMore();
+    } finally {
+      await load.stop();
+    }
+    await untilCaughtUp(g.source, g.trail, 120_000);
+    expect(daemon.exited).toBe(false);
+    await daemon.kill('SIGTERM');
+    const { transactions, changes, lost, doubled, outOfOrder, wrong } = await expectExact({
+      source: g.source,
+      trail: g.trail,
+      atLeast: FAULTS.length * 20,
+    });
+    say(
+      `seed ${SEED}, ${SIZES.kill} kills, ${SIZES.sourceStop} immediate stops of the source, ${SIZES.trailStop} of the trail, ` +
+        `${SIZES.suspend} suspensions, ${SIZES.network} network faults, ${transactions} transactions, ${changes} changes, ` +
+        `${lost} lost, ${doubled} doubled, ${outOfOrder} out of order, ${wrong} wrong in ${seconds()} s`,
+    );
+  },
+  LIMIT_MS,
+);
+
+/** SIGSTOP for a moment, or until the source has given the daemon up (wal_sender_timeout). */
+async function suspend(g: FaultGround, pid: number, random: (below: number) => number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    if (random(2) === 0) await delay(random(500));
+    else
+      await until('the source to give the daemon up', async () => {
+        const free = await g.source.query(
+          `select from pg_replication_slots where slot_name = $1 and active_pid is null`,
+          [g.slot],
+        );
+        return free.length === 1;
+      });
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
+async function networkFault(g: FaultGround, random: (below: number) => number): Promise<void> {
+  const proxy = random(2) === 0 ? g.toSource : g.toTrail;
+  switch (random(4)) {
+    case 0:
+      return proxy.reset();
+    case 1:
+      return proxy.halfClose();
+    case 2:
+      proxy.blackhole();
+      break;
+    default:
+      proxy.throttle(100_000);
+  }
+  await delay(300 + random(1_500));
+  proxy.pass();
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[], random: (below: number) => number): T[] {
+  const result = [...items];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = random(last + 1);
+    [result[last], result[other]] = [result[other]!, result[last]!];
+  }
+  return result;
+}

@@ -1,0 +1,180 @@
+import { startCapture, type Capture } from '../../src/capture/capture.js';
+import { createLog, silentLog } from '../../src/log.js';
+import { migrateTrail } from '../../src/trail/migrate.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import {
+  applyTracking,
+  readEntries,
+  streaming,
+  testConfig,
+  untilCaughtUp,
+  type PlainEntry,
+} from '../support/capture.ts';
+import { daemonGround, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { LOAD_SQL, LOAD_YAML, type Load } from '../support/load.ts';
+import { expectExact, type Verdict } from '../support/oracle.ts';
+import { faultyProxy, type FaultyProxy } from '../support/proxy.ts';
+import { ownServer, type OwnServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+/** Between two looks at a link in these tests: twelve of them make it dead, in 2.4 s instead of a minute. */
+export const TICK_MS = 200;
+
+/** A source under load and oracle, a trail, and a proxy before each of them, through which all capturing goes. */
+export interface FaultGround extends AsyncDisposable {
+  /** Without the proxy. */
+  readonly source: TestDatabase;
+  readonly trail: TestDatabase;
+  readonly toSource: FaultyProxy;
+  readonly toTrail: FaultyProxy;
+  /** Through the proxies. */
+  readonly config: TrackingConfig;
+  /** Through the proxies. */
+  readonly daemons: DaemonGround;
+  readonly slot: string;
+  /** A capture in this process, ended with the ground. Of two, the later is {@link capture}. */
+  startCapture(options?: { readonly tickMs?: number }): Capture;
+  /** The capture in this process. */
+  readonly capture: Capture;
+  /** A daemon that has the stream. */
+  startDaemon(): Promise<DaemonProcess>;
+  /** Entries stored so far; -1 before the trail begins. */
+  stored(): Promise<number>;
+  /** Waits for entries beyond those of now. */
+  storesMore(limitMs?: number): Promise<void>;
+  caughtUp(): Promise<PlainEntry[]>;
+  /** Ends the load, waits until all of it is stored and lets the oracle judge. */
+  exact(options: { readonly load?: Load; readonly atLeast: number }): Promise<Verdict>;
+}
+
+export interface OwnServers {
+  readonly source?: OwnServer;
+  readonly trail?: OwnServer;
+}
+
+/** Settings of a server that a test shuts down: what is acknowledged to it must be on disk. */
+export const ownSource = (settings: Readonly<Record<string, string>> = {}): Promise<OwnServer> =>
+  ownServer('source', settings);
+
+export async function ownTrail(settings: Readonly<Record<string, string>> = {}): Promise<OwnServer> {
+  const server = await ownServer('trail', settings);
+  await migrateTrail({ url: server.database.url, log: silentLog });
+  return server;
+}
+
+/**
+ * @param options.servers of the test's own, which it may shut down; databases of the run's server otherwise
+ * @param options.senderTimeout wal_sender_timeout of the source
+ */
+export async function faultGround(
+  options: { readonly servers?: OwnServers; readonly senderTimeout?: string } = {},
+): Promise<FaultGround> {
+  const source = options.servers?.source?.database ?? (await freshDatabase('empty'));
+  const trail = options.servers?.trail?.database ?? (await freshDatabase('trail'));
+  await source.query(LOAD_SQL);
+  if (options.senderTimeout !== undefined)
+    await source.query(`alter database ${source.name} set wal_sender_timeout = '${options.senderTimeout}'`);
+  await applyTracking(testConfig({ source, trail, yaml: LOAD_YAML }));
+  const toSource = await faultyProxy(source.url);
+  const toTrail = await faultyProxy(trail.url);
+  const sourceUrl = toSource.through(source.url);
+  const trailUrl = toTrail.through(trail.url);
+  const config = testConfig({
+    source: { ...source, url: sourceUrl },
+    trail: { ...trail, url: trailUrl },
+    yaml: LOAD_YAML,
+  });
+  const { slot } = config.source;
+  const daemons = await daemonGround({
+    sourceUrl,
+    trailUrl,
+    yaml: `
+source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: ${slot}, publication: waltrail }
+trail: { url: "\${WALTRAIL_TRAIL_URL}" }
+${LOAD_YAML}`,
+  });
+  const captures: Capture[] = [];
+  const log = process.env['WALTRAIL_TEST_LOG'] ? createLog({ level: 'debug' }) : silentLog;
+  const stored = async (): Promise<number> =>
+    Number(
+      (await trail.query<{ n: string }>(`select coalesce(max(entries), -1) as n from trail.checkpoint`))[0]!
+        .n,
+    );
+  return {
+    source,
+    trail,
+    toSource,
+    toTrail,
+    config,
+    daemons,
+    slot,
+    stored,
+    startCapture: ({ tickMs = TICK_MS } = {}) => {
+      const capture = startCapture({ config, log, tickMs });
+      captures.push(capture);
+      return capture;
+    },
+    get capture() {
+      return captures.at(-1)!;
+    },
+    startDaemon: async () => {
+      const daemon = daemons.start();
+      // Not before: the trail begins at the slot's consistent point, and what came earlier is not the daemon's to have.
+      await until('the daemon to stream', () => {
+        if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
+        return daemon.log().includes('Capture streams');
+      });
+      return daemon;
+    },
+    storesMore: async (limitMs = 60_000) => {
+      const before = await stored();
+      await until(`more than ${before} entries`, async () => (await stored()) > before, limitMs);
+    },
+    caughtUp: async () => {
+      await untilCaughtUp(source, trail);
+      return readEntries(trail);
+    },
+    exact: async ({ load, atLeast }) => {
+      await load?.stop();
+      await untilCaughtUp(source, trail);
+      return expectExact({ source, trail, atLeast });
+    },
+    [Symbol.asyncDispose]: async () => {
+      toSource.pass();
+      toTrail.pass();
+      for (const capture of captures) await capture.stop();
+      await daemons[Symbol.asyncDispose]();
+      await toSource[Symbol.asyncDispose]();
+      await toTrail[Symbol.asyncDispose]();
+      if (options.servers?.trail === undefined) await trail[Symbol.asyncDispose]();
+      if (options.servers?.source === undefined) await source[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A ground with a capture in this process that streams. */
+export async function streamingGround(
+  options: Parameters<typeof faultGround>[0] & { readonly tickMs?: number } = {},
+): Promise<FaultGround> {
+  const ground = await faultGround(options);
+  try {
+    await streaming(ground.startCapture({ tickMs: options.tickMs ?? TICK_MS }));
+    return ground;
+  } catch (error) {
+    await ground[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** One change that is told from others by its text. */
+export const note = (source: TestDatabase, text: string): Promise<unknown[]> =>
+  source.query(`update accounts set note = '${text}' where id = 1`);
+
+/** The texts of {@link note} that were stored. */
+export const notes = (entries: readonly PlainEntry[]): unknown[] =>
+  entries.map(({ updated }) => updated!['note']);
+
+/** Waits until capture has stopped, or tries again, because of `code`. */
+export const untilError = (capture: Capture, code: string, limitMs = 60_000): Promise<void> =>
+  until(`capture to meet ${code}`, () => capture.status().error?.code === code, limitMs);
