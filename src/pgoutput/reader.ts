@@ -1,5 +1,6 @@
 import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
+import { LastView } from '../pg/words.js';
 import { readTransactionMessage, type TransactionMessage } from './transactions.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from './tuple.js';
 
@@ -75,6 +76,7 @@ export class MessageReader {
   readonly #handler: MessageHandler;
   readonly #previous = new Tuple();
   readonly #updated = new Tuple();
+  readonly #views = new LastView();
   /** End of the message that is read. */
   #end = 0;
   /** Between Stream Start and Stream Stop every message has an xid behind its tag, but for origins. */
@@ -152,14 +154,17 @@ export class MessageReader {
   /** TupleData: a count, then for each column a kind and, for a value, its length and text. */
   #tuple(bytes: Buffer, start: number, into: Tuple): number {
     const { offsets, lengths } = into;
-    const count = (bytes[start]! << 8) | bytes[start + 1]!;
+    const view = this.#views.of(bytes);
+    const count = view.getUint16(start);
+    const end = this.#end;
     let at = start + 2;
     into.bytes = bytes;
     into.count = count;
     for (let column = 0; column < count; column++) {
       const kind = bytes[at++];
-      if (kind === 0x74) {
-        const length = oid(bytes, at);
+      if (kind === 0x74 && at + 4 <= end) {
+        const length = view.getInt32(at);
+        if (length < 0) throw malformed('a value of negative length');
         offsets[column] = at + 4;
         lengths[column] = length;
         at += 4 + length;

@@ -33,7 +33,7 @@ export class Attribution {
   readonly #modifiersTable: string | null;
   /** Modifier id by key, as long as the names are what they were. */
   readonly #ids = new Map<string, number>();
-  readonly #last = new BytesCache();
+  readonly #byBytes = new BytesCache();
   readonly #find = (key: string): number => this.#idOf(key);
 
   constructor(options: {
@@ -51,7 +51,7 @@ export class Attribution {
     if (column < 0 || !row.has(column)) return UNATTRIBUTED;
     if (redactor !== null)
       return this.#idOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!).toString('utf8'));
-    return this.#last.get(row, column, this.#find);
+    return this.#byBytes.get(row, column, this.#find);
   }
 
   /** Modifier id by a logical message. A name or kind that the message does not give comes from the modifiers table. */
@@ -70,7 +70,7 @@ export class Attribution {
   namesChanged(table: string): void {
     if (table !== this.#modifiersTable) return;
     this.#ids.clear();
-    this.#last.clear();
+    this.#byBytes.clear();
   }
 
   #idOf(key: string): number {

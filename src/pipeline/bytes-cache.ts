@@ -1,39 +1,52 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 
-const MAX_BYTES = 64;
+/** A power of two. Values that share a place push each other out. */
+const PLACES = 4096;
+/** An UUID has 36. */
+const MAX_BYTES = 40;
+const FNV_PRIME = 0x01000193;
 
 /**
- * The number that the same bytes led to last time. Rows of one transaction mostly have one modifier and one tenant, so
- * remembering a single value saves a string and a map for nearly every row.
+ * Numbers of the keys that were seen lately, found by their bytes: modifiers and tenants repeat, and a string and a map for
+ * each row would cost more than the rest of its entry.
  */
 export class BytesCache {
-  readonly #bytes = Buffer.alloc(MAX_BYTES);
-  #length = -1;
-  #value = 0;
+  readonly #keys = new Uint8Array(PLACES * MAX_BYTES);
+  /** Length of the key in each place, or -1. */
+  readonly #lengths = new Int8Array(PLACES).fill(-1);
+  readonly #values = new Int32Array(PLACES);
 
-  /** The number for the column's bytes, found by `find` from their text where they are not those of the last call. */
+  /** The number for the column's bytes, found by `find` from their text where they are not in memory. */
   get(row: Tuple, column: number, find: (text: string) => number): number {
     const { bytes } = row;
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
-    if (length === this.#length && this.#same(bytes, start)) return this.#value;
+    if (length > MAX_BYTES) return find(bytes.toString('utf8', start, start + length));
+    const place = placeOf(bytes, start, length);
+    if (this.#lengths[place] === length && this.#holds(place, bytes, start)) return this.#values[place]!;
     const value = find(bytes.toString('utf8', start, start + length));
-    this.#length = -1;
-    if (length <= MAX_BYTES) {
-      bytes.copy(this.#bytes, 0, start, start + length);
-      this.#length = length;
-      this.#value = value;
-    }
+    this.#keys.set(bytes.subarray(start, start + length), place * MAX_BYTES);
+    this.#lengths[place] = length;
+    this.#values[place] = value;
     return value;
   }
 
   clear(): void {
-    this.#length = -1;
+    this.#lengths.fill(-1);
   }
 
-  #same(bytes: Buffer, start: number): boolean {
-    for (let index = 0; index < this.#length; index++)
-      if (this.#bytes[index] !== bytes[start + index]) return false;
+  #holds(place: number, bytes: Buffer, start: number): boolean {
+    const at = place * MAX_BYTES;
+    const keys = this.#keys;
+    for (let index = 0, length = this.#lengths[place]!; index < length; index++)
+      if (keys[at + index] !== bytes[start + index]) return false;
     return true;
   }
+}
+
+/** FNV-1a, its upper half folded in. */
+function placeOf(bytes: Buffer, start: number, length: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start, end = start + length; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
+  return (hash ^ (hash >>> 16)) & (PLACES - 1);
 }

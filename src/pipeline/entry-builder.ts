@@ -1,3 +1,4 @@
+import { LastView, sameWords } from '../pg/words.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
@@ -10,6 +11,8 @@ import type { RowChange } from './row-change.js';
 const MARK_NULL = 0x4e;
 const MARK_UNKNOWN = 0x55;
 const MAX_COLUMNS = 1664;
+/** From here on a native comparison beats a loop. */
+const LONG_VALUE_BYTES = 256;
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
@@ -25,7 +28,12 @@ export class EntryBuilder {
   readonly #tenants = new BytesCache();
   readonly #tenantId: (text: string) => number;
   readonly #lookups: Lookups;
+  readonly #views = new LastView();
+  /** By column index: 1 where an update made a difference. */
   readonly #changed = new Uint8Array(MAX_COLUMNS);
+  /** The columns of an update that are stored, and how many they are. */
+  readonly #shown = new Uint16Array(MAX_COLUMNS);
+  #shownCount = 0;
   // One head, reused: see MessageReader.
   readonly #head = {
     seq: 0,
@@ -72,29 +80,28 @@ export class EntryBuilder {
   update(plan: TrackedPlan, change: RowChange): boolean {
     const { previous, previousKey } = change;
     const row = change.row!;
-    const changed = this.#changed;
     if (!this.#difference(plan, previous, row)) return false;
-    change.changed = changed;
+    change.changed = this.#changed;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
-    // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
-    for (const column of plan.droppedColumns) changed[column] = 0;
     const rows = this.#rows;
-    const count = plan.columnCount;
+    const shown = this.#shown;
+    const count = this.#shownCount;
     rows.beginText();
-    for (let column = 0; column < count; column++) {
-      if (changed[column] === 1) rows.raw(plan.columnMarks[column]!, 0, plan.columnMarks[column]!.length);
+    for (let index = 0; index < count; index++) {
+      const mark = plan.columnMarks[shown[index]!]!;
+      rows.raw(mark, 0, mark.length);
     }
     rows.endText();
     rows.beginText();
-    for (let column = 0; column < count; column++) {
-      if (changed[column] === 0) continue;
+    for (let index = 0; index < count; index++) {
+      const column = shown[index]!;
       if (previous !== null) this.#value(plan, previous, column);
       else if (previousKey !== null && plan.keyColumns[column] === 1) this.#value(plan, previousKey, column);
       else rows.mark(MARK_UNKNOWN);
     }
     rows.endText();
     rows.beginText();
-    for (let column = 0; column < count; column++) if (changed[column] === 1) this.#value(plan, row, column);
+    for (let index = 0; index < count; index++) this.#value(plan, row, shown[index]!);
     rows.endText();
     this.#text(this.extra);
     return true;
@@ -114,23 +121,34 @@ export class EntryBuilder {
    */
   #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     const changed = this.#changed;
-    const { ignored, columnCount } = plan;
-    let any = 0;
+    const { ignored, dropped, columnCount } = plan;
+    const { lengths } = updated;
+    let any = false;
+    let shown = 0;
     for (let column = 0; column < columnCount; column++) {
-      const length = updated.lengths[column]!;
-      let differs = 0;
-      if (ignored[column] === 0 && length !== LENGTH_UNCHANGED) {
-        differs =
-          previous === null ||
-          previous.lengths[column] !== length ||
-          (length > 0 && !sameBytes(previous, updated, column))
-            ? 1
-            : 0;
-      }
-      changed[column] = differs;
-      any |= differs;
+      changed[column] = 0;
+      if (ignored[column] === 1 || lengths[column] === LENGTH_UNCHANGED) continue;
+      if (previous !== null && this.#isSame(previous, updated, column)) continue;
+      any = true;
+      changed[column] = 1;
+      // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
+      if (dropped[column] === 0) this.#shown[shown++] = column;
     }
-    return any === 1;
+    this.#shownCount = shown;
+    return any;
+  }
+
+  /** Both rows of an update lie in one message, so in one buffer. */
+  #isSame(previous: Tuple, updated: Tuple, column: number): boolean {
+    const length = updated.lengths[column]!;
+    if (previous.lengths[column] !== length) return false;
+    if (length <= 0) return true;
+    const left = previous.offsets[column]!;
+    const right = updated.offsets[column]!;
+    const { bytes } = updated;
+    return length > LONG_VALUE_BYTES
+      ? bytes.compare(bytes, left, left + length, right, right + length) === 0
+      : sameWords(this.#views.of(bytes), left, right, length);
   }
 
   #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
@@ -172,7 +190,9 @@ export class EntryBuilder {
 
   #id(plan: TrackedPlan, row: Tuple): void {
     const columns = plan.idColumns;
-    if (columns.length === 0 || !columns.every((column) => row.has(column))) return this.#rows.nullText();
+    for (let index = 0; index < columns.length; index++)
+      if (!row.has(columns[index]!)) return this.#rows.nullText();
+    if (columns.length === 0) return this.#rows.nullText();
     this.#rows.beginText();
     for (let index = 0; index < columns.length; index++) {
       if (index > 0) this.#rows.raw(COMMA, 0, 1);
@@ -218,7 +238,7 @@ export class EntryBuilder {
   #wholeRow(plan: TrackedPlan, row: Tuple, keys: Uint8Array | null): void {
     this.#rows.beginText();
     for (let column = 0; column < plan.columnCount; column++) {
-      if (plan.droppedColumns.includes(column)) continue;
+      if (plan.dropped[column] === 1) continue;
       if (keys !== null && keys[column] === 0) this.#rows.mark(MARK_UNKNOWN);
       else this.#value(plan, row, column);
     }
@@ -241,16 +261,4 @@ const whole = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.leng
 /** The row in which the column was sent: unchanged TOAST is only in the old one. */
 function sent(column: number, row: Tuple, fallback: Tuple | null): Tuple | null {
   return row.lengths[column] === LENGTH_UNCHANGED ? fallback : row;
-}
-
-function sameBytes(previous: Tuple, updated: Tuple, column: number): boolean {
-  const length = updated.lengths[column]!;
-  let left = previous.offsets[column]!;
-  let right = updated.offsets[column]!;
-  if (length > 64) {
-    return previous.bytes.compare(updated.bytes, right, right + length, left, left + length) === 0;
-  }
-  const { bytes } = previous;
-  for (const end = left + length; left < end; left++, right++) if (bytes[left] !== bytes[right]) return false;
-  return true;
 }

@@ -104,7 +104,8 @@ export class Pipeline implements MessageHandler {
   readonly #plans = new Map<number, RelationPlan>();
   /** The running transaction; the message is what the transaction's logical messages said. */
   #inTransaction = false;
-  #commitLsn: Lsn = 0n;
+  /** Commit LSN of the running transaction: in bytes, for few transactions ask for it. */
+  readonly #commitLsn = Buffer.alloc(8);
   #seq = 0;
   #entriesBefore = 0;
   #message: MessageAttribution | null = null;
@@ -189,14 +190,14 @@ export class Pipeline implements MessageHandler {
 
   begin(bytes: Buffer, at: number): void {
     this.#inTransaction = true;
-    this.#commitLsn = bytes.readBigUInt64BE(at);
+    for (let index = 0; index < 8; index++) this.#commitLsn[index] = bytes[at + index]!;
     this.#seq = 0;
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
     const late =
       this.#options.lateAttributions.size === 0
         ? undefined
-        : this.#options.lateAttributions.get(this.#commitLsn);
+        : this.#options.lateAttributions.get(this.#commitLsn.readBigUInt64BE());
     this.#messages = 0;
     this.#messagesKnown = late?.messages ?? 0;
     this.#late = false;
@@ -214,10 +215,7 @@ export class Pipeline implements MessageHandler {
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.counts.transactions++;
-    this.#trail.boundary({
-      endLsn: bytes.readBigUInt64BE(at + 8),
-      committedAt: bytes.readBigInt64BE(at + 16),
-    });
+    this.#trail.boundary(bytes, at + 8);
   }
 
   relation(relation: Relation): void {
@@ -315,7 +313,10 @@ export class Pipeline implements MessageHandler {
     if (patched) return;
     // Heard to its end first, so that it is read twice and not once for each of its messages.
     this.#late = true;
-    this.#options.lateAttributions.set(this.#commitLsn, { attribution: merged, messages: this.#messages });
+    this.#options.lateAttributions.set(this.#commitLsn.readBigUInt64BE(), {
+      attribution: merged,
+      messages: this.#messages,
+    });
   }
 
   /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */

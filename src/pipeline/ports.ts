@@ -89,13 +89,6 @@ export interface Lookups {
   clear(table: string): void;
 }
 
-/** The end of a source transaction. */
-export interface CommitPosition {
-  readonly endLsn: Lsn;
-  /** Microseconds since 2000-01-01. */
-  readonly committedAt: bigint;
-}
-
 /**
  * The trail as the pipeline sees it. Methods throw, and promises reject, when the session is over; nothing that was not
  * committed is then in the trail.
@@ -115,8 +108,11 @@ export interface TrailSession {
   readonly busy: boolean;
   /** There is a boundary that is not committed, and nothing beyond it was sent. */
   readonly committable: boolean;
-  /** Everything written up to here is whole source transactions: the next commit reaches this far. */
-  boundary(position: CommitPosition): void;
+  /**
+   * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
+   * last one's end LSN (8) and commit time (8).
+   */
+  boundary(bytes: Buffer, at: number): void;
   /** Sends what is written into the open trail transaction, so that a transaction larger than memory passes through. */
   spill(): void;
   /** Stores everything up to the last boundary together with the checkpoint. Resolves when it is durable. */

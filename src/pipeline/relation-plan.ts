@@ -38,8 +38,8 @@ export interface TrackedPlan {
   readonly keyColumns: Uint8Array;
   /** By column index: 1 where a difference alone makes no entry and is left out of others. */
   readonly ignored: Uint8Array;
-  /** Columns that are never stored (`redact` with `drop`). */
-  readonly droppedColumns: readonly number[];
+  /** By column index: 1 for those that are never stored (`redact` with `drop`). */
+  readonly dropped: Uint8Array;
   readonly redactors: readonly (Redactor | null)[];
   /** By column index: the character that stands for it in `columns`. */
   readonly columnMarks: readonly Buffer[];
@@ -184,7 +184,7 @@ function planTracked(options: {
     columnCount: relation.columns.length,
     keyColumns: Uint8Array.from(relation.columns, ({ isKey }) => (isKey ? 1 : 0)),
     ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
-    droppedColumns: relation.columns.flatMap((_, index) => (dropped[index] ? [index] : [])),
+    dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
     redactors: options.redactors,
     columnMarks: marks,
     wholeRowColumns: dropped.includes(true)

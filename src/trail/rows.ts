@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
+import { copyWords, LastView, viewOf } from '../pg/words.js';
 import { ESCAPE, ESCAPED_ESCAPE, ESCAPED_SEPARATOR, MARK_BYTES, SEPARATOR } from './values.js';
 
 /** Columns of `copy trail.entry … (format binary)`, in the order in which `EntryRowBuffer` writes them. */
@@ -29,8 +30,12 @@ const TEXTS = 6;
 const FRAME_HEADER_BYTES = 5;
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
-/** Above this a native search and copy beats a loop over the bytes. */
-const LONG_VALUE_BYTES = 64;
+/** Above these a native copy beats a loop: over bytes, and over words. */
+const LONG_RAW_BYTES = 64;
+const LONG_VALUE_BYTES = 256;
+/** ESCAPE and SEPARATOR differ in one bit: without it, each byte of a word that is one of them is 0x1B. */
+const BUT_THAT_BIT = 0xfbfbfbfb;
+const ESCAPES = 0x1b1b1b1b;
 const HEX = Buffer.from('0123456789abcdef');
 
 /** What was written up to a point, as the checkpoint needs it. */
@@ -49,7 +54,9 @@ export interface RowsTaken {
 export class EntryRowBuffer implements EntryRows {
   readonly #head = makeHead();
   readonly #checkUtf8: boolean;
+  readonly #sources = new LastView();
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #view = viewOf(this.#buffer);
   #at = FRAME_HEADER_BYTES;
   #textAt = 0;
   /** Place of the first row of the running transaction, or -1 when a part of it has left this buffer. */
@@ -91,27 +98,28 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   transaction(bytes: Buffer, at: number): void {
-    bytes.copy(this.#head, AT_COMMIT_LSN, at, at + 8);
-    bytes.copy(this.#head, AT_COMMITTED_AT, at + 8, at + 16);
-    bytes.copy(this.#head, AT_XID, at + 16, at + 20);
+    const view = this.#sources.of(bytes);
+    copyWords(view, at, 8, this.#head, AT_COMMIT_LSN);
+    copyWords(view, at + 8, 8, this.#head, AT_COMMITTED_AT);
+    copyWords(view, at + 16, 4, this.#head, AT_XID);
     this.#transactionAt = this.#at;
   }
 
   head(head: EntryHead): void {
     this.#reserve(HEAD_BYTES + 256);
     const at = this.#at;
-    const buffer = this.#buffer;
-    this.#head.copy(buffer, at);
-    writeInt32(buffer, at + AT_DAY, this.#day);
-    writeInt32(buffer, at + AT_NUMBER, this.#number);
-    writeInt32(buffer, at + AT_SEQ, head.seq);
-    writeInt32(buffer, at + AT_MODIFIER, head.modifierId);
-    writeInt32(buffer, at + AT_RELATION, head.relationId);
-    writeInt32(buffer, at + AT_TENANT, head.tenantId);
-    writeInt16(buffer, at + AT_ENTITY_TYPE, head.entityTypeId);
-    writeInt16(buffer, at + AT_ACTION, head.actionId);
-    buffer[at + AT_OPERATION] = head.operation;
-    buffer[at + AT_RUNG] = head.rung;
+    const view = this.#view;
+    copyWords(this.#head, 0, HEAD_BYTES, view, at);
+    view.setInt32(at + AT_DAY, this.#day);
+    view.setInt32(at + AT_NUMBER, this.#number);
+    view.setInt32(at + AT_SEQ, head.seq);
+    view.setInt32(at + AT_MODIFIER, head.modifierId);
+    view.setInt32(at + AT_RELATION, head.relationId);
+    view.setInt32(at + AT_TENANT, head.tenantId);
+    view.setInt16(at + AT_ENTITY_TYPE, head.entityTypeId);
+    view.setInt16(at + AT_ACTION, head.actionId);
+    view.setUint8(at + AT_OPERATION, head.operation);
+    view.setUint8(at + AT_RUNG, head.rung);
     this.#at = at + HEAD_BYTES;
     this.#number++;
     this.#entries++;
@@ -119,7 +127,7 @@ export class EntryRowBuffer implements EntryRows {
 
   nullText(): void {
     this.#reserve(4);
-    writeInt32(this.#buffer, this.#at, -1);
+    this.#view.setInt32(this.#at, -1);
     this.#at += 4;
   }
 
@@ -130,16 +138,15 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   endText(): void {
-    writeInt32(this.#buffer, this.#textAt, this.#at - this.#textAt - 4);
+    this.#view.setInt32(this.#textAt, this.#at - this.#textAt - 4);
   }
 
   raw(bytes: Buffer, start: number, length: number): void {
     if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length)))
       return this.#hexadecimal(bytes, start, length);
     this.#reserve(length);
-    if (length > LONG_VALUE_BYTES) {
-      bytes.copy(this.#buffer, this.#at, start, start + length);
-      this.#at += length;
+    if (length > LONG_RAW_BYTES) {
+      this.#at += bytes.copy(this.#buffer, this.#at, start, start + length);
       return;
     }
     const buffer = this.#buffer;
@@ -179,7 +186,7 @@ export class EntryRowBuffer implements EntryRows {
     const rows = rowsBetween(this.#buffer, this.#transactionAt, this.#at);
     if (attribution.modifierId !== null) {
       for (const row of rows) {
-        writeInt32(this.#buffer, row.start + AT_MODIFIER, attribution.modifierId);
+        this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
         this.#buffer[row.start + AT_RUNG] = rung;
       }
     }
@@ -202,6 +209,7 @@ export class EntryRowBuffer implements EntryRows {
     }
     buffer.copy(next, FRAME_HEADER_BYTES, end, this.#at);
     this.#buffer = next;
+    this.#view = viewOf(next);
     this.#at = FRAME_HEADER_BYTES + rest;
     this.#entries -= entries;
     this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
@@ -216,18 +224,28 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   #shortValue(bytes: Buffer, start: number, length: number): void {
-    const buffer = this.#buffer;
-    let at = this.#at;
-    for (let index = start, end = start + length; index < end; index++) {
-      const byte = bytes[index]!;
+    const from = this.#sources.of(bytes);
+    const to = this.#view;
+    const end = start + length;
+    let source = start;
+    let target = this.#at;
+    for (const last = end - 4; source <= last; source += 4, target += 4) {
+      const word = from.getInt32(source);
+      const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
+      // A byte of zero borrows from its neighbour: the sign bit of some byte is set where it was not before.
+      if (((marked - 0x01010101) & ~marked & 0x80808080) !== 0) break;
+      to.setInt32(target, word);
+    }
+    for (; source < end; source++) {
+      const byte = from.getUint8(source);
       if (byte === ESCAPE || byte === SEPARATOR) {
-        buffer[at++] = ESCAPE;
-        buffer[at++] = byte === ESCAPE ? ESCAPED_ESCAPE : ESCAPED_SEPARATOR;
+        to.setUint8(target++, ESCAPE);
+        to.setUint8(target++, byte === ESCAPE ? ESCAPED_ESCAPE : ESCAPED_SEPARATOR);
       } else {
-        buffer[at++] = byte;
+        to.setUint8(target++, byte);
       }
     }
-    this.#at = at;
+    this.#at = target;
   }
 
   #longValue(bytes: Buffer, start: number, length: number): void {
@@ -263,6 +281,7 @@ export class EntryRowBuffer implements EntryRows {
     const grown = Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(grown, 0, 0, this.#at);
     this.#buffer = grown;
+    this.#view = viewOf(grown);
   }
 }
 
@@ -289,26 +308,14 @@ function rowsBetween(buffer: Buffer, start: number, end: number): Row[] {
 }
 
 /** Field count and the lengths of the fixed fields; their values are filled in for each row. */
-function makeHead(): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeInt16BE(ENTRY_COLUMNS.length, 0);
+function makeHead(): DataView {
+  const head = new DataView(new ArrayBuffer(HEAD_BYTES));
+  head.setInt16(0, ENTRY_COLUMNS.length);
   const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1];
   let at = 2;
   for (const length of lengths) {
-    head.writeInt32BE(length, at);
+    head.setInt32(at, length);
     at += 4 + length;
   }
   return head;
-}
-
-function writeInt32(buffer: Buffer, at: number, value: number): void {
-  buffer[at] = value >> 24;
-  buffer[at + 1] = value >> 16;
-  buffer[at + 2] = value >> 8;
-  buffer[at + 3] = value;
-}
-
-function writeInt16(buffer: Buffer, at: number, value: number): void {
-  buffer[at] = value >> 8;
-  buffer[at + 1] = value;
 }

@@ -5,7 +5,7 @@ import { CopyIn } from '../pg/copy-in.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
-import type { CommitPosition, CommittedBatch, TrailSession } from '../pipeline/ports.js';
+import type { CommittedBatch, TrailSession } from '../pipeline/ports.js';
 import type { Checkpoint } from './checkpoint.js';
 import { TrailDictionary } from './dictionary.js';
 import { ENTRY_COLUMNS, EntryRowBuffer } from './rows.js';
@@ -48,7 +48,7 @@ export class TrailWriter implements TrailSession {
   readonly #failed: (error: WaltrailError) => void;
   #checkpointLsn: Lsn;
   #checkpointId: bigint;
-  #boundary: Boundary;
+  readonly #boundary = new Boundary();
   #transaction = false;
   #copy: CopyIn | undefined;
   /** Entries sent into the open trail transaction. */
@@ -73,13 +73,6 @@ export class TrailWriter implements TrailSession {
     this.#failed = options.failed;
     this.#checkpointLsn = checkpoint.endLsn;
     this.#checkpointId = checkpoint.nextId;
-    this.#boundary = {
-      bytes: 0,
-      entries: 0,
-      nextId: checkpoint.nextId,
-      endLsn: checkpoint.endLsn,
-      committedAt: 0n,
-    };
     this.#client.on('error', (error) => this.#fail(error));
     this.#client.on('end', () => this.#fail(undefined));
     this.#watch = setInterval(() => this.#look(options.tickMs), options.tickMs);
@@ -130,20 +123,15 @@ export class TrailWriter implements TrailSession {
     this.#drained = callback;
   }
 
-  boundary(position: CommitPosition): void {
+  boundary(bytes: Buffer, at: number): void {
     this.#torn = false;
-    this.#boundary = {
-      ...position,
-      bytes: this.rows.bytes,
-      entries: this.rows.entries,
-      nextId: this.rows.nextId,
-    };
+    this.#boundary.set(this.rows, bytes, at);
   }
 
   spill(): void {
     this.#throwFailure();
     this.#send(this.rows.bytes, this.rows.entries);
-    this.#boundary = { ...this.#boundary, bytes: 0, entries: 0 };
+    this.#boundary.sent();
     this.#torn = true;
     if (this.dictionary.pending >= MAX_PENDING_DICTIONARY) {
       // A failure is reported through `failed`.
@@ -152,10 +140,11 @@ export class TrailWriter implements TrailSession {
   }
 
   async commit(): Promise<CommittedBatch> {
-    const { bytes, entries, nextId, endLsn, committedAt } = this.#boundary;
+    const { bytes, entries, endLsn, committedAt } = this.#boundary;
+    const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
     return this.#exclusive(async () => {
       this.#send(bytes, entries);
-      this.#boundary = { ...this.#boundary, bytes: 0, entries: 0 };
+      this.#boundary.sent();
       const stored = this.#sentEntries;
       await this.#endCopy();
       const statements = [
@@ -278,7 +267,6 @@ export class TrailWriter implements TrailSession {
     const today = Math.floor((Date.now() - FIRST_DAY_MS) / DAY_MS);
     if (today <= Number(this.rows.nextId >> 32n)) return;
     this.rows.startDay(today);
-    this.#boundary = { ...this.#boundary, nextId: this.rows.nextId };
   }
 
   #throwFailure(): void {
@@ -294,11 +282,37 @@ export class TrailWriter implements TrailSession {
   }
 }
 
-/** The last place up to which only whole source transactions are written. */
-interface Boundary extends CommitPosition {
-  readonly bytes: number;
-  readonly entries: number;
-  readonly nextId: bigint;
+/**
+ * The last place up to which only whole source transactions are written. Set for each of them, so it keeps bytes and makes
+ * bigints of them only when it is asked.
+ */
+class Boundary {
+  /** Of the rows that were not sent. */
+  bytes = 0;
+  entries = 0;
+  /** End LSN (8) and commit time (8). */
+  readonly #end = Buffer.alloc(16);
+
+  set(rows: EntryRowBuffer, bytes: Buffer, at: number): void {
+    this.bytes = rows.bytes;
+    this.entries = rows.entries;
+    for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
+  }
+
+  /** Everything up to it was sent. */
+  sent(): void {
+    this.bytes = 0;
+    this.entries = 0;
+  }
+
+  get endLsn(): Lsn {
+    return this.#end.readBigUInt64BE();
+  }
+
+  /** Microseconds since 2000-01-01. */
+  get committedAt(): bigint {
+    return this.#end.readBigInt64BE(8);
+  }
 }
 
 function frame(data: Buffer): Buffer {

@@ -42,6 +42,13 @@ function write(writer: TrailWriter): void {
   for (let text = 0; text < 6; text++) writer.rows.nullText();
 }
 
+/** As a Commit message ends: end LSN and commit time. */
+function position(endLsn: bigint): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigUInt64BE(endLsn);
+  return bytes;
+}
+
 const name = (text: string) => ({ name: text, kind: 'agent' as const });
 
 test('a name given after the committed transactions is not the one that a restart begins with', async () => {
@@ -49,7 +56,7 @@ test('a name given after the committed transactions is not the one that a restar
   const writer = await openWriter(trail);
   writer.lookups.set('public.agents', '7', name('Dana Levi'));
   write(writer);
-  writer.boundary({ endLsn: 200n, committedAt: 0n });
+  writer.boundary(position(200n), 0);
   // The next transactions: an entry by agent 7, then the rename.
   write(writer);
   writer.lookups.set('public.agents', '7', name('Dana Cohen'));
@@ -60,7 +67,7 @@ test('a name given after the committed transactions is not the one that a restar
   expect(again.lookups.get('public.agents', '7')).toEqual(name('Dana Levi'));
   write(again);
   again.lookups.set('public.agents', '7', name('Dana Cohen'));
-  again.boundary({ endLsn: 300n, committedAt: 0n });
+  again.boundary(position(300n), 0);
   await again.commit();
   await again.close();
 
@@ -80,7 +87,7 @@ test('names given, cleared and given again at one entry end as the last one, sto
   writer.lookups.set('public.agents', '2', name('first'));
   writer.lookups.clear('public.agents');
   writer.lookups.set('public.agents', '2', name('second'));
-  writer.boundary({ endLsn: 200n, committedAt: 0n });
+  writer.boundary(position(200n), 0);
   await writer.commit();
   await writer.close();
   const again = await openWriter(trail);

@@ -122,6 +122,25 @@ describe('rows of entries', () => {
     );
   });
 
+  test('values of any length keep separators and escapes wherever they stand', () => {
+    for (const length of [3, 4, 5, 8, 255, 256, 257, 1_000]) {
+      for (const mark of ['\x1b', '\x1f', '']) {
+        for (const place of new Set([0, 1, length >> 1, length - 2, length - 1])) {
+          const value = `${'é'.repeat(length).slice(0, place)}${mark}${'é'.repeat(length - place)}`;
+          const rows = buffer();
+          rows.transaction(TRANSACTION, 0);
+          rows.head(HEAD);
+          rows.beginText();
+          rows.value(Buffer.from(value), 0, Buffer.byteLength(value));
+          rows.endText();
+          for (let rest = 0; rest < 5; rest++) rows.nullText();
+          const [row] = parse(rows.take(rows.bytes, 1)!);
+          expect(decodeFields(row![12]!.toString())).toEqual([{ is: 'text', text: value }]);
+        }
+      }
+    }
+  });
+
   test('bytes that are not UTF-8 are stored as hexadecimal digits, not as something else', () => {
     const rows = buffer(true);
     rows.transaction(TRANSACTION, 0);

@@ -7,7 +7,7 @@ export async function memoryTrail({ held, names }) {
   const rows = new EntryRowBuffer({ nextId: 0n, checkUtf8: false });
   const client = { query: async (sql) => ({ rows: sql.includes('trail.lookup') ? names : [] }) };
   const dictionary = await TrailDictionary.load(client, { held, nextId: () => rows.nextId });
-  let boundary = { bytes: 0, entries: 0, endLsn: 0n, committedAt: 0n };
+  const boundary = { bytes: 0, entries: 0, end: Buffer.alloc(16) };
   let checkpointLsn = 0n;
   let torn = false;
   let storedBytes = 0;
@@ -17,7 +17,8 @@ export async function memoryTrail({ held, names }) {
       storedBytes += frame.length;
       rows.recycle(frame);
     }
-    boundary = { ...boundary, bytes: 0, entries: 0 };
+    boundary.bytes = 0;
+    boundary.entries = 0;
   };
   return {
     rows,
@@ -35,23 +36,28 @@ export async function memoryTrail({ held, names }) {
       return rows.entries;
     },
     get committable() {
-      return !torn && boundary.endLsn > checkpointLsn;
+      return !torn && boundary.end.readBigUInt64BE() > checkpointLsn;
     },
     get storedBytes() {
       return storedBytes;
     },
     onDrain: () => undefined,
-    boundary: (position) => {
+    boundary: (bytes, at) => {
       torn = false;
-      boundary = { ...position, bytes: rows.bytes, entries: rows.entries };
+      boundary.bytes = rows.bytes;
+      boundary.entries = rows.entries;
+      for (let index = 0; index < 16; index++) boundary.end[index] = bytes[at + index];
     },
     spill: () => {
-      boundary = { ...boundary, bytes: rows.bytes, entries: rows.entries };
+      boundary.bytes = rows.bytes;
+      boundary.entries = rows.entries;
       take();
       torn = true;
     },
     commit: async () => {
-      const { endLsn, committedAt, entries } = boundary;
+      const { end, entries } = boundary;
+      const endLsn = end.readBigUInt64BE();
+      const committedAt = end.readBigInt64BE(8);
       take();
       dictionary.takeStatements(rows.nextId);
       checkpointLsn = endLsn;

@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { copyWords, LastView, sameWords, viewOf } from '../../src/pg/words.js';
+
+/** Few different bytes, so that stretches that begin alike are common. */
+const bytes = fc
+  .array(fc.constantFrom(0x00, 0x61, 0xff), { minLength: 1, maxLength: 40 })
+  .map((values) => Buffer.from(values));
+
+describe('loops over words', () => {
+  test('two stretches are the same exactly when all of their bytes are', () => {
+    fc.assert(
+      fc.property(
+        bytes.chain((all) =>
+          fc.tuple(fc.constant(all), fc.nat(all.length), fc.nat(all.length), fc.nat(all.length)),
+        ),
+        ([all, left, right, wanted]) => {
+          const length = Math.min(wanted, all.length - left, all.length - right);
+          const expected = all.subarray(left, left + length).equals(all.subarray(right, right + length));
+          expect(sameWords(viewOf(all), left, right, length)).toBe(expected);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('a difference is seen wherever it stands', () => {
+    for (let length = 1; length <= 20; length++) {
+      for (let place = 0; place < length; place++) {
+        const pair = Buffer.alloc(2 * length, 0x61);
+        pair[length + place] = 0x62;
+        expect(sameWords(viewOf(pair), 0, length, length)).toBe(false);
+      }
+    }
+  });
+
+  test('a copy has the bytes of its stretch and touches nothing beside', () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(8), (all, at) => {
+        const target = Buffer.alloc(all.length + 16, 0x2e);
+        copyWords(viewOf(all), 0, all.length, viewOf(target), at);
+        const expected = Buffer.concat([Buffer.alloc(at, 0x2e), all, Buffer.alloc(16 - at, 0x2e)]);
+        expect(target.equals(expected)).toBe(true);
+      }),
+    );
+  });
+
+  test('the view follows the buffer, also to a part of the same memory', () => {
+    const views = new LastView();
+    const memory = Buffer.from('abcdef');
+    expect(views.of(memory).getUint8(0)).toBe(0x61);
+    expect(views.of(memory.subarray(2)).getUint8(0)).toBe(0x63);
+    expect(views.of(memory).byteLength).toBe(6);
+  });
+});
