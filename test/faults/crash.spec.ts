@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { startLoad } from '../support/load.ts';
-import { faultGround, ownSource, ownTrail } from './ground.ts';
+import { until } from '../support/until.ts';
+import { faultGround, note, ownSource, ownTrail, streamingGround } from './ground.ts';
 
 test.each(['source', 'trail'] as const)(
   'a %s that is shut down immediately under load costs no change',
@@ -31,3 +32,17 @@ test.each(['source', 'trail'] as const)(
     expect(daemon.exited).toBe(false);
   },
 );
+
+test('what is acknowledged survives a trail that is set not to wait for its disk (synchronous_commit = off)', async () => {
+  await using server = await ownTrail({
+    synchronous_commit: 'off',
+    wal_writer_delay: '10s',
+    wal_writer_flush_after: '0',
+  });
+  await using g = await streamingGround({ servers: { trail: server } });
+  for (let index = 0; index < 20; index++) await note(g.source, `note ${index}`);
+  await until('the notes to be stored', async () => (await g.stored()) === 20);
+  await server.crash();
+  await note(g.source, 'after');
+  await g.exact({ atLeast: 21 });
+});

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { startLoad } from '../support/load.ts';
 import { until } from '../support/until.ts';
-import { faultGround } from './ground.ts';
+import pg from 'pg';
+import { faultGround, note, streamingGround } from './ground.ts';
 
 test('a daemon that stands still for longer than wal_sender_timeout goes on without loss', async () => {
   await using g = await faultGround({ senderTimeout: '1s' });
@@ -60,4 +61,35 @@ test('of two daemons one captures, and the other takes over when it is killed, s
     await load.stop();
   }
   await g.exact({ load, atLeast: 100 });
+});
+
+test('a writer that comes second to the checkpoint stores nothing of what the first has stored', async () => {
+  await using g = await streamingGround();
+  await note(g.source, 'a');
+  await g.caughtUp();
+  const first = new pg.Client(g.trail.url);
+  await first.connect();
+  await first.query('begin; select from trail.checkpoint for update');
+  await note(g.source, 'b');
+  const [after] = await g.source.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
+  await until('the second writer to wait at the checkpoint', async () => {
+    const waiting = await g.trail.query(
+      `select from pg_stat_activity where datname = current_database() and application_name = 'waltrail capture' and wait_event_type = 'Lock'`,
+    );
+    return waiting.length > 0;
+  });
+  // As if another daemon had been elected and had read the same transaction.
+  await first.query(
+    `insert into trail.entry
+       select (jsonb_populate_record(e, jsonb_build_object('id', c.next_id, 'commit_lsn', c.end_lsn, 'updated', replace(e.updated, 'a', 'b')))).*
+         from trail.entry e, trail.checkpoint c`,
+  );
+  await first.query(
+    `select trail.advance(source, end_lsn, next_id, $1, next_id + 1, 1, now()) from trail.checkpoint`,
+    [after!.lsn],
+  );
+  await first.query('commit');
+  await first.end();
+  await note(g.source, 'c');
+  expect((await g.caughtUp()).map(({ updated }) => updated!['note'])).toEqual(['a', 'b', 'c']);
 });

@@ -127,7 +127,7 @@ ${LOAD_YAML}`,
       });
       return daemon;
     },
-    storesMore: async (limitMs = 60_000) => {
+    storesMore: async (limitMs?: number) => {
       const before = await stored();
       await until(`more than ${before} entries`, async () => (await stored()) > before, limitMs);
     },
@@ -176,5 +176,5 @@ export const notes = (entries: readonly PlainEntry[]): unknown[] =>
   entries.map(({ updated }) => updated!['note']);
 
 /** Waits until capture has stopped, or tries again, because of `code`. */
-export const untilError = (capture: Capture, code: string, limitMs = 60_000): Promise<void> =>
+export const untilError = (capture: Capture, code: string, limitMs?: number): Promise<void> =>
   until(`capture to meet ${code}`, () => capture.status().error?.code === code, limitMs);

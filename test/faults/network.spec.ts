@@ -6,7 +6,15 @@ import { streaming } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { startLoad } from '../support/load.ts';
 import { until } from '../support/until.ts';
-import { faultGround, note, notes, streamingGround, TICK_MS, untilError } from './ground.ts';
+import {
+  faultGround,
+  note,
+  notes,
+  streamingGround,
+  TICK_MS,
+  untilError,
+  type FaultGround,
+} from './ground.ts';
 
 const stopMs = async (capture: Capture): Promise<number> => {
   const began = performance.now();
@@ -65,6 +73,36 @@ describe('a dead connection', () => {
     await delay(TICK_MS * 12 * 2.5);
     expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
     expect(await walsender()).toEqual(before);
+  });
+});
+
+describe('wal_sender_timeout', () => {
+  const walsender = (g: FaultGround) =>
+    g.source.query(`select active_pid from pg_replication_slots where slot_name = $1`, [g.slot]);
+
+  test('does not end a connection on which nothing happens', async () => {
+    await using g = await streamingGround({ senderTimeout: '1s', tickMs: 60_000 });
+    const before = await walsender(g);
+    await delay(3_000);
+    expect(await walsender(g)).toEqual(before);
+    expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
+  });
+
+  test('does not end a connection that is not read because the trail is behind', async () => {
+    await using g = await streamingGround({ senderTimeout: '2s', tickMs: 500 });
+    const before = await walsender(g);
+    const lock = new pg.Client(g.trail.url);
+    await lock.connect();
+    await lock.query('begin; lock table trail.entry in access exclusive mode');
+    await g.source.query(
+      `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 20) || i from generate_series(1, 30000) i`,
+    );
+    // Less than the writer waits for the lock.
+    await delay(4_500);
+    await lock.query('rollback');
+    await lock.end();
+    await g.exact({ atLeast: 30_000 });
+    expect(await walsender(g)).toEqual(before);
   });
 });
 

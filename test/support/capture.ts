@@ -45,8 +45,6 @@ export interface CaptureGround extends AsyncDisposable {
   caughtUp(): Promise<PlainEntry[]>;
 }
 
-const WAIT_LIMIT_MS = 60_000;
-
 /** A source with `schemaSql`, a trail, and capture streaming between them as `tables` (YAML) says. */
 export async function captureGround(options: {
   readonly schemaSql: string;
@@ -128,7 +126,7 @@ export async function streaming(capture: Capture): Promise<void> {
 export async function untilCaughtUp(
   source: TestDatabase,
   trail: TestDatabase,
-  limitMs = WAIT_LIMIT_MS,
+  limitMs?: number,
 ): Promise<void> {
   const [marker] = await source.query<{ lsn: string }>(
     `select pg_logical_emit_message(true, 'test', 'caught up?')::text as lsn`,

@@ -1,0 +1,276 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { open, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { streaming } from '../support/capture.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { startLoad } from '../support/load.ts';
+import { until } from '../support/until.ts';
+import { note, notes, ownTrail, streamingGround, untilError, type FaultGround } from './ground.ts';
+
+const OF_THE_WRITER = `datname = current_database() and application_name = 'waltrail capture'`;
+
+/** New sessions get the database's settings. */
+const newSession = (g: FaultGround): Promise<unknown> =>
+  g.trail.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${OF_THE_WRITER}`);
+
+const writerWaits = (trail: TestDatabase): Promise<void> =>
+  until('the writer to wait for a lock', async () => {
+    const waiting = await trail.query(
+      `select from pg_stat_activity where ${OF_THE_WRITER} and wait_event_type = 'Lock'`,
+    );
+    return waiting.length > 0;
+  });
+
+/** A session in a transaction that has done `sql`. */
+async function holding(
+  trail: TestDatabase,
+  sql: string,
+): Promise<{ readonly client: pg.Client; release(): Promise<void> }> {
+  const client = new pg.Client(trail.url);
+  await client.connect();
+  await client.query(`begin; ${sql}`);
+  return {
+    client,
+    release: async () => {
+      await client.query('rollback');
+      await client.end();
+    },
+  };
+}
+
+/** The changes before, during and after the trouble are stored, each once. */
+async function healed(g: FaultGround): Promise<void> {
+  await note(g.source, 'after');
+  await g.exact({ atLeast: 3 });
+  expect(notes(await g.caughtUp())).toEqual(['before', 'meanwhile', 'after']);
+  await streaming(g.capture);
+}
+
+describe('a trail that takes no entries is written to when it does again', () => {
+  test('read-only by a setting', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    await g.trail.query(`alter database ${g.trail.name} set default_transaction_read_only = on`);
+    await newSession(g);
+    await note(g.source, 'meanwhile');
+    await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+    expect(g.capture.status()).toMatchObject({
+      state: 'reconnecting',
+      error: { message: expect.stringContaining('25006') },
+    });
+    await g.trail.query(
+      `begin read write; alter database ${g.trail.name} reset default_transaction_read_only; commit`,
+    );
+    await healed(g);
+  });
+
+  test('read-only because it was made a standby, until it is promoted', async () => {
+    await using server = await ownTrail();
+    await using g = await streamingGround({ servers: { trail: server } });
+    await note(g.source, 'before');
+    await g.caughtUp();
+    await server.restart((cluster) => writeFile(path.join(cluster, 'standby.signal'), ''));
+    await note(g.source, 'meanwhile');
+    await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+    expect(await g.stored()).toBe(1);
+    await g.trail.query('select pg_promote()');
+    await healed(g);
+  });
+
+  test('locked for longer than the daemon waits', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    const lock = await holding(g.trail, 'lock table trail.entry in access exclusive mode');
+    await note(g.source, 'meanwhile');
+    await writerWaits(g.trail);
+    await until('the writer to be given up', () => g.capture.status().state !== 'streaming');
+    await lock.release();
+    await healed(g);
+  });
+
+  test('locked at the checkpoint: a commit that was given up comes late and is not repeated', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    const lock = await holding(g.trail, 'select from trail.checkpoint for update');
+    await note(g.source, 'meanwhile');
+    await writerWaits(g.trail);
+    await until('the writer to be given up', () => g.capture.status().state !== 'streaming');
+    await lock.release();
+    await healed(g);
+  });
+
+  test('ended while its commit waited: entries and checkpoint are stored together or not at all', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    const lock = await holding(g.trail, 'select from trail.checkpoint for update');
+    await note(g.source, 'meanwhile');
+    await writerWaits(g.trail);
+    await newSession(g);
+    await lock.release();
+    await healed(g);
+  });
+
+  test('locked, and set not to wait for locks', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    await g.trail.query(`alter database ${g.trail.name} set lock_timeout = '100ms'`);
+    await newSession(g);
+    await until('the end to be noticed', () => g.capture.status().state !== 'streaming');
+    await streaming(g.capture);
+    const lock = await holding(g.trail, 'lock table trail.entry in access exclusive mode');
+    await note(g.source, 'meanwhile');
+    await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+    expect(g.capture.status().error!.message).toContain('55P03');
+    await lock.release();
+    await healed(g);
+  });
+
+  test('in a deadlock that the writer loses', async () => {
+    await using g = await streamingGround({ tickMs: 1_000 });
+    await note(g.source, 'before');
+    await g.caughtUp();
+    // The writer looks for a deadlock once, this long after it began to wait; the other session never does.
+    await g.trail.query(`alter database ${g.trail.name} set deadlock_timeout = '2s'`);
+    await newSession(g);
+    await until('the end to be noticed', () => g.capture.status().state !== 'streaming');
+    await streaming(g.capture);
+    const other = await holding(
+      g.trail,
+      `set local deadlock_timeout = '1h'; lock table trail.checkpoint in exclusive mode`,
+    );
+    await note(g.source, 'meanwhile');
+    await writerWaits(g.trail);
+    const both = other.client.query('lock table trail.entry in access exclusive mode');
+    await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+    expect(g.capture.status().error!.message).toContain('40P01');
+    await both;
+    await other.release();
+    await healed(g);
+  });
+});
+
+describe('sessions that are ended or cancelled under load, again and again', () => {
+  test.each([
+    ['the trail session is ended', 'trail', 'pg_terminate_backend', OF_THE_WRITER],
+    [
+      'a statement of the trail session is cancelled',
+      'trail',
+      'pg_cancel_backend',
+      `${OF_THE_WRITER} and state = 'active'`,
+    ],
+    [
+      'the walsender is ended',
+      'source',
+      'pg_terminate_backend',
+      `backend_type = 'walsender' and datname = current_database()`,
+    ],
+  ] as const)('%s', async (_, which, act, whom) => {
+    await using g = await streamingGround();
+    const load = startLoad({ url: g.source.url, writers: 2, seed: 21, pauseMs: 2, bulk: 40 });
+    try {
+      for (let round = 0; round < 3; round++) {
+        await g.storesMore();
+        await until('the session to end', async () => {
+          if (g.capture.status().state !== 'streaming') return true;
+          await g[which].query(`select ${act}(pid) from pg_stat_activity where ${whom}`);
+          return false;
+        });
+      }
+      await g.storesMore();
+    } finally {
+      await load.stop();
+    }
+    await g.exact({ load, atLeast: 100 });
+  });
+});
+
+const disk = smallDisk();
+const onSmallDisk = disk === undefined ? test.skip : test;
+
+describe('a trail whose disk is full', () => {
+  onSmallDisk('is written to when there is space again, and nothing is torn', async () => {
+    try {
+      await using server = await ownTrail();
+      await server.restart((cluster) => {
+        const { uid, gid } = statSync(cluster);
+        execFileSync('chown', [`${uid}:${gid}`, disk!]);
+        return Promise.resolve();
+      });
+      await moveTo(disk!, server.database);
+      await using g = await streamingGround({ servers: { trail: server } });
+      await note(g.source, 'before');
+      await g.caughtUp();
+      const filler = await fill(disk!);
+      await g.source.query(
+        `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 5000) i`,
+      );
+      await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+      expect(g.capture.status().error!.message).toContain('53100');
+      expect(await g.stored()).toBe(1);
+      await rm(filler);
+      await note(g.source, 'after');
+      await g.exact({ atLeast: 5_002 });
+    } finally {
+      unmount(disk!);
+    }
+  });
+});
+
+/** A tmpfs of 64 MB; undefined, with the reason on standard error, where this account cannot mount one. */
+function smallDisk(): string | undefined {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'waltrail-small-disk-'));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=700', 'tmpfs', folder], { stdio: 'pipe' });
+    return folder;
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    process.stderr.write(`No small disk, so no test of a full one: ${(error as Error).message.trim()}\n`);
+    return undefined;
+  }
+}
+
+function unmount(folder: string): void {
+  execFileSync('umount', ['--lazy', folder]);
+  rmSync(folder, { recursive: true });
+}
+
+/** The whole database, by way of a tablespace; its WAL stays where it was. */
+async function moveTo(folder: string, { url, name }: TestDatabase): Promise<void> {
+  const other = new URL(url);
+  other.pathname = '/postgres';
+  const client = new pg.Client(other.href);
+  await client.connect();
+  await client.query(`create tablespace small location '${folder}'`);
+  await client.query(`alter database ${name} set tablespace small`);
+  await client.end();
+}
+
+/** Takes what is left of a disk. */
+async function fill(folder: string): Promise<string> {
+  const name = path.join(folder, 'filler');
+  const file = await open(name, 'w');
+  try {
+    for (const bytes of [1_048_576, 4_096]) {
+      for (;;) {
+        try {
+          await file.appendFile(Buffer.alloc(bytes));
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+          break;
+        }
+      }
+    }
+  } finally {
+    await file.close();
+  }
+  return name;
+}
