@@ -48,7 +48,14 @@ export const SCHEMAS = {
         ...object({ previous: list(text), updated: list(text) }),
         description: 'Columns whose value is the JSON null, which is otherwise shown like SQL null.',
       },
-      unknown: { ...list(text), description: 'Columns of which the source did not send a value.' },
+      unknown: {
+        ...list(text),
+        description: 'Columns of which the source did not send a value, or one too large to be stored.',
+      },
+      tooLarge: {
+        ...list(object({ side: choice('previous', 'updated'), column: text, bytes: count, sha256: text })),
+        description: 'Values that were too large to be stored, with their length and digest.',
+      },
       table: text,
       operation: choice('insert', 'update', 'delete', 'truncate'),
       transaction: object(
@@ -65,7 +72,7 @@ export const SCHEMAS = {
       ),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
     },
-    ['labels', 'jsonNulls', 'unknown'],
+    ['labels', 'jsonNulls', 'unknown', 'tooLarge'],
   ),
   EntryPage: object({
     items: list(ref('Entry')),

@@ -1,4 +1,4 @@
-import type { Entry, Value, Values } from '../trail/entry.js';
+import type { Entry, Value } from '../trail/entry.js';
 
 /** How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps. */
 export type ColumnKind = 'text' | 'lines' | 'date' | 'count';
@@ -25,13 +25,13 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
     header: 'Previous value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry.previous, entry.unknown),
+    text: (entry) => valueLines(entry, 'previous'),
   },
   {
     header: 'Updated value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry.updated, entry.unknown),
+    text: (entry) => valueLines(entry, 'updated'),
   },
   { header: 'Date of modification', kind: 'date', width: 24, text: (entry) => entry.committedAt },
   { header: 'Entity id', kind: 'text', width: 18, text: (entry) => entry.entity.id ?? '' },
@@ -45,11 +45,16 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
 ];
 
 /** `column: value`, one line each; empty for null (the values before an insert, after a delete). */
-function valueLines(values: Values | null, unknown: readonly string[]): string {
+function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string {
+  const values = entry[side];
   if (values === null) return '';
   const lines: string[] = [];
   for (const [column, value] of values) lines.push(`${column}: ${valueText(value)}`);
-  for (const column of unknown) if (!values.has(column)) lines.push(`${column}: (not sent)`);
+  for (const column of unknown) {
+    if (values.has(column)) continue;
+    const large = tooLarge.find((value) => value.side === side && value.column === column);
+    lines.push(`${column}: ${large === undefined ? '(not sent)' : `(too large: ${large.bytes} bytes)`}`);
+  }
   return lines.join('\n');
 }
 

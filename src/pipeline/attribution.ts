@@ -26,6 +26,9 @@ const BEMI_PREFIX = '_bemi';
 /** Where a Bemi context usually says who it was. */
 const BEMI_KEYS = ['modifier', 'user_id', 'userId', 'userID'];
 
+/** What a message says is stored with every entry of its transaction, of which there may be a million. */
+const MAX_MESSAGE_BYTES = 64 * 1024;
+
 /** Finds the modifier of a change: rungs `message` and `column` of the attribution ladder. */
 export class Attribution {
   readonly #dictionary: Dictionary;
@@ -101,6 +104,7 @@ export function readAttribution(
 ): MessageAttribution | null | undefined {
   if (!message.transactional || (message.prefix !== PREFIX && message.prefix !== BEMI_PREFIX))
     return undefined;
+  if (message.content.length > MAX_MESSAGE_BYTES) return null;
   let body: unknown;
   try {
     body = parseExactly(message.content.toString('utf8'));

@@ -13,6 +13,11 @@ const MARK_UNKNOWN = 0x55;
 const MAX_COLUMNS = 1664;
 /** From here on a native comparison beats a loop. */
 const LONG_VALUE_BYTES = 256;
+/** Of a longer name the beginning is stored, and "…". */
+const MAX_NAME_BYTES = 1_000;
+/** A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes at most 2,704 bytes. */
+const MAX_ID_BYTES = 8_000;
+const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
@@ -190,8 +195,10 @@ export class EntryBuilder {
 
   #id(plan: TrackedPlan, row: Tuple): void {
     const columns = plan.idColumns;
-    for (let index = 0; index < columns.length; index++)
-      if (!row.has(columns[index]!)) return this.#rows.nullText();
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index]!;
+      if (!row.has(column) || row.lengths[column]! > MAX_ID_BYTES) return this.#rows.nullText();
+    }
     if (columns.length === 0) return this.#rows.nullText();
     this.#rows.beginText();
     for (let index = 0; index < columns.length; index++) {
@@ -221,10 +228,19 @@ export class EntryBuilder {
     const holder = sent(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
     if (part.words === null && part.label === null && !plan.redactors[column]) {
-      return this.#rows.raw(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
+      return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
     }
     const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
-    if (text !== null) this.#rows.raw(text, 0, text.length);
+    if (text !== null) this.#shortened(text, 0, text.length);
+  }
+
+  #shortened(bytes: Buffer, start: number, length: number): void {
+    if (length <= MAX_NAME_BYTES) return this.#rows.raw(bytes, start, length);
+    let end = start + MAX_NAME_BYTES;
+    // Not within a character of UTF-8.
+    while (end > start && (bytes[end]! & 0xc0) === 0x80) end--;
+    this.#rows.raw(bytes, start, end - start);
+    this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
   }
 
   #text(text: Buffer | null): void {

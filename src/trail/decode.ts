@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Entry, Rung, Value, Values } from './entry.js';
+import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './page.js';
 import { decodeColumns, decodeFields, type StoredValue } from './values.js';
@@ -48,10 +48,20 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   const modifier = words.modifiers.get(row.modifier_id);
   const columns = columnsOf(row, { relation, batch });
   const unknown = new Set<string>();
-  const side = (stored: string | null): Values | null =>
-    stored === null
+  const tooLarge: LargeValue[] = [];
+  const side = (name: 'previous' | 'updated'): Values | null => {
+    const stored = row[name];
+    return stored === null
       ? null
-      : decodeValues(stored, { id: row.id, columns, relation, unknown, labels: batch.labels });
+      : decodeValues(stored, {
+          id: row.id,
+          columns,
+          relation,
+          unknown,
+          tooLarge: (large) => tooLarge.push({ side: name, ...large }),
+          labels: batch.labels,
+        });
+  };
   return {
     id: row.id,
     committedAt: row.committed_at,
@@ -68,9 +78,10 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
       id: row.entity_id,
     },
     tenant: words.tenants.name(row.tenant_id) ?? null,
-    previous: side(row.previous),
-    updated: side(row.updated),
+    previous: side('previous'),
+    updated: side('updated'),
     unknown: [...unknown],
+    tooLarge,
     table: relation.table,
     operation: OPERATIONS[row.operation],
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin: row.origin },
@@ -100,6 +111,7 @@ function decodeValues(
     readonly columns: readonly number[];
     readonly relation: RelationWords;
     readonly unknown: Set<string>;
+    readonly tooLarge: (large: Omit<LargeValue, 'side'>) => void;
     readonly labels: LabelWanted[];
   },
 ): Values {
@@ -107,8 +119,10 @@ function decodeValues(
   decodeFields(stored).forEach((field, index) => {
     const place = options.columns[index] ?? index;
     const column = options.relation.columns[place] ?? { name: `column ${place + 1}`, type: 0 };
-    if (field.is === 'unknown') {
+    if (field.is === 'unknown' || field.is === 'large') {
       options.unknown.add(column.name);
+      if (field.is === 'large')
+        options.tooLarge({ column: column.name, bytes: field.bytes, sha256: field.sha256 });
       return;
     }
     values.set(column.name, decodeValue(field, column));
@@ -125,7 +139,7 @@ function decodeValues(
   return values;
 }
 
-function decodeValue(field: Exclude<StoredValue, { is: 'unknown' }>, column: ColumnWords): Value {
+function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: ColumnWords): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
   if (field.is === 'bytes') return { kind: 'text', text: `\\x${field.text}` };
   const value = typedValue(field.text, column.type);

@@ -14,6 +14,15 @@ export interface Value {
   readonly label?: string;
 }
 
+/** What is known of a value that was too large to be stored. */
+export interface LargeValue {
+  readonly side: 'previous' | 'updated';
+  readonly column: string;
+  readonly bytes: number;
+  /** Of the value as PostgreSQL printed it, in hexadecimal digits. */
+  readonly sha256: string;
+}
+
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
 
@@ -36,8 +45,10 @@ export interface Entry {
   readonly previous: Values | null;
   /** Null for a delete. */
   readonly updated: Values | null;
-  /** Columns whose value before or after was not sent by the source: neither null nor unchanged, unknown. */
+  /** Columns whose value before or after was not sent by the source, or not stored: neither null nor unchanged, unknown. */
   readonly unknown: readonly string[];
+  /** Values that were too large to be stored; their columns are among `unknown`. */
+  readonly tooLarge: readonly LargeValue[];
   readonly table: string;
   readonly operation: Operation;
   readonly transaction: {

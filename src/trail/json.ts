@@ -35,6 +35,7 @@ export function entryToJson(entry: Entry): string {
     ...(labels === null ? [] : [['labels', labels] as const]),
     ...(jsonNulls === null ? [] : [['jsonNulls', jsonNulls] as const]),
     ...(entry.unknown.length === 0 ? [] : [['unknown', JSON.stringify(entry.unknown)] as const]),
+    ...(entry.tooLarge.length === 0 ? [] : [['tooLarge', JSON.stringify(entry.tooLarge)] as const]),
     ['table', quote(entry.table)],
     ['operation', quote(entry.operation)],
     [

@@ -1,7 +1,17 @@
 import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
 import { copyWords, LastView, viewOf } from '../pg/words.js';
-import { ESCAPE, ESCAPED_ESCAPE, ESCAPED_SEPARATOR, MARK_BYTES, SEPARATOR } from './values.js';
+import {
+  ESCAPE,
+  ESCAPED_ESCAPE,
+  ESCAPED_SEPARATOR,
+  MARK_BYTES,
+  MARK_LARGE,
+  MAX_SIDE_BYTES,
+  MAX_VALUE_BYTES,
+  SEPARATOR,
+} from './values.js';
 
 /** Columns of `copy trail.entry … (format binary)`, in the order in which `EntryRowBuffer` writes them. */
 export const ENTRY_COLUMNS = [
@@ -156,16 +166,10 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   value(bytes: Buffer, start: number, length: number): void {
-    this.#reserve(2 * length + 3);
-    if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length))) {
-      this.#buffer[this.#at++] = ESCAPE;
-      this.#buffer[this.#at++] = MARK_BYTES;
-      this.#hexadecimal(bytes, start, length);
-    } else if (length > LONG_VALUE_BYTES) {
-      this.#longValue(bytes, start, length);
-    } else {
-      this.#shortValue(bytes, start, length);
-    }
+    if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
+    else if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length)))
+      this.#bytesValue(bytes, start, length);
+    else this.#shortValue(bytes, start, length);
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
@@ -223,7 +227,10 @@ export class EntryRowBuffer implements EntryRows {
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
+  // Each of these leaves room for the separator.
+
   #shortValue(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 1);
     const from = this.#sources.of(bytes);
     const to = this.#view;
     const end = start + length;
@@ -250,8 +257,28 @@ export class EntryRowBuffer implements EntryRows {
 
   #longValue(bytes: Buffer, start: number, length: number): void {
     const value = bytes.subarray(start, start + length);
+    if (length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES)
+      return this.#largeValue(value);
+    if (this.#checkUtf8 && !isUtf8(value)) return this.#bytesValue(bytes, start, length);
     if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#shortValue(bytes, start, length);
+    this.#reserve(length + 1);
     this.#at += value.copy(this.#buffer, this.#at);
+  }
+
+  /** What says that a value was there, and lets two of them be told apart. */
+  #largeValue(value: Buffer): void {
+    this.#reserve(100);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = MARK_LARGE;
+    const digest = createHash('sha256').update(value).digest('hex');
+    this.#at += this.#buffer.write(`${value.length} ${digest}`, this.#at);
+  }
+
+  #bytesValue(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 3);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = MARK_BYTES;
+    this.#hexadecimal(bytes, start, length);
   }
 
   #hexadecimal(bytes: Buffer, start: number, length: number): void {

@@ -9,6 +9,7 @@
  *   ESC N   SQL null
  *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown
  *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8
+ *   ESC L   followed by a length in bytes, a space and a SHA-256 in hexadecimal digits: too large to be stored (DECISIONS 28)
  *   ESC [   stands for the byte 0x1B inside a value
  *   ESC _   stands for the byte 0x1F inside a value
  */
@@ -17,15 +18,22 @@ export const ESCAPE = 0x1b;
 export const MARK_NULL = 0x4e;
 export const MARK_UNKNOWN = 0x55;
 export const MARK_BYTES = 0x58;
+export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
 /** Code point of column index 0 in `columns`. */
 export const FIRST_COLUMN = 0x21;
 
+/** A larger value is not stored, only its length and digest. */
+export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
+/** Values that would make one side of an entry larger than this are not stored either: PostgreSQL takes no field of a gigabyte. */
+export const MAX_SIDE_BYTES = 4 * MAX_VALUE_BYTES;
+
 /** A decoded field. `bytes` is hexadecimal text of a value that is not UTF-8. */
 export type StoredValue =
   | { readonly is: 'text'; readonly text: string }
   | { readonly is: 'bytes'; readonly text: string }
+  | { readonly is: 'large'; readonly bytes: number; readonly sha256: string }
   | { readonly is: 'null' }
   | { readonly is: 'unknown' };
 
@@ -51,6 +59,10 @@ function decodeField(field: string): StoredValue {
   if (!field.includes('\x1b')) return { is: 'text', text: field };
   if (field === '\x1bN') return { is: 'null' };
   if (field === '\x1bU') return { is: 'unknown' };
+  if (field.startsWith('\x1bL')) {
+    const [bytes, sha256] = field.slice(2).split(' ');
+    return { is: 'large', bytes: Number(bytes), sha256: sha256! };
+  }
   if (field.startsWith('\x1bX')) return { is: 'bytes', text: field.slice(2) };
   return { is: 'text', text: field.replace(/\x1b([[_])/g, (_, mark) => (mark === '[' ? '\x1b' : '\x1f')) };
 }

@@ -26,8 +26,15 @@ export interface Entry {
   readonly previous: Values | null;
   /** Null for a delete. */
   readonly updated: Values | null;
-  /** Columns of which a value was not sent by the source. */
+  /** Columns of which a value was not sent by the source, or was too large to be stored. */
   readonly unknown?: readonly string[];
+  /** Values that were too large to be stored. */
+  readonly tooLarge?: readonly {
+    readonly side: 'previous' | 'updated';
+    readonly column: string;
+    readonly bytes: number;
+    readonly sha256: string;
+  }[];
   /** Columns of which the value is json's own null; a plain null is SQL's. */
   readonly jsonNulls?: { readonly previous?: readonly string[]; readonly updated?: readonly string[] };
   /** Words for stored values. */

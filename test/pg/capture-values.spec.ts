@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import pg from 'pg';
-import { captureGround } from '../support/capture.ts';
+import { captureGround, untilCaughtUp } from '../support/capture.ts';
 
 /** Settings under which the stream is to print values, as src/source/session.ts pins them: written out here on purpose. */
 const PINNED = [
@@ -168,6 +169,72 @@ test('a transaction that takes longer to decode than the database lets transacti
   );
   expect(await g.caughtUp()).toHaveLength(60_000);
 });
+
+describe('values of many megabytes', () => {
+  const LIMIT = 64 * 1024 * 1024;
+
+  test('are stored whole up to 64 MiB; of a larger one length and digest say that it was there', async () => {
+    await using g = await captureGround({
+      schemaSql:
+        'create table docs (id int primary key, rev int, body text); alter table docs alter body set storage external',
+      yaml: 'tables: { public.docs: { entity: document, id: body, name: "{id} {body}" } }',
+    });
+    await g.source.query(`insert into docs values (1, 1, repeat('0123456789abcdef', ${LIMIT / 16}))`);
+    await g.source.query(`update docs set body = body || '!'`);
+    await g.source.query(`update docs set rev = 2`);
+    await g.source.query(`update docs set body = 'small'`);
+    await untilCaughtUp(g.source, g.trail);
+    // Not read back whole: that the database has it is enough.
+    const stored = await g.trail.query(`
+      select operation, entity_id, entity_name, octet_length(previous) > 1000 as long_previous, octet_length(updated) as updated_bytes,
+             case when octet_length(updated) < 1000 then updated end as updated
+        from trail.entry order by id`);
+    const name = `1 ${'0123456789abcdef'.repeat(62)}01234567…`;
+    const large = `\x1bL${LIMIT + 1} ${sha256(`${'0123456789abcdef'.repeat(LIMIT / 16)}!`)}\x1f`;
+    expect(stored).toEqual([
+      {
+        operation: 'i',
+        entity_id: null,
+        entity_name: name,
+        long_previous: null,
+        updated_bytes: LIMIT + 5,
+        updated: null,
+      },
+      {
+        operation: 'u',
+        entity_id: null,
+        entity_name: name,
+        long_previous: true,
+        updated_bytes: large.length,
+        updated: large,
+      },
+      {
+        operation: 'u',
+        entity_id: null,
+        entity_name: name,
+        long_previous: false,
+        updated_bytes: 2,
+        updated: '2\x1f',
+      },
+      {
+        operation: 'u',
+        entity_id: 'small',
+        entity_name: '1 small',
+        long_previous: false,
+        updated_bytes: 6,
+        updated: 'small\x1f',
+      },
+    ]);
+    const [last] = await g.trail.query<{ previous: Record<string, string> }>(
+      `select previous from trail.readable order by id desc limit 1`,
+    );
+    expect(last!.previous['body']).toMatch(
+      /^\(too large to be stored: 67108865 bytes, SHA-256 [0-9a-f]{64}\)$/,
+    );
+  });
+});
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Runs statements on one connection of its own; the first row of the last. */
 async function onClient(url: string, statements: readonly string[]): Promise<Record<string, string>> {

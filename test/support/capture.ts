@@ -200,7 +200,13 @@ export async function readEntries(
         if (field.is === 'unknown') unknown.add(column);
         else
           result[column] =
-            field.is === 'null' ? null : field.is === 'bytes' ? `bytes:${field.text}` : field.text;
+            field.is === 'null'
+              ? null
+              : field.is === 'bytes'
+                ? `bytes:${field.text}`
+                : field.is === 'large'
+                  ? `large:${field.bytes} ${field.sha256}`
+                  : field.text;
       });
       return result;
     };

@@ -18,6 +18,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     previous: new Map([['blocked', { kind: 'boolean', text: 'false' } as const]]),
     updated: new Map([['blocked', { kind: 'boolean', text: 'true' } as const]]),
     unknown: [],
+    tooLarge: [],
     table: 'public.agents',
     operation: 'update',
     transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null },

@@ -89,6 +89,24 @@ describe('entryToJson', () => {
     expect(entry.previous!.has('note')).toBe(false);
   });
 
+  test('says of a value that was too large to be stored how long it was and its digest', async () => {
+    const entry = await decode(
+      [
+        { name: 'body', type: TEXT },
+        { name: 'note', type: TEXT },
+      ],
+      { previous: 'small\x1f\x1bU\x1f', updated: '\x1bL70000000 00ff\x1fL1 2\x1f', columns: '!"' },
+    );
+    expect(JSON.parse(entryToJson(entry))).toMatchObject({
+      previous: { body: 'small' },
+      updated: { note: 'L1 2' },
+      unknown: ['note', 'body'],
+      tooLarge: [{ side: 'updated', column: 'body', bytes: 70_000_000, sha256: '00ff' }],
+    });
+    expect(entry.updated!.has('body')).toBe(false);
+    expect(JSON.parse(entryToJson({ ...entry, tooLarge: [] }))).not.toHaveProperty('tooLarge');
+  });
+
   test('tells the JSON null from SQL null', async () => {
     const columns = [
       { name: 'settings', type: JSONB },

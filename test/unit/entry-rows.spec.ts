@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { createHash } from 'node:crypto';
 import { EntryRowBuffer } from '../../src/trail/rows.js';
-import { decodeFields, MARK_NULL, MARK_UNKNOWN } from '../../src/trail/values.js';
+import { decodeFields, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../../src/trail/values.js';
 
 const HEAD = {
   seq: 3,
@@ -154,6 +155,34 @@ describe('rows of entries', () => {
     expect(decodeFields(row![12]!.toString())).toEqual([
       { is: 'bytes', text: 'ff0041' },
       { is: 'text', text: 'ok' },
+    ]);
+  });
+
+  test('of a value that is too large, or that makes its side too large, length and digest are stored', () => {
+    const rows = buffer();
+    const large = Buffer.alloc(MAX_VALUE_BYTES + 1, 0x61);
+    rows.transaction(TRANSACTION, 0);
+    rows.head(HEAD);
+    rows.nullText();
+    rows.beginText();
+    rows.value(large, 0, large.length);
+    for (let times = 0; times < 5; times++) rows.value(large, 1, MAX_VALUE_BYTES);
+    rows.value(large, 0, 3);
+    rows.endText();
+    for (let rest = 0; rest < 4; rest++) rows.nullText();
+    const [row] = parse(rows.take(rows.bytes, 1)!);
+    const text = row![13]!;
+    const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+    const [first, ...others] = [large, large.subarray(1)].map(
+      (bytes) => `\x1bL${bytes.length} ${digest(bytes)}\x1f`,
+    );
+    expect(text.subarray(0, first!.length).toString()).toBe(first);
+    // Three fit beside the first mark; the rest of the side is short.
+    const end = `${others[0]}${others[0]}aaa\x1f`;
+    expect(text.length).toBe(first!.length + 3 * (MAX_VALUE_BYTES + 1) + end.length);
+    expect(text.subarray(-end.length).toString()).toBe(end);
+    expect(decodeFields(text.subarray(0, first!.length).toString())).toEqual([
+      { is: 'large', bytes: MAX_VALUE_BYTES + 1, sha256: digest(large) },
     ]);
   });
 

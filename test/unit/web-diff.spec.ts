@@ -26,7 +26,7 @@ const side = (parts: readonly Part[], left: 'removed' | 'added'): string =>
     .join('');
 
 describe('fields of an entry', () => {
-  test('null, empty text, not sent and not there are four different things', () => {
+  test('null, empty text, not sent, too large and not there are five different things', () => {
     const fields = fieldsOf(
       entry({ previous: { a: null, b: '' }, updated: { a: '', b: 'x', c: 1 }, unknown: ['c', 'd'] }),
     );
@@ -36,6 +36,11 @@ describe('fields of an entry', () => {
       ['c', 'unknown', 'value'],
       ['d', 'unknown', 'unknown'],
     ]);
+    const large = { side: 'updated', column: 'c', bytes: 70_000_000, sha256: '00ff' } as const;
+    expect(fieldsOf(entry({ updated: {}, unknown: ['c'], tooLarge: [large] }))[0]!.updated).toEqual({
+      is: 'large',
+      bytes: 70_000_000,
+    });
     expect(fieldsOf(entry({ previous: null, updated: { a: 1 }, operation: 'insert' }))[0]!.previous).toEqual({
       is: 'absent',
     });

@@ -234,13 +234,14 @@ describe('the workbook', () => {
           ['owner', { kind: 'null', text: '', label: 'nobody' }],
           ['note', textValue('two\nlines')],
         ]),
-        unknown: ['body'],
+        unknown: ['body', 'scan'],
+        tooLarge: [{ side: 'updated', column: 'scan', bytes: 70_000_000, sha256: '00ff' }],
       }),
     ]);
     const [row] = rowsOf(file);
     expect(row![4]).toBeUndefined();
     expect(row![5]!.v).toBe(
-      'status: away (2)\nteam_id: (null)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\npayload: null\nnick: (empty text)\nowner: nobody (null)\nnote: two\nlines\nbody: (not sent)',
+      'status: away (2)\nteam_id: (null)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\npayload: null\nnick: (empty text)\nowner: nobody (null)\nnote: two\nlines\nbody: (not sent)\nscan: (too large: 70000000 bytes)',
     );
   });
 

@@ -1,7 +1,7 @@
 import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
 
-/** One side of a field. The five ways of having no text are five different things. */
+/** One side of a field. The six ways of having no text are six different things. */
 export type Cell =
   | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
   | { readonly is: 'null' }
@@ -10,6 +10,8 @@ export type Cell =
   | { readonly is: 'empty' }
   /** The source did not send it. */
   | { readonly is: 'unknown' }
+  /** It was too large to be stored. */
+  | { readonly is: 'large'; readonly bytes: number }
   /** The row did not exist on this side. */
   | { readonly is: 'absent' };
 export type ValueType = 'text' | 'number' | 'boolean' | 'json';
@@ -147,7 +149,11 @@ function walkMiddle(
 function cellOf(entry: Entry, side: 'previous' | 'updated', column: string): Cell {
   const values = entry[side];
   if (values === null) return { is: 'absent' };
-  if (!Object.hasOwn(values, column)) return { is: entry.unknown?.includes(column) ? 'unknown' : 'absent' };
+  if (!Object.hasOwn(values, column)) {
+    const large = entry.tooLarge?.find((value) => value.side === side && value.column === column);
+    if (large !== undefined) return { is: 'large', bytes: large.bytes };
+    return { is: entry.unknown?.includes(column) ? 'unknown' : 'absent' };
+  }
   const value = values[column]!;
   if (value === null) return { is: entry.jsonNulls?.[side]?.includes(column) ? 'json-null' : 'null' };
   if (value === '') return { is: 'empty' };

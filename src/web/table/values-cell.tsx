@@ -1,5 +1,6 @@
 import type { Entry } from '../api-types.ts';
 import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
+import { bytesText } from '../words.ts';
 
 /** Columns and characters of a value that a row shows; the detail shows all. */
 const MAX_COLUMNS = 5;
@@ -57,6 +58,12 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
       return (
         <span class="no-value" title="The source did not send this value: it is unknown, not empty.">
           not sent
+        </span>
+      );
+    case 'large':
+      return (
+        <span class="no-value" title="The value was too large to be stored; its length and digest are.">
+          too large ({bytesText(cell.bytes)})
         </span>
       );
     case 'absent':
