@@ -147,7 +147,8 @@ async function sample(ground, { slot, pid, trailDatabase, died }) {
     }
   };
   look();
-  const timer = setInterval(look, SAMPLE_INTERVAL_MS);
+  // Without a reference: a run that fails does not come to stop it, and shall end all the same.
+  const timer = setInterval(look, SAMPLE_INTERVAL_MS).unref();
   return {
     stop: (endedAt) => {
       look();
