@@ -44,6 +44,7 @@ export interface FaultGround extends AsyncDisposable {
   /** Waits for entries beyond those of now. */
   storesMore(limitMs?: number): Promise<void>;
   caughtUp(): Promise<PlainEntry[]>;
+  entries(): Promise<PlainEntry[]>;
   /** Ends the load, waits until all of it is stored and lets the oracle judge. */
   exact(options: { readonly load?: Load; readonly atLeast: number }): Promise<Verdict>;
 }
@@ -135,6 +136,7 @@ ${LOAD_YAML}`,
       await untilCaughtUp(source, trail);
       return readEntries(trail);
     },
+    entries: () => readEntries(trail),
     exact: async ({ load, atLeast }) => {
       await load?.stop();
       await untilCaughtUp(source, trail);
@@ -173,8 +175,29 @@ export const note = (source: TestDatabase, text: string): Promise<unknown[]> =>
 
 /** The texts of {@link note} that were stored. */
 export const notes = (entries: readonly PlainEntry[]): unknown[] =>
-  entries.map(({ updated }) => updated!['note']);
+  entries.filter(({ entityType }) => entityType === 'account').map(({ updated }) => updated!['note']);
 
 /** Waits until capture has stopped, or tries again, because of `code`. */
 export const untilError = (capture: Capture, code: string, limitMs?: number): Promise<void> =>
   until(`capture to meet ${code}`, () => capture.status().error?.code === code, limitMs);
+
+export const untilStopped = (g: FaultGround, code: string): Promise<void> =>
+  until(`capture to stop with ${code}`, () => {
+    const { state, error } = g.capture.status();
+    return state === 'stopped' && error?.code === code;
+  });
+
+/** Within this a gap must be an entry of the trail. */
+const DETECTION_LIMIT_MS = 5_000;
+
+/** The entry that says that changes from an LSN on, at the first that may be missing, are not in the trail. */
+export async function gapFound(
+  g: FaultGround,
+  code: string,
+  limitMs = DETECTION_LIMIT_MS,
+): Promise<PlainEntry> {
+  const found = async (): Promise<PlainEntry | undefined> =>
+    (await g.entries()).find(({ action, updated }) => action === 'gap' && updated!['code'] === code);
+  await until(`an entry for the gap ${code}`, async () => (await found()) !== undefined, limitMs);
+  return (await found())!;
+}

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { startPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.js';
+import { startPostgres } from '../../src/embedded/postgres.js';
 import type { TestDatabase } from './database.ts';
 
 type Settings = Readonly<Record<string, string>>;
@@ -16,11 +16,6 @@ export interface OwnServer extends AsyncDisposable {
   crash(): Promise<void>;
   /** Shuts down in good order, does `meanwhile` with the data directory, and starts on the same port. */
   restart(meanwhile?: (cluster: string) => Promise<void>): Promise<void>;
-  /** Shuts down in good order, copies the data directory, starts, and starts another server on the copy. */
-  clone(options?: {
-    readonly settings?: Settings;
-    readonly prepare?: (cluster: string) => Promise<void>;
-  }): Promise<OwnServer>;
 }
 
 /** With owners and modes, which PostgreSQL insists on. */
@@ -29,27 +24,11 @@ export const copyFolder = async (from: string, to: string): Promise<void> => {
 };
 
 export async function ownServer(name: string, settings: Settings = {}): Promise<OwnServer> {
-  const home = await makeHome(name);
-  const server = await startPostgres({ home, settings });
-  await server.createDatabase(name);
-  return serverIn({ home, name, settings, server });
-}
-
-/** Open to the account PostgreSQL runs as, so that the cluster lies in it and goes with it. */
-async function makeHome(name: string): Promise<string> {
   const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-faults-${name}-`));
+  // Open to the account PostgreSQL runs as, so that the cluster lies in it and goes with it.
   await chmod(home, 0o755);
-  return home;
-}
-
-function serverIn(options: {
-  readonly home: string;
-  readonly name: string;
-  readonly settings: Settings;
-  readonly server: EmbeddedPostgres;
-}): OwnServer {
-  const { home, name, settings } = options;
-  let server = options.server;
+  let server = await startPostgres({ home, settings });
+  await server.createDatabase(name);
   const { port, cluster } = server;
   const url = server.url(name);
   const query = async <T>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> => {
@@ -82,24 +61,6 @@ function serverIn(options: {
       await server.stop();
       await meanwhile?.(cluster);
       await start();
-    },
-    clone: async (other = {}) => {
-      await server.stop();
-      const copy = await makeHome(name);
-      await copyFolder(`${home}/.`, copy);
-      await start();
-      const copied = path.join(copy, 'cluster');
-      const record = path.join(copy, 'cluster.json');
-      const known = JSON.parse(await readFile(record, 'utf8')) as object;
-      await writeFile(record, JSON.stringify({ ...known, cluster: copied, port: 0 }));
-      await other.prepare?.(copied);
-      const all = { ...settings, ...other.settings };
-      return serverIn({
-        home: copy,
-        name,
-        settings: all,
-        server: await startPostgres({ home: copy, settings: all }),
-      });
     },
     [Symbol.asyncDispose]: dispose,
   };
