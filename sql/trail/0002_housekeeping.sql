@@ -57,36 +57,93 @@ comment on function trail.ensure_partitions is 'Makes the missing partitions fro
 
 -- ---------------------------------------------------------------- summaries
 
+create function trail.summary_lists() returns text
+language sql immutable set search_path = '' as $$
+  select string_agg(format('array_agg(value order by value) filter (where list = %1$L), array_agg(entries order by value) filter (where list = %1$L)',
+                           list), ', ' order by place)
+    from unnest(array['m', 't', 'a', 'n']) with ordinality as lists (list, place)
+$$;
+comment on function trail.summary_lists is 'The lists of a summary in the order of its columns, to be selected from rows (list, value, entries).';
+
+create function trail.summarize_chunk(p_chunk int4) returns void
+language plpgsql set search_path = '' as $$
+begin
+  -- Dynamic, so that the planner sees the bounds and opens one partition. Entries of a full chunk never change.
+  execute format($q$
+    insert into trail.chunk
+    with entry as materialized (
+      select committed_at, modifier_id, entity_type_id, action_id, tenant_id from trail.entry
+       where id >= %1$s and id < %2$s and ((id >> 14)::int4) = %3$s
+    ), cell as materialized (
+      select entity_type_id, action_id, tenant_id, count(*) as entries, min(committed_at) as first, max(committed_at) as last
+        from entry group by entity_type_id, action_id, tenant_id
+    ), counted as (
+      select 'm' as list, modifier_id as value, count(*)::int4 as entries from entry group by modifier_id
+      union all select 't', entity_type_id, sum(entries)::int4 from cell group by entity_type_id
+      union all select 'a', action_id, sum(entries)::int4 from cell group by action_id
+      union all select 'n', tenant_id, sum(entries)::int4 from cell group by tenant_id
+    )
+    select %3$s, sum(entries) filter (where list = 't')::int4, (select min(first) from cell), (select max(last) from cell), %4$s
+      from counted having count(*) > 0
+    on conflict do nothing $q$,
+    p_chunk::int8 << 14, (p_chunk::int8 + 1) << 14, p_chunk, trail.summary_lists());
+end $$;
+
 create function trail.summarize_block(p_block int4) returns void
 language plpgsql set search_path = '' as $$
 begin
-  -- Dynamic, so that the planner sees the bounds and opens one partition. Entries of a full block never change.
   execute format($q$
     insert into trail.block
-    with entry as materialized (
-      select committed_at, modifier_id, entity_type_id, action_id, tenant_id from trail.entry
-       where id >= %1$s and id < %2$s and ((id >> 14)::int4) between %3$s and %4$s
-    ), counted as (
-      select grouping(modifier_id, entity_type_id, action_id, tenant_id) as dimension,
-             coalesce(modifier_id, entity_type_id, action_id, tenant_id) as value, count(*)::int4 as entries
-        from entry group by grouping sets ((modifier_id), (entity_type_id), (action_id), (tenant_id))
+    with chunk as materialized (select * from trail.chunk where chunk between %1$s and %2$s), counted as (
+      select list, value, sum(entries)::int4 as entries
+        from (select 'm' as list, unnest(modifiers) as value, unnest(modifier_counts) as entries from chunk
+              union all select 't', unnest(entity_types), unnest(entity_type_counts) from chunk
+              union all select 'a', unnest(actions), unnest(action_counts) from chunk
+              union all select 'n', unnest(tenants), unnest(tenant_counts) from chunk) of_chunks
+       group by list, value
     )
-    select %5$s, times.entries, times.first, times.last,
-           dimensions.modifiers, dimensions.modifier_counts, dimensions.entity_types, dimensions.entity_type_counts,
-           dimensions.actions, dimensions.action_counts, dimensions.tenants, dimensions.tenant_counts
-      from (select count(*)::int4 as entries, min(committed_at) as first, max(committed_at) as last from entry) times,
-           (select array_agg(value order by value) filter (where dimension = 7) as modifiers,
-                   array_agg(entries order by value) filter (where dimension = 7) as modifier_counts,
-                   array_agg(value order by value) filter (where dimension = 11) as entity_types,
-                   array_agg(entries order by value) filter (where dimension = 11) as entity_type_counts,
-                   array_agg(value order by value) filter (where dimension = 13) as actions,
-                   array_agg(entries order by value) filter (where dimension = 13) as action_counts,
-                   array_agg(value order by value) filter (where dimension = 14) as tenants,
-                   array_agg(entries order by value) filter (where dimension = 14) as tenant_counts
-              from counted) dimensions
-     where times.entries > 0
+    select %3$s, sum(entries) filter (where list = 't')::int4,
+           (select min(first_committed_at) from chunk), (select max(last_committed_at) from chunk), %4$s
+      from counted having count(*) > 0
     on conflict do nothing $q$,
-    p_block::int8 << 16, (p_block::int8 + 1) << 16, p_block::int8 << 2, (p_block::int8 << 2) + 3, p_block);
+    p_block::int8 << 2, (p_block::int8 << 2) + 3, p_block, trail.summary_lists());
+  -- Every pair of dimensions, from both sides, with each value's own count in its own list.
+  execute format($q$
+    insert into trail.block_value
+    with cell as materialized (
+      select modifier_id as m, entity_type_id::int4 as t, action_id::int4 as a, tenant_id as n, count(*) as entries from trail.entry
+       where id >= %1$s and id < %2$s and ((id >> 14)::int4) between %3$s and %4$s
+       group by 1, 2, 3, 4
+    ), pair as materialized (
+      select grouping(m, t, a, n) as dimensions, m, t, a, n, sum(entries)::int4 as entries from cell
+       group by grouping sets ((m, t), (m, a), (m, n), (t, a), (t, n), (a, n))
+    ), own as materialized (
+      select 'm' as dimension, unnest(modifiers) as key, unnest(modifier_counts) as entries from trail.block where block = %5$s
+      union all select 't', unnest(entity_types), unnest(entity_type_counts) from trail.block where block = %5$s
+      union all select 'a', unnest(actions), unnest(action_counts) from trail.block where block = %5$s
+      union all select 'n', unnest(tenants), unnest(tenant_counts) from trail.block where block = %5$s
+    ), counted as (
+      select dimension, key, dimension as list, key as value, entries from own
+      union all select 'm', m, 't', t, entries from pair where dimensions = 3
+      union all select 't', t, 'm', m, entries from pair where dimensions = 3
+      union all select 'm', m, 'a', a, entries from pair where dimensions = 5
+      union all select 'a', a, 'm', m, entries from pair where dimensions = 5
+      union all select 'm', m, 'n', n, entries from pair where dimensions = 6
+      union all select 'n', n, 'm', m, entries from pair where dimensions = 6
+      union all select 't', t, 'a', a, entries from pair where dimensions = 9
+      union all select 'a', a, 't', t, entries from pair where dimensions = 9
+      union all select 't', t, 'n', n, entries from pair where dimensions = 10
+      union all select 'n', n, 't', t, entries from pair where dimensions = 10
+      union all select 'a', a, 'n', n, entries from pair where dimensions = 12
+      union all select 'n', n, 'a', a, entries from pair where dimensions = 12
+    )
+    select dimension, key, %5$s, %6$s
+      from counted join own using (dimension, key)
+     where dimension in ('t', 'a') or own.entries >= 64
+     group by dimension, key
+    on conflict do nothing $q$,
+    p_block::int8 << 16, (p_block::int8 + 1) << 16, p_block::int8 << 2, (p_block::int8 << 2) + 3, p_block,
+    replace(trail.summary_lists(), 'entries', 'counted.entries'));
 end $$;
 
 create function trail.days() returns table (day int4, entries int8)
@@ -100,30 +157,44 @@ comment on function trail.days is 'All days with entries, the running one includ
 create function trail.roll_up(p_limit int4) returns int4
 language plpgsql security definer set search_path = '' as $$
 declare
-  v_running int4 := (select (next_id >> 32)::int4 from trail.checkpoint);
   v_done int4 := 0;
+  v_chunk int4;
   v_block int4;
 begin
-  for v_block in
-    select b.block
-      from trail.days() d
-     -- The last block of the running day is open; of a finished day it is as full as it gets.
-     cross join lateral generate_series(d.day << 16, (d.day << 16)
-       + case when d.day = v_running then (d.entries >> 16) - 1 else (d.entries - 1) >> 16 end::int4) b (block)
-     where not exists (select from trail.block done where done.block = b.block)
-     order by b.block limit p_limit
+  -- Which day is running is read in the statement that reads the days: one that begins in between must not look finished.
+  for v_chunk in
+    select c.chunk
+      from trail.days() d cross join trail.checkpoint running
+     -- The last chunk of the running day is open; of a finished day it is as full as it gets.
+     cross join lateral generate_series(d.day << 18, (d.day << 18)
+       + case when d.day = running.next_id >> 32 then (d.entries >> 14) - 1 else (d.entries - 1) >> 14 end::int4) c (chunk)
+     where not exists (select from trail.chunk done where done.chunk = c.chunk)
+     order by c.chunk limit p_limit
   loop
-    perform trail.summarize_block(v_block);
-    -- With a day's first block the planner gets to know its values: until then all of them look equally rare to it.
+    perform trail.summarize_chunk(v_chunk);
+    -- With a day's first chunk the planner gets to know its values: until then all of them look equally rare to it.
     if exists (select from pg_catalog.pg_class where relnamespace = 'trail'::regnamespace
-                  and relname = trail.partition_name(v_block >> 16) and reltuples < 0) then
-      execute format('analyze trail.%I', trail.partition_name(v_block >> 16));
+                  and relname = trail.partition_name(v_chunk >> 18) and reltuples < 0) then
+      execute format('analyze trail.%I', trail.partition_name(v_chunk >> 18));
     end if;
     v_done := v_done + 1;
   end loop;
+  for v_block in
+    select b.block
+      from trail.days() d cross join trail.checkpoint running
+     cross join lateral generate_series(d.day << 16, (d.day << 16)
+       + case when d.day = running.next_id >> 32 then (d.entries >> 16) - 1 else (d.entries - 1) >> 16 end::int4) b (block)
+     where not exists (select from trail.block done where done.block = b.block)
+       -- All of its chunks: four, or fewer in the last block of a finished day.
+       and (select count(*) from trail.chunk c where c.chunk between b.block << 2 and (b.block << 2) + 3)
+           = least(4, (d.day << 18) + ((d.entries - 1) >> 14)::int4 - (b.block << 2) + 1)
+     order by b.block limit p_limit
+  loop
+    perform trail.summarize_block(v_block);
+  end loop;
   return v_done;
 end $$;
-comment on function trail.roll_up is 'Summarises at most p_limit blocks that are full and have no row in trail.block yet; returns how many. Safe to call at any time.';
+comment on function trail.roll_up is 'Summarises at most p_limit chunks that are full and have no row in trail.chunk yet, and the blocks they complete; returns how many chunks. Safe to call at any time.';
 
 -- ---------------------------------------------------------------- retention
 
@@ -141,7 +212,9 @@ begin
     execute format('drop table trail.%I', trail.partition_name(v_day));
     v_dropped := v_dropped + 1;
   end loop;
+  delete from trail.chunk where chunk < p_day << 18;
   delete from trail.block where block < p_day << 16;
+  delete from trail.block_value where block < p_day << 16;
   delete from trail.day where day < p_day;
   return v_dropped;
 end $$;

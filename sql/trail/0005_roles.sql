@@ -27,7 +27,7 @@ declare
     ],
     "waltrail_reader": [
       "usage on schema trail",
-      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.block, trail.export, trail.access, trail.migration",
+      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.chunk, trail.block, trail.block_value, trail.export, trail.access, trail.migration",
       "execute on function trail.days"
     ],
     "waltrail_api": [

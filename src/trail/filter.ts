@@ -1,4 +1,5 @@
 import { UNATTRIBUTED, type EntryFilter } from './entry.js';
+import type { Lead } from './lead.js';
 import type { TrailWords } from './words.js';
 
 /** A filter in the numbers of the dictionaries. Null: not filtered by this. */
@@ -64,64 +65,96 @@ export class Parameters {
 }
 
 export interface FilterSql {
-  /** Conditions on `entry e` that it is in the chunk `c.chunk`: the spelling chooses the index. */
+  /** Condition on `entry e` that it is in the chunk `c.chunk`: the spelling chooses the index. */
   readonly inChunk: string;
   /** All other conditions on `entry e`, each with its `and`. */
   readonly conditions: string;
 }
 
+/** A dimension of facets: what an entry has exactly one number of. */
+export type Dimension = 'modifiers' | 'entityTypes' | 'actions' | 'tenants';
+
 /**
  * The conditions of a filter, written so that the planner has one good way to evaluate them: the chunk is spelled as in
- * the index that fits best, and columns that another index leads with are hidden from it by `+ 0` (measured: without
- * this a page takes 500 ms where 5 are enough; src/DECISIONS.md).
+ * the index of `lead`, and columns that another index leads with are hidden from it by `+ 0` (measured: without this a
+ * page takes 500 ms where 5 are enough; src/DECISIONS.md).
  */
-export function filterSql(filter: StoredFilter, parameters: Parameters, words: TrailWords): FilterSql {
+export function filterSql(
+  filter: StoredFilter,
+  options: {
+    readonly parameters: Parameters;
+    readonly words: TrailWords;
+    readonly lead: Lead;
+    /** The values of this dimension's filter come one by one, as `c.value`. */
+    readonly each?: Dimension | undefined;
+  },
+): FilterSql {
+  const { parameters, words, lead, each } = options;
   const conditions = [
     ...(filter.from === '-infinity'
       ? []
       : [`e.committed_at >= ${parameters.add(filter.from, 'timestamptz')}`]),
     ...(filter.to === 'infinity' ? [] : [`e.committed_at < ${parameters.add(filter.to, 'timestamptz')}`]),
   ];
-  const anyOf = (column: string, ids: readonly number[] | null, type: 'int2' | 'int4'): void => {
-    if (ids !== null) conditions.push(`${column} = any(${parameters.add(ids, `${type}[]`)})`);
+  const anyOf = (
+    column: string,
+    { ids, dimension, type }: { ids: readonly number[] | null; dimension: Dimension; type: 'int2' | 'int4' },
+  ): void => {
+    if (ids === null) return;
+    conditions.push(
+      `${column} ${dimension === each ? '= c.value' : `= any(${parameters.add(ids, `${type}[]`)})`}`,
+    );
   };
-  const byEntity = filter.entity !== null;
-  const byModifier = !byEntity && filter.modifiers !== null;
-  const byTenant = !byEntity && filter.tenant !== null;
-  const hide = byEntity ? ' + 0' : '';
+  const hideUnder = (...leads: Lead[]): string => (leads.includes(lead) ? ' + 0' : '');
 
   if (filter.entity !== null) {
     const id = parameters.add(filter.entity, 'text');
-    const types = parameters.add(filter.entityTypes ?? words.entityTypes.ids, 'int2[]');
-    conditions.push(
-      `((hashtextextended(e.entity_id, e.entity_type_id) >> 32)::int4) = any(array(
-         select (hashtextextended(${id}, type) >> 32)::int4 from unnest(${types}) type))`,
-      `e.entity_id = ${id}`,
-    );
+    conditions.push(`e.entity_id = ${id}`);
+    if (lead === 'entity') conditions.push(entityKeySql(id, { filter, parameters }));
   }
-  anyOf(`e.modifier_id${hide}`, filter.modifiers, 'int4');
+  anyOf(`e.modifier_id${hideUnder('entity', 'tenants')}`, {
+    ids: filter.modifiers,
+    dimension: 'modifiers',
+    type: 'int4',
+  });
   if (filter.tenant !== null) {
-    conditions.push(
-      `e.tenant_id${hide} = ${parameters.add(filter.tenant, 'int4')}`,
-      `e.tenant_id${hide} <> 0`,
-    );
+    const column = `e.tenant_id${hideUnder('entity', 'modifiers')}`;
+    anyOf(column, { ids: [filter.tenant], dimension: 'tenants', type: 'int4' });
+    conditions.push(`${column} <> 0`);
   }
+  const hide = hideUnder('entity');
   // Without a type an index could only be used up to the column before it; naming every type lets it descend for each.
   const entityTypes =
-    filter.entityTypes ?? (filter.actions === null || byEntity ? null : words.entityTypes.ids);
-  anyOf(`e.entity_type_id${hide}`, entityTypes, 'int2');
-  anyOf(`e.action_id${hide}`, filter.actions, 'int2');
+    filter.entityTypes ?? (filter.actions === null || lead === 'entity' ? null : words.entityTypes.ids);
+  anyOf(`e.entity_type_id${hide}`, { ids: entityTypes, dimension: 'entityTypes', type: 'int2' });
+  anyOf(`e.action_id${hide}`, { ids: filter.actions, dimension: 'actions', type: 'int2' });
   if (filter.q !== null) conditions.push(textSql(filter.q, parameters));
-  // Under a modifier and a tenant either may be the rare one: there the planner chooses, by its statistics.
-  const chunks = [
-    ...(byEntity || byModifier ? ['((e.id >> 14)::int4)'] : []),
-    ...(byTenant ? ['(((e.id >> 10) >> 4)::int4)'] : []),
-    ...(byEntity || byModifier || byTenant ? [] : ['((e.id / 16384)::int4)']),
-  ];
   return {
-    inChunk: chunks.map((chunk) => `${chunk} = c.chunk`).join(' and '),
+    inChunk: `${CHUNK[lead]} = c.chunk`,
     conditions: conditions.map((condition) => ` and ${condition}`).join('\n'),
   };
+}
+
+/** The chunk as the index of a lead spells it (sql/trail/0001_trail.sql). */
+const CHUNK: Readonly<Record<Lead, string>> = {
+  entity: '((e.id >> 14)::int4)',
+  modifiers: '((e.id >> 14)::int4)',
+  tenants: '(((e.id >> 10) >> 4)::int4)',
+  entityTypes: '((e.id / 16384)::int4)',
+};
+
+/** The key of entry_entity: the types of an entity id lie side by side, so that without a type they are one range. */
+function entityKeySql(
+  id: string,
+  options: { readonly filter: StoredFilter; readonly parameters: Parameters },
+): string {
+  const key = (entity: string, type: string): string =>
+    `((((hashtextextended(${entity}, 0) & 8388607) << 8) | (${type} & 255))::int4)`;
+  const column = key('e.entity_id', 'e.entity_type_id');
+  const { entityTypes } = options.filter;
+  if (entityTypes === null) return `${column} between ${key(id, '0')} and ${key(id, '255')}`;
+  const types = options.parameters.add(entityTypes, 'int2[]');
+  return `${column} = any(array(select ${key(id, 'type')} from unnest(${types}) type))`;
 }
 
 /** Marks of trail/values.ts that begin with an escape and would be found by a search for their letter. */

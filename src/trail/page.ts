@@ -1,4 +1,5 @@
 import { filterSql, Parameters, type StoredFilter } from './filter.js';
+import { leadOf, type Lead } from './lead.js';
 import { candidateSpans, type DaySpan, type Snapshot } from './snapshot.js';
 
 /** A row of `trail.entry` as `decode.ts` takes it. */
@@ -48,8 +49,12 @@ export interface Walk {
  */
 export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<EntryRow[]> {
   const rows: EntryRow[] = [];
-  for (const span of await candidateSpans(snapshot, walk)) {
-    rows.push(...(await readSpan(snapshot, { span, walk: { ...walk, limit: walk.limit - rows.length } })));
+  const spans = await candidateSpans(snapshot, walk);
+  if (spans.length === 0) return rows;
+  const lead = await leadOf(snapshot, walk.filter);
+  for (const span of spans) {
+    const rest = { ...walk, limit: walk.limit - rows.length };
+    rows.push(...(await readSpan(snapshot, { span, walk: rest, lead })));
     if (rows.length >= walk.limit) break;
   }
   return rows;
@@ -67,16 +72,15 @@ export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow 
 
 async function readSpan(
   snapshot: Snapshot,
-  options: { readonly span: DaySpan; readonly walk: Walk },
+  options: { readonly span: DaySpan; readonly walk: Walk; readonly lead: Lead },
 ): Promise<EntryRow[]> {
-  const { span, walk } = options;
-  const bounds = spanBounds(span, walk);
+  const { span, walk, lead } = options;
   const parameters = new Parameters();
-  const chunks = parameters.add(chunksOf(span, bounds, walk.order), 'int4[]');
+  const chunks = parameters.add(span.chunks, 'int4[]');
   const limit = parameters.add(walk.limit, 'int8');
-  const above = parameters.add(bounds.above.toString(), 'int8');
-  const below = parameters.add(bounds.below.toString(), 'int8');
-  const { inChunk, conditions } = filterSql(walk.filter, parameters, snapshot.words);
+  const above = parameters.add(span.above.toString(), 'int8');
+  const below = parameters.add(span.below.toString(), 'int8');
+  const { inChunk, conditions } = filterSql(walk.filter, { parameters, words: snapshot.words, lead });
   // A join with a limited lateral query can only be a nested loop, which keeps the order of the array. What is sorted is
   // narrow: a chunk is stored oldest first, so sorting whole rows newest first would copy every one of them.
   const { rows } = await snapshot.client.query<EntryRow>(
@@ -96,30 +100,4 @@ async function readSpan(
     parameters.values,
   );
   return rows;
-}
-
-/** The ids of a span that a walk covers. */
-export function spanBounds(
-  span: DaySpan,
-  walk: { readonly above: bigint; readonly below: bigint },
-): { readonly above: bigint; readonly below: bigint } {
-  const start = BigInt(span.day) << 32n;
-  return {
-    above: walk.above > start ? walk.above : start,
-    below: walk.below < span.end ? walk.below : span.end,
-  };
-}
-
-/** Numbers (id >> 14) of the chunks of a span, in the order of the walk. */
-export function chunksOf(
-  span: DaySpan,
-  bounds: { readonly above: bigint; readonly below: bigint },
-  order: 'desc' | 'asc',
-): number[] {
-  const first = Number(bounds.above >> 14n);
-  const last = Number((bounds.below - 1n) >> 14n);
-  const inBlock = order === 'desc' ? [3, 2, 1, 0] : [0, 1, 2, 3];
-  return span.blocks
-    .flatMap((block) => inBlock.map((index) => block * 4 + index))
-    .filter((chunk) => chunk >= first && chunk <= last);
 }

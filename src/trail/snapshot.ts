@@ -13,12 +13,13 @@ export interface Snapshot {
   readonly head: TrailHead | undefined;
 }
 
-/** A day's entries that may match: all in `blocks`, which are numbers (id >> 16), in the order of the walk. */
+/** A day's entries that may match: all in `chunks`, which are numbers (id >> 14), in the order of the walk. */
 export interface DaySpan {
   readonly day: number;
-  /** Ids of the day are below this. */
-  readonly end: bigint;
-  readonly blocks: readonly number[];
+  /** Ids of the day that the walk covers: `>= above` and `< below`. */
+  readonly above: bigint;
+  readonly below: bigint;
+  readonly chunks: readonly number[];
 }
 
 const QUERY_CANCELED = '57014';
@@ -55,8 +56,8 @@ export async function withSnapshot<T>(
 }
 
 /**
- * The spans of ids that may hold entries of a filter, newest first (or oldest first): days and blocks whose summary
- * rules the filter out are left away. What is not summarised yet always stays.
+ * The spans of ids that may hold entries of a filter, newest first (or oldest first): blocks whose summary rules the
+ * filter out are left away, and of the others the chunks of another time. What is not summarised yet always stays.
  */
 export async function candidateSpans(
   snapshot: Snapshot,
@@ -71,42 +72,71 @@ export async function candidateSpans(
   const { filter, above, below, order } = options;
   if (below <= above) return [];
   const parameters = new Parameters();
-  const first = parameters.add((above >> 16n).toString(), 'int8');
-  const last = parameters.add(((below - 1n) >> 16n).toString(), 'int8');
-  const { rows } = await snapshot.client.query<{ day: number; end: string; blocks: number[] }>(
+  const first = parameters.add((above >> 14n).toString(), 'int8');
+  const last = parameters.add(((below - 1n) >> 14n).toString(), 'int8');
+  const ofChunk = timeSql('k', filter, parameters);
+  const { rows } = await snapshot.client.query<{ day: number; end: string; chunks: number[] }>(
     /* sql */ `
-    select d.day, ((d.day::int8 << 32) + d.entries)::text as end, array_agg(b.block order by b.block ${order}) as blocks
-      from trail.days() d
+    with candidate as materialized (
+      select d.day, d.entries, b.block
+        from trail.days() d
+       cross join lateral generate_series(
+               greatest(d.day::int8 << 16, ${first} >> 2),
+               least((d.day::int8 << 16) + ((d.entries - 1) >> 16), ${last} >> 2)) as b (block)
+        left join trail.block s on s.block = b.block
+       where d.entries > 0 and (s.block is null or (true ${summarySql(filter, parameters)}))
+    )
+    select b.day, ((b.day::int8 << 32) + b.entries)::text as end, array_agg(c.chunk::int4 order by c.chunk ${order}) as chunks
+      from candidate b
      cross join lateral generate_series(
-             greatest(d.day::int8 << 16, ${first}),
-             least((d.day::int8 << 16) + ((d.entries - 1) >> 16), ${last})) as b (block)
-      left join trail.block s on s.block = b.block
-     where d.entries > 0 and (s.block is null or (true ${summarySql(filter, parameters)}))
-     group by d.day, d.entries
-     order by d.day ${order}`,
+             greatest(b.block << 2, ${first}),
+             least((b.block << 2) + 3, (b.day::int8 << 18) + ((b.entries - 1) >> 14), ${last})) as c (chunk)
+      ${ofChunk === '' ? '' : `left join trail.chunk k on k.chunk = c.chunk where k.chunk is null or (true ${ofChunk})`}
+     group by b.day, b.entries
+     order by b.day ${order}`,
     parameters.values,
   );
-  return rows.map(({ day, end, blocks }) => ({ day, end: BigInt(end), blocks: blocks.map(Number) }));
+  return rows.map(({ day, end, chunks }) => {
+    const start = BigInt(day) << 32n;
+    return {
+      day,
+      above: above > start ? above : start,
+      below: below < BigInt(end) ? below : BigInt(end),
+      chunks,
+    };
+  });
 }
 
-/** What a block's summary must say for the block to hold entries of the filter. */
-export function summarySql(filter: StoredFilter, parameters: Parameters): string {
-  const conditions = [
-    ...(filter.from === '-infinity'
-      ? []
-      : [`s.last_committed_at >= ${parameters.add(filter.from, 'timestamptz')}`]),
-    ...(filter.to === 'infinity'
-      ? []
-      : [`s.first_committed_at < ${parameters.add(filter.to, 'timestamptz')}`]),
-  ];
+/** What the summary `s` of a block must say for the block to hold entries of the filter; each condition with its `and`. */
+function summarySql(filter: StoredFilter, parameters: Parameters): string {
+  const { modifiers, tenant } = filter;
+  const conditions: string[] = [];
   const overlaps = (column: string, ids: readonly number[] | null): void => {
     if (ids !== null) conditions.push(`s.${column} && ${parameters.add(ids, 'int4[]')}`);
   };
   overlaps('entity_types', filter.entityTypes);
   overlaps('actions', filter.actions);
-  overlaps('tenants', filter.tenant === null ? null : [filter.tenant]);
-  overlaps('modifiers', filter.modifiers);
-  return conditions.map((condition) => ` and ${condition}`).join('');
+  overlaps('tenants', tenant === null ? null : [tenant]);
+  overlaps('modifiers', modifiers);
+  // No index has both: without this a modifier of another tenant is looked for in every chunk.
+  if (modifiers !== null && tenant !== null) {
+    conditions.push(`not exists (select from trail.block_value p
+       where p.dimension = 'n' and p.value = ${parameters.add(tenant, 'int4')} and p.block = s.block
+         and not p.modifiers && ${parameters.add(modifiers, 'int4[]')})`);
+  }
+  return timeSql('s', filter, parameters) + conditions.map((condition) => ` and ${condition}`).join('');
+}
+
+function timeSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameters): string {
+  const { from, to } = filter;
+  return [
+    ...(from === '-infinity'
+      ? []
+      : [` and ${summary}.last_committed_at >= ${parameters.add(from, 'timestamptz')}`]),
+    ...(to === 'infinity'
+      ? []
+      : [` and ${summary}.first_committed_at < ${parameters.add(to, 'timestamptz')}`]),
+  ].join('');
 }
 
 async function begin(
