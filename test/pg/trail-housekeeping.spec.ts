@@ -7,6 +7,7 @@ import { seedTrail } from '../support/trail-data.ts';
 
 const DAY_MS = 86_400_000;
 const BLOCK = 65_536;
+const CHUNK = 16_384;
 
 async function waitFor(condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 15_000;
@@ -24,7 +25,7 @@ async function count(database: TestDatabase, sql: string): Promise<number> {
 const PARTITIONS = `pg_inherits where inhparent = 'trail.entry'::regclass`;
 
 describe('housekeeping', () => {
-  test('summarises full blocks and the last block of a finished day, and never the open one', async () => {
+  test('summarises full blocks and chunks and the last of a finished day, and never the open ones', async () => {
     await using database = await freshDatabase('trail');
     // Yesterday and today: each a full block and a part of one.
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
@@ -62,7 +63,49 @@ describe('housekeeping', () => {
       { day: yesterday!.day, entries: Number(yesterday!.entries) - BLOCK, right: true },
       { day: yesterday!.day + 1, entries: BLOCK, right: true },
     ]);
+    const chunks = await database.query<{ right: boolean }>(
+      `select c.entries = count(*) and c.first_committed_at = min(committed_at) and c.last_committed_at = max(committed_at)
+              and c.modifiers = array_agg(distinct modifier_id) and c.actions = array_agg(distinct action_id::int4)
+              and c.entity_types = array_agg(distinct entity_type_id::int4) and c.tenants = array_agg(distinct tenant_id) as right
+         from trail.chunk c join trail.entry e on e.id >> 14 = c.chunk group by c.chunk order by c.chunk`,
+    );
+    const ofYesterday = Math.ceil(Number(yesterday!.entries) / CHUNK);
+    const ofToday = Math.floor((140_000 - Number(yesterday!.entries)) / CHUNK);
+    expect(chunks).toEqual(Array.from({ length: ofYesterday + ofToday }, () => ({ right: true })));
     expect(await database.query('select trail.roll_up(100) as more')).toEqual([{ more: 0 }]);
+  }, 60_000);
+
+  test('summarises a block for each action and type, and for modifiers and tenants with 64 entries or more', async () => {
+    await using database = await freshDatabase('trail');
+    const to = new Date(Math.floor(Date.now() / DAY_MS) * DAY_MS);
+    const from = new Date(to.getTime() - DAY_MS);
+    await seedTrail({ url: database.url, entries: BLOCK + CHUNK, from, to });
+    const columns = { m: 'modifier_id', t: 'entity_type_id', a: 'action_id', n: 'tenant_id' };
+    const lists = { m: 'modifier', t: 'entity_type', a: 'action', n: 'tenant' };
+    for (const [letter, column] of Object.entries(columns)) {
+      const least = letter === 'm' || letter === 'n' ? 64 : 1;
+      for (const [of, other] of Object.entries(columns)) {
+        const list = lists[of as keyof typeof lists];
+        const summary = await database.query<{ key: number; value: number; entries: number }>(
+          `select value as key, x.id as value, x.n as entries
+             from trail.block_value, unnest(${list}s, ${list}_counts) x (id, n) where dimension = '${letter}' order by 1, 2`,
+        );
+        const counted = await database.query(
+          `select key, value, count(*)::int4 as entries
+             from (select ${column}::int4 as key, ${other}::int4 as value, count(*) over (partition by ${column}) as all
+                     from trail.entry where id & 4294967295 < ${BLOCK}) e
+            where e.all >= ${least} group by 1, 2 order by 1, 2`,
+        );
+        expect(summary).toEqual(counted);
+        expect(summary.length).toBeGreaterThan(5);
+      }
+    }
+    const [rare] = await database.query<{ modifiers: number; tenants: number }>(
+      `select (select count(*)::int4 from (select from trail.entry group by modifier_id having count(*) < 64) x) as modifiers,
+              (select count(*)::int4 from (select from trail.entry group by tenant_id having count(*) < 64) x) as tenants`,
+    );
+    expect(rare!.modifiers).toBeGreaterThan(0);
+    expect(rare!.tenants).toBe(1);
   }, 60_000);
 
   test('makes the partitions of the next seven days again when they are missing', async () => {
@@ -104,11 +147,12 @@ describe('housekeeping', () => {
     } finally {
       await housekeeping.stop();
     }
-    const [left] = await database.query<{ first: number; days: number; blocks: number }>(
+    const [left] = await database.query<Record<'first' | 'days' | 'blocks' | 'chunks' | 'values', number>>(
       `select (select min(id >> 32)::int from trail.entry) - trail.today() as first,
-              (select min(day) from trail.day) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks`,
+              (select min(day) from trail.day) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks,
+              (select min(chunk >> 18) from trail.chunk) - trail.today() as chunks, (select count(*)::int4 from trail.block_value where block >> 16 < trail.today() - 4) as values`,
     );
-    expect(left).toEqual({ first: -4, days: -4, blocks: -4 });
+    expect(left).toEqual({ first: -4, days: -4, blocks: -4, chunks: -4, values: 0 });
   });
 
   test('never drops the day that the writer is in, however long ago that was', async () => {

@@ -89,6 +89,8 @@ describe('the writer', () => {
     `delete from trail.lookup`,
     `update trail.lookup set key = 'x'`,
     `insert into trail.block select * from trail.block`,
+    `insert into trail.chunk select * from trail.chunk`,
+    `insert into trail.block_value select * from trail.block_value`,
     `select * from trail.token`,
     `select * from trail.session`,
     `insert into trail.access (action, route, status, address) values ('read', 'x', 200, 'x')`,

@@ -17,8 +17,8 @@ const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 const DAY_MS = 86_400_000;
 
 /**
- * Fills a trail with entries such as a CRM makes: 400 agents of whom some were renamed, bots and nobody; five tenants
- * and none; inserts, updates and deletes; logins that fail; values of every kind with nulls, unknowns and odd text;
+ * Fills a trail with entries such as a CRM makes: 400 agents of whom some were renamed, bots and nobody; five tenants,
+ * a small one and none; inserts, updates and deletes; logins that fail; values of every kind with nulls, unknowns and odd text;
  * transactions of three entries with one commit time, and now and then a commit time that goes backwards by 90 s.
  * About 12 us an entry.
  */
@@ -98,7 +98,7 @@ insert into trail.action (id, name)
 insert into trail.entity_type (id, name)
   select ordinality, name from unnest(array['agent', 'customer', 'conversation', 'setting', 'campaign', 'module', 'login', 'team'])
     with ordinality as t (name, ordinality);
-insert into trail.tenant (id, name) select n, n::text from generate_series(1, 5) n;
+insert into trail.tenant (id, name) select n, n::text from generate_series(1, 5) n union all select 6, 'small';
 -- Relation 1 to 8 belong to the entity types of the same number; 9 is a later version of 2, with a column more.
 insert into trail.relation (id, schema_name, table_name, columns)
   select id, 'public', name || 's', '[{"name": "id", "type": 20}, {"name": "name", "type": 25},
@@ -150,7 +150,7 @@ select ($1::int8 << 32) + n - $2::int8,
                      + (400 * power((a >> 8) % 100000 / 100000.0, 3))::int4 % 400 + 1 end as modifier_id,
            type_id::int2 as entity_type_id, case when type_id = 2 and n * 2 > $7::int8 then 9 else type_id end as relation_id,
            type_name,
-           case when a % 7 = 0 then 0 else 1 + ((a >> 40) % 5)::int4 end as tenant_id,
+           case when b % 20000 = 1 then 6 when a % 7 = 0 then 0 else 1 + ((a >> 40) % 5)::int4 end as tenant_id,
            -- 12 (archive) is very rare, 11 (merge) rare.
            case when b % 50000 = 0 then 12 when b % 3000 = 0 then 11
                 when type_id = 7 then 5 + ((b >> 10) % 3)::int4

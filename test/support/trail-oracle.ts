@@ -57,16 +57,24 @@ function fieldTexts(stored: string | null): string[] {
 }
 
 export function matches(entry: PlainEntry, filter: Partial<EntryFilter>): boolean {
-  const { modifiers = [], actions = [], entityTypes = [], entity, tenant, q = '', from, to } = filter;
-  return (
-    (modifiers.length === 0 || modifiers.includes(entry.modifier ?? UNATTRIBUTED)) &&
-    (actions.length === 0 || actions.includes(entry.action)) &&
-    (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
-    (entity === undefined || entry.entity === entity) &&
-    (tenant === undefined || entry.tenant === tenant) &&
-    (q === '' || entry.texts.some((text) => text.includes(q.toLowerCase()))) &&
-    (from === undefined || entry.at >= micros(from)) &&
-    (to === undefined || entry.at < micros(to))
+  return matching([entry], filter).length === 1;
+}
+
+/** Those entries that a filter asks for, in their order. */
+export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFilter>): PlainEntry[] {
+  const { modifiers = [], actions = [], entityTypes = [], entity, tenant, q = '' } = filter;
+  const from = filter.from === undefined ? undefined : micros(filter.from);
+  const to = filter.to === undefined ? undefined : micros(filter.to);
+  return entries.filter(
+    (entry) =>
+      (modifiers.length === 0 || modifiers.includes(entry.modifier ?? UNATTRIBUTED)) &&
+      (actions.length === 0 || actions.includes(entry.action)) &&
+      (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
+      (entity === undefined || entry.entity === entity) &&
+      (tenant === undefined || entry.tenant === tenant) &&
+      (q === '' || entry.texts.some((text) => text.includes(q.toLowerCase()))) &&
+      (from === undefined || entry.at >= from) &&
+      (to === undefined || entry.at < to),
   );
 }
 
@@ -83,4 +91,9 @@ export function countBy(
   return counts;
 }
 
-const micros = (instant: string): bigint => BigInt(new Date(instant).getTime()) * 1000n;
+/** With the microseconds that a Date would drop. */
+function micros(instant: string): bigint {
+  const digits = /\.(\d+)/.exec(instant)?.[1] ?? '';
+  const seconds = Math.floor(new Date(instant).getTime() / 1000);
+  return BigInt(seconds) * 1_000_000n + BigInt(digits.padEnd(6, '0').slice(0, 6));
+}

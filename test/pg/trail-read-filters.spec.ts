@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import type { EntryFilter } from '../../src/trail/entry.js';
+import { storedFilter } from '../../src/trail/filter.js';
+import { leadOf, type Lead } from '../../src/trail/lead.js';
+import { TrailReader } from '../../src/trail/read.js';
+import { openTrailPool } from '../../src/trail/roles.js';
+import { withSnapshot } from '../../src/trail/snapshot.js';
+import { TrailWords } from '../../src/trail/words.js';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { expectAgreement } from '../support/trail-agreement.ts';
+import { seedTrail } from '../support/trail-data.ts';
+import { matching, readPlainEntries, type PlainEntry } from '../support/trail-oracle.ts';
+
+// Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a border between.
+const ENTRIES = 150_000;
+const FROM = new Date('2026-11-19T02:00:00Z');
+const TO = new Date('2026-11-20T23:00:00Z');
+
+const ALL = { from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' };
+/** Each cuts blocks and chunks somewhere else. */
+const RANGES = {
+  everything: ALL,
+  'both days, their ends cut': { from: '2026-11-19T05:00:00.123456Z', to: '2026-11-20T21:30:00Z' },
+  'around midnight': { from: '2026-11-19T23:30:00Z', to: '2026-11-20T00:30:00Z' },
+  'before the trail began, where only late commit times are': {
+    from: '2026-11-17T00:00:00Z',
+    to: '2026-11-18T00:00:00Z',
+  },
+  'the far future': { from: '2080-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' },
+};
+const MODIFIERS = [['21'], ['unattributed', '1', '399', 'newcomer']];
+const TYPES = [['customer'], ['team', 'login', 'nothing']];
+const ACTIONS = [['edit'], ['archive', 'merge', 'never']];
+const TENANTS = ['2', 'small'];
+const ENTITIES = ['3', '4242'];
+
+/** Every combination of dimensions, with the first values of some and the second of others. */
+const COMBINATIONS: Partial<EntryFilter>[] = Array.from({ length: 2 ** 5 }, (_, index) => {
+  const chosen = <T>(place: number, values: readonly T[]): T | undefined =>
+    (index >> place) % 2 === 0 ? undefined : values[((index % 3) + place) % 2];
+  const [modifiers, entityTypes, actions] = [chosen(0, MODIFIERS), chosen(1, TYPES), chosen(2, ACTIONS)];
+  const [tenant, entity] = [chosen(3, TENANTS), chosen(4, ENTITIES)];
+  return {
+    ...(modifiers && { modifiers }),
+    ...(entityTypes && { entityTypes }),
+    ...(actions && { actions }),
+    ...(tenant !== undefined && { tenant }),
+    ...(entity !== undefined && { entity }),
+  };
+});
+const SINGLE: Partial<EntryFilter>[] = [
+  {},
+  ...MODIFIERS.map((modifiers) => ({ modifiers })),
+  ...TYPES.map((entityTypes) => ({ entityTypes })),
+  ...ACTIONS.map((actions) => ({ actions })),
+  ...TENANTS.map((tenant) => ({ tenant })),
+];
+
+let database: TestDatabase;
+let pool: pg.Pool;
+let reader: TrailReader;
+let all: PlainEntry[];
+
+beforeAll(async () => {
+  database = await freshDatabase('trail');
+  await seedTrail({ url: database.url, entries: ENTRIES, from: FROM, to: TO, seed: 3, rollUp: false });
+  // Commit times of a source whose clock was wrong, in some blocks; and words that no entry has.
+  await database.query(
+    `update trail.entry set committed_at = committed_at - interval '2 days' where id % 9001 = 5`,
+  );
+  await database.query(
+    `update trail.entry set committed_at = committed_at + interval '60 years' where id % 70001 = 9`,
+  );
+  await database.query(`insert into trail.action (id, name) values (1000, 'never')`);
+  await database.query(`insert into trail.entity_type (id, name) values (1000, 'nothing')`);
+  await database.query(`insert into trail.modifier values (1000, 'newcomer', 'Newcomer', 'agent')`);
+  await database.query('select trail.roll_up(1000)');
+  pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 2 });
+  reader = new TrailReader({ pool });
+  all = await readPlainEntries(database);
+}, 120_000);
+
+afterAll(async () => {
+  await pool?.end();
+  await database?.[Symbol.asyncDispose]();
+});
+
+describe('every combination of filters finds what a plain reading finds', () => {
+  test.each(Object.entries(RANGES))(
+    'in %s',
+    async (_, range) => {
+      // What is not in the range is left away once, not for every filter.
+      const read = { reader, all: matching(all, range) };
+      for (const [index, combination] of [...COMBINATIONS, ...SINGLE].entries()) {
+        const filter = { ...combination, ...range };
+        await expectAgreement(read, filter, { facets: index % 3 === 0 || index >= COMBINATIONS.length });
+      }
+      expect(read.all.length).toBeGreaterThan(0);
+    },
+    240_000,
+  );
+});
+
+describe('summaries make no difference', () => {
+  const range = RANGES['both days, their ends cut'];
+
+  test.each([
+    ['of every second block', 'trail.block where block % 2 = 0'],
+    ['of every second chunk', 'trail.chunk where chunk % 2 = 0'],
+    ['of values in some blocks', 'trail.block_value where (block + value) % 3 = 0'],
+    ['of anything', 'trail.chunk', 'trail.block', 'trail.block_value'],
+  ])('when there are none %s', async (_, ...lost) => {
+    for (const rows of lost) await database.query(`create table lost_${lost.indexOf(rows)} as select * from ${rows}`);
+    for (const rows of lost) await database.query(`delete from ${rows}`);
+    try {
+      const read = { reader, all: matching(all, range) };
+      for (const filter of SINGLE) await expectAgreement(read, { ...filter, ...range }, { facets: true });
+      const both = { modifiers: ['1'], tenant: '2' };
+      await expectAgreement(read, { ...both, ...range }, { facets: true });
+    } finally {
+      for (const rows of lost) {
+        const table = rows.split(' ')[0]!;
+        await database.query(`insert into ${table} select * from lost_${lost.indexOf(rows)}`);
+        await database.query(`drop table lost_${lost.indexOf(rows)}`);
+      }
+    }
+  }, 60_000); // prettier-ignore
+
+  test('when housekeeping makes them again', async () => {
+    const content = (): Promise<unknown[]> =>
+      database.query(`select (select md5(string_agg(c::text, ',' order by chunk)) from trail.chunk c) as chunks,
+        (select md5(string_agg(b::text, ',' order by block)) from trail.block b) as blocks,
+        (select md5(string_agg(v::text, ',' order by dimension, value, block)) from trail.block_value v) as values`);
+    const before = await content();
+    await database.query('delete from trail.chunk where chunk % 3 = 0');
+    await database.query('delete from trail.block');
+    await database.query('delete from trail.block_value');
+    // A block whose chunks are not all there yet has to wait.
+    await database.query('select trail.roll_up(2)');
+    await database.query('select trail.roll_up(1000)');
+    expect(await content()).toEqual(before);
+  });
+});
+
+test("a tenant's lists name nobody and nothing that only other tenants have", async () => {
+  const range = { from: ALL.from, to: '2100-01-01T00:00:00Z' };
+  const own = all.filter(({ tenant }) => tenant === 'small');
+  const facets = await reader.facets({ ...range, tenant: 'small' });
+  const values = (list: readonly { readonly value: string }[]): Set<string> => new Set(list.map(({ value }) => value));
+  expect(values(facets.tenants)).toEqual(new Set(['small']));
+  expect(values(facets.modifiers)).toEqual(new Set(own.map(({ modifier }) => modifier ?? 'unattributed')));
+  expect(values(facets.actions)).toEqual(new Set(own.map(({ action }) => action)));
+  expect(own.length).toBeGreaterThan(5);
+  const { items } = await reader.page({ ...range, tenant: 'small' }, { limit: 500 });
+  expect(items.map(({ id }) => BigInt(id))).toEqual(own.map(({ id }) => id));
+  expect(values((await reader.facets({ ...range, tenant: 'not one' })).modifiers)).toEqual(new Set());
+}); // prettier-ignore
+
+test.each<[Lead, Partial<EntryFilter>]>([
+  ['entityTypes', { actions: ['edit'], entityTypes: ['team'] }],
+  ['modifiers', { modifiers: ['399'], actions: ['edit'] }],
+  ['tenants', { tenant: '2', entityTypes: ['team'] }],
+  ['entity', { entity: '3', tenant: '2' }],
+  ['entity', { entity: '3', modifiers: ['unattributed'] }],
+  ['tenants', { entity: '3', tenant: 'small' }],
+  ['modifiers', { modifiers: ['399'], tenant: '2' }],
+  ['tenants', { modifiers: ['unattributed'], tenant: 'small' }],
+])('the rarest part of a filter chooses the index: %s of %j', async (lead, filter) => {
+  const words = new TrailWords();
+  const chosen = await withSnapshot({ pool, words, timeoutMs: 5_000 }, (snapshot) =>
+    leadOf(snapshot, storedFilter(filter, snapshot.words)!),
+  );
+  expect(chosen).toBe(lead);
+});

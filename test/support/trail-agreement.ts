@@ -1,0 +1,62 @@
+import { expect } from '@jest/globals';
+import type { Entry, EntryFilter, Facet } from '../../src/trail/entry.js';
+import type { TrailReader } from '../../src/trail/read.js';
+import { countBy, matching, type PlainEntry } from './trail-oracle.ts';
+
+/** A reader, and all entries of its trail as a plain reading gives them, newest first. */
+export interface Read {
+  readonly reader: TrailReader;
+  readonly all: readonly PlainEntry[];
+}
+
+const PAGE = 7;
+/** Filters that find no more are read to their end. */
+const MAX_READ_WHOLE = 3000;
+
+/** Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain reading. */
+export async function expectAgreement(
+  { reader, all }: Read,
+  filter: EntryFilter,
+  options: { readonly facets: boolean },
+): Promise<void> {
+  const found = matching(all, filter);
+  const first = await reader.page(filter, { limit: PAGE });
+  expect(ids(first.items)).toEqual(ids(found.slice(0, PAGE)));
+  expect(first.next === null).toBe(found.length <= PAGE);
+  const { nextId } = await reader.head();
+  expect(await reader.count(filter, { below: nextId })).toBe(found.length);
+  if (found.length <= MAX_READ_WHOLE) expect(ids(await allPages(reader, filter))).toEqual(ids(found));
+  if (!options.facets) return;
+  const without = (name: keyof EntryFilter): PlainEntry[] => matching(all, { ...filter, [name]: undefined });
+  const facets = await reader.facets(filter);
+  expect({
+    modifiers: byValue(facets.modifiers),
+    actions: byValue(facets.actions),
+    entityTypes: byValue(facets.entityTypes),
+    tenants: byValue(facets.tenants),
+  }).toEqual({
+    modifiers: countBy(without('modifiers'), ({ modifier }) => modifier ?? 'unattributed'),
+    actions: countBy(without('actions'), ({ action }) => action),
+    entityTypes: countBy(without('entityTypes'), ({ type }) => type),
+    tenants: countBy(found, ({ tenant }) => tenant),
+  });
+}
+
+export const ids = (entries: readonly { readonly id: bigint | string }[]): string[] =>
+  entries.map(({ id }) => String(id));
+
+async function allPages(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
+  const limit = 500;
+  const items: Entry[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await reader.page(filter, { limit, cursor });
+    expect(page.items.length).toBeLessThanOrEqual(limit);
+    items.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
+  return items;
+}
+
+const byValue = (facets: readonly Facet[]): Record<string, number> =>
+  Object.fromEntries(facets.map(({ value, count }) => [value, count]));
