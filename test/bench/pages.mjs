@@ -1,90 +1,102 @@
-/** First pages of 50 and facets over a week of entries: every single filter, every pair, and words that match nothing. */
+/** First pages of 50, next pages, facets and histories over a week of entries; page-filters.mjs says which. */
 import { performance } from 'node:perf_hooks';
 import { createPool } from '../../dist/pg/connect.js';
+import { countDimensions } from '../../dist/trail/counts.js';
+import { storedFilter } from '../../dist/trail/filter.js';
 import { TrailReader } from '../../dist/trail/read.js';
+import { withSnapshot } from '../../dist/trail/snapshot.js';
+import { TrailWords } from '../../dist/trail/words.js';
 import { withCluster } from './ground.mjs';
 import { quantile, say } from './lib.mjs';
+import { ABSENT_WORDS, GROUPS } from './page-filters.mjs';
 import { seedWeek } from './trail-data.mjs';
 
 export const defaults = { entries: 1_000_000, runs: 100 };
 const PAGE = 50;
 const WARM_UP_RUNS = 3;
-
-// What test/support/trail-data.ts makes; 'never' is an action that the dictionary knows and no entry has.
-const FILTERS = {
-  modifier: (n) => ({ modifiers: [String(1 + ((n * 37) % 400))] }),
-  type: (n) => ({
-    entityTypes: [pick(['agent', 'customer', 'conversation', 'setting', 'campaign', 'module', 'team'], n)],
-  }),
-  action: (n) => ({
-    actions: [pick(['add', 'edit', 'delete', 'set', 'block', 'activate', 'assign', 'merge', 'archive'], n)],
-  }),
-  entity: (n) => ({ entity: String(1 + ((n * 7919) % 100_000)) }),
-  tenant: (n) => ({ tenant: String(1 + (n % 5)) }),
-};
-const PAGES = {
-  'no filter': () => ({}),
-  ...FILTERS,
-  'five modifiers': (n) => ({
-    modifiers: Array.from({ length: 5 }, (_, index) => String(1 + ((n * 37 + index * 71) % 400))),
-  }),
-  ...pairs(FILTERS),
-  'action that matches nothing': () => ({ actions: ['never'] }),
-  'pair that matches nothing': (n) => ({ actions: ['login'], entityTypes: [pick(['team', 'module'], n)] }),
-};
-const FACETS = {
-  'facets, no filter': () => ({}),
-  'facets, modifier': FILTERS.modifier,
-  'facets, action': FILTERS.action,
-};
+const TEXT_RUNS = 5;
 
 export async function run({ entries, runs }) {
   return withCluster({ shared_buffers: '512MB', max_wal_size: '16GB' }, async ({ server, client }) => {
     const url = server.url('postgres');
     say('  seeding …');
-    const range = await seedWeek({ url, entries });
-    await client.query(`insert into trail.action (id, name) values (1000, 'never')`);
+    const week = await seedWeek({ url, entries });
+    await client.query(ABSENT_WORDS);
     await client.query('vacuum analyze trail.entry');
-    const pool = createPool({ url, purpose: 'bench', max: 1 });
-    try {
-      const reader = new TrailReader({ pool });
-      const page = (filter) => reader.page({ ...filter, ...range }, { limit: PAGE });
-      const facets = (filter) => reader.facets({ ...filter, ...range });
-      const results = [...(await measureAll(PAGES, page, runs)), ...(await measureAll(FACETS, facets, runs))];
-      const { rows } = await client.query(
-        `select sum(pg_total_relation_size(inhrelid))::float8 / $1 as bytes, current_setting('server_version') as version
-           from pg_inherits where inhparent = 'trail.entry'::regclass`,
-        [entries],
-      );
-      return {
-        versions: { postgres: rows[0].version },
-        bytesPerEntry: rows[0].bytes,
-        rows: results.map(({ what, ms, found }) => ({
-          'first page, or facets': what,
-          'p50 ms': quantile(ms, 0.5),
-          'p99 ms': quantile(ms, 0.99),
-          'max ms': quantile(ms, 1),
-          'entries found, least and most': found,
-        })),
-        runs: results,
-      };
-    } finally {
-      await pool.end();
-    }
+    const results = await measure({ url, week, runs });
+    const { rows } = await client.query(SIZES, [entries]);
+    return {
+      versions: { postgres: rows[0].version },
+      bytesPerEntry: Object.fromEntries(rows.map(({ part, bytes }) => [part, bytes])),
+      rows: results.map(({ what, ms, found }) => ({
+        what,
+        'p50 ms': quantile(ms, 0.5),
+        'p99 ms': quantile(ms, 0.99),
+        'max ms': quantile(ms, 1),
+        'entries found, least and most': found,
+      })),
+      runs: results,
+    };
   });
 }
 
+/** Every group on one connection, as a request of the API would find it: plans are warm, values differ. */
+export async function measure({ url, week, runs, groups = GROUPS }) {
+  const pool = createPool({ url, purpose: 'bench', max: 1 });
+  try {
+    const trail = { reader: new TrailReader({ pool }), pool, words: new TrailWords() };
+    const results = [];
+    for (const group of groups) {
+      say(`  ${group.name} …`);
+      const read = (filter, n) => READS[group.read](trail, { filter, range: group.range(week, n) });
+      const times = group.read === 'text' ? Math.min(runs, TEXT_RUNS) : runs;
+      results.push(...(await measureAll(group, read, times)));
+    }
+    return results;
+  } finally {
+    await pool.end();
+  }
+}
+
+const READS = {
+  page: ({ reader }, { filter, range }) => timed(() => reader.page({ ...filter, ...range }, { limit: PAGE })),
+  text: ({ reader }, { filter, range }) => timed(() => reader.page({ ...filter, ...range }, { limit: PAGE })),
+  next: async ({ reader }, { filter, range }) => {
+    const { next } = await reader.page({ ...filter, ...range }, { limit: PAGE });
+    if (next === null) return timed(() => reader.page({ ...filter, ...range }, { limit: PAGE }));
+    return timed(() => reader.page({ ...filter, ...range }, { limit: PAGE, cursor: next }));
+  },
+  facets: ({ reader }, { filter, range }) => timed(() => reader.facets({ ...filter, ...range })),
+  /** Some dimensions of facets only. */
+  counts: ({ pool, words }, { filter, range }) =>
+    timed(() =>
+      withSnapshot({ pool, words, timeoutMs: 60_000 }, (snapshot) =>
+        countDimensions(snapshot, { filter: storedFilter(range, words), dimensions: filter.dimensions }),
+      ),
+    ),
+  history: ({ reader }, { filter }) => timed(() => reader.history({ ...filter, limit: PAGE })),
+};
+
+async function timed(read) {
+  const start = performance.now();
+  const { items } = await read();
+  return { ms: performance.now() - start, found: items?.length };
+}
+
 /** Each with other values every time, the different queries by turns. */
-async function measureAll(filters, read, runs) {
-  const results = Object.keys(filters).map((what) => ({ what, ms: [], counts: [] }));
-  for (let index = -WARM_UP_RUNS; index < runs; index++) {
-    for (const { what, ms, counts } of results) {
-      const filter = filters[what](Math.abs(index));
-      const start = performance.now();
-      const { items } = await read(filter);
+async function measureAll(group, read, runs) {
+  const results = Object.keys(group.filters).map((what) => ({
+    what: `${group.name}: ${what}`,
+    ms: [],
+    counts: [],
+  }));
+  const filters = Object.values(group.filters);
+  for (let index = group.read === 'text' ? 0 : -WARM_UP_RUNS; index < runs; index++) {
+    for (const [place, { ms, counts }] of results.entries()) {
+      const { ms: took, found } = await read(filters[place](Math.abs(index)), Math.abs(index));
       if (index < 0) continue;
-      ms.push(performance.now() - start);
-      if (items !== undefined) counts.push(items.length);
+      ms.push(took);
+      if (found !== undefined) counts.push(found);
     }
   }
   return results.map(({ what, ms, counts }) => ({
@@ -94,17 +106,17 @@ async function measureAll(filters, read, runs) {
   }));
 }
 
-function pairs(filters) {
-  const names = Object.keys(filters);
-  return Object.fromEntries(
-    names.flatMap((one, index) =>
-      names
-        .slice(index + 1)
-        .map((other) => [`${one} + ${other}`, (n) => ({ ...filters[one](n), ...filters[other](n + 1) })]),
-    ),
-  );
-}
-
-function pick(words, n) {
-  return words[n % words.length];
-}
+/** Bytes an entry of the heap with its TOAST, of each index, and of the summaries. */
+const SIZES = /* sql */ `
+select 'heap' as part, sum(pg_table_size(inhrelid))::float8 / $1 as bytes, current_setting('server_version') as version
+  from pg_inherits where inhparent = 'trail.entry'::regclass
+union all
+select p.relname, sum(pg_relation_size(c.indexrelid))::float8 / $1, null
+  from pg_inherits i
+  join pg_index c on c.indrelid = i.inhrelid
+  join pg_inherits part on part.inhrelid = c.indexrelid
+  join pg_class p on p.oid = part.inhparent
+ where i.inhparent = 'trail.entry'::regclass group by p.relname
+union all
+select relname, pg_total_relation_size(oid)::float8 / $1, null
+  from pg_class where relnamespace = 'trail'::regnamespace and relkind = 'r' and relname like 'block%'`;
