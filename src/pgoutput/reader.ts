@@ -1,11 +1,19 @@
-import { WaltrailError } from '../errors.js';
+import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
 import { LastView } from '../pg/words.js';
 import { readTransactionMessage, type TransactionMessage } from './transactions.js';
-import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from './tuple.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, Tuple } from './tuple.js';
 
+const TAG_BEGIN = 0x42; // 'B'
+const TAG_COMMIT = 0x43; // 'C'
 const TAG_ORIGIN = 0x4f; // 'O'
 const TAG_STREAM_STOP = 0x45; // 'E'
+/** What a row is: 'N' new, 'O' old, 'K' the key of the old one. */
+const NEW_ROW = 0x4e;
+const OLD_ROW = 0x4f;
+const OLD_KEY = 0x4b;
+const BEGIN_BYTES = 21;
+const COMMIT_BYTES = 26;
 
 /** A Relation message: what the following rows of this relation look like. */
 export interface Relation {
@@ -68,7 +76,8 @@ export interface MessageHandler {
 
 /**
  * Reads pgoutput messages of protocol versions 1 to 4 and calls the handler for each; bytes in, places of bytes out.
- * Throws PGOUTPUT_MALFORMED for anything that is not as documented.
+ * Throws PGOUTPUT_MALFORMED for anything that is not as documented, also for a message that goes on after its last field;
+ * test/support/reference-reader.ts is the documentation in the same interface.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
@@ -96,6 +105,8 @@ export class MessageReader {
     this.#end = end;
     const tag = bytes[start]!;
     if (this.#streaming && tag !== TAG_STREAM_STOP && tag !== TAG_ORIGIN) {
+      if (tag === TAG_BEGIN || tag === TAG_COMMIT || start + 5 > end)
+        throw malformed(`message tag ${hex(tag)} in a stream`);
       this.#handler.streamed(oid(bytes, start + 1));
       start += 4;
     }
@@ -103,36 +114,39 @@ export class MessageReader {
       case 0x55: // 'U' Update
         return this.#readUpdate(bytes, start + 1);
       case 0x49: // 'I' Insert: relation, 'N', tuple
-        this.#tuple(bytes, start + 6, this.#updated);
+        if (bytes[start + 5] !== NEW_ROW || this.#tuple(bytes, start + 6, this.#updated) !== end)
+          throw malformed(NOT_A_ROW);
         return this.#handler.insert(oid(bytes, start + 1), this.#updated);
       case 0x44: // 'D' Delete: relation, 'K' or 'O', tuple
-        this.#delete.oldRow = bytes[start + 5] === 0x4f ? 'full' : 'key';
-        this.#tuple(bytes, start + 6, this.#previous);
+        this.#delete.oldRow = oldRowOf(bytes[start + 5]);
+        if (this.#tuple(bytes, start + 6, this.#previous) !== end) throw malformed(NOT_A_ROW);
         return this.#handler.delete(oid(bytes, start + 1), this.#delete);
-      case 0x42: // 'B' Begin
+      case TAG_BEGIN:
+        if (end - start !== BEGIN_BYTES) throw malformed(NOT_WHOLE);
         return this.#handler.begin(bytes, start + 1);
-      case 0x43: // 'C' Commit: one unused flag byte first
+      case TAG_COMMIT: // one unused flag byte first
+        if (end - start !== COMMIT_BYTES) throw malformed(NOT_WHOLE);
         return this.#handler.commit(bytes, start + 2);
       case 0x52: // 'R' Relation
-        return this.#handler.relation(readRelation(bytes, start + 1));
+        return this.#handler.relation(whole(readRelation, bytes.subarray(start, end)));
       case 0x54: // 'T' Truncate: count, options, relations
-        return this.#handler.truncate(readTruncated(bytes, start + 1));
+        return this.#handler.truncate(whole(readTruncated, bytes.subarray(start, end)));
       case 0x4d: // 'M' logical message
-        return this.#handler.logicalMessage(readLogicalMessage(bytes, start + 1));
+        return this.#handler.logicalMessage(whole(readLogicalMessage, bytes.subarray(start, end)));
       case TAG_ORIGIN:
-        return this.#handler.origin(readOrigin(bytes, start + 1));
+        return this.#handler.origin(whole(readOrigin, bytes.subarray(start, end)));
       case 0x59: // 'Y' Type: values are text whatever their type
-        return;
+        return whole(readType, bytes.subarray(start, end));
       default:
         if (this.#streaming && tag !== TAG_STREAM_STOP)
           throw malformed(`message tag ${hex(tag)} in a stream`);
-        return this.#readOther(bytes, start, end);
+        return this.#readOther(tag, bytes.subarray(start, end));
     }
   }
 
-  #readOther(bytes: Buffer, start: number, end: number): void {
-    const message = readTransactionMessage(bytes, start, end);
-    if (message === undefined) throw malformed(`message tag ${hex(bytes[start]!)}`);
+  #readOther(tag: number, bytes: Buffer): void {
+    const message = whole(readTransactionMessage, bytes);
+    if (message === undefined) throw malformed(`message tag ${hex(tag)}`);
     this.#streaming = message.kind === 'stream start';
     this.#handler.transaction(message);
   }
@@ -141,22 +155,24 @@ export class MessageReader {
     let at = start + 4;
     const kind = bytes[at];
     const change = this.#update;
-    if (kind === 0x4e) {
+    if (kind === NEW_ROW) {
       change.oldRow = 'none';
     } else {
-      change.oldRow = kind === 0x4f ? 'full' : 'key';
+      change.oldRow = oldRowOf(kind);
       at = this.#tuple(bytes, at + 1, this.#previous);
+      if (bytes[at] !== NEW_ROW) throw malformed(NOT_A_ROW);
     }
-    this.#tuple(bytes, at + 1, this.#updated);
+    if (this.#tuple(bytes, at + 1, this.#updated) !== this.#end) throw malformed(NOT_A_ROW);
     this.#handler.update(oid(bytes, start), change);
   }
 
-  /** TupleData: a count, then for each column a kind and, for a value, its length and text. */
+  /** TupleData: a count, then for each column a kind and, for a value, its length and text. Its end may be beyond the message's. */
   #tuple(bytes: Buffer, start: number, into: Tuple): number {
     const { offsets, lengths } = into;
     const view = this.#views.of(bytes);
-    const count = view.getUint16(start);
     const end = this.#end;
+    const count = start + 2 > end ? MAX_COLUMNS + 1 : view.getUint16(start);
+    if (count > MAX_COLUMNS) throw malformed(NOT_A_ROW);
     let at = start + 2;
     into.bytes = bytes;
     into.count = count;
@@ -176,7 +192,6 @@ export class MessageReader {
         throw malformed('a column that is neither text, null nor unchanged');
       }
     }
-    if (at > this.#end) throw malformed('a row that is longer than its message');
     return at;
   }
 }
@@ -186,8 +201,27 @@ function oid(bytes: Buffer, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
-function readRelation(bytes: Buffer, start: number): Relation {
-  const schema = cString(bytes, start + 4);
+function oldRowOf(kind: number | undefined): OldRow {
+  if (kind === OLD_ROW) return 'full';
+  if (kind === OLD_KEY) return 'key';
+  throw malformed(NOT_A_ROW);
+}
+
+/** Reads a message that is no row. Buffer's own checks find what is too short, `ends` what is too long. */
+function whole<T>(read: (message: Buffer) => T, message: Buffer): T {
+  try {
+    return read(message);
+  } catch (error) {
+    throw isWaltrailError(error) ? error : malformed(NOT_WHOLE);
+  }
+}
+
+function ends(message: Buffer, at: number): void {
+  if (at !== message.length) throw malformed(NOT_WHOLE);
+}
+
+function readRelation(bytes: Buffer): Relation {
+  const schema = cString(bytes, 5);
   const table = cString(bytes, schema.next);
   const replicaIdentity = String.fromCharCode(bytes[table.next]!);
   const count = bytes.readUInt16BE(table.next + 1);
@@ -203,9 +237,10 @@ function readRelation(bytes: Buffer, start: number): Relation {
     });
     at = name.next + 8;
   }
+  ends(bytes, at);
   // An empty schema name stands for pg_catalog.
   return {
-    oid: oid(bytes, start),
+    oid: bytes.readInt32BE(1),
     schema: schema.text || 'pg_catalog',
     table: table.text,
     replicaIdentity,
@@ -213,24 +248,33 @@ function readRelation(bytes: Buffer, start: number): Relation {
   };
 }
 
-function readTruncated(bytes: Buffer, start: number): number[] {
-  const count = bytes.readUInt32BE(start);
-  return Array.from({ length: count }, (_, index) => oid(bytes, start + 5 + index * 4));
+function readTruncated(bytes: Buffer): number[] {
+  const count = bytes.readUInt32BE(1);
+  ends(bytes, 6 + count * 4);
+  return Array.from({ length: count }, (_, index) => bytes.readInt32BE(6 + index * 4));
 }
 
-function readOrigin(bytes: Buffer, start: number): Origin {
-  return { lsn: bytes.readBigUInt64BE(start), name: cString(bytes, start + 8).text };
+function readOrigin(bytes: Buffer): Origin {
+  const name = cString(bytes, 9);
+  ends(bytes, name.next);
+  return { lsn: bytes.readBigUInt64BE(1), name: name.text };
 }
 
-function readLogicalMessage(bytes: Buffer, start: number): LogicalMessage {
-  const prefix = cString(bytes, start + 9);
-  const length = bytes.readUInt32BE(prefix.next);
+function readLogicalMessage(bytes: Buffer): LogicalMessage {
+  const prefix = cString(bytes, 10);
+  const at = prefix.next + 4;
+  ends(bytes, at + bytes.readUInt32BE(prefix.next));
   return {
-    transactional: (bytes[start]! & 1) === 1,
-    lsn: bytes.readBigUInt64BE(start + 1),
+    transactional: (bytes[1]! & 1) === 1,
+    lsn: bytes.readBigUInt64BE(2),
     prefix: prefix.text,
-    content: bytes.subarray(prefix.next + 4, prefix.next + 4 + length),
+    content: bytes.subarray(at),
   };
+}
+
+/** Oid, schema and name of a type: nothing that is wanted. */
+function readType(bytes: Buffer): void {
+  ends(bytes, cString(bytes, cString(bytes, 5).next).next);
 }
 
 function cString(bytes: Buffer, start: number): { text: string; next: number } {
@@ -239,6 +283,8 @@ function cString(bytes: Buffer, start: number): { text: string; next: number } {
   return { text: bytes.toString('utf8', start, end), next: end + 1 };
 }
 
+const NOT_A_ROW = 'a row that is not as documented';
+const NOT_WHOLE = 'a message that is shorter or longer than documented';
 const hex = (tag: number): string => `0x${tag.toString(16)}`;
 
 function malformed(what: string): WaltrailError {

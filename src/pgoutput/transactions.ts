@@ -44,24 +44,23 @@ interface Prepared {
 }
 
 /**
- * Reads one whole message in `bytes[start, end)`; undefined when it is none of these. Throws RangeError where it is too short.
+ * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or longer.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
-export function readTransactionMessage(
-  bytes: Buffer,
-  start: number,
-  end: number,
-): TransactionMessage | undefined {
-  const message = bytes.subarray(start, end);
+export function readTransactionMessage(message: Buffer): TransactionMessage | undefined {
   switch (message[0]) {
     case 0x53: // 'S'
+      mustBe(message.length === 6);
       return { kind: 'stream start', xid: message.readInt32BE(1), first: message.readInt8(5) === 1 };
     case 0x45: // 'E'
+      mustBe(message.length === 1);
       return { kind: 'stream stop' };
     case 0x63: // 'c'
+      mustBe(message.length === 30);
       return { kind: 'stream commit', xid: message.readInt32BE(1), ...readCommitted(message, 6) };
     case 0x41: // 'A'
+      mustBe(message.length === 9 || message.length === 25);
       return {
         kind: 'stream abort',
         xid: message.readInt32BE(1),
@@ -115,5 +114,13 @@ function readPrepared(message: Buffer, at: number): Prepared {
   };
 }
 
-const readText = (message: Buffer, at: number): string =>
-  message.toString('utf8', at, message.indexOf(0, at));
+/** The last field of its message. */
+function readText(message: Buffer, at: number): string {
+  const end = message.indexOf(0, at);
+  mustBe(end === message.length - 1);
+  return message.toString('utf8', at, end);
+}
+
+function mustBe(whole: boolean): void {
+  if (!whole) throw new RangeError('the message is shorter or longer than documented');
+}

@@ -1,5 +1,5 @@
 /** PostgreSQL's limit on columns of a table (MaxTupleAttributeNumber is 1664). */
-const MAX_COLUMNS = 1664;
+export const MAX_COLUMNS = 1664;
 
 /** Lengths that stand for a value that is not there. */
 export const LENGTH_NULL = -1;

@@ -126,3 +126,37 @@ export const streamCommit = (transaction: { xid: number; lsn: bigint; endLsn: bi
 
 export const streamAbort = (xid: number, subXid: number): Buffer =>
   Buffer.concat([tag('A'), int32(xid), int32(subXid)]);
+
+export const type = (of: { oid: number; schema: string; name: string }): Buffer =>
+  Buffer.concat([tag('Y'), int32(of.oid), cString(of.schema), cString(of.name)]);
+
+/** Of protocol 4 with `streaming 'parallel'`: says when it was rolled back. */
+export const streamAbortAt = (xid: number, subXid: number, aborted: { lsn: bigint; at: bigint }): Buffer =>
+  Buffer.concat([streamAbort(xid, subXid), int64(aborted.lsn), int64(aborted.at)]);
+
+interface Prepared {
+  readonly lsn: bigint;
+  readonly endLsn: bigint;
+  readonly at: bigint;
+  readonly xid: number;
+  readonly gid: string;
+}
+
+const prepared = (of: Prepared): Buffer =>
+  Buffer.concat([int64(of.lsn), int64(of.endLsn), int64(of.at), int32(of.xid), cString(of.gid)]);
+
+export const beginPrepare = (of: Prepared): Buffer => Buffer.concat([tag('b'), prepared(of)]);
+export const prepare = (of: Prepared): Buffer => Buffer.concat([tag('P'), int8(0), prepared(of)]);
+export const streamPrepare = (of: Prepared): Buffer => Buffer.concat([tag('p'), int8(0), prepared(of)]);
+export const commitPrepared = (of: Prepared): Buffer => Buffer.concat([tag('K'), int8(0), prepared(of)]);
+export const rollbackPrepared = (of: Prepared & { readonly rolledBackAt: bigint }): Buffer =>
+  Buffer.concat([
+    tag('r'),
+    int8(0),
+    int64(of.lsn),
+    int64(of.endLsn),
+    int64(of.at),
+    int64(of.rolledBackAt),
+    int32(of.xid),
+    cString(of.gid),
+  ]);

@@ -1,52 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MessageReader, type MessageHandler } from '../../src/pgoutput/reader.js';
-import type { Tuple } from '../../src/pgoutput/tuple.js';
+import { MessageReader } from '../../src/pgoutput/reader.js';
 import { FrameReader } from '../../src/source/frames.js';
+import { messageRecorder } from '../support/message-recorder.ts';
 import * as bytes from '../support/pgoutput-bytes.ts';
 import type { Column } from '../support/pgoutput-bytes.ts';
 
-const row = (tuple: Tuple): Column[] =>
-  Array.from({ length: tuple.count }, (_, column) =>
-    tuple.lengths[column] === -2 ? bytes.UNCHANGED : tuple.text(column),
-  );
-
 /** Everything the handler is told, as plain data. */
 function read(messages: readonly Buffer[]): unknown[] {
-  const seen: unknown[] = [];
-  const handler: MessageHandler = {
-    begin: (at, start) =>
-      seen.push([
-        'begin',
-        at.readBigInt64BE(start),
-        at.readBigInt64BE(start + 8),
-        at.readInt32BE(start + 16),
-      ]),
-    commit: (at, start) =>
-      seen.push([
-        'commit',
-        at.readBigInt64BE(start),
-        at.readBigInt64BE(start + 8),
-        at.readBigInt64BE(start + 16),
-      ]),
-    relation: (relation) => seen.push(['relation', relation]),
-    insert: (oid, updated) => seen.push(['insert', oid, row(updated)]),
-    update: (oid, change) =>
-      seen.push([
-        'update',
-        oid,
-        change.oldRow,
-        change.oldRow === 'none' ? null : row(change.previous),
-        row(change.updated),
-      ]),
-    delete: (oid, change) => seen.push(['delete', oid, change.oldRow, row(change.previous)]),
-    truncate: (oids) => seen.push(['truncate', oids]),
-    logicalMessage: ({ content, ...message }) =>
-      seen.push(['message', { ...message, content: content.toString() }]),
-    origin: (origin) => seen.push(['origin', origin]),
-    transaction: (message) => seen.push(['transaction', message]),
-    streamed: (xid) => seen.push(['streamed', xid]),
-  };
+  const { handler, seen } = messageRecorder();
   const reader = new MessageReader(handler);
   for (const message of messages) {
     // Not at the start of its buffer: places must be absolute.
