@@ -75,10 +75,10 @@ const LINGER_MS = 5;
 /** Transactions without entries move the checkpoint too, but need not do it at once. */
 const LINGER_WITHOUT_ENTRIES_MS = 1_000;
 const MAX_BATCH_ENTRIES = 10_000;
-/** Above this, a transaction that is still running is sent on, into the open trail transaction. */
+/** Above this, rows are sent on into the open trail transaction, also those of a transaction that is still running. */
 const SPILL_BYTES = 128 * 1024;
 /** Above this the source is not read until the trail has caught up to half of it. */
-const HIGH_WATER_BYTES = 4 * 1024 * 1024;
+const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
 const FINISH_LIMIT_MS = 5_000;
 
@@ -120,7 +120,8 @@ export class Pipeline implements MessageHandler {
   readonly #change = new RowChange();
   #paused = false;
   #lastCommitMs = 0;
-  #lastSkipMs = 0;
+  /** When the checkpoint was moved last, by a commit or because nothing happened. */
+  #checkpointMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
   #over = false;
@@ -145,6 +146,8 @@ export class Pipeline implements MessageHandler {
     if (this.#over) return;
     if (this.#late && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT) return;
     this.#reader.read(bytes, start, end);
+    // Not only when a read is done: a read can bring more than a buffer of rows holds.
+    if (this.#trail.rows.bytes >= SPILL_BYTES) this.#step();
   }
 
   /** Everything that had arrived was handed over: time to store. */
@@ -157,8 +160,9 @@ export class Pipeline implements MessageHandler {
     const trail = this.#trail;
     if (this.#over || this.#inTransaction || trail.busy || trail.committable || trail.pendingEntries > 0)
       return;
-    if (walEnd <= trail.checkpointLsn || Date.now() - this.#lastSkipMs < SKIP_INTERVAL_MS) return;
-    this.#lastSkipMs = Date.now();
+    const now = performance.now();
+    if (walEnd <= trail.checkpointLsn || now - this.#checkpointMs < SKIP_INTERVAL_MS) return;
+    this.#checkpointMs = now;
     trail.skipTo(walEnd).then(
       () => {
         this.#options.source.acknowledge(walEnd);
@@ -396,10 +400,8 @@ export class Pipeline implements MessageHandler {
     if (this.#over) return;
     const trail = this.#trail;
     try {
-      if (!trail.busy) {
-        if (trail.committable) this.#commitWhenDue();
-        else if (this.#inTransaction && trail.unsentBytes >= SPILL_BYTES) trail.spill();
-      }
+      if (!trail.busy && trail.committable) this.#commitWhenDue();
+      if (trail.unsentBytes >= SPILL_BYTES) trail.spill();
     } catch (error) {
       this.#fail(error);
       return;
@@ -417,7 +419,7 @@ export class Pipeline implements MessageHandler {
     const trail = this.#trail;
     const linger = trail.pendingEntries === 0 ? LINGER_WITHOUT_ENTRIES_MS : LINGER_MS;
     const waitMs = this.#lastCommitMs + linger - performance.now();
-    if (waitMs > 0 && trail.unsentBytes < SPILL_BYTES && trail.pendingEntries < MAX_BATCH_ENTRIES) {
+    if (waitMs > 0 && trail.pendingEntries < MAX_BATCH_ENTRIES) {
       this.#stepIn(waitMs);
       return;
     }
@@ -446,7 +448,7 @@ export class Pipeline implements MessageHandler {
 
   #committed(batch: CommittedBatch): void {
     this.#options.source.acknowledge(batch.endLsn);
-    this.#lastCommitMs = performance.now();
+    this.#lastCommitMs = this.#checkpointMs = performance.now();
     this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
     for (const lsn of this.#options.lateAttributions.keys()) {
       if (lsn < batch.endLsn) this.#options.lateAttributions.delete(lsn);

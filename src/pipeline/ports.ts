@@ -24,6 +24,8 @@ export interface EntryHead {
  * `beginText`, any number of `raw`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
+  /** Bytes that were not sent. */
+  readonly bytes: number;
   /** The transaction of the following entries: `bytes` at `at` hold commit LSN (8), commit time (8) and xid (4). */
   transaction(bytes: Buffer, at: number): void;
   head(head: EntryHead): void;
@@ -104,16 +106,19 @@ export interface TrailSession {
   readonly unsentBytes: number;
   /** Entries written and not committed. */
   readonly pendingEntries: number;
-  /** A commit is under way: rows can be written, but nothing can be sent. */
+  /** A commit or a skip is not answered yet: rows can be written and sent on, but not committed. */
   readonly busy: boolean;
-  /** There is a boundary that is not committed, and nothing beyond it was sent. */
+  /** There is a boundary beyond the last commit, and nothing beyond it was sent. */
   readonly committable: boolean;
   /**
    * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
    * last one's end LSN (8) and commit time (8).
    */
   boundary(bytes: Buffer, at: number): void;
-  /** Sends what is written into the open trail transaction, so that a transaction larger than memory passes through. */
+  /**
+   * Sends what is written on into the open trail transaction: whole source transactions first. A part of one, which lets a
+   * transaction larger than memory pass through, only when nothing whole waits for a commit, for that must then wait too.
+   */
   spill(): void;
   /** Stores everything up to the last boundary together with the checkpoint. Resolves when it is durable. */
   commit(): Promise<CommittedBatch>;

@@ -38,6 +38,7 @@ const TEXTS = 6;
 
 /** Room at the start of every buffer for the header of its CopyData frame. */
 const FRAME_HEADER_BYTES = 5;
+/** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
 /** Above these a native copy beats a loop: over bytes, and over words. */

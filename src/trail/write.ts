@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { close, destroy } from '../pg/connect.js';
-import { CopyIn } from '../pg/copy-in.js';
+import { Conversation } from '../pg/conversation.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
@@ -39,24 +39,34 @@ export interface TrailWriterOptions {
 /**
  * The one writer of a trail: numbers entries, keeps dictionaries, stores entries by COPY and moves the checkpoint in the
  * same transaction. Any error ends it; the next one starts from what is durable.
+ *
+ * Entries are sent as they come, also while a commit is not answered yet: the server works on them as soon as it can. But
+ * there is never more than one such commit, so what was sent behind one that fails cannot become durable (DECISIONS 29).
  */
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
   readonly dictionary: TrailDictionary;
   readonly #client: pg.Client;
+  readonly #server: Conversation;
   readonly #source: string;
   readonly #failed: (error: WaltrailError) => void;
   #checkpointLsn: Lsn;
   #checkpointId: bigint;
   readonly #boundary = new Boundary();
+  /** Where the last commit that was sent ends. */
+  #sentLsn: Lsn;
+  /** A trail transaction was begun for entries behind that. */
   #transaction = false;
-  #copy: CopyIn | undefined;
-  /** Entries sent into the open trail transaction. */
+  #copying = false;
+  /** Entries sent into it. */
   #sentEntries = 0;
-  #unsentBytes = 0;
   /** Rows beyond the boundary were sent: committing now would store a part of a source transaction. */
   #torn = false;
+  /** Entries of the commit that is not answered. */
+  #committingEntries = 0;
   #busy = false;
+  /** Bytes that the socket has not taken. */
+  #unsentBytes = 0;
   #drained: () => void = () => undefined;
   #failure: WaltrailError | undefined;
   readonly #silence = new Silence();
@@ -69,10 +79,12 @@ export class TrailWriter implements TrailSession {
     this.rows = options.rows;
     this.dictionary = options.dictionary;
     this.#client = options.client;
+    this.#server = new Conversation(options.client, (error) => this.#fail(error));
     this.#source = checkpoint.source;
     this.#failed = options.failed;
     this.#checkpointLsn = checkpoint.endLsn;
     this.#checkpointId = checkpoint.nextId;
+    this.#sentLsn = checkpoint.endLsn;
     this.#client.on('error', (error) => this.#fail(error));
     this.#client.on('end', () => this.#fail(undefined));
     this.#watch = setInterval(() => this.#look(options.tickMs), options.tickMs);
@@ -108,7 +120,7 @@ export class TrailWriter implements TrailSession {
   }
 
   get pendingEntries(): number {
-    return this.rows.entries + this.#sentEntries;
+    return this.rows.entries + this.#sentEntries + this.#committingEntries;
   }
 
   get busy(): boolean {
@@ -116,7 +128,7 @@ export class TrailWriter implements TrailSession {
   }
 
   get committable(): boolean {
-    return !this.#torn && this.#boundary.endLsn > this.#checkpointLsn;
+    return !this.#torn && this.#boundary.endLsn > this.#sentLsn;
   }
 
   onDrain(callback: () => void): void {
@@ -130,46 +142,48 @@ export class TrailWriter implements TrailSession {
 
   spill(): void {
     this.#throwFailure();
-    this.#send(this.rows.bytes, this.rows.entries);
-    this.#boundary.sent();
-    this.#torn = true;
-    if (this.dictionary.pending >= MAX_PENDING_DICTIONARY) {
-      // A failure is reported through `failed`.
-      this.#exclusive(() => this.#storeDictionary()).then(this.#drained, () => undefined);
+    if (this.#boundary.bytes > 0) {
+      this.#send(this.#boundary.bytes, this.#boundary.entries);
+      this.#boundary.sent();
+    } else if (!this.committable) {
+      this.#send(this.rows.bytes, this.rows.entries);
+      this.#torn = true;
+      if (this.dictionary.pending >= MAX_PENDING_DICTIONARY) this.#storeDictionary();
     }
   }
 
   async commit(): Promise<CommittedBatch> {
+    this.#throwFailure();
     const { bytes, entries, endLsn, committedAt } = this.#boundary;
     const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
-    return this.#exclusive(async () => {
-      this.#send(bytes, entries);
-      this.#boundary.sent();
-      const stored = this.#sentEntries;
-      await this.#endCopy();
-      const statements = [
-        ...this.dictionary.takeStatements(nextId),
-        this.#advance({ endLsn, nextId, entries: stored, committedAt }),
-        'commit',
-      ];
-      if (!this.#transaction) statements.unshift('begin');
-      await this.#client.query(statements.join('; '));
-      this.#transaction = false;
-      this.#sentEntries = 0;
-      this.#checkpointLsn = endLsn;
-      this.#checkpointId = nextId;
-      if (this.rows.bytes === 0) this.#startDayIfNew();
-      return { endLsn, entries: stored, committedAt };
-    });
+    this.#send(bytes, entries);
+    this.#boundary.sent();
+    this.#endCopy();
+    const stored = this.#sentEntries;
+    const statements = [
+      ...this.dictionary.takeStatements(nextId),
+      this.#advance({ endLsn, nextId, entries: stored, committedAt }),
+      'commit',
+    ];
+    if (!this.#transaction) statements.unshift('begin');
+    this.#transaction = false;
+    this.#sentEntries = 0;
+    this.#committingEntries = stored;
+    this.#sentLsn = endLsn;
+    if (this.rows.bytes === 0) this.#startDayIfNew();
+    await this.#confirmed(this.#server.say(statements.join('; ')));
+    this.#committingEntries = 0;
+    this.#checkpointLsn = endLsn;
+    this.#checkpointId = nextId;
+    return { endLsn, entries: stored, committedAt };
   }
 
   async skipTo(lsn: Lsn): Promise<void> {
-    await this.#exclusive(async () => {
-      await this.#client.query(
-        this.#advance({ endLsn: lsn, nextId: this.#checkpointId, entries: 0, committedAt: null }),
-      );
-      this.#checkpointLsn = lsn;
-    });
+    this.#throwFailure();
+    const skip = this.#advance({ endLsn: lsn, nextId: this.#checkpointId, entries: 0, committedAt: null });
+    this.#sentLsn = lsn;
+    await this.#confirmed(this.#server.say(skip));
+    this.#checkpointLsn = lsn;
   }
 
   /** Closes the connection, which also gives the election lock back. What was not committed is not in the trail. */
@@ -181,12 +195,11 @@ export class TrailWriter implements TrailSession {
     await close(this.#client);
   }
 
-  /** Runs one conversation with the server; meanwhile rows can be written but not sent. */
-  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    this.#throwFailure();
+  /** Waits for the answer that moves the checkpoint. Until then nothing else may move it. */
+  async #confirmed(answer: Promise<void>): Promise<void> {
     this.#busy = true;
     try {
-      return await run();
+      await answer;
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -210,19 +223,14 @@ export class TrailWriter implements TrailSession {
   #send(bytes: number, entries: number): void {
     const data = this.rows.take(bytes, entries);
     if (data === null) return;
-    if (this.#copy === undefined) {
-      const begin = this.#transaction ? '' : 'begin; ';
-      this.#copy = CopyIn.start(
-        this.#client,
-        `${begin}copy trail.entry (${ENTRY_COLUMNS.join(', ')}) from stdin (format binary)`,
-      );
-      this.#copy.finished.catch((error: unknown) => this.#fail(error));
-      this.#copy.write(COPY_HEADER);
-      this.#transaction = true;
+    if (!this.#copying) {
+      this.#copying = true;
+      this.#inTransaction(`copy trail.entry (${ENTRY_COLUMNS.join(', ')}) from stdin (format binary)`);
+      this.#server.copyData(COPY_HEADER);
     }
     this.#sentEntries += entries;
     this.#unsentBytes += data.length;
-    this.#copy.write(data, () => {
+    this.#server.copyData(data, () => {
       this.#unsentBytes -= data.length;
       this.#silence.heard();
       this.rows.recycle(data);
@@ -230,20 +238,25 @@ export class TrailWriter implements TrailSession {
     });
   }
 
-  async #storeDictionary(): Promise<void> {
-    await this.#endCopy();
+  #storeDictionary(): void {
+    this.#endCopy();
     const statements = this.dictionary.takeStatements(this.rows.nextId);
-    if (!this.#transaction) statements.unshift('begin');
-    this.#transaction = true;
-    await this.#client.query(statements.join('; '));
+    if (statements.length > 0) this.#inTransaction(statements.join('; '));
   }
 
-  async #endCopy(): Promise<void> {
-    const copy = this.#copy;
-    if (copy === undefined) return;
-    copy.write(COPY_TRAILER);
-    await copy.done();
-    this.#copy = undefined;
+  /** Says something that only a later commit makes durable. */
+  #inTransaction(sql: string): void {
+    const answer = this.#server.say(this.#transaction ? sql : `begin; ${sql}`);
+    this.#transaction = true;
+    // The conversation reports it.
+    answer.catch(() => undefined);
+  }
+
+  #endCopy(): void {
+    if (!this.#copying) return;
+    this.#copying = false;
+    this.#server.copyData(COPY_TRAILER);
+    this.#server.endCopy();
   }
 
   #advance(to: {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { CopyIn } from '../../src/pg/copy-in.js';
+import { Conversation } from '../../src/pg/conversation.js';
 import { captureGround, type PlainEntry } from '../support/capture.ts';
 
 type Values = Readonly<Record<string, string | null>> | null;
@@ -23,9 +23,11 @@ describe('one statement, many rows', () => {
     await using g = await captureGround(ITEMS);
     const client = new pg.Client(g.source.url);
     await client.connect();
-    const copy = CopyIn.start(client, 'copy items from stdin');
-    for (let id = 1; id <= 10_000; id++) copy.write(copyData(`${id}\tname ${id}\t\\N\n`));
-    await copy.done();
+    const server = new Conversation(client);
+    const copied = server.say('copy items from stdin');
+    for (let id = 1; id <= 10_000; id++) server.copyData(copyData(`${id}\tname ${id}\t\\N\n`));
+    server.endCopy();
+    await copied;
     await client.end();
     const entries = await g.caughtUp();
     expect(entries).toHaveLength(10_000);

@@ -1,53 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { beginTrail, elect, readCheckpoint } from '../../src/trail/checkpoint.js';
-import { TrailWriter } from '../../src/trail/write.js';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
-
-const HEAD = {
-  seq: 0,
-  modifierId: 0,
-  relationId: 1,
-  tenantId: 0,
-  entityTypeId: 1,
-  actionId: 1,
-  operation: 0x69,
-  rung: 0x2d,
-};
-
-async function openWriter(trail: TestDatabase): Promise<TrailWriter> {
-  const client = await elect(trail.url);
-  if (client === null) throw new Error('another writer is elected');
-  if ((await readCheckpoint(client, 'test')) === undefined) {
-    await beginTrail(client, {
-      source: 'test',
-      identity: { systemIdentifier: '1', timeline: 1 },
-      slot: 's',
-      startLsn: 100n,
-      names: (async function* () {})(),
-    });
-  }
-  return TrailWriter.open({
-    client,
-    checkpoint: (await readCheckpoint(client, 'test'))!,
-    held: new Set(['public.agents']),
-    checkUtf8: false,
-    tickMs: 5_000,
-    failed: () => undefined,
-  });
-}
-
-function write(writer: TrailWriter): void {
-  writer.rows.transaction(Buffer.alloc(20), 0);
-  writer.rows.head(HEAD);
-  for (let text = 0; text < 6; text++) writer.rows.nullText();
-}
-
-/** As a Commit message ends: end LSN and commit time. */
-function position(endLsn: bigint): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeBigUInt64BE(endLsn);
-  return bytes;
-}
+import { elect } from '../../src/trail/checkpoint.js';
+import { freshDatabase } from '../support/database.ts';
+import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 
 const name = (text: string) => ({ name: text, kind: 'agent' as const });
 
@@ -55,19 +9,19 @@ test('a name given after the committed transactions is not the one that a restar
   await using trail = await freshDatabase('trail');
   const writer = await openWriter(trail);
   writer.lookups.set('public.agents', '7', name('Dana Levi'));
-  write(writer);
-  writer.boundary(position(200n), 0);
+  writeEntry(writer);
+  endTransaction(writer, 200n);
   // The next transactions: an entry by agent 7, then the rename.
-  write(writer);
+  writeEntry(writer);
   writer.lookups.set('public.agents', '7', name('Dana Cohen'));
   await writer.commit();
   await writer.close();
 
   const again = await openWriter(trail);
   expect(again.lookups.get('public.agents', '7')).toEqual(name('Dana Levi'));
-  write(again);
+  writeEntry(again);
   again.lookups.set('public.agents', '7', name('Dana Cohen'));
-  again.boundary(position(300n), 0);
+  endTransaction(again, 300n);
   await again.commit();
   await again.close();
 
@@ -87,7 +41,7 @@ test('names given, cleared and given again at one entry end as the last one, sto
   writer.lookups.set('public.agents', '2', name('first'));
   writer.lookups.clear('public.agents');
   writer.lookups.set('public.agents', '2', name('second'));
-  writer.boundary(position(200n), 0);
+  endTransaction(writer, 200n);
   await writer.commit();
   await writer.close();
   const again = await openWriter(trail);

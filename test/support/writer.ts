@@ -1,0 +1,59 @@
+import type { WaltrailError } from '../../src/errors.js';
+import { beginTrail, elect, readCheckpoint } from '../../src/trail/checkpoint.js';
+import { TrailWriter } from '../../src/trail/write.js';
+import type { TestDatabase } from './database.ts';
+
+const HEAD = {
+  seq: 0,
+  modifierId: 0,
+  relationId: 1,
+  tenantId: 0,
+  entityTypeId: 1,
+  actionId: 1,
+  operation: 0x69,
+  rung: 0x2d,
+};
+
+/** A writer without a source. The trail begins at LSN 100 if it has not begun. */
+export async function openWriter(
+  trail: TestDatabase,
+  failed: (error: WaltrailError) => void = () => undefined,
+): Promise<TrailWriter> {
+  const client = await elect(trail.url);
+  if (client === null) throw new Error('another writer is elected');
+  if ((await readCheckpoint(client, 'test')) === undefined) {
+    await beginTrail(client, {
+      source: 'test',
+      identity: { systemIdentifier: '1', timeline: 1 },
+      slot: 's',
+      startLsn: 100n,
+      names: (async function* () {})(),
+    });
+  }
+  return TrailWriter.open({
+    client,
+    checkpoint: (await readCheckpoint(client, 'test'))!,
+    held: new Set(['public.agents']),
+    checkUtf8: false,
+    tickMs: 5_000,
+    failed,
+  });
+}
+
+/** One entry with this id of its entity. */
+export function writeEntry(writer: TrailWriter, entityId = '1', head: Partial<typeof HEAD> = {}): void {
+  const bytes = Buffer.from(entityId);
+  writer.rows.transaction(Buffer.alloc(20), 0);
+  writer.rows.head({ ...HEAD, ...head });
+  writer.rows.beginText();
+  writer.rows.raw(bytes, 0, bytes.length);
+  writer.rows.endText();
+  for (let text = 1; text < 6; text++) writer.rows.nullText();
+}
+
+/** The end of a source transaction. */
+export function endTransaction(writer: TrailWriter, endLsn: bigint): void {
+  const bytes = Buffer.alloc(16);
+  bytes.writeBigUInt64BE(endLsn);
+  writer.boundary(bytes, 0);
+}
