@@ -88,11 +88,15 @@ export const ERROR_CODES = {
   SOURCE_CHANGED: {
     retry: 'operator',
     remedy:
-      'Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or start a new trail database for the new source.',
+      'Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or begin a new trail database for the new source. After an upgrade or a restore that made it another cluster, let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
   SOURCE_DISCONNECTED: {
     retry: 'backoff',
     remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
+  },
+  SOURCE_LOOK_AGAIN: {
+    retry: 'backoff',
+    remedy: 'Nothing: Waltrail looks at slot and publication again and says what it finds.',
   },
   SOURCE_REPLICATION_FAILED: {
     retry: 'operator',
@@ -101,22 +105,32 @@ export const ERROR_CODES = {
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
     remedy:
-      'Changes between the two positions are not in the trail. Find who advanced the slot or restored the trail; then keep this trail as it is, drop the slot and go on with a new trail database.',
+      'Find who advanced the slot or made it anew (select * from pg_replication_slots); what lies between the two positions is in no trail. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the yaml).',
   },
   SOURCE_SLOT_BUSY: {
     retry: 'backoff',
     remedy:
       'Another consumer reads this slot. Waltrail tries again; stop the other consumer, or give it a slot of its own.',
   },
+  SOURCE_SLOT_FOREIGN: {
+    retry: 'operator',
+    remedy: 'Choose another source.slot in the YAML; Waltrail creates it.',
+  },
   SOURCE_SLOT_INVALID: {
     retry: 'operator',
     remedy:
-      'The source removed WAL that the slot still needed, so changes since the checkpoint are lost. Keep this trail as it is, drop the slot, go on with a new trail database, and raise max_slot_wal_keep_size.',
+      'The source gave up WAL that the slot still needed. Raise max_slot_wal_keep_size (or idle_replication_slot_timeout); then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML). Waltrail then makes the slot anew.',
   },
   SOURCE_SLOT_LOST: {
     retry: 'operator',
     remedy:
-      'The slot this trail was fed from is gone; changes since the checkpoint may be lost. Find who dropped it; then keep this trail as it is and go on with a new trail database.',
+      'Find who dropped the slot, or why a failover did not bring it along; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML). Waltrail then makes the slot anew.',
+  },
+
+  SOURCE_TIMELINE_FORKED: {
+    retry: 'operator',
+    remedy:
+      'The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
 
   // tracking: the YAML, plan and apply, and what a source must have before capture starts
@@ -126,11 +140,13 @@ export const ERROR_CODES = {
   },
   SOURCE_PUBLICATION_INCOMPLETE: {
     retry: 'operator',
-    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+    remedy:
+      'Run waltrail apply, or the SQL given, on the source; changes of tables that were not published are lost. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
   SOURCE_PUBLICATION_MISSING: {
     retry: 'operator',
-    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+    remedy:
+      'Run waltrail apply, or the SQL given, on the source; what was changed while there was no publication is lost. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
   SOURCE_PUBLICATION_UNSUITABLE: {
     retry: 'operator',
@@ -202,6 +218,11 @@ export const ERROR_CODES = {
     retry: 'never',
     status: 503,
     remedy: 'Narrow the range or add a filter: a search for text alone has to read every entry of the range.',
+  },
+  TRAIL_RESTORED: {
+    retry: 'operator',
+    remedy:
+      'The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
   TRAIL_WRITE_FAILED: {
     retry: 'backoff',

@@ -104,7 +104,7 @@ create table trail.entry (
   entity_type_id int2 not null,
   action_id      int2 not null,
   operation      "char" not null,                -- i insert, u update, d delete, t truncate
-  rung           "char" not null,                -- m message, c column, s session, - nobody found
+  rung           "char" not null,                -- m message, c column, s session, - nobody found, w Waltrail's own
   entity_id      text collate "C",
   entity_name    text,
   columns        text collate "C",               -- which columns the values are of; null: all of the relation version

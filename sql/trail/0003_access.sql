@@ -57,7 +57,7 @@ begin
 end $$;
 comment on function trail.prune_access is 'Deletes the access record before an instant: the only way to delete from it, and never its last day.';
 
--- Grants are in 0005_roles.sql. What the role of the API (tokens, sessions, access record; waltrail_api) needs:
+-- Grants are in 0006_roles.sql. What the role of the API (tokens, sessions, access record; waltrail_api) needs:
 --   trail.token    select, insert, update (revoked_at, last_used_at)
 --   trail.session  select, insert, delete
 --   trail.access   insert

@@ -17,17 +17,16 @@ export interface Capture {
 }
 
 const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 10_000;
+/** With what follows a connection, a source that failed over is looked at within five seconds of being there. */
+const MAX_BACKOFF_MS = 3_000;
 /** How long a session must have lasted for the next trouble to be a new one. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
-/** An operator's error is looked at again now and then, so that a mended source needs no restart. */
-const OPERATOR_INTERVAL_MS = 15_000;
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
-  /** Between two looks whether source and trail still answer; twelve in vain end a session. For tests. */
+  /** Between two looks whether source and trail still answer; twelve in vain end a session. Also between two tries after an operator's error. For tests. */
   readonly tickMs?: number;
 }
 
@@ -129,6 +128,7 @@ class Supervisor {
         config: this.#config,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
+        knownLsn: this.#checkpointLsn,
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
       });
@@ -180,7 +180,8 @@ class Supervisor {
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
     if (error.code === 'PIPELINE_READ_AGAIN') return;
-    const waitMs = operator ? OPERATOR_INTERVAL_MS : this.#backoffMs * (0.5 + Math.random() / 2);
+    // An operator's error is looked at again with every tick, so that a mended source needs no restart.
+    const waitMs = operator ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
     await this.#wait(waitMs);
   }

@@ -1,26 +1,32 @@
 import type pg from 'pg';
-import { isWaltrailError, WaltrailError } from '../errors.js';
+import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { close, connect, connectError } from '../pg/connect.js';
+import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
-import { GIVE_UP_TICKS } from '../pg/silence.js';
+import { quoteLiteral } from '../pg/quote.js';
 import { Pipeline, type LateAttributions } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
-import { checkSlot, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking } from '../tracking/check.js';
+import { lookAtPublished } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { beginTrail, elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
+import { readMissingUntil, rememberLook } from '../trail/gaps.js';
 import { TrailWriter } from '../trail/write.js';
+import { isReadable } from './continuity.js';
+import { Opening } from './opening.js';
+import { settle, type Settled } from './settle.js';
+import { onSource } from './source-look.js';
 import { readStartNames } from './start-names.js';
-
-/** Ticks between two looks at the source's catalog: half a minute. */
-const WATCH_TICKS = 6;
+import { watchPublished } from './watch.js';
 
 export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
   readonly lateAttributions: LateAttributions;
+  /** A checkpoint that this process has seen committed: a lower one was restored. */
+  readonly knownLsn: Lsn | null;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -57,23 +63,19 @@ async function open(options: OpeningOptions): Promise<Session | null> {
   let writer: TrailWriter | undefined;
   try {
     const redactionKey = await opening.step(() => readRedactionKey(client));
-    const facts = await opening.step(() => checkSource(options));
-    const checkpoint =
-      (await opening.step(() => readCheckpoint(client, config.source.name))) ??
-      (await begin({ ...options, client, redactionKey }));
-    await opening.step(() => checkContinuity(options, checkpoint));
+    const start = await findStart({ ...options, client, redactionKey });
     const end = deferred<WaltrailError>();
     writer = await opening.step(() =>
       TrailWriter.open({
         client,
-        checkpoint,
+        checkpoint: start.checkpoint,
         held: heldTables(config),
-        checkUtf8: facts.serverEncoding === 'SQL_ASCII',
+        checkUtf8: start.facts.serverEncoding === 'SQL_ASCII',
         tickMs: options.tickMs,
         failed: end.resolve,
       }),
     );
-    return await connectStream({ ...options, writer, checkpoint, redactionKey, facts, end });
+    return await connectStream({ ...options, ...start, writer, redactionKey, end });
   } catch (error) {
     if (writer === undefined) await close(client);
     else await writer.close();
@@ -81,37 +83,35 @@ async function open(options: OpeningOptions): Promise<Session | null> {
   }
 }
 
-/** Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its connections. */
-class Opening {
-  readonly #abort = new AbortController();
-  readonly #wanted: AbortSignal;
-  readonly #limitMs: number;
-  readonly #giveUp = (): void => this.#abort.abort();
+/** Where a session begins, and what it has to know of the source. */
+interface Start extends Settled {
+  readonly facts: SourceFacts;
+  readonly missingUntil: Lsn | null;
+}
 
-  constructor(options: { readonly signal: AbortSignal; readonly tickMs: number }) {
-    this.#wanted = options.signal;
-    this.#limitMs = GIVE_UP_TICKS * options.tickMs;
-    if (this.#wanted.aborted) this.#giveUp();
-    this.#wanted.addEventListener('abort', this.#giveUp, { once: true });
+async function findStart(
+  options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
+): Promise<Start> {
+  const { client, config, opening } = options;
+  const checkpoint = await opening.step(() => readCheckpoint(client, config.source.name));
+  if (checkpoint === undefined) {
+    const facts = await opening.step(() => checkSource(options));
+    return { ...(await begin(options)), facts, missingUntil: null };
   }
-
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  /** A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the source. */
-  async step<T>(run: () => Promise<T>): Promise<T> {
-    const limit = setTimeout(this.#giveUp, this.#limitMs);
-    try {
-      return await run();
-    } finally {
-      clearTimeout(limit);
-    }
-  }
-
-  done(): void {
-    this.#wanted.removeEventListener('abort', this.#giveUp);
-  }
+  const checked: { facts?: SourceFacts } = {};
+  const settled = await settle({
+    ...options,
+    checkpoint,
+    step: (run) => opening.step(run),
+    checkSource: async () => {
+      checked.facts = await checkSource(options);
+    },
+  });
+  return {
+    ...settled,
+    facts: checked.facts!,
+    missingUntil: await opening.step(() => readMissingUntil(client)),
+  };
 }
 
 type OpeningOptions = SessionOptions & { readonly opening: Opening };
@@ -126,11 +126,9 @@ interface SourceFacts {
 async function connectStream(
   options: OpeningOptions & {
     readonly writer: TrailWriter;
-    readonly checkpoint: Checkpoint;
     readonly redactionKey: Buffer;
-    readonly facts: SourceFacts;
     readonly end: Deferred<WaltrailError>;
-  },
+  } & Start,
 ): Promise<Session> {
   const { config, writer, checkpoint, end, opening } = options;
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
@@ -147,6 +145,7 @@ async function connectStream(
     redactionKey: options.redactionKey,
     primaryKey: (schema, table) => options.facts.primaryKeys.get(`${schema}.${table}`) ?? [],
     partitioned: (schema, table) => options.facts.partitioned.has(`${schema}.${table}`),
+    publishedAs: (oid) => options.published.state.tables[oid],
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
@@ -168,6 +167,7 @@ async function connectStream(
       publication: config.source.publication,
       check: (identity) => checkIdentity(checkpoint, identity),
       startLsn: checkpoint.endLsn,
+      missingUntil: options.missingUntil,
       handler,
       tickMs: options.tickMs,
       signal: options.signal,
@@ -177,7 +177,7 @@ async function connectStream(
   try {
     // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry would hide it.
     stream.pause();
-    await opening.step(() => checkContinuity(options, checkpoint));
+    await opening.step(() => checkUnmoved(options, checkpoint));
     sure = true;
     stream.resume();
     pipeline.readDone();
@@ -185,17 +185,18 @@ async function connectStream(
     await stream.stop();
     throw error;
   }
-  const watch = watchSource(options, end.resolve);
+  // With a signal of its own: that of the opening is for the opening.
+  const watch = watchPublished({ config, published: options.published, changed: end.resolve });
   return {
     pipeline,
     stream,
     writer,
     ended: end.promise,
     stop: async () => {
-      clearInterval(watch);
       await pipeline.finish();
       await stream.stop();
       await writer.close();
+      await watch.stop();
     },
   };
 }
@@ -219,52 +220,12 @@ function checkSource(options: SessionOptions): Promise<SourceFacts> {
   });
 }
 
-/**
- * Looks now and then whether the source is still as it was checked. The stream does not say that a tracked table was
- * renamed or taken out of the publication; its changes just stop coming.
- */
-function watchSource(options: SessionOptions, failed: (error: WaltrailError) => void): NodeJS.Timeout {
-  let looking = false;
-  const look = async (): Promise<void> => {
-    if (looking) return;
-    looking = true;
-    try {
-      await checkSource(options);
-    } catch (error) {
-      // Only what a person has to mend: trouble with this look's own connection says nothing about the stream.
-      if (isWaltrailError(error) && error.retry !== 'backoff') failed(error);
-    } finally {
-      looking = false;
-    }
-  };
-  return setInterval(() => void look(), WATCH_TICKS * options.tickMs).unref();
-}
-
-/** Runs `work` on a connection to the source of its own. */
-async function onSource<T>(
-  { config, signal }: SessionOptions,
-  work: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const { url } = config.source;
-  const client = await connect({ url, purpose: 'checks', signal });
-  try {
-    return await work(client);
-  } catch (error) {
-    throw isWaltrailError(error) ? error : connectError(url, error);
-  } finally {
-    await close(client);
-  }
-}
-
 /** The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it stands. */
 async function begin(
-  options: SessionOptions & {
-    readonly client: Parameters<typeof beginTrail>[0];
-    readonly redactionKey: Buffer;
-  },
-): Promise<Checkpoint> {
-  const { client, config, redactionKey, signal } = options;
-  const { url, name, slot } = config.source;
+  options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
+): Promise<Settled> {
+  const { client, config, opening, signal } = options;
+  const { url, name, slot, publication } = config.source;
   const beginAt = (at: {
     readonly identity: SystemIdentity;
     readonly startLsn: Lsn;
@@ -275,56 +236,47 @@ async function begin(
       identity: at.identity,
       slot,
       startLsn: at.startLsn,
-      names: readStartNames({ config, snapshot: at.snapshot, redactionKey, signal }),
+      names: readStartNames({ ...options, snapshot: at.snapshot }),
     });
-  await onSource(options, async (source) => {
-    const state = await readSlot(source, slot);
-    if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
-    else if (state.confirmedFlushLsn !== null) {
-      checkSlot({ slot, state, checkpointLsn: state.confirmedFlushLsn });
-      await beginAt({
-        identity: await identifySource(url, signal),
-        startLsn: state.confirmedFlushLsn,
-        snapshot: null,
-      });
-    }
-  });
-  const checkpoint = await readCheckpoint(client, name);
-  if (checkpoint === undefined)
-    throw new WaltrailError('SOURCE_SLOT_INVALID', `Slot ${slot} cannot be read from.`);
+  // Looked at before the slot is made: a change of the publication after that is found by the next look.
+  const published = await opening.step(() =>
+    onSource(options, (source) => lookAtPublished(source, publication)),
+  );
+  const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
+  if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
+  else {
+    checkSlotKind(slot, state);
+    if (!isReadable(state))
+      throw new WaltrailError(
+        'SOURCE_SLOT_FOREIGN',
+        `Slot ${slot} was there before and cannot be read from.`,
+        {
+          remedy: `Drop it on the source: select pg_drop_replication_slot(${quoteLiteral(slot)}); Waltrail then makes it anew.`,
+        },
+      );
+    await beginAt({
+      identity: await identifySource({ url, signal }),
+      startLsn: state.confirmedFlushLsn!,
+      snapshot: null,
+    });
+  }
+  await rememberLook(client, published);
   options.log.info({ slot }, 'The trail begins.');
-  return checkpoint;
+  return { checkpoint: (await readCheckpoint(client, name))!, published };
 }
 
-/** The slot must still be there and must not be ahead of what the trail has. */
-async function checkContinuity(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {
+/** The slot and the source as they were settled; since then nobody else can have moved the slot. */
+async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {
   const { slot } = options.config.source;
   const state = await onSource(options, (client) => readSlot(client, slot));
-  if (state === undefined)
-    throw new WaltrailError(
-      'SOURCE_SLOT_LOST',
-      `The source has no replication slot ${slot}, but the trail was fed from it.`,
-    );
-  checkSlot({ slot, state, checkpointLsn: checkpoint.endLsn });
+  if (isReadable(state) && state.confirmedFlushLsn! <= checkpoint.endLsn) return;
+  throw new WaltrailError('SOURCE_LOOK_AGAIN', `Slot ${slot} was moved while capture began.`);
 }
 
 function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {
-  if (identity.systemIdentifier !== checkpoint.systemIdentifier) {
-    throw new WaltrailError(
-      'SOURCE_CHANGED',
-      'The source is another PostgreSQL cluster than the one this trail was fed from.',
-    );
-  }
-  if (identity.timeline !== checkpoint.timeline) {
-    throw new WaltrailError(
-      'SOURCE_CHANGED',
-      `The source is on timeline ${identity.timeline}, the trail on ${checkpoint.timeline}: a standby was promoted or a backup restored.`,
-      {
-        remedy:
-          'Find out what the new timeline lacks or has in addition; then begin a new trail, or restore the old primary.',
-      },
-    );
-  }
+  if (identity.systemIdentifier === checkpoint.systemIdentifier && identity.timeline === checkpoint.timeline)
+    return;
+  throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source became another one while capture began.');
 }
 
 interface Deferred<T> {

@@ -1,5 +1,6 @@
 import { LastView, sameWords } from '../pg/words.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
+import { UNATTRIBUTED } from './attribution.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
 import { partText, type NamePart } from './naming.js';
@@ -26,6 +27,8 @@ const OPERATION_INSERT = 0x69;
 const OPERATION_UPDATE = 0x75;
 const OPERATION_DELETE = 0x64;
 const OPERATION_TRUNCATE = 0x74;
+/** RungCode `w`. */
+const RUNG_OWN = 0x77;
 
 /** Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes of the trail. */
 export class EntryBuilder {
@@ -118,6 +121,35 @@ export class EntryBuilder {
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
     this.#text(this.extra);
+  }
+
+  /** An entry of Waltrail's own, as an update of the table of that version: `previous` and `updated` are its fields. */
+  own(entry: {
+    readonly seq: number;
+    readonly relationId: number;
+    readonly entityTypeId: number;
+    readonly actionId: number;
+    readonly subject: string;
+    readonly previous: readonly string[];
+    readonly updated: readonly string[];
+  }): void {
+    this.#rows.head({
+      ...entry,
+      modifierId: UNATTRIBUTED,
+      tenantId: 0,
+      operation: OPERATION_UPDATE,
+      rung: RUNG_OWN,
+    });
+    const subject = Buffer.from(entry.subject);
+    this.#text(subject);
+    this.#text(subject);
+    this.#rows.nullText();
+    for (const fields of [entry.previous, entry.updated]) {
+      this.#rows.beginText();
+      for (const field of fields) this.#rows.value(...whole(Buffer.from(field)));
+      this.#rows.endText();
+    }
+    this.#rows.nullText();
   }
 
   /**

@@ -12,6 +12,8 @@ import {
 } from '../pgoutput/reader.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
+import { ruleFor } from '../tracking/match.js';
+import type { TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, readAttribution, UNATTRIBUTED, type MessageAttribution } from './attribution.js';
 import { EntryBuilder } from './entry-builder.js';
@@ -20,6 +22,7 @@ import { markNotSent } from './old-row.js';
 import type { CommittedBatch, TrailSession } from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
+import { knownRelation, SchemaFollower } from './schema-change.js';
 
 /** The source as the pipeline sees it. */
 export interface SourceControl {
@@ -39,6 +42,8 @@ export interface PipelineOptions {
   readonly primaryKey: (schema: string, table: string) => readonly string[];
   /** Whether a table is partitioned. */
   readonly partitioned: (schema: string, table: string) => boolean;
+  /** Name of a published table, by oid, in the source's catalog when the session began. */
+  readonly publishedAs: (relationOid: number) => TableName | undefined;
   /**
    * What late logical messages said, by commit LSN. A message that arrives after rows of its transaction have left for the
    * trail is put here and the transaction is read again; so this must outlive the pipeline.
@@ -101,6 +106,7 @@ export class Pipeline implements MessageHandler {
   readonly #builder: EntryBuilder;
   readonly #attribution: Attribution;
   readonly #names: NameFollower;
+  readonly #schemas: SchemaFollower;
   readonly #plans = new Map<number, RelationPlan>();
   /** The running transaction; the message is what the transaction's logical messages said. */
   #inTransaction = false;
@@ -137,6 +143,7 @@ export class Pipeline implements MessageHandler {
       lookups,
       modifiersTable: config.modifiers?.table ?? null,
     });
+    this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
     trail.onDrain(() => this.#step());
   }
@@ -223,13 +230,18 @@ export class Pipeline implements MessageHandler {
   }
 
   relation(relation: Relation): void {
-    const { config, redactionKey, primaryKey, partitioned } = this.#options;
+    const { config, redactionKey, primaryKey, partitioned, publishedAs } = this.#options;
+    const known = knownRelation(relation, { config, publishedAs: publishedAs(relation.oid) });
+    if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
+      this.#seq++;
+      this.counts.entries++;
+    }
     const plan = planRelation({
-      relation,
+      relation: known,
       config,
       redactionKey,
-      primaryKey: primaryKey(relation.schema, relation.table),
-      partitioned: partitioned(relation.schema, relation.table),
+      primaryKey: primaryKey(known.schema, known.table),
+      partitioned: partitioned(known.schema, known.table),
       dictionary: this.#trail.dictionary,
     });
     this.#plans.set(relation.oid, plan);

@@ -1,8 +1,8 @@
 import type { Lsn } from '../pg/lsn.js';
 import type { Kind } from '../tracking/rules.js';
 
-/** One letter for the rung of attribution, as stored. */
-export type RungCode = 'm' | 'c' | 's' | '-';
+/** One letter for the rung of attribution, as stored; `w` for entries that are Waltrail's own. */
+export type RungCode = 'm' | 'c' | 's' | '-' | 'w';
 export type OperationCode = 'i' | 'u' | 'd' | 't';
 
 /** Numbers of one entry that do not come from its transaction. */
@@ -39,7 +39,8 @@ export interface EntryRows {
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
   mark(mark: number): void;
   /**
-   * Gives every entry of the running transaction this modifier and this extra; null leaves what they have.
+   * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves what they
+   * have.
    * False when some of them were already sent: then the transaction has to be read again.
    */
   reattribute(attribution: {
@@ -56,6 +57,8 @@ export interface Dictionary {
   entityType(name: string): number;
   tenant(name: string): number;
   relation(version: RelationVersion): number;
+  /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
+  newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined;
 }
 
 export interface RelationVersion {

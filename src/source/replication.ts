@@ -32,6 +32,8 @@ export interface StreamOptions {
   /** Checked before streaming starts. Throws to refuse. */
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
+  /** Changes before here may have been made while there was no publication, and the trail says so; null: none. */
+  readonly missingUntil: Lsn | null;
   readonly handler: StreamHandler;
   /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
   readonly tickMs: number;
@@ -52,6 +54,7 @@ export class ReplicationStream {
   readonly #service: LogicalReplicationService;
   readonly #handler: StreamHandler;
   readonly #publication: string;
+  readonly #missingUntil: Lsn;
   readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
   readonly #silence = new Silence();
   /** The connection below TLS, as long as there is one. */
@@ -73,6 +76,7 @@ export class ReplicationStream {
   private constructor(options: StreamOptions) {
     this.#handler = options.handler;
     this.#publication = options.publication;
+    this.#missingUntil = options.missingUntil ?? LSN_ZERO;
     this.#service = new LogicalReplicationService(
       replicationClientConfig(options.url, { socket: (own) => this.#makeSocket(own) }),
       { acknowledge: { auto: false, timeoutSeconds: 0 } },
@@ -279,15 +283,11 @@ export class ReplicationStream {
    * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
    */
   #notice({ code }: { readonly code: string }): void {
-    if (code !== '55000') return;
+    if (code !== '55000' || this.walEnd < this.#missingUntil) return;
     this.#end(
       new WaltrailError(
         'SOURCE_PUBLICATION_MISSING',
         `Publication ${this.#publication} did not exist when changes after ${formatLsn(this.#acked)} were made: the source cannot send them.`,
-        {
-          remedy:
-            'Find out who dropped the publication. What was changed while it was gone has to be accepted as lost: create it again with waltrail apply and begin a new slot and trail.',
-        },
       ),
     );
   }

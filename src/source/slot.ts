@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { close, connectError, destroyOnAbort } from '../pg/connect.js';
-import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
+import { parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { PREPARE_READING, replicationClientConfig } from './session.js';
 import { streamError } from './stream-error.js';
@@ -19,8 +19,8 @@ export interface SlotState {
   /** Slots belong to the cluster, but only their own database can read from them. */
   readonly ofThisDatabase: boolean;
   readonly confirmedFlushLsn: Lsn | null;
-  /** `reserved`, `extended`, `unreserved` or `lost`. */
-  readonly walStatus: string | null;
+  /** Why the source gave the slot up: `wal_removed`, `idle_timeout` and so on; null while it can be read from. */
+  readonly invalidated: string | null;
 }
 
 /** IDENTIFY_SYSTEM on a replication connection. */
@@ -36,10 +36,14 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
     database: string | null;
     of_this_database: boolean | null;
     confirmed_flush_lsn: string | null;
-    wal_status: string | null;
+    invalidated: string | null;
   }>(
-    /* sql */ `select plugin, database, database = pg_catalog.current_database() as of_this_database, confirmed_flush_lsn::text, wal_status
-                 from pg_catalog.pg_replication_slots where slot_name = $1`,
+    // Before PostgreSQL 17 there is no invalidation_reason, before 16 no conflicting: to_jsonb() makes one query fit all.
+    /* sql */ `select s.plugin, s.database, s.database = pg_catalog.current_database() as of_this_database, s.confirmed_flush_lsn::text,
+                      coalesce(j ->> 'invalidation_reason',
+                               case when s.wal_status = 'lost' then 'wal_removed' when (j ->> 'conflicting')::boolean then 'conflicting' end) as invalidated
+                 from pg_catalog.pg_replication_slots s, lateral (select pg_catalog.to_jsonb(s) as j) as x
+                where s.slot_name = $1`,
     [slot],
   );
   const row = rows[0];
@@ -50,7 +54,7 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
         database: row.database,
         ofThisDatabase: row.of_this_database === true,
         confirmedFlushLsn: row.confirmed_flush_lsn === null ? null : parseLsn(row.confirmed_flush_lsn),
-        walStatus: row.wal_status,
+        invalidated: row.invalidated,
       };
 }
 
@@ -60,6 +64,9 @@ export interface NewSlot {
   readonly startLsn: Lsn;
   readonly snapshot: string;
 }
+
+/** From here on a slot can be copied to standbys, so that it survives a failover. */
+const HAS_FAILOVER_SLOTS = 170_000;
 
 /** Creates the slot and calls `begin`; the snapshot is gone when that is done. */
 export async function createSlot(options: {
@@ -74,9 +81,12 @@ export async function createSlot(options: {
     const identity = await identifySystem(client);
     // Its transaction stays open until the names are read.
     await client.query(PREPARE_READING);
+    const { rows: version } = await client.query<{ server_version_num: string }>('show server_version_num');
+    const failover = Number(version[0]!.server_version_num) >= HAS_FAILOVER_SLOTS;
     const { rows } = await client
       .query<{ consistent_point: string; snapshot_name: string }>(
-        `CREATE_REPLICATION_SLOT ${quoteIdentifier(options.slot)} LOGICAL pgoutput EXPORT_SNAPSHOT`,
+        `CREATE_REPLICATION_SLOT ${quoteIdentifier(options.slot)} LOGICAL pgoutput ` +
+          (failover ? `(SNAPSHOT 'export', FAILOVER true)` : 'EXPORT_SNAPSHOT'),
       )
       .catch((error: unknown) => {
         throw streamError(error);
@@ -91,46 +101,59 @@ export async function createSlot(options: {
   }
 }
 
-/**
- * Refuses what would make a hole or mix two sources: START_REPLICATION below `confirmed_flush_lsn` skips silently to
- * it, so a slot ahead of the checkpoint means that somebody acknowledged what the trail does not have.
- */
-export function checkSlot(options: {
-  readonly slot: string;
-  readonly state: SlotState;
-  readonly checkpointLsn: Lsn;
-}): void {
-  const { slot, state, checkpointLsn } = options;
-  if (state.plugin !== 'pgoutput' || !state.ofThisDatabase) {
-    throw new WaltrailError(
-      'SOURCE_SLOT_INVALID',
-      `Slot ${slot} is not a logical slot of pgoutput in this database (plugin: ${state.plugin ?? 'none'}, database: ${state.database ?? 'none'}).`,
-      {
-        remedy: 'Choose another source.slot in the YAML; Waltrail creates it.',
-      },
-    );
-  }
-  if (state.walStatus === 'lost' || state.confirmedFlushLsn === null) {
-    throw new WaltrailError('SOURCE_SLOT_INVALID', `Slot ${slot} was invalidated by the source.`);
-  }
-  if (state.confirmedFlushLsn > checkpointLsn) {
-    throw new WaltrailError(
-      'SOURCE_SLOT_AHEAD',
-      `Slot ${slot} is at ${formatLsn(state.confirmedFlushLsn)}, the trail at ${formatLsn(checkpointLsn)}: what lies between was acknowledged but is not in the trail.`,
-    );
-  }
+/** Throws SOURCE_SLOT_FOREIGN for a slot that is not ours to read from: of another plugin, database or kind. */
+export function checkSlotKind(slot: string, state: SlotState): void {
+  if (state.plugin === 'pgoutput' && state.ofThisDatabase) return;
+  throw new WaltrailError(
+    'SOURCE_SLOT_FOREIGN',
+    `Slot ${slot} is not a logical slot of pgoutput in this database (plugin: ${state.plugin ?? 'none'}, database: ${state.database ?? 'none'}).`,
+  );
 }
 
-/** The identity of the source, over a connection of its own. */
-export async function identifySource(url: string, signal: AbortSignal): Promise<SystemIdentity> {
-  const client = await connectReplication(url, signal);
+/** Where and when the source left a timeline, from its history; null where that timeline is not in its past. */
+export interface SourceIdentity extends SystemIdentity {
+  readonly leftTimelineAt: Lsn | null;
+}
+
+/**
+ * Who the source is, over a connection of its own.
+ *
+ * @param options.timeline the one the trail was fed from; the end of it is looked up where the source is on another
+ */
+export async function identifySource(options: {
+  readonly url: string;
+  readonly signal: AbortSignal;
+  readonly timeline?: number | undefined;
+}): Promise<SourceIdentity> {
+  const { url, timeline } = options;
+  const client = await connectReplication(url, options.signal);
   try {
-    return await identifySystem(client);
+    const identity = await identifySystem(client);
+    const same = timeline === undefined || timeline === identity.timeline;
+    return {
+      ...identity,
+      leftTimelineAt: same ? null : await endOfTimeline(client, identity.timeline, timeline),
+    };
   } catch (error) {
     throw connectError(url, error);
   } finally {
     await close(client);
   }
+}
+
+/**
+ * A history file has a line for each earlier timeline: its number, where it ended and why.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html (TIMELINE_HISTORY)
+ */
+async function endOfTimeline(client: pg.Client, present: number, timeline: number): Promise<Lsn | null> {
+  if (present === 1) return null;
+  const { rows } = await client.query<{ content: Buffer | string }>(`TIMELINE_HISTORY ${present}`);
+  for (const line of String(rows[0]!.content).split('\n')) {
+    const [number, end] = line.split('\t');
+    if (Number(number) === timeline && end !== undefined) return parseLsn(end.trim());
+  }
+  return null;
 }
 
 async function connectReplication(url: string, signal: AbortSignal): Promise<pg.Client> {

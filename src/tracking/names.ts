@@ -8,7 +8,7 @@ export interface TableName {
  * Schemas that are never tracked, whatever a pattern says: PostgreSQL's own, and those in which Waltrail itself
  * writes. The trail or the queue auditing itself would be an endless loop.
  */
-const NEVER_TRACKED = /^(?:pg_.*|information_schema|trail|bullmq)$/;
+const NEVER_TRACKED = /^(?:pg_.*|information_schema|trail|waltrail|bullmq)$/;
 
 export const isNeverTracked = (schema: string): boolean => NEVER_TRACKED.test(schema);
 

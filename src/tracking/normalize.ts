@@ -8,8 +8,9 @@ const DAY_MS = 86_400_000;
 /** The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their units. */
 export function toConfig(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
+  const { on_gap: onGap, ...source } = file.source;
   return {
-    source: file.source,
+    source: { ...source, onGap },
     trail: {
       url: file.trail.url,
       retentionDays:

@@ -5,6 +5,7 @@ export interface TrackingConfig {
     readonly url: string;
     readonly slot: string;
     readonly publication: string;
+    readonly onGap: 'stop' | 'continue';
   };
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };

@@ -237,6 +237,12 @@ export const TrackingFile = z.strictObject({
       url: url.describe('Connection URL of the tracked database; the user needs REPLICATION.'),
       slot: identifier.default('waltrail').describe('Name of the replication slot.'),
       publication: identifier.default('waltrail').describe('Name of the publication.'),
+      on_gap: z
+        .enum(['stop', 'continue'], { error: 'must be stop or continue' })
+        .default('stop')
+        .describe(
+          'After a gap is recorded: stop until an operator accepts it (waltrail gaps --accept), or continue at once.',
+        ),
     })
     .describe('The tracked database.'),
   trail: z

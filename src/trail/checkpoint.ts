@@ -111,19 +111,7 @@ export async function beginTrail(
 ): Promise<void> {
   try {
     await client.query('begin');
-    for await (const names of options.names) {
-      await client.query(
-        /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind)
-                   select t, k, 0, n, c from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as x (t, k, n, c)
-                   on conflict do nothing`,
-        [
-          names.map(({ table }) => table),
-          names.map(({ key }) => indexable(key)),
-          names.map(({ name }) => name),
-          names.map(({ kind }) => kind),
-        ],
-      );
-    }
+    await storeNames(client, { names: options.names, fromId: 0n });
     await client.query(
       /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
                  values ($1, $2, $3, $4, $5, $5, 0)`,
@@ -138,6 +126,30 @@ export async function beginTrail(
     await client.query('commit');
   } catch (error) {
     throw trailError(error);
+  }
+}
+
+/** Stores names as of entry `fromId`, batch by batch, where they are not those that hold already. */
+export async function storeNames(
+  client: pg.Client,
+  options: { readonly names: AsyncIterable<readonly StartName[]>; readonly fromId: bigint },
+): Promise<void> {
+  for await (const names of options.names) {
+    await client.query(
+      /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind)
+                 select t, k, $5, n, c from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as x (t, k, n, c)
+                  where not exists (
+                    select from (select name, kind from trail.lookup where table_name = t and key = k order by from_id desc limit 1) held
+                     where (held.name, held.kind) is not distinct from (n, c))
+                 on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind`,
+      [
+        names.map(({ table }) => table),
+        names.map(({ key }) => indexable(key)),
+        names.map(({ name }) => name),
+        names.map(({ kind }) => kind),
+        String(options.fromId),
+      ],
+    );
   }
 }
 

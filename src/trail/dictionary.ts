@@ -21,6 +21,8 @@ export class TrailDictionary implements Dictionary {
     tenant: new Table(),
     relation: new Table(),
   };
+  /** By schema and table. */
+  readonly #newestRelations = new Map<string, RelationVersion>();
   readonly lookups: TrailLookups;
 
   private constructor(lookups: TrailLookups) {
@@ -50,12 +52,11 @@ export class TrailDictionary implements Dictionary {
     for (const row of await all<Named>(/* sql */ `select id, name from trail.tenant`))
       tenant.known(row.name, row.id);
     for (const row of await all<RelationRow>(
-      /* sql */ `select id, schema_name, table_name, columns from trail.relation`,
+      /* sql */ `select id, schema_name, table_name, columns from trail.relation order by id`,
     )) {
-      relation.known(
-        relationText({ schema: row.schema_name, table: row.table_name, columns: row.columns }),
-        row.id,
-      );
+      const version = { schema: row.schema_name, table: row.table_name, columns: row.columns };
+      relation.known(relationText(version), row.id);
+      dictionary.#newestRelations.set(tableText(version), version);
     }
     return dictionary;
   }
@@ -79,7 +80,12 @@ export class TrailDictionary implements Dictionary {
     return this.#tables.tenant.id(name, () => [name]);
   }
 
+  newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined {
+    return this.#newestRelations.get(tableText(table));
+  }
+
   relation(version: RelationVersion): number {
+    this.#newestRelations.set(tableText(version), version);
     return this.#tables.relation.id(relationText(version), () => [
       version.schema,
       version.table,
@@ -305,6 +311,9 @@ const modifierText = (modifier: {
   readonly name: string;
   readonly kind: Kind;
 }): string => JSON.stringify([modifier.key, modifier.name, modifier.kind]);
+
+const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
+  JSON.stringify([schema, table]);
 
 /** The same text for the same version, in whatever order jsonb gave the members back. */
 const relationText = (version: RelationVersion): string =>

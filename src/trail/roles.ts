@@ -3,7 +3,7 @@ import { codeOf } from '../errors.js';
 import { createPool } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
 
-/** Group roles of sql/trail/0005_roles.sql, which says what each may do. */
+/** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
 export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
 
 /** insufficient_privilege; invalid_parameter_value and undefined_object: there is no such role. */

@@ -35,6 +35,8 @@ const AT_OPERATION = 94;
 const AT_RUNG = 99;
 const HEAD_BYTES = 100;
 const TEXTS = 6;
+/** RungCode `w`: an entry of Waltrail's own. */
+const RUNG_OWN = 0x77;
 
 /** Room at the start of every buffer for the header of its CopyData frame. */
 const FRAME_HEADER_BYTES = 5;
@@ -191,6 +193,7 @@ export class EntryRowBuffer implements EntryRows {
     const rows = rowsBetween(this.#buffer, this.#transactionAt, this.#at);
     if (attribution.modifierId !== null) {
       for (const row of rows) {
+        if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
         this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
         this.#buffer[row.start + AT_RUNG] = rung;
       }
@@ -295,7 +298,11 @@ export class EntryRowBuffer implements EntryRows {
   #replaceExtra(rows: readonly Row[], extra: Buffer): void {
     const length = Buffer.alloc(4);
     length.writeInt32BE(extra.length);
-    const pieces = rows.flatMap((row) => [this.#buffer.subarray(row.start, row.lastTextAt), length, extra]);
+    const pieces = rows.flatMap((row) =>
+      this.#buffer[row.start + AT_RUNG] === RUNG_OWN
+        ? [this.#buffer.subarray(row.start, row.end)]
+        : [this.#buffer.subarray(row.start, row.lastTextAt), length, extra],
+    );
     const all = Buffer.concat(pieces);
     this.#at = this.#transactionAt;
     this.#reserve(all.length);

@@ -44,6 +44,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
     url: 'postgres://waltrail@127.0.0.1:1/crm',
     slot: 'waltrail',
     publication: 'waltrail',
+    onGap: 'stop',
   },
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },

@@ -114,10 +114,15 @@ export async function applyTracking(config: TrackingConfig): Promise<void> {
   }
 }
 
-export async function streaming(capture: Capture): Promise<void> {
+/** @param options.fromStopped it may still be stopped, and will find out that it may go on */
+export async function streaming(
+  capture: Capture,
+  options: { readonly fromStopped?: boolean } = {},
+): Promise<void> {
   await until('capture streams', () => {
     const { state, error } = capture.status();
-    if (state === 'stopped') throw new Error(`capture stopped: ${error?.code} ${error?.message}`);
+    if (state === 'stopped' && options.fromStopped !== true)
+      throw new Error(`capture stopped: ${error?.code} ${error?.message}`);
     return state === 'streaming';
   });
 }

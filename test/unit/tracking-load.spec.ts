@@ -45,6 +45,7 @@ describe('a tracking file', () => {
       url: environment.SOURCE,
       slot: 'waltrail',
       publication: 'waltrail',
+      onGap: 'stop',
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
     expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, timezone: 'UTC' });

@@ -56,6 +56,7 @@ async function throughWaltrail({ yaml, names }) {
     redactionKey: Buffer.from('bench'),
     primaryKey: () => ['id'],
     partitioned: () => false,
+    publishedAs: () => undefined,
     lateAttributions: new Map(),
     failed: fail,
   });

@@ -22,12 +22,12 @@ declare
       "insert on trail.entry",
       "select, insert on trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint",
       "update (name, kind) on trail.lookup",
-      "select on trail.secret, trail.day, trail.migration",
-      "execute on function trail.advance, trail.ensure_partitions"
+      "select on trail.secret, trail.day, trail.migration, trail.gap, trail.published",
+      "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published"
     ],
     "waltrail_reader": [
       "usage on schema trail",
-      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.chunk, trail.block, trail.block_value, trail.export, trail.access, trail.migration",
+      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.chunk, trail.block, trail.block_value, trail.gap, trail.export, trail.access, trail.migration",
       "execute on function trail.days"
     ],
     "waltrail_api": [

@@ -1,0 +1,153 @@
+import { formatLsn, type Lsn } from '../pg/lsn.js';
+import type { SlotState, SourceIdentity } from '../source/slot.js';
+import type { PublishedLook } from '../tracking/published.js';
+import { publishedChanges } from '../tracking/published-change.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import type { Checkpoint } from '../trail/checkpoint.js';
+import type { FoundGap } from '../trail/gaps.js';
+
+/** The source as one look found it. */
+export interface SourceLook {
+  /** As `server_version_num`. */
+  readonly version: number;
+  readonly identity: SourceIdentity;
+  readonly slot: SlotState | undefined;
+  readonly published: PublishedLook;
+  /** Position after all of it was read: what is committed from here on is as the look says. */
+  readonly lsn: Lsn;
+  /** Tables of the last look, by oid, that exist no more. */
+  readonly gone: ReadonlySet<string>;
+}
+
+/** What a look says about the stretch since the last one. */
+export interface Continuity {
+  /** What the trail may not have, or has too much. */
+  readonly gaps: readonly FoundGap[];
+  /** What is to be recorded although nothing is missing. */
+  readonly notes: readonly { readonly subject: string; readonly before: string; readonly after: string }[];
+}
+
+/**
+ * Compares the source with the trail: identity, timeline, slot, position and publication. Pure. START_REPLICATION
+ * says nothing of what is found here: below the slot's position it silently skips to it, on a slot that was made anew it
+ * silently begins later, and without a publication PostgreSQL 18 silently sends nothing.
+ *
+ * @param options.knownLsn a checkpoint that this process has seen committed: a lower one was restored
+ */
+export function compareWithTrail(options: {
+  readonly config: TrackingConfig;
+  readonly checkpoint: Checkpoint;
+  readonly look: SourceLook;
+  readonly lastPublished: PublishedLook | undefined;
+  readonly knownLsn: Lsn | null;
+}): Continuity {
+  const { checkpoint, look } = options;
+  const { identity } = look;
+  if (identity.systemIdentifier !== checkpoint.systemIdentifier)
+    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [] };
+  if (identity.timeline !== checkpoint.timeline && identity.leftTimelineAt === null)
+    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [] };
+  const published = publishedFindings(options);
+  return {
+    gaps: [...timelineGaps(options), ...slotGaps(options), ...published.gaps],
+    notes: [
+      ...(identity.timeline === checkpoint.timeline
+        ? []
+        : [
+            {
+              subject: 'source',
+              before: `timeline ${checkpoint.timeline}`,
+              after: `timeline ${identity.timeline} from ${formatLsn(identity.leftTimelineAt!)} on`,
+            },
+          ]),
+      ...published.notes,
+    ],
+  };
+}
+
+/**
+ * Where the stream has to begin so that nothing is skipped that the source can still send. Only for a slot that can be
+ * read from.
+ */
+export function startPosition(options: {
+  readonly checkpoint: Checkpoint;
+  readonly look: SourceLook;
+  readonly gaps: readonly FoundGap[];
+}): Lsn {
+  const { checkpoint, look, gaps } = options;
+  const { identity } = look;
+  const confirmed = look.slot!.confirmedFlushLsn!;
+  const sameCluster =
+    identity.systemIdentifier === checkpoint.systemIdentifier &&
+    (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
+  if (!sameCluster) return confirmed;
+  const start = higher(confirmed, lower(checkpoint.endLsn, identity.leftTimelineAt ?? checkpoint.endLsn));
+  if (skipsMissing(look)) return start;
+  const missing = gaps.filter(({ code }) => code === 'SOURCE_PUBLICATION_MISSING');
+  return missing.reduce((position, { toLsn }) => higher(position, toLsn ?? position), start);
+}
+
+/** Before PostgreSQL 18 the source cannot send a change that was made while there was no publication, nor pass it. */
+const skipsMissing = ({ version }: SourceLook): boolean => version >= 180_000;
+
+/** Whether the slot is there and can be read from. */
+export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
+  slot !== undefined && slot.invalidated === null && slot.confirmedFlushLsn !== null;
+
+/** What the old primary had written last was not yet on the standby that took over, but was in the trail. */
+function timelineGaps({ checkpoint, look }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
+  const { leftTimelineAt } = look.identity;
+  return leftTimelineAt !== null && leftTimelineAt < checkpoint.endLsn
+    ? [gap('SOURCE_TIMELINE_FORKED', leftTimelineAt, checkpoint.endLsn)]
+    : [];
+}
+
+function slotGaps({ checkpoint, look, knownLsn }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
+  const { slot } = look;
+  const from = checkpoint.endLsn;
+  if (slot === undefined) return [gap('SOURCE_SLOT_LOST', from, null)];
+  if (!isReadable(slot)) return [gap('SOURCE_SLOT_INVALID', from, null)];
+  if (slot.confirmedFlushLsn! <= from) return [];
+  const restored = knownLsn !== null && knownLsn > from;
+  return [gap(restored ? 'TRAIL_RESTORED' : 'SOURCE_SLOT_AHEAD', from, slot.confirmedFlushLsn)];
+}
+
+function publishedFindings({
+  config,
+  checkpoint,
+  look,
+  lastPublished,
+}: Parameters<typeof compareWithTrail>[0]): Continuity {
+  const gaps: FoundGap[] = [];
+  const notes: Continuity['notes'][number][] = [];
+  if (lastPublished === undefined) return { gaps, notes };
+  const { gone } = look;
+  const changes = publishedChanges({ config, last: lastPublished.state, now: look.published.state, gone });
+  const from = skipsMissing(look) ? lastPublished.lsn : lower(lastPublished.lsn, checkpoint.endLsn);
+  for (const change of changes) {
+    switch (change.is) {
+      case 'missing':
+        gaps.push(gap('SOURCE_PUBLICATION_MISSING', from, null));
+        break;
+      case 'unpublished':
+        gaps.push({ ...gap('SOURCE_PUBLICATION_INCOMPLETE', from, null), tables: change.tables });
+        break;
+      case 'note':
+        notes.push({ subject: change.table, before: change.before, after: change.after });
+        break;
+      default:
+        change satisfies never;
+    }
+  }
+  return { gaps, notes };
+}
+
+const gap = (code: FoundGap['code'], fromLsn: Lsn, toLsn: Lsn | null): FoundGap => ({
+  code,
+  tables: null,
+  fromLsn,
+  toLsn,
+});
+
+const lower = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);
+const higher = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);

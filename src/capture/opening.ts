@@ -1,0 +1,34 @@
+import { GIVE_UP_TICKS } from '../pg/silence.js';
+
+/** Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its connections. */
+export class Opening {
+  readonly #abort = new AbortController();
+  readonly #wanted: AbortSignal;
+  readonly #limitMs: number;
+  readonly #giveUp = (): void => this.#abort.abort();
+
+  constructor(options: { readonly signal: AbortSignal; readonly tickMs: number }) {
+    this.#wanted = options.signal;
+    this.#limitMs = GIVE_UP_TICKS * options.tickMs;
+    if (this.#wanted.aborted) this.#giveUp();
+    this.#wanted.addEventListener('abort', this.#giveUp, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the source. */
+  async step<T>(run: () => Promise<T>): Promise<T> {
+    const limit = setTimeout(this.#giveUp, this.#limitMs);
+    try {
+      return await run();
+    } finally {
+      clearTimeout(limit);
+    }
+  }
+
+  done(): void {
+    this.#wanted.removeEventListener('abort', this.#giveUp);
+  }
+}

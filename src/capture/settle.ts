@@ -1,0 +1,165 @@
+import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { quoteLiteral } from '../pg/quote.js';
+import { checkSlotKind, createSlot } from '../source/slot.js';
+import { tableName } from '../tracking/names.js';
+import type { PublishedLook } from '../tracking/published.js';
+import { isWanted } from '../tracking/published-change.js';
+import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
+import {
+  endGap,
+  goOnAt,
+  openGap,
+  readOpenGaps,
+  readLook,
+  recordTracking,
+  rememberLook,
+  type NewPosition,
+  type OpenGap,
+} from '../trail/gaps.js';
+import { trailError } from '../trail/trail-error.js';
+import {
+  compareWithTrail,
+  isReadable,
+  startPosition,
+  type Continuity,
+  type SourceLook,
+} from './continuity.js';
+import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
+import { readStartNames } from './start-names.js';
+
+export interface SettleOptions extends SourceAccess {
+  /** Elected, and in no transaction. */
+  readonly client: pg.Client;
+  readonly log: Log;
+  readonly redactionKey: Buffer;
+  readonly checkpoint: Checkpoint;
+  readonly knownLsn: Lsn | null;
+  /** Runs a step with a limit of time. A new slot has none: it waits for the transactions that run on the source. */
+  readonly step: <T>(run: () => Promise<T>) => Promise<T>;
+  /** Refuses a source that is not fit to be captured. */
+  readonly checkSource: () => Promise<void>;
+}
+
+/** From where to stream, and what the watch compares with. */
+export interface Settled {
+  readonly checkpoint: Checkpoint;
+  readonly published: PublishedLook;
+}
+
+/**
+ * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once. Then refuses
+ * with the first gap's code, or, where an operator or the YAML lets it go on, moves to where that is possible.
+ */
+export async function settle(options: SettleOptions): Promise<Settled> {
+  const { client, config, checkpoint, log, step } = options;
+  const lastPublished = (await step(() => readLook(client))) as PublishedLook | undefined;
+  const look = await step(() => lookAtSource({ ...options, lastPublished }));
+  if (look.slot !== undefined) checkSlotKind(config.source.slot, look.slot);
+  const found = compareWithTrail({ ...options, look, lastPublished });
+  for (const gap of found.gaps) {
+    if (!(await openGap(client, gap))) continue;
+    log.error(
+      { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
+      'A gap was found and recorded as an entry of the trail.',
+    );
+  }
+  const gaps = await readOpenGaps(client);
+  await step(options.checkSource);
+  // The source is fit again: what was not published is, and what is committed from now on will be sent.
+  for (const gap of gaps) if (isOfPublication(gap)) await endGap(client, gap, look.lsn);
+  const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
+  if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
+  if (gaps.length === 0 && look.identity.timeline === checkpoint.timeline) {
+    await record(client, { look, notes: found.notes });
+    return { checkpoint, published: look.published };
+  }
+  const moved = await goOn({ ...options, look, gaps: await readOpenGaps(client), found });
+  return { checkpoint: moved, published: look.published };
+}
+
+const isOfPublication = ({ code }: OpenGap): boolean =>
+  code === 'SOURCE_PUBLICATION_MISSING' || code === 'SOURCE_PUBLICATION_INCOMPLETE';
+
+/** Accepted by an operator or by the YAML, or about tables that the YAML does not name any more. */
+function mayGoOn({ accepted, tables }: OpenGap, { config }: SettleOptions): boolean {
+  return (
+    accepted ||
+    config.source.onGap === 'continue' ||
+    (tables !== null && !tables.some((table) => isWanted(config, tableName(table))))
+  );
+}
+
+/** The codes say what happened; the message says where. */
+function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
+  const sentences = gaps.map(
+    ({ code, tables, fromLsn, toLsn }) =>
+      `${code}: changes${tables === null ? '' : ` of ${tables.join(', ')}`} from ${formatLsn(fromLsn)} ` +
+      `${toLsn === null ? 'on' : `to ${formatLsn(toLsn)}`} may not be in the trail (slot ${slot}).`,
+  );
+  return new WaltrailError(gaps[0]!.code, sentences.join('\n'));
+}
+
+interface GoingOn extends SettleOptions {
+  readonly look: SourceLook;
+  readonly gaps: readonly OpenGap[];
+  readonly found: Continuity;
+}
+
+/** Moves to the first position from which the source can send everything: on the slot, or on a new one. */
+async function goOn(options: GoingOn): Promise<Checkpoint> {
+  const { client, config, log, checkpoint, look, gaps } = options;
+  const { slot, url, name } = config.source;
+  if (isReadable(look.slot)) {
+    const lsn = startPosition({ checkpoint, look, gaps });
+    await move(options, { to: { lsn, slot, ...look.identity }, snapshot: null });
+  } else {
+    if (look.slot !== undefined) {
+      // An invalidated slot can only be dropped. Nobody reads from it.
+      await onSource(options, (source) =>
+        source.query(`select pg_catalog.pg_drop_replication_slot(${quoteLiteral(slot)})`),
+      );
+    }
+    await createSlot({
+      ...options,
+      url,
+      slot,
+      begin: ({ identity, startLsn, snapshot }) =>
+        move(options, { to: { lsn: startLsn, slot, ...identity }, snapshot }),
+    });
+  }
+  log.warn({ slot, gaps: gaps.map(({ id }) => id) }, 'Capture goes on behind what it found.');
+  return (await readCheckpoint(client, name))!;
+}
+
+/** One trail transaction: position, gaps, notes, and where something was skipped the names as they are now. */
+async function move(
+  options: GoingOn,
+  target: { readonly to: NewPosition; readonly snapshot: string | null },
+): Promise<void> {
+  const { client, checkpoint, look, gaps, found } = options;
+  const { to, snapshot } = target;
+  try {
+    await client.query('begin');
+    if (to.lsn !== checkpoint.endLsn || snapshot !== null)
+      await storeNames(client, {
+        names: readStartNames({ ...options, snapshot }),
+        fromId: checkpoint.nextId,
+      });
+    await goOnAt(client, { from: checkpoint, to, gaps });
+    await record(client, { look, notes: found.notes });
+    await client.query('commit');
+  } catch (error) {
+    throw trailError(error);
+  }
+}
+
+async function record(
+  client: pg.Client,
+  { look, notes }: { readonly look: SourceLook; readonly notes: Continuity['notes'] },
+): Promise<void> {
+  for (const note of notes) await recordTracking(client, { ...note, lsn: look.published.lsn });
+  await rememberLook(client, look.published);
+}

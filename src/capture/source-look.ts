@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import { isWaltrailError, WaltrailError } from '../errors.js';
+import { close, connect, connectError } from '../pg/connect.js';
+import { parseLsn } from '../pg/lsn.js';
+import { identifySource, readSlot } from '../source/slot.js';
+import { goneRelations, lookAtPublished, type PublishedLook } from '../tracking/published.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import type { Checkpoint } from '../trail/checkpoint.js';
+import type { SourceLook } from './continuity.js';
+
+/** Where to look, and what gives the look up. */
+export interface SourceAccess {
+  readonly config: TrackingConfig;
+  readonly signal: AbortSignal;
+}
+
+/** Everything of the source that is compared with the trail. Throws SOURCE_UNSUPPORTED for a standby. */
+export async function lookAtSource(
+  options: SourceAccess & {
+    readonly checkpoint: Checkpoint;
+    readonly lastPublished: PublishedLook | undefined;
+  },
+): Promise<SourceLook> {
+  const { config, signal, checkpoint, lastPublished } = options;
+  const { url, slot, publication } = config.source;
+  const seen = await onSource(options, async (client) => {
+    const version = await readVersion(client);
+    return {
+      version,
+      slot: await readSlot(client, slot),
+      published: await lookAtPublished(client, publication),
+      gone: await goneRelations(client, Object.keys(lastPublished?.state.tables ?? {})),
+      lsn: await currentLsn(client),
+    };
+  });
+  return { ...seen, identity: await identifySource({ url, signal, timeline: checkpoint.timeline }) };
+}
+
+/** Runs `work` on a connection to the source of its own. */
+export async function onSource<T>(
+  { config, signal }: SourceAccess,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const { url } = config.source;
+  const client = await connect({ url, purpose: 'checks', signal });
+  try {
+    return await work(client);
+  } catch (error) {
+    throw isWaltrailError(error) ? error : connectError(url, error);
+  } finally {
+    await close(client);
+  }
+}
+
+/** As `server_version_num`. A standby is refused before anything of it is taken for the state of the source. */
+async function readVersion(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ version: number; standby: boolean }>(
+    /* sql */ `select pg_catalog.current_setting('server_version_num')::int4 as version, pg_catalog.pg_is_in_recovery() as standby`,
+  );
+  if (rows[0]!.standby)
+    throw new WaltrailError('SOURCE_UNSUPPORTED', 'The source is a standby.', {
+      remedy: 'Point source.url at the primary; where a failover is under way, capture goes on after it.',
+    });
+  return rows[0]!.version;
+}
+
+async function currentLsn(client: pg.Client): Promise<bigint> {
+  const { rows } = await client.query<{ lsn: string }>(
+    /* sql */ `select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
+  );
+  return parseLsn(rows[0]!.lsn);
+}

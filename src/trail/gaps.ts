@@ -1,0 +1,181 @@
+import type pg from 'pg';
+import type { ErrorCode } from '../errors.js';
+import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
+import type { Checkpoint } from './checkpoint.js';
+import { trailError } from './trail-error.js';
+
+/** A stretch of the source's WAL that may hold changes which the trail does not have. */
+export interface FoundGap {
+  /** What happened; ERROR_CODES says what can be done. */
+  readonly code: ErrorCode;
+  /** `schema.table` of those that may lack changes; null: every tracked table. */
+  readonly tables: readonly string[] | null;
+  /** Changes committed from here on. */
+  readonly fromLsn: Lsn;
+  /** To before here; null while that is not known. */
+  readonly toLsn: Lsn | null;
+}
+
+/** A recorded gap after which capture has not gone on yet. */
+export interface OpenGap extends FoundGap {
+  readonly id: number;
+  /** An operator let capture go on. */
+  readonly accepted: boolean;
+}
+
+/** What the entry of a gap says in the administrator's list. */
+const GAP_NAMES: Partial<Record<ErrorCode, string>> = {
+  SOURCE_CHANGED: 'Changes may be missing: another source',
+  SOURCE_PUBLICATION_INCOMPLETE: 'Changes may be missing: tables were not published',
+  SOURCE_PUBLICATION_MISSING: 'Changes may be missing: there was no publication',
+  SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
+  SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
+  SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
+  SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
+  TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
+};
+
+const GAP_CLOSED_NAME = 'Capture goes on after a gap';
+
+/** Records a gap and the entry that tells of it. False where the same gap is open already. */
+export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean> {
+  const { rows } = await query<{ opened: boolean }>(
+    client,
+    /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
+    [
+      gap.code,
+      GAP_NAMES[gap.code] ?? 'Changes may be missing',
+      gap.tables,
+      formatLsn(gap.fromLsn),
+      gap.toLsn === null ? null : formatLsn(gap.toLsn),
+    ],
+  );
+  return rows[0]!.opened;
+}
+
+/** Gaps after which capture has not gone on, oldest first. */
+export async function readOpenGaps(client: pg.Client): Promise<OpenGap[]> {
+  const { rows } = await query<{
+    id: number;
+    code: string;
+    tables: string[] | null;
+    from_lsn: string;
+    to_lsn: string | null;
+    accepted: boolean;
+  }>(
+    client,
+    /* sql */ `select id, code, tables, from_lsn::text, to_lsn::text, accepted_at is not null as accepted
+                 from trail.gap where closed_at is null order by id`,
+  );
+  return rows.map(({ id, code, tables, from_lsn, to_lsn, accepted }) => ({
+    id,
+    code: code as ErrorCode,
+    tables,
+    fromLsn: parseLsn(from_lsn),
+    toLsn: to_lsn === null ? null : parseLsn(to_lsn),
+    accepted,
+  }));
+}
+
+/** The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is known. */
+export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
+  await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
+}
+
+/** Lets capture go on after every open gap; returns how many were not accepted before. */
+export async function acceptGaps(client: pg.Client): Promise<number> {
+  const { rows } = await query<{ accepted: number }>(
+    client,
+    /* sql */ `select trail.accept_gaps() as accepted`,
+  );
+  return rows[0]!.accepted;
+}
+
+/** Where capture goes on: position, slot and identity of the source. */
+export interface NewPosition {
+  readonly lsn: Lsn;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly slot: string;
+}
+
+/**
+ * Moves the checkpoint to where capture goes on and closes the gaps, in the transaction that the caller has begun on
+ * `client`. Throws TRAIL_FENCED when the checkpoint is not that of `from`, or would be moved without a gap.
+ */
+export async function goOnAt(
+  client: pg.Client,
+  options: { readonly from: Checkpoint; readonly to: NewPosition; readonly gaps: readonly OpenGap[] },
+): Promise<void> {
+  const { from, to, gaps } = options;
+  await query(client, /* sql */ `select trail.adopt_source($1, $2, $3, $4, $5)`, [
+    formatLsn(from.endLsn),
+    formatLsn(to.lsn),
+    to.systemIdentifier,
+    to.timeline,
+    to.slot,
+  ]);
+  if (gaps.length === 0) return;
+  await query(client, /* sql */ `select trail.close_gaps($1, $2, $3)`, [
+    gaps.map(({ id }) => id),
+    formatLsn(to.lsn),
+    GAP_CLOSED_NAME,
+  ]);
+}
+
+/** Stores an entry for a change of the tracking in which nothing was lost: `subject` is the table, or the source. */
+export async function recordTracking(
+  client: pg.Client,
+  change: { readonly subject: string; readonly before: string; readonly after: string; readonly lsn: Lsn },
+): Promise<void> {
+  await query(client, /* sql */ `select trail.record_tracking($1, $2, $3, $4)`, [
+    change.subject,
+    change.before,
+    change.after,
+    formatLsn(change.lsn),
+  ]);
+}
+
+/** Position before which the source says that it had no publication, and the trail says so too; null: it always had one. */
+export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
+  const { rows } = await query<{ lsn: string | null }>(
+    client,
+    /* sql */ `select max(to_lsn)::text as lsn from trail.gap where code = 'SOURCE_PUBLICATION_MISSING' and closed_at is not null`,
+  );
+  return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
+}
+
+/** What the last good look at the publication found, in a form that only its reader knows, and its position. */
+export interface StoredLook {
+  readonly state: unknown;
+  readonly lsn: Lsn;
+}
+
+/** The last good look; undefined before the first. */
+export async function readLook(client: pg.Client): Promise<StoredLook | undefined> {
+  const { rows } = await query<{ state: unknown; lsn: string }>(
+    client,
+    /* sql */ `select state, lsn::text from trail.published`,
+  );
+  return rows[0] === undefined ? undefined : { state: rows[0].state, lsn: parseLsn(rows[0].lsn) };
+}
+
+/** Makes this look the one that the next is compared with. */
+export async function rememberLook(client: pg.Client, look: StoredLook): Promise<void> {
+  await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
+    JSON.stringify(look.state),
+    formatLsn(look.lsn),
+  ]);
+}
+
+async function query<T extends pg.QueryResultRow>(
+  client: pg.Client,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<pg.QueryResult<T>> {
+  try {
+    return await client.query<T>(sql, [...values]);
+  } catch (error) {
+    throw trailError(error);
+  }
+}

@@ -1,0 +1,391 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { startCapture } from '../../src/capture/capture.js';
+import { silentLog } from '../../src/log.js';
+import { parseLsn } from '../../src/pg/lsn.js';
+import { acceptGaps } from '../../src/trail/gaps.js';
+import {
+  applyTracking,
+  captureGround,
+  streaming,
+  type CaptureGround,
+  type PlainEntry,
+} from '../support/capture.ts';
+import { until } from '../support/until.ts';
+
+const DETECTION_LIMIT_MS = 5_000;
+/** Shorter than in production, so that an accepted gap is noticed soon. */
+const TICK_MS = 500;
+const SCHEMA = `create table items (id int generated always as identity primary key, name text);
+                create table parts (id int generated always as identity primary key, name text);`;
+const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
+
+const ground = () => captureGround({ schemaSql: SCHEMA, yaml: YAML });
+const add = (g: CaptureGround, name: string, table = 'items') =>
+  g.source.query(`insert into ${table} (name) values ('${name}')`);
+const slotOf = (g: CaptureGround): string => g.config.source.slot;
+
+const ofItems = (entries: readonly PlainEntry[]) =>
+  entries
+    .filter(({ operation, entityType }) => operation === 'i' && entityType !== 'waltrail')
+    .map(({ entityName }) => entityName);
+const own = (entries: readonly PlainEntry[]) => entries.filter(({ entityType }) => entityType === 'waltrail');
+const ofAction = (entries: readonly PlainEntry[], action: string) =>
+  own(entries).filter((entry) => entry.action === action);
+
+/** Waits for the entry of a gap: found within the limit of the issue, with capture stopped for its reason. */
+async function gapFound(g: CaptureGround, code: string): Promise<PlainEntry> {
+  const found = async () =>
+    ofAction(await g.entries(), 'gap').find(({ updated }) => updated!['code'] === code);
+  await until(`an entry for the gap ${code}`, async () => (await found()) !== undefined, DETECTION_LIMIT_MS);
+  return (await found())!;
+}
+
+const stoppedWith = (g: CaptureGround, code: string) =>
+  until(`capture to stop with ${code}`, () => {
+    const { state, error } = g.capture.status();
+    return state === 'stopped' && error?.code === code;
+  });
+
+async function accept(g: CaptureGround): Promise<void> {
+  const client = new pg.Client(g.trail.url);
+  await client.connect();
+  try {
+    expect(await acceptGaps(client)).toBeGreaterThan(0);
+  } finally {
+    await client.end();
+  }
+}
+
+async function stopAndFree(g: CaptureGround): Promise<void> {
+  await g.capture.stop();
+  await until('the slot to be free', async () => {
+    const held = await g.source.query('select from pg_replication_slots where slot_name = $1 and active', [
+      slotOf(g),
+    ]);
+    return held.length === 0;
+  });
+}
+
+const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
+  g.capture = startCapture({
+    config: { ...g.config, source: { ...g.config.source, onGap } },
+    log: silentLog,
+  });
+};
+
+/** Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen again. */
+const CASES: readonly {
+  name: string;
+  code: string;
+  sabotage: (g: CaptureGround) => Promise<void>;
+  lost: boolean;
+}[] = [
+  {
+    name: 'the slot was dropped',
+    code: 'SOURCE_SLOT_LOST',
+    lost: true,
+    sabotage: async (g) => {
+      await g.source.query(`select pg_drop_replication_slot('${slotOf(g)}')`);
+      await add(g, 'lost');
+    },
+  },
+  {
+    name: 'the slot was dropped and made anew',
+    code: 'SOURCE_SLOT_AHEAD',
+    lost: true,
+    sabotage: async (g) => {
+      await g.source.query(`select pg_drop_replication_slot('${slotOf(g)}')`);
+      await add(g, 'lost');
+      await g.source.query(`select pg_create_logical_replication_slot('${slotOf(g)}', 'pgoutput')`);
+    },
+  },
+  {
+    name: 'the slot was advanced',
+    code: 'SOURCE_SLOT_AHEAD',
+    lost: true,
+    sabotage: async (g) => {
+      await add(g, 'lost');
+      const [behind] = await g.source.query<{ lsn: string }>(
+        `select pg_current_wal_insert_lsn()::text as lsn`,
+      );
+      await until('it to be flushed', async () => {
+        const [row] = await g.source.query<{ flushed: boolean }>(
+          `select pg_current_wal_flush_lsn() >= '${behind!.lsn}' as flushed`,
+        );
+        return row!.flushed;
+      });
+      await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', '${behind!.lsn}')`);
+    },
+  },
+  {
+    name: 'the publication was dropped and made anew',
+    code: 'SOURCE_PUBLICATION_MISSING',
+    lost: true,
+    sabotage: async (g) => {
+      await g.source.query('drop publication waltrail');
+      await add(g, 'lost');
+      await applyTracking(g.config);
+    },
+  },
+  {
+    name: 'the publication published no inserts for a while',
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+    sabotage: async (g) => {
+      await g.source.query(`alter publication waltrail set (publish = 'update')`);
+      await add(g, 'lost');
+      await applyTracking(g.config);
+    },
+  },
+  {
+    name: 'a table was out of the publication for a while',
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+    sabotage: async (g) => {
+      await g.source.query('alter publication waltrail drop table items');
+      await add(g, 'lost');
+      await applyTracking(g.config);
+    },
+  },
+  {
+    name: 'the trail was restored to an older state',
+    code: 'SOURCE_SLOT_AHEAD',
+    lost: true,
+    sabotage: async (g) => {
+      const [before] = await g.trail.query<{ end_lsn: string; next_id: string }>(
+        `select end_lsn::text, next_id::text from trail.checkpoint`,
+      );
+      start(g);
+      await streaming(g.capture);
+      await add(g, 'lost');
+      await g.caughtUp();
+      await until('it to be acknowledged', async () => {
+        const rows = await g.source.query(
+          `select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn > $2::pg_lsn`,
+          [slotOf(g), before!.end_lsn],
+        );
+        return rows.length > 0;
+      });
+      await stopAndFree(g);
+      await g.trail.query(`delete from trail.entry where id >= $1`, [before!.next_id]);
+      await g.trail.query(`update trail.checkpoint set end_lsn = $1, next_id = $2`, [
+        before!.end_lsn,
+        before!.next_id,
+      ]);
+    },
+  },
+];
+
+describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
+  let g: CaptureGround;
+  afterEach(async () => {
+    await g[Symbol.asyncDispose]();
+  });
+
+  test('is an entry within five seconds, stops capture, and is gone on after when it is accepted', async () => {
+    g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    const [position] = await g.source.query<{ lsn: string }>(
+      `select pg_current_wal_insert_lsn()::text as lsn`,
+    );
+    await stopAndFree(g);
+    await sabotage(g);
+    start(g);
+    const entry = await gapFound(g, code);
+    await stoppedWith(g, code);
+    // The stretch begins at or before what is lost, and behind what is stored.
+    expect(parseLsn(entry.updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn) + 2_000n);
+    expect(entry).toMatchObject({ operation: 'i', rung: 'w', table: 'waltrail.gap', kind: 'system' });
+    await add(g, 'after');
+    await accept(g);
+    await streaming(g.capture, { fromStopped: true });
+    await add(g, 'later');
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(expect.arrayContaining(['before', 'later']));
+    expect(ofItems(entries)).not.toContain('lost');
+    const [closed] = ofAction(entries, 'gap_closed');
+    expect(closed!.entityId).toBe(entry.entityId);
+    expect(closed!.updated!['to_lsn']).not.toBeNull();
+    expect(ofAction(entries, 'gap')).toHaveLength(1);
+    // And it stays so: the next start finds nothing new.
+    await g.restart();
+    await add(g, 'last');
+    expect(ofItems(await g.caughtUp()).at(-1)).toBe('last');
+    expect(ofAction(await g.entries(), 'gap')).toHaveLength(1);
+  });
+
+  test('is gone on after at once where the YAML says continue', async () => {
+    g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    await stopAndFree(g);
+    await sabotage(g);
+    start(g, 'continue');
+    await gapFound(g, code);
+    await streaming(g.capture, { fromStopped: true });
+    await add(g, 'later');
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['before', 'later']);
+    expect(own(entries).map(({ action }) => action)).toEqual(['gap', 'gap_closed']);
+  });
+});
+
+describe('while capture streams', () => {
+  test.each([
+    ['the publication is dropped', 'drop publication waltrail', 'SOURCE_PUBLICATION_MISSING', null],
+    [
+      'a table is taken out of the publication',
+      'alter publication waltrail drop table items',
+      'SOURCE_PUBLICATION_INCOMPLETE',
+      'public.items',
+    ],
+    [
+      'a table gets a row filter',
+      'alter publication waltrail set table items where (id > 1000), parts',
+      'SOURCE_PUBLICATION_INCOMPLETE',
+      'public.items',
+    ],
+    [
+      'the publication stops publishing deletes',
+      `alter publication waltrail set (publish = 'insert, update, truncate')`,
+      'SOURCE_PUBLICATION_INCOMPLETE',
+      null,
+    ],
+  ])('%s: an entry within five seconds, with the stretch and the tables', async (_, sql, code, tables) => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    const [position] = await g.source.query<{ lsn: string }>(
+      `select pg_current_wal_insert_lsn()::text as lsn`,
+    );
+    await g.source.query(sql);
+    const { updated } = await gapFound(g, code);
+    await stoppedWith(g, code);
+    expect(updated!['tables']).toBe(tables);
+    // A look before the last good one, or that of the start: at most what was written in a few seconds.
+    expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn));
+    expect(g.capture.status().error!.remedy).toContain('waltrail gaps --accept');
+  });
+
+  test('a table that the YAML does not name any more is no reason to stop', async () => {
+    await using g = await ground();
+    await g.source.query('alter publication waltrail drop table parts');
+    await gapFound(g, 'SOURCE_PUBLICATION_INCOMPLETE');
+    await g.capture.stop();
+    g.capture = startCapture({
+      config: { ...g.config, tables: g.config.tables.filter(({ pattern }) => pattern !== 'public.parts') },
+      log: silentLog,
+    });
+    await streaming(g.capture);
+    await add(g, 'after');
+    expect(ofItems(await g.caughtUp())).toEqual(['after']);
+  });
+
+  test('a weaker replica identity stops capture, is an entry, and nothing is lost when it is mended', async () => {
+    await using g = await ground();
+    await g.source.query('alter table items replica identity default');
+    await stoppedWith(g, 'SOURCE_REPLICA_IDENTITY');
+    await add(g, 'meanwhile');
+    await applyTracking(g.config);
+    await streaming(g.capture, { fromStopped: true });
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['meanwhile']);
+    expect(
+      ofAction(entries, 'tracking').map(({ entityName, previous, updated }) => [
+        entityName,
+        previous,
+        updated,
+      ]),
+    ).toEqual([
+      ['public.items', { change: 'replica identity full' }, { change: 'replica identity default' }],
+      ['public.items', { change: 'replica identity default' }, { change: 'replica identity full' }],
+    ]);
+  });
+
+  test('a renamed table stops capture, is an entry, and what both names saw is in the trail once the YAML has the new one', async () => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.source.query(
+      "begin; alter table items rename to things; insert into things (name) values ('within'); commit",
+    );
+    await stoppedWith(g, 'TRACKING_TABLE_UNKNOWN');
+    await add(g, 'after', 'things');
+    await g.capture.stop();
+    g.capture = startCapture({
+      config: {
+        ...g.config,
+        tables: g.config.tables.map((rule) =>
+          rule.pattern === 'public.items' ? { ...rule, pattern: 'public.things' } : rule,
+        ),
+      },
+      log: silentLog,
+    });
+    await streaming(g.capture);
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['before', 'within', 'after']);
+    expect(
+      ofAction(entries, 'tracking').map(({ entityName, previous, updated }) => [
+        entityName,
+        previous!['change'],
+        updated!['change'],
+      ]),
+    ).toEqual([['public.things', 'public.items', 'public.things']]);
+  });
+});
+
+test('a trail that is restored under a running daemon is told from a slot that somebody advanced', async () => {
+  await using g = await ground();
+  await add(g, 'a');
+  await g.caughtUp();
+  const [before] = await g.trail.query<{ end_lsn: string; next_id: string }>(
+    `select end_lsn::text, next_id::text from trail.checkpoint`,
+  );
+  await add(g, 'b');
+  await g.caughtUp();
+  await until('the second to be acknowledged', async () => {
+    const rows = await g.source.query(
+      `select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn > $2::pg_lsn`,
+      [slotOf(g), before!.end_lsn],
+    );
+    return rows.length > 0;
+  });
+  await g.trail.query(`begin; delete from trail.entry where id >= ${before!.next_id};
+    update trail.checkpoint set end_lsn = '${before!.end_lsn}', next_id = ${before!.next_id};
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'waltrail capture'; commit`);
+  const gap = await gapFound(g, 'TRAIL_RESTORED');
+  expect(gap.updated!['from_lsn']).toBe(before!.end_lsn);
+  await stoppedWith(g, 'TRAIL_RESTORED');
+});
+
+test('a changed shape of a tracked table is an entry before the first change in it, also across a restart', async () => {
+  await using g = await ground();
+  await add(g, 'a');
+  await g.source.query('alter table items add column price numeric');
+  await add(g, 'b');
+  await g.caughtUp();
+  await g.capture.stop();
+  await g.source.query(
+    'alter table items rename column price to cost; alter table items alter column cost type text',
+  );
+  await add(g, 'c');
+  await g.source.query('alter table items drop column cost');
+  await g.source.query(`begin; insert into items (name) values ('d');
+    select pg_logical_emit_message(true, 'waltrail', '{"modifier": "late", "context": {"why": "test"}}'); commit`);
+  start(g);
+  await streaming(g.capture);
+  const entries = await g.caughtUp();
+  const shapes = ofAction(entries, 'schema_change');
+  expect(shapes.map(({ previous, updated }) => [previous!['columns'], updated!['columns']])).toEqual([
+    ['public.items (id int4, name text)', 'public.items (id int4, name text, price numeric)'],
+    ['public.items (id int4, name text, price numeric)', 'public.items (id int4, name text, cost text)'],
+    ['public.items (id int4, name text, cost text)', 'public.items (id int4, name text)'],
+  ]);
+  expect(entries.map(({ action, entityName }) => (action === 'schema_change' ? '*' : entityName))).toEqual([
+    'a', '*', 'b', '*', 'c', '*', 'd',
+  ]); // prettier-ignore
+  // The message attributes its transaction's changes, not the DDL that came before them.
+  expect(entries.at(-1)).toMatchObject({ modifierKey: 'late', rung: 'm' });
+  expect(shapes.at(-1)).toMatchObject({ modifierKey: null, rung: 'w', extra: null });
+});
