@@ -1,11 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
-import { WaltrailError } from '../errors.js';
+import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import { tableName } from '../tracking/names.js';
-import type { PublishedLook } from '../tracking/published.js';
+import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
 import { isWanted } from '../tracking/published-change.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
 import {
@@ -67,17 +68,29 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     );
   }
   const gaps = await readOpenGaps(client);
-  await step(options.checkSource);
-  // The source is fit again: what was not published is, and what is committed from now on will be sent.
-  for (const gap of gaps) if (isOfPublication(gap)) await endGap(client, gap, look.lsn);
+  const moved = gaps.length > 0 || look.identity.timeline !== checkpoint.timeline;
+  if (!moved) await record(client, { look, notes: found.notes });
   const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
-  if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
-  if (gaps.length === 0 && look.identity.timeline === checkpoint.timeline) {
-    await record(client, { look, notes: found.notes });
-    return { checkpoint, published: look.published };
+  await step(options.checkSource).catch((error: unknown) => {
+    throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
+  });
+  if (gaps.length > 0) {
+    await step(() => checkUnchanged(options, look));
+    // The source is fit again: what was not published is, and what was committed since the look will be sent.
+    for (const gap of gaps) if (isOfPublication(gap)) await endGap(client, gap, look.lsn);
   }
-  const moved = await goOn({ ...options, look, gaps: await readOpenGaps(client), found });
-  return { checkpoint: moved, published: look.published };
+  if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
+  if (!moved) return { checkpoint, published: look.published };
+  const wentOn = await goOn({ ...options, look, gaps: await readOpenGaps(client), found });
+  return { checkpoint: wentOn, published: look.published };
+}
+
+/** A publication that was mended between the look and the check would have its gap end too early. */
+async function checkUnchanged(options: SettleOptions, look: SourceLook): Promise<void> {
+  const { publication } = options.config.source;
+  const { state } = await onSource(options, (source) => lookAtPublished(source, publication));
+  if (!isDeepStrictEqual(state, look.published.state))
+    throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
 }
 
 const isOfPublication = ({ code }: OpenGap): boolean =>
@@ -100,6 +113,14 @@ function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
       `${toLsn === null ? 'on' : `to ${formatLsn(toLsn)}`} may not be in the trail (slot ${slot}).`,
   );
   return new WaltrailError(gaps[0]!.code, sentences.join('\n'));
+}
+
+/** A source that is not fit to be captured, behind a gap: first the one is mended, then the other accepted. */
+function mendFirst(error: unknown, gaps: WaltrailError): unknown {
+  if (!isWaltrailError(error) || error.retry !== 'operator') return error;
+  return new WaltrailError(error.code, `${error.message}\n${gaps.message}`, {
+    remedy: `${error.remedy}\nThen: ${gaps.remedy}`,
+  });
 }
 
 interface GoingOn extends SettleOptions {

@@ -71,6 +71,7 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
   g.capture = startCapture({
     config: { ...g.config, source: { ...g.config.source, onGap } },
     log: silentLog,
+    tickMs: TICK_MS,
   });
 };
 
