@@ -35,6 +35,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       withoutArguments('apply', args) ??
       (await import('./tracking/commands.js')).applyCommand({ settings: settings(), write }),
   },
+  gaps: {
+    summary: 'list what the trail may lack, and let capture go on after it',
+    run: async ({ args, settings, write }) =>
+      (await import('./capture/gaps-command.js')).gapsCommand({ settings, args, write }),
+  },
   token: {
     summary: 'create, list and revoke API tokens',
     run: async ({ args, settings, write }) => {

@@ -110,7 +110,7 @@ create table trail.entry (
   columns        text collate "C",               -- which columns the values are of; null: all of the relation version
   previous       text,                           -- values before, encoded (src/trail/values.ts); null for an insert
   updated        text,                           -- values after; null for a delete
-  extra          text,                           -- json: {"context": …}; null mostly
+  extra          text,                           -- json: {"context": …, "origin": "…"}; null mostly
   check (operation in ('i', 'u', 'd', 't')),
   check (operation <> 'i' or previous is null),
   check (operation <> 'd' or updated is null)

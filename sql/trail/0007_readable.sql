@@ -46,7 +46,8 @@ select e.id,
        e.xid,
        e.commit_lsn,
        e.seq,
-       e.extra::json -> 'context' as context
+       e.extra::json -> 'context' as context,
+       e.extra::json ->> 'origin' as origin
   from trail.entry e
   left join trail.modifier m on m.id = e.modifier_id
   left join trail.action a on a.id = e.action_id

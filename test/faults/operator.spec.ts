@@ -20,6 +20,12 @@ const ground = () =>
   });
 
 const add = (g: CaptureGround, name: string) => g.source.query(`insert into items (name) values ('${name}')`);
+/** Names of what the source changed; the gap itself is an entry too. */
+const changes = async (g: CaptureGround) =>
+  (await g.entries())
+    .filter(({ entityType }) => entityType !== 'waltrail')
+    .map(({ updated }) => updated!['name']);
+
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
 
 /** Ends the walsender and does `sql` before capture is back. */
@@ -60,7 +66,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     await behindItsBack(g, `perform pg_drop_replication_slot('${slotOf(g)}')`);
     await add(g, 'b');
     await stoppedWith(g, 'SOURCE_SLOT_LOST');
-    expect(await g.entries()).toHaveLength(1);
+    expect(await changes(g)).toEqual(['a']);
   });
 
   test('a slot that is advanced', async () => {
@@ -80,7 +86,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     await add(g, 'c');
     g.capture = startCapture({ config: g.config, log: silentLog });
     await stoppedWith(g, 'SOURCE_SLOT_AHEAD');
-    expect((await g.entries()).map(({ updated }) => updated!['name'])).toEqual(['a']);
+    expect(await changes(g)).toEqual(['a']);
   });
 
   test('a trail that is restored to an older state', async () => {
@@ -109,7 +115,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     g.capture = startCapture({ config: g.config, log: silentLog });
     await stoppedWith(g, 'SOURCE_SLOT_AHEAD');
     await add(g, 'c');
-    expect(await g.entries()).toHaveLength(1);
+    expect(await changes(g)).toEqual(['a']);
   });
 
   test('a publication that is dropped, and also when it is made again', async () => {
@@ -124,8 +130,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     await add(g, 'b');
     g.capture = startCapture({ config: g.config, log: silentLog });
     await stoppedWith(g, 'SOURCE_PUBLICATION_MISSING');
-    expect(g.capture.status().error!.message).toContain('did not exist when changes after');
-    expect(await g.entries()).toHaveLength(1);
+    expect(await changes(g)).toEqual(['a']);
   });
 
   test.each([
@@ -162,7 +167,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     const capture = startCapture({ config, log: silentLog });
     try {
       await until('capture to stop', () => capture.status().state === 'stopped');
-      expect(capture.status().error).toMatchObject({ code: 'SOURCE_SLOT_INVALID' });
+      expect(capture.status().error).toMatchObject({ code: 'SOURCE_SLOT_FOREIGN' });
       expect(capture.status().error!.message).toContain(other.name);
       // A trail begun on it could never be read on.
       expect(await trail.query('select from trail.checkpoint')).toHaveLength(0);

@@ -68,7 +68,7 @@ export async function failoverPair(): Promise<FailoverPair> {
       url: primaryUrl,
       name: DATABASE,
       query: (sql, parameters) => run(primaryUrl, sql, parameters),
-      [Symbol.asyncDispose]: async () => undefined,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
     },
     detachStandby: async () => {
       await standbyQuery(`alter system set primary_conninfo = ''`);
