@@ -166,9 +166,12 @@ create table trail.block (
 );
 comment on table trail.block is 'Summary of full blocks (and of the last block of a finished day): skips blocks in queries, serves facets. Derived; may be rebuilt.';
 
+create index block_time on trail.block (last_committed_at);   -- ranges of time, however far the trail goes back
+
 create table trail.chunk (like trail.block including comments);
 alter table trail.chunk rename column block to chunk;   -- id >> 14: 16,384 entries
 alter table trail.chunk add primary key (chunk);
+create index chunk_time on trail.chunk (last_committed_at);
 comment on table trail.chunk is 'Summary of chunks, as trail.block: for the two ends of a range and for the open block. Derived; may be rebuilt.';
 
 create table trail.block_value (

@@ -89,7 +89,9 @@ async function readSummaries(
   const { filter, dimensions, below = MAX_ENTRY_ID } = counting;
   const parameters = new Parameters();
   const ids = parameters.add(below.toString(), 'int8');
-  const inRange = `s.first_committed_at >= ${parameters.add(filter.from, 'timestamptz')}
+  const from = parameters.add(filter.from, 'timestamptz');
+  // The first condition follows from the second, and is what the index knows.
+  const inRange = `s.last_committed_at >= ${from} and s.first_committed_at >= ${from}
                and s.last_committed_at < ${parameters.add(filter.to, 'timestamptz')}`;
   const blocks = `trail.block s where (s.block::int8 + 1) << 16 <= ${ids} and ${inRange}`;
   // Two unnests side by side take half the time of one of two arrays (10 million entries, 400 modifiers: 12 ms, not 23).

@@ -77,21 +77,28 @@ export async function candidateSpans(
   const ofChunk = timeSql('k', filter, parameters);
   const { rows } = await snapshot.client.query<{ day: number; end: string; chunks: number[] }>(
     /* sql */ `
-    with candidate as materialized (
+    with day as materialized (select day, entries from trail.days() where entries > 0), candidate as materialized (
+      select d.day, d.entries, s.block
+        from trail.block s join day d on d.day = s.block >> 16
+       where s.block between (${first} >> 2)::int4 and (${last} >> 2)::int4 ${summarySql(filter, parameters)}
+      union all
+      -- Mostly the running day alone: in the others every block has a summary, and counting them is cheap.
       select d.day, d.entries, b.block
-        from trail.days() d
+        from day d
        cross join lateral generate_series(
-               greatest(d.day::int8 << 16, ${first} >> 2),
-               least((d.day::int8 << 16) + ((d.entries - 1) >> 16), ${last} >> 2)) as b (block)
-        left join trail.block s on s.block = b.block
-       where d.entries > 0 and (s.block is null or (true ${summarySql(filter, parameters)}))
+               greatest(d.day << 16, (${first} >> 2)::int4),
+               least((d.day << 16) + ((d.entries - 1) >> 16)::int4, (${last} >> 2)::int4)) as b (block)
+       where (select count(*) from trail.block s where s.block between d.day << 16 and (d.day << 16) + 65535)
+             < (d.entries + 65535) >> 16
+         -- Not "not exists", for which the planner would read the summaries of all days.
+         and (select s.block from trail.block s where s.block = b.block) is null
     )
     select b.day, ((b.day::int8 << 32) + b.entries)::text as end, array_agg(c.chunk::int4 order by c.chunk ${order}) as chunks
       from candidate b
      cross join lateral generate_series(
-             greatest(b.block << 2, ${first}),
-             least((b.block << 2) + 3, (b.day::int8 << 18) + ((b.entries - 1) >> 14), ${last})) as c (chunk)
-      ${ofChunk === '' ? '' : `left join trail.chunk k on k.chunk = c.chunk where k.chunk is null or (true ${ofChunk})`}
+             greatest(b.block::int8 << 2, ${first}),
+             least((b.block::int8 << 2) + 3, (b.day::int8 << 18) + ((b.entries - 1) >> 14), ${last})) as c (chunk)
+      ${ofChunk === '' ? '' : `left join lateral (select * from trail.chunk k where k.chunk = c.chunk limit 1) k on true where k.chunk is null or (true ${ofChunk})`}
      group by b.day, b.entries
      order by b.day ${order}`,
     parameters.values,
