@@ -8,7 +8,7 @@ import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
-import { pauseAfterRead } from './pacing.js';
+import { pauseAfterRead, QUIET } from './pacing.js';
 import { replicationClientConfig, PREPARE_READING } from './session.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
@@ -64,7 +64,7 @@ export class ReplicationStream {
   // In halves: a bigint per message would be garbage per message.
   #walEndHigh = 0;
   #walEndLow = 0;
-  #lastEmptiedAt = 0;
+  #pace = QUIET;
   #paused = false;
   #pacing: NodeJS.Timeout | undefined;
   #status: NodeJS.Timeout | undefined;
@@ -242,18 +242,14 @@ export class ReplicationStream {
       );
       return;
     }
-    const pace = pauseAfterRead({
-      bytes,
-      nowMs: performance.now(),
-      lastEmptiedAt: this.#lastEmptiedAt,
-    });
-    this.#lastEmptiedAt = pace.lastEmptiedAt;
-    if (pace.pauseMs > 0 && !this.#paused) {
+    const { pauseMs, pace } = pauseAfterRead({ bytes, nowMs: performance.now() }, this.#pace);
+    this.#pace = pace;
+    if (pauseMs > 0 && !this.#paused) {
       this.#socket?.pause();
       this.#pacing = setTimeout(() => {
         this.#pacing = undefined;
         if (!this.#paused) this.#socket?.resume();
-      }, pace.pauseMs);
+      }, pauseMs);
     }
   }
 
