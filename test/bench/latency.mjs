@@ -42,6 +42,10 @@ export async function run({ seconds, runs }) {
         'p50 ms': middle('p50Ms'),
         'p99 ms': middle('p99Ms'),
         'max ms': Math.max(...measured.map(({ maxMs }) => maxMs)),
+        'source flush p99 ms': middle('flushP99Ms'),
+        'source flush max ms': Math.max(...measured.map(({ flushMaxMs }) => flushMaxMs)),
+        'after it p99 ms': middle('afterP99Ms'),
+        'after it max ms': Math.max(...measured.map(({ afterMaxMs }) => afterMaxMs)),
         'between looks p50 ms': middle('lookP50Ms'),
         'between looks p99 ms': middle('lookP99Ms'),
       };
@@ -78,7 +82,8 @@ async function measure(ground, { slot, rate, seconds }) {
     } finally {
       visible = await watching.stop();
     }
-    return await latencies(trail.url, { visible, seconds });
+    const returned = await takeReturned(ground);
+    return await latencies(trail.url, { visible, returned, seconds });
   } finally {
     await waltrail.stop();
     await dropSlot(ground, slot);
@@ -118,21 +123,37 @@ async function watch(url) {
 
 const LOOK = /* sql */ `select next_id::text, extract(epoch from clock_timestamp()) * 1000 as at from trail.checkpoint`;
 
-/** For every transaction after the warm-up the first look that shows its last entry, less its commit time. */
-async function latencies(url, { visible, seconds }) {
+/** When the commit of each transaction had returned to the application, by xid; emptied for the next run. */
+async function takeReturned(ground) {
+  const { rows } = await ground.source.query(
+    `select xid::text, extract(epoch from returned_at) * 1000 as at from bench.committed`,
+  );
+  await ground.source.query('truncate bench.committed');
+  return new Map(rows.map(({ xid, at }) => [xid, Number(at)]));
+}
+
+/**
+ * For every transaction after the warm-up the first look that shows its last entry, less its commit time; and of that, what the
+ * source took to make the commit durable, before which nobody is sent it, and what came after.
+ */
+async function latencies(url, { visible, returned, seconds }) {
   const client = await connect({ url, purpose: 'bench' });
   const { rows } = await client.query(/* sql */ `
-    select max(id)::text as last_id, extract(epoch from committed_at) * 1000 as at
-      from trail.entry group by commit_lsn, committed_at order by max(id)`);
+    select max(id)::text as last_id, xid::text, extract(epoch from committed_at) * 1000 as at
+      from trail.entry group by commit_lsn, committed_at, xid order by max(id)`);
   await client.end();
   const begin = Number(rows[0].at) + WARM_UP_S * 1000;
   const measured = [];
+  const flushes = [];
+  const after = [];
   let look = 0;
-  for (const { last_id, at } of rows) {
+  for (const { last_id, xid, at } of rows) {
     while (visible[look].nextId <= BigInt(last_id)) look++;
-    // The one change at the end comes after the load.
-    if (Number(at) >= begin && Number(at) < begin + seconds * 1000)
-      measured.push(visible[look].at - Number(at));
+    // The one change at the end is not of the load.
+    if (!returned.has(xid) || Number(at) < begin || Number(at) >= begin + seconds * 1000) continue;
+    measured.push(visible[look].at - Number(at));
+    flushes.push(returned.get(xid) - Number(at));
+    after.push(visible[look].at - returned.get(xid));
   }
   const between = visible.slice(1).map(({ at }, index) => at - visible[index].at);
   return {
@@ -140,6 +161,10 @@ async function latencies(url, { visible, seconds }) {
     p50Ms: quantile(measured, 0.5),
     p99Ms: quantile(measured, 0.99),
     maxMs: quantile(measured, 1),
+    flushP99Ms: quantile(flushes, 0.99),
+    flushMaxMs: quantile(flushes, 1),
+    afterP99Ms: quantile(after, 0.99),
+    afterMaxMs: quantile(after, 1),
     lookP50Ms: quantile(between, 0.5),
     lookP99Ms: quantile(between, 0.99),
   };

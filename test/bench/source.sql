@@ -157,6 +157,11 @@ begin
   end loop;
 end $$;
 
+create unlogged table bench.committed (             -- when the commits of paced transactions had returned
+  xid         xid not null,
+  returned_at timestamptz not null
+);
+
 -- The same transactions at a rate, for a time: 3 changes each on average.
 create procedure bench.paced_transactions(p_customers int8, p_per_second float8, p_seconds float8, p_seed float8) language plpgsql as $$
 declare
@@ -164,6 +169,8 @@ declare
   v_done    int8 := 0;
   v_early_s float8;
   v_agent   int4;
+  v_xids    xid[] := '{}';
+  v_returns timestamptz[] := '{}';
 begin
   perform setseed(p_seed);
   while v_done < p_per_second * p_seconds loop
@@ -175,9 +182,12 @@ begin
     for i in 1 .. 1 + floor(random() * 5)::int4 loop
       perform bench.change(p_customers, v_agent);
     end loop;
+    v_xids := v_xids || pg_current_xact_id()::xid;
     commit;
+    v_returns := v_returns || clock_timestamp();
     v_done := v_done + 1;
   end loop;
+  insert into bench.committed select * from unnest(v_xids, v_returns);
 end $$;
 
 -- Bodies of 10,000 characters: of words that compress to less than half, or of random letters that do not.
