@@ -22,10 +22,10 @@ export const GUARDS = [
   {
     guard: 'entries and checkpoint in one transaction',
     file: 'dist/trail/write.js',
-    from: `                this.#advance({ endLsn, nextId, entries: stored, committedAt }),
-                'commit',`,
-    to: `                'commit',
-                this.#advance({ endLsn, nextId, entries: stored, committedAt }),`,
+    from: `            this.#advance({ endLsn, nextId, entries: stored, committedAt }),
+            'commit',`,
+    to: `            'commit',
+            this.#advance({ endLsn, nextId, entries: stored, committedAt }),`,
     spec: 'test/faults/trail.spec.ts',
     test: 'ended while its commit waited',
   },
@@ -123,11 +123,23 @@ export const GUARDS = [
   },
   {
     guard: 'a full disk ends the batch as a whole',
-    file: 'dist/pg/copy-in.js',
-    from: '        this.#settle.reject(error);',
-    to: '        this.#settle.resolve();',
+    file: 'dist/pg/conversation.js',
+    from: `        this.#failed(error);
+        for (const answer of this.#due.splice(0))
+            answer.reject(error);`,
+    to: `        for (const answer of this.#due.splice(0))
+            answer.resolve();`,
     spec: 'test/faults/trail.spec.ts',
     test: 'is written to when there is space again',
+  },
+  {
+    guard: 'nothing is committed behind a commit that failed',
+    file: 'dist/trail/write.js',
+    from: `        this.#throwFailure();
+        const { bytes, entries, endLsn, committedAt } = this.#boundary;`,
+    to: '        const { bytes, entries, endLsn, committedAt } = this.#boundary;',
+    spec: 'test/pg/capture-batches.spec.ts',
+    test: 'a commit that fails at its very end',
   },
   {
     guard: 'a trail session that ends is noticed',

@@ -2,8 +2,10 @@ import { expect, test } from '@jest/globals';
 import { BytesCache } from '../../src/pipeline/bytes-cache.js';
 import { Tuple } from '../../src/pgoutput/tuple.js';
 
+const row = new Tuple();
+
+/** The row with this key, the same object each time. */
 function rowOf(key: string): Tuple {
-  const row = new Tuple();
   row.bytes = Buffer.from(key);
   row.count = 1;
   row.lengths[0] = row.bytes.length;
