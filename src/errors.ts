@@ -152,6 +152,10 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Choose another name under source.publication in the YAML; waltrail apply then creates it.',
   },
+  SOURCE_PUBLISHES_TRAIL: {
+    retry: 'operator',
+    remedy: 'Run waltrail apply, or the SQL given, on the source: the trail must not audit itself.',
+  },
   SOURCE_REPLICA_IDENTITY: {
     retry: 'operator',
     remedy: 'Run waltrail apply, or the SQL given, on the source.',

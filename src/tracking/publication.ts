@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
-import type { Findings, PlanStep } from './plan.js';
-import { formatTable, type TableName } from './names.js';
+import type { Findings, PlanProblem, PlanStep } from './plan.js';
+import { formatTable, isNeverTracked, type TableName } from './names.js';
 import type { TrackingConfig } from './rules.js';
 import type { PublishedTable } from './tracked.js';
 
@@ -49,9 +49,26 @@ export function planPublication(options: {
       ),
     ],
     after: missing.length === 0 ? [] : [addStep(name, missing)],
-    problems: [],
+    problems: ownTables(name, extra),
     warnings: extra.flatMap((table) => leftFull(catalog, table)),
   };
+}
+
+/**
+ * What Waltrail itself writes must not come back to it: every entry would be a change that moves the checkpoint, which
+ * is a change, for ever.
+ */
+function ownTables(publication: string, tables: readonly TableName[]): PlanProblem[] {
+  const own = tables.filter(({ schema }) => isNeverTracked(schema));
+  if (own.length === 0) return [];
+  return [
+    {
+      code: 'SOURCE_PUBLISHES_TRAIL',
+      message: `Publication ${publication} holds tables of Waltrail's own: ${own.map(formatTable).join(', ')}.`,
+      remedy: `Run waltrail apply, or on the source: alter publication ${quoteIdentifier(publication)} drop table ${own.map(({ schema, table }) => quoteTable(schema, table)).join(', ')};`,
+      captureOnly: true,
+    },
+  ];
 }
 
 function createSteps({ config, catalog, published }: Parameters<typeof planPublication>[0]): PlanStep[] {

@@ -171,4 +171,19 @@ describe('before capture starts', () => {
       catalog: { ...catalog, server: { ...catalog.server, maxSlots: catalog.slots.length } },
     });
   });
+
+  test('a publication that holds the trail is refused, for the trail would audit itself, and apply takes it out', async () => {
+    await using database = await freshDatabase('trail');
+    await database.query(TABLES);
+    const config = configOf(database);
+    await prepared(database, config);
+    await database.query('alter publication waltrail add table trail.checkpoint');
+    await expect(check(database, config)).rejects.toMatchObject({
+      code: 'SOURCE_PUBLISHES_TRAIL',
+      message: expect.stringContaining('trail.checkpoint'),
+      remedy: expect.stringContaining('alter publication "waltrail" drop table "trail"."checkpoint";'),
+    });
+    await prepared(database, config);
+    await check(database, config);
+  });
 });
