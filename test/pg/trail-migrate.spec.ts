@@ -29,6 +29,18 @@ describe('migrateTrail', () => {
     expect(partitions.filter(({ bound }) => bound === 'DEFAULT')).toEqual([]);
   });
 
+  test('values are compressed with lz4 in every partition where the server has it, and else as the server does', async () => {
+    await using database = await freshDatabase('trail');
+    const [server] = await database.query<{ lz4: boolean }>(
+      `select 'lz4' = any (enumvals) as lz4 from pg_settings where name = 'default_toast_compression'`,
+    );
+    const compressions = await database.query<{ compression: string }>(
+      `select distinct attcompression::text as compression from pg_inherits join pg_attribute on attrelid = inhrelid
+        where inhparent = 'trail.entry'::regclass and attname in ('previous', 'updated')`,
+    );
+    expect(compressions).toEqual([{ compression: server!.lz4 ? 'l' : '' }]);
+  });
+
   test('a trail that a newer version has migrated is refused and left as it is', async () => {
     await using database = await freshDatabase('trail');
     await database.query(`insert into trail.migration (name, run_on) values ('9999_later', now())`);
