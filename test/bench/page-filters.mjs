@@ -59,13 +59,17 @@ const SMALL_TENANTS = Object.fromEntries(
 const FACETS = {
   'no filter': PAGES['no filter'],
   ...SINGLES,
+  'small tenant': () => ({ tenant: 'small' }),
+  'absent action': ABSENT['absent action'],
+};
+
+/** No summary knows these. */
+const FACETS_UNDER_TWO = {
   'modifier + type': PAGES['modifier + type'],
   'type + action': PAGES['type + action'],
   'tenant + type': PAGES['type + tenant'],
   'tenant + action': PAGES['action + tenant'],
   'tenant + modifier': PAGES['modifier + tenant'],
-  'small tenant': () => ({ tenant: 'small' }),
-  'absent action': ABSENT['absent action'],
 };
 
 const HOUR_MS = 3_600_000;
@@ -89,13 +93,14 @@ export const GROUPS = [
     modifiers: () => ({ dimensions: ['modifiers'] }),
   } },
   { name: 'facets of 7 days', read: 'facets', range: week, filters: FACETS },
+  { name: 'facets of 7 days under two filters', read: 'facets', most: 10, range: week, filters: FACETS_UNDER_TWO },
   { name: 'facets of a day', read: 'facets', range: within(24 * HOUR_MS), filters: { 'no filter': FACETS['no filter'], ...SINGLES } },
   { name: 'history', read: 'history', range: week, filters: {
     'of an entity': (n) => ({ type: pick(TYPES, n), id: String(1 + ((n * 7919) % 10_000)) }),
     'of none': () => ({ type: 'customer', id: 'nothing has this' }),
     "a tenant's": (n) => ({ type: 'customer', id: String(1 + ((n * 7919) % 10_000)), tenant: '1' }),
   } },
-  { name: 'text', read: 'text', range: within(24 * HOUR_MS), filters: {
+  { name: 'text', read: 'text', most: 5, range: within(24 * HOUR_MS), filters: {
     'found often': () => ({ q: 'name 1' }),
     'found nowhere': () => ({ q: 'nothing has this' }),
     'found nowhere, a modifier': (n) => ({ q: 'nothing has this', ...SINGLES.modifier(n) }),
