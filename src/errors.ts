@@ -102,6 +102,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Read the SQLSTATE in the message; correct the cause on the source and start again.',
   },
+  SOURCE_ROW_TOO_LARGE: {
+    retry: 'operator',
+    remedy:
+      'PostgreSQL cannot send a row of more than 1 GB as text. Everything before that transaction is in the trail; to go on without it, note what it was, advance the slot past its commit with pg_replication_slot_advance, and follow the remedy of SOURCE_SLOT_AHEAD.',
+  },
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
     remedy:

@@ -21,6 +21,9 @@ import { onSource } from './source-look.js';
 import { readStartNames } from './start-names.js';
 import { watchPublished } from './watch.js';
 
+/** The source could not decode or send what comes next. */
+const UNDECODABLE: ReadonlySet<string> = new Set(['SOURCE_ROW_TOO_LARGE', 'SOURCE_REPLICATION_FAILED']);
+
 export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
@@ -158,7 +161,7 @@ async function connectStream(
     readDone: () => {
       if (sure) pipeline.readDone();
     },
-    ended: end.resolve,
+    ended: (error) => end.resolve(UNDECODABLE.has(error.code) ? pipeline.located(error) : error),
   };
   const stream = await opening.step(() =>
     ReplicationStream.open({

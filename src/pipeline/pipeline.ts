@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Lsn } from '../pg/lsn.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
 import {
   MessageReader,
   type LogicalMessage,
@@ -177,6 +177,15 @@ export class Pipeline implements MessageHandler {
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** The same error, with the transaction at which the source came to its end: what a person has to look at. */
+  located(error: WaltrailError): WaltrailError {
+    const where = this.#inTransaction
+      ? `in the transaction that commits at ${formatLsn(this.#commitLsn.readBigUInt64BE())}`
+      : `after ${formatLsn(this.#trail.checkpointLsn)}`;
+    const { code, message, remedy, details, cause } = error;
+    return new WaltrailError(code, `${message} It happened ${where}.`, { remedy, details, cause });
   }
 
   /** Commits what is whole, if the trail takes it, and ends. Anything else stays on the source. */

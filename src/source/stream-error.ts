@@ -30,6 +30,8 @@ function meaningOf(sqlState: string): ErrorCode {
       return 'SOURCE_SLOT_BUSY';
     case '55000': // object_not_in_prerequisite_state: the slot was invalidated
       return 'SOURCE_SLOT_INVALID';
+    case '54000': // program_limit_exceeded: a message would be larger than a gigabyte
+      return 'SOURCE_ROW_TOO_LARGE';
     default:
       return 'SOURCE_REPLICATION_FAILED';
   }

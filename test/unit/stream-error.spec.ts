@@ -12,6 +12,7 @@ test.each([
   ['53300', 'too many connections', 'SOURCE_DISCONNECTED'],
   ['55006', 'replication slot is active', 'SOURCE_SLOT_BUSY'],
   ['55000', 'can no longer access replication slot', 'SOURCE_SLOT_INVALID'],
+  ['54000', 'string buffer exceeds maximum allowed length', 'SOURCE_ROW_TOO_LARGE'],
   ['42704', 'publication does not exist', 'SOURCE_REPLICATION_FAILED'],
 ])('%s: %s means %s', (code, message, meaning) => {
   expect(streamError(error(code, message)).code).toBe(meaning);
