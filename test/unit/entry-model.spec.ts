@@ -89,6 +89,7 @@ function entriesOf(options: {
     redactionKey: Buffer.from('key'),
     primaryKey: () => [nameOf(KEY)],
     partitioned: () => false,
+    publishedAs: () => undefined,
     lateAttributions: new Map(),
     failed: (error) => {
       throw error;
@@ -163,6 +164,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     entityType: () => 1,
     tenant: () => 1,
     relation: () => 1,
+    newestRelation: () => undefined,
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));
   return {
