@@ -11,6 +11,7 @@ const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   c: 'column',
   s: 'session',
   '-': 'system',
+  w: 'waltrail',
 };
 
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8, numeric; json, jsonb.

@@ -1,7 +1,7 @@
 import type { Kind, Operation } from '../tracking/rules.js';
 
-/** How the modifier was found: the attribution ladder of the design, best first. */
-export type Rung = 'message' | 'column' | 'session' | 'system';
+/** How the modifier was found: the attribution ladder of the design, best first; `waltrail`: the entry is Waltrail's own. */
+export type Rung = 'message' | 'column' | 'session' | 'system' | 'waltrail';
 
 /**
  * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are JSON

@@ -2,7 +2,7 @@ import type { Json } from './exact-json.ts';
 
 /** What the API answers, as its OpenAPI document describes it; the page's only contract with the daemon. */
 export type Kind = 'agent' | 'bot' | 'system';
-export type Rung = 'message' | 'column' | 'session' | 'system';
+export type Rung = 'message' | 'column' | 'session' | 'system' | 'waltrail';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
 export type Role = 'viewer' | 'exporter' | 'admin';
 

@@ -26,6 +26,10 @@ export const RUNG_WORDS: Readonly<Record<Rung, { readonly short: string; readonl
     short: 'nobody was named',
     sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',
   },
+  waltrail: {
+    short: 'Waltrail itself',
+    sentence: 'Waltrail wrote this entry itself: it is about the trail, not about a row.',
+  },
 };
 
 export const OPERATION_WORDS: Readonly<Record<Operation, string>> = {
