@@ -110,6 +110,7 @@ async function start(
       metrics: new Metrics({
         capture: () => capture?.status() ?? null,
         head: () => reader.head(),
+        gaps: () => reader.gapCounts(),
         exports: () => readExportFigures(accessPool),
         openStreams: () => streams.size,
       }),

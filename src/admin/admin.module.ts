@@ -13,6 +13,7 @@ import { Authenticator } from './authenticator.js';
 import { EntriesController } from './entries.controller.js';
 import { ExportsController } from './exports.controller.js';
 import { FACTS, type DaemonFacts } from './facts.js';
+import { GapsController } from './gaps.controller.js';
 import { HEALTH_POOL, HealthController } from './health.controller.js';
 import { LiveFeed } from './live.js';
 import { Metrics } from './metrics.js';
@@ -68,6 +69,7 @@ export class AdminModule {
         SessionController,
         StreamController,
         EntriesController,
+        GapsController,
         ExportsController,
         StatusController,
       ],

@@ -1,12 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { TrailHead } from '../trail/entry.js';
+import type { GapCounts } from '../trail/gap-list.js';
 import type { ExportFigures } from './export-figures.js';
 
 export interface MetricsSources {
   /** Null where this process does not capture. */
   readonly capture: () => CaptureStatus | null;
   readonly head: () => Promise<TrailHead>;
+  readonly gaps: () => Promise<GapCounts>;
   readonly exports: () => Promise<ExportFigures>;
   readonly openStreams: () => number;
 }
@@ -15,6 +17,7 @@ export interface MetricsSources {
 interface Snapshot {
   readonly capture: CaptureStatus | null;
   readonly head: TrailHead | undefined;
+  readonly gaps: GapCounts | undefined;
   readonly exports: ExportFigures | undefined;
   readonly openStreams: number;
 }
@@ -149,12 +152,13 @@ export class Metrics {
   }
 
   async #take(): Promise<string> {
-    const { capture, head, exports, openStreams } = this.#sources;
+    const { capture, head, gaps, exports, openStreams } = this.#sources;
     const absent = (): undefined => undefined;
     const now: Snapshot = {
       capture: capture(),
       openStreams: openStreams(),
       head: await head().catch(absent),
+      gaps: await gaps().catch(absent),
       exports: await exports().catch(absent),
     };
     // Made anew each time: a figure without a value is absent, not zero.
@@ -167,6 +171,11 @@ export class Metrics {
       'waltrail_capture_state',
       'State of capture in this process: 1 for the present one.',
       captureStates(now.capture),
+    );
+    this.#byState(
+      'waltrail_trail_gaps',
+      'Gaps of the trail; after an open one capture has not gone on.',
+      now.gaps === undefined ? {} : { open: now.gaps.open, closed: now.gaps.total - now.gaps.open },
     );
     this.#byState('waltrail_exports', 'Exports that the trail holds, by state.', now.exports?.states ?? {});
     return this.#registry.metrics();

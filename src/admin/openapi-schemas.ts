@@ -34,8 +34,8 @@ export const SCHEMAS = {
         name: text,
         kind: choice('agent', 'bot', 'system'),
         rung: {
-          ...choice('message', 'column', 'session', 'system'),
-          description: 'How the modifier was found.',
+          ...choice('message', 'column', 'session', 'system', 'waltrail'),
+          description: 'How the modifier was found; "waltrail": the entry is Waltrail\'s own.',
         },
       }),
       action: text,
@@ -62,7 +62,7 @@ export const SCHEMAS = {
         {
           xid: text,
           commitLsn: text,
-          seq: count,
+          seq: { type: 'integer', description: "Negative in entries of Waltrail's own." },
           origin: {
             ...text,
             description: 'Replication origin, where the transaction came to the source from elsewhere.',
@@ -84,6 +84,32 @@ export const SCHEMAS = {
     actions: list(ref('Facet')),
     entityTypes: list(ref('Facet')),
     tenants: list(ref('Facet')),
+  }),
+  Gap: object(
+    {
+      id: count,
+      code: { ...text, description: 'What happened; the README lists the codes with their remedies.' },
+      summary: { ...text, description: "The same in the administrator's words." },
+      tables: nullable({
+        ...list(text),
+        description:
+          'Tables that may lack changes; null: every tracked table. Absent for a tenant-scoped token.',
+      }),
+      fromLsn: { ...text, description: 'Changes committed from here on' },
+      toLsn: nullable({ ...text, description: 'and before here may be missing; null: not known yet.' }),
+      lastEntryAt: nullable({
+        ...instant,
+        description: 'Commit time of the last transaction stored before; null: there was none.',
+      }),
+      foundAt: instant,
+      acceptedAt: nullable({ ...instant, description: 'When an operator let capture go on.' }),
+      closedAt: nullable({ ...instant, description: 'When capture went on; null: the trail ends here.' }),
+    },
+    ['tables'],
+  ),
+  GapList: object({
+    items: list(ref('Gap')),
+    total: { ...count, description: 'How many overlap the range; "items" has the newest.' },
   }),
   Export: object({
     id: text,
@@ -120,6 +146,7 @@ export const SCHEMAS = {
     queue: choice('postgres', 'redis'),
     capture: nullable({ type: 'object', additionalProperties: true }),
     trail: nullable({ type: 'object', additionalProperties: true }),
+    gaps: nullable(object({ open: count, total: count, last: { nullable: true, allOf: [ref('Gap')] } })),
   }),
   Health: object({ status: choice('ok') }),
   Readiness: object({ ready: { type: 'boolean' }, trail: choice('up', 'down'), capture: nullable(text) }),

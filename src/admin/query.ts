@@ -65,6 +65,11 @@ export const StreamQuery = strict(FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
 export const HistoryQuery = strict(PAGE);
 export type HistoryQuery = z.infer<typeof HistoryQuery>;
+export const GapsQuery = strict({
+  ...RANGE,
+  limit: PAGE.limit.describe(`Gaps at most. Default: ${DEFAULT_LIMIT}.`),
+});
+export type GapsQuery = z.infer<typeof GapsQuery>;
 export const NoQuery = strict({});
 export type NoQuery = z.infer<typeof NoQuery>;
 

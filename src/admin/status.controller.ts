@@ -3,6 +3,7 @@ import type { CaptureStatus } from '../pipeline/capture-status.js';
 import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
 import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
 import type { TrailHead } from '../trail/entry.js';
+import type { GapCounts } from '../trail/gap-list.js';
 import { TrailReader } from '../trail/read.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
@@ -15,6 +16,7 @@ export interface StatusView extends DaemonFacts {
   readonly capture: CaptureStatus | null;
   /** Null before the trail has begun. */
   readonly trail: TrailHead | null;
+  readonly gaps: GapCounts | null;
 }
 
 /** What this process is and does, and how far the trail is. */
@@ -42,9 +44,10 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<StatusView> {
-    const trail = await this.#reader.head();
+    const [trail, gaps] = await Promise.all([this.#reader.head(), this.#reader.gapCounts()]);
     // Numbers of entries and changes are those of all tenants, which a scoped token does not see.
-    if (principalOf(request).tenant !== null) return { ...this.#facts, capture: null, trail: null };
-    return { ...this.#facts, capture: this.#capture(), trail: trail.nextId === '0' ? null : trail };
+    if (principalOf(request).tenant !== null)
+      return { ...this.#facts, capture: null, trail: null, gaps: null };
+    return { ...this.#facts, capture: this.#capture(), trail: trail.nextId === '0' ? null : trail, gaps };
   }
 }

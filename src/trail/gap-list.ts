@@ -1,11 +1,14 @@
 import type pg from 'pg';
 import type { ErrorCode } from '../errors.js';
+import type { TimeRange } from './range.js';
 
 /** A gap as a reader sees it; positions as `16/B374D848`, times as ISO 8601 in UTC with microseconds. */
 export interface Gap {
   readonly id: number;
   /** What happened; ERROR_CODES has the remedy. */
   readonly code: ErrorCode;
+  /** The same in the administrator's words. */
+  readonly summary: string;
   /** `schema.table` of those that may lack changes; null: every tracked table. */
   readonly tables: readonly string[] | null;
   readonly fromLsn: string;
@@ -20,18 +23,90 @@ export interface Gap {
   readonly closedAt: string | null;
 }
 
+/** The newest of the gaps that overlap a range, and how many there are. */
+export interface GapsInRange {
+  readonly gaps: readonly Gap[];
+  readonly total: number;
+}
+
+/** The gaps of a whole trail. */
+export interface GapCounts {
+  /** After which capture has not gone on. */
+  readonly open: number;
+  readonly total: number;
+  /** The newest. */
+  readonly last: Gap | null;
+}
+
+type Client = Pick<pg.ClientBase, 'query'>;
+
+const SUMMARIES: Partial<Record<ErrorCode, string>> = {
+  SOURCE_CHANGED: 'Changes may be missing: another source',
+  SOURCE_PUBLICATION_INCOMPLETE: 'Changes may be missing: tables were not published',
+  SOURCE_PUBLICATION_MISSING: 'Changes may be missing: there was no publication',
+  SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
+  SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
+  SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
+  SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
+  TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
+};
+
+/** What a gap of this code is called, in its entry and wherever it is told of. */
+export const gapSummary = (code: ErrorCode): string => SUMMARIES[code] ?? 'Changes may be missing';
+
 /** The gaps of a trail, newest first. */
-export async function listGaps(
-  client: Pick<pg.ClientBase, 'query'>,
-  options: { readonly limit: number },
-): Promise<Gap[]> {
-  const utc = (column: string): string =>
-    `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "${column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())}"`;
-  const { rows } = await client.query<Gap>(
-    /* sql */ `select id, code, tables, from_lsn::text as "fromLsn", to_lsn::text as "toLsn",
-                      ${['last_entry_at', 'found_at', 'accepted_at', 'closed_at'].map(utc).join(', ')}
-                 from trail.gap order by id desc limit $1`,
+export async function listGaps(client: Client, options: { readonly limit: number }): Promise<Gap[]> {
+  const { rows } = await client.query<GapRow>(
+    /* sql */ `select ${COLUMNS} from trail.gap order by id desc limit $1`,
     [options.limit],
   );
-  return rows;
+  return rows.map(gapOf);
+}
+
+/**
+ * The gaps that overlap a range of commit time, newest first. A gap reaches from the last commit stored before it (or
+ * from when it was found, where there was none) to when capture went on, or to now.
+ */
+export async function findGaps(
+  client: Client,
+  options: { readonly range: TimeRange; readonly limit: number },
+): Promise<GapsInRange> {
+  const { range, limit } = options;
+  const { rows } = await client.query<{ total: number; gaps: GapRow[] }>(
+    /* sql */ `with found as (
+                 select * from trail.gap
+                  where coalesce(last_entry_at, found_at) < $2 and coalesce(closed_at, clock_timestamp()) >= $1
+               )
+               select (select count(*) from found)::int4 as total,
+                      array(select to_json(g) from (select ${COLUMNS} from found order by id desc limit $3) g) as gaps`,
+    [range.from, range.to, limit],
+  );
+  return { gaps: rows[0]!.gaps.map(gapOf), total: rows[0]!.total };
+}
+
+/** How many gaps the trail has, and the newest. */
+export async function countGaps(client: Client): Promise<GapCounts> {
+  const { rows } = await client.query<{
+    open: number;
+    total: number;
+    last: GapRow | null;
+  }>(/* sql */ `select count(*) filter (where closed_at is null)::int4 as open, count(*)::int4 as total,
+                      (select to_json(g) from (select ${COLUMNS} from trail.gap order by id desc limit 1) g) as last
+                 from trail.gap`);
+  const { open, total, last } = rows[0]!;
+  return { open, total, last: last === null ? null : gapOf(last) };
+}
+
+type GapRow = Omit<Gap, 'summary'>;
+
+const utc = (column: string): string =>
+  `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+const COLUMNS = /* sql */ `id, code, tables, from_lsn::text as "fromLsn", to_lsn::text as "toLsn",
+  ${utc('last_entry_at')} as "lastEntryAt", ${utc('found_at')} as "foundAt",
+  ${utc('accepted_at')} as "acceptedAt", ${utc('closed_at')} as "closedAt"`;
+
+function gapOf(row: GapRow): Gap {
+  const { id, code, ...rest } = row;
+  return { id, code, summary: gapSummary(code), ...rest };
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { ErrorCode } from '../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import type { Checkpoint } from './checkpoint.js';
+import { gapSummary } from './gap-list.js';
 import { trailError } from './trail-error.js';
 
 /** A stretch of the source's WAL that may hold changes which the trail does not have. */
@@ -23,18 +24,7 @@ export interface OpenGap extends FoundGap {
   readonly accepted: boolean;
 }
 
-/** What the entry of a gap says in the administrator's list. */
-const GAP_NAMES: Partial<Record<ErrorCode, string>> = {
-  SOURCE_CHANGED: 'Changes may be missing: another source',
-  SOURCE_PUBLICATION_INCOMPLETE: 'Changes may be missing: tables were not published',
-  SOURCE_PUBLICATION_MISSING: 'Changes may be missing: there was no publication',
-  SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
-  SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
-  SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
-  SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
-  TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
-};
-
+/** What the entry says with which a gap ends. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 
 /** Records a gap and the entry that tells of it. False where the same gap is open already. */
@@ -44,7 +34,7 @@ export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean
     /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
     [
       gap.code,
-      GAP_NAMES[gap.code] ?? 'Changes may be missing',
+      gapSummary(gap.code),
       gap.tables,
       formatLsn(gap.fromLsn),
       gap.toLsn === null ? null : formatLsn(gap.toLsn),

@@ -4,7 +4,9 @@ import { decodeRows } from './decode.js';
 import type { Entry, EntryFilter, EntryPage, Facets, TrailHead } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
+import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow, walkEntries } from './page.js';
+import type { TimeRange } from './range.js';
 import { withSnapshot, type Snapshot } from './snapshot.js';
 import { TrailWords } from './words.js';
 
@@ -22,7 +24,7 @@ export interface TrailReaderOptions {
 type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
- * The trail for reading: pages, single entries, counts, live tails and whole walks, newest first unless said otherwise.
+ * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said otherwise.
  * Every call sees one consistent state of the trail. A word that the trail does not know finds nothing; it is no error.
  * Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when the trail cannot be reached.
  */
@@ -138,6 +140,16 @@ export class TrailReader {
   /** How far the trail goes. Before it has begun, an empty head. */
   async head(): Promise<TrailHead> {
     return this.#snapshot((snapshot) => snapshot.head ?? NOT_BEGUN);
+  }
+
+  /** What the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
+  async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
+    return this.#snapshot(({ client }) => findGaps(client, { range, limit: options.limit }));
+  }
+
+  /** How many gaps the trail has, and the newest. */
+  async gapCounts(): Promise<GapCounts> {
+    return this.#snapshot(({ client }) => countGaps(client));
   }
 
   async #page(
