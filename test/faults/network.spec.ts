@@ -10,6 +10,7 @@ import {
   faultGround,
   note,
   notes,
+  ownSource,
   streamingGround,
   TICK_MS,
   untilError,
@@ -21,6 +22,10 @@ const stopMs = async (capture: Capture): Promise<number> => {
   await capture.stop();
   return performance.now() - began;
 };
+
+/** The server's process at the other end of the stream: another one after a reconnect. */
+const walsender = (g: FaultGround) =>
+  g.source.query(`select active_pid from pg_replication_slots where slot_name = $1`, [g.slot]);
 
 describe('a dead connection', () => {
   test('to the source is given up and replaced, and nothing is lost', async () => {
@@ -66,20 +71,25 @@ describe('a dead connection', () => {
   });
 
   test('a source that has nothing to say is not taken for a dead one', async () => {
-    await using g = await streamingGround();
-    const walsender = () =>
-      g.source.query(`select active_pid from pg_replication_slots where slot_name = 'slot_${g.source.name}'`);
-    const before = await walsender();
+    // Of its own: the trail's commits would be WAL that it has to speak of.
+    await using server = await ownSource({ autovacuum: 'off' });
+    await using g = await streamingGround({ servers: { source: server } });
+    const before = await walsender(g);
+    await note(g.source, 'the last that happens');
+    await until('all that is written to be acknowledged', async () => {
+      const rows = await g.source.query(
+        `select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn = pg_current_wal_insert_lsn()`,
+        [g.slot],
+      );
+      return rows.length === 1;
+    });
     await delay(TICK_MS * 12 * 2.5);
     expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
-    expect(await walsender()).toEqual(before);
+    expect(await walsender(g)).toEqual(before);
   });
 });
 
 describe('wal_sender_timeout', () => {
-  const walsender = (g: FaultGround) =>
-    g.source.query(`select active_pid from pg_replication_slots where slot_name = $1`, [g.slot]);
-
   test('does not end a connection on which nothing happens', async () => {
     await using g = await streamingGround({ senderTimeout: '1s', tickMs: 60_000 });
     const before = await walsender(g);
@@ -89,19 +99,27 @@ describe('wal_sender_timeout', () => {
   });
 
   test('does not end a connection that is not read because the trail is behind', async () => {
-    await using g = await streamingGround({ senderTimeout: '2s', tickMs: 500 });
+    await using g = await streamingGround({ senderTimeout: '2s', tickMs: 1_000 });
     const before = await walsender(g);
     const lock = new pg.Client(g.trail.url);
     await lock.connect();
     await lock.query('begin; lock table trail.entry in access exclusive mode');
+    // Far more than capture and the kernel keep.
     await g.source.query(
-      `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 20) || i from generate_series(1, 30000) i`,
+      `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 60) || i from generate_series(1, 40000) i`,
     );
-    // Less than the writer waits for the lock.
-    await delay(4_500);
+    let held = performance.now();
+    await until('the source to be held back for longer than its timeout', async () => {
+      const rows = await g.source.query(
+        `select from pg_stat_activity join pg_replication_slots on active_pid = pid where slot_name = $1 and wait_event = 'WalSenderWriteData'`,
+        [g.slot],
+      );
+      if (rows.length === 0) held = performance.now();
+      return performance.now() - held > 3_000;
+    });
     await lock.query('rollback');
     await lock.end();
-    await g.exact({ atLeast: 30_000 });
+    await g.exact({ atLeast: 40_000 });
     expect(await walsender(g)).toEqual(before);
   });
 });
