@@ -177,11 +177,13 @@ class Supervisor {
         error.message,
       );
     }
+    const streamed = this.#state === 'streaming';
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
     if (error.code === 'PIPELINE_READ_AGAIN') return;
-    // An operator's error is looked at again with every tick, so that a mended source needs no restart.
-    const waitMs = operator ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
+    // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
+    // came upon is looked into sooner, because only opening compares source and trail and records a gap.
+    const waitMs = operator && !streamed ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
     await this.#wait(waitMs);
   }

@@ -181,7 +181,7 @@ export const notes = (entries: readonly PlainEntry[]): unknown[] =>
 export const untilError = (capture: Capture, code: string, limitMs?: number): Promise<void> =>
   until(`capture to meet ${code}`, () => capture.status().error?.code === code, limitMs);
 
-export const untilStopped = (g: FaultGround, code: string): Promise<void> =>
+export const untilStopped = (g: { readonly capture: Capture }, code: string): Promise<void> =>
   until(`capture to stop with ${code}`, () => {
     const { state, error } = g.capture.status();
     return state === 'stopped' && error?.code === code;
@@ -192,7 +192,7 @@ const DETECTION_LIMIT_MS = 5_000;
 
 /** The entry that says that changes from an LSN on, at the first that may be missing, are not in the trail. */
 export async function gapFound(
-  g: FaultGround,
+  g: { entries(): Promise<PlainEntry[]> },
   code: string,
   limitMs = DETECTION_LIMIT_MS,
 ): Promise<PlainEntry> {

@@ -11,6 +11,7 @@ import {
 } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
+import { gapFound, untilStopped } from './ground.ts';
 
 const YAML = `tables: { public.items: { entity: item, name: "{name}" } }`;
 const ground = () =>
@@ -20,12 +21,6 @@ const ground = () =>
   });
 
 const add = (g: CaptureGround, name: string) => g.source.query(`insert into items (name) values ('${name}')`);
-/** Names of what the source changed; the gap itself is an entry too. */
-const changes = async (g: CaptureGround) =>
-  (await g.entries())
-    .filter(({ entityType }) => entityType !== 'waltrail')
-    .map(({ updated }) => updated!['name']);
-
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
 
 /** Ends the walsender and does `sql` before capture is back. */
@@ -52,11 +47,11 @@ async function behindItsBack(g: CaptureGround, sql: string): Promise<void> {
   }
 }
 
-const stoppedWith = (g: CaptureGround, code: string) =>
-  until(`capture to stop with ${code}`, () => {
-    const { state, error } = g.capture.status();
-    return state === 'stopped' && error?.code === code;
-  });
+/** Names of the items that were stored. */
+const items = async (g: CaptureGround): Promise<unknown[]> =>
+  (await g.entries())
+    .filter(({ entityType }) => entityType === 'item')
+    .map(({ updated }) => updated!['name']);
 
 describe('what an operator does behind the back of capture stops it with a clear error, and nothing is skipped', () => {
   test('a slot that is dropped', async () => {
@@ -65,8 +60,9 @@ describe('what an operator does behind the back of capture stops it with a clear
     await g.caughtUp();
     await behindItsBack(g, `perform pg_drop_replication_slot('${slotOf(g)}')`);
     await add(g, 'b');
-    await stoppedWith(g, 'SOURCE_SLOT_LOST');
-    expect(await changes(g)).toEqual(['a']);
+    await gapFound(g, 'SOURCE_SLOT_LOST');
+    await untilStopped(g, 'SOURCE_SLOT_LOST');
+    expect(await items(g)).toEqual(['a']);
   });
 
   test('a slot that is advanced', async () => {
@@ -85,8 +81,9 @@ describe('what an operator does behind the back of capture stops it with a clear
     await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', pg_current_wal_lsn())`);
     await add(g, 'c');
     g.capture = startCapture({ config: g.config, log: silentLog });
-    await stoppedWith(g, 'SOURCE_SLOT_AHEAD');
-    expect(await changes(g)).toEqual(['a']);
+    await gapFound(g, 'SOURCE_SLOT_AHEAD');
+    await untilStopped(g, 'SOURCE_SLOT_AHEAD');
+    expect(await items(g)).toEqual(['a']);
   });
 
   test('a trail that is restored to an older state', async () => {
@@ -113,9 +110,11 @@ describe('what an operator does behind the back of capture stops it with a clear
       before!.next_id,
     ]);
     g.capture = startCapture({ config: g.config, log: silentLog });
-    await stoppedWith(g, 'SOURCE_SLOT_AHEAD');
+    const gap = await gapFound(g, 'SOURCE_SLOT_AHEAD');
+    expect(gap.updated!['from_lsn']).toBe(before!.end_lsn);
+    await untilStopped(g, 'SOURCE_SLOT_AHEAD');
     await add(g, 'c');
-    expect(await changes(g)).toEqual(['a']);
+    expect(await items(g)).toEqual(['a']);
   });
 
   test('a publication that is dropped, and also when it is made again', async () => {
@@ -124,13 +123,14 @@ describe('what an operator does behind the back of capture stops it with a clear
     await g.caughtUp();
     await g.source.query(`drop publication waltrail`);
     await add(g, 'lost to the stream');
-    await stoppedWith(g, 'SOURCE_PUBLICATION_MISSING');
+    await gapFound(g, 'SOURCE_PUBLICATION_MISSING');
+    await untilStopped(g, 'SOURCE_PUBLICATION_MISSING');
     await g.capture.stop();
     await applyTracking(g.config);
     await add(g, 'b');
     g.capture = startCapture({ config: g.config, log: silentLog });
-    await stoppedWith(g, 'SOURCE_PUBLICATION_MISSING');
-    expect(await changes(g)).toEqual(['a']);
+    await untilStopped(g, 'SOURCE_PUBLICATION_MISSING');
+    expect(await items(g)).toEqual(['a']);
   });
 
   test.each([
@@ -153,7 +153,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     await add(g, 'a');
     await g.caughtUp();
     await g.source.query(sql);
-    await stoppedWith(g, code);
+    await untilStopped(g, code);
   });
 
   test('a slot of another database', async () => {

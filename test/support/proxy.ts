@@ -72,8 +72,9 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
       return part;
     }
     const texts = 'before' in at ? at.before : at.after;
-    if (!fromClient || !text.includes(texts[pair.texts]!)) return chunk;
-    if (++pair.texts < texts.length) return chunk;
+    if (!fromClient) return chunk;
+    while (pair.texts < texts.length && text.includes(texts[pair.texts]!)) pair.texts++;
+    if (pair.texts < texts.length) return chunk;
     pair.dead = cut.reached = true;
     return 'before' in at ? Buffer.alloc(0) : chunk;
   };
