@@ -174,11 +174,11 @@ describe('a slow connection', () => {
   test.each(['source', 'trail'] as const)(
     'to the %s slows capture down and does not end it',
     async (which) => {
-      // What waits in the buffers on the way is seen by nobody: dead has to mean longer than they take to empty.
-      await using g = await streamingGround({ tickMs: 1_000 });
-      (which === 'source' ? g.toSource : g.toTrail).throttle(2_000_000);
+      // Twelve ticks are less than it takes, and more than what waits in the buffers on the way, which nobody sees.
+      await using g = await streamingGround({ tickMs: 500 });
+      (which === 'source' ? g.toSource : g.toTrail).throttle(4_000_000);
       await g.source.query(
-        `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 30000) i`,
+        `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 55) || i from generate_series(1, 30000) i`,
       );
       await g.exact({ atLeast: 30_000 });
       expect(g.capture.status().error).toBeNull();
