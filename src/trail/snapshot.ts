@@ -116,20 +116,22 @@ export async function candidateSpans(
 
 /** What the summary `s` of a block must say for the block to hold entries of the filter; each condition with its `and`. */
 function summarySql(filter: StoredFilter, parameters: Parameters): string {
-  const { modifiers, tenant } = filter;
-  const conditions: string[] = [];
-  const overlaps = (column: string, ids: readonly number[] | null): void => {
-    if (ids !== null) conditions.push(`s.${column} && ${parameters.add(ids, 'int4[]')}`);
-  };
-  overlaps('entity_types', filter.entityTypes);
-  overlaps('actions', filter.actions);
-  overlaps('tenants', tenant === null ? null : [tenant]);
-  overlaps('modifiers', modifiers);
-  // No index has both: without this a modifier of another tenant is looked for in every chunk.
-  if (modifiers !== null && tenant !== null) {
-    conditions.push(`not exists (select from trail.block_value p
-       where p.dimension = 'n' and p.value = ${parameters.add(tenant, 'int4')} and p.block = s.block
-         and not p.modifiers && ${parameters.add(modifiers, 'int4[]')})`);
+  const filtered = [
+    { letter: 'a', lists: 'actions', ids: filter.actions },
+    { letter: 't', lists: 'entity_types', ids: filter.entityTypes },
+    { letter: 'n', lists: 'tenants', ids: filter.tenant === null ? null : [filter.tenant] },
+    { letter: 'm', lists: 'modifiers', ids: filter.modifiers },
+  ].filter(({ ids }) => ids !== null);
+  const overlaps = (summary: 's' | 'p', lists: string, ids: readonly number[] | null): string =>
+    `${summary}.${lists} && ${parameters.add(ids, 'int4[]')}`;
+  const conditions = filtered.map(({ lists, ids }) => overlaps('s', lists, ids));
+  // Two words may be frequent and never together: what the block has under one value tells. A missing row tells nothing.
+  const one = filtered.find(({ ids, letter }) => ids!.length === 1 && letter !== 'm');
+  if (one !== undefined && filtered.length > 1) {
+    const others = filtered.filter((other) => other !== one);
+    conditions.push(`(select p.block from trail.block_value p
+       where p.dimension = '${one.letter}' and p.value = ${parameters.add(one.ids![0], 'int4')} and p.block = s.block
+         and not (${others.map(({ lists, ids }) => overlaps('p', lists, ids)).join(' and ')})) is null`);
   }
   return timeSql('s', filter, parameters) + conditions.map((condition) => ` and ${condition}`).join('');
 }
