@@ -3,6 +3,25 @@ import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
 import { copyWords, LastView, viewOf } from '../pg/words.js';
 import {
+  AT_ACTION,
+  AT_COMMIT_LSN,
+  AT_COMMITTED_AT,
+  AT_DAY,
+  AT_ENTITY_TYPE,
+  AT_MODIFIER,
+  AT_NUMBER,
+  AT_OPERATION,
+  AT_RELATION,
+  AT_RUNG,
+  AT_SEQ,
+  AT_TENANT,
+  AT_XID,
+  HEAD_BYTES,
+  makeHead,
+  rowsBetween,
+  type Row,
+} from './row-layout.js';
+import {
   ESCAPE,
   ESCAPED_ESCAPE,
   ESCAPED_SEPARATOR,
@@ -13,28 +32,6 @@ import {
   SEPARATOR,
 } from './values.js';
 
-/** Columns of `copy trail.entry … (format binary)`, in the order in which `EntryRowBuffer` writes them. */
-export const ENTRY_COLUMNS = [
-  'id', 'committed_at', 'commit_lsn', 'seq', 'xid', 'modifier_id', 'relation_id', 'tenant_id', 'entity_type_id',
-  'action_id', 'operation', 'rung', 'entity_id', 'entity_name', 'columns', 'previous', 'updated', 'extra',
-] as const; // prettier-ignore
-
-// Places in a row of binary COPY: a field count, then for each field its length (4 bytes) and its bytes.
-const AT_DAY = 6;
-const AT_NUMBER = 10;
-const AT_COMMITTED_AT = 18;
-const AT_COMMIT_LSN = 30;
-const AT_SEQ = 42;
-const AT_XID = 50;
-const AT_MODIFIER = 58;
-const AT_RELATION = 66;
-const AT_TENANT = 74;
-const AT_ENTITY_TYPE = 82;
-const AT_ACTION = 88;
-const AT_OPERATION = 94;
-const AT_RUNG = 99;
-const HEAD_BYTES = 100;
-const TEXTS = 6;
 /** RungCode `w`: an entry of Waltrail's own. */
 const RUNG_OWN = 0x77;
 
@@ -50,13 +47,6 @@ const LONG_VALUE_BYTES = 256;
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const HEX = Buffer.from('0123456789abcdef');
-
-/** What was written up to a point, as the checkpoint needs it. */
-export interface RowsTaken {
-  /** A whole CopyData frame, or null when nothing was written. */
-  readonly frame: Buffer | null;
-  readonly entries: number;
-}
 
 /**
  * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they are.
@@ -318,39 +308,4 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer = grown;
     this.#view = viewOf(grown);
   }
-}
-
-interface Row {
-  readonly start: number;
-  readonly lastTextAt: number;
-  readonly end: number;
-}
-
-function rowsBetween(buffer: Buffer, start: number, end: number): Row[] {
-  const rows: Row[] = [];
-  let at = start;
-  while (at < end) {
-    let textAt = at + HEAD_BYTES;
-    let lastTextAt = textAt;
-    for (let text = 0; text < TEXTS; text++) {
-      lastTextAt = textAt;
-      textAt += 4 + Math.max(0, buffer.readInt32BE(textAt));
-    }
-    rows.push({ start: at, lastTextAt, end: textAt });
-    at = textAt;
-  }
-  return rows;
-}
-
-/** Field count and the lengths of the fixed fields; their values are filled in for each row. */
-function makeHead(): DataView {
-  const head = new DataView(new ArrayBuffer(HEAD_BYTES));
-  head.setInt16(0, ENTRY_COLUMNS.length);
-  const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1];
-  let at = 2;
-  for (const length of lengths) {
-    head.setInt32(at, length);
-    at += 4 + length;
-  }
-  return head;
 }

@@ -6,9 +6,11 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import type { CommittedBatch, TrailSession } from '../pipeline/ports.js';
+import { Boundary } from './boundary.js';
 import type { Checkpoint } from './checkpoint.js';
 import { TrailDictionary } from './dictionary.js';
-import { ENTRY_COLUMNS, EntryRowBuffer } from './rows.js';
+import { ENTRY_COLUMNS } from './row-layout.js';
+import { EntryRowBuffer } from './rows.js';
 import { trailError } from './trail-error.js';
 
 const DAY_MS = 86_400_000;
@@ -292,39 +294,6 @@ export class TrailWriter implements TrailSession {
       this.#failed(this.#failure);
     }
     return this.#failure;
-  }
-}
-
-/**
- * The last place up to which only whole source transactions are written. Set for each of them, so it keeps bytes and makes
- * bigints of them only when it is asked.
- */
-class Boundary {
-  /** Of the rows that were not sent. */
-  bytes = 0;
-  entries = 0;
-  /** End LSN (8) and commit time (8). */
-  readonly #end = Buffer.alloc(16);
-
-  set(rows: EntryRowBuffer, bytes: Buffer, at: number): void {
-    this.bytes = rows.bytes;
-    this.entries = rows.entries;
-    for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
-  }
-
-  /** Everything up to it was sent. */
-  sent(): void {
-    this.bytes = 0;
-    this.entries = 0;
-  }
-
-  get endLsn(): Lsn {
-    return this.#end.readBigUInt64BE();
-  }
-
-  /** Microseconds since 2000-01-01. */
-  get committedAt(): bigint {
-    return this.#end.readBigInt64BE(8);
   }
 }
 

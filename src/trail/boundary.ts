@@ -1,0 +1,35 @@
+import type { Lsn } from '../pg/lsn.js';
+import type { EntryRowBuffer } from './rows.js';
+
+/**
+ * The last place up to which only whole source transactions are written. Set for each of them, so it keeps bytes and makes
+ * bigints of them only when it is asked.
+ */
+export class Boundary {
+  /** Of the rows that were not sent. */
+  bytes = 0;
+  entries = 0;
+  /** End LSN (8) and commit time (8). */
+  readonly #end = Buffer.alloc(16);
+
+  set(rows: EntryRowBuffer, bytes: Buffer, at: number): void {
+    this.bytes = rows.bytes;
+    this.entries = rows.entries;
+    for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
+  }
+
+  /** Everything up to it was sent. */
+  sent(): void {
+    this.bytes = 0;
+    this.entries = 0;
+  }
+
+  get endLsn(): Lsn {
+    return this.#end.readBigUInt64BE();
+  }
+
+  /** Microseconds since 2000-01-01. */
+  get committedAt(): bigint {
+    return this.#end.readBigInt64BE(8);
+  }
+}
