@@ -70,37 +70,65 @@ async function throughWaltrail({ yaml, names }) {
   };
 }
 
-function throughParser({ how }) {
+function throughParser({ how, names }) {
   const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: ['none'] });
   const isSame = how === 'parser and JSON diff' ? sameJson : same;
+  const modifiers = new Map(names.map(({ key, name }) => [Number(key), name]));
+  let transaction;
+  let seq = 0;
   let changes = 0;
   let out = 0;
   return {
     message: (bytes, start, end) => {
       const message = plugin.parse(bytes.subarray(start, end));
       const { tag } = message;
+      if (tag === 'begin') {
+        transaction = { ...message, commitTime: String(message.commitTime) };
+        seq = 0;
+      }
       if (tag !== 'insert' && tag !== 'update' && tag !== 'delete') return;
       changes++;
-      if (how !== 'parser') out += auditRecord(message, isSame).length;
+      if (how === 'parser') return;
+      out += JSON.stringify(auditRecord(message, { transaction, seq: seq++, modifiers, isSame })).length;
     },
     readDone: () => undefined,
     finish: async () => ({ changes, out }),
   };
 }
 
-/** What an audit trail made of parsed rows writes, in the plainest way: columns that differ, before and after, as JSON. */
-function auditRecord({ tag, relation, old, new: updated }, isSame) {
+const IGNORED = new Set(['updated_at', 'updated_by']);
+const ACTIONS = { insert: 'add', update: 'edit', delete: 'delete' };
+
+/**
+ * What an audit trail made of parsed rows writes, in the plainest way: what Waltrail's entry says too, with the columns that
+ * differ, before and after.
+ */
+function auditRecord({ tag, relation, old, new: updated }, { transaction, seq, modifiers, isSame }) {
   const before = {};
   const after = {};
   for (const { name } of relation.columns) {
     if (tag !== 'update') {
       (tag === 'insert' ? after : before)[name] = (updated ?? old)[name];
-    } else if (!isSame(old[name], updated[name])) {
+    } else if (!IGNORED.has(name) && !isSame(old[name], updated[name])) {
       before[name] = old[name];
       after[name] = updated[name];
     }
   }
-  return JSON.stringify({ table: relation.name, operation: tag, before, after });
+  const row = updated ?? old;
+  return {
+    commitLsn: transaction.commitLsn,
+    seq,
+    xid: transaction.xid,
+    committedAt: transaction.commitTime,
+    modifier: tag === 'delete' ? null : (modifiers.get(row.updated_by) ?? row.updated_by),
+    action: ACTIONS[tag],
+    entity: { type: relation.name, id: row.id, name: row.name ?? row.subject ?? row.key },
+    tenant: row.organization_id ?? null,
+    table: relation.name,
+    operation: tag,
+    before,
+    after,
+  };
 }
 
 /** Text only where it must be: dates and json columns are objects. */
