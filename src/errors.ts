@@ -138,6 +138,12 @@ export const ERROR_CODES = {
       'The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
   },
 
+  SOURCE_SPOOL_FAILED: {
+    retry: 'backoff',
+    remedy:
+      'Nothing is lost: until its next start Waltrail reads transactions only when they have committed. Free space in the folder of WALTRAIL_SPOOL_DIR, or make it writable, and restart.',
+  },
+
   // tracking: the YAML, plan and apply, and what a source must have before capture starts
   SOURCE_PRIVILEGE: {
     retry: 'operator',

@@ -124,7 +124,7 @@ async function start(
   );
   teardown.add('http', { limitMs: 12_000, stop: () => http.close({ limitMs: 10_000 }) });
 
-  if (roles.includes('capture')) capture = startCapture({ config, log });
+  if (roles.includes('capture')) capture = startCapture({ config, log, spoolFolder: settings.spoolDir });
   return { url: http.url, ready: capture?.ready ?? Promise.resolve() };
 }
 

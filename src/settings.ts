@@ -1,3 +1,4 @@
+import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { WaltrailError } from './errors.js';
@@ -19,6 +20,8 @@ export interface Settings {
   /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
   readonly dataDir: string;
   readonly exportDir: string;
+  /** Absolute path; transactions in progress are spooled here. */
+  readonly spoolDir: string;
   readonly logLevel: string;
   /** For `${NAME}` in the YAML; nothing else may look into it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -54,6 +57,7 @@ const Environment = z.object({
   WALTRAIL_CONFIG: z.preprocess(empty, z.string().default('config/waltrail.yaml')),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
+  WALTRAIL_SPOOL_DIR: z.preprocess(empty, z.string().default(os.tmpdir())),
   WALTRAIL_LOG_LEVEL: z.preprocess(
     empty,
     z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
@@ -93,6 +97,7 @@ export function readSettings(
       env.WALTRAIL_EXPORT_DIR === undefined
         ? path.join(dataDir, 'exports')
         : path.resolve(env.WALTRAIL_EXPORT_DIR),
+    spoolDir: path.resolve(env.WALTRAIL_SPOOL_DIR),
     logLevel: env.WALTRAIL_LOG_LEVEL,
     environment,
   };

@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -5,6 +6,7 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/pipeline.js';
+import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { openSession, type Session } from './session.js';
 
@@ -26,6 +28,8 @@ const STANDBY_INTERVAL_MS = 1_000;
 export interface CaptureOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
+  /** Folder for transactions in progress; that of the system for temporary files where nothing is said. */
+  readonly spoolFolder?: string;
   /** Between two looks whether source and trail still answer; twelve in vain end a session. Also between two tries after an operator's error. For tests. */
   readonly tickMs?: number;
 }
@@ -55,6 +59,8 @@ class Supervisor {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
   });
   readonly #lateAttributions: LateAttributions = new Map();
+  /** Null once spooling has failed: this process reads transactions when they have committed. */
+  #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
   #state: CaptureStatus['state'] = 'starting';
   #session: Session | undefined;
@@ -68,6 +74,7 @@ class Supervisor {
   constructor(options: CaptureOptions) {
     this.#config = options.config;
     this.#log = options.log;
+    this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#tickMs = options.tickMs ?? TICK_MS;
     this.ready = new Promise((resolve) => {
       this.#settleReady = resolve;
@@ -79,6 +86,7 @@ class Supervisor {
   }
 
   async run(): Promise<void> {
+    if (this.#spoolFolder !== null) await removeLeftSpools(this.#spoolFolder);
     while (!this.#abort.signal.aborted) {
       const began = Date.now();
       const error = await this.#runSession();
@@ -129,6 +137,7 @@ class Supervisor {
         log: this.#log,
         lateAttributions: this.#lateAttributions,
         knownLsn: this.#checkpointLsn,
+        spoolFolder: this.#spoolFolder,
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
       });
@@ -180,6 +189,7 @@ class Supervisor {
     const streamed = this.#state === 'streaming';
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
+    if (error.code === 'SOURCE_SPOOL_FAILED') this.#spoolFolder = null;
     if (error.code === 'PIPELINE_READ_AGAIN') return;
     // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
     // came upon is looked into sooner, because only opening compares source and trail and records a gap.

@@ -30,6 +30,8 @@ export interface SessionOptions {
   readonly lateAttributions: LateAttributions;
   /** A checkpoint that this process has seen committed: a lower one was restored. */
   readonly knownLsn: Lsn | null;
+  /** Where transactions in progress are spooled; null: they are read when they have committed. */
+  readonly spoolFolder: string | null;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -171,6 +173,7 @@ async function connectStream(
       check: (identity) => checkIdentity(checkpoint, identity),
       startLsn: checkpoint.endLsn,
       missingUntil: options.missingUntil,
+      spoolFolder: options.spoolFolder,
       handler,
       tickMs: options.tickMs,
       signal: options.signal,

@@ -18,6 +18,7 @@ export class FrameReader {
   /** Unread bytes are `#buffer[#head, #tail)`. */
   #head = 0;
   #tail = 0;
+  #held = false;
 
   constructor(handler: FrameHandler) {
     this.#handler = handler;
@@ -29,13 +30,29 @@ export class FrameReader {
     return this.#buffer.subarray(this.#tail);
   }
 
+  /** Nothing is handed over, also of what has arrived. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** Hands over nothing more after the present frame. Reading should stop too, for what comes is kept. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Goes on after {@link hold}. Not from within a frame's handler. */
+  release(): void {
+    this.#held = false;
+    this.filled(0);
+  }
+
   /** `bytes` were read into {@link space}: hands over every frame that is whole. */
   filled(bytes: number): void {
     this.#tail += bytes;
     const buffer = this.#buffer;
     const tail = this.#tail;
     let at = this.#head;
-    while (tail - at >= 5) {
+    while (tail - at >= 5 && !this.#held) {
       const length = buffer.readUInt32BE(at + 1);
       const end = at + 1 + length;
       if (end > tail) break;

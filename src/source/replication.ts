@@ -8,6 +8,7 @@ import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
+import { InProgressTransactions } from './in-progress.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
 import { replicationClientConfig, PREPARE_READING } from './session.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
@@ -34,6 +35,8 @@ export interface StreamOptions {
   readonly startLsn: Lsn;
   /** Changes before here may have been made while there was no publication, and the trail says so; null: none. */
   readonly missingUntil: Lsn | null;
+  /** Where transactions in progress are spooled; null: the source sends transactions only when they have committed. */
+  readonly spoolFolder: string | null;
   readonly handler: StreamHandler;
   /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
   readonly tickMs: number;
@@ -56,6 +59,7 @@ export class ReplicationStream {
   readonly #publication: string;
   readonly #missingUntil: Lsn;
   readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
+  readonly #inProgress: InProgressTransactions;
   readonly #silence = new Silence();
   /** The connection below TLS, as long as there is one. */
   #connection: Socket | undefined;
@@ -65,7 +69,8 @@ export class ReplicationStream {
   #walEndHigh = 0;
   #walEndLow = 0;
   #pace = QUIET;
-  #paused = false;
+  /** While paused by the pipeline: what a replay waits for, and what ends the wait. */
+  #pause: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #pacing: NodeJS.Timeout | undefined;
   #status: NodeJS.Timeout | undefined;
   #streaming = false;
@@ -77,6 +82,11 @@ export class ReplicationStream {
     this.#handler = options.handler;
     this.#publication = options.publication;
     this.#missingUntil = options.missingUntil ?? LSN_ZERO;
+    this.#inProgress = new InProgressTransactions({
+      folder: options.spoolFolder,
+      receiver: options.handler,
+      paused: () => this.#pause?.over,
+    });
     this.#service = new LogicalReplicationService(
       replicationClientConfig(options.url, { socket: (own) => this.#makeSocket(own) }),
       { acknowledge: { auto: false, timeoutSeconds: 0 } },
@@ -124,14 +134,18 @@ export class ReplicationStream {
 
   /** Stops reading: the source then waits in its send buffer. Idempotent. */
   pause(): void {
-    this.#paused = true;
+    if (this.#pause === undefined) {
+      let end = (): void => undefined;
+      const over = new Promise<void>((resolve) => (end = resolve));
+      this.#pause = { over, end };
+    }
     this.#socket?.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    if (this.#pacing === undefined) this.#socket?.resume();
+    this.#pause?.end();
+    this.#pause = undefined;
+    this.#readOn();
   }
 
   /**
@@ -149,6 +163,8 @@ export class ReplicationStream {
     this.#over = true;
     clearTimeout(this.#pacing);
     clearInterval(this.#status);
+    this.#pause?.end();
+    await this.#inProgress.close();
     const socket = this.#socket ?? this.#connection;
     if (socket !== undefined && !socket.destroyed) {
       const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -175,12 +191,7 @@ export class ReplicationStream {
     );
     this.#socket = socket;
     this.#acked = options.startLsn;
-    // Protocol 1: whole transactions, in commit order, which is the order of the trail. `messages` brings what
-    // pg_logical_emit_message wrote, the first rung of attribution.
-    connection.query(
-      `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
-        `(proto_version '1', publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`,
-    );
+    connection.query(startReplication(options));
     this.#status = setInterval(() => this.#look(options.tickMs), options.tickMs);
     this.#status.unref();
     await started;
@@ -192,7 +203,7 @@ export class ReplicationStream {
    * look whether the source is still there. A connection that was cut without a word never ends by itself.
    */
   #look(tickMs: number): void {
-    if (this.#paused) this.#silence.heard();
+    if (this.#pause !== undefined || this.#frames.held) this.#silence.heard();
     const verdict = this.#silence.tick();
     if (verdict === 'give up') {
       this.#end(
@@ -229,28 +240,45 @@ export class ReplicationStream {
   #read(bytes: number, handOver: () => void): void {
     if (this.#over) return;
     this.#silence.heard();
-    try {
-      handOver();
-      this.#handler.readDone();
-    } catch (error) {
-      this.#end(
-        error instanceof WaltrailError
-          ? error
-          : new WaltrailError('PGOUTPUT_MALFORMED', 'The replication stream cannot be read.', {
-              cause: error,
-            }),
-      );
-      return;
-    }
+    if (!this.#handOver(handOver)) return;
     const { pauseMs, pace } = pauseAfterRead({ bytes, nowMs: performance.now() }, this.#pace);
     this.#pace = pace;
-    if (pauseMs > 0 && !this.#paused) {
+    if (pauseMs > 0) {
       this.#socket?.pause();
       this.#pacing = setTimeout(() => {
         this.#pacing = undefined;
-        if (!this.#paused) this.#socket?.resume();
+        this.#readOn();
       }, pauseMs);
     }
+  }
+
+  /** False when the stream has ended over it. */
+  #handOver(frames: () => void): boolean {
+    try {
+      frames();
+      this.#handler.readDone();
+      return true;
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  #readOn(): void {
+    if (this.#pause !== undefined || this.#pacing !== undefined || this.#frames.held || this.#over) return;
+    this.#socket?.resume();
+  }
+
+  /** Nothing that follows is read or handed over before `work` is done. */
+  #hold(work: Promise<void>): void {
+    this.#frames.hold();
+    this.#socket?.pause();
+    work.then(
+      () => {
+        if (!this.#over && this.#handOver(() => this.#frames.release())) this.#readOn();
+      },
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   #frame(tag: number, bytes: Buffer, start: number, end: number): void {
@@ -293,7 +321,8 @@ export class ReplicationStream {
       // 'w' XLogData: start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
       this.#walEndHigh = bytes.readUInt32BE(start + 9);
       this.#walEndLow = bytes.readUInt32BE(start + 13);
-      this.#handler.message(bytes, start + 25, end);
+      const work = this.#inProgress.message(bytes, start + 25, end);
+      if (work !== undefined) this.#hold(work);
     } else if (bytes[start] === 0x6b) {
       // 'k' keepalive: WAL end, time, whether an answer is wanted
       this.#walEndHigh = bytes.readUInt32BE(start + 1);
@@ -319,6 +348,14 @@ export class ReplicationStream {
     socket.write(frame);
   }
 
+  #fail(error: unknown): void {
+    this.#end(
+      error instanceof WaltrailError
+        ? error
+        : new WaltrailError('PGOUTPUT_MALFORMED', 'The replication stream cannot be read.', { cause: error }),
+    );
+  }
+
   #end(error: WaltrailError): void {
     if (this.#over) return;
     this.#over = true;
@@ -331,6 +368,19 @@ export class ReplicationStream {
     }
     this.#handler.ended(error);
   }
+}
+
+/**
+ * Protocol 2 where transactions in progress can be spooled, else 1. Protocol 3 adds two-phase commits, without which a
+ * prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was rolled
+ * back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
+ */
+function startReplication(options: StreamOptions): string {
+  const protocol = options.spoolFolder === null ? `proto_version '1'` : `proto_version '2', streaming 'on'`;
+  return (
+    `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
+    `(${protocol}, publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`
+  );
 }
 
 /** Fields of an ErrorResponse that may be shown: SQLSTATE and the message, which never holds a row value here. */

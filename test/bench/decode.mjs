@@ -69,6 +69,7 @@ async function receive(ground, { window, slot, file }) {
     publication: PUBLICATION,
     check: () => undefined,
     startLsn: 0n,
+    spoolFolder: null,
     tickMs: 5_000,
     signal: new AbortController().signal,
     handler: {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { startCapture, type Capture } from '../../src/capture/capture.js';
+import { startCapture, type Capture, type CaptureOptions } from '../../src/capture/capture.js';
 import { createLog, silentLog, type Log } from '../../src/log.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { readCatalog } from '../../src/tracking/catalog.js';
@@ -51,6 +51,7 @@ export async function captureGround(options: {
   /** YAML below the top level: `modifiers:`, `tables:` and so on. */
   readonly yaml: string;
   readonly log?: Log;
+  readonly options?: Pick<CaptureOptions, 'spoolFolder' | 'tickMs'>;
 }): Promise<CaptureGround> {
   const source = await freshDatabase('empty');
   const trail = await freshDatabase('trail');
@@ -62,10 +63,10 @@ export async function captureGround(options: {
     source,
     trail,
     config,
-    capture: startCapture({ config, log }),
+    capture: startCapture({ ...options.options, config, log }),
     restart: async () => {
       await ground.capture.stop();
-      ground.capture = startCapture({ config, log });
+      ground.capture = startCapture({ ...options.options, config, log });
       await streaming(ground.capture);
     },
     entries: () => readEntries(trail),

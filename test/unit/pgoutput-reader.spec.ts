@@ -189,6 +189,28 @@ describe('frames', () => {
     );
   });
 
+  test('hold keeps what has arrived and what arrives, and release goes on where it stopped', () => {
+    const frame = (text: string): Buffer => {
+      const header = Buffer.from([0x64, 0, 0, 0, text.length + 4]);
+      return Buffer.concat([header, Buffer.from(text)]);
+    };
+    const seen: string[] = [];
+    const reader = new FrameReader((_tag, buffer, start, end) => {
+      const text = buffer.toString('utf8', start, end);
+      seen.push(text);
+      if (text.startsWith('hold')) reader.hold();
+    });
+    const stream = Buffer.concat(['a', 'hold 1', 'b', 'hold 2', 'c', 'd'].map(frame));
+    reader.push(stream.subarray(0, stream.length - 3));
+    expect([seen.splice(0), reader.held]).toEqual([['a', 'hold 1'], true]);
+    reader.push(stream.subarray(stream.length - 3));
+    expect(seen.splice(0)).toEqual([]);
+    reader.release();
+    expect([seen.splice(0), reader.held]).toEqual([['b', 'hold 2'], true]);
+    reader.release();
+    expect([seen, reader.held]).toEqual([['c', 'd'], false]);
+  });
+
   test('a frame larger than the buffer is read whole', () => {
     const body = Buffer.alloc(9_000_000, 0x61);
     const header = Buffer.alloc(5);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import os from 'node:os';
 import { readSettings } from '../../src/settings.js';
 
 const WRONG = {
@@ -28,10 +29,13 @@ describe('the settings', () => {
   });
 
   test('are the defaults where a variable is empty', () => {
-    expect(readSettings({ WALTRAIL_PORT: '', WALTRAIL_LOG_LEVEL: '' })).toMatchObject({
-      port: 8080,
-      logLevel: 'info',
-      sourceUrl: undefined,
-    });
+    expect(readSettings({ WALTRAIL_PORT: '', WALTRAIL_LOG_LEVEL: '', WALTRAIL_SPOOL_DIR: '' })).toMatchObject(
+      {
+        port: 8080,
+        logLevel: 'info',
+        spoolDir: os.tmpdir(),
+        sourceUrl: undefined,
+      },
+    );
   });
 });

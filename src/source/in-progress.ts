@@ -1,0 +1,273 @@
+import { WaltrailError } from '../errors.js';
+import { readTransactionMessage, type TransactionMessage } from '../pgoutput/transactions.js';
+import { FrameReader } from './frames.js';
+import { Spool } from './spool.js';
+
+/** Who gets whole transactions, as StreamHandler has it. */
+interface Receiver {
+  message(bytes: Buffer, start: number, end: number): void;
+  readDone(): void;
+}
+
+export interface InProgressOptions {
+  /** Of the spools; null: streaming was not asked for. */
+  readonly folder: string | null;
+  readonly receiver: Receiver;
+  /** Something to wait for before more is handed over, or undefined. */
+  readonly paused: () => Promise<void> | undefined;
+}
+
+/** Above this, the source is not read until the disk has caught up. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+/** With more transactions open than this, those that are not being sent right now keep nothing in memory. */
+const MAX_IN_MEMORY = 32;
+
+const TAG_ORIGIN = 0x4f; // 'O'
+const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
+const TAG_RELATION = 0x52; // 'R'
+const TAG_TYPE = 0x59; // 'Y'
+/** What concerns this class outside a stream block: Stream Start, Stop, Commit, Abort; and relations. */
+const CONCERNS = new Uint8Array(256);
+for (const tag of 'SEcAR') CONCERNS[tag.charCodeAt(0)] = 1;
+
+/** Frame type and length, as FrameReader cuts them, then the xid; the message follows without its own. */
+const RECORD_HEADER_BYTES = 9;
+const RECORD_TAG = 0x64;
+
+interface SentRelation {
+  readonly message: Buffer;
+  /** Its place among all Relation messages. */
+  readonly sentAt: number;
+  readonly xid: number;
+}
+
+/** A transaction of which the source has sent a part and not the end. */
+interface Transaction {
+  readonly changes: Spool;
+  /** Origin and logical messages, which are to be known before the first change. */
+  readonly heading: Spool;
+  /** Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that moment. */
+  readonly aborted: Set<number>;
+  /** Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its definition. */
+  readonly relations: Map<number, SentRelation[]>;
+}
+
+/**
+ * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled, and at
+ * Stream Commit handed on as protocol 1 would have sent it. So whoever receives knows nothing of streaming and the order
+ * stays that of commits; what was rolled back is never seen.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
+ */
+export class InProgressTransactions {
+  readonly #options: InProgressOptions;
+  readonly #open = new Map<number, Transaction>();
+  /** The one that a stream block is open for. */
+  #current: Transaction | undefined;
+  #currentXid = 0;
+  /** As transactions that are over left them: what the source takes for known. */
+  readonly #relations = new Map<number, SentRelation>();
+  #relationsSent = 0;
+  readonly #header = Buffer.alloc(RECORD_HEADER_BYTES);
+  /** Subtransactions of the transaction that is replayed, which are passed over. */
+  #passedOver: ReadonlySet<number> = new Set();
+  #replayed: FrameReader | undefined;
+  #closed = false;
+
+  constructor(options: InProgressOptions) {
+    this.#options = options;
+    this.#header[0] = RECORD_TAG;
+  }
+
+  /**
+   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the stream.
+   * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED and what the receiver throws.
+   */
+  message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
+    const tag = bytes[start]!;
+    if (this.#current === undefined) {
+      if (CONCERNS[tag] === 0 || tag === TAG_RELATION) {
+        if (tag === TAG_RELATION) {
+          const [oid, sent] = this.#relation(0, bytes.subarray(start + 1, end));
+          this.#relations.set(oid, sent);
+        }
+        this.#options.receiver.message(bytes, start, end);
+        return undefined;
+      }
+    } else if (CONCERNS[tag] === 0 || tag === TAG_RELATION) {
+      return this.#spool(this.#current, bytes, start, end);
+    }
+    const message = bytes.subarray(start, end);
+    return this.#control(readTransactionMessage(message)!, message);
+  }
+
+  /** Drops what is not committed: the source sends it again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(Array.from(this.#open.values(), close));
+    this.#open.clear();
+  }
+
+  #control(message: TransactionMessage, bytes: Buffer): Promise<void> | undefined {
+    const { kind } = message;
+    if ((kind === 'stream stop') === (this.#current === undefined)) throw unexpected(kind);
+    switch (kind) {
+      case 'stream start':
+        return this.#start(message.xid, message.first);
+      case 'stream stop':
+        return this.#stop();
+      case 'stream abort':
+        return this.#abort(message.xid, message.subXid);
+      case 'stream commit':
+        // The bytes do not outlive this call.
+        return this.#replay(message.xid, Buffer.from(bytes)).catch((error: unknown) => {
+          // Its spool may have been closed under it.
+          if (!this.#closed) throw error;
+        });
+      default:
+        throw unexpected(kind);
+    }
+  }
+
+  #start(xid: number, first: boolean): undefined {
+    const { folder } = this.#options;
+    let transaction = this.#open.get(xid);
+    // Going on without its beginning, or with the rest of another, would be a wrong trail.
+    if (folder === null || first !== (transaction === undefined)) throw unexpected('stream start');
+    if (transaction === undefined) {
+      transaction = {
+        changes: new Spool(folder),
+        heading: new Spool(folder),
+        aborted: new Set(),
+        relations: new Map(),
+      };
+      this.#open.set(xid, transaction);
+    }
+    this.#current = transaction;
+    this.#currentXid = xid;
+  }
+
+  #stop(): Promise<void> | undefined {
+    const { changes, heading } = this.#current!;
+    this.#current = undefined;
+    if (this.#open.size <= MAX_IN_MEMORY) return undefined;
+    changes.release();
+    heading.release();
+    return changes.unwrittenBytes > MAX_UNWRITTEN_BYTES ? changes.written() : undefined;
+  }
+
+  #abort(xid: number, subXid: number): Promise<void> | undefined {
+    const transaction = this.#open.get(xid);
+    if (transaction === undefined) return undefined;
+    if (subXid === xid) {
+      this.#open.delete(xid);
+      return close(transaction);
+    }
+    transaction.aborted.add(subXid);
+    for (const [oid, sent] of transaction.relations) {
+      transaction.relations.set(
+        oid,
+        sent.filter((one) => one.xid !== subXid),
+      );
+    }
+    return undefined;
+  }
+
+  /** Appends a message as a record. Only origins come without an xid; types are of no interest to anybody. */
+  #spool(transaction: Transaction, bytes: Buffer, start: number, end: number): Promise<void> | undefined {
+    const tag = bytes[start]!;
+    if (tag === TAG_TYPE) return undefined;
+    const bodyAt = tag === TAG_ORIGIN ? start + 1 : start + 5;
+    const xid = tag === TAG_ORIGIN ? this.#currentXid : bytes.readInt32BE(start + 1);
+    const header = this.#header;
+    // The length counts itself, the xid, the tag and the rest.
+    header.writeUInt32BE(4 + 4 + 1 + (end - bodyAt), 1);
+    header.writeInt32BE(xid, 5);
+    const spool =
+      tag === TAG_ORIGIN || tag === TAG_LOGICAL_MESSAGE ? transaction.heading : transaction.changes;
+    spool.append(header, 0, RECORD_HEADER_BYTES);
+    spool.append(bytes, start, start + 1);
+    spool.append(bytes, bodyAt, end);
+    if (tag === TAG_RELATION) {
+      const [oid, sent] = this.#relation(xid, bytes.subarray(bodyAt, end));
+      transaction.relations.set(oid, [...(transaction.relations.get(oid) ?? []), sent]);
+    }
+    return spool.unwrittenBytes > MAX_UNWRITTEN_BYTES ? spool.written() : undefined;
+  }
+
+  async #replay(xid: number, commit: Buffer): Promise<void> {
+    const transaction = this.#open.get(xid);
+    if (transaction === undefined) throw unexpected('stream commit');
+    const { receiver } = this.#options;
+    this.#passedOver = transaction.aborted;
+    this.#hand(beginOf(commit));
+    for (const spool of [transaction.heading, transaction.changes]) {
+      for await (const piece of spool.read()) {
+        await this.#options.paused();
+        if (this.#closed) return;
+        (this.#replayed ??= this.#makeReader()).push(piece);
+        receiver.readDone();
+      }
+    }
+    if (this.#closed) return;
+    this.#settleRelations(transaction);
+    this.#hand(Buffer.concat([Buffer.from('C'), commit.subarray(5)]));
+    this.#open.delete(xid);
+    await close(transaction);
+  }
+
+  #makeReader(): FrameReader {
+    const { receiver } = this.#options;
+    return new FrameReader((_tag, bytes, start, end) => {
+      const passedOver = this.#passedOver;
+      if (passedOver.size > 0 && passedOver.has(bytes.readInt32BE(start))) return;
+      receiver.message(bytes, start + 4, end);
+    });
+  }
+
+  #hand(message: Buffer): void {
+    this.#options.receiver.message(message, 0, message.length);
+  }
+
+  /**
+   * The replay has described relations as they were when it was streamed. Where the source has described one anew since
+   * then, to another transaction, it takes that for known, and rows that follow are of that shape. Told before the commit,
+   for a change of shape is noted in a transaction.
+   */
+  #settleRelations(transaction: Transaction): void {
+    for (const [oid, descriptions] of transaction.relations) {
+      const known = this.#relations.get(oid);
+      const sent = descriptions.at(-1);
+      if (sent === undefined) continue;
+      if (known !== undefined && known.sentAt > sent.sentAt) this.#hand(known.message);
+      else this.#relations.set(oid, sent);
+    }
+  }
+
+  /** By oid. Rare: the source describes a relation once, until its definition changes. */
+  #relation(xid: number, body: Buffer): [oid: number, sent: SentRelation] {
+    const message = Buffer.concat([Buffer.from('R'), body]);
+    return [body.readUInt32BE(0), { message, sentAt: this.#relationsSent++, xid }];
+  }
+}
+
+/** Begin (commit LSN, commit time, xid) of a Stream Commit (xid, flags, commit LSN, end LSN, commit time). */
+function beginOf(commit: Buffer): Buffer {
+  return Buffer.concat([
+    Buffer.from('B'),
+    commit.subarray(6, 14),
+    commit.subarray(22, 30),
+    commit.subarray(1, 5),
+  ]);
+}
+
+async function close({ changes, heading }: Transaction): Promise<void> {
+  await Promise.all([changes.close(), heading.close()]);
+}
+
+function unexpected(kind: string): WaltrailError {
+  return new WaltrailError(
+    'PGOUTPUT_MALFORMED',
+    `The replication stream holds a ${kind} message where none can be.`,
+  );
+}

@@ -1,0 +1,412 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import pg from 'pg';
+import { startPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.js';
+import { createLog } from '../../src/log.js';
+import { MessageReader } from '../../src/pgoutput/reader.js';
+import { captureGround, untilCaughtUp, type CaptureGround, type PlainEntry } from '../support/capture.ts';
+import { freshDatabase } from '../support/database.ts';
+import { judge, oracleOn, ORACLE_SQL } from '../support/oracle.ts';
+import { until } from '../support/until.ts';
+
+// A server of its own: transactions that stay open would keep the slots of other tests from being made.
+let server: EmbeddedPostgres;
+const shared = process.env.WALTRAIL_TEST_POSTGRES;
+
+beforeAll(async () => {
+  server = await startPostgres({
+    home: null,
+    settings: {
+      logical_decoding_work_mem: '64kB',
+      max_prepared_transactions: '10',
+      max_replication_slots: '20',
+      max_wal_senders: '20',
+    },
+  });
+  process.env.WALTRAIL_TEST_POSTGRES = server.url('postgres');
+});
+
+afterAll(async () => {
+  process.env.WALTRAIL_TEST_POSTGRES = shared;
+  await server.stop();
+});
+
+const SCHEMA = `
+  create table items (id bigint generated always as identity primary key, name text, updated_by text, spare text);
+  alter table items replica identity full;
+  ${ORACLE_SQL} ${oracleOn('items')}`;
+const YAML = `tables: { public.items: { entity: item, name: "{name}" } }`;
+
+interface StreamingGround extends CaptureGround {
+  readonly spoolFolder: string;
+  readonly logged: string[];
+  /** A connection to the source, closed with the ground. */
+  connect(): Promise<pg.Client>;
+  /** Transactions that the source has streamed so far. */
+  streamed(): Promise<number>;
+}
+
+async function streamingGround(
+  options: { spoolFolder?: string; tickMs?: number } = {},
+): Promise<StreamingGround> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-spool-test-'));
+  const spoolFolder = options.spoolFolder ?? folder;
+  const logged: string[] = [];
+  const destination = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      logged.push(chunk.toString());
+      done();
+    },
+  });
+  const ground = await captureGround({
+    schemaSql: SCHEMA,
+    yaml: YAML,
+    log: createLog({ level: 'debug', destination }),
+    options: { ...options, spoolFolder },
+  });
+  const clients: pg.Client[] = [];
+  const dispose = ground[Symbol.asyncDispose];
+  return Object.assign(ground, {
+    spoolFolder,
+    logged,
+    connect: async () => {
+      const client = new pg.Client(ground.source.url);
+      client.on('error', () => undefined);
+      clients.push(client);
+      await client.connect();
+      return client;
+    },
+    streamed: async () => {
+      const [row] = await ground.source.query<{ n: number }>(
+        'select stream_txns::int as n from pg_stat_replication_slots where slot_name = $1',
+        [ground.config.source.slot],
+      );
+      return row?.n ?? 0;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(clients.map((client) => client.end()));
+      await dispose();
+      await rm(folder, { recursive: true, force: true });
+    },
+  });
+}
+
+/** More than the source holds in memory, so that it streams what was before. */
+const rows = (count: number, name = 'some name of an item') =>
+  `insert into items (name, updated_by) select '${name} ' || i, '7' from generate_series(1, ${count}) i;`;
+const say = (message: string) => `select pg_logical_emit_message(true, 'waltrail', '${message}');`;
+const CLEAN = { lost: 0, doubled: 0, wrong: 0, outOfOrder: 0 };
+const names = (entries: readonly PlainEntry[]) => entries.map(({ updated }) => updated?.['name']);
+const untilStreamed = (g: StreamingGround, count: number) =>
+  until(`the source to have streamed ${count} transactions`, async () => (await g.streamed()) >= count);
+
+describe('a transaction that is streamed while it runs', () => {
+  test('is stored whole, in its place by commit, without what was rolled back', async () => {
+    await using g = await streamingGround();
+    const [first, second] = [await g.connect(), await g.connect()];
+    await first.query(`begin; ${rows(2000, 'first')} savepoint a; ${rows(1500, 'gone')}`);
+    await untilStreamed(g, 1);
+    await g.source.query(rows(3, 'small'));
+    await second.query(`begin; ${rows(2500, 'second')}`);
+    await untilStreamed(g, 2);
+    await first.query(`savepoint b; ${rows(1500, 'gone too')} release b; ${rows(10, 'gone as well')}`);
+    await first.query(
+      `rollback to a; update items set name = name || '!' where id % 3 = 0; ${rows(5, 'after')}`,
+    );
+    await first.query(`savepoint c; delete from items where id % 5 = 0; release c; ${rows(1500, 'last')}`);
+    await second.query(`savepoint a; ${rows(1500, 'kept')} release a; commit`);
+    await g.source.query(rows(2, 'between'));
+    await first.query('commit');
+    await g.source.query(rows(1, 'end'));
+    const entries = await g.caughtUp();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries.length).toBeGreaterThan(8000);
+    expect(names(entries).filter((name) => name?.startsWith('gone'))).toEqual([]);
+    const order = [...new Set(names(entries).map((name) => name?.split(' ')[0]))];
+    expect(order.slice(0, 4)).toEqual(['small', 'second', 'kept', 'between']);
+    expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
+  });
+
+  test('leaves nothing when it is rolled back, and what follows is stored', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    await client.query(`begin; ${rows(5000)}`);
+    await untilStreamed(g, 1);
+    await client.query('rollback');
+    await g.source.query(rows(1, 'later'));
+    expect(names(await g.caughtUp())).toEqual(['later 1']);
+  });
+
+  test('is described as it was at each change: ALTER TABLE within, in a rolled back savepoint, and in others meanwhile', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    await g.source
+      .query(`create table other (like items including all); alter table other replica identity full;
+      alter publication waltrail add table other`);
+    await g.source.query(rows(1, 'before'));
+    await client.query(`begin; ${rows(2000, 'two')}`);
+    await untilStreamed(g, 1);
+    await client.query(`savepoint a; alter table items add gone text default 'gone'; ${rows(1500, 'gone')}`);
+    await g.source.query(`insert into other (name) values ('x')`);
+    await client.query(`rollback to a; ${rows(1500, 'still two')}`);
+    await client.query(`alter table items add third text default 'third'; alter table items drop spare;
+      insert into items (name, third) select 'three', i from generate_series(1, 1500) i`);
+    await g.source.query(`alter table other add more text; insert into other (name) values ('y')`);
+    await client.query('commit');
+    await g.source.query(`insert into items (name, third) values ('after', 'x')`);
+    const all = await g.caughtUp();
+    const changesOfShape = all.filter(({ action }) => action === 'schema_change');
+    expect(changesOfShape.map(({ entityName }) => entityName)).toEqual(['public.items']);
+    const entries = all.filter(({ table }) => table === 'public.items');
+    const shapes = new Map<string, string>();
+    for (const { updated } of entries)
+      shapes.set(updated!['name']!.replace(/ \d+$/, ''), Object.keys(updated!).sort().join());
+    expect(Object.fromEntries(shapes)).toEqual({
+      before: 'id,name,spare,updated_by',
+      two: 'id,name,spare,updated_by',
+      'still two': 'id,name,spare,updated_by',
+      three: 'id,name,third,updated_by',
+      after: 'id,name,third,updated_by',
+    });
+    expect(entries).toHaveLength(1 + 2000 + 1500 + 1500 + 1);
+    expect(await g.streamed()).toBeGreaterThan(0);
+  });
+
+  test('is attributed by its messages at once, wherever they stand, but not by those that were rolled back', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    await client.query(`begin; ${rows(3000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(3000)}`);
+    await untilStreamed(g, 1);
+    await client.query(`rollback to a; ${say('{"modifier": "import"}')} ${rows(3000)}`);
+    await client.query(`${say('{"context": {"job": 1}}')} commit`);
+    const entries = await g.caughtUp();
+    expect(entries).toHaveLength(6000);
+    expect(new Set(entries.map(({ modifier, extra }) => `${modifier} ${JSON.stringify(extra)}`))).toEqual(
+      new Set(['import {"context":{"job":1}}']),
+    );
+    expect(g.logged.filter((line) => line.includes('PIPELINE_READ_AGAIN'))).toEqual([]);
+  });
+
+  test('keeps its replication origin', async () => {
+    await using g = await streamingGround();
+    await g.source.query(`select pg_replication_origin_create('elsewhere')`);
+    const client = await g.connect();
+    await client.query(`select pg_replication_origin_session_setup('elsewhere')`);
+    await client.query(`begin; ${rows(5000)} commit`);
+    await client.query(`select pg_replication_origin_session_reset()`);
+    const entries = await g.caughtUp();
+    await g.source.query(`select pg_replication_origin_drop('elsewhere')`);
+    expect(await g.streamed()).toBeGreaterThan(0);
+    expect(entries).toHaveLength(5000);
+    expect(new Set(entries.map(({ extra }) => JSON.stringify(extra)))).toEqual(
+      new Set(['{"origin":"elsewhere"}']),
+    );
+  });
+
+  test('is sent again from its beginning when capture ends before its commit, though later commits were stored', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    await client.query(`begin; ${rows(4000, 'long')}`);
+    await untilStreamed(g, 1);
+    await g.source.query(rows(10, 'short'));
+    expect(await g.caughtUp()).toHaveLength(10);
+    await g.restart();
+    await g.source.query(rows(10, 'shorter'));
+    await g.caughtUp();
+    await client.query(`${rows(1000, 'long')} commit`);
+    const entries = await g.caughtUp();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries).toHaveLength(5020);
+  });
+
+  test('does not hold the checkpoint back: a quiet stream moves it past the beginning, and nothing is lost', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    await client.query(`begin; ${rows(4000, 'long')}`);
+    await untilStreamed(g, 1);
+    await g.source.query('create table elsewhere ()');
+    const [now] = await g.source.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
+    await until('the slot to be confirmed beyond the rows so far', async () => {
+      const [row] = await g.source.query<{ beyond: boolean }>(
+        'select confirmed_flush_lsn >= $2::pg_lsn as beyond from pg_replication_slots where slot_name = $1',
+        [g.config.source.slot, now!.lsn],
+      );
+      return row?.beyond === true;
+    });
+    await g.restart();
+    await client.query('commit');
+    const entries = await g.caughtUp();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries).toHaveLength(4000);
+  });
+});
+
+describe('a prepared transaction', () => {
+  test.each([
+    ['small', 3],
+    ['large, streamed before its PREPARE', 5000],
+  ])('that is %s is stored at its COMMIT PREPARED, and never when it is rolled back', async (name, count) => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    const [kept, gone] = [`kept ${g.source.name}`, `gone ${g.source.name}`];
+    await client.query(`begin; ${rows(count, 'kept')} ${say('{"context": {"prepared": true}}')}`);
+    await client.query(`prepare transaction '${kept}'`);
+    await client.query(`begin; ${rows(count, 'gone')}`);
+    await client.query(`prepare transaction '${gone}'`);
+    await g.source.query(rows(2, 'between'));
+    expect(await g.caughtUp()).toHaveLength(2);
+    await g.restart();
+    await g.source.query(rows(1, 'after a restart'));
+    expect(await g.caughtUp()).toHaveLength(3);
+    await client.query(`rollback prepared '${gone}'`);
+    await client.query(`commit prepared '${kept}'`);
+    await g.source.query(rows(1, 'last'));
+    const entries = await g.caughtUp();
+    expect(entries).toHaveLength(count + 4);
+    expect(names(entries).slice(2, 4)).toEqual(['after a restart 1', 'kept 1']);
+    expect(names(entries).at(-1)).toBe('last 1');
+    const prepared = entries.filter(({ updated }) => updated!['name']!.startsWith('kept'));
+    expect(new Set(prepared.map(({ extra }) => JSON.stringify(extra)))).toEqual(
+      new Set(['{"context":{"prepared":true}}']),
+    );
+    if (name !== 'small') expect(await g.streamed()).toBeGreaterThan(0);
+  });
+});
+
+test('every message of protocol 4 that PostgreSQL sends is read', async () => {
+  await using database = await freshDatabase('empty');
+  const slot = `binary_${database.name}`;
+  const gid = (n: number) => `'${database.name} ${n}'`;
+  const client = new pg.Client(database.url);
+  await client.connect();
+  try {
+    await client.query(`create table items (id int generated always as identity, name text, updated_by text);
+      create publication p for table items`);
+    await client.query(`select pg_create_logical_replication_slot('${slot}', 'pgoutput', false, true)`);
+    await client.query(`begin; ${rows(3000)} savepoint a; ${rows(3000)} rollback to a; ${rows(3000)} commit`);
+    await client.query(`begin; ${rows(3000)}`);
+    await client.query(`rollback`);
+    for (const [n, count] of [1, 3000, 2].entries()) {
+      await client.query(`begin; ${rows(count)} prepare transaction ${gid(n)}`);
+      await client.query(`${n === 2 ? 'rollback' : 'commit'} prepared ${gid(n)}`);
+    }
+    await client.query(
+      `select pg_replication_origin_create('here'), pg_replication_origin_session_setup('here')`,
+    );
+    await client.query(`begin; ${rows(1)} ${say('{}')} truncate items; commit`);
+    await client.query(`select pg_replication_origin_session_reset()`);
+    const { rows: changes } = await client.query<{ data: Buffer }>(
+      `select data from pg_logical_slot_get_binary_changes('${slot}', null, null, 'proto_version', '4', 'publication_names', 'p',
+         'streaming', 'parallel', 'two_phase', 'true', 'messages', 'true')`,
+    );
+    const seen = new Map<string, number>();
+    const note = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
+    const prepared: unknown[] = [];
+    const nothing = (): void => undefined;
+    const reader = new MessageReader({
+      begin: () => note('begin'),
+      commit: () => note('commit'),
+      relation: ({ table }) => note(`relation ${table}`),
+      insert: (_oid, updated) => note(`insert of ${updated.count} columns, by ${updated.text(2)}`),
+      update: nothing,
+      delete: nothing,
+      truncate: (oids) => note(`truncate ${oids.length}`),
+      logicalMessage: ({ prefix }) => note(`message ${prefix}`),
+      origin: ({ name }) => note(`origin ${name}`),
+      streamed: () => note('streamed'),
+      transaction: (message) => {
+        note(message.kind);
+        if (message.kind === 'stream abort') expect(message.aborted?.lsn).toBeGreaterThan(0n);
+        if ('gid' in message) prepared.push([message.kind, message.gid]);
+      },
+    });
+    for (const { data } of changes) reader.read(data, 0, data.length);
+    const inserts = seen.get('insert of 3 columns, by 7')!;
+    // Streamed before it was known that they would be rolled back: how many is the source's affair.
+    expect(inserts).toBeGreaterThanOrEqual(9004);
+    expect(seen.get('streamed')).toBeGreaterThanOrEqual(9000);
+    expect([...seen.keys()].sort()).toEqual(
+      [
+        'begin', 'begin prepare', 'commit', 'commit prepared', 'insert of 3 columns, by 7', 'message waltrail', 'origin here', 'prepare',
+        'relation items', 'rollback prepared', 'stream abort', 'stream commit', 'stream prepare', 'stream start', 'stream stop',
+        'streamed', 'truncate 1',
+      ].sort(), // prettier-ignore
+    );
+    const text = (n: number) => gid(n).slice(1, -1);
+    expect(prepared).toEqual([
+      ['begin prepare', text(0)],
+      ['prepare', text(0)],
+      ['commit prepared', text(0)],
+      ['stream prepare', text(1)],
+      ['commit prepared', text(1)],
+      ['begin prepare', text(2)],
+      ['prepare', text(2)],
+      ['rollback prepared', text(2)],
+    ]);
+  } finally {
+    await client.query(`select pg_replication_origin_drop('here')`).catch(nothingToDo);
+    await client.end();
+  }
+});
+
+const nothingToDo = (): void => undefined;
+
+describe('the spool', () => {
+  test('has no name in its folder and is closed when the transaction is over', async () => {
+    await using g = await streamingGround();
+    const client = await g.connect();
+    const open = async () => {
+      const fds = await readdir('/proc/self/fd');
+      const links = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+      return links.filter((link) => link.startsWith(g.spoolFolder)).length;
+    };
+    await client.query(`begin; ${rows(10_000)}`);
+    await until('a spool to be open', async () => (await open()) > 0);
+    expect(await readdir(g.spoolFolder)).toEqual([]);
+    await client.query('commit');
+    expect(await g.caughtUp()).toHaveLength(10_000);
+    await until('it to be closed', async () => (await open()) === 0);
+  });
+
+  test('that cannot be written has transactions read when they have committed, and says so once', async () => {
+    const file = path.join(await mkdtemp(path.join(os.tmpdir(), 'waltrail-no-spool-')), 'file');
+    await writeFile(file, '');
+    await using g = await streamingGround({ spoolFolder: path.join(file, 'folder') });
+    await g.source.query(`begin; ${rows(10_000)} commit`);
+    await g.source.query(`begin; ${rows(10_000)} commit`);
+    const entries = await g.caughtUp();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries).toHaveLength(20_000);
+    expect(g.logged.filter((line) => line.includes('SOURCE_SPOOL_FAILED'))).toHaveLength(1);
+    await rm(path.dirname(file), { recursive: true });
+  });
+});
+
+test('a replay waits for the trail without the source losing patience', async () => {
+  await using g = await streamingGround({ tickMs: 1000 });
+  await g.source.query(`alter system set wal_sender_timeout = '2s'`);
+  await g.source.query('select pg_reload_conf()');
+  const blocker = new pg.Client(g.trail.url);
+  await blocker.connect();
+  try {
+    await g.source.query(rows(1));
+    await g.caughtUp();
+    await blocker.query('begin; lock table trail.checkpoint in access exclusive mode');
+    await g.source.query(`begin; ${rows(60_000)} commit`);
+    await untilStreamed(g, 1);
+    await g.source.query('select pg_sleep(5)');
+    await blocker.query('commit');
+    await untilCaughtUp(g.source, g.trail);
+    const entries = await g.entries();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries).toHaveLength(60_001);
+    expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
+  } finally {
+    await blocker.end();
+    await g.source.query('alter system reset wal_sender_timeout');
+    await g.source.query('select pg_reload_conf()');
+  }
+});

@@ -1,0 +1,268 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { MessageReader } from '../../src/pgoutput/reader.js';
+import { InProgressTransactions } from '../../src/source/in-progress.js';
+import { removeLeftSpools, Spool } from '../../src/source/spool.js';
+import * as bytes from '../support/pgoutput-bytes.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-spool-unit-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+interface Ground {
+  readonly seen: string[];
+  readonly send: (...messages: readonly Buffer[]) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+/** What the receiver is told, one word for each message, as the decoder understands it. */
+function ground(options: { folder?: string | null; paused?: () => Promise<void> | undefined } = {}): Ground {
+  const seen: string[] = [];
+  const refused = (): never => {
+    throw new Error('a message of streaming was handed on');
+  };
+  const reader = new MessageReader({
+    begin: (at, start) => seen.push(`begin ${at.readInt32BE(start + 16)} at ${at.readBigInt64BE(start)}`),
+    commit: (at, start) => seen.push(`commit until ${at.readBigInt64BE(start + 8)}`),
+    relation: ({ table, columns }) => seen.push(`${table}(${columns.map(({ name }) => name).join()})`),
+    insert: (_oid, row) => seen.push(`insert ${row.text(0)!.slice(0, 20)}`),
+    update: (_oid, { updated }) => seen.push(`update ${updated.text(0)}`),
+    delete: (_oid, { previous }) => seen.push(`delete ${previous.text(0)}`),
+    truncate: () => seen.push('truncate'),
+    logicalMessage: ({ content }) => seen.push(`message ${content.toString()}`),
+    origin: ({ name }) => seen.push(`origin ${name}`),
+    transaction: refused,
+    streamed: refused,
+  });
+  const inProgress = new InProgressTransactions({
+    folder: options.folder === undefined ? folder : options.folder,
+    receiver: {
+      message: (at, start, end) => reader.read(at, start, end),
+      readDone: () => undefined,
+    },
+    paused: options.paused ?? (() => undefined),
+  });
+  return {
+    seen,
+    send: async (...messages) => {
+      for (const message of messages) {
+        const padded = Buffer.concat([Buffer.from('pad'), message, Buffer.from('more')]);
+        const work = inProgress.message(padded, 3, 3 + message.length);
+        // What was handed in belongs to a buffer that is read into again.
+        padded.fill(0xff);
+        await work;
+      }
+    },
+    close: () => inProgress.close(),
+  };
+}
+
+const commit = (xid: number, lsn = 10n) => bytes.streamCommit({ xid, lsn, endLsn: lsn + 1n, at: 5n });
+const table = (...columns: readonly string[]) =>
+  bytes.relation({
+    oid: 7,
+    schema: 's',
+    table: 't',
+    identity: 'f',
+    columns: columns.map((name) => ({ name, type: 25 })),
+  });
+const say = (content: string) => bytes.logicalMessage({ transactional: true, lsn: 1n, prefix: 'p', content });
+const insert = (text: string) => bytes.insert(7, [text]);
+const block = (xid: number, first: boolean, ...messages: readonly (readonly [number, Buffer])[]) => [
+  bytes.streamStart(xid, first),
+  ...messages.map(([of, message]) => bytes.streamed(of, message)),
+  bytes.streamStop(),
+];
+
+describe('transactions in progress', () => {
+  test('are handed on at their commit as if they had come whole, origin and messages before the changes', async () => {
+    const { seen, send } = ground();
+    const [start, ...rest] = block(
+      5,
+      true,
+      [5, table('a')],
+      [5, insert('one')],
+      [6, say('six')],
+      [6, insert('two')],
+    );
+    await send(start!, bytes.origin({ lsn: 0n, name: 'elsewhere' }), ...rest);
+    await send(
+      bytes.begin({ lsn: 3n, at: 1n, xid: 4 }),
+      insert('whole'),
+      bytes.commit({ lsn: 3n, endLsn: 4n, at: 1n }),
+    );
+    await send(...block(5, false, [5, bytes.remove(7, ['one'])], [7, bytes.truncate([7])], [5, say('five')]));
+    expect(seen.splice(0)).toEqual(['begin 4 at 3', 'insert whole', 'commit until 4']);
+    await send(commit(5), insert('after'));
+    expect(seen).toEqual([
+      'begin 5 at 10', 'origin elsewhere', 'message six', 'message five', 't(a)', 'insert one', 'insert two', 'delete one', 'truncate',
+      'commit until 11', 'insert after',
+    ]); // prettier-ignore
+  });
+
+  test('are without subtransactions that were rolled back, wherever they stand, with their messages', async () => {
+    const { seen, send } = ground();
+    await send(
+      ...block(5, true, [5, table('a')], [6, insert('gone')], [7, insert('gone')], [6, say('gone')]),
+    );
+    await send(bytes.streamAbort(5, 7), bytes.streamAbort(5, 6), bytes.streamAbort(99, 98));
+    await send(...block(5, false, [5, insert('kept')], [-8, insert('kept too')]), bytes.streamAbort(5, 8));
+    await send(...block(9, true, [9, insert('all gone')]), bytes.streamAbort(9, 9));
+    await send(...block(9, true, [9, insert('the xid anew')]), commit(9), commit(5, 20n));
+    expect(seen).toEqual([
+      'begin 9 at 10', 'insert the xid anew', 'commit until 11',
+      'begin 5 at 20', 't(a)', 'insert kept', 'insert kept too', 'commit until 21',
+    ]); // prettier-ignore
+  });
+
+  test('do not leave an old description of a relation behind when another transaction has brought a newer one', async () => {
+    const { seen, send } = ground();
+    await send(
+      ...block(5, true, [5, table('a')], [5, insert('old')]),
+      table('a', 'b'),
+      commit(5),
+      insert('new'),
+    );
+    expect(seen.splice(0)).toEqual([
+      't(a,b)',
+      'begin 5 at 10',
+      't(a)',
+      'insert old',
+      't(a,b)',
+      'commit until 11',
+      'insert new',
+    ]);
+    // And the other way round: the streamed one is the newest, but for what was rolled back.
+    await send(...block(6, true, [6, table('c')], [7, table('gone')]), bytes.streamAbort(6, 7), commit(6));
+    expect(seen.splice(0)).toEqual(['begin 6 at 10', 't(c)', 'commit until 11']);
+    await send(...block(6, true, [6, table('d')]), ...block(8, true, [8, table('e')]), commit(8), commit(6));
+    expect(seen).toEqual([
+      'begin 8 at 10',
+      't(e)',
+      'commit until 11',
+      'begin 6 at 10',
+      't(d)',
+      't(e)',
+      'commit until 11',
+    ]);
+  });
+
+  test('of any size come out as they went in, many at once', async () => {
+    const size = fc.integer({ min: 1, max: 400_000 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ xid: fc.integer({ min: 1, max: 40 }), size }), { maxLength: 60 }),
+        async (parts) => {
+          const { seen, send, close } = ground();
+          const open = new Map<number, string[]>();
+          for (const [n, part] of parts.entries()) {
+            const rows = open.get(part.xid);
+            const text = `${n} ${'x'.repeat(part.size)}`;
+            await send(...block(part.xid, rows === undefined, [part.xid, insert(text)]));
+            open.set(part.xid, [...(rows ?? []), `insert ${text.slice(0, 20)}`]);
+          }
+          const expected = [...open].flatMap(([xid, rows]) => [
+            `begin ${xid} at 10`,
+            ...rows,
+            'commit until 11',
+          ]);
+          await send(...Array.from(open.keys(), (xid) => commit(xid)));
+          await close();
+          expect(seen).toEqual(expected);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
+  test('wait while the receiver is paused, and end without a word when they are closed', async () => {
+    let go = (): void => undefined;
+    const paused = new Promise<void>((resolve) => (go = resolve));
+    const { seen, send, close } = ground({ paused: () => paused });
+    await send(...block(5, true, [5, insert('a'.repeat(600_000))], [5, insert('last')]));
+    const replay = send(commit(5));
+    await new Promise(setImmediate);
+    expect(seen).toEqual(['begin 5 at 10']);
+    const closed = close();
+    go();
+    await Promise.all([replay, closed]);
+    expect(seen).toEqual(['begin 5 at 10']);
+  });
+
+  test.each<[string, readonly Buffer[]]>([
+    ['a commit of nothing', [commit(5)]],
+    ['the rest of something', block(5, false, [5, insert('x')])],
+    ['a second beginning', [...block(5, true, [5, insert('x')]), ...block(5, true)]],
+    ['a stop without a start', [bytes.streamStop()]],
+    ['a block within a block', [bytes.streamStart(5), bytes.streamStart(6)]],
+    ['a commit within a block', [bytes.streamStart(5), commit(5)]],
+  ])('are refused where they cannot be: %s', async (_what, messages) => {
+    const { send, close } = ground();
+    await expect(send(...messages)).rejects.toMatchObject({ code: 'PGOUTPUT_MALFORMED' });
+    await close();
+  });
+
+  test('are refused when streaming was not asked for', async () => {
+    const { send } = ground({ folder: null });
+    await expect(send(bytes.streamStart(5))).rejects.toMatchObject({ code: 'PGOUTPUT_MALFORMED' });
+  });
+});
+
+describe('a spool', () => {
+  const SECRET = 'a secret that is not redacted yet ';
+
+  async function filesOnDisk(): Promise<Buffer[]> {
+    const found: Buffer[] = [];
+    for (const fd of await readdir('/proc/self/fd')) {
+      const link = await readlink(`/proc/self/fd/${fd}`).catch(() => '');
+      if (link.startsWith(folder)) found.push(await readFile(`/proc/self/fd/${fd}`));
+    }
+    return found;
+  }
+
+  test('is a file without a name that holds nothing readable, and no file at all when it is small', async () => {
+    const spool = new Spool(folder);
+    const secret = Buffer.from(SECRET.repeat(100));
+    spool.append(secret, 0, secret.length);
+    await spool.written();
+    expect(await filesOnDisk()).toEqual([]);
+    for (let n = 0; n < 300; n++) spool.append(secret, 0, secret.length);
+    await spool.written();
+    const [file, ...others] = await filesOnDisk();
+    expect(others).toEqual([]);
+    expect(file!.length).toBeGreaterThan(700_000);
+    expect(file!.includes('secret')).toBe(false);
+    expect(await readdir(folder)).toEqual([]);
+    const pieces: Buffer[] = [];
+    for await (const piece of spool.read()) pieces.push(Buffer.from(piece));
+    expect(Buffer.concat(pieces).toString()).toBe(SECRET.repeat(30_100));
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(65_536);
+    await spool.close();
+    expect(await filesOnDisk()).toEqual([]);
+  });
+
+  test('that has no place to be says so by what is called next', async () => {
+    const file = path.join(folder, 'file');
+    await writeFile(file, '');
+    const spool = new Spool(path.join(file, 'below'));
+    const bytes = Buffer.alloc(300_000);
+    spool.append(bytes, 0, bytes.length);
+    await expect(spool.written()).rejects.toMatchObject({ code: 'SOURCE_SPOOL_FAILED' });
+    expect(() => spool.append(bytes, 0, 1)).toThrow(expect.objectContaining({ code: 'SOURCE_SPOOL_FAILED' }));
+    await expect(spool.read().next()).rejects.toMatchObject({ code: 'SOURCE_SPOOL_FAILED' });
+    await spool.close();
+  });
+
+  test('that a killed process has left is removed, and nothing else', async () => {
+    await writeFile(path.join(folder, `waltrail-${'0a'.repeat(12)}.spool`), '');
+    await writeFile(path.join(folder, 'waltrail-mine.spool'), '');
+    await removeLeftSpools(folder);
+    expect(await readdir(folder)).toEqual(['waltrail-mine.spool']);
+    await removeLeftSpools(path.join(folder, 'is not there'));
+  });
+});
