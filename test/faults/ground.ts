@@ -46,7 +46,11 @@ export interface FaultGround extends AsyncDisposable {
   caughtUp(): Promise<PlainEntry[]>;
   entries(): Promise<PlainEntry[]>;
   /** Ends the load, waits until all of it is stored and lets the oracle judge. */
-  exact(options: { readonly load?: Load; readonly atLeast: number }): Promise<Verdict>;
+  exact(options: {
+    readonly load?: Load;
+    readonly atLeast: number;
+    readonly limitMs?: number;
+  }): Promise<Verdict>;
 }
 
 export interface OwnServers {
@@ -137,9 +141,9 @@ ${LOAD_YAML}`,
       return readEntries(trail);
     },
     entries: () => readEntries(trail),
-    exact: async ({ load, atLeast }) => {
+    exact: async ({ load, atLeast, limitMs }) => {
       await load?.stop();
-      await untilCaughtUp(source, trail);
+      await untilCaughtUp(source, trail, limitMs);
       return expectExact({ source, trail, atLeast });
     },
     [Symbol.asyncDispose]: async () => {

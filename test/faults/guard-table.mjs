@@ -160,14 +160,6 @@ export const GUARDS = [
     test: 'to the trail slows capture down',
   },
   {
-    guard: 'a stream that is closed is noticed',
-    file: 'dist/source/replication.js',
-    from: "socket.once('close', () => this.#end(",
-    to: "socket.once('never', () => this.#end(",
-    spec: 'test/faults/daemons.spec.ts',
-    test: 'a daemon that stands still',
-  },
-  {
     guard: 'a slot without a trail is begun with as it stands',
     file: 'dist/capture/session.js',
     from: `if (state === undefined)

@@ -176,11 +176,11 @@ describe('a slow connection', () => {
     async (which) => {
       // Twelve ticks are less than it takes, and more than what waits in the buffers on the way, which nobody sees.
       await using g = await streamingGround({ tickMs: 500 });
-      (which === 'source' ? g.toSource : g.toTrail).throttle(4_000_000);
+      (which === 'source' ? g.toSource : g.toTrail).throttle(8_000_000);
       await g.source.query(
-        `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 55) || i from generate_series(1, 30000) i`,
+        `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 110) || i from generate_series(1, 30000) i`,
       );
-      await g.exact({ atLeast: 30_000 });
+      await g.exact({ atLeast: 30_000, limitMs: 60_000 });
       expect(g.capture.status().error).toBeNull();
     },
   );
