@@ -85,8 +85,12 @@ export class TrailDictionary implements Dictionary {
   }
 
   relation(version: RelationVersion): number {
+    const text = relationText(version);
+    const newest = this.#newestRelations.get(tableText(version));
+    // A shape that comes back is numbered anew: a restart takes the highest number for the newest.
+    if (newest !== undefined && relationText(newest) !== text) this.#tables.relation.forget(text);
     this.#newestRelations.set(tableText(version), version);
-    return this.#tables.relation.id(relationText(version), () => [
+    return this.#tables.relation.id(text, () => [
       version.schema,
       version.table,
       JSON.stringify(version.columns),
@@ -147,6 +151,10 @@ class Table {
   known(text: string, id: number): void {
     this.#ids.set(text, id);
     this.#next = Math.max(this.#next, id + 1);
+  }
+
+  forget(text: string): void {
+    this.#ids.delete(text);
   }
 
   id(text: string, row: () => readonly string[]): number {
