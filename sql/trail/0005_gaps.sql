@@ -92,7 +92,12 @@ declare
   v_gap trail.gap;
 begin
   perform from trail.checkpoint for update;
-  if exists (select from trail.gap where code = p_code and coalesce(tables, '{}') = coalesce(p_tables, '{}') and closed_at is null) then
+  -- Found again it may be longer: moved again, or broken again after it was mended. Null: it goes on.
+  update trail.gap
+     set from_lsn = least(from_lsn, p_from_lsn),
+         to_lsn = case when to_lsn is not null and p_to_lsn is not null then greatest(to_lsn, p_to_lsn) end
+   where code = p_code and coalesce(tables, '{}') = coalesce(p_tables, '{}') and closed_at is null;
+  if found then
     return false;
   end if;
   insert into trail.gap (code, tables, from_lsn, to_lsn, last_entry_at, entry_id)
@@ -101,7 +106,7 @@ begin
   update trail.gap set entry_id = trail.write_gap_event(v_gap, 'gap', p_name) where id = v_gap.id;
   return true;
 end $$;
-comment on function trail.open_gap is 'Records a gap and its entry; false where the same one is open already.';
+comment on function trail.open_gap is 'Records a gap and its entry; false where the same one is open already, which then covers both.';
 
 create function trail.end_gap(p_gap int4, p_to_lsn pg_lsn) returns void
 language sql security definer set search_path = '' as $$

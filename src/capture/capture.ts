@@ -65,6 +65,8 @@ class Supervisor {
   #state: CaptureStatus['state'] = 'starting';
   #session: Session | undefined;
   #error: WaltrailError | null = null;
+  /** The last stream ended because the source had no publication when something was changed. */
+  #publicationMissed = false;
   #backoffMs = FIRST_BACKOFF_MS;
   /** Of sessions that are over; those of the running one are added. */
   readonly #total = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
@@ -138,11 +140,15 @@ class Supervisor {
         lateAttributions: this.#lateAttributions,
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
+        publicationMissed: this.#publicationMissed,
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
       });
-    } catch (error) {
-      return asWaltrailError(error);
+    } catch (thrown) {
+      const error = asWaltrailError(thrown);
+      // Recorded by now.
+      if (error.code === 'SOURCE_PUBLICATION_MISSING') this.#publicationMissed = false;
+      return error;
     }
     if (session === null) {
       this.#enter('standby');
@@ -153,6 +159,7 @@ class Supervisor {
     const error = await Promise.race([session.ended, this.#stopped]);
     await session.stop();
     this.#remember(session);
+    this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';
     return error;
   }
 

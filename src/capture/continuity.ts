@@ -1,6 +1,6 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { SlotState, SourceIdentity } from '../source/slot.js';
-import type { PublishedLook } from '../tracking/published.js';
+import type { PublishedLook, TableFate } from '../tracking/published.js';
 import { publishedChanges } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/checkpoint.js';
@@ -15,8 +15,14 @@ export interface SourceLook {
   readonly published: PublishedLook;
   /** Position after all of it was read: what is committed from here on is as the look says. */
   readonly lsn: Lsn;
-  /** Tables of the last look, by oid, that exist no more. */
-  readonly gone: ReadonlySet<string>;
+  /** What became of the tables of the last look. */
+  readonly fate: TableFate;
+}
+
+export interface ContinuityNote {
+  readonly subject: string;
+  readonly before: string;
+  readonly after: string;
 }
 
 /** What a look says about the stretch since the last one. */
@@ -24,7 +30,9 @@ export interface Continuity {
   /** What the trail may not have, or has too much. */
   readonly gaps: readonly FoundGap[];
   /** What is to be recorded although nothing is missing. */
-  readonly notes: readonly { readonly subject: string; readonly before: string; readonly after: string }[];
+  readonly notes: readonly ContinuityNote[];
+  /** Notes of a failover, to be recorded when capture goes on after it. */
+  readonly failover: readonly ContinuityNote[];
 }
 
 /**
@@ -44,14 +52,15 @@ export function compareWithTrail(options: {
   const { checkpoint, look } = options;
   const { identity } = look;
   if (identity.systemIdentifier !== checkpoint.systemIdentifier)
-    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [] };
+    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [], failover: [] };
   if (identity.timeline !== checkpoint.timeline && identity.leftTimelineAt === null)
-    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [] };
+    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [], failover: [] };
   const published = publishedFindings(options);
   return {
     gaps: [...timelineGaps(options), ...slotGaps(options), ...published.gaps],
-    notes: [
-      ...(identity.timeline === checkpoint.timeline
+    notes: published.notes,
+    failover:
+      identity.timeline === checkpoint.timeline
         ? []
         : [
             {
@@ -59,9 +68,7 @@ export function compareWithTrail(options: {
               before: `timeline ${checkpoint.timeline}`,
               after: `timeline ${identity.timeline} from ${formatLsn(identity.leftTimelineAt!)} on`,
             },
-          ]),
-      ...published.notes,
-    ],
+          ],
   };
 }
 
@@ -81,7 +88,10 @@ export function startPosition(options: {
     identity.systemIdentifier === checkpoint.systemIdentifier &&
     (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
   if (!sameCluster) return confirmed;
-  const start = higher(confirmed, lower(checkpoint.endLsn, identity.leftTimelineAt ?? checkpoint.endLsn));
+  const start = higher(
+    confirmed,
+    lower(checkpoint.endLsn, leftHistoryAt({ checkpoint, look }) ?? checkpoint.endLsn),
+  );
   if (skipsMissing(look)) return start;
   const missing = gaps.filter(({ code }) => code === 'SOURCE_PUBLICATION_MISSING');
   return missing.reduce((position, { toLsn }) => higher(position, toLsn ?? position), start);
@@ -95,11 +105,26 @@ export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
   slot !== undefined && slot.invalidated === null && slot.confirmedFlushLsn !== null;
 
 /** What the old primary had written last was not yet on the standby that took over, but was in the trail. */
-function timelineGaps({ checkpoint, look }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
-  const { leftTimelineAt } = look.identity;
-  return leftTimelineAt !== null && leftTimelineAt < checkpoint.endLsn
-    ? [gap('SOURCE_TIMELINE_FORKED', leftTimelineAt, checkpoint.endLsn)]
+function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
+  const { checkpoint } = options;
+  const left = leftHistoryAt(options);
+  return left !== null && left < checkpoint.endLsn
+    ? [gap('SOURCE_TIMELINE_FORKED', left, checkpoint.endLsn)]
     : [];
+}
+
+/**
+ * Where the source's history may have become another than the trail's; null: nowhere. On a new timeline its history says
+ * so. A source that was put back to an older state, as by a snapshot of its disk, stays on its timeline: it is behind the
+ * trail, and would send nothing until it has written past the checkpoint. Its slot is the last that both surely share.
+ */
+function leftHistoryAt({
+  checkpoint,
+  look,
+}: Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'look'>): Lsn | null {
+  const { identity, slot, lsn } = look;
+  if (identity.leftTimelineAt !== null || lsn >= checkpoint.endLsn) return identity.leftTimelineAt;
+  return isReadable(slot) ? lower(slot.confirmedFlushLsn!, lsn) : lsn;
 }
 
 function slotGaps({ checkpoint, look, knownLsn }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
@@ -117,12 +142,12 @@ function publishedFindings({
   checkpoint,
   look,
   lastPublished,
-}: Parameters<typeof compareWithTrail>[0]): Continuity {
+}: Parameters<typeof compareWithTrail>[0]): Pick<Continuity, 'gaps' | 'notes'> {
   const gaps: FoundGap[] = [];
-  const notes: Continuity['notes'][number][] = [];
+  const notes: ContinuityNote[] = [];
   if (lastPublished === undefined) return { gaps, notes };
-  const { gone } = look;
-  const changes = publishedChanges({ config, last: lastPublished.state, now: look.published.state, gone });
+  const { fate } = look;
+  const changes = publishedChanges({ config, last: lastPublished.state, now: look.published.state, fate });
   const from = skipsMissing(look) ? lastPublished.lsn : lower(lastPublished.lsn, checkpoint.endLsn);
   for (const change of changes) {
     switch (change.is) {

@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly knownLsn: Lsn | null;
   /** Where transactions in progress are spooled; null: they are read when they have committed. */
   readonly spoolFolder: string | null;
+  /** The last stream ended because the source had no publication when something was changed. */
+  readonly publicationMissed: boolean;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -100,8 +102,13 @@ async function findStart(
   const { client, config, opening } = options;
   const checkpoint = await opening.step(() => readCheckpoint(client, config.source.name));
   if (checkpoint === undefined) {
+    // Looked at before it is checked, and remembered before the trail begins: a change after that is found by the next look.
+    const published = await opening.step(() =>
+      onSource(options, (source) => lookAtPublished(source, config.source.publication)),
+    );
     const facts = await opening.step(() => checkSource(options));
-    return { ...(await begin(options)), facts, missingUntil: null };
+    await opening.step(() => rememberLook(client, published));
+    return { checkpoint: await begin(options), published, facts, missingUntil: null };
   }
   const checked: { facts?: SourceFacts } = {};
   const settled = await settle({
@@ -229,9 +236,9 @@ function checkSource(options: SessionOptions): Promise<SourceFacts> {
 /** The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it stands. */
 async function begin(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
-): Promise<Settled> {
+): Promise<Checkpoint> {
   const { client, config, opening, signal } = options;
-  const { url, name, slot, publication } = config.source;
+  const { url, name, slot } = config.source;
   const beginAt = (at: {
     readonly identity: SystemIdentity;
     readonly startLsn: Lsn;
@@ -244,10 +251,6 @@ async function begin(
       startLsn: at.startLsn,
       names: readStartNames({ ...options, snapshot: at.snapshot }),
     });
-  // Looked at before the slot is made: a change of the publication after that is found by the next look.
-  const published = await opening.step(() =>
-    onSource(options, (source) => lookAtPublished(source, publication)),
-  );
   const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
   if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
   else {
@@ -266,9 +269,8 @@ async function begin(
       snapshot: null,
     });
   }
-  await rememberLook(client, published);
   options.log.info({ slot }, 'The trail begins.');
-  return { checkpoint: (await readCheckpoint(client, name))!, published };
+  return (await readCheckpoint(client, name))!;
 }
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */

@@ -4,6 +4,7 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
+import { runningTransactions, untilEnded } from '../source/running.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import { tableName } from '../tracking/names.js';
 import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
@@ -17,6 +18,7 @@ import {
   readLook,
   recordTracking,
   rememberLook,
+  type FoundGap,
   type NewPosition,
   type OpenGap,
 } from '../trail/gaps.js';
@@ -28,8 +30,11 @@ import {
   type Continuity,
   type SourceLook,
 } from './continuity.js';
-import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
+import { currentLsn, lookAtSource, onSource, type SourceAccess } from './source-look.js';
 import { readStartNames } from './start-names.js';
+
+/** How long the end of a gap waits for running transactions where capture does not go on anyway. */
+const PATIENCE_MS = 2_000;
 
 export interface SettleOptions extends SourceAccess {
   /** Elected, and in no transaction. */
@@ -40,6 +45,8 @@ export interface SettleOptions extends SourceAccess {
   readonly knownLsn: Lsn | null;
   /** Runs a step with a limit of time. A new slot has none: it waits for the transactions that run on the source. */
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
+  /** The last stream ended because the source had no publication when something was changed. */
+  readonly publicationMissed: boolean;
   /** Refuses a source that is not fit to be captured. */
   readonly checkSource: () => Promise<void>;
 }
@@ -56,11 +63,13 @@ export interface Settled {
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, log, step } = options;
+  const { name } = config.source;
   const lastPublished = (await step(() => readLook(client))) as PublishedLook | undefined;
   const look = await step(() => lookAtSource({ ...options, lastPublished }));
   if (look.slot !== undefined) checkSlotKind(config.source.slot, look.slot);
-  const found = compareWithTrail({ ...options, look, lastPublished });
-  for (const gap of found.gaps) {
+  let found = compareWithTrail({ ...options, look, lastPublished });
+  const before = await readOpenGaps(client);
+  for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])]) {
     if (!(await openGap(client, gap))) continue;
     log.error(
       { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
@@ -74,23 +83,72 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   await step(options.checkSource).catch((error: unknown) => {
     throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
   });
-  if (gaps.length > 0) {
-    await step(() => checkUnchanged(options, look));
-    // The source is fit again: what was not published is, and what was committed since the look will be sent.
-    for (const gap of gaps) if (isOfPublication(gap)) await endGap(client, gap, look.lsn);
+  const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
+  if (going.length > 0) {
+    const toLsn = await fitSince(options, { look, patient: stopping.length === 0 });
+    if (toLsn !== null) {
+      await endGaps(client, { gaps: going, toLsn, look, notes: found.notes });
+      found = { ...found, notes: [] };
+    }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
-  if (!moved) return { checkpoint, published: look.published };
+  // Read again: a note is an entry too, and the writer continues behind it.
+  if (!moved) return { checkpoint: (await readCheckpoint(client, name))!, published: look.published };
   const wentOn = await goOn({ ...options, look, gaps: await readOpenGaps(client), found });
   return { checkpoint: wentOn, published: look.published };
 }
 
-/** A publication that was mended between the look and the check would have its gap end too early. */
-async function checkUnchanged(options: SettleOptions, look: SourceLook): Promise<void> {
-  const { publication } = options.config.source;
-  const { state } = await onSource(options, (source) => lookAtPublished(source, publication));
-  if (!isDeepStrictEqual(state, look.published.state))
-    throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
+/** What the source itself said, where no look has found why: a change was made while there was no publication. */
+function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: readonly FoundGap[]): FoundGap[] {
+  if (!publicationMissed || known.some(({ code }) => code === 'SOURCE_PUBLICATION_MISSING')) return [];
+  return [{ code: 'SOURCE_PUBLICATION_MISSING', tables: null, fromLsn: checkpoint.endLsn, toLsn: null }];
+}
+
+/**
+ * Position from which every commit is of changes that were published as the look found it. Not simply after the look: what
+ * a transaction changed before the publication was mended is not sent either, however late it commits. So those that run
+ * have to end, as for a new slot. Null where they do not end soon and nobody waits for them.
+ */
+async function fitSince(
+  options: SettleOptions,
+  { look, patient }: { readonly look: SourceLook; readonly patient: boolean },
+): Promise<Lsn | null> {
+  const { config, signal, log } = options;
+  const { publication } = config.source;
+  return onSource(options, async (source) => {
+    const transactions = await runningTransactions(source);
+    if (!(await untilEnded(source, { transactions, limitMs: PATIENCE_MS, signal }))) {
+      if (!patient) return null;
+      log.warn({ publication }, 'The end of a gap waits for the transactions that run on the source.');
+      await untilEnded(source, { transactions, limitMs: Infinity, signal });
+    }
+    const lsn = await currentLsn(source);
+    // A publication that was broken again since the look, or mended only after it, would have its gap end too early.
+    const { state } = await lookAtPublished(source, publication);
+    if (!isDeepStrictEqual(state, look.published.state))
+      throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
+    return lsn;
+  });
+}
+
+/** The look is what the next is compared with, so that a publication that is broken again before these are accepted is found. */
+async function endGaps(
+  client: pg.Client,
+  options: {
+    readonly gaps: readonly OpenGap[];
+    readonly toLsn: Lsn;
+    readonly look: SourceLook;
+    readonly notes: Continuity['notes'];
+  },
+): Promise<void> {
+  try {
+    await client.query('begin');
+    for (const gap of options.gaps) await endGap(client, gap, options.toLsn);
+    await record(client, options);
+    await client.query('commit');
+  } catch (error) {
+    throw trailError(error);
+  }
 }
 
 const isOfPublication = ({ code }: OpenGap): boolean =>
@@ -170,7 +228,7 @@ async function move(
         fromId: checkpoint.nextId,
       });
     await goOnAt(client, { from: checkpoint, to, gaps });
-    await record(client, { look, notes: found.notes });
+    await record(client, { look, notes: [...found.failover, ...found.notes] });
     await client.query('commit');
   } catch (error) {
     throw trailError(error);

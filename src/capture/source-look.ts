@@ -3,7 +3,7 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import { close, connect, connectError } from '../pg/connect.js';
 import { parseLsn } from '../pg/lsn.js';
 import { identifySource, readSlot } from '../source/slot.js';
-import { goneRelations, lookAtPublished, type PublishedLook } from '../tracking/published.js';
+import { fateOfTables, lookAtPublished, type PublishedLook } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/checkpoint.js';
 import type { SourceLook } from './continuity.js';
@@ -29,7 +29,7 @@ export async function lookAtSource(
       version,
       slot: await readSlot(client, slot),
       published: await lookAtPublished(client, publication),
-      gone: await goneRelations(client, Object.keys(lastPublished?.state.tables ?? {})),
+      fate: await fateOfTables(client, lastPublished?.state.tables ?? {}),
       lsn: await currentLsn(client),
     };
   });
@@ -64,7 +64,8 @@ async function readVersion(client: pg.Client): Promise<number> {
   return rows[0]!.version;
 }
 
-async function currentLsn(client: pg.Client): Promise<bigint> {
+/** Where the source's WAL ends now. */
+export async function currentLsn(client: pg.Client): Promise<bigint> {
   const { rows } = await client.query<{ lsn: string }>(
     /* sql */ `select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
   );

@@ -290,7 +290,7 @@ export class ReplicationStream {
         this.#starting = undefined;
         return;
       case 0x45: // 'E' ErrorResponse
-        return this.#end(streamError(errorFields(bytes, start)));
+        return this.#end(this.#streamError(errorFields(bytes, start)));
       case 0x63: // 'c' CopyDone: the source stops in good order
         return this.#end(
           new WaltrailError('SOURCE_DISCONNECTED', 'The source ended the replication stream.'),
@@ -302,17 +302,24 @@ export class ReplicationStream {
     }
   }
 
+  /** Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this SQLSTATE. */
+  #streamError(fields: { readonly code: string; readonly message: string }): WaltrailError {
+    return fields.code === '42704' && this.#streaming ? this.#publicationMissing() : streamError(fields);
+  }
+
   /**
    * PostgreSQL 18 goes on without a publication that did not exist when a change was made, and says so with this SQLSTATE
    * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
    */
   #notice({ code }: { readonly code: string }): void {
     if (code !== '55000' || this.walEnd < this.#missingUntil) return;
-    this.#end(
-      new WaltrailError(
-        'SOURCE_PUBLICATION_MISSING',
-        `Publication ${this.#publication} did not exist when changes after ${formatLsn(this.#acked)} were made: the source cannot send them.`,
-      ),
+    this.#end(this.#publicationMissing());
+  }
+
+  #publicationMissing(): WaltrailError {
+    return new WaltrailError(
+      'SOURCE_PUBLICATION_MISSING',
+      `Publication ${this.#publication} did not exist when changes after ${formatLsn(this.#acked)} were made: the source cannot send them.`,
     );
   }
 

@@ -1,6 +1,6 @@
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
-import type { PublishedState, PublishedTableState } from './published.js';
+import type { PublishedState, PublishedTableState, TableFate } from './published.js';
 import type { TrackingConfig } from './rules.js';
 
 /**
@@ -19,15 +19,17 @@ export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
 /**
  * Compares two looks. Pure.
  *
- * @param options.gone oids of `last` that exist no more: up to a drop the stream carried every change
+ * @param options.fate of the tables of `last`: up to a drop or a new name the stream carried every change, but not of
+ * another table that took the name
  */
 export function publishedChanges(options: {
   readonly config: TrackingConfig;
   readonly last: PublishedState;
   readonly now: PublishedState;
-  readonly gone: ReadonlySet<string>;
+  readonly fate: TableFate;
 }): PublishedChange[] {
   const { config, last, now } = options;
+  const { gone, replaced } = options.fate;
   // Made anew it is another publication: in between there was none, and what was changed then was not sent.
   if (now.publication === null || now.publication !== last.publication) return [{ is: 'missing' }];
   if (now.options !== last.options) return [{ is: 'unpublished', tables: null }];
@@ -35,13 +37,14 @@ export function publishedChanges(options: {
   const notes: PublishedChange[] = [];
   for (const [oid, before] of Object.entries(last.tables)) {
     const after = now.tables[oid];
+    if (replaced.has(oid) && isWanted(config, before)) unpublished.push(formatTable(before));
     if (after !== undefined) {
       if (after.membership !== before.membership && isWanted(config, after))
         unpublished.push(formatTable(after));
       notes.push(...notesOf(before, after));
     } else if (isWanted(config, before)) {
-      if (options.gone.has(oid) && !hasTable(now, before)) notes.push(note(before, 'tracked', 'dropped'));
-      else unpublished.push(formatTable(before));
+      if (gone.has(oid)) notes.push(note(before, 'tracked', 'dropped'));
+      else if (!replaced.has(oid)) unpublished.push(formatTable(before));
     } else {
       notes.push(note(before, 'published', 'not published'));
     }
@@ -72,8 +75,5 @@ const note = (table: TableName, before: string, after: string): PublishedChange 
 const IDENTITIES: Readonly<Record<string, string>> = { d: 'default', f: 'full', i: 'index', n: 'nothing' };
 
 const identityText = (identity: string): string => `replica identity ${IDENTITIES[identity] ?? identity}`;
-
-const hasTable = (state: PublishedState, table: TableName): boolean =>
-  Object.values(state.tables).some((other) => sameTable(other, table));
 
 const sameTable = (a: TableName, b: TableName): boolean => a.schema === b.schema && a.table === b.table;

@@ -41,17 +41,29 @@ export async function lookAtPublished(client: pg.Client, publication: string): P
   return { lsn: parseLsn(position[0]!.lsn), state: rows[0]!.state };
 }
 
-/** Which of these relations (by oid) exist no more. */
-export async function goneRelations(
-  client: pg.Client,
-  oids: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<{ oid: string }>(
-    /* sql */ `select oid::text from unnest($1::oid[]) as known (oid)
-                where not exists (select from pg_catalog.pg_class c where c.oid = known.oid)`,
-    [oids],
+/** What became of the tables of an earlier look, by oid. */
+export interface TableFate {
+  /** They exist no more. */
+  readonly gone: ReadonlySet<string>;
+  /** Another table has the name now: the two were swapped, or it was dropped and made anew. */
+  readonly replaced: ReadonlySet<string>;
+}
+
+/** Asks the catalog about the tables of an earlier look. */
+export async function fateOfTables(client: pg.Client, tables: PublishedState['tables']): Promise<TableFate> {
+  const known = Object.entries(tables);
+  const { rows } = await client.query<{ oid: string; gone: boolean; replaced: boolean }>(
+    /* sql */ `select known.oid::text,
+                      not exists (select from pg_catalog.pg_class c where c.oid = known.oid) as gone,
+                      exists (select from pg_catalog.pg_class c
+                                join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                               where n.nspname = known.schema and c.relname = known.name
+                                 and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced
+                 from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`,
+    [known.map(([oid]) => oid), known.map(([, { schema }]) => schema), known.map(([, { table }]) => table)],
   );
-  return new Set(rows.map(({ oid }) => oid));
+  const oids = (of: 'gone' | 'replaced') => new Set(rows.filter((row) => row[of]).map(({ oid }) => oid));
+  return { gone: oids('gone'), replaced: oids('replaced') };
 }
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.

@@ -1,16 +1,20 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
-import { silentLog } from '../../src/log.js';
+import { createLog, silentLog, type Log } from '../../src/log.js';
 import { parseLsn } from '../../src/pg/lsn.js';
 import { acceptGaps } from '../../src/trail/gaps.js';
 import {
   applyTracking,
   captureGround,
+  readEntries,
   streaming,
+  testConfig,
+  untilCaughtUp,
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
+import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
 const DETECTION_LIMIT_MS = 5_000;
@@ -20,7 +24,13 @@ const SCHEMA = `create table items (id int generated always as identity primary 
                 create table parts (id int generated always as identity primary key, name text);`;
 const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
 
-const ground = () => captureGround({ schemaSql: SCHEMA, yaml: YAML });
+const ground = (log?: Log) =>
+  captureGround({
+    schemaSql: SCHEMA,
+    yaml: YAML,
+    options: { tickMs: TICK_MS },
+    ...(log === undefined ? {} : { log }),
+  });
 const add = (g: CaptureGround, name: string, table = 'items') =>
   g.source.query(`insert into ${table} (name) values ('${name}')`);
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
@@ -285,7 +295,10 @@ describe('while capture streams', () => {
   });
 
   test('a weaker replica identity stops capture, is an entry, and nothing is lost when it is mended', async () => {
-    await using g = await ground();
+    const logged: string[] = [];
+    await using g = await ground(
+      createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
+    );
     await g.source.query('alter table items replica identity default');
     await stoppedWith(g, 'SOURCE_REPLICA_IDENTITY');
     await add(g, 'meanwhile');
@@ -303,6 +316,8 @@ describe('while capture streams', () => {
       ['public.items', { change: 'replica identity full' }, { change: 'replica identity default' }],
       ['public.items', { change: 'replica identity default' }, { change: 'replica identity full' }],
     ]);
+    // The writer began behind the last of these entries.
+    expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
   });
 
   test('a renamed table stops capture, is an entry, and what both names saw is in the trail once the YAML has the new one', async () => {
@@ -334,6 +349,101 @@ describe('while capture streams', () => {
       ]),
     ).toEqual([['public.things', 'public.items', 'public.things']]);
   });
+
+  test('a tracked table whose name another takes is a gap, and it lasts until that one is published', async () => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    await g.source
+      .query(`begin; create table other (like items including all); alter table items rename to items_old;
+      alter table other rename to items; alter table items replica identity full; commit`);
+    await add(g, 'lost');
+    const gap = await gapFound(g, 'SOURCE_PUBLICATION_INCOMPLETE');
+    expect(gap.updated!['tables']).toBe('public.items');
+    await applyTracking(g.config);
+    await stoppedWith(g, 'SOURCE_PUBLICATION_INCOMPLETE');
+    await accept(g);
+    await streaming(g.capture, { fromStopped: true });
+    await add(g, 'after');
+    expect(ofItems(await g.caughtUp())).toEqual(['before', 'after']);
+  });
+
+  test('the end of a gap is behind transactions that changed something while a table was not published', async () => {
+    await using g = await ground();
+    const long = new pg.Client(g.source.url);
+    await long.connect();
+    await g.source.query('alter publication waltrail drop table items');
+    await gapFound(g, 'SOURCE_PUBLICATION_INCOMPLETE');
+    await long.query(`begin; insert into items (name) values ('lost')`);
+    await applyTracking(g.config);
+    await accept(g);
+    await until('the daemon to wait', async () => {
+      const { length } = await g.source.query(
+        `select from pg_stat_activity where application_name = 'waltrail checks' and datname = current_database() and query like '%transactionid%'`,
+      );
+      return length > 0;
+    });
+    await long.query('commit');
+    const [committed] = await g.source.query<{ lsn: string }>(
+      `select pg_current_wal_insert_lsn()::text as lsn`,
+    );
+    await long.end();
+    await streaming(g.capture, { fromStopped: true });
+    await add(g, 'after');
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['after']);
+    const [closed] = ofAction(entries, 'gap_closed');
+    expect(parseLsn(closed!.updated!['to_lsn']!)).toBeGreaterThanOrEqual(parseLsn(committed!.lsn));
+  });
+
+  test('a publication that is broken twice before the gap is accepted is one gap that covers both', async () => {
+    await using g = await ground();
+    await g.source.query('drop publication waltrail');
+    await add(g, 'lost');
+    await gapFound(g, 'SOURCE_PUBLICATION_MISSING');
+    await applyTracking(g.config);
+    const ended = async () =>
+      (await g.trail.query('select from trail.gap where to_lsn is not null')).length === 1;
+    await until('the end of the gap to be known', ended);
+    await add(g, 'kept');
+    await g.source.query('drop publication waltrail');
+    await add(g, 'lost');
+    await until('the gap to go on', async () => !(await ended()));
+    await applyTracking(g.config);
+    await accept(g);
+    await streaming(g.capture, { fromStopped: true });
+    await add(g, 'after');
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['kept', 'after']);
+    expect(own(entries).map(({ action }) => action)).toEqual(['gap', 'gap_closed']);
+  });
+});
+
+test('what was changed on a slot before its publication was made is a gap, and not a loop', async () => {
+  await using source = await freshDatabase('empty');
+  await using trail = await freshDatabase('trail');
+  await source.query(SCHEMA);
+  const config = testConfig({ source, trail, yaml: YAML });
+  await source.query(`select pg_create_logical_replication_slot('${config.source.slot}', 'pgoutput')`);
+  await source.query(`insert into items (name) values ('before')`);
+  await applyTracking(config);
+  const capture = startCapture({ config, log: silentLog, tickMs: TICK_MS });
+  try {
+    await until('capture to stop', () => capture.status().error?.code === 'SOURCE_PUBLICATION_MISSING');
+    await until(
+      'a gap',
+      async () => (await trail.query('select from trail.gap where to_lsn is not null')).length === 1,
+    );
+    const client = new pg.Client(trail.url);
+    await client.connect();
+    await acceptGaps(client).finally(() => client.end());
+    await streaming(capture, { fromStopped: true });
+    await source.query(`insert into items (name) values ('after')`);
+    await untilCaughtUp(source, trail);
+    expect(ofItems(await readEntries(trail))).toEqual(['after']);
+  } finally {
+    await capture.stop();
+  }
 });
 
 test('a trail that is restored under a running daemon is told from a slot that somebody advanced', async () => {
@@ -389,4 +499,8 @@ test('a changed shape of a tracked table is an entry before the first change in 
   // The message attributes its transaction's changes, not the DDL that came before them.
   expect(entries.at(-1)).toMatchObject({ modifierKey: 'late', rung: 'm' });
   expect(shapes.at(-1)).toMatchObject({ modifierKey: null, rung: 'w', extra: null });
+  // The shape is that of the beginning again: after a restart that is still the newest.
+  await g.restart();
+  await add(g, 'e');
+  expect(ofAction(await g.caughtUp(), 'schema_change')).toHaveLength(3);
 });

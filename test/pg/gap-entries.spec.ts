@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { parseLsn } from '../../src/pg/lsn.js';
+import {
+  acceptGaps,
+  endGap,
+  goOnAt,
+  openGap,
+  readOpenGaps,
+  type FoundGap,
+  type OpenGap,
+} from '../../src/trail/gaps.js';
+import { beginTrail, readCheckpoint } from '../../src/trail/checkpoint.js';
+import { entryToJson } from '../../src/trail/json.js';
+import { TrailReader } from '../../src/trail/read.js';
+import { openTrailPool } from '../../src/trail/roles.js';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+
+const SOURCE = 'test';
+const SLOT = 'slot';
+const IDENTITY = { systemIdentifier: '1', timeline: 1 };
+
+let database: TestDatabase;
+let client: pg.Client;
+
+beforeEach(async () => {
+  database = await freshDatabase('trail');
+  client = new pg.Client(database.url);
+  await client.connect();
+  await client.query('select trail.ensure_partitions(1)');
+  await beginTrail(client, {
+    source: SOURCE,
+    identity: IDENTITY,
+    slot: SLOT,
+    startLsn: parseLsn('0/1000'),
+    names: (async function* () {})(),
+  });
+});
+
+afterEach(async () => {
+  await client.end();
+  await database[Symbol.asyncDispose]();
+});
+
+const found = (code: FoundGap['code'], from: string, to: string | null, tables: string[] | null = null) => ({
+  code,
+  tables,
+  fromLsn: parseLsn(from),
+  toLsn: to === null ? null : parseLsn(to),
+});
+
+async function theOpenGap(): Promise<OpenGap> {
+  const gaps = await readOpenGaps(client);
+  expect(gaps).toHaveLength(1);
+  return gaps[0]!;
+}
+
+async function closedRange(): Promise<{ from_lsn: string; to_lsn: string }[]> {
+  return database.query(
+    'select from_lsn::text, to_lsn::text from trail.gap where closed_at is not null order by id',
+  );
+}
+
+async function goOn(lsn: string): Promise<void> {
+  await client.query('begin');
+  await goOnAt(client, {
+    from: (await readCheckpoint(client, SOURCE))!,
+    to: { lsn: parseLsn(lsn), slot: SLOT, ...IDENTITY },
+    gaps: await readOpenGaps(client),
+  });
+  await client.query('commit');
+}
+
+test('every reader shows the entry of a gap, and says that it is by Waltrail itself', async () => {
+  await openGap(client, found('SOURCE_SLOT_AHEAD', '0/1000', '0/2000', ['public.items']));
+  const pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
+  try {
+    const { items } = await new TrailReader({ pool }).page(
+      { from: '2026-01-01T00:00:00Z', to: '2126-01-01T00:00:00Z' },
+      { limit: 10 },
+    );
+    expect(items).toHaveLength(1);
+    expect(JSON.parse(entryToJson(items[0]!))).toMatchObject({
+      action: 'gap',
+      modifier: { kind: 'system', rung: 'waltrail' },
+      updated: { from_lsn: '0/1000', to_lsn: '0/2000', tables: 'public.items' },
+    });
+    expect(await database.query('select rung from trail.readable')).toEqual([{ rung: 'waltrail' }]);
+  } finally {
+    await pool.end();
+  }
+});
+
+test('a slot that is moved again while its gap is open widens the gap', async () => {
+  expect(await openGap(client, found('SOURCE_SLOT_AHEAD', '0/1000', '0/2000'))).toBe(true);
+  expect(await openGap(client, found('SOURCE_SLOT_AHEAD', '0/1000', '0/3000'))).toBe(false);
+  await acceptGaps(client);
+  await goOn('0/3000');
+  expect(await closedRange()).toEqual([{ from_lsn: '0/1000', to_lsn: '0/3000' }]);
+});
+
+test('a publication that is broken again before its gap is accepted opens the end of the gap again', async () => {
+  const broken = found('SOURCE_PUBLICATION_INCOMPLETE', '0/1000', null, ['public.items']);
+  await openGap(client, broken);
+  await endGap(client, await theOpenGap(), parseLsn('0/2000'));
+  expect(await openGap(client, { ...broken, fromLsn: parseLsn('0/2500') })).toBe(false);
+  expect(await theOpenGap()).toMatchObject({ fromLsn: parseLsn('0/1000'), toLsn: null });
+  await endGap(client, await theOpenGap(), parseLsn('0/4000'));
+  await acceptGaps(client);
+  await goOn('0/1000');
+  expect(await closedRange()).toEqual([{ from_lsn: '0/1000', to_lsn: '0/4000' }]);
+});
+
+test('a gap that is open, and found to begin earlier, begins earlier', async () => {
+  await openGap(client, found('SOURCE_SLOT_LOST', '0/2000', null));
+  await openGap(client, found('SOURCE_SLOT_LOST', '0/1000', null));
+  expect((await theOpenGap()).fromLsn).toBe(parseLsn('0/1000'));
+});

@@ -1,0 +1,119 @@
+import { expect, test } from '@jest/globals';
+import { compareWithTrail, startPosition, type SourceLook } from '../../src/capture/continuity.js';
+import { parseLsn } from '../../src/pg/lsn.js';
+import { parseConfig } from '../../src/tracking/load.js';
+import type { PublishedState } from '../../src/tracking/published.js';
+import type { Checkpoint } from '../../src/trail/checkpoint.js';
+
+const CONFIG = parseConfig({
+  file: 'test.yaml',
+  environment: {},
+  text: `source: { name: test, url: "postgres://source", slot: slot, publication: waltrail }
+trail: { url: "postgres://trail" }
+tables: { public.items: { entity: item } }`,
+});
+
+const CHECKPOINT: Checkpoint = {
+  source: 'test',
+  systemIdentifier: '1',
+  timeline: 1,
+  slot: 'slot',
+  endLsn: parseLsn('0/5000'),
+  nextId: 0n,
+  entries: 0n,
+};
+
+const published = (tables: Record<string, string>): PublishedState => ({
+  publication: '1',
+  options: 'all',
+  tables: Object.fromEntries(
+    Object.entries(tables).map(([oid, table]) => [
+      oid,
+      { schema: 'public', table, membership: `member ${oid}`, identity: 'f' },
+    ]),
+  ),
+});
+
+function look(options: {
+  readonly lsn?: string;
+  readonly tables?: Record<string, string>;
+  readonly gone?: string[];
+  readonly replaced?: string[];
+}): SourceLook {
+  return {
+    version: 180_000,
+    identity: { systemIdentifier: '1', timeline: 1, leftTimelineAt: null },
+    slot: {
+      plugin: 'pgoutput',
+      database: 'source',
+      ofThisDatabase: true,
+      confirmedFlushLsn: parseLsn('0/3000'),
+      invalidated: null,
+    },
+    published: { state: published(options.tables ?? { 7: 'items' }), lsn: parseLsn('0/6000') },
+    lsn: parseLsn(options.lsn ?? '0/7000'),
+    fate: { gone: new Set(options.gone), replaced: new Set(options.replaced) },
+  };
+}
+
+const compare = (of: SourceLook) =>
+  compareWithTrail({
+    config: CONFIG,
+    checkpoint: CHECKPOINT,
+    look: of,
+    lastPublished: { state: published({ 7: 'items' }), lsn: parseLsn('0/4000') },
+    knownLsn: null,
+  });
+
+test('a source that is behind the trail on its own timeline was put back: a gap, and its slot is where capture goes on', () => {
+  const put = look({ lsn: '0/4500' });
+  const { gaps } = compare(put);
+  expect(gaps).toEqual([
+    {
+      code: 'SOURCE_TIMELINE_FORKED',
+      tables: null,
+      fromLsn: parseLsn('0/3000'),
+      toLsn: CHECKPOINT.endLsn,
+    },
+  ]);
+  expect(startPosition({ checkpoint: CHECKPOINT, look: put, gaps })).toBe(parseLsn('0/3000'));
+});
+
+test('a source that has written on, or nothing more, is no gap', () => {
+  for (const lsn of ['0/5000', '0/7000']) {
+    const { gaps, notes } = compare(look({ lsn }));
+    expect([...gaps, ...notes]).toEqual([]);
+  }
+});
+
+const INCOMPLETE = {
+  code: 'SOURCE_PUBLICATION_INCOMPLETE',
+  tables: ['public.items'],
+  fromLsn: parseLsn('0/4000'),
+  toLsn: null,
+};
+
+test.each([
+  ['was dropped and another renamed to it', { tables: {}, gone: ['7'], replaced: ['7'] }],
+  [
+    'was dropped and made anew, and is published again',
+    { tables: { 9: 'items' }, gone: ['7'], replaced: ['7'] },
+  ],
+  ['was renamed and another renamed to it', { tables: { 7: 'items_old' }, replaced: ['7'] }],
+  [
+    'was renamed and another renamed to it, and published',
+    { tables: { 7: 'items_old', 9: 'items' }, replaced: ['7'] },
+  ],
+  ['is there under another name only, and not published', { tables: {} }],
+])('a gap, for changes of the table of that name were not sent: a tracked table %s', (_, found) => {
+  expect(compare(look(found)).gaps).toEqual([INCOMPLETE]);
+});
+
+test.each([
+  ['was dropped', { tables: {}, gone: ['7'] }, ['tracked', 'dropped']],
+  ['was renamed', { tables: { 7: 'things' } }, ['public.items', 'public.things']],
+])('no gap, but a note: a tracked table %s', (_, found, [before, after]) => {
+  const { gaps, notes } = compare(look(found));
+  expect(gaps).toEqual([]);
+  expect(notes).toMatchObject([{ before, after }]);
+});
