@@ -1,11 +1,14 @@
 import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Entry, EntryFilter, TrailHead } from '../trail/entry.js';
+import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../trail/entry.js';
 
 /** What the live feed needs of the trail (`TrailReader`). */
 export interface LiveTrail {
   head(): Promise<TrailHead>;
-  after(filter: Omit<EntryFilter, 'from' | 'to'>, options: { id: string; limit: number }): Promise<Entry[]>;
+  after(
+    filter: Omit<EntryFilter, 'from' | 'to'>,
+    options: { id: string; limit: number },
+  ): Promise<EntryBatch>;
 }
 
 export interface Listener {
@@ -95,9 +98,12 @@ export class LiveFeed {
     const { listener } = follower;
     if (follower.position >= head || !listener.ready() || !this.#followers.has(follower)) return false;
     const { limit } = follower;
-    const entries = await this.#trail.after(listener.filter, { id: String(follower.position), limit });
+    const { items, more } = await this.#trail.after(listener.filter, {
+      id: String(follower.position),
+      limit,
+    });
     follower.limit = Math.min(limit * 2, PAGE);
-    for (const [taken, entry] of entries.entries()) {
+    for (const [taken, entry] of items.entries()) {
       // The client may have gone while the query ran, or be full by now: the rest is read again when it is not.
       if (!this.#followers.has(follower) || !listener.ready()) {
         // What it could not take was read in vain; next time no more is read than it took now.
@@ -107,12 +113,11 @@ export class LiveFeed {
       listener.deliver(entry);
       follower.position = BigInt(entry.id);
     }
-    const full = entries.length >= limit;
-    // The head was read before the entries: everything up to it was visible to the query, so a short page means that
-    // nothing more matches below it. The query may also have seen beyond.
-    if (!full && follower.position < head) follower.position = head;
+    // The head was read before the entries: everything up to it was visible to the query, so without more nothing
+    // matches below it. The query may also have seen beyond.
+    if (!more && follower.position < head) follower.position = head;
     listener.reached(String(follower.position));
-    return full;
+    return more;
   }
 
   async #pause(ms: number): Promise<void> {

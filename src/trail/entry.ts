@@ -80,6 +80,12 @@ export interface EntryFilter {
 
 export const UNATTRIBUTED = 'unattributed';
 
+/** A stretch of a walk: fewer entries than asked for do not mean that it has ended. */
+export interface EntryBatch {
+  readonly items: readonly Entry[];
+  readonly more: boolean;
+}
+
 export interface EntryPage {
   readonly items: readonly Entry[];
   /** Opaque cursor of the next page; null at the end. */

@@ -26,10 +26,9 @@ export interface EntryRow {
 }
 
 /** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
-const ROW = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
+const HEAD = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
     as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
-    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, e.previous, e.updated,
-    (e.extra::json -> 'context')::text as context,
+    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, (e.extra::json -> 'context')::text as context,
     e.extra::json ->> 'origin' as origin`;
 
 export interface Walk {
@@ -43,37 +42,57 @@ export interface Walk {
 }
 
 /**
- * The first `limit` rows of a walk over the entries of a filter. Chunks of 16,384 ids are probed one by one in the order
+ * Stored bytes of the values of the rows of one walk, but for its first row: a page of a few dozen values of 64 MiB would
+ * take the process down, and capture with it.
+ */
+const MAX_WALK_BYTES = 16 * 1024 * 1024;
+
+/** Rows in the order of the walk. */
+export interface Walked {
+  readonly rows: readonly EntryRow[];
+  /** Ended by the limit, of rows or of bytes: there may be more. */
+  readonly more: boolean;
+}
+
+/**
+ * The first `limit` rows of a walk over the entries of a filter, or fewer where their values are large, but at least one. Chunks of 16,384 ids are probed one by one in the order
  * of the walk, so the cost is bounded by the number of chunks however rare the match is, and ends at the first full page.
  * One statement for each day: it names one partition's ids, so that planning does not pay for the others.
  */
-export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<EntryRow[]> {
+export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
   const rows: EntryRow[] = [];
   const spans = await candidateSpans(snapshot, walk);
-  if (spans.length === 0) return rows;
+  if (spans.length === 0) return { rows, more: false };
   const lead = await leadOf(snapshot, walk.filter);
+  let bytes = 0;
   for (const span of spans) {
     const rest = { ...walk, limit: walk.limit - rows.length };
-    rows.push(...(await readSpan(snapshot, { span, walk: rest, lead })));
-    if (rows.length >= walk.limit) break;
+    const found = await readSpan(snapshot, { span, walk: rest, lead, bytes });
+    for (const row of found) {
+      bytes = Number(row.bytes);
+      if (rows.length > 0 && bytes > MAX_WALK_BYTES) return { rows, more: true };
+      rows.push(row);
+    }
+    if (rows.length >= walk.limit) return { rows, more: true };
   }
-  return rows;
+  return { rows, more: false };
 }
 
 /** One row, or undefined. */
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
   const { rows } = await snapshot.client.query<EntryRow>(
-    /* sql */ `select ${ROW} from trail.entry e
+    /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
                 where e.id = $1::int8 and ((e.id >> 14)::int4) = (($1::int8 >> 14)::int4)`,
     [id.toString()],
   );
   return rows[0];
 }
 
+/** With each row the bytes of all values up to it; the values themselves only while these are not too many. */
 async function readSpan(
   snapshot: Snapshot,
-  options: { readonly span: DaySpan; readonly walk: Walk; readonly lead: Lead },
-): Promise<EntryRow[]> {
+  options: { readonly span: DaySpan; readonly walk: Walk; readonly lead: Lead; readonly bytes: number },
+): Promise<(EntryRow & { readonly bytes: string })[]> {
   const { span, walk, lead } = options;
   const parameters = new Parameters();
   const chunks = parameters.add(span.chunks, 'int4[]');
@@ -83,20 +102,28 @@ async function readSpan(
   const { inChunk, conditions } = filterSql(walk.filter, { parameters, words: snapshot.words, lead });
   // A join with a limited lateral query can only be a nested loop, which keeps the order of the array. What is sorted is
   // narrow: a chunk is stored oldest first, so sorting whole rows newest first would copy every one of them.
-  const { rows } = await snapshot.client.query<EntryRow>(
+  const before = parameters.add(options.bytes, 'int8');
+  const fits = `(e.bytes <= ${MAX_WALK_BYTES} or (e.number = 1 and ${before} = 0))`;
+  const { rows } = await snapshot.client.query<EntryRow & { readonly bytes: string }>(
     /* sql */ `
-    select ${ROW}
-      from unnest(${chunks}) as c (chunk)
-     cross join lateral (
-       select e.ctid as place, e.id from trail.entry e
-        where ${inChunk} and e.id >= ${above} and e.id < ${below} ${conditions}
-        order by e.id ${walk.order} limit ${limit}
-     ) found
-     cross join lateral (
-       select * from trail.entry e
-        where e.ctid = found.place and e.id = found.id and e.id >= ${above} and e.id < ${below} limit 1
-     ) e
-     limit ${limit}`,
+    select ${HEAD}, e.bytes,
+           case when ${fits} then e.previous end as previous, case when ${fits} then e.updated end as updated
+      from (
+        select e.*, ${before} + sum(coalesce(octet_length(e.previous), 0) + coalesce(octet_length(e.updated), 0))
+                                  over (rows unbounded preceding) as bytes,
+               row_number() over () as number
+          from unnest(${chunks}) as c (chunk)
+         cross join lateral (
+           select e.ctid as place, e.id from trail.entry e
+            where ${inChunk} and e.id >= ${above} and e.id < ${below} ${conditions}
+            order by e.id ${walk.order} limit ${limit}
+         ) found
+         cross join lateral (
+           select * from trail.entry e
+            where e.ctid = found.place and e.id = found.id and e.id >= ${above} and e.id < ${below} limit 1
+         ) e
+         limit ${limit}
+      ) e`,
     parameters.values,
   );
   return rows;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
-import type { Entry, EntryFilter, EntryPage, Facets, TrailHead } from './entry.js';
+import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
@@ -88,17 +88,20 @@ export class TrailReader {
     });
   }
 
-  /** The first `limit` entries after `id`, oldest first: for live streams. Throws TRAIL_CURSOR_INVALID. */
+  /**
+   * The first `limit` entries after `id`, oldest first, or fewer where they are large: for live streams. `more` where it
+   * did not end with the last one. Throws TRAIL_CURSOR_INVALID.
+   */
   async after(
     filter: UnboundedFilter,
     options: { readonly id: string; readonly limit: number },
-  ): Promise<Entry[]> {
+  ): Promise<EntryBatch> {
     const above = readId(options.id) + 1n;
     return this.#snapshot((snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       // The usual answer of a live stream that waits: nothing new, and nothing but the checkpoint was read.
       if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
-        return [];
+        return NOTHING;
       return this.#entries(snapshot, {
         filter: stored,
         above,
@@ -122,7 +125,7 @@ export class TrailReader {
     for (;;) {
       const batch = await this.#snapshot(async (snapshot) => {
         const stored = storedFilter(filter, snapshot.words);
-        if (stored === undefined) return [];
+        if (stored === undefined) return NOTHING;
         return this.#entries(snapshot, {
           filter: stored,
           above: 0n,
@@ -131,9 +134,9 @@ export class TrailReader {
           limit: options.batchSize,
         });
       });
-      if (batch.length > 0) yield batch;
-      if (batch.length < options.batchSize) return;
-      below = BigInt(batch.at(-1)!.id);
+      if (batch.items.length > 0) yield batch.items;
+      if (!batch.more) return;
+      below = BigInt(batch.items.at(-1)!.id);
     }
   }
 
@@ -161,8 +164,8 @@ export class TrailReader {
     return this.#snapshot(async (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       if (stored === undefined) return { items: [], next: null };
-      // One more than asked for tells whether there is a next page.
-      const rows = await walkEntries(snapshot, {
+      // One more than asked for tells whether there is a next page; so does an end before that for the sake of memory.
+      const { rows, more } = await walkEntries(snapshot, {
         filter: stored,
         above: 0n,
         below,
@@ -170,7 +173,7 @@ export class TrailReader {
         limit: limit + 1,
       });
       const items = await decodeRows(rows.slice(0, limit), snapshot);
-      return { items, next: rows.length > limit ? makeCursor(items.at(-1)!.id, filter) : null };
+      return { items, next: more ? makeCursor(items.at(-1)!.id, filter) : null };
     });
   }
 
@@ -183,8 +186,9 @@ export class TrailReader {
       readonly order: 'asc' | 'desc';
       readonly limit: number;
     },
-  ): Promise<Entry[]> {
-    return decodeRows(await walkEntries(snapshot, walk), snapshot);
+  ): Promise<EntryBatch> {
+    const { rows, more } = await walkEntries(snapshot, walk);
+    return { items: await decodeRows(rows, snapshot), more };
   }
 
   #snapshot<T>(work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
@@ -194,6 +198,8 @@ export class TrailReader {
     );
   }
 }
+
+const NOTHING: EntryBatch = { items: [], more: false };
 
 const NOT_BEGUN: TrailHead = {
   source: '',

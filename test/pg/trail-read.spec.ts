@@ -147,10 +147,10 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
     let id = String(found[0]!.id - 1n);
     const seen: string[] = [];
     for (;;) {
-      const entries = await reader.after(filter, { id, limit: 400 });
-      if (entries.length === 0) break;
-      seen.push(...ids(entries));
-      id = entries.at(-1)!.id;
+      const { items, more } = await reader.after(filter, { id, limit: 400 });
+      seen.push(...ids(items));
+      if (!more) break;
+      id = items.at(-1)!.id;
     }
     expect(seen).toEqual(ids(found));
   });
@@ -454,7 +454,7 @@ test('a trail that has not begun is empty', async () => {
     expect(await ownReader.page(ALWAYS, { limit: 10 })).toEqual({ items: [], next: null });
     expect((await ownReader.head()).nextId).toBe('0');
     expect(await ownReader.count(ALWAYS, { below: '0' })).toBe(0);
-    expect(await ownReader.after({}, { id: '0', limit: 10 })).toEqual([]);
+    expect(await ownReader.after({}, { id: '0', limit: 10 })).toEqual({ items: [], more: false });
     expect((await ownReader.facets(ALWAYS)).actions).toEqual([]);
   } finally {
     await ownPool.end();

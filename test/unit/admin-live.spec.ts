@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LiveFeed, type LiveTrail } from '../../src/admin/live.js';
 import { silentLog } from '../../src/log.js';
-import type { Entry, EntryFilter, TrailHead } from '../../src/trail/entry.js';
+import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../../src/trail/entry.js';
 
 /** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
 class FakeTrail implements LiveTrail {
@@ -20,7 +20,10 @@ class FakeTrail implements LiveTrail {
     return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
   }
 
-  after(filter: Omit<EntryFilter, 'from' | 'to'>, options: { id: string; limit: number }): Promise<Entry[]> {
+  after(
+    filter: Omit<EntryFilter, 'from' | 'to'>,
+    options: { id: string; limit: number },
+  ): Promise<EntryBatch> {
     this.reads += 1;
     const found: Entry[] = [];
     for (let id = Number(options.id) + 1; id <= this.size && found.length < options.limit; id++) {
@@ -28,7 +31,7 @@ class FakeTrail implements LiveTrail {
       if (filter.actions === undefined || filter.actions.includes(action))
         found.push({ id: String(id), action } as Entry);
     }
-    return Promise.resolve(found);
+    return Promise.resolve({ items: found, more: found.length >= options.limit });
   }
 }
 
