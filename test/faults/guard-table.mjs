@@ -228,7 +228,7 @@ export const GUARDS = [
   {
     guard: 'gap: the source lost in a failover what the trail has',
     file: 'dist/capture/continuity.js',
-    from: "? [gap('SOURCE_TIMELINE_FORKED', leftTimelineAt, checkpoint.endLsn)]",
+    from: "? [gap('SOURCE_TIMELINE_FORKED', left, checkpoint.endLsn)]",
     to: '? []',
     spec: 'test/pg/capture-failover.spec.ts',
     test: 'a failover behind the trail',
