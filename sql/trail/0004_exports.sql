@@ -27,6 +27,8 @@ create table trail.export (
   first_lsn       pg_lsn,                          -- least and greatest commit LSN in the file; null without entries
   last_lsn        pg_lsn,
 
+  gaps            int4,                            -- that overlap the range, as the file says; null until it is ready
+
   file_name       text,                            -- as offered for download
   file_bytes      int8,
   file_sha256     text check (file_sha256 ~ '^[0-9a-f]{64}$'),

@@ -124,6 +124,10 @@ export const SCHEMAS = {
     finishedAt: nullable(instant),
     expiresAt: nullable(instant),
     file: nullable(object({ name: text, bytes: count, sha256: text })),
+    gaps: nullable({
+      ...count,
+      description: 'Gaps that overlap the range, so that the file may lack changes; null until it is made.',
+    }),
     error: { nullable: true, allOf: [ref('Problem')] },
   }),
   ExportList: object({ items: list(ref('Export')), next: nullable(text) }),

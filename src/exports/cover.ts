@@ -1,4 +1,5 @@
 import type { Entry } from '../trail/entry.js';
+import type { Gap, GapsInRange } from '../trail/gap-list.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
 import type { ExportFilters } from './request.js';
@@ -38,23 +39,27 @@ const FILTERS: readonly (readonly [keyof ExportFilters, string])[] = [
 ];
 /** More than this is a range of years; the rest of the changes then goes without saying. */
 const MAX_OFFSETS = 6;
+/** Gaps that the cover names one by one. */
+export const MAX_COVER_GAPS = 20;
 
-/** The lines of the cover sheet, always as many, in the order an auditor asks. */
+/** The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor asks. */
 export function coverLines(options: {
   readonly order: ExportOrder;
   readonly clock: ZoneClock;
   readonly coverage: Coverage;
+  readonly gaps: GapsInRange;
   readonly counts: WorkbookCounts;
   readonly createdAt: string;
   readonly version: string;
 }): CoverLine[] {
-  const { order, clock, coverage, counts } = options;
+  const { order, clock, coverage, gaps, counts } = options;
   const time = (instant: string): string => clock.rfc3339(instant).replace('T', ' ');
   const covered =
     coverage.firstLsn === null
       ? 'none'
       : `LSN ${coverage.firstLsn} to ${coverage.lastLsn!}, ${time(coverage.firstCommittedAt!)} to ${time(coverage.lastCommittedAt!)}`;
   return [
+    ...gapLines(order, { gaps, time }),
     { label: 'Entries', text: entriesText(coverage.entries, counts.sheets) },
     { label: 'From (included)', text: time(order.range.from) },
     { label: 'To (not included)', text: time(order.range.to) },
@@ -78,6 +83,34 @@ export function coverLines(options: {
 function entriesText(entries: number, sheets: number): string {
   if (entries === 0) return '0: no entry in this range matches the filters';
   return sheets === 1 ? String(entries) : `${entries}, newest first, on ${sheets} sheets`;
+}
+
+/** A red line for each gap: what the file does not have must be seen before what it has. */
+function gapLines(
+  { tenant }: ExportOrder,
+  options: { readonly gaps: GapsInRange; readonly time: (instant: string) => string },
+): CoverLine[] {
+  const { gaps, total } = options.gaps;
+  if (total === 0) return [{ label: 'Gaps', text: 'none known in this range' }];
+  const line = (text: string): CoverLine => ({ label: 'May be incomplete', text, isAlarm: true });
+  const rest = total - gaps.length;
+  return [
+    ...gaps.map((gap) => line(gapText(gap, { time: options.time, withTables: tenant === null }))),
+    ...(rest === 0 ? [] : [line(`and ${rest} more gaps in this range`)]),
+  ];
+}
+
+/** A tenant learns of the gap, but not which tables there are. */
+function gapText(
+  gap: Gap,
+  options: { readonly time: (instant: string) => string; readonly withTables: boolean },
+): string {
+  const { time, withTables } = options;
+  const from =
+    gap.lastEntryAt === null ? `from before ${time(gap.foundAt)}` : `from ${time(gap.lastEntryAt)}`;
+  const to = gap.closedAt === null ? 'on; recording stands still' : `to ${time(gap.closedAt)}`;
+  const tables = withTables ? `; ${gap.tables?.join(', ') ?? 'all tracked tables'}` : '';
+  return `${gap.summary}, ${from} ${to} (${gap.code}${tables})`;
 }
 
 function filtersText(filters: ExportFilters): string {

@@ -33,6 +33,8 @@ export interface ExportView {
   /** When the file is deleted; null without one. */
   readonly expiresAt: string | null;
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
+  /** How many gaps of the trail overlap the range, so that the file may lack changes; null until the file is made. */
+  readonly gaps: number | null;
   readonly error: ExportProblem | null;
 }
 

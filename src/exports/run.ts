@@ -1,8 +1,9 @@
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Entry } from '../trail/entry.js';
+import type { GapsInRange } from '../trail/gap-list.js';
 import type { TrailReader } from '../trail/read.js';
-import { Coverage, coverLines, fileName } from './cover.js';
+import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
 import { problemOf, type ExportOrder } from './export.js';
 import type { ExportFiles, PartFile } from './files.js';
@@ -19,7 +20,7 @@ export interface RunOptions {
   readonly id: string;
   readonly store: ExportStore;
   readonly files: ExportFiles;
-  readonly reader: Pick<TrailReader, 'count' | 'walk'>;
+  readonly reader: Pick<TrailReader, 'count' | 'walk' | 'gaps'>;
   /** Stops the run; the export goes back to the queue. */
   readonly signal: AbortSignal;
   readonly version: string;
@@ -76,9 +77,11 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
     const filter = entryFilter(order.filters, order.range, order.tenant);
     part = await files.create(order);
     run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
+    const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);
     const batchSize = order.attempts === 1 ? BATCH_ENTRIES : CAREFUL_BATCH_ENTRIES;
     const walk = reader.walk(filter, { below: order.belowId, batchSize });
-    await writeFormat({ order, part, batches: run.counted(walk, stop), coverage: run.coverage, options });
+    const batches = run.counted(walk, stop);
+    await writeFormat({ order, part, batches, coverage: run.coverage, gaps, options });
     const { coverage } = run;
     const file = {
       ...(await part.seal()),
@@ -86,6 +89,7 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
       entries: coverage.entries,
       firstLsn: coverage.firstLsn,
       lastLsn: coverage.lastLsn,
+      gaps: gaps.total,
     };
     const publish = part.publish.bind(part);
     const finished = await store.finish(order, { file, keepDays: KEEP_DAYS, publish });
@@ -154,9 +158,10 @@ async function writeFormat(context: {
   readonly part: PartFile;
   readonly batches: AsyncIterable<readonly Entry[]>;
   readonly coverage: Coverage;
+  readonly gaps: GapsInRange;
   readonly options: RunOptions;
 }): Promise<void> {
-  const { order, part: sink, batches, coverage } = context;
+  const { order, part: sink, batches, coverage, gaps } = context;
   const { version } = context.options;
   const clock = new ZoneClock(order.timezone);
   // Loaded when needed: exceljs alone takes more memory than a whole csv export.
@@ -170,7 +175,7 @@ async function writeFormat(context: {
         sink,
         clock,
         createdAt,
-        cover: (counts) => coverLines({ order, clock, coverage, counts, ...written }),
+        cover: (counts) => coverLines({ order, clock, coverage, gaps, counts, ...written }),
       });
       return;
     }

@@ -24,6 +24,8 @@ export interface FinishedFile {
   /** Least and greatest commit LSN of the entries; null without entries. */
   readonly firstLsn: string | null;
   readonly lastLsn: string | null;
+  /** Gaps of the trail that overlap the range. */
+  readonly gaps: number;
 }
 
 const LIST_LIMIT = 200;
@@ -35,7 +37,7 @@ const instant = (column: string): string =>
 const RANGE = /* sql */ `jsonb_build_object('from', ${instant('range_from')}, 'to', ${instant('range_to')}) as range`;
 
 // Counts of entries stay far below 2^53, so they may be numbers.
-const VIEW = /* sql */ `id, state, format, filters, timezone, error, requested_by as "requestedBy", ${RANGE},
+const VIEW = /* sql */ `id, state, format, filters, timezone, gaps, error, requested_by as "requestedBy", ${RANGE},
   jsonb_build_object('done', done, 'total', total) as progress,
   ${instant('created_at')} as "createdAt", ${instant('finished_at')} as "finishedAt", ${instant('expires_at')} as "expiresAt",
   case when state = 'ready' then jsonb_build_object('name', file_name, 'bytes', file_bytes, 'sha256', file_sha256) end as file`;
@@ -190,7 +192,7 @@ export class ExportStore {
         /* sql */ `update trail.export
                      set state = 'ready', claim = null, done = $3, total = $3, file_name = $4, file_bytes = $5, file_sha256 = $6,
                          first_lsn = $7, last_lsn = $8, finished_at = clock_timestamp(),
-                         expires_at = clock_timestamp() + make_interval(days => $9)
+                         expires_at = clock_timestamp() + make_interval(days => $9), gaps = $10
                    where id = $1 and claim = $2`,
         [
           order.id,
@@ -202,6 +204,7 @@ export class ExportStore {
           file.firstLsn,
           file.lastLsn,
           options.keepDays,
+          file.gaps,
         ],
       );
       if (rowCount === 1) await options.publish();

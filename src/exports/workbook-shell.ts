@@ -7,6 +7,8 @@ import { REPORT_COLUMNS, type ColumnKind } from './columns.js';
 export interface CoverLine {
   readonly label: string;
   readonly text: string;
+  /** Shown in red. */
+  readonly isAlarm?: boolean;
 }
 
 export interface CellStyles extends Readonly<Record<ColumnKind, string>> {
@@ -29,6 +31,11 @@ export const dataSheetPart = (n: number): string => `xl/worksheets/sheet${n + 1}
 
 const FONT = { name: 'Calibri', size: 11 } as const;
 const TOP = { vertical: 'top' } as const;
+const ALARM = {
+  font: { ...FONT, bold: true, color: { argb: 'FF9C0006' } },
+  fill: { type: 'pattern', pattern: 'solid', fgColor: { argb: 'FFFFC7CE' } },
+  alignment: { ...TOP, wrapText: true },
+} as const satisfies Partial<ExcelJS.Style>;
 const HEADER_FILL = {
   type: 'pattern',
   pattern: 'solid',
@@ -49,7 +56,7 @@ const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = 
 
 /**
  * Lets exceljs make what it makes well: cover sheet, styles, widths, panes, properties. The rows it would write too slowly
- * and not always correctly (LAB, 3) are left out. Two shells with equally many lines have the same `sheet`.
+ * and not always correctly (LAB, 3) are left out. Two shells whose covers have lines of the same kinds have the same `sheet`.
  */
 export async function makeShell(options: {
   readonly cover: readonly CoverLine[];
@@ -80,6 +87,7 @@ function addCover(workbook: ExcelJS.Workbook, lines: readonly CoverLine[]): void
     const row = sheet.addRow([line.label, escapeForExcel(line.text)]);
     row.getCell(1).style = { font: { ...FONT, bold: true }, alignment: TOP };
     row.getCell(2).style = STYLES.lines;
+    if (line.isAlarm === true) for (const column of [1, 2]) row.getCell(column).style = ALARM;
   }
 }
 

@@ -24,7 +24,7 @@ export interface WorkbookOptions {
   readonly batches: AsyncIterable<readonly Entry[]>;
   readonly sink: Sink;
   readonly clock: ZoneClock;
-  /** The lines of the cover, always as many; asked for again at the end, when everything is counted. */
+  /** The lines of the cover, of the same kinds each time; asked for again at the end, when everything is counted. */
   readonly cover: (counts: WorkbookCounts) => readonly CoverLine[];
   readonly createdAt: Date;
   readonly limits?: SheetLimits;

@@ -72,7 +72,15 @@ describe('a run of an export', () => {
     const order = (await room.store.claim(id))!;
     const later = (await room.store.claim(id))!;
     let published = false;
-    const file = { name: 'x', bytes: 1, sha256: '0'.repeat(64), entries: 1, firstLsn: null, lastLsn: null };
+    const file = {
+      name: 'x',
+      bytes: 1,
+      sha256: '0'.repeat(64),
+      entries: 1,
+      firstLsn: null,
+      lastLsn: null,
+      gaps: 0,
+    };
     const publish = () => Promise.resolve(void (published = true));
     expect(await room.store.finish(order, { file, keepDays: 7, publish })).toBe(false);
     expect(published).toBe(false);
@@ -84,7 +92,15 @@ describe('a run of an export', () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     const order = (await room.store.claim(id))!;
-    const file = { name: 'x', bytes: 1, sha256: '0'.repeat(64), entries: 1, firstLsn: null, lastLsn: null };
+    const file = {
+      name: 'x',
+      bytes: 1,
+      sha256: '0'.repeat(64),
+      entries: 1,
+      firstLsn: null,
+      lastLsn: null,
+      gaps: 0,
+    };
     const publish = () => Promise.reject(new Error('no such directory'));
     await expect(room.store.finish(order, { file, keepDays: 7, publish })).rejects.toThrow(
       'no such directory',
@@ -102,6 +118,7 @@ describe('a run of an export', () => {
       walk: () => {
         throw new Error('never reached');
       },
+      gaps: () => Promise.resolve({ gaps: [], total: 0 }),
     };
     for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
       await expect(room.run(id, { reader })).rejects.toMatchObject({ code: '57P01' });

@@ -5,7 +5,9 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Requester } from '../../src/exports/export.js';
 import { parseExportRequest } from '../../src/exports/request.js';
+import { createPool } from '../../src/pg/connect.js';
 import { ADMIN, ALL, exportGround, idsOf, kill, untilState, type ExportGround } from '../support/exports.ts';
+import { addGap } from '../support/gaps.ts';
 import { redisBinary } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -254,6 +256,57 @@ describe('the file of an export', () => {
       'select first_lsn::text as first, last_lsn::text as last from trail.export',
     );
     expect(row).toEqual({ first: rows.at(-1)!['Commit LSN'], last: rows[0]!['Commit LSN'] });
+  });
+
+  test('says in red which gaps of the trail overlap its range, and so does the export', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 100 });
+    await ground.startWorker();
+    const pool = createPool({ url: ground.db.url, purpose: 'test', max: 1 });
+    await addGap(pool, {
+      code: 'SOURCE_PUBLICATION_INCOMPLETE',
+      tables: ['public.agents', 'public.teams'],
+      lastEntryAt: '2026-10-24T09:00:00Z',
+      closedAt: '2026-10-24T10:00:00Z',
+    });
+    await addGap(pool, { lastEntryAt: '2026-10-25T09:00:00Z' });
+    await addGap(pool, {
+      code: 'SOURCE_SLOT_AHEAD',
+      lastEntryAt: '2026-10-27T00:00:00Z',
+      closedAt: '2026-10-28T00:00:00Z',
+    });
+    await pool.end();
+    const coverOf = async (id: string): Promise<{ text: string[]; red: string[] }> => {
+      const sheet = xlsx.read(await ground.download(id), { cellStyles: true }).Sheets['About this report']!;
+      const rows = xlsx.utils.sheet_to_json<string[]>(sheet, { header: 1 });
+      const cells = Object.entries(sheet) as [string, { v?: unknown; s?: { fgColor?: { rgb?: string } } }][];
+      const red = cells.filter(([, cell]) => cell.s?.fgColor?.rgb === 'FFC7CE').map(([name]) => name);
+      return { text: rows.map((row) => row.join(': ')), red };
+    };
+
+    const { id } = await ask(ground, { timezone: 'Europe/Berlin' });
+    expect(await ground.finished(id)).toMatchObject({ state: 'ready', gaps: 2 });
+    const cover = await coverOf(id);
+    expect(cover.text.slice(2, 5)).toEqual([
+      'May be incomplete: Changes may be missing: the replication slot is gone, from 2026-10-25 10:00:00.000000+01:00 on; recording stands still (SOURCE_SLOT_LOST; all tracked tables)',
+      'May be incomplete: Changes may be missing: tables were not published, from 2026-10-24 11:00:00.000000+02:00 to 2026-10-24 12:00:00.000000+02:00 (SOURCE_PUBLICATION_INCOMPLETE; public.agents, public.teams)',
+      'Entries: 100',
+    ]);
+    expect(cover.red).toEqual(['A3', 'B3', 'A4', 'B4']);
+
+    const before = await ask(ground, { to: '2026-10-24T00:00:00Z' });
+    expect(before).toMatchObject({ gaps: null });
+    expect(await ground.finished(before.id)).toMatchObject({ state: 'ready', gaps: 0 });
+    const clean = await coverOf(before.id);
+    expect([clean.text[2], clean.red]).toEqual(['Gaps: none known in this range', []]);
+
+    const csv = await ask(ground, { format: 'csv' });
+    expect(await ground.finished(csv.id)).toMatchObject({ state: 'ready', gaps: 2 });
+
+    const theirs = await ask(ground, {}, exporter({ tenant: '3' }));
+    await ground.finished(theirs.id);
+    const shown = (await coverOf(theirs.id)).text.join('\n');
+    expect(shown).toContain('SOURCE_PUBLICATION_INCOMPLETE');
+    expect(shown).not.toContain('public.agents');
   });
 
   test('cannot be put on a disk that refuses it: the export fails and says how to mend that', async () => {
