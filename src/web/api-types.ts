@@ -94,6 +94,27 @@ export interface Session {
   readonly source: string;
 }
 
+/** A stretch of the source's log of which the trail may not have all. */
+export interface Gap {
+  readonly id: number;
+  readonly code: string;
+  readonly summary: string;
+  /** Null: every tracked table. Absent for who may not know. */
+  readonly tables?: readonly string[] | null;
+  /** Last commit stored before. */
+  readonly lastEntryAt: string | null;
+  readonly foundAt: string;
+  readonly acceptedAt: string | null;
+  /** Null: recording stands still. */
+  readonly closedAt: string | null;
+}
+
+/** The newest gaps of a range; `total` counts all. */
+export interface GapList {
+  readonly items: readonly Gap[];
+  readonly total: number;
+}
+
 export type ExportFormat = 'xlsx' | 'csv' | 'ndjson';
 export type ExportState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
 
@@ -111,5 +132,7 @@ export interface Export {
   /** When the file is deleted. */
   readonly expiresAt?: string | null;
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
+  /** How many gaps overlap the range; null until the file is made. */
+  readonly gaps: number | null;
   readonly error: Problem | null;
 }

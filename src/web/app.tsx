@@ -1,6 +1,7 @@
 import { Detail } from './detail/detail.tsx';
 import { ExportsPanel } from './exports/exports-panel.tsx';
 import { FilterBar } from './filters/filter-bar.tsx';
+import { GapBanner } from './gaps/gap-banner.tsx';
 import { sessionState } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
 import { Announcer } from './shell/announcer.tsx';
@@ -37,6 +38,7 @@ function Trail() {
       <Header />
       <main id="main">
         <Notices />
+        <GapBanner />
         <FilterBar />
         <Toolbar />
         <NewEntries />

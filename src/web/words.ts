@@ -41,7 +41,7 @@ export const OPERATION_WORDS: Readonly<Record<Operation, string>> = {
 
 /** Feeling of an action, for its colour; the word itself always stands beside it. */
 export function actionTone(action: string): 'good' | 'bad' | 'neutral' {
-  if (/^(delete|block|remove|.*failed|deactivate|disable|truncate|gap.*)$/.test(action)) return 'bad';
+  if (/^(delete|block|remove|.*failed|deactivate|disable|truncate|gap)$/.test(action)) return 'bad';
   if (/^(add|activate|create|enable|unblock|login)$/.test(action)) return 'good';
   return 'neutral';
 }

@@ -17,6 +17,20 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const DAY_MS = 86_400_000;
 
+/** A gap of the API's JSON. */
+export interface MockGap {
+  readonly id: number;
+  readonly code: string;
+  readonly summary: string;
+  readonly tables?: readonly string[] | null;
+  readonly fromLsn: string;
+  readonly toLsn: string | null;
+  readonly lastEntryAt: string | null;
+  readonly foundAt: string;
+  readonly acceptedAt: string | null;
+  readonly closedAt: string | null;
+}
+
 export interface MockProblem {
   readonly status: number;
   readonly title: string;
@@ -43,6 +57,8 @@ export interface MockApi extends AsyncDisposable {
   readonly seen: readonly Seen[];
   /** Stores a new entry, which every open stream gets. */
   add(entry?: NewEntry): MockEntry;
+  /** Puts a gap into the trail, newest of all: closed at once, found ten minutes ago, unless `said` otherwise. */
+  addGap(said?: Partial<MockGap>): MockGap;
   /** Breaks every stream; while `refuse` is set no new one opens. */
   cutStreams(options?: { readonly refuse?: boolean }): void;
   endSessions(): void;
@@ -66,6 +82,7 @@ export async function startMockApi(
   const sessions = new Map<string, string>();
   const streams = new Set<Stream>();
   const failures = new Map<string, MockProblem>();
+  const gaps: MockGap[] = [];
   const seen: Seen[] = [];
   const exports = new MockExports((response) => streamHead(response));
   let refuseStreams = false;
@@ -123,6 +140,7 @@ export async function startMockApi(
     const query = url.searchParams;
     if (url.pathname === '/v1/entries/stream') return openStream(query, request, response);
     if (url.pathname === '/v1/entries') return page(query, response);
+    if (url.pathname === '/v1/gaps') return listGaps(query, response);
     if (url.pathname === '/v1/facets') return json(response, 200, facetsOf(entries, query));
     const entry = entries.find(({ id }) => url.pathname === `/v1/entries/${id}`);
     if (entry !== undefined) return json(response, 200, entry);
@@ -148,6 +166,19 @@ export async function startMockApi(
       .reverse();
     const items = found.slice(0, limit);
     json(response, 200, { items, next: found.length > limit ? items.at(-1)!.id : null });
+  }
+
+  function listGaps(query: URLSearchParams, response: ServerResponse): void {
+    const to = Date.parse(query.get('to') ?? '') || Date.now();
+    const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
+    const found = gaps.filter(
+      ({ lastEntryAt, foundAt, closedAt }) =>
+        Date.parse(lastEntryAt ?? foundAt) < to && (closedAt === null || Date.parse(closedAt) >= from),
+    );
+    const items = found.slice(0, Number(query.get('limit') ?? 50));
+    const isScoped = typeof options.session?.['tenant'] === 'string';
+    const shown = isScoped ? items.map((gap) => ({ ...gap, tables: undefined })) : items;
+    json(response, 200, { items: shown, total: found.length });
   }
 
   function openStream(query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
@@ -204,6 +235,24 @@ export async function startMockApi(
       entries.push(entry);
       for (const { query, response } of streams) if (matches(entry, query)) response.write(eventOf(entry));
       return entry;
+    },
+    addGap: (said = {}) => {
+      const at = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString();
+      const gap: MockGap = {
+        id: gaps.length + 1,
+        code: 'SOURCE_SLOT_LOST',
+        summary: 'Changes may be missing: the replication slot is gone',
+        tables: null,
+        fromLsn: '0/23739C0',
+        toLsn: '0/2391A48',
+        lastEntryAt: at(15),
+        foundAt: at(10),
+        acceptedAt: at(6),
+        closedAt: at(5),
+        ...said,
+      };
+      gaps.unshift(gap);
+      return gap;
     },
     cutStreams: ({ refuse = false } = {}) => {
       refuseStreams = refuse;

@@ -14,6 +14,7 @@ interface MockExport {
   finishedAt: string | null;
   expiresAt: string | null;
   file: { name: string; bytes: number; sha256: string } | null;
+  gaps: number | null;
   error: object | null;
 }
 
@@ -58,6 +59,7 @@ export class MockExports {
       finishedAt: null,
       expiresAt: null,
       file: null,
+      gaps: null,
       error: null,
       ...said,
     };
@@ -76,10 +78,10 @@ export class MockExports {
     }
   }
 
-  finish(id?: string): void {
+  finish(id?: string, gaps = 0): void {
     const file = { name: 'audit-trail.xlsx', bytes: 48_213, sha256: 'ab'.repeat(32) };
     const expiresAt = new Date(Date.now() + 7 * 86_400_000).toISOString();
-    this.move({ state: 'ready', progress: { done: 120, total: 120 }, file, expiresAt }, id);
+    this.move({ state: 'ready', progress: { done: 120, total: 120 }, file, expiresAt, gaps }, id);
   }
 
   handle({ method, path, headers, body, response }: ExportRequest): void {

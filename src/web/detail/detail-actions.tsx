@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
 import { printExact, type Json } from '../exact-json.ts';
 import { session } from '../session/session.ts';
+import { isOwn } from '../own-entries.ts';
 import { announce } from '../shell/announcer.tsx';
 import { NO_FILTERS } from '../url-state.ts';
 import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
@@ -14,7 +15,7 @@ export function DetailActions({ entry }: { entry: Entry }) {
   const { type, id } = entry.entity;
   return (
     <footer class="drawer-foot">
-      {id !== null && (
+      {id !== null && !isOwn(entry) && (
         <a
           role="button"
           class="bordered"

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
+import { inWords, titleOf } from '../own-entries.ts';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
 import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
@@ -8,7 +9,7 @@ import { rows } from '../table/entries.ts';
 import { ActionBadge, KindBadge } from '../table/badges.tsx';
 import { dateText, timeText } from '../time/format.ts';
 import { show, view, zone } from '../view.ts';
-import { humanize, KIND_WORDS } from '../words.ts';
+import { KIND_WORDS } from '../words.ts';
 import { DetailActions } from './detail-actions.tsx';
 import { FieldTable } from './field-table.tsx';
 import { Facts } from './facts.tsx';
@@ -102,12 +103,12 @@ function Content({ entry }: { entry: Entry }) {
       <p class="detail-lead">
         <strong>{entry.modifier.name}</strong>
         {entry.modifier.name !== KIND_WORDS[entry.modifier.kind] && <KindBadge kind={entry.modifier.kind} />}
-        <ActionBadge action={entry.action} />
+        <ActionBadge entry={entry} />
         <span class="detail-when">
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>
       </p>
-      <FieldTable entry={entry} />
+      <FieldTable entry={inWords(entry, zone.value)} />
       <Facts entry={entry} />
     </>
   );
@@ -143,9 +144,4 @@ function neighbours(id: string): { newer: string | undefined; older: string | un
   const index = rows.value.findIndex((entry) => entry.id === id);
   if (index < 0) return { newer: undefined, older: undefined };
   return { newer: rows.value[index - 1]?.id, older: rows.value[index + 1]?.id };
-}
-
-function titleOf(entry: Entry): string {
-  const name = entry.entity.name ?? entry.entity.id;
-  return `${humanize(entry.action)}: ${humanize(entry.entity.type).toLowerCase()}${name === null ? '' : ` ${name}`}`;
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
 import { printExact } from '../exact-json.ts';
+import { isOwn } from '../own-entries.ts';
 import { KindBadge } from '../table/badges.tsx';
 import { dateText, timeText } from '../time/format.ts';
 import { zone } from '../view.ts';
@@ -23,9 +24,11 @@ export function Facts({ entry }: { entry: Entry }) {
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}
         </Fact>
-        <Fact name="Entity">
-          {humanize(entity.type)} {entity.name ?? ''} {entity.id !== null && <code>{entity.id}</code>}
-        </Fact>
+        {!isOwn(entry) && (
+          <Fact name="Entity">
+            {humanize(entity.type)} {entity.name ?? ''} {entity.id !== null && <code>{entity.id}</code>}
+          </Fact>
+        )}
         {entry.tenant !== null && (
           <Fact name="Tenant">
             <code>{entry.tenant}</code>
@@ -34,19 +37,28 @@ export function Facts({ entry }: { entry: Entry }) {
       </dl>
       <h3>Where it comes from</h3>
       <dl class="facts">
-        <Fact name="Table">
-          <code>{entry.table}</code>
-        </Fact>
-        <Fact name="Operation">{OPERATION_WORDS[entry.operation]}</Fact>
+        {!isOwn(entry) && (
+          <>
+            <Fact name="Table">
+              <code>{entry.table}</code>
+            </Fact>
+            <Fact name="Operation">{OPERATION_WORDS[entry.operation]}</Fact>
+          </>
+        )}
         <Fact name="Commit LSN">
           <code>{transaction.commitLsn}</code>
         </Fact>
-        <Fact name="Transaction id (xid)">
-          <code>{transaction.xid}</code>
-        </Fact>
-        <Fact name="Place in the transaction (seq)">
-          <code>{transaction.seq}</code>
-        </Fact>
+        {/* What Waltrail writes between transactions has none. */}
+        {transaction.xid !== '0' && (
+          <>
+            <Fact name="Transaction id (xid)">
+              <code>{transaction.xid}</code>
+            </Fact>
+            <Fact name="Place in the transaction (seq)">
+              <code>{transaction.seq}</code>
+            </Fact>
+          </>
+        )}
         {transaction.origin !== undefined && (
           <Fact name="Replication origin">
             <code>{transaction.origin}</code>

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
+import { isOwn } from '../own-entries.ts';
 import { CellText } from '../table/values-cell.tsx';
+import { humanize } from '../words.ts';
 import { diffText, fieldsOf, isOnlyNotation, type Cell, type Field, type Part } from './diff.ts';
 
 const CAPTIONS = {
@@ -22,9 +24,23 @@ export function FieldTable({ entry }: { entry: Entry }) {
       </p>
     );
   }
+  if (isOwn(entry) && entry.operation === 'insert') {
+    return (
+      <dl class="facts">
+        {fields.map(({ column, updated }) => (
+          <div key={column}>
+            <dt>{humanize(column)}</dt>
+            <dd>
+              <CellText cell={updated} maxLength={Infinity} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    );
+  }
   return (
     <table class="fields">
-      <caption>{CAPTIONS[entry.operation]}</caption>
+      <caption>{isOwn(entry) ? 'Before and after' : CAPTIONS[entry.operation]}</caption>
       <thead>
         <tr>
           <th scope="col">Column</th>

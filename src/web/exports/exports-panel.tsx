@@ -3,7 +3,7 @@ import type { Export, Problem } from '../api-types.ts';
 import { apiUrl, problemFrom } from '../api.ts';
 import { modifierName } from '../filters/facets.ts';
 import { mayExport } from '../session/session.ts';
-import { CloseIcon, DownloadIcon } from '../shell/icons.tsx';
+import { AlertIcon, CloseIcon, DownloadIcon } from '../shell/icons.tsx';
 import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { endText, minuteText } from '../time/format.ts';
@@ -88,6 +88,13 @@ function ExportItem({ item }: { item: Export }) {
         />
       )}
       {problem !== null && <ProblemBox problem={problem} />}
+      {item.gaps !== null && item.gaps > 0 && (
+        <p class="export-gaps">
+          <AlertIcon />
+          May be incomplete: the trail has {item.gaps === 1 ? 'a gap' : `${countText(item.gaps)} gaps`} in
+          this range.
+        </p>
+      )}
       <p class="export-facts">
         {sizeText(item)}By {item.requestedBy}, {minuteText(item.createdAt, zone.value)}
         {item.state === 'ready' && item.expiresAt != null && (

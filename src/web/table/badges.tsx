@@ -1,6 +1,7 @@
-import type { Kind } from '../api-types.ts';
+import type { Entry, Kind } from '../api-types.ts';
+import { actionText } from '../own-entries.ts';
 import { AgentIcon, BotIcon, SystemIcon } from '../shell/icons.tsx';
-import { actionTone, humanize, KIND_WORDS } from '../words.ts';
+import { actionTone, KIND_WORDS } from '../words.ts';
 
 const ICONS = { agent: AgentIcon, bot: BotIcon, system: SystemIcon } as const;
 
@@ -15,7 +16,7 @@ export function KindBadge({ kind }: { kind: Kind }) {
   );
 }
 
-/** An action category in words, coloured by its feeling. */
-export function ActionBadge({ action }: { action: string }) {
-  return <span class={`action action-${actionTone(action)}`}>{humanize(action)}</span>;
+/** The action category of an entry in words, coloured by its feeling. */
+export function ActionBadge({ entry }: { entry: Entry }) {
+  return <span class={`action action-${actionTone(entry.action)}`}>{actionText(entry)}</span>;
 }

@@ -1,6 +1,7 @@
 import { isFiltered } from '../url-state.ts';
 import { clearFilters, show, view, zone } from '../view.ts';
 import { rangeText } from '../filters/date-range.tsx';
+import { gaps } from '../gaps/gaps.ts';
 import { InboxIcon } from '../shell/icons.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { isOpenEnded } from '../time/ranges.ts';
@@ -124,12 +125,20 @@ function More() {
 }
 
 function Empty() {
+  // What the trail does not have may still have happened.
+  const isIncomplete = gaps.value === null || gaps.value.total > 0;
   const current = view.value;
   const filtered = isFiltered(current);
   return (
     <div class="empty">
       <InboxIcon />
-      <h2>{filtered ? 'No entry matches these filters' : 'Nothing was changed in this range'}</h2>
+      <h2>
+        {filtered
+          ? 'No entry matches these filters'
+          : isIncomplete
+            ? 'The trail has no entry in this range'
+            : 'Nothing was changed in this range'}
+      </h2>
       <p>
         {rangeText(current.range, zone.value)}, {zone.value}.
         {isOpenEnded(current.range) && ' New entries appear here by themselves.'}

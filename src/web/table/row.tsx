@@ -1,6 +1,7 @@
 import { memo } from './memo.ts';
 import type { Entry } from '../api-types.ts';
 import { dateText, timeText } from '../time/format.ts';
+import { inWords, isOwn } from '../own-entries.ts';
 import { show, urlOf, view } from '../view.ts';
 import { humanize, KIND_WORDS, RUNG_WORDS } from '../words.ts';
 import { ActionBadge, KindBadge } from './badges.tsx';
@@ -19,6 +20,7 @@ export interface RowProps {
  */
 export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
   const { modifier, entity } = entry;
+  const shown = inWords(entry, zoneName);
   const open = (event: MouseEvent): void => {
     // A new tab is the browser's; a click that ends a selection of text is none.
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
@@ -51,20 +53,22 @@ export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
         </span>
       </td>
       <td role="cell" class="cell-action" data-label="Action">
-        <ActionBadge action={entry.action} />
+        <ActionBadge entry={entry} />
       </td>
       <td role="cell" class="cell-type" data-label="Type">
         {humanize(entity.type)}
       </td>
       <td role="cell" class="cell-entity" data-label="Entity">
         <span class="entity-name">{entity.name ?? entity.id ?? '—'}</span>
-        {entity.id !== null && entity.id !== entity.name && <span class="entity-id">{entity.id}</span>}
+        {entity.id !== null && entity.id !== entity.name && !isOwn(entry) && (
+          <span class="entity-id">{entity.id}</span>
+        )}
       </td>
       <td role="cell" class="cell-values" data-label="Previous">
-        <ValuesCell entry={entry} side="previous" />
+        <ValuesCell entry={shown} side="previous" />
       </td>
       <td role="cell" class="cell-values" data-label="Updated">
-        <ValuesCell entry={entry} side="updated" />
+        <ValuesCell entry={shown} side="updated" />
       </td>
     </tr>
   );

@@ -1,5 +1,6 @@
 import type { Entry } from '../api-types.ts';
 import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
+import { isOwn } from '../own-entries.ts';
 import { bytesText } from '../words.ts';
 
 /** Columns and characters of a value that a row shows; the detail shows all. */
@@ -82,6 +83,7 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
 }
 
 function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
+  if (isOwn(entry)) return <span class="no-value">—</span>;
   const reason =
     entry.operation === 'truncate'
       ? 'all rows'

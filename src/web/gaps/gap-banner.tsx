@@ -1,0 +1,148 @@
+import type { Gap, GapList } from '../api-types.ts';
+import { OWN_TYPE } from '../own-entries.ts';
+import { session } from '../session/session.ts';
+import { AlertIcon } from '../shell/icons.tsx';
+import { ProblemBox } from '../shell/problem-box.tsx';
+import { listState } from '../table/entries.ts';
+import { dateText, isoText, timeText } from '../time/format.ts';
+import { resolveRange, type Range } from '../time/ranges.ts';
+import { NO_FILTERS } from '../url-state.ts';
+import { show, urlOf, view, zone } from '../view.ts';
+import { countText } from '../words.ts';
+import { gaps, gapsProblem, loadGaps } from './gaps.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** The red mark on a range that the trail may not have whole: one alert, however many gaps there are. */
+export function GapBanner() {
+  const found = gaps.value;
+  if (found !== null && found.total > 0) return <Banner found={found} />;
+  const problem = gapsProblem.value;
+  // When the list has failed, too, it says the same.
+  if (found !== null || problem === null || listState.value.is === 'failed') return null;
+  return (
+    <ProblemBox
+      problem={{
+        title: 'Whether the trail lacks changes in this range is not known',
+        detail: problem.title,
+        ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }),
+      }}
+    >
+      <button type="button" class="bordered" onClick={() => void loadGaps()}>
+        Try again
+      </button>
+    </ProblemBox>
+  );
+}
+
+function Banner({ found: { items, total } }: { found: GapList }) {
+  const [first] = items;
+  const rest = total - items.length;
+  return (
+    <div class="problem gaps" role="alert">
+      <AlertIcon />
+      <div>
+        <p class="problem-title">
+          {total === 1 && first !== undefined
+            ? `The trail may lack changes ${stretchText(first)}`
+            : `The trail may lack changes in ${countText(total)} stretches of this range`}
+        </p>
+        {total === 1 && first !== undefined ? (
+          <p>
+            <Reason gap={first} />
+          </p>
+        ) : (
+          <ul>
+            {items.map((gap) => (
+              <li key={gap.id}>
+                <strong>{capital(stretchText(gap))}.</strong> <Reason gap={gap} />
+              </li>
+            ))}
+            {rest > 0 && <li>{countText(rest)} more before these</li>}
+          </ul>
+        )}
+        <StandingStill items={items} />
+        {session.value?.tenant === null && (
+          <p class="problem-actions">
+            <OwnEntries items={items} />
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Reason({ gap }: { gap: Gap }) {
+  return (
+    <>
+      {gap.summary}{' '}
+      <span class="gap-facts">
+        (<code>{gap.code}</code>
+        {gap.tables !== undefined && `; ${gap.tables?.join(', ') ?? 'all tracked tables'}`})
+      </span>
+    </>
+  );
+}
+
+function StandingStill({ items }: { items: readonly Gap[] }) {
+  const open = items.filter(({ closedAt }) => closedAt === null);
+  if (open.length === 0) return null;
+  return (
+    <p class="problem-remedy">
+      <strong>Recording stands still until somebody looks at it.</strong>{' '}
+      {open.every(({ acceptedAt }) => acceptedAt !== null) ? (
+        'It was allowed to go on, and will as soon as the source is fit again.'
+      ) : (
+        <>
+          Whoever runs Waltrail sees the cause and its remedy with <code>waltrail gaps</code>, and then lets
+          it go on with <code>waltrail gaps --accept</code>.
+        </>
+      )}
+    </p>
+  );
+}
+
+/** The entries that Waltrail wrote about it. A tenant has none of them. */
+function OwnEntries({ items }: { items: readonly Gap[] }) {
+  const change = { ...NO_FILTERS, entityTypes: [OWN_TYPE], range: rangeWith(items) };
+  return (
+    <a
+      href={urlOf({ ...view.value, ...change })}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        show(change);
+      }}
+    >
+      Show what Waltrail recorded about it
+    </a>
+  );
+}
+
+/** The range of the view where it has the entries of these gaps, which stand where the gaps were found; else one that has. */
+function rangeWith(items: readonly Gap[]): Range {
+  const { range } = view.value;
+  const now = Date.now();
+  const maxRangeDays = session.value?.maxRangeDays ?? 1;
+  const { from, to } = resolveRange(range, { now, zone: zone.value, maxRangeDays });
+  const start = from === undefined ? now - maxRangeDays * DAY_MS : Date.parse(from);
+  const end = to === undefined ? Infinity : Date.parse(to);
+  const found = items.map(({ foundAt }) => Date.parse(foundAt));
+  if (found.every((at) => at >= start && at < end)) return range;
+  const newest = Math.max(...found);
+  const first = Math.max(Math.min(...found) - MINUTE_MS, newest + MINUTE_MS - maxRangeDays * DAY_MS);
+  return { kind: 'custom', from: isoText(first), to: isoText(newest + MINUTE_MS) };
+}
+
+function stretchText({ lastEntryAt, closedAt }: Gap): string {
+  if (closedAt === null)
+    return lastEntryAt === null ? 'from its beginning on' : `since ${whenText(lastEntryAt)}`;
+  return lastEntryAt === null
+    ? `before ${whenText(closedAt)}`
+    : `between ${whenText(lastEntryAt)} and ${whenText(closedAt)}`;
+}
+
+const whenText = (timestamp: string): string =>
+  `${dateText(timestamp, zone.value)} ${timeText(timestamp, zone.value)}`;
+const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);

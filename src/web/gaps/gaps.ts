@@ -1,0 +1,74 @@
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { GapList, Problem } from '../api-types.ts';
+import { isAbort, problemFrom, request } from '../api.ts';
+import { isOwn } from '../own-entries.ts';
+import { session } from '../session/session.ts';
+import { arrived, rangeProblem } from '../table/entries.ts';
+import { waiting } from '../table/live.ts';
+import { isOpenEnded, resolveRange } from '../time/ranges.ts';
+import { filterQuery, NO_FILTERS } from '../url-state.ts';
+import { view, zone } from '../view.ts';
+
+/** Gaps that are named one by one; of the others the number. */
+const MAX_NAMED = 5;
+/** Nothing arrives while recording stands still, so that has to be asked for. */
+const POLL_MS = 30_000;
+
+/** What the trail may lack in the range of the view, whatever its filters; null before the answer. */
+export const gaps = signal<GapList | null>(null);
+/** Why that is not known. */
+export const gapsProblem = signal<Problem | null>(null);
+
+const question = computed(() =>
+  session.value === null || rangeProblem.value !== null
+    ? null
+    : JSON.stringify([view.value.range, zone.value]),
+);
+const newestOwn = computed(() => [...waiting.value, ...arrived.value].find(isOwn)?.id);
+
+let abort = new AbortController();
+
+/** Asks for the gaps whenever the range changes, an entry tells of one, and now and then while the range has no end. */
+export function followGaps(): void {
+  effect(() => {
+    const asked = question.value;
+    abort.abort();
+    batch(() => {
+      gaps.value = null;
+      gapsProblem.value = null;
+    });
+    if (asked === null) return undefined;
+    void loadGaps();
+    const timer = setInterval(() => {
+      if (!document.hidden && isOpenEnded(view.peek().range)) void loadGaps({ quiet: true });
+    }, POLL_MS);
+    return () => clearInterval(timer);
+  });
+  effect(() => {
+    if (newestOwn.value !== undefined && question.peek() !== null) void loadGaps({ quiet: true });
+  });
+}
+
+/** Asks for the gaps of the view; `quiet` keeps what is known when there is no answer. */
+export async function loadGaps(options: { readonly quiet?: boolean } = {}): Promise<void> {
+  abort.abort();
+  abort = new AbortController();
+  const { range } = view.peek();
+  const maxRangeDays = session.peek()?.maxRangeDays ?? Infinity;
+  const query = filterQuery(
+    NO_FILTERS,
+    resolveRange(range, { now: Date.now(), zone: zone.peek(), maxRangeDays }),
+  );
+  query.set('limit', String(MAX_NAMED));
+  try {
+    const found = await request<GapList>('GET', 'gaps', { query, signal: abort.signal });
+    batch(() => {
+      // The same answer again must not make a screen reader say it again.
+      if (JSON.stringify(found) !== JSON.stringify(gaps.peek())) gaps.value = found;
+      gapsProblem.value = null;
+    });
+  } catch (error) {
+    if (isAbort(error) || (options.quiet === true && gaps.peek() !== null)) return;
+    gapsProblem.value = problemFrom(error);
+  }
+}

@@ -1,0 +1,212 @@
+import { describe, expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { browserTest, sharedBrowser } from '../support/browser.ts';
+import type { NewEntry } from '../support/mock-entries.ts';
+import { entryRows, openGround } from '../support/page.ts';
+import { until } from '../support/until.ts';
+
+const open = sharedBrowser();
+const banner = (page: Page) => page.getByRole('alert');
+const hoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
+const own = (said: NewEntry): NewEntry => ({
+  modifier: { key: null, name: 'System', kind: 'system', rung: 'waltrail' },
+  operation: 'insert',
+  tenant: null,
+  transaction: { xid: '0', commitLsn: '0/23739C0', seq: -2 },
+  context: null,
+  ...said,
+});
+const GAP_ENTRY = own({
+  action: 'gap',
+  entity: { type: 'waltrail', name: 'Changes may be missing: the replication slot is gone', id: '1' },
+  table: 'waltrail.gap',
+  previous: null,
+  updated: {
+    code: 'SOURCE_SLOT_LOST',
+    tables: null,
+    from_lsn: '0/23739C0',
+    to_lsn: null,
+    last_entry_at: '2026-11-23 20:29:02.027018+00',
+  },
+});
+
+describe('a range that the trail may not have whole', () => {
+  browserTest(
+    'is marked in red once, says when, why and which tables, and leads to what was recorded',
+    async () => {
+      await using ground = await openGround(open, { entries: 5, path: '?action=block' });
+      const { api, page, tab } = ground;
+      await entryRows(page).first().waitFor();
+      expect(await banner(page).count()).toBe(0);
+
+      api.addGap({
+        lastEntryAt: '2026-03-02T09:00:00.5Z',
+        closedAt: '2026-03-02T10:30:00Z',
+        foundAt: '2026-03-02T09:10:00Z',
+      });
+      await page.goto(
+        `${api.url}/?action=block&from=2026-03-02T08:00:00Z&to=2026-03-02T09:05:00Z&tz=Asia/Jerusalem`,
+      );
+      await banner(page).waitFor();
+      const text = (await banner(page).textContent())!;
+      expect(text).toContain(
+        'The trail may lack changes between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
+      );
+      expect(text).toContain('the replication slot is gone (SOURCE_SLOT_LOST; all tracked tables)');
+      expect(text).not.toContain('stands still');
+      await tab.expectAccessible('closed gap');
+
+      // The entry of the gap stands where it was found: behind the range.
+      await page.getByRole('link', { name: 'Show what Waltrail recorded' }).click();
+      const query = new URL(page.url()).searchParams;
+      expect([query.getAll('entityType'), query.getAll('action')]).toEqual([['waltrail'], []]);
+      expect(Date.parse(query.get('from')!)).toBeLessThan(Date.parse('2026-03-02T09:10:00Z'));
+      expect(Date.parse(query.get('to')!)).toBeGreaterThan(Date.parse('2026-03-02T09:10:00Z'));
+
+      await page.getByText('No entry matches these filters').waitFor();
+      await page.goto(`${api.url}/?from=2026-03-02T08:00:00Z&to=2026-03-02T09:05:00Z`);
+      await page.getByText('The trail has no entry in this range').waitFor();
+      await page.goto(`${api.url}/?from=2026-03-02T10:31:00Z&to=2026-03-02T11:00:00Z`);
+      await page.getByText('Nothing was changed in this range').waitFor();
+      expect(await banner(page).count()).toBe(0);
+      tab.expectQuiet();
+    },
+  );
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    browserTest(
+      `that is not over says that recording stands still and what to run (${colorScheme}, narrow)`,
+      async () => {
+        await using ground = await openGround(open, {
+          entries: 5,
+          context: { colorScheme, viewport: { width: 360, height: 740 } },
+        });
+        const { api, page, tab } = ground;
+        await entryRows(page).first().waitFor();
+        api.addGap({
+          lastEntryAt: hoursAgo(3),
+          closedAt: hoursAgo(2),
+          code: 'SOURCE_PUBLICATION_INCOMPLETE',
+          tables: ['public.agents'],
+          summary: 'Changes may be missing: tables were not published',
+        });
+        api.addGap({ closedAt: null, acceptedAt: null, toLsn: null });
+        await page.reload();
+        await banner(page).waitFor();
+        const text = (await banner(page).textContent())!;
+        expect(text).toContain('The trail may lack changes in 2 stretches of this range');
+        expect(text).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\./);
+        expect(text).toContain('public.agents');
+        expect(text).toContain('Recording stands still');
+        expect(text).toContain('waltrail gaps --accept');
+        expect(await banner(page).count()).toBe(1);
+        expect(
+          await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          ),
+        ).toBe(0);
+        await tab.expectAccessible(`open gap, ${colorScheme}`);
+        tab.expectQuiet();
+      },
+    );
+  }
+
+  browserTest('is marked as soon as an entry tells of the gap', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    expect(await banner(page).count()).toBe(0);
+    api.addGap({ closedAt: null });
+    api.add(GAP_ENTRY);
+    await banner(page).waitFor();
+    tab.expectQuiet();
+  });
+
+  browserTest(
+    'is marked for a tenant, too, without tables and without a way to entries that it cannot see',
+    async () => {
+      await using ground = await openGround(open, { entries: 1, session: { tenant: '1' } });
+      const { api, page, tab } = ground;
+      await entryRows(page).first().waitFor();
+      api.addGap();
+      await page.reload();
+      await banner(page).waitFor();
+      expect(await banner(page).textContent()).toContain('is gone (SOURCE_SLOT_LOST)');
+      expect(await banner(page).getByRole('link').count()).toBe(0);
+      tab.expectQuiet();
+    },
+  );
+
+  browserTest('is not taken for whole when the server does not say', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    api.failWith('/v1/gaps', { status: 503, title: 'The trail does not answer' });
+    await page.reload();
+    await banner(page).getByText('Whether the trail lacks changes in this range is not known').waitFor();
+    await tab.expectAccessible('gaps not known');
+    api.failWith('/v1/gaps', null);
+    await banner(page).getByRole('button', { name: 'Try again' }).click();
+    await until('the warning to go', async () => (await banner(page).count()) === 0);
+    tab.expectQuiet({ except: /503/ });
+  });
+});
+
+describe("entries of Waltrail's own", () => {
+  browserTest('read as what they are, in the list and in the detail', async () => {
+    await using ground = await openGround(open, { path: '?tz=Asia/Jerusalem' });
+    const { api, page, tab } = ground;
+    api.add(
+      own({
+        action: 'tracking',
+        entity: { type: 'waltrail', name: 'public.agents', id: null },
+        table: 'waltrail.tracking',
+        operation: 'update',
+        previous: { change: 'replica identity full' },
+        updated: { change: 'replica identity default' },
+      }),
+    );
+    api.add(GAP_ENTRY);
+    await page.reload();
+    await until('both rows', async () => (await entryRows(page).count()) === 2);
+    const row = (await entryRows(page).first().textContent())!;
+    expect(row).toContain('Gap');
+    expect(row).toContain('Waltrail itself');
+    expect(row).toContain('all tracked tables');
+    expect(row).toContain('2026-11-23 22:29:02');
+    expect(row).not.toContain('did not exist');
+    expect(await entryRows(page).nth(1).textContent()).toContain('Tracking changed');
+    await tab.expectAccessible('own entries');
+
+    await entryRows(page).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog
+      .getByRole('heading', { name: 'Changes may be missing: the replication slot is gone' })
+      .waitFor();
+    const detail = (await dialog.textContent())!;
+    expect(detail).toContain('Missing to (LSN)not known yet');
+    expect(detail).toContain('Waltrail wrote this entry itself');
+    expect(detail).not.toMatch(/new row|Previous value|xid|of this waltrail/);
+    await tab.expectAccessible('detail of a gap');
+    await page.keyboard.press('j');
+    await dialog.getByRole('heading', { name: 'Tracking changed: public.agents' }).waitFor();
+    expect(await dialog.getByRole('table', { name: 'Before and after' }).count()).toBe(1);
+    await tab.expectAccessible('detail of changed tracking');
+    tab.expectQuiet();
+  });
+});
+
+browserTest('an export of such a range says that its file may be incomplete', async () => {
+  await using ground = await openGround(open, { entries: 5 });
+  const { api, page, tab } = ground;
+  api.exports.put();
+  api.exports.finish(undefined, 2);
+  api.exports.put();
+  api.exports.finish(undefined, 0);
+  await page.goto(`${api.url}/?panel=exports`);
+  const panel = page.getByRole('dialog', { name: 'Exports' });
+  await panel.getByText('May be incomplete: the trail has 2 gaps in this range').waitFor();
+  expect(await panel.getByText('May be incomplete').count()).toBe(1);
+  await tab.expectAccessible('export of a range with gaps');
+  tab.expectQuiet();
+});
