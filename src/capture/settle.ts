@@ -4,7 +4,7 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
-import { runningTransactions, untilEnded } from '../source/running.js';
+import { runningTransactions, untilEnded } from '../pg/running.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import { tableName } from '../tracking/names.js';
 import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
@@ -78,7 +78,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   }
   const gaps = await readOpenGaps(client);
   const moved = gaps.length > 0 || look.identity.timeline !== checkpoint.timeline;
-  if (!moved) await record(client, { look, notes: found.notes });
+  let sure = surely(look.published, lastPublished);
+  if (!moved) await record(client, { sure, notes: found.notes });
   const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
   await step(options.checkSource).catch((error: unknown) => {
     throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
@@ -87,16 +88,28 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   if (going.length > 0) {
     const toLsn = await fitSince(options, { look, patient: stopping.length === 0 });
     if (toLsn !== null) {
-      await endGaps(client, { gaps: going, toLsn, look, notes: found.notes });
+      // By now every transaction has ended that the look might not have seen yet.
+      sure = look.published;
+      await endGaps(client, { gaps: going, toLsn, sure, notes: found.notes });
       found = { ...found, notes: [] };
     }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
   // Read again: a note is an entry too, and the writer continues behind it.
-  if (!moved) return { checkpoint: (await readCheckpoint(client, name))!, published: look.published };
-  const wentOn = await goOn({ ...options, look, gaps: await readOpenGaps(client), found });
-  return { checkpoint: wentOn, published: look.published };
+  if (!moved) return { checkpoint: (await readCheckpoint(client, name))!, published: sure };
+  const wentOn = await goOn({ ...options, look, sure, gaps: await readOpenGaps(client), found });
+  return { checkpoint: wentOn, published: sure };
 }
+
+/**
+ * The look with a position that is surely covered by it: that of the last sure one. A commit that waits for a standby is in
+ * the WAL, and decoded, before anybody can see it, so a look may show the state from before it. The watch moves the
+ * position on when it has seen such transactions end.
+ */
+const surely = (look: PublishedLook, last: PublishedLook | undefined): PublishedLook => ({
+  state: look.state,
+  lsn: last === undefined || last.lsn > look.lsn ? look.lsn : last.lsn,
+});
 
 /** What the source itself said, where no look has found why: a change was made while there was no publication. */
 function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: readonly FoundGap[]): FoundGap[] {
@@ -137,7 +150,7 @@ async function endGaps(
   options: {
     readonly gaps: readonly OpenGap[];
     readonly toLsn: Lsn;
-    readonly look: SourceLook;
+    readonly sure: PublishedLook;
     readonly notes: Continuity['notes'];
   },
 ): Promise<void> {
@@ -183,6 +196,7 @@ function mendFirst(error: unknown, gaps: WaltrailError): unknown {
 
 interface GoingOn extends SettleOptions {
   readonly look: SourceLook;
+  readonly sure: PublishedLook;
   readonly gaps: readonly OpenGap[];
   readonly found: Continuity;
 }
@@ -218,7 +232,7 @@ async function move(
   options: GoingOn,
   target: { readonly to: NewPosition; readonly snapshot: string | null },
 ): Promise<void> {
-  const { client, checkpoint, look, gaps, found } = options;
+  const { client, checkpoint, sure, gaps, found } = options;
   const { to, snapshot } = target;
   try {
     await client.query('begin');
@@ -228,7 +242,7 @@ async function move(
         fromId: checkpoint.nextId,
       });
     await goOnAt(client, { from: checkpoint, to, gaps });
-    await record(client, { look, notes: [...found.failover, ...found.notes] });
+    await record(client, { sure, notes: [...found.failover, ...found.notes] });
     await client.query('commit');
   } catch (error) {
     throw trailError(error);
@@ -237,8 +251,8 @@ async function move(
 
 async function record(
   client: pg.Client,
-  { look, notes }: { readonly look: SourceLook; readonly notes: Continuity['notes'] },
+  { sure, notes }: { readonly sure: PublishedLook; readonly notes: Continuity['notes'] },
 ): Promise<void> {
-  for (const note of notes) await recordTracking(client, { ...note, lsn: look.published.lsn });
-  await rememberLook(client, look.published);
+  for (const note of notes) await recordTracking(client, { ...note, lsn: sure.lsn });
+  await rememberLook(client, sure);
 }

@@ -45,15 +45,16 @@ class Watcher {
   readonly #options: WatcherOptions;
   readonly #state: string;
   #client: pg.Client | undefined;
-  /** The last look that found the state unchanged, and the one before, whose position is surely behind it. */
-  #good: PublishedLook;
-  #before: PublishedLook;
+  /** The last good look whose position is surely covered by it. */
+  #sure: PublishedLook;
+  /** A later good look, until the transactions have ended that ran at it: one of them may be in the WAL already. */
+  #unsure: { readonly look: PublishedLook; readonly running: readonly string[] } | undefined;
   #remembered: PublishedLook;
   #rememberedAt = performance.now();
 
   constructor(options: WatcherOptions) {
     this.#options = options;
-    this.#good = this.#before = this.#remembered = options.published;
+    this.#sure = this.#remembered = options.published;
     this.#state = JSON.stringify(options.published.state);
   }
 
@@ -81,7 +82,7 @@ class Watcher {
   /** Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin earlier. */
   async remember(): Promise<void> {
     this.#rememberedAt = performance.now();
-    if (this.#remembered.lsn === this.#before.lsn) return;
+    if (this.#remembered.lsn === this.#sure.lsn) return;
     try {
       const client = await connect({
         url: this.#options.config.trail.url,
@@ -90,8 +91,9 @@ class Watcher {
       });
       try {
         await takeRole(client, 'waltrail_writer');
-        await rememberLook(client, this.#before);
-        this.#remembered = this.#before;
+        const sure = this.#sure;
+        await rememberLook(client, sure);
+        this.#remembered = sure;
       } finally {
         await close(client);
       }
@@ -100,15 +102,22 @@ class Watcher {
     }
   }
 
-  /** False where the state is another. */
+  /**
+   * False where the state is another. The order matters: position, running transactions, state. A change of the
+   * publication that is in the WAL before the position and not in the state belongs to one of those transactions; once
+   * they have ended and the state is still the same, there was none.
+   */
   async #look(): Promise<boolean> {
     const { config, signal } = this.#options;
     const { url, publication } = config.source;
     this.#client ??= await connect({ url, purpose: 'watch', statementTimeoutMs: LOOK_MS, signal });
-    const look = await lookAtPublished(this.#client, publication);
+    const { running, ...look } = await lookAtPublished(this.#client, publication);
     if (JSON.stringify(look.state) !== this.#state) return false;
-    this.#before = this.#good;
-    this.#good = look;
+    const unsure = this.#unsure;
+    if (unsure === undefined || !unsure.running.some((xid) => running.includes(xid))) {
+      this.#sure = unsure?.look ?? this.#sure;
+      this.#unsure = { look, running };
+    }
     return true;
   }
 

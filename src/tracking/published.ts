@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { parseLsn, type Lsn } from '../pg/lsn.js';
+import { runningTransactions } from '../pg/running.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last look, it
@@ -23,22 +24,28 @@ export interface PublishedTableState {
   readonly identity: string;
 }
 
-/** A look: the state, and a position before which every change was written under this state or an earlier one. */
+/** A look: the state, and the position of the WAL before it. */
 export interface PublishedLook {
   readonly state: PublishedState;
   readonly lsn: Lsn;
 }
 
 /**
- * Two small statements, cheap enough to be asked every other second. The position is read before: read after the
- * snapshot of the state, it could lie behind a change of the catalog that the snapshot does not show.
+ * Three small statements, cheap enough to be asked every other second, in this order: position, transactions that run,
+ * state. A change of the catalog whose commit lies before the position and which the state does not show was made by one of
+ * those transactions: its commit is in the WAL before anybody can see it, with synchronous replication for as long as the
+ * standby takes.
  */
-export async function lookAtPublished(client: pg.Client, publication: string): Promise<PublishedLook> {
+export async function lookAtPublished(
+  client: pg.Client,
+  publication: string,
+): Promise<PublishedLook & { readonly running: readonly string[] }> {
   const { rows: position } = await client.query<{ lsn: string }>(
     /* sql */ `select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
   );
+  const running = await runningTransactions(client);
   const { rows } = await client.query<{ state: PublishedState }>(STATE, [publication]);
-  return { lsn: parseLsn(position[0]!.lsn), state: rows[0]!.state };
+  return { lsn: parseLsn(position[0]!.lsn), running, state: rows[0]!.state };
 }
 
 /** What became of the tables of an earlier look, by oid. */

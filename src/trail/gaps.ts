@@ -130,7 +130,9 @@ export async function recordTracking(
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   const { rows } = await query<{ lsn: string | null }>(
     client,
-    /* sql */ `select max(to_lsn)::text as lsn from trail.gap where code = 'SOURCE_PUBLICATION_MISSING' and closed_at is not null`,
+    /* sql */ `select max(to_lsn)::text as lsn from trail.gap where code = 'SOURCE_PUBLICATION_MISSING' and closed_at is not null
+                    -- positions of another cluster mean nothing
+                    and id > coalesce((select max(id) from trail.gap where code = 'SOURCE_CHANGED'), 0)`,
   );
   return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
 }
