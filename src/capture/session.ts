@@ -199,7 +199,12 @@ async function connectStream(
     throw error;
   }
   // With a signal of its own: that of the opening is for the opening.
-  const watch = watchPublished({ config, published: options.published, changed: end.resolve });
+  const watch = watchPublished({
+    config,
+    log: options.log,
+    published: options.published,
+    changed: end.resolve,
+  });
   return {
     pipeline,
     stream,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
 import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -11,6 +12,8 @@ import { takeRole } from '../trail/roles.js';
 const LOOK_MS = 2_000;
 /** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
 const REMEMBER_MS = 60_000;
+/** Looks that failed one after the other, after which the log says so: half a minute and more. */
+const FAILURES_TO_TELL = 15;
 
 export interface Watch {
   /** Ends looking, and stores the last good look. Never rejects. */
@@ -23,6 +26,7 @@ export interface Watch {
  */
 export function watchPublished(options: {
   readonly config: TrackingConfig;
+  readonly log: Log;
   readonly published: PublishedLook;
   /** Called once, when they are not: capture then compares source and trail again. */
   readonly changed: (error: WaltrailError) => void;
@@ -51,6 +55,7 @@ class Watcher {
   #unsure: { readonly look: PublishedLook; readonly running: readonly string[] } | undefined;
   #remembered: PublishedLook;
   #rememberedAt = performance.now();
+  #failures = 0;
 
   constructor(options: WatcherOptions) {
     this.#options = options;
@@ -71,9 +76,15 @@ class Watcher {
           break;
         }
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember();
-      } catch {
+        this.#failures = 0;
+      } catch (error) {
         // Trouble with this connection says nothing about the stream, and the stream says when the source is gone.
         await this.#disconnect();
+        if (++this.#failures === FAILURES_TO_TELL && !signal.aborted)
+          this.#options.log.warn(
+            { code: codeOf(error) },
+            'The publication cannot be looked at: a table that is taken out of it would be noticed late.',
+          );
       }
     }
     await this.#disconnect();
