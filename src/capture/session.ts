@@ -3,26 +3,32 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
-import { quoteLiteral } from '../pg/quote.js';
 import { Pipeline, type LateAttributions } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
-import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking } from '../tracking/check.js';
 import { lookAtPublished } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { beginTrail, elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
+import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
 import { readMissingUntil, rememberLook } from '../trail/gaps.js';
 import { TrailWriter } from '../trail/write.js';
+import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
 import { settle, type Settled } from './settle.js';
 import { onSource } from './source-look.js';
-import { readStartNames } from './start-names.js';
 import { watchPublished } from './watch.js';
 
 /** The source could not decode or send what comes next. */
 const UNDECODABLE: ReadonlySet<string> = new Set(['SOURCE_ROW_TOO_LARGE', 'SOURCE_REPLICATION_FAILED']);
+
+/**
+ * A session that begins further behind than this reads transactions when they have committed, which most of what it will
+ * read has long done: spooled first and replayed then, they are stored a third slower. As much as the source keeps of one
+ * transaction before it streams it (logical_decoding_work_mem).
+ */
+const BACKLOG_BYTES = 64n * 1024n * 1024n;
 
 export interface SessionOptions {
   readonly config: TrackingConfig;
@@ -90,6 +96,11 @@ async function open(options: OpeningOptions): Promise<Session | null> {
   }
 }
 
+const BACKLOG_READ = new WaltrailError(
+  'SOURCE_LOOK_AGAIN',
+  'The backlog is read; from here on transactions are read while they run.',
+);
+
 /** Where a session begins, and what it has to know of the source. */
 interface Start extends Settled {
   readonly facts: SourceFacts;
@@ -108,7 +119,8 @@ async function findStart(
     );
     const facts = await opening.step(() => checkSource(options));
     await opening.step(() => rememberLook(client, published));
-    return { checkpoint: await begin(options), published, facts, missingUntil: null };
+    const begun = await begin(options);
+    return { checkpoint: begun, published, sourceLsn: begun.endLsn, facts, missingUntil: null };
   }
   const checked: { facts?: SourceFacts } = {};
   const settled = await settle({
@@ -161,11 +173,14 @@ async function connectStream(
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
+  const backlog = options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   let sure = false;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
     keepalive: (walEnd) => {
       if (sure) pipeline.keepalive(walEnd);
+      if (backlog && options.spoolFolder !== null && writer.checkpointLsn >= options.sourceLsn)
+        end.resolve(BACKLOG_READ);
     },
     readDone: () => {
       if (sure) pipeline.readDone();
@@ -180,7 +195,7 @@ async function connectStream(
       check: (identity) => checkIdentity(checkpoint, identity),
       startLsn: checkpoint.endLsn,
       missingUntil: options.missingUntil,
-      spoolFolder: options.spoolFolder,
+      spoolFolder: backlog ? null : options.spoolFolder,
       handler,
       tickMs: options.tickMs,
       signal: options.signal,
@@ -236,46 +251,6 @@ function checkSource(options: SessionOptions): Promise<SourceFacts> {
       ),
     };
   });
-}
-
-/** The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it stands. */
-async function begin(
-  options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
-): Promise<Checkpoint> {
-  const { client, config, opening, signal } = options;
-  const { url, name, slot } = config.source;
-  const beginAt = (at: {
-    readonly identity: SystemIdentity;
-    readonly startLsn: Lsn;
-    readonly snapshot: string | null;
-  }) =>
-    beginTrail(client, {
-      source: name,
-      identity: at.identity,
-      slot,
-      startLsn: at.startLsn,
-      names: readStartNames({ ...options, snapshot: at.snapshot }),
-    });
-  const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
-  if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
-  else {
-    checkSlotKind(slot, state);
-    if (!isReadable(state))
-      throw new WaltrailError(
-        'SOURCE_SLOT_FOREIGN',
-        `Slot ${slot} was there before and cannot be read from.`,
-        {
-          remedy: `Drop it on the source: select pg_drop_replication_slot(${quoteLiteral(slot)}); Waltrail then makes it anew.`,
-        },
-      );
-    await beginAt({
-      identity: await identifySource({ url, signal }),
-      startLsn: state.confirmedFlushLsn!,
-      snapshot: null,
-    });
-  }
-  options.log.info({ slot }, 'The trail begins.');
-  return (await readCheckpoint(client, name))!;
 }
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */

@@ -55,6 +55,8 @@ export interface SettleOptions extends SourceAccess {
 export interface Settled {
   readonly checkpoint: Checkpoint;
   readonly published: PublishedLook;
+  /** Where the source's WAL ended: what lies between is a backlog. */
+  readonly sourceLsn: Lsn;
 }
 
 /**
@@ -96,9 +98,10 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
   // Read again: a note is an entry too, and the writer continues behind it.
-  if (!moved) return { checkpoint: (await readCheckpoint(client, name))!, published: sure };
+  if (!moved)
+    return { checkpoint: (await readCheckpoint(client, name))!, published: sure, sourceLsn: look.lsn };
   const wentOn = await goOn({ ...options, look, sure, gaps: await readOpenGaps(client), found });
-  return { checkpoint: wentOn, published: sure };
+  return { checkpoint: wentOn, published: sure, sourceLsn: look.lsn };
 }
 
 /**

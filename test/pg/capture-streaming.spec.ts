@@ -410,3 +410,21 @@ test('a replay waits for the trail without the source losing patience', async ()
     await g.source.query('select pg_reload_conf()');
   }
 });
+
+test('a session that begins far behind reads what has committed, and streams again once it has caught up', async () => {
+  await using g = await streamingGround();
+  await g.capture.stop();
+  await g.source.query(`do $$ begin for i in 1..70 loop
+    perform pg_logical_emit_message(false, 'noise', repeat('x', 1048576)); end loop; end $$`);
+  await g.source.query(rows(3000, 'backlog'));
+  await g.restart();
+  await g.caughtUp();
+  expect(await g.streamed()).toBe(0);
+  await until('the next session', () => g.logged.some((line) => line.includes('The backlog is read')));
+  const client = await g.connect();
+  await client.query(`begin; ${rows(2500, 'running')}`);
+  await untilStreamed(g, 1);
+  await client.query('commit');
+  await g.caughtUp();
+  expect(await judge(g)).toMatchObject(CLEAN);
+});

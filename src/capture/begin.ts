@@ -1,0 +1,60 @@
+import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { Lsn } from '../pg/lsn.js';
+import { quoteLiteral } from '../pg/quote.js';
+import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
+import { isReadable } from './continuity.js';
+import type { Opening } from './opening.js';
+import { onSource, type SourceAccess } from './source-look.js';
+import { readStartNames } from './start-names.js';
+
+/**
+ * The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it stands.
+ * Throws SOURCE_SLOT_FOREIGN for a slot that cannot be ours.
+ */
+export async function begin(
+  options: SourceAccess & {
+    /** Elected, and in no transaction. */
+    readonly client: pg.Client;
+    readonly log: Log;
+    readonly redactionKey: Buffer;
+    readonly opening: Opening;
+  },
+): Promise<Checkpoint> {
+  const { client, config, opening, signal } = options;
+  const { url, name, slot } = config.source;
+  const beginAt = (at: {
+    readonly identity: SystemIdentity;
+    readonly startLsn: Lsn;
+    readonly snapshot: string | null;
+  }) =>
+    beginTrail(client, {
+      source: name,
+      identity: at.identity,
+      slot,
+      startLsn: at.startLsn,
+      names: readStartNames({ ...options, snapshot: at.snapshot }),
+    });
+  const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
+  if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
+  else {
+    checkSlotKind(slot, state);
+    if (!isReadable(state))
+      throw new WaltrailError(
+        'SOURCE_SLOT_FOREIGN',
+        `Slot ${slot} was there before and cannot be read from.`,
+        {
+          remedy: `Drop it on the source: select pg_drop_replication_slot(${quoteLiteral(slot)}); Waltrail then makes it anew.`,
+        },
+      );
+    await beginAt({
+      identity: await identifySource({ url, signal }),
+      startLsn: state.confirmedFlushLsn!,
+      snapshot: null,
+    });
+  }
+  options.log.info({ slot }, 'The trail begins.');
+  return (await readCheckpoint(client, name))!;
+}
