@@ -120,7 +120,7 @@ async function findStart(
     const facts = await opening.step(() => checkSource(options));
     await opening.step(() => rememberLook(client, published));
     const begun = await begin(options);
-    return { checkpoint: begun, published, sourceLsn: begun.endLsn, facts, missingUntil: null };
+    return { checkpoint: begun, published, sourceLsn: published.lsn, facts, missingUntil: null };
   }
   const checked: { facts?: SourceFacts } = {};
   const settled = await settle({
