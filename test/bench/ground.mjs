@@ -26,8 +26,21 @@ const SETTINGS = {
   max_wal_size: '16GB',
   checkpoint_timeout: '1h',
 };
+const TRAIL_SETTINGS = { ...SETTINGS, min_wal_size: '4GB' };
+/** Of 16 MB each. */
+const TRAIL_SEGMENTS = 96;
 /** A vacuum would fall into one run and not into the next. */
 const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
+
+/**
+ * WAL segments that can be written again, as a cluster has them that runs for more than an hour. To make each anew, filled
+ * with zeros and flushed, is a cost of a trail's first gigabyte only.
+ */
+async function fillSegments(client) {
+  for (let segment = 0; segment < TRAIL_SEGMENTS; segment++)
+    await client.query(`select pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()`);
+  await client.query('checkpoint');
+}
 
 /** Runs `work` with a new cluster, which ends with it whatever happens. */
 export async function withCluster(settings, work) {
@@ -50,7 +63,8 @@ export async function withCluster(settings, work) {
 export async function withGround({ changes }, work) {
   const customers = Math.max(FEWEST_CUSTOMERS, Math.ceil(changes * 0.75));
   return withCluster(SOURCE_SETTINGS, async (source) =>
-    withCluster(SETTINGS, async (trail) => {
+    withCluster(TRAIL_SETTINGS, async (trail) => {
+      await fillSegments(trail.client);
       const ground = {
         source: source.client,
         sourceUrl: source.server.url('postgres'),

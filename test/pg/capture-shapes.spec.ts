@@ -106,11 +106,23 @@ test('a column added, renamed and dropped in the middle of transactions is captu
   await g.source
     .query(`begin; insert into items values (1, 'a'); alter table items add extra text default 'd'; update items set extra = 'e';
     alter table items rename name to title; update items set title = 'b'; alter table items drop extra; insert into items values (2, 'c'); commit`);
-  expect((await g.caughtUp()).map(({ previous, updated }) => [previous, updated])).toEqual([
+  const entries = await g.caughtUp();
+  const changes = entries.filter(({ entityType }) => entityType === 'item');
+  expect(changes.map(({ previous, updated }) => [previous, updated])).toEqual([
     [null, { id: '1', name: 'a' }],
     [{ extra: 'd' }, { extra: 'e' }],
     [{ title: 'a' }, { title: 'b' }],
     [null, { id: '2', title: 'c' }],
+  ]);
+  // Each shape is told of before the first change in it.
+  expect(entries.map(({ action }) => action)).toEqual([
+    'add',
+    'schema_change',
+    'edit',
+    'schema_change',
+    'edit',
+    'schema_change',
+    'add',
   ]);
 });
 

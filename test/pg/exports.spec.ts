@@ -353,7 +353,7 @@ describe('the file of an export', () => {
 });
 
 describe('a worker', () => {
-  test('survives an export whose values do not fit into memory together, and makes it with smaller batches', async () => {
+  test('makes an export whose values do not fit into memory together, batch by batch, at the first attempt', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 300 });
     await ground.db.query(
       `update trail.entry set previous = null, columns = '$', operation = 'i', updated = repeat(md5(id::text), 32768) || chr(31)`,
@@ -362,7 +362,7 @@ describe('a worker', () => {
     const { id } = await ask(ground);
     expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready', progress: { done: 300 } });
     const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
-    expect(row!.attempts).toBe(2);
+    expect(row!.attempts).toBe(1);
     const cover = xlsx.utils.sheet_to_csv(xlsx.read(await ground.download(id)).Sheets['About this report']!);
     expect(cover).toContain('Clipped cells,"300: Excel holds');
   }, 120_000);
