@@ -5,6 +5,7 @@ import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions, untilEnded } from '../pg/running.js';
+import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import { tableName } from '../tracking/names.js';
 import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
@@ -30,7 +31,7 @@ import {
   type Continuity,
   type SourceLook,
 } from './continuity.js';
-import { currentLsn, lookAtSource, onSource, type SourceAccess } from './source-look.js';
+import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
 import { readStartNames } from './start-names.js';
 
 /** How long the end of a gap waits for running transactions where capture does not go on anyway. */

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { close, connect, connectError } from '../pg/connect.js';
-import { parseLsn } from '../pg/lsn.js';
+import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
 import { fateOfTables, lookAtPublished, type PublishedLook } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -62,12 +62,4 @@ async function readVersion(client: pg.Client): Promise<number> {
       remedy: 'Point source.url at the primary; where a failover is under way, capture goes on after it.',
     });
   return rows[0]!.version;
-}
-
-/** Where the source's WAL ends now. */
-export async function currentLsn(client: pg.Client): Promise<bigint> {
-  const { rows } = await client.query<{ lsn: string }>(
-    /* sql */ `select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
-  );
-  return parseLsn(rows[0]!.lsn);
 }

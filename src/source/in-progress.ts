@@ -232,7 +232,7 @@ export class InProgressTransactions {
   /**
    * The replay has described relations as they were when it was streamed. Where the source has described one anew since
    * then, to another transaction, it takes that for known, and rows that follow are of that shape. Told before the commit,
-   for a change of shape is noted in a transaction.
+   * for a change of shape is noted in a transaction.
    */
   #settleRelations(transaction: Transaction): void {
     for (const [oid, descriptions] of transaction.relations) {

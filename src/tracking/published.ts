@@ -1,6 +1,7 @@
 import type pg from 'pg';
-import { parseLsn, type Lsn } from '../pg/lsn.js';
+import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions } from '../pg/running.js';
+import { currentLsn } from '../pg/wal.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last look, it
@@ -40,12 +41,10 @@ export async function lookAtPublished(
   client: pg.Client,
   publication: string,
 ): Promise<PublishedLook & { readonly running: readonly string[] }> {
-  const { rows: position } = await client.query<{ lsn: string }>(
-    /* sql */ `select pg_catalog.pg_current_wal_insert_lsn()::text as lsn`,
-  );
+  const lsn = await currentLsn(client);
   const running = await runningTransactions(client);
   const { rows } = await client.query<{ state: PublishedState }>(STATE, [publication]);
-  return { lsn: parseLsn(position[0]!.lsn), running, state: rows[0]!.state };
+  return { lsn, running, state: rows[0]!.state };
 }
 
 /** What became of the tables of an earlier look, by oid. */
