@@ -28,21 +28,28 @@ export const viewOf = (bytes: Buffer): DataView =>
 
 /** Whether the `length` bytes at two places of one buffer are the same. */
 export function sameWords(view: DataView, left: number, right: number, length: number): boolean {
-  const end = left + length;
-  let a = left;
-  let b = right;
-  for (const last = end - WORD; a <= last; a += WORD, b += WORD)
-    if (view.getInt32(a) !== view.getInt32(b)) return false;
-  for (; a < end; a++, b++) if (view.getUint8(a) !== view.getUint8(b)) return false;
-  return true;
+  if (length < WORD) {
+    for (let index = 0; index < length; index++)
+      if (view.getUint8(left + index) !== view.getUint8(right + index)) return false;
+    return true;
+  }
+  const last = left + length - WORD;
+  const apart = right - left;
+  for (let at = left; at < last; at += WORD)
+    if (view.getInt32(at) !== view.getInt32(at + apart)) return false;
+  // The last word may look at bytes for the second time: cheaper than one byte after the other.
+  return view.getInt32(last) === view.getInt32(last + apart);
 }
 
 /** Copies `length` bytes from `start` to place `at` of another buffer. */
 export function copyWords(from: DataView, start: number, length: number, to: DataView, at: number): void {
-  const end = start + length;
-  let source = start;
-  let target = at;
-  for (const last = end - WORD; source <= last; source += WORD, target += WORD)
-    to.setInt32(target, from.getInt32(source));
-  for (; source < end; source++, target++) to.setUint8(target, from.getUint8(source));
+  if (length < WORD) {
+    for (let index = 0; index < length; index++) to.setUint8(at + index, from.getUint8(start + index));
+    return;
+  }
+  const last = start + length - WORD;
+  const apart = at - start;
+  for (let source = start; source < last; source += WORD) to.setInt32(source + apart, from.getInt32(source));
+  // As above.
+  to.setInt32(last + apart, from.getInt32(last));
 }

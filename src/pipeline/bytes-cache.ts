@@ -1,7 +1,7 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 
 /** A power of two. Values that share a place push each other out. */
-const PLACES = 4096;
+const PLACES = 16384;
 /** An UUID has 36. */
 const MAX_BYTES = 40;
 const FNV_PRIME = 0x01000193;

@@ -372,11 +372,15 @@ export class Pipeline implements MessageHandler {
 
   #setExtra(): void {
     const context = this.#message?.context ?? null;
+    if (context === null && this.#origin === null) {
+      this.#builder.extra = null;
+      return;
+    }
     const members = [
       ...(context === null ? [] : [`"context":${context}`]),
       ...(this.#origin === null ? [] : [`"origin":${JSON.stringify(this.#origin)}`]),
     ];
-    this.#builder.extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
+    this.#builder.extra = Buffer.from(`{${members.join(',')}}`);
   }
 
   /** The change object, ready for the next row of the transaction. */
