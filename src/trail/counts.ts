@@ -125,7 +125,7 @@ async function readSummaries(
     select 'blocks' as list, block as value, '0' as count from block
     union all select 'missing', of_value, of_block::text from part where block is null
     union all ${sums('part').join('\n    union all ')}`;
-  return (await snapshot.client.query<SummaryRow>(sql, parameters.values)).rows;
+  return (await snapshot.query<SummaryRow>(sql, parameters.values)).rows;
 }
 
 async function countEntries(
@@ -190,7 +190,7 @@ async function countProbes(
     ...(others.length > 0 ? [others.map((dimension) => COLUMNS[dimension].column)] : []),
   ];
   const columns = dimensions.map((dimension) => COLUMNS[dimension].column).join(', ');
-  const { rows } = await snapshot.client.query<Record<string, number | null> & { count: string }>(
+  const { rows } = await snapshot.query<Record<string, number | null> & { count: string }>(
     /* sql */ `
     select ${columns}, count(*)::text as count
       from unnest(${chunks}, ${values}) as c (chunk, value)

@@ -1,7 +1,7 @@
-import type pg from 'pg';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './page.js';
+import type { Query } from './snapshot.js';
 import { decodeColumns, decodeFields, type StoredValue } from './values.js';
 import type { ColumnWords, RelationWords, TrailWords } from './words.js';
 
@@ -27,11 +27,11 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
  */
 export async function decodeRows(
   rows: readonly EntryRow[],
-  options: { readonly client: pg.ClientBase; readonly words: TrailWords },
+  options: { readonly query: Query; readonly words: TrailWords },
 ): Promise<Entry[]> {
   const batch: Batch = { words: options.words, labels: [], columns: new Map() };
   const entries = rows.map((row) => decodeRow(row, batch));
-  await findLabels(options.client, batch.labels);
+  await findLabels(options.query, batch.labels);
   return entries;
 }
 

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { Query } from './snapshot.js';
 
 /** A value whose word stands in trail.lookup. */
 export interface LabelWanted {
@@ -14,7 +14,7 @@ export interface LabelWanted {
  * Finds the words of values as of their entries, in one statement: a key is asked for once however many entries show
  * it, and its versions are told apart here.
  */
-export async function findLabels(client: pg.ClientBase, wanted: readonly LabelWanted[]): Promise<void> {
+export async function findLabels(query: Query, wanted: readonly LabelWanted[]): Promise<void> {
   if (wanted.length === 0) return;
   const byKey = new Map<string, LabelWanted[]>();
   let first = wanted[0]!.id;
@@ -28,7 +28,7 @@ export async function findLabels(client: pg.ClientBase, wanted: readonly LabelWa
     if (label.id > last) last = label.id;
   }
   const keys = [...byKey.values()];
-  const { rows } = await client.query<{ place: string; from_id: string; name: string | null }>(
+  const { rows } = await query<{ place: string; from_id: string; name: string | null }>(
     /* sql */ `
     select w.place, l.from_id::text, l.name
       from unnest($1::text[], $2::text[]) with ordinality as w (table_name, key, place)

@@ -22,7 +22,7 @@ export async function leadOf(snapshot: Snapshot, filter: StoredFilter): Promise<
     ...(tenant === null ? [] : (['tenants'] as const)),
   ];
   if (leads.length < 2) return leads[0] ?? 'entityTypes';
-  const { rows } = await snapshot.client.query<Record<'blocks' | 'modifiers' | 'tenants', number>>(
+  const { rows } = await snapshot.query<Record<'blocks' | 'modifiers' | 'tenants', number>>(
     /* sql */ `
     select count(*)::int4 as blocks,
            coalesce(sum((select sum(n) from unnest(modifiers, modifier_counts) as x (id, n) where id = any($1::int4[]))), 0)::float8

@@ -55,9 +55,9 @@ export interface Walked {
 }
 
 /**
- * The first `limit` rows of a walk over the entries of a filter, or fewer where their values are large, but at least one. Chunks of 16,384 ids are probed one by one in the order
- * of the walk, so the cost is bounded by the number of chunks however rare the match is, and ends at the first full page.
- * One statement for each day: it names one partition's ids, so that planning does not pay for the others.
+ * The first `limit` rows of a walk over the entries of a filter, or fewer where their values are large, but at least one. Chunks of
+ * 16,384 ids are probed one by one in the order of the walk, so the cost is bounded by the number of chunks however rare the
+ * match is, and ends at the first full page.
  */
 export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
   const rows: EntryRow[] = [];
@@ -65,9 +65,9 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   if (spans.length === 0) return { rows, more: false };
   const lead = await leadOf(snapshot, walk.filter);
   let bytes = 0;
-  for (const span of spans) {
+  for (const days of together(spans, snapshot)) {
     const rest = { ...walk, limit: walk.limit - rows.length };
-    const found = await readSpan(snapshot, { span, walk: rest, lead, bytes });
+    const found = await readDays(snapshot, { days, walk: rest, lead, bytes });
     for (const row of found) {
       bytes = Number(row.bytes);
       if (rows.length > 0 && bytes > MAX_WALK_BYTES) return { rows, more: true };
@@ -78,53 +78,94 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   return { rows, more: false };
 }
 
+/** What one statement reads. */
+interface Days {
+  /** The days that it names, whether or not they have candidates: few statements must differ, or no plan is found again. */
+  readonly named: readonly number[];
+  readonly spans: readonly DaySpan[];
+  readonly keepPlan: boolean;
+}
+
+/** Of which a week is in two statements. */
+const DAYS_TOGETHER = 8;
+/** Older ones are read less, and their plans would be as many as the days of the trail. */
+const DAYS_KEPT = 16;
+
+/** Mostly the first day fills a page, and is read alone; a filter that it does not fill finds the others in few statements. */
+function together(spans: readonly DaySpan[], { head }: Snapshot): Days[] {
+  const newest = Number(BigInt(head?.nextId ?? 0) >> 32n);
+  const all: (Days & { readonly spans: DaySpan[] })[] = [];
+  for (const span of spans) {
+    const { day } = span;
+    const keepPlan = day > newest - DAYS_KEPT;
+    if (all.length > 1 && keepPlan && all.at(-1)!.named.includes(day)) {
+      all.at(-1)!.spans.push(span);
+      continue;
+    }
+    const first = day - (day % DAYS_TOGETHER);
+    const named =
+      all.length > 0 && keepPlan ? Array.from({ length: DAYS_TOGETHER }, (_, index) => first + index) : [day];
+    all.push({ named, spans: [span], keepPlan });
+  }
+  return all;
+}
+
 /** One row, or undefined. */
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
   const { rows } = await snapshot.client.query<EntryRow>(
     /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
-                where e.id = $1::int8 and ((e.id >> 14)::int4) = (($1::int8 >> 14)::int4)`,
+                where e.id = $1::int8 and ((e.id >> 14)::int4) = (($1::int8 >> 14)::int4) and ${inDay(Number(id >> 32n))}`,
     [id.toString()],
   );
   return rows[0];
 }
 
+/** Written out and no parameter: so a plan has the day's partition alone, whatever its parameters will be. */
+const inDay = (day: number): string => `e.id >= ${BigInt(day) << 32n} and e.id < ${BigInt(day + 1) << 32n}`;
+
 /** With each row the bytes of all values up to it; the values themselves only while these are not too many. */
-async function readSpan(
+async function readDays(
   snapshot: Snapshot,
-  options: { readonly span: DaySpan; readonly walk: Walk; readonly lead: Lead; readonly bytes: number },
+  options: { readonly days: Days; readonly walk: Walk; readonly lead: Lead; readonly bytes: number },
 ): Promise<(EntryRow & { readonly bytes: string })[]> {
-  const { span, walk, lead } = options;
+  const { days, walk, lead } = options;
   const parameters = new Parameters();
-  const chunks = parameters.add(span.chunks, 'int4[]');
   const limit = parameters.add(walk.limit, 'int8');
-  const above = parameters.add(span.above.toString(), 'int8');
-  const below = parameters.add(span.below.toString(), 'int8');
+  const above = parameters.add(walk.above.toString(), 'int8');
+  const below = parameters.add(walk.below.toString(), 'int8');
+  const before = parameters.add(options.bytes, 'int8');
   const { inChunk, conditions } = filterSql(walk.filter, { parameters, words: snapshot.words, lead });
   // A join with a limited lateral query can only be a nested loop, which keeps the order of the array. What is sorted is
   // narrow: a chunk is stored oldest first, so sorting whole rows newest first would copy every one of them.
-  const before = parameters.add(options.bytes, 'int8');
+  const ofDay = (day: number): string => {
+    const chunks = parameters.add(days.spans.find((span) => span.day === day)?.chunks ?? [], 'int4[]');
+    return `(
+        select e.* from unnest(${chunks}) as c (chunk)
+         cross join lateral (
+           select e.ctid as place, e.id from trail.entry e
+            where ${inChunk} and ${inDay(day)} and e.id >= ${above} and e.id < ${below} ${conditions}
+            order by e.id ${walk.order} limit ${limit}
+         ) found
+         cross join lateral (
+           select * from trail.entry e where e.ctid = found.place and e.id = found.id and ${inDay(day)} limit 1
+         ) e
+         limit ${limit})`;
+  };
+  // Parts of a union are run in the order in which they stand, and none before the limit asks for it.
+  const named = [...days.named].sort((a, b) => (walk.order === 'asc' ? a - b : b - a));
   const fits = `(e.bytes <= ${MAX_WALK_BYTES} or (e.number = 1 and ${before} = 0))`;
-  const { rows } = await snapshot.client.query<EntryRow & { readonly bytes: string }>(
-    /* sql */ `
+  const sql = /* sql */ `
     select ${HEAD}, e.bytes,
            case when ${fits} then e.previous end as previous, case when ${fits} then e.updated end as updated
       from (
         select e.*, ${before} + sum(coalesce(octet_length(e.previous), 0) + coalesce(octet_length(e.updated), 0))
                                   over (rows unbounded preceding) as bytes,
                row_number() over () as number
-          from unnest(${chunks}) as c (chunk)
-         cross join lateral (
-           select e.ctid as place, e.id from trail.entry e
-            where ${inChunk} and e.id >= ${above} and e.id < ${below} ${conditions}
-            order by e.id ${walk.order} limit ${limit}
-         ) found
-         cross join lateral (
-           select * from trail.entry e
-            where e.ctid = found.place and e.id = found.id and e.id >= ${above} and e.id < ${below} limit 1
-         ) e
+          from (${named.map(ofDay).join('\n        union all ')}) e
          limit ${limit}
-      ) e`,
-    parameters.values,
-  );
+      ) e`;
+  const { rows } = days.keepPlan
+    ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)
+    : await snapshot.client.query<EntryRow & { readonly bytes: string }>(sql, parameters.values);
   return rows;
 }

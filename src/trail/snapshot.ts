@@ -3,11 +3,19 @@ import { codeOf, WaltrailError } from '../errors.js';
 import type { TrailHead } from './entry.js';
 import type { StoredFilter } from './filter.js';
 import { Parameters } from './filter.js';
+import { isWornOut, queryPlanned } from './plans.js';
 import type { TrailWords, WordCounts } from './words.js';
+
+/** Runs a statement in the way of its snapshot's purpose. */
+export type Query = <T extends pg.QueryResultRow>(
+  text: string,
+  values: readonly unknown[],
+) => Promise<pg.QueryResult<T>>;
 
 /** One consistent look at the trail: every statement sees the same entries and the words they need are held. */
 export interface Snapshot {
   readonly client: pg.ClientBase;
+  readonly query: Query;
   readonly words: TrailWords;
   /** Undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
@@ -25,19 +33,41 @@ export interface DaySpan {
 const QUERY_CANCELED = '57014';
 
 /**
+ * What a snapshot is read for. Entries are found through the index that the statement names, by plans that are kept and know
+ * no values; counting reads much, and each time is planned for its values.
+ */
+export type Purpose = 'entries' | 'counts';
+
+/** JIT, parallel plans and memoize cost more than these statements. */
+const FOR_COUNTS =
+  'set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;';
+/** Without bitmaps: knowing no values, the planner takes the BRIN index into each, and a page takes 11 ms instead of 1. */
+const FOR_ENTRIES = `${FOR_COUNTS} set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off;
+  set local enable_seqscan = off;`;
+
+/**
  * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes longer than
  * `timeoutMs`.
  */
 export async function withSnapshot<T>(
-  options: { readonly pool: pg.Pool; readonly words: TrailWords; readonly timeoutMs: number },
+  options: {
+    readonly pool: pg.Pool;
+    readonly words: TrailWords;
+    readonly timeoutMs: number;
+    readonly purpose: Purpose;
+  },
   work: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
   const client = await options.pool.connect();
   let broken: Error | undefined;
   try {
-    const { head, counts } = await begin(client, options.timeoutMs);
+    const { head, counts } = await begin(client, options);
     await options.words.refresh(client, counts);
-    const result = await work({ client, words: options.words, head });
+    const query: Query = (text, values) =>
+      options.purpose === 'entries'
+        ? queryPlanned(client, text, values)
+        : client.query({ text, values: [...values] });
+    const result = await work({ client, query, words: options.words, head });
     await client.query('commit');
     return result;
   } catch (error) {
@@ -51,7 +81,7 @@ export async function withSnapshot<T>(
       { cause: error },
     );
   } finally {
-    client.release(broken);
+    client.release(broken ?? isWornOut(client));
   }
 }
 
@@ -74,13 +104,15 @@ export async function candidateSpans(
   const parameters = new Parameters();
   const first = parameters.add((above >> 14n).toString(), 'int8');
   const last = parameters.add(((below - 1n) >> 14n).toString(), 'int8');
-  const ofChunk = timeSql('k', filter, parameters);
-  const { rows } = await snapshot.client.query<{ day: number; end: string; chunks: number[] }>(
+  const ofChunk = timeSql('k', filter, parameters) + wordsSql('k', filter, parameters);
+  const { rows } = await snapshot.query<{ day: number; end: string; chunks: number[] }>(
     /* sql */ `
     with day as materialized (select day, entries from trail.days() where entries > 0), candidate as materialized (
       select d.day, d.entries, s.block
         from trail.block s join day d on d.day = s.block >> 16
-       where s.block between (${first} >> 2)::int4 and (${last} >> 2)::int4 ${summarySql(filter, parameters)}
+       -- Not by the number where a time is given: with unknown values the planner cannot tell which of them says more.
+       where s.block${filter.from === '-infinity' ? '' : ' + 0'} between (${first} >> 2)::int4 and (${last} >> 2)::int4
+             ${summarySql(filter, parameters)}
       union all
       -- Mostly the running day alone: in the others every block has a summary, and counting them is cheap.
       select d.day, d.entries, b.block
@@ -116,24 +148,36 @@ export async function candidateSpans(
 
 /** What the summary `s` of a block must say for the block to hold entries of the filter; each condition with its `and`. */
 function summarySql(filter: StoredFilter, parameters: Parameters): string {
-  const filtered = [
+  const conditions = timeSql('s', filter, parameters) + wordsSql('s', filter, parameters);
+  const filtered = filteredLists(filter);
+  // Two words may be frequent and never together: what the block has under one value tells. A missing row tells nothing.
+  const one = filtered.find(({ ids, letter }) => ids.length === 1 && letter !== 'm');
+  if (one === undefined || filtered.length === 1) return conditions;
+  const others = filtered
+    .filter((other) => other !== one)
+    .map(({ lists, ids }) => `p.${lists} && ${parameters.add(ids, 'int4[]')}`);
+  return `${conditions} and (select p.block from trail.block_value p
+       where p.dimension = '${one.letter}' and p.value = ${parameters.add(one.ids[0], 'int4')} and p.block = s.block
+         and not (${others.join(' and ')})) is null`;
+}
+
+/** A block has hundreds of modifiers, so that a chunk lacks few of them, and reading the lists of all chunks takes milliseconds. */
+function wordsSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameters): string {
+  return filteredLists(filter)
+    .filter(({ letter }) => summary === 's' || letter !== 'm')
+    .map(({ lists, ids }) => ` and ${summary}.${lists} && ${parameters.add(ids, 'int4[]')}`)
+    .join('');
+}
+
+function filteredLists(
+  filter: StoredFilter,
+): { readonly letter: string; readonly lists: string; readonly ids: readonly number[] }[] {
+  return [
     { letter: 'a', lists: 'actions', ids: filter.actions },
     { letter: 't', lists: 'entity_types', ids: filter.entityTypes },
     { letter: 'n', lists: 'tenants', ids: filter.tenant === null ? null : [filter.tenant] },
     { letter: 'm', lists: 'modifiers', ids: filter.modifiers },
-  ].filter(({ ids }) => ids !== null);
-  const overlaps = (summary: 's' | 'p', lists: string, ids: readonly number[] | null): string =>
-    `${summary}.${lists} && ${parameters.add(ids, 'int4[]')}`;
-  const conditions = filtered.map(({ lists, ids }) => overlaps('s', lists, ids));
-  // Two words may be frequent and never together: what the block has under one value tells. A missing row tells nothing.
-  const one = filtered.find(({ ids, letter }) => ids!.length === 1 && letter !== 'm');
-  if (one !== undefined && filtered.length > 1) {
-    const others = filtered.filter((other) => other !== one);
-    conditions.push(`(select p.block from trail.block_value p
-       where p.dimension = '${one.letter}' and p.value = ${parameters.add(one.ids![0], 'int4')} and p.block = s.block
-         and not (${others.map(({ lists, ids }) => overlaps('p', lists, ids)).join(' and ')})) is null`);
-  }
-  return timeSql('s', filter, parameters) + conditions.map((condition) => ` and ${condition}`).join('');
+  ].flatMap(({ ids, ...list }) => (ids === null ? [] : [{ ...list, ids }]));
 }
 
 function timeSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameters): string {
@@ -150,15 +194,12 @@ function timeSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameter
 
 async function begin(
   client: pg.ClientBase,
-  timeoutMs: number,
+  { timeoutMs, purpose }: { readonly timeoutMs: number; readonly purpose: Purpose },
 ): Promise<{ head: TrailHead | undefined; counts: WordCounts }> {
-  // Several statements in one message: one round trip. JIT and parallel plans cost more than these queries.
+  // Several statements in one message: one round trip.
   const results = (await client.query(`
     begin isolation level repeatable read, read only;
     set local statement_timeout = ${timeoutMs};
-    set local jit = off;
-    set local max_parallel_workers_per_gather = 0;
-    set local enable_memoize = off;
     select coalesce((select max(id) from trail.modifier), -1) as modifier,
            coalesce((select max(id) from trail.action), 0) as action,
            coalesce((select max(id) from trail.entity_type), 0) as entity_type,
@@ -166,9 +207,10 @@ async function begin(
            coalesce((select max(id) from trail.relation), 0) as relation;
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at
-      from trail.checkpoint`)) as unknown as pg.QueryResult[];
-  const counts = results[5]!.rows[0] as WordCounts;
-  const row = results[6]!.rows[0] as
+      from trail.checkpoint;
+    ${purpose === 'entries' ? FOR_ENTRIES : FOR_COUNTS}`)) as unknown as pg.QueryResult[];
+  const counts = results[2]!.rows[0] as WordCounts;
+  const row = results[3]!.rows[0] as
     | {
         source: string;
         start_lsn: string;

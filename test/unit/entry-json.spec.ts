@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type pg from 'pg';
 import { decodeRows } from '../../src/trail/decode.js';
+import type { Query } from '../../src/trail/snapshot.js';
 import type { Entry, Value } from '../../src/trail/entry.js';
 import { entryToJson, valueToJson } from '../../src/trail/json.js';
 import type { EntryRow } from '../../src/trail/page.js';
@@ -38,7 +38,7 @@ const ROW: EntryRow = {
 };
 
 /** Has no lookups: only entries without labels are decoded here. */
-const noClient = {} as pg.ClientBase;
+const noQuery: Query = () => Promise.reject(new Error('nothing has to be looked up'));
 
 async function decode(columns: readonly ColumnWords[], row: Partial<EntryRow>): Promise<Entry> {
   const words = new TrailWords();
@@ -47,7 +47,7 @@ async function decode(columns: readonly ColumnWords[], row: Partial<EntryRow>): 
   words.entityTypes.add(1, 'agent');
   words.tenants.add(1, '1');
   words.relations.set(1, { table: 'public.agents', columns });
-  const [entry] = await decodeRows([{ ...ROW, ...row }], { client: noClient, words });
+  const [entry] = await decodeRows([{ ...ROW, ...row }], { query: noQuery, words });
   return entry!;
 }
 

@@ -1,0 +1,48 @@
+import type pg from 'pg';
+
+/** What a connection holds. */
+interface Plans {
+  /** Names of statements by their text, the one that was used last at the end. */
+  readonly names: Map<string, string>;
+  made: number;
+}
+
+const held = new WeakMap<pg.ClientBase, Plans>();
+
+/** Half a megabyte of the server's memory each, on average. */
+const MOST_PLANS = 120;
+/** The driver never forgets the text of a statement that was prepared, so that a connection does not live for ever. */
+const MOST_MADE = 2_000;
+
+/**
+ * Runs a statement whose plan the connection keeps, since to plan a page costs more than to run it. For texts of which there are
+ * few: what differs from one request to the next is a parameter.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-prepare.html
+ */
+export async function queryPlanned<T extends pg.QueryResultRow>(
+  client: pg.ClientBase,
+  text: string,
+  values: readonly unknown[],
+): Promise<pg.QueryResult<T>> {
+  let plans = held.get(client);
+  if (plans === undefined) held.set(client, (plans = { names: new Map<string, string>(), made: 0 }));
+  const { names } = plans;
+  const known = names.get(text);
+  if (known === undefined && names.size >= MOST_PLANS) {
+    const [oldest, unused] = names.entries().next().value!;
+    names.delete(oldest);
+    await client.query(`deallocate ${unused}`);
+  }
+  const name = known ?? `plan_${++plans.made}`;
+  names.delete(text);
+  const result = await client.query<T>({ name, text, values: [...values] });
+  // Not before: a statement that failed may not be there, and could not be deallocated.
+  names.set(text, name);
+  return result;
+}
+
+/** Whether the connection has served its time. */
+export function isWornOut(client: pg.ClientBase): boolean {
+  return (held.get(client)?.made ?? 0) >= MOST_MADE;
+}
