@@ -97,9 +97,11 @@ export async function candidateSpans(
     readonly above: bigint;
     readonly below: bigint;
     readonly order: 'desc' | 'asc';
+    /** Blocks with a summary that are left away whatever it says. */
+    readonly answered?: readonly number[];
   },
 ): Promise<DaySpan[]> {
-  const { filter, above, below, order } = options;
+  const { filter, above, below, order, answered = [] } = options;
   if (below <= above) return [];
   const parameters = new Parameters();
   const first = parameters.add((above >> 14n).toString(), 'int8');
@@ -113,6 +115,7 @@ export async function candidateSpans(
        -- Not by the number where a time is given: with unknown values the planner cannot tell which of them says more.
        where s.block${filter.from === '-infinity' ? '' : ' + 0'} between (${first} >> 2)::int4 and (${last} >> 2)::int4
              ${summarySql(filter, parameters)}
+             ${answered.length === 0 ? '' : `and s.block <> all(${parameters.add(answered, 'int4[]')})`}
       union all
       -- Mostly the running day alone: in the others every block has a summary, and counting them is cheap.
       select d.day, d.entries, b.block
