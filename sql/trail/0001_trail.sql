@@ -133,7 +133,7 @@ end $$;
 -- different ways on purpose: the spelling in a query chooses the index (the planner otherwise picks the wrong one).
 -- Cost: bytes and us of the trail's processor for an entry, 130,000 entries of test/support/trail-data.ts, 5,000 at a time.
 
--- 0.4 B, 0 us. One entry by id; the entries that a summary is made of.
+-- 0.4 B, 0 us. One entry by id; the entries that a summary is made of; those at the ends of a range of time.
 create index entry_id on trail.entry using brin (id, committed_at) with (pages_per_range = 32, autosummarize = on);
 -- 16 B, 1.0 us. Pages of modifiers, also with types and actions.
 create index entry_modifier on trail.entry (((id >> 14)::int4), modifier_id, entity_type_id, action_id);

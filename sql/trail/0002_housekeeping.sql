@@ -146,6 +146,19 @@ begin
     replace(trail.summary_lists(), 'entries', 'counted.entries'));
 end $$;
 
+create function trail.summarize_pages(p_day int4) returns void
+language plpgsql set search_path = '' set lock_timeout = '100ms' as $$
+begin
+  -- Of pages that the BRIN index does not know all are read for every question to it. Autovacuum does it too, but when it likes.
+  perform pg_catalog.brin_summarize_new_values(i.indexrelid)
+     from pg_catalog.pg_index i
+     join pg_catalog.pg_class c on c.oid = i.indexrelid
+     join pg_catalog.pg_am a on a.oid = c.relam
+    where a.amname = 'brin' and i.indrelid = pg_catalog.to_regclass(format('trail.%I', trail.partition_name(p_day)));
+exception
+  when lock_not_available then null;   -- a vacuum is at it
+end $$;
+
 create function trail.days() returns table (day int4, entries int8)
 language sql stable set search_path = '' as $$
   select day, entries from trail.day
@@ -158,6 +171,7 @@ create function trail.roll_up(p_limit int4) returns int4
 language plpgsql security definer set search_path = '' as $$
 declare
   v_done int4 := 0;
+  v_day int4;
   v_chunk int4;
   v_block int4;
 begin
@@ -177,8 +191,15 @@ begin
                   and relname = trail.partition_name(v_chunk >> 18) and reltuples < 0) then
       execute format('analyze trail.%I', trail.partition_name(v_chunk >> 18));
     end if;
+    if v_day <> v_chunk >> 18 then
+      perform trail.summarize_pages(v_day);
+    end if;
+    v_day := v_chunk >> 18;
     v_done := v_done + 1;
   end loop;
+  if v_done > 0 then
+    perform trail.summarize_pages(v_day);
+  end if;
   for v_block in
     select b.block
       from trail.days() d cross join trail.checkpoint running

@@ -52,7 +52,7 @@ export async function countDimensions(
   };
   const { filter } = counting;
   const filtered = DIMENSIONS.filter((dimension) => idsOf(filter, dimension) !== null);
-  const summed: Summed = { blocks: new Set(), chunks: new Set(), missing: new Map(), beyond: [] };
+  const summed: Summed = { blocks: new Set(), chunks: new Set(), missing: new Map(), partly: [] };
   let each: Dimension | undefined;
   if (filter.entity === null && filter.q === null && filtered.length <= 1) {
     each = filtered[0];
@@ -60,11 +60,11 @@ export async function countDimensions(
     for (const { list, value, count } of rows) {
       if (list === 'blocks' || list === 'chunks') summed[list].add(value);
       else if (list === 'missing') addTo(summed.missing, Number(count), value);
-      else if (list === 'beyond') summed.beyond.push(value);
+      else if (list === 'partly') summed.partly.push(value);
       else add(list, value, Number(count));
     }
   }
-  for (const chunk of summed.beyond) await subtractBeyond(snapshot, { counting, chunk, add });
+  for (const chunk of summed.partly) await subtractOutside(snapshot, { counting, chunk, add });
   await countEntries(snapshot, { counting, summed, each, add });
   return counts;
 }
@@ -78,11 +78,11 @@ interface Summed {
   /** Of those blocks the values that are too rare for a summary of their own. */
   readonly missing: Map<number, number[]>;
   /** Those of the chunks that also have entries outside of the range, which have to be taken off again. */
-  readonly beyond: number[];
+  readonly partly: number[];
 }
 
 interface SummaryRow {
-  readonly list: Dimension | 'blocks' | 'chunks' | 'missing' | 'beyond';
+  readonly list: Dimension | 'blocks' | 'chunks' | 'missing' | 'partly';
   readonly value: number;
   /** Entries; for `missing` the block. */
   readonly count: string;
@@ -116,15 +116,15 @@ async function readSummaries(
       ? /* sql */ `
     with block as materialized (select * from ${blocks}),
          chunk as materialized (
-           -- At the two ends of the range chunks with most of their time in it: fewer entries lie outside than inside.
-           select s.*, not (${inRange}) as beyond from trail.chunk s
+           -- At the two ends of the range chunks with most of their time in it: presumably fewer entries lie outside than inside.
+           select s.*, not (${inRange}) as partly from trail.chunk s
             where (s.chunk::int8 + 1) << 14 <= ${ids} and s.last_committed_at >= ${from} and s.first_committed_at < ${to}
               and (least(s.last_committed_at, ${to}) - greatest(s.first_committed_at, ${from})) * 2
                   >= s.last_committed_at - s.first_committed_at
               and s.chunk >> 2 not in (select block from block))
     select 'blocks' as list, block as value, '0' as count from block
     union all select 'chunks', chunk, '0' from chunk
-    union all select 'beyond', chunk, '0' from chunk where beyond
+    union all select 'partly', chunk, '0' from chunk where partly
     union all ${sums('block', 'chunk').join('\n    union all ')}`
       : /* sql */ `
     with block as materialized (select block, ${COLUMNS[by].values} as present from ${blocks}),
@@ -173,7 +173,7 @@ async function countEntries(
 }
 
 /** The BRIN index knows ids and commit times, so that few entries outside of the range are found without reading those inside. */
-async function subtractBeyond(
+async function subtractOutside(
   snapshot: Snapshot,
   options: { readonly counting: Counting; readonly chunk: number; readonly add: Add },
 ): Promise<void> {

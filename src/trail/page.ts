@@ -65,7 +65,8 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   if (spans.length === 0) return { rows, more: false };
   const lead = await leadOf(snapshot, walk.filter);
   let bytes = 0;
-  for (const days of together(spans, snapshot)) {
+  const newest = Number(BigInt(snapshot.head?.nextId ?? 0) >> 32n);
+  for (const days of daysByStatement(spans, { newest, filter: walk.filter })) {
     const rest = { ...walk, limit: walk.limit - rows.length };
     const found = await readDays(snapshot, { days, walk: rest, lead, bytes });
     for (const row of found) {
@@ -80,7 +81,7 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
 
 /** What one statement reads. */
 interface Days {
-  /** The days that it names, whether or not they have candidates: few statements must differ, or no plan is found again. */
+  /** The days that it names, in no order. Of a plan that is kept all eight, also those without a span or a partition. */
   readonly named: readonly number[];
   readonly spans: readonly DaySpan[];
   readonly keepPlan: boolean;
@@ -91,23 +92,35 @@ const DAYS_TOGETHER = 8;
 /** Older ones are read less, and their plans would be as many as the days of the trail. */
 const DAYS_KEPT = 16;
 
-/** Mostly the first day fills a page, and is read alone; a filter that it does not fill finds the others in few statements. */
-function together(spans: readonly DaySpan[], { head }: Snapshot): Days[] {
-  const newest = Number(BigInt(head?.nextId ?? 0) >> 32n);
-  const all: (Days & { readonly spans: DaySpan[] })[] = [];
+/**
+ * Mostly the first day fills a page, and is read alone; what it does not fill is found in few statements. Few must differ, too, or
+ * no plan is found again. A search for text reads all it finds: planning is nothing to it, and its days have a timeout each.
+ */
+function daysByStatement(
+  spans: readonly DaySpan[],
+  { newest, filter }: { readonly newest: number; readonly filter: StoredFilter },
+): Days[] {
+  const statements: {
+    readonly spans: DaySpan[];
+    readonly keepPlan: boolean;
+    readonly group: number | null;
+  }[] = [];
   for (const span of spans) {
-    const { day } = span;
-    const keepPlan = day > newest - DAYS_KEPT;
-    if (all.length > 1 && keepPlan && all.at(-1)!.named.includes(day)) {
-      all.at(-1)!.spans.push(span);
-      continue;
-    }
-    const first = day - (day % DAYS_TOGETHER);
-    const named =
-      all.length > 0 && keepPlan ? Array.from({ length: DAYS_TOGETHER }, (_, index) => first + index) : [day];
-    all.push({ named, spans: [span], keepPlan });
+    const keepPlan = span.day > newest - DAYS_KEPT;
+    const isAlone = statements.length === 0 || filter.q !== null;
+    const group = isAlone ? null : Math.floor(span.day / DAYS_TOGETHER);
+    const last = statements.at(-1);
+    if (group !== null && last!.group === group && last!.keepPlan === keepPlan) last!.spans.push(span);
+    else statements.push({ spans: [span], keepPlan, group });
   }
-  return all;
+  return statements.map(({ spans: read, keepPlan, group }) => ({
+    spans: read,
+    keepPlan,
+    named:
+      group !== null && keepPlan
+        ? Array.from({ length: DAYS_TOGETHER }, (_, index) => group * DAYS_TOGETHER + index)
+        : read.map(({ day }) => day),
+  }));
 }
 
 /** One row, or undefined. */

@@ -36,10 +36,14 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
   }
   const name = known ?? `plan_${++plans.made}`;
   names.delete(text);
-  const result = await client.query<T>({ name, text, values: [...values] });
-  // Not before: a statement that failed may not be there, and could not be deallocated.
   names.set(text, name);
-  return result;
+  try {
+    return await client.query<T>({ name, text, values: [...values] });
+  } catch (error) {
+    // Nobody knows whether it was prepared before it failed. A new connection knows.
+    plans.made = MOST_MADE;
+    throw error;
+  }
 }
 
 /** Whether the connection has served its time. */

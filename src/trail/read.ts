@@ -7,7 +7,7 @@ import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow, walkEntries } from './page.js';
 import type { TimeRange } from './range.js';
-import { withSnapshot, type Purpose, type Snapshot } from './snapshot.js';
+import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
 import { TrailWords } from './words.js';
 
 const MAX_PAGE = 500;
@@ -49,7 +49,7 @@ export class TrailReader {
   /** One entry; undefined when there is none of that id, whatever the id looks like. */
   async entry(id: string): Promise<Entry | undefined> {
     if (!/^\d{1,19}$/.test(id) || BigInt(id) > MAX_ENTRY_ID) return undefined;
-    return this.#snapshot('entries', async (snapshot) => {
+    return this.#snapshot('fresh', async (snapshot) => {
       const row = await readRow(snapshot, BigInt(id));
       return row === undefined ? undefined : (await decodeRows([row], snapshot))[0];
     });
@@ -73,7 +73,7 @@ export class TrailReader {
 
   /** Counts for the lists beside a page; each list leaves its own filter aside. */
   async facets(filter: EntryFilter): Promise<Facets> {
-    return this.#snapshot('counts', async (snapshot) => {
+    return this.#snapshot('fresh', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);
     });
@@ -82,7 +82,7 @@ export class TrailReader {
   /** Entries of the filter with ids below `below`. */
   async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
     const below = readId(options.below);
-    return this.#snapshot('counts', async (snapshot) => {
+    return this.#snapshot('fresh', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       return stored === undefined ? 0 : countEntries(snapshot, { filter: stored, below });
     });
@@ -97,7 +97,7 @@ export class TrailReader {
     options: { readonly id: string; readonly limit: number },
   ): Promise<EntryBatch> {
     const above = readId(options.id) + 1n;
-    return this.#snapshot('entries', (snapshot) => {
+    return this.#snapshot('kept', (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       // The usual answer of a live stream that waits: nothing new, and nothing but the checkpoint was read.
       if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
@@ -123,7 +123,7 @@ export class TrailReader {
   ): AsyncGenerator<readonly Entry[], void, undefined> {
     let below = readId(options.below);
     for (;;) {
-      const batch = await this.#snapshot('entries', async (snapshot) => {
+      const batch = await this.#snapshot('kept', async (snapshot) => {
         const stored = storedFilter(filter, snapshot.words);
         if (stored === undefined) return NOTHING;
         return this.#entries(snapshot, {
@@ -142,17 +142,17 @@ export class TrailReader {
 
   /** How far the trail goes. Before it has begun, an empty head. */
   async head(): Promise<TrailHead> {
-    return this.#snapshot('counts', (snapshot) => snapshot.head ?? NOT_BEGUN);
+    return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
   }
 
   /** What the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
-    return this.#snapshot('counts', ({ client }) => findGaps(client, { range, limit: options.limit }));
+    return this.#snapshot('fresh', ({ client }) => findGaps(client, { range, limit: options.limit }));
   }
 
   /** How many gaps the trail has, and the newest. */
   async gapCounts(): Promise<GapCounts> {
-    return this.#snapshot('counts', ({ client }) => countGaps(client));
+    return this.#snapshot('fresh', ({ client }) => countGaps(client));
   }
 
   async #page(
@@ -161,7 +161,7 @@ export class TrailReader {
   ): Promise<EntryPage> {
     const limit = Math.min(Math.max(Math.trunc(options.limit), 1), MAX_PAGE);
     const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
-    return this.#snapshot('entries', async (snapshot) => {
+    return this.#snapshot('kept', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       if (stored === undefined) return { items: [], next: null };
       // One more than asked for tells whether there is a next page; so does an end before that for the sake of memory.
@@ -191,9 +191,9 @@ export class TrailReader {
     return { items: await decodeRows(rows, snapshot), more };
   }
 
-  #snapshot<T>(purpose: Purpose, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
+  #snapshot<T>(plans: Plans, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
     return withSnapshot(
-      { pool: this.#pool, words: this.#words, timeoutMs: this.#timeoutMs, purpose },
+      { pool: this.#pool, words: this.#words, timeoutMs: this.#timeoutMs, plans },
       async (snapshot) => work(snapshot),
     );
   }

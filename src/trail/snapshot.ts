@@ -6,7 +6,7 @@ import { Parameters } from './filter.js';
 import { isWornOut, queryPlanned } from './plans.js';
 import type { TrailWords, WordCounts } from './words.js';
 
-/** Runs a statement in the way of its snapshot's purpose. */
+/** Runs a statement by a plan as the snapshot has them. */
 export type Query = <T extends pg.QueryResultRow>(
   text: string,
   values: readonly unknown[],
@@ -33,19 +33,19 @@ export interface DaySpan {
 const QUERY_CANCELED = '57014';
 
 /**
- * What a snapshot is read for. Entries are found through the index that the statement names, by plans that are kept and know
- * no values; counting reads much, and each time is planned for its values.
+ * How statements of a snapshot are planned: pages are found through the index that their statement names, by plans that are
+ * `kept` and know no values; what reads much, or seldom, is planned for its values each time.
  */
-export type Purpose = 'entries' | 'counts';
+export type Plans = 'kept' | 'fresh';
 
 /**
  * JIT, parallel plans and memoize cost more than these statements. A BRIN index looks dearer to the planner than it is: of two
  * trails with the same entries one was read whole for the ends of a range, 140 ms instead of 2.
  */
-const FOR_COUNTS = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
+const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
   set local enable_seqscan = off;`;
 /** Without bitmaps: knowing no values, the planner takes the BRIN index into each, and a page takes 11 ms instead of 1. */
-const FOR_ENTRIES = `${FOR_COUNTS} set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off;`;
+const KEPT = `${FRESH} set local plan_cache_mode = force_generic_plan; set local enable_bitmapscan = off;`;
 
 /**
  * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes longer than
@@ -56,7 +56,7 @@ export async function withSnapshot<T>(
     readonly pool: pg.Pool;
     readonly words: TrailWords;
     readonly timeoutMs: number;
-    readonly purpose: Purpose;
+    readonly plans: Plans;
   },
   work: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
@@ -66,7 +66,7 @@ export async function withSnapshot<T>(
     const { head, counts } = await begin(client, options);
     await options.words.refresh(client, counts);
     const query: Query = (text, values) =>
-      options.purpose === 'entries'
+      options.plans === 'kept'
         ? queryPlanned(client, text, values)
         : client.query({ text, values: [...values] });
     const result = await work({ client, query, words: options.words, head });
@@ -108,7 +108,9 @@ export async function candidateSpans(
   const parameters = new Parameters();
   const first = parameters.add((above >> 14n).toString(), 'int8');
   const last = parameters.add(((below - 1n) >> 14n).toString(), 'int8');
-  const ofChunk = timeSql('k', filter, parameters) + wordsSql('k', filter, parameters);
+  const ofChunkTime = timeSql('k', filter, parameters);
+  // Without a range of time every chunk of the trail would be looked up, though a usual word is in all of them.
+  const ofChunk = ofChunkTime === '' ? '' : ofChunkTime + wordsSql('k', filter, parameters);
   const { rows } = await snapshot.query<{ day: number; end: string; chunks: number[] }>(
     /* sql */ `
     with day as materialized (select day, entries from trail.days() where entries > 0), candidate as materialized (
@@ -166,7 +168,10 @@ function summarySql(filter: StoredFilter, parameters: Parameters): string {
          and not (${others.join(' and ')})) is null`;
 }
 
-/** A block has hundreds of modifiers, so that a chunk lacks few of them, and reading the lists of all chunks takes milliseconds. */
+/**
+ * That a summary has the words of the filter. Of a chunk not its modifiers: it lacks few of those that its block has, and to
+ * read the lists of hundreds takes milliseconds.
+ */
 function wordsSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameters): string {
   return filteredLists(filter)
     .filter(({ letter }) => summary === 's' || letter !== 'm')
@@ -199,7 +204,7 @@ function timeSql(summary: 's' | 'k', filter: StoredFilter, parameters: Parameter
 
 async function begin(
   client: pg.ClientBase,
-  { timeoutMs, purpose }: { readonly timeoutMs: number; readonly purpose: Purpose },
+  { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
 ): Promise<{ head: TrailHead | undefined; counts: WordCounts }> {
   // Several statements in one message: one round trip.
   const results = (await client.query(`
@@ -213,7 +218,7 @@ async function begin(
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at
       from trail.checkpoint;
-    ${purpose === 'entries' ? FOR_ENTRIES : FOR_COUNTS}`)) as unknown as pg.QueryResult[];
+    ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
   const counts = results[2]!.rows[0] as WordCounts;
   const row = results[3]!.rows[0] as
     | {

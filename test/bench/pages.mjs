@@ -75,7 +75,7 @@ const READS = {
   /** Some dimensions of facets only. */
   counts: ({ pool, words }, { filter, range }) =>
     timed(() =>
-      withSnapshot({ pool, words, timeoutMs: STATEMENT_TIMEOUT_MS, purpose: 'counts' }, (snapshot) =>
+      withSnapshot({ pool, words, timeoutMs: STATEMENT_TIMEOUT_MS, plans: 'fresh' }, (snapshot) =>
         countDimensions(snapshot, { filter: storedFilter(range, words), dimensions: filter.dimensions }),
       ),
     ),

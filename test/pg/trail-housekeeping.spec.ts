@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { createLog, silentLog } from '../../src/log.js';
 import { startHousekeeping } from '../../src/trail/housekeeping.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -74,6 +75,37 @@ describe('housekeeping', () => {
     expect(chunks).toEqual(Array.from({ length: ofYesterday + ofToday }, () => ({ right: true })));
     expect(await database.query('select trail.roll_up(100) as more')).toEqual([{ more: 0 }]);
   }, 60_000);
+
+  test('has the BRIN index know the pages of what it summarises, also while a vacuum is in its way', async () => {
+    await using database = await freshDatabase('trail');
+    const to = new Date(Math.floor(Date.now() / DAY_MS) * DAY_MS);
+    await seedTrail({
+      url: database.url,
+      entries: 40_000,
+      from: new Date(to.getTime() - DAY_MS),
+      to,
+      rollUp: false,
+    });
+    const [{ index, partition }] = (await database.query<{ index: string; partition: string }>(
+      `select i.indexrelid::regclass as index, i.indrelid::regclass as partition
+         from pg_index i join pg_class c on c.oid = i.indexrelid
+        where c.relname ~ '^entry_.*id_committed_at_idx$' and pg_relation_size(i.indrelid) > 0`,
+    )) as [{ index: string; partition: string }];
+    const rollUp = () => database.query<{ done: number }>('select trail.roll_up(1) as done');
+    const vacuum = new pg.Client(database.url);
+    await vacuum.connect();
+    try {
+      await vacuum.query(`begin; lock table ${partition} in share update exclusive mode`);
+      expect(await rollUp()).toEqual([{ done: 1 }]);
+      await vacuum.query('commit');
+    } finally {
+      await vacuum.end();
+    }
+    expect(await rollUp()).toEqual([{ done: 1 }]);
+    expect(await database.query(`select brin_summarize_new_values('${index}') as unknown`)).toEqual([
+      { unknown: 0 },
+    ]);
+  });
 
   test('summarises a block for each action and type, and for modifiers and tenants with 64 entries or more', async () => {
     await using database = await freshDatabase('trail');

@@ -1,11 +1,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { connect } from '../../src/pg/connect.js';
+import { MAX_ENTRY_ID } from '../../src/trail/cursor.js';
+import type { EntryFilter } from '../../src/trail/entry.js';
+import { storedFilter } from '../../src/trail/filter.js';
+import { walkEntries } from '../../src/trail/page.js';
 import { isWornOut, queryPlanned } from '../../src/trail/plans.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { openTrailPool } from '../../src/trail/roles.js';
+import { withSnapshot } from '../../src/trail/snapshot.js';
+import { TrailWords } from '../../src/trail/words.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { expectAgreement, ids } from '../support/trail-agreement.ts';
 import { seedTrail } from '../support/trail-data.ts';
+import { matching, readPlainEntries, type PlainEntry } from '../support/trail-oracle.ts';
 
 let database: TestDatabase;
 
@@ -56,14 +64,17 @@ describe('statements whose plans are kept', () => {
     expect((await queryPlanned(client, 'select 1 as n where $1::bool', [true])).rows).toEqual([{ n: 1 }]);
   });
 
-  test('a statement that fails leaves nothing behind that a later one stumbles over', async () => {
-    await expect(queryPlanned(client, 'select nothing from nowhere where $1::bool', [true])).rejects.toThrow(
-      'nowhere',
-    );
-    for (let n = 1; n <= 130; n++) await queryPlanned(client, `select ${n} where $1::bool`, [true]);
-    await expect(queryPlanned(client, 'select 1 / $1::int4 as n', [0])).rejects.toThrow('division');
-    expect((await queryPlanned(client, 'select 1 / $1::int4 as n', [1])).rows).toEqual([{ n: 1 }]);
-  });
+  test.each([
+    ['before it is prepared', 'select nothing from nowhere where $1::bool', true],
+    ['when it runs', 'select 1 / $1::int4', 0],
+  ])(
+    'a statement that fails %s ends the time of its connection, and with it what it left on the server',
+    async (_, text, value) => {
+      expect(isWornOut(client)).toBe(false);
+      await expect(queryPlanned(client, text, [value])).rejects.toThrow();
+      expect(isWornOut(client)).toBe(true);
+    },
+  );
 
   test('a connection has served its time when it has made thousands of plans', async () => {
     expect(isWornOut(client)).toBe(false);
@@ -73,30 +84,109 @@ describe('statements whose plans are kept', () => {
 });
 
 describe('pages', () => {
-  test('the second page of a filter is read by the plans of the first, whatever its values and range', async () => {
-    await seedTrail({ url: database.url, entries: 3_000 });
-    const pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
+  const FROM = new Date('2026-10-11T00:00:00Z');
+  const TO = new Date('2026-11-20T12:00:00Z');
+  const ALWAYS = { from: '2026-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
+  let pool: pg.Pool;
+  let reader: TrailReader;
+  let all: PlainEntry[];
+
+  beforeAll(async () => {
+    // 41 days: groups of eight that are whole and that are not, days whose plans are kept and older ones.
+    await seedTrail({ url: database.url, entries: 6_000, from: FROM, to: TO });
+    pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
+    reader = new TrailReader({ pool });
+    all = await readPlainEntries(database);
+  }, 60_000);
+  afterAll(() => pool?.end());
+
+  /** What `look` sees on the connection of the reader. */
+  async function onConnection<T>(look: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    return look(client).finally(() => client.release());
+  }
+
+  test.each<Partial<EntryFilter>>([
+    {},
+    { entity: '3' },
+    { actions: ['merge'] },
+    { modifiers: ['1', '15'], tenant: '2' },
+    { entityTypes: ['team'], q: 'name' },
+    { from: '2026-10-29T05:00:00Z', to: '2026-11-12T21:00:00Z', modifiers: ['1'] },
+  ])('over forty days are those of a plain reading: %j', async (filter) => {
+    const whole = { ...ALWAYS, ...filter };
+    await expectAgreement({ reader, all }, whole, { facets: filter.q === undefined });
+    const found = ids(matching(all, whole));
+    const { nextId } = await reader.head();
+    const walked: string[] = [];
+    for await (const batch of reader.walk(whole, { below: nextId, batchSize: 70 }))
+      walked.push(...ids(batch));
+    expect(walked).toEqual(found);
+    if (filter.from !== undefined) return;
+    const oldestFirst: string[] = [];
+    for (let after = '0', more = true; more; after = oldestFirst.at(-1) ?? after) {
+      const batch = await reader.after(filter, { id: after, limit: 70 });
+      oldestFirst.push(...ids(batch.items));
+      more = batch.more;
+    }
+    expect(oldestFirst).toEqual(found.toReversed());
+  });
+
+  test('of a filter are all read by the same plans, whatever its values and range', async () => {
+    await reader.page({ actions: ['edit'], tenant: '1', ...ALWAYS }, { limit: 50 });
+    const statements = async () =>
+      (await onConnection(plansOf)).filter(({ statement }) => statement.includes('tenant_id'));
+    const first = await statements();
+    expect(first.some(({ statement }) => statement.includes('from trail.entry'))).toBe(true);
+    await reader.page(
+      { actions: ['add'], tenant: '2', ...ALWAYS, from: '2026-02-02T00:00:00Z' },
+      { limit: 20 },
+    );
+    const second = await statements();
+    expect(second.map(({ statement }) => statement)).toEqual(first.map(({ statement }) => statement));
+    for (const [index, { generic }] of second.entries())
+      expect(generic).toBeGreaterThanOrEqual(first[index]!.generic);
+  });
+
+  test('that took too long are read again on another connection', async () => {
+    const backend = () =>
+      onConnection(
+        async (client) =>
+          (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]!.pid,
+      );
+    const before = await backend();
+    const impatient = new TrailReader({ pool, statementTimeoutMs: 300 });
+    const blocker = await connect({ url: database.url, purpose: 'test' });
+    await blocker.query('begin; lock table trail.entry');
     try {
-      const reader = new TrailReader({ pool });
-      const range = { from: '2026-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
-      await reader.page({ actions: ['edit'], tenant: '1', ...range }, { limit: 50 });
-      const client = await pool.connect();
-      const first = await plansOf(client);
-      client.release();
-      expect(first.length).toBeGreaterThan(0);
-      await reader.page(
-        { actions: ['add'], tenant: '2', ...range, from: '2026-02-02T00:00:00Z' },
-        { limit: 20 },
-      );
-      const again = await pool.connect();
-      const second = await plansOf(again);
-      again.release();
-      expect(second.map(({ statement }) => statement).sort()).toEqual(
-        first.map(({ statement }) => statement).sort(),
-      );
-      expect(Math.min(...second.map(({ generic }) => generic))).toBeGreaterThan(0);
+      await expect(impatient.page({ ...ALWAYS, actions: ['add'] }, { limit: 50 })).rejects.toMatchObject({
+        code: 'TRAIL_QUERY_TIMEOUT',
+      });
     } finally {
-      await pool.end();
+      await blocker.end();
+    }
+    expect(await backend()).not.toBe(before);
+  });
+
+  test('open the partitions of the days that they name, and no other', async () => {
+    const words = new TrailWords();
+    const opened = (limit: number, filter: Partial<EntryFilter>) =>
+      withSnapshot({ pool, words, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
+        const stored = storedFilter(filter, snapshot.words)!;
+        await walkEntries(snapshot, { filter: stored, above: 0n, below: MAX_ENTRY_ID, order: 'desc', limit });
+        const { rows } = await snapshot.client.query<{ name: string }>(
+          `select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation
+            where l.pid = pg_backend_pid() and c.relname ~ '^entry_[0-9]{4}(_[0-9]{2}){2}$' order by 1 desc`,
+        );
+        return rows.map(({ name }) => name);
+      });
+    // Once planned, and once by the plan that is kept.
+    for (let time = 0; time < 2; time++) {
+      expect(await opened(3, { actions: ['edit'] })).toEqual(['entry_2026_11_20']);
+      // The first day alone, then the eight of which it is one, and which begin with the 17th.
+      expect(await opened(300, { actions: ['edit'], from: '2026-11-18T00:00:00Z' })).toEqual(
+        ['20', '19', '18', '17'].map((day) => `entry_2026_11_${day}`),
+      );
     }
   });
 });

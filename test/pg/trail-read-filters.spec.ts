@@ -168,7 +168,7 @@ test.each<[Lead, Partial<EntryFilter>]>([
   ['tenants', { modifiers: ['unattributed'], tenant: 'small' }],
 ])('the rarest part of a filter chooses the index: %s of %j', async (lead, filter) => {
   const words = new TrailWords();
-  const chosen = await withSnapshot({ pool, words, timeoutMs: 5_000, purpose: 'entries' }, (snapshot) =>
+  const chosen = await withSnapshot({ pool, words, timeoutMs: 5_000, plans: 'kept' }, (snapshot) =>
     leadOf(snapshot, storedFilter(filter, snapshot.words)!),
   );
   expect(chosen).toBe(lead);
