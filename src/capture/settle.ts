@@ -73,7 +73,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   let found = compareWithTrail({ ...options, look, lastPublished });
   const before = await readOpenGaps(client);
   for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])]) {
-    if (!(await openGap(client, gap))) continue;
+    if (isOfOpen(gap, before) || !(await openGap(client, gap))) continue;
     log.error(
       { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
       'A gap was found and recorded as an entry of the trail.',
@@ -114,6 +114,23 @@ const surely = (look: PublishedLook, last: PublishedLook | undefined): Published
   state: look.state,
   lsn: last === undefined || last.lsn > look.lsn ? look.lsn : last.lsn,
 });
+
+/**
+ * Going on after a lost slot takes steps: an invalid one is dropped, a new one is made, the checkpoint is moved. Where the process
+ * ended in between, or a person did it meanwhile, it is still the same stretch that is missing, and one acceptance answers for it.
+ */
+function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
+  const isOpen = (lost: FoundGap['code']): boolean =>
+    open.some((gap) => gap.code === lost && gap.toLsn === null);
+  switch (code) {
+    case 'SOURCE_SLOT_LOST':
+      return isOpen('SOURCE_SLOT_INVALID');
+    case 'SOURCE_SLOT_AHEAD':
+      return isOpen('SOURCE_SLOT_INVALID') || isOpen('SOURCE_SLOT_LOST');
+    default:
+      return false;
+  }
+}
 
 /** What the source itself said, where no look has found why: a change was made while there was no publication. */
 function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: readonly FoundGap[]): FoundGap[] {

@@ -257,4 +257,30 @@ export const GUARDS = [
     spec: 'test/faults/operator.spec.ts',
     test: 'a publication that is dropped',
   },
+  {
+    guard: 'what is spooled has no name',
+    file: 'dist/source/spool.js',
+    from: `await removeFile(name);
+    return file;`,
+    to: 'return file;',
+    spec: 'test/faults/kill.spec.ts',
+    test: 'while a transaction in progress is in its spool',
+  },
+  {
+    guard: 'without a spool transactions are read when they have committed',
+    file: 'dist/capture/capture.js',
+    from: `if (error.code === 'SOURCE_SPOOL_FAILED')
+            this.#spoolFolder = null;`,
+    to: '',
+    spec: 'test/pg/capture-streaming.spec.ts',
+    test: 'that cannot be written has transactions read when they have committed',
+  },
+  {
+    guard: 'going on after a lost slot is no other gap',
+    file: 'dist/capture/settle.js',
+    from: 'if (isOfOpen(gap, before) || ',
+    to: 'if (',
+    spec: 'test/pg/capture-gaps.spec.ts',
+    test: 'does not ask for a second acceptance',
+  },
 ];

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
 import { createLog, silentLog, type Log } from '../../src/log.js';
 import { parseLsn } from '../../src/pg/lsn.js';
-import { acceptGaps } from '../../src/trail/gaps.js';
+import { acceptGaps, openGap } from '../../src/trail/gaps.js';
 import {
   applyTracking,
   captureGround,
@@ -242,6 +242,77 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     expect(own(entries).map(({ action }) => action)).toEqual(['gap', 'gap_closed']);
   });
 });
+
+describe('a process that ended while it went on after an accepted gap does not ask for a second acceptance', () => {
+  test.each([
+    [
+      'when it had made a new slot',
+      'SOURCE_SLOT_LOST',
+      async (g: CaptureGround) => {
+        await add(g, 'lost');
+        await g.source.query(`select pg_create_logical_replication_slot('${slotOf(g)}', 'pgoutput')`);
+      },
+    ],
+    ['when it had dropped the invalid one', 'SOURCE_SLOT_INVALID', (g: CaptureGround) => add(g, 'lost')],
+  ] as const)('%s', async (_, code, goneSoFar) => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    await stopAndFree(g);
+    await g.source.query(`select pg_drop_replication_slot('${slotOf(g)}')`);
+    const client = new pg.Client(g.trail.url);
+    await client.connect();
+    const [{ lsn }] = (await g.trail.query<{ lsn: string }>(
+      'select end_lsn::text as lsn from trail.checkpoint',
+    )) as [{ lsn: string }];
+    await openGap(client, { code, tables: null, fromLsn: parseLsn(lsn), toLsn: null }).finally(() =>
+      client.end(),
+    );
+    await accept(g);
+    await goneSoFar(g);
+    start(g);
+    await streaming(g.capture);
+    await add(g, 'after');
+    const entries = await g.caughtUp();
+    expect(ofItems(entries)).toEqual(['before', 'after']);
+    expect(own(entries).map(({ action, updated }) => [action, updated!['code']])).toEqual([
+      ['gap', code],
+      ['gap_closed', code],
+    ]);
+  });
+});
+
+test('a row that the source cannot send stops capture, and its remedy leads past it by way of a gap', async () => {
+  await using g = await ground();
+  await add(g, 'before');
+  await g.caughtUp();
+  // 600 MB as a row, and 1.2 GB in hexadecimal: more than PostgreSQL can put into one message.
+  await g.source.query(`alter table items add column more bytea, add column other bytea`);
+  await g.source.query(
+    `insert into items (name, more, other)
+     select 'lost', half, half from (select convert_to(repeat('x', 300 * 1024 * 1024), 'utf8')) of (half)`,
+  );
+  await add(g, 'behind it');
+  await until('capture to stop', () => g.capture.status().error?.code === 'SOURCE_ROW_TOO_LARGE', 120_000);
+  expect(g.capture.status().state).toBe('stopped');
+  const where = /after ([0-9A-F]+\/[0-9A-F]+)|commits at ([0-9A-F]+\/[0-9A-F]+)/.exec(
+    g.capture.status().error!.message,
+  );
+  expect(where).not.toBeNull();
+  await until('the slot to be free', async () => {
+    const [slot] = await g.source.query<{ active: boolean }>(
+      `select active from pg_replication_slots where slot_name = '${slotOf(g)}'`,
+    );
+    return !slot!.active;
+  });
+  await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', pg_current_wal_flush_lsn())`);
+  await gapFound(g, 'SOURCE_SLOT_AHEAD');
+  await accept(g);
+  await streaming(g.capture, { fromStopped: true });
+  await add(g, 'after');
+  const entries = await g.caughtUp();
+  expect(ofItems(entries)).toEqual(['before', 'after']);
+}, 240_000);
 
 describe('while capture streams', () => {
   test.each([
