@@ -15,7 +15,7 @@ create table trail.gap (
   tables        text[],                          -- which tracked tables may lack changes; null: all
   from_lsn      pg_lsn not null,                 -- changes committed from here on
   to_lsn        pg_lsn,                          -- and before here may be missing; null: not known yet
-  last_entry_at timestamptz,                     -- commit time of the last transaction stored before
+  last_entry_at timestamptz,                     -- commit time of the last entry before from_lsn; null: none. Reports are marked from here on
   found_at      timestamptz not null default clock_timestamp(),
   accepted_at   timestamptz,                     -- an operator let capture go on
   closed_at     timestamptz,                     -- capture went on; until then the trail ends at the gap
@@ -86,6 +86,37 @@ $$;
 
 -- ---------------------------------------------------------------- gaps
 
+create function trail.last_commit_before(p_lsn pg_lsn) returns timestamptz
+language plpgsql stable set search_path = '' as $$
+declare
+  v_checkpoint trail.checkpoint;
+  v_first int8;
+  v_chunk int4;
+  v_at timestamptz;
+begin
+  select * into strict v_checkpoint from trail.checkpoint;
+  if p_lsn >= v_checkpoint.end_lsn then
+    return v_checkpoint.last_committed_at;
+  end if;
+  -- Behind a fork, and where a publication was seen to be broken a moment late, the trail goes on beyond the beginning of the gap:
+  -- back from its end, a chunk at a time, to where the source became another one, whose positions mean nothing here. Dynamic, so
+  -- that the planner sees the bounds and opens one partition.
+  select coalesce(max(entry_id), 0) into v_first from trail.gap where code = 'SOURCE_CHANGED' and closed_at is not null;
+  for v_chunk in
+    select c.chunk from trail.days() d
+     cross join lateral generate_series(d.day << 18, (d.day << 18) + ((d.entries - 1) >> 14)::int4) c (chunk)
+     where d.entries > 0 and c.chunk >= v_first >> 14 order by c.chunk desc
+  loop
+    execute format($q$
+      select committed_at from trail.entry
+       where id >= %s and id < %s and ((id >> 14)::int4) = %s and commit_lsn < %L and rung <> 'w' order by id desc limit 1 $q$,
+      greatest(v_chunk::int8 << 14, v_first), (v_chunk::int8 + 1) << 14, v_chunk, p_lsn) into v_at;
+    exit when v_at is not null;
+  end loop;
+  return v_at;
+end $$;
+comment on function trail.last_commit_before is 'Commit time of the last entry of the source before a position; null where there is none.';
+
 create function trail.open_gap(p_code text, p_name text, p_tables text[], p_from_lsn pg_lsn, p_to_lsn pg_lsn) returns boolean
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -95,13 +126,14 @@ begin
   -- Found again it may be longer: moved again, or broken again after it was mended. Null: it goes on.
   update trail.gap
      set from_lsn = least(from_lsn, p_from_lsn),
+         last_entry_at = case when p_from_lsn < from_lsn then least(last_entry_at, trail.last_commit_before(p_from_lsn)) else last_entry_at end,
          to_lsn = case when to_lsn is not null and p_to_lsn is not null then greatest(to_lsn, p_to_lsn) end
    where code = p_code and coalesce(tables, '{}') = coalesce(p_tables, '{}') and closed_at is null;
   if found then
     return false;
   end if;
   insert into trail.gap (code, tables, from_lsn, to_lsn, last_entry_at, entry_id)
-  select p_code, p_tables, p_from_lsn, p_to_lsn, last_committed_at, 0 from trail.checkpoint
+  values (p_code, p_tables, p_from_lsn, p_to_lsn, trail.last_commit_before(p_from_lsn), 0)
   returning * into v_gap;
   update trail.gap set entry_id = trail.write_gap_event(v_gap, 'gap', p_name) where id = v_gap.id;
   return true;

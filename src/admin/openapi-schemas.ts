@@ -99,7 +99,7 @@ export const SCHEMAS = {
       toLsn: nullable({ ...text, description: 'and before here may be missing; null: not known yet.' }),
       lastEntryAt: nullable({
         ...instant,
-        description: 'Commit time of the last transaction stored before; null: there was none.',
+        description: 'Commit time of the last entry before fromLsn; null: there was none.',
       }),
       foundAt: instant,
       acceptedAt: nullable({ ...instant, description: 'When an operator let capture go on.' }),

@@ -14,7 +14,7 @@ export interface Gap {
   readonly fromLsn: string;
   /** Null while it is not known. */
   readonly toLsn: string | null;
-  /** Commit time of the last transaction stored before; null where there was none. */
+  /** Commit time of the last entry before `fromLsn`; null where there was none. */
   readonly lastEntryAt: string | null;
   readonly foundAt: string;
   /** When an operator let capture go on; null also where the YAML did. */
@@ -64,8 +64,8 @@ export async function listGaps(client: Client, options: { readonly limit: number
 }
 
 /**
- * The gaps that overlap a range of commit time, newest first. A gap reaches from the last commit stored before it (or
- * from when it was found, where there was none) to when capture went on, or to now.
+ * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it (from
+ * ever, where there was none) to when capture went on, or to now.
  */
 export async function findGaps(
   client: Client,
@@ -75,7 +75,7 @@ export async function findGaps(
   const { rows } = await client.query<{ total: number; gaps: GapRow[] }>(
     /* sql */ `with found as (
                  select * from trail.gap
-                  where coalesce(last_entry_at, found_at) < $2 and coalesce(closed_at, clock_timestamp()) >= $1
+                  where coalesce(last_entry_at, '-infinity') < $2 and coalesce(closed_at, clock_timestamp()) >= $1
                )
                select (select count(*) from found)::int4 as total,
                       array(select to_json(g) from (select ${COLUMNS} from found order by id desc limit $3) g) as gaps`,

@@ -12,7 +12,7 @@ const COLUMN_WORDS: Readonly<Record<string, readonly [word: string, ofNull: stri
   tables: ['tables', 'all tracked tables'],
   from_lsn: ['missing from (LSN)', '—'],
   to_lsn: ['missing to (LSN)', 'not known yet'],
-  last_entry_at: ['last commit stored before', 'none'],
+  last_entry_at: ['last entry before', 'none'],
   change: ['state', '—'],
 };
 

@@ -27,8 +27,8 @@ beforeAll(async () => {
     closedAt: '2026-03-02T12:00:00Z',
   });
   unknownStart = await addGap(ground.pool, {
-    foundAt: '2026-04-02T11:00:00Z',
-    closedAt: '2026-04-02T12:00:00Z',
+    foundAt: '2026-02-02T11:00:00Z',
+    closedAt: '2026-02-02T12:00:00Z',
   });
   open = await addGap(ground.pool, { lastEntryAt: '2026-05-02T09:00:00Z' });
 });
@@ -43,7 +43,7 @@ const idsIn = async (from: string, to: string): Promise<unknown[]> =>
   (await list(`?from=${from}&to=${to}`)).items.map(({ id }) => id);
 
 describe('the gaps of a range', () => {
-  test('reach from the last commit before them to when capture went on', async () => {
+  test('reach from the last entry before them to when capture went on', async () => {
     expect(await idsIn('2026-03-01', '2026-03-02T09:00:00Z')).toEqual([]);
     expect(await idsIn('2026-03-01', '2026-03-02T09:00:00.000001Z')).toEqual([closed]);
     expect(await idsIn('2026-03-02T10:00:00Z', '2026-03-02T10:01:00Z')).toEqual([closed]);
@@ -51,9 +51,10 @@ describe('the gaps of a range', () => {
     expect(await idsIn('2026-03-02T12:00:00.000001Z', '2026-03-03')).toEqual([]);
   });
 
-  test('reach from when they were found where no commit was stored before, and to now while they are open', async () => {
-    expect(await idsIn('2026-04-02', '2026-04-02T11:00:00Z')).toEqual([]);
-    expect(await idsIn('2026-04-02', '2026-04-02T11:30:00Z')).toEqual([unknownStart]);
+  test('reach back for ever where nothing was stored before, and to now while they are open', async () => {
+    expect(await idsIn('2026-01-01', '2026-01-02')).toEqual([unknownStart]);
+    expect(await idsIn('2026-02-02', '2026-02-02T11:30:00Z')).toEqual([unknownStart]);
+    expect(await idsIn('2026-02-02T12:00:00.000001Z', '2026-02-03')).toEqual([]);
     expect(await idsIn('2026-05-01', '2026-05-02T09:00:00Z')).toEqual([]);
     expect(await idsIn('2026-05-02', '2026-05-03')).toEqual([open]);
     expect((await list('')).items.map(({ id }) => id)).toEqual([open]);

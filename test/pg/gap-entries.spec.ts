@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { parseLsn } from '../../src/pg/lsn.js';
 import {
@@ -11,10 +11,12 @@ import {
   type OpenGap,
 } from '../../src/trail/gaps.js';
 import { beginTrail, readCheckpoint } from '../../src/trail/checkpoint.js';
+import { findGaps } from '../../src/trail/gap-list.js';
 import { entryToJson } from '../../src/trail/json.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { seedTrail } from '../support/trail-data.ts';
 
 const SOURCE = 'test';
 const SLOT = 'slot';
@@ -115,4 +117,80 @@ test('a gap that is open, and found to begin earlier, begins earlier', async () 
   await openGap(client, found('SOURCE_SLOT_LOST', '0/2000', null));
   await openGap(client, found('SOURCE_SLOT_LOST', '0/1000', null));
   expect((await theOpenGap()).fromLsn).toBe(parseLsn('0/1000'));
+});
+
+describe('where the mark of a gap begins', () => {
+  beforeEach(async () => {
+    await client.query('delete from trail.checkpoint');
+    // Three chunks on two days; three entries have the same commit.
+    await seedTrail({
+      url: database.url,
+      entries: 40_000,
+      from: new Date('2026-11-19T12:00:00Z'),
+      to: new Date('2026-11-20T12:00:00Z'),
+      rollUp: false,
+    });
+  });
+
+  const lastEntryAt = async (): Promise<string | null> =>
+    (await database.query<{ at: string | null }>('select last_entry_at::text as at from trail.gap'))[0]!.at;
+  /** By a plain reading. */
+  const committedAt = async (which: string): Promise<string> =>
+    (
+      await database.query<{ at: string }>(
+        `select committed_at::text as at from trail.entry where ${which} limit 1`,
+      )
+    )[0]!.at;
+
+  test('at the end of the trail: the last commit that is stored', async () => {
+    const { endLsn } = (await readCheckpoint(client, 'crm'))!;
+    await openGap(client, { code: 'SOURCE_SLOT_LOST', tables: null, fromLsn: endLsn, toLsn: null });
+    const [checkpoint] = await database.query<{ at: string }>(
+      'select last_committed_at::text as at from trail.checkpoint',
+    );
+    expect(await lastEntryAt()).toBe(checkpoint!.at);
+  });
+
+  test.each(['0/12FFF00', '0/1200080', '0/1000101', '0/1000001'])(
+    'behind the last commit before %s, however much was stored since',
+    async (from) => {
+      await openGap(client, found('SOURCE_TIMELINE_FORKED', from, '0/1400000'));
+      expect(await lastEntryAt()).toBe(await committedAt(`commit_lsn < '${from}' order by id desc`));
+    },
+  );
+
+  test('where all that is kept lies in the gap: nowhere, so that every earlier report is marked', async () => {
+    await openGap(client, found('SOURCE_TIMELINE_FORKED', '0/1000000', '0/1400000'));
+    expect(await lastEntryAt()).toBeNull();
+    const { total } = await findGaps(client, {
+      range: { from: '2026-03-01T00:00:00Z', to: '2026-03-02T00:00:00Z' },
+      limit: 1,
+    });
+    expect(total).toBe(1);
+  });
+
+  test('never where the source was another one, whose positions mean nothing', async () => {
+    const changed = {
+      ...found('SOURCE_CHANGED', '0/1400000', null),
+      fromLsn: (await readCheckpoint(client, 'crm'))!.endLsn,
+    };
+    await openGap(client, changed);
+    await acceptGaps(client);
+    await client.query('begin');
+    await goOnAt(client, {
+      from: (await readCheckpoint(client, 'crm'))!,
+      to: { lsn: parseLsn('0/2000000'), slot: SLOT, systemIdentifier: '2', timeline: 1 },
+      gaps: await readOpenGaps(client),
+    });
+    await client.query('commit');
+    await openGap(client, found('SOURCE_PUBLICATION_MISSING', '0/1200000', null));
+    const rows = await database.query(`select last_entry_at as at from trail.gap where closed_at is null`);
+    expect(rows).toEqual([{ at: null }]);
+  });
+
+  test('moves back with a gap that is found to begin earlier', async () => {
+    await openGap(client, found('SOURCE_TIMELINE_FORKED', '0/1300000', '0/1400000'));
+    await openGap(client, found('SOURCE_TIMELINE_FORKED', '0/1100000', '0/1400000'));
+    expect(await lastEntryAt()).toBe(await committedAt(`commit_lsn < '0/1100000' order by id desc`));
+  });
 });

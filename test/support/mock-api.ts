@@ -172,8 +172,9 @@ export async function startMockApi(
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
     const found = gaps.filter(
-      ({ lastEntryAt, foundAt, closedAt }) =>
-        Date.parse(lastEntryAt ?? foundAt) < to && (closedAt === null || Date.parse(closedAt) >= from),
+      ({ lastEntryAt, closedAt }) =>
+        (lastEntryAt === null || Date.parse(lastEntryAt) < to) &&
+        (closedAt === null || Date.parse(closedAt) >= from),
     );
     const items = found.slice(0, Number(query.get('limit') ?? 50));
     const isScoped = typeof options.session?.['tenant'] === 'string';
