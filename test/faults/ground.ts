@@ -38,7 +38,7 @@ export interface FaultGround extends AsyncDisposable {
   /** The capture in this process. */
   readonly capture: Capture;
   /** A daemon that has the stream. */
-  startDaemon(): Promise<DaemonProcess>;
+  startDaemon(environment?: Readonly<Record<string, string>>): Promise<DaemonProcess>;
   /** Entries stored so far; -1 before the trail begins. */
   stored(): Promise<number>;
   /** Waits for entries beyond those of now. */
@@ -123,8 +123,8 @@ ${LOAD_YAML}`,
     get capture() {
       return captures.at(-1)!;
     },
-    startDaemon: async () => {
-      const daemon = daemons.start();
+    startDaemon: async (environment = {}) => {
+      const daemon = daemons.start(undefined, environment);
       // Not before: the trail begins at the slot's consistent point, and what came earlier is not the daemon's to have.
       await until('the daemon to stream', () => {
         if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);

@@ -1,4 +1,7 @@
+import { readdir, readlink } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { until } from '../support/until.ts';
 import { faultGround, note, type FaultGround } from './ground.ts';
 
@@ -85,6 +88,34 @@ describe('a daemon that is killed (SIGKILL)', () => {
     g.toSource.pass();
     await g.startDaemon();
     await g.exact({ atLeast: 30 });
+  });
+
+  test('while a transaction in progress is in its spool stores it once, and leaves nothing of it in the folder', async () => {
+    await using g = await faultGround();
+    await g.source.query(`alter database ${g.source.name} set logical_decoding_work_mem = '64kB'`);
+    const folder = path.join(g.daemons.folder, 'spool');
+    const killed = await g.startDaemon({ WALTRAIL_SPOOL_DIR: folder });
+    const client = new pg.Client(g.source.url);
+    await client.connect();
+    try {
+      await client.query(
+        `begin; insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 20000) i`,
+      );
+      await until('a spool to be open', async () => {
+        const descriptors = `/proc/${killed.pid}/fd`;
+        const files = await Promise.all(
+          (await readdir(descriptors)).map((fd) => readlink(path.join(descriptors, fd)).catch(() => '')),
+        );
+        return files.some((file) => file.startsWith(folder));
+      });
+      await killed.kill('SIGKILL');
+      expect(await readdir(folder)).toEqual([]);
+      await g.startDaemon({ WALTRAIL_SPOOL_DIR: folder });
+      await client.query('commit');
+    } finally {
+      await client.end();
+    }
+    await g.exact({ atLeast: 20_000 });
   });
 
   test('at its first start, between making the slot and beginning the trail, has every change from the slot on', async () => {

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { open, rm, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { statSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { streaming } from '../support/capture.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { startLoad } from '../support/load.ts';
+import { fillDisk, onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 import { note, notes, ownTrail, streamingGround, untilError, type FaultGround } from './ground.ts';
 
@@ -193,58 +193,31 @@ describe('sessions that are ended or cancelled under load, again and again', () 
   });
 });
 
-// Tried once and put away: the test that needs it may be left out of a run.
-const trial = smallDisk();
-if (trial !== undefined) unmount(trial);
-const onSmallDisk = trial === undefined ? test.skip : test;
-
 describe('a trail whose disk is full', () => {
-  onSmallDisk('is written to when there is space again, and nothing is torn', async () => {
-    const disk = smallDisk()!;
-    try {
-      await using server = await ownTrail();
-      await server.restart((cluster) => {
-        const { uid, gid } = statSync(cluster);
-        execFileSync('chown', [`${uid}:${gid}`, disk]);
-        return Promise.resolve();
-      });
-      await moveTo(disk, server.database);
-      await using g = await streamingGround({ servers: { trail: server } });
-      await note(g.source, 'before');
-      await g.caughtUp();
-      const filler = await fill(disk);
-      await g.source.query(
-        `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 5000) i`,
-      );
-      await untilError(g.capture, 'TRAIL_WRITE_FAILED');
-      expect(g.capture.status().error!.message).toContain('53100');
-      expect(await g.stored()).toBe(1);
-      await rm(filler);
-      await note(g.source, 'after');
-      await g.exact({ atLeast: 5_002 });
-    } finally {
-      unmount(disk);
-    }
+  onSmallDisk()('is written to when there is space again, and nothing is torn', async () => {
+    using disk = smallDisk(64);
+    await using server = await ownTrail();
+    await server.restart((cluster) => {
+      const { uid, gid } = statSync(cluster);
+      execFileSync('chown', [`${uid}:${gid}`, disk.folder]);
+      return Promise.resolve();
+    });
+    await moveTo(disk.folder, server.database);
+    await using g = await streamingGround({ servers: { trail: server } });
+    await note(g.source, 'before');
+    await g.caughtUp();
+    const filler = await fillDisk(disk.folder);
+    await g.source.query(
+      `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 5000) i`,
+    );
+    await untilError(g.capture, 'TRAIL_WRITE_FAILED');
+    expect(g.capture.status().error!.message).toContain('53100');
+    expect(await g.stored()).toBe(1);
+    await rm(filler);
+    await note(g.source, 'after');
+    await g.exact({ atLeast: 5_002 });
   });
 });
-
-/** A tmpfs of 64 MB; undefined, with the reason on standard error, where this account cannot mount one. */
-function smallDisk(): string | undefined {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'waltrail-small-disk-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=700', 'tmpfs', folder], { stdio: 'pipe' });
-    return folder;
-  } catch (error) {
-    rmSync(folder, { recursive: true });
-    process.stderr.write(`No small disk, so no test of a full one: ${(error as Error).message.trim()}\n`);
-    return undefined;
-  }
-}
-
-function unmount(folder: string): void {
-  execFileSync('umount', ['--lazy', folder]);
-  rmSync(folder, { recursive: true });
-}
 
 /** The whole database, by way of a tablespace; its WAL stays where it was. */
 async function moveTo(folder: string, { url, name }: TestDatabase): Promise<void> {
@@ -255,25 +228,4 @@ async function moveTo(folder: string, { url, name }: TestDatabase): Promise<void
   await client.query(`create tablespace small location '${folder}'`);
   await client.query(`alter database ${name} set tablespace small`);
   await client.end();
-}
-
-/** Takes what is left of a disk. */
-async function fill(folder: string): Promise<string> {
-  const name = path.join(folder, 'filler');
-  const file = await open(name, 'w');
-  try {
-    for (const bytes of [1_048_576, 4_096]) {
-      for (;;) {
-        try {
-          await file.appendFile(Buffer.alloc(bytes));
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-          break;
-        }
-      }
-    }
-  } finally {
-    await file.close();
-  }
-  return name;
 }

@@ -10,6 +10,7 @@ import { MessageReader } from '../../src/pgoutput/reader.js';
 import { captureGround, untilCaughtUp, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { judge, oracleOn, ORACLE_SQL } from '../support/oracle.ts';
+import { onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 
 // A server of its own: transactions that stay open would keep the slots of other tests from being made.
@@ -382,6 +383,21 @@ describe('the spool', () => {
     expect(entries).toHaveLength(20_000);
     expect(g.logged.filter((line) => line.includes('SOURCE_SPOOL_FAILED'))).toHaveLength(1);
     await rm(path.dirname(file), { recursive: true });
+  });
+});
+
+describe('a spool whose disk is full', () => {
+  onSmallDisk()('gives way to reading the transaction when it has committed', async () => {
+    using disk = smallDisk(1);
+    await using g = await streamingGround({ spoolFolder: disk.folder });
+    const client = await g.connect();
+    await client.query(`begin; ${rows(60_000)}`);
+    await until('the spool to fail', () => g.logged.some((line) => line.includes('SOURCE_SPOOL_FAILED')));
+    expect(g.logged.find((line) => line.includes('SOURCE_SPOOL_FAILED'))).toContain('ENOSPC');
+    await client.query('commit');
+    const entries = await g.caughtUp();
+    expect(await judge(g)).toMatchObject(CLEAN);
+    expect(entries).toHaveLength(60_000);
   });
 });
 

@@ -20,7 +20,7 @@ export interface DaemonProcess {
 /** Runs real `waltrail start` processes on given databases, and ends what is left of them. */
 export interface DaemonGround extends AsyncDisposable {
   readonly folder: string;
-  start(args?: readonly string[]): DaemonProcess;
+  start(args?: readonly string[], environment?: Readonly<Record<string, string>>): DaemonProcess;
 }
 
 export async function daemonGround(options: {
@@ -36,7 +36,7 @@ export async function daemonGround(options: {
   const running = new Set<ChildProcess>();
   return {
     folder,
-    start: (args = ['--roles', 'capture', '--port', '0']) => {
+    start: (args = ['--roles', 'capture', '--port', '0'], environment = {}) => {
       const child = spawn(process.execPath, [CLI, 'start', ...args], {
         env: {
           PATH: process.env.PATH,
@@ -46,6 +46,7 @@ export async function daemonGround(options: {
           WALTRAIL_CONFIG: config,
           WALTRAIL_DATA_DIR: path.join(folder, 'data'),
           ...options.environment,
+          ...environment,
         },
         stdio: ['ignore', 'ignore', 'pipe'],
       });
