@@ -182,10 +182,19 @@ function commit() {
   }
 }
 
-/** Writes results/<name>.json, in the form that the format check wants. */
+/**
+ * Writes results/<processor>/<name>.json, in the form that the format check wants. By processor, because ratios differ too: what
+ * a wake-up costs is half of one reader's time and a tenth of another's.
+ */
 export async function saveResult(name, result) {
-  mkdirSync(RESULTS, { recursive: true });
-  const file = path.join(RESULTS, `${name}.json`);
+  const processor = result.machine.cpu
+    .replace(/\([^)]*\)/g, ' ')
+    .toLowerCase()
+    .match(/[a-z0-9]+/g)
+    .join('-');
+  const folder = path.join(RESULTS, processor);
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, `${name}.json`);
   const rounded = JSON.stringify(result, (_, value) => (typeof value === 'number' ? round(value) : value));
   const style = await prettier.resolveConfig(file);
   writeFileSync(file, await prettier.format(rounded, { ...style, parser: 'json' }));
