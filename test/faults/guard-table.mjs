@@ -161,7 +161,7 @@ export const GUARDS = [
   },
   {
     guard: 'a slot without a trail is begun with as it stands',
-    file: 'dist/capture/session.js',
+    file: 'dist/capture/begin.js',
     from: `if (state === undefined)
         await createSlot(`,
     to: `if (state !== null)

@@ -1,0 +1,29 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+
+interface Guard {
+  readonly guard: string;
+  readonly file: string;
+  readonly from: string;
+  readonly spec: string;
+  readonly test: string;
+}
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const { GUARDS } = (await import(path.join(ROOT, 'test/faults/guard-table.mjs'))) as {
+  GUARDS: readonly Guard[];
+};
+
+test.each(GUARDS)(
+  'the guard "$guard" stands where npm run test:guards looks for it',
+  ({ file, from, spec }) => {
+    expect(readFileSync(path.join(ROOT, file), 'utf8').split(from)).toHaveLength(2);
+    expect(existsSync(path.join(ROOT, spec))).toBe(true);
+  },
+);
+
+test('every guard is in the table of test/faults/README.md', () => {
+  const readme = readFileSync(path.join(ROOT, 'test/faults/README.md'), 'utf8');
+  for (const { guard } of GUARDS) expect(readme).toContain(`| ${guard} |`);
+});
