@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { SourceTextModule } from 'node:vm';
 import { expect, test } from '@jest/globals';
 
 interface Guard {
   readonly guard: string;
   readonly file: string;
   readonly from: string;
+  readonly to: string;
   readonly spec: string;
   readonly test: string;
 }
@@ -17,9 +19,12 @@ const { GUARDS } = (await import(path.join(ROOT, 'test/faults/guard-table.mjs'))
 
 test.each(GUARDS)(
   'the guard "$guard" stands where npm run test:guards looks for it',
-  ({ file, from, spec }) => {
-    expect(readFileSync(path.join(ROOT, file), 'utf8').split(from)).toHaveLength(2);
+  ({ file, from, to, spec }) => {
+    const parts = readFileSync(path.join(ROOT, file), 'utf8').split(from);
+    expect(parts).toHaveLength(2);
     expect(existsSync(path.join(ROOT, spec))).toBe(true);
+    // Without it the file is still a program: what cannot be loaded proves nothing. A private name that is gone is found here.
+    if (file.endsWith('.js')) expect(() => new SourceTextModule(parts.join(to))).not.toThrow();
   },
 );
 
