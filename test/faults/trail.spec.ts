@@ -143,6 +143,9 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await newSession(g);
     await until('the end to be noticed', () => g.capture.status().state !== 'streaming');
     await streaming(g.capture);
+    // A new session moves the checkpoint at its first keepalive; one that waited there would hold nothing that the other wants.
+    await g.source.query(`insert into orders (account_id, item) values (1, 'of the new session')`);
+    await g.caughtUp();
     const other = await holding(
       g.trail,
       `set local deadlock_timeout = '1h'; lock table trail.checkpoint in exclusive mode`,

@@ -59,7 +59,11 @@ describe('what the benches have to show', () => {
   });
 
   it('committed results say what was measured, for every target', () => {
-    for (const file of readdirSync(RESULTS)) {
+    const files = readdirSync(RESULTS, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      file.endsWith('.json'),
+    );
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
       const { bench, rows, options, targets } = JSON.parse(
         readFileSync(path.join(RESULTS, file), 'utf8'),
       ) as { bench: string; rows: Row[]; options: Record<string, number>; targets?: Row[] };
