@@ -1,7 +1,8 @@
-import { readdir, readlink } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { openFiles } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { faultGround, note, type FaultGround } from './ground.ts';
 
@@ -101,13 +102,7 @@ describe('a daemon that is killed (SIGKILL)', () => {
       await client.query(
         `begin; insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 20000) i`,
       );
-      await until('a spool to be open', async () => {
-        const descriptors = `/proc/${killed.pid}/fd`;
-        const files = await Promise.all(
-          (await readdir(descriptors)).map((fd) => readlink(path.join(descriptors, fd)).catch(() => '')),
-        );
-        return files.some((file) => file.startsWith(folder));
-      });
+      await until('a spool to be open', async () => (await openFiles(killed.pid, folder)).length > 0);
       await killed.kill('SIGKILL');
       expect(await readdir(folder)).toEqual([]);
       await g.startDaemon({ WALTRAIL_SPOOL_DIR: folder });

@@ -67,14 +67,17 @@ async function accept(g: CaptureGround): Promise<void> {
   }
 }
 
-async function stopAndFree(g: CaptureGround): Promise<void> {
-  await g.capture.stop();
-  await until('the slot to be free', async () => {
+const slotFree = (g: CaptureGround) =>
+  until('the slot to be free', async () => {
     const held = await g.source.query('select from pg_replication_slots where slot_name = $1 and active', [
       slotOf(g),
     ]);
     return held.length === 0;
   });
+
+async function stopAndFree(g: CaptureGround): Promise<void> {
+  await g.capture.stop();
+  await slotFree(g);
 }
 
 const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
@@ -299,12 +302,7 @@ test('a row that the source cannot send stops capture, and its remedy leads past
     g.capture.status().error!.message,
   );
   expect(where).not.toBeNull();
-  await until('the slot to be free', async () => {
-    const [slot] = await g.source.query<{ active: boolean }>(
-      `select active from pg_replication_slots where slot_name = '${slotOf(g)}'`,
-    );
-    return !slot!.active;
-  });
+  await slotFree(g);
   await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', pg_current_wal_flush_lsn())`);
   await gapFound(g, 'SOURCE_SLOT_AHEAD');
   await accept(g);

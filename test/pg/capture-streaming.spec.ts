@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
@@ -10,6 +10,7 @@ import { MessageReader } from '../../src/pgoutput/reader.js';
 import { captureGround, untilCaughtUp, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { judge, oracleOn, ORACLE_SQL } from '../support/oracle.ts';
+import { openFiles } from '../support/processes.ts';
 import { onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 
@@ -359,11 +360,7 @@ describe('the spool', () => {
   test('has no name in its folder and is closed when the transaction is over', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
-    const open = async () => {
-      const fds = await readdir('/proc/self/fd');
-      const links = await Promise.all(fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-      return links.filter((link) => link.startsWith(g.spoolFolder)).length;
-    };
+    const open = async () => (await openFiles(process.pid, g.spoolFolder)).length;
     await client.query(`begin; ${rows(10_000)}`);
     await until('a spool to be open', async () => (await open()) > 0);
     expect(await readdir(g.spoolFolder)).toEqual([]);

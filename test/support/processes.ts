@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** A child process whose output is kept. Disposing it kills it. */
@@ -71,4 +71,11 @@ export async function processesWith(text: string): Promise<number[]> {
     if (commandLine.includes(text)) found.push(Number(name));
   }
   return found;
+}
+
+/** What a process has open below a folder, also files that have no name any more. */
+export async function openFiles(pid: number, folder: string): Promise<string[]> {
+  const descriptors = await readdir(`/proc/${pid}/fd`);
+  const files = await Promise.all(descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
+  return files.filter((file) => file.startsWith(folder));
 }
