@@ -24,6 +24,7 @@ comment on table trail.checkpoint is 'How far the trail goes. Advanced only by t
 
 -- An entry id is (day << 32) + n: day counts from 2026-01-01 UTC and is the day of storing, n is dense from 0 in commit order.
 -- So ids grow in commit order, a day is one partition that can be made ahead, and (id >> 14) numbers chunks of 16,384 entries.
+-- A chunk is complete when it has as many, or when its day is over.
 create table trail.day (
   day     int4 primary key,                      -- days since 2026-01-01 UTC
   entries int8 not null check (entries >= 0)     -- ids of that day are dense below this; the running day is not in here
@@ -128,27 +129,35 @@ begin
 end $$;
 
 -- Uniqueness of id and of (commit_lsn, seq) rests on the fence in trail.advance, which lets one writer continue from one
--- position exactly once; a primary key would add 23 bytes and 2.4 us to every entry and protect against nothing else.
--- Each filter leads with the chunk so that inserts always land at the right edge of every index. The chunk is spelled in
--- different ways on purpose: the spelling in a query chooses the index (the planner otherwise picks the wrong one).
--- Cost: bytes and us of the trail's processor for an entry, 130,000 entries of test/support/trail-data.ts, 5,000 at a time.
+-- position exactly once. Only what grows with the table has an index of PostgreSQL; which entries a filter finds says trail.posting.
+-- Cost: bytes and us of the trail's processor for an entry, COPY of 600,000 entries of test/support/trail-data.ts, which takes
+-- 1.5 us without any index (PostgreSQL 18, Intel Xeon).
 
--- 0.4 B, 0 us. One entry by id; the entries that a summary is made of; those at the ends of a range of time.
-create index entry_id on trail.entry using brin (id, committed_at) with (pages_per_range = 32, autosummarize = on);
--- 16 B, 1.0 us. Pages of modifiers, also with types and actions.
-create index entry_modifier on trail.entry (((id >> 14)::int4), modifier_id, entity_type_id, action_id);
--- 7 B, 0.6 us. Pages of types, of actions (with every type named) and without a filter.
-create index entry_type on trail.entry (((id / 16384)::int4), entity_type_id, action_id);
--- 13 B, 1.0 us. Pages and histories of an entity: 23 bits of its id and 8 of its type, so that without a type one range has all.
-create index entry_entity on trail.entry (
-  ((id >> 14)::int4), ((((hashtextextended(entity_id, 0) & 8388607) << 8) | (entity_type_id & 255))::int4));
--- 6 B, 1.4 us; nothing without tenants. Pages of a tenant, also with types and actions.
-create index entry_tenant on trail.entry ((((id >> 10) >> 4)::int4), tenant_id, entity_type_id, action_id) where tenant_id <> 0;
+-- 23 B, 0.55 us. Entries by id: those that the lists of trail.posting name, and all of a stretch.
+create index entry_id on trail.entry (id);
+-- 0.4 B, 0.05 us. What somebody asks for by time in psql. No page or count needs it.
+create index entry_time on trail.entry using brin (committed_at) with (pages_per_range = 32, autosummarize = on);
+
+-- ---------------------------------------------------------------- posting lists
+
+-- Which of a chunk's entries have a value, written by the writer when it stores the chunk's last entry, in the same transaction. So
+-- exactly the chunks behind the last one of trail.chunk have none: they are read whole, and are 16,384 entries at most in
+-- ordinary life. Where a b-tree with each value's chunk in front costs every entry 1.3 us, this costs 0.2 in the writer's process.
+create table trail.posting (
+  dimension "char" not null,                     -- m modifier, t entity type, a action, n tenant, e entity
+  bucket    int2 not null,                       -- the last 10 bits of a key: a dictionary id, or the hash of an entity id
+  chunk     int4 not null,
+  lists     bytea not null,                      -- places in the chunk by key, encoded (src/trail/posting-lists.ts)
+  primary key (dimension, bucket, chunk)
+) with (toast_tuple_target = 8160);              -- a bitmap is 2 kB: kept in its row, and not compressible
+alter table trail.posting alter column lists set storage external;
+create index posting_chunk on trail.posting using brin (chunk) with (pages_per_range = 32, autosummarize = on);   -- retention
+comment on table trail.posting is 'Inverted index of the entries by chunk. Made of them; trail.unindexed_entries has what it is made of.';
 
 -- ---------------------------------------------------------------- summaries
 
--- Made by housekeeping (0002), about 3 us of processor and 3.3 B an entry in all for 400 modifiers and 12 actions that mix at
--- random, which is the worst case. A reader takes a missing one for "may match", and counts the entries.
+-- Of chunks by the writer, together with their lists. Of blocks by housekeeping (0002), about 2 us of processor and 3.3 B an entry
+-- in all for 400 modifiers and 12 actions that mix at random, which is the worst case. A reader counts the entries where one is missing.
 
 create table trail.block (
   block              int4 primary key,           -- id >> 16: 65,536 entries, 4 chunks
@@ -164,15 +173,15 @@ create table trail.block (
   tenants            int4[] not null,
   tenant_counts      int4[] not null
 );
-comment on table trail.block is 'Summary of full blocks (and of the last block of a finished day): skips blocks in queries, serves facets. Derived; may be rebuilt.';
+comment on table trail.block is 'Summary of full blocks (and of the last block of a finished day), for facets. Derived; may be rebuilt.';
 
 create index block_time on trail.block (last_committed_at);   -- ranges of time, however far the trail goes back
 
 create table trail.chunk (like trail.block including comments);
 alter table trail.chunk rename column block to chunk;   -- id >> 14: 16,384 entries
 alter table trail.chunk add primary key (chunk);
-create index chunk_time on trail.chunk (last_committed_at);
-comment on table trail.chunk is 'Summary of chunks, as trail.block: for the two ends of a range and for the open block. Derived; may be rebuilt.';
+create index chunk_time on trail.chunk (last_committed_at) include (first_committed_at, chunk);   -- which chunks a range of time touches
+comment on table trail.chunk is 'Chunks that are complete, with their summary as in trail.block. What has a row here has its lists in trail.posting.';
 
 create table trail.block_value (
   dimension          "char" not null check (dimension in ('m', 't', 'a', 'n')),   -- modifier, entity type, action, tenant
@@ -189,6 +198,33 @@ create table trail.block_value (
   primary key (dimension, value, block)
 );
 comment on table trail.block_value is 'Summary of a block''s entries that have one value: facets under a filter. Rarer values are counted in the entries. Derived; may be rebuilt.';
+
+-- ---------------------------------------------------------------- what the writer goes on from
+
+create function trail.entity_hash(p_entity_id text) returns int4
+language plpgsql immutable strict parallel safe set search_path = '' as $$
+declare
+  v_bytes bytea := substring(pg_catalog.convert_to(p_entity_id, 'UTF8') for 256);
+  v_hash int8 := 2166136261;
+begin
+  for v_place in 0 .. pg_catalog.length(v_bytes) - 1 loop
+    v_hash := ((v_hash # pg_catalog.get_byte(v_bytes, v_place)) * 16777619) & 4294967295;
+  end loop;
+  return (case when v_hash > 2147483647 then v_hash - 4294967296 else v_hash end)::int4;
+end $$;
+comment on function trail.entity_hash is 'FNV-1a of the first 256 bytes, 32 bits: the key of an entity in trail.posting (src/trail/posting-lists.ts has the same).';
+
+create function trail.unindexed_entries(p_above int8, p_limit int4) returns table (
+  id int8, committed_at int8, modifier_id int4, entity_type_id int2, action_id int2, tenant_id int4, entity_hash int4
+)
+language sql stable security definer set search_path = '' as $$
+  select e.id, (extract(epoch from e.committed_at - timestamptz '2000-01-01 00:00:00+00') * 1000000)::int8,
+         e.modifier_id, e.entity_type_id, e.action_id, e.tenant_id, trail.entity_hash(e.entity_id)
+    from trail.entry e
+   where e.id > p_above and e.id >= (select coalesce(max(chunk) + 1, 0)::int8 << 14 from trail.chunk)
+   order by e.id limit p_limit
+$$;
+comment on function trail.unindexed_entries is 'What trail.posting is made of, for entries behind the last complete chunk and above an id. The writer, who cannot read entries, goes on from it; commit times are microseconds since 2000-01-01.';
 
 -- ---------------------------------------------------------------- the fence
 

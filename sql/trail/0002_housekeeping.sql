@@ -65,33 +65,10 @@ language sql immutable set search_path = '' as $$
 $$;
 comment on function trail.summary_lists is 'The lists of a summary in the order of its columns, to be selected from rows (list, value, entries).';
 
-create function trail.summarize_chunk(p_chunk int4) returns void
-language plpgsql set search_path = '' as $$
-begin
-  -- Dynamic, so that the planner sees the bounds and opens one partition. Entries of a full chunk never change.
-  execute format($q$
-    insert into trail.chunk
-    with entry as materialized (
-      select committed_at, modifier_id, entity_type_id, action_id, tenant_id from trail.entry
-       where id >= %1$s and id < %2$s and ((id >> 14)::int4) = %3$s
-    ), cell as materialized (
-      select entity_type_id, action_id, tenant_id, count(*) as entries, min(committed_at) as first, max(committed_at) as last
-        from entry group by entity_type_id, action_id, tenant_id
-    ), counted as (
-      select 'm' as list, modifier_id as value, count(*)::int4 as entries from entry group by modifier_id
-      union all select 't', entity_type_id, sum(entries)::int4 from cell group by entity_type_id
-      union all select 'a', action_id, sum(entries)::int4 from cell group by action_id
-      union all select 'n', tenant_id, sum(entries)::int4 from cell group by tenant_id
-    )
-    select %3$s, sum(entries) filter (where list = 't')::int4, (select min(first) from cell), (select max(last) from cell), %4$s
-      from counted having count(*) > 0
-    on conflict do nothing $q$,
-    p_chunk::int8 << 14, (p_chunk::int8 + 1) << 14, p_chunk, trail.summary_lists());
-end $$;
-
 create function trail.summarize_block(p_block int4) returns void
 language plpgsql set search_path = '' as $$
 begin
+  -- Dynamic, so that the planner sees the bounds and opens one partition. Entries of a complete block never change.
   execute format($q$
     insert into trail.block
     with chunk as materialized (select * from trail.chunk where chunk between %1$s and %2$s), counted as (
@@ -112,7 +89,7 @@ begin
     insert into trail.block_value
     with cell as materialized (
       select modifier_id as m, entity_type_id::int4 as t, action_id::int4 as a, tenant_id as n, count(*) as entries from trail.entry
-       where id >= %1$s and id < %2$s and ((id >> 14)::int4) between %3$s and %4$s
+       where id >= %1$s and id < %2$s
        group by 1, 2, 3, 4
     ), pair as materialized (
       select grouping(m, t, a, n) as dimensions, m, t, a, n, sum(entries)::int4 as entries from cell
@@ -146,19 +123,6 @@ begin
     replace(trail.summary_lists(), 'entries', 'counted.entries'));
 end $$;
 
-create function trail.summarize_pages(p_day int4) returns void
-language plpgsql set search_path = '' set lock_timeout = '100ms' as $$
-begin
-  -- Of pages that the BRIN index does not know all are read for every question to it. Autovacuum does it too, but when it likes.
-  perform pg_catalog.brin_summarize_new_values(i.indexrelid)
-     from pg_catalog.pg_index i
-     join pg_catalog.pg_class c on c.oid = i.indexrelid
-     join pg_catalog.pg_am a on a.oid = c.relam
-    where a.amname = 'brin' and i.indrelid = pg_catalog.to_regclass(format('trail.%I', trail.partition_name(p_day)));
-exception
-  when lock_not_available then null;   -- a vacuum is at it
-end $$;
-
 create function trail.days() returns table (day int4, entries int8)
 language sql stable set search_path = '' as $$
   select day, entries from trail.day
@@ -171,38 +135,13 @@ create function trail.roll_up(p_limit int4) returns int4
 language plpgsql security definer set search_path = '' as $$
 declare
   v_done int4 := 0;
-  v_day int4;
-  v_chunk int4;
   v_block int4;
 begin
   -- Which day is running is read in the statement that reads the days: one that begins in between must not look finished.
-  for v_chunk in
-    select c.chunk
-      from trail.days() d cross join trail.checkpoint running
-     -- The last chunk of the running day is open; of a finished day it is as full as it gets.
-     cross join lateral generate_series(d.day << 18, (d.day << 18)
-       + case when d.day = running.next_id >> 32 then (d.entries >> 14) - 1 else (d.entries - 1) >> 14 end::int4) c (chunk)
-     where not exists (select from trail.chunk done where done.chunk = c.chunk)
-     order by c.chunk limit p_limit
-  loop
-    perform trail.summarize_chunk(v_chunk);
-    -- With a day's first chunk the planner gets to know its values: until then all of them look equally rare to it.
-    if exists (select from pg_catalog.pg_class where relnamespace = 'trail'::regnamespace
-                  and relname = trail.partition_name(v_chunk >> 18) and reltuples < 0) then
-      execute format('analyze trail.%I', trail.partition_name(v_chunk >> 18));
-    end if;
-    if v_day <> v_chunk >> 18 then
-      perform trail.summarize_pages(v_day);
-    end if;
-    v_day := v_chunk >> 18;
-    v_done := v_done + 1;
-  end loop;
-  if v_done > 0 then
-    perform trail.summarize_pages(v_day);
-  end if;
   for v_block in
     select b.block
       from trail.days() d cross join trail.checkpoint running
+     -- The last block of the running day is open; of a finished day it is as full as it gets.
      cross join lateral generate_series(d.day << 16, (d.day << 16)
        + case when d.day = running.next_id >> 32 then (d.entries >> 16) - 1 else (d.entries - 1) >> 16 end::int4) b (block)
      where not exists (select from trail.block done where done.block = b.block)
@@ -212,10 +151,11 @@ begin
      order by b.block limit p_limit
   loop
     perform trail.summarize_block(v_block);
+    v_done := v_done + 1;
   end loop;
   return v_done;
 end $$;
-comment on function trail.roll_up is 'Summarises at most p_limit chunks that are full and have no row in trail.chunk yet, and the blocks they complete; returns how many chunks. Safe to call at any time.';
+comment on function trail.roll_up is 'Summarises at most p_limit blocks whose chunks are complete and that have no summary yet; returns how many. Safe to call at any time.';
 
 -- ---------------------------------------------------------------- retention
 
@@ -233,6 +173,7 @@ begin
     execute format('drop table trail.%I', trail.partition_name(v_day));
     v_dropped := v_dropped + 1;
   end loop;
+  delete from trail.posting where chunk < p_day << 18;
   delete from trail.chunk where chunk < p_day << 18;
   delete from trail.block where block < p_day << 16;
   delete from trail.block_value where block < p_day << 16;

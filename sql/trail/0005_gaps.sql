@@ -109,8 +109,8 @@ begin
   loop
     execute format($q$
       select committed_at from trail.entry
-       where id >= %s and id < %s and ((id >> 14)::int4) = %s and commit_lsn < %L and rung <> 'w' order by id desc limit 1 $q$,
-      greatest(v_chunk::int8 << 14, v_first), (v_chunk::int8 + 1) << 14, v_chunk, p_lsn) into v_at;
+       where id >= %s and id < %s and commit_lsn < %L and rung <> 'w' order by id desc limit 1 $q$,
+      greatest(v_chunk::int8 << 14, v_first), (v_chunk::int8 + 1) << 14, p_lsn) into v_at;
     exit when v_at is not null;
   end loop;
   return v_at;

@@ -1,7 +1,7 @@
 -- Least privilege: group roles for each way of using the trail. The login that migrates owns everything and may switch to
 -- each role; a DBA may grant them to separate logins instead and keep the owner for migrations.
 --
---   waltrail_writer  stores entries and moves the checkpoint; cannot read, change or remove an entry
+--   waltrail_writer  stores entries with their lists and moves the checkpoint; cannot read, change or remove an entry
 --   waltrail_reader  reads entries and what explains them; sees no token, session or secret
 --   waltrail_api     a reader that also keeps tokens, sessions, the access record and exports
 --   waltrail_keeper  makes partitions and summaries and applies the retention, through functions only
@@ -19,15 +19,15 @@ declare
   v_grants jsonb := '{
     "waltrail_writer": [
       "usage on schema trail",
-      "insert on trail.entry",
+      "insert on trail.entry, trail.posting, trail.chunk",
       "select, insert on trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint",
       "update (name, kind) on trail.lookup",
       "select on trail.secret, trail.day, trail.migration, trail.gap, trail.published",
-      "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published"
+      "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published, trail.unindexed_entries"
     ],
     "waltrail_reader": [
       "usage on schema trail",
-      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.chunk, trail.block, trail.block_value, trail.gap, trail.export, trail.access, trail.migration",
+      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.posting, trail.chunk, trail.block, trail.block_value, trail.gap, trail.export, trail.access, trail.migration",
       "execute on function trail.days"
     ],
     "waltrail_api": [

@@ -1,6 +1,6 @@
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { findLabels, type LabelWanted } from './labels.js';
-import type { EntryRow } from './page.js';
+import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
 import { decodeColumns, decodeFields, type StoredValue } from './values.js';
 import type { ColumnWords, RelationWords, TrailWords } from './words.js';

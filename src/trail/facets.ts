@@ -1,6 +1,7 @@
-import { countDimensions, DIMENSIONS, idsOf, type Counts } from './counts.js';
+import { countDimensions, type Counts } from './counts.js';
+import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { UNATTRIBUTED, type Facet, type Facets } from './entry.js';
-import type { Dimension, StoredFilter } from './filter.js';
+import type { StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 import type { TrailWords } from './words.js';
 

@@ -1,5 +1,4 @@
 import { UNATTRIBUTED, type EntryFilter } from './entry.js';
-import type { Lead } from './lead.js';
 import type { TrailWords } from './words.js';
 
 /** A filter in the numbers of the dictionaries. Null: not filtered by this. */
@@ -64,97 +63,21 @@ export class Parameters {
   }
 }
 
-export interface FilterSql {
-  /** Condition on `entry e` that it is in the chunk `c.chunk`: the spelling chooses the index. */
-  readonly inChunk: string;
-  /** All other conditions on `entry e`, each with its `and`. */
-  readonly conditions: string;
-}
-
-/** A dimension of facets: what an entry has exactly one number of. */
-export type Dimension = 'modifiers' | 'entityTypes' | 'actions' | 'tenants';
-
-/**
- * The conditions of a filter, written so that the planner has one good way to evaluate them: the chunk is spelled as in
- * the index of `lead`, and columns that another index leads with are hidden from it by `+ 0` (measured: without this a
- * page takes 500 ms where 5 are enough; src/DECISIONS.md).
- */
-export function filterSql(
-  filter: StoredFilter,
-  options: {
-    readonly parameters: Parameters;
-    readonly words: TrailWords;
-    readonly lead: Lead;
-    /** The values of this dimension's filter come one by one, as `c.value`. */
-    readonly each?: Dimension | undefined;
-  },
-): FilterSql {
-  const { parameters, words, lead, each } = options;
-  const conditions = [
-    ...(filter.from === '-infinity'
-      ? []
-      : [`e.committed_at >= ${parameters.add(filter.from, 'timestamptz')}`]),
-    ...(filter.to === 'infinity' ? [] : [`e.committed_at < ${parameters.add(filter.to, 'timestamptz')}`]),
-  ];
-  const anyOf = (
-    column: string,
-    { ids, dimension, type }: { ids: readonly number[] | null; dimension: Dimension; type: 'int2' | 'int4' },
-  ): void => {
-    if (ids === null) return;
-    conditions.push(
-      `${column} ${dimension === each ? '= c.value' : `= any(${parameters.add(ids, `${type}[]`)})`}`,
-    );
-  };
-  const hideUnder = (...leads: Lead[]): string => (leads.includes(lead) ? ' + 0' : '');
-
-  if (filter.entity !== null) {
-    const id = parameters.add(filter.entity, 'text');
-    conditions.push(`e.entity_id = ${id}`);
-    if (lead === 'entity') conditions.push(entityKeySql(id, { filter, parameters }));
-  }
-  anyOf(`e.modifier_id${hideUnder('entity', 'tenants')}`, {
-    ids: filter.modifiers,
-    dimension: 'modifiers',
-    type: 'int4',
-  });
-  if (filter.tenant !== null) {
-    const column = `e.tenant_id${hideUnder('entity', 'modifiers')}`;
-    anyOf(column, { ids: [filter.tenant], dimension: 'tenants', type: 'int4' });
-    conditions.push(`${column} <> 0`);
-  }
-  const hide = hideUnder('entity');
-  // Without a type an index could only be used up to the column before it; naming every type lets it descend for each.
-  const entityTypes =
-    filter.entityTypes ?? (filter.actions === null || lead === 'entity' ? null : words.entityTypes.ids);
-  anyOf(`e.entity_type_id${hide}`, { ids: entityTypes, dimension: 'entityTypes', type: 'int2' });
-  anyOf(`e.action_id${hide}`, { ids: filter.actions, dimension: 'actions', type: 'int2' });
-  if (filter.q !== null) conditions.push(textSql(filter.q, parameters));
-  return {
-    inChunk: `${CHUNK[lead]} = c.chunk`,
-    conditions: conditions.map((condition) => ` and ${condition}`).join('\n'),
-  };
-}
-
-/** The chunk as the index of a lead spells it (sql/trail/0001_trail.sql). */
-const CHUNK: Readonly<Record<Lead, string>> = {
-  entity: '((e.id >> 14)::int4)',
-  modifiers: '((e.id >> 14)::int4)',
-  tenants: '(((e.id >> 10) >> 4)::int4)',
-  entityTypes: '((e.id / 16384)::int4)',
-};
-
-/** The key of entry_entity: the types of an entity id lie side by side, so that without a type they are one range. */
-function entityKeySql(
-  id: string,
-  options: { readonly filter: StoredFilter; readonly parameters: Parameters },
-): string {
-  const key = (entity: string, type: string): string =>
-    `((((hashtextextended(${entity}, 0) & 8388607) << 8) | (${type} & 255))::int4)`;
-  const column = key('e.entity_id', 'e.entity_type_id');
-  const { entityTypes } = options.filter;
-  if (entityTypes === null) return `${column} between ${key(id, '0')} and ${key(id, '255')}`;
-  const types = options.parameters.add(entityTypes, 'int2[]');
-  return `${column} = any(array(select ${key(id, 'type')} from unnest(${types}) type))`;
+/** All of a filter as conditions on `entry e`, each with its `and`. */
+export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
+  const { modifiers, entityTypes, actions, tenant, entity, q, from, to } = filter;
+  return [
+    ...(from === '-infinity' ? [] : [`e.committed_at >= ${parameters.add(from, 'timestamptz')}`]),
+    ...(to === 'infinity' ? [] : [`e.committed_at < ${parameters.add(to, 'timestamptz')}`]),
+    ...(entity === null ? [] : [`e.entity_id = ${parameters.add(entity, 'text')}`]),
+    ...(modifiers === null ? [] : [`e.modifier_id = any(${parameters.add(modifiers, 'int4[]')})`]),
+    ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
+    ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
+    ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
+    ...(q === null ? [] : [textSql(q, parameters)]),
+  ]
+    .map((condition) => ` and ${condition}`)
+    .join('\n');
 }
 
 /** Marks of trail/values.ts that begin with an escape and would be found by a search for their letter. */

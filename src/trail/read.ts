@@ -5,7 +5,8 @@ import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } fro
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
-import { readRow, walkEntries } from './page.js';
+import { readRow } from './entry-row.js';
+import { walkEntries } from './page.js';
 import type { TimeRange } from './range.js';
 import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
 import { TrailWords } from './words.js';

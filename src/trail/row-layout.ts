@@ -19,6 +19,8 @@ export const AT_ACTION = 88;
 export const AT_OPERATION = 94;
 export const AT_RUNG = 99;
 export const HEAD_BYTES = 100;
+/** The first of the texts, with its length in front. */
+export const AT_ENTITY_ID = HEAD_BYTES;
 const TEXTS = 6;
 
 /** Places of one row in a buffer. */
@@ -43,6 +45,13 @@ export function rowsBetween(buffer: Buffer, start: number, end: number): Row[] {
     at = textAt;
   }
   return rows;
+}
+
+/** Where the row that begins at `at` ends. */
+export function rowEnd(view: DataView, at: number): number {
+  let end = at + HEAD_BYTES;
+  for (let text = 0; text < TEXTS; text++) end += 4 + Math.max(0, view.getInt32(end));
+  return end;
 }
 
 /** Field count and the lengths of the fixed fields; their values are filled in for each row. */

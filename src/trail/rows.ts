@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
 import { copyWords, LastView, viewOf } from '../pg/words.js';
+import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   AT_ACTION,
   AT_COMMIT_LSN,
@@ -35,8 +36,6 @@ import {
 /** RungCode `w`: an entry of Waltrail's own. */
 const RUNG_OWN = 0x77;
 
-/** Room at the start of every buffer for the header of its CopyData frame. */
-const FRAME_HEADER_BYTES = 5;
 /** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
@@ -211,9 +210,7 @@ export class EntryRowBuffer implements EntryRows {
     this.#at = FRAME_HEADER_BYTES + rest;
     this.#entries -= entries;
     this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
-    buffer[0] = 0x64; // 'd' CopyData
-    buffer.writeInt32BE(bytes + 4, 1);
-    return buffer.subarray(0, end);
+    return frame(buffer.subarray(0, end));
   }
 
   recycle(frame: Buffer): void {

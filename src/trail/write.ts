@@ -8,7 +8,10 @@ import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import type { CommittedBatch, TrailSession } from '../pipeline/ports.js';
 import { Boundary } from './boundary.js';
 import type { Checkpoint } from './checkpoint.js';
+import type { ChunkIndex } from './chunk-index.js';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
 import { TrailDictionary } from './dictionary.js';
+import { catchUpIndex } from './catch-up.js';
 import { ENTRY_COLUMNS } from './row-layout.js';
 import { EntryRowBuffer } from './rows.js';
 import { trailError } from './trail-error.js';
@@ -20,9 +23,6 @@ const MAX_PENDING_DICTIONARY = 4_000;
 
 /** What a waiting dictionary row counts for when it is decided whether to send. */
 const DICTIONARY_ROW_BYTES = 32;
-
-const COPY_HEADER = frame(Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]));
-const COPY_TRAILER = frame(Buffer.from([0xff, 0xff]));
 
 export interface TrailWriterOptions {
   /** From {@link elect}: holds the election lock. The writer owns it from here on. */
@@ -48,6 +48,7 @@ export interface TrailWriterOptions {
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
   readonly dictionary: TrailDictionary;
+  readonly #index: ChunkIndex;
   readonly #client: pg.Client;
   readonly #server: Conversation;
   readonly #source: string;
@@ -75,11 +76,16 @@ export class TrailWriter implements TrailSession {
   readonly #watch: NodeJS.Timeout;
 
   private constructor(
-    options: TrailWriterOptions & { readonly rows: EntryRowBuffer; readonly dictionary: TrailDictionary },
+    options: TrailWriterOptions & {
+      readonly rows: EntryRowBuffer;
+      readonly dictionary: TrailDictionary;
+      readonly index: ChunkIndex;
+    },
   ) {
     const { checkpoint } = options;
     this.rows = options.rows;
     this.dictionary = options.dictionary;
+    this.#index = options.index;
     this.#client = options.client;
     this.#server = new Conversation(options.client, (error) => this.#fail(error));
     this.#source = checkpoint.source;
@@ -96,13 +102,16 @@ export class TrailWriter implements TrailSession {
 
   static async open(options: TrailWriterOptions): Promise<TrailWriter> {
     const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId, checkUtf8: options.checkUtf8 });
-    const dictionary = await TrailDictionary.load(options.client, {
-      held: options.held,
-      nextId: () => rows.nextId,
-    }).catch((error: unknown) => {
+    try {
+      const dictionary = await TrailDictionary.load(options.client, {
+        held: options.held,
+        nextId: () => rows.nextId,
+      });
+      const index = await catchUpIndex(options.client);
+      return new TrailWriter({ ...options, rows, dictionary, index });
+    } catch (error) {
       throw trailError(error);
-    });
-    return new TrailWriter({ ...options, rows, dictionary });
+    }
   }
 
   get lookups(): TrailDictionary['lookups'] {
@@ -227,15 +236,31 @@ export class TrailWriter implements TrailSession {
     if (data === null) return;
     if (!this.#copying) {
       this.#copying = true;
-      this.#inTransaction(`copy trail.entry (${ENTRY_COLUMNS.join(', ')}) from stdin (format binary)`);
-      this.#server.copyData(COPY_HEADER);
+      this.#beginCopy(`trail.entry (${ENTRY_COLUMNS.join(', ')})`);
     }
     this.#sentEntries += entries;
+    this.#index.addFrame(data);
+    this.#sendData(data, () => this.rows.recycle(data));
+    // In the transaction that has the last entry of the chunk.
+    for (const { table, frames } of this.#index.takeComplete()) {
+      this.#endCopy();
+      this.#beginCopy(table);
+      for (const data of frames) this.#sendData(data, () => this.#index.recycle(data));
+      this.#finishCopy();
+    }
+  }
+
+  #beginCopy(table: string): void {
+    this.#inTransaction(`copy ${table} from stdin (format binary)`);
+    this.#server.copyData(COPY_HEADER);
+  }
+
+  #sendData(data: Buffer, sent?: () => void): void {
     this.#unsentBytes += data.length;
     this.#server.copyData(data, () => {
       this.#unsentBytes -= data.length;
       this.#silence.heard();
-      this.rows.recycle(data);
+      sent?.();
       this.#drained();
     });
   }
@@ -257,6 +282,10 @@ export class TrailWriter implements TrailSession {
   #endCopy(): void {
     if (!this.#copying) return;
     this.#copying = false;
+    this.#finishCopy();
+  }
+
+  #finishCopy(): void {
     this.#server.copyData(COPY_TRAILER);
     this.#server.endCopy();
   }
@@ -295,11 +324,4 @@ export class TrailWriter implements TrailSession {
     }
     return this.#failure;
   }
-}
-
-function frame(data: Buffer): Buffer {
-  const header = Buffer.alloc(5);
-  header[0] = 0x64;
-  header.writeInt32BE(data.length + 4, 1);
-  return Buffer.concat([header, data]);
 }

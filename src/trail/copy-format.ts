@@ -1,0 +1,110 @@
+/**
+ * The binary COPY format in CopyData frames.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
+ */
+
+/** Room at the start of a buffer for the header of its CopyData frame. */
+export const FRAME_HEADER_BYTES = 5;
+const COPY_DATA = 0x64; // 'd'
+
+/** Makes a CopyData frame of a buffer whose first bytes were left free for its header. */
+export function frame(buffer: Buffer): Buffer {
+  buffer[0] = COPY_DATA;
+  buffer.writeInt32BE(buffer.length - 1, 1);
+  return buffer;
+}
+
+export const COPY_HEADER = frame(
+  Buffer.concat([
+    Buffer.alloc(FRAME_HEADER_BYTES),
+    Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'),
+    Buffer.alloc(8),
+  ]),
+);
+export const COPY_TRAILER = frame(
+  Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), Buffer.from([0xff, 0xff])]),
+);
+
+/** OID of int4, which the binary form of an array names. */
+const INT4 = 23;
+
+/** Rows of a table in a buffer, in place of which a larger one is taken when it is full. */
+export class CopyRows {
+  #bytes: Buffer;
+  #at = FRAME_HEADER_BYTES;
+
+  constructor(buffer: Buffer) {
+    this.#bytes = buffer;
+  }
+
+  beginRow(fields: number): void {
+    this.#reserve(2);
+    this.#at = this.#bytes.writeInt16BE(fields, this.#at);
+  }
+
+  char(value: string): void {
+    this.#field(1);
+    this.#at = this.#bytes.writeUInt8(value.charCodeAt(0), this.#at);
+  }
+
+  int2(value: number): void {
+    this.#field(2);
+    this.#at = this.#bytes.writeInt16BE(value, this.#at);
+  }
+
+  int4(value: number): void {
+    this.#field(4);
+    this.#at = this.#bytes.writeInt32BE(value, this.#at);
+  }
+
+  /** An int8, or what is stored like one. */
+  int8(value: bigint): void {
+    this.#field(8);
+    this.#at = this.#bytes.writeBigInt64BE(value, this.#at);
+  }
+
+  int4Array(values: readonly number[]): void {
+    this.#field(20 + 8 * values.length);
+    for (const head of [1, 0, INT4, values.length, 1]) this.#at = this.#bytes.writeInt32BE(head, this.#at);
+    for (const value of values) {
+      this.#at = this.#bytes.writeInt32BE(4, this.#at);
+      this.#at = this.#bytes.writeInt32BE(value, this.#at);
+    }
+  }
+
+  /** Begins a bytea; the place is for {@link endBytes}. */
+  beginBytes(): number {
+    this.#field(0);
+    return this.#at;
+  }
+
+  /** `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is written. */
+  bytes(length: number): { readonly buffer: Buffer; readonly at: number } {
+    this.#reserve(length);
+    const at = this.#at;
+    this.#at += length;
+    return { buffer: this.#bytes, at };
+  }
+
+  endBytes(start: number): void {
+    this.#bytes.writeInt32BE(this.#at - start, start - 4);
+  }
+
+  /** All rows as one CopyData frame. */
+  take(): Buffer {
+    return frame(this.#bytes.subarray(0, this.#at));
+  }
+
+  #field(length: number): void {
+    this.#reserve(4 + length);
+    this.#at = this.#bytes.writeInt32BE(length, this.#at);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#bytes.length - this.#at >= bytes) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, this.#at + bytes));
+    this.#bytes.copy(grown, 0, 0, this.#at);
+    this.#bytes = grown;
+  }
+}

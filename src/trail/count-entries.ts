@@ -1,0 +1,183 @@
+import { completeChunks, ListReader, wantedLists } from './candidates.js';
+import { MAX_ENTRY_ID } from './cursor.js';
+import { COLUMNS, type Dimension } from './dimensions.js';
+import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
+import { arrayOf, idsAt, idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
+import type { Snapshot } from './snapshot.js';
+
+export interface Counting {
+  readonly filter: StoredFilter;
+  readonly dimensions: readonly Dimension[];
+  /** Count ids below this only. */
+  readonly below?: bigint;
+}
+
+export type Add = (dimension: Dimension, value: number, count: number) => void;
+
+/** What summaries have answered for. */
+export interface Summed {
+  readonly blocks: Set<number>;
+  readonly chunks: Set<number>;
+  /** Of those blocks the values that are too rare for a summary of their own. */
+  readonly missing: Map<number, number[]>;
+  /** Those of the chunks that also have entries outside of the range, which have to be taken off again. */
+  readonly partly: number[];
+}
+
+/** Complete chunks whose lists are read together. */
+const CHUNKS_TOGETHER = 512;
+/** And entries that are counted together: a word may be in all of them. */
+const MOST_IDS = 65_536;
+
+/** Counts in the entries what no summary has answered. */
+export async function countUnsummed(
+  snapshot: Snapshot,
+  options: {
+    readonly counting: Counting;
+    readonly summed: Summed;
+    readonly each: Dimension | undefined;
+    readonly add: Add;
+  },
+): Promise<void> {
+  const { counting, summed, each } = options;
+  const { filter } = counting;
+  const ids = narrowed(
+    { above: snapshot.firstId, below: BigInt(snapshot.head?.nextId ?? 0) },
+    { below: counting.below ?? MAX_ENTRY_ID },
+  );
+  const isAnswered = (chunk: number): boolean =>
+    summed.chunks.has(chunk) || (summed.blocks.has(chunk >> 2) && !summed.missing.has(chunk >> 2));
+  const chunks = (await completeChunks(snapshot, { filter, ids, order: 'asc' })).filter(
+    (chunk) => !isAnswered(chunk),
+  );
+  const wanted = wantedLists(filter).map((lists) =>
+    lists.dimension === each
+      ? { ...lists, keysIn: (chunk: number) => keysIn(chunk, { summed, keys: lists.keys }) }
+      : lists,
+  );
+  if (wanted.length === 0) {
+    for (const { first, last } of runsOf(chunks))
+      await countRange(snapshot, { ...options, range: narrowed(ids, idsOfChunks(first, last)) });
+  } else {
+    const lists = new ListReader(snapshot, wanted);
+    for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
+      const some = chunks.slice(at, at + CHUNKS_TOGETHER);
+      let waiting: number[] = [];
+      for (const [chunk, places] of await lists.places(some)) {
+        waiting.push(...idsAt(chunk, places, ids));
+        if (waiting.length < MOST_IDS) continue;
+        await countIds(snapshot, { ...options, ids: waiting });
+        waiting = [];
+      }
+      await countIds(snapshot, { ...options, ids: waiting });
+    }
+  }
+  await countRange(snapshot, { ...options, range: narrowed(ids, { above: snapshot.openFrom }) });
+}
+
+/** In a block that has a summary those keys that are too rare for a row of their own, otherwise all. */
+function keysIn(
+  chunk: number,
+  { summed, keys }: { readonly summed: Summed; readonly keys: ReadonlySet<number> },
+): ReadonlySet<number> {
+  const block = chunk >> 2;
+  return summed.blocks.has(block) ? new Set(summed.missing.get(block)) : keys;
+}
+
+/** Of a chunk that has more entries in the range than outside of it, presumably. */
+export async function subtractOutside(
+  snapshot: Snapshot,
+  options: { readonly counting: Counting; readonly chunk: number; readonly add: Add },
+): Promise<void> {
+  const { filter, dimensions } = options.counting;
+  const parameters = new Parameters();
+  const first = BigInt(options.chunk) << 14n;
+  const rows = `trail.entry e
+     where e.id >= ${parameters.add(first.toString(), 'int8')} and e.id < ${parameters.add((first + 16_384n).toString(), 'int8')}
+       and (e.committed_at < ${parameters.add(filter.from, 'timestamptz')} or e.committed_at >= ${parameters.add(filter.to, 'timestamptz')})`;
+  await countRows(snapshot, {
+    rows,
+    parameters,
+    dimensions,
+    add: (dimension, value, count) => options.add(dimension, value, -count),
+  });
+}
+
+interface CountingEntries {
+  readonly counting: Counting;
+  readonly add: Add;
+}
+
+async function countRange(
+  snapshot: Snapshot,
+  options: CountingEntries & { readonly range: IdRange },
+): Promise<void> {
+  const { filter, dimensions } = options.counting;
+  for (const { above, below } of byDay(options.range)) {
+    const parameters = new Parameters();
+    const rows = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
+    await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
+  }
+}
+
+async function countIds(
+  snapshot: Snapshot,
+  options: CountingEntries & { readonly ids: readonly number[] },
+): Promise<void> {
+  const { filter, dimensions } = options.counting;
+  const dayOf = (id: number): number => Math.floor(id / 2 ** 32);
+  for (let at = 0, end: number; at < options.ids.length; at = end) {
+    const day = dayOf(options.ids[at]!);
+    for (end = at + 1; end < options.ids.length && dayOf(options.ids[end]!) === day; end++);
+    const parameters = new Parameters();
+    // Hidden from the planner, which would estimate each of them for as long as it takes to read them.
+    const rows = `trail.entry e
+     where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
+       and e.id >= ${BigInt(day) << 32n} and e.id < ${BigInt(day + 1) << 32n} ${conditionsSql(filter, parameters)}`;
+    await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
+  }
+}
+
+/** A statement that names a day opens one partition. */
+function byDay(range: IdRange): IdRange[] {
+  const days: IdRange[] = [];
+  for (let day = range.above >> 32n; day << 32n < range.below; day++) {
+    const ofDay = narrowed(range, { above: day << 32n, below: (day + 1n) << 32n });
+    if (ofDay.above < ofDay.below) days.push(ofDay);
+  }
+  return days;
+}
+
+/** Modifiers are many and counted alone; of the others few combinations occur, so one grouping serves all three. */
+async function countRows(
+  snapshot: Snapshot,
+  options: {
+    /** What stands behind `from`: the entries as `e`. */
+    readonly rows: string;
+    readonly parameters: Parameters;
+    readonly dimensions: readonly Dimension[];
+    readonly add: Add;
+  },
+): Promise<void> {
+  const { dimensions, add } = options;
+  const others = dimensions.filter((dimension) => dimension !== 'modifiers');
+  const sets = [
+    ...(dimensions.includes('modifiers') ? [[COLUMNS.modifiers.column]] : []),
+    ...(others.length > 0 ? [others.map((dimension) => COLUMNS[dimension].column)] : []),
+  ];
+  const columns = dimensions.map((dimension) => `e.${COLUMNS[dimension].column}`).join(', ');
+  const { rows } = await snapshot.query<Record<string, number | null> & { count: string }>(
+    /* sql */ `
+    select ${columns}, count(*)::text as count
+      from ${options.rows}
+     group by grouping sets (${sets.map((set) => `(${set.map((column) => `e.${column}`).join(', ')})`).join(', ')})`,
+    options.parameters.values,
+  );
+  for (const row of rows) {
+    for (const dimension of dimensions) {
+      // Null where the row is not grouped by it: the columns themselves have no nulls.
+      const value = row[COLUMNS[dimension].column];
+      if (value !== null) add(dimension, value!, Number(row.count));
+    }
+  }
+}

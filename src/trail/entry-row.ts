@@ -1,0 +1,154 @@
+import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
+import { arrayOf, narrowed, type IdRange } from './ids.js';
+import type { Snapshot } from './snapshot.js';
+
+/** A row of `trail.entry` as `decode.ts` takes it. */
+export interface EntryRow {
+  readonly id: string;
+  readonly committed_at: string;
+  readonly commit_lsn: string;
+  readonly seq: number;
+  readonly xid: string;
+  readonly modifier_id: number;
+  readonly relation_id: number;
+  readonly tenant_id: number;
+  readonly entity_type_id: number;
+  readonly action_id: number;
+  readonly operation: 'i' | 'u' | 'd' | 't';
+  readonly rung: 'm' | 'c' | 's' | '-' | 'w';
+  readonly entity_id: string | null;
+  readonly entity_name: string | null;
+  readonly columns: string | null;
+  readonly previous: string | null;
+  readonly updated: string | null;
+  readonly context: string | null;
+  readonly origin: string | null;
+}
+
+/** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
+const HEAD = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
+    as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
+    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, (e.extra::json -> 'context')::text as context,
+    e.extra::json ->> 'origin' as origin`;
+
+export interface Walk {
+  readonly filter: StoredFilter;
+  /** Ids `>= above` and `< below`. */
+  readonly above: bigint;
+  readonly below: bigint;
+  /** By id: newest or oldest first. */
+  readonly order: 'desc' | 'asc';
+  readonly limit: number;
+}
+
+/**
+ * Stored bytes of the values of the rows of one walk, but for its first row: a page of a few dozen values of 64 MiB would
+ * take the process down, and capture with it.
+ */
+export const MAX_WALK_BYTES = 16 * 1024 * 1024;
+
+/** Entries of which those of the filter are wanted: all ids of a range, or some, in the order of the walk. */
+export type Stretch = IdRange | { readonly ids: readonly number[] };
+
+/** What one statement reads. */
+export interface Part {
+  readonly stretch: Stretch;
+  /** Days that its plan knows: this and the following ones. */
+  readonly firstDay: number;
+  readonly days: number;
+}
+
+/** Plans name the days that they read, and would be as many as the days of the trail. */
+const DAYS_TOGETHER = 8;
+/** Older ones are read less. */
+const DAYS_KEPT = 16;
+/** Most are entries of the filter; a search for text throws most of them away. */
+const IDS_TOGETHER = 512;
+
+/** A search for text reads all that it is given: each day has a statement, and with it a timeout, of its own. */
+export function* byStatement(
+  stretch: Stretch,
+  { order, hasText }: { readonly order: Walk['order']; readonly hasText: boolean },
+): Generator<Part, void, undefined> {
+  const days = hasText ? 1 : DAYS_TOGETHER;
+  const firstDayOf = (id: bigint | number): number => Math.floor(Number(id) / 2 ** 32 / days) * days;
+  if ('ids' in stretch) {
+    const { ids } = stretch;
+    const most = hasText ? ids.length : IDS_TOGETHER;
+    for (let at = 0, end: number; at < ids.length; at = end) {
+      const firstDay = firstDayOf(ids[at]!);
+      for (end = at + 1; end < ids.length && end < at + most && firstDayOf(ids[end]!) === firstDay; end++);
+      yield { stretch: { ids: ids.slice(at, end) }, firstDay, days };
+    }
+    return;
+  }
+  if (stretch.above >= stretch.below) return;
+  const [oldest, newest] = [firstDayOf(stretch.above), firstDayOf(stretch.below - 1n)];
+  for (let index = 0; index <= (newest - oldest) / days; index++) {
+    const firstDay = order === 'asc' ? oldest + index * days : newest - index * days;
+    yield { stretch: narrowed(stretch, idsOfDays(firstDay, days)), firstDay, days };
+  }
+}
+
+const idsOfDays = (first: number, count: number): IdRange => ({
+  above: BigInt(first) << 32n,
+  below: BigInt(first + count) << 32n,
+});
+
+/** One row, or undefined. */
+export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
+  const { rows } = await snapshot.client.query<EntryRow>(
+    /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
+                where e.id = $1::int8 and ${inDays(Number(id >> 32n), 1)}`,
+    [id.toString()],
+  );
+  return rows[0];
+}
+
+/** Written out and no parameters: so a plan has the partitions of these days alone, whatever its parameters will be. */
+function inDays(first: number, count: number): string {
+  const { above, below } = idsOfDays(first, count);
+  return `e.id >= ${above} and e.id < ${below}`;
+}
+
+/** With each row the bytes of all values up to it; the values themselves only while these are not too many. */
+export async function readStretch(
+  snapshot: Snapshot,
+  options: { readonly part: Part; readonly walk: Walk; readonly bytes: number },
+): Promise<(EntryRow & { readonly bytes: string })[]> {
+  const { walk, part } = options;
+  const { stretch } = part;
+  const parameters = new Parameters();
+  const limit = parameters.add(walk.limit, 'int8');
+  const before = parameters.add(options.bytes, 'int8');
+  const inPart = inDays(part.firstDay, part.days);
+  const conditions = conditionsSql(walk.filter, parameters);
+  // A join with a limited lateral query can only be a nested loop, which keeps the order of the array.
+  const found =
+    'ids' in stretch
+      ? `
+          select e.* from unnest(${parameters.add(arrayOf(stretch.ids), 'int8[]')}) as i (id)
+           cross join lateral (select * from trail.entry e where e.id = i.id and ${inPart} ${conditions} limit 1) e
+           limit ${limit}`
+      : `
+          select * from trail.entry e
+           where e.id >= ${parameters.add(stretch.above.toString(), 'int8')} and e.id < ${parameters.add(stretch.below.toString(), 'int8')}
+             and ${inPart} ${conditions}
+           order by e.id ${walk.order} limit ${limit}`;
+  const fits = `(e.bytes <= ${MAX_WALK_BYTES} or (e.number = 1 and ${before} = 0))`;
+  const sql = /* sql */ `
+    select ${HEAD}, e.bytes,
+           case when ${fits} then e.previous end as previous, case when ${fits} then e.updated end as updated
+      from (
+        select e.*, ${before} + sum(coalesce(octet_length(e.previous), 0) + coalesce(octet_length(e.updated), 0))
+                                  over (rows unbounded preceding) as bytes,
+               row_number() over () as number
+          from (${found}) e
+      ) e`;
+  const newest = Number(BigInt(snapshot.head!.nextId) >> 32n);
+  const { rows } =
+    part.firstDay + part.days > newest - DAYS_KEPT
+      ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)
+      : await snapshot.client.query<EntryRow & { readonly bytes: string }>(sql, parameters.values);
+  return rows;
+}
