@@ -115,7 +115,7 @@ async function measureAll(group, read, runs) {
   }));
 }
 
-/** Bytes an entry of the heap with its TOAST, of each index, and of the summaries. */
+/** Bytes an entry of the heap with its TOAST, of each index, of the posting lists and of the summaries. */
 const SIZES = /* sql */ `
 select 'heap' as part, sum(pg_table_size(inhrelid))::float8 / $1 as bytes, current_setting('server_version') as version
   from pg_inherits where inhparent = 'trail.entry'::regclass
@@ -128,4 +128,4 @@ select p.relname, sum(pg_relation_size(c.indexrelid))::float8 / $1, null
  where i.inhparent = 'trail.entry'::regclass group by p.relname
 union all
 select relname, pg_total_relation_size(oid)::float8 / $1, null
-  from pg_class where relnamespace = 'trail'::regnamespace and relkind = 'r' and relname like 'block%'`;
+  from pg_class where relnamespace = 'trail'::regnamespace and relkind = 'r' and relname in ('posting', 'chunk', 'block', 'block_value')`;

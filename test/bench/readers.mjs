@@ -110,8 +110,8 @@ async function stored(url) {
       `select count(*) filter (where operation = 'i')::float8 as insert,
               count(*) filter (where operation = 'u')::float8 as update,
               count(*) filter (where operation = 'd')::float8 as delete,
-              (select sum(pg_total_relation_size(inhrelid)) from pg_inherits
-                where inhparent = 'trail.entry'::regclass)::float8 as bytes
+              ((select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'trail.entry'::regclass)
+                + pg_total_relation_size('trail.posting') + pg_total_relation_size('trail.chunk'))::float8 as bytes
          from trail.entry`,
     );
     return rows[0];
