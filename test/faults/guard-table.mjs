@@ -154,8 +154,8 @@ export const GUARDS = [
     guard: 'bytes that are taken are no silence of the trail',
     file: 'dist/trail/write.js',
     from: `this.#silence.heard();
-            this.rows.recycle(data);`,
-    to: 'this.rows.recycle(data);',
+            sent?.();`,
+    to: 'sent?.();',
     spec: 'test/faults/network.spec.ts',
     test: 'to the trail slows capture down',
   },
@@ -282,5 +282,21 @@ export const GUARDS = [
     to: 'if (',
     spec: 'test/pg/capture-gaps.spec.ts',
     test: 'does not ask for a second acceptance',
+  },
+  {
+    guard: 'a chunk has its lists with its last entry',
+    file: 'dist/trail/write.js',
+    from: 'this.#index.addFrame(data);',
+    to: '',
+    spec: 'test/pg/trail-index.spec.ts',
+    test: 'are stored with its last entry, whatever the batches are',
+  },
+  {
+    guard: 'a new writer has the keys of the open chunk',
+    file: 'dist/trail/catch-up.js',
+    from: '[above, CHUNK_ENTRIES]',
+    to: '[above, 0]',
+    spec: 'test/pg/trail-index.spec.ts',
+    test: 'are whole when its entries were stored by several writers',
   },
 ];

@@ -128,7 +128,7 @@ describe('where the mark of a gap begins', () => {
       entries: 40_000,
       from: new Date('2026-11-19T12:00:00Z'),
       to: new Date('2026-11-20T12:00:00Z'),
-      rollUp: false,
+      index: false,
     });
   });
 

@@ -168,7 +168,7 @@ describe('pages', () => {
     expect(await backend()).not.toBe(before);
   });
 
-  test('open the partitions of the days that they name, and no other', async () => {
+  test('open the partitions of eight days at a time, and no other', async () => {
     const words = new TrailWords();
     const opened = (limit: number, filter: Partial<EntryFilter>) =>
       withSnapshot({ pool, words, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
@@ -182,11 +182,12 @@ describe('pages', () => {
       });
     // Once planned, and once by the plan that is kept.
     for (let time = 0; time < 2; time++) {
-      expect(await opened(3, { actions: ['edit'] })).toEqual(['entry_2026_11_20']);
-      // The first day alone, then the eight of which it is one, and which begin with the 17th.
-      expect(await opened(300, { actions: ['edit'], from: '2026-11-18T00:00:00Z' })).toEqual(
-        ['20', '19', '18', '17'].map((day) => `entry_2026_11_${day}`),
-      );
+      // Of the eight days that begin with the 17th there are entries of four.
+      const newest = ['20', '19', '18', '17'].map((day) => `entry_2026_11_${day}`);
+      expect(await opened(3, { actions: ['edit'] })).toEqual(newest);
+      expect(await opened(300, { actions: ['edit'], from: '2026-11-18T00:00:00Z' })).toEqual(newest);
+      // A text is searched for day by day.
+      expect(await opened(3, { actions: ['edit'], q: 'e' })).toEqual(newest.slice(0, 1));
     }
   });
 });

@@ -108,7 +108,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
 
   test('for a trail of which nothing, or only every second block, is summarised', async () => {
     await using copy = await freshDatabase('trail');
-    await seedTrail({ url: copy.url, entries: 80_000, from: FROM, to: TO, seed: 7, rollUp: false });
+    await seedTrail({ url: copy.url, entries: 80_000, from: FROM, to: TO, seed: 7, index: false });
     const [saved, savedReader] = [all, reader];
     const ownPool = createPool({ url: copy.url, purpose: 'test', max: 2 });
     try {

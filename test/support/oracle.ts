@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { readEntries, type PlainEntry } from './capture.ts';
 import type { TestDatabase } from './database.ts';
+import { expectIndexed } from './trail-index.ts';
 
 /**
  * The judge of fault tests: triggers on the source that write down what happened, independent of WAL, slot and everything
@@ -63,6 +64,8 @@ export async function expectExact(databases: Databases & { readonly atLeast: num
     entries: verdict.changes,
   });
   expect(verdict.changes).toBeGreaterThanOrEqual(databases.atLeast);
+  // What cannot be found is as good as lost.
+  await expectIndexed(databases.trail);
   return verdict;
 }
 

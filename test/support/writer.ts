@@ -40,14 +40,21 @@ export async function openWriter(
   });
 }
 
-/** One entry with this id of its entity. */
-export function writeEntry(writer: TrailWriter, entityId = '1', head: Partial<typeof HEAD> = {}): void {
-  const bytes = Buffer.from(entityId);
+/** One entry with this id of its entity; null: it has none. */
+export function writeEntry(
+  writer: TrailWriter,
+  entityId: string | null = '1',
+  head: Partial<typeof HEAD> = {},
+): void {
   writer.rows.transaction(Buffer.alloc(20), 0);
   writer.rows.head({ ...HEAD, ...head });
-  writer.rows.beginText();
-  writer.rows.raw(bytes, 0, bytes.length);
-  writer.rows.endText();
+  if (entityId === null) writer.rows.nullText();
+  else {
+    const bytes = Buffer.from(entityId);
+    writer.rows.beginText();
+    writer.rows.raw(bytes, 0, bytes.length);
+    writer.rows.endText();
+  }
   for (let text = 1; text < 6; text++) writer.rows.nullText();
 }
 

@@ -4,7 +4,7 @@ import { decodeRows } from '../../src/trail/decode.js';
 import type { Query } from '../../src/trail/snapshot.js';
 import type { Entry, Value } from '../../src/trail/entry.js';
 import { entryToJson, valueToJson } from '../../src/trail/json.js';
-import type { EntryRow } from '../../src/trail/page.js';
+import type { EntryRow } from '../../src/trail/entry-row.js';
 import { TrailWords, type ColumnWords } from '../../src/trail/words.js';
 
 const BOOL = 16;

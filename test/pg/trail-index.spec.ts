@@ -1,0 +1,149 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { viewOf } from '../../src/pg/words.js';
+import { entityHash } from '../../src/trail/posting-lists.js';
+import type { TrailWriter } from '../../src/trail/write.js';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { indexTrail, seedTrail } from '../support/trail-data.ts';
+import { expectIndexed } from '../support/trail-index.ts';
+import { until } from '../support/until.ts';
+import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
+
+const CHUNK = 16_384;
+const DAY_MS = 86_400_000;
+
+/** Entries of which no two follow each other with the same words; each 7th without an entity, as much as a writer can. */
+function writeMixed(writer: TrailWriter, count: number, from = 0): void {
+  for (let n = from; n < from + count; n++) {
+    writeEntry(writer, n % 7 === 0 ? null : `entity ${n % 3_001}`, {
+      modifierId: n % 5 === 0 ? n % 4_001 : n % 3,
+      entityTypeId: n % 11,
+      actionId: n % 2 === 0 ? 1 : n % 1_500,
+      tenantId: n % 13 === 0 ? 1_000_000 + (n % 900) : 0,
+    });
+  }
+}
+
+/** How many complete chunks the running day has: where the trail began. */
+async function chunksOf(trail: TestDatabase): Promise<number> {
+  const indexed = await expectIndexed(trail);
+  const [{ chunks }] = (await trail.query<{ chunks: number }>(
+    `select coalesce(sum(entries >> 14), 0)::int4 as chunks from trail.days()`,
+  )) as [{ chunks: number }];
+  expect(indexed).toHaveLength(chunks);
+  return chunks;
+}
+
+describe('the lists of a chunk', () => {
+  test('are stored with its last entry, whatever the batches are', async () => {
+    await using trail = await freshDatabase('trail');
+    const writer = await openWriter(trail);
+    let lsn = 200n;
+    for (const count of [1, 5_000, CHUNK - 5_002]) {
+      writeMixed(writer, count);
+      endTransaction(writer, lsn++);
+      await writer.commit();
+      expect(await chunksOf(trail)).toBe(0);
+    }
+    writeMixed(writer, 1);
+    endTransaction(writer, lsn++);
+    await writer.commit();
+    expect(await chunksOf(trail)).toBe(1);
+    // One batch of several chunks.
+    writeMixed(writer, 2 * CHUNK + 10);
+    endTransaction(writer, lsn++);
+    await writer.commit();
+    expect(await chunksOf(trail)).toBe(3);
+    await writer.close();
+  }, 60_000);
+
+  test('are in the transaction that stores its entries: all or nothing', async () => {
+    await using trail = await freshDatabase('trail');
+    const torn = await openWriter(trail);
+    writeMixed(torn, CHUNK + 5);
+    torn.spill();
+    writeMixed(torn, CHUNK);
+    torn.spill();
+    await torn.close();
+    await until('the end of the torn session', async () => {
+      const others = await trail.query(
+        `select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      );
+      return others.length === 0;
+    });
+    expect(
+      await trail.query(`select chunk from trail.chunk union all select chunk from trail.posting`),
+    ).toEqual([]);
+
+    const again = await openWriter(trail);
+    writeMixed(again, CHUNK + 5);
+    again.spill();
+    writeMixed(again, CHUNK, 77);
+    endTransaction(again, 300n);
+    await again.commit();
+    await again.close();
+    expect(await chunksOf(trail)).toBe(2);
+  }, 60_000);
+
+  test('are whole when its entries were stored by several writers', async () => {
+    await using trail = await freshDatabase('trail');
+    let lsn = 200n;
+    for (const count of [3_000, 0, 10_000, 5_000]) {
+      const writer = await openWriter(trail);
+      writeMixed(writer, count, 19);
+      endTransaction(writer, lsn++);
+      await writer.commit();
+      await writer.close();
+    }
+    expect(await chunksOf(trail)).toBe(1);
+  }, 60_000);
+
+  test('are made up for when an entry of the trail itself was its last', async () => {
+    await using trail = await freshDatabase('trail');
+    const writer = await openWriter(trail);
+    writeMixed(writer, CHUNK - 1);
+    endTransaction(writer, 200n);
+    await writer.commit();
+    await writer.close();
+    await trail.query(`select trail.open_gap('SOURCE_SLOT_LOST', 'a gap', null, '0/C8', null)`);
+    expect(await expectIndexed(trail)).toEqual([]);
+    await (await openWriter(trail)).close();
+    expect(await chunksOf(trail)).toBe(1);
+  }, 60_000);
+
+  test('are made of a part of it when its day is over', async () => {
+    await using trail = await freshDatabase('trail');
+    const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    const range = { from: new Date(midnight - 2 * DAY_MS), to: new Date(midnight + DAY_MS / 2) };
+    await seedTrail({ url: trail.url, entries: 50_000, ...range, index: false });
+    await indexTrail(trail.url);
+    const chunks = await expectIndexed(trail);
+    const days = await trail.query<{ day: number; entries: number }>(
+      'select day, entries::int4 as entries from trail.day order by day',
+    );
+    expect(days).toHaveLength(2);
+    for (const { day, entries } of days) {
+      expect(entries % CHUNK).toBeGreaterThan(0);
+      expect(chunks.filter((chunk) => chunk >> 18 === day)).toHaveLength(Math.ceil(entries / CHUNK));
+    }
+    expect(chunks.filter((chunk) => chunk >> 18 === days[1]!.day + 1)).toHaveLength(0);
+  }, 60_000);
+});
+
+test('the hash of an entity is the same in SQL and in the writer', async () => {
+  await using trail = await freshDatabase('trail');
+  const inWriter = (text: string): number => {
+    const bytes = Buffer.from(`..${text}`);
+    return entityHash(viewOf(bytes), 2, bytes.length - 2);
+  };
+  // FNV-1a's published values for these.
+  expect(inWriter('') >>> 0).toBe(0x811c9dc5);
+  expect(inWriter('foobar') >>> 0).toBe(0xbf9cf968);
+  const text = fc.string({ unit: 'binary', maxLength: 400 }).filter((one) => !/[\0\p{Surrogate}]/u.test(one));
+  const texts = [...fc.sample(text, 200), 'x'.repeat(256), 'x'.repeat(257), 'é'.repeat(200)];
+  const rows = await trail.query<{ hash: number }>(
+    `select trail.entity_hash(t) as hash from unnest($1::text[]) with ordinality as x (t, n) order by n`,
+    [texts],
+  );
+  expect(rows.map(({ hash }) => hash)).toEqual(texts.map(inWriter));
+});
