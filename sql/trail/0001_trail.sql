@@ -214,6 +214,20 @@ begin
 end $$;
 comment on function trail.entity_hash is 'FNV-1a of the first 256 bytes, 32 bits: the key of an entity in trail.posting (src/trail/posting-lists.ts has the same).';
 
+create function trail.trim_chunks() returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_open int4 := (select (next_id >> 14)::int4 from trail.checkpoint);
+begin
+  if exists (select from trail.chunk where chunk >= v_open) then
+    delete from trail.posting where chunk >= v_open;
+    delete from trail.chunk where chunk >= v_open;
+    delete from trail.block where block >= v_open >> 2;
+    delete from trail.block_value where block >= v_open >> 2;
+  end if;
+end $$;
+comment on function trail.trim_chunks is 'Forgets the lists of chunks that are not complete: somebody took the checkpoint back by hand, and with it entries.';
+
 create function trail.unindexed_entries(p_above int8, p_limit int4) returns table (
   id int8, committed_at int8, modifier_id int4, entity_type_id int2, action_id int2, tenant_id int4, entity_hash int4
 )

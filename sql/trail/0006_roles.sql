@@ -23,7 +23,7 @@ declare
       "select, insert on trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint",
       "update (name, kind) on trail.lookup",
       "select on trail.secret, trail.day, trail.migration, trail.gap, trail.published",
-      "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published, trail.unindexed_entries"
+      "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published, trail.trim_chunks, trail.unindexed_entries"
     ],
     "waltrail_reader": [
       "usage on schema trail",

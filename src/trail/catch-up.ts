@@ -19,6 +19,7 @@ interface UnindexedRow {
  * before: an entry of the trail's own may have been a chunk's last, or a day's first.
  */
 export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
+  await client.query(/* sql */ `select trail.trim_chunks()`);
   const index = new ChunkIndex();
   let above = '-1';
   for (;;) {

@@ -19,7 +19,7 @@ export interface Snapshot {
   readonly head: TrailHead | undefined;
   /** The least id that an entry may have. */
   readonly firstId: bigint;
-  /** Behind the last chunk that has lists and a summary: entries from here on are read whole. */
+  /** Behind the last complete chunk, which has lists and a summary: entries from here on are read whole. */
   readonly openFrom: bigint;
 }
 
@@ -95,7 +95,7 @@ async function begin(
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
            (coalesce((select min(day) from trail.day), (next_id >> 32)::int4)::int8 << 32)::text as first_id,
-           (coalesce((select max(chunk) + 1 from trail.chunk), 0)::int8 << 14)::text as open_from
+           (least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14)::text as open_from
       from trail.checkpoint;
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
   const counts = results[2]!.rows[0] as WordCounts;

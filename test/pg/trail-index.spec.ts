@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { viewOf } from '../../src/pg/words.js';
 import { entityHash } from '../../src/trail/posting-lists.js';
+import { TrailReader } from '../../src/trail/read.js';
+import { openTrailPool } from '../../src/trail/roles.js';
 import type { TrailWriter } from '../../src/trail/write.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { indexTrail, seedTrail } from '../support/trail-data.ts';
@@ -109,6 +111,38 @@ describe('the lists of a chunk', () => {
     expect(await expectIndexed(trail)).toEqual([]);
     await (await openWriter(trail)).close();
     expect(await chunksOf(trail)).toBe(1);
+  }, 60_000);
+
+  test('are forgotten, and no reader asks them, when entries and checkpoint were taken back by hand', async () => {
+    await using trail = await freshDatabase('trail');
+    const writer = await openWriter(trail);
+    writeMixed(writer, 3 * CHUNK + 5);
+    endTransaction(writer, 200n);
+    await writer.commit();
+    await writer.close();
+    await trail.query(`delete from trail.entry where id & 4294967295 >= $1`, [CHUNK + 100]);
+    await trail.query(`update trail.checkpoint set next_id = next_id - $1, entries = entries - $1`, [
+      2 * CHUNK - 95,
+    ]);
+    const pool = openTrailPool({ url: trail.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
+    try {
+      const reader = new TrailReader({ pool });
+      const { nextId } = await reader.head();
+      const range = { from: '1999-01-01T00:00:00Z', to: '2001-01-01T00:00:00Z' };
+      const found = () => reader.count({ ...range, entity: 'entity 1' }, { below: nextId });
+      const [{ left }] = (await trail.query<{ left: number }>(
+        `select count(*)::int4 as left from trail.entry where entity_id = 'entity 1'`,
+      )) as [{ left: number }];
+      expect(await found()).toBe(left);
+      const again = await openWriter(trail);
+      writeMixed(again, CHUNK, 1_234);
+      endTransaction(again, 300n);
+      await again.commit();
+      await again.close();
+      expect(await chunksOf(trail)).toBe(2);
+    } finally {
+      await pool.end();
+    }
   }, 60_000);
 
   test('are made of a part of it when its day is over', async () => {
