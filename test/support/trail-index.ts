@@ -21,6 +21,7 @@ function readLists(rows: readonly Buffer[]): { readonly key: number; readonly pl
   return lists.sort((one, other) => one.key - other.key);
 }
 
+const OF_CHUNK = 'id >= c.chunk::int8 << 14 and id < (c.chunk::int8 + 1) << 14';
 const COLUMNS = {
   m: 'modifier_id',
   t: 'entity_type_id::int4',
@@ -34,14 +35,14 @@ export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
   const chunks = await trail.query<{ chunk: number; right: boolean; counts: boolean }>(
     `select c.chunk, (c.entries, c.first_committed_at, c.last_committed_at) = (e.entries, e.first, e.last) as right,
             c.modifiers = e.modifiers and c.actions = e.actions and c.entity_types = e.entity_types and c.tenants = e.tenants
-            and c.modifier_counts = array(select count(*)::int4 from trail.entry where id >> 14 = c.chunk group by modifier_id order by modifier_id)
-            and c.action_counts = array(select count(*)::int4 from trail.entry where id >> 14 = c.chunk group by action_id order by action_id)
-            and c.entity_type_counts = array(select count(*)::int4 from trail.entry where id >> 14 = c.chunk group by entity_type_id order by entity_type_id)
-            and c.tenant_counts = array(select count(*)::int4 from trail.entry where id >> 14 = c.chunk group by tenant_id order by tenant_id) as counts
+            and c.modifier_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by modifier_id order by modifier_id)
+            and c.action_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by action_id order by action_id)
+            and c.entity_type_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by entity_type_id order by entity_type_id)
+            and c.tenant_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by tenant_id order by tenant_id) as counts
        from trail.chunk c cross join lateral (
          select count(*)::int4 as entries, min(committed_at) as first, max(committed_at) as last, array_agg(distinct modifier_id) as modifiers,
                 array_agg(distinct action_id::int4) as actions, array_agg(distinct entity_type_id::int4) as entity_types, array_agg(distinct tenant_id) as tenants
-           from trail.entry where id >> 14 = c.chunk) e
+           from trail.entry where ${OF_CHUNK}) e
       order by c.chunk`,
   );
   expect(chunks.filter(({ right, counts }) => !right || !counts)).toEqual([]);
@@ -57,7 +58,7 @@ export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
       );
       const wanted = await trail.query<{ key: number; places: number[] }>(
         `select ${key} as key, array_agg((id & 16383)::int4 order by id) as places from trail.entry
-          where id >> 14 = $1 and ${key} is not null group by 1 order by 1`,
+          where id >= $1::int8 << 14 and id < ($1::int8 + 1) << 14 and ${key} is not null group by 1 order by 1`,
         [chunk],
       );
       // As texts: to compare tens of thousands of numbers one by one would hold up a capture in this process.
