@@ -151,8 +151,7 @@ create table trail.posting (
   primary key (dimension, bucket, chunk)
 ) with (toast_tuple_target = 8160);              -- a bitmap is 2 kB: kept in its row, and not compressible
 alter table trail.posting alter column lists set storage external;
-create index posting_chunk on trail.posting using brin (chunk) with (pages_per_range = 32, autosummarize = on);   -- retention
-comment on table trail.posting is 'Inverted index of the entries by chunk. Made of them; trail.unindexed_entries has what it is made of.';
+comment on table trail.posting is 'Inverted index of the entries by chunk. Goes with trail.chunk: no row of a chunk in one without those in the other.';
 
 -- ---------------------------------------------------------------- summaries
 

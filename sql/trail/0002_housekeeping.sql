@@ -173,14 +173,29 @@ begin
     execute format('drop table trail.%I', trail.partition_name(v_day));
     v_dropped := v_dropped + 1;
   end loop;
-  delete from trail.posting where chunk < p_day << 18;
-  delete from trail.chunk where chunk < p_day << 18;
-  delete from trail.block where block < p_day << 16;
-  delete from trail.block_value where block < p_day << 16;
   delete from trail.day where day < p_day;
   return v_dropped;
 end $$;
-comment on function trail.drop_before is 'Drops the partitions of all days before p_day with their summaries; returns how many. For the owner; waits at most 2 s for a lock, so that the writer is never held up for long.';
+comment on function trail.drop_before is 'Drops the partitions of all days before p_day; returns how many. For the owner; waits at most 2 s for a lock, so that the writer is never held up for long. What is left of these days trail.forget_dropped removes.';
+
+create function trail.forget_dropped() returns boolean
+language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  v_day int4 := (select min(chunk) >> 18 from trail.chunk);
+begin
+  if v_day is null or v_day >= (select min(day) from trail.days()) then
+    return false;
+  end if;
+  -- Every bucket is named, so that the primary key leads to the oldest chunks of each and nothing else is read.
+  delete from trail.posting
+   where dimension = any (array['m', 't', 'a', 'n', 'e']::"char"[])
+     and bucket = any (array(select generate_series(0, 1023)::int2)) and chunk < (v_day + 1) << 18;
+  delete from trail.block_value where block < (v_day + 1) << 16;
+  delete from trail.block where block < (v_day + 1) << 16;
+  delete from trail.chunk where chunk < (v_day + 1) << 18;
+  return true;
+end $$;
+comment on function trail.forget_dropped is 'Removes the lists and summaries of the oldest dropped day that still has any; false when none has. A transaction of its own, for drop_before holds a lock on all of trail.entry until it is over.';
 
 create function trail.retain_days(p_days int4) returns int4
 language plpgsql security definer set search_path = '' as $$

@@ -2,6 +2,7 @@
 -- each role; a DBA may grant them to separate logins instead and keep the owner for migrations.
 --
 --   waltrail_writer  stores entries with their lists and moves the checkpoint; cannot read, change or remove an entry
+--                    (whoever steals it can store false ones, and lists that leave entries out of filtered pages)
 --   waltrail_reader  reads entries and what explains them; sees no token, session or secret
 --   waltrail_api     a reader that also keeps tokens, sessions, the access record and exports
 --   waltrail_keeper  makes partitions and summaries and applies the retention, through functions only
@@ -41,7 +42,7 @@ declare
     "waltrail_keeper": [
       "usage on schema trail",
       "select on trail.migration",
-      "execute on function trail.ensure_partitions, trail.roll_up, trail.retain_days"
+      "execute on function trail.ensure_partitions, trail.roll_up, trail.retain_days, trail.forget_dropped"
     ]
   }';
 begin

@@ -85,6 +85,9 @@ export async function withAllWords(
 /** On average, in chunks that have any. A list of thousands takes as long to read as so many entries. */
 const FEW_IN_CHUNK = 4;
 
+/** Rows of trail.posting in memory, of 2 kB where they are bitmaps. */
+const ROWS_TOGETHER = 4_096;
+
 /** Reads the lists of a filter. What it has found rare in some chunks it asks for first in the next. */
 export class ListReader {
   readonly #snapshot: Snapshot;
@@ -112,7 +115,10 @@ export class ListReader {
       let left = 0;
       for (const places of found.values()) left += places.count;
       if (left <= found.size * FEW_IN_CHUNK) break;
-      const inOther = await this.#read(other, [...found.keys()]);
+      const inOther = await this.#read(
+        other,
+        [...found.keys()].sort((a, b) => a - b),
+      );
       for (const [chunk, places] of found) {
         const both = inOther.get(chunk);
         if (both !== undefined) places.intersect(both);
@@ -125,32 +131,35 @@ export class ListReader {
   async #read(wanted: WantedLists, chunks: readonly number[]): Promise<Map<number, Places>> {
     const { keys, keysIn, dimension } = wanted;
     const found = new Map<number, Places>();
-    if (chunks.length === 0) return found;
-    const runs = runsOf(chunks);
-    const { rows } = await this.#snapshot.query<{ chunk: number; lists: Buffer }>(
-      /* sql */ `
-      select p.chunk, p.lists from unnest($1::int4[], $2::int4[]) as run (first, last)
-       cross join lateral (
-         select chunk, lists from trail.posting
-          where dimension = $3::"char" and bucket = any($4::int2[]) and chunk between run.first and run.last
-         offset 0) p`,
-      [
-        runs.map(({ first }) => first),
-        runs.map(({ last }) => last),
-        POSTING_DIMENSIONS[dimension],
-        [...new Set([...keys].map(bucketOf))],
-      ],
-    );
+    const buckets = [...new Set([...keys].map(bucketOf))];
+    const together = Math.ceil(ROWS_TOGETHER / buckets.length);
     let count = 0;
     let unused = new Places();
-    for (const { chunk, lists } of rows) {
-      const places = found.get(chunk) ?? unused;
-      const before = places.count;
-      places.addLists(lists, keysIn?.(chunk) ?? keys);
-      count += places.count - before;
-      if (places !== unused || places.count === 0) continue;
-      found.set(chunk, places);
-      unused = new Places();
+    for (let at = 0; at < chunks.length; at += together) {
+      const runs = runsOf(chunks.slice(at, at + together));
+      const { rows } = await this.#snapshot.query<{ chunk: number; lists: Buffer }>(
+        /* sql */ `
+        select p.chunk, p.lists from unnest($1::int4[], $2::int4[]) as run (first, last)
+         cross join lateral (
+           select chunk, lists from trail.posting
+            where dimension = $3::"char" and bucket = any($4::int2[]) and chunk between run.first and run.last
+           offset 0) p`,
+        [
+          runs.map(({ first }) => first),
+          runs.map(({ last }) => last),
+          POSTING_DIMENSIONS[dimension],
+          buckets,
+        ],
+      );
+      for (const { chunk, lists } of rows) {
+        const places = found.get(chunk) ?? unused;
+        const before = places.count;
+        places.addLists(lists, keysIn?.(chunk) ?? keys);
+        count += places.count - before;
+        if (places !== unused || places.count === 0) continue;
+        found.set(chunk, places);
+        unused = new Places();
+      }
     }
     this.#density.set(dimension, count / chunks.length);
     return found;

@@ -2,8 +2,8 @@ import { completeChunks, ListReader, wantedLists } from './candidates.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, idsAt, idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
-import type { Snapshot } from './snapshot.js';
+import { arrayOf, dayOf, idsAt, idsOfChunks, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
+import { DayClock, type Snapshot } from './snapshot.js';
 
 export interface Counting {
   readonly filter: StoredFilter;
@@ -39,8 +39,9 @@ export async function countUnsummed(
     readonly add: Add;
   },
 ): Promise<void> {
-  const { counting, summed, each } = options;
+  const { counting, summed, each, add } = options;
   const { filter } = counting;
+  const entries = { counting, add, clock: new DayClock(snapshot) };
   const ids = narrowed(
     { above: snapshot.firstId, below: BigInt(snapshot.head?.nextId ?? 0) },
     { below: counting.below ?? MAX_ENTRY_ID },
@@ -57,22 +58,28 @@ export async function countUnsummed(
   );
   if (wanted.length === 0) {
     for (const { first, last } of runsOf(chunks))
-      await countRange(snapshot, { ...options, range: narrowed(ids, idsOfChunks(first, last)) });
+      await countRange(snapshot, { ...entries, range: narrowed(ids, idsOfChunks(first, last)) });
   } else {
     const lists = new ListReader(snapshot, wanted);
     for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
       const some = chunks.slice(at, at + CHUNKS_TOGETHER);
       let waiting: number[] = [];
-      for (const [chunk, places] of await lists.places(some)) {
-        waiting.push(...idsAt(chunk, places, ids));
+      const found = await lists.places(some);
+      for (const chunk of some) {
+        const places = found.get(chunk);
+        if (places !== undefined) waiting.push(...idsAt(chunk, places, ids));
         if (waiting.length < MOST_IDS) continue;
-        await countIds(snapshot, { ...options, ids: waiting });
+        await countIds(snapshot, { ...entries, ids: waiting });
         waiting = [];
       }
-      await countIds(snapshot, { ...options, ids: waiting });
+      await countIds(snapshot, { ...entries, ids: waiting });
     }
   }
-  await countRange(snapshot, { ...options, range: narrowed(ids, { above: snapshot.openFrom }) });
+  for (const day of snapshot.openDays)
+    await countRange(snapshot, {
+      ...entries,
+      range: narrowed(narrowed(ids, { above: snapshot.openFrom }), idsOfDays(day, 1)),
+    });
 }
 
 /** In a block that has a summary those keys that are too rare for a row of their own, otherwise all. */
@@ -105,19 +112,22 @@ export async function subtractOutside(
 
 interface CountingEntries {
   readonly counting: Counting;
+  readonly clock: DayClock;
   readonly add: Add;
 }
 
+/** Of one day: a statement that names it opens one partition. */
 async function countRange(
   snapshot: Snapshot,
   options: CountingEntries & { readonly range: IdRange },
 ): Promise<void> {
   const { filter, dimensions } = options.counting;
-  for (const { above, below } of byDay(options.range)) {
-    const parameters = new Parameters();
-    const rows = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
-    await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
-  }
+  const { above, below } = options.range;
+  if (above >= below) return;
+  options.clock.reads(dayOf(above));
+  const parameters = new Parameters();
+  const rows = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
+  await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
 }
 
 async function countIds(
@@ -125,10 +135,10 @@ async function countIds(
   options: CountingEntries & { readonly ids: readonly number[] },
 ): Promise<void> {
   const { filter, dimensions } = options.counting;
-  const dayOf = (id: number): number => Math.floor(id / 2 ** 32);
   for (let at = 0, end: number; at < options.ids.length; at = end) {
     const day = dayOf(options.ids[at]!);
     for (end = at + 1; end < options.ids.length && dayOf(options.ids[end]!) === day; end++);
+    options.clock.reads(day);
     const parameters = new Parameters();
     // Hidden from the planner, which would estimate each of them for as long as it takes to read them.
     const rows = `trail.entry e
@@ -136,16 +146,6 @@ async function countIds(
        and e.id >= ${BigInt(day) << 32n} and e.id < ${BigInt(day + 1) << 32n} ${conditionsSql(filter, parameters)}`;
     await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
   }
-}
-
-/** A statement that names a day opens one partition. */
-function byDay(range: IdRange): IdRange[] {
-  const days: IdRange[] = [];
-  for (let day = range.above >> 32n; day << 32n < range.below; day++) {
-    const ofDay = narrowed(range, { above: day << 32n, below: (day + 1n) << 32n });
-    if (ofDay.above < ofDay.below) days.push(ofDay);
-  }
-  return days;
 }
 
 /** Modifiers are many and counted alone; of the others few combinations occur, so one grouping serves all three. */

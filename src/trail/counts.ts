@@ -2,6 +2,7 @@ import { countUnsummed, subtractOutside, type Add, type Counting, type Summed } 
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { Parameters } from './filter.js';
+import { narrowed } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Entries by dictionary id. */
@@ -56,15 +57,21 @@ async function readSummaries(
   options: { readonly counting: Counting; readonly by: Dimension | undefined },
 ): Promise<SummaryRow[]> {
   const { counting, by } = options;
-  const { filter, dimensions, below = MAX_ENTRY_ID } = counting;
+  const { filter, dimensions } = counting;
   const parameters = new Parameters();
-  const ids = parameters.add(below.toString(), 'int8');
+  const ids = narrowed(
+    { above: snapshot.firstId, below: snapshot.openFrom },
+    { below: counting.below ?? MAX_ENTRY_ID },
+  );
+  const above = parameters.add(ids.above.toString(), 'int8');
+  const below = parameters.add(ids.below.toString(), 'int8');
   const from = parameters.add(filter.from, 'timestamptz');
   const to = parameters.add(filter.to, 'timestamptz');
   // The first condition follows from the second, and is what the index knows.
   const inRange = `s.last_committed_at >= ${from} and s.first_committed_at >= ${from}
                and s.last_committed_at < ${to}`;
-  const blocks = `trail.block s where (s.block::int8 + 1) << 16 <= ${ids} and ${inRange}`;
+  // Summaries outside of the ids there are: of a dropped day, or of entries that were taken back by hand.
+  const blocks = `trail.block s where s.block::int8 << 16 >= ${above} and (s.block::int8 + 1) << 16 <= ${below} and ${inRange}`;
   // Two unnests side by side take half the time of one of two arrays (10 million entries, 400 modifiers: 12 ms, not 23).
   const sums = (...summaries: string[]): string[] =>
     dimensions.map((dimension) => {
@@ -81,7 +88,7 @@ async function readSummaries(
          chunk as materialized (
            -- At the two ends of the range chunks with most of their time in it: presumably fewer entries lie outside than inside.
            select s.*, not (${inRange}) as partly from trail.chunk s
-            where (s.chunk::int8 + 1) << 14 <= ${ids} and s.last_committed_at >= ${from} and s.first_committed_at < ${to}
+            where s.chunk::int8 << 14 >= ${above} and (s.chunk::int8 + 1) << 14 <= ${below} and s.last_committed_at >= ${from} and s.first_committed_at < ${to}
               and (least(s.last_committed_at, ${to}) - greatest(s.first_committed_at, ${from})) * 2
                   >= s.last_committed_at - s.first_committed_at
               and s.chunk >> 2 not in (select block from block))

@@ -1,5 +1,5 @@
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, narrowed, type IdRange } from './ids.js';
+import { arrayOf, idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
 /** A row of `trail.entry` as `decode.ts` takes it. */
@@ -65,7 +65,7 @@ const DAYS_KEPT = 16;
 /** Most are entries of the filter; a search for text throws most of them away. */
 const IDS_TOGETHER = 512;
 
-/** A search for text reads all that it is given: each day has a statement, and with it a timeout, of its own. */
+/** A search for text reads all that it is given: a statement names one day, and a day's take no longer than its timeout. */
 export function* byStatement(
   stretch: Stretch,
   { order, hasText }: { readonly order: Walk['order']; readonly hasText: boolean },
@@ -89,11 +89,6 @@ export function* byStatement(
     yield { stretch: narrowed(stretch, idsOfDays(firstDay, days)), firstDay, days };
   }
 }
-
-const idsOfDays = (first: number, count: number): IdRange => ({
-  above: BigInt(first) << 32n,
-  below: BigInt(first + count) << 32n,
-});
 
 /** One row, or undefined. */
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {

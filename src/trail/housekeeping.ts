@@ -24,11 +24,11 @@ const INTERVAL_MS = 5_000;
 const HOUR_MS = 3_600_000;
 /** After a failed hourly task: soon enough to make tomorrow's partition, too seldom to fill a log. */
 const RETRY_MS = 60_000;
-/** With the blocks they complete about 40 ms each, for 16,384 entries; a round of them does not hold up the rest. */
-const CHUNKS_PER_ROUND = 40;
+/** Of 65,536 entries and about 130 ms each; a round of them does not hold up the rest. */
+const BLOCKS_PER_ROUND = 10;
 
 /**
- * Keeps a trail going: summarises full chunks and blocks every round, and every hour makes the partitions of the coming days and
+ * Keeps a trail going: summarises complete blocks every round, and every hour makes the partitions of the coming days and
  * drops those past the retention. Any number of processes may run it; the functions in the database are safe to call
  * at once. An error is logged and tried again; it never ends the process.
  */
@@ -108,9 +108,15 @@ async function applyRetention(client: pg.Client, options: HousekeepingOptions): 
     [Math.max(options.retentionDays, 1)],
   );
   const dropped = rows[0]?.dropped ?? 0;
+  for (let left = true; left;) {
+    const { rows: forgotten } = await client.query<{ left: boolean }>(
+      /* sql */ `select trail.forget_dropped() as left`,
+    );
+    left = forgotten[0]!.left;
+  }
   if (dropped > 0) options.log.info({ days: dropped }, 'dropped days past the retention');
 }
 
 async function summarize(client: pg.Client): Promise<void> {
-  await client.query(/* sql */ `select trail.roll_up($1)`, [CHUNKS_PER_ROUND]);
+  await client.query(/* sql */ `select trail.roll_up($1)`, [BLOCKS_PER_ROUND]);
 }

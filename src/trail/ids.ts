@@ -24,6 +24,15 @@ export const idsOfChunks = (first: number, last: number): IdRange => ({
   below: BigInt(last + 1) << BigInt(CHUNK_BITS),
 });
 
+/** The ids that days have. */
+export const idsOfDays = (first: number, count: number): IdRange => ({
+  above: BigInt(first) << 32n,
+  below: BigInt(first + count) << 32n,
+});
+
+/** The day that an id is of. */
+export const dayOf = (id: number | bigint): number => Math.floor(Number(id) / 2 ** 32);
+
 /** Ids of a chunk's entries at some places, ascending, in a range. As numbers, which hold 53 bits where an id has 45. */
 export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
   const first = chunk * CHUNK_ENTRIES;

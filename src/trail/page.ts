@@ -7,8 +7,8 @@ import {
   type Stretch,
   type Walk,
 } from './entry-row.js';
-import { idsAt, idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
-import type { Snapshot } from './snapshot.js';
+import { idsAt, idsOfChunks, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
+import { DayClock, type Snapshot } from './snapshot.js';
 
 /** Rows in the order of the walk. */
 export interface Walked {
@@ -24,8 +24,10 @@ export interface Walked {
 export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
   const rows: EntryRow[] = [];
   let bytes = 0;
+  const clock = new DayClock(snapshot);
   for await (const stretch of stretches(snapshot, walk)) {
     for (const part of byStatement(stretch, { order: walk.order, hasText: walk.filter.q !== null })) {
+      clock.reads(part.firstDay);
       const rest = { ...walk, limit: walk.limit - rows.length };
       for (const row of await readStretch(snapshot, { part, walk: rest, bytes })) {
         bytes = Number(row.bytes);
@@ -47,13 +49,13 @@ const MOST_IDS = 8_192;
 
 /** In the order of the walk. */
 async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
-  const { firstId: above, openFrom, head } = snapshot;
+  const { firstId: above, openFrom, openDays, head } = snapshot;
   const all = narrowed(walk, { above, below: BigInt(head?.nextId ?? 0) });
-  const open = narrowed(all, { above: openFrom });
+  const open = openDays.map((day) => narrowed(narrowed(all, { above: openFrom }), idsOfDays(day, 1)));
   const complete = narrowed(all, { below: openFrom });
-  if (walk.order === 'desc') yield open;
-  if (complete.above < complete.below) yield* completeStretches(snapshot, { walk, ids: complete });
-  if (walk.order === 'asc') yield open;
+  if (walk.order === 'desc') yield* open.reverse();
+  yield* completeStretches(snapshot, { walk, ids: complete });
+  if (walk.order === 'asc') yield* open;
 }
 
 async function* completeStretches(
@@ -62,7 +64,6 @@ async function* completeStretches(
 ): AsyncGenerator<Stretch, void, undefined> {
   const { filter, order } = walk;
   const wanted = wantedLists(filter);
-  if (wanted.length === 0 && filter.from === '-infinity' && filter.to === 'infinity') return yield ids;
   let chunks: readonly number[] = await completeChunks(snapshot, { filter, ids, order });
   if (wanted.length === 0) {
     for (const { first, last } of runsOf(chunks)) yield narrowed(ids, idsOfChunks(first, last));

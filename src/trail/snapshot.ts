@@ -21,13 +21,17 @@ export interface Snapshot {
   readonly firstId: bigint;
   /** Behind the last complete chunk, which has lists and a summary: entries from here on are read whole. */
   readonly openFrom: bigint;
+  /** Days that have entries from there on, ascending: mostly the running one. */
+  readonly openDays: readonly number[];
+  /** Nothing that reads entries of one day may take longer. */
+  readonly timeoutMs: number;
 }
 
 const QUERY_CANCELED = '57014';
 
 /**
- * How statements of a snapshot are planned: pages are found through the index that their statement names, by plans that are
- * `kept` and know no values; what reads much, or seldom, is planned for its values each time.
+ * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what reads much, or seldom, is
+ * planned for its values each time.
  */
 export type Plans = 'kept' | 'fresh';
 
@@ -61,19 +65,20 @@ export async function withSnapshot<T>(
       options.plans === 'kept'
         ? queryPlanned(client, text, values)
         : client.query({ text, values: [...values] });
-    const result = await work({ client, query, words: options.words, ...seen });
+    const result = await work({
+      client,
+      query,
+      words: options.words,
+      timeoutMs: options.timeoutMs,
+      ...seen,
+    });
     await client.query('commit');
     return result;
   } catch (error) {
     await client.query('rollback').catch((reason: unknown) => {
       broken = reason as Error;
     });
-    if (codeOf(error) !== QUERY_CANCELED) throw error;
-    throw new WaltrailError(
-      'TRAIL_QUERY_TIMEOUT',
-      `Reading the trail took longer than ${options.timeoutMs / 1000} s and was stopped.`,
-      { cause: error },
-    );
+    throw codeOf(error) === QUERY_CANCELED ? tookTooLong(options.timeoutMs, error) : error;
   } finally {
     client.release(broken ?? isWornOut(client));
   }
@@ -82,7 +87,7 @@ export async function withSnapshot<T>(
 async function begin(
   client: pg.ClientBase,
   { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
-): Promise<Pick<Snapshot, 'head' | 'firstId' | 'openFrom'> & { readonly counts: WordCounts }> {
+): Promise<Pick<Snapshot, 'head' | 'firstId' | 'openFrom' | 'openDays'> & { readonly counts: WordCounts }> {
   // Several statements in one message: one round trip.
   const results = (await client.query(`
     begin isolation level repeatable read, read only;
@@ -92,11 +97,14 @@ async function begin(
            coalesce((select max(id) from trail.entity_type), 0) as entity_type,
            coalesce((select max(id) from trail.tenant), 0) as tenant,
            coalesce((select max(id) from trail.relation), 0) as relation;
+    with open as (
+      select least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14 as first from trail.checkpoint)
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
            (coalesce((select min(day) from trail.day), (next_id >> 32)::int4)::int8 << 32)::text as first_id,
-           (least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14)::text as open_from
-      from trail.checkpoint;
+           open.first::text as open_from,
+           array(select day from trail.days() where entries > 0 and day >= open.first >> 32 order by day) as open_days
+      from trail.checkpoint cross join open;
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
   const counts = results[2]!.rows[0] as WordCounts;
   const row = results[3]!.rows[0] as
@@ -109,6 +117,7 @@ async function begin(
         last_committed_at: string | null;
         first_id: string;
         open_from: string;
+        open_days: number[];
       }
     | undefined;
   const head = row && {
@@ -119,5 +128,42 @@ async function begin(
     entries: Number(row.entries),
     lastCommittedAt: row.last_committed_at,
   };
-  return { head, counts, firstId: BigInt(row?.first_id ?? 0), openFrom: BigInt(row?.open_from ?? 0) };
+  return {
+    head,
+    counts,
+    firstId: BigInt(row?.first_id ?? 0),
+    openFrom: BigInt(row?.open_from ?? 0),
+    openDays: row?.open_days ?? [],
+  };
+}
+
+/**
+ * The time that reading the entries of a day may take, where many statements read them: a search for a rare text among those of a
+ * usual word would hold a connection for minutes.
+ */
+export class DayClock {
+  readonly #timeoutMs: number;
+  #day = -1;
+  #since = 0;
+
+  constructor(snapshot: Pick<Snapshot, 'timeoutMs'>) {
+    this.#timeoutMs = snapshot.timeoutMs;
+  }
+
+  /** Entries of a day are read next. Throws TRAIL_QUERY_TIMEOUT. */
+  reads(day: number): void {
+    const now = performance.now();
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#since = now;
+    } else if (now - this.#since > this.#timeoutMs) throw tookTooLong(this.#timeoutMs);
+  }
+}
+
+function tookTooLong(timeoutMs: number, cause?: unknown): WaltrailError {
+  return new WaltrailError(
+    'TRAIL_QUERY_TIMEOUT',
+    `Reading the trail took longer than ${timeoutMs / 1000} s and was stopped.`,
+    { cause },
+  );
 }

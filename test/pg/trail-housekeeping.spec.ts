@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { createLog, silentLog } from '../../src/log.js';
 import { startHousekeeping } from '../../src/trail/housekeeping.js';
+import { TrailReader } from '../../src/trail/read.js';
+import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { indexTrail, seedTrail } from '../support/trail-data.ts';
 import { until } from '../support/until.ts';
@@ -143,6 +145,33 @@ describe('housekeeping', () => {
     );
     expect(left).toEqual({ first: -4, days: -4, blocks: -4, chunks: -4, lists: -4, values: 0 });
   });
+
+  test('drops days while lists of theirs are left, which no facet counts and the next round removes', async () => {
+    await using database = await freshDatabase('trail');
+    const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
+    const range = { from: new Date(midnight - 4 * DAY_MS), to: new Date(midnight + DAY_MS / 2) };
+    await seedTrail({ url: database.url, entries: 9_000, ...range });
+    await database.query('select trail.retain_days(2)');
+    const days = () => count(database, '(select distinct chunk >> 18 from trail.posting) x');
+    expect(await days()).toBe(4);
+    const pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
+    try {
+      const { actions } = await new TrailReader({ pool }).facets({
+        from: '2026-01-01T00:00:00Z',
+        to: '2100-01-01T00:00:00Z',
+      });
+      expect(actions.reduce((sum, { count: of }) => sum + of, 0)).toBe(await count(database, 'trail.entry'));
+    } finally {
+      await pool.end();
+    }
+    const forget = () => database.query<{ left: boolean }>('select trail.forget_dropped() as left');
+    expect(await forget()).toEqual([{ left: true }]);
+    expect(await days()).toBe(3);
+    expect(await forget()).toEqual([{ left: true }]);
+    expect(await forget()).toEqual([{ left: false }]);
+    expect(await days()).toBe(2);
+    expect(await count(database, 'trail.chunk')).toBe(2);
+  }, 60_000);
 
   test('never drops the day that the writer is in, however long ago that was', async () => {
     await using database = await freshDatabase('trail');

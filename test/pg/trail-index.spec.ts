@@ -134,6 +134,12 @@ describe('the lists of a chunk', () => {
         `select count(*)::int4 as left from trail.entry where entity_id = 'entity 1'`,
       )) as [{ left: number }];
       expect(await found()).toBe(left);
+      const { modifiers } = await reader.facets(range);
+      // Only the modifier 0 has a row in the dictionary.
+      const [{ nobody }] = (await trail.query<{ nobody: number }>(
+        `select count(*)::int4 as nobody from trail.entry where modifier_id = 0`,
+      )) as [{ nobody: number }];
+      expect(modifiers.map(({ count }) => count)).toEqual([nobody]);
       const again = await openWriter(trail);
       writeMixed(again, CHUNK, 1_234);
       endTransaction(again, 300n);
