@@ -183,7 +183,8 @@ language plpgsql security definer set search_path = '' set enable_seqscan = off 
 declare
   v_day int4 := (select min(chunk) >> 18 from trail.chunk);
 begin
-  if v_day is null or v_day >= (select min(day) from trail.days()) then
+  -- Nothing where nobody says which days there are.
+  if (v_day < (select min(day) from trail.days())) is not true then
     return false;
   end if;
   -- Every bucket is named, so that the primary key leads to the oldest chunks of each and nothing else is read.
