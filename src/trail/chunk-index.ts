@@ -110,7 +110,10 @@ export class ChunkIndex {
     const index = this.#place(Number(entry.id >> BigInt(CHUNK_BITS)), place);
     this.#timesHigh[index] = Number(entry.committedAt >> 32n);
     this.#timesLow[index] = Number(entry.committedAt & 0xffffffffn);
-    for (const dimension of COUNTED) this.#keys[dimension][index] = keyOf(entry, dimension);
+    this.#keys.modifiers[index] = entry.modifierId;
+    this.#keys.entityTypes[index] = entry.entityTypeId;
+    this.#keys.actions[index] = entry.actionId;
+    this.#keys.tenants[index] = entry.tenantId;
     this.#hasEntity[index] = entry.entityHash === null ? 0 : 1;
     this.#keys.entity[index] = entry.entityHash ?? 0;
     if (place === CHUNK_ENTRIES - 1) this.#close();
@@ -245,19 +248,6 @@ export class ChunkIndex {
         buffer[to++] = place & 0xff;
       }
     }
-  }
-}
-
-function keyOf(entry: IndexedEntry, dimension: (typeof COUNTED)[number]): number {
-  switch (dimension) {
-    case 'modifiers':
-      return entry.modifierId;
-    case 'entityTypes':
-      return entry.entityTypeId;
-    case 'actions':
-      return entry.actionId;
-    case 'tenants':
-      return entry.tenantId;
   }
 }
 

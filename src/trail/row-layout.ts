@@ -31,27 +31,23 @@ export interface Row {
 }
 
 /** The rows that a stretch of a buffer holds. */
-export function rowsBetween(buffer: Buffer, start: number, end: number): Row[] {
+export function rowsBetween(view: DataView, start: number, end: number): Row[] {
   const rows: Row[] = [];
-  let at = start;
-  while (at < end) {
-    let textAt = at + HEAD_BYTES;
-    let lastTextAt = textAt;
-    for (let text = 0; text < TEXTS; text++) {
-      lastTextAt = textAt;
-      textAt += 4 + Math.max(0, buffer.readInt32BE(textAt));
-    }
-    rows.push({ start: at, lastTextAt, end: textAt });
-    at = textAt;
+  for (let at = start, next: number; at < end; at = next) {
+    next = rowEnd(view, at);
+    rows.push({ start: at, lastTextAt: textAt(view, at, TEXTS - 1), end: next });
   }
   return rows;
 }
 
 /** Where the row that begins at `at` ends. */
-export function rowEnd(view: DataView, at: number): number {
-  let end = at + HEAD_BYTES;
-  for (let text = 0; text < TEXTS; text++) end += 4 + Math.max(0, view.getInt32(end));
-  return end;
+export const rowEnd = (view: DataView, at: number): number => textAt(view, at, TEXTS);
+
+/** Where the text of a number (from 0) begins in the row that begins at `at`. */
+function textAt(view: DataView, at: number, number: number): number {
+  let place = at + HEAD_BYTES;
+  for (let text = 0; text < number; text++) place += 4 + Math.max(0, view.getInt32(place));
+  return place;
 }
 
 /** Field count and the lengths of the fixed fields; their values are filled in for each row. */

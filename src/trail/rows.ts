@@ -179,7 +179,7 @@ export class EntryRowBuffer implements EntryRows {
   }): boolean {
     if (this.#transactionAt < 0) return false;
     const rung = attribution.rung.charCodeAt(0);
-    const rows = rowsBetween(this.#buffer, this.#transactionAt, this.#at);
+    const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
     if (attribution.modifierId !== null) {
       for (const row of rows) {
         if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
