@@ -1,7 +1,7 @@
 import { viewOf } from '../pg/words.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
 import { Parameters, type StoredFilter } from './filter.js';
-import { chunkOf, narrowed, runsOf, type IdRange } from './ids.js';
+import { chunkOf, idsAt, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
 import { bucketOf, entityHash, Places, POSTING_DIMENSIONS, type PostingDimension } from './posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -13,24 +13,31 @@ export interface WantedLists {
   readonly keysIn?: (chunk: number) => ReadonlySet<number>;
 }
 
+/** As they usually are: lists are read in this order while nothing is known of their lengths. */
+const RAREST_FIRST = ['entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
+
 /** Empty: the lists say nothing about the filter. */
 export function wantedLists(filter: StoredFilter): WantedLists[] {
-  const { modifiers, entityTypes, actions, tenant, entity } = filter;
-  return [
-    { dimension: 'entity', keys: entity === null ? null : [keyOfEntity(entity)] },
-    { dimension: 'modifiers', keys: modifiers },
-    { dimension: 'tenants', keys: tenant === null ? null : [tenant] },
-    { dimension: 'actions', keys: actions },
-    { dimension: 'entityTypes', keys: entityTypes },
-  ].flatMap(({ dimension, keys }) =>
-    keys === null ? [] : [{ dimension: dimension as PostingDimension, keys: new Set(keys) }],
-  );
+  const { entity } = filter;
+  return RAREST_FIRST.flatMap((dimension) => {
+    const keys =
+      dimension !== 'entity' ? idsOf(filter, dimension) : entity === null ? null : [keyOfEntity(entity)];
+    return keys === null ? [] : [{ dimension, keys: new Set(keys) }];
+  });
 }
 
 function keyOfEntity(entity: string): number {
   const bytes = Buffer.from(entity);
   return entityHash(viewOf(bytes), 0, bytes.length);
 }
+
+/** The ids that entries have, in a range. */
+export const storedIds = ({ firstId, head }: Snapshot, range: IdRange): IdRange =>
+  narrowed(range, { above: firstId, below: BigInt(head?.nextId ?? 0) });
+
+/** Those of a range for which there are no lists yet, for each day, ascending. */
+export const openRanges = ({ openFrom, openDays }: Snapshot, range: IdRange): IdRange[] =>
+  openDays.map((day) => narrowed(narrowed(range, { above: openFrom }), idsOfDays(day, 1)));
 
 /** Numbers of the complete chunks that a range touches and whose commit times are not all outside of the filter's. */
 export async function completeChunks(
@@ -102,10 +109,32 @@ export class ListReader {
   }
 
   /**
+   * Ids of the entries that `#places` finds in chunks, in their order, of each chunk ascending or descending: at least `portion` at
+   * a time, but for the last, since a few words may be in all entries of all chunks.
+   */
+  async *ids(
+    chunks: readonly number[],
+    options: { readonly range: IdRange; readonly order: 'asc' | 'desc'; readonly portion: number },
+  ): AsyncGenerator<readonly number[], void, undefined> {
+    const found = await this.#places(chunks);
+    let ids: number[] = [];
+    for (const chunk of chunks) {
+      const places = found.get(chunk);
+      if (places === undefined) continue;
+      const ofChunk = idsAt(chunk, places, options.range);
+      ids.push(...(options.order === 'desc' ? ofChunk.reverse() : ofChunk));
+      if (ids.length < options.portion) continue;
+      yield ids;
+      ids = [];
+    }
+    yield ids;
+  }
+
+  /**
    * Which entries of complete chunks are in one list each of all dimensions; chunks with none are left away. Lists of a dimension are
    * not read where few entries are left: to read these and look is cheaper. So what is found has to be checked.
    */
-  async places(chunks: readonly number[]): Promise<Map<number, Places>> {
+  async #places(chunks: readonly number[]): Promise<Map<number, Places>> {
     const densityOf = ({ dimension }: WantedLists): number =>
       this.#density.get(dimension) ?? Number.MAX_VALUE;
     this.#wanted.sort((one, other) => densityOf(one) - densityOf(other));

@@ -1,8 +1,8 @@
-import { completeChunks, ListReader, wantedLists } from './candidates.js';
+import { completeChunks, ListReader, openRanges, storedIds, wantedLists } from './candidates.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, dayOf, idsAt, idsOfChunks, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
+import { arrayOf, dayOf, idsOfChunks, inDays, narrowed, runsOf, type IdRange } from './ids.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
 export interface Counting {
@@ -26,8 +26,8 @@ export interface Summed {
 
 /** Complete chunks whose lists are read together. */
 const CHUNKS_TOGETHER = 512;
-/** And entries that are counted together: a word may be in all of them. */
-const MOST_IDS = 65_536;
+/** And entries that are counted together. */
+const IDS_TOGETHER = 65_536;
 
 /** Counts in the entries what no summary has answered. */
 export async function countUnsummed(
@@ -42,13 +42,10 @@ export async function countUnsummed(
   const { counting, summed, each, add } = options;
   const { filter } = counting;
   const entries = { counting, add, clock: new DayClock(snapshot) };
-  const ids = narrowed(
-    { above: snapshot.firstId, below: BigInt(snapshot.head?.nextId ?? 0) },
-    { below: counting.below ?? MAX_ENTRY_ID },
-  );
+  const range = storedIds(snapshot, { above: 0n, below: counting.below ?? MAX_ENTRY_ID });
   const isAnswered = (chunk: number): boolean =>
     summed.chunks.has(chunk) || (summed.blocks.has(chunk >> 2) && !summed.missing.has(chunk >> 2));
-  const chunks = (await completeChunks(snapshot, { filter, ids, order: 'asc' })).filter(
+  const chunks = (await completeChunks(snapshot, { filter, ids: range, order: 'asc' })).filter(
     (chunk) => !isAnswered(chunk),
   );
   const wanted = wantedLists(filter).map((lists) =>
@@ -58,28 +55,16 @@ export async function countUnsummed(
   );
   if (wanted.length === 0) {
     for (const { first, last } of runsOf(chunks))
-      await countRange(snapshot, { ...entries, range: narrowed(ids, idsOfChunks(first, last)) });
+      await countRange(snapshot, { ...entries, range: narrowed(range, idsOfChunks(first, last)) });
   } else {
     const lists = new ListReader(snapshot, wanted);
     for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
       const some = chunks.slice(at, at + CHUNKS_TOGETHER);
-      let waiting: number[] = [];
-      const found = await lists.places(some);
-      for (const chunk of some) {
-        const places = found.get(chunk);
-        if (places !== undefined) waiting.push(...idsAt(chunk, places, ids));
-        if (waiting.length < MOST_IDS) continue;
-        await countIds(snapshot, { ...entries, ids: waiting });
-        waiting = [];
-      }
-      await countIds(snapshot, { ...entries, ids: waiting });
+      for await (const ids of lists.ids(some, { range, order: 'asc', portion: IDS_TOGETHER }))
+        await countIds(snapshot, { ...entries, ids });
     }
   }
-  for (const day of snapshot.openDays)
-    await countRange(snapshot, {
-      ...entries,
-      range: narrowed(narrowed(ids, { above: snapshot.openFrom }), idsOfDays(day, 1)),
-    });
+  for (const open of openRanges(snapshot, range)) await countRange(snapshot, { ...entries, range: open });
 }
 
 /** In a block that has a summary those keys that are too rare for a row of their own, otherwise all. */
@@ -98,9 +83,9 @@ export async function subtractOutside(
 ): Promise<void> {
   const { filter, dimensions } = options.counting;
   const parameters = new Parameters();
-  const first = BigInt(options.chunk) << 14n;
+  const { above, below } = idsOfChunks(options.chunk, options.chunk);
   const rows = `trail.entry e
-     where e.id >= ${parameters.add(first.toString(), 'int8')} and e.id < ${parameters.add((first + 16_384n).toString(), 'int8')}
+     where e.id >= ${parameters.add(above.toString(), 'int8')} and e.id < ${parameters.add(below.toString(), 'int8')}
        and (e.committed_at < ${parameters.add(filter.from, 'timestamptz')} or e.committed_at >= ${parameters.add(filter.to, 'timestamptz')})`;
   await countRows(snapshot, {
     rows,
@@ -143,7 +128,7 @@ async function countIds(
     // Hidden from the planner, which would estimate each of them for as long as it takes to read them.
     const rows = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
-       and e.id >= ${BigInt(day) << 32n} and e.id < ${BigInt(day + 1) << 32n} ${conditionsSql(filter, parameters)}`;
+       and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
     await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
   }
 }

@@ -1,5 +1,5 @@
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, idsOfDays, narrowed, type IdRange } from './ids.js';
+import { arrayOf, dayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
 /** A row of `trail.entry` as `decode.ts` takes it. */
@@ -71,7 +71,7 @@ export function* byStatement(
   { order, hasText }: { readonly order: Walk['order']; readonly hasText: boolean },
 ): Generator<Part, void, undefined> {
   const days = hasText ? 1 : DAYS_TOGETHER;
-  const firstDayOf = (id: bigint | number): number => Math.floor(Number(id) / 2 ** 32 / days) * days;
+  const firstDayOf = (id: bigint | number): number => Math.floor(dayOf(id) / days) * days;
   if ('ids' in stretch) {
     const { ids } = stretch;
     const most = hasText ? ids.length : IDS_TOGETHER;
@@ -94,16 +94,10 @@ export function* byStatement(
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
   const { rows } = await snapshot.client.query<EntryRow>(
     /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
-                where e.id = $1::int8 and ${inDays(Number(id >> 32n), 1)}`,
+                where e.id = $1::int8 and ${inDays(dayOf(id), 1)}`,
     [id.toString()],
   );
   return rows[0];
-}
-
-/** Written out and no parameters: so a plan has the partitions of these days alone, whatever its parameters will be. */
-function inDays(first: number, count: number): string {
-  const { above, below } = idsOfDays(first, count);
-  return `e.id >= ${above} and e.id < ${below}`;
 }
 
 /** With each row the bytes of all values up to it; the values themselves only while these are not too many. */
@@ -140,7 +134,7 @@ export async function readStretch(
                row_number() over () as number
           from (${found}) e
       ) e`;
-  const newest = Number(BigInt(snapshot.head!.nextId) >> 32n);
+  const newest = dayOf(BigInt(snapshot.head!.nextId));
   const { rows } =
     part.firstDay + part.days > newest - DAYS_KEPT
       ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)

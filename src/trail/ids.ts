@@ -30,6 +30,12 @@ export const idsOfDays = (first: number, count: number): IdRange => ({
   below: BigInt(first + count) << 32n,
 });
 
+/** Written out and no parameters: so a plan has the partitions of these days alone, whatever its parameters will be. */
+export function inDays(first: number, count: number): string {
+  const { above, below } = idsOfDays(first, count);
+  return `e.id >= ${above} and e.id < ${below}`;
+}
+
 /** The day that an id is of. */
 export const dayOf = (id: number | bigint): number => Math.floor(Number(id) / 2 ** 32);
 

@@ -1,4 +1,11 @@
-import { completeChunks, ListReader, wantedLists, withAllWords } from './candidates.js';
+import {
+  completeChunks,
+  ListReader,
+  openRanges,
+  storedIds,
+  wantedLists,
+  withAllWords,
+} from './candidates.js';
 import {
   byStatement,
   MAX_WALK_BYTES,
@@ -7,7 +14,7 @@ import {
   type Stretch,
   type Walk,
 } from './entry-row.js';
-import { idsAt, idsOfChunks, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
+import { idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
 /** Rows in the order of the walk. */
@@ -45,14 +52,13 @@ const FEWEST_CHUNKS = 8;
 const MORE_CHUNKS = 16;
 const MOST_CHUNKS = 2_048;
 const AMPLE = 1.3;
-const MOST_IDS = 8_192;
+const IDS_TOGETHER = 8_192;
 
 /** In the order of the walk. */
 async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
-  const { firstId: above, openFrom, openDays, head } = snapshot;
-  const all = narrowed(walk, { above, below: BigInt(head?.nextId ?? 0) });
-  const open = openDays.map((day) => narrowed(narrowed(all, { above: openFrom }), idsOfDays(day, 1)));
-  const complete = narrowed(all, { below: openFrom });
+  const all = storedIds(snapshot, walk);
+  const open = openRanges(snapshot, all);
+  const complete = narrowed(all, { below: snapshot.openFrom });
   if (walk.order === 'desc') yield* open.reverse();
   yield* completeStretches(snapshot, { walk, ids: complete });
   if (walk.order === 'asc') yield* open;
@@ -73,21 +79,11 @@ async function* completeStretches(
   let entries = 0;
   for (let at = 0, count = FEWEST_CHUNKS; at < chunks.length;) {
     const some = chunks.slice(at, at + count);
-    const places = await lists.places(some);
     let found = 0;
-    let waiting: number[] = [];
-    for (const chunk of some) {
-      const inChunk = places.get(chunk);
-      if (inChunk === undefined) continue;
-      const ofChunk = idsAt(chunk, inChunk, ids);
-      found += ofChunk.length;
-      waiting.push(...(order === 'desc' ? ofChunk.reverse() : ofChunk));
-      // A few words may be in all entries of all chunks.
-      if (waiting.length < MOST_IDS) continue;
-      yield { ids: waiting };
-      waiting = [];
+    for await (const portion of lists.ids(some, { range: ids, order, portion: IDS_TOGETHER })) {
+      found += portion.length;
+      yield { ids: portion };
     }
-    yield { ids: waiting };
     entries += found;
     at += some.length;
     // Where the first few do not fill a page, words may be frequent and never together.
