@@ -26,6 +26,17 @@ function writeMixed(writer: TrailWriter, count: number, from = 0): void {
   }
 }
 
+/** The same as a source transaction that is committed. */
+async function storeMixed(
+  writer: TrailWriter,
+  count: number,
+  at: { readonly lsn: bigint; readonly from?: number },
+): Promise<void> {
+  writeMixed(writer, count, at.from);
+  endTransaction(writer, at.lsn);
+  await writer.commit();
+}
+
 /** How many complete chunks the running day has: where the trail began. */
 async function chunksOf(trail: TestDatabase): Promise<number> {
   const indexed = await expectIndexed(trail);
@@ -42,19 +53,13 @@ describe('the lists of a chunk', () => {
     const writer = await openWriter(trail);
     let lsn = 200n;
     for (const count of [1, 5_000, CHUNK - 5_002]) {
-      writeMixed(writer, count);
-      endTransaction(writer, lsn++);
-      await writer.commit();
+      await storeMixed(writer, count, { lsn: lsn++ });
       expect(await chunksOf(trail)).toBe(0);
     }
-    writeMixed(writer, 1);
-    endTransaction(writer, lsn++);
-    await writer.commit();
+    await storeMixed(writer, 1, { lsn: lsn++ });
     expect(await chunksOf(trail)).toBe(1);
     // One batch of several chunks.
-    writeMixed(writer, 2 * CHUNK + 10);
-    endTransaction(writer, lsn++);
-    await writer.commit();
+    await storeMixed(writer, 2 * CHUNK + 10, { lsn: lsn++ });
     expect(await chunksOf(trail)).toBe(3);
     await writer.close();
   }, 60_000);
@@ -80,9 +85,7 @@ describe('the lists of a chunk', () => {
     const again = await openWriter(trail);
     writeMixed(again, CHUNK + 5);
     again.spill();
-    writeMixed(again, CHUNK, 77);
-    endTransaction(again, 300n);
-    await again.commit();
+    await storeMixed(again, CHUNK, { lsn: 300n, from: 77 });
     await again.close();
     expect(await chunksOf(trail)).toBe(2);
   }, 60_000);
@@ -92,9 +95,7 @@ describe('the lists of a chunk', () => {
     let lsn = 200n;
     for (const count of [3_000, 0, 10_000, 5_000]) {
       const writer = await openWriter(trail);
-      writeMixed(writer, count, 19);
-      endTransaction(writer, lsn++);
-      await writer.commit();
+      await storeMixed(writer, count, { lsn: lsn++, from: 19 });
       await writer.close();
     }
     expect(await chunksOf(trail)).toBe(1);
@@ -103,9 +104,7 @@ describe('the lists of a chunk', () => {
   test('are made up for when an entry of the trail itself was its last', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
-    writeMixed(writer, CHUNK - 1);
-    endTransaction(writer, 200n);
-    await writer.commit();
+    await storeMixed(writer, CHUNK - 1, { lsn: 200n });
     await writer.close();
     await trail.query(`select trail.open_gap('SOURCE_SLOT_LOST', 'a gap', null, '0/C8', null)`);
     expect(await expectIndexed(trail)).toEqual([]);
@@ -116,9 +115,7 @@ describe('the lists of a chunk', () => {
   test('are forgotten, and no reader asks them, when entries and checkpoint were taken back by hand', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
-    writeMixed(writer, 3 * CHUNK + 5);
-    endTransaction(writer, 200n);
-    await writer.commit();
+    await storeMixed(writer, 3 * CHUNK + 5, { lsn: 200n });
     await writer.close();
     await trail.query(`delete from trail.entry where id & 4294967295 >= $1`, [CHUNK + 100]);
     await trail.query(`update trail.checkpoint set next_id = next_id - $1, entries = entries - $1`, [
@@ -141,9 +138,7 @@ describe('the lists of a chunk', () => {
       )) as [{ nobody: number }];
       expect(modifiers.map(({ count }) => count)).toEqual([nobody]);
       const again = await openWriter(trail);
-      writeMixed(again, CHUNK, 1_234);
-      endTransaction(again, 300n);
-      await again.commit();
+      await storeMixed(again, CHUNK, { lsn: 300n, from: 1_234 });
       await again.close();
       expect(await chunksOf(trail)).toBe(2);
     } finally {
