@@ -64,7 +64,7 @@ export class CopyRows {
     this.#at = this.#bytes.writeBigInt64BE(value, this.#at);
   }
 
-  int4Array(values: readonly number[]): void {
+  int4Array(values: Int32Array): void {
     this.#field(20 + 8 * values.length);
     for (const head of [1, 0, INT4, values.length, 1]) this.#at = this.#bytes.writeInt32BE(head, this.#at);
     for (const value of values) {
