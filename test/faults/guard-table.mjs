@@ -299,4 +299,12 @@ export const GUARDS = [
     spec: 'test/pg/trail-index.spec.ts',
     test: 'are whole when its entries were stored by several writers',
   },
+  {
+    guard: 'what is committed and cannot be seen yet is waited for',
+    file: 'dist/capture/watch.js',
+    from: 'unsure === undefined || !unsure.running.some((xid) => running.includes(xid))',
+    to: 'true',
+    spec: 'test/pg/capture-gaps.spec.ts',
+    test: 'also when a synchronous standby kept it from being seen',
+  },
 ];

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
 import { createLog, silentLog, type Log } from '../../src/log.js';
@@ -14,25 +15,27 @@ import {
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { ownServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 const DETECTION_LIMIT_MS = 5_000;
+/** Enough for several looks at the source. */
+const LOOKS_MS = 7_000;
 /** Shorter than in production, so that an accepted gap is noticed soon. */
 const TICK_MS = 500;
 const SCHEMA = `create table items (id int generated always as identity primary key, name text);
                 create table parts (id int generated always as identity primary key, name text);`;
 const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
 
-const ground = (log?: Log) =>
-  captureGround({
-    schemaSql: SCHEMA,
-    yaml: YAML,
-    options: { tickMs: TICK_MS },
-    ...(log === undefined ? {} : { log }),
-  });
+const ground = (of: { readonly log?: Log; readonly source?: TestDatabase } = {}) =>
+  captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { tickMs: TICK_MS }, ...of });
 const add = (g: CaptureGround, name: string, table = 'items') =>
   g.source.query(`insert into ${table} (name) values ('${name}')`);
+const walPosition = async (g: CaptureGround): Promise<string> => {
+  const [row] = await g.source.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
+  return row!.lsn;
+};
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
 
 const ofItems = (entries: readonly PlainEntry[]) =>
@@ -87,6 +90,12 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
     tickMs: TICK_MS,
   });
 };
+
+/** What commits with `synchronous_commit = on` waits for a standby of this name; of no name: for none. */
+async function waitForStandby(g: CaptureGround, name: string): Promise<void> {
+  await g.source.query(`alter system set synchronous_standby_names = '${name}'`);
+  await g.source.query('select pg_reload_conf()');
+}
 
 /** Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen again. */
 const CASES: readonly {
@@ -365,9 +374,9 @@ describe('while capture streams', () => {
 
   test('a weaker replica identity stops capture, is an entry, and nothing is lost when it is mended', async () => {
     const logged: string[] = [];
-    await using g = await ground(
-      createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
-    );
+    await using g = await ground({
+      log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
+    });
     await g.source.query('alter table items replica identity default');
     await stoppedWith(g, 'SOURCE_REPLICA_IDENTITY');
     await add(g, 'meanwhile');
@@ -453,16 +462,38 @@ describe('while capture streams', () => {
       return length > 0;
     });
     await long.query('commit');
-    const [committed] = await g.source.query<{ lsn: string }>(
-      `select pg_current_wal_insert_lsn()::text as lsn`,
-    );
+    const committed = await walPosition(g);
     await long.end();
     await streaming(g.capture, { fromStopped: true });
     await add(g, 'after');
     const entries = await g.caughtUp();
     expect(ofItems(entries)).toEqual(['after']);
     const [closed] = ofAction(entries, 'gap_closed');
-    expect(parseLsn(closed!.updated!['to_lsn']!)).toBeGreaterThanOrEqual(parseLsn(committed!.lsn));
+    expect(parseLsn(closed!.updated!['to_lsn']!)).toBeGreaterThanOrEqual(parseLsn(committed));
+  });
+
+  test('a change of the publication is a gap from its commit on, also when a synchronous standby kept it from being seen', async () => {
+    const server = await ownServer('source', { synchronous_commit: 'local' });
+    await using g = await ground({ source: server.database });
+    await waitForStandby(g, 'nobody');
+    const waiting = new pg.Client(g.source.url);
+    await waiting.connect();
+    await waiting.query('set synchronous_commit = on');
+    const before = await walPosition(g);
+    const altered = waiting.query('alter publication waltrail drop table items');
+    await until('the commit to wait for its standby', async () => {
+      const { length } = await g.source.query(`select from pg_stat_activity where wait_event = 'SyncRep'`);
+      return length === 1;
+    });
+    await add(g, 'lost');
+    await sleep(LOOKS_MS);
+    expect(g.capture.status().state).toBe('streaming');
+    await waitForStandby(g, '');
+    await altered;
+    await waiting.end();
+    const { updated } = await gapFound(g, 'SOURCE_PUBLICATION_INCOMPLETE');
+    expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(before));
+    expect(ofItems(await g.entries())).toEqual([]);
   });
 
   test('a publication that is broken twice before the gap is accepted is one gap that covers both', async () => {

@@ -50,10 +50,12 @@ export async function captureGround(options: {
   readonly schemaSql: string;
   /** YAML below the top level: `modifiers:`, `tables:` and so on. */
   readonly yaml: string;
+  /** A new one by default. Goes with the ground. */
+  readonly source?: TestDatabase;
   readonly log?: Log;
   readonly options?: Pick<CaptureOptions, 'spoolFolder' | 'tickMs'>;
 }): Promise<CaptureGround> {
-  const source = await freshDatabase('empty');
+  const source = options.source ?? (await freshDatabase('empty'));
   const trail = await freshDatabase('trail');
   await source.query(options.schemaSql);
   const config = testConfig({ source, trail, yaml: options.yaml });
