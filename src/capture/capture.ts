@@ -5,7 +5,7 @@ import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
-import type { LateAttributions } from '../pipeline/pipeline.js';
+import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { openSession, type Session } from './session.js';
