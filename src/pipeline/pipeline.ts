@@ -1,4 +1,5 @@
 import { WaltrailError } from '../errors.js';
+import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { CommittedBatch, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
@@ -197,5 +198,3 @@ export class Pipeline {
     );
   }
 }
-
-const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);

@@ -5,11 +5,11 @@ import { LogicalReplicationService } from 'pg-logical-replication';
 import { WaltrailError } from '../errors.js';
 import { connectError } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
-import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
+import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
 import { replicationClientConfig, PREPARE_READING } from './session.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
@@ -44,14 +44,10 @@ export interface StreamOptions {
   readonly signal: AbortSignal;
 }
 
-const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
-
 /**
  * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on the bytes
  * are read and the acknowledgements written here, because the library acknowledges what was received, plus one
  * (DECISIONS 7).
- *
- * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
 export class ReplicationStream {
   readonly #service: LogicalReplicationService;
@@ -191,7 +187,7 @@ export class ReplicationStream {
     );
     this.#socket = socket;
     this.#acked = options.startLsn;
-    connection.query(startReplication(options));
+    connection.query(startReplication({ ...options, streaming: options.spoolFolder !== null }));
     this.#status = setInterval(() => this.#look(options.tickMs), options.tickMs);
     this.#status.unref();
     await started;
@@ -339,20 +335,11 @@ export class ReplicationStream {
     }
   }
 
-  /** Standby status update: written, flushed and applied are all the checkpoint, never what was only received. */
+  /** The checkpoint, never what was only received. */
   #sendStatus(wantsAnswer = false): void {
     const socket = this.#socket;
     if (socket === undefined || !socket.writable || this.#over || this.#starting !== undefined) return;
-    const frame = Buffer.alloc(39);
-    frame[0] = 0x64;
-    frame.writeInt32BE(38, 1);
-    frame[5] = 0x72;
-    frame.writeBigUInt64BE(this.#acked, 6);
-    frame.writeBigUInt64BE(this.#acked, 14);
-    frame.writeBigUInt64BE(this.#acked, 22);
-    frame.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 30);
-    frame[38] = wantsAnswer ? 1 : 0;
-    socket.write(frame);
+    socket.write(statusUpdate(this.#acked, { wantsAnswer }));
   }
 
   #fail(error: unknown): void {
@@ -375,28 +362,4 @@ export class ReplicationStream {
     }
     this.#handler.ended(error);
   }
-}
-
-/**
- * Protocol 2 where transactions in progress can be spooled, else 1. Protocol 3 adds two-phase commits, without which a
- * prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was rolled
- * back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
- */
-function startReplication(options: StreamOptions): string {
-  const protocol = options.spoolFolder === null ? `proto_version '1'` : `proto_version '2', streaming 'on'`;
-  return (
-    `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
-    `(${protocol}, publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`
-  );
-}
-
-/** Fields of an ErrorResponse that may be shown: SQLSTATE and the message, which never holds a row value here. */
-function errorFields(bytes: Buffer, start: number): { code: string; message: string } {
-  const fields = new Map<string, string>();
-  for (let at = start; bytes[at] !== 0;) {
-    const end = bytes.indexOf(0, at + 1);
-    fields.set(String.fromCharCode(bytes[at]!), bytes.toString('utf8', at + 1, end));
-    at = end + 1;
-  }
-  return { code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? 'unknown error' };
 }

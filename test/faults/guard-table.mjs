@@ -13,7 +13,7 @@ export const GUARDS = [
   },
   {
     guard: 'stream from the checkpoint, not from where the slot is',
-    file: 'dist/source/replication.js',
+    file: 'dist/source/replication-protocol.js',
     from: 'LOGICAL ${formatLsn(options.startLsn)} ',
     to: 'LOGICAL 0/0 ',
     spec: 'test/faults/kill.spec.ts',
@@ -71,8 +71,8 @@ export const GUARDS = [
   },
   {
     guard: 'a quiet source is asked before it is given up',
-    file: 'dist/source/replication.js',
-    from: 'frame[38] = wantsAnswer ? 1 : 0;',
+    file: 'dist/source/replication-protocol.js',
+    from: 'frame[38] = options.wantsAnswer ? 1 : 0;',
     to: 'frame[38] = 0;',
     spec: 'test/faults/network.spec.ts',
     test: 'a source that has nothing to say is not taken for a dead one',

@@ -1,0 +1,56 @@
+import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+
+/**
+ * What is said on a replication connection, and what errors and notices say.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html
+ * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
+ */
+
+/**
+ * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase commits, without
+ * which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was
+ * rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
+ */
+export function startReplication(options: {
+  readonly slot: string;
+  readonly publication: string;
+  readonly startLsn: Lsn;
+  readonly streaming: boolean;
+}): string {
+  const protocol = options.streaming ? `proto_version '2', streaming 'on'` : `proto_version '1'`;
+  return (
+    `START_REPLICATION SLOT ${quoteIdentifier(options.slot)} LOGICAL ${formatLsn(options.startLsn)} ` +
+    `(${protocol}, publication_names ${quoteLiteral(quoteIdentifier(options.publication))}, messages 'true')`
+  );
+}
+
+/** Standby status update as a CopyData frame: everything before `lsn` is written, flushed and applied. */
+export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean }): Buffer {
+  const frame = Buffer.alloc(39);
+  frame[0] = 0x64; // 'd' CopyData
+  frame.writeInt32BE(38, 1);
+  frame[5] = 0x72; // 'r'
+  frame.writeBigUInt64BE(lsn, 6);
+  frame.writeBigUInt64BE(lsn, 14);
+  frame.writeBigUInt64BE(lsn, 22);
+  frame.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 30);
+  frame[38] = options.wantsAnswer ? 1 : 0;
+  return frame;
+}
+
+/** Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds a row value here. */
+export function errorFields(
+  bytes: Buffer,
+  start: number,
+): { readonly code: string; readonly message: string } {
+  const fields = new Map<string, string>();
+  for (let at = start; bytes[at] !== 0;) {
+    const end = bytes.indexOf(0, at + 1);
+    fields.set(String.fromCharCode(bytes[at]!), bytes.toString('utf8', at + 1, end));
+    at = end + 1;
+  }
+  return { code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? 'unknown error' };
+}
