@@ -35,8 +35,6 @@ export const KEEP_DAYS = 7;
 const PROGRESS_INTERVAL_MS = 500;
 /** Each batch is a query of its own, which costs some milliseconds to plan: 500 entries took nearly twice as long as 2000. */
 const BATCH_ENTRIES = 1000;
-/** After a run that ended badly, perhaps for want of memory: a batch of very large values. */
-const CAREFUL_BATCH_ENTRIES = 50;
 
 /**
  * Makes the file of one export, from its claim to its row's last state. Runs anywhere, at most one of several runs of an
@@ -78,8 +76,7 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
     part = await files.create(order);
     run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
     const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);
-    const batchSize = order.attempts === 1 ? BATCH_ENTRIES : CAREFUL_BATCH_ENTRIES;
-    const walk = reader.walk(filter, { below: order.belowId, batchSize });
+    const walk = reader.walk(filter, { below: order.belowId, batchSize: BATCH_ENTRIES });
     const batches = run.counted(walk, stop);
     await writeFormat({ order, part, batches, coverage: run.coverage, gaps, options });
     const { coverage } = run;

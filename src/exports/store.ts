@@ -235,19 +235,12 @@ export class ExportStore {
     );
   }
 
-  /**
-   * Fails the running export whose run ended without a word and therefore cannot fail it itself. False when it may still be
-   * tried again: it has had fewer than `attempts`.
-   */
-  async failRunning(
-    id: string,
-    options: { readonly problem: ExportProblem; readonly attempts: number },
-  ): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(
+  /** Fails the running export whose run ended without a word and therefore cannot fail it itself. */
+  async failRunning(id: string, problem: ExportProblem): Promise<void> {
+    await this.#pool.query(
       /* sql */ `update trail.export set state = 'failed', claim = null, error = $2, finished_at = clock_timestamp()
-                 where id = $1 and state = 'running' and attempts >= $3`,
-      [id, options.problem, options.attempts],
+                 where id = $1 and state = 'running'`,
+      [id, problem],
     );
-    return rowCount === 1;
   }
 }

@@ -32,9 +32,6 @@ const ORPHAN_AGE_MS = 3_600_000;
  */
 const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 };
 
-/** The second run reads in small batches (run.ts); what does not fit then never will. */
-const OUT_OF_MEMORY_ATTEMPTS = 2;
-
 /**
  * Makes exports in threads of this process until it is stopped. Any number of processes may; the queue hands out, the rows
  * decide. Rows the queue has forgotten are enqueued at the start and every 30 s, expired files deleted with them.
@@ -107,10 +104,10 @@ async function runInThread(context: {
       'EXPORT_OUT_OF_MEMORY',
       `The file needed more than ${THREAD_LIMITS.maxOldGenerationSizeMb} MB of memory.`,
     );
-    if (await store.failRunning(data.id, { problem: problemOf(error), attempts: OUT_OF_MEMORY_ATTEMPTS })) {
-      log.error({ export: data.id, code: error.code }, 'An export failed');
-      return;
-    }
+    // Not tried again: the next run would read the same batches, which are bounded, into the same memory.
+    await store.failRunning(data.id, problemOf(error));
+    log.error({ export: data.id, code: error.code }, 'An export failed');
+    return;
   }
   const code = result?.error.code ?? crash?.code ?? crash?.name ?? 'exit';
   log.warn({ export: data.id, code }, 'A run of an export broke off; it is tried again');

@@ -366,6 +366,26 @@ describe('a worker', () => {
     const cover = xlsx.utils.sheet_to_csv(xlsx.read(await ground.download(id)).Sheets['About this report']!);
     expect(cover).toContain('Clipped cells,"300: Excel holds');
   }, 120_000);
+
+  test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 2 });
+    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON takes.
+    await ground.db.query(
+      `update trail.entry set columns = '$', previous = repeat('ж', 33000000) || chr(31), updated = repeat('я', 33000000) || chr(31)
+        where id = (select max(id) from trail.entry)`,
+    );
+    await ground.startWorker();
+    const { id } = await ask(ground, { format: 'ndjson' });
+    expect(await ground.finished(id)).toMatchObject({
+      state: 'failed',
+      error: { code: 'EXPORT_OUT_OF_MEMORY' },
+    });
+    const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
+    expect(row!.attempts).toBe(1);
+    await ground.db.query('delete from trail.entry where id = (select max(id) from trail.entry)');
+    const next = await ask(ground, { format: 'ndjson' });
+    expect(await ground.finished(next.id)).toMatchObject({ state: 'ready', progress: { done: 1 } });
+  }, 120_000);
 });
 
 describe('asking for an export', () => {
