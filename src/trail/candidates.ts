@@ -1,8 +1,9 @@
 import { viewOf } from '../pg/words.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
 import { Parameters, type StoredFilter } from './filter.js';
-import { chunkOf, idsAt, idsOfDays, narrowed, runsOf, type IdRange } from './ids.js';
-import { bucketOf, entityHash, Places, POSTING_DIMENSIONS, type PostingDimension } from './posting-lists.js';
+import { chunkOf, idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';
+import { readLists } from './lists.js';
+import { CHUNK_BITS, entityHash, Places, type PostingDimension } from './posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
 /** The lists that a filter asks for in one dimension: an entry has to be in one of them. */
@@ -61,6 +62,22 @@ export async function completeChunks(
   return rows[0]!.chunks;
 }
 
+/** Those of the chunks whose commit times are all the filter's, and whose ids are all in a range. */
+export async function wholeChunks(
+  snapshot: Snapshot,
+  options: { readonly filter: StoredFilter; readonly ids: IdRange; readonly chunks: readonly number[] },
+): Promise<Set<number>> {
+  const { filter, ids, chunks } = options;
+  const { rows } = await snapshot.query<{ chunk: number }>(
+    /* sql */ `
+    select chunk from trail.chunk
+     where chunk = any($1::int4[]) and first_committed_at >= $2::timestamptz and last_committed_at < $3::timestamptz
+       and chunk::int8 << ${CHUNK_BITS} >= $4::int8 and (chunk::int8 + 1) << ${CHUNK_BITS} <= $5::int8`,
+    [chunks, filter.from, filter.to, ids.above.toString(), ids.below.toString()],
+  );
+  return new Set(rows.map(({ chunk }) => chunk));
+}
+
 /**
  * Those of the chunks in whose block the words of a filter occur together, as far as summaries tell: what a block has under one word
  * says which others. A block without a summary, or with one that leaves out so rare a word, stays.
@@ -92,9 +109,6 @@ export async function withAllWords(
 /** On average, in chunks that have any. A list of thousands takes as long to read as so many entries. */
 const FEW_IN_CHUNK = 4;
 
-/** Rows of trail.posting in memory, of 2 kB where they are bitmaps. */
-const ROWS_TOGETHER = 4_096;
-
 /** Reads the lists of a filter. What it has found rare in some chunks it asks for first in the next. */
 export class ListReader {
   readonly #snapshot: Snapshot;
@@ -109,32 +123,12 @@ export class ListReader {
   }
 
   /**
-   * Ids of the entries that `#places` finds in chunks, in their order, of each chunk ascending or descending: at least `portion` at
-   * a time, but for the last, since a few words may be in all entries of all chunks.
-   */
-  async *ids(
-    chunks: readonly number[],
-    options: { readonly range: IdRange; readonly order: 'asc' | 'desc'; readonly portion: number },
-  ): AsyncGenerator<readonly number[], void, undefined> {
-    const found = await this.#places(chunks);
-    let ids: number[] = [];
-    for (const chunk of chunks) {
-      const places = found.get(chunk);
-      if (places === undefined) continue;
-      const ofChunk = idsAt(chunk, places, options.range);
-      ids.push(...(options.order === 'desc' ? ofChunk.reverse() : ofChunk));
-      if (ids.length < options.portion) continue;
-      yield ids;
-      ids = [];
-    }
-    yield ids;
-  }
-
-  /**
    * Which entries of complete chunks are in one list each of all dimensions; chunks with none are left away. Lists of a dimension are
-   * not read where few entries are left: to read these and look is cheaper. So what is found has to be checked.
+   * not read where few entries are left: to read these and look is cheaper. So what is found has to be checked, unless `isExact`.
    */
-  async #places(chunks: readonly number[]): Promise<Map<number, Places>> {
+  async find(
+    chunks: readonly number[],
+  ): Promise<{ readonly found: Map<number, Places>; readonly isExact: boolean }> {
     const densityOf = ({ dimension }: WantedLists): number =>
       this.#density.get(dimension) ?? Number.MAX_VALUE;
     this.#wanted.sort((one, other) => densityOf(one) - densityOf(other));
@@ -143,7 +137,7 @@ export class ListReader {
     for (const other of others) {
       let left = 0;
       for (const places of found.values()) left += places.count;
-      if (left <= found.size * FEW_IN_CHUNK) break;
+      if (left <= found.size * FEW_IN_CHUNK) return { found, isExact: false };
       const inOther = await this.#read(
         other,
         [...found.keys()].sort((a, b) => a - b),
@@ -154,32 +148,17 @@ export class ListReader {
         if (both === undefined || places.count === 0) found.delete(chunk);
       }
     }
-    return found;
+    return { found, isExact: true };
   }
 
-  async #read(wanted: WantedLists, chunks: readonly number[]): Promise<Map<number, Places>> {
-    const { keys, keysIn, dimension } = wanted;
+  async #read(
+    { keys, keysIn, dimension }: WantedLists,
+    chunks: readonly number[],
+  ): Promise<Map<number, Places>> {
     const found = new Map<number, Places>();
-    const buckets = [...new Set([...keys].map(bucketOf))];
-    const together = Math.ceil(ROWS_TOGETHER / buckets.length);
     let count = 0;
     let unused = new Places();
-    for (let at = 0; at < chunks.length; at += together) {
-      const runs = runsOf(chunks.slice(at, at + together));
-      const { rows } = await this.#snapshot.query<{ chunk: number; lists: Buffer }>(
-        /* sql */ `
-        select p.chunk, p.lists from unnest($1::int4[], $2::int4[]) as run (first, last)
-         cross join lateral (
-           select chunk, lists from trail.posting
-            where dimension = $3::"char" and bucket = any($4::int2[]) and chunk between run.first and run.last
-           offset 0) p`,
-        [
-          runs.map(({ first }) => first),
-          runs.map(({ last }) => last),
-          POSTING_DIMENSIONS[dimension],
-          buckets,
-        ],
-      );
+    for await (const rows of readLists(this.#snapshot, { dimension, keys, chunks })) {
       for (const { chunk, lists } of rows) {
         const places = found.get(chunk) ?? unused;
         const before = places.count;
@@ -193,4 +172,30 @@ export class ListReader {
     this.#density.set(dimension, count / chunks.length);
     return found;
   }
+}
+
+/**
+ * Ids of entries that were found in chunks, in their order, of each chunk ascending or descending: at least `portion` at a time, but
+ * for the last, since a few words may be in all entries of all chunks.
+ */
+export function* idsInPortions(
+  found: ReadonlyMap<number, Places>,
+  options: {
+    readonly chunks: readonly number[];
+    readonly range: IdRange;
+    readonly order: 'asc' | 'desc';
+    readonly portion: number;
+  },
+): Generator<readonly number[], void, undefined> {
+  let ids: number[] = [];
+  for (const chunk of options.chunks) {
+    const places = found.get(chunk);
+    if (places === undefined) continue;
+    const ofChunk = idsAt(chunk, places, options.range);
+    ids.push(...(options.order === 'desc' ? ofChunk.reverse() : ofChunk));
+    if (ids.length < options.portion) continue;
+    yield ids;
+    ids = [];
+  }
+  yield ids;
 }

@@ -1,8 +1,18 @@
-import { completeChunks, ListReader, openRanges, storedIds, wantedLists } from './candidates.js';
+import {
+  completeChunks,
+  idsInPortions,
+  ListReader,
+  openRanges,
+  storedIds,
+  wantedLists,
+  wholeChunks,
+} from './candidates.js';
+import { countInLists, fewestInLists } from './count-lists.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
 import { arrayOf, dayOf, idsOfChunks, inDays, narrowed, runsOf, type IdRange } from './ids.js';
+import type { Places } from './posting-lists.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
 export interface Counting {
@@ -29,7 +39,7 @@ const CHUNKS_TOGETHER = 512;
 /** And entries that are counted together. */
 const IDS_TOGETHER = 65_536;
 
-/** Counts in the entries what no summary has answered. */
+/** Counts what no summary has answered: in the lists where these know enough, otherwise in the entries. */
 export async function countUnsummed(
   snapshot: Snapshot,
   options: {
@@ -57,10 +67,23 @@ export async function countUnsummed(
     for (const { first, last } of runsOf(chunks))
       await countRange(snapshot, { ...entries, range: narrowed(range, idsOfChunks(first, last)) });
   } else {
+    const whole =
+      filter.q === null && filter.entity === null
+        ? await wholeChunks(snapshot, { filter, ids: range, chunks })
+        : new Set();
     const lists = new ListReader(snapshot, wanted);
+    const fewest = fewestInLists(snapshot, counting);
     for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
       const some = chunks.slice(at, at + CHUNKS_TOGETHER);
-      for await (const ids of lists.ids(some, { range, order: 'asc', portion: IDS_TOGETHER }))
+      const { found, isExact } = await lists.find(some);
+      const many = new Map<number, Places>();
+      for (const [chunk, places] of isExact ? found : []) {
+        if (places.count < fewest || !whole.has(chunk)) continue;
+        many.set(chunk, places);
+        found.delete(chunk);
+      }
+      await countInLists(snapshot, { counting, found: many, add });
+      for (const ids of idsInPortions(found, { chunks: some, range, order: 'asc', portion: IDS_TOGETHER }))
         await countIds(snapshot, { ...entries, ids });
     }
   }

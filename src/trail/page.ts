@@ -1,5 +1,6 @@
 import {
   completeChunks,
+  idsInPortions,
   ListReader,
   openRanges,
   storedIds,
@@ -80,7 +81,13 @@ async function* completeStretches(
   for (let at = 0, count = FEWEST_CHUNKS; at < chunks.length;) {
     const some = chunks.slice(at, at + count);
     let found = 0;
-    for await (const portion of lists.ids(some, { range: ids, order, portion: IDS_TOGETHER })) {
+    const candidates = (await lists.find(some)).found;
+    for (const portion of idsInPortions(candidates, {
+      chunks: some,
+      range: ids,
+      order,
+      portion: IDS_TOGETHER,
+    })) {
       found += portion.length;
       yield { ids: portion };
     }

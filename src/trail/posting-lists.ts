@@ -33,10 +33,11 @@ export const POSTING_DIMENSIONS = {
 export type PostingDimension = keyof typeof POSTING_DIMENSIONS;
 
 const BUCKET_BITS = 10;
+export const BUCKETS = 1 << BUCKET_BITS;
 /** The part of an entity id that its hash is made of. */
 const HASHED_BYTES = 256;
 
-export const bucketOf = (key: number): number => key & ((1 << BUCKET_BITS) - 1);
+export const bucketOf = (key: number): number => key & (BUCKETS - 1);
 
 /** A number whose order is that of rows and lists: keys of one bucket lie side by side. */
 export const byBucket = (key: number): number => ((key << (32 - BUCKET_BITS)) | (key >>> BUCKET_BITS)) >>> 0;
@@ -52,6 +53,10 @@ export function entityHash(bytes: DataView, start: number, length: number): numb
     hash = Math.imul(hash ^ bytes.getUint8(at), 0x01000193);
   return hash;
 }
+
+/** A bitmap that is compared with places. */
+const OTHER_BYTES = new Uint8Array(BITMAP_BYTES);
+const OTHER_WORDS = new Uint32Array(OTHER_BYTES.buffer);
 
 /** Places of a chunk. */
 export class Places {
@@ -78,6 +83,18 @@ export class Places {
     }
   }
 
+  /** How many of these places each of some lists has, as they stand in rows of `trail.posting`. */
+  countIn(lists: Buffer, each: (key: number, count: number) => void): void {
+    for (let at = 0; at < lists.length;) {
+      const key = lists.readInt32BE(at);
+      const count = lists.readUInt16BE(at + 4);
+      at += LIST_HEAD_BYTES;
+      const end = at + (count < FEWEST_IN_BITMAP ? 2 * count : BITMAP_BYTES);
+      each(key, count < FEWEST_IN_BITMAP ? this.#countPlaces(lists, at, end) : this.#countBitmap(lists, at));
+      at = end;
+    }
+  }
+
   /** Leaves those that are in both. */
   intersect(other: Places): void {
     const words = this.#words;
@@ -100,6 +117,25 @@ export class Places {
       }
     }
     return places;
+  }
+
+  #countPlaces(lists: Buffer, start: number, end: number): number {
+    const bytes = this.#bytes;
+    let count = 0;
+    for (let at = start; at < end; at += 2) {
+      const place = (lists[at]! << 8) | lists[at + 1]!;
+      count += (bytes[place >> 3]! >> (place & 7)) & 1;
+    }
+    return count;
+  }
+
+  #countBitmap(lists: Buffer, start: number): number {
+    // By words, which lie anywhere in the row.
+    OTHER_BYTES.set(lists.subarray(start, start + BITMAP_BYTES));
+    const words = this.#words;
+    let count = 0;
+    for (let index = 0; index < words.length; index++) count += bitsOf(words[index]! & OTHER_WORDS[index]!);
+    return count;
   }
 
   #addPlaces(lists: Buffer, start: number, end: number): void {

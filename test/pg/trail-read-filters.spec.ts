@@ -51,6 +51,7 @@ const SINGLE: Partial<EntryFilter>[] = [
   {},
   { entityTypes: EVERY_TYPE },
   { entityTypes: EVERY_TYPE, tenant: '2' },
+  { modifiers: ['seldom'], entityTypes: ['customer'] },
   ...MODIFIERS.map((modifiers) => ({ modifiers })),
   ...TYPES.map((entityTypes) => ({ entityTypes })),
   ...ACTIONS.map((actions) => ({ actions })),
@@ -75,6 +76,12 @@ beforeAll(async () => {
   await database.query(`insert into trail.action (id, name) values (1000, 'never')`);
   await database.query(`insert into trail.entity_type (id, name) values (1000, 'nothing')`);
   await database.query(`insert into trail.modifier values (1000, 'newcomer', 'Newcomer', 'agent')`);
+  // Somebody with few entries in most chunks and some in the first: there the lists of other words are not worth reading.
+  await database.query(`insert into trail.modifier values (1001, 'seldom', 'Seldom', 'agent')`);
+  await database.query(
+    `update trail.entry set modifier_id = 1001
+      where id % 16384 = 77 or id between (select min(id) + 1000 from trail.entry) and (select min(id) + 1023 from trail.entry)`,
+  );
   await indexTrail(database.url);
   pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 2 });
   reader = new TrailReader({ pool });
