@@ -235,12 +235,16 @@ export class ExportStore {
     );
   }
 
-  /** Fails the running export whose run ended without a word and therefore cannot fail it itself. */
-  async failRunning(id: string, problem: ExportProblem): Promise<void> {
-    await this.#pool.query(
+  /**
+   * Fails the running export whose run ended without a word and therefore cannot fail it itself, so without its claim. False when it
+   * is not running any more.
+   */
+  async failRunning(id: string, problem: ExportProblem): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
       /* sql */ `update trail.export set state = 'failed', claim = null, error = $2, finished_at = clock_timestamp()
                  where id = $1 and state = 'running'`,
       [id, problem],
     );
+    return rowCount === 1;
   }
 }

@@ -104,9 +104,9 @@ async function runInThread(context: {
       'EXPORT_OUT_OF_MEMORY',
       `The file needed more than ${THREAD_LIMITS.maxOldGenerationSizeMb} MB of memory.`,
     );
-    // Not tried again: the next run would read the same batches, which are bounded, into the same memory.
-    await store.failRunning(data.id, problemOf(error));
-    log.error({ export: data.id, code: error.code }, 'An export failed');
+    // Not tried again: batches are bounded by bytes and by values, so it is one entry that does not fit.
+    if (await store.failRunning(data.id, problemOf(error)))
+      log.error({ export: data.id, code: error.code }, 'An export failed');
     return;
   }
   const code = result?.error.code ?? crash?.code ?? crash?.name ?? 'exit';

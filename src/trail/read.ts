@@ -115,7 +115,7 @@ export class TrailReader {
 
   /**
    * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen end),
-   * newest first, in batches of at most `batchSize`. Holds no connection between batches; entries that come meanwhile
+   * newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns. Holds no connection between batches; entries that come meanwhile
    * have greater ids and do not matter.
    */
   async *walk(
@@ -132,7 +132,7 @@ export class TrailReader {
           above: 0n,
           below,
           order: 'desc',
-          limit: options.batchSize,
+          limit: Math.min(options.batchSize, Math.ceil(MAX_BATCH_VALUES / (2 * snapshot.words.mostColumns))),
         });
       });
       if (batch.items.length > 0) yield batch.items;
@@ -199,6 +199,9 @@ export class TrailReader {
     );
   }
 }
+
+/** Of a batch, previous and updated ones: each takes 100 bytes of memory or more, however short it is. */
+const MAX_BATCH_VALUES = 400_000;
 
 const NOTHING: EntryBatch = { items: [], more: false };
 

@@ -40,6 +40,8 @@ export interface WordCounts {
 export class TrailWords {
   readonly modifiers = new Map<number, ModifierWords>();
   readonly relations = new Map<number, RelationWords>();
+  /** Most columns that a table has had. */
+  mostColumns = 0;
   readonly actions = new Names();
   readonly entityTypes = new Names();
   readonly tenants = new Names();
@@ -75,7 +77,10 @@ export class TrailWords {
         /* sql */ `select id, schema_name || '.' || table_name as table, columns from trail.relation where id > $1`,
         [held.relation],
       );
-      for (const { id, table, columns } of rows) this.relations.set(id, { table, columns });
+      for (const { id, table, columns } of rows) {
+        this.relations.set(id, { table, columns });
+        this.mostColumns = Math.max(this.mostColumns, columns.length);
+      }
       held.relation = Math.max(held.relation, counts.relation);
     }
   }

@@ -367,6 +367,25 @@ describe('a worker', () => {
     expect(cover).toContain('Clipped cells,"300: Excel holds');
   }, 120_000);
 
+  test('makes an export of a table with very many columns at the first attempt', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 4000 });
+    await ground.db.query(
+      `update trail.relation set columns = (select jsonb_agg(jsonb_build_object('name', 'c' || i, 'type', 23)) from generate_series(1, 1600) i)`,
+    );
+    await ground.db.query(
+      `update trail.entry set previous = null, columns = null, operation = 'i', updated = repeat('12345678' || chr(31), 1600)`,
+    );
+    await ground.startWorker();
+    const { id } = await ask(ground, { format: 'ndjson' });
+    expect(await ground.finished(id)).toMatchObject({
+      error: null,
+      state: 'ready',
+      progress: { done: 4000 },
+    });
+    const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
+    expect(row!.attempts).toBe(1);
+  }, 120_000);
+
   test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
     // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON takes.
