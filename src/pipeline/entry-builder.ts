@@ -54,15 +54,17 @@ export class EntryBuilder {
     rung: 0,
   } satisfies EntryHead;
 
-  /** JSON of the transaction's context, stored with each of its entries. */
-  extra: Buffer | null = null;
+  readonly #transaction: { readonly extra: Buffer | null };
 
   constructor(options: {
     readonly rows: EntryRows;
     readonly dictionary: Dictionary;
     readonly lookups: Lookups;
+    /** The running one: what it has to say beside its rows is stored with each of its entries. */
+    readonly transaction: { readonly extra: Buffer | null };
   }) {
     this.#rows = options.rows;
+    this.#transaction = options.transaction;
     this.#tenantId = (text) => options.dictionary.tenant(text);
     this.#lookups = options.lookups;
   }
@@ -73,7 +75,7 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#rows.nullText();
     this.#wholeRow(plan, row, null);
-    this.#text(this.extra);
+    this.#text(this.#transaction.extra);
   }
 
   delete(plan: TrackedPlan, change: RowChange): void {
@@ -81,7 +83,7 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#wholeRow(plan, change.row!, change.previous === null ? plan.keyColumns : null);
     this.#rows.nullText();
-    this.#text(this.extra);
+    this.#text(this.#transaction.extra);
   }
 
   /** False when nothing changed but ignored columns. */
@@ -111,7 +113,7 @@ export class EntryBuilder {
     rows.beginText();
     for (let index = 0; index < count; index++) this.#value(plan, row, shown[index]!);
     rows.endText();
-    this.#text(this.extra);
+    this.#text(this.#transaction.extra);
     return true;
   }
 
@@ -120,7 +122,7 @@ export class EntryBuilder {
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
-    this.#text(this.extra);
+    this.#text(this.#transaction.extra);
   }
 
   /** An entry of Waltrail's own, as an update of the table of that version: `previous` and `updated` are its fields. */

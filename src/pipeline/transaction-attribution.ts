@@ -13,15 +13,12 @@ export type LateAttributions = Map<
 
 /** What is said of the running transaction as a whole: by its logical messages, wherever in it they stand, and by its origin. */
 export class TransactionAttribution {
-  /** By its logical messages; null: they name nobody. */
-  modifierId: number | null = null;
-  /** What its entries carry beside their values, as JSON; null: nothing. */
-  extra: Buffer | null = null;
-  /** It will be read again: from here on only its other logical messages matter. */
-  late = false;
+  #modifierId: number | null = null;
+  #extra: Buffer | null = null;
+  #mustReadAgain = false;
   readonly #attribution: Attribution;
   readonly #redact: readonly RedactRule[];
-  readonly #late: LateAttributions;
+  readonly #lateAttributions: LateAttributions;
   readonly #log: Log;
   /** What its logical messages said together. */
   #said: MessageAttribution | null = null;
@@ -33,13 +30,28 @@ export class TransactionAttribution {
   constructor(options: {
     readonly attribution: Attribution;
     readonly redact: readonly RedactRule[];
-    readonly late: LateAttributions;
+    readonly lateAttributions: LateAttributions;
     readonly log: Log;
   }) {
     this.#attribution = options.attribution;
     this.#redact = options.redact;
-    this.#late = options.late;
+    this.#lateAttributions = options.lateAttributions;
     this.#log = options.log;
+  }
+
+  /** By its logical messages; null: they name nobody. */
+  get modifierId(): number | null {
+    return this.#modifierId;
+  }
+
+  /** What its entries carry beside their values, as JSON; null: nothing. */
+  get extra(): Buffer | null {
+    return this.#extra;
+  }
+
+  /** From here on only its other logical messages matter. */
+  get mustReadAgain(): boolean {
+    return this.#mustReadAgain;
   }
 
   /** Whether the logical messages brought a context. */
@@ -49,8 +61,8 @@ export class TransactionAttribution {
 
   /** Another transaction begins. @param commitLsn is asked for only where some transaction is read again */
   begin(commitLsn: () => Lsn): void {
-    const heard = this.#late.size === 0 ? undefined : this.#late.get(commitLsn());
-    this.late = false;
+    const heard = this.#lateAttributions.size === 0 ? undefined : this.#lateAttributions.get(commitLsn());
+    this.#mustReadAgain = false;
     this.#messages = 0;
     this.#known = heard?.messages ?? 0;
     this.#origin = null;
@@ -89,31 +101,32 @@ export class TransactionAttribution {
    * so that it is read twice and not once for each of its messages.
    */
   readAgain(commitLsn: Lsn): void {
-    this.late = true;
-    this.#late.set(commitLsn, { attribution: this.#said!, messages: this.#messages });
+    this.#mustReadAgain = true;
+    this.#lateAttributions.set(commitLsn, { attribution: this.#said!, messages: this.#messages });
   }
 
   /** What is before `lsn` will not be read again. */
   stored(lsn: Lsn): void {
-    for (const late of this.#late.keys()) if (late < lsn) this.#late.delete(late);
+    for (const commitLsn of this.#lateAttributions.keys())
+      if (commitLsn < lsn) this.#lateAttributions.delete(commitLsn);
   }
 
   #say(said: MessageAttribution | null): void {
     this.#said = said;
-    this.modifierId = said === null ? null : this.#attribution.byMessage(said);
+    this.#modifierId = said === null ? null : this.#attribution.byMessage(said);
     this.#setExtra();
   }
 
   #setExtra(): void {
     const context = this.#said?.context ?? null;
     if (context === null && this.#origin === null) {
-      this.extra = null;
+      this.#extra = null;
       return;
     }
     const members = [
       ...(context === null ? [] : [`"context":${context}`]),
       ...(this.#origin === null ? [] : [`"origin":${JSON.stringify(this.#origin)}`]),
     ];
-    this.extra = Buffer.from(`{${members.join(',')}}`);
+    this.#extra = Buffer.from(`{${members.join(',')}}`);
   }
 }

@@ -86,7 +86,6 @@ export class TransactionRecorder implements MessageHandler {
     const { dictionary, lookups } = trail;
     this.#options = options;
     this.#trail = trail;
-    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups });
     this.#attribution = new Attribution({
       dictionary,
       lookups,
@@ -95,9 +94,10 @@ export class TransactionRecorder implements MessageHandler {
     this.#whole = new TransactionAttribution({
       attribution: this.#attribution,
       redact: config.redact,
-      late: options.lateAttributions,
+      lateAttributions: options.lateAttributions,
       log: options.log,
     });
+    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#whole });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -117,7 +117,8 @@ export class TransactionRecorder implements MessageHandler {
    * came too late.
    */
   message(bytes: Buffer, start: number, end: number): void {
-    if (this.#whole.late && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT) return;
+    if (this.#whole.mustReadAgain && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT)
+      return;
     this.#reader.read(bytes, start, end);
   }
 
@@ -133,11 +134,10 @@ export class TransactionRecorder implements MessageHandler {
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
     this.#whole.begin(this.#readCommitLsn);
-    this.#builder.extra = this.#whole.extra;
   }
 
   commit(bytes: Buffer, at: number): void {
-    if (this.#whole.late) {
+    if (this.#whole.mustReadAgain) {
       throw new WaltrailError(
         'PIPELINE_READ_AGAIN',
         'A logical message came after rows of its transaction were sent to the trail.',
@@ -225,7 +225,6 @@ export class TransactionRecorder implements MessageHandler {
   logicalMessage(message: LogicalMessage): void {
     const whole = this.#whole;
     if (!whole.hear(message)) return;
-    this.#builder.extra = whole.extra;
     if (this.counts.entries === this.#entriesBefore) return;
     const patched = this.#trail.rows.reattribute({
       modifierId: whole.modifierId,
@@ -237,7 +236,6 @@ export class TransactionRecorder implements MessageHandler {
 
   origin({ name }: Origin): void {
     this.#whole.origin(name);
-    this.#builder.extra = this.#whole.extra;
   }
 
   /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */

@@ -3,16 +3,11 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 
 /**
- * What is said on a replication connection, and what errors and notices say.
- *
- * @see https://www.postgresql.org/docs/current/protocol-replication.html
- * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
- */
-
-/**
  * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase commits, without
  * which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was
  * rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
 export function startReplication(options: {
   readonly slot: string;
@@ -27,7 +22,11 @@ export function startReplication(options: {
   );
 }
 
-/** Standby status update as a CopyData frame: everything before `lsn` is written, flushed and applied. */
+/**
+ * Standby status update as a CopyData frame: everything before `lsn` is written, flushed and applied.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html
+ */
 export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean }): Buffer {
   const frame = Buffer.alloc(39);
   frame[0] = 0x64; // 'd' CopyData
@@ -41,7 +40,11 @@ export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean 
   return frame;
 }
 
-/** Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds a row value here. */
+/**
+ * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds a row value here.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
+ */
 export function errorFields(
   bytes: Buffer,
   start: number,

@@ -48,6 +48,8 @@ export interface StreamOptions {
  * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on the bytes
  * are read and the acknowledgements written here, because the library acknowledges what was received, plus one
  * (DECISIONS 7).
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
 export class ReplicationStream {
   readonly #service: LogicalReplicationService;

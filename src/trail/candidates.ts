@@ -2,7 +2,7 @@ import { viewOf } from '../pg/words.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
 import { Parameters, type StoredFilter } from './filter.js';
 import { chunkOf, idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';
-import { readLists } from './lists.js';
+import { bucketsOf, readLists } from './lists.js';
 import { CHUNK_BITS, entityHash, Places, type PostingDimension } from './posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -68,6 +68,7 @@ export async function wholeChunks(
   options: { readonly filter: StoredFilter; readonly ids: IdRange; readonly chunks: readonly number[] },
 ): Promise<Set<number>> {
   const { filter, ids, chunks } = options;
+  if (chunks.length === 0) return new Set();
   const { rows } = await snapshot.query<{ chunk: number }>(
     /* sql */ `
     select chunk from trail.chunk
@@ -158,7 +159,8 @@ export class ListReader {
     const found = new Map<number, Places>();
     let count = 0;
     let unused = new Places();
-    for await (const rows of readLists(this.#snapshot, { dimension, keys, chunks })) {
+    const buckets = bucketsOf(keys);
+    for await (const rows of readLists(this.#snapshot, { dimension, buckets, chunks })) {
       for (const { chunk, lists } of rows) {
         const places = found.get(chunk) ?? unused;
         const before = places.count;

@@ -7,7 +7,7 @@ import {
   wantedLists,
   wholeChunks,
 } from './candidates.js';
-import { countInLists, fewestInLists } from './count-lists.js';
+import { ListCounter } from './count-lists.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
@@ -72,17 +72,17 @@ export async function countUnsummed(
         ? await wholeChunks(snapshot, { filter, ids: range, chunks })
         : new Set();
     const lists = new ListReader(snapshot, wanted);
-    const fewest = fewestInLists(snapshot, counting);
+    const counter = new ListCounter(snapshot, { counting, add });
     for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
       const some = chunks.slice(at, at + CHUNKS_TOGETHER);
       const { found, isExact } = await lists.find(some);
       const many = new Map<number, Places>();
       for (const [chunk, places] of isExact ? found : []) {
-        if (places.count < fewest || !whole.has(chunk)) continue;
+        if (places.count < counter.fewest || !whole.has(chunk)) continue;
         many.set(chunk, places);
         found.delete(chunk);
       }
-      await countInLists(snapshot, { counting, found: many, add });
+      await counter.count(many);
       for (const ids of idsInPortions(found, { chunks: some, range, order: 'asc', portion: IDS_TOGETHER }))
         await countIds(snapshot, { ...entries, ids });
     }

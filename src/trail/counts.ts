@@ -10,8 +10,8 @@ export type Counts = Map<number, number>;
 
 /**
  * How many entries of a filter have each value of some dimensions. Summaries are added up where they say all: of blocks and
- * chunks that lie in the range whole, under no filter or under that of one dimension. The rest is counted in the entries:
- * the ends of the range, the open chunk, rare values, and everything under a filter that no summary knows.
+ * chunks that lie in the range whole, under no filter or under that of one dimension. The rest is counted in posting lists or, at the
+ * ends of the range, in the open chunk and where it is little, in the entries.
  */
 export async function countDimensions(
   snapshot: Snapshot,
