@@ -1,9 +1,9 @@
 import { viewOf } from '../pg/words.js';
+import { KeyCounts, KeyOrder } from './chunk-keys.js';
 import { CopyRows, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   BITMAP_BYTES,
   bucketOf,
-  byBucket,
   CHUNK_BITS,
   CHUNK_ENTRIES,
   entityHash,
@@ -30,8 +30,6 @@ const CHUNK_TABLE =
   'actions, action_counts, tenants, tenant_counts)';
 /** Dimensions with counts, in the order of the columns. */
 const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
-/** More than any count. */
-const COUNTS = 2 * CHUNK_ENTRIES;
 /** Of a chunk of a usual trail; they grow. */
 const POSTING_BYTES = 256 * 1024;
 const CHUNK_ROW_BYTES = 8 * 1024;
@@ -80,7 +78,7 @@ export class ChunkIndex {
   /** Commit times in halves: a bigint for each entry would be garbage. */
   readonly #timesHigh = new Int32Array(CHUNK_ENTRIES);
   readonly #timesLow = new Uint32Array(CHUNK_ENTRIES);
-  readonly #sorting = new Sorting();
+  readonly #keyOrder = new KeyOrder();
   readonly #summary = new KeyCounts();
   readonly #spare: Buffer[] = [];
   #postings: Buffer[] = [];
@@ -195,7 +193,7 @@ export class ChunkIndex {
   /** Writes the rows of a dimension, and adds its keys to the summary if it has one. */
   #writeLists(rows: CopyRows, dimension: PostingDimension): void {
     const keys = this.#keys[dimension];
-    const order = this.#sorting.order(keys, this.#count);
+    const order = this.#keyOrder.order(keys, this.#count);
     let bucket = -1;
     let bytesAt = 0;
     for (let start = 0, end: number; start < this.#count; start = end) {
@@ -251,75 +249,5 @@ export class ChunkIndex {
         buffer[to++] = place & 0xff;
       }
     }
-  }
-}
-
-/**
- * The keys of a dimension with how many entries of a chunk have each. In arrays that stay: a pair for each key lived until the
- * chunk was complete, so the engine made the next ones where only a full collection finds them, and a daemon that had little
- * processor time grew by 60 MB.
- */
-class KeyCounts {
-  /** Key and count in one number, so that the order is that of the keys: 32 and 15 bits of the 53 that are exact. */
-  readonly #pairs = new Float64Array(CHUNK_ENTRIES);
-  readonly #keys = new Int32Array(CHUNK_ENTRIES);
-  readonly #counts = new Int32Array(CHUNK_ENTRIES);
-  #length = 0;
-
-  clear(): void {
-    this.#length = 0;
-  }
-
-  add(key: number, count: number): void {
-    this.#pairs[this.#length++] = key * COUNTS + count;
-  }
-
-  /** In the order of the keys. Overwritten by the next call. */
-  byKey(): { readonly keys: Int32Array; readonly counts: Int32Array } {
-    const pairs = this.#pairs.subarray(0, this.#length).sort();
-    for (let index = 0; index < pairs.length; index++) {
-      const key = Math.floor(pairs[index]! / COUNTS);
-      this.#keys[index] = key;
-      this.#counts[index] = pairs[index]! - key * COUNTS;
-    }
-    return { keys: this.#keys.subarray(0, pairs.length), counts: this.#counts.subarray(0, pairs.length) };
-  }
-}
-
-const DIGIT_BITS = 11;
-const DIGITS = 1 << DIGIT_BITS;
-
-/** Radix sort of a chunk's entries by a key: ten times as fast as a comparison for each, and entries of a key stay in order. */
-class Sorting {
-  #order = new Uint16Array(CHUNK_ENTRIES);
-  #spare = new Uint16Array(CHUNK_ENTRIES);
-  readonly #digits = new Uint32Array(CHUNK_ENTRIES);
-  readonly #counts = new Uint32Array(DIGITS);
-
-  /** Numbers of the entries in the order of {@link byBucket} of their keys. Overwritten by the next call. */
-  order(keys: Int32Array, count: number): Uint16Array {
-    for (let index = 0; index < count; index++) {
-      this.#order[index] = index;
-      this.#digits[index] = byBucket(keys[index]!);
-    }
-    for (let shift = 0; shift < 32; shift += DIGIT_BITS) this.#pass(count, shift);
-    return this.#order;
-  }
-
-  #pass(count: number, shift: number): void {
-    const counts = this.#counts.fill(0);
-    for (let index = 0; index < count; index++) counts[(this.#digits[index]! >>> shift) & (DIGITS - 1)]!++;
-    // Most dictionaries are small: all keys have the same digit there.
-    if (counts[(this.#digits[0]! >>> shift) & (DIGITS - 1)] === count) return;
-    for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
-      const of = counts[digit]!;
-      counts[digit] = sum;
-      sum += of;
-    }
-    for (let index = 0; index < count; index++) {
-      const entry = this.#order[index]!;
-      this.#spare[counts[(this.#digits[entry]! >>> shift) & (DIGITS - 1)]!++] = entry;
-    }
-    [this.#order, this.#spare] = [this.#spare, this.#order];
   }
 }
