@@ -59,9 +59,10 @@ export class TransactionAttribution {
     return this.#said !== null && this.#said.context !== null;
   }
 
-  /** Another transaction begins. @param commitLsn is asked for only where some transaction is read again */
-  begin(commitLsn: () => Lsn): void {
-    const heard = this.#lateAttributions.size === 0 ? undefined : this.#lateAttributions.get(commitLsn());
+  /** Another transaction begins. Its LSN is asked for only where some transaction is read again. */
+  begin(transaction: { readonly commitLsn: Lsn }): void {
+    const late = this.#lateAttributions;
+    const heard = late.size === 0 ? undefined : late.get(transaction.commitLsn);
     this.#mustReadAgain = false;
     this.#messages = 0;
     this.#known = heard?.messages ?? 0;

@@ -79,7 +79,6 @@ export class TransactionRecorder implements MessageHandler {
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
-  readonly #readCommitLsn = (): Lsn => this.commitLsn;
 
   constructor(options: RecorderOptions) {
     const { trail, config } = options;
@@ -133,7 +132,7 @@ export class TransactionRecorder implements MessageHandler {
     this.#seq = 0;
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
-    this.#whole.begin(this.#readCommitLsn);
+    this.#whole.begin(this);
   }
 
   commit(bytes: Buffer, at: number): void {
