@@ -139,10 +139,7 @@ export class ListReader {
       let left = 0;
       for (const places of found.values()) left += places.count;
       if (left <= found.size * FEW_IN_CHUNK) return { found, isExact: false };
-      const inOther = await this.#read(
-        other,
-        [...found.keys()].sort((a, b) => a - b),
-      );
+      const inOther = await this.#read(other, [...found.keys()]);
       for (const [chunk, places] of found) {
         const both = inOther.get(chunk);
         if (both !== undefined) places.intersect(both);

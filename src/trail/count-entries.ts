@@ -6,6 +6,7 @@ import {
   storedIds,
   wantedLists,
   wholeChunks,
+  type WantedLists,
 } from './candidates.js';
 import { ListCounter } from './count-lists.js';
 import { MAX_ENTRY_ID } from './cursor.js';
@@ -67,27 +68,39 @@ export async function countUnsummed(
     for (const { first, last } of runsOf(chunks))
       await countRange(snapshot, { ...entries, range: narrowed(range, idsOfChunks(first, last)) });
   } else {
-    const whole =
-      filter.q === null && filter.entity === null
-        ? await wholeChunks(snapshot, { filter, ids: range, chunks })
-        : new Set();
-    const lists = new ListReader(snapshot, wanted);
-    const counter = new ListCounter(snapshot, { counting, add });
-    for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
-      const some = chunks.slice(at, at + CHUNKS_TOGETHER);
-      const { found, isExact } = await lists.find(some);
-      const many = new Map<number, Places>();
-      for (const [chunk, places] of isExact ? found : []) {
-        if (places.count < counter.fewest || !whole.has(chunk)) continue;
-        many.set(chunk, places);
-        found.delete(chunk);
-      }
-      await counter.count(many);
-      for (const ids of idsInPortions(found, { chunks: some, range, order: 'asc', portion: IDS_TOGETHER }))
-        await countIds(snapshot, { ...entries, ids });
-    }
+    await countWanted(snapshot, { ...entries, chunks, wanted, range });
   }
   for (const open of openRanges(snapshot, range)) await countRange(snapshot, { ...entries, range: open });
+}
+
+/** In chunks that lie in the range whole their lists say all, unless the filter is one that lists only narrow down. */
+async function countWanted(
+  snapshot: Snapshot,
+  options: CountingEntries & {
+    readonly chunks: readonly number[];
+    readonly wanted: readonly WantedLists[];
+    readonly range: IdRange;
+  },
+): Promise<void> {
+  const { counting, chunks, range } = options;
+  const { filter } = counting;
+  const listsSayAll = filter.q === null && filter.entity === null;
+  const whole = await wholeChunks(snapshot, { filter, ids: range, chunks: listsSayAll ? chunks : [] });
+  const lists = new ListReader(snapshot, options.wanted);
+  const counter = new ListCounter(snapshot, options);
+  for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
+    const some = chunks.slice(at, at + CHUNKS_TOGETHER);
+    const { found, isExact } = await lists.find(some);
+    const many = new Map<number, Places>();
+    for (const [chunk, places] of isExact ? found : []) {
+      if (places.count < counter.fewest || !whole.has(chunk)) continue;
+      many.set(chunk, places);
+      found.delete(chunk);
+    }
+    await counter.count(many);
+    for (const ids of idsInPortions(found, { chunks: some, range, order: 'asc', portion: IDS_TOGETHER }))
+      await countIds(snapshot, { ...options, ids });
+  }
 }
 
 /** In a block that has a summary those keys that are too rare for a row of their own, otherwise all. */

@@ -37,7 +37,7 @@ export class ListCounter {
     if (found.size === 0) return;
     for (const [dimension, id] of this.#fixed)
       for (const { count } of found.values()) this.#add(dimension, id, count);
-    const chunks = [...found.keys()].sort((a, b) => a - b);
+    const chunks = [...found.keys()];
     for (const [dimension, buckets] of this.#listed) {
       for await (const rows of readJoinedLists(this.#snapshot, { dimension, buckets, chunks })) {
         for (const { chunk, lists } of rows)

@@ -12,6 +12,7 @@ export interface ChunkLists {
 export interface WantedRows {
   readonly dimension: PostingDimension;
   readonly buckets: readonly number[];
+  /** In any order. */
   readonly chunks: readonly number[];
 }
 
@@ -21,33 +22,23 @@ const ROWS_TOGETHER = 4_096;
 const CHUNKS_TOGETHER = 16;
 
 /** Reads rows in portions. */
-export async function* readLists(
-  snapshot: Snapshot,
-  wanted: WantedRows,
-): AsyncGenerator<readonly ChunkLists[], void, undefined> {
-  const together = Math.ceil(ROWS_TOGETHER / wanted.buckets.length);
-  for (const chunks of portions(wanted.chunks, together)) {
-    const { rows } = await snapshot.query<ChunkLists>(
-      `select p.chunk, p.lists from ${POSTINGS}`,
-      parameters({ ...wanted, chunks }),
-    );
-    yield rows;
-  }
-}
+export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerator<readonly ChunkLists[]> =>
+  read(snapshot, {
+    wanted,
+    together: Math.ceil(ROWS_TOGETHER / wanted.buckets.length),
+    sql: `select p.chunk, p.lists from ${POSTINGS}`,
+  });
 
 /** Reads rows in portions, those of a chunk joined: one by one many of them would take a quarter longer. */
-export async function* readJoinedLists(
+export const readJoinedLists = (
   snapshot: Snapshot,
   wanted: WantedRows,
-): AsyncGenerator<readonly ChunkLists[], void, undefined> {
-  for (const chunks of portions(wanted.chunks, CHUNKS_TOGETHER)) {
-    const { rows } = await snapshot.query<ChunkLists>(
-      `select p.chunk, pg_catalog.string_agg(p.lists, '') as lists from ${POSTINGS} group by p.chunk`,
-      parameters({ ...wanted, chunks }),
-    );
-    yield rows;
-  }
-}
+): AsyncGenerator<readonly ChunkLists[]> =>
+  read(snapshot, {
+    wanted,
+    together: CHUNKS_TOGETHER,
+    sql: `select p.chunk, pg_catalog.string_agg(p.lists, '') as lists from ${POSTINGS} group by p.chunk`,
+  });
 
 const POSTINGS = /* sql */ `unnest($1::int4[], $2::int4[]) as run (first, last)
   cross join lateral (
@@ -55,10 +46,22 @@ const POSTINGS = /* sql */ `unnest($1::int4[], $2::int4[]) as run (first, last)
      where dimension = $3::"char" and bucket = any($4::int2[]) and chunk between run.first and run.last
     offset 0) p`;
 
-function parameters({ dimension, buckets, chunks }: WantedRows): unknown[] {
-  const runs = runsOf(chunks);
-  const [first, last] = [runs.map((run) => run.first), runs.map((run) => run.last)];
-  return [first, last, POSTING_DIMENSIONS[dimension], buckets];
+async function* read(
+  snapshot: Snapshot,
+  { wanted, together, sql }: { readonly wanted: WantedRows; readonly together: number; readonly sql: string },
+): AsyncGenerator<readonly ChunkLists[], void, undefined> {
+  // Those that follow each other are one stretch of the primary key.
+  const chunks = [...wanted.chunks].sort((a, b) => a - b);
+  for (let at = 0; at < chunks.length; at += together) {
+    const runs = runsOf(chunks.slice(at, at + together));
+    const { rows } = await snapshot.query<ChunkLists>(sql, [
+      runs.map(({ first }) => first),
+      runs.map(({ last }) => last),
+      POSTING_DIMENSIONS[wanted.dimension],
+      wanted.buckets,
+    ]);
+    yield rows;
+  }
 }
 
 /** Where lists of these keys are. */
@@ -66,8 +69,4 @@ export function bucketsOf(keys: Iterable<number>): number[] {
   const buckets = new Set<number>();
   for (const key of keys) if (buckets.add(bucketOf(key)).size === BUCKETS) break;
   return [...buckets];
-}
-
-function* portions(chunks: readonly number[], length: number): Generator<readonly number[]> {
-  for (let at = 0; at < chunks.length; at += length) yield chunks.slice(at, at + length);
 }

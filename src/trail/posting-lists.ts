@@ -70,29 +70,19 @@ export class Places {
 
   /** Adds the lists of some keys, as they stand in a row of `trail.posting`. */
   addLists(lists: Buffer, keys: ReadonlySet<number>): void {
-    for (let at = 0; at < lists.length;) {
-      const key = lists.readInt32BE(at);
-      const count = lists.readUInt16BE(at + 4);
-      at += LIST_HEAD_BYTES;
-      const end = at + (count < FEWEST_IN_BITMAP ? 2 * count : BITMAP_BYTES);
-      if (keys.has(key)) {
-        if (count < FEWEST_IN_BITMAP) this.#addPlaces(lists, at, end);
-        else this.#addBitmap(lists.subarray(at, end), count);
-      }
-      at = end;
-    }
+    forEachList(lists, (key, count, at) => {
+      if (!keys.has(key)) return;
+      if (count < FEWEST_IN_BITMAP) this.#addPlaces(lists, at, at + 2 * count);
+      else this.#addBitmap(lists.subarray(at, at + BITMAP_BYTES), count);
+    });
   }
 
   /** How many of these places each of some lists has, as they stand in rows of `trail.posting`. */
   countIn(lists: Buffer, each: (key: number, count: number) => void): void {
-    for (let at = 0; at < lists.length;) {
-      const key = lists.readInt32BE(at);
-      const count = lists.readUInt16BE(at + 4);
-      at += LIST_HEAD_BYTES;
-      const end = at + (count < FEWEST_IN_BITMAP ? 2 * count : BITMAP_BYTES);
-      each(key, count < FEWEST_IN_BITMAP ? this.#countPlaces(lists, at, end) : this.#countBitmap(lists, at));
-      at = end;
-    }
+    forEachList(lists, (key, count, at) => {
+      const isBitmap = count >= FEWEST_IN_BITMAP;
+      each(key, isBitmap ? this.#countBitmap(lists, at) : this.#countPlaces(lists, at, at + 2 * count));
+    });
   }
 
   /** Leaves those that are in both. */
@@ -158,6 +148,20 @@ export class Places {
     for (let byte = 0; byte < bitmap.length; byte++) this.#bytes[byte]! |= bitmap[byte]!;
     this.#count = 0;
     for (const word of this.#words) this.#count += bitsOf(word);
+  }
+}
+
+/** @param visit gets a key, the number of its places, and where these are in `lists` */
+function forEachList(lists: Buffer, visit: (key: number, count: number, at: number) => void): void {
+  for (
+    let at = 0, count: number;
+    at < lists.length;
+    at += count < FEWEST_IN_BITMAP ? 2 * count : BITMAP_BYTES
+  ) {
+    const key = lists.readInt32BE(at);
+    count = lists.readUInt16BE(at + 4);
+    at += LIST_HEAD_BYTES;
+    visit(key, count, at);
   }
 }
 

@@ -115,8 +115,8 @@ export class TrailReader {
 
   /**
    * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen end),
-   * newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns. Holds no connection between batches; entries that come meanwhile
-   * have greater ids and do not matter.
+   * newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns. Holds no connection
+   * between batches; entries that come meanwhile have greater ids and do not matter.
    */
   async *walk(
     filter: EntryFilter,

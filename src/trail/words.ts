@@ -40,8 +40,6 @@ export interface WordCounts {
 export class TrailWords {
   readonly modifiers = new Map<number, ModifierWords>();
   readonly relations = new Map<number, RelationWords>();
-  /** Most columns that a table has had. */
-  mostColumns = 0;
   readonly actions = new Names();
   readonly entityTypes = new Names();
   readonly tenants = new Names();
@@ -77,12 +75,16 @@ export class TrailWords {
         /* sql */ `select id, schema_name || '.' || table_name as table, columns from trail.relation where id > $1`,
         [held.relation],
       );
-      for (const { id, table, columns } of rows) {
-        this.relations.set(id, { table, columns });
-        this.mostColumns = Math.max(this.mostColumns, columns.length);
-      }
+      for (const { id, table, columns } of rows) this.relations.set(id, { table, columns });
       held.relation = Math.max(held.relation, counts.relation);
     }
+  }
+
+  /** Most columns that a table has had. */
+  get mostColumns(): number {
+    let most = 0;
+    for (const { columns } of this.relations.values()) most = Math.max(most, columns.length);
+    return most;
   }
 
   /** Ids of all names and kinds that a key has had, oldest first; null: nobody found. */
