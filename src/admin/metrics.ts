@@ -64,6 +64,12 @@ const FIGURES: readonly Figure[] = [
     value: (now) => now.capture?.ignored,
   },
   {
+    name: 'waltrail_capture_troubled_tables',
+    help: 'Troubles with named tables: not captured, previous values unknown, writes of the application refused.',
+    type: Gauge,
+    value: (now) => now.capture?.troubleCount,
+  },
+  {
     name: 'waltrail_capture_lag_bytes',
     help: 'WAL between the position of the source and the checkpoint.',
     type: Gauge,
@@ -174,7 +180,7 @@ export class Metrics {
     );
     this.#byState(
       'waltrail_trail_gaps',
-      'Gaps of the trail; after an open one capture has not gone on.',
+      'Gaps of the trail; an open one lasts.',
       now.gaps === undefined ? {} : { open: now.gaps.open, closed: now.gaps.total - now.gaps.open },
     );
     this.#byState('waltrail_exports', 'Exports that the trail holds, by state.', now.exports?.states ?? {});

@@ -90,6 +90,11 @@ export const SCHEMAS = {
       id: count,
       code: { ...text, description: 'What happened; the README lists the codes with their remedies.' },
       summary: { ...text, description: "The same in the administrator's words." },
+      scope: {
+        ...choice('stream', 'tables'),
+        description:
+          'Of the whole stream: capture stops until it is accepted. Of named tables: the others go on, and it ends by itself.',
+      },
       tables: nullable({
         ...list(text),
         description:
@@ -102,8 +107,11 @@ export const SCHEMAS = {
         description: 'Commit time of the last entry before fromLsn; null: there was none.',
       }),
       foundAt: instant,
-      acceptedAt: nullable({ ...instant, description: 'When an operator let capture go on.' }),
-      closedAt: nullable({ ...instant, description: 'When capture went on; null: the trail ends here.' }),
+      acceptedAt: nullable({ ...instant, description: 'When an operator accepted it.' }),
+      closedAt: nullable({
+        ...instant,
+        description: 'When capture went on, or the tables were captured again; null: the gap lasts.',
+      }),
     },
     ['tables'],
   ),

@@ -9,6 +9,8 @@ import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { openSession, type Session } from './session.js';
+import type { AskedTables } from './source-facts.js';
+import { Troubles } from './troubles.js';
 
 export interface Capture {
   status(): CaptureStatus;
@@ -59,6 +61,8 @@ class Supervisor {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
   });
   readonly #lateAttributions: LateAttributions = new Map();
+  readonly #askedTables: AskedTables = new Set();
+  readonly #troubles: Troubles;
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
@@ -76,6 +80,7 @@ class Supervisor {
   constructor(options: CaptureOptions) {
     this.#config = options.config;
     this.#log = options.log;
+    this.#troubles = new Troubles(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#tickMs = options.tickMs ?? TICK_MS;
     this.ready = new Promise((resolve) => {
@@ -123,6 +128,8 @@ class Supervisor {
       changes: this.#total.changes + (counts?.changes ?? 0),
       entries: this.#total.entries + (counts?.entries ?? 0),
       ignored: this.#total.ignored + (counts?.ignored ?? 0),
+      troubles: this.#troubles.first,
+      troubleCount: this.#troubles.count,
       error:
         this.#error === null
           ? null
@@ -141,6 +148,8 @@ class Supervisor {
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
         publicationMissed: this.#publicationMissed,
+        askedTables: this.#askedTables,
+        observed: (troubles) => this.#troubles.observed(troubles),
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
       });

@@ -1,7 +1,7 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { SlotState, SourceIdentity } from '../source/slot.js';
 import type { PublishedLook, TableFate } from '../tracking/published.js';
-import { publishedChanges } from '../tracking/published-change.js';
+import { publishedChanges, type TrackingNote } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/checkpoint.js';
 import type { FoundGap } from '../trail/gaps.js';
@@ -19,20 +19,16 @@ export interface SourceLook {
   readonly fate: TableFate;
 }
 
-export interface ContinuityNote {
-  readonly subject: string;
-  readonly before: string;
-  readonly after: string;
-}
-
 /** What a look says about the stretch since the last one. */
 export interface Continuity {
-  /** What the trail may not have, or has too much. */
+  /** What the trail may not have, or has too much, of the whole stream: capture stops at it. */
   readonly gaps: readonly FoundGap[];
+  /** Tables whose changes may not have been sent for a while. */
+  readonly unpublished: readonly string[];
   /** What is to be recorded although nothing is missing. */
-  readonly notes: readonly ContinuityNote[];
+  readonly notes: readonly TrackingNote[];
   /** Notes of a failover, to be recorded when capture goes on after it. */
-  readonly failover: readonly ContinuityNote[];
+  readonly failover: readonly TrackingNote[];
 }
 
 /**
@@ -51,13 +47,13 @@ export function compareWithTrail(options: {
 }): Continuity {
   const { checkpoint, look } = options;
   const { identity } = look;
-  if (identity.systemIdentifier !== checkpoint.systemIdentifier)
-    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [], failover: [] };
+  if (identity.systemIdentifier !== checkpoint.systemIdentifier) return otherCluster(checkpoint);
   if (identity.timeline !== checkpoint.timeline && identity.leftTimelineAt === null)
-    return { gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)], notes: [], failover: [] };
+    return otherCluster(checkpoint);
   const published = publishedFindings(options);
   return {
     gaps: [...timelineGaps(options), ...slotGaps(options), ...published.gaps],
+    unpublished: published.unpublished,
     notes: published.notes,
     failover:
       identity.timeline === checkpoint.timeline
@@ -142,30 +138,26 @@ function publishedFindings({
   checkpoint,
   look,
   lastPublished,
-}: Parameters<typeof compareWithTrail>[0]): Pick<Continuity, 'gaps' | 'notes'> {
-  const gaps: FoundGap[] = [];
-  const notes: ContinuityNote[] = [];
-  if (lastPublished === undefined) return { gaps, notes };
+}: Parameters<typeof compareWithTrail>[0]): Pick<Continuity, 'gaps' | 'unpublished' | 'notes'> {
+  if (lastPublished === undefined) return { gaps: [], unpublished: [], notes: [] };
   const { fate } = look;
-  const changes = publishedChanges({ config, last: lastPublished.state, now: look.published.state, fate });
+  const { stream, unpublished, notes } = publishedChanges({
+    config,
+    last: lastPublished.state,
+    now: look.published.state,
+    fate,
+  });
   const from = skipsMissing(look) ? lastPublished.lsn : lower(lastPublished.lsn, checkpoint.endLsn);
-  for (const change of changes) {
-    switch (change.is) {
-      case 'missing':
-        gaps.push(gap('SOURCE_PUBLICATION_MISSING', from, null));
-        break;
-      case 'unpublished':
-        gaps.push({ ...gap('SOURCE_PUBLICATION_INCOMPLETE', from, null), tables: change.tables });
-        break;
-      case 'note':
-        notes.push({ subject: change.table, before: change.before, after: change.after });
-        break;
-      default:
-        change satisfies never;
-    }
-  }
-  return { gaps, notes };
+  return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, notes };
 }
+
+/** Nothing of it can be compared with the trail. */
+const otherCluster = (checkpoint: Checkpoint): Continuity => ({
+  gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)],
+  unpublished: [],
+  notes: [],
+  failover: [],
+});
 
 const gap = (code: FoundGap['code'], fromLsn: Lsn, toLsn: Lsn | null): FoundGap => ({
   code,

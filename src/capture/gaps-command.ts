@@ -10,7 +10,8 @@ const USAGE = `waltrail gaps: what the trail may lack, newest first
 
 Usage: waltrail gaps [--accept]
 
-  --accept   let capture go on after the gaps that are open; they stay in the trail for good
+  --accept   let capture go on after open gaps of the whole stream, and acknowledge those of named tables, which
+             end by themselves when the table is captured again; all of them stay in the trail for good
 `;
 const MAX_LISTED = 100;
 
@@ -40,7 +41,7 @@ export async function gapsCommand(options: {
     for (const gap of gaps) write(gapText(gap));
     if (gaps.length === 0) write('The trail has no gap.\n');
     if (accepted > 0)
-      write(`Accepted: ${accepted} ${accepted === 1 ? 'gap' : 'gaps'}. Capture goes on within seconds.\n`);
+      write(`Accepted: ${accepted} ${accepted === 1 ? 'gap' : 'gaps'}.${afterAccepting(gaps)}\n`);
     return gaps.some(({ closedAt, acceptedAt }) => closedAt === null && acceptedAt === null) ? 1 : 0;
   } catch (error) {
     throw trailError(error);
@@ -49,11 +50,17 @@ export async function gapsCommand(options: {
   }
 }
 
+const afterAccepting = (gaps: readonly Gap[]): string =>
+  gaps.some(({ scope, closedAt }) => scope === 'stream' && closedAt === null)
+    ? ' Capture goes on within seconds.'
+    : ' Each ends when its table is captured again.';
+
 function gapText(gap: Gap): string {
   const state = gap.closedAt !== null ? 'closed' : gap.acceptedAt !== null ? 'accepted' : 'open';
+  const ended = gap.scope === 'stream' ? 'capture went on' : 'captured again';
   return `${gap.id}  ${state}  ${gap.code}  ${gap.tables?.join(', ') ?? 'all tracked tables'}
     changes committed from ${gap.fromLsn} ${gap.toLsn === null ? 'on' : `to ${gap.toLsn}`}; last entry before: ${gap.lastEntryAt ?? 'none'}
-    found ${gap.foundAt}${gap.closedAt === null ? '' : `, capture went on ${gap.closedAt}`}
+    found ${gap.foundAt}${gap.closedAt === null ? '' : `, ${ended} ${gap.closedAt}`}
     ${state === 'open' ? ERROR_CODES[gap.code].remedy : ''}
 `.replace(/\n {4}\n$/, '\n');
 }

@@ -8,16 +8,18 @@ import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
-import { checkTracking } from '../tracking/check.js';
+import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import { lookAtPublished } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import type { TableTrouble } from '../tracking/troubles.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
-import { readMissingUntil, rememberLook } from '../trail/gaps.js';
+import { readMissingUntil, readOpenGaps, rememberLook } from '../trail/gaps.js';
 import { TrailWriter } from '../trail/write.js';
 import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
-import { settle, type Settled } from './settle.js';
+import { recordTables, settle, type Settled } from './settle.js';
+import { SourceFacts, type AskedTables } from './source-facts.js';
 import { onSource } from './source-look.js';
 import { watchPublished } from './watch.js';
 
@@ -41,6 +43,10 @@ export interface SessionOptions {
   readonly spoolFolder: string | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
+  /** Tables of which the catalog was asked once already, by oid; outlives the session. */
+  readonly askedTables: AskedTables;
+  /** Called with what is wrong with named tables, whenever that was looked at. */
+  readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -84,7 +90,7 @@ async function open(options: OpeningOptions): Promise<Session | null> {
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
-        checkUtf8: start.facts.serverEncoding === 'SQL_ASCII',
+        checkUtf8: start.serverEncoding === 'SQL_ASCII',
         tickMs: options.tickMs,
         failed: end.resolve,
       }),
@@ -104,7 +110,7 @@ const BACKLOG_READ = new WaltrailError(
 
 /** Where a session begins, and what it has to know of the source. */
 interface Start extends Settled {
-  readonly facts: SourceFacts;
+  readonly serverEncoding: string;
   readonly missingUntil: Lsn | null;
 }
 
@@ -112,41 +118,44 @@ async function findStart(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Start> {
   const { client, config, opening } = options;
+  const serverEncoding = await opening.step(() => readServerEncoding(options));
   const checkpoint = await opening.step(() => readCheckpoint(client, config.source.name));
-  if (checkpoint === undefined) {
-    // Looked at before it is checked, and remembered before the trail begins: a change after that is found by the next look.
-    const published = await opening.step(() =>
-      onSource(options, (source) => lookAtPublished(source, config.source.publication)),
-    );
-    const facts = await opening.step(() => checkSource(options));
-    await opening.step(() => rememberLook(client, published));
-    const begun = await begin(options);
-    return { checkpoint: begun, published, sourceLsn: published.lsn, facts, missingUntil: null };
-  }
-  const checked: { facts?: SourceFacts } = {};
+  if (checkpoint === undefined)
+    return { ...(await findBeginning(options)), serverEncoding, missingUntil: null };
   const settled = await settle({
     ...options,
     checkpoint,
     step: (run) => opening.step(run),
-    checkSource: async () => {
-      checked.facts = await checkSource(options);
-    },
+    checkSource: () => checkSource(options),
   });
+  const missingUntil = await opening.step(() => readMissingUntil(client));
+  return { ...settled, serverEncoding, missingUntil };
+}
+
+/** The first start. What is looked at before the trail begins is remembered before: a change after that is found by the next look. */
+async function findBeginning(
+  options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
+): Promise<Settled> {
+  const { client, config, opening } = options;
+  const published = await opening.step(() =>
+    onSource(options, (source) => lookAtPublished(source, config.source.publication)),
+  );
+  const catalog = await opening.step(() => checkSource(options));
+  await opening.step(() => rememberLook(client, published));
+  const begun = await begin(options);
+  const { troubles } = catalog;
+  await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
   return {
-    ...settled,
-    facts: checked.facts!,
-    missingUntil: await opening.step(() => readMissingUntil(client)),
+    // Read again: gaps of tables are entries.
+    checkpoint: (await readCheckpoint(client, config.source.name))!,
+    published,
+    sourceLsn: published.lsn,
+    open: await readOpenGaps(client),
+    catalog,
   };
 }
 
 type OpeningOptions = SessionOptions & { readonly opening: Opening };
-
-interface SourceFacts {
-  readonly serverEncoding: string;
-  readonly primaryKeys: ReadonlyMap<string, readonly string[]>;
-  /** `schema.table` of partitioned tables. */
-  readonly partitioned: ReadonlySet<string>;
-}
 
 async function connectStream(
   options: OpeningOptions & {
@@ -156,6 +165,12 @@ async function connectStream(
   } & Start,
 ): Promise<Session> {
   const { config, writer, checkpoint, end, opening } = options;
+  const facts = new SourceFacts({
+    catalog: options.catalog,
+    published: options.published.state,
+    asked: options.askedTables,
+  });
+  options.observed(options.catalog.troubles);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
   const pipeline = new Pipeline({
@@ -168,9 +183,7 @@ async function connectStream(
     },
     log: options.log,
     redactionKey: options.redactionKey,
-    primaryKey: (schema, table) => options.facts.primaryKeys.get(`${schema}.${table}`) ?? [],
-    partitioned: (schema, table) => options.facts.partitioned.has(`${schema}.${table}`),
-    publishedAs: (oid) => options.published.state.tables[oid],
+    tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
@@ -219,6 +232,12 @@ async function connectStream(
     config,
     log: options.log,
     published: options.published,
+    open: options.open,
+    tell: (told) => pipeline.tell(told),
+    learned: (learned) => {
+      facts.learn(learned);
+      options.observed(learned.catalog.troubles);
+    },
     changed: end.resolve,
   });
   return {
@@ -235,24 +254,15 @@ async function connectStream(
   };
 }
 
-/** Refuses a source that cannot be captured as configured, and reads what the pipeline has to know of it. */
-function checkSource(options: SessionOptions): Promise<SourceFacts> {
-  return onSource(options, async (client) => {
-    const catalog = await checkTracking(client, options.config);
+/** Refuses a source that cannot be captured at all, and reads what is to be known of it. */
+const checkSource = (options: SessionOptions): Promise<CheckedCatalog> =>
+  onSource(options, (client) => checkTracking(client, options.config));
+
+const readServerEncoding = (options: SessionOptions): Promise<string> =>
+  onSource(options, async (client) => {
     const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
-    return {
-      serverEncoding: rows[0]!.server_encoding,
-      primaryKeys: new Map(
-        catalog.tables.map(({ schema, name, primaryKey }) => [`${schema}.${name}`, primaryKey]),
-      ),
-      partitioned: new Set(
-        catalog.tables.flatMap(({ schema, name, kind }) =>
-          kind === 'partitioned' ? [`${schema}.${name}`] : [],
-        ),
-      ),
-    };
+    return rows[0]!.server_encoding;
   });
-}
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */
 async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {

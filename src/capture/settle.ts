@@ -7,18 +7,22 @@ import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions, untilEnded } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
-import { tableName } from '../tracking/names.js';
-import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
-import { isWanted } from '../tracking/published-change.js';
+import type { CheckedCatalog } from '../tracking/check.js';
+import { readPublished, type PublishedLook } from '../tracking/published.js';
+import { withKnownNames } from '../tracking/published-change.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
 import {
   endGap,
   goOnAt,
+  isOfStream,
   openGap,
   readOpenGaps,
   readLook,
   recordTracking,
   rememberLook,
+  tellUntold,
   type FoundGap,
   type NewPosition,
   type OpenGap,
@@ -33,6 +37,7 @@ import {
 } from './continuity.js';
 import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
 import { readStartNames } from './start-names.js';
+import { tableGapChanges } from './table-gaps.js';
 
 /** How long the end of a gap waits for running transactions where capture does not go on anyway. */
 const PATIENCE_MS = 2_000;
@@ -48,8 +53,8 @@ export interface SettleOptions extends SourceAccess {
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
-  /** Refuses a source that is not fit to be captured. */
-  readonly checkSource: () => Promise<void>;
+  /** Refuses a source that is not fit to be captured at all. */
+  readonly checkSource: () => Promise<CheckedCatalog>;
 }
 
 /** From where to stream, and what the watch compares with. */
@@ -58,51 +63,109 @@ export interface Settled {
   readonly published: PublishedLook;
   /** Where the source's WAL ended: what lies between is a backlog. */
   readonly sourceLsn: Lsn;
+  /** Gaps of named tables that last: they end while capture streams. */
+  readonly open: readonly OpenGap[];
+  readonly catalog: CheckedCatalog;
 }
 
 /**
- * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once. Then refuses
- * with the first gap's code, or, where an operator or the YAML lets it go on, moves to where that is possible.
+ * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once. Gaps of named
+ * tables stop nothing. For one of the whole stream it refuses with its code, or, where an operator or the YAML lets it go
+ * on, moves to where that is possible.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
-  const { client, config, checkpoint, log, step } = options;
-  const { name } = config.source;
+  const { client, config, checkpoint, step } = options;
   const lastPublished = (await step(() => readLook(client))) as PublishedLook | undefined;
   const look = await step(() => lookAtSource({ ...options, lastPublished }));
   if (look.slot !== undefined) checkSlotKind(config.source.slot, look.slot);
-  let found = compareWithTrail({ ...options, look, lastPublished });
+  const found = compareWithTrail({ ...options, look, lastPublished });
   const before = await readOpenGaps(client);
-  for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])]) {
-    if (isOfOpen(gap, before) || !(await openGap(client, gap))) continue;
-    log.error(
-      { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
-      'A gap was found and recorded as an entry of the trail.',
-    );
-  }
-  const gaps = await readOpenGaps(client);
+  for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])])
+    if (!isOfOpen(gap, before)) await recordGap(options, gap);
+  const gaps = (await readOpenGaps(client)).filter(isOfStream);
   const moved = gaps.length > 0 || look.identity.timeline !== checkpoint.timeline;
-  let sure = surely(look.published, lastPublished);
-  if (!moved) await record(client, { sure, notes: found.notes });
   const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
-  await step(options.checkSource).catch((error: unknown) => {
+  const catalog = await step(options.checkSource).catch((error: unknown) => {
     throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
   });
+  await recordTables(options, {
+    fromLsn: lastPublished?.lsn ?? checkpoint.endLsn,
+    troubles: catalog.troubles,
+    unpublished: found.unpublished,
+  });
+  const seen = knownLook({ ...options, look, lastPublished });
+  let sure = surely(seen, lastPublished);
+  let { notes } = found;
+  if (!moved) await record(client, { sure, notes });
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
     const toLsn = await fitSince(options, { look, patient: stopping.length === 0 });
     if (toLsn !== null) {
       // By now every transaction has ended that the look might not have seen yet.
-      sure = look.published;
-      await endGaps(client, { gaps: going, toLsn, sure, notes: found.notes });
-      found = { ...found, notes: [] };
+      sure = seen;
+      await endGaps(client, { gaps: going, toLsn, sure, notes });
+      notes = [];
     }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
-  // Read again: a note is an entry too, and the writer continues behind it.
+  const rest = { published: sure, sourceLsn: look.lsn, catalog };
+  // Read again: a gap and a note are entries too, and the writer continues behind them.
   if (!moved)
-    return { checkpoint: (await readCheckpoint(client, name))!, published: sure, sourceLsn: look.lsn };
-  const wentOn = await goOn({ ...options, look, sure, gaps: await readOpenGaps(client), found });
-  return { checkpoint: wentOn, published: sure, sourceLsn: look.lsn };
+    return {
+      ...rest,
+      checkpoint: (await readCheckpoint(client, config.source.name))!,
+      open: await readOpenGaps(client),
+    };
+  const wentOn = await goOn({
+    ...options,
+    look,
+    sure,
+    gaps: (await readOpenGaps(client)).filter(isOfStream),
+    notes: [...found.failover, ...notes],
+  });
+  return { ...rest, checkpoint: wentOn, open: await readOpenGaps(client) };
+}
+
+/**
+ * Records gaps of tables from `fromLsn` on, as entries. Only while nobody writes; those that end do so while capture streams,
+ * where the transactions that run can be waited for without holding anything up.
+ */
+export async function recordTables(
+  options: Pick<SettleOptions, 'client' | 'log'>,
+  found: {
+    readonly fromLsn: Lsn;
+    readonly troubles: readonly TableTrouble[];
+    readonly unpublished: readonly string[];
+  },
+): Promise<void> {
+  const { client } = options;
+  const open = await readOpenGaps(client);
+  await tellUntold(client, open);
+  for (const { code, table } of tableGapChanges({ ...found, open }).begun)
+    await recordGap(options, { code, tables: [table], fromLsn: found.fromLsn, toLsn: null });
+}
+
+async function recordGap(
+  { client, log }: Pick<SettleOptions, 'client' | 'log'>,
+  gap: FoundGap,
+): Promise<void> {
+  if (!(await openGap(client, gap))) return;
+  log.error(
+    { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
+    'A gap was found and recorded as an entry of the trail.',
+  );
+}
+
+/** The look at the publication, with the names under which renamed tables are still captured. */
+function knownLook(options: {
+  readonly config: TrackingConfig;
+  readonly look: SourceLook;
+  readonly lastPublished: PublishedLook | undefined;
+}): PublishedLook {
+  const { config, look, lastPublished } = options;
+  const { state, lsn } = look.published;
+  if (lastPublished === undefined) return { state, lsn };
+  return { state: withKnownNames({ config, last: lastPublished.state, now: state, fate: look.fate }), lsn };
 }
 
 /**
@@ -158,7 +221,7 @@ async function fitSince(
     }
     const lsn = await currentLsn(source);
     // A publication that was broken again since the look, or mended only after it, would have its gap end too early.
-    const { state } = await lookAtPublished(source, publication);
+    const state = await readPublished(source, publication);
     if (!isDeepStrictEqual(state, look.published.state))
       throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
     return lsn;
@@ -188,20 +251,15 @@ async function endGaps(
 const isOfPublication = ({ code }: OpenGap): boolean =>
   code === 'SOURCE_PUBLICATION_MISSING' || code === 'SOURCE_PUBLICATION_INCOMPLETE';
 
-/** Accepted by an operator or by the YAML, or about tables that the YAML does not name any more. */
-function mayGoOn({ accepted, tables }: OpenGap, { config }: SettleOptions): boolean {
-  return (
-    accepted ||
-    config.source.onGap === 'continue' ||
-    (tables !== null && !tables.some((table) => isWanted(config, tableName(table))))
-  );
-}
+/** Accepted by an operator or by the YAML. */
+const mayGoOn = ({ accepted }: OpenGap, { config }: SettleOptions): boolean =>
+  accepted || config.source.onGap === 'continue';
 
 /** The codes say what happened; the message says where. */
 function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
   const sentences = gaps.map(
-    ({ code, tables, fromLsn, toLsn }) =>
-      `${code}: changes${tables === null ? '' : ` of ${tables.join(', ')}`} from ${formatLsn(fromLsn)} ` +
+    ({ code, fromLsn, toLsn }) =>
+      `${code}: changes from ${formatLsn(fromLsn)} ` +
       `${toLsn === null ? 'on' : `to ${formatLsn(toLsn)}`} may not be in the trail (slot ${slot}).`,
   );
   return new WaltrailError(gaps[0]!.code, sentences.join('\n'));
@@ -219,7 +277,7 @@ interface GoingOn extends SettleOptions {
   readonly look: SourceLook;
   readonly sure: PublishedLook;
   readonly gaps: readonly OpenGap[];
-  readonly found: Continuity;
+  readonly notes: Continuity['notes'];
 }
 
 /** Moves to the first position from which the source can send everything: on the slot, or on a new one. */
@@ -253,7 +311,7 @@ async function move(
   options: GoingOn,
   target: { readonly to: NewPosition; readonly snapshot: string | null },
 ): Promise<void> {
-  const { client, checkpoint, sure, gaps, found } = options;
+  const { client, checkpoint, sure, gaps, notes } = options;
   const { to, snapshot } = target;
   try {
     await client.query('begin');
@@ -263,7 +321,7 @@ async function move(
         fromId: checkpoint.nextId,
       });
     await goOnAt(client, { from: checkpoint, to, gaps });
-    await record(client, { sure, notes: [...found.failover, ...found.notes] });
+    await record(client, { sure, notes });
     await client.query('commit');
   } catch (error) {
     throw trailError(error);

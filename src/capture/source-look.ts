@@ -29,7 +29,7 @@ export async function lookAtSource(
       version,
       slot: await readSlot(client, slot),
       published: await lookAtPublished(client, publication),
-      fate: await fateOfTables(client, lastPublished?.state.tables ?? {}),
+      fate: await fateOfTables(client, { tables: lastPublished?.state.tables ?? {}, publication }),
       lsn: await currentLsn(client),
     };
   });

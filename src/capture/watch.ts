@@ -1,40 +1,76 @@
 import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, WaltrailError } from '../errors.js';
+import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
-import { lookAtPublished, type PublishedLook } from '../tracking/published.js';
+import type { Lsn } from '../pg/lsn.js';
+import { currentLsn } from '../pg/wal.js';
+import type { Told } from '../pipeline/pipeline.js';
+import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
+import {
+  fateOfTables,
+  glance,
+  readPublished,
+  type Glance,
+  type PublishedLook,
+  type PublishedState,
+} from '../tracking/published.js';
+import { publishedChanges, withKnownNames, type PublishedChanges } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { rememberLook } from '../trail/gaps.js';
+import type { TableTrouble } from '../tracking/troubles.js';
+import { beginTableGap, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
+import { gapClosedNotice, gapNotice, trackingNotice } from '../trail/notices.js';
 import { takeRole } from '../trail/roles.js';
+import { tableGapChanges, type Lacking } from './table-gaps.js';
 
-/** Short enough that a publication that is gone is in the trail within five seconds, with what follows a look. */
+/** Short enough that what befalls a table is in the trail within five seconds, with what follows a look. */
 const LOOK_MS = 2_000;
+/** A reading of the whole catalog takes at most this part of the time, however often somebody changes it. */
+const READING_SHARE = 1 / 5;
 /** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
 const REMEMBER_MS = 60_000;
 /** Looks that failed one after the other, after which the log says so: half a minute and more. */
 const FAILURES_TO_TELL = 15;
 
+/** What a look has learned of the source. */
+export interface Learned {
+  readonly published: PublishedState;
+  readonly catalog: CheckedCatalog;
+}
+
 export interface Watch {
+  /** The shape of a table has changed: the catalog is read again with the next look. */
+  readAgain(): void;
   /** Ends looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
 }
 
-/**
- * Looks every other second whether the publication and its tables are as they were when the session began. The stream
- * does not say that a table was renamed or taken out of the publication; its changes just stop coming.
- */
-export function watchPublished(options: {
+export interface WatchOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
+  /** As the session found it. */
   readonly published: PublishedLook;
-  /** Called once, when they are not: capture then compares source and trail again. */
+  /** Gaps that last, as recorded when the session began. */
+  readonly open: readonly OpenGap[];
+  /** Stores entries between two transactions of the source. */
+  readonly tell: (told: Told) => void;
+  /** Called with every reading of the catalog. */
+  readonly learned: (learned: Learned) => void;
+  /** Called once, when something concerns the whole stream: capture then compares source and trail again. */
   readonly changed: (error: WaltrailError) => void;
-}): Watch {
+}
+
+/**
+ * Looks every other second whether the publication and the tables that the YAML wants are as they were. The stream does not
+ * say that a table was made, renamed or taken out of the publication; its changes just do not come. What concerns named
+ * tables is recorded while capture streams, and stops nothing; what concerns the whole stream ends the session.
+ */
+export function watchPublished(options: WatchOptions): Watch {
   const abort = new AbortController();
   const watcher = new Watcher({ ...options, signal: abort.signal });
   const running = watcher.run();
   return {
+    readAgain: () => watcher.readAgain(),
     stop: async () => {
       abort.abort();
       await running;
@@ -43,36 +79,44 @@ export function watchPublished(options: {
   };
 }
 
-type WatcherOptions = Parameters<typeof watchPublished>[0] & { readonly signal: AbortSignal };
-
 class Watcher {
-  readonly #options: WatcherOptions;
-  readonly #state: string;
+  readonly #options: WatchOptions & { readonly signal: AbortSignal };
   #client: pg.Client | undefined;
+  /** Of the last glance that was compared; undefined: the catalog has to be read. */
+  #digest: string | undefined;
   /** The last good look whose position is surely covered by it. */
   #sure: PublishedLook;
   /** A later good look, until the transactions have ended that ran at it: one of them may be in the WAL already. */
-  #unsure: { readonly look: PublishedLook; readonly running: readonly string[] } | undefined;
+  #unsure: { readonly lsn: Lsn; readonly running: readonly string[] } | undefined;
   #remembered: PublishedLook;
   #rememberedAt = performance.now();
+  /** Gaps of tables that last, by their number. */
+  readonly #open: Map<number, OpenGap>;
+  /** Those of them that are over, with the transactions that ran when this was seen: what these changed before may be missing. */
+  readonly #ending = new Map<number, readonly string[]>();
+  /** Entries are on their way into the trail: nothing more is told before they are there. */
+  #telling = false;
+  #lookMs = LOOK_MS;
   #failures = 0;
 
-  constructor(options: WatcherOptions) {
+  constructor(options: WatchOptions & { readonly signal: AbortSignal }) {
     this.#options = options;
     this.#sure = this.#remembered = options.published;
-    this.#state = JSON.stringify(options.published.state);
+    this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
+  }
+
+  readAgain(): void {
+    this.#digest = undefined;
   }
 
   async run(): Promise<void> {
     const { signal, changed } = this.#options;
     while (!signal.aborted) {
-      await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      await sleep(this.#lookMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) break;
       try {
         if (!(await this.#look())) {
-          changed(
-            new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication or one of its tables has changed.'),
-          );
+          changed(new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.'));
           break;
         }
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember();
@@ -93,43 +137,151 @@ class Watcher {
   /** Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin earlier. */
   async remember(): Promise<void> {
     this.#rememberedAt = performance.now();
-    if (this.#remembered.lsn === this.#sure.lsn) return;
+    const sure = this.#sure;
+    if (this.#telling || this.#remembered.lsn === sure.lsn) return;
     try {
-      const client = await connect({
-        url: this.#options.config.trail.url,
-        purpose: 'watch',
-        statementTimeoutMs: 1_000,
-      });
-      try {
-        await takeRole(client, 'waltrail_writer');
-        const sure = this.#sure;
-        await rememberLook(client, sure);
-        this.#remembered = sure;
-      } finally {
-        await close(client);
-      }
+      await this.#onTrail((client) => rememberLook(client, sure));
+      this.#remembered = sure;
     } catch {
       // The next one will.
     }
   }
 
-  /**
-   * False where the state is another. The order matters: position, running transactions, state. A change of the
-   * publication that is in the WAL before the position and not in the state belongs to one of those transactions; once
-   * they have ended and the state is still the same, there was none.
-   */
+  /** False where what has changed concerns the whole stream. */
   async #look(): Promise<boolean> {
     const { config, signal } = this.#options;
-    const { url, publication } = config.source;
-    this.#client ??= await connect({ url, purpose: 'watch', statementTimeoutMs: LOOK_MS, signal });
-    const { running, ...look } = await lookAtPublished(this.#client, publication);
-    if (JSON.stringify(look.state) !== this.#state) return false;
-    const unsure = this.#unsure;
-    if (unsure === undefined || !unsure.running.some((xid) => running.includes(xid))) {
-      this.#sure = unsure?.look ?? this.#sure;
-      this.#unsure = { look, running };
-    }
+    this.#client ??= await connect({
+      url: config.source.url,
+      purpose: 'watch',
+      statementTimeoutMs: 10 * LOOK_MS,
+      signal,
+    });
+    const glanced = await glance(this.#client);
+    if (glanced.digest !== this.#digest) return this.#compare(this.#client, glanced);
+    this.#cover(glanced);
+    await this.#end(this.#client, glanced);
     return true;
+  }
+
+  /**
+   * The order of a glance matters: position, running transactions, digest. A change of the catalog that is in the WAL before
+   * the position and not in the digest belongs to one of those transactions; once they have ended and the digest is still
+   * the same, there was none.
+   */
+  #cover({ lsn, running }: Glance): void {
+    const unsure = this.#unsure;
+    if (unsure?.running.some((xid) => running.includes(xid)) === true) return;
+    if (unsure !== undefined) this.#sure = { ...this.#sure, lsn: unsure.lsn };
+    this.#unsure = { lsn, running };
+  }
+
+  /** Reads the catalog and records what concerns tables. False where the whole stream is concerned. */
+  async #compare(client: pg.Client, glanced: Glance): Promise<boolean> {
+    const { config, learned } = this.#options;
+    const { publication } = config.source;
+    const began = performance.now();
+    const last = this.#sure.state;
+    const now = await readPublished(client, publication);
+    const fate = await fateOfTables(client, { tables: last.tables, publication });
+    const changes = publishedChanges({ config, last, now, fate });
+    const catalog = changes.stream === null ? await this.#check(client) : null;
+    this.#lookMs = Math.max(LOOK_MS, (performance.now() - began) / READING_SHARE);
+    if (catalog === null) return false;
+    const published = withKnownNames({ config, last, now, fate });
+    learned({ published, catalog });
+    if (this.#telling) return true;
+    await this.#record({ published, changes, troubles: catalog.troubles, running: glanced.running });
+    // Only now: what was not recorded is compared again.
+    this.#digest = glanced.digest;
+    this.#unsure = { lsn: glanced.lsn, running: glanced.running };
+    return true;
+  }
+
+  /** Null where the source is not fit to be captured at all. */
+  async #check(client: pg.Client): Promise<CheckedCatalog | null> {
+    try {
+      return await checkTracking(client, this.#options.config);
+    } catch (error) {
+      if (isWaltrailError(error)) return null;
+      throw error;
+    }
+  }
+
+  async #record(found: {
+    readonly published: PublishedState;
+    readonly changes: PublishedChanges;
+    readonly troubles: readonly TableTrouble[];
+    readonly running: readonly string[];
+  }): Promise<void> {
+    const { published, changes, troubles, running } = found;
+    const open = (): OpenGap[] => [...this.#open.values()];
+    const { unpublished } = changes;
+    const gaps = await this.#begin(tableGapChanges({ open: open(), troubles, unpublished }).begun);
+    for (const gap of gaps) this.#open.set(gap.id, gap);
+    this.#ending.clear();
+    for (const { id } of tableGapChanges({ open: open(), troubles, unpublished: [] }).over)
+      this.#ending.set(id, running);
+    const { lsn } = this.#sure;
+    const changed = JSON.stringify(published) !== JSON.stringify(this.#sure.state);
+    this.#sure = { state: published, lsn };
+    const notices = [
+      ...gaps.filter(({ untold }) => untold).map(gapNotice),
+      ...changes.notes.map((note) => trackingNotice({ ...note, lsn })),
+    ];
+    if (changed || notices.length > 0) this.#tell(notices);
+  }
+
+  /** Records gaps from the last look on that surely showed the tables as they should be. */
+  async #begin(lacking: readonly Lacking[]): Promise<OpenGap[]> {
+    if (lacking.length === 0) return [];
+    const fromLsn = this.#sure.lsn;
+    return this.#onTrail(async (client) => {
+      const gaps: OpenGap[] = [];
+      for (const one of lacking) gaps.push(await beginTableGap(client, { ...one, fromLsn }));
+      return gaps;
+    });
+  }
+
+  /** Ends gaps when nothing that was changed before their tables were mended can still be committed. */
+  async #end(client: pg.Client, { running }: Glance): Promise<void> {
+    if (this.#ending.size === 0 || this.#telling) return;
+    const ended = [...this.#ending].filter(([, before]) => !before.some((xid) => running.includes(xid)));
+    if (ended.length === 0) return;
+    const toLsn = await currentLsn(client);
+    const notices = ended.flatMap(([id]) => {
+      const gap = this.#open.get(id);
+      this.#open.delete(id);
+      this.#ending.delete(id);
+      return gap === undefined ? [] : [gapClosedNotice(gap, toLsn)];
+    });
+    this.#tell(notices);
+  }
+
+  #tell(notices: Told['notices']): void {
+    const sure = this.#sure;
+    this.#telling = true;
+    this.#options.tell({
+      notices,
+      statement: lookStatement(sure),
+      stored: () => {
+        this.#telling = false;
+        this.#remembered = sure;
+      },
+    });
+  }
+
+  async #onTrail<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const client = await connect({
+      url: this.#options.config.trail.url,
+      purpose: 'watch',
+      statementTimeoutMs: LOOK_MS,
+    });
+    try {
+      await takeRole(client, 'waltrail_writer');
+      return await work(client);
+    } finally {
+      await close(client);
+    }
   }
 
   async #disconnect(): Promise<void> {

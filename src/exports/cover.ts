@@ -108,7 +108,8 @@ function gapText(
   const { time, withTables } = options;
   const from =
     gap.lastEntryAt === null ? `from before ${time(gap.foundAt)}` : `from ${time(gap.lastEntryAt)}`;
-  const to = gap.closedAt === null ? 'on; recording stands still' : `to ${time(gap.closedAt)}`;
+  const lasting = gap.scope === 'stream' ? 'on; recording stands still' : 'on';
+  const to = gap.closedAt === null ? lasting : `to ${time(gap.closedAt)}`;
   const tables = withTables ? `; ${gap.tables?.join(', ') ?? 'all tracked tables'}` : '';
   return `${gap.summary}, ${from} ${to} (${gap.code}${tables})`;
 }

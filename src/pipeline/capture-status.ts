@@ -17,5 +17,20 @@ export interface CaptureStatus {
   readonly entries: number;
   /** Updates of nothing but ignored columns. */
   readonly ignored: number;
+  /** Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Those of others go on. */
+  readonly troubles: readonly CaptureTrouble[];
+  /** How many there are. */
+  readonly troubleCount: number;
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
+}
+
+/** What is wrong with one table, and what mends it. */
+export interface CaptureTrouble {
+  /** `schema.table`. */
+  readonly table: string;
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+  /** What it means for the trail, or for the application. */
+  readonly effect: string;
 }

@@ -125,33 +125,46 @@ export class EntryBuilder {
     this.#text(this.#transaction.extra);
   }
 
-  /** An entry of Waltrail's own, as an update of the table of that version: `previous` and `updated` are its fields. */
+  /**
+   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its fields. Without
+   * `previous` it is an insert, else an update.
+   */
   own(entry: {
     readonly seq: number;
     readonly relationId: number;
     readonly entityTypeId: number;
     readonly actionId: number;
-    readonly subject: string;
-    readonly previous: readonly string[];
-    readonly updated: readonly string[];
+    readonly entityId: string | null;
+    readonly entityName: string;
+    readonly previous: readonly (string | null)[] | null;
+    readonly updated: readonly (string | null)[];
   }): void {
+    const { seq, relationId, entityTypeId, actionId, previous, updated } = entry;
     this.#rows.head({
-      ...entry,
+      seq,
+      relationId,
+      entityTypeId,
+      actionId,
       modifierId: UNATTRIBUTED,
       tenantId: 0,
-      operation: OPERATION_UPDATE,
+      operation: previous === null ? OPERATION_INSERT : OPERATION_UPDATE,
       rung: RUNG_OWN,
     });
-    const subject = Buffer.from(entry.subject);
-    this.#text(subject);
-    this.#text(subject);
+    this.#text(entry.entityId === null ? null : Buffer.from(entry.entityId));
+    this.#text(Buffer.from(entry.entityName));
     this.#rows.nullText();
-    for (const fields of [entry.previous, entry.updated]) {
-      this.#rows.beginText();
-      for (const field of fields) this.#rows.value(...whole(Buffer.from(field)));
-      this.#rows.endText();
+    for (const fields of [previous, updated]) this.#ownFields(fields);
+    this.#rows.nullText();
+  }
+
+  #ownFields(fields: readonly (string | null)[] | null): void {
+    if (fields === null) return this.#rows.nullText();
+    this.#rows.beginText();
+    for (const field of fields) {
+      if (field === null) this.#rows.mark(MARK_NULL);
+      else this.#rows.value(...whole(Buffer.from(field)));
     }
-    this.#rows.nullText();
+    this.#rows.endText();
   }
 
   /**

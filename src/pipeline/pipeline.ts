@@ -1,7 +1,7 @@
 import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import type { CommittedBatch, TrailSession } from './ports.js';
+import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
 
 /** The source as the pipeline sees it. */
@@ -16,6 +16,15 @@ export interface PipelineOptions extends RecorderOptions {
   readonly source: SourceControl;
   /** Called with what ends the pipeline. */
   readonly failed: (error: WaltrailError) => void;
+}
+
+/** Entries of Waltrail's own that belong together. */
+export interface Told {
+  readonly notices: readonly Notice[];
+  /** What the trail executes in the transaction that stores them. */
+  readonly statement: string;
+  /** Called when they are durable; never, where the pipeline ends before. */
+  readonly stored: () => void;
 }
 
 /** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
@@ -48,6 +57,10 @@ export class Pipeline {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
   #over = false;
+  /** Waiting for the end of the running transaction. */
+  #notices: Told[] = [];
+  /** Written, and to be told when the next commit is durable. */
+  #written: Told[] = [];
 
   constructor(options: PipelineOptions) {
     this.#source = options.source;
@@ -66,12 +79,22 @@ export class Pipeline {
   message(bytes: Buffer, start: number, end: number): void {
     if (this.#over) return;
     this.#recorder.message(bytes, start, end);
+    if (this.#notices.length > 0) this.#writeNotices();
     // Not only when a read is done: a read can bring more than a buffer of rows holds.
     if (this.#trail.rows.bytes >= SPILL_BYTES) this.#step();
   }
 
   /** Everything that had arrived was handed over: time to store. */
   readDone(): void {
+    this.#step();
+  }
+
+  /**
+   * Stores entries of Waltrail's own, behind the running transaction, if there is one.
+   */
+  tell(told: Told): void {
+    if (this.#over) return;
+    this.#notices.push(told);
     this.#step();
   }
 
@@ -112,10 +135,7 @@ export class Pipeline {
     clearTimeout(this.#timer);
     this.#source.pause();
     if (!this.#over && !this.#trail.busy && this.#trail.committable) {
-      const committed = this.#trail
-        .commit()
-        .then((batch) => this.#committed(batch))
-        .catch(() => undefined);
+      const committed = this.#commit().catch(() => undefined);
       // A trail that does not answer must not hold up the end: what it has not confirmed is read again.
       let limit: NodeJS.Timeout | undefined;
       await Promise.race([
@@ -132,6 +152,7 @@ export class Pipeline {
     if (this.#over) return;
     const trail = this.#trail;
     try {
+      if (this.#notices.length > 0) this.#writeNotices();
       if (!trail.busy && trail.committable) this.#commitWhenDue();
       if (trail.unsentBytes >= SPILL_BYTES) trail.spill();
     } catch (error) {
@@ -157,13 +178,26 @@ export class Pipeline {
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    trail.commit().then(
-      (batch) => {
-        this.#committed(batch);
-        this.#step();
-      },
+    this.#commit().then(
+      () => this.#step(),
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  async #commit(): Promise<void> {
+    const written = this.#written.splice(0);
+    this.#committed(await this.#trail.commit());
+    for (const { stored } of written) stored();
+  }
+
+  /** Between two transactions: what is written within one would be rolled back, or read again, with it. */
+  #writeNotices(): void {
+    if (this.#recorder.inTransaction) return;
+    for (const { notices, statement } of this.#notices) {
+      for (const notice of notices) this.#recorder.notice(notice);
+      this.#trail.between(statement);
+    }
+    this.#written.push(...this.#notices.splice(0));
   }
 
   /** An earlier moment replaces a later one: entries must not wait as long as a transaction without any may. */
@@ -181,7 +215,8 @@ export class Pipeline {
   #committed(batch: CommittedBatch): void {
     this.#source.acknowledge(batch.endLsn);
     this.#lastCommitMs = this.#checkpointMs = performance.now();
-    this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
+    if (batch.committedAt !== null)
+      this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
     this.#recorder.stored(batch.endLsn);
   }
 

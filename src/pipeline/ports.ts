@@ -26,6 +26,8 @@ export interface EntryHead {
 export interface EntryRows {
   /** Bytes that were not sent. */
   readonly bytes: number;
+  /** Id of the next entry. */
+  readonly nextId: bigint;
   /** The transaction of the following entries: `bytes` at `at` hold commit LSN (8), commit time (8) and xid (4). */
   transaction(bytes: Buffer, at: number): void;
   head(head: EntryHead): void;
@@ -95,6 +97,26 @@ export interface Lookups {
 }
 
 /**
+ * An entry of Waltrail's own that stands between two transactions of the source: a gap of a table, or what changed about
+ * the tracking. The trail makes it (trail/notices.ts), the pipeline gives it its place.
+ */
+export interface Notice {
+  /** Of schema `waltrail`: a table that exists nowhere. */
+  readonly relation: RelationVersion;
+  readonly action: string;
+  readonly entityId: string | null;
+  readonly entityName: string;
+  /** In the order of the relation's columns; null: the entry is an insert. */
+  readonly previous: readonly (string | null)[] | null;
+  readonly updated: readonly (string | null)[];
+  readonly lsn: Lsn;
+  /** Negative: with `lsn` the entry's identity, which no change of the source has. Null: by the entry's id. */
+  readonly seq: number | null;
+  /** What the trail executes in the transaction that stores the entry; null: nothing. */
+  readonly statement: ((entryId: bigint) => string) | null;
+}
+
+/**
  * The trail as the pipeline sees it. Methods throw, and promises reject, when the session is over; nothing that was not
  * committed is then in the trail.
  */
@@ -111,13 +133,18 @@ export interface TrailSession {
   readonly pendingEntries: number;
   /** A commit or a skip is not answered yet: rows can be written and sent on, but not committed. */
   readonly busy: boolean;
-  /** There is a boundary beyond the last commit, and nothing beyond it was sent. */
+  /** Something whole was written since the last commit, and nothing beyond it was sent. */
   readonly committable: boolean;
   /**
    * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
    * last one's end LSN (8) and commit time (8).
    */
   boundary(bytes: Buffer, at: number): void;
+  /**
+   * What was written since the last boundary, with no source transaction begun, belongs to the next commit, which executes
+   * `statement` in the same transaction.
+   */
+  between(statement: string | null): void;
   /**
    * Sends what is written on into the open trail transaction: whole source transactions first. A part of one, which lets a
    * transaction larger than memory pass through, only when nothing whole waits for a commit, for that must then wait too.
@@ -134,6 +161,6 @@ export interface TrailSession {
 export interface CommittedBatch {
   readonly endLsn: Lsn;
   readonly entries: number;
-  /** Commit time of the last source transaction, microseconds since 2000-01-01. */
-  readonly committedAt: bigint;
+  /** Commit time of the last source transaction, microseconds since 2000-01-01; null: the batch holds none. */
+  readonly committedAt: bigint | null;
 }

@@ -48,7 +48,8 @@ export class SchemaFollower {
       relationId: this.#dictionary.relation(SCHEMA_TABLE),
       entityTypeId: this.#dictionary.entityType('waltrail'),
       actionId: this.#dictionary.action('schema_change'),
-      subject: formatTable(known),
+      entityId: formatTable(known),
+      entityName: formatTable(known),
       previous: [before],
       updated: [now],
     });
@@ -57,18 +58,18 @@ export class SchemaFollower {
 }
 
 /**
- * The relation under the name that the YAML knows: a table that was renamed, since or before the session began, is still
- * the same table, and its changes must not fall between two names.
+ * The relation under the name that the YAML knows: a table that was renamed is still the same table, and its changes must
+ * not fall between two names.
  *
- * @param publishedAs its name in the source's catalog when the session began
+ * @param knownAs the name under which it was tracked when it was looked at last
  */
 export function knownRelation(
   relation: Relation,
-  options: { readonly config: TrackingConfig; readonly publishedAs: TableName | undefined },
+  options: { readonly config: TrackingConfig; readonly knownAs: TableName | undefined },
 ): Relation {
-  const { config, publishedAs } = options;
-  if (publishedAs === undefined || ruleFor(config, relation) !== undefined) return relation;
-  return { ...relation, schema: publishedAs.schema, table: publishedAs.table };
+  const { config, knownAs } = options;
+  if (knownAs === undefined || ruleFor(config, relation) !== undefined) return relation;
+  return { ...relation, schema: knownAs.schema, table: knownAs.table };
 }
 
 const shapeOf = (relation: Relation): string =>

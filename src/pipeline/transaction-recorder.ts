@@ -1,5 +1,6 @@
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
+import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import {
   MessageReader,
@@ -18,7 +19,7 @@ import { Attribution, UNATTRIBUTED } from './attribution.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import type { TrailSession } from './ports.js';
+import type { Notice, TrailSession } from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
@@ -29,17 +30,22 @@ export interface RecorderOptions {
   readonly trail: TrailSession;
   readonly log: Log;
   readonly redactionKey: Buffer;
-  /** Columns of a table's primary key; empty where it has none. */
-  readonly primaryKey: (schema: string, table: string) => readonly string[];
-  /** Whether a table is partitioned. */
-  readonly partitioned: (schema: string, table: string) => boolean;
-  /** Name of a published table, by oid, in the source's catalog when the session began. */
-  readonly publishedAs: (relationOid: number) => TableName | undefined;
+  /** What the source's catalog says of a published table, by oid; undefined: nothing. Throws where it has to be asked first. */
+  readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
    * What late logical messages said. A message that arrives after rows of its transaction have left for the trail is put here
    * and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
+}
+
+/** What a Relation message does not say. */
+export interface TableFacts {
+  /** The name by which the YAML knows it, which is an earlier one where it was renamed. */
+  readonly knownAs: TableName;
+  /** Columns of the primary key; empty where it has none. */
+  readonly primaryKey: readonly string[];
+  readonly partitioned: boolean;
 }
 
 /** Counters since the recorder began. */
@@ -54,6 +60,9 @@ export interface RecordedCounts {
 const RUNG_MESSAGE = 0x6d;
 const RUNG_COLUMN = 0x63;
 const RUNG_NOBODY = 0x2d;
+/** Negative numbers for entries of Waltrail's own that have none, far from those of gaps (sql/trail/0005_gaps.sql). */
+const FIRST_SEQ_BY_ID = -2_000_000_000;
+const SEQS_BY_ID = 1_000_000_000n;
 /** Of pgoutput messages; see pgoutput/reader.ts. */
 const TAG_LOGICAL_MESSAGE = 0x4d;
 const TAG_COMMIT = 0x43;
@@ -126,6 +135,22 @@ export class TransactionRecorder implements MessageHandler {
     this.#whole.stored(lsn);
   }
 
+  /** Writes an entry of Waltrail's own. Only between two transactions. */
+  notice(notice: Notice): void {
+    const { rows, dictionary } = this.#trail;
+    const entryId = rows.nextId;
+    rows.transaction(ownTransaction(notice.lsn), 0);
+    this.#builder.own({
+      ...notice,
+      seq: notice.seq ?? FIRST_SEQ_BY_ID + Number(entryId % SEQS_BY_ID),
+      relationId: dictionary.relation(notice.relation),
+      entityTypeId: dictionary.entityType('waltrail'),
+      actionId: dictionary.action(notice.action),
+    });
+    this.counts.entries++;
+    this.#trail.between(notice.statement?.(entryId) ?? null);
+  }
+
   begin(bytes: Buffer, at: number): void {
     this.#inTransaction = true;
     for (let index = 0; index < 8; index++) this.#commitLsn[index] = bytes[at + index]!;
@@ -149,8 +174,9 @@ export class TransactionRecorder implements MessageHandler {
   }
 
   relation(relation: Relation): void {
-    const { config, redactionKey, primaryKey, partitioned, publishedAs } = this.#options;
-    const known = knownRelation(relation, { config, publishedAs: publishedAs(relation.oid) });
+    const { config, redactionKey, tableFacts } = this.#options;
+    const facts = tableFacts(relation.oid);
+    const known = knownRelation(relation, { config, knownAs: facts?.knownAs });
     if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
       this.#seq++;
       this.counts.entries++;
@@ -159,8 +185,8 @@ export class TransactionRecorder implements MessageHandler {
       relation: known,
       config,
       redactionKey,
-      primaryKey: primaryKey(known.schema, known.table),
-      partitioned: partitioned(known.schema, known.table),
+      primaryKey: facts?.primaryKey ?? [],
+      partitioned: facts?.partitioned ?? false,
       dictionary: this.#trail.dictionary,
     });
     this.#plans.set(relation.oid, plan);
@@ -289,4 +315,12 @@ export class TransactionRecorder implements MessageHandler {
     }
     return known;
   }
+}
+
+/** Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: now, and none. */
+function ownTransaction(lsn: Lsn): Buffer {
+  const bytes = Buffer.alloc(20);
+  bytes.writeBigUInt64BE(lsn);
+  bytes.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 8);
+  return bytes;
 }

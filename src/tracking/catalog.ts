@@ -38,6 +38,7 @@ export interface CatalogRole {
 export type TableKind = 'table' | 'partitioned' | 'view' | 'materialized view' | 'foreign table';
 
 export interface CatalogTable {
+  readonly oid: string;
   readonly schema: string;
   readonly name: string;
   readonly kind: TableKind;
@@ -143,7 +144,6 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
 
 async function readTables(client: pg.Client): Promise<CatalogTable[]> {
   type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'partitionOf'> & {
-    readonly oid: string;
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
@@ -178,12 +178,12 @@ async function readTables(client: pg.Client): Promise<CatalogTable[]> {
     order by n.nspname, c.relname`);
   const columns = await readColumns(client);
   const primaryKeys = await readPrimaryKeys(client);
-  return rows.map(({ oid, parentSchema, parentTable, ...table }) => ({
+  return rows.map(({ parentSchema, parentTable, ...table }) => ({
     ...table,
     partitionOf:
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
-    columns: columns.get(oid) ?? [],
-    primaryKey: primaryKeys.get(oid) ?? [],
+    columns: columns.get(table.oid) ?? [],
+    primaryKey: primaryKeys.get(table.oid) ?? [],
   }));
 }
 

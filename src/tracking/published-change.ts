@@ -1,16 +1,24 @@
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
-import type { PublishedState, PublishedTableState, TableFate } from './published.js';
+import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
 import type { TrackingConfig } from './rules.js';
 
-/**
- * What a difference between two looks at the publication means. `unpublished`: changes of these tables (null: of all)
- * may not have been sent for a while, whatever it looks like now. `note`: nothing is missing, but it is to be recorded.
- */
-export type PublishedChange =
-  | { readonly is: 'missing' }
-  | { readonly is: 'unpublished'; readonly tables: readonly string[] | null }
-  | { readonly is: 'note'; readonly table: string; readonly before: string; readonly after: string };
+/** What the difference between two looks at the publication means. */
+export interface PublishedChanges {
+  /** Concerns every table: there was no publication for a while, or it did not publish every operation; null: nothing does. */
+  readonly stream: 'SOURCE_PUBLICATION_MISSING' | 'SOURCE_PUBLICATION_INCOMPLETE' | null;
+  /** Changes of these tables may not have been sent for a while, whatever it looks like now. */
+  readonly unpublished: readonly string[];
+  /** Nothing is missing, but it is to be recorded. */
+  readonly notes: readonly TrackingNote[];
+}
+
+/** A change of the tracking of one table, or of the source, in words. */
+export interface TrackingNote {
+  readonly subject: string;
+  readonly before: string;
+  readonly after: string;
+}
 
 /** Whether the YAML needs the table in the publication: tracked, or for the names of modifiers and labels. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
@@ -27,36 +35,59 @@ export function publishedChanges(options: {
   readonly last: PublishedState;
   readonly now: PublishedState;
   readonly fate: TableFate;
-}): PublishedChange[] {
+}): PublishedChanges {
   const { config, last, now } = options;
-  const { gone, replaced } = options.fate;
-  // Made anew it is another publication: in between there was none, and what was changed then was not sent.
-  if (now.publication === null || now.publication !== last.publication) return [{ is: 'missing' }];
-  if (now.options !== last.options) return [{ is: 'unpublished', tables: null }];
+  const { gone, replaced, covered } = options.fate;
   const unpublished: string[] = [];
-  const notes: PublishedChange[] = [];
+  const notes: TrackingNote[] = [];
+  // Made anew it is another publication: in between there was none, and what was changed then was not sent.
+  if (now.publication === null || now.publication !== last.publication)
+    return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, notes };
+  if (now.options !== last.options) return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, notes };
   for (const [oid, before] of Object.entries(last.tables)) {
+    const name = knownName(before);
+    const wanted = isWanted(config, name);
     const after = now.tables[oid];
-    if (replaced.has(oid) && isWanted(config, before)) unpublished.push(formatTable(before));
+    if (replaced.has(oid) && wanted) unpublished.push(formatTable(name));
     if (after !== undefined) {
-      if (after.membership !== before.membership && isWanted(config, after))
-        unpublished.push(formatTable(after));
+      if (after.membership !== before.membership && (wanted || isWanted(config, after)))
+        unpublished.push(formatTable(knownName(after)));
       notes.push(...notesOf(before, after));
-    } else if (isWanted(config, before)) {
+    } else if (wanted && !covered.has(oid)) {
       if (gone.has(oid)) notes.push(note(before, 'tracked', 'dropped'));
-      else if (!replaced.has(oid)) unpublished.push(formatTable(before));
+      else if (!replaced.has(oid)) unpublished.push(formatTable(name));
     } else {
-      notes.push(note(before, 'published', 'not published'));
+      notes.push(note(before, 'published', covered.has(oid) ? 'published as a partition' : 'not published'));
     }
   }
   for (const [oid, after] of Object.entries(now.tables)) {
     if (last.tables[oid] === undefined && !unpublished.includes(formatTable(after)))
       notes.push(note(after, 'not published', 'published'));
   }
-  return unpublished.length === 0 ? notes : [{ is: 'unpublished', tables: unpublished }, ...notes];
+  return { stream: null, unpublished: [...new Set(unpublished)], notes };
 }
 
-function notesOf(before: PublishedTableState, after: PublishedTableState): PublishedChange[] {
+/**
+ * The state with the names under which the YAML knows renamed tables. A table that was tracked and has a name now that the
+ * YAML does not know is still the same table, unless another has taken its name.
+ */
+export function withKnownNames(options: {
+  readonly config: TrackingConfig;
+  readonly last: PublishedState;
+  readonly now: PublishedState;
+  readonly fate: TableFate;
+}): PublishedState {
+  const { config, last, now, fate } = options;
+  const tables = Object.entries(now.tables).map(([oid, table]): [string, PublishedTableState] => {
+    const before = last.tables[oid];
+    if (before === undefined || isWanted(config, table) || fate.replaced.has(oid)) return [oid, table];
+    const knownAs = knownName(before);
+    return [oid, isWanted(config, knownAs) ? { ...table, knownAs } : table];
+  });
+  return { ...now, tables: Object.fromEntries(tables) };
+}
+
+function notesOf(before: PublishedTableState, after: PublishedTableState): TrackingNote[] {
   return [
     ...(sameTable(before, after) ? [] : [note(after, formatTable(before), formatTable(after))]),
     ...(before.identity === after.identity
@@ -65,9 +96,8 @@ function notesOf(before: PublishedTableState, after: PublishedTableState): Publi
   ];
 }
 
-const note = (table: TableName, before: string, after: string): PublishedChange => ({
-  is: 'note',
-  table: formatTable(table),
+const note = (table: TableName, before: string, after: string): TrackingNote => ({
+  subject: formatTable(table),
   before,
   after,
 });

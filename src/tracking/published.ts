@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions } from '../pg/running.js';
+import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
+import type { TableName } from './names.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last look, it
@@ -23,6 +25,8 @@ export interface PublishedTableState {
   readonly membership: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
+  /** Where it was renamed and the YAML does not know its new name: the one under which it is still captured. */
+  readonly knownAs?: TableName;
 }
 
 /** A look: the state, and the position of the WAL before it. */
@@ -31,21 +35,47 @@ export interface PublishedLook {
   readonly lsn: Lsn;
 }
 
+/** A look that asks only whether anything has changed. */
+export interface Glance {
+  /** Position of the WAL before the rest was read. */
+  readonly lsn: Lsn;
+  /** Transactions that ran then. */
+  readonly running: readonly string[];
+  /** Differs from that of an earlier glance where anything in the catalog has changed that may decide what the stream carries. */
+  readonly digest: string;
+}
+
 /**
  * Three small statements, cheap enough to be asked every other second, in this order: position, transactions that run,
- * state. A change of the catalog whose commit lies before the position and which the state does not show was made by one of
+ * digest. A change of the catalog whose commit lies before the position and which the digest does not show was made by one of
  * those transactions: its commit is in the WAL before anybody can see it, with synchronous replication for as long as the
  * standby takes.
  */
+export async function glance(client: pg.Client): Promise<Glance> {
+  const lsn = await currentLsn(client);
+  const running = await runningTransactions(client);
+  const { rows } = await client.query<{ digest: string }>(digestSql(await serverVersion(client)));
+  return { lsn, running, digest: rows[0]!.digest };
+}
+
+/** What the digest of a later glance may have changed. */
+export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
+  const { rows } = await client.query<{ state: PublishedState }>(STATE, [publication]);
+  return rows[0]!.state;
+}
+
+/** A glance and the state behind it, which is that of the digest or a later one. */
 export async function lookAtPublished(
   client: pg.Client,
   publication: string,
-): Promise<PublishedLook & { readonly running: readonly string[] }> {
-  const lsn = await currentLsn(client);
-  const running = await runningTransactions(client);
-  const { rows } = await client.query<{ state: PublishedState }>(STATE, [publication]);
-  return { lsn, running, state: rows[0]!.state };
+): Promise<PublishedLook & Glance> {
+  const glanced = await glance(client);
+  return { ...glanced, state: await readPublished(client, publication) };
 }
+
+/** The name by which the YAML knows a published table: an earlier one, where it was renamed since. */
+export const knownName = ({ schema, table, knownAs }: PublishedTableState): TableName =>
+  knownAs ?? { schema, table };
 
 /** What became of the tables of an earlier look, by oid. */
 export interface TableFate {
@@ -53,24 +83,59 @@ export interface TableFate {
   readonly gone: ReadonlySet<string>;
   /** Another table has the name now: the two were swapped, or it was dropped and made anew. */
   readonly replaced: ReadonlySet<string>;
+  /** They are partitions of a table that is published, so their changes are sent as its changes. */
+  readonly covered: ReadonlySet<string>;
 }
 
 /** Asks the catalog about the tables of an earlier look. */
-export async function fateOfTables(client: pg.Client, tables: PublishedState['tables']): Promise<TableFate> {
-  const known = Object.entries(tables);
-  const { rows } = await client.query<{ oid: string; gone: boolean; replaced: boolean }>(
+export async function fateOfTables(
+  client: pg.Client,
+  options: { readonly tables: PublishedState['tables']; readonly publication: string },
+): Promise<TableFate> {
+  const known = Object.entries(options.tables);
+  const { rows } = await client.query<{ oid: string; gone: boolean; replaced: boolean; covered: boolean }>(
     /* sql */ `select known.oid::text,
                       not exists (select from pg_catalog.pg_class c where c.oid = known.oid) as gone,
                       exists (select from pg_catalog.pg_class c
                                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                                where n.nspname = known.schema and c.relname = known.name
-                                 and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced
+                                 and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced,
+                      exists (select from pg_catalog.pg_partition_ancestors(known.oid) a
+                                join pg_catalog.pg_publication_rel r on r.prrelid = a.relid
+                                join pg_catalog.pg_publication p on p.oid = r.prpubid
+                               where p.pubname = $4 and a.relid <> known.oid) as covered
                  from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`,
-    [known.map(([oid]) => oid), known.map(([, { schema }]) => schema), known.map(([, { table }]) => table)],
+    [
+      known.map(([oid]) => oid),
+      known.map(([, state]) => knownName(state).schema),
+      known.map(([, state]) => knownName(state).table),
+      options.publication,
+    ],
   );
-  const oids = (of: 'gone' | 'replaced') => new Set(rows.filter((row) => row[of]).map(({ oid }) => oid));
-  return { gone: oids('gone'), replaced: oids('replaced') };
+  const oids = (of: 'gone' | 'replaced' | 'covered') =>
+    new Set(rows.filter((row) => row[of]).map(({ oid }) => oid));
+  return { gone: oids('gone'), replaced: oids('replaced'), covered: oids('covered') };
 }
+
+/**
+ * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is changed is a new
+ * version with another xmin. Sums, because their order is of no account (measured: see DECISIONS 43). Columns are not among
+ * them but for their number, which pg_class has: of other changes of a column the stream itself tells.
+ */
+const digestSql = (version: number): string => /* sql */ `
+  select pg_catalog.concat_ws(' ',
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', c.oid, c.xmin), 0))
+       from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence <> 't'),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', i.indexrelid, i.xmin), 0))
+       from pg_catalog.pg_index i where i.indisprimary or i.indisreplident),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),
+    ${version >= HAS_SCHEMA_PUBLICATIONS ? "(select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', s.oid, s.xmin), 0)) from pg_catalog.pg_publication_namespace s)" : 'null'}
+  ) as digest`;
+
+/** From here on a publication may hold whole schemas. */
+const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
 const STATE = /* sql */ `

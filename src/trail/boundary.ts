@@ -9,13 +9,22 @@ export class Boundary {
   /** Of the rows that were not sent. */
   bytes = 0;
   entries = 0;
-  /** End LSN (8) and commit time (8). */
+  /** End LSN (8) and commit time (8); all zero before the first transaction. */
   readonly #end = Buffer.alloc(16);
 
   set(rows: EntryRowBuffer, bytes: Buffer, at: number): void {
     this.bytes = rows.bytes;
     this.entries = rows.entries;
     for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
+  }
+
+  /** What was written since, between two transactions, belongs to it; `lsn` is where the trail ends if none was written yet. */
+  extend(rows: EntryRowBuffer, lsn: Lsn): void {
+    this.bytes = rows.bytes;
+    this.entries = rows.entries;
+    if (this.endLsn >= lsn) return;
+    this.#end.writeBigUInt64BE(lsn);
+    this.#end.writeBigInt64BE(0n, 8);
   }
 
   /** Everything up to it was sent. */
@@ -28,8 +37,9 @@ export class Boundary {
     return this.#end.readBigUInt64BE();
   }
 
-  /** Microseconds since 2000-01-01. */
-  get committedAt(): bigint {
-    return this.#end.readBigInt64BE(8);
+  /** Microseconds since 2000-01-01; null: no transaction ends here. */
+  get committedAt(): bigint | null {
+    const committedAt = this.#end.readBigInt64BE(8);
+    return committedAt === 0n ? null : committedAt;
   }
 }

@@ -9,6 +9,8 @@ export interface Gap {
   readonly code: ErrorCode;
   /** The same in the administrator's words. */
   readonly summary: string;
+  /** Of the whole stream, after which capture goes on when it is accepted; or of named tables, while that of others goes on. */
+  readonly scope: 'stream' | 'tables';
   /** `schema.table` of those that may lack changes; null: every tracked table. */
   readonly tables: readonly string[] | null;
   readonly fromLsn: string;
@@ -17,9 +19,9 @@ export interface Gap {
   /** Commit time of the last entry before `fromLsn`; null where there was none. */
   readonly lastEntryAt: string | null;
   readonly foundAt: string;
-  /** When an operator let capture go on; null also where the YAML did. */
+  /** When an operator let capture go on, or acknowledged the gap of a table; null also where the YAML let it go on. */
   readonly acceptedAt: string | null;
-  /** When capture went on; null: the trail ends at this gap. */
+  /** When capture went on, or the table was captured again; null: the gap lasts. */
   readonly closedAt: string | null;
 }
 
@@ -31,7 +33,7 @@ export interface GapsInRange {
 
 /** The gaps of a whole trail. */
 export interface GapCounts {
-  /** After which capture has not gone on. */
+  /** Those that last. */
   readonly open: number;
   readonly total: number;
   /** The newest. */
@@ -44,6 +46,7 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   SOURCE_CHANGED: 'Changes may be missing: another source',
   SOURCE_PUBLICATION_INCOMPLETE: 'Changes may be missing: tables were not published',
   SOURCE_PUBLICATION_MISSING: 'Changes may be missing: there was no publication',
+  SOURCE_REPLICA_IDENTITY: 'Previous values may be missing: a table has no full replica identity',
   SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
   SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
   SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
@@ -97,7 +100,7 @@ export async function countGaps(client: Client): Promise<GapCounts> {
   return { open, total, last: last === null ? null : gapOf(last) };
 }
 
-type GapRow = Omit<Gap, 'summary'>;
+type GapRow = Omit<Gap, 'summary' | 'scope'>;
 
 const utc = (column: string): string =>
   `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
@@ -108,5 +111,5 @@ const COLUMNS = /* sql */ `id, code, tables, from_lsn::text as "fromLsn", to_lsn
 
 function gapOf(row: GapRow): Gap {
   const { id, code, ...rest } = row;
-  return { id, code, summary: gapSummary(code), ...rest };
+  return { id, code, summary: gapSummary(code), scope: row.tables === null ? 'stream' : 'tables', ...rest };
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { ErrorCode } from '../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
+import { quoteLiteral } from '../pg/quote.js';
 import type { Checkpoint } from './checkpoint.js';
 import { gapSummary } from './gap-list.js';
 import { trailError } from './trail-error.js';
@@ -17,15 +18,21 @@ export interface FoundGap {
   readonly toLsn: Lsn | null;
 }
 
-/** A recorded gap after which capture has not gone on yet. */
+/** A recorded gap that lasts: of the whole stream, after which capture has not gone on yet; or of tables not captured yet. */
 export interface OpenGap extends FoundGap {
   readonly id: number;
-  /** An operator let capture go on. */
+  /** Commit time of the last entry before it, as `2026-11-23 20:29:02.027018+00`; null: there is none. */
+  readonly lastEntryAt: string | null;
+  /** An operator let capture go on, or has seen the gap of a table. */
   readonly accepted: boolean;
+  /** No entry says so yet: the writer that was to store it ended before. */
+  readonly untold: boolean;
 }
 
 /** What the entry says with which a gap ends. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
+/** The same where the gap was one of named tables, and capture of the others went on all the time. */
+export const TABLE_GAP_CLOSED_NAME = 'The table is captured again';
 
 /** Records a gap and the entry that tells of it. False where the same gap is open already. */
 export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean> {
@@ -43,28 +50,79 @@ export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean
   return rows[0]!.opened;
 }
 
-/** Gaps after which capture has not gone on, oldest first. */
+/** Gaps that last, oldest first. */
 export async function readOpenGaps(client: pg.Client): Promise<OpenGap[]> {
-  const { rows } = await query<{
-    id: number;
-    code: string;
-    tables: string[] | null;
-    from_lsn: string;
-    to_lsn: string | null;
-    accepted: boolean;
-  }>(
+  const { rows } = await query<OpenGapRow>(
     client,
-    /* sql */ `select id, code, tables, from_lsn::text, to_lsn::text, accepted_at is not null as accepted
-                 from trail.gap where closed_at is null order by id`,
+    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.gap where closed_at is null order by id`,
   );
-  return rows.map(({ id, code, tables, from_lsn, to_lsn, accepted }) => ({
-    id,
-    code: code as ErrorCode,
-    tables,
-    fromLsn: parseLsn(from_lsn),
-    toLsn: to_lsn === null ? null : parseLsn(to_lsn),
-    accepted,
-  }));
+  return rows.map(openGapOf);
+}
+
+interface OpenGapRow {
+  readonly id: number;
+  readonly code: string;
+  readonly tables: string[] | null;
+  readonly from_lsn: string;
+  readonly to_lsn: string | null;
+  readonly last_entry_at: string | null;
+  readonly accepted: boolean;
+  readonly untold: boolean;
+}
+
+const OPEN_GAP_COLUMNS = /* sql */ `id, code, tables, from_lsn::text, to_lsn::text,
+  pg_catalog.to_char(last_entry_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS.US+00') as last_entry_at,
+  accepted_at is not null as accepted, entry_id = 0 as untold`;
+
+const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow): OpenGap => ({
+  ...gap,
+  code: code as ErrorCode,
+  fromLsn: parseLsn(from_lsn),
+  toLsn: to_lsn === null ? null : parseLsn(to_lsn),
+  lastEntryAt: last_entry_at,
+});
+
+/** Gaps that concern the whole stream: only these stop capture. */
+export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
+
+/**
+ * Records a gap of one table while capture streams. The entry that tells of it is the writer's to store, with
+ * {@link toldStatement}. A gap of the same table and code that is open already is given as it is.
+ */
+export async function beginTableGap(
+  client: pg.Client,
+  gap: { readonly code: ErrorCode; readonly table: string; readonly fromLsn: Lsn },
+): Promise<OpenGap> {
+  const begun = await query<{ id: number }>(
+    client,
+    /* sql */ `select trail.begin_table_gap($1, $2, $3) as id`,
+    [gap.code, gap.table, formatLsn(gap.fromLsn)],
+  );
+  // A statement of its own: one does not see what it has just inserted.
+  const { rows } = await query<OpenGapRow>(
+    client,
+    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.gap where id = $1`,
+    [begun.rows[0]!.id],
+  );
+  return openGapOf(rows[0]!);
+}
+
+/** Statement for the transaction that stores the entry of a gap. */
+export const toldStatement = (gap: number, entryId: bigint): string =>
+  `select trail.tell_table_gap(${gap}, ${entryId})`;
+
+/** Statement for the transaction that stores the entry with which a gap of tables ends: what is committed from `toLsn` on is not missing. */
+export const endStatement = (gap: number, toLsn: Lsn): string =>
+  `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
+
+/** Statement that makes this look the one that the next is compared with. */
+export const lookStatement = ({ state, lsn }: StoredLook): string =>
+  `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
+
+/** Writes the entries of gaps whose writer ended before it could. Only while nobody writes. */
+export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
+  for (const { id, code } of gaps.filter(({ untold }) => untold))
+    await query(client, /* sql */ `select trail.tell_untold_gap($1, $2)`, [id, gapSummary(code)]);
 }
 
 /** The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is known. */
@@ -72,7 +130,7 @@ export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promi
   await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
 }
 
-/** Lets capture go on after every open gap; returns how many were not accepted before. */
+/** Lets capture go on after every open gap, and acknowledges those of tables; returns how many were not accepted before. */
 export async function acceptGaps(client: pg.Client): Promise<number> {
   const { rows } = await query<{ accepted: number }>(
     client,

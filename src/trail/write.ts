@@ -58,6 +58,8 @@ export class TrailWriter implements TrailSession {
   readonly #boundary = new Boundary();
   /** Where the last commit that was sent ends. */
   #sentLsn: Lsn;
+  /** Executed with the next commit. */
+  #statements: string[] = [];
   /** A trail transaction was begun for entries behind that. */
   #transaction = false;
   #copying = false;
@@ -139,7 +141,9 @@ export class TrailWriter implements TrailSession {
   }
 
   get committable(): boolean {
-    return !this.#torn && this.#boundary.endLsn > this.#sentLsn;
+    if (this.#torn) return false;
+    const { endLsn, entries } = this.#boundary;
+    return endLsn > this.#sentLsn || entries > 0 || this.#statements.length > 0;
   }
 
   onDrain(callback: () => void): void {
@@ -149,6 +153,11 @@ export class TrailWriter implements TrailSession {
   boundary(bytes: Buffer, at: number): void {
     this.#torn = false;
     this.#boundary.set(this.rows, bytes, at);
+  }
+
+  between(statement: string | null): void {
+    this.#boundary.extend(this.rows, this.#sentLsn);
+    if (statement !== null) this.#statements.push(statement);
   }
 
   spill(): void {
@@ -174,6 +183,7 @@ export class TrailWriter implements TrailSession {
     const statements = [
       ...this.dictionary.takeStatements(nextId),
       this.#advance({ endLsn, nextId, entries: stored, committedAt }),
+      ...this.#statements.splice(0),
       'commit',
     ];
     if (!this.#transaction) statements.unshift('begin');

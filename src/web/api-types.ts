@@ -99,13 +99,15 @@ export interface Gap {
   readonly id: number;
   readonly code: string;
   readonly summary: string;
+  /** While one of the whole stream lasts, recording stands still. */
+  readonly scope: 'stream' | 'tables';
   /** Null: every tracked table. Absent for who may not know. */
   readonly tables?: readonly string[] | null;
   /** Last commit stored before. */
   readonly lastEntryAt: string | null;
   readonly foundAt: string;
   readonly acceptedAt: string | null;
-  /** Null: recording stands still. */
+  /** Null: it lasts. */
   readonly closedAt: string | null;
 }
 

@@ -133,29 +133,6 @@ describe('what an operator does behind the back of capture stops it with a clear
     expect(await items(g)).toEqual(['a']);
   });
 
-  test.each([
-    [
-      'taken out of the publication',
-      'alter publication waltrail drop table items',
-      'SOURCE_PUBLICATION_INCOMPLETE',
-    ],
-    ['renamed', 'alter table items rename to things', 'TRACKING_TABLE_UNKNOWN'],
-    [
-      'given a weaker replica identity',
-      'alter table items replica identity default',
-      'SOURCE_REPLICA_IDENTITY',
-    ],
-  ])('a tracked table that is %s while capture runs', async (_, sql, code) => {
-    await using g = await ground();
-    await g.capture.stop();
-    g.capture = startCapture({ config: g.config, log: silentLog, tickMs: 200 });
-    await streaming(g.capture);
-    await add(g, 'a');
-    await g.caughtUp();
-    await g.source.query(sql);
-    await untilStopped(g, code);
-  });
-
   test('a slot of another database', async () => {
     await using other = await freshDatabase('empty');
     await using source = await freshDatabase('empty');

@@ -79,6 +79,7 @@ describe('the gaps of a range', () => {
         id: closed,
         code: 'SOURCE_PUBLICATION_INCOMPLETE',
         summary: 'Changes may be missing: tables were not published',
+        scope: 'tables',
         tables: ['public.agents'],
         fromLsn: '0/2000',
         toLsn: '0/3000',

@@ -22,6 +22,7 @@ export interface MockGap {
   readonly id: number;
   readonly code: string;
   readonly summary: string;
+  readonly scope: 'stream' | 'tables';
   readonly tables?: readonly string[] | null;
   readonly fromLsn: string;
   readonly toLsn: string | null;
@@ -243,6 +244,7 @@ export async function startMockApi(
         id: gaps.length + 1,
         code: 'SOURCE_SLOT_LOST',
         summary: 'Changes may be missing: the replication slot is gone',
+        scope: said.tables == null ? 'stream' : 'tables',
         tables: null,
         fromLsn: '0/23739C0',
         toLsn: '0/2391A48',

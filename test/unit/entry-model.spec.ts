@@ -87,9 +87,11 @@ function entriesOf(options: {
     source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
     log: silentLog,
     redactionKey: Buffer.from('key'),
-    primaryKey: () => [nameOf(KEY)],
-    partitioned: () => false,
-    publishedAs: () => undefined,
+    tableFacts: () => ({
+      knownAs: { schema: 'public', table: 'items' },
+      primaryKey: [nameOf(KEY)],
+      partitioned: false,
+    }),
     lateAttributions: new Map(),
     failed: (error) => {
       throw error;
@@ -178,6 +180,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     busy: true,
     committable: false,
     boundary: () => undefined,
+    between: () => undefined,
     spill: () => undefined,
     commit: never,
     skipTo: never,

@@ -111,6 +111,20 @@ describe('a range that the trail may not have whole', () => {
     );
   }
 
+  browserTest('says of a table that is not recorded that the others are', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    api.addGap({ closedAt: null, acceptedAt: null, toLsn: null, tables: ['public.invoices'] });
+    await page.reload();
+    await banner(page).waitFor();
+    const text = (await banner(page).textContent())!;
+    expect(text).toContain('public.invoices');
+    expect(text).toContain('Other tables are recorded as ever.');
+    expect(text).not.toContain('stands still');
+    tab.expectQuiet();
+  });
+
   browserTest('is marked as soon as an entry tells of the gap', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;

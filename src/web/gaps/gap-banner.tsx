@@ -85,13 +85,22 @@ function Reason({ gap }: { gap: Gap }) {
   );
 }
 
+/** What becomes of gaps that last. */
 function StandingStill({ items }: { items: readonly Gap[] }) {
   const open = items.filter(({ closedAt }) => closedAt === null);
+  const stops = open.filter(({ scope }) => scope === 'stream');
   if (open.length === 0) return null;
+  if (stops.length === 0)
+    return (
+      <p class="problem-remedy">
+        <strong>Other tables are recorded as ever.</strong> Whoever runs Waltrail sees the cause and its
+        remedy with <code>waltrail gaps</code>; the gap ends when the table is recorded again.
+      </p>
+    );
   return (
     <p class="problem-remedy">
       <strong>Recording stands still until somebody looks at it.</strong>{' '}
-      {open.every(({ acceptedAt }) => acceptedAt !== null) ? (
+      {stops.every(({ acceptedAt }) => acceptedAt !== null) ? (
         'It was allowed to go on, and will as soon as the source is fit again.'
       ) : (
         <>

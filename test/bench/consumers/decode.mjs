@@ -57,9 +57,7 @@ async function throughWaltrail({ yaml, names }) {
     source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
     log: silentLog,
     redactionKey: Buffer.from('bench'),
-    primaryKey: () => ['id'],
-    partitioned: () => false,
-    publishedAs: () => undefined,
+    tableFacts: () => ({ knownAs: { schema: 'public', table: 'customers' }, primaryKey: ['id'], partitioned: false }),
     lateAttributions: new Map(),
     failed: fail,
   });

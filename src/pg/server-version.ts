@@ -1,0 +1,15 @@
+import type pg from 'pg';
+
+const known = new WeakMap<pg.ClientBase, Promise<number>>();
+
+/** As `server_version_num`: 180004 is 18.4. Asked once a connection, for a statement that reads what only some versions have. */
+export function serverVersion(client: pg.ClientBase): Promise<number> {
+  let version = known.get(client);
+  if (version === undefined) {
+    version = client
+      .query<{ server_version_num: string }>('show server_version_num')
+      .then(({ rows }) => Number(rows[0]!.server_version_num));
+    known.set(client, version);
+  }
+  return version;
+}

@@ -1,0 +1,440 @@
+import { expect, test } from '@jest/globals';
+import pg from 'pg';
+import { startCapture } from '../../src/capture/capture.js';
+import { createLog, silentLog, type Log } from '../../src/log.js';
+import { parseLsn } from '../../src/pg/lsn.js';
+import { acceptGaps } from '../../src/trail/gaps.js';
+import {
+  applyTracking,
+  captureGround,
+  streaming,
+  type CaptureGround,
+  type PlainEntry,
+} from '../support/capture.ts';
+import type { TestDatabase } from '../support/database.ts';
+import { ownServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+/** From the moment something befalls a table to the entry that says so. */
+const DETECTION_LIMIT_MS = 5_000;
+const SCHEMA = `create table items (id int generated always as identity primary key, name text);
+                create table parts (id int generated always as identity primary key, name text);`;
+const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
+const PATTERN_YAML = `tables: { "public.*": { entity: thing, name: "{name}" } }`;
+
+const ground = (
+  of: {
+    readonly log?: Log;
+    readonly source?: TestDatabase;
+    readonly schema?: string;
+    readonly yaml?: string;
+  } = {},
+) => captureGround({ schemaSql: of.schema ?? SCHEMA, yaml: of.yaml ?? YAML, ...of });
+
+const add = (g: CaptureGround, name: string, table = 'items') =>
+  g.source.query(`insert into ${table} (name) values ('${name}')`);
+
+/** Names of inserted rows, in the order of the trail. */
+const inserted = (entries: readonly PlainEntry[]) =>
+  entries
+    .filter(({ operation, rung }) => operation === 'i' && rung !== 'w')
+    .map(({ entityName }) => entityName);
+
+/** Entries of Waltrail's own as `action table [code]`; of tracking, what was and what is. */
+const own = (entries: readonly PlainEntry[]) =>
+  entries
+    .filter(({ rung }) => rung === 'w')
+    .map(({ action, entityName, previous, updated }) =>
+      updated!['code'] === undefined
+        ? `${action} ${entityName}: ${previous!['change'] ?? previous!['columns']} -> ${updated!['change'] ?? updated!['columns']}`
+        : `${action} ${updated!['tables']} ${updated!['code']}`,
+    );
+
+/** Waits for an entry of Waltrail's own, as {@link own} writes it. */
+async function told(g: CaptureGround, wanted: string, limitMs = DETECTION_LIMIT_MS): Promise<PlainEntry> {
+  let found: PlainEntry | undefined;
+  await until(
+    `the entry "${wanted}"`,
+    async () => {
+      found = (await g.entries()).find((entry) => own([entry])[0] === wanted);
+      return found !== undefined;
+    },
+    limitMs,
+  );
+  return found!;
+}
+
+const troubles = (g: CaptureGround) =>
+  g.capture.status().troubles.map(({ code, table }) => `${code} ${table}`);
+const isStreaming = (g: CaptureGround) =>
+  expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
+
+async function walPosition(g: CaptureGround): Promise<bigint> {
+  const [row] = await g.source.query<{ lsn: string }>('select pg_current_wal_insert_lsn()::text as lsn');
+  return parseLsn(row!.lsn);
+}
+
+/** Each leaves a table uncaptured, or captured in part, while capture streams; `mend` is what the DBA then does. */
+const BROKEN: readonly {
+  name: string;
+  sql: string;
+  code: string;
+  /** What is written meanwhile is never seen. */
+  lost: boolean;
+  mend?: string;
+}[] = [
+  {
+    name: 'is taken out of the publication',
+    sql: 'alter publication waltrail drop table items',
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+  },
+  {
+    name: 'gets a row filter',
+    sql: 'alter publication waltrail set table items where (id > 1000), parts',
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+  },
+  {
+    name: 'is dropped and made anew',
+    sql: `drop table items; create table items (id int generated always as identity primary key, name text)`,
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+  },
+  {
+    name: 'is renamed, and another takes its name',
+    sql: `create table other (like items including all); alter table items rename to items_old;
+          alter table other rename to items; alter table items replica identity full`,
+    code: 'SOURCE_PUBLICATION_INCOMPLETE',
+    lost: true,
+  },
+  {
+    name: 'gets a weaker replica identity',
+    sql: 'alter table items replica identity default',
+    code: 'SOURCE_REPLICA_IDENTITY',
+    lost: false,
+  },
+];
+
+test.each(BROKEN)(
+  'a table that $name is a gap of that table within five seconds; the others go on, and it ends when the table is mended',
+  async ({ sql, code, lost }) => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    const position = await walPosition(g);
+    await g.source.query(sql);
+    const gap = await told(g, `gap public.items ${code}`);
+    expect(parseLsn(gap.updated!['from_lsn']!)).toBeLessThanOrEqual(position);
+    expect(troubles(g)).toEqual([`${code} public.items`]);
+    isStreaming(g);
+    await add(g, 'meanwhile');
+    await add(g, 'other', 'parts');
+    expect(inserted(await g.caughtUp())).toEqual(['before', ...(lost ? [] : ['meanwhile']), 'other']);
+    await applyTracking(g.config);
+    const closed = await told(g, `gap_closed public.items ${code}`, 2 * DETECTION_LIMIT_MS);
+    expect(closed.entityId).toBe(gap.entityId);
+    await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+    await add(g, 'after');
+    expect(inserted(await g.caughtUp()).at(-1)).toBe('after');
+    isStreaming(g);
+    expect(await g.trail.query('select tables, closed_at is not null as closed from trail.gap')).toEqual([
+      { tables: ['public.items'], closed: true },
+    ]);
+  },
+);
+
+test.each(BROKEN)(
+  'a table that $name while capture is away is a gap of that table, and does not keep capture from starting',
+  async ({ sql, code }) => {
+    await using g = await ground();
+    await add(g, 'before');
+    await g.caughtUp();
+    await g.capture.stop();
+    await g.source.query(sql);
+    g.capture = startCapture({ config: g.config, log: silentLog });
+    await streaming(g.capture);
+    await told(g, `gap public.items ${code}`);
+    await add(g, 'other', 'parts');
+    expect(inserted(await g.caughtUp()).at(-1)).toBe('other');
+    await applyTracking(g.config);
+    await told(g, `gap_closed public.items ${code}`, 2 * DETECTION_LIMIT_MS);
+    await add(g, 'after');
+    expect(inserted(await g.caughtUp()).at(-1)).toBe('after');
+  },
+);
+
+test('a table that was out of the publication for a while is a gap also when nothing shows it any more', async () => {
+  await using g = await ground();
+  await add(g, 'before');
+  await g.caughtUp();
+  await g.capture.stop();
+  await g.source.query('alter publication waltrail drop table items');
+  await add(g, 'lost');
+  await applyTracking(g.config);
+  g.capture = startCapture({ config: g.config, log: silentLog });
+  await streaming(g.capture);
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  await add(g, 'after');
+  expect(inserted(await g.caughtUp())).toEqual(['before', 'after']);
+  // And it stays so: the next start finds nothing new.
+  await g.restart();
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap '))).toHaveLength(1);
+});
+
+test('a table that appears under a pattern is named within five seconds, and stops nothing, now or after a restart', async () => {
+  await using g = await ground({ yaml: PATTERN_YAML });
+  await g.source.query('create table later (id int primary key, name text)');
+  await told(g, 'gap public.later SOURCE_PUBLICATION_INCOMPLETE');
+  expect(troubles(g)).toEqual(['SOURCE_PUBLICATION_INCOMPLETE public.later']);
+  await g.source.query(`insert into later values (1, 'not captured')`);
+  await g.restart();
+  await add(g, 'a');
+  expect(inserted(await g.caughtUp())).toEqual(['a']);
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.later SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  await g.source.query(`insert into later values (2, 'captured')`);
+  const entries = await g.caughtUp();
+  expect(entries.at(-1)).toMatchObject({ entityName: 'captured', entityId: '2', table: 'public.later' });
+});
+
+test('a change of a table that was published a moment ago has its entity id', async () => {
+  await using g = await ground({ yaml: PATTERN_YAML });
+  await g.source.query('create table later (code text, part int, name text, primary key (code, part))');
+  await applyTracking(g.config);
+  await g.source.query(`insert into later values ('x', 7, 'first')`);
+  const entries = await g.caughtUp();
+  expect(entries.find(({ entityName }) => entityName === 'first')).toMatchObject({ entityId: 'x,7' });
+});
+
+test.each([
+  ['a partition is detached', 'alter table measures detach partition measures_1', 'public.measures_1'],
+  ['a table is set logged', 'alter table cache set logged', 'public.cache'],
+  ['a table moves into the schema', 'alter table stage.moved set schema public', 'public.moved'],
+])(
+  '%s and so becomes a table of its own under the pattern: named, and a gap of it',
+  async (_, sql, table) => {
+    await using g = await ground({
+      yaml: PATTERN_YAML,
+      schema: `${SCHEMA}
+      create table measures (id int primary key, name text) partition by range (id);
+      create table measures_1 partition of measures for values from (0) to (100);
+      create unlogged table cache (id int primary key, name text);
+      create schema stage; create table stage.moved (id int primary key, name text);`,
+    });
+    await g.source.query(sql);
+    await told(g, `gap ${table} SOURCE_PUBLICATION_INCOMPLETE`);
+    await add(g, 'other');
+    expect(inserted(await g.caughtUp())).toEqual(['other']);
+    isStreaming(g);
+  },
+);
+
+test('a tracked table that becomes a partition of a published one is no gap', async () => {
+  await using g = await ground({
+    yaml: PATTERN_YAML,
+    schema: `create table measures (id int primary key, name text) partition by range (id);
+             create table measures_1 (id int primary key, name text);`,
+  });
+  await g.source.query(`begin; insert into measures_1 values (1, 'alone');
+    alter table measures attach partition measures_1 for values from (0) to (100); commit`);
+  await applyTracking(g.config);
+  await told(g, 'tracking public.measures_1: published -> published as a partition');
+  await g.source.query(`insert into measures values (2, 'as partition')`);
+  expect(inserted(await g.caughtUp())).toEqual(['alone', 'as partition']);
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap'))).toEqual([]);
+});
+
+test('a renamed table is still captured under the name that the YAML knows, also after a restart', async () => {
+  await using g = await ground();
+  await add(g, 'before');
+  await g.source.query(
+    "begin; alter table items rename to things; insert into things (name) values ('within'); commit",
+  );
+  await told(g, 'tracking public.things: public.items -> public.things');
+  await add(g, 'after', 'things');
+  await g.caughtUp();
+  await g.restart();
+  await add(g, 'restarted', 'things');
+  const entries = await g.caughtUp();
+  expect(inserted(entries)).toEqual(['before', 'within', 'after', 'restarted']);
+  expect(new Set(entries.filter(({ rung }) => rung !== 'w').map(({ table }) => table))).toEqual(
+    new Set(['public.items']),
+  );
+  expect(entries.at(-1)!.entityId).toBe('4');
+  expect(own(entries).filter((entry) => entry.startsWith('gap'))).toEqual([]);
+  expect(g.capture.status().troubleCount).toBe(1);
+  isStreaming(g);
+});
+
+test('a renamed table is captured under its new name once the YAML has it', async () => {
+  await using g = await ground();
+  await add(g, 'before');
+  await g.source.query('alter table items rename to things');
+  await told(g, 'tracking public.things: public.items -> public.things');
+  await g.capture.stop();
+  await add(g, 'after', 'things');
+  const tables = g.config.tables.map((rule) =>
+    rule.pattern === 'public.items' ? { ...rule, pattern: 'public.things' } : rule,
+  );
+  g.capture = startCapture({ config: { ...g.config, tables }, log: silentLog });
+  await streaming(g.capture);
+  const entries = await g.caughtUp();
+  expect(inserted(entries)).toEqual(['before', 'after']);
+  expect(entries.at(-1)).toMatchObject({ table: 'public.things', entityName: 'after' });
+});
+
+test('the last table of a pattern that is dropped stops nothing, also not the next start', async () => {
+  await using g = await ground({
+    yaml: `tables: { "shop.*": { entity: order }, public.items: { entity: item, name: "{name}" } }`,
+    schema: `${SCHEMA} create schema shop; create table shop.orders (id int primary key);`,
+  });
+  await g.source.query('drop table shop.orders');
+  await told(g, 'tracking shop.orders: tracked -> dropped');
+  await g.restart();
+  await add(g, 'a');
+  expect(inserted(await g.caughtUp())).toEqual(['a']);
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap'))).toEqual([]);
+});
+
+test('a gap of a table that the YAML no longer names ends', async () => {
+  await using g = await ground();
+  await g.source.query('alter publication waltrail drop table parts');
+  await told(g, 'gap public.parts SOURCE_PUBLICATION_INCOMPLETE');
+  await g.capture.stop();
+  const tables = g.config.tables.filter(({ pattern }) => pattern !== 'public.parts');
+  g.capture = startCapture({ config: { ...g.config, tables }, log: silentLog });
+  await streaming(g.capture);
+  await told(g, 'gap_closed public.parts SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+});
+
+test('accepting a gap of a table acknowledges it, and it lasts until the table is mended', async () => {
+  await using g = await ground();
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  const client = new pg.Client(g.trail.url);
+  await client.connect();
+  expect(await acceptGaps(client).finally(() => client.end())).toBe(1);
+  const gap = async () => (await g.trail.query('select accepted_at, closed_at from trail.gap'))[0];
+  expect(await gap()).toMatchObject({ accepted_at: expect.anything(), closed_at: null });
+  isStreaming(g);
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  expect(await gap()).toMatchObject({ closed_at: expect.anything() });
+});
+
+test('a gap of a table ends behind transactions that changed something while it was not published', async () => {
+  await using g = await ground();
+  const long = new pg.Client(g.source.url);
+  await long.connect();
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await long.query(`begin; insert into items (name) values ('in doubt')`);
+  await applyTracking(g.config);
+  await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+  await add(g, 'kept');
+  await g.caughtUp();
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
+  await long.query('commit');
+  const committed = await walPosition(g);
+  await long.end();
+  const closed = await told(
+    g,
+    'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE',
+    2 * DETECTION_LIMIT_MS,
+  );
+  expect(parseLsn(closed.updated!['to_lsn']!)).toBeGreaterThanOrEqual(committed);
+  expect(inserted(await g.entries())).toContain('kept');
+});
+
+test('while one large transaction arrives, a gap is in the list of gaps at once, and its entry behind the transaction', async () => {
+  const logged: string[] = [];
+  await using g = await ground({
+    log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
+  });
+  const client = new pg.Client(g.source.url);
+  await client.connect();
+  const rows =
+    client.query(`begin; insert into parts (name) select 'part ' || n from generate_series(1, 300000) n;
+    alter publication waltrail drop table items; commit`);
+  await rows.finally(() => client.end());
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 60_000);
+  const entries = await g.caughtUp();
+  expect(entries.filter(({ entityType }) => entityType === 'part')).toHaveLength(300_000);
+  expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
+});
+
+test('a table whose catalog changes all the time does not keep a large transaction from being stored', async () => {
+  await using g = await ground({ yaml: PATTERN_YAML });
+  const abort = new AbortController();
+  const migrating = (async () => {
+    for (let n = 0; !abort.signal.aborted; n++)
+      await g.source.query(
+        `create table t${n} (id int primary key, name text); drop table if exists t${Math.max(0, n - 3)}`,
+      );
+  })();
+  await g.source.query(`insert into parts (name) select 'part ' || n from generate_series(1, 200000) n`);
+  const entries = await g.caughtUp();
+  abort.abort();
+  await migrating;
+  expect(entries.filter(({ table, rung }) => table === 'public.parts' && rung !== 'w')).toHaveLength(200_000);
+  isStreaming(g);
+});
+
+test('a gap whose writer was killed before its entry was stored is told of by the next one', async () => {
+  await using g = await ground();
+  await g.capture.stop();
+  await g.source.query('alter publication waltrail drop table items');
+  await g.trail.query(
+    `select trail.begin_table_gap('SOURCE_PUBLICATION_INCOMPLETE', 'public.items', end_lsn) from trail.checkpoint`,
+  );
+  g.capture = startCapture({ config: g.config, log: silentLog });
+  await streaming(g.capture);
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  expect(
+    await g.trail.query('select count(*)::int4 as gaps, min(entry_id) > 0 as told from trail.gap'),
+  ).toEqual([{ gaps: 1, told: true }]);
+});
+
+test('a change of the publication is a gap from its commit on, also when a synchronous standby kept it from being seen', async () => {
+  const server = await ownServer('source', { synchronous_commit: 'local' });
+  await using g = await ground({ source: server.database });
+  await waitForStandby(g, 'nobody');
+  const waiting = new pg.Client(g.source.url);
+  await waiting.connect();
+  await waiting.query('set synchronous_commit = on');
+  const before = await walPosition(g);
+  const altered = waiting.query('alter publication waltrail drop table items');
+  await until('the commit to wait for its standby', async () => {
+    const { length } = await g.source.query(`select from pg_stat_activity where wait_event = 'SyncRep'`);
+    return length === 1;
+  });
+  await add(g, 'lost');
+  await severalLooks(g);
+  isStreaming(g);
+  await waitForStandby(g, '');
+  await altered;
+  await waiting.end();
+  const { updated } = await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(before);
+  expect(inserted(await g.entries())).toEqual([]);
+});
+
+/** What commits with `synchronous_commit = on` waits for a standby of this name; of no name: for none. */
+async function waitForStandby(g: CaptureGround, name: string): Promise<void> {
+  await g.source.query(`alter system set synchronous_standby_names = '${name}'`);
+  await g.source.query('select pg_reload_conf()');
+}
+
+/** Waits until the source was looked at three more times. */
+async function severalLooks(g: CaptureGround): Promise<void> {
+  const starts = new Set<string>();
+  await until('three looks at the source', async () => {
+    const [row] = await g.source.query<{ start: string }>(
+      `select query_start::text as start from pg_stat_activity where application_name = 'waltrail watch' and datname = current_database()`,
+    );
+    if (row !== undefined) starts.add(row.start);
+    return starts.size > 3;
+  });
+}

@@ -1,0 +1,299 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { parseLsn } from '../../src/pg/lsn.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { applyTracking, readEntries, type PlainEntry } from './capture.ts';
+import type { TestDatabase } from './database.ts';
+import { generator } from './load.ts';
+import { oracleOn } from './oracle.ts';
+
+/** Under `tables` of the YAML: what the migrator makes, alters and drops. */
+export const MIGRATOR_YAML = `
+  "public.m_*": { entity: migrated, name: "{v}" }`;
+
+/** After each commit: where the WAL was then. */
+export const MIGRATOR_SQL = `create table oracle.committed (lsn pg_lsn not null default pg_current_wal_insert_lsn());`;
+
+export interface Migrator {
+  /** How often each thing was done. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Writes that the source refused because of their table's replica identity. */
+  readonly refused: readonly string[];
+  stop(): Promise<void>;
+}
+
+interface MigratedTable {
+  readonly name: string;
+  readonly kind: 'r' | 'p';
+  readonly persistence: 'p' | 'u';
+  readonly parent: string | null;
+  readonly columns: readonly string[];
+}
+
+const MAX_TABLES = 8;
+const RECONNECT_MS = 100;
+/** object_not_in_prerequisite_state: the table's replica identity does not allow it. */
+const REFUSED = '55000';
+
+type Random = (below: number) => number;
+
+/**
+ * Creates, alters, renames, attaches, detaches, publishes and drops tables under a pattern of the YAML, and writes to them,
+ * one thing after the other in random order, until it is stopped.
+ */
+export function startMigrator(options: {
+  readonly url: string;
+  /** What a DBA applies now and then. */
+  readonly config: TrackingConfig;
+  readonly seed: number;
+  readonly pauseMs: number;
+}): Migrator {
+  let running = true;
+  const isRunning = (): boolean => running;
+  const random = generator(options.seed);
+  const counts = new Map<string, number>();
+  const refused: string[] = [];
+  const steps = async (client: pg.Client): Promise<void> => {
+    while (isRunning()) {
+      const step = await nextStep(client, random);
+      try {
+        if (step.is === 'apply') await applyTracking(options.config);
+        else await client.query(step.sql);
+        counts.set(step.is, (counts.get(step.is) ?? 0) + 1);
+      } catch (error) {
+        const { code = '', message } = error as { code?: string; message: string };
+        if (code.startsWith('57') || code.startsWith('08') || code === '') throw error;
+        if (step.is === 'write' && code === REFUSED) refused.push(message);
+        await client.query('rollback');
+      }
+      await client.query('insert into oracle.committed default values');
+      await delay(options.pauseMs);
+    }
+  };
+  const finished = (async () => {
+    while (isRunning()) {
+      const client = new pg.Client(options.url);
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        await steps(client);
+      } catch {
+        await delay(RECONNECT_MS);
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    }
+  })();
+  return {
+    counts,
+    refused,
+    stop: async () => {
+      running = false;
+      await finished;
+    },
+  };
+}
+
+async function nextStep(client: pg.Client, random: Random): Promise<{ is: string; sql: string }> {
+  const { rows: tables } = await client.query<MigratedTable>(`
+    select c.relname as name, c.relkind as kind, c.relpersistence as persistence,
+           (select p.relname from pg_inherits i join pg_class p on p.oid = i.inhparent where i.inhrelid = c.oid) as parent,
+           array(select attname from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped order by attnum) as columns
+      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname like 'm\\_%' and c.relkind in ('r', 'p')
+     order by c.relname`);
+  const pick = <T>(from: readonly T[]): T | undefined => from[random(from.length)];
+  const roots = tables.filter(({ parent }) => parent === null);
+  const alone = roots.filter(({ kind }) => kind === 'r');
+  const fresh = `m_${random(1_000_000)}`;
+  const one = pick(roots);
+  const plain = pick(alone);
+  const roll = random(40);
+  if (one === undefined || (roll === 0 && tables.length < MAX_TABLES)) return create(fresh, random);
+  switch (roll) {
+    case 1:
+      return { is: 'rename', sql: `alter table ${one.name} rename to ${fresh}` };
+    case 2:
+      return { is: 'drop', sql: `drop table ${one.name}` };
+    case 3:
+      return {
+        is: 'add column',
+        sql: `alter table ${one.name} add column c${random(1000)} text default 'd'`,
+      };
+    case 4: {
+      const dropped = one.columns.find((column) => column.startsWith('c'));
+      return { is: 'drop column', sql: `alter table ${one.name} drop column if exists ${dropped ?? 'none'}` };
+    }
+    case 5: {
+      const partition = pick(tables.filter(({ parent }) => parent !== null));
+      if (partition === undefined) return create(fresh, random);
+      return { is: 'detach', sql: `alter table ${partition.parent!} detach partition ${partition.name}` };
+    }
+    case 6: {
+      const root = pick(roots.filter(({ kind }) => kind === 'p'));
+      if (root === undefined) return create(fresh, random);
+      const from = 1_000_000 + random(1_000_000) * 10;
+      return {
+        is: 'new partition',
+        sql: `create table ${fresh} partition of ${root.name} for values from (${from}) to (${from + 10})`,
+      };
+    }
+    case 7:
+      return plain === undefined
+        ? create(fresh, random)
+        : {
+            is: 'set logged',
+            sql: `alter table ${plain.name} set ${plain.persistence === 'p' ? 'unlogged' : 'logged'}`,
+          };
+    case 8:
+      return {
+        is: 'identity',
+        sql: `alter table ${one.name} replica identity ${random(2) === 0 ? 'default' : 'full'}`,
+      };
+    case 9:
+    case 10:
+      return { is: 'apply', sql: '' };
+    case 11:
+      return {
+        is: 'made anew',
+        sql: `begin; drop table ${one.name}; ${create(one.name, random).sql}; commit`,
+      };
+    default:
+      return { is: 'write', sql: write(one, random) };
+  }
+}
+
+function create(name: string, random: Random): { is: string; sql: string } {
+  const on = oracleRows(name);
+  if (random(3) > 0) return { is: 'create', sql: `create table ${name} (id int primary key, v text); ${on}` };
+  return {
+    is: 'create partitioned',
+    sql: `create table ${name} (id int primary key, v text) partition by range (id);
+          create table ${name}_a partition of ${name} for values from (0) to (1000);
+          create table ${name}_b partition of ${name} default; ${on}`,
+  };
+}
+
+/** Rows only: a partition is emptied with its table. */
+const oracleRows = (table: string): string => oracleOn(table).split('\n')[1]!;
+
+function write({ name, columns }: MigratedTable, random: Random): string {
+  const id = random(30) + (random(8) === 0 ? 1_000_000 : 0);
+  const list = columns.filter((column) => column !== 'id');
+  const value = (): string => `'value ${random(1_000_000)}'`;
+  switch (random(5)) {
+    case 0:
+      return `delete from ${name} where id = ${id}`;
+    case 1:
+    case 2:
+      return `update ${name} set ${list[random(list.length)]!} = ${value()} where id = ${id}`;
+    default:
+      return `insert into ${name} (id, ${list.join(', ')}) values (${id}, ${list.map(value).join(', ')})
+              on conflict (id) do update set v = ${value()}`;
+  }
+}
+
+export interface MigratedVerdict {
+  readonly changes: number;
+  /** Stored exactly. */
+  readonly stored: number;
+  /** Not stored, and a gap of their table says so. */
+  readonly inGaps: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly wrong: number;
+}
+
+interface MigratedChange {
+  readonly xid: string;
+  readonly operation: string;
+  readonly table_name: string;
+  readonly previous: Readonly<Record<string, unknown>> | null;
+  readonly updated: Readonly<Record<string, unknown>> | null;
+  readonly lsn: string;
+  /** The WAL position after its commit, or after a later one. */
+  readonly committed: string | null;
+}
+
+interface MigratedGap {
+  readonly code: string;
+  readonly tables: readonly string[] | null;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** Judges the tables of the migrator: each change is stored exactly, in its transaction's order, or a gap of its table covers it. */
+export async function judgeMigrated(databases: {
+  readonly source: TestDatabase;
+  readonly trail: TestDatabase;
+}): Promise<MigratedVerdict> {
+  const { source, trail } = databases;
+  const changes = await source.query<MigratedChange>(`
+    select xid::text, operation, table_name, previous, updated, lsn::text,
+           (select min(c.lsn)::text from oracle.committed c where c.lsn > o.lsn) as committed
+      from oracle.change o
+     where table_name like 'public.m\\_%' and (operation <> 'u' or previous is distinct from updated) order by n`);
+  const gaps = (
+    await trail.query<{ code: string; tables: string[] | null; from_lsn: string; to_lsn: string | null }>(
+      'select code, tables, from_lsn::text, to_lsn::text from trail.gap',
+    )
+  ).map(({ code, tables, from_lsn, to_lsn }) => ({
+    code,
+    tables,
+    from: parseLsn(from_lsn),
+    to: to_lsn === null ? 1n << 64n : parseLsn(to_lsn),
+  }));
+  const entries = new Map<string, PlainEntry[]>();
+  for (const entry of await readEntries(trail)) {
+    if (entry.rung === 'w' || !entry.table.startsWith('public.m_')) continue;
+    const ofTransaction = entries.get(entry.xid);
+    if (ofTransaction === undefined) entries.set(entry.xid, [entry]);
+    else ofTransaction.push(entry);
+  }
+  const verdict = { changes: changes.length, stored: 0, inGaps: 0, lost: 0, doubled: 0, wrong: 0 };
+  for (const change of changes) {
+    const waiting = entries.get(change.xid);
+    const entry = waiting?.[0];
+    if (entry !== undefined && isOf(entry, change)) {
+      waiting!.shift();
+      if (agrees(entry, change) || isIn(gaps, change, 'SOURCE_REPLICA_IDENTITY')) verdict.stored++;
+      else verdict.wrong++;
+    } else if (isIn(gaps, change, 'SOURCE_PUBLICATION_INCOMPLETE')) verdict.inGaps++;
+    else verdict.lost++;
+  }
+  for (const left of entries.values()) verdict.doubled += left.length;
+  return verdict;
+}
+
+const isOf = (entry: PlainEntry, change: MigratedChange): boolean =>
+  entry.operation === change.operation && entry.table === change.table_name;
+
+/** Columns that the source did not send are unknown, and no error: the replica identity is the migrator's to weaken. */
+function agrees(entry: PlainEntry, { operation, previous, updated }: MigratedChange): boolean {
+  const side = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean => {
+    if (row === null || values === null) return row === null && values === null;
+    const columns = Object.keys(row).filter(
+      (column) => operation !== 'u' || previous![column] !== updated![column],
+    );
+    return (
+      columns.every((column) => entry.unknown.length === 0 && values[column] === printed(row[column])) &&
+      Object.keys(values).length === columns.length
+    );
+  };
+  return side(previous, entry.previous) && side(updated, entry.updated);
+}
+
+const printed = (value: unknown): string | null =>
+  value === null || value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value);
+
+/** Whether a gap of the change's table overlaps the stretch in which its commit lies. */
+function isIn(gaps: readonly MigratedGap[], change: MigratedChange, code: string): boolean {
+  const first = parseLsn(change.lsn);
+  const last = change.committed === null ? 1n << 64n : parseLsn(change.committed);
+  return gaps.some(
+    (gap) =>
+      gap.code === code &&
+      (gap.tables === null || gap.tables.includes(change.table_name)) &&
+      gap.from <= last &&
+      gap.to > first,
+  );
+}
