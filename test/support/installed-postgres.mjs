@@ -10,7 +10,7 @@ import path from 'node:path';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const INSTALLATIONS = '/usr/lib/postgresql';
 const OLDEST_SUPPORTED = 14;
-const SPECS = ['test/pg/(capture|gap|preflight|tracking)'];
+const SPECS = ['test/pg/(capture|event-trigger|gap|preflight|tracking|writes)'];
 
 const bin = process.env.WALTRAIL_TEST_POSTGRES_BIN ?? findInstallation();
 if (bin === undefined) {
@@ -22,7 +22,9 @@ if (bin === undefined) {
 }
 const given = process.argv.slice(2);
 const specs = given.some((argument) => !argument.startsWith('-')) ? [] : SPECS;
-const { WALTRAIL_TEST_POSTGRES: _, ...environment } = process.env;
+const environment = { ...process.env, WALTRAIL_TEST_POSTGRES_BIN: bin };
+// The URL of a running server would win.
+delete environment.WALTRAIL_TEST_POSTGRES;
 const jest = spawn(
   process.execPath,
   [
@@ -32,7 +34,7 @@ const jest = spawn(
     ...specs,
     ...given,
   ],
-  { cwd: ROOT, stdio: 'inherit', env: { ...environment, WALTRAIL_TEST_POSTGRES_BIN: bin } },
+  { cwd: ROOT, stdio: 'inherit', env: environment },
 );
 // The terminal sends its signals to both; this one waits for the other, which stops the server.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => jest.kill(signal));
