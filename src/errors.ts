@@ -180,6 +180,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Use PostgreSQL 14 or later as source, and a primary rather than a standby.',
   },
+  SOURCE_WRITES_REFUSED: {
+    retry: 'operator',
+    remedy:
+      'PostgreSQL refuses updates and deletes of a published table that has no usable replica identity. Run the SQL given on the source at once; source.event_trigger: true in the YAML keeps it from happening.',
+  },
   SOURCE_WAL_LEVEL: {
     retry: 'operator',
     remedy: "Run: alter system set wal_level = 'logical'; then restart the source.",

@@ -43,8 +43,8 @@ export function tableGapChanges(options: {
 }
 
 /** Whether the trail lacks something because of it, and not only the reader a word or the application a right. */
-const isGap = ({ effect }: TableTrouble): boolean =>
-  effect === 'not captured' || effect === 'previous values unknown';
+const isGap = ({ code }: TableTrouble): boolean =>
+  code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
 
 const isAbout = (gap: OpenGap, { code, table }: Lacking): boolean =>
   gap.code === code && (gap.tables?.includes(table) ?? false);

@@ -11,7 +11,14 @@ export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
   readonly pgCtl: string;
+  /** What makes initdb sort by code point and know the letters of UTF-8. */
+  readonly localeOptions: readonly string[];
 }
+
+/** C.UTF-8 of PostgreSQL itself, which sorts and lower-cases alike on every platform, whatever locales it has. */
+const BUILTIN_LOCALE = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+/** The same of the operating system: the builtin one came with PostgreSQL 17. */
+const SYSTEM_LOCALE = ['--locale=C.UTF-8'];
 
 const EXECUTABLE = process.platform === 'win32' ? '.exe' : '';
 
@@ -23,10 +30,12 @@ export async function findBinaries(account: Account): Promise<Binaries> {
   const root = packageRoot();
   const native = path.join(root, 'native');
   await restoreSymlinks(root);
+  const reachable = await canReach(path.join(native, 'bin'), account);
   const binaries = binariesIn(
-    (await canReach(path.join(native, 'bin'), account)) ? native : await stage(native, account),
+    path.join(reachable ? native : await stage(native, account), 'bin'),
+    BUILTIN_LOCALE,
   );
-  for (const file of Object.values<string>(binaries as unknown as Record<string, string>)) {
+  for (const file of [binaries.initdb, binaries.postgres, binaries.pgCtl]) {
     // Some archive tools drop the executable bits.
     if (EXECUTABLE === '' && ((await stat(file)).mode & 0o555) !== 0o555) await chmod(file, 0o755);
   }
@@ -48,10 +57,14 @@ function packageRoot(): string {
   }
 }
 
-const binariesIn = (native: string): Binaries => ({
-  initdb: path.join(native, 'bin', `initdb${EXECUTABLE}`),
-  postgres: path.join(native, 'bin', `postgres${EXECUTABLE}`),
-  pgCtl: path.join(native, 'bin', `pg_ctl${EXECUTABLE}`),
+/** The programs of an installation of the system, of any version, in the folder `bin`. */
+export const installedBinaries = (bin: string): Binaries => binariesIn(bin, SYSTEM_LOCALE);
+
+const binariesIn = (bin: string, localeOptions: readonly string[]): Binaries => ({
+  initdb: path.join(bin, `initdb${EXECUTABLE}`),
+  postgres: path.join(bin, `postgres${EXECUTABLE}`),
+  pgCtl: path.join(bin, `pg_ctl${EXECUTABLE}`),
+  localeOptions,
 });
 
 /** An npm archive holds no symbolic links. The package's install script makes them, where install scripts may run. */

@@ -127,12 +127,11 @@ async function initialise(options: OpenOptions & { readonly record: ClusterRecor
       for (const target of [draft, passwordFile])
         await chown(target, options.account.uid, options.account.gid);
     }
-    // The builtin C.UTF-8 sorts and lower-cases alike on every platform, whatever locales it has.
     await run(
       options.binaries.initdb,
       [
         ...['-D', draft, '-U', SUPERUSER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
-        ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+        ...['--encoding=UTF8', ...options.binaries.localeOptions],
         ...(options.ephemeral ? ['--no-instructions', '--no-sync'] : ['--no-instructions']),
       ],
       options.account,

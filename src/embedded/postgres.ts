@@ -9,7 +9,7 @@ import pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { postgresAccount, spawnIds, temporaryFolder, type Account } from './account.js';
-import { findBinaries, type Binaries } from './binaries.js';
+import { findBinaries, installedBinaries, type Binaries } from './binaries.js';
 import { endLeftover, openCluster, saveRecord, SUPERUSER, type ClusterRecord } from './cluster.js';
 import type { GuardOrder } from './guard.js';
 import { lockFolder, type Unlock } from './lock.js';
@@ -22,11 +22,13 @@ export interface PostgresOptions {
   readonly home: string | null;
   /** Added to the defaults below; the later wins. https://www.postgresql.org/docs/18/runtime-config.html */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder of the programs of an installed PostgreSQL, for tests on other versions. Without it: those of the npm package. */
+  readonly bin?: string;
   /** Told what takes a while, in a short phrase. */
   readonly onProgress?: (phrase: string) => void;
 }
 
-/** A running PostgreSQL 18 on the loopback interface. */
+/** A running PostgreSQL on the loopback interface. */
 export interface EmbeddedPostgres {
   readonly port: number;
   /** Of the postmaster. */
@@ -66,7 +68,7 @@ const DEFAULTS = {
 const EPHEMERAL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
 
 /**
- * Starts PostgreSQL from the npm package, also as root, also over what a crash left. A guard process stops it when this
+ * Starts PostgreSQL, that of the npm package if no other is named, also as root, also over what a crash left. A guard process stops it when this
  * process dies. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT, EMBEDDED_STAGING, EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
@@ -74,7 +76,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const home = await makeHome(options.home, account);
   const unlock = await lockFolder({ file: path.join(home, 'lock'), folder: home });
   try {
-    const binaries = await findBinaries(account);
+    const binaries = options.bin === undefined ? await findBinaries(account) : installedBinaries(options.bin);
     const record = await openCluster({
       home,
       account,

@@ -5,16 +5,19 @@ import { applyProblems, type PlanStep, type TrackingPlan } from './plan.js';
 
 /**
  * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then waits behind
- * it: better to give up than to stop the application.
+ * it, and for the tables that are locked already: better to give up than to stop the application. For all steps
+ * together, or a hundred busy tables would hold the first of them for minutes.
  */
-const LOCK_TIMEOUT = '5s';
+const LOCK_LIMIT_MS = 5_000;
+/** What a step may wait when that is used up: a plan of thousands of tables takes longer without waiting at all. */
+const LAST_WAIT_MS = 50;
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const DEADLOCK_DETECTED = '40P01';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
- * Runs the steps in one transaction: all or nothing. Throws the plan's problems if it has any, TRACKING_LOCK_TIMEOUT,
+ * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there are any, TRACKING_LOCK_TIMEOUT,
  * SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
  */
 export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<void> {
@@ -23,8 +26,12 @@ export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<
   if (plan.steps.length === 0) return;
   await client.query('begin');
   try {
-    await client.query(`set local lock_timeout = '${LOCK_TIMEOUT}'`);
-    for (const step of plan.steps) await run(client, step);
+    const deadline = performance.now() + LOCK_LIMIT_MS;
+    for (const step of plan.steps) {
+      const waitMs = Math.max(Math.ceil(deadline - performance.now()), LAST_WAIT_MS);
+      await client.query(`set local lock_timeout = ${waitMs}`);
+      await run(client, step);
+    }
     await client.query('commit');
   } catch (error) {
     await client.query('rollback').catch(() => undefined);
@@ -49,7 +56,7 @@ function stepError(step: PlanStep, cause: unknown): WaltrailError {
     case DEADLOCK_DETECTED:
       return new WaltrailError(
         'TRACKING_LOCK_TIMEOUT',
-        `${what}: no lock within ${LOCK_TIMEOUT}; nothing was changed.`,
+        `${what}: no lock within ${LOCK_LIMIT_MS / 1000} s; nothing was changed.`,
         {
           cause,
         },
@@ -61,7 +68,9 @@ function stepError(step: PlanStep, cause: unknown): WaltrailError {
         {
           cause,
           remedy:
-            "Let the owner of the tables (who also needs create on the database) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.",
+            step.kind === 'event_trigger'
+              ? "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers."
+              : "Let the owner of the tables (who also needs create on the database) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.",
         },
       );
     default:

@@ -9,6 +9,7 @@ export interface Catalog {
   /** Tables and what looks like one (views, foreign tables), without PostgreSQL's own, by schema and name. */
   readonly tables: readonly CatalogTable[];
   readonly publications: readonly CatalogPublication[];
+  readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
 }
 
@@ -49,6 +50,8 @@ export interface CatalogTable {
   readonly columns: readonly CatalogColumn[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
+  /** Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not null. */
+  readonly keys: readonly CatalogKey[];
   /** Whether the role may read rows. */
   readonly readable: boolean;
   /** Main fork and TOAST, without indexes. */
@@ -56,6 +59,14 @@ export interface CatalogTable {
   readonly rows: number;
   /** Updates and deletes a second, averaged since the statistics were reset; null where they are younger than a minute. */
   readonly changesPerSecond: number | null;
+}
+
+export interface CatalogKey {
+  readonly index: string;
+  readonly columns: readonly string[];
+  readonly primary: boolean;
+  /** Named by `replica identity using index`. */
+  readonly identity: boolean;
 }
 
 export interface CatalogColumn {
@@ -73,7 +84,23 @@ export interface CatalogPublication {
   readonly viaRoot: boolean;
   /** From PostgreSQL 18 on; null before. */
   readonly generatedColumns: 'none' | 'stored' | null;
-  readonly tables: readonly (TableName & { readonly rowFilter: boolean; readonly columnList: boolean })[];
+  readonly tables: readonly CatalogPublicationTable[];
+}
+
+export interface CatalogPublicationTable extends TableName {
+  /** Columns that the row filter reads; null without one. */
+  readonly rowFilter: readonly string[] | null;
+  /** Columns that are published; null: all. */
+  readonly columnList: readonly string[] | null;
+}
+
+export interface CatalogEventTrigger {
+  readonly name: string;
+  /** Schema of its function. */
+  readonly schema: string;
+  /** Whether it fires whatever session_replication_role is. */
+  readonly always: boolean;
+  readonly comment: string | null;
 }
 
 export interface CatalogSlot {
@@ -102,6 +129,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       role: await readRole(client),
       tables: await readTables(client),
       publications: await readPublications(client, version[0]!.number),
+      eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
     };
   } finally {
@@ -143,7 +171,7 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
 }
 
 async function readTables(client: pg.Client): Promise<CatalogTable[]> {
-  type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'partitionOf'> & {
+  type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'keys' | 'partitionOf'> & {
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
@@ -178,12 +206,14 @@ async function readTables(client: pg.Client): Promise<CatalogTable[]> {
     order by n.nspname, c.relname`);
   const columns = await readColumns(client);
   const primaryKeys = await readPrimaryKeys(client);
+  const keys = await readKeys(client);
   return rows.map(({ parentSchema, parentTable, ...table }) => ({
     ...table,
     partitionOf:
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
     columns: columns.get(table.oid) ?? [],
     primaryKey: primaryKeys.get(table.oid) ?? [],
+    keys: keys.get(table.oid) ?? [],
   }));
 }
 
@@ -221,6 +251,43 @@ async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly 
   return new Map(rows.map(({ oid, columns }) => [oid, columns]));
 }
 
+/** https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY; a deferrable key is none. */
+async function readKeys(client: pg.Client): Promise<Map<string, readonly CatalogKey[]>> {
+  const { rows } = await client.query<{ readonly oid: string; readonly keys: CatalogKey[] }>(/* sql */ `
+    select
+      i.indrelid::text as oid,
+      pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'index', c.relname, 'columns', k.columns, 'primary', i.indisprimary, 'identity', i.indisreplident)
+        order by i.indisprimary desc, c.relname) as keys
+    from pg_catalog.pg_index i
+    join pg_catalog.pg_class c on c.oid = i.indexrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+      select array_agg(a.attname::text order by u.position) as columns, bool_and(a.attnotnull) as required
+        from unnest(i.indkey::int2[]) with ordinality u (attnum, position)
+        join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = u.attnum
+       where u.position <= i.indnkeyatts
+    ) k
+    where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null and k.required
+      and n.nspname !~ '^pg_'
+    group by i.indrelid`);
+  return new Map(rows.map(({ oid, keys }) => [oid, keys]));
+}
+
+async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger[]> {
+  const { rows } = await client.query<CatalogEventTrigger>(/* sql */ `
+    select
+      t.evtname::text as name,
+      n.nspname::text as schema,
+      t.evtenabled = 'A' as always,
+      pg_catalog.obj_description(t.oid, 'pg_event_trigger') as comment
+    from pg_catalog.pg_event_trigger t
+    join pg_catalog.pg_proc f on f.oid = t.evtfoid
+    join pg_catalog.pg_namespace n on n.oid = f.pronamespace
+    order by t.evtname`);
+  return rows;
+}
+
 async function readPublications(client: pg.Client, version: number): Promise<CatalogPublication[]> {
   // to_jsonb() makes one query fit all versions: a column that a version does not have is null.
   const { rows } = await client.query<CatalogPublication>(/* sql */ `
@@ -236,8 +303,8 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
       coalesce((
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'schema', n.nspname, 'table', c.relname,
-                 'rowFilter', pg_catalog.to_jsonb(r) ->> 'prqual' is not null,
-                 'columnList', pg_catalog.to_jsonb(r) ->> 'prattrs' is not null) order by n.nspname, c.relname)
+                 'rowFilter', ${columnsIn('prqual', ':varattno (\\d+)')},
+                 'columnList', ${columnsIn('prattrs', '(\\d+)')}) order by n.nspname, c.relname)
           from pg_catalog.pg_publication_rel r
           join pg_catalog.pg_class c on c.oid = r.prrelid
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -246,6 +313,13 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
     order by p.pubname`);
   return rows;
 }
+
+/** Names of the columns whose numbers a pattern finds in the text of a column of pg_publication_rel; null where that is null. */
+const columnsIn = (column: 'prqual' | 'prattrs', pattern: string): string => /* sql */ `
+                 case when pg_catalog.to_jsonb(r) ->> '${column}' is not null then (
+                   select coalesce(pg_catalog.jsonb_agg(distinct a.attname), '[]')
+                     from pg_catalog.regexp_matches(pg_catalog.to_jsonb(r) ->> '${column}', '${pattern}', 'g') m
+                     join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum = m[1]::int2) end`;
 
 const SCHEMAS_OF_PUBLICATION = /* sql */ `array(
         select n.nspname::text

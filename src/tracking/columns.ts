@@ -1,4 +1,5 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
 import { lookupUses } from './match.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './plan.js';
@@ -30,16 +31,21 @@ export function columnFindings(options: {
     if (tables.length === 0) continue;
     for (const use of columnUses(rule)) {
       const lacking = tables.filter((table) => missing({ use, table, version }) !== null);
-      if (lacking.length === tables.length) problems.push(missing({ use, table: tables[0]!, version })!);
+      if (lacking.length === tables.length)
+        problems.push({ ...missing({ use, table: tables[0]!, version })!, tables: lacking.map(keyOf) });
       else if (lacking.length > 0 && needed(use)) {
         warnings.push(`${use.key}: column "${use.column}" is missing in ${lacking.map(keyOf).join(', ')}.`);
       }
     }
   }
   for (const { key, rule } of lookupUses(config)) {
-    const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
+    const table = indexOf(catalog).tables.get(rule.table);
     if (table === undefined) continue;
-    problems.push(...lookupColumns(key, rule).flatMap((use) => missing({ use, table, version }) ?? []));
+    problems.push(
+      ...lookupColumns(key, rule)
+        .flatMap((use) => missing({ use, table, version }) ?? [])
+        .map((problem) => ({ ...problem, effect: 'names unknown' as const })),
+    );
   }
   return { problems, warnings };
 }
@@ -80,18 +86,23 @@ function lookupColumns(
 function missing(options: { use: ColumnUse; table: CatalogTable; version: number }): PlanProblem | null {
   const { use, table, version } = options;
   const column = table.columns.find(({ name }) => name === use.column);
-  const code = 'TRACKING_COLUMN_UNKNOWN';
+  const concerns = {
+    code: 'TRACKING_COLUMN_UNKNOWN',
+    tables: [keyOf(table)],
+    effect: 'as far as possible',
+    mistake: true,
+  } as const;
   if (column === undefined) {
     const known = table.columns.map(({ name }) => name);
     return {
-      code,
+      ...concerns,
       message: `${use.key}: table ${keyOf(table)} has no column "${use.column}".${didYouMean(use.column, known)}`,
       remedy: `Correct the column name in the YAML. ${keyOf(table)} has: ${known.join(', ')}.`,
     };
   }
   if (isSent(column, version) || use.key.endsWith('.ignore')) return null;
   return {
-    code,
+    ...concerns,
     message: `${use.key}: "${use.column}" of ${keyOf(table)} is a ${column.generated ?? ''} generated column, which PostgreSQL ${Math.floor(version / 10_000)} does not replicate.`,
     remedy: 'Name the columns it is generated from instead.',
   };

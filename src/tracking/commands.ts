@@ -23,14 +23,16 @@ export async function planCommand(options: CommandOptions): Promise<number> {
 
 /**
  * `waltrail apply`: prints the plan and carries it out. Resolves with the exit code: 0 when the source is then as the YAML
- * wants it, 1 where problems stand in the way. Throws what {@link applyPlan} throws.
+ * wants it, 1 where problems stand in the way, of all tables or of some, which are then left out. Throws what
+ * {@link applyPlan} throws.
  */
 export async function applyCommand(options: CommandOptions): Promise<number> {
   return withSource(options, async ({ config, client }) => {
     const { plan, catalog } = await planOf(config, client);
     options.write(planText({ plan, catalog, config }));
     if (applyProblems(plan).length > 0) return 1;
-    if (plan.steps.length === 0) return 0;
+    const leftOut = plan.problems.some(({ tables }) => tables.length > 0);
+    if (plan.steps.length === 0) return leftOut ? 1 : 0;
     await applyPlan(client, plan);
     const left = (await planOf(config, client)).plan;
     if (applyProblems(left).length + left.steps.length > 0) {
@@ -40,7 +42,7 @@ export async function applyCommand(options: CommandOptions): Promise<number> {
     options.write(
       `Applied: ${plan.steps.length} ${plan.steps.length === 1 ? 'step' : 'steps'} in one transaction.\n`,
     );
-    return 0;
+    return leftOut ? 1 : 0;
   });
 }
 

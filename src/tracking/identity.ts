@@ -1,143 +1,200 @@
-import { quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
 import type { Findings, IdentityCost, PlanProblem, PlanStep } from './plan.js';
+import { formatTable } from './names.js';
+import { asApplied } from './publication.js';
+import { identitySql, refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
-import { keyOf, type PublishedTable } from './tracked.js';
+import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 
 interface IdentityPlan extends Findings {
   readonly steps: readonly PlanStep[];
   readonly costs: readonly IdentityCost[];
+  /** Keys of the tables that must not be in the publication: writes of the application would be refused. */
+  readonly unfit: ReadonlySet<string>;
 }
 
-const GENERATED_MUST_BE_PUBLISHED = 180_000;
+const HAS_VIRTUAL_COLUMNS = 180_000;
 const DAY_S = 86_400;
 
 /**
  * Replica identity full for every published table, so that the WAL holds the row before the change; but not where
- * PostgreSQL would then refuse the application's own updates.
- * https://www.postgresql.org/docs/current/logical-replication-publication.html#LOGICAL-REPLICATION-PUBLICATION-REPLICA-IDENTITY
+ * PostgreSQL would then refuse the application's own writes. A table of which it would refuse them in any case, or will
+ * refuse those of the next partition, is not published without an explicit yes.
  */
 export function planIdentity(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly published: readonly PublishedTable[];
 }): IdentityPlan {
-  const steps: PlanStep[] = [];
-  const problems: PlanProblem[] = [];
-  const warnings: string[] = [];
-  const costs: IdentityCost[] = [];
-  for (const { key, table, rule, partitions } of options.published) {
-    // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do not matter.
-    const members = [table, ...partitions.filter(({ kind }) => kind === 'table')];
-    const blocker = members.map((member) => blockerOf(member, options)).find((reason) => reason !== null);
-    if (blocker !== undefined) {
-      const unusable = members.filter((member) => !hasUsableIdentity(member));
-      if (unusable.length > 0) problems.push(cannotPublish(unusable, blocker));
-      else if (members.some(({ replicaIdentity }) => replicaIdentity === 'full'))
-        problems.push(refusesUpdates(table, blocker));
-      else
-        warnings.push(
-          `${key} cannot have replica identity full: ${blocker}. Previous values of its updates are unknown, but for the key.`,
-        );
-      continue;
-    }
-    const narrow = members.filter(({ replicaIdentity }) => replicaIdentity !== 'full');
-    for (const member of narrow) {
-      steps.push({
-        kind: 'replica_identity',
-        tables: [keyOf(member)],
-        sql: `alter table only ${quoteTable(member.schema, member.name)} replica identity full`,
-        reason:
-          rule === null
-            ? 'names of modifiers or labels are followed in it'
-            : 'previous values of updates and deletes need it',
-        optional: member !== table && hasUsableIdentity(member),
-      });
-    }
-    if (narrow.length > 0) costs.push(costOf(key, narrow));
-  }
-  return { steps, problems, warnings, costs };
+  const { config, catalog, published } = options;
+  const name = config.source.publication;
+  const existing = catalog.publications.find((publication) => publication.name === name);
+  const held = new Set(existing?.tables.map(formatTable));
+  const { version } = catalog.server;
+  const tables = published.map(({ table }) => nameOf(table));
+  const given = {
+    config,
+    after: withPublication(catalog, name, asApplied({ name, version, tables })),
+    without: withPublication(catalog, name, undefined),
+  };
+  const plans = published.map((table) => planTable(table, { ...given, held: held.has(table.key) }));
+  return {
+    steps: plans.flatMap(({ steps }) => steps),
+    problems: plans.flatMap(({ problems }) => problems),
+    warnings: [
+      ...plans.flatMap(({ warnings }) => warnings),
+      ...(version >= HAS_VIRTUAL_COLUMNS && !config.source.eventTrigger && plans.some(({ full }) => full)
+        ? [VIRTUAL_WARNING]
+        : []),
+    ],
+    costs: plans.flatMap(({ cost }) => cost ?? []),
+    unfit: new Set(plans.filter(({ unfit }) => unfit).map(({ key }) => key)),
+  };
 }
 
-/** Why replica identity full would make PostgreSQL refuse updates of the table; null where it would not. */
-function blockerOf(
-  table: CatalogTable,
-  { config, catalog }: { config: TrackingConfig; catalog: Catalog },
-): string | null {
-  if (table.columns.some(({ generated }) => generated === 'virtual')) {
-    return 'it has virtual generated columns, and PostgreSQL then refuses its updates once it is published';
-  }
-  const covering = catalog.publications.filter(
-    (publication) =>
-      publication.name !== config.source.publication && covers(publication, lineage(table, catalog)),
-  );
-  for (const publication of covering) {
-    if (!publication.publish.includes('update') && !publication.publish.includes('delete')) continue;
-    if (entryOf(publication, lineage(table, catalog))?.columnList === true) {
-      return `publication ${publication.name} holds only some of its columns, and PostgreSQL would refuse its updates`;
-    }
-    const hidesGenerated =
-      catalog.server.version >= GENERATED_MUST_BE_PUBLISHED && publication.generatedColumns !== 'stored';
-    if (hidesGenerated && table.columns.some(({ generated }) => generated === 'stored')) {
-      return (
-        `publication ${publication.name} does not publish its generated columns, and PostgreSQL would refuse its updates ` +
-        `(alter publication "${publication.name.replaceAll('"', '""')}" set (publish_generated_columns = stored) would allow it)`
-      );
-    }
-  }
-  return null;
-}
+const VIRTUAL_WARNING =
+  'A migration that adds a virtual generated column (from PostgreSQL 18 on, `generated always as (…)` makes one) to a table ' +
+  'with replica identity full makes PostgreSQL refuse its updates and deletes. With source.event_trigger: true in the YAML ' +
+  'its replica identity follows; without it, run alter table … replica identity default before such a migration.';
 
-function covers(publication: CatalogPublication, tables: readonly CatalogTable[]): boolean {
-  return (
-    publication.allTables ||
-    entryOf(publication, tables) !== undefined ||
-    tables.some(({ schema }) => publication.schemas.includes(schema))
-  );
-}
-
-function entryOf(
-  publication: CatalogPublication,
-  tables: readonly CatalogTable[],
-): CatalogPublication['tables'][number] | undefined {
-  return publication.tables.find((entry) =>
-    tables.some(({ schema, name }) => schema === entry.schema && name === entry.table),
-  );
-}
-
-/** The table and those it is a partition of: a publication that holds one of them holds it. */
-function lineage(table: CatalogTable, catalog: Catalog): CatalogTable[] {
-  const { partitionOf } = table;
-  if (partitionOf === null) return [table];
-  const parent = catalog.tables.find(
-    ({ schema, name }) => schema === partitionOf.schema && name === partitionOf.table,
-  );
-  return parent === undefined ? [table] : [table, ...lineage(parent, catalog)];
-}
-
-/** Whether updates of the table are possible once it is published. */
-function hasUsableIdentity(table: CatalogTable): boolean {
-  switch (table.replicaIdentity) {
-    case 'default':
-      return table.primaryKey.length > 0;
-    case 'nothing':
-      return false;
-    case 'full':
-    case 'index':
-      return true;
-  }
-}
-
-const cannotPublish = (tables: readonly CatalogTable[], blocker: string): PlanProblem => ({
-  code: 'SOURCE_REPLICA_IDENTITY',
-  message: `${tables.map(keyOf).join(', ')} cannot be tracked: it has no usable replica identity and cannot have a full one, because ${blocker}.`,
-  remedy: `Give it a primary key, or another replica identity: ${tables.map((table) => `alter table ${quoteTable(table.schema, table.name)} replica identity using index …;`).join(' ')}`,
+/** The catalog as it would be with another publication of that name, or without one. */
+const withPublication = (
+  catalog: Catalog,
+  name: string,
+  publication: CatalogPublication | undefined,
+): Catalog => ({
+  ...catalog,
+  publications: [
+    ...catalog.publications.filter((other) => other.name !== name),
+    ...(publication === undefined ? [] : [publication]),
+  ],
 });
 
-const refusesUpdates = (table: CatalogTable, blocker: string): PlanProblem => ({
+interface TablePlan {
+  readonly key: string;
+  readonly steps: readonly PlanStep[];
+  readonly problems: readonly PlanProblem[];
+  readonly warnings: readonly string[];
+  readonly cost: IdentityCost | null;
+  /** It has, or is to have, replica identity full. */
+  readonly full: boolean;
+  readonly unfit: boolean;
+}
+
+interface Given {
+  readonly config: TrackingConfig;
+  /** The catalog with the publication as it is to be. */
+  readonly after: Catalog;
+  /** The catalog without the publication. */
+  readonly without: Catalog;
+  /** The table is in the publication already. */
+  readonly held: boolean;
+}
+
+function planTable(published: PublishedTable, given: Given): TablePlan {
+  const { key, table, rule, partitions } = published;
+  const { after, held } = given;
+  const nothing = { key, steps: [], problems: [], warnings: [], cost: null, full: false, unfit: false };
+  const risk = partitionProblems(published, given);
+  // What is published already stays so, and its partitions are put right.
+  if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
+  // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do not matter.
+  const members = [table, ...partitions.filter(({ kind }) => kind === 'table')];
+  const blocked = members
+    .map((member) => refusesWrites({ ...member, replicaIdentity: 'full' }, after))
+    .find((refusal) => refusal !== null);
+  if (blocked != null)
+    return { ...nothing, ...withoutFull(published, { ...given, members, reason: blocked.reason, risk }) };
+  const narrow = members.filter(({ replicaIdentity }) => replicaIdentity !== 'full');
+  const steps = narrow.map((member) => ({
+    kind: 'replica_identity' as const,
+    tables: [keyOf(member)],
+    sql: identitySql(member, 'full'),
+    reason:
+      rule === null
+        ? 'names of modifiers or labels are followed in it'
+        : 'previous values of updates and deletes need it',
+    optional: member !== table && refusesWrites(member, after) === null,
+  }));
+  return {
+    ...nothing,
+    steps,
+    problems: risk,
+    cost: narrow.length === 0 ? null : costOf(key, narrow),
+    full: true,
+  };
+}
+
+/** All members keep or get another identity than full: an old row of a partition that is believed to be whole must be so. */
+function withoutFull(
+  { key }: PublishedTable,
+  options: Given & {
+    readonly members: readonly CatalogTable[];
+    readonly reason: string;
+    readonly risk: readonly PlanProblem[];
+  },
+): Pick<TablePlan, 'steps' | 'problems' | 'warnings' | 'unfit'> {
+  const { members, reason, risk, after, without, held } = options;
+  const refused = members.filter((member) => refusesWrites(member, after) !== null);
+  const hopeless = refused.filter(
+    (member) => refusesWrites({ ...member, replicaIdentity: 'default' }, after) !== null,
+  );
+  if (hopeless.length > 0) {
+    // Where others refuse its writes anyway, leaving the publication would help nobody.
+    const unfit = !held || hopeless.some((member) => refusesWrites(member, without) === null);
+    return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], warnings: [], unfit };
+  }
+  return {
+    steps: refused.map((member) => ({
+      kind: 'replica_identity',
+      tables: [keyOf(member)],
+      sql: identitySql(member, 'default'),
+      reason: `PostgreSQL refuses its updates and deletes with the one it has: it ${reason}`,
+      optional: false,
+    })),
+    problems: risk,
+    warnings: [
+      `${key} cannot have replica identity full: it ${reason}. Previous values of its updates are unknown, but for the key.`,
+    ],
+    unfit: false,
+  };
+}
+
+/** A new partition without a primary key has no replica identity, and refuses updates from its first row. */
+function partitionProblems(
+  { key, table, rule }: PublishedTable,
+  { config, held }: Given,
+): readonly PlanProblem[] {
+  if (table.kind !== 'partitioned' || table.keys.some(({ primary }) => primary)) return [];
+  if (config.source.eventTrigger || rule?.newPartitions === 'may_refuse_writes') return [];
+  return [
+    {
+      code: 'SOURCE_REPLICA_IDENTITY',
+      message:
+        `${key} is partitioned and has no primary key that can serve as replica identity: PostgreSQL would refuse every update and ` +
+        'delete of partitions made later, until they are given one.',
+      remedy:
+        `Give ${key} a primary key; or set source.event_trigger: true in the YAML, with which waltrail apply installs an event trigger ` +
+        'that gives new partitions their replica identity' +
+        (rule === null
+          ? '.'
+          : `; or accept it with tables."${rule.pattern}".new_partitions: may_refuse_writes, and run waltrail apply after making one.`),
+      tables: [key],
+      effect: held ? 'as far as possible' : 'not captured',
+    },
+  ];
+}
+
+const cannotPublish = (
+  key: string,
+  hopeless: readonly CatalogTable[],
+  { reason, unfit }: { readonly reason: string; readonly unfit: boolean },
+): PlanProblem => ({
   code: 'SOURCE_REPLICA_IDENTITY',
-  message: `${keyOf(table)} has replica identity full, but ${blocker}.`,
-  remedy: `Run: alter table ${quoteTable(table.schema, table.name)} replica identity default;`,
+  message: `${key} cannot be tracked: ${hopeless.map(keyOf).join(', ')} has no usable replica identity and cannot have a full one, because it ${reason}.`,
+  remedy: `Give ${hopeless.map(keyOf).join(', ')} a primary key, then run waltrail apply.`,
+  tables: [key],
+  effect: unfit ? 'not captured' : 'as far as possible',
 });
 
 function costOf(key: string, tables: readonly CatalogTable[]): IdentityCost {

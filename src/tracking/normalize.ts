@@ -8,9 +8,9 @@ const DAY_MS = 86_400_000;
 /** The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their units. */
 export function toConfig(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
-  const { on_gap: onGap, ...source } = file.source;
+  const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
   return {
-    source: { ...source, onGap },
+    source: { ...source, onGap, eventTrigger },
     trail: {
       url: file.trail.url,
       retentionDays:
@@ -40,6 +40,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: rule.modifier ?? null,
     tenant: rule.tenant ?? null,
+    newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
     labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),
     values: new Map(

@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.js';
 import { formatBytes } from './format.js';
-import type { IdentityCost, TrackingPlan } from './plan.js';
+import { applyProblems, type IdentityCost, type PlanProblem, type TrackingPlan } from './plan.js';
 import type { TrackingConfig } from './rules.js';
 
 /** A plan for a terminal: the SQL can be copied and run as it stands. */
@@ -11,14 +11,21 @@ export function planText(options: {
 }): string {
   const { plan, catalog, config } = options;
   const version = catalog.server.version;
+  const blocking = applyProblems(plan);
+  const others = plan.problems.filter((problem) => !blocking.includes(problem));
   const sections = [
     `Source ${config.source.name}: database ${catalog.server.database}, PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}, role ${catalog.role.name}`,
     stepsText(plan),
     plan.costs.length === 0 ? '' : costsText(plan.costs),
     list('To know', plan.warnings),
-    list(
-      'Problems (nothing is applied before they are solved)',
-      plan.problems.map(({ code, message, remedy }) => `${code}: ${message}\n${remedy}`),
+    problemsText('Problems (nothing is applied before they are solved)', blocking),
+    problemsText(
+      'Problems of capture (they do not stand in the way of apply)',
+      others.filter(({ tables }) => tables.length === 0),
+    ),
+    problemsText(
+      'Problems of single tables (the others are applied without them)',
+      others.filter(({ tables }) => tables.length > 0),
     ),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
@@ -52,6 +59,12 @@ function costsText(costs: readonly IdentityCost[]): string {
     ...rows.map(line),
   ].join('\n');
 }
+
+const problemsText = (title: string, problems: readonly PlanProblem[]): string =>
+  list(
+    title,
+    problems.map(({ code, message, remedy }) => `${code}: ${message}\n${remedy}`),
+  );
 
 const list = (title: string, items: readonly string[]): string =>
   items.length === 0 ? '' : [title, ...items.map((item) => `- ${item.replaceAll('\n', '\n  ')}`)].join('\n');

@@ -1,6 +1,8 @@
 import type { ErrorCode } from '../errors.js';
 import type { Catalog, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
 import { columnFindings } from './columns.js';
+import { planEventTrigger } from './event-trigger.js';
 import { planIdentity } from './identity.js';
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { isPattern, matchesTable, tableName } from './names.js';
@@ -22,7 +24,7 @@ import {
 export interface TrackingPlan {
   /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
   readonly steps: readonly PlanStep[];
-  /** While there is one, capture does not start, and but for some (see {@link applyProblems}) nothing is applied. */
+  /** Those about named tables concern these alone, those of {@link applyProblems} keep everything from being applied. */
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
@@ -32,6 +34,7 @@ export interface TrackingPlan {
 
 export interface PlanStep {
   readonly kind:
+    | 'event_trigger'
     | 'publication_create'
     | 'publication_options'
     | 'publication_add'
@@ -45,17 +48,36 @@ export interface PlanStep {
   readonly optional: boolean;
 }
 
+/** What a table's trouble means for the trail, or for the application. */
+export type TroubleEffect =
+  'not captured' | 'previous values unknown' | 'writes refused' | 'names unknown' | 'as far as possible';
+
 export interface PlanProblem {
   readonly code: ErrorCode;
   readonly message: string;
   readonly remedy: string;
+  /**
+   * Canonical names of the tables it is about, or the pattern that matches none: the others are planned, applied and
+   * captured without them. Empty: it concerns the whole stream or server.
+   */
+  readonly tables: readonly string[];
+  /** Where it is about tables: what it means for them while capture runs. */
+  readonly effect?: TroubleEffect;
+  /** A mistake in the YAML as the source is now: nothing is applied until it is corrected, but capture goes on. */
+  readonly mistake?: true;
   /** Stands in the way of capture, but not of applying the plan: often another role does that. */
   readonly captureOnly?: true;
 }
 
-/** Problems that have to be mended before the plan can be applied. */
+/** Problems that have to be solved before anything of the plan can be applied. */
 export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
-  problems.filter(({ captureOnly }) => captureOnly !== true);
+  problems.filter(
+    ({ tables, mistake, captureOnly }) => captureOnly !== true && (mistake === true || tables.length === 0),
+  );
+
+/** Problems that keep every table from being captured. */
+export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
+  problems.filter(({ tables }) => tables.length === 0);
 
 export interface IdentityCost {
   readonly table: string;
@@ -79,17 +101,23 @@ export function planTracking(options: {
 }): TrackingPlan {
   const published = publishedTables(options.config, options.catalog);
   const given = { ...options, published };
-  const publication = planPublication(given);
   const identity = planIdentity(given);
+  const publication = planPublication({
+    ...given,
+    published: published.filter(({ key }) => !identity.unfit.has(key)),
+  });
+  const eventTrigger = planEventTrigger(options);
   const findings = [
     serverFindings(options),
     tableFindings(given),
     columnFindings(given),
+    eventTrigger,
     publication,
     identity,
   ];
   return {
-    steps: [...publication.before, ...identity.steps, ...publication.after],
+    // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards nothing.
+    steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
     problems: findings.flatMap(({ problems }) => problems),
     warnings: findings.flatMap(({ warnings }) => warnings),
     costs: identity.costs,
@@ -106,34 +134,47 @@ function tableFindings({ config, catalog, published }: Given): Findings {
   const problems: PlanProblem[] = [];
   for (const { pattern } of config.tables) {
     const key = `tables."${pattern}"`;
-    if (!isPattern(pattern)) problems.push(...exactProblems({ key, table: pattern, catalog }));
+    if (!isPattern(pattern))
+      problems.push(...exactProblems({ key, table: pattern, catalog, effect: 'not captured' }));
     else if (matchingTables(pattern, config, catalog).length === 0) {
       problems.push({
         code: 'TRACKING_PATTERN_UNMATCHED',
         message: `${key} matches no table of database ${catalog.server.database} that may be tracked.`,
         remedy: 'Correct the pattern in the YAML, or remove it.',
+        tables: [pattern],
+        effect: 'not captured',
+        mistake: true,
       });
     }
   }
   for (const { key, rule } of lookupUses(config)) {
-    problems.push(...exactProblems({ key: `${key}.table`, table: rule.table, catalog }));
-    const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
+    problems.push(
+      ...exactProblems({ key: `${key}.table`, table: rule.table, catalog, effect: 'names unknown' }),
+    );
+    const table = indexOf(catalog).tables.get(rule.table);
     if (table !== undefined && isPublishable(table) && !table.readable) {
       problems.push({
         code: 'SOURCE_PRIVILEGE',
         message: `${key}.table: role ${catalog.role.name} may not read ${rule.table}, so names of before the start would be unknown.`,
         remedy: grantSelect(catalog, table),
+        tables: [rule.table],
+        effect: 'names unknown',
       });
     }
   }
   return { problems, warnings: tableWarnings({ config, catalog, published }) };
 }
 
-function exactProblems(options: { key: string; table: string; catalog: Catalog }): PlanProblem[] {
-  const { key, table, catalog } = options;
-  const found = catalog.tables.find((candidate) => keyOf(candidate) === table);
+function exactProblems(options: {
+  key: string;
+  table: string;
+  catalog: Catalog;
+  effect: TroubleEffect;
+}): PlanProblem[] {
+  const { key, table, catalog, effect } = options;
+  const found = indexOf(catalog).tables.get(table);
   if (found !== undefined && isPublishable(found)) return [];
-  const code = 'TRACKING_TABLE_UNKNOWN';
+  const concerns = { code: 'TRACKING_TABLE_UNKNOWN', tables: [table], effect, mistake: true } as const;
   if (found === undefined) {
     const { schema } = tableName(table);
     const candidates = catalog.tables.filter(isPublishable).map(keyOf);
@@ -144,7 +185,7 @@ function exactProblems(options: { key: string; table: string; catalog: Catalog }
       elsewhere === undefined ? didYouMean(table, candidates) : ` Did you mean "${keyOf(elsewhere)}"?`;
     return [
       {
-        code,
+        ...concerns,
         message: `${key}: database ${catalog.server.database} has no table ${table}.${hint}`,
         remedy: 'Correct the table name in the YAML, or create the table first.',
       },
@@ -156,7 +197,7 @@ function exactProblems(options: { key: string; table: string; catalog: Catalog }
       : `a ${found.persistence === 'temporary' ? 'temporary table' : found.kind}`;
   return [
     {
-      code,
+      ...concerns,
       message: `${key}: ${table} is ${what}, whose changes are not in the WAL.`,
       remedy: 'Name the permanent tables behind it in the YAML, or remove the entry.',
     },
@@ -171,10 +212,10 @@ function tableWarnings({ config, catalog, published }: Given): string[] {
         `${key} has no primary key: its entries have no entity id. Name its columns under tables."${rule.pattern}".id.`,
       );
     }
-    if (partitions.length > 0 || table.kind === 'partitioned') {
+    if (table.kind === 'partitioned' && !config.source.eventTrigger) {
       warnings.push(
         `${key} is partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
-          'making one, or previous values of its rows are unknown.',
+          'making one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML they get it when they are made.',
       );
     }
     const excluded = partitions.filter((partition) =>

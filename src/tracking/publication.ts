@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
+import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, PlanStep } from './plan.js';
 import { formatTable, isNeverTracked, type TableName } from './names.js';
 import type { TrackingConfig } from './rules.js';
@@ -9,6 +10,21 @@ const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
 /** PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are refused. */
 const HAS_GENERATED_OPTION = 180_000;
+
+/** A publication with this name as `apply` leaves it. */
+export const asApplied = (options: {
+  readonly name: string;
+  readonly version: number;
+  readonly tables: readonly TableName[];
+}): CatalogPublication => ({
+  name: options.name,
+  allTables: false,
+  schemas: [],
+  publish: OPERATIONS,
+  viaRoot: true,
+  generatedColumns: options.version >= HAS_GENERATED_OPTION ? 'stored' : null,
+  tables: options.tables.map((table) => ({ ...table, rowFilter: null, columnList: null })),
+});
 
 interface PublicationPlan extends Findings {
   /** Before the replica identities: what makes them harmless, and what no longer needs one. */
@@ -31,7 +47,9 @@ export function planPublication(options: {
     return { before: [], after: [], warnings: [], problems: [unsuitable(existing)] };
   }
   const wanted = new Map(published.map((table) => [table.key, table]));
-  const whole = existing.tables.filter((table) => !table.rowFilter && !table.columnList);
+  const whole = existing.tables.filter(
+    ({ rowFilter, columnList }) => rowFilter === null && columnList === null,
+  );
   const present = new Set(whole.map(formatTable));
   const extra = existing.tables.filter((table) => !wanted.has(formatTable(table)));
   const narrowed = existing.tables.filter(
@@ -41,7 +59,11 @@ export function planPublication(options: {
   return {
     before: [
       ...optionSteps(existing, catalog.server.version),
-      ...dropStep(name, extra, 'the YAML names them neither for tracking nor for modifiers or labels'),
+      ...dropStep(
+        name,
+        extra,
+        'the YAML names them neither for tracking nor for modifiers or labels, or they cannot be published',
+      ),
       ...dropStep(
         name,
         narrowed,
@@ -66,13 +88,13 @@ function ownTables(publication: string, tables: readonly TableName[]): PlanProbl
       code: 'SOURCE_PUBLISHES_TRAIL',
       message: `Publication ${publication} holds tables of Waltrail's own: ${own.map(formatTable).join(', ')}.`,
       remedy: `Run waltrail apply, or on the source: alter publication ${quoteIdentifier(publication)} drop table ${own.map(({ schema, table }) => quoteTable(schema, table)).join(', ')};`,
+      tables: [],
       captureOnly: true,
     },
   ];
 }
 
 function createSteps({ config, catalog, published }: Parameters<typeof planPublication>[0]): PlanStep[] {
-  if (published.length === 0) return [];
   const options = [
     `publish = '${OPERATIONS.join(', ')}'`,
     'publish_via_partition_root = true',
@@ -82,7 +104,8 @@ function createSteps({ config, catalog, published }: Parameters<typeof planPubli
     {
       kind: 'publication_create',
       tables: published.map(({ key }) => key),
-      sql: `create publication ${quoteIdentifier(config.source.publication)} for table\n${tableList(published)}\nwith (${options.join(', ')})`,
+      // Without a table yet it is made nevertheless: the stream needs it, and tables are added to it.
+      sql: `create publication ${quoteIdentifier(config.source.publication)}${published.length === 0 ? '' : ` for table\n${tableList(published)}`}\nwith (${options.join(', ')})`,
       reason: 'the slot sends changes of the tables in this publication only',
       optional: false,
     },
@@ -139,12 +162,13 @@ const generatedOption = (version: number): string[] =>
 
 const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings['problems'][number] => ({
   code: 'SOURCE_PUBLICATION_UNSUITABLE',
+  tables: [],
   message: `Publication ${name} is ${allTables ? 'for all tables' : `for whole schemas (${schemas.join(', ')})`}; Waltrail keeps one with an exact list of tables.`,
   remedy: 'Choose another name under source.publication in the YAML; waltrail apply then creates it.',
 });
 
 function leftFull(catalog: Catalog, { schema, table }: TableName): string[] {
-  const found = catalog.tables.find((candidate) => candidate.schema === schema && candidate.name === table);
+  const found = indexOf(catalog).tables.get(formatTable({ schema, table }));
   if (found?.replicaIdentity !== 'full') return [];
   return [
     `${formatTable({ schema, table })} leaves the publication but keeps replica identity full. If nothing else needs it: ` +

@@ -6,6 +6,8 @@ export interface TrackingConfig {
     readonly slot: string;
     readonly publication: string;
     readonly onGap: 'stop' | 'continue';
+    /** Whether the source has the event trigger by which replica identities follow migrations. */
+    readonly eventTrigger: boolean;
   };
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
@@ -76,6 +78,8 @@ export interface TableRule {
   readonly id: readonly string[] | null;
   readonly modifier: string | null;
   readonly tenant: string | null;
+  /** The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`; null: no. */
+  readonly newPartitions: 'may_refuse_writes' | null;
   /** An update of nothing but these makes no entry; they are left out of others' differences. */
   readonly ignore: readonly string[];
   readonly labels: ReadonlyMap<string, LabelRule>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { canonicalName, isPattern } from './names.js';
 import { parseTemplate } from './template.js';
 
@@ -155,6 +156,12 @@ const TableFile = z
       .optional()
       .describe('The column that holds who made the change, as updated_by (rung 2 of attribution).'),
     tenant: column.optional().describe('The column that holds the tenant.'),
+    new_partitions: z
+      .literal('may_refuse_writes', { error: sentence('must be may_refuse_writes') })
+      .optional()
+      .describe(
+        'The yes to tracking a partitioned table without primary key and without source.event_trigger: PostgreSQL refuses updates and deletes of its new partitions until waltrail apply has run.',
+      ),
     ignore: z
       .array(column, { error: sentence('must be a list of column names') })
       .optional()
@@ -243,6 +250,22 @@ export const TrackingFile = z.strictObject({
         .describe(
           'After a gap is recorded: stop until an operator accepts it (waltrail gaps --accept), or continue at once.',
         ),
+      event_trigger: z
+        .boolean({ error: sentence('must be true or false') })
+        .default(false)
+        .describe(
+          'Lets waltrail apply install an event trigger on the source (as a superuser): replica identities then follow migrations, so that PostgreSQL never refuses writes to published tables.',
+        ),
+    })
+    .check(({ value, issues }) => {
+      if (!value.event_trigger || value.publication.length <= MAX_PUBLICATION_WITH_TRIGGER) return;
+      issues.push({
+        code: 'custom',
+        path: ['publication'],
+        message: `must be at most ${MAX_PUBLICATION_WITH_TRIGGER} characters with event_trigger: true`,
+        input: value,
+        continue: true,
+      });
     })
     .describe('The tracked database.'),
   trail: z

@@ -13,6 +13,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   const problems: PlanProblem[] = [];
   if (server.inRecovery) {
     problems.push({
+      tables: [],
       code: 'SOURCE_UNSUPPORTED',
       message: 'The source is a standby.',
       remedy: 'Point source.url at the primary.',
@@ -20,6 +21,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   }
   if (server.walLevel !== 'logical') {
     problems.push({
+      tables: [],
       code: 'SOURCE_WAL_LEVEL',
       message: `The source has wal_level = ${server.walLevel}; logical replication needs logical.`,
       remedy:
@@ -28,6 +30,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   }
   if (!role.replication) {
     problems.push({
+      tables: [],
       code: 'SOURCE_PRIVILEGE',
       message: `Role ${role.name} may not start replication.`,
       remedy: `Run as a superuser: alter role ${quoteIdentifier(role.name)} replication; (on Amazon RDS: grant rds_replication to ${quoteIdentifier(role.name)};)`,
@@ -37,6 +40,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   const own = slots.find(({ name }) => name === config.source.slot);
   if (own === undefined && slots.length >= server.maxSlots) {
     problems.push({
+      tables: [],
       code: 'SOURCE_SLOTS_EXHAUSTED',
       message: `All ${server.maxSlots} replication slots of the source are taken (max_replication_slots).`,
       remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${server.maxSlots + 5}; and restart the source.`,
@@ -45,6 +49,7 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   }
   if (own?.active !== true && server.senders >= server.maxSenders) {
     problems.push({
+      tables: [],
       code: 'SOURCE_SLOTS_EXHAUSTED',
       message: `All ${server.maxSenders} replication connections of the source are taken (max_wal_senders).`,
       remedy: `Run: alter system set max_wal_senders = ${server.maxSenders + 5}; and restart the source.`,

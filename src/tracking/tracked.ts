@@ -1,4 +1,5 @@
 import type { Catalog, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
 import { matchesTable, formatTable, type TableName } from './names.js';
 import { neededTables, ruleFor } from './match.js';
 import type { TableRule, TrackingConfig } from './rules.js';
@@ -19,16 +20,17 @@ export interface PublishedTable {
  * A partition of one of them is published through it and is not a table of its own here.
  */
 export function publishedTables(config: TrackingConfig, catalog: Catalog): PublishedTable[] {
-  const byKey = new Map(catalog.tables.map((table) => [keyOf(table), table]));
   const lookups = new Set(neededTables(config).map(formatTable));
   const wanted = new Map<string, { table: CatalogTable; rule: TableRule | null }>();
-  for (const [key, table] of byKey) {
+  for (const [key, table] of indexOf(catalog).tables) {
+    if (!isPublishable(table)) continue;
     const rule = ruleFor(config, nameOf(table)) ?? null;
-    if (isPublishable(table) && (rule !== null || lookups.has(key))) wanted.set(key, { table, rule });
+    if (rule !== null || lookups.has(key)) wanted.set(key, { table, rule });
   }
   const published: PublishedTable[] = [];
   for (const [key, { table, rule }] of wanted) {
-    if (ancestors(table, byKey).some((ancestor) => wanted.has(keyOf(ancestor)))) continue;
+    const [, ...ancestors] = lineageOf(table, catalog);
+    if (ancestors.some((ancestor) => wanted.has(keyOf(ancestor)))) continue;
     published.push({ key, table, rule, partitions: partitionsOf(table, catalog) });
   }
   return published;
@@ -52,17 +54,16 @@ export const matchingTables = (pattern: string, config: TrackingConfig, catalog:
       ruleFor(config, nameOf(table)) !== undefined,
   );
 
-function ancestors(table: CatalogTable, byKey: ReadonlyMap<string, CatalogTable>): CatalogTable[] {
-  const parent = table.partitionOf === null ? undefined : byKey.get(formatTable(table.partitionOf));
-  return parent === undefined ? [] : [parent, ...ancestors(parent, byKey)];
+/** The table and those it is a partition of, from itself to the outermost: a publication that holds one of them holds it. */
+export function lineageOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
+  const parent =
+    table.partitionOf === null ? undefined : indexOf(catalog).tables.get(formatTable(table.partitionOf));
+  return parent === undefined ? [table] : [table, ...lineageOf(parent, catalog)];
 }
 
-function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
-  if (table.kind !== 'partitioned') return [];
-  const key = keyOf(table);
-  const direct = catalog.tables.filter(
-    ({ partitionOf }) => partitionOf !== null && formatTable(partitionOf) === key,
-  );
+/** Partitions of every level that are in the WAL: neither foreign nor unlogged. */
+export function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
+  const direct = indexOf(catalog).partitions.get(keyOf(table)) ?? [];
   return direct
     .filter(isPublishable)
     .flatMap((partition) => [partition, ...partitionsOf(partition, catalog)]);

@@ -14,7 +14,7 @@ import {
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
 const DETECTION_LIMIT_MS = 5_000;
@@ -339,7 +339,8 @@ describe('while capture streams', () => {
     await streaming(g.capture, { fromStopped: true });
     await add(g, 'after');
     const entries = await g.caughtUp();
-    expect(ofItems(entries)).toEqual(['kept', 'after']);
+    // Before 18 the source cannot pass a stretch without its publication, so all of the gap is skipped.
+    expect(ofItems(entries)).toEqual((await majorVersion(g.source)) >= 18 ? ['kept', 'after'] : ['after']);
     expect(own(entries).map(({ action }) => action)).toEqual(['gap', 'gap_closed']);
   });
 });

@@ -6,12 +6,15 @@ type Values = Readonly<Record<string, string | null>> | null;
 const short = (
   entries: readonly PlainEntry[],
 ): [what: string, previous: Values, updated: Values, unknown: readonly string[]][] =>
-  entries.map(({ operation, table, entityId, previous, updated, unknown }) => [
-    `${operation} ${table.replace('public.', '')} ${entityId}`,
-    previous,
-    updated,
-    unknown,
-  ]);
+  entries
+    // Gaps of tables without full identity are entries too.
+    .filter(({ rung }) => rung !== 'w')
+    .map(({ operation, table, entityId, previous, updated, unknown }) => [
+      `${operation} ${table.replace('public.', '')} ${entityId}`,
+      previous,
+      updated,
+      unknown,
+    ]);
 
 const BODY = '0123456789'.repeat(1000);
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { Conversation } from '../../src/pg/conversation.js';
 import { captureGround, type PlainEntry } from '../support/capture.ts';
+import { majorVersion } from '../support/database.ts';
 
 type Values = Readonly<Record<string, string | null>> | null;
 
@@ -63,23 +64,29 @@ describe('one statement, many rows', () => {
   test('MERGE is recorded as the inserts, updates and deletes it made, in their order', async () => {
     await using g = await captureGround(ITEMS);
     await g.source.query(`insert into items values (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (5, 'e', 5)`);
+    // Before 17 a MERGE only reaches rows that have a match.
+    const bySource = (await majorVersion(g.source)) >= 17;
     await g.source.query(`
       merge into items using (values (1, 'A'), (2, null), (4, 'd')) as s (id, name) on items.id = s.id
       when matched and s.name is null then delete
       when matched then update set name = s.name
       when not matched then insert values (s.id, s.name, 0)
-      when not matched by source and items.qty = 3 then update set qty = -3
-      when not matched by source then delete
-      returning merge_action(), items.id`);
+      ${
+        bySource
+          ? `when not matched by source and items.qty = 3 then update set qty = -3
+             when not matched by source then delete
+             returning merge_action(), items.id`
+          : ''
+      }`);
     const entries = (await g.caughtUp()).slice(4);
-    expect(entries.map(({ seq }) => seq)).toEqual([0, 1, 2, 3, 4]);
+    expect(entries.map(({ seq }) => seq)).toEqual(bySource ? [0, 1, 2, 3, 4] : [0, 1, 2]);
     // The order in which one statement reaches its rows is the planner's; that there is exactly one entry a row is ours.
     expect(short(entries).sort(([left], [right]) => left.slice(2).localeCompare(right.slice(2)))).toEqual([
       ['u items 1', { name: 'a' }, { name: 'A' }],
       ['d items 2', { id: '2', name: 'b', qty: '2' }, null],
-      ['u items 3', { qty: '3' }, { qty: '-3' }],
+      ...(bySource ? [['u items 3', { qty: '3' }, { qty: '-3' }]] : []),
       ['i items 4', null, { id: '4', name: 'd', qty: '0' }],
-      ['d items 5', { id: '5', name: 'e', qty: '5' }, null],
+      ...(bySource ? [['d items 5', { id: '5', name: 'e', qty: '5' }, null]] : []),
     ]);
   });
 

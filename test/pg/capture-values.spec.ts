@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { captureGround, untilCaughtUp } from '../support/capture.ts';
+import { freshDatabase, majorVersion } from '../support/database.ts';
 
 /** Settings under which the stream is to print values, as src/source/session.ts pins them: written out here on purpose. */
 const PINNED = [
@@ -35,6 +36,9 @@ const TYPES = `
   create type public.point3 as (x float8, label text, at timestamptz);
   create type public.prices as range (subtype = numeric);
   create domain public.tags as text[];`;
+
+/** Since 17. */
+const INFINITE_INTERVAL = ['interval', `'infinity'`] as const;
 
 /** Column type and an SQL expression for its value. Every scalar type of PostgreSQL, and what is hard to print. */
 const VALUES: readonly (readonly [type: string, expression: string])[] = [
@@ -75,7 +79,7 @@ const VALUES: readonly (readonly [type: string, expression: string])[] = [
   ['timestamptz', `'4713-01-01 00:00:00+00 BC'`],
   ['timestamptz', `'294276-12-31 23:59:59.999999+00'`],
   ['interval', `'-1 year 2 mons -3 days 04:05:06.000007'`],
-  ['interval', `'infinity'`],
+  INFINITE_INTERVAL,
   ['json', `'{"b": 1,  "a": "\\u0000", "n": 1e400000, "b": [ ]}'`],
   ['json', `'null'`],
   ['jsonb', `'{"b": 1, "a": "\\\\u0000", "n": 12345678901234567890.10}'`],
@@ -119,38 +123,41 @@ const VALUES: readonly (readonly [type: string, expression: string])[] = [
   ['txid_snapshot', `'10:20:10,14,15'`],
 ];
 
-const NAMES = VALUES.map((_, index) => `c${index}`);
-
 describe('values of every type', () => {
   test('are stored as PostgreSQL prints them under pinned settings, whatever the database is set to', async () => {
+    const source = await freshDatabase('empty');
+    const major = await majorVersion(source);
+    const columns = VALUES.filter((value) => value !== INFINITE_INTERVAL || major >= 17);
+    const names = columns.map((_, index) => `c${index}`);
     await using g = await captureGround({
-      schemaSql: `${TYPES} create table public.vals (id int primary key, ${VALUES.map(([type], index) => `c${index} ${type}`).join(', ')});
+      source,
+      schemaSql: `${TYPES} create table public.vals (id int primary key, ${columns.map(([type], index) => `c${index} ${type}`).join(', ')});
         do $$ begin
           ${HOSTILE.map((setting) => `execute format('alter database %I set ${setting.replaceAll("'", "''")}', current_database());`).join('\n')}
         end $$`,
       yaml: 'tables: { public.vals: { entity: value } }',
     });
-    const values = VALUES.map(([type, expression]) => `(${expression})::${type}`);
+    const values = columns.map(([type, expression]) => `(${expression})::${type}`);
     await onClient(g.source.url, [
       `insert into public.vals values (1, ${values.join(', ')})`,
       `update public.vals set id = 2`,
-      `update public.vals set (${NAMES.join(', ')}) = row(${NAMES.map(() => 'null').join(', ')})`,
-      `update public.vals set (${NAMES.join(', ')}) = row(${values.join(', ')})`,
+      `update public.vals set (${names.join(', ')}) = row(${names.map(() => 'null').join(', ')})`,
+      `update public.vals set (${names.join(', ')}) = row(${values.join(', ')})`,
       `delete from public.vals`,
     ]);
     const entries = await g.caughtUp();
     // Not a cast to text, which prints booleans, char(n) and inet otherwise than their output functions do.
-    const print = `select ${values.map((value, index) => `format('%s', ${value}) as ${NAMES[index]}`).join(', ')}`;
+    const print = `select ${values.map((value, index) => `format('%s', ${value}) as ${names[index]}`).join(', ')}`;
     const expected = await onClient(g.source.url, [...PINNED, print]);
     const leaked = await onClient(g.source.url, [print]);
-    const differing = VALUES.filter((_, index) => expected[NAMES[index]!] !== leaked[NAMES[index]!]);
+    const differing = columns.filter((_, index) => expected[names[index]!] !== leaked[names[index]!]);
     expect(new Set(differing.map(([type]) => type))).toEqual(new Set(SENSITIVE));
     const [insert, key, toNull, fromNull, remove] = entries;
     // One by one, so that a failure names the type.
-    VALUES.forEach(([type], index) => {
-      expect([type, insert!.updated![NAMES[index]!]]).toEqual([type, expected[NAMES[index]!]]);
+    columns.forEach(([type], index) => {
+      expect([type, insert!.updated![names[index]!]]).toEqual([type, expected[names[index]!]]);
     });
-    const nulls = Object.fromEntries(NAMES.map((name) => [name, null]));
+    const nulls = Object.fromEntries(names.map((name) => [name, null]));
     expect(key).toMatchObject({ previous: { id: '1' }, updated: { id: '2' } });
     expect([toNull!.previous, toNull!.updated]).toEqual([expected, nulls]);
     expect([fromNull!.previous, fromNull!.updated]).toEqual([nulls, expected]);
@@ -159,13 +166,15 @@ describe('values of every type', () => {
 });
 
 test('a transaction that takes longer to decode than the database lets transactions run is captured', async () => {
+  const source = await freshDatabase('empty');
+  const limit = (await majorVersion(source)) >= 17 ? 'transaction_timeout' : 'statement_timeout';
   await using g = await captureGround({
-    schemaSql: `create table items (id int primary key, name text);
-      do $$ begin execute format('alter database %I set transaction_timeout = 300', current_database()); end $$`,
+    source,
+    schemaSql: `create table items (id int primary key, name text); alter database ${source.name} set ${limit} = 300`,
     yaml: 'tables: { public.items: { entity: item } }',
   });
   await g.source.query(
-    `set transaction_timeout = 0; insert into items select i, repeat('x', 100) from generate_series(1, 60000) i`,
+    `set ${limit} = 0; insert into items select i, repeat('x', 100) from generate_series(1, 60000) i`,
   );
   expect(await g.caughtUp()).toHaveLength(60_000);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { connect } from '../../src/pg/connect.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { readCatalog, type Catalog } from '../../src/tracking/catalog.js';
-import { checkTracking, preflight } from '../../src/tracking/check.js';
+import { checkCatalog, checkTracking } from '../../src/tracking/check.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
@@ -53,7 +53,7 @@ describe('before capture starts', () => {
     ]);
   });
 
-  test('an unprepared source is refused with the SQL that prepares it', async () => {
+  test('an unprepared source is refused with the SQL of its publication, and the rest is trouble of tables', async () => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
@@ -61,29 +61,26 @@ describe('before capture starts', () => {
       () => undefined,
       (reason: unknown) => reason as { code: string; message: string; remedy: string },
     );
-    expect(error).toMatchObject({ code: 'SOURCE_REPLICA_IDENTITY', retry: 'operator' });
-    expect(error!.message).toContain('The source has no publication waltrail.');
-    for (const line of error!.remedy.split('\n'))
-      await database.query(line.replace('Run waltrail apply, or on the source: ', ''));
-    await check(database, config);
+    expect(error).toMatchObject({ code: 'SOURCE_PUBLICATION_MISSING', retry: 'operator' });
+    await database.query(error!.remedy.replace('Run waltrail apply, or on the source: ', ''));
+    const { troubles } = await check(database, config);
+    expect(troubles.map(({ table, code, effect }) => [table, code, effect])).toEqual([
+      ['public.a', 'SOURCE_REPLICA_IDENTITY', 'previous values unknown'],
+      ['public.b', 'SOURCE_REPLICA_IDENTITY', 'previous values unknown'],
+    ]);
+    for (const { remedy } of troubles)
+      await database.query(remedy.replace('Run waltrail apply, or on the source: ', ''));
+    expect((await check(database, config)).troubles).toEqual([]);
   });
 
   test.each([
     ['drop publication waltrail', 'SOURCE_PUBLICATION_MISSING', 'has no publication waltrail'],
-    ['alter publication waltrail drop table b', 'SOURCE_PUBLICATION_INCOMPLETE', 'public.b'],
-    ['alter publication waltrail set table a where (id > 5), b', 'SOURCE_PUBLICATION_INCOMPLETE', 'public.a'],
     [
       `alter publication waltrail set (publish = 'insert')`,
       'SOURCE_PUBLICATION_INCOMPLETE',
       'every operation',
     ],
-    [
-      'alter table b replica identity default',
-      'SOURCE_REPLICA_IDENTITY',
-      'public.b has no replica identity full',
-    ],
-    ['drop table b', 'TRACKING_TABLE_UNKNOWN', 'has no table public.b'],
-  ])('%s is noticed', async (sql, code, message) => {
+  ])('%s is refused, for it concerns every table', async (sql, code, message) => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
@@ -95,6 +92,51 @@ describe('before capture starts', () => {
     });
   });
 
+  test.each([
+    ['alter publication waltrail drop table b', 'public.b', 'SOURCE_PUBLICATION_INCOMPLETE', 'not captured'],
+    [
+      'alter publication waltrail set table a where (id > 5), b',
+      'public.a',
+      'SOURCE_PUBLICATION_INCOMPLETE',
+      'as far as possible',
+    ],
+    [
+      'alter table b replica identity default',
+      'public.b',
+      'SOURCE_REPLICA_IDENTITY',
+      'previous values unknown',
+    ],
+    ['alter table b replica identity nothing', 'public.b', 'SOURCE_WRITES_REFUSED', 'writes refused'],
+    ['drop table b', 'public.b', 'TRACKING_TABLE_UNKNOWN', 'not captured'],
+    ['alter table b rename to c', 'public.b', 'TRACKING_TABLE_UNKNOWN', 'not captured'],
+    ['alter table a drop column x', 'public.a', 'TRACKING_COLUMN_UNKNOWN', 'as far as possible'],
+  ])('after %s the trouble is that of the table alone', async (sql, table, code, effect) => {
+    await using database = await freshDatabase('empty');
+    await database.query(TABLES);
+    const config = configOf(database, '{ public.a: { entity: a, name: "{x}" }, public.b: { entity: b } }');
+    await prepared(database, config);
+    await database.query(sql);
+    const { troubles } = await check(database, config);
+    expect(troubles.map((trouble) => [trouble.table, trouble.code, trouble.effect])).toEqual([
+      [table, code, effect],
+    ]);
+    expect(troubles[0]!.message).toMatch(
+      new RegExp(`source.*${table.replace('.', '\\.')}|${table}.*source`, 'i'),
+    );
+    expect(troubles[0]!.remedy).toMatch(/\.$|;$/);
+  });
+
+  test('a pattern whose last table was dropped is a trouble of the pattern', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`${TABLES}; create schema shop; create table shop.orders (id int primary key)`);
+    const config = configOf(database, '{ public.*: { entity: a }, shop.*: { entity: order } }');
+    await prepared(database, config);
+    await database.query('drop table shop.orders');
+    expect((await check(database, config)).troubles).toMatchObject([
+      { table: 'shop.*', code: 'TRACKING_PATTERN_UNMATCHED', effect: 'not captured' },
+    ]);
+  });
+
   test('a table too many in the publication does no harm', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`${TABLES}; create table c (id int primary key)`);
@@ -104,17 +146,21 @@ describe('before capture starts', () => {
     await check(database, config);
   });
 
-  test('a partition made later is a remark, for capture goes on without its old values', async () => {
+  test('a partition made later is a trouble of its own: capture goes on without its old values', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table e (id int primary key) partition by range (id);
       create table e1 partition of e for values from (1) to (10)`);
     const config = configOf(database, '{ public.e: { entity: e } }');
     await prepared(database, config);
     await database.query('create table e2 partition of e for values from (10) to (20)');
-    const { remarks } = await check(database, config);
-    expect(remarks[0]).toBe(
-      'Previous values of public.e2 are unknown until waltrail apply gives them replica identity full.',
-    );
+    expect((await check(database, config)).troubles).toMatchObject([
+      {
+        table: 'public.e2',
+        code: 'SOURCE_REPLICA_IDENTITY',
+        effect: 'previous values unknown',
+        remedy: expect.stringContaining('alter table only "public"."e2" replica identity full;'),
+      },
+    ]);
   });
 
   test('a role that may neither replicate nor read names is told what to be granted', async () => {
@@ -132,11 +178,19 @@ describe('before capture starts', () => {
       url.password = 'x';
       await expect(check(database, config, url.href)).rejects.toMatchObject({
         code: 'SOURCE_PRIVILEGE',
-        message: expect.stringContaining(`Role ${role} may not start replication.`),
-        remedy: expect.stringContaining(`grant select on "public"."b" to "${role}";`),
+        message: `Role ${role} may not start replication.`,
       });
-      await database.query(`alter role ${role} replication; grant select on b to ${role}`);
-      await check(database, config, url.href);
+      await database.query(`alter role ${role} replication`);
+      expect((await check(database, config, url.href)).troubles).toMatchObject([
+        {
+          table: 'public.b',
+          code: 'SOURCE_PRIVILEGE',
+          effect: 'names unknown',
+          remedy: expect.stringContaining(`grant select on "public"."b" to "${role}";`),
+        },
+      ]);
+      await database.query(`grant select on b to ${role}`);
+      expect((await check(database, config, url.href)).troubles).toEqual([]);
       await database.query(`drop owned by ${role}`);
     } finally {
       await database.query(`drop role ${role}`);
@@ -155,7 +209,7 @@ describe('before capture starts', () => {
     const catalog = await prepared(database, config);
     // The run's server can serve, so what it says of itself is changed.
     const changed = { ...catalog, server: { ...catalog.server, ...server } };
-    expect(() => preflight({ config, catalog: changed })).toThrow(expect.objectContaining({ code }));
+    expect(() => checkCatalog({ config, catalog: changed })).toThrow(expect.objectContaining({ code }));
   });
 
   test('full slots are no problem once the slot is ours', async () => {
@@ -166,7 +220,7 @@ describe('before capture starts', () => {
     await database.query(`select pg_create_logical_replication_slot('${database.name}', 'pgoutput')`);
     const client = await connect({ url: database.url, purpose: 'test' });
     const catalog = await readCatalog(client).finally(() => client.end());
-    preflight({
+    checkCatalog({
       config,
       catalog: { ...catalog, server: { ...catalog.server, maxSlots: catalog.slots.length } },
     });

@@ -45,6 +45,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
     slot: 'waltrail',
     publication: 'waltrail',
     onGap: 'stop',
+    eventTrigger: false,
   },
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },

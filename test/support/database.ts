@@ -21,6 +21,14 @@ const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql')
 const TEMPLATE_LOCK = 7_268_201;
 const SLOT_RELEASE_TIMEOUT_MS = 10_000;
 
+/** The major version of the server, such as 18: specs run on several, and say what is right on each. */
+export async function majorVersion(database: Pick<TestDatabase, 'query'>): Promise<number> {
+  const [row] = await database.query<{ major: number }>(
+    `select current_setting('server_version_num')::int / 10000 as major`,
+  );
+  return row!.major;
+}
+
 /**
  * A new database on the run's PostgreSQL, a copy of a template that the first asker makes. Disposing it ends the
  * connections it still has, drops its replication slots and then the database.

@@ -22,7 +22,10 @@ export interface FailoverPair extends AsyncDisposable {
   failOver(options?: { readonly withoutSlot?: string }): Promise<void>;
 }
 
-/** Two clusters on the loopback interface, the second a copy of the first from before it had any table. */
+/**
+ * Two clusters on the loopback interface, always of the embedded PostgreSQL: slots on standbys came with 17. The second
+ * is a copy of the first from before it had any table.
+ */
 export async function failoverPair(): Promise<FailoverPair> {
   const homes = await mkdtemp(path.join(os.tmpdir(), 'waltrail-failover-'));
   const home = path.join(homes, 'a');

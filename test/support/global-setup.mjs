@@ -1,6 +1,6 @@
 /**
- * Boots one ephemeral PostgreSQL for the whole run. Test files reach it through the environment, which Jest hands to
- * its workers; test/support/database.ts makes their databases.
+ * Boots one ephemeral PostgreSQL for the whole run, unless WALTRAIL_TEST_POSTGRES is the URL of a running one. Test files
+ * reach it through the environment, which Jest hands to its workers; test/support/database.ts makes their databases.
  */
 export default async function setup() {
   if (process.env.WALTRAIL_TEST_POSTGRES) return;
@@ -14,6 +14,8 @@ export default async function setup() {
   }
   const server = await startPostgres({
     home: null,
+    // Set by installed-postgres.mjs; without it: the embedded one.
+    bin: process.env.WALTRAIL_TEST_POSTGRES_BIN,
     settings: { max_replication_slots: '50', max_wal_senders: '50', max_connections: '200' },
   });
   globalThis.__WALTRAIL_POSTGRES__ = server;

@@ -7,6 +7,9 @@ import pg from 'pg';
 import { startPostgres } from '../../src/embedded/postgres.js';
 import type { TestDatabase } from './database.ts';
 
+/** As for the run's server. */
+const bin = process.env.WALTRAIL_TEST_POSTGRES_BIN;
+
 type Settings = Readonly<Record<string, string>>;
 
 /** A server of the test's own, which it may kill, with one database. */
@@ -27,7 +30,7 @@ export async function ownServer(name: string, settings: Settings = {}): Promise<
   const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-faults-${name}-`));
   // Open to the account PostgreSQL runs as, so that the cluster lies in it and goes with it.
   await chmod(home, 0o755);
-  let server = await startPostgres({ home, settings });
+  let server = await startPostgres({ home, bin, settings });
   await server.createDatabase(name);
   const { port, cluster } = server;
   const url = server.url(name);
@@ -46,7 +49,7 @@ export async function ownServer(name: string, settings: Settings = {}): Promise<
     await rm(home, { recursive: true, force: true });
   };
   const start = async (): Promise<void> => {
-    server = await startPostgres({ home, settings });
+    server = await startPostgres({ home, bin, settings });
     if (server.port !== port) throw new Error('the server came back on another port');
   };
   return {

@@ -46,6 +46,7 @@ describe('a tracking file', () => {
       slot: 'waltrail',
       publication: 'waltrail',
       onGap: 'stop',
+      eventTrigger: false,
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
     expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, timezone: 'UTC' });
@@ -90,6 +91,7 @@ describe('a tracking file', () => {
       pattern: 'public.agents',
       entity: 'agent',
       name: null,
+      newPartitions: null,
       id: null,
       modifier: null,
       tenant: null,

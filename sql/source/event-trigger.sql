@@ -1,0 +1,225 @@
+-- The event trigger that keeps a source's tables writable while they are published. `waltrail apply` installs it where the
+-- YAML says source.event_trigger: true, with names made of the publication's in the places of words
+-- after a colon.
+--
+-- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica
+-- identity. Migrations of the application make such tables: a new partition begins without replica identity full, a virtual
+-- generated column forbids it, a dropped primary key takes the other identity away. This trigger runs at the end of the
+-- statement that did so, in its transaction, and puts it right before anybody can write.
+--
+-- It runs inside other people's statements, so it never raises an error (it warns), waits for no lock longer than a second,
+-- resolves no name by a search path of others, and changes nothing but tables of this publication. It runs with the rights
+-- of whoever migrates, who owns the table. Only leaving the publication needs the rights of its owner.
+
+drop event trigger if exists :event_trigger;
+-- Made by somebody else before, schema and functions would stay theirs, and so would what runs here.
+create schema if not exists waltrail_source;
+alter schema waltrail_source owner to current_user;
+revoke create on schema waltrail_source from public;
+grant usage on schema waltrail_source to public;
+drop function if exists waltrail_source.:follow();
+drop function if exists waltrail_source.:leave(oid);
+drop function if exists waltrail_source.:identity(oid);
+
+-- Whether PostgreSQL refuses updates or deletes of a table, and the best replica identity with which it would not: full,
+-- default, or null where there is none. The same rule as src/tracking/refusal.ts.
+create function waltrail_source.:identity(member oid, out refused boolean, out best text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $waltrail$
+declare
+  from_18 constant boolean := current_setting('server_version_num')::int >= 180000;
+  from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
+  lineage oid[] := array(select a.relid::oid from pg_partition_ancestors(member) a);
+  current_identity "char" := (select c.relreplident from pg_class c where c.oid = member);
+  virtual constant boolean := exists (
+    select from pg_attribute a where a.attrelid = member and not a.attisdropped and a.attgenerated = 'v');
+  stored constant text[] := array(
+    select a.attname::text from pg_attribute a where a.attrelid = member and not a.attisdropped and a.attgenerated = 's');
+  primary_key text[];
+  own_key text[];
+  full_refused boolean := false;
+  default_refused boolean := false;
+  own_refused boolean := false;
+  publication record;
+  holder oid;
+  in_schema boolean;
+  entry jsonb;
+  listed text[];
+  filtered text[];
+  hides boolean;
+begin
+  if cardinality(lineage) = 0 then lineage := array[member]; end if;
+  select array_agg(a.attname::text) into primary_key
+    from pg_index i
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+   where i.indrelid = member and i.indisprimary and i.indisvalid and i.indimmediate;
+  if current_identity = 'd' then
+    own_key := primary_key;
+  elsif current_identity = 'i' then
+    select array_agg(a.attname::text) into own_key
+      from pg_index i
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+     where i.indrelid = member and i.indisreplident and i.indisvalid and i.indimmediate;
+  end if;
+  for publication in
+    select p.oid, p.puballtables, p.pubviaroot, to_jsonb(p) ->> 'pubgencols' as generated
+      from pg_publication p
+     where p.pubupdate or p.pubdelete
+  loop
+    in_schema := false;
+    if from_15 then
+      in_schema := exists (
+        select from pg_publication_namespace n
+          join pg_class c on c.relnamespace = n.pnnspid
+         where n.pnpubid = publication.oid and c.oid = any (lineage));
+    end if;
+    holder := (
+      select r.prrelid from pg_publication_rel r
+       where r.prpubid = publication.oid and r.prrelid = any (lineage)
+       order by array_position(lineage, r.prrelid) desc limit 1);
+    continue when holder is null and not in_schema and not publication.puballtables;
+    if not publication.pubviaroot then holder := member; end if;
+    -- to_jsonb() makes one statement fit all versions: a column that a version does not have is null.
+    entry := (
+      select to_jsonb(r) from pg_publication_rel r where r.prpubid = publication.oid and r.prrelid = holder);
+    listed := array(
+      select a.attname::text from pg_attribute a
+       where a.attrelid = holder and a.attnum in (select m[1]::int2 from regexp_matches(entry ->> 'prattrs', '\d+', 'g') m));
+    filtered := array(
+      select a.attname::text
+        from regexp_matches(entry ->> 'prqual', ':varattno (\d+)', 'g') v
+        join pg_attribute a on a.attrelid = holder and a.attnum = v[1]::int2);
+    hides := from_18 and publication.generated is distinct from 's';
+    full_refused := full_refused or virtual or entry ->> 'prattrs' is not null
+      or (hides and cardinality(stored) > 0);
+    default_refused := default_refused or primary_key is null or not filtered <@ primary_key
+      or (entry ->> 'prattrs' is not null and not primary_key <@ listed) or (hides and primary_key && stored);
+    own_refused := own_refused or own_key is null or not filtered <@ own_key
+      or (entry ->> 'prattrs' is not null and not own_key <@ listed) or (hides and own_key && stored);
+  end loop;
+  refused := case current_identity when 'f' then full_refused else own_refused end;
+  best := case when not full_refused then 'full' when not default_refused then 'default' end;
+end
+$waltrail$;
+
+-- Takes a table whose writes are refused out of the publication, where that helps. Everybody may call it, because it runs in
+-- everybody's migrations; of a table that can be written it does nothing.
+create function waltrail_source.:leave(member oid) returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $waltrail$
+declare
+  entry record;
+begin
+  if not (waltrail_source.:identity(member)).refused then return; end if;
+  for entry in
+    select p.pubname, n.nspname, c.relname
+      from pg_publication p
+      join pg_publication_rel r on r.prpubid = p.oid
+      join pg_class c on c.oid = r.prrelid
+      join pg_namespace n on n.oid = c.relnamespace
+     where p.pubname = :publication
+       and (c.oid = member or c.oid in (select a.relid from pg_partition_ancestors(member) a))
+  loop
+    execute format('alter publication %I drop table only %I.%I', entry.pubname, entry.nspname, entry.relname);
+  end loop;
+  if (waltrail_source.:identity(member)).refused then
+    raise object_not_in_prerequisite_state using message = 'another publication refuses its writes too';
+  end if;
+  raise warning 'Waltrail: the updates and deletes of % would be refused, so its table left publication %; its changes are no longer in the audit trail.',
+    member::regclass, quote_ident(:publication);
+end
+$waltrail$;
+
+create function waltrail_source.:follow() returns event_trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '1s'
+as $waltrail$
+declare
+  ours oid;
+  by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE');
+  member record;
+  state record;
+begin
+  begin
+    ours := (select p.oid from pg_publication p where p.pubname = :publication);
+    -- What it does itself calls it again.
+    if ours is null or current_setting('waltrail.following', true) = :publication then return; end if;
+    perform set_config('waltrail.following', :publication, true);
+    for member in
+      with recursive touched (oid, fresh) as (
+        (
+          -- A table that was made, or altered with those that inherit from it: a partition may have been attached.
+          select d.objid, d.command_tag = 'CREATE TABLE'
+            from pg_event_trigger_ddl_commands() d
+           where by_table and d.classid = 'pg_class'::regclass
+          union
+          -- A publication, or what was dropped, may concern every table.
+          select r.prrelid, false from pg_publication_rel r where not by_table and r.prpubid = ours
+        )
+        union
+        select i.inhrelid, by_table from touched t join pg_inherits i on i.inhparent = t.oid
+      )
+      select c.oid, n.nspname, c.relname, t.fresh and c.relispartition and c.relreplident in ('d', 'n') as weak
+        from (select oid, bool_or(fresh) as fresh from touched group by oid) t
+        join pg_class c on c.oid = t.oid
+        join pg_namespace n on n.oid = c.relnamespace
+       where c.relkind = 'r' and c.relpersistence = 'p'
+         and exists (
+           select from pg_publication_rel r
+            where r.prpubid = ours
+              and (r.prrelid = c.oid or c.relispartition and r.prrelid in (select a.relid from pg_partition_ancestors(c.oid) a)))
+         -- The rest can be written as it is: full identity without generated columns, or a key.
+         and (t.fresh and c.relispartition and c.relreplident in ('d', 'n')
+           or c.relreplident = 'n'
+           or c.relreplident <> 'f' and not exists (
+                select from pg_index i
+                 where i.indrelid = c.oid and i.indisvalid and i.indimmediate
+                   and case c.relreplident when 'd' then i.indisprimary else i.indisreplident end)
+           or exists (select from pg_attribute a where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped)
+           or exists (
+                select from pg_publication_rel r
+                 where to_jsonb(r) ->> 'prattrs' is not null or to_jsonb(r) ->> 'prqual' is not null))
+    loop
+      state := waltrail_source.:identity(member.oid);
+      continue when not state.refused and not (member.weak and state.best is not distinct from 'full');
+      begin
+        if state.best is null then
+          perform waltrail_source.:leave(member.oid);
+        else
+          execute format('alter table only %I.%I replica identity %s', member.nspname, member.relname, state.best);
+        end if;
+      exception when others then
+        -- Somebody else's table, in a statement that reached it by cascade, or one that others hold.
+        if state.refused and state.best is not null then
+          perform waltrail_source.:leave(member.oid);
+          continue;
+        end if;
+        raise warning 'Waltrail: the replica identity of % could not be set (%): run waltrail plan.',
+          member.oid::regclass, sqlstate;
+      end;
+    end loop;
+    perform set_config('waltrail.following', '', true);
+  exception when others then
+    raise warning 'Waltrail: the replica identities of published tables were not checked (%): run waltrail plan.', sqlstate;
+  end;
+end
+$waltrail$;
+
+revoke execute on function waltrail_source.:follow() from public;
+grant execute on function waltrail_source.:leave(oid), waltrail_source.:identity(oid) to public;
+
+create event trigger :event_trigger on ddl_command_end
+  when tag in (
+    'ALTER PUBLICATION', 'ALTER TABLE', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE',
+    -- with cascade these drop columns and keys
+    'DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FUNCTION', 'DROP INDEX', 'DROP OPERATOR CLASS',
+    'DROP OPERATOR FAMILY', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP TYPE')
+  execute function waltrail_source.:follow();
+-- Also where session_replication_role says that these writes come from elsewhere.
+alter event trigger :event_trigger enable always;
+comment on event trigger :event_trigger is :comment

@@ -1,0 +1,122 @@
+import type { ErrorCode } from '../errors.js';
+import type { Catalog, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
+import { formatTable } from './names.js';
+import { planTracking, type PlanProblem, type PlanStep, type TroubleEffect } from './plan.js';
+import { refusesWrites } from './refusal.js';
+import type { TrackingConfig } from './rules.js';
+import { keyOf, partitionsOf } from './tracked.js';
+
+/** What is wrong with one table on the source while the others are captured. */
+export interface TableTrouble {
+  /** Canonical `schema.table`, or the pattern of the YAML that matches none. */
+  readonly table: string;
+  readonly code: ErrorCode;
+  /** Names the table and the source. */
+  readonly message: string;
+  /** A sentence with the statement or command that solves it. */
+  readonly remedy: string;
+  /** What it means for the trail, or for the application. */
+  readonly effect: TroubleEffect;
+}
+
+/**
+ * Everything that concerns single tables: those the YAML wants and the source does not have or send, or not whole, and those
+ * whose writes PostgreSQL refuses because they are published. By table and code at most one, those of the application first.
+ * Pure, and fit to be asked again at each change of the source.
+ */
+export function troublesOf(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): TableTrouble[] {
+  const { problems, steps } = planTracking(options);
+  const found = [
+    ...refusals(options),
+    ...problems.flatMap(ofProblem),
+    ...steps.flatMap((step) => ofStep(step, options)),
+  ];
+  const uncaptured = new Set(
+    found.filter(({ code }) => code === 'SOURCE_PUBLICATION_INCOMPLETE').map(({ table }) => table),
+  );
+  const troubles = new Map<string, TableTrouble>();
+  for (const trouble of found) {
+    // With nothing of it captured, or its writes refused, a weak identity is no news.
+    if (trouble.code === 'SOURCE_REPLICA_IDENTITY' && uncaptured.has(trouble.table)) continue;
+    const key = `${trouble.table} ${IDENTITY_CODES.has(trouble.code) ? 'identity' : trouble.code}`;
+    if (!troubles.has(key)) troubles.set(key, trouble);
+  }
+  return [...troubles.values()];
+}
+
+const IDENTITY_CODES: ReadonlySet<ErrorCode> = new Set(['SOURCE_WRITES_REFUSED', 'SOURCE_REPLICA_IDENTITY']);
+
+/** Tables of the publication, with their partitions, whose writes are refused now. */
+function refusals({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): TableTrouble[] {
+  const name = config.source.publication;
+  const publication = catalog.publications.find((candidate) => candidate.name === name);
+  const held = (publication?.tables ?? []).flatMap(
+    (entry) => indexOf(catalog).tables.get(formatTable(entry)) ?? [],
+  );
+  const members = new Map<string, CatalogTable>();
+  for (const table of held.flatMap((root) => [root, ...partitionsOf(root, catalog)]))
+    members.set(keyOf(table), table);
+  return [...members].flatMap(([table, member]) => {
+    const refusal = refusesWrites(member, catalog);
+    if (refusal === null) return [];
+    return [
+      {
+        table,
+        code: 'SOURCE_WRITES_REFUSED',
+        message: `The source refuses updates and deletes of ${table}, because it is published and ${refusal.reason}.`,
+        remedy: refusal.heal,
+        effect: 'writes refused',
+      },
+    ];
+  });
+}
+
+const ofProblem = ({ code, message, remedy, tables, effect }: PlanProblem): TableTrouble[] =>
+  tables.map((table) => ({
+    table,
+    code,
+    message: `On the source, ${table}: ${message}`,
+    remedy,
+    effect: effect ?? 'as far as possible',
+  }));
+
+function ofStep(
+  { kind, tables, sql }: PlanStep,
+  { config, catalog }: { config: TrackingConfig; catalog: Catalog },
+): TableTrouble[] {
+  const name = config.source.publication;
+  const remedy = (statement: string): string => `Run waltrail apply, or on the source: ${statement};`;
+  switch (kind) {
+    case 'event_trigger':
+    case 'publication_create':
+    case 'publication_options':
+    case 'publication_drop':
+      return [];
+    case 'publication_add': {
+      const held = new Set(
+        catalog.publications.find((publication) => publication.name === name)?.tables.map(formatTable),
+      );
+      return tables.map((table) => ({
+        table,
+        code: 'SOURCE_PUBLICATION_INCOMPLETE',
+        message: held.has(table)
+          ? `Publication ${name} of the source holds only a part of ${table}: a row filter or a column list hides the rest.`
+          : `Publication ${name} of the source does not hold ${table}.`,
+        remedy: 'Run waltrail apply.',
+        effect: held.has(table) ? 'as far as possible' : 'not captured',
+      }));
+    }
+    case 'replica_identity':
+      return tables.map((table) => ({
+        table,
+        code: 'SOURCE_REPLICA_IDENTITY',
+        message: `On the source, ${table} has no replica identity full.`,
+        remedy: remedy(sql),
+        effect: 'previous values unknown',
+      }));
+  }
+}
