@@ -9,7 +9,6 @@ import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { openSession, type Session } from './session.js';
-import type { AskedTables } from './source-facts.js';
 import { Troubles } from './troubles.js';
 
 export interface Capture {
@@ -61,7 +60,6 @@ class Supervisor {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
   });
   readonly #lateAttributions: LateAttributions = new Map();
-  readonly #askedTables: AskedTables = new Set();
   readonly #troubles: Troubles;
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
@@ -148,7 +146,6 @@ class Supervisor {
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
         publicationMissed: this.#publicationMissed,
-        askedTables: this.#askedTables,
         observed: (troubles) => this.#troubles.observed(troubles),
         tickMs: this.#tickMs,
         signal: this.#abort.signal,

@@ -19,7 +19,7 @@ import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
 import { recordTables, settle, type Settled } from './settle.js';
-import { SourceFacts, type AskedTables } from './source-facts.js';
+import { SourceFacts } from './source-facts.js';
 import { onSource } from './source-look.js';
 import { watchPublished } from './watch.js';
 
@@ -43,8 +43,6 @@ export interface SessionOptions {
   readonly spoolFolder: string | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
-  /** Tables of which the catalog was asked once already, by oid; outlives the session. */
-  readonly askedTables: AskedTables;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** Between two looks whether source and trail still answer. */
@@ -165,10 +163,12 @@ async function connectStream(
   } & Start,
 ): Promise<Session> {
   const { config, writer, checkpoint, end, opening } = options;
+  const closing = new AbortController();
   const facts = new SourceFacts({
+    config,
+    signal: closing.signal,
     catalog: options.catalog,
     published: options.published.state,
-    asked: options.askedTables,
   });
   options.observed(options.catalog.troubles);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
@@ -191,6 +191,7 @@ async function connectStream(
   let sure = false;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
+    relation: (oid) => facts.ask(oid),
     keepalive: (walEnd) => {
       if (sure) pipeline.keepalive(walEnd);
       if (backlog && options.spoolFolder !== null && writer.checkpointLsn >= options.sourceLsn)
@@ -224,6 +225,7 @@ async function connectStream(
     stream.resume();
     pipeline.readDone();
   } catch (error) {
+    closing.abort();
     await stream.stop();
     throw error;
   }
@@ -246,6 +248,7 @@ async function connectStream(
     writer,
     ended: end.promise,
     stop: async () => {
+      closing.abort();
       await pipeline.finish();
       await stream.stop();
       await writer.close();

@@ -1,58 +1,52 @@
-import { WaltrailError } from '../errors.js';
 import type { TableFacts } from '../pipeline/transaction-recorder.js';
-import type { Catalog, CatalogTable } from '../tracking/catalog.js';
+import type { Catalog } from '../tracking/catalog.js';
+import { readTableKey } from '../tracking/table-key.js';
 import { knownName, type PublishedState } from '../tracking/published.js';
+import { onSource, type SourceAccess } from './source-look.js';
 
-/** Oids of tables of which a session has asked the catalog anew, so that none does it twice. */
-export type AskedTables = Set<number>;
+/** Of tables that exist no more as many are remembered as this and the catalog together, for the stream may lag behind a drop. */
+const MAX_GONE = 10_000;
 
-/** As many are remembered; one that is forgotten is asked for again. */
-const MAX_ASKED = 10_000;
-
-/** What the catalog says of the tables whose changes arrive: as of the last reading of it. */
+/** What the catalog says of the tables whose changes arrive: as of its last reading, or asked for when the first of them comes. */
 export class SourceFacts {
-  readonly #asked: AskedTables;
-  #tables: ReadonlyMap<string, CatalogTable> = new Map();
-  #published: PublishedState['tables'] = {};
+  readonly #source: SourceAccess;
+  /** By oid, unsigned. Undefined: the catalog does not know it any more. */
+  readonly #tables = new Map<number, TableFacts | undefined>();
 
-  constructor(options: {
-    readonly catalog: Catalog;
-    readonly published: PublishedState;
-    readonly asked: AskedTables;
-  }) {
-    this.#asked = options.asked;
+  constructor(options: SourceAccess & { readonly catalog: Catalog; readonly published: PublishedState }) {
+    this.#source = options;
     this.learn(options);
   }
 
+  /** Takes over a reading of the catalog. What it lacks was dropped, and its last changes may still arrive. */
   learn({ catalog, published }: { readonly catalog: Catalog; readonly published: PublishedState }): void {
-    this.#tables = new Map(catalog.tables.map((table) => [table.oid, table]));
-    this.#published = published.tables;
+    if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
+    for (const { oid, schema, name, kind, primaryKey } of catalog.tables) {
+      const state = published.tables[oid];
+      this.#tables.set(Number(oid), {
+        knownAs: state === undefined ? { schema, table: name } : knownName(state),
+        primaryKey,
+        partitioned: kind === 'partitioned',
+      });
+    }
+  }
+
+  /** Undefined where nothing is known. Oids are unsigned, and read from the stream as signed. */
+  of(relationOid: number): TableFacts | undefined {
+    return this.#tables.get(relationOid >>> 0);
   }
 
   /**
-   * Facts by oid; undefined for a table that the catalog does not know any more. Throws SOURCE_LOOK_AGAIN for one that was
-   * made after the last reading: without its primary key its rows would have no entity id.
+   * Asks the catalog for a table that was made since its last reading: without its primary key, its rows would have no entity
+   * id. Undefined where there is nothing to ask. Rejects as {@link onSource} does.
    */
-  of(relationOid: number): TableFacts | undefined {
-    // Oids are unsigned, and read as signed.
-    const oid = String(relationOid >>> 0);
-    const table = this.#tables.get(oid);
-    if (table === undefined) return this.#ask(relationOid);
-    const state = this.#published[oid];
-    return {
-      knownAs: state === undefined ? { schema: table.schema, table: table.name } : knownName(state),
-      primaryKey: table.primaryKey,
-      partitioned: table.kind === 'partitioned',
-    };
-  }
-
-  #ask(relationOid: number): undefined {
-    if (this.#asked.has(relationOid)) return undefined;
-    if (this.#asked.size >= MAX_ASKED) this.#asked.clear();
-    this.#asked.add(relationOid);
-    throw new WaltrailError(
-      'SOURCE_LOOK_AGAIN',
-      `Changes of a table arrive that was made after the catalog was read (oid ${relationOid >>> 0}).`,
-    );
+  ask(relationOid: number): Promise<void> | undefined {
+    const oid = relationOid >>> 0;
+    if (this.#tables.has(oid)) return undefined;
+    return onSource(this.#source, async (client) => {
+      const key = await readTableKey(client, oid);
+      // Its name may be a later one than that of its changes, which name it themselves.
+      this.#tables.set(oid, key === undefined ? undefined : { knownAs: null, ...key });
+    });
   }
 }

@@ -61,14 +61,14 @@ export class SchemaFollower {
  * The relation under the name that the YAML knows: a table that was renamed is still the same table, and its changes must
  * not fall between two names.
  *
- * @param knownAs the name under which it was tracked when it was looked at last
+ * @param knownAs the name under which it was tracked when it was looked at last; null: not known
  */
 export function knownRelation(
   relation: Relation,
-  options: { readonly config: TrackingConfig; readonly knownAs: TableName | undefined },
+  options: { readonly config: TrackingConfig; readonly knownAs: TableName | null },
 ): Relation {
   const { config, knownAs } = options;
-  if (knownAs === undefined || ruleFor(config, relation) !== undefined) return relation;
+  if (knownAs === null || ruleFor(config, relation) !== undefined) return relation;
   return { ...relation, schema: knownAs.schema, table: knownAs.table };
 }
 

@@ -30,7 +30,7 @@ export interface RecorderOptions {
   readonly trail: TrailSession;
   readonly log: Log;
   readonly redactionKey: Buffer;
-  /** What the source's catalog says of a published table, by oid; undefined: nothing. Throws where it has to be asked first. */
+  /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
    * What late logical messages said. A message that arrives after rows of its transaction have left for the trail is put here
@@ -41,8 +41,8 @@ export interface RecorderOptions {
 
 /** What a Relation message does not say. */
 export interface TableFacts {
-  /** The name by which the YAML knows it, which is an earlier one where it was renamed. */
-  readonly knownAs: TableName;
+  /** The name by which the YAML knows it, which is an earlier one where it was renamed; null: as its changes say. */
+  readonly knownAs: TableName | null;
   /** Columns of the primary key; empty where it has none. */
   readonly primaryKey: readonly string[];
   readonly partitioned: boolean;
@@ -176,7 +176,7 @@ export class TransactionRecorder implements MessageHandler {
   relation(relation: Relation): void {
     const { config, redactionKey, tableFacts } = this.#options;
     const facts = tableFacts(relation.oid);
-    const known = knownRelation(relation, { config, knownAs: facts?.knownAs });
+    const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
     if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
       this.#seq++;
       this.counts.entries++;

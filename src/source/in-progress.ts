@@ -79,6 +79,12 @@ export class InProgressTransactions {
     this.#header[0] = RECORD_TAG;
   }
 
+  /** Of a Relation message; null for any other. */
+  relationOid(bytes: Buffer, start: number): number | null {
+    if (bytes[start] !== TAG_RELATION) return null;
+    return bytes.readUInt32BE(this.#current === undefined ? start + 1 : start + 5);
+  }
+
   /**
    * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the stream.
    * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED and what the receiver throws.

@@ -18,6 +18,11 @@ import { streamError } from './stream-error.js';
 export interface StreamHandler {
   /** One pgoutput message in `bytes[start, end)`. */
   message(bytes: Buffer, start: number, end: number): void;
+  /**
+   * A Relation message of this oid is next. A promise is waited for before it is handed over; it rejects with what ends the
+   * stream.
+   */
+  relation(oid: number): Promise<void> | undefined;
   /** The source's WAL position; everything before it was sent. */
   keepalive(walEnd: Lsn): void;
   /** All that had arrived was handed over. */
@@ -326,7 +331,7 @@ export class ReplicationStream {
       // 'w' XLogData: start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
       this.#walEndHigh = bytes.readUInt32BE(start + 9);
       this.#walEndLow = bytes.readUInt32BE(start + 13);
-      const work = this.#inProgress.message(bytes, start + 25, end);
+      const work = this.#message(bytes, start + 25, end);
       if (work !== undefined) this.#hold(work);
     } else if (bytes[start] === 0x6b) {
       // 'k' keepalive: WAL end, time, whether an answer is wanted
@@ -335,6 +340,15 @@ export class ReplicationStream {
       if (bytes[start + 17] === 1) this.#sendStatus();
       this.#handler.keepalive(this.walEnd);
     }
+  }
+
+  #message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
+    const oid = this.#inProgress.relationOid(bytes, start);
+    const asked = oid === null ? undefined : this.#handler.relation(oid);
+    if (asked === undefined) return this.#inProgress.message(bytes, start, end);
+    // The bytes do not outlive this call.
+    const message = Buffer.from(bytes.subarray(start, end));
+    return asked.then(() => this.#inProgress.message(message, 0, message.length));
   }
 
   /** The checkpoint, never what was only received. */

@@ -61,8 +61,10 @@ export function publishedChanges(options: {
     }
   }
   for (const [oid, after] of Object.entries(now.tables)) {
-    if (last.tables[oid] === undefined && !unpublished.includes(formatTable(after)))
-      notes.push(note(after, 'not published', 'published'));
+    if (last.tables[oid] !== undefined) continue;
+    // It may have been there, and written to, for a while before.
+    if (isWanted(config, after)) unpublished.push(formatTable(after));
+    notes.push(note(after, 'not published', 'published'));
   }
   return { stream: null, unpublished: [...new Set(unpublished)], notes };
 }

@@ -30,6 +30,8 @@ export interface FaultGround extends AsyncDisposable {
   readonly toTrail: FaultyProxy;
   /** Through the proxies. */
   readonly config: TrackingConfig;
+  /** Without the proxies: for who applies it. */
+  readonly direct: TrackingConfig;
   /** Through the proxies. */
   readonly daemons: DaemonGround;
   readonly slot: string;
@@ -68,19 +70,29 @@ export async function ownTrail(settings: Readonly<Record<string, string>> = {}):
   return server;
 }
 
-/**
- * @param options.servers of the test's own, which it may shut down; databases of the run's server otherwise
- * @param options.senderTimeout wal_sender_timeout of the source
- */
-export async function faultGround(
-  options: { readonly servers?: OwnServers; readonly senderTimeout?: string } = {},
-): Promise<FaultGround> {
+export interface FaultGroundOptions {
+  /** Of the test's own, which it may shut down; databases of the run's server otherwise. */
+  readonly servers?: OwnServers;
+  /** wal_sender_timeout of the source. */
+  readonly senderTimeout?: string;
+  /** What the source has beside the load. */
+  readonly sql?: string;
+  /** Under `source` of the YAML, beside name, url, slot and publication: `, key: value`. */
+  readonly sourceYaml?: string;
+  /** Under `tables` of the YAML, behind those of the load. */
+  readonly tablesYaml?: string;
+}
+
+export async function faultGround(options: FaultGroundOptions = {}): Promise<FaultGround> {
+  const { sourceYaml = '' } = options;
+  const yaml = `${LOAD_YAML}${options.tablesYaml ?? ''}`;
   const source = options.servers?.source?.database ?? (await freshDatabase('empty'));
   const trail = options.servers?.trail?.database ?? (await freshDatabase('trail'));
-  await source.query(LOAD_SQL);
+  await source.query(`${LOAD_SQL} ${options.sql ?? ''}`);
   if (options.senderTimeout !== undefined)
     await source.query(`alter database ${source.name} set wal_sender_timeout = '${options.senderTimeout}'`);
-  await applyTracking(testConfig({ source, trail, yaml: LOAD_YAML }));
+  const direct = testConfig({ source, trail, yaml, sourceYaml });
+  await applyTracking(direct);
   const toSource = await faultyProxy(source.url);
   const toTrail = await faultyProxy(trail.url);
   const sourceUrl = toSource.through(source.url);
@@ -88,16 +100,17 @@ export async function faultGround(
   const config = testConfig({
     source: { ...source, url: sourceUrl },
     trail: { ...trail, url: trailUrl },
-    yaml: LOAD_YAML,
+    yaml,
+    sourceYaml,
   });
   const { slot } = config.source;
   const daemons = await daemonGround({
     sourceUrl,
     trailUrl,
     yaml: `
-source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: ${slot}, publication: waltrail }
+source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: ${slot}, publication: waltrail${sourceYaml} }
 trail: { url: "\${WALTRAIL_TRAIL_URL}" }
-${LOAD_YAML}`,
+${yaml}`,
   });
   const captures: Capture[] = [];
   const log = process.env['WALTRAIL_TEST_LOG'] ? createLog({ level: 'debug' }) : silentLog;
@@ -112,6 +125,7 @@ ${LOAD_YAML}`,
     toSource,
     toTrail,
     config,
+    direct,
     daemons,
     slot,
     stored,
@@ -161,7 +175,7 @@ ${LOAD_YAML}`,
 
 /** A ground with a capture in this process that streams. */
 export async function streamingGround(
-  options: Parameters<typeof faultGround>[0] & { readonly tickMs?: number } = {},
+  options: FaultGroundOptions & { readonly tickMs?: number } = {},
 ): Promise<FaultGround> {
   const ground = await faultGround(options);
   try {

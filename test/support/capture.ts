@@ -95,13 +95,15 @@ export function testConfig(options: {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;
   readonly yaml: string;
+  /** More under `source`: `, key: value`. */
+  readonly sourceYaml?: string;
 }): TrackingConfig {
   const slot = `slot_${options.source.name}`;
   return parseConfig({
     file: 'test.yaml',
     environment: {},
     text: `
-source: { name: test, url: "${options.source.url}", slot: ${slot}, publication: waltrail }
+source: { name: test, url: "${options.source.url}", slot: ${slot}, publication: waltrail${options.sourceYaml ?? ''} }
 trail: { url: "${options.trail.url}" }
 ${options.yaml}`,
   });

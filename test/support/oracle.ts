@@ -12,7 +12,7 @@ export const ORACLE_SQL = `
   create schema oracle;
   create table oracle.change (
     n bigint generated always as identity primary key, xid bigint not null, operation text not null, table_name text not null,
-    previous_key text, updated_key text, previous jsonb, updated jsonb, lsn pg_lsn not null default pg_current_wal_insert_lsn());
+    previous_key text, updated_key text, previous jsonb, updated jsonb, written_to text not null, lsn pg_lsn not null default pg_current_wal_insert_lsn());
   create index on oracle.change (xid);
   create table oracle.said (xid bigint not null, modifier text not null);
   create index on oracle.said (xid);
@@ -28,9 +28,9 @@ export const ORACLE_SQL = `
     -- A row of a partition is published as one of the table at the top.
     published name := (select relname from pg_catalog.pg_class where oid = coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid));
   begin
-    insert into oracle.change (xid, operation, table_name, previous_key, updated_key, previous, updated)
+    insert into oracle.change (xid, operation, table_name, previous_key, updated_key, previous, updated, written_to)
     values (oracle.xid(), left(lower(tg_op), 1), tg_table_schema || '.' || published, previous ->> tg_argv[0], updated ->> tg_argv[0],
-            previous, updated);
+            previous, updated, tg_table_schema || '.' || tg_table_name);
     return null;
   end $$;`;
 
