@@ -144,6 +144,8 @@ declare
   by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE');
   member record;
   state record;
+  done boolean;
+  cause text;
 begin
   begin
     ours := (select p.oid from pg_publication p where p.pubname = :publication);
@@ -187,21 +189,28 @@ begin
     loop
       state := waltrail_source.:identity(member.oid);
       continue when not state.refused and not (member.weak and state.best is not distinct from 'full');
-      begin
-        if state.best is null then
-          perform waltrail_source.:leave(member.oid);
-        else
+      done := false;
+      if state.best is not null then
+        begin
           execute format('alter table only %I.%I replica identity %s', member.nspname, member.relname, state.best);
-        end if;
-      exception when others then
-        -- Somebody else's table, in a statement that reached it by cascade, or one that others hold.
-        if state.refused and state.best is not null then
+          done := true;
+        exception when others then
+          -- A table that others hold, or somebody else's, which the statement reached by cascade.
+          cause := sqlstate;
+        end;
+      end if;
+      if not done and state.refused then
+        begin
           perform waltrail_source.:leave(member.oid);
-          continue;
-        end if;
-        raise warning 'Waltrail: the replica identity of % could not be set (%): run waltrail plan.',
-          member.oid::regclass, sqlstate;
-      end;
+          done := true;
+        exception when others then
+          cause := sqlstate;
+        end;
+      end if;
+      if not done then
+        raise warning 'Waltrail: the replica identity of % could not be set (%): run waltrail apply.',
+          member.oid::regclass, cause;
+      end if;
     end loop;
     perform set_config('waltrail.following', '', true);
   exception when others then
