@@ -171,10 +171,10 @@ begin
         join pg_class c on c.oid = t.oid
         join pg_namespace n on n.oid = c.relnamespace
        where c.relkind = 'r' and c.relpersistence = 'p'
-         and exists (
+         and (not by_table or exists (
            select from pg_publication_rel r
             where r.prpubid = ours
-              and (r.prrelid = c.oid or c.relispartition and r.prrelid in (select a.relid from pg_partition_ancestors(c.oid) a)))
+              and r.prrelid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))))
          -- The rest can be written as it is: full identity without generated columns, or a key.
          and (t.fresh and c.relispartition and c.relreplident in ('d', 'n')
            or c.relreplident = 'n'
@@ -185,7 +185,8 @@ begin
            or exists (select from pg_attribute a where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped)
            or exists (
                 select from pg_publication_rel r
-                 where to_jsonb(r) ->> 'prattrs' is not null or to_jsonb(r) ->> 'prqual' is not null))
+                 where r.prrelid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))
+                   and (to_jsonb(r) ->> 'prattrs' is not null or to_jsonb(r) ->> 'prqual' is not null)))
     loop
       state := waltrail_source.:identity(member.oid);
       continue when not state.refused and not (member.weak and state.best is not distinct from 'full');
