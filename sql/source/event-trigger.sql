@@ -1,6 +1,6 @@
 -- The event trigger that keeps a source's tables writable while they are published. `waltrail apply` installs it where the
--- YAML says source.event_trigger: true, with names made of the publication's in the places of words
--- after a colon.
+-- YAML says source.event_trigger: true, with names made of the publication's for the
+-- words after a colon.
 --
 -- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica
 -- identity. Migrations of the application make such tables: a new partition begins without replica identity full, a virtual
@@ -52,14 +52,14 @@ begin
   if cardinality(lineage) = 0 then lineage := array[member]; end if;
   select array_agg(a.attname::text) into primary_key
     from pg_index i
-    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
    where i.indrelid = member and i.indisprimary and i.indisvalid and i.indimmediate;
   if current_identity = 'd' then
     own_key := primary_key;
   elsif current_identity = 'i' then
     select array_agg(a.attname::text) into own_key
       from pg_index i
-      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
      where i.indrelid = member and i.indisreplident and i.indisvalid and i.indimmediate;
   end if;
   for publication in

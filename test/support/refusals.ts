@@ -321,6 +321,16 @@ export const REFUSALS: readonly RefusalCase[] = [
     sqlState: UNFIT_IDENTITY,
   },
   {
+    name: 'another publication holds the key, but not what its index includes',
+    since: 15,
+    schemaSql: `create table items (id int, x int, y int, primary key (id) include (x)); insert into items values (1, 1)`,
+    tables: ITEM_TABLES,
+    migration: () => 'create publication other for table items (id, y)',
+    writes: ['update items set x = 2', 'delete from items'],
+    table: 'public.items',
+    sqlState: UNFIT_IDENTITY,
+  },
+  {
     name: "somebody narrows Waltrail's own publication",
     since: 15,
     schemaSql: ITEMS,
