@@ -1,6 +1,6 @@
 -- The event trigger that keeps a source's tables writable while they are published. `waltrail apply` installs it where the
--- YAML says source.event_trigger: true, with names made of the publication's in the places of words
--- after a colon.
+-- YAML says source.event_trigger: true, with names made of the publication's for the
+-- words after a colon.
 --
 -- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica
 -- identity. Migrations of the application make such tables: a new partition begins without replica identity full, a virtual
@@ -52,14 +52,14 @@ begin
   if cardinality(lineage) = 0 then lineage := array[member]; end if;
   select array_agg(a.attname::text) into primary_key
     from pg_index i
-    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
    where i.indrelid = member and i.indisprimary and i.indisvalid and i.indimmediate;
   if current_identity = 'd' then
     own_key := primary_key;
   elsif current_identity = 'i' then
     select array_agg(a.attname::text) into own_key
       from pg_index i
-      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey::int2[])
+      join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1])
      where i.indrelid = member and i.indisreplident and i.indisvalid and i.indimmediate;
   end if;
   for publication in
@@ -144,6 +144,8 @@ declare
   by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE');
   member record;
   state record;
+  done boolean;
+  cause text;
 begin
   begin
     ours := (select p.oid from pg_publication p where p.pubname = :publication);
@@ -169,10 +171,10 @@ begin
         join pg_class c on c.oid = t.oid
         join pg_namespace n on n.oid = c.relnamespace
        where c.relkind = 'r' and c.relpersistence = 'p'
-         and exists (
+         and (not by_table or exists (
            select from pg_publication_rel r
             where r.prpubid = ours
-              and (r.prrelid = c.oid or c.relispartition and r.prrelid in (select a.relid from pg_partition_ancestors(c.oid) a)))
+              and r.prrelid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))))
          -- The rest can be written as it is: full identity without generated columns, or a key.
          and (t.fresh and c.relispartition and c.relreplident in ('d', 'n')
            or c.relreplident = 'n'
@@ -183,25 +185,33 @@ begin
            or exists (select from pg_attribute a where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped)
            or exists (
                 select from pg_publication_rel r
-                 where to_jsonb(r) ->> 'prattrs' is not null or to_jsonb(r) ->> 'prqual' is not null))
+                 where r.prrelid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))
+                   and (to_jsonb(r) ->> 'prattrs' is not null or to_jsonb(r) ->> 'prqual' is not null)))
     loop
       state := waltrail_source.:identity(member.oid);
       continue when not state.refused and not (member.weak and state.best is not distinct from 'full');
-      begin
-        if state.best is null then
-          perform waltrail_source.:leave(member.oid);
-        else
+      done := false;
+      if state.best is not null then
+        begin
           execute format('alter table only %I.%I replica identity %s', member.nspname, member.relname, state.best);
-        end if;
-      exception when others then
-        -- Somebody else's table, in a statement that reached it by cascade, or one that others hold.
-        if state.refused and state.best is not null then
+          done := true;
+        exception when others then
+          -- A table that others hold, or somebody else's, which the statement reached by cascade.
+          cause := sqlstate;
+        end;
+      end if;
+      if not done and state.refused then
+        begin
           perform waltrail_source.:leave(member.oid);
-          continue;
-        end if;
-        raise warning 'Waltrail: the replica identity of % could not be set (%): run waltrail plan.',
-          member.oid::regclass, sqlstate;
-      end;
+          done := true;
+        exception when others then
+          cause := sqlstate;
+        end;
+      end if;
+      if not done then
+        raise warning 'Waltrail: the replica identity of % could not be set (%): run waltrail apply.',
+          member.oid::regclass, cause;
+      end if;
     end loop;
     perform set_config('waltrail.following', '', true);
   exception when others then

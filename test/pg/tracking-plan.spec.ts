@@ -11,6 +11,7 @@ import { loadConfig, parseConfig } from '../../src/tracking/load.js';
 import { planTracking, type TrackingPlan } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
+import { until } from '../support/until.ts';
 
 const configOf = (database: TestDatabase, text: string): TrackingConfig =>
   parseConfig({
@@ -463,6 +464,29 @@ describe('apply', () => {
     await apply(database, config);
   });
 
+  test('waits for locks five seconds in all, so that the tables it has are not held for minutes', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key); create table b (id int primary key)');
+    const pending = await plan(database, configOf(database, 'tables: { public.*: { entity: x } }'));
+    await withClient(database.url, async (first) => {
+      await withClient(database.url, async (second) => {
+        await first.query('begin; lock table a in access share mode');
+        await second.query('begin; lock table b in access share mode');
+        const began = performance.now();
+        const applied = withClient(database.url, (client) => applyPlan(client, pending));
+        const failed = expect(applied).rejects.toMatchObject({
+          code: 'TRACKING_LOCK_TIMEOUT',
+          message: expect.stringContaining('public.b'),
+        });
+        // Let go of the first when half of the time is over; the second then has only the other half.
+        await until('apply to wait', () => performance.now() - began > 2_500);
+        await first.query('rollback');
+        await failed;
+        expect(performance.now() - began).toBeLessThan(7_000);
+      });
+    });
+  });
+
   test('says what a role without rights on the tables may not do', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_role`;
@@ -567,6 +591,26 @@ describe('the commands', () => {
         expect.stringContaining('Nothing to do: the source is as the YAML wants it.'),
       ]);
     }
+  });
+
+  test('end with 1 and apply the rest where there are problems of single tables', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key); create table e (id int) partition by range (id)',
+    );
+    const options = { url: database.url, tables: 'tables: { public.*: { entity: x } }' };
+    const planned = await run(planCommand, options);
+    expect([planned.code, planned.text]).toEqual([
+      1,
+      expect.stringMatching(
+        /Problems of single tables.*\n- SOURCE_REPLICA_IDENTITY: public\.e is partitioned/,
+      ),
+    ]);
+    const applied = await run(applyCommand, options);
+    expect([applied.code, applied.text]).toEqual([1, expect.stringContaining('Applied: 2 steps')]);
+    expect(await published(database)).toEqual(['public.a']);
+    const again = await run(applyCommand, options);
+    expect([again.code, again.text]).toEqual([1, expect.not.stringContaining('Applied')]);
   });
 
   test('end with 1 and change nothing where there are problems', async () => {

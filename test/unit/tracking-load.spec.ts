@@ -95,6 +95,7 @@ describe('a tracking file', () => {
       id: null,
       modifier: null,
       tenant: null,
+      newPartitions: null,
       ignore: [],
       labels: new Map(),
       values: new Map(),
@@ -287,6 +288,12 @@ tables:
     ],
     ['text where a list is due', ['entity: a', 'ignore: a'], '6:13', 'ignore must be a list of column names'],
     ['an empty list', ['entity: a', 'id: []'], '6:9', 'id names no column'],
+    [
+      'another word for the yes to new partitions',
+      ['entity: a', 'new_partitions: true'],
+      '6:21',
+      'new_partitions must be may_refuse_writes',
+    ],
     ['a key without a value', ['entity: a', 'actions:'], '6:', 'actions must be a list of rules'],
     ['a number in a list of columns', ['entity: a', 'id: [a, 3]'], '6:13', 'id[1] must be a column name'],
     [
@@ -418,6 +425,16 @@ tables:
       'a URL of something else',
       `source: { name: crm, url: "redis://h" }\ntrail: { url: "\${TRAIL}" }\n${TABLES}`,
       ['w.yaml:1:27: source.url must be a postgres:// URL'],
+    ],
+    [
+      'an event trigger that is neither true nor false',
+      `source: { name: crm, url: "postgres://h/d", event_trigger: yes please }\ntrail: { url: "\${TRAIL}" }\n${TABLES}`,
+      [`w.yaml:1:60: source.event_trigger must be true or false`],
+    ],
+    [
+      'a publication too long to name an event trigger after',
+      `source: { name: crm, url: "postgres://h/d", publication: ${'p'.repeat(51)}, event_trigger: true }\ntrail: { url: "\${TRAIL}" }\n${TABLES}`,
+      [`w.yaml:1:58: source.publication must be at most 50 characters with event_trigger: true`],
     ],
     [
       'one table in two spellings',

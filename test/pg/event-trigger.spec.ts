@@ -1,0 +1,281 @@
+import { describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { planTracking, type TrackingPlan } from '../../src/tracking/plan.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { troublesOf } from '../../src/tracking/troubles.js';
+import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
+import { HARMLESS, REFUSALS } from '../support/refusals.ts';
+import { applyConfig, catalogOf, trackingConfig } from '../support/tracking.ts';
+
+const ITEMS = 'create table items (id int primary key, x int); insert into items values (1, 1)';
+const ITEM_TABLES = '{ public.items: { entity: item } }';
+const EVENTS = `create table events (id int, x int) partition by range (id);
+  create table events_1 partition of events for values from (0) to (10)`;
+const EVENT_TABLES = '{ public.events: { entity: event } }';
+
+const guarded = (database: TestDatabase, tables: string): TrackingConfig =>
+  trackingConfig(database, { tables, eventTrigger: true });
+
+const planOf = async (config: TrackingConfig): Promise<TrackingPlan> =>
+  planTracking({ config, catalog: await catalogOf(config.source.url) });
+
+const identityOf = async (database: TestDatabase, table: string): Promise<string> => {
+  const [row] = await database.query<{ identity: string }>(
+    'select relreplident as identity from pg_class where oid = $1::regclass',
+    [table],
+  );
+  return row!.identity;
+};
+
+const published = async (database: TestDatabase): Promise<string[]> =>
+  (
+    await database.query<{ name: string }>(
+      `select prrelid::regclass::text as name from pg_publication_rel r
+         join pg_publication p on p.oid = r.prpubid where pubname = 'waltrail' order by 1`,
+    )
+  ).map(({ name }) => name);
+
+/** One session of a role that owns the tables of schema public and is no superuser, as migrations have. */
+async function asOwner<T>(database: TestDatabase, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const role = `${database.name}_owner`;
+  await database.query(`create role ${role}; grant create on database ${database.name} to ${role};
+    grant usage, create on schema public to ${role};
+    do $$ declare t regclass; begin
+      for t in select oid from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') loop
+        execute format('alter table %s owner to ${role}', t);
+      end loop;
+      for t in select oid from pg_type where typnamespace = 'public'::regnamespace and typtype = 'd' loop
+        execute format('alter domain %s owner to ${role}', t::oid::regtype);
+      end loop;
+    end $$`);
+  const client = new pg.Client(database.url);
+  await client.connect();
+  try {
+    await client.query(`set role ${role}`);
+    return await work(client);
+  } finally {
+    await client.end();
+    await database.query(
+      `reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`,
+    );
+  }
+}
+
+describe.each(REFUSALS)('with the event trigger, after $name', (refusal) => {
+  test('no write of the application fails', async () => {
+    await using database = await freshDatabase('empty');
+    const major = await majorVersion(database);
+    await database.query(refusal.schemaSql);
+    const config = guarded(database, refusal.tables);
+    expect((await applyConfig(config)).problems).toEqual([]);
+    const migrate = async (client: { query(sql: string): Promise<unknown> }): Promise<void> => {
+      await client.query(refusal.migration(major));
+      for (const sql of refusal.writes) await client.query(sql);
+    };
+    if (refusal.superuser === true) await migrate(database);
+    else await asOwner(database, migrate);
+    const catalog = await catalogOf(database.url);
+    expect(troublesOf({ config, catalog }).filter(({ effect }) => effect === 'writes refused')).toEqual([]);
+    const left = refusal.leaves === true && major >= refusal.since;
+    expect(await published(database)).toHaveLength(left ? 0 : 1);
+  });
+});
+
+test.each(HARMLESS)('with the event trigger, nothing happens to: $name', async ({ sql }) => {
+  await using database = await freshDatabase('empty');
+  await database.query(ITEMS);
+  await applyConfig(guarded(database, ITEM_TABLES));
+  await database.query(sql);
+  expect([await published(database), await identityOf(database, 'items')]).toEqual([['items'], 'f']);
+});
+
+describe('the event trigger', () => {
+  test('is shown by plan, installed once, renewed when it was changed, and removed without a trace', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(ITEMS);
+    const config = guarded(database, ITEM_TABLES);
+    const { steps } = await applyConfig(config);
+    expect(steps[0]).toMatchObject({ kind: 'event_trigger', tables: [] });
+    expect(steps[0]!.sql).toContain('create event trigger "waltrail_follow" on ddl_command_end');
+    expect((await planOf(config)).steps).toEqual([]);
+    for (const change of [
+      'alter event trigger waltrail_follow disable',
+      `comment on event trigger waltrail_follow is 'another version'`,
+      'drop event trigger waltrail_follow',
+    ]) {
+      await database.query(change);
+      expect((await applyConfig(config)).steps.map(({ kind }) => kind)).toEqual(['event_trigger']);
+      expect((await planOf(config)).steps).toEqual([]);
+    }
+    const without = trackingConfig(database, { tables: ITEM_TABLES });
+    expect((await applyConfig(without)).steps.map(({ kind }) => kind)).toEqual(['event_trigger']);
+    expect((await planOf(without)).steps).toEqual([]);
+    expect(
+      await database.query(
+        `select from pg_event_trigger union all select from pg_namespace where nspname = 'waltrail_source'`,
+      ),
+    ).toEqual([]);
+  });
+
+  test('takes a superuser, which plan says to others', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(ITEMS);
+    const config = guarded(database, ITEM_TABLES);
+    const catalog = await catalogOf(database.url);
+    const role = { name: 'app', superuser: false, replication: true };
+    expect(planTracking({ config, catalog }).warnings.join()).not.toContain('Only a superuser');
+    expect(planTracking({ config, catalog: { ...catalog, role } }).warnings.join()).toContain(
+      'Only a superuser may create an event trigger, and role app is none',
+    );
+  });
+
+  test('gives new partitions full identity also where they have a key, so that previous values are known', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table events (id int primary key) partition by range (id)`);
+    await applyConfig(guarded(database, EVENT_TABLES));
+    await asOwner(database, (client) =>
+      client.query('create table events_2 partition of events for values from (10) to (20)'),
+    );
+    expect(await identityOf(database, 'events_2')).toBe('f');
+  });
+
+  test('leaves alone what is not published, and what a DBA chose that harms nobody', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`${ITEMS}; create table other (id int, x int) partition by range (id)`);
+    await applyConfig(guarded(database, ITEM_TABLES));
+    await database.query(`create table other_1 partition of other for values from (0) to (10);
+      create table loose (id int); alter table loose add column x int; alter table items replica identity default`);
+    const identities = ['other', 'other_1', 'loose', 'items'].map((table) => identityOf(database, table));
+    expect(await Promise.all(identities)).toEqual(['d', 'd', 'd', 'd']);
+  });
+
+  test('warns and lets the migration pass where it cannot work: without publication, without its functions, without a lock', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`${ITEMS}; create table more (id int primary key, x int); ${EVENTS}`);
+    const config = guarded(
+      database,
+      '{ public.items: { entity: item }, public.more: { entity: more }, public.events: { entity: event } }',
+    );
+    await applyConfig(config);
+    const warnings: string[] = [];
+    const holder = new pg.Client(database.url);
+    const client = new pg.Client(database.url);
+    client.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') warnings.push(message ?? '');
+    });
+    await holder.connect();
+    await client.connect();
+    try {
+      if ((await majorVersion(database)) >= 15) {
+        await holder.query('begin; lock table items in access share mode');
+        await client.query('create publication narrow for table items (id)');
+        await holder.query('rollback');
+        // The other publication refuses its writes with the identity that could not be changed: nothing helps but to say so.
+        expect(warnings).toEqual([
+          expect.stringMatching(/replica identity of (?:public\.)?items could not be set \(55000\)/),
+        ]);
+        const catalog = await catalogOf(database.url);
+        expect(troublesOf({ config, catalog })).toMatchObject([
+          { table: 'public.items', code: 'SOURCE_WRITES_REFUSED', effect: 'writes refused' },
+        ]);
+        warnings.length = 0;
+        await client.query('drop publication narrow');
+      }
+      await client.query('drop function waltrail_source.waltrail_identity(oid)');
+      await client.query('create table events_2 partition of events for values from (10) to (20)');
+      expect(warnings).toEqual([expect.stringContaining('were not checked (42883): run waltrail plan')]);
+      warnings.length = 0;
+      await client.query('drop publication waltrail');
+      await client.query('create table events_3 partition of events for values from (20) to (30)');
+      expect(warnings).toEqual([]);
+    } finally {
+      await holder.end();
+      await client.end();
+    }
+  });
+
+  test('runs nothing of what others have planted in the search path or made in its schema before', async () => {
+    await using database = await freshDatabase('empty');
+    const role = `${database.name}_planter`;
+    await database.query(`${EVENTS}; create table robbed (who text); grant insert on robbed to public;
+      create role ${role}; grant create on database ${database.name} to ${role}; grant create on schema public to ${role}`);
+    const client = new pg.Client(database.url);
+    await client.connect();
+    try {
+      await client.query(`set role ${role}`);
+      await client.query(`create schema waltrail_source;
+        create function waltrail_source.waltrail_identity(member oid, out refused boolean, out best text) language plpgsql
+          as $$ begin insert into public.robbed values (current_user); end $$;
+        create function waltrail_source.waltrail_leave(member oid) returns void language plpgsql security definer
+          as $$ begin insert into public.robbed values (current_user); end $$;
+        create function public.robbing(a oid, b oid) returns boolean language plpgsql
+          as $$ begin insert into public.robbed values (current_user); return true; end $$;
+        create operator public.= (leftarg = oid, rightarg = oid, function = public.robbing);
+        create function public.to_jsonb(a anyelement) returns jsonb language plpgsql
+          as $$ begin insert into public.robbed values (current_user); return null; end $$;
+        create function public.format(a text, b name, c name, d text) returns text language plpgsql
+          as $$ begin insert into public.robbed values (current_user); return null; end $$`);
+      await applyConfig(guarded(database, EVENT_TABLES));
+      await client.query('reset role; set search_path = public, pg_catalog');
+      await client.query(`create table events_2 partition of events for values from (10) to (20);
+        insert into events values (11, 1); update events set x = 2; create publication other for all tables`);
+      expect(await database.query('select * from public.robbed')).toEqual([]);
+      const owners = await database.query<{ owner: string }>(
+        `select distinct pg_get_userbyid(x.owner) as owner from (
+           select proowner as owner from pg_proc where pronamespace = 'waltrail_source'::regnamespace
+           union all select nspowner from pg_namespace where nspname = 'waltrail_source') x`,
+      );
+      expect(owners.map(({ owner }) => owner)).toEqual([new URL(database.url).username]);
+      // What everybody may call does nothing to a table that can be written.
+      await client.query(
+        `set role ${role}; select waltrail_source.waltrail_leave('public.events_1'::regclass)`,
+      );
+      expect(await published(database)).toEqual(['events']);
+    } finally {
+      await client.end();
+      await database.query(`drop owned by ${role} cascade; drop role ${role}`);
+    }
+  });
+
+  test('of two publications each guards its own', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`${EVENTS}; create table logs (id int, x int) partition by range (id)`);
+    await applyConfig(guarded(database, EVENT_TABLES));
+    const second = trackingConfig(database, {
+      tables: '{ public.logs: { entity: log } }',
+      eventTrigger: true,
+      publication: 'second',
+    });
+    await applyConfig(second);
+    await database.query(`create table events_2 partition of events for values from (10) to (20);
+      create table logs_1 partition of logs for values from (0) to (10)`);
+    expect([await identityOf(database, 'events_2'), await identityOf(database, 'logs_1')]).toEqual([
+      'f',
+      'f',
+    ]);
+    await applyConfig(
+      trackingConfig(database, {
+        tables: '{ public.logs: { entity: log, new_partitions: may_refuse_writes } }',
+        publication: 'second',
+      }),
+    );
+    await database.query('create table events_3 partition of events for values from (20) to (30)');
+    expect(await identityOf(database, 'events_3')).toBe('f');
+  });
+
+  test('costs a migration of tables that are not published little', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(ITEMS);
+    const many = `do $$ begin for i in 1..500 loop execute format('create table t%s (id int); alter table t%1$s add x int; drop table t%1$s', i); end loop; end $$`;
+    const timed = async (): Promise<number> => {
+      const began = performance.now();
+      await database.query(many);
+      return performance.now() - began;
+    };
+    await timed();
+    const without = await timed();
+    await applyConfig(guarded(database, ITEM_TABLES));
+    // A thousand calls of it: some tenths of a millisecond each, with room for a busy machine.
+    expect((await timed()) - without).toBeLessThan(5_000);
+  });
+});
