@@ -1,10 +1,10 @@
 import type { ErrorCode } from '../errors.js';
-import type { Catalog, CatalogTable } from './catalog.js';
+import type { Catalog } from './catalog.js';
 import { columnFindings } from './columns.js';
 import { planIdentity } from './identity.js';
-import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
+import { lookupWarnings } from './lookup-tables.js';
 import { planPublication } from './publication.js';
 import { lookupUses } from './match.js';
 import type { TrackingConfig } from './rules.js';
@@ -117,16 +117,11 @@ function tableFindings({ config, catalog, published }: Given): Findings {
   }
   for (const { key, rule } of lookupUses(config)) {
     problems.push(...exactProblems({ key: `${key}.table`, table: rule.table, catalog }));
-    const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
-    if (table !== undefined && isPublishable(table) && !table.readable) {
-      problems.push({
-        code: 'SOURCE_PRIVILEGE',
-        message: `${key}.table: role ${catalog.role.name} may not read ${rule.table}, so names of before the start would be unknown.`,
-        remedy: grantSelect(catalog, table),
-      });
-    }
   }
-  return { problems, warnings: tableWarnings({ config, catalog, published }) };
+  return {
+    problems,
+    warnings: [...tableWarnings({ config, catalog, published }), ...lookupWarnings({ config, catalog })],
+  };
 }
 
 function exactProblems(options: { key: string; table: string; catalog: Catalog }): PlanProblem[] {
@@ -194,10 +189,4 @@ function tableWarnings({ config, catalog, published }: Given): string[] {
   for (const table of unlogged)
     warnings.push(`${keyOf(table)} is unlogged and cannot be tracked: its changes are not in the WAL.`);
   return warnings;
-}
-
-function grantSelect(catalog: Catalog, table: CatalogTable): string {
-  const role = quoteIdentifier(catalog.role.name);
-  const schema = quoteIdentifier(table.schema);
-  return `Run: grant usage on schema ${schema} to ${role}; grant select on ${quoteTable(table.schema, table.name)} to ${role};`;
 }

@@ -57,7 +57,8 @@ function ancestors(table: CatalogTable, byKey: ReadonlyMap<string, CatalogTable>
   return parent === undefined ? [] : [parent, ...ancestors(parent, byKey)];
 }
 
-function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
+/** Its partitions of every level that may be published. */
+export function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
   if (table.kind !== 'partitioned') return [];
   const key = keyOf(table);
   const direct = catalog.tables.filter(
