@@ -86,7 +86,7 @@ export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
     return pool;
   };
   const base = (purpose: string, max: number): QueueOptions => ({
-    connection: redis ?? (connectPool(purpose, max)),
+    connection: redis ?? connectPool(purpose, max),
     ...(redis ? { prefix: `waltrail:${settings.source}` } : {}),
   });
   const queue = new Queue<{ id: string }>(
