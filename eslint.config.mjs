@@ -82,5 +82,25 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    // One door: every connection to source and trail is opened, and its search_path pinned, in pg/connect.ts.
+    files: ['src/**/*.ts'],
+    ignores: ['src/pg/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "ImportDeclaration[source.value='pg'][importKind='value']",
+          message:
+            'Connections are opened in src/pg/connect.ts, which pins their search_path; import types only.',
+        },
+        {
+          selector: 'ImportDeclaration[source.value=/^(pg-logical-replication|pg-pool|postgres)$/]',
+          message:
+            'This library connects by itself; source/replication.ts alone may use it, and pins what it opens.',
+        },
+      ],
+    },
+  },
   { files: ['**/*.mjs', '**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
 );

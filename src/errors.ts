@@ -64,6 +64,16 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Start the newer version of Waltrail again, or use a database of its own for this one.',
   },
+  PG_SCHEMA_FOREIGN: {
+    retry: 'operator',
+    remedy:
+      'Find out who made the schema and what is in it; drop it, or, where you made it for Waltrail, give it to the owner of the database.',
+  },
+  PG_UNPINNED: {
+    retry: 'operator',
+    remedy:
+      'Connect without a pooler, or through one that leaves a session to one client: settings of a session must hold, or the functions of other users could run with the rights of Waltrail.',
+  },
 
   // pgoutput: the replication protocol
   PGOUTPUT_MALFORMED: {
@@ -97,6 +107,11 @@ export const ERROR_CODES = {
   SOURCE_LOOK_AGAIN: {
     retry: 'backoff',
     remedy: 'Nothing: Waltrail looks at slot and publication again and says what it finds.',
+  },
+  SOURCE_NAMES_UNREAD: {
+    retry: 'operator',
+    remedy:
+      'Nothing must be done: names of before the start stay unknown until their rows change. To have them, let the role of source.url read the named columns of an ordinary table, without a policy.',
   },
   SOURCE_REPLICATION_FAILED: {
     retry: 'operator',

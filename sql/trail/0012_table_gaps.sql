@@ -7,7 +7,7 @@ comment on column trail.gap.closed_at is 'Capture went on, or the tables are cap
 comment on column trail.gap.entry_id is 'The entry that says so; 0 until it is stored.';
 
 create function trail.begin_table_gap(p_code text, p_table text, p_from_lsn pg_lsn) returns int4
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into trail.gap (code, tables, from_lsn, last_entry_at, entry_id)
   values (p_code, array[p_table], p_from_lsn, trail.last_commit_before(p_from_lsn), 0)
@@ -17,20 +17,20 @@ end $$;
 comment on function trail.begin_table_gap is 'Records a gap of one table, whose entry the writer stores; returns its number, or that of the one which is open already.';
 
 create function trail.tell_table_gap(p_gap int4, p_entry_id int8) returns void
-language sql security definer set search_path = '' as $$
+language sql security definer set search_path = pg_catalog, pg_temp as $$
   update trail.gap set entry_id = p_entry_id where id = p_gap and entry_id = 0
 $$;
 comment on function trail.tell_table_gap is 'Notes the entry of a gap, in the transaction that stores the entry.';
 
 create function trail.end_table_gap(p_gap int4, p_to_lsn pg_lsn) returns void
-language sql security definer set search_path = '' as $$
+language sql security definer set search_path = pg_catalog, pg_temp as $$
   update trail.gap set closed_at = clock_timestamp(), to_lsn = greatest(from_lsn, p_to_lsn)
    where id = p_gap and tables is not null and closed_at is null
 $$;
 comment on function trail.end_table_gap is 'A gap of named tables has ended, in the transaction that stores the entry which says so.';
 
 create function trail.tell_untold_gap(p_gap int4, p_name text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_gap trail.gap;
 begin

@@ -1,27 +1,39 @@
 import type pg from 'pg';
+import type { ErrorCode } from '../errors.js';
+import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
-import { quoteIdentifier, quoteTable } from '../pg/quote.js';
-import { Tuple } from '../pgoutput/tuple.js';
+import { copyOut } from '../pg/copy-out.js';
+import { sqlStateOf } from '../pg/sql-state.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
-import { PREPARE_READING } from '../source/session.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
+import { PREPARE_READING } from '../source/session.js';
+import { namesColumns } from '../tracking/lookup-tables.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { StartName } from '../trail/checkpoint.js';
+import { copiedRow } from './copied-row.js';
+import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
 
-const BATCH_ROWS = 2_000;
+/** A table that is locked for longer has no names: capture does not wait for whoever holds it. */
+const LOCK_TIMEOUT_MS = 60_000;
 
-/**
- * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they are exactly
- * as of the first change; without one (an existing slot is adopted) as of now.
- */
-export async function* readStartNames(options: {
+interface StartNamesOptions {
   readonly config: TrackingConfig;
   readonly snapshot: string | null;
   readonly redactionKey: Buffer;
+  readonly log: Log;
   readonly signal: AbortSignal;
-}): AsyncGenerator<readonly StartName[]> {
+  /** How long a locked table is waited for. Shorter in tests. */
+  readonly lockTimeoutMs?: number;
+}
+
+/**
+ * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they are exactly
+ * as of the first change; without one (an existing slot is adopted) as of now. A table that cannot be read, or may not be
+ * without executing what its owner wrote, has no names until its rows change: the log says so, and nothing stops.
+ */
+export async function* readStartNames(options: StartNamesOptions): AsyncGenerator<readonly StartName[]> {
   const client = await connect({
     url: options.config.source.url,
     purpose: 'start names',
@@ -29,76 +41,97 @@ export async function* readStartNames(options: {
   });
   try {
     await client.query(PREPARE_READING);
+    // A policy is its owner's code: where one would filter what is read, PostgreSQL now refuses to read.
+    await client.query('set row_security = off');
+    await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}`);
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
-    // As the stream prints them: the driver would turn `t` into true and numbers into floats.
+    // As the stream prints them.
     await client.query(/* sql */ `set local datestyle = 'ISO'`);
-    for (const { table } of nameRules(options.config)) yield* readTable(client, { ...options, table });
+    for (const rule of nameRules(options.config)) {
+      const wanted = new Set(namesColumns(rule));
+      const { relations, unread } = await namesRelations(client, { table: rule.table, wanted });
+      const refused: Unread[] = [...unread];
+      for (const relation of relations) {
+        const refusal = yield* readRelation(client, { ...options, table: rule.table, relation });
+        if (refusal !== null) refused.push(refusal);
+      }
+      if (refused.length > 0) warn(options.log, { table: rule.table, refused });
+    }
     await client.query('commit');
   } finally {
     await close(client);
   }
 }
 
-async function* readTable(
+type ReadingOptions = StartNamesOptions & {
+  /** Canonical name of the names table, of which the relation may be a partition. */
+  readonly table: string;
+  readonly relation: NamesRelation;
+};
+
+/** Null where all of it was read. Throws where the server did not say why, or the connection is of no use any more. */
+async function* readRelation(
   client: pg.Client,
-  options: { readonly config: TrackingConfig; readonly table: string; readonly redactionKey: Buffer },
-): AsyncGenerator<readonly StartName[]> {
-  const { schema, table } = tableName(options.table);
-  const columns = await tableColumns(client, schema, table);
-  const found: StartName[] = [];
+  options: ReadingOptions,
+): AsyncGenerator<readonly StartName[], Unread | null> {
+  const namesOf = namesReader(options);
+  await client.query('savepoint relation');
+  try {
+    for await (const lines of copyOut(client, options.relation.copySql)) yield namesOf(lines);
+  } catch (error) {
+    const sqlState = sqlStateOf(error);
+    if (sqlState === undefined) throw error;
+    await client.query('rollback to savepoint relation');
+    return refusalOf(client, { relation: options.relation, sqlState });
+  }
+  await client.query('release savepoint relation');
+  return null;
+}
+
+/** From lines that COPY wrote to names: each key once, with the last of its rows, for nothing makes keys of the source unique. */
+function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => readonly StartName[] {
+  const found = new Map<string, StartName>();
   // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
   const lookups: Lookups = {
     get: () => undefined,
-    set: (of, key, name) => {
-      if (name !== null) found.push({ table: of, key, name: name.name, kind: name.kind });
+    set: (table, key, name) => {
+      if (name !== null) found.set(key, { table, key, name: name.name, kind: name.kind });
     },
     clear: () => undefined,
   };
   const follower = new NameFollower({ lookups, changed: () => undefined });
-  const names = planRelationNames({
-    relation: { oid: 0, schema, table, replicaIdentity: 'f', columns },
+  const plans = planRelationNames({
+    relation: {
+      oid: 0,
+      ...tableName(options.table),
+      replicaIdentity: 'f',
+      columns: options.relation.columns.map((column) => ({ ...column, typeModifier: -1, isKey: true })),
+    },
     config: options.config,
     redactionKey: options.redactionKey,
   });
-  const list = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
-  await client.query(`declare names no scroll cursor for select ${list} from ${quoteTable(schema, table)}`);
-  for (;;) {
-    const { rows } = await client.query<(string | null)[]>({
-      text: `fetch ${BATCH_ROWS} from names`,
-      rowMode: 'array',
-      types: { getTypeParser: () => (text: string) => text },
-    });
-    for (const row of rows) follower.inserted(names, tupleOf(row));
-    if (found.length > 0) yield found.splice(0);
-    if (rows.length < BATCH_ROWS) break;
-  }
-  await client.query('close names');
+  return (lines) => {
+    found.clear();
+    for (const line of lines) follower.inserted(plans, copiedRow(line));
+    return [...found.values()];
+  };
 }
 
-async function tableColumns(client: pg.Client, schema: string, table: string) {
-  const { rows } = await client.query<{ name: string; type: string }>(
-    /* sql */ `select a.attname as name, a.atttypid::text as type
-                 from pg_catalog.pg_attribute a
-                 join pg_catalog.pg_class c on c.oid = a.attrelid
-                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped
-                order by a.attnum`,
-    [schema, table],
+function warn(
+  log: Log,
+  { table, refused }: { readonly table: string; readonly refused: readonly Unread[] },
+): void {
+  const [first] = refused;
+  log.warn(
+    {
+      code: 'SOURCE_NAMES_UNREAD' satisfies ErrorCode,
+      table,
+      relation: first!.table,
+      relations: refused.length,
+      reason: first!.reason,
+      remedy: first!.remedy,
+    },
+    'Names of before the start are unknown for a table; capture goes on, and learns each name with the next change of its row.',
   );
-  return rows.map(({ name, type }) => ({ name, typeOid: Number(type), typeModifier: -1, isKey: true }));
-}
-
-function tupleOf(row: readonly (string | null)[]): Tuple {
-  const tuple = new Tuple();
-  tuple.bytes = Buffer.from(row.map((value) => value ?? '').join(''));
-  tuple.count = row.length;
-  let at = 0;
-  row.forEach((value, column) => {
-    const length = value === null ? -1 : Buffer.byteLength(value);
-    tuple.offsets[column] = at;
-    tuple.lengths[column] = length;
-    at += Math.max(0, length);
-  });
-  return tuple;
 }

@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
+import { close, connect } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { postgresAccount, spawnIds, temporaryFolder, type Account } from './account.js';
 import { findBinaries, installedBinaries, type Binaries } from './binaries.js';
@@ -236,15 +236,11 @@ function startGuard(order: GuardOrder): Guard {
 async function untilReady(url: string, guard: Guard): Promise<void> {
   const deadline = Date.now() + READY_TIMEOUT_MS;
   for (;;) {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
-    client.on('error', () => undefined);
     try {
-      await client.connect();
+      await close(await connect({ url, purpose: 'embedded' }));
       return;
     } catch (error) {
       if (guard.isEnded() || Date.now() > deadline) throw error;
-    } finally {
-      await client.end().catch(() => undefined);
     }
     await delay(30);
   }
@@ -271,15 +267,17 @@ function startFailure(error: unknown, log: string, home: string): Error {
 }
 
 async function createDatabase(url: string, name: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connect({ url, purpose: 'embedded' });
   try {
-    const { rowCount } = await client.query(/* sql */ `select from pg_database where datname = $1`, [name]);
+    const { rowCount } = await client.query(
+      /* sql */ `select from pg_catalog.pg_database where datname = $1`,
+      [name],
+    );
     if (rowCount === 1) return false;
     await client.query(`create database ${quoteIdentifier(name)}`);
     return true;
   } finally {
-    await client.end();
+    await close(client);
   }
 }
 

@@ -14,9 +14,11 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import { Redis } from 'ioredis';
+import type pg from 'pg';
 import { codeOf, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { connect } from '../pg/connect.js';
+import { close, connect, createPool, describeUrl } from '../pg/connect.js';
+import { refuseForeignSchema } from '../pg/own-schema.js';
 
 /** The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts). */
 export interface ExportQueue {
@@ -50,6 +52,11 @@ export interface QueueSettings {
 
 const QUEUE = 'exports';
 const SCHEMA = 'bullmq';
+/**
+ * BullMQ's statements name its tables and functions without a schema. PostgreSQL looks into pg_catalog before a path that
+ * does not name it, and nobody but Waltrail's role makes objects in this one (own-schema.ts).
+ */
+const SEARCH_PATH = `${SCHEMA}, pg_temp`;
 const ENQUEUE_TIMEOUT_MS = 3000;
 
 /**
@@ -71,13 +78,15 @@ export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
     RedisQueueBackend,
     ConnectionOptions
   >;
+  const pools: pg.Pool[] = [];
+  // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its own.
+  const connectPool = (purpose: string, max: number): pg.Pool => {
+    const pool = createPool({ url: settings.trailUrl, purpose, max, searchPath: SEARCH_PATH });
+    pools.push(pool);
+    return pool;
+  };
   const base = (purpose: string, max: number): QueueOptions => ({
-    connection: redis ?? {
-      connectionString: settings.trailUrl,
-      schema: SCHEMA,
-      max,
-      application_name: `waltrail ${purpose}`,
-    },
+    connection: redis ?? connectPool(purpose, max),
     ...(redis ? { prefix: `waltrail:${settings.source}` } : {}),
   });
   const queue = new Queue<{ id: string }>(
@@ -109,7 +118,8 @@ export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
         QUEUE,
         (job) => process(job.data.id),
         {
-          ...(base('export worker', concurrency + 1) as WorkerOptions),
+          // One for each job, one for the upkeep of locks, one that listens.
+          ...(base('export worker', concurrency + 2) as WorkerOptions),
           concurrency,
           lockDuration: LOCK_MS,
           stalledInterval: STALLED_CHECK_MS,
@@ -128,6 +138,7 @@ export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
     async close() {
       await Promise.all(consumers.map((consumer) => consumer.close()));
       await queue.close();
+      await Promise.all(pools.map((pool) => pool.end()));
       redis?.disconnect();
     },
   };
@@ -136,6 +147,7 @@ export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
 async function migrateQueue(url: string): Promise<void> {
   const client = await connect({ url, purpose: 'queue migration' });
   try {
+    await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
     // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role may lack.
     const version = await assertSchemaCompatibility(client as never, SCHEMA).catch((error: unknown) => {
       if (error instanceof SchemaMigrationRequiredError) return 0;
@@ -143,7 +155,7 @@ async function migrateQueue(url: string): Promise<void> {
     });
     if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA);
   } finally {
-    await client.end();
+    await close(client);
   }
 }
 

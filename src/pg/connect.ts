@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { codeOf, WaltrailError } from '../errors.js';
+import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
+import { pinSearchPath } from './pin.js';
 
 export interface ConnectOptions {
   readonly url: string;
@@ -14,16 +15,29 @@ export interface ConnectOptions {
 const CONNECT_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 1_000;
 
-/** A connected client; the caller ends it. Throws PG_UNREACHABLE or PG_REFUSED, which name host and database only. */
+/**
+ * A connected client whose search_path is pinned (pin.ts); the caller ends it.
+ * Throws PG_UNREACHABLE, PG_REFUSED and PG_UNPINNED, which name host and database only.
+ */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(options));
+  return openPinned(clientConfig(options), options);
+}
+
+/** {@link connect} with a configuration of one's own, as replication needs. */
+export async function openPinned(
+  config: pg.ClientConfig,
+  { url, signal }: { readonly url: string; readonly signal?: AbortSignal | undefined },
+): Promise<pg.Client> {
+  const client = new pg.Client(config);
   // Without a listener an idle connection that breaks would end the process; the next query reports it anyway.
   client.on('error', () => undefined);
   try {
-    destroyOnAbort(client, options.signal);
+    destroyOnAbort(client, signal);
     await client.connect();
+    await pinSearchPath(client, { database: describeUrl(url) });
   } catch (error) {
-    throw connectError(options.url, error);
+    destroy(client);
+    throw isWaltrailError(error) ? error : connectError(url, error);
   }
   return client;
 }
@@ -51,19 +65,28 @@ export async function close(client: pg.Client): Promise<void> {
 
 export interface PoolOptions extends ConnectOptions {
   readonly max: number;
-  /** Prepares every new connection before its first use. */
+  /** Another path than the usual one; see {@link pinSearchPath}. */
+  readonly searchPath?: string;
+  /** Prepares every new connection before its first use, after its search_path is pinned. */
   readonly onConnect?: (client: pg.ClientBase) => Promise<unknown>;
 }
 
 /** A pool whose connections are made as by {@link connect}; the caller ends it. */
 export function createPool(options: PoolOptions): pg.Pool {
-  const { max, onConnect } = options;
+  const { max, searchPath, onConnect } = options;
+  const pin = {
+    database: describeUrl(options.url),
+    ...(searchPath === undefined ? {} : { path: searchPath }),
+  };
   const pool = new pg.Pool({
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it; its type does not say so
-    ...(onConnect === undefined ? {} : { onConnect }),
+    onConnect: async (client) => {
+      await pinSearchPath(client, pin);
+      await onConnect?.(client);
+    },
   });
   pool.on('error', () => undefined);
   return pool;

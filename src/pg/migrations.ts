@@ -4,6 +4,7 @@ import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
 import { codeOf, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
+import { refuseForeignSchema } from './own-schema.js';
 
 export interface MigrateOptions {
   /** Connected, with nothing under way; stays open. */
@@ -20,9 +21,11 @@ export interface MigrateOptions {
 /**
  * Applies the files of a folder that a database does not have yet, in the order of their numbers and in one transaction.
  * Forward only: a released file is never edited. Several processes may call it at once; one works, the others wait.
- * Throws PG_MIGRATION_FAILED (nothing was changed) and PG_MIGRATION_NEWER (the database knows files that are not in the folder).
+ * Throws PG_MIGRATION_FAILED (nothing was changed), PG_MIGRATION_NEWER (the database knows files that are not in the folder) and
+ * PG_SCHEMA_FOREIGN.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
+  await refuseForeignSchema(options.client, options);
   const files = (await readdir(options.folder)).filter((file) => file.endsWith('.sql')).sort();
   const names = files.map((file) => path.basename(file, '.sql'));
   const applied = await appliedMigrations(options.client, options.schema);

@@ -1,10 +1,12 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type pg from 'pg';
+// eslint-disable-next-line no-restricted-syntax -- decision 7; #start pins what it opens
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { WaltrailError } from '../errors.js';
-import { connectError } from '../pg/connect.js';
+import { connectError, describeUrl } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
+import { pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
@@ -178,6 +180,7 @@ export class ReplicationStream {
   }
 
   async #start(client: pg.Client, options: StreamOptions): Promise<void> {
+    await pinSearchPath(client, { database: describeUrl(options.url) });
     options.check(await identifySystem(client));
     await client.query(PREPARE_READING);
     const connection = (client as unknown as { connection: { stream: Duplex; query(text: string): void } })

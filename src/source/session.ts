@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { SEARCH_PATH } from '../pg/pin.js';
 
 /**
  * Settings that change how PostgreSQL prints values, or what it tells us. A database or role may set them, and then the stream would carry
@@ -12,8 +13,8 @@ const PRINTING = [
   'timezone=UTC',
   'bytea_output=hex',
   'lc_monetary=C',
-  // regclass, regtype and their kin are printed with their schema, quoted only where they must be.
-  'search_path=',
+  // regclass, regtype and their kin are printed with their schema but for PostgreSQL's own, quoted only where they must be.
+  `search_path=${SEARCH_PATH.replaceAll(' ', '')}`,
   'quote_all_identifiers=off',
   'statement_timeout=0',
   'idle_session_timeout=0',
@@ -37,7 +38,8 @@ export const PREPARE_READING = /* sql */ `
    where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
 /**
- * Client configuration of a replication connection (`replication=database`) to the source.
+ * Client configuration of a replication connection (`replication=database`) to the source. What the URL has under `options`
+ * stays, in front of ours: of two values for one setting PostgreSQL takes the last.
  *
  * @param options.socket makes the socket; `own` is false where the URL asks for TLS, which reads from it by itself
  */
@@ -46,16 +48,29 @@ export function replicationClientConfig(
   options: { readonly socket?: (own: boolean) => Socket } = {},
 ): pg.ClientConfig & { replication: 'database' } {
   const { socket } = options;
+  const { connectionString, given } = withoutOptions(url);
   return {
     ...(socket === undefined ? {} : { stream: () => socket(!asksForTls(url)) }),
-    connectionString: url,
+    connectionString,
     replication: 'database',
     application_name: 'waltrail capture',
     client_encoding: 'UTF8',
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
-    options: PRINTING.map((setting) => `-c ${setting}`).join(' '),
+    options: [...given, ...PRINTING.map((setting) => `-c ${setting}`)].join(' '),
   };
+}
+
+/** Taken out of the URL, because pg prefers what stands there to what it is told beside it. */
+function withoutOptions(url: string): {
+  readonly connectionString: string;
+  readonly given: readonly string[];
+} {
+  const parsed = new URL(url);
+  const given = parsed.searchParams.getAll('options');
+  if (given.length === 0) return { connectionString: url, given };
+  parsed.searchParams.delete('options');
+  return { connectionString: parsed.href, given };
 }
 
 function asksForTls(url: string): boolean {

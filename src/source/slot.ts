@@ -1,6 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import { close, connectError, destroyOnAbort } from '../pg/connect.js';
+import { close, connectError, openPinned } from '../pg/connect.js';
 import { parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { PREPARE_READING, replicationClientConfig } from './session.js';
@@ -76,7 +76,7 @@ export async function createSlot(options: {
   readonly slot: string;
   readonly begin: (slot: NewSlot) => Promise<void>;
 }): Promise<void> {
-  const client = await connectReplication(options.url, options.signal);
+  const client = await openPinned(replicationClientConfig(options.url), options);
   try {
     const identity = await identifySystem(client);
     // Its transaction stays open until the names are read.
@@ -126,7 +126,7 @@ export async function identifySource(options: {
   readonly timeline?: number | undefined;
 }): Promise<SourceIdentity> {
   const { url, timeline } = options;
-  const client = await connectReplication(url, options.signal);
+  const client = await openPinned(replicationClientConfig(url), options);
   try {
     const identity = await identifySystem(client);
     const same = timeline === undefined || timeline === identity.timeline;
@@ -154,16 +154,4 @@ async function endOfTimeline(client: pg.Client, present: number, timeline: numbe
     if (Number(number) === timeline && end !== undefined) return parseLsn(end.trim());
   }
   return null;
-}
-
-async function connectReplication(url: string, signal: AbortSignal): Promise<pg.Client> {
-  const client = new pg.Client(replicationClientConfig(url));
-  client.on('error', () => undefined);
-  try {
-    destroyOnAbort(client, signal);
-    await client.connect();
-  } catch (error) {
-    throw connectError(url, error);
-  }
-  return client;
 }

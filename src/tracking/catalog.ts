@@ -52,8 +52,10 @@ export interface CatalogTable {
   readonly primaryKey: readonly string[];
   /** Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not null. */
   readonly keys: readonly CatalogKey[];
-  /** Whether the role may read rows. */
+  /** Whether the role may read every column; see {@link CatalogColumn.readable}. */
   readonly readable: boolean;
+  /** Whether policies filter what the role reads. */
+  readonly filtered: boolean;
   /** Main fork and TOAST, without indexes. */
   readonly bytes: number;
   readonly rows: number;
@@ -74,6 +76,8 @@ export interface CatalogColumn {
   readonly typeOid: number;
   readonly type: string;
   readonly generated: 'stored' | 'virtual' | null;
+  /** Granted to the role by itself, whatever it may do with the table. */
+  readonly readable: boolean;
 }
 
 export interface CatalogPublication {
@@ -187,6 +191,7 @@ async function readTables(client: pg.Client): Promise<CatalogTable[]> {
       pn.nspname::text as "parentSchema",
       p.relname::text as "parentTable",
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
+      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered,
       -- relpages, not pg_table_size(), which would wait for whoever has the table locked
       (c.relpages + coalesce(t.relpages, 0))::float8 * current_setting('block_size')::int4 as bytes,
       greatest(c.reltuples, s.n_live_tup, 0)::float8 as rows,
@@ -224,7 +229,10 @@ async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn
       a.attname::text as name,
       a.atttypid::int8::float8 as "typeOid",
       pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-      case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated
+      case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
+      -- asked only where something was granted on the column: there may be a million of them
+      a.attacl is not null and coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'select')
+        and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -1,12 +1,12 @@
 import type { ErrorCode } from '../errors.js';
-import type { Catalog, CatalogTable } from './catalog.js';
+import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import { planIdentity } from './identity.js';
-import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
+import { lookupWarnings } from './lookup-tables.js';
 import { planPublication } from './publication.js';
 import { lookupUses } from './match.js';
 import type { TrackingConfig } from './rules.js';
@@ -151,18 +151,11 @@ function tableFindings({ config, catalog, published }: Given): Findings {
     problems.push(
       ...exactProblems({ key: `${key}.table`, table: rule.table, catalog, effect: 'names unknown' }),
     );
-    const table = indexOf(catalog).tables.get(rule.table);
-    if (table !== undefined && isPublishable(table) && !table.readable) {
-      problems.push({
-        code: 'SOURCE_PRIVILEGE',
-        message: `${key}.table: role ${catalog.role.name} may not read ${rule.table}, so names of before the start would be unknown.`,
-        remedy: grantSelect(catalog, table),
-        tables: [rule.table],
-        effect: 'names unknown',
-      });
-    }
   }
-  return { problems, warnings: tableWarnings({ config, catalog, published }) };
+  return {
+    problems,
+    warnings: [...tableWarnings({ config, catalog, published }), ...lookupWarnings({ config, catalog })],
+  };
 }
 
 function exactProblems(options: {
@@ -235,10 +228,4 @@ function tableWarnings({ config, catalog, published }: Given): string[] {
   for (const table of unlogged)
     warnings.push(`${keyOf(table)} is unlogged and cannot be tracked: its changes are not in the WAL.`);
   return warnings;
-}
-
-function grantSelect(catalog: Catalog, table: CatalogTable): string {
-  const role = quoteIdentifier(catalog.role.name);
-  const schema = quoteIdentifier(table.schema);
-  return `Run: grant usage on schema ${schema} to ${role}; grant select on ${quoteTable(table.schema, table.name)} to ${role};`;
 }

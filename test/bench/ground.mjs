@@ -51,12 +51,12 @@ async function touchBuffers(client) {
     `select setting::int4 as pages from pg_settings where name = 'shared_buffers'`,
   );
   await client.query(
-    `create unlogged table filler (page text); alter table filler alter column page set storage plain`,
+    `create unlogged table public.filler (page text); alter table public.filler alter column page set storage plain`,
   );
-  await client.query(`insert into filler select repeat('x', 7000) from generate_series(1, $1)`, [
+  await client.query(`insert into public.filler select repeat('x', 7000) from generate_series(1, $1)`, [
     rows[0].pages,
   ]);
-  await client.query(`drop table filler`);
+  await client.query(`drop table public.filler`);
 }
 
 /** Runs `work` with a new cluster, which ends with it whatever happens. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import pg from 'pg';
 import { startPostgres } from '../../src/embedded/postgres.js';
-import { connect } from '../../src/pg/connect.js';
 import { eventually, processesWith, runNode } from '../support/processes.ts';
 
 const LAUNCHER = path.resolve(import.meta.dirname, '../../dist/embedded/postgres.js');
@@ -38,7 +38,8 @@ const held = (child: ReturnType<typeof holder>): Promise<Held> =>
   );
 
 async function query<T>(url: string, sql: string): Promise<T[]> {
-  const client = await connect({ url, purpose: 'test' });
+  const client = new pg.Client(url);
+  await client.connect();
   try {
     return (await client.query(sql)).rows as T[];
   } finally {

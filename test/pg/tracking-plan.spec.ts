@@ -451,7 +451,7 @@ describe('apply', () => {
     const config = configOf(database, 'tables: { public.*: { entity: x } }');
     const pending = await plan(database, config);
     await withClient(database.url, async (application) => {
-      await application.query('begin; lock table b in access share mode');
+      await application.query('begin; lock table public.b in access share mode');
       await expect(withClient(database.url, (client) => applyPlan(client, pending))).rejects.toMatchObject({
         code: 'TRACKING_LOCK_TIMEOUT',
         message: expect.stringContaining('public.b'),

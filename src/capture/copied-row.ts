@@ -1,0 +1,44 @@
+import { LENGTH_NULL, Tuple } from '../pgoutput/tuple.js';
+
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const BACKSLASH = 0x5c;
+const NULL_MARK = 0x4e;
+
+/** What stands behind a backslash in COPY's text format, and the byte that it means. Any other stands for itself. */
+const ESCAPES: ReadonlyMap<number, number> = new Map(
+  Object.entries({ b: 0x08, f: 0x0c, n: NEWLINE, r: 0x0d, t: TAB, v: 0x0b }).map(([letter, byte]) => [
+    letter.charCodeAt(0),
+    byte,
+  ]),
+);
+
+/**
+ * A line that COPY wrote in text format as the row that the stream would have sent: the bytes of each value as its type
+ * prints them, in the order of the columns. Not for the hot path.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS (Text Format)
+ */
+export function copiedRow(line: Buffer): Tuple {
+  const row = new Tuple();
+  // Values are never longer than they are escaped.
+  row.bytes = Buffer.alloc(line.length);
+  let written = 0;
+  let at = 0;
+  do {
+    const column = row.count++;
+    row.offsets[column] = written;
+    if (line[at] === BACKSLASH && line[at + 1] === NULL_MARK) {
+      row.lengths[column] = LENGTH_NULL;
+      at += 2;
+      continue;
+    }
+    while (at < line.length && line[at] !== TAB && line[at] !== NEWLINE) {
+      const byte = line[at] === BACKSLASH ? (ESCAPES.get(line[++at]!) ?? line[at]!) : line[at]!;
+      row.bytes[written++] = byte;
+      at++;
+    }
+    row.lengths[column] = written - row.offsets[column];
+  } while (line[at++] === TAB);
+  return row;
+}

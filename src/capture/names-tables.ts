@@ -1,0 +1,160 @@
+import type pg from 'pg';
+import { formatTable, tableName, type TableName } from '../tracking/names.js';
+import { quoteIdentifier, quoteTable } from '../pg/quote.js';
+
+/** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
+export interface NamesRelation {
+  /** Canonical `schema.table`. */
+  readonly table: string;
+  readonly oid: string;
+  readonly columns: readonly { readonly name: string; readonly typeOid: number }[];
+  readonly copySql: string;
+}
+
+/** Why a names table, or a partition of it, is not read; the remedy is a sentence. */
+export interface Unread {
+  readonly table: string;
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+/** As pg_class.relkind. */
+const ORDINARY = 'r';
+const PARTITIONED = 'p';
+
+/**
+ * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted` columns only: so
+ * privileges on these columns suffice, and no generated column is computed.
+ *
+ * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself without its
+ * inheritance children, and decides that under the lock with which it reads. It needs no planner, which would evaluate the
+ * expressions of the table's indexes, with functions that its owner has written, as the role that asks. What is left are
+ * the output functions of types, which only superusers can make. So nothing that owners of the source's tables write is executed here:
+ * policies are an error, since `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
+ */
+export async function namesRelations(
+  client: pg.Client,
+  options: { readonly table: string; readonly wanted: ReadonlySet<string> },
+): Promise<{ readonly relations: readonly NamesRelation[]; readonly unread: readonly Unread[] }> {
+  const { schema, table } = tableName(options.table);
+  const { rows } = await client.query<RelationRow>(RELATIONS, [schema, table, [...options.wanted]]);
+  if (rows.length === 0)
+    return {
+      relations: [],
+      unread: [
+        { table: options.table, reason: 'there is no such table', remedy: 'Correct its name in the YAML.' },
+      ],
+    };
+  const relations: NamesRelation[] = [];
+  const unread: Unread[] = [];
+  for (const row of rows.filter(({ kind }) => kind !== PARTITIONED)) {
+    const problem = problemOf(row, options.wanted);
+    if (problem === null) relations.push(relationOf(row));
+    else unread.push({ table: formatTable(row), ...problem });
+  }
+  return { relations, unread };
+}
+
+/** What the server's refusal of a COPY means. Asked in the transaction, after it is usable again. */
+export async function refusalOf(
+  client: pg.Client,
+  { relation, sqlState }: { readonly relation: NamesRelation; readonly sqlState: string },
+): Promise<Unread> {
+  const { table } = relation;
+  const { rows } = await client.query<{ role: string; filtered: boolean }>(
+    /* sql */ `select current_user::text as role, pg_catalog.row_security_active($1::oid) as filtered`,
+    [relation.oid],
+  );
+  const { role, filtered } = rows[0]!;
+  if (sqlState !== INSUFFICIENT_PRIVILEGE)
+    return {
+      table,
+      reason: `the source refused with SQLSTATE ${sqlState}`,
+      remedy:
+        'Look the SQLSTATE up in the documentation of PostgreSQL, and whether somebody has changed or locked the table.',
+    };
+  return filtered
+    ? {
+        table,
+        reason: 'a policy filters its rows, and policies are not executed with the rights of Waltrail',
+        remedy: `Give role ${role} the attribute bypassrls, or switch row security off for ${table}.`,
+      }
+    : { table, reason: `role ${role} may not read it`, remedy: grantSelect(relation, role) };
+}
+
+interface RelationRow extends TableName {
+  readonly kind: string;
+  readonly oid: string;
+  readonly columns: readonly {
+    readonly name: string;
+    readonly typeOid: number;
+    readonly generated: boolean;
+  }[];
+}
+
+function problemOf(row: RelationRow, wanted: ReadonlySet<string>): Pick<Unread, 'reason' | 'remedy'> | null {
+  if (row.kind !== ORDINARY)
+    return {
+      reason: 'it is no ordinary table',
+      remedy: 'Name an ordinary table, or a partitioned one of ordinary tables, in the YAML.',
+    };
+  const missing = [...wanted].filter((name) => row.columns.every((column) => column.name !== name));
+  if (missing.length > 0)
+    return {
+      reason: `it has no column ${missing.join(', ')}`,
+      remedy: 'Correct the name of the column in the YAML.',
+    };
+  const generated = row.columns.filter((column) => column.generated).map(({ name }) => name);
+  if (generated.length > 0)
+    return {
+      reason: `${generated.join(', ')} is generated, and PostgreSQL copies no generated column`,
+      remedy: 'Name the columns that it is generated from instead.',
+    };
+  return null;
+}
+
+function relationOf(row: RelationRow): NamesRelation {
+  const { schema, table, oid, columns } = row;
+  const list = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+  return {
+    table: formatTable(row),
+    oid,
+    columns,
+    copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout`,
+  };
+}
+
+function grantSelect({ table, columns }: NamesRelation, role: string): string {
+  const name = tableName(table);
+  const list = columns.map((column) => quoteIdentifier(column.name)).join(', ');
+  const to = quoteIdentifier(role);
+  return `Run: grant usage on schema ${quoteIdentifier(name.schema)} to ${to}; grant select (${list}) on ${quoteTable(name.schema, name.table)} to ${to};`;
+}
+
+// Partitions by the snapshot, not pg_partition_tree(): that one knows the present only.
+const RELATIONS = /* sql */ `
+  with recursive part as (
+    select c.oid, c.relkind, c.relname, c.relnamespace
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = $1 and c.relname = $2
+    union all
+    select c.oid, c.relkind, c.relname, c.relnamespace
+      from part
+      join pg_catalog.pg_inherits i on i.inhparent = part.oid
+      join pg_catalog.pg_class c on c.oid = i.inhrelid
+     where part.relkind = 'p'
+  )
+  select n.nspname::text as schema,
+         part.relname::text as table,
+         part.relkind::text as kind,
+         part.oid::text as oid,
+         coalesce((
+           select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                    'name', a.attname, 'typeOid', a.atttypid::int8, 'generated', a.attgenerated <> '') order by a.attnum)
+             from pg_catalog.pg_attribute a
+            where a.attrelid = part.oid and a.attnum > 0 and not a.attisdropped and a.attname = any ($3::text[])), '[]') as columns
+    from part
+    join pg_catalog.pg_namespace n on n.oid = part.relnamespace
+   order by 1, 2`;

@@ -1,0 +1,63 @@
+import { quoteIdentifier, quoteTable } from '../pg/quote.js';
+import type { Catalog, CatalogTable } from './catalog.js';
+import { lookupUses } from './match.js';
+import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
+import { templateColumns } from './template.js';
+import { isPublishable, keyOf, partitionsOf } from './tracked.js';
+
+/** The columns that a table of modifiers or labels is read for, each once. */
+export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[] => [
+  ...new Set([
+    rule.key,
+    ...templateColumns(rule.name),
+    ...('kind' in rule && rule.kind !== null ? [rule.kind.column] : []),
+  ]),
+];
+
+/**
+ * Tables of modifiers and labels that capture will not read when a trail begins, with what would allow it. Not problems:
+ * capture runs without these names and learns them from the stream, and what owners of tables grant must not stop it.
+ */
+export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
+  return lookupUses(config).flatMap(({ key, rule }) => {
+    const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
+    if (table === undefined || !isPublishable(table)) return [];
+    const columns = namesColumns(rule);
+    // Partitions are read one by one, with the rights on each.
+    const read = [table, ...partitionsOf(table, catalog)].filter(({ kind }) => kind === 'table');
+    return read.flatMap((part) => {
+      const hindrance = hindranceOf(part, { columns, catalog });
+      return hindrance === null
+        ? []
+        : [`${key}.table: names of before the start will be unknown: ${hindrance}`];
+    });
+  });
+}
+
+function hindranceOf(
+  table: CatalogTable,
+  { columns, catalog }: { readonly columns: readonly string[]; readonly catalog: Catalog },
+): string | null {
+  const name = keyOf(table);
+  const role = catalog.role.name;
+  const used = table.columns.filter((column) => columns.includes(column.name));
+  if (table.filtered)
+    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Give the role the attribute bypassrls.`;
+  if (!table.readable && used.some((column) => !column.readable))
+    return `role ${role} may not read ${name}. ${grantSelect(role, { table, columns })}`;
+  const generated = used.filter((column) => column.generated !== null);
+  if (generated.length > 0)
+    return `${generated.map((column) => column.name).join(', ')} of ${name} is generated, and PostgreSQL copies no generated column. Name the columns that it is generated from instead.`;
+  return null;
+}
+
+function grantSelect(
+  role: string,
+  { table, columns }: { readonly table: CatalogTable; readonly columns: readonly string[] },
+): string {
+  const to = quoteIdentifier(role);
+  return (
+    `Run: grant usage on schema ${quoteIdentifier(table.schema)} to ${to}; ` +
+    `grant select (${columns.map(quoteIdentifier).join(', ')}) on ${quoteTable(table.schema, table.name)} to ${to};`
+  );
+}
