@@ -6,9 +6,11 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { openSession, type Session } from './session.js';
+import { BACKLOG_READ, openSession, type Session } from './session.js';
+import { WholeReading } from './whole-reading.js';
 
 export interface Capture {
   status(): CaptureStatus;
@@ -24,6 +26,8 @@ const MAX_BACKOFF_MS = 3_000;
 /** How long a session must have lasted for the next trouble to be a new one. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
+/** Nothing is wrong: the same transaction is read once more, in another way. */
+const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
@@ -59,6 +63,8 @@ class Supervisor {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
   });
   readonly #lateAttributions: LateAttributions = new Map();
+  readonly #unreadMessages: UnreadMessages;
+  readonly #wholeReading = new WholeReading();
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
@@ -76,6 +82,7 @@ class Supervisor {
   constructor(options: CaptureOptions) {
     this.#config = options.config;
     this.#log = options.log;
+    this.#unreadMessages = new UnreadMessages(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#tickMs = options.tickMs ?? TICK_MS;
     this.ready = new Promise((resolve) => {
@@ -100,6 +107,7 @@ class Supervisor {
       if (Date.now() - began > STABLE_MS) this.#backoffMs = FIRST_BACKOFF_MS;
       await this.#waitAfter(error);
     }
+    this.#unreadMessages.stop();
     this.#settleReady();
   }
 
@@ -123,6 +131,7 @@ class Supervisor {
       changes: this.#total.changes + (counts?.changes ?? 0),
       entries: this.#total.entries + (counts?.entries ?? 0),
       ignored: this.#total.ignored + (counts?.ignored ?? 0),
+      messagesUnread: this.#unreadMessages.count,
       error:
         this.#error === null
           ? null
@@ -138,8 +147,10 @@ class Supervisor {
         config: this.#config,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
+        unreadMessages: this.#unreadMessages,
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
+        wholeUntil: this.#wholeReading.until,
         publicationMissed: this.#publicationMissed,
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
@@ -197,7 +208,9 @@ class Supervisor {
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
     if (error.code === 'SOURCE_SPOOL_FAILED') this.#spoolFolder = null;
-    if (error.code === 'PIPELINE_READ_AGAIN') return;
+    if (error === BACKLOG_READ) this.#wholeReading.end(performance.now());
+    if (error.code === 'SOURCE_READ_WHOLE') this.#wholeReading.begin(performance.now());
+    if (READ_ANEW.has(error.code)) return;
     // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
     // came upon is looked into sooner, because only opening compares source and trail and records a gap.
     const waitMs = operator && !streamed ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);

@@ -17,5 +17,7 @@ export interface CaptureStatus {
   readonly entries: number;
   /** Updates of nothing but ignored columns. */
   readonly ignored: number;
+  /** Logical messages that should say who made changes and were not understood. */
+  readonly messagesUnread: number;
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
 }

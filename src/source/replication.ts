@@ -37,6 +37,8 @@ export interface StreamOptions {
   readonly missingUntil: Lsn | null;
   /** Where transactions in progress are spooled; null: the source sends transactions only when they have committed. */
   readonly spoolFolder: string | null;
+  /** Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them. */
+  readonly messagePrefixes: readonly string[];
   readonly handler: StreamHandler;
   /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
   readonly tickMs: number;
@@ -83,6 +85,7 @@ export class ReplicationStream {
     this.#inProgress = new InProgressTransactions({
       folder: options.spoolFolder,
       receiver: options.handler,
+      messagePrefixes: options.messagePrefixes,
       paused: () => this.#pause?.over,
     });
     this.#service = new LogicalReplicationService(
