@@ -8,6 +8,7 @@ import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
+import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
 import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
 import { replicationClientConfig, PREPARE_READING } from './session.js';
@@ -58,7 +59,10 @@ export class ReplicationStream {
   readonly #handler: StreamHandler;
   readonly #publication: string;
   readonly #missingUntil: Lsn;
-  readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
+  readonly #frames = new FrameReader(
+    (tag, bytes, start, end) => this.#frame(tag, bytes, start, end),
+    new MessageOrder(),
+  );
   readonly #inProgress: InProgressTransactions;
   readonly #silence = new Silence();
   /** The connection below TLS, as long as there is one. */

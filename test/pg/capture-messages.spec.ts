@@ -154,6 +154,31 @@ describe('a logical message', () => {
     expect(lines(await g.caughtUp())).toEqual(['a | c 1 1']);
   });
 
+  test('in a savepoint speaks for the rows directly behind it, though the source may send them first', async () => {
+    await using g = await ground();
+    const inSavepoint = (statement: string) => `savepoint s; ${statement} release s;`;
+    for (let times = 0; times < 10; times++)
+      for (const within of [inSavepoint, (statement: string) => statement])
+        await g.source.query(
+          inOne(
+            within(add('by 1')), inSavepoint(say('{"modifier": 2}')), within(add('by 2')), inSavepoint(say('{"modifier": 7}')),
+            within(add('by 7')),
+          ), // prettier-ignore
+        );
+    // Many rows in one record of the WAL, and the message again in another subtransaction than they are.
+    const copy = `copy items (name) from program 'seq 1 500';`;
+    await g.source.query(
+      inOne(say('{"modifier": 7}'), add('by 7'), inSavepoint(say('{"modifier": 2}')), inSavepoint(copy)),
+    );
+    const entries = await g.caughtUp();
+    expect(new Set(lines(entries.slice(0, 60)))).toEqual(
+      new Set(['by 1 | m 2 Omer Katz', 'by 2 | m 2 Omer Katz', 'by 7 | m 7 Dana Levi']),
+    );
+    expect(lines(entries.slice(60, 61))).toEqual(['by 7 | m 7 Dana Levi']);
+    expect(new Set(entries.slice(61).map(({ modifier }) => modifier))).toEqual(new Set(['Omer Katz']));
+    expect(entries).toHaveLength(561);
+  });
+
   test('of a rolled back savepoint was never sent', async () => {
     await using g = await ground();
     await g.source.query(inOne(say('{"modifier": 2}'), add('a'), 'savepoint s;', say('{"modifier": 7}'), add('gone'), 'rollback to s;', add('b'))); // prettier-ignore
