@@ -77,10 +77,10 @@ export function interleaving(random: Random, prefix: string): readonly Step[] {
 export function expectedOf(steps: readonly Step[]): readonly Expected[] {
   const happened = survivors(steps);
   const first = happened.find((step) => step.is === 'message');
-  let now: State = first === undefined ? NOTHING_SAID : after(NOTHING_SAID, first.message);
+  let now: State = first === undefined ? NOTHING_SAID : after(NOTHING_SAID, first.says);
   return happened.flatMap((step): Expected[] => {
     if (step.is === 'message') {
-      now = after(now, step.message);
+      now = after(now, step.says);
       return [];
     }
     const { name } = step;
@@ -118,8 +118,8 @@ interface State {
 
 const NOTHING_SAID: State = { key: undefined, context: undefined, reason: null };
 
-function after(state: State, { says }: Message): State {
-  switch (says!.of) {
+function after(state: State, says: Said): State {
+  switch (says.of) {
     case 'everything':
       return { key: says.key ?? undefined, context: says.context, reason: null };
     case 'context':
@@ -137,7 +137,7 @@ function who({ key, context, reason }: State, column: string | null): Omit<Expec
     : { rung: 'c', key: column, context, reason };
 }
 
-type Happened = Extract<Step, { is: 'row' | 'message' }>;
+type Happened = Extract<Step, { is: 'row' }> | { readonly is: 'message'; readonly says: Said };
 
 function survivors(steps: readonly Step[]): Happened[] {
   let happened: Happened[] = [];
@@ -146,7 +146,9 @@ function survivors(steps: readonly Step[]): Happened[] {
     if (step.is === 'savepoint') savepoints.set(step.name, happened.length);
     else if (step.is === 'rollback') happened = happened.slice(0, savepoints.get(step.name));
     else if (step.is === 'block') happened.push(...(step.fails ? [] : survivors(step.steps)));
-    else if (step.is === 'row' || (step.is === 'message' && step.message.says !== null)) happened.push(step);
+    else if (step.is === 'row') happened.push(step);
+    else if (step.is === 'message' && step.message.says !== null)
+      happened.push({ is: 'message', says: step.message.says });
   }
   return happened;
 }
