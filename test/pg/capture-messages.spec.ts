@@ -157,26 +157,37 @@ describe('a logical message', () => {
   test('in a savepoint speaks for the rows directly behind it, though the source may send them first', async () => {
     await using g = await ground();
     const inSavepoint = (statement: string) => `savepoint s; ${statement} release s;`;
-    for (let times = 0; times < 10; times++)
-      for (const within of [inSavepoint, (statement: string) => statement])
+    // Which of two comes first depends on how many subtransactions are before and after them. Without a sequence, whose record
+    // would stand between the message and its row.
+    let id = 100_000;
+    const addAt = (name: string) =>
+      `insert into items (id, name) overriding system value values (${++id}, '${name}');`;
+    const some = (count: number, name: string) =>
+      Array.from({ length: count }, () => inSavepoint(addAt(name))).join(' ');
+    for (let before = 1; before <= 6; before++)
+      for (let after = 0; after <= 6; after++)
         await g.source.query(
           inOne(
-            within(add('by 1')), inSavepoint(say('{"modifier": 2}')), within(add('by 2')), inSavepoint(say('{"modifier": 7}')),
-            within(add('by 7')),
-          ), // prettier-ignore
+            say('{"modifier": 7}'),
+            some(before, 'by 7'),
+            inSavepoint(say('{"modifier": 2}')),
+            some(1 + after, 'by 2'),
+          ),
         );
-    // Many rows in one record of the WAL, and the message again in another subtransaction than they are.
-    const copy = `copy items (name) from program 'seq 1 500';`;
-    await g.source.query(
-      inOne(say('{"modifier": 7}'), add('by 7'), inSavepoint(say('{"modifier": 2}')), inSavepoint(copy)),
-    );
+    // Many rows in one record of the WAL.
+    for (let before = 1; before <= 6; before++)
+      await g.source.query(
+        inOne(
+          say('{"modifier": 7}'),
+          some(before, 'by 7'),
+          inSavepoint(say('{"modifier": 2}')),
+          inSavepoint(`copy items (name) from program 'yes "by 2" | head -n 300';`),
+          some(1, 'by 2'),
+        ),
+      );
     const entries = await g.caughtUp();
-    expect(new Set(lines(entries.slice(0, 60)))).toEqual(
-      new Set(['by 1 | m 2 Omer Katz', 'by 2 | m 2 Omer Katz', 'by 7 | m 7 Dana Levi']),
-    );
-    expect(lines(entries.slice(60, 61))).toEqual(['by 7 | m 7 Dana Levi']);
-    expect(new Set(entries.slice(61).map(({ modifier }) => modifier))).toEqual(new Set(['Omer Katz']));
-    expect(entries).toHaveLength(561);
+    expect(entries.filter(({ entityName, modifierKey }) => entityName !== `by ${modifierKey}`)).toEqual([]);
+    expect(entries.filter(({ modifierKey }) => modifierKey === '2').length).toBeGreaterThan(1800);
   });
 
   test('of a rolled back savepoint was never sent', async () => {
