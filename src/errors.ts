@@ -91,7 +91,7 @@ export const ERROR_CODES = {
   PIPELINE_READ_AGAIN: {
     retry: 'backoff',
     remedy:
-      'Nothing: the transaction is read again with what its logical message says. Emitting the message before the first change avoids it.',
+      'Nothing: the transaction is read again with what its first logical message says. Emitting that message before the first change avoids it.',
   },
 
   // source: slot and stream
@@ -112,6 +112,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy:
       'Nothing must be done: names of before the start stay unknown until their rows change. To have them, let the role of source.url read the named columns of an ordinary table, without a policy.',
+  },
+  SOURCE_READ_WHOLE: {
+    retry: 'backoff',
+    remedy:
+      'Nothing: until then and for a while after it, Waltrail reads transactions when they have committed. It happens where a large transaction sends a logical message and then rolls back to a savepoint.',
   },
   SOURCE_REPLICATION_FAILED: {
     retry: 'operator',

@@ -70,6 +70,12 @@ const FIGURES: readonly Figure[] = [
     value: (now) => now.capture?.troubleCount,
   },
   {
+    name: 'waltrail_capture_messages_unread_total',
+    help: 'Logical messages that should say who made changes and were not understood, since this process started.',
+    type: Counter,
+    value: (now) => now.capture?.messagesUnread,
+  },
+  {
     name: 'waltrail_capture_lag_bytes',
     help: 'WAL between the position of the source and the checkpoint.',
     type: Gauge,

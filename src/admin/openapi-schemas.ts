@@ -71,8 +71,12 @@ export const SCHEMAS = {
         ['origin'],
       ),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
+      unreadMessage: {
+        ...object({ lsn: text, reason: text }),
+        description: 'The logical message that speaks for this change, where it was not understood.',
+      },
     },
-    ['labels', 'jsonNulls', 'unknown', 'tooLarge'],
+    ['labels', 'jsonNulls', 'unknown', 'tooLarge', 'unreadMessage'],
   ),
   EntryPage: object({
     items: list(ref('Entry')),

@@ -6,10 +6,12 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { openSession, type Session } from './session.js';
+import { BACKLOG_READ, openSession, type Session } from './session.js';
 import { Troubles } from './troubles.js';
+import { WholeReading } from './whole-reading.js';
 
 export interface Capture {
   status(): CaptureStatus;
@@ -25,6 +27,8 @@ const MAX_BACKOFF_MS = 3_000;
 /** How long a session must have lasted for the next trouble to be a new one. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
+/** Nothing is wrong: the same transaction is read once more, in another way. */
+const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
@@ -61,6 +65,8 @@ class Supervisor {
   });
   readonly #lateAttributions: LateAttributions = new Map();
   readonly #troubles: Troubles;
+  readonly #unreadMessages: UnreadMessages;
+  readonly #wholeReading = new WholeReading();
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
@@ -79,6 +85,7 @@ class Supervisor {
     this.#config = options.config;
     this.#log = options.log;
     this.#troubles = new Troubles(options.log);
+    this.#unreadMessages = new UnreadMessages(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#tickMs = options.tickMs ?? TICK_MS;
     this.ready = new Promise((resolve) => {
@@ -103,6 +110,7 @@ class Supervisor {
       if (Date.now() - began > STABLE_MS) this.#backoffMs = FIRST_BACKOFF_MS;
       await this.#waitAfter(error);
     }
+    this.#unreadMessages.stop();
     this.#settleReady();
   }
 
@@ -128,6 +136,7 @@ class Supervisor {
       ignored: this.#total.ignored + (counts?.ignored ?? 0),
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
+      messagesUnread: this.#unreadMessages.count,
       error:
         this.#error === null
           ? null
@@ -143,8 +152,10 @@ class Supervisor {
         config: this.#config,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
+        unreadMessages: this.#unreadMessages,
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
+        wholeUntil: this.#wholeReading.until,
         publicationMissed: this.#publicationMissed,
         observed: (troubles) => this.#troubles.observed(troubles),
         tickMs: this.#tickMs,
@@ -203,7 +214,9 @@ class Supervisor {
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
     if (error.code === 'SOURCE_SPOOL_FAILED') this.#spoolFolder = null;
-    if (error.code === 'PIPELINE_READ_AGAIN') return;
+    if (error === BACKLOG_READ) this.#wholeReading.end(performance.now());
+    if (error.code === 'SOURCE_READ_WHOLE') this.#wholeReading.begin(performance.now());
+    if (READ_ANEW.has(error.code)) return;
     // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
     // came upon is looked into sooner, because only opening compares source and trail and records a gap.
     const waitMs = operator && !streamed ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);

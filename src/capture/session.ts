@@ -4,8 +4,10 @@ import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { heldTables } from '../pipeline/relation-plan.js';
+import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
+import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import type { UnreadMessages } from '../pipeline/unread-messages.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
@@ -37,10 +39,13 @@ export interface SessionOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
   readonly lateAttributions: LateAttributions;
+  readonly unreadMessages: UnreadMessages;
   /** A checkpoint that this process has seen committed: a lower one was restored. */
   readonly knownLsn: Lsn | null;
   /** Where transactions in progress are spooled; null: they are read when they have committed. */
   readonly spoolFolder: string | null;
+  /** Transactions are read when they have committed until this moment at least (`performance.now()`); null: while they run. */
+  readonly wholeUntil: number | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Called with what is wrong with named tables, whenever that was looked at. */
@@ -101,7 +106,8 @@ async function open(options: OpeningOptions): Promise<Session | null> {
   }
 }
 
-const BACKLOG_READ = new WaltrailError(
+/** Ends a session that read transactions when they had committed: the next one may have them streamed. */
+export const BACKLOG_READ = new WaltrailError(
   'SOURCE_LOOK_AGAIN',
   'The backlog is read; from here on transactions are read while they run.',
 );
@@ -181,21 +187,23 @@ async function connectStream(
       resume: () => parts.stream?.resume(),
       acknowledge: (lsn) => parts.stream?.acknowledge(lsn),
     },
-    log: options.log,
     redactionKey: options.redactionKey,
     tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
+    unreadMessages: options.unreadMessages,
     failed: end.resolve,
   });
-  const backlog = options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
+  const { spoolFolder, wholeUntil } = options;
+  // What the source has at this moment is read before anything is streamed: also the transaction that could not be.
+  const backlog = wholeUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   let sure = false;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
     relation: (oid) => facts.ask(oid),
     keepalive: (walEnd) => {
       if (sure) pipeline.keepalive(walEnd);
-      if (backlog && options.spoolFolder !== null && writer.checkpointLsn >= options.sourceLsn)
-        end.resolve(BACKLOG_READ);
+      if (!backlog || spoolFolder === null || writer.checkpointLsn < options.sourceLsn) return;
+      if (wholeUntil === null || performance.now() >= wholeUntil) end.resolve(BACKLOG_READ);
     },
     readDone: () => {
       if (sure) pipeline.readDone();
@@ -210,7 +218,8 @@ async function connectStream(
       check: (identity) => checkIdentity(checkpoint, identity),
       startLsn: checkpoint.endLsn,
       missingUntil: options.missingUntil,
-      spoolFolder: backlog ? null : options.spoolFolder,
+      spoolFolder: backlog ? null : spoolFolder,
+      messagePrefixes: STATEMENT_PREFIXES,
       handler,
       tickMs: options.tickMs,
       signal: options.signal,

@@ -14,6 +14,7 @@ const OLD_ROW = 0x4f;
 const OLD_KEY = 0x4b;
 const BEGIN_BYTES = 21;
 const COMMIT_BYTES = 26;
+const MAX_PREFIX_BYTES = 256;
 
 /** A Relation message: what the following rows of this relation look like. */
 export interface Relation {
@@ -40,6 +41,7 @@ export type OldRow = 'full' | 'key' | 'none';
 export interface LogicalMessage {
   readonly transactional: boolean;
   readonly lsn: Lsn;
+  /** Of a longer one only the beginning: a text of 600 MB cannot even be made. */
   readonly prefix: string;
   readonly content: Buffer;
 }
@@ -261,13 +263,14 @@ function readOrigin(bytes: Buffer): Origin {
 }
 
 function readLogicalMessage(bytes: Buffer): LogicalMessage {
-  const prefix = cString(bytes, 10);
-  const at = prefix.next + 4;
-  ends(bytes, at + bytes.readUInt32BE(prefix.next));
+  const prefixEnd = bytes.indexOf(0, 10);
+  if (prefixEnd < 0) throw malformed('a name without an end');
+  const at = prefixEnd + 5;
+  ends(bytes, at + bytes.readUInt32BE(prefixEnd + 1));
   return {
     transactional: (bytes[1]! & 1) === 1,
     lsn: bytes.readBigUInt64BE(2),
-    prefix: prefix.text,
+    prefix: bytes.toString('utf8', 10, Math.min(prefixEnd, 10 + MAX_PREFIX_BYTES)),
     content: bytes.subarray(at),
   };
 }

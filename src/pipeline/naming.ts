@@ -31,3 +31,16 @@ export function partText(
   const redactor = options.redactors[column];
   return redactor ? redactor(row.bytes, start, length) : row.bytes.subarray(start, start + length);
 }
+
+/** Of a name, or of each part of one: it repeats with every entry (DECISIONS 28). */
+const MAX_NAME_BYTES = 1_000;
+
+/** A name as it may be stored: a longer one is cut between two characters. */
+export function shortName(name: string): string {
+  if (name.length * 3 <= MAX_NAME_BYTES) return name;
+  const bytes = Buffer.from(name);
+  if (bytes.length <= MAX_NAME_BYTES) return name;
+  let end = MAX_NAME_BYTES;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}…`;
+}

@@ -42,8 +42,8 @@ export interface EntryRows {
   mark(mark: number): void;
   /**
    * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves what they
-   * have.
-   * False when some of them were already sent: then the transaction has to be read again.
+   * have. False, and nothing is changed, when some of them were already sent or would take too much memory: then the transaction
+   * has to be read again.
    */
   reattribute(attribution: {
     readonly modifierId: number | null;

@@ -1,109 +1,102 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Log } from '../log.js';
-import type { Lsn } from '../pg/lsn.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { RedactRule } from '../tracking/rules.js';
-import { readAttribution, type Attribution, type MessageAttribution } from './attribution.js';
+import { UNATTRIBUTED, type Attribution } from './attribution.js';
+import { isStatement, StatementReader, type Statement } from './statement.js';
+import type { UnreadMessages } from './unread-messages.js';
 
-/** By commit LSN: what the transaction's first `messages` logical messages said together. */
-export type LateAttributions = Map<
-  Lsn,
-  { readonly attribution: MessageAttribution; readonly messages: number }
->;
+/** The first message of a transaction that says who made changes. */
+export interface FirstMessage {
+  readonly lsn: Lsn;
+  readonly statement: Statement;
+}
 
-/** What is said of the running transaction as a whole: by its logical messages, wherever in it they stand, and by its origin. */
+/** By commit LSN: the first message of a transaction, which came after rows of its own had left for the trail. */
+export type LateAttributions = Map<Lsn, FirstMessage>;
+
+/** The transaction that runs. Its numbers are made of bytes when they are asked for, which is rare. */
+export interface RunningTransaction {
+  readonly commitLsn: Lsn;
+  readonly xid: number;
+}
+
+/**
+ * What is said of the next change by the logical messages of its transaction, and by the transaction's origin. A message speaks
+ * for the changes that follow it until the next one, the first also for those before it (DECISIONS 36). Nothing that a message
+ * holds makes any of this throw (DECISIONS 37).
+ */
 export class TransactionAttribution {
   #modifierId: number | null = null;
   #extra: Buffer | null = null;
-  #mustReadAgain = false;
   readonly #attribution: Attribution;
-  readonly #redact: readonly RedactRule[];
+  readonly #reader: StatementReader;
   readonly #lateAttributions: LateAttributions;
-  readonly #log: Log;
-  /** What its logical messages said together. */
-  #said: MessageAttribution | null = null;
+  readonly #unreadMessages: UnreadMessages;
+  readonly #running: RunningTransaction;
+  #first: FirstMessage | null = null;
+  /** Of the message that was heard last. The first one of a transaction may come twice: ahead of its changes, and in its place. */
+  #heardLsn: Lsn | null = null;
+  // Members of what is stored with each entry, as JSON text; null: it has none.
+  #context: string | null = null;
+  #unread: string | null = null;
   #origin: string | null = null;
-  /** Logical messages so far, and how many of them an earlier reading has already heard. */
-  #messages = 0;
-  #known = 0;
 
   constructor(options: {
     readonly attribution: Attribution;
     readonly redact: readonly RedactRule[];
     readonly lateAttributions: LateAttributions;
-    readonly log: Log;
+    readonly unreadMessages: UnreadMessages;
+    readonly running: RunningTransaction;
   }) {
     this.#attribution = options.attribution;
-    this.#redact = options.redact;
+    this.#reader = new StatementReader(options.redact);
     this.#lateAttributions = options.lateAttributions;
-    this.#log = options.log;
+    this.#unreadMessages = options.unreadMessages;
+    this.#running = options.running;
   }
 
-  /** By its logical messages; null: they name nobody. */
+  /** {@link UNATTRIBUTED} where a message was not understood; null: lower rungs speak. */
   get modifierId(): number | null {
     return this.#modifierId;
   }
 
-  /** What its entries carry beside their values, as JSON; null: nothing. */
+  /** What the next entry carries beside its values, as JSON; null: nothing. */
   get extra(): Buffer | null {
     return this.#extra;
   }
 
-  /** From here on only its other logical messages matter. */
-  get mustReadAgain(): boolean {
-    return this.#mustReadAgain;
-  }
-
-  /** Whether the logical messages brought a context. */
-  get hasContext(): boolean {
-    return this.#said !== null && this.#said.context !== null;
-  }
-
-  /** Another transaction begins. Its LSN is asked for only where some transaction is read again. */
-  begin(transaction: { readonly commitLsn: Lsn }): void {
+  /** Another transaction has begun. */
+  begin(): void {
     const late = this.#lateAttributions;
-    const heard = late.size === 0 ? undefined : late.get(transaction.commitLsn);
-    this.#mustReadAgain = false;
-    this.#messages = 0;
-    this.#known = heard?.messages ?? 0;
-    this.#origin = null;
-    this.#say(heard?.attribution ?? null);
+    this.#first = late.size === 0 ? null : (late.get(this.#running.commitLsn) ?? null);
+    this.#heardLsn = this.#first?.lsn ?? null;
+    this.#modifierId = null;
+    this.#context = this.#unread = this.#origin = null;
+    if (this.#first === null) this.#extra = null;
+    else this.#take(this.#first);
   }
 
   origin(name: string): void {
-    this.#origin = name;
+    this.#origin = JSON.stringify(name);
     this.#setExtra();
   }
 
-  /** True when it says something new. */
+  /** True when it is the first of its transaction: the changes so far are its as well. */
   hear(message: LogicalMessage): boolean {
-    const read = readAttribution(message, this.#redact);
-    if (read === undefined) return false;
-    if (read === null) {
-      this.#log.warn(
-        { prefix: message.prefix },
-        'A logical message could not be read; its transaction is attributed without it.',
-      );
-      return false;
-    }
-    if (++this.#messages <= this.#known) return false;
-    const together = {
-      modifier: read.modifier ?? this.#said?.modifier ?? null,
-      context: read.context ?? this.#said?.context ?? null,
-    };
-    // An application may say the same before each of its statements.
-    if (isDeepStrictEqual(together, this.#said)) return false;
-    this.#say(together);
+    if (!isStatement(message) || message.lsn === this.#heardLsn) return false;
+    this.#heardLsn = message.lsn;
+    const { lsn, prefix } = message;
+    const { statement } = this.#understand(message);
+    if (statement.of === 'nothing')
+      this.#unreadMessages.add({ lsn, xid: this.#running.xid, prefix, reason: statement.reason });
+    if (this.#first !== null) return false;
+    this.#first = { lsn, statement };
     return true;
   }
 
-  /**
-   * Rows have left for the trail without what was heard: the transaction has to be read again. It is heard to its end first,
-   * so that it is read twice and not once for each of its messages.
-   */
-  readAgain(commitLsn: Lsn): void {
-    this.#mustReadAgain = true;
-    this.#lateAttributions.set(commitLsn, { attribution: this.#said!, messages: this.#messages });
+  /** Rows have left for the trail without what the first message says: the transaction is to be read again, with it from the start. */
+  readAgain(): void {
+    this.#lateAttributions.set(this.#running.commitLsn, this.#first!);
   }
 
   /** What is before `lsn` will not be read again. */
@@ -112,22 +105,45 @@ export class TransactionAttribution {
       if (commitLsn < lsn) this.#lateAttributions.delete(commitLsn);
   }
 
-  #say(said: MessageAttribution | null): void {
-    this.#said = said;
-    this.#modifierId = said === null ? null : this.#attribution.byMessage(said);
+  #understand(message: LogicalMessage): FirstMessage {
+    const { lsn } = message;
+    try {
+      return this.#take({ lsn, statement: this.#reader.read(message) });
+    } catch {
+      // Whatever it was: a message that stops capture would stop it again after each restart.
+      return this.#take({ lsn, statement: { of: 'nothing', reason: 'reading it failed' } });
+    }
+  }
+
+  #take(message: FirstMessage): FirstMessage {
+    const { lsn, statement } = message;
+    switch (statement.of) {
+      case 'modifier and context':
+        this.#modifierId =
+          statement.modifier === null ? null : this.#attribution.byMessage(statement.modifier);
+        this.#context = statement.context;
+        this.#unread = null;
+        break;
+      case 'context':
+        // Also after one that was not understood: it may have named somebody, and this one does not.
+        this.#context = statement.context;
+        break;
+      case 'nothing':
+        this.#modifierId = UNATTRIBUTED;
+        this.#context = null;
+        this.#unread = JSON.stringify({ lsn: formatLsn(lsn), reason: statement.reason });
+        break;
+    }
     this.#setExtra();
+    return message;
   }
 
   #setExtra(): void {
-    const context = this.#said?.context ?? null;
-    if (context === null && this.#origin === null) {
-      this.#extra = null;
-      return;
-    }
     const members = [
-      ...(context === null ? [] : [`"context":${context}`]),
-      ...(this.#origin === null ? [] : [`"origin":${JSON.stringify(this.#origin)}`]),
-    ];
-    this.#extra = Buffer.from(`{${members.join(',')}}`);
+      ['context', this.#context],
+      ['unread', this.#unread],
+      ['origin', this.#origin],
+    ].flatMap(([name, json]) => (json === null ? [] : [`"${name}":${json}`]));
+    this.#extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
   }
 }

@@ -1,5 +1,4 @@
 import { WaltrailError } from '../errors.js';
-import type { Log } from '../log.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import {
@@ -23,20 +22,26 @@ import type { Notice, TrailSession } from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
-import { TransactionAttribution, type LateAttributions } from './transaction-attribution.js';
+import {
+  TransactionAttribution,
+  type LateAttributions,
+  type RunningTransaction,
+} from './transaction-attribution.js';
+import type { UnreadMessages } from './unread-messages.js';
 
 export interface RecorderOptions {
   readonly config: TrackingConfig;
   readonly trail: TrailSession;
-  readonly log: Log;
   readonly redactionKey: Buffer;
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
-   * What late logical messages said. A message that arrives after rows of its transaction have left for the trail is put here
-   * and the transaction is read again; so this must outlive the recorder.
+   * What late logical messages said. The first message of a transaction that arrives after rows of its have left for the trail is
+   * put here and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
+  /** Told of each message that was not understood. */
+  readonly unreadMessages: UnreadMessages;
 }
 
 /** What a Relation message does not say. */
@@ -63,15 +68,14 @@ const RUNG_NOBODY = 0x2d;
 /** Negative numbers for entries of Waltrail's own that have none, far from those of gaps (sql/trail/0005_gaps.sql). */
 const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
-/** Of pgoutput messages; see pgoutput/reader.ts. */
-const TAG_LOGICAL_MESSAGE = 0x4d;
-const TAG_COMMIT = 0x43;
+/** Commit LSN, commit time and xid of a Begin message. */
+const BEGIN_BYTES = 20;
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
  * stored is not its business.
  */
-export class TransactionRecorder implements MessageHandler {
+export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
@@ -83,8 +87,8 @@ export class TransactionRecorder implements MessageHandler {
   readonly #schemas: SchemaFollower;
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
-  /** Of the running transaction: in bytes, for few transactions ask for it. */
-  readonly #commitLsn = Buffer.alloc(8);
+  /** Of the running transaction, as it came: few transactions ask for a number. */
+  readonly #begun = Buffer.alloc(BEGIN_BYTES);
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
@@ -103,7 +107,8 @@ export class TransactionRecorder implements MessageHandler {
       attribution: this.#attribution,
       redact: config.redact,
       lateAttributions: options.lateAttributions,
-      log: options.log,
+      unreadMessages: options.unreadMessages,
+      running: this,
     });
     this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#whole });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
@@ -117,16 +122,16 @@ export class TransactionRecorder implements MessageHandler {
 
   /** Commit LSN of the running transaction, or of the last one. */
   get commitLsn(): Lsn {
-    return this.#commitLsn.readBigUInt64BE();
+    return this.#begun.readBigUInt64BE();
   }
 
-  /**
-   * One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN at the end of a transaction whose attribution
-   * came too late.
-   */
+  /** Of the same transaction, as a signed number. */
+  get xid(): number {
+    return this.#begun.readInt32BE(16);
+  }
+
+  /** One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late. */
   message(bytes: Buffer, start: number, end: number): void {
-    if (this.#whole.mustReadAgain && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT)
-      return;
     this.#reader.read(bytes, start, end);
   }
 
@@ -153,20 +158,14 @@ export class TransactionRecorder implements MessageHandler {
 
   begin(bytes: Buffer, at: number): void {
     this.#inTransaction = true;
-    for (let index = 0; index < 8; index++) this.#commitLsn[index] = bytes[at + index]!;
+    for (let index = 0; index < BEGIN_BYTES; index++) this.#begun[index] = bytes[at + index]!;
     this.#seq = 0;
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
-    this.#whole.begin(this);
+    this.#whole.begin();
   }
 
   commit(bytes: Buffer, at: number): void {
-    if (this.#whole.mustReadAgain) {
-      throw new WaltrailError(
-        'PIPELINE_READ_AGAIN',
-        'A logical message came after rows of its transaction were sent to the trail.',
-      );
-    }
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.counts.transactions++;
@@ -249,14 +248,15 @@ export class TransactionRecorder implements MessageHandler {
 
   logicalMessage(message: LogicalMessage): void {
     const whole = this.#whole;
-    if (!whole.hear(message)) return;
-    if (this.counts.entries === this.#entriesBefore) return;
-    const patched = this.#trail.rows.reattribute({
-      modifierId: whole.modifierId,
-      rung: 'm',
-      extra: whole.hasContext ? whole.extra : null,
-    });
-    if (!patched) whole.readAgain(this.commitLsn);
+    if (!whole.hear(message) || this.counts.entries === this.#entriesBefore) return;
+    const { modifierId, extra } = whole;
+    const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
+    if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
+    whole.readAgain();
+    throw new WaltrailError(
+      'PIPELINE_READ_AGAIN',
+      'The first logical message of a transaction came after rows of it were sent to the trail.',
+    );
   }
 
   origin({ name }: Origin): void {
@@ -295,7 +295,8 @@ export class TransactionRecorder implements MessageHandler {
     const { modifierId } = this.#whole;
     if (modifierId !== null) {
       change.modifierId = modifierId;
-      change.rung = RUNG_MESSAGE;
+      // A message that was not understood: the column could name another than the one it meant.
+      change.rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
       return;
     }
     change.modifierId =

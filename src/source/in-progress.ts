@@ -13,6 +13,8 @@ export interface InProgressOptions {
   /** Of the spools; null: streaming was not asked for. */
   readonly folder: string | null;
   readonly receiver: Receiver;
+  /** Of the transactional logical messages that speak for changes: the first of them is known before the first change. */
+  readonly messagePrefixes: readonly string[];
   /** Something to wait for before more is handed over, or undefined. */
   readonly paused: () => Promise<void> | undefined;
 }
@@ -26,6 +28,10 @@ const TAG_ORIGIN = 0x4f; // 'O'
 const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
 const TAG_RELATION = 0x52; // 'R'
 const TAG_TYPE = 0x59; // 'Y'
+/** Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL. */
+const FLAGS_AT = 5;
+const PREFIX_AT = 14;
+const TRANSACTIONAL = 1;
 /** What concerns this class outside a stream block: Stream Start, Stop, Commit, Abort; and relations. */
 const CONCERNS = new Uint8Array(256);
 for (const tag of 'SEcAR') CONCERNS[tag.charCodeAt(0)] = 1;
@@ -44,8 +50,12 @@ interface SentRelation {
 /** A transaction of which the source has sent a part and not the end. */
 interface Transaction {
   readonly changes: Spool;
-  /** Origin and logical messages, which are to be known before the first change. */
+  /** What is to be known before the first change: the origin, and the first message that speaks for changes. */
   readonly heading: Spool;
+  /** A message that speaks for changes was sent. */
+  hasMessage: boolean;
+  /** Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole transaction as its own. */
+  doubtful: boolean;
   /** Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that moment. */
   readonly aborted: Set<number>;
   /** Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its definition. */
@@ -54,13 +64,16 @@ interface Transaction {
 
 /**
  * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled, and at
- * Stream Commit handed on as protocol 1 would have sent it. So whoever receives knows nothing of streaming and the order
- * stays that of commits; what was rolled back is never seen.
+ * Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which comes a first time ahead
+ * of its changes. So whoever receives knows nothing of streaming and the order stays that of commits; what was rolled back is
+ * never seen. Where that cannot be told of a message, the transaction has to be read without streaming (DECISIONS 36).
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
 export class InProgressTransactions {
   readonly #options: InProgressOptions;
+  /** With the NUL behind them. */
+  readonly #messagePrefixes: readonly Buffer[];
   readonly #open = new Map<number, Transaction>();
   /** The one that a stream block is open for. */
   #current: Transaction | undefined;
@@ -76,6 +89,7 @@ export class InProgressTransactions {
 
   constructor(options: InProgressOptions) {
     this.#options = options;
+    this.#messagePrefixes = options.messagePrefixes.map((prefix) => Buffer.from(`${prefix}\0`));
     this.#header[0] = RECORD_TAG;
   }
 
@@ -87,7 +101,7 @@ export class InProgressTransactions {
 
   /**
    * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the stream.
-   * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED and what the receiver throws.
+   * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
    */
   message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
@@ -144,6 +158,8 @@ export class InProgressTransactions {
       transaction = {
         changes: new Spool(folder),
         heading: new Spool(folder),
+        hasMessage: false,
+        doubtful: false,
         aborted: new Set(),
         relations: new Map(),
       };
@@ -170,6 +186,8 @@ export class InProgressTransactions {
       return close(transaction);
     }
     transaction.aborted.add(subXid);
+    // What comes after this is of no subtransaction that is rolled back by now.
+    if (transaction.hasMessage) transaction.doubtful = true;
     for (const [oid, sent] of transaction.relations) {
       transaction.relations.set(
         oid,
@@ -179,31 +197,54 @@ export class InProgressTransactions {
     return undefined;
   }
 
-  /** Appends a message as a record. Only origins come without an xid; types are of no interest to anybody. */
+  /** Spools a message in its place among the changes, but for origins; types are of no interest to anybody. */
   #spool(transaction: Transaction, bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
     if (tag === TAG_TYPE) return undefined;
-    const bodyAt = tag === TAG_ORIGIN ? start + 1 : start + 5;
-    const xid = tag === TAG_ORIGIN ? this.#currentXid : bytes.readInt32BE(start + 1);
+    const { changes, heading } = transaction;
+    if (tag === TAG_ORIGIN) {
+      this.#append(heading, bytes, start, end);
+      return undefined;
+    }
+    this.#append(changes, bytes, start, end);
+    if (tag === TAG_LOGICAL_MESSAGE && this.#speaks(bytes, start)) {
+      if (!transaction.hasMessage) this.#append(heading, bytes, start, end);
+      transaction.hasMessage = true;
+    }
+    if (tag === TAG_RELATION) {
+      const [oid, sent] = this.#relation(bytes.readInt32BE(start + 1), bytes.subarray(start + 5, end));
+      transaction.relations.set(oid, [...(transaction.relations.get(oid) ?? []), sent]);
+    }
+    return changes.unwrittenBytes > MAX_UNWRITTEN_BYTES ? changes.written() : undefined;
+  }
+
+  /** Only origins come without an xid. */
+  #append(spool: Spool, bytes: Buffer, start: number, end: number): void {
+    const isOrigin = bytes[start] === TAG_ORIGIN;
+    const xid = isOrigin ? this.#currentXid : bytes.readInt32BE(start + 1);
+    const bodyAt = isOrigin ? start + 1 : start + 5;
     const header = this.#header;
     // The length counts itself, the xid, the tag and the rest.
     header.writeUInt32BE(4 + 4 + 1 + (end - bodyAt), 1);
     header.writeInt32BE(xid, 5);
-    const spool =
-      tag === TAG_ORIGIN || tag === TAG_LOGICAL_MESSAGE ? transaction.heading : transaction.changes;
     spool.append(header, 0, RECORD_HEADER_BYTES);
     spool.append(bytes, start, start + 1);
     spool.append(bytes, bodyAt, end);
-    if (tag === TAG_RELATION) {
-      const [oid, sent] = this.#relation(xid, bytes.subarray(bodyAt, end));
-      transaction.relations.set(oid, [...(transaction.relations.get(oid) ?? []), sent]);
-    }
-    return spool.unwrittenBytes > MAX_UNWRITTEN_BYTES ? spool.written() : undefined;
+  }
+
+  /** Whether a logical message is transactional and has one of the prefixes. */
+  #speaks(bytes: Buffer, start: number): boolean {
+    const at = start + PREFIX_AT;
+    return (
+      (bytes[start + FLAGS_AT]! & TRANSACTIONAL) !== 0 &&
+      this.#messagePrefixes.some((prefix) => bytes.subarray(at, at + prefix.length).equals(prefix))
+    );
   }
 
   async #replay(xid: number, commit: Buffer): Promise<void> {
     const transaction = this.#open.get(xid);
     if (transaction === undefined) throw unexpected('stream commit');
+    if (transaction.doubtful) throw readWhole(xid);
     const { receiver } = this.#options;
     this.#passedOver = transaction.aborted;
     this.#hand(beginOf(commit));
@@ -269,6 +310,13 @@ function beginOf(commit: Buffer): Buffer {
 
 async function close({ changes, heading }: Transaction): Promise<void> {
   await Promise.all([changes.close(), heading.close()]);
+}
+
+function readWhole(xid: number): WaltrailError {
+  return new WaltrailError(
+    'SOURCE_READ_WHOLE',
+    `Transaction ${xid >>> 0} has rolled back to a savepoint after a logical message: it is read again without streaming, where the source leaves out what was rolled back.`,
+  );
 }
 
 function unexpected(kind: string): WaltrailError {

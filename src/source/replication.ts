@@ -10,6 +10,7 @@ import { pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
+import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
 import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
 import { replicationClientConfig, PREPARE_READING } from './session.js';
@@ -44,6 +45,8 @@ export interface StreamOptions {
   readonly missingUntil: Lsn | null;
   /** Where transactions in progress are spooled; null: the source sends transactions only when they have committed. */
   readonly spoolFolder: string | null;
+  /** Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them. */
+  readonly messagePrefixes: readonly string[];
   readonly handler: StreamHandler;
   /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
   readonly tickMs: number;
@@ -63,7 +66,10 @@ export class ReplicationStream {
   readonly #handler: StreamHandler;
   readonly #publication: string;
   readonly #missingUntil: Lsn;
-  readonly #frames = new FrameReader((tag, bytes, start, end) => this.#frame(tag, bytes, start, end));
+  readonly #frames = new FrameReader(
+    (tag, bytes, start, end) => this.#frame(tag, bytes, start, end),
+    new MessageOrder(),
+  );
   readonly #inProgress: InProgressTransactions;
   readonly #silence = new Silence();
   /** The connection below TLS, as long as there is one. */
@@ -90,6 +96,7 @@ export class ReplicationStream {
     this.#inProgress = new InProgressTransactions({
       folder: options.spoolFolder,
       receiver: options.handler,
+      messagePrefixes: options.messagePrefixes,
       paused: () => this.#pause?.over,
     });
     this.#service = new LogicalReplicationService(

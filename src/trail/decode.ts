@@ -1,4 +1,4 @@
-import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
+import type { Entry, LargeValue, Rung, UnreadMessage, Value, Values } from './entry.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
@@ -87,6 +87,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     operation: OPERATIONS[row.operation],
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin: row.origin },
     context: row.context,
+    unreadMessage: row.unread === null ? null : (JSON.parse(row.unread) as UnreadMessage),
   };
 }
 

@@ -23,13 +23,15 @@ export interface EntryRow {
   readonly updated: string | null;
   readonly context: string | null;
   readonly origin: string | null;
+  /** JSON of `UnreadMessage`. */
+  readonly unread: string | null;
 }
 
 /** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
 const HEAD = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
     as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
     e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, (e.extra::json -> 'context')::text as context,
-    e.extra::json ->> 'origin' as origin`;
+    e.extra::json ->> 'origin' as origin, (e.extra::json -> 'unread')::text as unread`;
 
 export interface Walk {
   readonly filter: StoredFilter;

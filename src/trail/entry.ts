@@ -23,6 +23,13 @@ export interface LargeValue {
   readonly sha256: string;
 }
 
+/** A logical message that was not understood: whom it named is not known. */
+export interface UnreadMessage {
+  readonly lsn: string;
+  /** Words of pipeline/statement.ts. */
+  readonly reason: string;
+}
+
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
 
@@ -60,6 +67,8 @@ export interface Entry {
   };
   /** What a logical message carried in `context`, as JSON text; null without one. */
   readonly context: string | null;
+  /** The message that speaks for this change, where it was not understood; null mostly. */
+  readonly unreadMessage: UnreadMessage | null;
 }
 
 /** What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean "and". */

@@ -48,6 +48,9 @@ export function entryToJson(entry: Entry): string {
       ]),
     ],
     ['context', entry.context ?? 'null'],
+    ...(entry.unreadMessage === null
+      ? []
+      : [['unreadMessage', JSON.stringify(entry.unreadMessage)] as const]),
   ]);
 }
 

@@ -39,6 +39,8 @@ const RUNG_OWN = 0x77;
 /** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
+/** Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of context each are no rows to hold in memory. */
+const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
 /** Above these a native copy beats a loop: over bytes, and over words. */
 const LONG_RAW_BYTES = 64;
 const LONG_VALUE_BYTES = 256;
@@ -180,6 +182,7 @@ export class EntryRowBuffer implements EntryRows {
     if (this.#transactionAt < 0) return false;
     const rung = attribution.rung.charCodeAt(0);
     const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
+    if (attribution.extra !== null && rows.length * attribution.extra.length > MAX_EXTRA_BYTES) return false;
     if (attribution.modifierId !== null) {
       for (const row of rows) {
         if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;

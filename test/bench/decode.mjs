@@ -70,6 +70,7 @@ async function receive(ground, { window, slot, file }) {
     check: () => undefined,
     startLsn: 0n,
     spoolFolder: null,
+    messagePrefixes: [],
     tickMs: 5_000,
     signal: new AbortController().signal,
     handler: {

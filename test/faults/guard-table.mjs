@@ -358,4 +358,28 @@ export const GUARDS = [
     spec: 'test/pg/pin.spec.ts',
     test: 'trail is refused where another role has made it before',
   },
+  {
+    guard: 'a message that may have been rolled back is not believed',
+    file: 'dist/source/in-progress.js',
+    from: 'if (transaction.doubtful)',
+    to: 'if (transaction.doubtful === null)',
+    spec: 'test/pg/capture-streaming.spec.ts',
+    test: 'may be of a rolled back savepoint is read again',
+  },
+  {
+    guard: 'a message comes before the row behind it',
+    file: 'dist/source/frames.js',
+    from: 'if (ahead !== IN_PLACE) {',
+    to: 'if (ahead === undefined) {',
+    spec: 'test/pg/capture-messages.spec.ts',
+    test: 'in a savepoint speaks for the rows directly behind it',
+  },
+  {
+    guard: 'a message that is not understood leads to no other name',
+    file: 'dist/pipeline/transaction-attribution.js',
+    from: 'this.#modifierId = UNATTRIBUTED;',
+    to: 'this.#modifierId = null;',
+    spec: 'test/pg/capture-messages.spec.ts',
+    test: 'leaves the changes until the next one unattributed',
+  },
 ];

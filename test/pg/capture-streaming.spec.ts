@@ -178,19 +178,61 @@ describe('a transaction that is streamed while it runs', () => {
     expect(await g.streamed()).toBeGreaterThan(0);
   });
 
-  test('is attributed by its messages at once, wherever they stand, but not by those that were rolled back', async () => {
+  test('is attributed by its messages in their places, the first of them also before it, without a second reading', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
-    await client.query(`begin; ${rows(3000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(3000)}`);
+    await client.query(`begin; ${rows(3000)} ${say('{"modifier": "import"}')} ${rows(3000)}`);
     await untilStreamed(g, 1);
-    await client.query(`rollback to a; ${say('{"modifier": "import"}')} ${rows(3000)}`);
-    await client.query(`${say('{"context": {"job": 1}}')} commit`);
-    const entries = await g.caughtUp();
-    expect(entries).toHaveLength(6000);
-    expect(new Set(entries.map(({ modifier, extra }) => `${modifier} ${JSON.stringify(extra)}`))).toEqual(
-      new Set(['import {"context":{"job":1}}']),
+    await client.query(`savepoint a; ${say('{"context": {"job": 1}}')} ${rows(3000)} release a`);
+    await client.query(
+      `${say('{"modifier": "other"}')} ${rows(3000)} ${say('{"modifier": "nobody"}')} commit`,
     );
-    expect(g.logged.filter((line) => line.includes('PIPELINE_READ_AGAIN'))).toEqual([]);
+    const entries = await g.caughtUp();
+    expect(entries).toHaveLength(12_000);
+    const by = (from: number, to: number) => [
+      ...new Set(
+        entries.slice(from, to).map(({ modifier, extra }) => `${modifier} ${JSON.stringify(extra)}`),
+      ),
+    ];
+    expect(by(0, 6000)).toEqual(['import null']);
+    expect(by(6000, 9000)).toEqual(['import {"context":{"job":1}}']);
+    expect(by(9000, 12_000)).toEqual(['other null']);
+    expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
+  });
+
+  test('and whose message may be of a rolled back savepoint is read again when it has committed; then streaming comes back', async () => {
+    await using g = await streamingGround();
+    const [client, other] = [await g.connect(), await g.connect()];
+    const readWhole = () => g.logged.filter((line) => line.includes('SOURCE_READ_WHOLE')).length;
+    await client.query(
+      `begin; ${rows(3000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(3000, 'gone')}`,
+    );
+    await untilStreamed(g, 1);
+    await other.query(`begin; ${rows(3000, 'open meanwhile')}`);
+    await untilStreamed(g, 2);
+    await client.query(`rollback to a; ${rows(3000)} ${say('{"modifier": "import"}')} ${rows(10)} commit`);
+    // As many more as anybody likes: they are read in the same stretch.
+    for (let times = 0; times < 5; times++)
+      await client.query(
+        `begin; ${rows(2000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(2000)} rollback to a; commit`,
+      );
+    await other.query('commit');
+    const entries = await g.caughtUp();
+    expect(names(entries).filter((name) => name?.startsWith('gone'))).toEqual([]);
+    expect(entries.slice(0, 6010).every(({ modifier }) => modifier === 'import')).toBe(true);
+    expect(entries.slice(6010).some(({ rung }) => rung === 'm')).toBe(false);
+    expect(entries).toHaveLength(6010 + 5 * 2000 + 3000);
+    expect(readWhole()).toBe(1);
+    await until('streaming to come back', () =>
+      g.logged.some((line) => line.includes('The backlog is read')),
+    );
+    const before = await g.streamed();
+    await client.query(`begin; ${rows(2500, 'running')}`);
+    await untilStreamed(g, before + 1);
+    await client.query('commit');
+    expect(await g.caughtUp()).toHaveLength(6010 + 5 * 2000 + 3000 + 2500);
+    expect(readWhole()).toBe(1);
+    expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
   });
 
   test('keeps its replication origin', async () => {

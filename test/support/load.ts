@@ -85,7 +85,7 @@ export function startLoad(options: {
   };
 }
 
-type Random = (below: number) => number;
+export type Random = (below: number) => number;
 
 /** One to five changes, some with a logical message, something undone, or thousands of rows more. */
 function transaction(random: Random, bulk: number): string {

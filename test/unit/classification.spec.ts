@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { classify, compileActions, type ClassifiedChange } from '../../src/pipeline/classification.js';
 import { redactorOf } from '../../src/pipeline/redaction.js';
-import { readAttribution } from '../../src/pipeline/attribution.js';
 import { Tuple } from '../../src/pgoutput/tuple.js';
 import type { ActionRule, Operation, Scalar } from '../../src/tracking/rules.js';
 
@@ -125,57 +124,5 @@ describe('redaction', () => {
     expect(apply({ method: 'hash' }, 'secret')).not.toBe(apply({ method: 'hash' }, 'secrets'));
     expect(apply({ method: 'truncate', length: 3 }, '日本語テキスト')).toBe('日本語…');
     expect(apply({ method: 'truncate', length: 3 }, 'abc')).toBe('abc');
-  });
-});
-
-describe('logical messages', () => {
-  const message = (prefix: string, content: string, transactional = true) =>
-    readAttribution({ prefix, content: Buffer.from(content), transactional, lsn: 0n }, [
-      { columns: ['*token*'], tables: null, with: { method: 'mask' } },
-    ]);
-
-  test('ours name a modifier, with name, kind and context as far as they say', () => {
-    expect(
-      message(
-        'waltrail',
-        '{"modifier": 7, "name": "Dana", "kind": "bot", "context": {"a": 1, "apiToken": "x"}}',
-      ),
-    ).toEqual({
-      modifier: { key: '7', name: 'Dana', kind: 'bot' },
-      context: '{"a":1,"apiToken":"***"}',
-    });
-    expect(message('waltrail', '{"modifier": "x", "kind": "king"}')).toEqual({
-      modifier: { key: 'x', name: null, kind: null },
-      context: null,
-    });
-  });
-
-  test('a context is kept with every digit, whatever kind of JSON it is', () => {
-    const context = (text: string) =>
-      message('waltrail', `{"modifier": 12345678901234567890, "context": ${text}}`);
-    const modifier = { key: '12345678901234567890', name: null, kind: null };
-    const exact = '{"a":12345678901234567890,"b":0.10,"c":1e3,"d":"1e3","e":[-0.0,"x\\"1"]}';
-    expect(context(exact)).toEqual({ modifier, context: exact });
-    expect(context('"just text"')).toEqual({ modifier, context: '"just text"' });
-    expect(context('[1, 2]')).toEqual({ modifier, context: '[1,2]' });
-    expect(context('null')).toEqual({ modifier, context: null });
-    expect(context('{"token": 123, "t": "\\u00015"}')).toEqual({
-      modifier,
-      context: '{"token":"***","t":"\ufffd5"}',
-    });
-  });
-
-  test('those of the Bemi packages are a context that may name a user', () => {
-    expect(message('_bemi', '{"userId": 12, "endpoint": "/x"}')).toEqual({
-      modifier: { key: '12', name: null, kind: null },
-      context: '{"userId":12,"endpoint":"/x"}',
-    });
-  });
-
-  test('others are not ours, and ours that cannot be read are told apart from them', () => {
-    expect(message('other', '{"modifier": 7}')).toBeUndefined();
-    expect(message('waltrail', '{"modifier": 7}', false)).toBeUndefined();
-    for (const content of ['', 'null', '[]', '7', '{', '{}', '{"modifier": ""}', '{"modifier": {}}'])
-      expect(message('waltrail', content)).toBeNull();
   });
 });

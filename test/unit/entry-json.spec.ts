@@ -35,6 +35,7 @@ const ROW: EntryRow = {
   updated: null,
   context: null,
   origin: null,
+  unread: null,
 };
 
 /** Has no lookups: only entries without labels are decoded here. */

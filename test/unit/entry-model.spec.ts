@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { silentLog } from '../../src/log.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import type { Dictionary, TrailSession } from '../../src/pipeline/ports.js';
+import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { FrameReader } from '../../src/source/frames.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import { EntryRowBuffer } from '../../src/trail/rows.js';
@@ -85,7 +86,6 @@ function entriesOf(options: {
     config: configOf(treatments),
     trail: trailOf(rows),
     source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
-    log: silentLog,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'items' },
@@ -93,6 +93,7 @@ function entriesOf(options: {
       partitioned: false,
     }),
     lateAttributions: new Map(),
+    unreadMessages: new UnreadMessages(silentLog),
     failed: (error) => {
       throw error;
     },

@@ -45,6 +45,7 @@ function ground(options: { folder?: string | null; paused?: () => Promise<void> 
       message: (at, start, end) => reader.read(at, start, end),
       readDone: () => undefined,
     },
+    messagePrefixes: ['ours', 'theirs'],
     paused: options.paused ?? (() => undefined),
   });
   return {
@@ -71,7 +72,10 @@ const table = (...columns: readonly string[]) =>
     identity: 'f',
     columns: columns.map((name) => ({ name, type: 25 })),
   });
-const say = (content: string) => bytes.logicalMessage({ transactional: true, lsn: 1n, prefix: 'p', content });
+const say = (content: string, of: { prefix?: string; transactional?: boolean } = {}) =>
+  bytes.logicalMessage({ transactional: true, lsn: 1n, prefix: 'aside', content, ...of });
+/** A message that speaks for changes. */
+const ours = (content: string) => say(content, { prefix: content.length % 2 === 0 ? 'ours' : 'theirs' });
 const insert = (text: string) => bytes.insert(7, [text]);
 const block = (xid: number, first: boolean, ...messages: readonly (readonly [number, Buffer])[]) => [
   bytes.streamStart(xid, first),
@@ -80,7 +84,7 @@ const block = (xid: number, first: boolean, ...messages: readonly (readonly [num
 ];
 
 describe('transactions in progress', () => {
-  test('are handed on at their commit as if they had come whole, origin and messages before the changes', async () => {
+  test('are handed on at their commit as if they had come whole, the origin before the changes', async () => {
     const { seen, send } = ground();
     const [start, ...rest] = block(
       5,
@@ -100,16 +104,48 @@ describe('transactions in progress', () => {
     expect(seen.splice(0)).toEqual(['begin 4 at 3', 'insert whole', 'commit until 4']);
     await send(commit(5), insert('after'));
     expect(seen).toEqual([
-      'begin 5 at 10', 'origin elsewhere', 'message six', 'message five', 't(a)', 'insert one', 'insert two', 'delete one', 'truncate',
+      'begin 5 at 10', 'origin elsewhere', 't(a)', 'insert one', 'message six', 'insert two', 'delete one', 'truncate', 'message five',
       'commit until 11', 'insert after',
     ]); // prettier-ignore
   });
 
-  test('are without subtransactions that were rolled back, wherever they stand, with their messages', async () => {
+  test('have the first message that speaks for changes ahead of them, and every message in its place', async () => {
     const { seen, send } = ground();
-    await send(
-      ...block(5, true, [5, table('a')], [6, insert('gone')], [7, insert('gone')], [6, say('gone')]),
-    );
+    const aside = [
+      say('other'),
+      say('not ours at all', { prefix: 'our' }),
+      say('nor this', { prefix: 'ours2' }),
+      say('of no transaction', { prefix: 'ours', transactional: false }),
+    ].map((message) => [5, message] as const);
+    await send(...block(5, true, [5, table('a')], ...aside, [6, insert('one')], [5, ours('first')]));
+    await send(...block(5, false, [6, insert('two')], [5, ours('second')], [5, insert('three')]), commit(5));
+    expect(seen).toEqual([
+      'begin 5 at 10', 'message first', 't(a)', 'message other', 'message not ours at all', 'message nor this',
+      'message of no transaction', 'insert one', 'message first', 'insert two', 'message second', 'insert three', 'commit until 11',
+    ]); // prettier-ignore
+  });
+
+  test('are not handed on when a message that speaks for changes may have been rolled back', async () => {
+    const doubtful = ground();
+    await doubtful.send(...block(5, true, [5, ours('x')], [6, insert('gone')]), bytes.streamAbort(5, 6));
+    await doubtful.send(...block(7, true, [7, insert('kept')]), commit(7));
+    await expect(doubtful.send(commit(5))).rejects.toMatchObject({
+      code: 'SOURCE_READ_WHOLE',
+      retry: 'backoff',
+    });
+    expect(doubtful.seen).toEqual(['begin 7 at 10', 'insert kept', 'commit until 11']);
+    await doubtful.close();
+    // What is rolled back before the message, or with the whole, and what concerns nobody's changes, is in no doubt.
+    const { seen, send } = ground();
+    await send(...block(5, true, [6, insert('gone')], [5, say('aside')]), bytes.streamAbort(5, 6));
+    await send(...block(5, false, [5, ours('after')], [5, insert('kept')]), commit(5));
+    await send(...block(7, true, [7, ours('gone')], [7, insert('gone')]), bytes.streamAbort(7, 7));
+    expect(seen).toEqual(['begin 5 at 10', 'message after', 'message aside', 'message after', 'insert kept', 'commit until 11']); // prettier-ignore
+  });
+
+  test('are without subtransactions that were rolled back, wherever they stand', async () => {
+    const { seen, send } = ground();
+    await send(...block(5, true, [5, table('a')], [6, insert('gone')], [7, insert('gone')]));
     await send(bytes.streamAbort(5, 7), bytes.streamAbort(5, 6), bytes.streamAbort(99, 98));
     await send(...block(5, false, [5, insert('kept')], [-8, insert('kept too')]), bytes.streamAbort(5, 8));
     await send(...block(9, true, [9, insert('all gone')]), bytes.streamAbort(9, 9));

@@ -95,7 +95,6 @@ describe('a tracking file', () => {
       id: null,
       modifier: null,
       tenant: null,
-      newPartitions: null,
       ignore: [],
       labels: new Map(),
       values: new Map(),

@@ -9,6 +9,7 @@ import { PgoutputPlugin } from 'pg-logical-replication';
 import { silentLog } from '../../../dist/log.js';
 import { heldTables } from '../../../dist/pipeline/relation-plan.js';
 import { Pipeline } from '../../../dist/pipeline/pipeline.js';
+import { UnreadMessages } from '../../../dist/pipeline/unread-messages.js';
 import { parseConfig } from '../../../dist/tracking/load.js';
 import { memoryTrail } from './memory-trail.mjs';
 
@@ -55,10 +56,10 @@ async function throughWaltrail({ yaml, names }) {
     config,
     trail,
     source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
-    log: silentLog,
     redactionKey: Buffer.from('bench'),
     tableFacts: () => ({ knownAs: { schema: 'public', table: 'customers' }, primaryKey: ['id'], partitioned: false }),
     lateAttributions: new Map(),
+    unreadMessages: new UnreadMessages(silentLog),
     failed: fail,
   });
   return {

@@ -1,0 +1,198 @@
+import { OPEN_ARRAY, OPEN_OBJECT, QUOTE, type JsonTokens } from './json-scan.js';
+
+/** A context is stored with every entry that it speaks for, of which there may be a million. */
+export const MAX_CONTEXT_BYTES = 64 * 1024;
+/** What says that a context was cut: the last member of an object, the last element of an array, else all that is left. */
+export const CUT_MARK = 'waltrail_cut';
+/** A member with a longer name is left out, as one that does not fit: nobody could say whether it is to be redacted. */
+const MAX_NAME_BYTES = 1_000;
+
+/** Room for the mark with two figures of any size. */
+const MARK_ROOM_BYTES = 100;
+const MASK = Buffer.from('"***"');
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const CLOSE_OBJECT = 0x7d;
+const CLOSE_ARRAY = 0x5d;
+/** Bytes of `\u0041`, which stand for at least one. */
+const ESCAPE_BYTES = 6;
+const NOT_SILENT = -1;
+
+/**
+ * Writes the tokens of one JSON value as compact JSON that every reader takes, JSON.parse and PostgreSQL's functions: strings
+ * without NUL and halves of surrogate pairs, numbers with all their digits. Members whose name is redacted are masked with
+ * everything in them. What would make the text longer than {@link MAX_CONTEXT_BYTES} is left out, the smallest member or element
+ * at a time, and {@link CUT_MARK} says how long the value was and how many are missing.
+ */
+export class ContextWriter implements JsonTokens {
+  readonly #bytes: Buffer;
+  readonly #redacted: (name: string) => boolean;
+  readonly #out: Buffer;
+  /** Written so far. */
+  #length = 0;
+  /** First bytes of what is open, and whether something was written in it. */
+  readonly #open: number[] = [];
+  readonly #filled: boolean[] = [];
+  /** How deep the object or array lies in which nothing is written. */
+  #silentDepth = NOT_SILENT;
+  #depth = 0;
+  /** Of the next value. */
+  #nameStart = 0;
+  #nameEnd = 0;
+  #nameEscaped = false;
+  #startAt = 0;
+  #endAt = 0;
+  #leftOut = 0;
+
+  /** @param scratch what is written goes here: {@link SCRATCH_BYTES} */
+  constructor(options: {
+    readonly bytes: Buffer;
+    readonly scratch: Buffer;
+    readonly redacted: (name: string) => boolean;
+  }) {
+    this.#bytes = options.bytes;
+    this.#out = options.scratch;
+    this.#redacted = options.redacted;
+  }
+
+  /** Forgets what was written: another value begins at this place. */
+  begin(at: number): void {
+    this.#length = this.#leftOut = this.#depth = 0;
+    this.#open.length = this.#filled.length = 0;
+    this.#silentDepth = NOT_SILENT;
+    this.#startAt = at;
+  }
+
+  /** The value as JSON text; null where it is `null`. After its last token. */
+  finish(): string | null {
+    if (this.#leftOut > 0) this.#mark();
+    const text = this.#out.toString('utf8', 0, this.#length);
+    return text === 'null' ? null : text;
+  }
+
+  name(start: number, end: number, escaped: boolean): void {
+    this.#nameStart = start;
+    this.#nameEnd = end;
+    this.#nameEscaped = escaped;
+  }
+
+  scalar(start: number, end: number, escaped: boolean): void {
+    this.#endAt = end;
+    if (this.#silentDepth === NOT_SILENT)
+      this.#item(() =>
+        this.#mustMask(this.#bytes[start]!)
+          ? this.#put(MASK, 0, MASK.length)
+          : this.#value(start, end, escaped),
+      );
+  }
+
+  open(at: number): void {
+    if (this.#silentDepth === NOT_SILENT) {
+      let masked = false;
+      const written = this.#item(() => {
+        masked = this.#mustMask(this.#bytes[at]!);
+        // With room for its end.
+        return masked ? this.#put(MASK, 0, MASK.length) : this.#fits(2) && this.#put(this.#bytes, at, at + 1);
+      });
+      if (masked || !written) this.#silentDepth = this.#depth;
+      else {
+        this.#open.push(this.#bytes[at]!);
+        this.#filled.push(false);
+      }
+    }
+    this.#depth++;
+  }
+
+  close(at: number): void {
+    this.#endAt = at + 1;
+    this.#depth--;
+    if (this.#silentDepth === NOT_SILENT) {
+      this.#out[this.#length++] = this.#bytes[at]!;
+      this.#open.pop();
+      this.#filled.pop();
+    } else if (this.#silentDepth === this.#depth) {
+      this.#silentDepth = NOT_SILENT;
+    }
+  }
+
+  /** One value with what stands before it, or nothing of it; false: nothing. */
+  #item(value: () => boolean): boolean {
+    const before = this.#length;
+    const last = this.#filled.length - 1;
+    const separated = last < 0 || !this.#filled[last] || this.#byte(COMMA);
+    const named = this.#open[last] !== OPEN_OBJECT || (this.#name() && this.#byte(COLON));
+    if (separated && named && value()) {
+      if (last >= 0) this.#filled[last] = true;
+      return true;
+    }
+    this.#length = before;
+    this.#leftOut++;
+    return false;
+  }
+
+  #name(): boolean {
+    return (
+      this.#nameEnd - this.#nameStart <= MAX_NAME_BYTES &&
+      this.#value(this.#nameStart, this.#nameEnd, this.#nameEscaped)
+    );
+  }
+
+  /** Of a value that begins with this byte. That there is none is no secret. */
+  #mustMask(first: number): boolean {
+    return (
+      this.#open.at(-1) === OPEN_OBJECT &&
+      first !== 0x6e && // null
+      this.#redacted(textOf(this.#bytes, this.#nameStart, this.#nameEnd))
+    );
+  }
+
+  #value(start: number, end: number, escaped: boolean): boolean {
+    if (!escaped) return this.#put(this.#bytes, start, end);
+    if (!this.#fits((end - start) / ESCAPE_BYTES)) return false;
+    const written = Buffer.from(JSON.stringify(storable(textOf(this.#bytes, start, end))));
+    return this.#put(written, 0, written.length);
+  }
+
+  #byte(byte: number): boolean {
+    if (!this.#fits(1)) return false;
+    this.#out[this.#length++] = byte;
+    return true;
+  }
+
+  #put(bytes: Buffer, start: number, end: number): boolean {
+    if (!this.#fits(end - start)) return false;
+    this.#length += bytes.copy(this.#out, this.#length, start, end);
+    return true;
+  }
+
+  /** Beside the ends of what is open. */
+  #fits(bytes: number): boolean {
+    return this.#length + bytes + this.#open.length <= MAX_CONTEXT_BYTES;
+  }
+
+  #mark(): void {
+    const mark = `"${CUT_MARK}":{"bytes":${this.#endAt - this.#startAt},"leftOut":${this.#leftOut}}`;
+    const first = this.#length === 0 ? undefined : this.#out[0];
+    if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
+      const end = first === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
+      const comma = this.#length === 2 ? '' : ',';
+      const last = first === OPEN_OBJECT ? mark : `{${mark}}`;
+      this.#length--;
+      this.#length += this.#out.write(`${comma}${last}${String.fromCharCode(end)}`, this.#length);
+    } else {
+      this.#length = this.#out.write(`{${mark}}`);
+    }
+  }
+}
+
+export const SCRATCH_BYTES = MAX_CONTEXT_BYTES + MARK_ROOM_BYTES;
+
+/** The text of a scalar: of a string what it stands for. Only for what the scanner has read. */
+export function textOf(bytes: Buffer, start: number, end: number): string {
+  const token = bytes.toString('utf8', start, end);
+  return bytes[start] === QUOTE ? (JSON.parse(token) as string) : token;
+}
+
+/** PostgreSQL has no NUL in a text, and nobody has half a surrogate pair in UTF-8. */
+export const storable = (text: string): string =>
+  text.replaceAll('\0', '\ufffd').replace(/\p{Surrogate}/gu, '\ufffd');

@@ -1,0 +1,136 @@
+import { isUtf8 } from 'node:buffer';
+import { ContextWriter, SCRATCH_BYTES, storable, textOf } from './context-writer.js';
+import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
+
+/** What a member of a message's object says: a string or the digits of a number, `null`, or anything else. */
+export type MemberValue =
+  { readonly is: 'text'; readonly text: string } | { readonly is: 'null' } | { readonly is: 'other' };
+
+/** The object that a logical message holds. */
+export interface MessageObject {
+  /** Of the members that were asked for; where one stands there several times, the last of them. */
+  readonly members: ReadonlyMap<string, MemberValue>;
+  /** JSON text, redacted and at most some 64 KiB long; null: none, or `null`. Undefined: no member has its name. */
+  readonly context: string | null | undefined;
+}
+
+/** Why a message says nothing, in fixed words: they are stored, and must not repeat what the message holds. */
+export type Unreadable = 'too large' | 'not a JSON object' | 'nested too deeply';
+
+export interface MessageFormat {
+  readonly members: ReadonlySet<string>;
+  /** The member that is the context; null: the whole object is. */
+  readonly context: string | null;
+}
+
+/** Bemi's packages send a million characters of up to four bytes; the rest is for what stands around them. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024;
+const MAX_DEPTH = 64;
+/** `"modifier"` with every letter escaped. */
+const MAX_MEMBER_TOKEN_BYTES = 50;
+const OTHER: MemberValue = { is: 'other' };
+const NULL: MemberValue = { is: 'null' };
+
+/**
+ * Reads the JSON object of a logical message in one pass over its bytes: whatever they are, the work is at most proportional
+ * to their number, and nothing is made of what is not kept (measured: 4 MiB of text take 10 ms, of the least favourable JSON 0.3 s).
+ *
+ * @param options.redacted whether members of the context with this name are masked
+ */
+export function readMessageObject(
+  content: Buffer,
+  options: MessageFormat & { readonly redacted: (name: string) => boolean },
+): MessageObject | Unreadable {
+  if (content.length > MAX_MESSAGE_BYTES) return 'too large';
+  // Bytes that are no characters of UTF-8 become U+FFFD, one by one.
+  const bytes = isUtf8(content) ? content : Buffer.from(content.toString('utf8'));
+  const pass = new Pass(bytes, options);
+  const fault = scanJson(bytes, { tokens: pass, maxDepth: MAX_DEPTH });
+  if (fault === 'too deep') return 'nested too deeply';
+  if (fault !== null || !pass.isObject) return 'not a JSON object';
+  return { members: pass.members, context: pass.finishContext() };
+}
+
+/** Shared by all passes, of which one runs at a time. */
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+class Pass implements JsonTokens {
+  readonly members = new Map<string, MemberValue>();
+  isObject = false;
+  readonly #bytes: Buffer;
+  readonly #format: MessageFormat;
+  readonly #writer: ContextWriter;
+  /** The next value, or the one that is open, belongs to the context. */
+  #inContext: boolean;
+  #hasContext: boolean;
+  #depth = 0;
+  /** Name of the present member of the message's object, where it matters. */
+  #member: string | null = null;
+
+  constructor(bytes: Buffer, options: MessageFormat & { readonly redacted: (name: string) => boolean }) {
+    this.#bytes = bytes;
+    this.#format = options;
+    this.#writer = new ContextWriter({ bytes, scratch, redacted: options.redacted });
+    this.#inContext = this.#hasContext = options.context === null;
+  }
+
+  /** Once, at the end. */
+  finishContext(): string | null | undefined {
+    return this.#hasContext ? this.#writer.finish() : undefined;
+  }
+
+  name(start: number, end: number, escaped: boolean): void {
+    if (this.#inContext) this.#writer.name(start, end, escaped);
+    if (this.#depth === 1) this.#member = this.#memberNamed(start, end);
+  }
+
+  scalar(start: number, end: number, escaped: boolean): void {
+    this.#begin(start, end);
+    if (this.#inContext) this.#writer.scalar(start, end, escaped);
+    this.#end();
+  }
+
+  open(at: number): void {
+    if (this.#depth === 0) this.isObject = this.#bytes[at] === OPEN_OBJECT;
+    this.#begin(at, 0);
+    if (this.#inContext) this.#writer.open(at);
+    this.#depth++;
+  }
+
+  close(at: number): void {
+    this.#depth--;
+    if (this.#inContext) this.#writer.close(at);
+    this.#end();
+  }
+
+  #memberNamed(start: number, end: number): string | null {
+    if (end - start > MAX_MEMBER_TOKEN_BYTES) return null;
+    const name = textOf(this.#bytes, start, end);
+    return name === this.#format.context || this.#format.members.has(name) ? name : null;
+  }
+
+  /** A value begins; `end` is 0 for an object or array. */
+  #begin(start: number, end: number): void {
+    if (this.#depth === 0) this.#writer.begin(start);
+    if (this.#depth !== 1 || this.#member === null) return;
+    if (this.#member === this.#format.context) {
+      this.#inContext = this.#hasContext = true;
+      this.#writer.begin(start);
+    } else {
+      this.members.set(this.#member, end === 0 ? OTHER : this.#memberValue(start, end));
+    }
+  }
+
+  /** A value has ended. */
+  #end(): void {
+    if (this.#depth === 1 && this.#format.context !== null) this.#inContext = false;
+  }
+
+  #memberValue(start: number, end: number): MemberValue {
+    const first = this.#bytes[start]!;
+    if (first === 0x6e) return NULL;
+    if (first === 0x74 || first === 0x66) return OTHER; // true, false
+    const text = textOf(this.#bytes, start, end);
+    return { is: 'text', text: first === QUOTE ? storable(text) : text };
+  }
+}

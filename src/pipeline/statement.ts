@@ -1,0 +1,110 @@
+import type { LogicalMessage } from '../pgoutput/reader.js';
+import { matchesColumn } from '../tracking/names.js';
+import type { Kind, RedactRule } from '../tracking/rules.js';
+import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
+
+/** Who made changes, as a logical message names them. */
+export interface NamedModifier {
+  readonly key: string;
+  /** Null: the message does not say. */
+  readonly name: string | null;
+  readonly kind: Kind | null;
+}
+
+/**
+ * What a logical message says of the changes that follow it (DECISIONS 36). `modifier` null: nobody, so lower rungs speak.
+ * `context` is JSON text; null without one.
+ */
+export type Statement =
+  | {
+      readonly of: 'modifier and context';
+      readonly modifier: NamedModifier | null;
+      readonly context: string | null;
+    }
+  | { readonly of: 'context'; readonly context: string | null }
+  | { readonly of: 'nothing'; readonly reason: Unread };
+
+/** Why a message was not understood. Stored, so these words stay as they are. */
+export type Unread =
+  Unreadable | 'neither modifier nor context' | 'the modifier is no key' | 'reading it failed';
+
+/** Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged. */
+const PREFIX = 'waltrail';
+const BEMI_PREFIX = '_bemi';
+/** Prefixes of the transactional messages that say who made changes. */
+export const STATEMENT_PREFIXES: readonly string[] = [PREFIX, BEMI_PREFIX];
+
+/** Where a Bemi context usually says who it was, the first that is there. */
+const BEMI_KEYS = ['modifier', 'user_id', 'userId', 'userID'];
+
+const OWN_FORMAT: MessageFormat = { members: new Set(['modifier', 'name', 'kind']), context: 'context' };
+const BEMI_FORMAT: MessageFormat = { members: new Set(BEMI_KEYS), context: null };
+/** What Bemi's packages send where the application has set no context. */
+const BEMI_NOTHING: ReadonlySet<string> = new Set(['', 'null', 'undefined']);
+const LONGEST_NOTHING_BYTES = 16;
+
+/** Whether a logical message says who made changes. One that is not transactional belongs to no change. */
+export const isStatement = ({ transactional, prefix }: LogicalMessage): boolean =>
+  transactional && STATEMENT_PREFIXES.includes(prefix);
+
+/** Reads what {@link isStatement} has found to be one; never more than a part of its content is kept. */
+export class StatementReader {
+  readonly #patterns: readonly string[];
+  readonly #redacted = (name: string): boolean =>
+    this.#patterns.some((pattern) => matchesColumn(pattern, name));
+
+  /** @param redact rules for every table hold for the names of context members too */
+  constructor(redact: readonly RedactRule[]) {
+    this.#patterns = redact.filter(({ tables }) => tables === null).flatMap(({ columns }) => columns);
+  }
+
+  read({ prefix, content }: LogicalMessage): Statement {
+    return prefix === BEMI_PREFIX ? this.#bemi(content) : this.#own(content);
+  }
+
+  /** A member `modifier` replaces all that was said before: else the address of one user would stick to another. */
+  #own(content: Buffer): Statement {
+    const read = readMessageObject(content, { ...OWN_FORMAT, redacted: this.#redacted });
+    if (typeof read === 'string') return { of: 'nothing', reason: read };
+    const { members, context } = read;
+    const modifier = members.get('modifier');
+    if (modifier === undefined) {
+      return context === undefined
+        ? { of: 'nothing', reason: 'neither modifier nor context' }
+        : { of: 'context', context };
+    }
+    const key = keyOf(modifier);
+    if (key === null && modifier.is !== 'null') return { of: 'nothing', reason: 'the modifier is no key' };
+    return {
+      of: 'modifier and context',
+      modifier:
+        key === null ? null : { key, name: keyOf(members.get('name')), kind: kindOf(members.get('kind')) },
+      context: context ?? null,
+    };
+  }
+
+  /** Every one is complete: the whole object is the context, and who is not named is nobody. */
+  #bemi(content: Buffer): Statement {
+    if (content.length <= LONGEST_NOTHING_BYTES && BEMI_NOTHING.has(content.toString('utf8').trim()))
+      return { of: 'modifier and context', modifier: null, context: null };
+    const read = readMessageObject(content, { ...BEMI_FORMAT, redacted: this.#redacted });
+    if (typeof read === 'string') return { of: 'nothing', reason: read };
+    const values = BEMI_KEYS.map((name) => read.members.get(name));
+    const key = values.map(keyOf).find((text) => text !== null) ?? null;
+    if (key === null && values.some((value) => value?.is === 'other'))
+      return { of: 'nothing', reason: 'the modifier is no key' };
+    return {
+      of: 'modifier and context',
+      modifier: key === null ? null : { key, name: null, kind: null },
+      context: read.context ?? null,
+    };
+  }
+}
+
+const keyOf = (value: MemberValue | undefined): string | null =>
+  value?.is === 'text' && value.text !== '' ? value.text : null;
+
+function kindOf(value: MemberValue | undefined): Kind | null {
+  const text = value?.is === 'text' ? value.text : null;
+  return text === 'agent' || text === 'bot' || text === 'system' ? text : null;
+}

@@ -1,0 +1,22 @@
+import { expect, test } from '@jest/globals';
+import { WholeReading } from '../../src/capture/whole-reading.js';
+
+test('each time that a transaction has to be read whole takes twice as long, up to ten minutes, until streaming has lasted', () => {
+  const reading = new WholeReading();
+  expect(reading.until).toBeNull();
+  // A backlog that was read has nothing to do with it.
+  reading.end(500);
+  let now = 1_000;
+  const stretches: number[] = [];
+  for (let times = 0; times < 9; times++) {
+    reading.begin(now);
+    stretches.push((reading.until! - now) / 1000);
+    now = reading.until!;
+    reading.end(now);
+    expect(reading.until).toBeNull();
+    now += 1_000;
+  }
+  expect(stretches).toEqual([5, 10, 20, 40, 80, 160, 320, 600, 600]);
+  reading.begin(now + 600_000);
+  expect(reading.until! - now - 600_000).toBe(5_000);
+});
