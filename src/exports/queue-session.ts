@@ -54,7 +54,7 @@ const BACKOFF_MS = 1_000;
 /** On a Redis that was found fit (redis.ts). The session owns the connection. */
 export async function openRedisSession(redis: Redis, prefix: string): Promise<QueueSession> {
   return open({
-    backend: createRedisBackend as unknown as AnyBackend,
+    backend: createRedisBackend,
     options: () => ({ connection: redis, prefix }),
     lost: (gone) =>
       void redis.once('end', () => gone(Object.assign(new Error('closed'), { code: 'DISCONNECTED' }))),

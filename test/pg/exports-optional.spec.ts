@@ -58,9 +58,9 @@ const json = async (ground: ApiGround, route: string, token: string): Promise<un
       items: [{ state: 'queued', error: {} }],
     });
 
-    await using _redis = await startRedis({ port, options: ['--requirepass', 'hunter2'] });
+    await using redis = await startRedis({ port, options: ['--requirepass', 'hunter2'] });
     await until(
-      'the export to be ready',
+      `the export to be ready, by ${redis.url}`,
       async () => ((await json(ground, `/v1/exports/${asked.id}`, token)) as Export).state === 'ready',
     );
     expect(await json(ground, '/readyz', token)).toMatchObject({ exportQueue: 'up' });

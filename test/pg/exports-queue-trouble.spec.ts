@@ -127,13 +127,14 @@ describe('a Redis that refuses', () => {
     const queue = opened(`redis://127.0.0.1:${port}`, log);
     await until('the trouble to be said', () => lines.some(({ code }) => code === 'ECONNREFUSED'));
     {
-      await using _redis = await startRedis({ port });
+      await using redis = await startRedis({ port });
+      expect(redis.url).toContain(String(port));
       await delivers(queue);
       expect(queue.status()).toEqual({ kind: 'redis', works: true, problem: null });
     }
     await until('the loss to be noticed', () => !queue.status().works);
-    await using _again = await startRedis({ port });
-    await until('the queue to work', () => queue.status().works);
+    await using again = await startRedis({ port });
+    await until(`the queue to work at ${again.url}`, () => queue.status().works);
     await queue.enqueue('b');
     await until(
       'that it is over to be said',
