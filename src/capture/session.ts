@@ -13,16 +13,15 @@ import { lookAtPublished } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
 import { readMissingUntil, rememberLook } from '../trail/gaps.js';
+import { forgetStuck, readStuck, type Stuck } from '../trail/stuck.js';
 import { TrailWriter } from '../trail/write.js';
 import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
+import { passOver } from './pass-over.js';
 import { settle, type Settled } from './settle.js';
 import { onSource } from './source-look.js';
 import { watchPublished } from './watch.js';
-
-/** The source could not decode or send what comes next. */
-const UNDECODABLE: ReadonlySet<string> = new Set(['SOURCE_ROW_TOO_LARGE', 'SOURCE_REPLICATION_FAILED']);
 
 /**
  * A session that begins further behind than this reads transactions when they have committed, which most of what it will
@@ -41,6 +40,10 @@ export interface SessionOptions {
   readonly spoolFolder: string | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
+  /** An error that repeats at one place; null: none is known. */
+  readonly stuck: Stuck | null;
+  /** Transactions are stored one at a time until behind this, for one of them cannot be; null: many together. */
+  readonly aloneUntil: Lsn | null;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -52,6 +55,8 @@ export interface Session {
   readonly pipeline: Pipeline;
   readonly stream: ReplicationStream;
   readonly writer: TrailWriter;
+  /** What the trail says that an earlier process waited on, at this very place. */
+  readonly waitedOn: Stuck | undefined;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
   stop(): Promise<void>;
@@ -106,14 +111,15 @@ const BACKLOG_READ = new WaltrailError(
 interface Start extends Settled {
   readonly facts: SourceFacts;
   readonly missingUntil: Lsn | null;
+  readonly waitedOn: Stuck | undefined;
 }
 
 async function findStart(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Start> {
   const { client, config, opening } = options;
-  const checkpoint = await opening.step(() => readCheckpoint(client, config.source.name));
-  if (checkpoint === undefined) {
+  const found = await opening.step(() => readCheckpoint(client, config.source.name));
+  if (found === undefined) {
     // Looked at before it is checked, and remembered before the trail begins: a change after that is found by the next look.
     const published = await opening.step(() =>
       onSource(options, (source) => lookAtPublished(source, config.source.publication)),
@@ -121,8 +127,17 @@ async function findStart(
     const facts = await opening.step(() => checkSource(options));
     await opening.step(() => rememberLook(client, published));
     const begun = await begin(options);
-    return { checkpoint: begun, published, sourceLsn: published.lsn, facts, missingUntil: null };
+    return {
+      checkpoint: begun,
+      published,
+      sourceLsn: published.lsn,
+      facts,
+      missingUntil: null,
+      waitedOn: undefined,
+    };
   }
+  const checkpoint = await opening.step(() => behindSkipped(options, found));
+  const waitedOn = await opening.step(() => readStuck(client));
   const checked: { facts?: SourceFacts } = {};
   const settled = await settle({
     ...options,
@@ -135,8 +150,19 @@ async function findStart(
   return {
     ...settled,
     facts: checked.facts!,
+    waitedOn,
     missingUntil: await opening.step(() => readMissingUntil(client)),
   };
+}
+
+/** The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over it. */
+async function behindSkipped(
+  options: Parameters<typeof findStart>[0],
+  checkpoint: Checkpoint,
+): Promise<Checkpoint> {
+  const { client, stuck } = options;
+  await forgetStuck(client);
+  return stuck === null ? checkpoint : passOver({ ...options, checkpoint, stuck });
 }
 
 type OpeningOptions = SessionOptions & { readonly opening: Opening };
@@ -156,6 +182,8 @@ async function connectStream(
   } & Start,
 ): Promise<Session> {
   const { config, writer, checkpoint, end, opening } = options;
+  const aloneUntil = aloneUntilOf(options);
+  const sure = { ...deferred<void>(), is: false };
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
   const pipeline = new Pipeline({
@@ -165,7 +193,10 @@ async function connectStream(
       pause: () => parts.stream?.pause(),
       resume: () => parts.stream?.resume(),
       acknowledge: (lsn) => parts.stream?.acknowledge(lsn),
+      // Nothing is stored before it is sure where the slot stands.
+      hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
+    aloneUntil,
     log: options.log,
     redactionKey: options.redactionKey,
     primaryKey: (schema, table) => options.facts.primaryKeys.get(`${schema}.${table}`) ?? [],
@@ -174,19 +205,19 @@ async function connectStream(
     lateAttributions: options.lateAttributions,
     failed: end.resolve,
   });
-  const backlog = options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
-  let sure = false;
+  // What comes in parts cannot be stored alone, nor said to be the transaction that fails.
+  const backlog = aloneUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
     keepalive: (walEnd) => {
-      if (sure) pipeline.keepalive(walEnd);
+      if (sure.is) pipeline.keepalive(walEnd);
       if (backlog && options.spoolFolder !== null && writer.checkpointLsn >= options.sourceLsn)
         end.resolve(BACKLOG_READ);
     },
     readDone: () => {
-      if (sure) pipeline.readDone();
+      if (sure.is) pipeline.readDone();
     },
-    ended: (error) => end.resolve(UNDECODABLE.has(error.code) ? pipeline.located(error) : error),
+    ended: end.resolve,
   };
   const stream = await opening.step(() =>
     ReplicationStream.open({
@@ -198,16 +229,17 @@ async function connectStream(
       missingUntil: options.missingUntil,
       spoolFolder: backlog ? null : options.spoolFolder,
       handler,
+      made: (made) => (parts.stream = made),
       tickMs: options.tickMs,
       signal: options.signal,
     }),
   );
-  parts.stream = stream;
   try {
     // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry would hide it.
     stream.pause();
     await opening.step(() => checkUnmoved(options, checkpoint));
-    sure = true;
+    sure.is = true;
+    sure.resolve();
     stream.resume();
     pipeline.readDone();
   } catch (error) {
@@ -225,6 +257,7 @@ async function connectStream(
     pipeline,
     stream,
     writer,
+    waitedOn: options.waitedOn,
     ended: end.promise,
     stop: async () => {
       await pipeline.finish();
@@ -233,6 +266,12 @@ async function connectStream(
       await watch.stop();
     },
   };
+}
+
+/** Also at once where an earlier process knew that a transaction here cannot be stored. */
+function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {
+  if (aloneUntil !== null && aloneUntil >= checkpoint.endLsn) return aloneUntil;
+  return waitedOn === undefined ? null : (waitedOn.commitLsn ?? checkpoint.endLsn);
 }
 
 /** Refuses a source that cannot be captured as configured, and reads what the pipeline has to know of it. */

@@ -12,7 +12,7 @@ import {
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
-import type { TableName } from '../tracking/names.js';
+import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, UNATTRIBUTED } from './attribution.js';
 import { EntryBuilder } from './entry-builder.js';
@@ -40,6 +40,8 @@ export interface RecorderOptions {
    * and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
+  /** Keeps in mind which tables a transaction changes. */
+  readonly tellTables: boolean;
 }
 
 /** Counters since the recorder began. */
@@ -57,6 +59,8 @@ const RUNG_NOBODY = 0x2d;
 /** Of pgoutput messages; see pgoutput/reader.ts. */
 const TAG_LOGICAL_MESSAGE = 0x4d;
 const TAG_COMMIT = 0x43;
+/** Insert, Update, Delete and Relation: an oid follows. */
+const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
@@ -79,11 +83,14 @@ export class TransactionRecorder implements MessageHandler {
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
+  /** Relations of the running transaction, or of the last one; null where nobody asks. */
+  readonly #touched: Set<number> | null;
 
   constructor(options: RecorderOptions) {
     const { trail, config } = options;
     const { dictionary, lookups } = trail;
     this.#options = options;
+    this.#touched = options.tellTables ? new Set() : null;
     this.#trail = trail;
     this.#attribution = new Attribution({
       dictionary,
@@ -111,6 +118,17 @@ export class TransactionRecorder implements MessageHandler {
     return this.#commitLsn.readBigUInt64BE();
   }
 
+  /** `schema.table` of what the running transaction, or the last one, has changed so far; empty where nobody asked. */
+  get tables(): readonly string[] {
+    return Array.from(this.#touched ?? [], (oid) => {
+      const published = this.#options.publishedAs(oid);
+      return (
+        this.#plans.get(oid)?.qualifiedName ??
+        (published === undefined ? `oid ${oid}` : formatTable(published))
+      );
+    }).sort();
+  }
+
   /**
    * One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN at the end of a transaction whose attribution
    * came too late.
@@ -118,7 +136,14 @@ export class TransactionRecorder implements MessageHandler {
   message(bytes: Buffer, start: number, end: number): void {
     if (this.#whole.mustReadAgain && bytes[start] !== TAG_LOGICAL_MESSAGE && bytes[start] !== TAG_COMMIT)
       return;
-    this.#reader.read(bytes, start, end);
+    try {
+      this.#reader.read(bytes, start, end);
+    } catch (error) {
+      // What could not be read may not have come to naming its relation.
+      if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
+        this.#touched?.add(bytes.readInt32BE(start + 1));
+      throw error;
+    }
   }
 
   /** What is before `lsn` will not be read again. */
@@ -130,6 +155,7 @@ export class TransactionRecorder implements MessageHandler {
     this.#inTransaction = true;
     for (let index = 0; index < 8; index++) this.#commitLsn[index] = bytes[at + index]!;
     this.#seq = 0;
+    this.#touched?.clear();
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
     this.#whole.begin(this);
@@ -280,6 +306,7 @@ export class TransactionRecorder implements MessageHandler {
   }
 
   #planOf(oid: number): RelationPlan {
+    this.#touched?.add(oid);
     const known = this.#plans.get(oid);
     if (known === undefined) {
       throw new WaltrailError(

@@ -27,14 +27,17 @@ export interface OpenGap extends FoundGap {
 /** What the entry says with which a gap ends. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 
-/** Records a gap and the entry that tells of it. False where the same gap is open already. */
-export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean> {
+/** Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open already. */
+export async function openGap(
+  client: pg.Client,
+  gap: FoundGap & { readonly name?: string },
+): Promise<boolean> {
   const { rows } = await query<{ opened: boolean }>(
     client,
     /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
     [
       gap.code,
-      gapSummary(gap.code),
+      gap.name ?? gapSummary(gap.code),
       gap.tables,
       formatLsn(gap.fromLsn),
       gap.toLsn === null ? null : formatLsn(gap.toLsn),

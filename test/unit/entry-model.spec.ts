@@ -84,7 +84,13 @@ function entriesOf(options: {
   const pipeline = new Pipeline({
     config: configOf(treatments),
     trail: trailOf(rows),
-    source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      acknowledge: () => undefined,
+      hold: () => undefined,
+    },
+    aloneUntil: null,
     log: silentLog,
     redactionKey: Buffer.from('key'),
     primaryKey: () => [nameOf(KEY)],

@@ -54,7 +54,13 @@ async function throughWaltrail({ yaml, names }) {
   const pipeline = new Pipeline({
     config,
     trail,
-    source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      acknowledge: () => undefined,
+      hold: () => undefined,
+    },
+    aloneUntil: null,
     log: silentLog,
     redactionKey: Buffer.from('bench'),
     primaryKey: () => ['id'],
