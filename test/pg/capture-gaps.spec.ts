@@ -304,7 +304,8 @@ describe('a process that ended while it went on after an accepted gap does not a
 });
 
 test('a transaction that the source cannot send stops capture, and is passed over alone when an operator asks for it', async () => {
-  await using g = await ground();
+  // As long a patience as in production: the source takes seconds to find out that the row is too large.
+  await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await add(g, 'before');
   await g.caughtUp();
   // 600 MB as a row, and 1.2 GB in hexadecimal: more than PostgreSQL can put into one message.
@@ -331,10 +332,9 @@ test('a transaction that the source cannot send stops capture, and is passed ove
   await add(g, 'after');
   const entries = await g.caughtUp();
   expect(ofItems(entries)).toEqual(['before', 'behind it', 'after']);
-  expect(own(entries).map(({ action, updated }) => [action, updated!['code']])).toEqual([
-    ['gap', 'SOURCE_TRANSACTION_SKIPPED'],
-    ['gap_closed', 'SOURCE_TRANSACTION_SKIPPED'],
-  ]);
+  const told = own(entries).map(({ action, updated }) => [action, updated!['code']]);
+  expect(told).toContainEqual(['gap', 'SOURCE_TRANSACTION_SKIPPED']);
+  expect(told).toContainEqual(['gap_closed', 'SOURCE_TRANSACTION_SKIPPED']);
 }, 300_000);
 
 describe('while capture streams', () => {
