@@ -168,7 +168,7 @@ export class Pipeline {
     if (this.#over) return;
     const trail = this.#trail;
     try {
-      if (!trail.busy && trail.committable && this.#aloneUntil === null) this.#commitWhenDue();
+      if (this.#aloneUntil === null && !trail.busy && trail.committable) this.#commitWhenDue();
       if (trail.unsentBytes >= SPILL_BYTES) trail.spill();
     } catch (error) {
       this.#fail(error);
