@@ -40,6 +40,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: async ({ args, settings, write }) =>
       (await import('./capture/gaps-command.js')).gapsCommand({ settings, args, write }),
   },
+  skip: {
+    summary: 'as a last resort, pass over the one transaction that capture cannot store',
+    run: async ({ args, settings, write }) =>
+      (await import('./capture/skip-command.js')).skipCommand({ settings, args, write }),
+  },
   token: {
     summary: 'create, list and revoke API tokens',
     run: async ({ args, settings, write }) => {

@@ -125,7 +125,7 @@ export const ERROR_CODES = {
   SOURCE_ROW_TOO_LARGE: {
     retry: 'operator',
     remedy:
-      'PostgreSQL cannot send a row of more than 1 GB as text. Everything before that transaction is in the trail; to go on without it, note what it was, advance the slot past its commit with pg_replication_slot_advance, and follow the remedy of SOURCE_SLOT_AHEAD.',
+      'PostgreSQL cannot send a row of more than 1 GB as text. Everything before that transaction is in the trail; note what it was, then pass over it with the waltrail skip command that the error names.',
   },
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
@@ -156,6 +156,12 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy:
       'The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+  },
+
+  SOURCE_TRANSACTION_SKIPPED: {
+    retry: 'operator',
+    remedy:
+      'An operator had this transaction skipped with waltrail skip; the entry says who and why. Its changes are in no trail: what they were, only the source can tell.',
   },
 
   SOURCE_SPOOL_FAILED: {
@@ -268,6 +274,27 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy:
       'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
+  },
+
+  // waltrail skip
+  SKIP_ALREADY_ASKED: {
+    retry: 'never',
+    remedy:
+      'Wait: capture passes over the transaction at its next try. If it does not, look whether a daemon captures.',
+  },
+  SKIP_NOT_WAITING: {
+    retry: 'never',
+    remedy:
+      'Look at GET /v1/status or the log. Only an error that has repeated at one place, and names it, can be skipped.',
+  },
+  SKIP_OTHER_LSN: {
+    retry: 'never',
+    remedy: 'Name the commit LSN that the error names now (waltrail skip without options says it).',
+  },
+  SKIP_PLACE_UNKNOWN: {
+    retry: 'never',
+    remedy:
+      'Correct the cause. As a last resort, advance the slot past it on the source with pg_replication_slot_advance, and let capture go on as SOURCE_SLOT_AHEAD says.',
   },
 
   // ranges of reports

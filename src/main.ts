@@ -8,6 +8,7 @@ import { Metrics } from './admin/metrics.js';
 import { OpenStreams } from './admin/sse.js';
 import { openExports } from './exports/open.js';
 import type { Exports } from './exports/exports.js';
+import { openQueue, type ExportQueue } from './exports/queue.js';
 import { startExportWorker } from './exports/worker.js';
 import type { Log } from './log.js';
 import { startCapture, type Capture } from './capture/capture.js';
@@ -63,10 +64,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
  * In the order of dependence, and so that the reverse is the right order to stop: no new requests, then no new work,
  * then no connections. HTTP comes before capture, so that a busy port is found before the slot is taken.
  */
-async function start(
-  { settings, config, roles, log }: DaemonOptions,
-  teardown: Teardown,
-): Promise<Omit<Daemon, 'stop'>> {
+async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<Daemon, 'stop'>> {
+  const { settings, config, roles, log } = options;
   const { url } = config.trail;
   await migrateTrail({ url, log });
 
@@ -81,14 +80,18 @@ async function start(
     teardown.add('pruning', { limitMs: 1_000, stop: () => pruning.stop() });
     teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
-  if (roles.includes('exports')) {
-    const worker = await startExportWorker({ settings, config, log });
+  // Optional, so nothing waits for it: exports wait where the queue does not work, and say why.
+  const queue =
+    roles.includes('api') || roles.includes('exports') ? openExportQueue(options, teardown) : null;
+  if (queue !== null && roles.includes('exports')) {
+    const worker = startExportWorker({ settings, config, queue, log });
     // The worker hands its exports back by itself; the limit is for a database that does not answer.
     teardown.add('export worker', { limitMs: 15_000, stop: () => worker.stop() });
   }
-  const exports = roles.includes('api')
-    ? await openApiExports({ settings, config, log, teardown })
-    : undefined;
+  const exports =
+    queue !== null && roles.includes('api')
+      ? openApiExports({ settings, config, queue, log, teardown })
+      : undefined;
 
   const streams = new OpenStreams({ max: MAX_STREAMS });
   const http = await listenHttp(
@@ -106,12 +109,14 @@ async function start(
       pool: accessPool,
       reader,
       exports,
+      queue: () => queue?.status() ?? null,
       capture: () => capture?.status() ?? null,
       metrics: new Metrics({
         capture: () => capture?.status() ?? null,
         head: () => reader.head(),
         gaps: () => reader.gapCounts(),
         exports: () => readExportFigures(accessPool),
+        queue: () => queue?.status() ?? null,
         openStreams: () => streams.size,
       }),
       feed: new LiveFeed({ trail: reader, log }),
@@ -128,11 +133,22 @@ async function start(
   return { url: http.url, ready: capture?.ready ?? Promise.resolve() };
 }
 
-async function openApiExports(
-  options: Omit<DaemonOptions, 'roles'> & { readonly teardown: Teardown },
-): Promise<Exports> {
+function openExportQueue({ settings, config, log }: DaemonOptions, teardown: Teardown): ExportQueue {
+  const queue = openQueue({
+    trailUrl: config.trail.url,
+    redisUrl: settings.redisUrl,
+    source: config.source.name,
+    log,
+  });
+  teardown.add('export queue', { limitMs: 10_000, stop: () => queue.close() });
+  return queue;
+}
+
+function openApiExports(
+  options: Omit<DaemonOptions, 'roles'> & { readonly queue: ExportQueue; readonly teardown: Teardown },
+): Exports {
   const { config, teardown } = options;
-  const opened = await openExports({ ...options, reports: () => config.reports });
+  const opened = openExports({ ...options, reports: () => config.reports });
   teardown.add('exports', { limitMs: 5_000, stop: () => opened.close() });
   return opened.exports;
 }

@@ -12,7 +12,7 @@ import { AuthGuard } from './auth.guard.js';
 import { Authenticator } from './authenticator.js';
 import { EntriesController } from './entries.controller.js';
 import { ExportsController } from './exports.controller.js';
-import { FACTS, type DaemonFacts } from './facts.js';
+import { FACTS, QUEUE_STATUS, type DaemonFacts, type QueueStatusSource } from './facts.js';
 import { GapsController } from './gaps.controller.js';
 import { HEALTH_POOL, HealthController } from './health.controller.js';
 import { LiveFeed } from './live.js';
@@ -32,6 +32,7 @@ export interface AdminParts {
   readonly reader: TrailReader;
   /** Undefined without the role `api`: health and metrics only. */
   readonly exports: Exports | undefined;
+  readonly queue: QueueStatusSource;
   readonly capture: CaptureStatusSource;
   readonly metrics: Metrics;
   readonly feed: LiveFeed;
@@ -48,6 +49,7 @@ export class AdminModule {
     const providers: Provider[] = [
       { provide: FACTS, useValue: parts.facts },
       { provide: HEALTH_POOL, useValue: parts.pool },
+      { provide: QUEUE_STATUS, useValue: parts.queue },
       { provide: Metrics, useValue: parts.metrics },
       { provide: LiveFeed, useValue: parts.feed },
       { provide: OpenStreams, useValue: parts.streams },

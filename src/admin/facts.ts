@@ -1,3 +1,4 @@
+import type { ExportQueueStatus } from '../exports/queue.js';
 import type { Role } from '../settings.js';
 
 /** What does not change while the daemon runs, for answers that describe it. */
@@ -16,6 +17,12 @@ export interface DaemonFacts {
   /** Where the export queue runs. */
   readonly queue: 'postgres' | 'redis';
 }
+
+/** Whether the queue of exports works; null in a process that has no use for one. */
+export type QueueStatusSource = () => ExportQueueStatus | null;
+
+/** Injection token of {@link QueueStatusSource}. */
+export const QUEUE_STATUS = Symbol('waltrail.queueStatus');
 
 /** Injection token of {@link DaemonFacts}. */
 export const FACTS = Symbol('waltrail.facts');

@@ -7,6 +7,8 @@ import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
+import { QUEUE_STATUS } from './facts.js';
+import type { QueueStatusSource } from './facts.js';
 import { Metrics } from './metrics.js';
 
 /** Injection token of the pool that readiness asks. */
@@ -19,6 +21,8 @@ interface Readiness {
   readonly trail: 'up' | 'down';
   /** The state of capture, in a process that has that role. */
   readonly capture: string | null;
+  /** The queue of exports, in a process that uses it. Nothing else waits for it, so it does not count. */
+  readonly exportQueue: 'up' | 'down' | null;
 }
 
 /** What orchestrators and Prometheus ask, outside the prefix of the API. Health is open to everybody and says nothing of the trail. */
@@ -26,15 +30,18 @@ interface Readiness {
 export class HealthController {
   readonly #pool: pg.Pool;
   readonly #capture: CaptureStatusSource;
+  readonly #queue: QueueStatusSource;
   readonly #metrics: Metrics;
 
   constructor(
     @Inject(HEALTH_POOL) pool: pg.Pool,
     @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+    @Inject(QUEUE_STATUS) queue: QueueStatusSource,
     metrics: Metrics,
   ) {
     this.#pool = pool;
     this.#capture = capture;
+    this.#queue = queue;
     this.#metrics = metrics;
   }
 
@@ -55,7 +62,8 @@ export class HealthController {
     const capture = this.#capture()?.state ?? null;
     const ready = trail === 'up' && (capture === null || capture === 'streaming' || capture === 'standby');
     void reply.code(ready ? 200 : 503);
-    return { ready, trail, capture };
+    const queue = this.#queue();
+    return { ready, trail, capture, exportQueue: queue === null ? null : queue.works ? 'up' : 'down' };
   }
 
   @Get('metrics')

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { TrailHead } from '../trail/entry.js';
 import type { GapCounts } from '../trail/gap-list.js';
+import type { ExportQueueStatus } from '../exports/queue.js';
 import type { ExportFigures } from './export-figures.js';
 
 export interface MetricsSources {
@@ -10,6 +11,8 @@ export interface MetricsSources {
   readonly head: () => Promise<TrailHead>;
   readonly gaps: () => Promise<GapCounts>;
   readonly exports: () => Promise<ExportFigures>;
+  /** Null where this process has no use for the queue. */
+  readonly queue: () => ExportQueueStatus | null;
   readonly openStreams: () => number;
 }
 
@@ -19,6 +22,7 @@ interface Snapshot {
   readonly head: TrailHead | undefined;
   readonly gaps: GapCounts | undefined;
   readonly exports: ExportFigures | undefined;
+  readonly queue: ExportQueueStatus | null;
   readonly openStreams: number;
 }
 
@@ -101,6 +105,12 @@ const FIGURES: readonly Figure[] = [
       now.head?.lastCommittedAt == null ? null : seconds(Date.parse(now.head.lastCommittedAt)),
   },
   {
+    name: 'waltrail_export_queue_up',
+    help: 'Whether the queue of exports works: 1 or 0.',
+    type: Gauge,
+    value: (now) => (now.queue === null ? null : Number(now.queue.works)),
+  },
+  {
     name: 'waltrail_export_duration_seconds_sum',
     help: 'Time the exports that are ready took to make.',
     type: Gauge,
@@ -164,11 +174,12 @@ export class Metrics {
   }
 
   async #take(): Promise<string> {
-    const { capture, head, gaps, exports, openStreams } = this.#sources;
+    const { capture, head, gaps, exports, queue, openStreams } = this.#sources;
     const absent = (): undefined => undefined;
     const now: Snapshot = {
       capture: capture(),
       openStreams: openStreams(),
+      queue: queue(),
       head: await head().catch(absent),
       gaps: await gaps().catch(absent),
       exports: await exports().catch(absent),

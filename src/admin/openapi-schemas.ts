@@ -162,10 +162,21 @@ export const SCHEMAS = {
     queue: choice('postgres', 'redis'),
     capture: nullable({ type: 'object', additionalProperties: true }),
     trail: nullable({ type: 'object', additionalProperties: true }),
+    exportQueue: nullable(
+      object({
+        works: { type: 'boolean' },
+        error: nullable(object({ code: text, message: text, remedy: text })),
+      }),
+    ),
     gaps: nullable(object({ open: count, total: count, last: { nullable: true, allOf: [ref('Gap')] } })),
   }),
   Health: object({ status: choice('ok') }),
-  Readiness: object({ ready: { type: 'boolean' }, trail: choice('up', 'down'), capture: nullable(text) }),
+  Readiness: object({
+    ready: { type: 'boolean' },
+    trail: choice('up', 'down'),
+    capture: nullable(text),
+    exportQueue: nullable(choice('up', 'down')),
+  }),
   Problem: object(
     {
       type: text,

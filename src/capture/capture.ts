@@ -6,9 +6,13 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import type { Place } from '../pipeline/pipeline.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import type { Stuck } from '../trail/stuck.js';
+import { tellStuck } from './pass-over.js';
+import { isRefusal, located, Repeats, stuckError } from './repeats.js';
 import { BACKLOG_READ, openSession, type Session } from './session.js';
 import { Troubles } from './troubles.js';
 import { WholeReading } from './whole-reading.js';
@@ -29,6 +33,10 @@ const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
 /** Nothing is wrong: the same transaction is read once more, in another way. */
 const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
+/** Between two looks whether capture has got past what it waited on. */
+const PROGRESS_INTERVAL_MS = 200;
+/** Sessions in a row that end without having stored anything, after which transactions are stored one at a time. */
+const BARREN_SESSIONS = 2;
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
@@ -76,6 +84,13 @@ class Supervisor {
   /** The last stream ended because the source had no publication when something was changed. */
   #publicationMissed = false;
   #backoffMs = FIRST_BACKOFF_MS;
+  readonly #repeats = new Repeats();
+  /** The error that repeats at one place. Until capture is past it, no session that streams for a while is a good sign. */
+  #stuck: Stuck | null = null;
+  /** Sessions could not even be opened because of it. */
+  #stuckAtOpening = false;
+  #aloneUntil: Lsn | null = null;
+  #barren = 0;
   /** Of sessions that are over; those of the running one are added. */
   readonly #total = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   #checkpointLsn: Lsn | null = null;
@@ -158,6 +173,8 @@ class Supervisor {
         wholeUntil: this.#wholeReading.until,
         publicationMissed: this.#publicationMissed,
         observed: (troubles) => this.#troubles.observed(troubles),
+        stuck: this.#stuck,
+        aloneUntil: this.#aloneUntil,
         tickMs: this.#tickMs,
         signal: this.#abort.signal,
       });
@@ -165,19 +182,69 @@ class Supervisor {
       const error = asWaltrailError(thrown);
       // Recorded by now.
       if (error.code === 'SOURCE_PUBLICATION_MISSING') this.#publicationMissed = false;
-      return error;
+      return this.#judge(error, null);
     }
     if (session === null) {
       this.#enter('standby');
       return null;
     }
     this.#session = session;
-    this.#enter('streaming');
+    if (this.#stuckAtOpening) this.#stuck = null;
+    if (session.waitedOn !== undefined) this.#repeats.recall(session.waitedOn);
+    const began = session.writer.checkpointLsn;
+    const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
+    clearInterval(progress);
     await session.stop();
+    const { place } = session.pipeline;
     this.#remember(session);
     this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';
-    return error;
+    if (error === null) return null;
+    this.#barren = place.checkpointLsn > began ? 0 : this.#barren + 1;
+    return this.#judge(error, { ...place, readUntil: session.pipeline.readUntil });
+  }
+
+  /** While capture waits on an error, only what it stores shows that it does not any more. */
+  #enterStreaming(session: Session): NodeJS.Timeout | undefined {
+    const isPast = (): boolean =>
+      this.#stuck === null || session.writer.checkpointLsn > this.#stuck.checkpointLsn;
+    if (isPast()) {
+      this.#stuck = null;
+      this.#enter('streaming');
+      return undefined;
+    }
+    const timer = setInterval(() => {
+      if (!isPast()) return;
+      clearInterval(timer);
+      this.#stuck = null;
+      this.#enter('streaming');
+    }, PROGRESS_INTERVAL_MS);
+    return timer;
+  }
+
+  /** What the end of a try means: whether an error repeats at one place, and how to find out at which. */
+  async #judge(
+    error: WaltrailError,
+    place: (Place & { readonly readUntil: Lsn }) | null,
+  ): Promise<WaltrailError> {
+    const checkpointLsn = place?.checkpointLsn ?? this.#checkpointLsn;
+    if (this.#stuck !== null && checkpointLsn !== null && checkpointLsn > this.#stuck.checkpointLsn)
+      this.#stuck = null;
+    if (place !== null)
+      this.#aloneUntil =
+        isRefusal(error) || this.#barren >= BARREN_SESSIONS
+          ? max(place.readUntil, place.checkpointLsn)
+          : null;
+    const stuck = this.#repeats.met({ error, place, checkpointLsn }, performance.now());
+    if (stuck === undefined) return located(error, place);
+    // The trail may refuse to be told of what it refused: what was known of the place stays known.
+    if (this.#stuck === null || stuck.commitLsn !== null || this.#stuck.commitLsn === null) {
+      this.#stuck = stuck;
+      this.#stuckAtOpening = place === null;
+    }
+    // Before anybody reads what can be done about it.
+    await tellStuck({ trailUrl: this.#config.trail.url, stuck: this.#stuck, log: this.#log });
+    return stuckError(this.#stuck, error);
   }
 
   #remember(session: Session): void {
@@ -203,7 +270,7 @@ class Supervisor {
   }
 
   async #waitAfter(error: WaltrailError): Promise<void> {
-    const operator = error.retry !== 'backoff';
+    const operator = error.retry !== 'backoff' || this.#stuck !== null;
     if (this.#error?.code !== error.code || this.#error.message !== error.message) {
       this.#log[operator ? 'error' : 'warn'](
         { code: error.code, remedy: error.remedy, err: causeOf(error) },
@@ -228,6 +295,8 @@ class Supervisor {
     await sleep(ms, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 }
+
+const max = (one: Lsn, other: Lsn): Lsn => (one > other ? one : other);
 
 const asWaltrailError = (error: unknown): WaltrailError =>
   isWaltrailError(error)

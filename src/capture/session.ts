@@ -16,17 +16,16 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
 import { readMissingUntil, readOpenGaps, rememberLook } from '../trail/gaps.js';
+import { forgetStuck, readStuck, type Stuck } from '../trail/stuck.js';
 import { TrailWriter } from '../trail/write.js';
 import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
+import { passOver } from './pass-over.js';
 import { recordTables, settle, type Settled } from './settle.js';
 import { SourceFacts } from './source-facts.js';
 import { onSource } from './source-look.js';
 import { watchPublished } from './watch.js';
-
-/** The source could not decode or send what comes next. */
-const UNDECODABLE: ReadonlySet<string> = new Set(['SOURCE_ROW_TOO_LARGE', 'SOURCE_REPLICATION_FAILED']);
 
 /**
  * A session that begins further behind than this reads transactions when they have committed, which most of what it will
@@ -50,6 +49,10 @@ export interface SessionOptions {
   readonly publicationMissed: boolean;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
+  /** An error that repeats at one place; null: none is known. */
+  readonly stuck: Stuck | null;
+  /** Transactions are stored one at a time until behind this, for one of them cannot be; null: many together. */
+  readonly aloneUntil: Lsn | null;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
   /** Gives up opening; a session that is open is ended by its `stop`. */
@@ -61,6 +64,8 @@ export interface Session {
   readonly pipeline: Pipeline;
   readonly stream: ReplicationStream;
   readonly writer: TrailWriter;
+  /** What the trail says that an earlier process waited on, at this very place. */
+  readonly waitedOn: Stuck | undefined;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
   stop(): Promise<void>;
@@ -116,6 +121,7 @@ export const BACKLOG_READ = new WaltrailError(
 interface Start extends Settled {
   readonly serverEncoding: string;
   readonly missingUntil: Lsn | null;
+  readonly waitedOn: Stuck | undefined;
 }
 
 async function findStart(
@@ -123,9 +129,16 @@ async function findStart(
 ): Promise<Start> {
   const { client, config, opening } = options;
   const serverEncoding = await opening.step(() => readServerEncoding(options));
-  const checkpoint = await opening.step(() => readCheckpoint(client, config.source.name));
-  if (checkpoint === undefined)
-    return { ...(await findBeginning(options)), serverEncoding, missingUntil: null };
+  const found = await opening.step(() => readCheckpoint(client, config.source.name));
+  if (found === undefined)
+    return {
+      ...(await findBeginning(options)),
+      serverEncoding,
+      missingUntil: null,
+      waitedOn: undefined,
+    };
+  const checkpoint = await opening.step(() => behindSkipped(options, found));
+  const waitedOn = await opening.step(() => readStuck(client));
   const settled = await settle({
     ...options,
     checkpoint,
@@ -133,7 +146,7 @@ async function findStart(
     checkSource: () => checkSource(options),
   });
   const missingUntil = await opening.step(() => readMissingUntil(client));
-  return { ...settled, serverEncoding, missingUntil };
+  return { ...settled, serverEncoding, missingUntil, waitedOn };
 }
 
 /** The first start. What is looked at before the trail begins is remembered before: a change after that is found by the next look. */
@@ -159,6 +172,16 @@ async function findBeginning(
   };
 }
 
+/** The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over it. */
+async function behindSkipped(
+  options: Parameters<typeof findStart>[0],
+  checkpoint: Checkpoint,
+): Promise<Checkpoint> {
+  const { client, stuck } = options;
+  await forgetStuck(client);
+  return stuck === null ? checkpoint : passOver({ ...options, checkpoint, stuck });
+}
+
 type OpeningOptions = SessionOptions & { readonly opening: Opening };
 
 async function connectStream(
@@ -169,6 +192,8 @@ async function connectStream(
   } & Start,
 ): Promise<Session> {
   const { config, writer, checkpoint, end, opening } = options;
+  const aloneUntil = aloneUntilOf(options);
+  const sure = { ...deferred<void>(), is: false };
   const closing = new AbortController();
   const facts = new SourceFacts({
     config,
@@ -186,7 +211,10 @@ async function connectStream(
       pause: () => parts.stream?.pause(),
       resume: () => parts.stream?.resume(),
       acknowledge: (lsn) => parts.stream?.acknowledge(lsn),
+      // Nothing is stored before it is sure where the slot stands.
+      hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
+    aloneUntil,
     redactionKey: options.redactionKey,
     tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
@@ -194,21 +222,22 @@ async function connectStream(
     failed: end.resolve,
   });
   const { spoolFolder, wholeUntil } = options;
-  // What the source has at this moment is read before anything is streamed: also the transaction that could not be.
-  const backlog = wholeUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
-  let sure = false;
+  // What the source has at this moment is read before anything is streamed: also the transaction that could not be. And what
+  // comes in parts cannot be stored alone, nor said to be the transaction that fails.
+  const backlog =
+    aloneUntil !== null || wholeUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   const handler: StreamHandler = {
     message: (bytes, start, until) => pipeline.message(bytes, start, until),
     relation: (oid) => facts.ask(oid),
     keepalive: (walEnd) => {
-      if (sure) pipeline.keepalive(walEnd);
+      if (sure.is) pipeline.keepalive(walEnd);
       if (!backlog || spoolFolder === null || writer.checkpointLsn < options.sourceLsn) return;
       if (wholeUntil === null || performance.now() >= wholeUntil) end.resolve(BACKLOG_READ);
     },
     readDone: () => {
-      if (sure) pipeline.readDone();
+      if (sure.is) pipeline.readDone();
     },
-    ended: (error) => end.resolve(UNDECODABLE.has(error.code) ? pipeline.located(error) : error),
+    ended: end.resolve,
   };
   const stream = await opening.step(() =>
     ReplicationStream.open({
@@ -221,16 +250,17 @@ async function connectStream(
       spoolFolder: backlog ? null : spoolFolder,
       messagePrefixes: STATEMENT_PREFIXES,
       handler,
+      made: (made) => (parts.stream = made),
       tickMs: options.tickMs,
       signal: options.signal,
     }),
   );
-  parts.stream = stream;
   try {
     // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry would hide it.
     stream.pause();
     await opening.step(() => checkUnmoved(options, checkpoint));
-    sure = true;
+    sure.is = true;
+    sure.resolve();
     stream.resume();
     pipeline.readDone();
   } catch (error) {
@@ -255,6 +285,7 @@ async function connectStream(
     pipeline,
     stream,
     writer,
+    waitedOn: options.waitedOn,
     ended: end.promise,
     stop: async () => {
       closing.abort();
@@ -264,6 +295,12 @@ async function connectStream(
       await watch.stop();
     },
   };
+}
+
+/** Also at once where an earlier process knew that a transaction here cannot be stored. */
+function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {
+  if (aloneUntil !== null && aloneUntil >= checkpoint.endLsn) return aloneUntil;
+  return waitedOn === undefined ? null : (waitedOn.commitLsn ?? checkpoint.endLsn);
 }
 
 /** Refuses a source that cannot be captured at all, and reads what is to be known of it. */

@@ -8,7 +8,7 @@ import type { ExportFilters, ExportFormat } from './request.js';
  */
 export type ExportState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
 
-/** Why an export failed, as a problem document (RFC 9457) without a status: it is not an answer to the request that shows it. */
+/** Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to the request that shows it. */
 export interface ExportProblem {
   readonly type: string;
   readonly title: string;
@@ -35,6 +35,7 @@ export interface ExportView {
   readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
   /** How many gaps of the trail overlap the range, so that the file may lack changes; null until the file is made. */
   readonly gaps: number | null;
+  /** Why it failed or, while it is queued, why it waits. */
   readonly error: ExportProblem | null;
 }
 
@@ -81,6 +82,7 @@ const PROBLEM_TITLES: Readonly<Record<string, string>> = {
   EXPORT_DISK_FULL: 'There is no space left for the file',
   EXPORT_GAVE_UP: 'The export was begun too often',
   EXPORT_OUT_OF_MEMORY: 'The export needed too much memory',
+  EXPORT_QUEUE_UNAVAILABLE: 'The export waits: the queue of exports does not work',
   EXPORT_STORAGE: 'The export directory cannot be written',
   EXPORT_TOO_LARGE: 'The export is too large for an Excel file',
 };

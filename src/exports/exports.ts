@@ -5,7 +5,7 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { resolveRange } from '../trail/range.js';
 import type { TrailReader } from '../trail/read.js';
-import { isFinal, type ExportView, type Requester } from './export.js';
+import { isFinal, problemOf, type ExportView, type Requester } from './export.js';
 import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
 import { filtersOf, requestDigest, type ExportFormat, type ExportRequest } from './request.js';
@@ -79,18 +79,18 @@ export class Exports {
       throw new WaltrailError('EXPORT_KEY_REUSED', 'This Idempotency-Key was used for a different request.');
     }
     if (created) await this.#enqueue(view.id);
-    return { export: view, created };
+    return { export: this.#withTrouble(view), created };
   }
 
   /** Newest first. */
   async list(requester: Requester): Promise<ExportView[]> {
-    return this.#options.store.list(requester);
+    return (await this.#options.store.list(requester)).map((view) => this.#withTrouble(view));
   }
 
   async get(id: string, requester: Requester): Promise<ExportView> {
     const view = await this.#options.store.find(id, requester);
     if (view === undefined) throw new WaltrailError('EXPORT_NOT_FOUND', 'There is no such export.');
-    return view;
+    return this.#withTrouble(view);
   }
 
   /** Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this machine. */
@@ -133,21 +133,26 @@ export class Exports {
         return;
       }
       const found = await this.#options.store.find(id, requester);
-      const current = found ?? { ...last, state: 'cancelled' as const };
+      const current =
+        found === undefined ? { ...last, state: 'cancelled' as const } : this.#withTrouble(found);
       if (!isDeepStrictEqual(current, last)) yield current;
       last = current;
     }
   }
 
+  /** An export that waits for a queue which does not work says so; the row knows nothing of it. */
+  #withTrouble(view: ExportView): ExportView {
+    const { problem } = this.#options.queue.status();
+    return view.state === 'queued' && problem !== null ? { ...view, error: problemOf(problem) } : view;
+  }
+
   async #enqueue(id: string): Promise<void> {
     try {
       await this.#options.queue.enqueue(id);
-    } catch (error) {
-      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same.
-      this.#options.log.warn(
-        { export: id, err: error },
-        'An export could not be enqueued; a worker will find its row',
-      );
+    } catch {
+      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same. What is wrong with
+      // the queue it says itself.
+      this.#options.log.debug({ export: id }, 'An export could not be enqueued; a worker will find its row');
     }
   }
 }

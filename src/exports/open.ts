@@ -3,7 +3,7 @@ import { TrailReader } from '../trail/read.js';
 import { openTrailPool } from '../trail/roles.js';
 import { Exports } from './exports.js';
 import { ExportFiles } from './files.js';
-import { openQueue } from './queue.js';
+import type { ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
 
 /** What exports need of the settings and of the YAML, as those types hold it. */
@@ -17,20 +17,15 @@ export interface ExportConfig {
   readonly trail: { readonly url: string };
 }
 
-/** {@link Exports} with a pool and a queue of its own, for the API role; `close` ends both. */
-export async function openExports(options: {
-  readonly settings: ExportSettings;
-  readonly config: ExportConfig;
+/** {@link Exports} with a pool of its own, for the API role; `close` ends it, and leaves the queue open. */
+export function openExports(options: {
+  readonly settings: Pick<ExportSettings, 'exportDir'>;
+  readonly config: Pick<ExportConfig, 'trail'>;
+  readonly queue: ExportQueue;
   readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
-}): Promise<{ exports: Exports; close(): Promise<void> }> {
-  const { settings, config, log } = options;
-  const queue = await openQueue({
-    trailUrl: config.trail.url,
-    redisUrl: settings.redisUrl,
-    source: config.source.name,
-    log,
-  });
+}): { readonly exports: Exports; close(): Promise<void> } {
+  const { settings, config, queue, log } = options;
   const pool = openTrailPool({ url: config.trail.url, purpose: 'exports', role: 'waltrail_api', max: 3 });
   const exports = new Exports({
     store: new ExportStore({ pool }),
@@ -40,11 +35,5 @@ export async function openExports(options: {
     reports: options.reports,
     log,
   });
-  return {
-    exports,
-    async close() {
-      await queue.close();
-      await pool.end();
-    },
-  };
+  return { exports, close: () => pool.end() };
 }

@@ -1,43 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { isWaltrailError, WaltrailError } from '../errors.js';
+import { LastingProblem, type Log } from '../log.js';
 import {
-  assertSchemaCompatibility,
-  createPostgresBackend,
-  createRedisBackend,
-  LATEST_SCHEMA_VERSION,
-  Queue,
-  runMigrations,
-  SchemaMigrationRequiredError,
-  Worker,
-  type BackendFactory,
-  type ConnectionOptions,
-  type QueueOptions,
-  type RedisQueueBackend,
-  type WorkerOptions,
-} from 'bullmq';
-import { Redis } from 'ioredis';
-import type pg from 'pg';
-import { codeOf, WaltrailError } from '../errors.js';
-import type { Log } from '../log.js';
-import { close, connect, createPool, describeUrl } from '../pg/connect.js';
-import { refuseForeignSchema } from '../pg/own-schema.js';
+  openPostgresSession,
+  openRedisSession,
+  removeOldQueue,
+  type QueueSession,
+  type QueueWork,
+} from './queue-session.js';
+import { openRedis, redisCode, redisPrefix, redisProblem } from './redis.js';
 
-/** The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts). */
+/**
+ * The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts). It is optional
+ * in that nothing waits for it: it is there at once, connects by itself, and says whether it works.
+ */
 export interface ExportQueue {
-  readonly kind: 'postgres' | 'redis';
-  /** Does nothing when the export is in the queue already. Throws EXPORT_QUEUE_UNAVAILABLE after a few seconds. */
+  status(): ExportQueueStatus;
+  /**
+   * Does nothing when the export is in the queue already. Throws EXPORT_QUEUE_UNAVAILABLE: at once while the queue is
+   * known not to work, else after a few seconds without an answer.
+   */
   enqueue(id: string): Promise<void>;
-  /** Takes a waiting export out of the queue; one that is being worked on stays. */
+  /** Takes a waiting export out of the queue; one that is being worked on stays. Throws as `enqueue` does. */
   remove(id: string): Promise<void>;
-  /** Hands ids to `process`, each at least once. A rejection delivers the id again after a growing delay. */
-  work(options: {
-    readonly concurrency: number;
-    readonly process: (id: string) => Promise<void>;
-  }): ExportConsumer;
+  /** Hands ids to `process`, each at least once, whenever the queue works. A rejection delivers the id again after a growing delay. */
+  work(options: ExportWork): ExportConsumer;
+  /** Ends consumers, too. Never rejects, and ends in seconds, also where nobody answers. May be called again. */
   close(): Promise<void>;
 }
 
+export interface ExportQueueStatus {
+  readonly kind: 'postgres' | 'redis';
+  /** False until it has connected, and while it cannot be used. */
+  readonly works: boolean;
+  /** Why it does not work; null also while that is not known yet. */
+  readonly problem: WaltrailError | null;
+}
+
+export interface ExportWork extends QueueWork {
+  /** Called each time the queue begins to hand out ids: it may have lost some. */
+  readonly opened?: () => void;
+}
+
 export interface ExportConsumer {
+  /** Resolves when ids are handed out for the first time. */
   readonly ready: Promise<void>;
-  /** Takes no new export and resolves when those at work are done. */
+  /** Takes no new export and resolves when those at work are done, or the queue has stopped to answer. */
   close(): Promise<void>;
 }
 
@@ -50,146 +59,270 @@ export interface QueueSettings {
   readonly log: Log;
 }
 
-const QUEUE = 'exports';
-const SCHEMA = 'bullmq';
-/**
- * BullMQ's statements name its tables and functions without a schema. PostgreSQL looks into pg_catalog before a path that
- * does not name it, and nobody but Waltrail's role makes objects in this one (own-schema.ts).
- */
-const SEARCH_PATH = `${SCHEMA}, pg_temp`;
-const ENQUEUE_TIMEOUT_MS = 3000;
+/** Of an answer to a request. A driver keeps commands for as long as it takes. */
+const ANSWER_LIMIT_MS = 3_000;
+/** Of connecting and trying out: a server that swallows packets must not hold up the next try for as long as TCP does. */
+const OPEN_LIMIT_MS = 15_000;
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 10_000;
+/** How long the queue must have worked for a problem to be over, and the next one to be a new one. */
+const STABLE_MS = 10_000;
+/** For runs to hand back what they have begun. */
+const CONSUMER_CLOSE_LIMIT_MS = 10_000;
 
-/**
- * A worker that was killed loses its job after LOCK_MS and the next check of any other worker finds it: within 15 s.
- * Every worker must use the same interval, so these are constants.
- */
-const LOCK_MS = 10_000;
-const STALLED_CHECK_MS = 5000;
-/** Generous: the row's own count of attempts decides (run.ts), and what the queue drops is enqueued again from the row. */
-const ATTEMPTS = 8;
-const BACKOFF_MS = 1000;
-
-/** Opens the queue and, on PostgreSQL, brings its schema up to date. */
-export async function openQueue(settings: QueueSettings): Promise<ExportQueue> {
-  const redis = settings.redisUrl === undefined ? undefined : connectRedis(settings.redisUrl, settings.log);
-  if (redis === undefined) await migrateQueue(settings.trailUrl);
-  // One type for both: which backend it is shows in no call below.
-  const backend = (redis ? createRedisBackend : createPostgresBackend) as unknown as BackendFactory<
-    RedisQueueBackend,
-    ConnectionOptions
-  >;
-  const pools: pg.Pool[] = [];
-  // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its own.
-  const connectPool = (purpose: string, max: number): pg.Pool => {
-    const pool = createPool({ url: settings.trailUrl, purpose, max, searchPath: SEARCH_PATH });
-    pools.push(pool);
-    return pool;
-  };
-  const base = (purpose: string, max: number): QueueOptions => ({
-    connection: redis ?? connectPool(purpose, max),
-    ...(redis ? { prefix: `waltrail:${settings.source}` } : {}),
-  });
-  const queue = new Queue<{ id: string }>(
-    QUEUE,
-    {
-      ...base('queue', 2),
-      defaultJobOptions: {
-        attempts: ATTEMPTS,
-        backoff: { type: 'exponential', delay: BACKOFF_MS },
-        // A finished job leaves the queue, so that its id is free to be enqueued again.
-        removeOnComplete: true,
-        removeOnFail: true,
-      },
-    },
-    backend,
-  );
-  const consumers: ExportConsumer[] = [];
-  queue.on('error', (error) => logQueueError(settings.log, error));
-
-  return {
-    kind: redis ? 'redis' : 'postgres',
-    enqueue: (id) => withinLimit(queue.add('export', { id }, { jobId: id })),
-    async remove(id) {
-      // A job at work is locked and cannot be removed; its run stops when it finds its row gone.
-      await withinLimit(queue.remove(id).catch(() => undefined));
-    },
-    work({ concurrency, process }) {
-      const worker = new Worker<{ id: string }>(
-        QUEUE,
-        (job) => process(job.data.id),
-        {
-          // One for each job, one for the upkeep of locks, one that listens.
-          ...(base('export worker', concurrency + 2) as WorkerOptions),
-          concurrency,
-          lockDuration: LOCK_MS,
-          stalledInterval: STALLED_CHECK_MS,
-          maxStalledCount: ATTEMPTS,
-        },
-        backend,
-      );
-      worker.on('error', (error) => logQueueError(settings.log, error));
-      const consumer = {
-        ready: worker.waitUntilReady().then(() => undefined),
-        close: async () => worker.close(),
-      };
-      consumers.push(consumer);
-      return consumer;
-    },
-    async close() {
-      await Promise.all(consumers.map((consumer) => consumer.close()));
-      await queue.close();
-      await Promise.all(pools.map((pool) => pool.end()));
-      redis?.disconnect();
-    },
-  };
+/** Opens the queue: returns at once and connects in the background, again and again, with growing pauses (DECISIONS 40). */
+export function openQueue(settings: QueueSettings): ExportQueue {
+  return new ReopeningQueue(settings);
 }
 
-async function migrateQueue(url: string): Promise<void> {
-  const client = await connect({ url, purpose: 'queue migration' });
-  try {
-    await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
-    // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role may lack.
-    const version = await assertSchemaCompatibility(client as never, SCHEMA).catch((error: unknown) => {
-      if (error instanceof SchemaMigrationRequiredError) return 0;
-      throw error;
+interface Attached {
+  readonly work: ExportWork;
+  readonly settleReady: () => void;
+  /** Of the present session. */
+  consumer: ReturnType<QueueSession['consume']> | undefined;
+}
+
+class ReopeningQueue implements ExportQueue {
+  readonly #backing: Backing;
+  readonly #abort = new AbortController();
+  readonly #attached = new Set<Attached>();
+  readonly #lasting: LastingProblem;
+  readonly #running: Promise<void>;
+  #session: QueueSession | undefined;
+  #problem: WaltrailError | null = null;
+  /** Resolves when the first session is open, or could not be opened. */
+  readonly #tried: Promise<void>;
+  #settleTried: () => void = () => undefined;
+
+  constructor(settings: QueueSettings) {
+    const { redisUrl, log } = settings;
+    this.#backing =
+      redisUrl === undefined
+        ? postgresBacking(settings)
+        : redisBacking({ url: redisUrl, source: settings.source, log });
+    this.#tried = new Promise((resolve) => (this.#settleTried = resolve));
+    const queue = this.#backing.kind;
+    this.#lasting = new LastingProblem({
+      say: (fields) =>
+        log.warn(
+          { queue, ...fields },
+          'The queue of exports does not work; exports wait, it is tried again.',
+        ),
+      sayOver: (fields) => log.info({ queue, ...fields }, 'The queue of exports works again.'),
     });
-    if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA);
-  } finally {
-    await close(client);
+    this.#running = this.#run();
+  }
+
+  status(): ExportQueueStatus {
+    const works = this.#session !== undefined;
+    return { kind: this.#backing.kind, works, problem: works ? null : this.#problem };
+  }
+
+  enqueue(id: string): Promise<void> {
+    return this.#ask((session) => session.add(id));
+  }
+
+  remove(id: string): Promise<void> {
+    return this.#ask((session) => session.remove(id));
+  }
+
+  work(work: ExportWork): ExportConsumer {
+    let settleReady = (): void => undefined;
+    const ready = new Promise<void>((resolve) => (settleReady = resolve));
+    const attached: Attached = { work, settleReady, consumer: undefined };
+    this.#attached.add(attached);
+    if (this.#session !== undefined) attach(attached, this.#session);
+    return { ready, close: () => this.#detach(attached) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#attached, (attached) => this.#detach(attached)));
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    const stopped = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!signal.aborted) {
+      try {
+        const session = await this.#open();
+        const stable = setTimeout(() => {
+          pauseMs = FIRST_PAUSE_MS;
+          this.#lasting.over();
+        }, STABLE_MS);
+        this.#begin(session);
+        const error = await Promise.race([session.ended, stopped]);
+        clearTimeout(stable);
+        this.#session = undefined;
+        if (!signal.aborted) this.#fail(error);
+        await session.close();
+      } catch (error) {
+        if (!signal.aborted) this.#fail(error);
+      }
+      if (signal.aborted) break;
+      await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2);
+    }
+    this.#problem = new WaltrailError('EXPORT_QUEUE_UNAVAILABLE', 'The queue of exports is closed.');
+    this.#settleTried();
+  }
+
+  /** Gives up after a while, and when nobody wants the queue any more. What opens all the same is closed again. */
+  async #open(): Promise<QueueSession> {
+    const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
+    const signal = AbortSignal.any([this.#abort.signal, limit]);
+    const opening = this.#backing.open(signal);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(timeout()), { once: true });
+    });
+    try {
+      return await Promise.race([opening, aborted]);
+    } catch (error) {
+      opening.then(
+        (late) => void late.close(),
+        () => undefined,
+      );
+      throw limit.aborted ? timeout() : error;
+    }
+  }
+
+  #begin(session: QueueSession): void {
+    this.#session = session;
+    this.#problem = null;
+    this.#settleTried();
+    for (const attached of this.#attached) attach(attached, session);
+  }
+
+  #fail(error: unknown): void {
+    this.#problem = this.#backing.problem(error);
+    this.#settleTried();
+    this.#lasting.met(redisCode(error));
+  }
+
+  async #detach(attached: Attached): Promise<void> {
+    this.#attached.delete(attached);
+    const { consumer } = attached;
+    if (consumer === undefined || this.#session === undefined) return;
+    const closing = consumer.close().catch(() => undefined);
+    await firstWithin(CONSUMER_CLOSE_LIMIT_MS, [closing, this.#session.ended]).catch(() => undefined);
+  }
+
+  async #ask(request: (session: QueueSession) => Promise<void>): Promise<void> {
+    try {
+      await firstWithin(ANSWER_LIMIT_MS, [this.#tried]);
+      const session = this.#session;
+      if (session === undefined) throw this.#problem!;
+      const lost = session.ended.then((error) => {
+        throw error;
+      });
+      await firstWithin(ANSWER_LIMIT_MS, [request(session), lost]).catch((error: unknown) => {
+        session.failed(error);
+        throw error;
+      });
+    } catch (error) {
+      throw isWaltrailError(error) ? error : this.#backing.problem(error);
+    }
   }
 }
 
-function connectRedis(url: string, log: Log): Redis {
-  // Blocking commands of a worker must outlive a reconnection: BullMQ refuses any other value.
-  // The short wait for a server that is gone keeps the daemon from ending two seconds late.
-  const redis = new Redis(url, { maxRetriesPerRequest: null, disconnectTimeout: 300 });
-  redis.on('error', (error) => logQueueError(log, error));
-  return redis;
+function attach(attached: Attached, session: QueueSession): void {
+  const { work, settleReady } = attached;
+  attached.consumer = session.consume(work);
+  attached.consumer.ready.then(
+    () => {
+      settleReady();
+      work.opened?.();
+    },
+    (error: unknown) => session.failed(error),
+  );
 }
 
-function logQueueError(log: Log, error: Error): void {
-  // Only the class and code: messages of drivers may quote a URL.
-  log.warn({ code: codeOf(error) ?? error.name }, 'The queue of exports has a problem; it tries again');
+/** What the queue is on. */
+interface Backing {
+  readonly kind: ExportQueueStatus['kind'];
+  readonly open: (signal: AbortSignal) => Promise<QueueSession>;
+  readonly problem: (error: unknown) => WaltrailError;
 }
 
-/** Drivers keep commands while they reconnect, for ever if need be; a request must not wait that long. */
-async function withinLimit(operation: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new WaltrailError(
-          'EXPORT_QUEUE_UNAVAILABLE',
-          `The queue did not answer within ${ENQUEUE_TIMEOUT_MS / 1000} s.`,
-        ),
-      );
-    }, ENQUEUE_TIMEOUT_MS);
-  });
+function postgresBacking({ trailUrl }: QueueSettings): Backing {
+  return {
+    kind: 'postgres',
+    open: () => openPostgresSession(trailUrl),
+    problem: (error) =>
+      isWaltrailError(error) && error.code === 'PG_SCHEMA_FOREIGN'
+        ? error
+        : new WaltrailError(
+            'EXPORT_QUEUE_UNAVAILABLE',
+            `The queue of exports cannot use the trail database (${redisCode(error)}). Exports wait until it can.`,
+          ),
+  };
+}
+
+function redisBacking(options: {
+  readonly url: string;
+  readonly source: string;
+  readonly log: Log;
+}): Backing {
+  const { url, source, log } = options;
+  const prefix = redisPrefix(source);
+  let oldLooked = false;
+  let policySaid: string | null = 'noeviction';
+  return {
+    kind: 'redis',
+    problem: redisProblem,
+    async open(signal) {
+      const { client, evictionPolicy, cluster } = await openRedis({ url, source, signal });
+      if (evictionPolicy !== null && evictionPolicy !== policySaid) {
+        policySaid = evictionPolicy;
+        if (evictionPolicy !== 'noeviction')
+          log.warn(
+            { queue: 'redis', policy: evictionPolicy },
+            'Redis may evict the queue of exports when its memory is full: set maxmemory-policy to noeviction. An evicted export is enqueued again within a minute.',
+          );
+      }
+      // In a cluster the old keys could never be used: what is there is empty.
+      if (!oldLooked && !cluster) {
+        oldLooked = true;
+        await dropOldQueue(client, { source, log });
+      }
+      return openRedisSession(client, prefix);
+    },
+  };
+}
+
+/** Its exports are taken along by their rows. Where it cannot be removed, that keeps nothing from working. */
+async function dropOldQueue(
+  client: Redis,
+  { source, log }: { readonly source: string; readonly log: Log },
+): Promise<void> {
+  const prefix = `waltrail:${source}`;
   try {
-    await Promise.race([operation, limit]);
+    const exports = await removeOldQueue(client, prefix);
+    if (exports !== undefined)
+      log.info(
+        { exports },
+        'The queue of an earlier version was removed from Redis; its exports are enqueued again.',
+      );
   } catch (error) {
-    if (error instanceof WaltrailError) throw error;
-    throw new WaltrailError('EXPORT_QUEUE_UNAVAILABLE', 'The queue refused the export.', { cause: error });
+    log.warn(
+      { code: redisCode(error), keys: `${prefix}:exports:*` },
+      'The queue of an earlier version could not be removed from Redis; its keys are not needed any more.',
+    );
+  }
+}
+
+const timeout = (): Error => Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' });
+
+/** The first of these, or a rejection with code TIMEOUT. */
+async function firstWithin<T>(limitMs: number, promises: readonly Promise<T>[]): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(timeout()), limitMs)));
+  try {
+    return await Promise.race([...promises, limit]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,16 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { codeOf, WaltrailError } from '../errors.js';
-import type { Log } from '../log.js';
+import { LastingProblem, type Log } from '../log.js';
 import { problemOf } from './export.js';
 import { ExportFiles } from './files.js';
 import type { ExportConfig, ExportSettings } from './open.js';
 import { openTrailPool } from '../trail/roles.js';
-import { openQueue, type ExportQueue } from './queue.js';
+import type { ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
+  /** Resolves when exports are made for the first time; never, where the queue never works. */
+  readonly ready: Promise<void>;
   /** May be called again. Resolves when runs have given their exports back; another worker, or the next start, makes them from the beginning. */
   stop(): Promise<void>;
 }
@@ -18,6 +20,8 @@ export interface ExportWorker {
 export interface ExportWorkerOptions {
   readonly settings: ExportSettings;
   readonly config: ExportConfig;
+  /** Stays open when the worker stops. */
+  readonly queue: ExportQueue;
   readonly log: Log;
 }
 
@@ -34,16 +38,10 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 1
 
 /**
  * Makes exports in threads of this process until it is stopped. Any number of processes may; the queue hands out, the rows
- * decide. Rows the queue has forgotten are enqueued at the start and every 30 s, expired files deleted with them.
+ * decide. Rows the queue has forgotten are enqueued whenever it opens and every 30 s, expired files deleted with them.
  */
-export async function startExportWorker(options: ExportWorkerOptions): Promise<ExportWorker> {
-  const { settings, config, log } = options;
-  const queue = await openQueue({
-    trailUrl: config.trail.url,
-    redisUrl: settings.redisUrl,
-    source: config.source.name,
-    log,
-  });
+export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
+  const { settings, config, queue, log } = options;
   const pool = openTrailPool({
     url: config.trail.url,
     purpose: 'export worker',
@@ -53,21 +51,39 @@ export async function startExportWorker(options: ExportWorkerOptions): Promise<E
   const store = new ExportStore({ pool });
   const files = new ExportFiles({ directory: settings.exportDir });
   const stopping = new AbortController();
+  const runs = new Map<string, Promise<void>>();
   const run = async (id: string): Promise<void> => {
     const data = { id, trailUrl: config.trail.url, exportDir: settings.exportDir, logLevel: log.level };
     await runInThread({ data, store, log, signal: stopping.signal });
   };
-  const consumer = queue.work({ concurrency: CONCURRENCY, process: run });
-  await consumer.ready;
-  const housekeeping = repeat(() => keepHouse({ store, files, queue }), log);
+  const process = async (id: string): Promise<void> => {
+    // Delivered again because the queue was away for a while: the run that is under way is as good as another.
+    while (!runs.has(id) && runs.size >= CONCURRENCY)
+      await Promise.race(runs.values()).catch(() => undefined);
+    let running = runs.get(id);
+    if (running === undefined) {
+      running = run(id).finally(() => runs.delete(id));
+      runs.set(id, running);
+    }
+    await running;
+  };
+  const housekeeping = repeat(
+    [() => tidyFiles({ store, files }), () => enqueueUnfinished({ store, queue })],
+    log,
+  );
+  const consumer = queue.work({
+    concurrency: CONCURRENCY,
+    process,
+    opened: () => void housekeeping.now(),
+  });
   const end = async (): Promise<void> => {
     stopping.abort();
     await housekeeping.stop();
-    await queue.close();
+    await Promise.allSettled([consumer.close(), ...runs.values()]);
     await pool.end();
   };
   let ended: Promise<void> | undefined;
-  return { stop: () => (ended ??= end()) };
+  return { ready: consumer.ready, stop: () => (ended ??= end()) };
 }
 
 /** Rejects when the export should be delivered again. */
@@ -114,35 +130,69 @@ async function runInThread(context: {
   throw new Error(code);
 }
 
-async function keepHouse(room: {
+/** Deletes what has expired, files of exports that were removed on another machine, and what runs left that were killed for good. */
+async function tidyFiles({
+  store,
+  files,
+}: {
   readonly store: ExportStore;
   readonly files: ExportFiles;
-  readonly queue: ExportQueue;
 }): Promise<void> {
-  for (const { id, format } of await room.store.expire()) await room.files.delete(id, format);
-  // Files of exports that were removed on another machine, and what runs left that were killed for good.
-  const found = await room.files.ids(ORPHAN_AGE_MS);
-  if (found.size > 0) {
-    const live = await room.store.live([...found]);
-    for (const id of found) if (!live.has(id)) await room.files.deleteAll(id);
-  }
-  for (const id of await room.store.unfinished()) await room.queue.enqueue(id);
+  for (const { id, format } of await store.expire()) await files.delete(id, format);
+  const found = await files.ids(ORPHAN_AGE_MS);
+  if (found.size === 0) return;
+  const live = await store.live([...found]);
+  for (const id of found) if (!live.has(id)) await files.deleteAll(id);
 }
 
-/** Runs now and every {@link RECONCILE_INTERVAL_MS}, never twice at a time; a failure waits for the next time. */
-function repeat(work: () => Promise<void>, log: Log): { stop(): Promise<void> } {
+async function enqueueUnfinished({
+  store,
+  queue,
+}: {
+  readonly store: ExportStore;
+  readonly queue: ExportQueue;
+}): Promise<void> {
+  for (const id of await store.unfinished()) await queue.enqueue(id);
+}
+
+/**
+ * Does each of these every {@link RECONCILE_INTERVAL_MS} and when asked, never twice at a time. One that fails keeps none of
+ * the others from being done, and waits for the next time.
+ */
+function repeat(tasks: readonly (() => Promise<void>)[], log: Log): { now(): void; stop(): Promise<void> } {
+  const sentence =
+    'Unfinished exports or files that have expired could not be looked after; tried again soon';
+  const lasting = new LastingProblem({
+    say: (fields) => log.warn(fields, sentence),
+    sayOver: (fields) => log.info(fields, 'Exports are looked after again'),
+  });
   const round = async (): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      log.warn({ code: codeOf(error) }, 'Unfinished exports could not be looked after; tried again soon');
+    let failed = false;
+    for (const task of tasks) {
+      try {
+        await task();
+      } catch (error) {
+        failed = true;
+        // The queue says itself that it does not work.
+        if (codeOf(error) !== 'EXPORT_QUEUE_UNAVAILABLE') lasting.met(codeOf(error) ?? 'Error');
+      }
     }
+    if (!failed) lasting.over();
   };
-  let current = round();
-  const timer = setInterval(() => {
-    current = current.then(round);
-  }, RECONCILE_INTERVAL_MS);
+  let current = Promise.resolve();
+  let waiting = false;
+  const now = (): void => {
+    if (waiting) return;
+    waiting = true;
+    current = current.then(() => {
+      waiting = false;
+      return round();
+    });
+  };
+  now();
+  const timer = setInterval(now, RECONCILE_INTERVAL_MS);
   return {
+    now,
     async stop() {
       clearInterval(timer);
       await current;

@@ -1,6 +1,6 @@
 import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
-import { formatLsn, type Lsn } from '../pg/lsn.js';
+import type { Lsn } from '../pg/lsn.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
 
@@ -10,10 +10,17 @@ export interface SourceControl {
   resume(): void;
   /** Everything before `lsn` is durable in the trail: the source may forget it. */
   acknowledge(lsn: Lsn): void;
+  /** Does `work` as soon as may be, and hands over nothing more before it is done. Only while a message is handed over. */
+  hold(work: () => Promise<void>): void;
 }
 
-export interface PipelineOptions extends RecorderOptions {
+export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables'> {
   readonly source: SourceControl;
+  /**
+   * Stores each source transaction alone until one that ends behind this, so that it is known which one the trail refuses; null:
+   * many together.
+   */
+  readonly aloneUntil: Lsn | null;
   /** Called with what ends the pipeline. */
   readonly failed: (error: WaltrailError) => void;
 }
@@ -27,6 +34,17 @@ export interface Told {
   readonly stored: () => void;
 }
 
+/** Where in the stream a pipeline has come to. */
+export interface Place {
+  readonly checkpointLsn: Lsn;
+  /** Of the transaction that is being read or stored; null: between two. */
+  readonly commitLsn: Lsn | null;
+  /** Everything before it is stored, so what has ended the pipeline has to do with this transaction. */
+  readonly exact: boolean;
+  /** `schema.table` of what was read of it; only known where transactions are stored alone. */
+  readonly tables: readonly string[];
+}
+
 /** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
 const LINGER_MS = 5;
 /** Transactions without entries move the checkpoint too, but need not do it at once. */
@@ -38,6 +56,8 @@ const SPILL_BYTES = 128 * 1024;
 const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
 const FINISH_LIMIT_MS = 5_000;
+/** Of pgoutput messages; see pgoutput/reader.ts. */
+const TAG_COMMIT = 0x43;
 
 /**
  * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at source commits
@@ -61,12 +81,16 @@ export class Pipeline {
   #notices: Told[] = [];
   /** Written, and to be told when the next commit is durable. */
   #written: Told[] = [];
+  #aloneUntil: Lsn | null;
+  /** The skip under way, if any: nothing can be committed before its answer. */
+  #skip: Promise<void> = Promise.resolve();
 
   constructor(options: PipelineOptions) {
     this.#source = options.source;
     this.#failed = options.failed;
     this.#trail = options.trail;
-    this.#recorder = new TransactionRecorder(options);
+    this.#aloneUntil = options.aloneUntil;
+    this.#recorder = new TransactionRecorder({ ...options, tellTables: options.aloneUntil !== null });
     this.#trail.onDrain(() => this.#step());
   }
 
@@ -80,6 +104,7 @@ export class Pipeline {
     if (this.#over) return;
     this.#recorder.message(bytes, start, end);
     if (this.#notices.length > 0) this.#writeNotices();
+    if (this.#aloneUntil !== null && bytes[start] === TAG_COMMIT) this.#source.hold(() => this.#storeAlone());
     // Not only when a read is done: a read can bring more than a buffer of rows holds.
     if (this.#trail.rows.bytes >= SPILL_BYTES) this.#step();
   }
@@ -112,7 +137,7 @@ export class Pipeline {
     const now = performance.now();
     if (walEnd <= trail.checkpointLsn || now - this.#checkpointMs < SKIP_INTERVAL_MS) return;
     this.#checkpointMs = now;
-    trail.skipTo(walEnd).then(
+    this.#skip = trail.skipTo(walEnd).then(
       () => {
         this.#source.acknowledge(walEnd);
         this.#step();
@@ -121,13 +146,24 @@ export class Pipeline {
     );
   }
 
-  /** The same error, with the transaction at which the source came to its end: what a person has to look at. */
-  located(error: WaltrailError): WaltrailError {
-    const where = this.#recorder.inTransaction
-      ? `in the transaction that commits at ${formatLsn(this.#recorder.commitLsn)}`
-      : `after ${formatLsn(this.#trail.checkpointLsn)}`;
-    const { code, message, remedy, details, cause } = error;
-    return new WaltrailError(code, `${message} It happened ${where}.`, { remedy, details, cause });
+  /** Where it is, or has ended. */
+  get place(): Place {
+    const { checkpointLsn } = this.#trail;
+    const { inTransaction, commitLsn, tables } = this.#recorder;
+    // A commit that is stored lies before the checkpoint, which is its end.
+    const unstored = commitLsn >= checkpointLsn;
+    const exact = this.#aloneUntil !== null && unstored;
+    return {
+      checkpointLsn,
+      commitLsn: inTransaction || exact ? commitLsn : null,
+      exact,
+      tables: exact ? tables : [],
+    };
+  }
+
+  /** Commit LSN of the last transaction that was read; zero before the first. */
+  get readUntil(): Lsn {
+    return this.#recorder.commitLsn;
   }
 
   /** Commits what is whole, if the trail takes it, and ends. Anything else stays on the source. */
@@ -153,7 +189,7 @@ export class Pipeline {
     const trail = this.#trail;
     try {
       if (this.#notices.length > 0) this.#writeNotices();
-      if (!trail.busy && trail.committable) this.#commitWhenDue();
+      if (this.#aloneUntil === null && !trail.busy && trail.committable) this.#commitWhenDue();
       if (trail.unsentBytes >= SPILL_BYTES) trail.spill();
     } catch (error) {
       this.#fail(error);
@@ -184,10 +220,19 @@ export class Pipeline {
     );
   }
 
-  async #commit(): Promise<void> {
+  async #storeAlone(): Promise<void> {
+    await this.#skip;
+    if (this.#over) return;
+    const { endLsn } = await this.#commit();
+    if (this.#aloneUntil !== null && endLsn > this.#aloneUntil) this.#aloneUntil = null;
+  }
+
+  async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
-    this.#committed(await this.#trail.commit());
+    const batch = await this.#trail.commit();
+    this.#committed(batch);
     for (const { stored } of written) stored();
+    return batch;
   }
 
   /** Between two transactions: what is written within one would be rolled back, or read again, with it. */

@@ -12,7 +12,7 @@ import {
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
-import type { TableName } from '../tracking/names.js';
+import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, UNATTRIBUTED } from './attribution.js';
 import { EntryBuilder } from './entry-builder.js';
@@ -42,6 +42,8 @@ export interface RecorderOptions {
   readonly lateAttributions: LateAttributions;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
+  /** Keeps in mind which tables a transaction changes. */
+  readonly tellTables: boolean;
 }
 
 /** What a Relation message does not say. */
@@ -70,6 +72,8 @@ const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
 /** Commit LSN, commit time and xid of a Begin message. */
 const BEGIN_BYTES = 20;
+/** Insert, Update, Delete and Relation: an oid follows. */
+const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
@@ -92,11 +96,14 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
+  /** Relations of the running transaction, or of the last one; null where nobody asks. */
+  readonly #touched: Set<number> | null;
 
   constructor(options: RecorderOptions) {
     const { trail, config } = options;
     const { dictionary, lookups } = trail;
     this.#options = options;
+    this.#touched = options.tellTables ? new Set() : null;
     this.#trail = trail;
     this.#attribution = new Attribution({
       dictionary,
@@ -130,9 +137,24 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     return this.#begun.readInt32BE(16);
   }
 
+  /** `schema.table` of what the running transaction, or the last one, has changed so far; empty where nobody asked. */
+  get tables(): readonly string[] {
+    return Array.from(this.#touched ?? [], (oid) => {
+      const known = this.#options.tableFacts(oid)?.knownAs ?? null;
+      return this.#plans.get(oid)?.qualifiedName ?? (known === null ? `oid ${oid}` : formatTable(known));
+    }).sort();
+  }
+
   /** One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late. */
   message(bytes: Buffer, start: number, end: number): void {
-    this.#reader.read(bytes, start, end);
+    try {
+      this.#reader.read(bytes, start, end);
+    } catch (error) {
+      // What could not be read may not have come to naming its relation.
+      if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
+        this.#touched?.add(bytes.readInt32BE(start + 1));
+      throw error;
+    }
   }
 
   /** What is before `lsn` will not be read again. */
@@ -160,6 +182,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#inTransaction = true;
     for (let index = 0; index < BEGIN_BYTES; index++) this.#begun[index] = bytes[at + index]!;
     this.#seq = 0;
+    this.#touched?.clear();
     this.#entriesBefore = this.counts.entries;
     this.#trail.rows.transaction(bytes, at);
     this.#whole.begin();
@@ -307,6 +330,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   #planOf(oid: number): RelationPlan {
+    this.#touched?.add(oid);
     const known = this.#plans.get(oid);
     if (known === undefined) {
       throw new WaltrailError(

@@ -48,6 +48,8 @@ export interface StreamOptions {
   /** Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them. */
   readonly messagePrefixes: readonly string[];
   readonly handler: StreamHandler;
+  /** Called with the stream before anything of it arrives. */
+  readonly made: (stream: ReplicationStream) => void;
   /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
   readonly tickMs: number;
   /** Gives up opening. */
@@ -108,6 +110,7 @@ export class ReplicationStream {
   /** Connects and starts streaming. Throws PG_UNREACHABLE, PG_REFUSED, SOURCE_… or what `check` throws. */
   static async open(options: StreamOptions): Promise<ReplicationStream> {
     const stream = new ReplicationStream(options);
+    options.made(stream);
     const service = stream.#service;
     service.on('error', (error) => stream.#end(streamError(error)));
     const abandon = (): void => void stream.#connection?.destroy();
@@ -282,8 +285,8 @@ export class ReplicationStream {
     this.#socket?.resume();
   }
 
-  /** Nothing that follows is read or handed over before `work` is done. */
-  #hold(work: Promise<void>): void {
+  /** Nothing that follows is read or handed over before `work` is done. Only while a message is handed over. */
+  hold(work: Promise<void>): void {
     this.#frames.hold();
     this.#socket?.pause();
     work.then(
@@ -342,7 +345,7 @@ export class ReplicationStream {
       this.#walEndHigh = bytes.readUInt32BE(start + 9);
       this.#walEndLow = bytes.readUInt32BE(start + 13);
       const work = this.#message(bytes, start + 25, end);
-      if (work !== undefined) this.#hold(work);
+      if (work !== undefined) this.hold(work);
     } else if (bytes[start] === 0x6b) {
       // 'k' keepalive: WAL end, time, whether an answer is wanted
       this.#walEndHigh = bytes.readUInt32BE(start + 1);

@@ -51,6 +51,7 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
   SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
   SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
+  SOURCE_TRANSACTION_SKIPPED: 'Changes are missing: an operator had a transaction skipped',
   TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
 };
 

@@ -34,14 +34,17 @@ const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 /** The same where the gap was one of named tables, and capture of the others went on all the time. */
 export const TABLE_GAP_CLOSED_NAME = 'The table is captured again';
 
-/** Records a gap and the entry that tells of it. False where the same gap is open already. */
-export async function openGap(client: pg.Client, gap: FoundGap): Promise<boolean> {
+/** Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open already. */
+export async function openGap(
+  client: pg.Client,
+  gap: FoundGap & { readonly name?: string },
+): Promise<boolean> {
   const { rows } = await query<{ opened: boolean }>(
     client,
     /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
     [
       gap.code,
-      gapSummary(gap.code),
+      gap.name ?? gapSummary(gap.code),
       gap.tables,
       formatLsn(gap.fromLsn),
       gap.toLsn === null ? null : formatLsn(gap.toLsn),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { codeOf } from '../errors.js';
-import type { Log } from '../log.js';
+import { LastingProblem, type Log } from '../log.js';
 import { connect } from '../pg/connect.js';
 import { DAYS_AHEAD } from './migrate.js';
 import { takeRole } from './roles.js';
@@ -55,15 +55,17 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
     },
     { name: 'summaries', everyMs: 0, dueAt: 0, run: summarize },
   ];
+  const unreachable = new LastingProblem({
+    say: (fields) => log.error(fields, 'housekeeping cannot reach the trail and tries again'),
+    sayOver: (fields) => log.info(fields, 'housekeeping reaches the trail again'),
+  });
   let client: pg.Client | undefined;
   while (!stopping.aborted) {
     try {
       client ??= await open(options.url);
+      unreachable.over();
     } catch (error) {
-      log.error(
-        { code: codeOf(error), reason: (error as Error).message },
-        'housekeeping cannot reach the trail and tries again',
-      );
+      unreachable.met(codeOf(error) ?? 'Error');
     }
     for (const task of client === undefined ? [] : tasks) {
       if (Date.now() < task.dueAt) continue;

@@ -68,6 +68,7 @@ async function receive(ground, { window, slot, file }) {
     slot,
     publication: PUBLICATION,
     check: () => undefined,
+    made: () => undefined,
     startLsn: 0n,
     spoolFolder: null,
     messagePrefixes: [],

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openExports } from '../../dist/exports/open.js';
+import { openQueue } from '../../dist/exports/queue.js';
 import { startExportWorker } from '../../dist/exports/worker.js';
 import { silentLog } from '../../dist/log.js';
 import { createPool } from '../../dist/pg/connect.js';
@@ -46,8 +47,10 @@ async function exportOnce({ url, exportDir, range, format }) {
   const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'Europe/Berlin' });
   const pool = createPool({ url, purpose: 'bench', max: 4 });
   const reader = new TrailReader({ pool });
-  const opened = await openExports({ settings, config, reports, log: silentLog });
-  const worker = await startExportWorker({ settings, config, log: silentLog });
+  const queue = openQueue({ trailUrl: url, redisUrl: undefined, source: 'bench', log: silentLog });
+  const opened = openExports({ settings, config, queue, reports, log: silentLog });
+  const worker = startExportWorker({ settings, config, queue, log: silentLog });
+  await worker.ready;
   let peakRss = 0;
   const sampler = setInterval(() => (peakRss = Math.max(peakRss, process.memoryUsage().rss)), 20);
   try {
@@ -88,6 +91,7 @@ async function exportOnce({ url, exportDir, range, format }) {
   } finally {
     clearInterval(sampler);
     await worker.stop();
+    await queue.close();
     await opened.close();
     await pool.end();
   }

@@ -6,8 +6,8 @@ export const GUARDS = [
   {
     guard: 'acknowledge only what is committed to the trail',
     file: 'dist/pipeline/pipeline.js',
-    from: 'if (!trail.busy && trail.committable)',
-    to: 'if (trail.committable) this.#source.acknowledge(this.#recorder.commitLsn + 1n); if (!trail.busy && trail.committable)',
+    from: 'if (this.#aloneUntil === null && !trail.busy && trail.committable)',
+    to: 'if (trail.committable) this.#source.acknowledge(this.#recorder.commitLsn + 1n); if (this.#aloneUntil === null && !trail.busy && trail.committable)',
     spec: 'test/faults/kill.spec.ts',
     test: 'before its commit reaches the trail',
   },

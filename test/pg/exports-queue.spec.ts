@@ -14,8 +14,8 @@ async function ground(backend: string) {
   return {
     db,
     redis,
-    async open(source = 'crm'): Promise<ExportQueue> {
-      const queue = await openQueue({ trailUrl: db.url, redisUrl: redis?.url, source, log: silentLog });
+    open(source = 'crm'): ExportQueue {
+      const queue = openQueue({ trailUrl: db.url, redisUrl: redis?.url, source, log: silentLog });
       queues.push(queue);
       return queue;
     },
@@ -30,8 +30,8 @@ async function ground(backend: string) {
 describe.each(backends)('the queue of exports on %s', (backend) => {
   test('says on which backend it runs and hands every id to a consumer', async () => {
     await using room = await ground(backend);
-    const queue = await room.open();
-    expect(queue.kind).toBe(backend);
+    const queue = room.open();
+    expect(queue.status()).toMatchObject({ kind: backend });
     const seen: string[] = [];
     await queue.enqueue('a');
     await queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) }).ready;
@@ -42,7 +42,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
 
   test('an export that is in the queue is not enqueued again, one that is done may be', async () => {
     await using room = await ground(backend);
-    const queue = await room.open();
+    const queue = room.open();
     const seen: string[] = [];
     await queue.enqueue('a');
     await queue.enqueue('a');
@@ -59,7 +59,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
 
   test('a rejected export is delivered again', async () => {
     await using room = await ground(backend);
-    const queue = await room.open();
+    const queue = room.open();
     let deliveries = 0;
     queue.work({
       concurrency: 1,
@@ -71,7 +71,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
 
   test('a removed export is not delivered', async () => {
     await using room = await ground(backend);
-    const queue = await room.open();
+    const queue = room.open();
     const seen: string[] = [];
     await queue.enqueue('a');
     await queue.enqueue('b');
@@ -84,7 +84,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
 
   test('two queues may be opened at the same time on a database that has neither', async () => {
     await using room = await ground(backend);
-    const queues = await Promise.all([room.open(), room.open(), room.open()]);
+    const queues = [room.open(), room.open(), room.open()] as const;
     await Promise.all(queues.map((queue) => queue.enqueue('a')));
     const seen: string[] = [];
     for (const queue of queues) {
@@ -99,7 +99,8 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
 
 test('a role without the right to create schemas may use a queue that is there', async () => {
   await using room = await ground('postgres');
-  await room.open();
+  const opened = room.open();
+  await until('the queue to be there', () => opened.status().works);
   const role = `clerk_${room.db.name}`;
   await room.db.query(`create role ${role} login password 'clerk'`);
   try {
@@ -109,7 +110,7 @@ test('a role without the right to create schemas may use a queue that is there',
     const url = new URL(room.db.url);
     url.username = role;
     url.password = 'clerk';
-    const queue = await openQueue({ trailUrl: url.href, redisUrl: undefined, source: 'crm', log: silentLog });
+    const queue = openQueue({ trailUrl: url.href, redisUrl: undefined, source: 'crm', log: silentLog });
     await expect(queue.enqueue('a')).resolves.toBeUndefined();
     await queue.close();
   } finally {
@@ -122,7 +123,7 @@ test('a role without the right to create schemas may use a queue that is there',
   'two Waltrails share one Redis without taking exports from each other',
   async () => {
     await using room = await ground('redis');
-    const [crm, shop] = [await room.open('crm'), await room.open('shop')];
+    const [crm, shop] = [room.open('crm'), room.open('shop')];
     const seen: string[] = [];
     await crm.enqueue('of the crm');
     shop.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) });
@@ -136,7 +137,7 @@ test('a role without the right to create schemas may use a queue that is there',
   'a Redis that does not answer is an error within seconds',
   async () => {
     await using room = await ground('redis');
-    const queue = await room.open();
+    const queue = room.open();
     await room.redis![Symbol.asyncDispose]();
     await expect(queue.enqueue('a')).rejects.toMatchObject({ code: 'EXPORT_QUEUE_UNAVAILABLE', status: 503 });
   },

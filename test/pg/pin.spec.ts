@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { openQueue } from '../../src/exports/queue.js';
+import { openPostgresSession } from '../../src/exports/queue-session.js';
 import { silentLog } from '../../src/log.js';
 import { close, connect, createPool, openPinned } from '../../src/pg/connect.js';
 import { pinSearchPath } from '../../src/pg/pin.js';
@@ -83,7 +84,7 @@ describe('the search_path of a connection', () => {
   test('of the queue is its own schema, whatever the URL says', async () => {
     await using database = await spoiledDatabase();
     const settings = { redisUrl: undefined, source: 'test', log: silentLog };
-    const queue = await openQueue({ ...settings, trailUrl: database.spoiled });
+    const queue = openQueue({ ...settings, trailUrl: database.spoiled });
     const done: string[] = [];
     const consumer = queue.work({ concurrency: 1, process: (id) => Promise.resolve(void done.push(id)) });
     try {
@@ -110,7 +111,7 @@ describe('a schema that Waltrail fills', () => {
       const open =
         schema === 'trail'
           ? migrateTrail({ url: database.url, log: silentLog })
-          : openQueue({ trailUrl: database.url, redisUrl: undefined, source: 'test', log: silentLog });
+          : openPostgresSession(database.url);
       await expect(open).rejects.toMatchObject({
         code: 'PG_SCHEMA_FOREIGN',
         message: expect.stringContaining(role),

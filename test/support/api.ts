@@ -56,7 +56,12 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
 });
 
 /** A daemon on a fresh trail, as `waltrail start --roles …` would run it, on a free port of the loopback. */
-export async function apiGround(options: { readonly roles?: readonly Role[] } = {}): Promise<ApiGround> {
+export async function apiGround(
+  options: {
+    readonly roles?: readonly Role[];
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<ApiGround> {
   const trail = await freshDatabase('trail');
   const dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-api-'));
   const pool = new pg.Pool({ connectionString: trail.url, max: 2 });
@@ -70,7 +75,7 @@ export async function apiGround(options: { readonly roles?: readonly Role[] } = 
     },
   });
   const daemon = await startDaemon({
-    settings: readSettings({ WALTRAIL_PORT: '0', WALTRAIL_DATA_DIR: dataDir }),
+    settings: readSettings({ WALTRAIL_PORT: '0', WALTRAIL_DATA_DIR: dataDir, ...options.environment }),
     config: testConfig(trail.url),
     roles: options.roles ?? ['api'],
     log: createLog({ level: 'debug', destination }),

@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { ExportView, Requester } from '../../src/exports/export.js';
 import type { Exports } from '../../src/exports/exports.js';
 import { openExports } from '../../src/exports/open.js';
+import { openQueue } from '../../src/exports/queue.js';
 import { startExportWorker, type ExportWorker } from '../../src/exports/worker.js';
 import { silentLog } from '../../src/log.js';
 import { freshDatabase, type TestDatabase } from './database.ts';
@@ -60,7 +61,8 @@ export async function exportGround(options: {
   const settings = { redisUrl: redis?.url, exportDir: directory, logLevel: 'silent' };
   const config = { source: { name: 'crm' }, trail: { url: db.url } };
   const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'UTC' });
-  const opened = await openExports({ settings, config, reports, log: silentLog });
+  const queue = openQueue({ trailUrl: db.url, redisUrl: redis?.url, source: 'crm', log: silentLog });
+  const opened = openExports({ settings, config, queue, reports, log: silentLog });
   const workers: ExportWorker[] = [];
   const processes: ChildProcess[] = [];
   const { exports } = opened;
@@ -69,12 +71,14 @@ export async function exportGround(options: {
     exports,
     directory,
     async startWorker({ exportDir = directory } = {}) {
-      const worker = await startExportWorker({
+      const worker = startExportWorker({
         settings: { ...settings, exportDir },
         config,
+        queue,
         log: silentLog,
       });
       workers.push(worker);
+      await worker.ready;
       return worker;
     },
     async spawnWorker() {
@@ -117,6 +121,7 @@ export async function exportGround(options: {
     async [Symbol.asyncDispose]() {
       for (const child of processes) await kill(child);
       await Promise.all(workers.map((worker) => worker.stop()));
+      await queue.close();
       await opened.close();
       await redis?.[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();

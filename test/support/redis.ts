@@ -27,14 +27,28 @@ export const redisBinary: string | undefined = (process.env.PATH ?? '')
     }
   });
 
-/** A Redis of its own on a free loopback port, keeping nothing on disk; disposing it ends the process. */
-export async function startRedis(): Promise<TestRedis> {
+/** A Redis of its own on a loopback port, keeping nothing on disk; disposing it ends the process. */
+export async function startRedis(
+  wanted: { readonly port?: number; readonly options?: readonly string[] } = {},
+): Promise<TestRedis> {
   if (redisBinary === undefined) throw new Error('there is no redis-server on the PATH');
   const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-redis-'));
-  const port = await freePort();
+  const port = wanted.port ?? (await freePort());
   const server = spawn(
     redisBinary,
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder],
+    [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      folder,
+      ...(wanted.options ?? []),
+    ],
     { stdio: 'ignore' },
   );
   const url = `redis://127.0.0.1:${port}`;
@@ -58,13 +72,21 @@ export async function startRedis(): Promise<TestRedis> {
 async function answers(url: string, server: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_LIMIT_MS;
   for (;;) {
-    const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, disconnectTimeout: 50 });
-    client.on('error', () => undefined);
+    const client = new Redis(url, {
+      lazyConnect: true,
+      retryStrategy: () => null,
+      disconnectTimeout: 50,
+      enableReadyCheck: false,
+    });
+    let said = '';
+    client.on('error', ({ message }: Error) => (said = message));
     try {
       await client.connect();
       await client.ping();
       return;
     } catch (error) {
+      // With a password it answers too.
+      if (said.startsWith('NOAUTH')) return;
       if (server.exitCode !== null || Date.now() > deadline) throw error;
       await delay(25);
     } finally {
@@ -80,7 +102,8 @@ async function end(server: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback on which nothing listens. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;

@@ -85,7 +85,13 @@ function entriesOf(options: {
   const pipeline = new Pipeline({
     config: configOf(treatments),
     trail: trailOf(rows),
-    source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      acknowledge: () => undefined,
+      hold: () => undefined,
+    },
+    aloneUntil: null,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'items' },

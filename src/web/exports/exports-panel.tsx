@@ -82,7 +82,7 @@ function ExportItem({ item }: { item: Export }) {
       </div>
       <p class="export-filters">{filtersText(item.filters, (value) => modifierName(value).name)}</p>
       {open && <Progress item={item} />}
-      {item.state === 'failed' && (
+      {(item.state === 'failed' || item.error !== null) && (
         <ProblemBox
           problem={item.error ?? { title: 'The export failed', remedy: 'Delete it and ask for it again.' }}
         />

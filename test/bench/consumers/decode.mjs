@@ -55,9 +55,19 @@ async function throughWaltrail({ yaml, names }) {
   const pipeline = new Pipeline({
     config,
     trail,
-    source: { pause: () => undefined, resume: () => undefined, acknowledge: () => undefined },
+    source: {
+      pause: () => undefined,
+      resume: () => undefined,
+      acknowledge: () => undefined,
+      hold: () => undefined,
+    },
+    aloneUntil: null,
     redactionKey: Buffer.from('bench'),
-    tableFacts: () => ({ knownAs: { schema: 'public', table: 'customers' }, primaryKey: ['id'], partitioned: false }),
+    tableFacts: () => ({
+      knownAs: { schema: 'public', table: 'customers' },
+      primaryKey: ['id'],
+      partitioned: false,
+    }),
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: fail,

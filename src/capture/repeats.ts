@@ -1,0 +1,132 @@
+import { WaltrailError, type ErrorCode } from '../errors.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { sqlStateOf } from '../pg/sql-state.js';
+import type { Place } from '../pipeline/pipeline.js';
+import type { Stuck } from '../trail/stuck.js';
+
+/** How a try to capture ended. */
+export interface Failure {
+  readonly error: WaltrailError;
+  /** Where in the stream; null: the stream had not begun. */
+  readonly place: Place | null;
+  /** The checkpoint behind which it happened; null: it is not known yet. */
+  readonly checkpointLsn: Lsn | null;
+}
+
+/** An error that is gone when it is met again says so sooner than this. */
+const PATIENCE_MS = 20_000;
+const TRIES = 3;
+/** Of an error that needs a person anyway: met again at the same place, so it is no matter of chance. */
+const OPERATOR_TRIES = 2;
+/** What is named of the tables of one transaction. */
+const MAX_TABLES = 10;
+
+/** What the opening of a session looks into and settles by itself. */
+const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PIPELINE_READ_AGAIN',
+  'SOURCE_LOOK_AGAIN',
+  'SOURCE_PUBLICATION_MISSING',
+  'SOURCE_SPOOL_FAILED',
+  'TRAIL_FENCED',
+]);
+/** What refuses the same thing again when it is tried again, wherever it is met. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PGOUTPUT_MALFORMED',
+  'PIPELINE_FAILED',
+  'SOURCE_REPLICATION_FAILED',
+  'SOURCE_ROW_TOO_LARGE',
+  'TRAIL_WRITE_FAILED',
+]);
+/** Met before the stream has begun, these are about this session and no transaction. */
+const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'PIPELINE_FAILED',
+  'TRAIL_WRITE_FAILED',
+]);
+
+/**
+ * Tells an error that repeats at one place from troubles that pass: sessions that end with the same code and SQLSTATE while the
+ * checkpoint stays where it is. A connection that breaks counts only where it breaks in the same transaction each time.
+ */
+export class Repeats {
+  #signature = '';
+  #sinceMs = 0;
+  #tries = 0;
+
+  /** What capture waits on, once it is sure that it does; undefined before. */
+  met(failure: Failure, nowMs: number): Stuck | undefined {
+    const { error, place, checkpointLsn } = failure;
+    if (!mayRepeat(failure) || checkpointLsn === null) return undefined;
+    const signature = signatureOf(error.code, sqlStateOf(error.cause) ?? null, checkpointLsn);
+    if (signature !== this.#signature) {
+      this.#signature = signature;
+      this.#sinceMs = nowMs;
+      this.#tries = 0;
+    }
+    this.#tries++;
+    const isSure =
+      error.retry === 'backoff'
+        ? this.#tries >= TRIES && nowMs - this.#sinceMs >= PATIENCE_MS
+        : this.#tries >= (place?.exact === true ? OPERATOR_TRIES : TRIES);
+    return isSure ? stuckAt(failure, checkpointLsn) : undefined;
+  }
+
+  /** What an earlier process waited on: the same error needs no patience. */
+  recall(stuck: Stuck): void {
+    if (this.#signature !== '') return;
+    this.#signature = signatureOf(stuck.code, stuck.sqlState, stuck.checkpointLsn);
+    this.#sinceMs = -Infinity;
+    this.#tries = TRIES;
+  }
+}
+
+/** Whether the same thing will be refused again. */
+export const isRefusal = ({ code }: WaltrailError): boolean => REFUSALS.has(code);
+
+const signatureOf = (code: ErrorCode, sqlState: string | null, checkpointLsn: Lsn): string =>
+  `${code} ${sqlState ?? '-'} ${formatLsn(checkpointLsn)}`;
+
+function mayRepeat({ error: { code }, place }: Failure): boolean {
+  if (SETTLED_BY_OPENING.has(code)) return false;
+  if (place === null) return REFUSALS_OF_OPENING.has(code);
+  return REFUSALS.has(code) || place.exact;
+}
+
+function stuckAt({ error, place }: Failure, checkpointLsn: Lsn): Stuck {
+  return {
+    code: error.code,
+    sqlState: sqlStateOf(error.cause) ?? null,
+    message: `${located(error, place).message} It happens again and again.`,
+    checkpointLsn,
+    commitLsn: place?.exact === true ? place.commitLsn : null,
+    tables: place?.exact === true ? place.tables : [],
+  };
+}
+
+/** The same error, with the place in the stream where that says something: what a person has to look at. */
+export function located(error: WaltrailError, place: Place | null): WaltrailError {
+  if (place === null || !(REFUSALS.has(error.code) || place.exact)) return error;
+  const { code, message, remedy, details, cause } = error;
+  return new WaltrailError(code, `${message} It happened ${where(place, code)}.`, { remedy, details, cause });
+}
+
+/** The error that capture waits on, with the last resort where there is one. */
+export function stuckError(stuck: Stuck, error: WaltrailError): WaltrailError {
+  const { remedy, details, cause } = error;
+  return new WaltrailError(stuck.code, stuck.message, {
+    remedy:
+      stuck.commitLsn === null
+        ? remedy
+        : `${remedy}\nAs a last resort, pass over this transaction; a gap then says so: waltrail skip --at ${formatLsn(stuck.commitLsn)} --reason "…"`,
+    details,
+    cause,
+  });
+}
+
+function where({ commitLsn, exact, checkpointLsn, tables }: Place, code: ErrorCode): string {
+  // What the trail refuses is a batch; only where each transaction is stored alone is it known which one.
+  const known = exact || !code.startsWith('TRAIL_');
+  if (commitLsn === null || !known) return `after ${formatLsn(checkpointLsn)}`;
+  const named = tables.slice(0, MAX_TABLES).join(', ');
+  const more = tables.length > MAX_TABLES ? ` and ${tables.length - MAX_TABLES} more` : '';
+  return `in the transaction that commits at ${formatLsn(commitLsn)}${named === '' ? '' : ` (${named}${more})`}`;
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import { located, Repeats, stuckError, type Failure } from '../../src/capture/repeats.js';
+import { WaltrailError, type ErrorCode } from '../../src/errors.js';
+
+const refused = (sqlState: string): Error => Object.assign(new Error('a value'), { code: sqlState });
+const failure = (
+  code: ErrorCode,
+  options: Partial<Failure> & { sqlState?: string; exact?: boolean } = {},
+): Failure => ({
+  error: new WaltrailError(code, 'It failed.', { cause: refused(options.sqlState ?? '22021') }),
+  place: {
+    checkpointLsn: options.checkpointLsn ?? 16n,
+    commitLsn: 32n,
+    exact: options.exact ?? true,
+    tables: ['public.t'],
+  },
+  checkpointLsn: 16n,
+  ...options,
+});
+/** What is said of the last of these, one second after the other. */
+function last(failures: readonly Failure[], stepMs = 10_000): ReturnType<Repeats['met']> {
+  const repeats = new Repeats();
+  let said: ReturnType<Repeats['met']>;
+  failures.forEach((one, index) => (said = repeats.met(one, index * stepMs)));
+  return said;
+}
+const times = (count: number, one: Failure): Failure[] => Array.from({ length: count }, () => one);
+
+describe('an error repeats at one place', () => {
+  test('when a batch is refused three times over twenty seconds, and not before', () => {
+    expect(last(times(2, failure('TRAIL_WRITE_FAILED')))).toBeUndefined();
+    expect(last(times(9, failure('TRAIL_WRITE_FAILED')), 1_000)).toBeUndefined();
+    expect(last(times(3, failure('TRAIL_WRITE_FAILED')))).toMatchObject({
+      code: 'TRAIL_WRITE_FAILED',
+      sqlState: '22021',
+      commitLsn: 32n,
+      tables: ['public.t'],
+    });
+  });
+
+  test('when what needs a person anyway is met twice', () => {
+    expect(last(times(1, failure('SOURCE_ROW_TOO_LARGE')))).toBeUndefined();
+    expect(last(times(2, failure('SOURCE_ROW_TOO_LARGE')), 0)).toBeDefined();
+  });
+
+  test('not when the checkpoint moves, or the SQLSTATE is another each time', () => {
+    const moving = [16n, 17n, 18n, 19n].map((checkpointLsn) =>
+      failure('TRAIL_WRITE_FAILED', { checkpointLsn }),
+    );
+    expect(last(moving)).toBeUndefined();
+    const changing = ['22021', '53100', '22021', '53100'].map((sqlState) =>
+      failure('TRAIL_WRITE_FAILED', { sqlState }),
+    );
+    expect(last(changing)).toBeUndefined();
+  });
+
+  test('when a connection breaks in the same transaction each time, and not when it just breaks', () => {
+    expect(last(times(9, failure('SOURCE_DISCONNECTED', { exact: false })))).toBeUndefined();
+    expect(last(times(3, failure('SOURCE_DISCONNECTED')))).toBeDefined();
+    expect(last(times(9, failure('PG_UNREACHABLE', { place: null })))).toBeUndefined();
+  });
+
+  test('when the trail lets no session begin, but then no transaction is to blame', () => {
+    expect(last(times(3, failure('TRAIL_WRITE_FAILED', { place: null })))).toMatchObject({ commitLsn: null });
+  });
+
+  test('never when the next opening settles it', () => {
+    expect(last(times(9, failure('PIPELINE_READ_AGAIN')))).toBeUndefined();
+    expect(last(times(9, failure('SOURCE_LOOK_AGAIN')))).toBeUndefined();
+  });
+
+  test('at once when an earlier process knew it', () => {
+    const known = last(times(3, failure('TRAIL_WRITE_FAILED')))!;
+    const repeats = new Repeats();
+    repeats.recall(known);
+    expect(repeats.met(failure('TRAIL_WRITE_FAILED', { sqlState: '53100' }), 0)).toBeUndefined();
+    const other = new Repeats();
+    other.recall(known);
+    expect(other.met(failure('TRAIL_WRITE_FAILED'), 0)).toBeDefined();
+  });
+});
+
+test('the message names transaction and tables, the remedy the command, and neither a value', () => {
+  const one = failure('TRAIL_WRITE_FAILED');
+  const error = stuckError(last(times(3, one))!, one.error);
+  expect(error.message).toBe(
+    'It failed. It happened in the transaction that commits at 0/20 (public.t). It happens again and again.',
+  );
+  expect(error.remedy).toContain('waltrail skip --at 0/20 --reason');
+  expect(located(one.error, { ...one.place!, exact: false }).message).toContain('after 0/10');
+});
