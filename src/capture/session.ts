@@ -6,6 +6,8 @@ import type { Lsn } from '../pg/lsn.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import { heldTables } from '../pipeline/relation-plan.js';
+import { readDecoder, type Decoder } from '../source/encoding.js';
+import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking } from '../tracking/check.js';
@@ -84,7 +86,6 @@ async function open(options: OpeningOptions): Promise<Session | null> {
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
-        checkUtf8: start.facts.serverEncoding === 'SQL_ASCII',
         tickMs: options.tickMs,
         failed: end.resolve,
       }),
@@ -142,7 +143,7 @@ async function findStart(
 type OpeningOptions = SessionOptions & { readonly opening: Opening };
 
 interface SourceFacts {
-  readonly serverEncoding: string;
+  readonly decoder: Decoder;
   readonly primaryKeys: ReadonlyMap<string, readonly string[]>;
   /** `schema.table` of partitioned tables. */
   readonly partitioned: ReadonlySet<string>;
@@ -176,8 +177,15 @@ async function connectStream(
   });
   const backlog = options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   let sure = false;
+  const { decoder } = options.facts;
   const handler: StreamHandler = {
-    message: (bytes, start, until) => pipeline.message(bytes, start, until),
+    message:
+      decoder === null
+        ? (bytes, start, until) => pipeline.message(bytes, start, until)
+        : (bytes, start, until) => {
+            const message = recode(bytes.subarray(start, until), decoder);
+            pipeline.message(message, 0, message.length);
+          },
     keepalive: (walEnd) => {
       if (sure) pipeline.keepalive(walEnd);
       if (backlog && options.spoolFolder !== null && writer.checkpointLsn >= options.sourceLsn)
@@ -239,9 +247,8 @@ async function connectStream(
 function checkSource(options: SessionOptions): Promise<SourceFacts> {
   return onSource(options, async (client) => {
     const catalog = await checkTracking(client, options.config);
-    const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
     return {
-      serverEncoding: rows[0]!.server_encoding,
+      decoder: await readDecoder(client),
       primaryKeys: new Map(
         catalog.tables.map(({ schema, name, primaryKey }) => [`${schema}.${name}`, primaryKey]),
       ),

@@ -4,6 +4,8 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import { Tuple } from '../pgoutput/tuple.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
+import { readDecoder, type Decoder } from '../source/encoding.js';
+import { recodeTuple } from '../source/recode.js';
 import { PREPARE_READING } from '../source/session.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
 import { tableName } from '../tracking/names.js';
@@ -29,11 +31,13 @@ export async function* readStartNames(options: {
   });
   try {
     await client.query(PREPARE_READING);
+    const decoder = await readDecoder(client);
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
     // As the stream prints them: the driver would turn `t` into true and numbers into floats.
-    await client.query(/* sql */ `set local datestyle = 'ISO'`);
-    for (const { table } of nameRules(options.config)) yield* readTable(client, { ...options, table });
+    await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
+    for (const { table } of nameRules(options.config))
+      yield* readTable(client, { ...options, table, decoder });
     await client.query('commit');
   } finally {
     await close(client);
@@ -42,7 +46,12 @@ export async function* readStartNames(options: {
 
 async function* readTable(
   client: pg.Client,
-  options: { readonly config: TrackingConfig; readonly table: string; readonly redactionKey: Buffer },
+  options: {
+    readonly config: TrackingConfig;
+    readonly table: string;
+    readonly redactionKey: Buffer;
+    readonly decoder: Decoder;
+  },
 ): AsyncGenerator<readonly StartName[]> {
   const { schema, table } = tableName(options.table);
   const columns = await tableColumns(client, schema, table);
@@ -61,19 +70,25 @@ async function* readTable(
     config: options.config,
     redactionKey: options.redactionKey,
   });
-  const list = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
+  const list = columns.map(({ name }) => printedBytes(quoteIdentifier(name))).join(', ');
   await client.query(`declare names no scroll cursor for select ${list} from ${quoteTable(schema, table)}`);
+  // From here on, for the statement above may name what is not ASCII.
+  await client.query(/* sql */ `set local client_encoding = 'SQL_ASCII'`);
   for (;;) {
     const { rows } = await client.query<(string | null)[]>({
       text: `fetch ${BATCH_ROWS} from names`,
       rowMode: 'array',
       types: { getTypeParser: () => (text: string) => text },
     });
-    for (const row of rows) follower.inserted(names, tupleOf(row));
+    for (const row of rows) {
+      const tuple = tupleOf(row);
+      follower.inserted(names, options.decoder === null ? tuple : recodeTuple(tuple, options.decoder));
+    }
     if (found.length > 0) yield found.splice(0);
     if (rows.length < BATCH_ROWS) break;
   }
   await client.query('close names');
+  await client.query(/* sql */ `set local client_encoding = 'UTF8'`);
 }
 
 async function tableColumns(client: pg.Client, schema: string, table: string) {
@@ -89,16 +104,20 @@ async function tableColumns(client: pg.Client, schema: string, table: string) {
   return rows.map(({ name, type }) => ({ name, typeOid: Number(type), typeModifier: -1, isKey: true }));
 }
 
+/** A column as its type prints it, in hexadecimal digits: the driver would make text of bytes that are none. */
+const printedBytes = (column: string): string =>
+  `case when ${column} is distinct from null then pg_catalog.textsend(pg_catalog.format('%s', ${column})) end`;
+
 function tupleOf(row: readonly (string | null)[]): Tuple {
   const tuple = new Tuple();
-  tuple.bytes = Buffer.from(row.map((value) => value ?? '').join(''));
+  const values = row.map((value) => (value === null ? null : Buffer.from(value.slice(2), 'hex')));
+  tuple.bytes = Buffer.concat(values.filter((value) => value !== null));
   tuple.count = row.length;
   let at = 0;
-  row.forEach((value, column) => {
-    const length = value === null ? -1 : Buffer.byteLength(value);
+  values.forEach((value, column) => {
     tuple.offsets[column] = at;
-    tuple.lengths[column] = length;
-    at += Math.max(0, length);
+    tuple.lengths[column] = value?.length ?? -1;
+    at += value?.length ?? 0;
   });
   return tuple;
 }

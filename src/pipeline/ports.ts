@@ -21,7 +21,7 @@ export interface EntryHead {
 /**
  * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`, then exactly
  * six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is `nullText`, or
- * `beginText`, any number of `raw`, `value` and `mark` calls, `endText`.
+ * `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
   /** Bytes that were not sent. */
@@ -32,10 +32,14 @@ export interface EntryRows {
   nullText(): void;
   beginText(): void;
   endText(): void;
-  /** Bytes as they are: part of a name, an id. */
+  /** Text of Waltrail's own, as it is. */
   raw(bytes: Buffer, start: number, length: number): void;
-  /** One field of `previous` or `updated`, escaped. */
+  /** Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. */
+  text(bytes: Buffer, start: number, length: number): void;
+  /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
   value(bytes: Buffer, start: number, length: number): void;
+  /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
+  bytesValue(bytes: Buffer, start: number, length: number): void;
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
   mark(mark: number): void;
   /**

@@ -30,8 +30,6 @@ export interface TrailWriterOptions {
   readonly checkpoint: Checkpoint;
   /** Lookup tables whose names are held in memory. */
   readonly held: ReadonlySet<string>;
-  /** The source may send bytes that are not UTF-8 (server encoding SQL_ASCII). */
-  readonly checkUtf8: boolean;
   /** Between two looks whether the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
@@ -101,7 +99,7 @@ export class TrailWriter implements TrailSession {
   }
 
   static async open(options: TrailWriterOptions): Promise<TrailWriter> {
-    const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId, checkUtf8: options.checkUtf8 });
+    const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId });
     try {
       const dictionary = await TrailDictionary.load(options.client, {
         held: options.held,

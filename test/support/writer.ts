@@ -34,7 +34,6 @@ export async function openWriter(
     client,
     checkpoint: (await readCheckpoint(client, 'test'))!,
     held: new Set(['public.agents']),
-    checkUtf8: false,
     tickMs: 5_000,
     failed,
   });

@@ -149,9 +149,9 @@ describe('pgoutput messages', () => {
     expect(() => read([Buffer.concat([bytes.insert(7, ['abc']).subarray(0, -2)])])).toThrow(
       expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
     );
-    const binary = bytes.insert(7, ['abc']);
-    binary[binary.indexOf('t'.charCodeAt(0))] = 'b'.charCodeAt(0);
-    expect(() => read([binary])).toThrow(expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }));
+    const unknown = bytes.insert(7, ['abc']);
+    unknown[unknown.indexOf('t'.charCodeAt(0))] = 'c'.charCodeAt(0);
+    expect(() => read([unknown])).toThrow(expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }));
   });
 });
 
