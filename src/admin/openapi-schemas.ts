@@ -15,7 +15,7 @@ const VALUES = {
   type: 'object',
   additionalProperties: true,
   description:
-    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings.',
+    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
 };
 const LABELS = {
   type: 'object',
@@ -67,8 +67,13 @@ export const SCHEMAS = {
             ...text,
             description: 'Replication origin, where the transaction came to the source from elsewhere.',
           },
+          claimedCommitAt: {
+            ...text,
+            description:
+              'Commit time that the source claimed where none can be shown for it, as "infinity"; committedAt is then that of the transaction before.',
+          },
         },
-        ['origin'],
+        ['origin', 'claimedCommitAt'],
       ),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
     },

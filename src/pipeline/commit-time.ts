@@ -10,8 +10,11 @@ import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
  * Upper halves of microseconds since 2000-01-01, from the first hour of the year 1 to the last of 9999: within the limits by
  * less than 72 minutes, and compared without a bigint.
  */
-const LEAST_HIGH = Math.ceil(Number(BigInt(Date.parse('0001-01-01T00:00:00Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32);
-const GREATEST_HIGH = Math.floor(Number(BigInt(Date.parse('9999-12-31T23:59:59Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32) - 1;
+const LEAST_HIGH = Math.ceil(
+  Number(BigInt(Date.parse('0001-01-01T00:00:00Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32,
+);
+const GREATEST_HIGH =
+  Math.floor(Number(BigInt(Date.parse('9999-12-31T23:59:59Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32) - 1;
 
 const INFINITY = 2n ** 63n - 1n;
 const MINUS_INFINITY = -(2n ** 63n);
@@ -29,8 +32,7 @@ export class CommitTimes {
 
   /** @param last of the last stored transaction; null: there is none, and the clock of this machine is as good as any */
   constructor(last: bigint | null) {
-    const time = last ?? BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n;
-    this.#last.writeBigInt64BE(time);
+    this.#last.writeBigInt64BE(last ?? BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n);
   }
 
   /**
@@ -72,7 +74,11 @@ export function timeText(micros: bigint): string {
 }
 
 /** The date of a day since 2000-01-01 in the Gregorian calendar, which Date knows up to the year 275760 only. Years begin in March here. */
-function dateOf(daysSince2000: bigint): { readonly year: bigint; readonly month: bigint; readonly day: bigint } {
+function dateOf(daysSince2000: bigint): {
+  readonly year: bigint;
+  readonly month: bigint;
+  readonly day: bigint;
+} {
   const days = daysSince2000 + EPOCH_DAYS;
   const inEra = ((days % DAYS_OF_400_YEARS) + DAYS_OF_400_YEARS) % DAYS_OF_400_YEARS;
   const era = (days - inEra) / DAYS_OF_400_YEARS;

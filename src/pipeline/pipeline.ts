@@ -35,7 +35,7 @@ const FINISH_LIMIT_MS = 5_000;
  * together with the checkpoint, and only then is the source told. Nothing else in Waltrail acknowledges.
  */
 export class Pipeline {
-  /** Commit on the source to durable in the trail, of the last batch. */
+  /** Commit on the source to durable in the trail, of the last batch whose commit time the source's clock told. */
   latencyMs: number | null = null;
   readonly #source: SourceControl;
   readonly #failed: (error: WaltrailError) => void;
@@ -181,7 +181,8 @@ export class Pipeline {
   #committed(batch: CommittedBatch): void {
     this.#source.acknowledge(batch.endLsn);
     this.#lastCommitMs = this.#checkpointMs = performance.now();
-    this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
+    if (batch.committedAt !== null)
+      this.latencyMs = Math.max(0, Date.now() - POSTGRES_EPOCH_MS - Number(batch.committedAt / 1000n));
     this.#recorder.stored(batch.endLsn);
   }
 

@@ -104,6 +104,8 @@ export interface Lookups {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
+  /** Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there is none. */
+  readonly lastCommittedAt: bigint | null;
   readonly rows: EntryRows;
   readonly dictionary: Dictionary;
   readonly lookups: Lookups;
@@ -119,9 +121,9 @@ export interface TrailSession {
   readonly committable: boolean;
   /**
    * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
-   * last one's end LSN (8) and commit time (8).
+   * last one's end LSN (8) and commit time (8), which says how late it is stored where the source's clock told it.
    */
-  boundary(bytes: Buffer, at: number): void;
+  boundary(bytes: Buffer, at: number, options: { readonly byClock: boolean }): void;
   /**
    * Sends what is written on into the open trail transaction: whole source transactions first. A part of one, which lets a
    * transaction larger than memory pass through, only when nothing whole waits for a commit, for that must then wait too.
@@ -138,6 +140,6 @@ export interface TrailSession {
 export interface CommittedBatch {
   readonly endLsn: Lsn;
   readonly entries: number;
-  /** Commit time of the last source transaction, microseconds since 2000-01-01. */
-  readonly committedAt: bigint;
+  /** Commit time of the last source transaction, microseconds since 2000-01-01; null where the source's clock did not tell it. */
+  readonly committedAt: bigint | null;
 }

@@ -23,6 +23,8 @@ export class TransactionAttribution {
   /** What its logical messages said together. */
   #said: MessageAttribution | null = null;
   #origin: string | null = null;
+  /** The commit time that the source claimed, where another one is stored. */
+  #claimedCommitAt: string | null = null;
   /** Logical messages so far, and how many of them an earlier reading has already heard. */
   #messages = 0;
   #known = 0;
@@ -67,11 +69,18 @@ export class TransactionAttribution {
     this.#messages = 0;
     this.#known = heard?.messages ?? 0;
     this.#origin = null;
+    this.#claimedCommitAt = null;
     this.#say(heard?.attribution ?? null);
   }
 
   origin(name: string): void {
     this.#origin = name;
+    this.#setExtra();
+  }
+
+  /** The running transaction is stored under another commit time than the source claimed. */
+  claimed(commitAt: string): void {
+    this.#claimedCommitAt = commitAt;
     this.#setExtra();
   }
 
@@ -120,14 +129,11 @@ export class TransactionAttribution {
 
   #setExtra(): void {
     const context = this.#said?.context ?? null;
-    if (context === null && this.#origin === null) {
-      this.#extra = null;
-      return;
-    }
     const members = [
       ...(context === null ? [] : [`"context":${context}`]),
       ...(this.#origin === null ? [] : [`"origin":${JSON.stringify(this.#origin)}`]),
+      ...(this.#claimedCommitAt === null ? [] : [`"claimedCommitAt":"${this.#claimedCommitAt}"`]),
     ];
-    this.#extra = Buffer.from(`{${members.join(',')}}`);
+    this.#extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
   }
 }

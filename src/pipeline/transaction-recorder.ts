@@ -15,6 +15,7 @@ import { ruleFor } from '../tracking/match.js';
 import type { TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, UNATTRIBUTED } from './attribution.js';
+import { CommitTimes } from './commit-time.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
@@ -58,6 +59,9 @@ const RUNG_NOBODY = 0x2d;
 const TAG_LOGICAL_MESSAGE = 0x4d;
 const TAG_COMMIT = 0x43;
 
+const BY_CLOCK = { byClock: true };
+const NOT_BY_CLOCK = { byClock: false };
+
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
  * stored is not its business.
@@ -76,6 +80,10 @@ export class TransactionRecorder implements MessageHandler {
   #inTransaction = false;
   /** Of the running transaction: in bytes, for few transactions ask for it. */
   readonly #commitLsn = Buffer.alloc(8);
+  readonly #commitTimes: CommitTimes;
+  /** Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock told it. */
+  #asClaimed = true;
+  #byClock = true;
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
@@ -85,6 +93,7 @@ export class TransactionRecorder implements MessageHandler {
     const { dictionary, lookups } = trail;
     this.#options = options;
     this.#trail = trail;
+    this.#commitTimes = new CommitTimes(trail.lastCommittedAt);
     this.#attribution = new Attribution({
       dictionary,
       lookups,
@@ -131,8 +140,12 @@ export class TransactionRecorder implements MessageHandler {
     for (let index = 0; index < 8; index++) this.#commitLsn[index] = bytes[at + index]!;
     this.#seq = 0;
     this.#entriesBefore = this.counts.entries;
-    this.#trail.rows.transaction(bytes, at);
+    const claimed = this.#commitTimes.begin(bytes, at);
+    this.#byClock = this.#asClaimed = claimed === null;
+    if (claimed === null) this.#trail.rows.transaction(bytes, at);
+    else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#whole.begin(this);
+    if (claimed !== null) this.#whole.claimed(claimed);
   }
 
   commit(bytes: Buffer, at: number): void {
@@ -145,7 +158,9 @@ export class TransactionRecorder implements MessageHandler {
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.counts.transactions++;
-    this.#trail.boundary(bytes, at + 8);
+    const byClock = this.#byClock;
+    if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
+    else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
   }
 
   relation(relation: Relation): void {
@@ -234,6 +249,8 @@ export class TransactionRecorder implements MessageHandler {
   }
 
   origin({ name }: Origin): void {
+    // Whoever sets up an origin says when its transactions were committed.
+    this.#byClock = false;
     this.#whole.origin(name);
   }
 

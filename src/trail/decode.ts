@@ -1,4 +1,7 @@
+import { bytesText, keyText } from '../pg/text.js';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
+import { readExtra } from './extra.js';
+import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
@@ -48,6 +51,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   const relation = words.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const modifier = words.modifiers.get(row.modifier_id);
   const columns = columnsOf(row, { relation, batch });
+  const { context, origin, claimedCommitAt } = readExtra(row.extra);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
   const side = (name: 'previous' | 'updated'): Values | null => {
@@ -85,8 +89,8 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     tooLarge,
     table: relation.table,
     operation: OPERATIONS[row.operation],
-    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin: row.origin },
-    context: row.context,
+    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
+    context,
   };
 }
 
@@ -127,11 +131,12 @@ function decodeValues(
       return;
     }
     values.set(column.name, decodeValue(field, column));
-    if (column.label !== undefined && field.is === 'text') {
+    if (column.label !== undefined && (field.is === 'text' || field.is === 'bytes')) {
       const { name } = column;
+      const bytes = Buffer.from(field.text, field.is === 'text' ? 'utf8' : 'hex');
       options.labels.push({
         table: column.label,
-        key: field.text,
+        key: keyText(bytes, 0, bytes.length),
         id: BigInt(options.id),
         found: (label) => values.set(name, { ...values.get(name)!, label }),
       });
@@ -142,7 +147,7 @@ function decodeValues(
 
 function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: ColumnWords): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
-  if (field.is === 'bytes') return { kind: 'text', text: `\\x${field.text}` };
+  if (field.is === 'bytes') return { kind: 'text', text: bytesText(field.text) };
   const value = typedValue(field.text, column.type);
   const words = column.values;
   if (words === undefined) return value;
@@ -154,21 +159,12 @@ function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, c
   return label === undefined ? value : { ...value, label };
 }
 
-/** A masked or truncated value has the column's type and yet may be any text: what is no JSON stays text. */
+/** A masked or truncated value has the column's type and yet may be any text: what no reader takes for JSON stays text. */
 function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {
     return { kind: 'boolean', text: text === 't' ? 'true' : 'false' };
   }
   if (NUMBERS.has(type) && JSON_NUMBER.test(text)) return { kind: 'number', text };
-  if (JSONS.has(type) && isJson(text)) return { kind: 'json', text };
+  if (JSONS.has(type) && isAnswerable(text)) return { kind: 'json', text };
   return { kind: 'text', text };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -30,7 +30,10 @@ export type Values = ReadonlyMap<string, Value>;
 export interface Entry {
   /** Opaque, grows in commit order. */
   readonly id: string;
-  /** ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. */
+  /**
+   * ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. Entries of earlier releases may have what no such
+   * text stands for, as `infinity`.
+   */
   readonly committedAt: string;
   readonly modifier: {
     readonly key: string | null;
@@ -57,6 +60,11 @@ export interface Entry {
     readonly seq: number;
     /** Name of the replication origin that the source's session had set up; null mostly: made on the source itself. */
     readonly origin: string | null;
+    /**
+     * The commit time that the source claimed, as PostgreSQL prints it, where no reader could show it (`infinity`, a year of five
+     * digits): `committedAt` is then that of the transaction before. Null mostly.
+     */
+    readonly claimedCommitAt: string | null;
   };
   /** What a logical message carried in `context`, as JSON text; null without one. */
   readonly context: string | null;

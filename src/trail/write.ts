@@ -46,6 +46,7 @@ export interface TrailWriterOptions {
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
   readonly dictionary: TrailDictionary;
+  readonly lastCommittedAt: bigint | null;
   readonly #index: ChunkIndex;
   readonly #client: pg.Client;
   readonly #server: Conversation;
@@ -83,6 +84,7 @@ export class TrailWriter implements TrailSession {
     const { checkpoint } = options;
     this.rows = options.rows;
     this.dictionary = options.dictionary;
+    this.lastCommittedAt = checkpoint.lastCommittedAt;
     this.#index = options.index;
     this.#client = options.client;
     this.#server = new Conversation(options.client, (error) => this.#fail(error));
@@ -144,9 +146,9 @@ export class TrailWriter implements TrailSession {
     this.#drained = callback;
   }
 
-  boundary(bytes: Buffer, at: number): void {
+  boundary(bytes: Buffer, at: number, { byClock }: { readonly byClock: boolean }): void {
     this.#torn = false;
-    this.#boundary.set(this.rows, bytes, at);
+    this.#boundary.set(this.rows, { bytes, at, byClock });
   }
 
   spill(): void {
@@ -163,7 +165,7 @@ export class TrailWriter implements TrailSession {
 
   async commit(): Promise<CommittedBatch> {
     this.#throwFailure();
-    const { bytes, entries, endLsn, committedAt } = this.#boundary;
+    const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;
     const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
     this.#send(bytes, entries);
     this.#boundary.sent();
@@ -184,7 +186,7 @@ export class TrailWriter implements TrailSession {
     this.#committingEntries = 0;
     this.#checkpointLsn = endLsn;
     this.#checkpointId = nextId;
-    return { endLsn, entries: stored, committedAt };
+    return { endLsn, entries: stored, committedAt: byClock ? committedAt : null };
   }
 
   async skipTo(lsn: Lsn): Promise<void> {

@@ -61,5 +61,5 @@ export function writeEntry(
 export function endTransaction(writer: TrailWriter, endLsn: bigint): void {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64BE(endLsn);
-  writer.boundary(bytes, 0);
+  writer.boundary(bytes, 0, { byClock: true });
 }

@@ -33,8 +33,7 @@ const ROW: EntryRow = {
   columns: null,
   previous: null,
   updated: null,
-  context: null,
-  origin: null,
+  extra: null,
 };
 
 /** Has no lookups: only entries without labels are decoded here. */
@@ -178,18 +177,62 @@ describe('entryToJson', () => {
   test('puts json columns and context into the entry as they are', () =>
     fc.assert(
       fc.asyncProperty(fc.json(), fc.constantFrom(JSON_TYPE, JSONB), async (json, type) => {
-        const entry = await decode([{ name: 'v', type }], { updated: encode([json]), context: json });
+        const entry = await decode([{ name: 'v', type }], {
+          updated: encode([json]),
+          extra: `{"context":${json},"origin":"east"}`,
+        });
         expect(entry.updated!.get('v')).toEqual({ kind: 'json', text: json });
         const parsed = JSON.parse(entryToJson(entry)) as { context: unknown; updated: { v: unknown } };
         expect(parsed.updated.v).toEqual(JSON.parse(json));
         expect(parsed.context).toEqual(JSON.parse(json));
+        expect(entry.transaction.origin).toBe('east');
       }),
     ));
 
   test('keeps what JSON.parse would round or drop: long numbers, -0, duplicate keys, escapes', async () => {
-    const json = '{"a": 12345678901234567890.10, "a": -0, "n": 1e400, "z": "\\u0000\\ud800"}';
+    const json = '{"a": 12345678901234567890.10, "a": -0, "n": 1e400, "z": "\\u0000\\ud83d\\ude00"}';
     const entry = await decode([{ name: 'v', type: JSON_TYPE }], { updated: encode([json]) });
     expect(entryToJson(entry)).toContain(`"updated":{"v":${json}}`);
+  });
+
+  test('json that other parsers refuse is a string with its text, in values and in contexts', async () => {
+    for (const json of [
+      '{"ua":"x \\ud83d"}',
+      '"\\udE00\\ud83d"',
+      '{"\\uD83D":1}',
+      `${'['.repeat(61)}${']'.repeat(61)}`,
+      `${'{"a":['.repeat(3_000)}${']}'.repeat(3_000)}`,
+    ]) {
+      const entry = await decode([{ name: 'v', type: JSON_TYPE }], {
+        updated: encode([json]),
+        extra: `{"context":${json}}`,
+      });
+      const parsed = JSON.parse(entryToJson(entry)) as { context: unknown; updated: { v: unknown } };
+      expect(parsed.updated.v).toBe(json);
+      expect(parsed.context).toBe(json);
+    }
+  });
+
+  test('an entry is one line, whatever line ends stand in its json', async () => {
+    const entry = await decode([{ name: 'v', type: JSON_TYPE }], {
+      updated: encode(['{\n  "a": "x\\ny",\r\n  "b": 1\n}']),
+      extra: '{"context":[\n1\r\n]}',
+    });
+    const line = entryToJson(entry);
+    expect(line).not.toMatch(/[\r\n]/);
+    expect(JSON.parse(line)).toMatchObject({ updated: { v: { a: 'x\ny', b: 1 } }, context: [1] });
+  });
+
+  test('what is stored beside the values and cannot be read is shown as its text', async () => {
+    for (const extra of ['', '{', '\\x{c3}', '[1]', '{"context":{"a":}}', '{"context":1} x', 'null']) {
+      const entry = await decode([], { extra });
+      expect(JSON.parse(entryToJson(entry))).toMatchObject({ id: '1048577', context: extra });
+    }
+    const claimed = await decode([], { extra: '{"origin":7,"claimedCommitAt":"infinity"}' });
+    expect(JSON.parse(entryToJson(claimed))).toMatchObject({
+      context: null,
+      transaction: { claimedCommitAt: 'infinity' },
+    });
   });
 });
 
@@ -217,7 +260,7 @@ describe('values', () => {
     [TEXT, '12', '"12"'],
     [TEXT, '\x1bN', 'null'],
     [TEXT, '\x1b[N', '"\\u001bN"'],
-    [TEXT, '\x1bX00ff', '"\\\\x00ff"'],
+    [TEXT, '\x1bX00ff', '"\\\\x{00ff}"'],
     [0, '{1,2}', '"{1,2}"'],
   ])('of type %i stored as %j is %s', async (type, stored, json) => {
     const value = await oneValue(type, `${stored}\x1f`);

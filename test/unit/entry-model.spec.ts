@@ -172,6 +172,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));
   return {
+    lastCommittedAt: null,
     checkpointLsn: 0n,
     rows,
     dictionary,

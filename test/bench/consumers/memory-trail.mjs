@@ -24,6 +24,7 @@ export async function memoryTrail({ held, names }) {
     rows,
     dictionary,
     lookups: dictionary.lookups,
+    lastCommittedAt: null,
     pendingBytes: 0,
     busy: false,
     get checkpointLsn() {
