@@ -13,7 +13,7 @@ const SINGLE_SHIFT_3 = 0x8f;
 
 /**
  * The decoder for the source's encoding: for encodings of one byte and for EUC by a table of what PostgreSQL itself makes of each
- * character, read once a session (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for others (EUC_TW, MULE_INTERNAL), and
+ * character, read once a session (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for others (EUC_TW), and
  * where PL/pgSQL may not be used, of ASCII alone.
  *
  * The server could convert by itself, but ends the stream at the first byte that its encoding does not define (22P05), again after

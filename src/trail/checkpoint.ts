@@ -73,7 +73,8 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
   }>(
     client,
     /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text,
-                      ((extract(epoch from last_committed_at) - 946684800) * 1000000)::int8::text as last_committed_at
+                      case when isfinite(last_committed_at)
+                           then ((extract(epoch from last_committed_at) - 946684800) * 1000000)::int8::text end as last_committed_at
                  from trail.checkpoint`,
   );
   const row = rows[0];
