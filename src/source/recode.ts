@@ -37,7 +37,7 @@ export function recode(message: Buffer, decoder: TableDecoder): Buffer {
         return message;
     }
   } catch (error) {
-    if (error instanceof Error && error.name === 'RangeError') return message;
+    if ((error as Error).name === 'RangeError') return message;
     throw error;
   }
 }
