@@ -1,4 +1,5 @@
 import { bytesText, keyText } from '../pg/text.js';
+import { mayBeTooLong, printable } from './answer-size.js';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { readExtra } from './extra.js';
 import { isAnswerable } from './json-text.js';
@@ -35,7 +36,7 @@ export async function decodeRows(
   const batch: Batch = { words: options.words, labels: [], columns: new Map() };
   const entries = rows.map((row) => decodeRow(row, batch));
   await findLabels(options.query, batch.labels);
-  return entries;
+  return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
 interface Batch {

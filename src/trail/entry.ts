@@ -14,7 +14,7 @@ export interface Value {
   readonly label?: string;
 }
 
-/** What is known of a value that was too large to be stored. */
+/** What is known of a value that was too large to be stored, or for an answer. */
 export interface LargeValue {
   readonly side: 'previous' | 'updated';
   readonly column: string;
@@ -50,7 +50,7 @@ export interface Entry {
   readonly updated: Values | null;
   /** Columns whose value before or after was not sent by the source, or not stored: neither null nor unchanged, unknown. */
   readonly unknown: readonly string[];
-  /** Values that were too large to be stored; their columns are among `unknown`. */
+  /** Values that were too large to be stored, or for an answer; their columns are among `unknown`. */
   readonly tooLarge: readonly LargeValue[];
   readonly table: string;
   readonly operation: Operation;

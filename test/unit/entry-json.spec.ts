@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { createHash } from 'node:crypto';
+import { printable } from '../../src/trail/answer-size.js';
 import { decodeRows } from '../../src/trail/decode.js';
 import type { Query } from '../../src/trail/snapshot.js';
 import type { Entry, Value } from '../../src/trail/entry.js';
@@ -211,6 +213,26 @@ describe('entryToJson', () => {
       expect(parsed.updated.v).toBe(json);
       expect(parsed.context).toBe(json);
     }
+  });
+
+  test('values that are too long together for a string of JavaScript leave the longest out, with their size and digest', async () => {
+    const entry = await decode(
+      ['id', 'a', 'b', 'c'].map((name) => ({ name, type: TEXT })),
+      { previous: null, updated: encode(['1', '\x01'.repeat(100), 'b'.repeat(300), 'c'.repeat(50)]) },
+    );
+    expect(printable(entry)).toBe(entry);
+    const bounded = printable(entry, 400);
+    expect([...bounded.updated!.keys()]).toEqual(['id', 'b', 'c']);
+    expect(bounded.unknown).toEqual(['a']);
+    expect(bounded.tooLarge).toEqual([
+      {
+        side: 'updated',
+        column: 'a',
+        bytes: 100,
+        sha256: createHash('sha256').update('\x01'.repeat(100)).digest('hex'),
+      },
+    ]);
+    expect(entryToJson(bounded).length).toBeLessThan(entryToJson(entry).length);
   });
 
   test('an entry is one line, whatever line ends stand in its json', async () => {

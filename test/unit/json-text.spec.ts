@@ -78,13 +78,13 @@ describe('JSON as text', () => {
   });
 
   test('neither depth nor width nor length ends it', () => {
-    const deep = `${'['.repeat(5_000_000)}${']'.repeat(5_000_000)}`;
+    const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`;
     expect(isAnswerable(deep)).toBe(false);
     expect(memberTexts(`{"context":${deep}}`)!.get('context')).toBe(deep);
-    const wide = `[${'{},'.repeat(5_000_000)}{}]`;
+    const wide = `[${'{},'.repeat(1_000_000)}{}]`;
     expect(isAnswerable(wide)).toBe(true);
     for (const part of ['a', '\\n', 'é', '\\ud83d\\ude00']) {
-      const long = `{"v": "${part.repeat(8_000_000)}"}`;
+      const long = `{"v": "${part.repeat(5_000_000)}"}`;
       expect(isAnswerable(long)).toBe(true);
       expect(compactJson(long)).toBe(long.replace('": "', '":"'));
     }
