@@ -183,10 +183,9 @@ export class MessageReader {
     into.hasOpaque = false;
     for (let column = 0; column < count; column++) {
       const kind = bytes[at++];
-      if ((kind === TEXT || kind === OPAQUE) && at + 4 <= end) {
+      if (kind === TEXT && at + 4 <= end) {
         const length = view.getInt32(at);
         if (length < 0) throw malformed('a value of negative length');
-        if (kind === OPAQUE) markOpaque(into, column);
         offsets[column] = at + 4;
         lengths[column] = length;
         at += 4 + length;
@@ -194,6 +193,13 @@ export class MessageReader {
         lengths[column] = LENGTH_NULL;
       } else if (kind === 0x75) {
         lengths[column] = LENGTH_UNCHANGED;
+      } else if (kind === OPAQUE && at + 4 <= end) {
+        const length = view.getInt32(at);
+        if (length < 0) throw malformed('a value of negative length');
+        markOpaque(into, column);
+        offsets[column] = at + 4;
+        lengths[column] = length;
+        at += 4 + length;
       } else {
         throw malformed('a column that is neither text, null nor unchanged');
       }

@@ -41,7 +41,8 @@ export class CommitTimes {
    */
   begin(bytes: Buffer, at: number): string | null {
     const last = this.#last;
-    const high = bytes.readInt32BE(at + 8);
+    // Shifting is several times faster than Buffer's checked readers.
+    const high = (bytes[at + 8]! << 24) | (bytes[at + 9]! << 16) | (bytes[at + 10]! << 8) | bytes[at + 11]!;
     if (high >= LEAST_HIGH && high <= GREATEST_HIGH) {
       for (let index = 0; index < 8; index++) last[index] = bytes[at + 8 + index]!;
       return null;

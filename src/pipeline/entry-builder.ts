@@ -164,12 +164,19 @@ export class EntryBuilder {
     const changed = this.#changed;
     const { ignored, dropped, columnCount } = plan;
     const { lengths } = updated;
+    // What is text in one and no text in the other may be the same bytes.
+    const mayBeOpaque = updated.hasOpaque || previous?.hasOpaque === true;
     let any = false;
     let shown = 0;
     for (let column = 0; column < columnCount; column++) {
       changed[column] = 0;
       if (ignored[column] === 1 || lengths[column] === LENGTH_UNCHANGED) continue;
-      if (previous !== null && this.#isSame(previous, updated, column)) continue;
+      if (
+        previous !== null &&
+        this.#isSame(previous, updated, column) &&
+        !(mayBeOpaque && updated.isOpaque(column) !== previous.isOpaque(column))
+      )
+        continue;
       any = true;
       changed[column] = 1;
       // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
@@ -182,8 +189,7 @@ export class EntryBuilder {
   /** Both rows of an update lie in one message, so in one buffer. */
   #isSame(previous: Tuple, updated: Tuple, column: number): boolean {
     const length = updated.lengths[column]!;
-    if (previous.lengths[column] !== length || previous.isOpaque(column) !== updated.isOpaque(column))
-      return false;
+    if (previous.lengths[column] !== length) return false;
     if (length <= 0) return true;
     const left = previous.offsets[column]!;
     const right = updated.offsets[column]!;
@@ -314,7 +320,7 @@ export class EntryBuilder {
     const redactor = plan.redactors[column];
     if (!redactor) {
       const offset = row.offsets[column]!;
-      return row.isOpaque(column)
+      return row.hasOpaque && row.isOpaque(column)
         ? this.#rows.bytesValue(row.bytes, offset, length)
         : this.#rows.value(row.bytes, offset, length);
     }

@@ -153,7 +153,23 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   text(bytes: Buffer, start: number, length: number): void {
-    if (isPlain(bytes, start, length) || isText(bytes, start, length)) return this.raw(bytes, start, length);
+    if (length <= LONG_RAW_BYTES) {
+      this.#reserve(length);
+      const buffer = this.#buffer;
+      let at = this.#at;
+      let seen = 0;
+      for (let index = start, end = start + length; index < end; index++) {
+        const byte = bytes[index]!;
+        buffer[at++] = byte;
+        // Of zero, one less has every bit set.
+        seen |= byte | (byte - 1);
+      }
+      if ((seen & ~0x7f) === 0) {
+        this.#at = at;
+        return;
+      }
+    }
+    if (isText(bytes, start, length)) return this.raw(bytes, start, length);
     const ascii = bytesText(bytes.toString('hex', start, start + length));
     this.#reserve(ascii.length);
     this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
@@ -338,16 +354,4 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer = grown;
     this.#view = viewOf(grown);
   }
-}
-
-/** Whether bytes are ASCII without NUL. For short ones a loop is cheaper than a native call. */
-function isPlain(bytes: Buffer, start: number, length: number): boolean {
-  if (length > LONG_RAW_BYTES) return false;
-  let seen = 0;
-  for (let index = start, end = start + length; index < end; index++) {
-    const byte = bytes[index]!;
-    // Of zero, one less has every bit set.
-    seen |= byte | (byte - 1);
-  }
-  return (seen & ~0x7f) === 0;
 }
