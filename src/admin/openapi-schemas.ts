@@ -54,7 +54,8 @@ export const SCHEMAS = {
       },
       tooLarge: {
         ...list(object({ side: choice('previous', 'updated'), column: text, bytes: count, sha256: text })),
-        description: 'Values that were too large to be stored, or together for an answer, with their length and digest.',
+        description:
+          'Values that were too large to be stored, or together for an answer, with their length and digest.',
       },
       table: text,
       operation: choice('insert', 'update', 'delete', 'truncate'),
