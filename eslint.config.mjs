@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint';
 const BASE = ['errors', 'settings', 'log'];
 const ROOMS = {
   pg: [],
-  pgoutput: ['pg/lsn', 'pg/words'],
+  pgoutput: ['pg/lsn', 'pg/text', 'pg/words'],
   source: ['pg', 'pgoutput'],
   tracking: ['pg'],
   pipeline: ['pg', 'pgoutput', 'tracking'],

@@ -33,11 +33,17 @@ export interface Listening {
 const POLL_MS = 200;
 /** Small, because the entries of a page are in memory at once and may have large values. */
 const PAGE = 50;
+/** Listeners that are read for at once, so that a search that takes its time holds up no more than itself. */
+const READING_TOGETHER = 3;
+/** A listener that cannot be served is tried again after a pause that doubles from the first to the second. */
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
 
 /**
  * Follows the trail for everybody who listens. One poller a process asks for the head of the trail, and only while
- * somebody listens; new entries are then read for each listener with its own filter, one listener after the other. A
- * listener is a position in the trail and not a buffer: a slow one falls behind, and costs no memory.
+ * somebody listens; new entries are then read for each listener with its own filter, for a few at a time. A listener is a
+ * position in the trail and not a buffer: a slow one falls behind, and costs no memory. One whose entries cannot be read or
+ * delivered keeps its position and is tried again; nobody else waits for it.
  */
 export class LiveFeed {
   readonly #trail: LiveTrail;
@@ -45,7 +51,13 @@ export class LiveFeed {
   readonly #followers = new Set<Follower>();
   #polling: Promise<void> | undefined;
   #closed = false;
-  #wake: () => void = () => undefined;
+  /** Reads that run. */
+  readonly #reading = new Set<Promise<void>>();
+  /** Some listener is behind and was not read for, because so many are. */
+  #crowded = false;
+  /** Nothing is to be waited for before the next look. */
+  #awake = false;
+  #endPause: () => void = () => undefined;
 
   constructor(options: { readonly trail: LiveTrail; readonly log: Log }) {
     this.#trail = options.trail;
@@ -55,7 +67,14 @@ export class LiveFeed {
   /** Resolves to the position where the listener begins. */
   async listen(listener: Listener): Promise<Listening> {
     const position = listener.after === undefined ? lastId(await this.#trail.head()) : BigInt(listener.after);
-    const follower: Follower = { listener, position, limit: PAGE };
+    const follower: Follower = {
+      listener,
+      position,
+      limit: PAGE,
+      isReading: false,
+      retryAt: 0,
+      retryMs: FIRST_RETRY_MS,
+    };
     this.#followers.add(follower);
     this.#polling ??= this.#poll();
     this.#wake();
@@ -71,33 +90,72 @@ export class LiveFeed {
     this.#followers.clear();
     this.#wake();
     await this.#polling;
+    await Promise.all(this.#reading);
   }
 
   async #poll(): Promise<void> {
     let failing = false;
     while (this.#followers.size > 0 && !this.#closed) {
       const started = Date.now();
-      let behind = false;
       try {
         const head = lastId(await this.#trail.head());
-        for (const follower of this.#followers) behind = (await this.#advance(follower, head)) || behind;
+        this.#readAhead(head);
         failing = false;
       } catch (error) {
         // Positions stay, so nothing is missed; clients keep their connection while the trail comes back.
         if (!failing) this.#log.warn({ code: codeOf(error) }, 'The live view cannot read the trail.');
         failing = true;
       }
-      await this.#pause(behind ? 0 : Math.max(POLL_MS - (Date.now() - started), 20));
+      await this.#pause(Math.max(POLL_MS - (Date.now() - started), 20));
     }
     // In the same turn as the last look at the listeners: whoever comes next starts a new poller.
     this.#polling = undefined;
   }
 
+  /** Begins to read for those that are behind, who waited longest first. */
+  #readAhead(head: bigint): void {
+    this.#crowded = false;
+    for (const follower of [...this.#followers]) {
+      if (follower.isReading || Date.now() < follower.retryAt || !isBehind(follower, head)) continue;
+      if (this.#reading.size >= READING_TOGETHER) {
+        this.#crowded = true;
+        return;
+      }
+      // Behind the others, for the next time.
+      this.#followers.delete(follower);
+      this.#followers.add(follower);
+      follower.isReading = true;
+      const reading = this.#serve(follower, head).then((isBehindStill) => {
+        follower.isReading = false;
+        this.#reading.delete(reading);
+        if (isBehindStill || this.#crowded) this.#wake();
+      });
+      this.#reading.add(reading);
+    }
+  }
+
+  /** One page for one listener; true: there is more. Never rejects. */
+  async #serve(follower: Follower, head: bigint): Promise<boolean> {
+    try {
+      const more = await this.#advance(follower, head);
+      follower.retryMs = FIRST_RETRY_MS;
+      return more;
+    } catch (error) {
+      // Said once: it is tried again for as long as the client stays.
+      if (follower.retryMs === FIRST_RETRY_MS)
+        this.#log.warn(
+          { code: codeOf(error), after: String(follower.position) },
+          'A live listener cannot be served; the others are.',
+        );
+      follower.retryAt = Date.now() + follower.retryMs;
+      follower.retryMs = Math.min(2 * follower.retryMs, LAST_RETRY_MS);
+      return false;
+    }
+  }
+
   /** Delivers at most one page, so that one listener far behind does not hold up the others; true: there is more. */
   async #advance(follower: Follower, head: bigint): Promise<boolean> {
-    const { listener } = follower;
-    if (follower.position >= head || !listener.ready() || !this.#followers.has(follower)) return false;
-    const { limit } = follower;
+    const { listener, limit } = follower;
     const { items, more } = await this.#trail.after(listener.filter, {
       id: String(follower.position),
       limit,
@@ -120,14 +178,22 @@ export class LiveFeed {
     return more;
   }
 
+  #wake(): void {
+    this.#awake = true;
+    this.#endPause();
+  }
+
   async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    if (!this.#awake) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#endPause = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#awake = false;
   }
 }
 
@@ -136,7 +202,14 @@ interface Follower {
   position: bigint;
   /** Entries to read at once. */
   limit: number;
+  isReading: boolean;
+  /** After an error: when it is tried again, and how long after the one that comes next. */
+  retryAt: number;
+  retryMs: number;
 }
+
+const isBehind = ({ listener, position }: Follower, head: bigint): boolean =>
+  position < head && listener.ready();
 
 /** 0 before the trail has begun: ids are greater. */
 const lastId = (head: TrailHead): bigint => (head.nextId === '0' ? 0n : BigInt(head.nextId) - 1n);

@@ -15,7 +15,7 @@ const VALUES = {
   type: 'object',
   additionalProperties: true,
   description:
-    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings.',
+    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
 };
 const LABELS = {
   type: 'object',
@@ -54,7 +54,8 @@ export const SCHEMAS = {
       },
       tooLarge: {
         ...list(object({ side: choice('previous', 'updated'), column: text, bytes: count, sha256: text })),
-        description: 'Values that were too large to be stored, with their length and digest.',
+        description:
+          'Values that were too large to be stored, or together for an answer, with their length and digest.',
       },
       table: text,
       operation: choice('insert', 'update', 'delete', 'truncate'),
@@ -67,8 +68,13 @@ export const SCHEMAS = {
             ...text,
             description: 'Replication origin, where the transaction came to the source from elsewhere.',
           },
+          claimedCommitAt: {
+            ...text,
+            description:
+              'Commit time that the source claimed where none can be shown for it, as "infinity"; committedAt is then that of the transaction before.',
+          },
         },
-        ['origin'],
+        ['origin', 'claimedCommitAt'],
       ),
       context: { nullable: true, description: 'JSON that a logical message of the application carried.' },
       unreadMessage: {

@@ -121,7 +121,8 @@ function relationOf(row: RelationRow): NamesRelation {
     table: formatTable(row),
     oid,
     columns,
-    copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout`,
+    // As the server has them: what it cannot convert it would refuse to send (source/encoding.ts).
+    copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout (encoding 'SQL_ASCII')`,
   };
 }
 

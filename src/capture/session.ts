@@ -8,6 +8,8 @@ import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
+import { readDecoder, type Decoder } from '../source/encoding.js';
+import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
@@ -98,7 +100,6 @@ async function open(options: OpeningOptions): Promise<Session | null> {
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
-        checkUtf8: start.serverEncoding === 'SQL_ASCII',
         tickMs: options.tickMs,
         failed: end.resolve,
       }),
@@ -119,7 +120,7 @@ export const BACKLOG_READ = new WaltrailError(
 
 /** Where a session begins, and what it has to know of the source. */
 interface Start extends Settled {
-  readonly serverEncoding: string;
+  readonly decoder: Decoder;
   readonly missingUntil: Lsn | null;
   readonly waitedOn: Stuck | undefined;
 }
@@ -128,12 +129,12 @@ async function findStart(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Start> {
   const { client, config, opening } = options;
-  const serverEncoding = await opening.step(() => readServerEncoding(options));
+  const decoder = await opening.step(() => onSource(options, readDecoder));
   const found = await opening.step(() => readCheckpoint(client, config.source.name));
   if (found === undefined)
     return {
       ...(await findBeginning(options)),
-      serverEncoding,
+      decoder,
       missingUntil: null,
       waitedOn: undefined,
     };
@@ -146,7 +147,7 @@ async function findStart(
     checkSource: () => checkSource(options),
   });
   const missingUntil = await opening.step(() => readMissingUntil(client));
-  return { ...settled, serverEncoding, missingUntil, waitedOn };
+  return { ...settled, decoder, missingUntil, waitedOn };
 }
 
 /** The first start. What is looked at before the trail begins is remembered before: a change after that is found by the next look. */
@@ -226,8 +227,15 @@ async function connectStream(
   // comes in parts cannot be stored alone, nor said to be the transaction that fails.
   const backlog =
     aloneUntil !== null || wholeUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
+  const { decoder } = options;
   const handler: StreamHandler = {
-    message: (bytes, start, until) => pipeline.message(bytes, start, until),
+    message:
+      decoder === null
+        ? (bytes, start, until) => pipeline.message(bytes, start, until)
+        : (bytes, start, until) => {
+            const message = recode(bytes.subarray(start, until), decoder);
+            pipeline.message(message, 0, message.length);
+          },
     relation: (oid) => facts.ask(oid),
     keepalive: (walEnd) => {
       if (sure.is) pipeline.keepalive(walEnd);
@@ -306,12 +314,6 @@ function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Sta
 /** Refuses a source that cannot be captured at all, and reads what is to be known of it. */
 const checkSource = (options: SessionOptions): Promise<CheckedCatalog> =>
   onSource(options, (client) => checkTracking(client, options.config));
-
-const readServerEncoding = (options: SessionOptions): Promise<string> =>
-  onSource(options, async (client) => {
-    const { rows } = await client.query<{ server_encoding: string }>('show server_encoding');
-    return rows[0]!.server_encoding;
-  });
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */
 async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {

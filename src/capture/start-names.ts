@@ -6,6 +6,8 @@ import { copyOut } from '../pg/copy-out.js';
 import { sqlStateOf } from '../pg/sql-state.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
+import { readDecoder, type Decoder } from '../source/encoding.js';
+import { recodeTuple } from '../source/recode.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
 import { PREPARE_READING } from '../source/session.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
@@ -41,19 +43,20 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
   });
   try {
     await client.query(PREPARE_READING);
+    const decoder = await readDecoder(client);
     // A policy is its owner's code: where one would filter what is read, PostgreSQL now refuses to read.
     await client.query('set row_security = off');
     await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}`);
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
     // As the stream prints them.
-    await client.query(/* sql */ `set local datestyle = 'ISO'`);
+    await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
     for (const rule of nameRules(options.config)) {
       const wanted = new Set(namesColumns(rule));
       const { relations, unread } = await namesRelations(client, { table: rule.table, wanted });
       const refused: Unread[] = [...unread];
       for (const relation of relations) {
-        const refusal = yield* readRelation(client, { ...options, table: rule.table, relation });
+        const refusal = yield* readRelation(client, { ...options, table: rule.table, relation, decoder });
         if (refusal !== null) refused.push(refusal);
       }
       if (refused.length > 0) warn(options.log, { table: rule.table, refused });
@@ -68,6 +71,7 @@ type ReadingOptions = StartNamesOptions & {
   /** Canonical name of the names table, of which the relation may be a partition. */
   readonly table: string;
   readonly relation: NamesRelation;
+  readonly decoder: Decoder;
 };
 
 /** Null where all of it was read. Throws where the server did not say why, or the connection is of no use any more. */
@@ -113,7 +117,10 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
   });
   return (lines) => {
     found.clear();
-    for (const line of lines) follower.inserted(plans, copiedRow(line));
+    for (const line of lines) {
+      const row = copiedRow(line);
+      follower.inserted(plans, options.decoder === null ? row : recodeTuple(row, options.decoder));
+    }
     return [...found.values()];
   };
 }

@@ -1,5 +1,6 @@
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
+import { readableText } from '../pg/text.js';
 import { LastView } from '../pg/words.js';
 import { readTransactionMessage, type TransactionMessage } from './transactions.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, Tuple } from './tuple.js';
@@ -12,6 +13,9 @@ const TAG_STREAM_STOP = 0x45; // 'E'
 const NEW_ROW = 0x4e;
 const OLD_ROW = 0x4f;
 const OLD_KEY = 0x4b;
+/** What a value is. PostgreSQL sends none as binary unless it is asked to; source/recode.ts marks so what is no text. */
+const TEXT = 0x74; // 't'
+const OPAQUE = 0x62; // 'b'
 const BEGIN_BYTES = 21;
 const COMMIT_BYTES = 26;
 const MAX_PREFIX_BYTES = 256;
@@ -178,9 +182,10 @@ export class MessageReader {
     let at = start + 2;
     into.bytes = bytes;
     into.count = count;
+    into.hasOpaque = false;
     for (let column = 0; column < count; column++) {
       const kind = bytes[at++];
-      if (kind === 0x74 && at + 4 <= end) {
+      if (kind === TEXT && at + 4 <= end) {
         const length = view.getInt32(at);
         if (length < 0) throw malformed('a value of negative length');
         offsets[column] = at + 4;
@@ -190,12 +195,25 @@ export class MessageReader {
         lengths[column] = LENGTH_NULL;
       } else if (kind === 0x75) {
         lengths[column] = LENGTH_UNCHANGED;
+      } else if (kind === OPAQUE && at + 4 <= end) {
+        const length = view.getInt32(at);
+        if (length < 0) throw malformed('a value of negative length');
+        markOpaque(into, column);
+        offsets[column] = at + 4;
+        lengths[column] = length;
+        at += 4 + length;
       } else {
         throw malformed('a column that is neither text, null nor unchanged');
       }
     }
     return at;
   }
+}
+
+function markOpaque(into: Tuple, column: number): void {
+  if (!into.hasOpaque) into.opaque.fill(0);
+  into.hasOpaque = true;
+  into.opaque[column] = 1;
 }
 
 /** An unsigned or signed 32-bit integer: shifting is several times faster than Buffer's checked readers here. */
@@ -283,7 +301,7 @@ function readType(bytes: Buffer): void {
 function cString(bytes: Buffer, start: number): { text: string; next: number } {
   const end = bytes.indexOf(0, start);
   if (end < 0) throw malformed('a name without an end');
-  return { text: bytes.toString('utf8', start, end), next: end + 1 };
+  return { text: readableText(bytes, start, end - start), next: end + 1 };
 }
 
 const NOT_A_ROW = 'a row that is not as documented';

@@ -1,4 +1,5 @@
 import type { Lsn } from '../pg/lsn.js';
+import { readableText } from '../pg/text.js';
 
 /**
  * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends, and the
@@ -118,7 +119,7 @@ function readPrepared(message: Buffer, at: number): Prepared {
 function readText(message: Buffer, at: number): string {
   const end = message.indexOf(0, at);
   mustBe(end === message.length - 1);
-  return message.toString('utf8', at, end);
+  return readableText(message, at, end - at);
 }
 
 function mustBe(whole: boolean): void {

@@ -1,3 +1,5 @@
+import { bytesText, keyText } from '../pg/text.js';
+
 /** PostgreSQL's limit on columns of a table (MaxTupleAttributeNumber is 1664). */
 export const MAX_COLUMNS = 1664;
 
@@ -18,13 +20,25 @@ export class Tuple {
   readonly offsets = new Int32Array(MAX_COLUMNS);
   /** Length of each value in bytes, LENGTH_NULL or LENGTH_UNCHANGED. */
   readonly lengths = new Int32Array(MAX_COLUMNS);
+  /** Some values are opaque. Without any, the marks of an earlier row may still stand. */
+  hasOpaque = false;
+  /** By column index: 1 for bytes that are no text in the source's encoding, even where they happen to be UTF-8. */
+  readonly opaque = new Uint8Array(MAX_COLUMNS);
 
-  /** The value as text; null for SQL null and for a value that was not sent. Not for the hot path. */
+  isOpaque(column: number): boolean {
+    return this.hasOpaque && this.opaque[column] === 1;
+  }
+
+  /**
+   * The value as `keyText` of pg/text.ts has it; null for SQL null and for a value that was not sent. Not for the hot path.
+   */
   text(column: number): string | null {
     const length = this.lengths[column]!;
     if (column >= this.count || length < 0) return null;
     const start = this.offsets[column]!;
-    return this.bytes.toString('utf8', start, start + length);
+    return this.isOpaque(column)
+      ? bytesText(this.bytes.toString('hex', start, start + length))
+      : keyText(this.bytes, start, length);
   }
 
   has(column: number): boolean {

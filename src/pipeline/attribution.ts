@@ -2,7 +2,7 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { shortName } from './naming.js';
 import type { Dictionary, LookupName, Lookups } from './ports.js';
-import type { Redactor } from './redaction.js';
+import { redactedText, type Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
 
 /** Id of the modifier of changes that nobody is known to have made. */
@@ -31,8 +31,7 @@ export class Attribution {
   /** Modifier id by the modifier column of the row as the change left it; {@link UNATTRIBUTED} where that is empty. */
   byColumn(row: Tuple, column: number, redactor: Redactor | null): number {
     if (column < 0 || !row.has(column)) return UNATTRIBUTED;
-    if (redactor !== null)
-      return this.#idOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!).toString('utf8'));
+    if (redactor !== null) return this.#idOf(redactedText(redactor, row, column));
     return this.#byBytes.get(row, column, this.#find);
   }
 

@@ -1,3 +1,4 @@
+import { keyText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 
 /** A power of two. Values that share a place push each other out. */
@@ -21,10 +22,10 @@ export class BytesCache {
     const { bytes } = row;
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
-    if (length > MAX_BYTES) return find(bytes.toString('utf8', start, start + length));
+    if (length > MAX_BYTES || row.isOpaque(column)) return find(row.text(column)!);
     const place = placeOf(bytes, start, length);
     if (this.#lengths[place] === length && this.#holds(place, bytes, start)) return this.#values[place]!;
-    const value = find(bytes.toString('utf8', start, start + length));
+    const value = find(keyText(bytes, start, length));
     this.#keys.set(bytes.subarray(start, start + length), place * MAX_BYTES);
     this.#lengths[place] = length;
     this.#values[place] = value;

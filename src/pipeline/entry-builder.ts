@@ -1,3 +1,4 @@
+import { looksLikeBytes } from '../pg/text.js';
 import { LastView, sameWords } from '../pg/words.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { UNATTRIBUTED } from './attribution.js';
@@ -6,6 +7,7 @@ import { classify } from './classification.js';
 import { partText, type NamePart } from './naming.js';
 import type { Dictionary, EntryHead, EntryRows, Lookups } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
+import { redactedText } from './redaction.js';
 import type { RowChange } from './row-change.js';
 
 /** Marks of trail/values.ts. */
@@ -175,12 +177,19 @@ export class EntryBuilder {
     const changed = this.#changed;
     const { ignored, dropped, columnCount } = plan;
     const { lengths } = updated;
+    // What is text in one and no text in the other may be the same bytes.
+    const mayBeOpaque = updated.hasOpaque || previous?.hasOpaque === true;
     let any = false;
     let shown = 0;
     for (let column = 0; column < columnCount; column++) {
       changed[column] = 0;
       if (ignored[column] === 1 || lengths[column] === LENGTH_UNCHANGED) continue;
-      if (previous !== null && this.#isSame(previous, updated, column)) continue;
+      if (
+        previous !== null &&
+        this.#isSame(previous, updated, column) &&
+        !(mayBeOpaque && updated.isOpaque(column) !== previous.isOpaque(column))
+      )
+        continue;
       any = true;
       changed[column] = 1;
       // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
@@ -237,7 +246,7 @@ export class EntryBuilder {
     const column = plan.tenantColumn;
     const redactor = plan.redactors[column];
     if (!redactor) return this.#tenants.get(row, column, this.#tenantId);
-    return this.#tenantId(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!).toString('utf8'));
+    return this.#tenantId(redactedText(redactor, row, column));
   }
 
   #id(plan: TrackedPlan, row: Tuple): void {
@@ -252,10 +261,19 @@ export class EntryBuilder {
       if (index > 0) this.#rows.raw(COMMA, 0, 1);
       const column = columns[index]!;
       const redactor = plan.redactors[column];
-      if (redactor) this.#rows.raw(...whole(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
-      else this.#rows.raw(row.bytes, row.offsets[column]!, row.lengths[column]!);
+      if (redactor)
+        this.#rows.text(...whole(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
+      else this.#key(row, column);
     }
     this.#rows.endText();
+  }
+
+  #key(row: Tuple, column: number): void {
+    const start = row.offsets[column]!;
+    const length = row.lengths[column]!;
+    if (row.isOpaque(column) || looksLikeBytes(row.bytes, start, length))
+      this.#rows.raw(...whole(Buffer.from(row.text(column)!)));
+    else this.#rows.text(row.bytes, start, length);
   }
 
   #entityName(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
@@ -274,7 +292,7 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sent(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.words === null && part.label === null && !plan.redactors[column]) {
+    if (part.words === null && part.label === null && !plan.redactors[column] && !holder.isOpaque(column)) {
       return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
     }
     const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
@@ -282,11 +300,11 @@ export class EntryBuilder {
   }
 
   #shortened(bytes: Buffer, start: number, length: number): void {
-    if (length <= MAX_NAME_BYTES) return this.#rows.raw(bytes, start, length);
+    if (length <= MAX_NAME_BYTES) return this.#rows.text(bytes, start, length);
     let end = start + MAX_NAME_BYTES;
-    // Not within a character of UTF-8.
-    while (end > start && (bytes[end]! & 0xc0) === 0x80) end--;
-    this.#rows.raw(bytes, start, end - start);
+    // Not within a character of UTF-8, which has at most three such bytes.
+    for (let back = 0; back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--;
+    this.#rows.text(bytes, start, end - start);
     this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
   }
 
@@ -313,7 +331,12 @@ export class EntryBuilder {
     if (column >= row.count || length === LENGTH_UNCHANGED) return this.#rows.mark(MARK_UNKNOWN);
     if (length === LENGTH_NULL) return this.#rows.mark(MARK_NULL);
     const redactor = plan.redactors[column];
-    if (!redactor) return this.#rows.value(row.bytes, row.offsets[column]!, length);
+    if (!redactor) {
+      const offset = row.offsets[column]!;
+      return row.hasOpaque && row.isOpaque(column)
+        ? this.#rows.bytesValue(row.bytes, offset, length)
+        : this.#rows.value(row.bytes, offset, length);
+    }
     const redacted = redactor(row.bytes, row.offsets[column]!, length);
     this.#rows.value(redacted, 0, redacted.length);
   }

@@ -1,5 +1,7 @@
+import { readableText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { partText } from './naming.js';
+import { redactedText } from './redaction.js';
 import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './relation-plan.js';
 
@@ -85,7 +87,8 @@ export class NameFollower {
         'text' in part
           ? part.text
           : partText(part, row, { redactors: plan.redactors, lookups: this.#lookups });
-      if (bytes !== null) name += bytes.toString('utf8');
+      if (bytes !== null)
+        name += 'text' in part ? part.text.toString() : readableText(bytes, 0, bytes.length);
       found ||= 'column' in part && bytes !== null;
     }
     if (!found) return null;
@@ -114,7 +117,5 @@ export class NameFollower {
 /** The key as the entries have it: redacted where the column is. */
 function keyOf({ keyColumn, redactors }: NamesPlan, row: Tuple): string | null {
   const redactor = redactors[keyColumn];
-  return redactor && row.has(keyColumn)
-    ? redactor(row.bytes, row.offsets[keyColumn]!, row.lengths[keyColumn]!).toString('utf8')
-    : row.text(keyColumn);
+  return redactor && row.has(keyColumn) ? redactedText(redactor, row, keyColumn) : row.text(keyColumn);
 }

@@ -21,15 +21,19 @@ export function partText(
 ): Buffer | null {
   const { column, words, label } = part;
   if (!row.has(column)) return null;
-  const start = row.offsets[column]!;
-  const length = row.lengths[column]!;
   if (words !== null || label !== null) {
-    const text = row.bytes.toString('utf8', start, start + length);
+    const text = row.text(column)!;
     const word = words?.get(text) ?? (label === null ? undefined : options.lookups.get(label, text)?.name);
     if (word !== undefined) return Buffer.from(word);
   }
   const redactor = options.redactors[column];
-  return redactor ? redactor(row.bytes, start, length) : row.bytes.subarray(start, start + length);
+  if (redactor) return redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
+}
+
+function valueOf({ bytes, offsets, lengths }: Tuple, column: number): Buffer {
+  const start = offsets[column]!;
+  return bytes.subarray(start, start + lengths[column]!);
 }
 
 /** Of a name, or of each part of one: it repeats with every entry (DECISIONS 28). */

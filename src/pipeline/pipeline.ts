@@ -64,7 +64,7 @@ const TAG_COMMIT = 0x43;
  * together with the checkpoint, and only then is the source told. Nothing else in Waltrail acknowledges.
  */
 export class Pipeline {
-  /** Commit on the source to durable in the trail, of the last batch. */
+  /** Commit on the source to durable in the trail, of the last batch whose commit time the source's clock told. */
   latencyMs: number | null = null;
   readonly #source: SourceControl;
   readonly #failed: (error: WaltrailError) => void;

@@ -21,7 +21,7 @@ export interface EntryHead {
 /**
  * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`, then exactly
  * six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is `nullText`, or
- * `beginText`, any number of `raw`, `value` and `mark` calls, `endText`.
+ * `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
   /** Bytes that were not sent. */
@@ -34,10 +34,14 @@ export interface EntryRows {
   nullText(): void;
   beginText(): void;
   endText(): void;
-  /** Bytes as they are: part of a name, an id. */
+  /** Text of Waltrail's own, as it is. */
   raw(bytes: Buffer, start: number, length: number): void;
-  /** One field of `previous` or `updated`, escaped. */
+  /** Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. */
+  text(bytes: Buffer, start: number, length: number): void;
+  /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
   value(bytes: Buffer, start: number, length: number): void;
+  /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
+  bytesValue(bytes: Buffer, start: number, length: number): void;
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
   mark(mark: number): void;
   /**
@@ -122,6 +126,8 @@ export interface Notice {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
+  /** Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there is none. */
+  readonly lastCommittedAt: bigint | null;
   readonly rows: EntryRows;
   readonly dictionary: Dictionary;
   readonly lookups: Lookups;
@@ -137,9 +143,9 @@ export interface TrailSession {
   readonly committable: boolean;
   /**
    * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
-   * last one's end LSN (8) and commit time (8).
+   * last one's end LSN (8) and commit time (8), which says how late it is stored where the source's clock told it.
    */
-  boundary(bytes: Buffer, at: number): void;
+  boundary(bytes: Buffer, at: number, options: { readonly byClock: boolean }): void;
   /**
    * What was written since the last boundary, with no source transaction begun, belongs to the next commit, which executes
    * `statement` in the same transaction.
@@ -161,6 +167,6 @@ export interface TrailSession {
 export interface CommittedBatch {
   readonly endLsn: Lsn;
   readonly entries: number;
-  /** Commit time of the last source transaction, microseconds since 2000-01-01; null: the batch holds none. */
+  /** Commit time of the last source transaction, microseconds since 2000-01-01; null where there is none that the source's clock told. */
   readonly committedAt: bigint | null;
 }

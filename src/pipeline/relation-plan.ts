@@ -1,3 +1,4 @@
+import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { redactionFor, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
@@ -231,7 +232,7 @@ function planTemplate(
   options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
-    if ('text' in part) return [{ text: Buffer.from(part.text) }];
+    if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
     const column = options.columns.get(part.column);
     if (column === undefined) return [];
     return [

@@ -40,6 +40,8 @@ export class TransactionAttribution {
   #context: string | null = null;
   #unread: string | null = null;
   #origin: string | null = null;
+  /** The commit time that the source claimed, where another one is stored; as JSON text. */
+  #claimedCommitAt: string | null = null;
 
   constructor(options: {
     readonly attribution: Attribution;
@@ -71,13 +73,19 @@ export class TransactionAttribution {
     this.#first = late.size === 0 ? null : (late.get(this.#running.commitLsn) ?? null);
     this.#heardLsn = this.#first?.lsn ?? null;
     this.#modifierId = null;
-    this.#context = this.#unread = this.#origin = null;
+    this.#context = this.#unread = this.#origin = this.#claimedCommitAt = null;
     if (this.#first === null) this.#extra = null;
     else this.#take(this.#first);
   }
 
   origin(name: string): void {
     this.#origin = JSON.stringify(name);
+    this.#setExtra();
+  }
+
+  /** The running transaction is stored under another commit time than the source claimed. */
+  claimed(commitAt: string): void {
+    this.#claimedCommitAt = JSON.stringify(commitAt);
     this.#setExtra();
   }
 
@@ -143,6 +151,7 @@ export class TransactionAttribution {
       ['context', this.#context],
       ['unread', this.#unread],
       ['origin', this.#origin],
+      ['claimedCommitAt', this.#claimedCommitAt],
     ].flatMap(([name, json]) => (json === null ? [] : [`"${name}":${json}`]));
     this.#extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
   }

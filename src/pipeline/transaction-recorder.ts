@@ -15,6 +15,7 @@ import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution, UNATTRIBUTED } from './attribution.js';
+import { CommitTimes } from './commit-time.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
@@ -75,6 +76,9 @@ const BEGIN_BYTES = 20;
 /** Insert, Update, Delete and Relation: an oid follows. */
 const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
 
+const BY_CLOCK = { byClock: true };
+const NOT_BY_CLOCK = { byClock: false };
+
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
  * stored is not its business.
@@ -93,6 +97,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   #inTransaction = false;
   /** Of the running transaction, as it came: few transactions ask for a number. */
   readonly #begun = Buffer.alloc(BEGIN_BYTES);
+  readonly #commitTimes: CommitTimes;
+  /** Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock told it. */
+  #asClaimed = true;
+  #byClock = true;
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
@@ -105,6 +113,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#options = options;
     this.#touched = options.tellTables ? new Set() : null;
     this.#trail = trail;
+    this.#commitTimes = new CommitTimes(trail.lastCommittedAt);
     this.#attribution = new Attribution({
       dictionary,
       lookups,
@@ -184,15 +193,21 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#seq = 0;
     this.#touched?.clear();
     this.#entriesBefore = this.counts.entries;
-    this.#trail.rows.transaction(bytes, at);
+    const claimed = this.#commitTimes.begin(bytes, at);
+    this.#byClock = this.#asClaimed = claimed === null;
+    if (claimed === null) this.#trail.rows.transaction(bytes, at);
+    else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#whole.begin();
+    if (claimed !== null) this.#whole.claimed(claimed);
   }
 
   commit(bytes: Buffer, at: number): void {
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.counts.transactions++;
-    this.#trail.boundary(bytes, at + 8);
+    const byClock = this.#byClock;
+    if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
+    else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
   }
 
   relation(relation: Relation): void {
@@ -283,6 +298,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   origin({ name }: Origin): void {
+    // Whoever sets up an origin says when its transactions were committed.
+    this.#byClock = false;
     this.#whole.origin(name);
   }
 

@@ -13,7 +13,7 @@ import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
 import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
-import { replicationClientConfig, PREPARE_READING } from './session.js';
+import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './session.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
 
@@ -193,6 +193,7 @@ export class ReplicationStream {
     await pinSearchPath(client, { database: describeUrl(options.url) });
     options.check(await identifySystem(client));
     await client.query(PREPARE_READING);
+    await client.query(SEND_BYTES);
     const connection = (client as unknown as { connection: { stream: Duplex; query(text: string): void } })
       .connection;
     const socket = connection.stream;

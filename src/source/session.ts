@@ -25,17 +25,20 @@ const PRINTING = [
 /**
  * First statements of a connection that reads rows of the source.
  *
- * A database without an encoding (SQL_ASCII) may hold bytes that are not UTF-8, and would refuse to send them as such; it
- * sends them as they are when it is asked for no encoding. And limits that a DBA has set for the application's statements
- * are not meant for a reader of everything: PostgreSQL would end the walsender in the middle of every transaction that takes
- * longer to decode than `transaction_timeout`. Not all of them are known to every version, so they cannot be in the options.
+ * Limits that a DBA has set for the application's statements are not meant for a reader of everything: PostgreSQL would end the
+ * walsender in the middle of every transaction that takes longer to decode than `transaction_timeout`. Not all of them are
+ * known to every version, so they cannot be in the options.
  */
 export const PREPARE_READING = /* sql */ `
-  select pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)
-   where pg_catalog.current_setting('server_encoding') = 'SQL_ASCII';
   select pg_catalog.set_config(name, '0', false)
     from pg_catalog.pg_settings
    where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
+
+/**
+ * Makes the server send the bytes that it has, whatever its encoding: what it cannot convert it would refuse to send, again and
+ * again (source/encoding.ts). Statements that follow are taken to be in the server's encoding, so they have to be ASCII.
+ */
+export const SEND_BYTES = /* sql */ `set client_encoding = 'SQL_ASCII'`;
 
 /**
  * Client configuration of a replication connection (`replication=database`) to the source. What the URL has under `options`

@@ -9,10 +9,17 @@ export class Boundary {
   /** Of the rows that were not sent. */
   bytes = 0;
   entries = 0;
+  /** The source's clock told the commit time. */
+  byClock = true;
   /** End LSN (8) and commit time (8); all zero before the first transaction. */
   readonly #end = Buffer.alloc(16);
 
-  set(rows: EntryRowBuffer, bytes: Buffer, at: number): void {
+  set(
+    rows: EntryRowBuffer,
+    end: { readonly bytes: Buffer; readonly at: number; readonly byClock: boolean },
+  ): void {
+    const { bytes, at } = end;
+    this.byClock = end.byClock;
     this.bytes = rows.bytes;
     this.entries = rows.entries;
     for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;

@@ -33,6 +33,8 @@ export interface Checkpoint {
   readonly endLsn: Lsn;
   readonly nextId: bigint;
   readonly entries: bigint;
+  /** Commit time of the last stored transaction, microseconds since 2000-01-01; null: there is none. */
+  readonly lastCommittedAt: bigint | null;
 }
 
 /** Makes this process the capturing daemon of the trail, if no other is. The client then holds the election lock. */
@@ -67,9 +69,13 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
     end_lsn: string;
     next_id: string;
     entries: string;
+    last_committed_at: string | null;
   }>(
     client,
-    /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text from trail.checkpoint`,
+    /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text,
+                      case when isfinite(last_committed_at)
+                           then ((extract(epoch from last_committed_at) - 946684800) * 1000000)::int8::text end as last_committed_at
+                 from trail.checkpoint`,
   );
   const row = rows[0];
   if (row === undefined) return undefined;
@@ -87,6 +93,7 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
     endLsn: parseLsn(row.end_lsn),
     nextId: BigInt(row.next_id),
     entries: BigInt(row.entries),
+    lastCommittedAt: row.last_committed_at === null ? null : BigInt(row.last_committed_at),
   };
 }
 

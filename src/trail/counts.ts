@@ -89,8 +89,11 @@ async function readSummaries(
            -- At the two ends of the range chunks with most of their time in it: presumably fewer entries lie outside than inside.
            select s.*, not (${inRange}) as partly from trail.chunk s
             where s.chunk::int8 << 14 >= ${above} and (s.chunk::int8 + 1) << 14 <= ${below} and s.last_committed_at >= ${from} and s.first_committed_at < ${to}
-              and (least(s.last_committed_at, ${to}) - greatest(s.first_committed_at, ${from})) * 2
-                  >= s.last_committed_at - s.first_committed_at
+              -- Not where a time is one that cannot be reckoned with, as infinity: what was claimed was once stored.
+              and case when isfinite(${from}) and isfinite(${to}) and s.last_committed_at < '10000-01-01 00:00:00+00'
+                    then (least(s.last_committed_at, ${to}) - greatest(s.first_committed_at, ${from})) * 2
+                         >= s.last_committed_at - s.first_committed_at
+                    else ${inRange} end
               and s.chunk >> 2 not in (select block from block))
     select 'blocks' as list, block as value, '0' as count from block
     union all select 'chunks', chunk, '0' from chunk

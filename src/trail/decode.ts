@@ -1,4 +1,8 @@
-import type { Entry, LargeValue, Rung, UnreadMessage, Value, Values } from './entry.js';
+import { bytesText, keyText } from '../pg/text.js';
+import { mayBeTooLong, printable } from './answer-size.js';
+import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
+import { readExtra } from './extra.js';
+import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
@@ -32,7 +36,7 @@ export async function decodeRows(
   const batch: Batch = { words: options.words, labels: [], columns: new Map() };
   const entries = rows.map((row) => decodeRow(row, batch));
   await findLabels(options.query, batch.labels);
-  return entries;
+  return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
 interface Batch {
@@ -48,6 +52,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   const relation = words.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const modifier = words.modifiers.get(row.modifier_id);
   const columns = columnsOf(row, { relation, batch });
+  const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
   const side = (name: 'previous' | 'updated'): Values | null => {
@@ -85,9 +90,9 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     tooLarge,
     table: relation.table,
     operation: OPERATIONS[row.operation],
-    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin: row.origin },
-    context: row.context,
-    unreadMessage: row.unread === null ? null : (JSON.parse(row.unread) as UnreadMessage),
+    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
+    context,
+    unreadMessage,
   };
 }
 
@@ -128,11 +133,12 @@ function decodeValues(
       return;
     }
     values.set(column.name, decodeValue(field, column));
-    if (column.label !== undefined && field.is === 'text') {
+    if (column.label !== undefined && (field.is === 'text' || field.is === 'bytes')) {
       const { name } = column;
+      const bytes = Buffer.from(field.text, field.is === 'text' ? 'utf8' : 'hex');
       options.labels.push({
         table: column.label,
-        key: field.text,
+        key: keyText(bytes, 0, bytes.length),
         id: BigInt(options.id),
         found: (label) => values.set(name, { ...values.get(name)!, label }),
       });
@@ -143,7 +149,7 @@ function decodeValues(
 
 function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: ColumnWords): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
-  if (field.is === 'bytes') return { kind: 'text', text: `\\x${field.text}` };
+  if (field.is === 'bytes') return { kind: 'text', text: bytesText(field.text) };
   const value = typedValue(field.text, column.type);
   const words = column.values;
   if (words === undefined) return value;
@@ -155,21 +161,12 @@ function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, c
   return label === undefined ? value : { ...value, label };
 }
 
-/** A masked or truncated value has the column's type and yet may be any text: what is no JSON stays text. */
+/** A masked or truncated value has the column's type and yet may be any text: what no reader takes for JSON stays text. */
 function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {
     return { kind: 'boolean', text: text === 't' ? 'true' : 'false' };
   }
   if (NUMBERS.has(type) && JSON_NUMBER.test(text)) return { kind: 'number', text };
-  if (JSONS.has(type) && isJson(text)) return { kind: 'json', text };
+  if (JSONS.has(type) && isAnswerable(text)) return { kind: 'json', text };
   return { kind: 'text', text };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { quoteLiteral } from '../pg/quote.js';
+import { storable } from '../pg/text.js';
 import type { Dictionary, LookupName, Lookups, RelationVersion } from '../pipeline/ports.js';
 import type { Kind } from '../tracking/rules.js';
 
@@ -62,7 +63,8 @@ export class TrailDictionary implements Dictionary {
   }
 
   modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number {
-    const { name, kind } = modifier;
+    const { kind } = modifier;
+    const name = storable(modifier.name);
     const key = indexable(modifier.key);
     return this.#tables.modifier.id(modifierText({ key, name, kind }), () => [key, name, kind]);
   }
@@ -84,7 +86,8 @@ export class TrailDictionary implements Dictionary {
     return this.#newestRelations.get(tableText(table));
   }
 
-  relation(version: RelationVersion): number {
+  relation(asked: RelationVersion): number {
+    const version = storableVersion(asked);
     const text = relationText(version);
     const newest = this.#newestRelations.get(tableText(version));
     // A shape that comes back is numbered anew: a restart takes the highest number for the newest.
@@ -117,7 +120,8 @@ export class TrailDictionary implements Dictionary {
     return [...inserts, ...this.lookups.takeStatements(untilId)];
   }
 
-  #small(table: 'action' | 'entity_type', name: string): number {
+  #small(table: 'action' | 'entity_type', asked: string): number {
+    const name = storable(asked);
     const id = this.#tables[table].id(name, () => [name]);
     if (id <= MAX_INT2) return id;
     throw new WaltrailError(
@@ -220,8 +224,9 @@ class TrailLookups implements Lookups {
     return this.#held.get(table)?.get(indexable(key));
   }
 
-  set(table: string, longKey: string, name: LookupName | null): void {
+  set(table: string, longKey: string, newName: LookupName | null): void {
     const key = indexable(longKey);
+    const name = newName === null ? null : { ...newName, name: storable(newName.name) };
     const held = this.#held.get(table);
     if (name === null) held?.delete(key);
     else held?.set(key, name);
@@ -289,8 +294,9 @@ const insertCleared = ({ cleared, fromId }: Clearing): string =>
   `insert into trail.lookup (table_name, key, from_id) ` +
   `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
 
-/** A key as an index can hold it: one that is too long is cut, and told from others that begin alike by its digest. */
-export function indexable(key: string): string {
+/** A key as the trail and its index can hold it: one that is too long is cut, and told from others that begin alike by its digest. */
+export function indexable(longKey: string): string {
+  const key = storable(longKey);
   if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
   // In bytes, because a character cut in half would not be stored as it is remembered.
   return `${Buffer.from(key).toString('utf8', 0, MAX_KEY_BYTES / 2)}…${createHash('sha256').update(key).digest('hex')}`;
@@ -322,6 +328,21 @@ const modifierText = (modifier: {
 
 const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
   JSON.stringify([schema, table]);
+
+/** The names of the source are storable; what the YAML says need not be. */
+const storableVersion = (version: RelationVersion): RelationVersion => ({
+  ...version,
+  columns: version.columns.map((column) =>
+    column.values === undefined
+      ? column
+      : {
+          ...column,
+          values: Object.fromEntries(
+            Object.entries(column.values).map(([value, word]) => [storable(value), storable(word)]),
+          ),
+        },
+  ),
+});
 
 /** The same text for the same version, in whatever order jsonb gave the members back. */
 const relationText = (version: RelationVersion): string =>

@@ -21,17 +21,14 @@ export interface EntryRow {
   readonly columns: string | null;
   readonly previous: string | null;
   readonly updated: string | null;
-  readonly context: string | null;
-  readonly origin: string | null;
-  /** JSON of `UnreadMessage`. */
-  readonly unread: string | null;
+  readonly extra: string | null;
 }
 
 /** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
-const HEAD = /* sql */ `e.id::text, coalesce(to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.committed_at::text)
+const HEAD = /* sql */ `e.id::text, case when e.committed_at >= '0001-01-01 00:00:00+00' and e.committed_at < '10000-01-01 00:00:00+00'
+      then to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') else e.committed_at::text end
     as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
-    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, (e.extra::json -> 'context')::text as context,
-    e.extra::json ->> 'origin' as origin, (e.extra::json -> 'unread')::text as unread`;
+    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, e.extra`;
 
 export interface Walk {
   readonly filter: StoredFilter;

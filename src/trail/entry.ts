@@ -14,7 +14,7 @@ export interface Value {
   readonly label?: string;
 }
 
-/** What is known of a value that was too large to be stored. */
+/** What is known of a value that was too large to be stored, or for an answer. */
 export interface LargeValue {
   readonly side: 'previous' | 'updated';
   readonly column: string;
@@ -37,7 +37,10 @@ export type Values = ReadonlyMap<string, Value>;
 export interface Entry {
   /** Opaque, grows in commit order. */
   readonly id: string;
-  /** ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. */
+  /**
+   * ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. Entries of earlier releases may have what no such
+   * text stands for, as `infinity`.
+   */
   readonly committedAt: string;
   readonly modifier: {
     readonly key: string | null;
@@ -54,7 +57,7 @@ export interface Entry {
   readonly updated: Values | null;
   /** Columns whose value before or after was not sent by the source, or not stored: neither null nor unchanged, unknown. */
   readonly unknown: readonly string[];
-  /** Values that were too large to be stored; their columns are among `unknown`. */
+  /** Values that were too large to be stored, or for an answer; their columns are among `unknown`. */
   readonly tooLarge: readonly LargeValue[];
   readonly table: string;
   readonly operation: Operation;
@@ -64,6 +67,11 @@ export interface Entry {
     readonly seq: number;
     /** Name of the replication origin that the source's session had set up; null mostly: made on the source itself. */
     readonly origin: string | null;
+    /**
+     * The commit time that the source claimed, as PostgreSQL prints it, where no reader could show it (`infinity`, a year of five
+     * digits): `committedAt` is then that of the transaction before. Null mostly.
+     */
+    readonly claimedCommitAt: string | null;
   };
   /** What a logical message carried in `context`, as JSON text; null without one. */
   readonly context: string | null;

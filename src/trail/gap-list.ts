@@ -79,7 +79,7 @@ export async function findGaps(
   const { rows } = await client.query<{ total: number; gaps: GapRow[] }>(
     /* sql */ `with found as (
                  select * from trail.gap
-                  where coalesce(last_entry_at, '-infinity') < $2 and coalesce(closed_at, clock_timestamp()) >= $1
+                  where coalesce(${LAST_ENTRY_AT}, '-infinity') < $2 and coalesce(closed_at, clock_timestamp()) >= $1
                )
                select (select count(*) from found)::int4 as total,
                       array(select to_json(g) from (select ${COLUMNS} from found order by id desc limit $3) g) as gaps`,
@@ -106,8 +106,11 @@ type GapRow = Omit<Gap, 'summary' | 'scope'>;
 const utc = (column: string): string =>
   `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
+/** Of a time that nobody can have committed at, as infinity, it is not known where the gap begins. */
+const LAST_ENTRY_AT = /* sql */ `case when last_entry_at < '10000-01-01 00:00:00+00' then last_entry_at end`;
+
 const COLUMNS = /* sql */ `id, code, tables, from_lsn::text as "fromLsn", to_lsn::text as "toLsn",
-  ${utc('last_entry_at')} as "lastEntryAt", ${utc('found_at')} as "foundAt",
+  ${utc(LAST_ENTRY_AT)} as "lastEntryAt", ${utc('found_at')} as "foundAt",
   ${utc('accepted_at')} as "acceptedAt", ${utc('closed_at')} as "closedAt"`;
 
 function gapOf(row: GapRow): Gap {

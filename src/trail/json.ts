@@ -45,9 +45,12 @@ export function entryToJson(entry: Entry): string {
         ['commitLsn', quote(transaction.commitLsn)],
         ['seq', String(transaction.seq)],
         ...(transaction.origin === null ? [] : [['origin', quote(transaction.origin)] as const]),
+        ...(transaction.claimedCommitAt === null
+          ? []
+          : [['claimedCommitAt', quote(transaction.claimedCommitAt)] as const]),
       ]),
     ],
-    ['context', entry.context ?? 'null'],
+    ['context', oneLine(entry.context ?? 'null')],
     ...(entry.unreadMessage === null
       ? []
       : [['unreadMessage', JSON.stringify(entry.unreadMessage)] as const]),
@@ -61,12 +64,16 @@ export function valueToJson(value: Value): string {
       return 'null';
     case 'boolean':
     case 'number':
-    case 'json':
       return value.text;
+    case 'json':
+      return oneLine(value.text);
     case 'text':
       return quote(value.text);
   }
 }
+
+/** Line ends of JSON text stand between its tokens; an entry is one line of a file, and of a live stream. */
+const oneLine = (json: string): string => json.replace(/[\r\n]/g, ' ');
 
 const quote = (text: string): string => JSON.stringify(text);
 const nullable = (text: string | null): string => (text === null ? 'null' : quote(text));

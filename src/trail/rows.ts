@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../pipeline/ports.js';
+import { bytesText, isText } from '../pg/text.js';
 import { copyWords, LastView, viewOf } from '../pg/words.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
@@ -47,6 +48,7 @@ const LONG_VALUE_BYTES = 256;
 /** ESCAPE and SEPARATOR differ in one bit: without it, each byte of a word that is one of them is 0x1B. */
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
+const SIGNS = 0x80808080;
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
@@ -57,7 +59,6 @@ const HEX = Buffer.from('0123456789abcdef');
  */
 export class EntryRowBuffer implements EntryRows {
   readonly #head = makeHead();
-  readonly #checkUtf8: boolean;
   readonly #sources = new LastView();
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #view = viewOf(this.#buffer);
@@ -70,14 +71,10 @@ export class EntryRowBuffer implements EntryRows {
   #number: number;
   readonly #spare: Buffer[] = [];
 
-  /**
-   * @param options.nextId id of the next entry (day << 32 | number)
-   * @param options.checkUtf8 the source may send bytes that are not UTF-8 (server encoding SQL_ASCII)
-   */
-  constructor(options: { readonly nextId: bigint; readonly checkUtf8: boolean }) {
+  /** @param options.nextId id of the next entry (day << 32 | number) */
+  constructor(options: { readonly nextId: bigint }) {
     this.#day = Number(options.nextId >> 32n);
     this.#number = Number(options.nextId & 0xffffffffn);
-    this.#checkUtf8 = options.checkUtf8;
   }
 
   /** Id that the next entry will have. */
@@ -146,8 +143,6 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   raw(bytes: Buffer, start: number, length: number): void {
-    if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length)))
-      return this.#hexadecimal(bytes, start, length);
     this.#reserve(length);
     if (length > LONG_RAW_BYTES) {
       this.#at += bytes.copy(this.#buffer, this.#at, start, start + length);
@@ -159,11 +154,38 @@ export class EntryRowBuffer implements EntryRows {
     this.#at = at;
   }
 
+  text(bytes: Buffer, start: number, length: number): void {
+    if (length <= LONG_RAW_BYTES) {
+      this.#reserve(length);
+      const buffer = this.#buffer;
+      let at = this.#at;
+      let seen = 0;
+      for (let index = start, end = start + length; index < end; index++) {
+        const byte = bytes[index]!;
+        buffer[at++] = byte;
+        // Of zero, one less has every bit set.
+        seen |= byte | (byte - 1);
+      }
+      if ((seen & ~0x7f) === 0) {
+        this.#at = at;
+        return;
+      }
+    }
+    if (isText(bytes, start, length)) return this.raw(bytes, start, length);
+    const ascii = bytesText(bytes.toString('hex', start, start + length));
+    this.#reserve(ascii.length);
+    this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
+  }
+
   value(bytes: Buffer, start: number, length: number): void {
     if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
-    else if (this.#checkUtf8 && !isUtf8(bytes.subarray(start, start + length)))
-      this.#bytesValue(bytes, start, length);
     else this.#shortValue(bytes, start, length);
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  bytesValue(bytes: Buffer, start: number, length: number): void {
+    if (this.#isTooLarge(length)) this.#largeValue(bytes.subarray(start, start + length));
+    else this.#hexadecimalValue(bytes, start, length);
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
@@ -223,8 +245,9 @@ export class EntryRowBuffer implements EntryRows {
 
   // Each of these leaves room for the separator.
 
+  /** Most values hold printable ASCII only: that is seen while they are copied, at no cost. */
   #shortValue(bytes: Buffer, start: number, length: number): void {
-    this.#reserve(2 * length + 1);
+    this.#reserve(2 * length + 3);
     const from = this.#sources.of(bytes);
     const to = this.#view;
     const end = start + length;
@@ -232,13 +255,38 @@ export class EntryRowBuffer implements EntryRows {
     let target = this.#at;
     for (const last = end - 4; source <= last; source += 4, target += 4) {
       const word = from.getInt32(source);
-      const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
-      // A byte of zero borrows from its neighbour: the sign bit of some byte is set where it was not before.
-      if (((marked - 0x01010101) & ~marked & 0x80808080) !== 0) break;
+      // A byte of 0x80 or more has its sign bit set; one below 0x20 borrows, and then has it set.
+      if (((word | (word - 0x20202020)) & SIGNS) !== 0) return this.#markedValue(bytes, start, length);
       to.setInt32(target, word);
     }
     for (; source < end; source++) {
       const byte = from.getUint8(source);
+      if (byte < 0x20 || byte > 0x7f) return this.#markedValue(bytes, start, length);
+      to.setUint8(target++, byte);
+    }
+    this.#at = target;
+  }
+
+  /** A value that may have to be escaped, or may be no text. Room for either is there. */
+  #markedValue(bytes: Buffer, start: number, length: number): void {
+    const from = this.#sources.of(bytes);
+    const to = this.#view;
+    const end = start + length;
+    let source = start;
+    let target = this.#at;
+    let seen = 0;
+    for (const last = end - 4; source <= last; source += 4, target += 4) {
+      const word = from.getInt32(source);
+      const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
+      // A byte of zero borrows from its neighbour: the sign bit of some byte is set where it was not before.
+      if ((((marked - 0x01010101) & ~marked) | ((word - 0x01010101) & ~word)) & SIGNS) break;
+      seen |= word;
+      to.setInt32(target, word);
+    }
+    for (; source < end; source++) {
+      const byte = from.getUint8(source);
+      seen |= byte;
+      if (byte === 0) return this.#hexadecimalValue(bytes, start, length);
       if (byte === ESCAPE || byte === SEPARATOR) {
         to.setUint8(target++, ESCAPE);
         to.setUint8(target++, byte === ESCAPE ? ESCAPED_ESCAPE : ESCAPED_SEPARATOR);
@@ -246,17 +294,23 @@ export class EntryRowBuffer implements EntryRows {
         to.setUint8(target++, byte);
       }
     }
+    // A native call, which ASCII need not pay for.
+    if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
+      return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
   }
 
   #longValue(bytes: Buffer, start: number, length: number): void {
     const value = bytes.subarray(start, start + length);
-    if (length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES)
-      return this.#largeValue(value);
-    if (this.#checkUtf8 && !isUtf8(value)) return this.#bytesValue(bytes, start, length);
-    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#shortValue(bytes, start, length);
-    this.#reserve(length + 1);
+    if (this.#isTooLarge(length)) return this.#largeValue(value);
+    if (!isText(bytes, start, length)) return this.#hexadecimalValue(bytes, start, length);
+    this.#reserve(2 * length + 3);
+    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#markedValue(bytes, start, length);
     this.#at += value.copy(this.#buffer, this.#at);
+  }
+
+  #isTooLarge(length: number): boolean {
+    return length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES;
   }
 
   /** What says that a value was there, and lets two of them be told apart. */
@@ -268,15 +322,10 @@ export class EntryRowBuffer implements EntryRows {
     this.#at += this.#buffer.write(`${value.length} ${digest}`, this.#at);
   }
 
-  #bytesValue(bytes: Buffer, start: number, length: number): void {
+  #hexadecimalValue(bytes: Buffer, start: number, length: number): void {
     this.#reserve(2 * length + 3);
     this.#buffer[this.#at++] = ESCAPE;
     this.#buffer[this.#at++] = MARK_BYTES;
-    this.#hexadecimal(bytes, start, length);
-  }
-
-  #hexadecimal(bytes: Buffer, start: number, length: number): void {
-    this.#reserve(2 * length);
     for (let index = start, end = start + length; index < end; index++) {
       const byte = bytes[index]!;
       this.#buffer[this.#at++] = HEX[byte >> 4]!;

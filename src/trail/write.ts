@@ -30,8 +30,6 @@ export interface TrailWriterOptions {
   readonly checkpoint: Checkpoint;
   /** Lookup tables whose names are held in memory. */
   readonly held: ReadonlySet<string>;
-  /** The source may send bytes that are not UTF-8 (server encoding SQL_ASCII). */
-  readonly checkUtf8: boolean;
   /** Between two looks whether the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
@@ -48,6 +46,7 @@ export interface TrailWriterOptions {
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
   readonly dictionary: TrailDictionary;
+  readonly lastCommittedAt: bigint | null;
   readonly #index: ChunkIndex;
   readonly #client: pg.Client;
   readonly #server: Conversation;
@@ -87,6 +86,7 @@ export class TrailWriter implements TrailSession {
     const { checkpoint } = options;
     this.rows = options.rows;
     this.dictionary = options.dictionary;
+    this.lastCommittedAt = checkpoint.lastCommittedAt;
     this.#index = options.index;
     this.#client = options.client;
     this.#server = new Conversation(options.client, (error) => this.#fail(error));
@@ -103,7 +103,7 @@ export class TrailWriter implements TrailSession {
   }
 
   static async open(options: TrailWriterOptions): Promise<TrailWriter> {
-    const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId, checkUtf8: options.checkUtf8 });
+    const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId });
     try {
       const dictionary = await TrailDictionary.load(options.client, {
         held: options.held,
@@ -150,9 +150,9 @@ export class TrailWriter implements TrailSession {
     this.#drained = callback;
   }
 
-  boundary(bytes: Buffer, at: number): void {
+  boundary(bytes: Buffer, at: number, { byClock }: { readonly byClock: boolean }): void {
     this.#torn = false;
-    this.#boundary.set(this.rows, bytes, at);
+    this.#boundary.set(this.rows, { bytes, at, byClock });
   }
 
   between(statement: string | null): void {
@@ -174,7 +174,7 @@ export class TrailWriter implements TrailSession {
 
   async commit(): Promise<CommittedBatch> {
     this.#throwFailure();
-    const { bytes, entries, endLsn, committedAt } = this.#boundary;
+    const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;
     const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
     this.#send(bytes, entries);
     this.#boundary.sent();
@@ -196,7 +196,7 @@ export class TrailWriter implements TrailSession {
     this.#committingEntries = 0;
     this.#checkpointLsn = endLsn;
     this.#checkpointId = nextId;
-    return { endLsn, entries: stored, committedAt };
+    return { endLsn, entries: stored, committedAt: byClock ? committedAt : null };
   }
 
   async skipTo(lsn: Lsn): Promise<void> {

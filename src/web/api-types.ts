@@ -50,6 +50,8 @@ export interface Entry {
     readonly seq: number;
     /** Where the transaction came to the source from. */
     readonly origin?: string;
+    /** The commit time that the source claimed, where it could not be shown as `committedAt`. */
+    readonly claimedCommitAt?: string;
   };
   readonly context: Json;
 }

@@ -12,7 +12,9 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** Where a string begins, or a number. */
+const TOKEN = /"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const COLON = /\s*:/y;
 
 /**
  * `JSON.parse` that keeps every number's text: one that a double would change comes back as `ExactNumber`.
@@ -21,14 +23,47 @@ const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d
  * same, but not every browser in use has it. Throws SyntaxError as JSON.parse does.
  */
 export function parseExact(text: string): unknown {
-  const marked = text.replace(TOKEN, (token: string, colon: string | undefined) => {
-    if (token.charCodeAt(0) !== 0x22) return String(Number(token)) === token ? token : `"\\u0000n${token}"`;
-    return colon === undefined && token.startsWith('"\\u0000') ? `"\\u0000s${token.slice(1)}` : token;
-  });
-  return JSON.parse(marked, (_key, value: unknown) => {
+  return JSON.parse(markNumbers(text), (_key, value: unknown) => {
     if (typeof value !== 'string' || value.charCodeAt(0) !== 0) return value;
     return value[1] === 'n' ? new ExactNumber(value.slice(2)) : value.slice(2);
   });
+}
+
+function markNumbers(text: string): string {
+  const pieces: string[] = [];
+  let taken = 0;
+  const replace = (start: number, end: number, by: string): void => {
+    pieces.push(text.slice(taken, start), by);
+    taken = end;
+  };
+  TOKEN.lastIndex = 0;
+  for (let match = TOKEN.exec(text); match !== null; match = TOKEN.exec(text)) {
+    const [token] = match;
+    const start = match.index;
+    if (token !== '"') {
+      if (String(Number(token)) !== token) replace(start, start + token.length, `"\\u0000n${token}"`);
+      continue;
+    }
+    const end = endOfString(text, start);
+    if (text.startsWith('\\u0000', start + 1) && !isName(text, end)) replace(start, start + 1, '"\\u0000s');
+    TOKEN.lastIndex = end;
+  }
+  return pieces.join('') + text.slice(taken);
+}
+
+/** Behind the quote that ends a string. By looking for quotes: a pattern for a whole string ends the stack on one of 16 MB. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let escapes = 0;
+    while (text[at - 1 - escapes] === '\\') escapes += 1;
+    if (escapes % 2 === 0) return at + 1;
+  }
+  return text.length;
+}
+
+function isName(text: string, end: number): boolean {
+  COLON.lastIndex = end;
+  return COLON.test(text);
 }
 
 /** JSON text of a value with numbers as they came; `indent` spaces a level, 0 for one line. */

@@ -179,7 +179,13 @@ tables: { public.items: { entity: item, name: "{name}", tenant: tenant, modifier
     await untilCaughtUp(source, trail);
     const entries = await readEntries(trail);
     expect(entries.map(({ updated }) => updated!['name'])).toEqual(['bytes:636166e9', 'café']);
-    expect(entries[0]).toMatchObject({ modifier: 'Ren\ufffd', tenant: 't\ufffd', rung: 'c' });
+    expect(entries[0]).toMatchObject({
+      modifier: '\\x{52656ee9}',
+      modifierKey: '\\x{6de9}',
+      tenant: '\\x{74e9}',
+      entityName: '\\x{636166e9}',
+      rung: 'c',
+    });
   } finally {
     await capture.stop();
     await admin.query(`select pg_drop_replication_slot('${config.source.slot}')`).catch(() => undefined);

@@ -39,6 +39,21 @@ export async function freshDatabase(template: Template): Promise<TestDatabase> {
     const source = template === 'empty' ? 'template1' : await ensureTemplate(client, template);
     await client.query(`create database ${name} template ${source} strategy file_copy`);
   });
+  return databaseOf(name);
+}
+
+/** The same with an encoding of its own, empty. */
+export async function encodedDatabase(encoding: string): Promise<TestDatabase> {
+  const name = `test_${encoding.toLowerCase()}_${randomBytes(6).toString('hex')}`;
+  await asSuperuser((client) =>
+    client.query(
+      `create database ${name} encoding '${encoding}' template template0 locale_provider libc locale 'C'`,
+    ),
+  );
+  return databaseOf(name);
+}
+
+function databaseOf(name: string): TestDatabase {
   const url = urlOf(name);
   const pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true });
   pool.on('error', () => undefined);

@@ -21,7 +21,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     tooLarge: [],
     table: 'public.agents',
     operation: 'update',
-    transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null },
+    transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null, claimedCommitAt: null },
     context: null,
     unreadMessage: null,
     ...changes,

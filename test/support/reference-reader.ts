@@ -210,7 +210,7 @@ function oldRowOf(kind: string): OldRow {
   throw new Error(`old row of kind ${kind}`);
 }
 
-/** TupleData. 'b', binary, is not among what Waltrail asks for. */
+/** TupleData. Of 'b', binary, Waltrail does not ask the server: source/recode.ts marks with it what is no text. */
 function readTuple(message: Fields): Tuple {
   const tuple = new Tuple();
   tuple.count = message.int16();
@@ -220,7 +220,11 @@ function readTuple(message: Fields): Tuple {
     const kind = message.letter();
     if (kind === 'n') tuple.lengths[column] = LENGTH_NULL;
     else if (kind === 'u') tuple.lengths[column] = LENGTH_UNCHANGED;
-    else if (kind === 't') {
+    else if (kind === 't' || kind === 'b') {
+      if (kind === 'b') {
+        tuple.hasOpaque = true;
+        tuple.opaque[column] = 1;
+      }
       tuple.lengths[column] = message.int32();
       tuple.offsets[column] = message.at;
       message.bytes(tuple.lengths[column]!);
@@ -260,9 +264,10 @@ class Fields {
   text(): string {
     const length = this.all.subarray(this.at).indexOf(0);
     if (length < 0) throw new Error('a text without an end');
-    return this.bytes(length + 1)
-      .subarray(0, -1)
-      .toString();
+    const bytes = this.bytes(length + 1).subarray(0, -1);
+    // The documentation does not say in which encoding: what is no UTF-8 is shown by its bytes.
+    const text = bytes.toString();
+    return Buffer.from(text).equals(bytes) ? text : `\\x{${bytes.toString('hex')}}`;
   }
 
   expect(letter: string): void {

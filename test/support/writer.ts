@@ -34,7 +34,6 @@ export async function openWriter(
     client,
     checkpoint: (await readCheckpoint(client, 'test'))!,
     held: new Set(['public.agents']),
-    checkUtf8: false,
     tickMs: 5_000,
     failed,
   });
@@ -62,5 +61,5 @@ export function writeEntry(
 export function endTransaction(writer: TrailWriter, endLsn: bigint): void {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64BE(endLsn);
-  writer.boundary(bytes, 0);
+  writer.boundary(bytes, 0, { byClock: true });
 }

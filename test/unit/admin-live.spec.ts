@@ -9,6 +9,13 @@ class FakeTrail implements LiveTrail {
   heads = 0;
   reads = 0;
   failing = false;
+  /** An action whose filter cannot be read. */
+  broken: string | undefined;
+  /** One whose queries wait until they are released. */
+  stuck: string | undefined;
+  mostTogether = 0;
+  #together = 0;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(size: number) {
     this.size = size;
@@ -20,18 +27,31 @@ class FakeTrail implements LiveTrail {
     return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
   }
 
-  after(
+  async after(
     filter: Omit<EntryFilter, 'from' | 'to'>,
     options: { id: string; limit: number },
   ): Promise<EntryBatch> {
     this.reads += 1;
+    this.mostTogether = Math.max(this.mostTogether, ++this.#together);
+    if (this.stuck !== undefined && filter.actions?.includes(this.stuck) === true)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // As every query does.
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#together--;
+    if (this.broken !== undefined && filter.actions?.includes(this.broken) === true)
+      throw new Error('one entry of it cannot be read');
     const found: Entry[] = [];
     for (let id = Number(options.id) + 1; id <= this.size && found.length < options.limit; id++) {
       const action = id % 2 === 0 ? 'even' : 'odd';
       if (filter.actions === undefined || filter.actions.includes(action))
         found.push({ id: String(id), action } as Entry);
     }
-    return Promise.resolve({ items: found, more: found.length >= options.limit });
+    return { items: found, more: found.length >= options.limit };
+  }
+
+  release(): void {
+    this.stuck = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 
@@ -168,6 +188,52 @@ describe('the live feed', () => {
     trail.failing = false;
     await until(() => seen.position === '5');
     expect(seen.ids).toEqual([2, 3, 4, 5]);
+    await feed.close();
+  });
+
+  test('an error of one listener, in its query or in its delivery, is its own: others and later ones are served', async () => {
+    const trail = new FakeTrail(0);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    trail.broken = 'even';
+    const broken = collect();
+    await feed.listen({ filter: { actions: ['even'] }, ...broken });
+    const undeliverable = collect();
+    await feed.listen({
+      filter: {},
+      ...undeliverable,
+      deliver: () => {
+        throw new RangeError('Invalid string length');
+      },
+    });
+    const early = collect();
+    await feed.listen({ filter: {}, ...early });
+    trail.size = 120;
+    await until(() => early.position === '120');
+    const late = collect();
+    await feed.listen({ filter: {}, after: '0', ...late });
+    await until(() => late.position === '120');
+    expect(early.ids).toHaveLength(120);
+    expect(late.ids).toHaveLength(120);
+    expect([broken.ids, undeliverable.ids]).toEqual([[], []]);
+    // And it gets everything once it can.
+    trail.broken = undefined;
+    await until(() => broken.position === '120');
+    expect(broken.ids).toHaveLength(60);
+    await feed.close();
+  });
+
+  test('listeners whose queries do not end hold nobody up, and are no more than a few at once', async () => {
+    const trail = new FakeTrail(10);
+    const feed = new LiveFeed({ trail, log: silentLog });
+    trail.stuck = 'even';
+    const stuck = [collect(), collect()];
+    for (const seen of stuck) await feed.listen({ filter: { actions: ['even'] }, after: '0', ...seen });
+    const others = Array.from({ length: 20 }, collect);
+    for (const seen of others) await feed.listen({ filter: {}, after: '0', ...seen });
+    await until(() => others.every(({ position }) => position === '10'));
+    expect(trail.mostTogether).toBeLessThanOrEqual(3);
+    trail.release();
+    await until(() => stuck.every(({ position }) => position === '10'));
     await feed.close();
   });
 

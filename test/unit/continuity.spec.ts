@@ -21,6 +21,7 @@ const CHECKPOINT: Checkpoint = {
   endLsn: parseLsn('0/5000'),
   nextId: 0n,
   entries: 0n,
+  lastCommittedAt: null,
 };
 
 const published = (tables: Record<string, string>): PublishedState => ({

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { createHash } from 'node:crypto';
+import { printable } from '../../src/trail/answer-size.js';
 import { decodeRows } from '../../src/trail/decode.js';
 import type { Query } from '../../src/trail/snapshot.js';
 import type { Entry, Value } from '../../src/trail/entry.js';
@@ -33,9 +35,7 @@ const ROW: EntryRow = {
   columns: null,
   previous: null,
   updated: null,
-  context: null,
-  origin: null,
-  unread: null,
+  extra: null,
 };
 
 /** Has no lookups: only entries without labels are decoded here. */
@@ -179,18 +179,82 @@ describe('entryToJson', () => {
   test('puts json columns and context into the entry as they are', () =>
     fc.assert(
       fc.asyncProperty(fc.json(), fc.constantFrom(JSON_TYPE, JSONB), async (json, type) => {
-        const entry = await decode([{ name: 'v', type }], { updated: encode([json]), context: json });
+        const entry = await decode([{ name: 'v', type }], {
+          updated: encode([json]),
+          extra: `{"context":${json},"origin":"east"}`,
+        });
         expect(entry.updated!.get('v')).toEqual({ kind: 'json', text: json });
         const parsed = JSON.parse(entryToJson(entry)) as { context: unknown; updated: { v: unknown } };
         expect(parsed.updated.v).toEqual(JSON.parse(json));
         expect(parsed.context).toEqual(JSON.parse(json));
+        expect(entry.transaction.origin).toBe('east');
       }),
     ));
 
   test('keeps what JSON.parse would round or drop: long numbers, -0, duplicate keys, escapes', async () => {
-    const json = '{"a": 12345678901234567890.10, "a": -0, "n": 1e400, "z": "\\u0000\\ud800"}';
+    const json = '{"a": 12345678901234567890.10, "a": -0, "n": 1e400, "z": "\\u0000\\ud83d\\ude00"}';
     const entry = await decode([{ name: 'v', type: JSON_TYPE }], { updated: encode([json]) });
     expect(entryToJson(entry)).toContain(`"updated":{"v":${json}}`);
+  });
+
+  test('json that other parsers refuse is a string with its text, in values and in contexts', async () => {
+    for (const json of [
+      '{"ua":"x \\ud83d"}',
+      '"\\udE00\\ud83d"',
+      '{"\\uD83D":1}',
+      `${'['.repeat(61)}${']'.repeat(61)}`,
+      `${'{"a":['.repeat(3_000)}${']}'.repeat(3_000)}`,
+    ]) {
+      const entry = await decode([{ name: 'v', type: JSON_TYPE }], {
+        updated: encode([json]),
+        extra: `{"context":${json}}`,
+      });
+      const parsed = JSON.parse(entryToJson(entry)) as { context: unknown; updated: { v: unknown } };
+      expect(parsed.updated.v).toBe(json);
+      expect(parsed.context).toBe(json);
+    }
+  });
+
+  test('values that are too long together for a string of JavaScript leave the longest out, with their size and digest', async () => {
+    const entry = await decode(
+      ['id', 'a', 'b', 'c'].map((name) => ({ name, type: TEXT })),
+      { previous: null, updated: encode(['1', '\x01'.repeat(100), 'b'.repeat(300), 'c'.repeat(50)]) },
+    );
+    expect(printable(entry)).toBe(entry);
+    const bounded = printable(entry, 400);
+    expect([...bounded.updated!.keys()]).toEqual(['id', 'b', 'c']);
+    expect(bounded.unknown).toEqual(['a']);
+    expect(bounded.tooLarge).toEqual([
+      {
+        side: 'updated',
+        column: 'a',
+        bytes: 100,
+        sha256: createHash('sha256').update('\x01'.repeat(100)).digest('hex'),
+      },
+    ]);
+    expect(entryToJson(bounded).length).toBeLessThan(entryToJson(entry).length);
+  });
+
+  test('an entry is one line, whatever line ends stand in its json', async () => {
+    const entry = await decode([{ name: 'v', type: JSON_TYPE }], {
+      updated: encode(['{\n  "a": "x\\ny",\r\n  "b": 1\n}']),
+      extra: '{"context":[\n1\r\n]}',
+    });
+    const line = entryToJson(entry);
+    expect(line).not.toMatch(/[\r\n]/);
+    expect(JSON.parse(line)).toMatchObject({ updated: { v: { a: 'x\ny', b: 1 } }, context: [1] });
+  });
+
+  test('what is stored beside the values and cannot be read is shown as its text', async () => {
+    for (const extra of ['', '{', '\\x{c3}', '[1]', '{"context":{"a":}}', '{"context":1} x', 'null']) {
+      const entry = await decode([], { extra });
+      expect(JSON.parse(entryToJson(entry))).toMatchObject({ id: '1048577', context: extra });
+    }
+    const claimed = await decode([], { extra: '{"origin":7,"claimedCommitAt":"infinity"}' });
+    expect(JSON.parse(entryToJson(claimed))).toMatchObject({
+      context: null,
+      transaction: { claimedCommitAt: 'infinity' },
+    });
   });
 });
 
@@ -218,7 +282,7 @@ describe('values', () => {
     [TEXT, '12', '"12"'],
     [TEXT, '\x1bN', 'null'],
     [TEXT, '\x1b[N', '"\\u001bN"'],
-    [TEXT, '\x1bX00ff', '"\\\\x00ff"'],
+    [TEXT, '\x1bX00ff', '"\\\\x{00ff}"'],
     [0, '{1,2}', '"{1,2}"'],
   ])('of type %i stored as %j is %s', async (type, stored, json) => {
     const value = await oneValue(type, `${stored}\x1f`);

@@ -43,7 +43,11 @@ const UNKNOWN: StoredValue = { is: 'unknown' };
 function stored(column: Column, treatment: Treatment): StoredValue {
   if (column === null) return { is: 'null' };
   if (typeof column !== 'string') return UNKNOWN;
-  return { is: 'text', text: treatment === 'mask' ? '***' : column };
+  if (treatment === 'mask') return { is: 'text', text: '***' };
+  // No text of PostgreSQL's has a NUL.
+  return column.includes('\0')
+    ? { is: 'bytes', text: Buffer.from(column).toString('hex') }
+    : { is: 'text', text: column };
 }
 
 /** The entry of one change; null where nothing of interest changed. */
@@ -81,7 +85,7 @@ function entriesOf(options: {
   readonly cuts: readonly number[];
 }): PlainEntry[] {
   const { treatments } = options;
-  const rows = new EntryRowBuffer({ nextId: 0n, checkUtf8: false });
+  const rows = new EntryRowBuffer({ nextId: 0n });
   const pipeline = new Pipeline({
     config: configOf(treatments),
     trail: trailOf(rows),
@@ -177,6 +181,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));
   return {
+    lastCommittedAt: null,
     checkpointLsn: 0n,
     rows,
     dictionary,

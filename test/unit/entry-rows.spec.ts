@@ -36,6 +36,17 @@ function parse(frame: Buffer): (Buffer | null)[][] {
   return rows;
 }
 
+/** As PostgreSQL would take it. */
+function textOrNull(bytes: Uint8Array): string | null {
+  try {
+    return bytes.includes(0)
+      ? null
+      : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
 function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   rows.head(HEAD);
   for (const text of texts) {
@@ -49,7 +60,7 @@ function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   }
 }
 
-const buffer = (checkUtf8 = false) => new EntryRowBuffer({ nextId: (327n << 32n) | 41n, checkUtf8 });
+const buffer = () => new EntryRowBuffer({ nextId: (327n << 32n) | 41n });
 
 describe('rows of entries', () => {
   test('a row has its ids, its transaction and its texts where binary COPY expects them', () => {
@@ -89,13 +100,15 @@ describe('rows of entries', () => {
   });
 
   test('any value survives the encoding, whatever separators and escapes it holds', () => {
-    const text = fc.string({
-      unit: fc.oneof(
-        fc.constantFrom('\x1b', '\x1f', '[', '_', 'N', 'U', 'X'),
-        fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
-      ),
-      maxLength: 200,
-    });
+    const text = fc
+      .string({
+        unit: fc.oneof(
+          fc.constantFrom('\x1b', '\x1f', '[', '_', 'N', 'U', 'X'),
+          fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+        ),
+        maxLength: 200,
+      })
+      .map((value) => value.replaceAll('\0', ''));
     const field = fc.oneof(
       { weight: 5, arbitrary: text },
       { weight: 1, arbitrary: fc.constantFrom(MARK_NULL, MARK_UNKNOWN) },
@@ -143,7 +156,7 @@ describe('rows of entries', () => {
   });
 
   test('bytes that are not UTF-8 are stored as hexadecimal digits, not as something else', () => {
-    const rows = buffer(true);
+    const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     rows.head(HEAD);
     rows.beginText();
@@ -156,6 +169,68 @@ describe('rows of entries', () => {
       { is: 'bytes', text: 'ff0041' },
       { is: 'text', text: 'ok' },
     ]);
+  });
+
+  test('any bytes survive the encoding: text as text, everything else as hexadecimal digits', () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      // Mostly text, so that both ways are taken at every length.
+      fc
+        .array(
+          fc.constantFrom('a', '\x1b', '\x1f', '\n', 'é', '\u05d0', '😀', '\ufffe', '\x80', '\xc3', '\0'),
+          {
+            maxLength: 120,
+          },
+        )
+        .map((parts) =>
+          Buffer.concat(
+            parts.map((part) => Buffer.from(part, part > '\x7f' && part < 'Þ' ? 'latin1' : 'utf8')),
+          ),
+        ),
+    );
+    fc.assert(
+      fc.property(fc.array(bytes, { maxLength: 8 }), (values) => {
+        const rows = buffer();
+        rows.transaction(TRANSACTION, 0);
+        rows.head(HEAD);
+        rows.beginText();
+        // In the middle of other bytes, as in a message.
+        for (const value of values)
+          rows.value(Buffer.concat([Buffer.from([0xff]), value, Buffer.from([0xff])]), 1, value.length);
+        rows.endText();
+        for (let rest = 0; rest < 5; rest++) rows.nullText();
+        const [row] = parse(rows.take(rows.bytes, 1)!);
+        expect(
+          decodeFields(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(row![12]!)),
+        ).toEqual(
+          values.map((value) => {
+            const text = textOrNull(value);
+            return text === null
+              ? { is: 'bytes', text: Buffer.from(value).toString('hex') }
+              : { is: 'text', text };
+          }),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('an id of bytes that are no text is hexadecimal, and bytes that are no text may look like any', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    rows.head(HEAD);
+    for (const value of [[0xc3], [0x61, 0], [0x61, 0xc3, 0xa9]]) {
+      rows.beginText();
+      rows.text(Buffer.from(value), 0, value.length);
+      rows.endText();
+    }
+    rows.beginText();
+    rows.bytesValue(Buffer.from('é'), 0, 2);
+    rows.endText();
+    for (let rest = 0; rest < 2; rest++) rows.nullText();
+    const [row] = parse(rows.take(rows.bytes, 1)!);
+    expect(row!.slice(12, 15).map(String)).toEqual(['\\x{c3}', '\\x{6100}', 'aé']);
+    expect(decodeFields(String(row![15]))).toEqual([{ is: 'bytes', text: 'c3a9' }]);
   });
 
   test('of a value that is too large, or that makes its side too large, length and digest are stored', () => {

@@ -19,7 +19,8 @@ function read(messages: readonly Buffer[]): unknown[] {
 }
 
 const value = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 300 }),
+  // A text of PostgreSQL's has no NUL.
+  fc.string({ unit: 'binary', maxLength: 300 }).map((text) => text.replaceAll('\0', '')),
   fc.constant(null),
   fc.constant(bytes.UNCHANGED),
 );
@@ -149,9 +150,9 @@ describe('pgoutput messages', () => {
     expect(() => read([Buffer.concat([bytes.insert(7, ['abc']).subarray(0, -2)])])).toThrow(
       expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
     );
-    const binary = bytes.insert(7, ['abc']);
-    binary[binary.indexOf('t'.charCodeAt(0))] = 'b'.charCodeAt(0);
-    expect(() => read([binary])).toThrow(expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }));
+    const unknown = bytes.insert(7, ['abc']);
+    unknown[unknown.indexOf('t'.charCodeAt(0))] = 'c'.charCodeAt(0);
+    expect(() => read([unknown])).toThrow(expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }));
   });
 });
 

@@ -18,7 +18,7 @@ tables: { public.t: { entity: thing }, public.u: { entity: thing } }`,
 
 /** A pipeline on a trail that answers when it is told to, and what it asked the source for. */
 function ground(aloneUntil: bigint | null) {
-  const rows = new EntryRowBuffer({ nextId: 0n, checkUtf8: false });
+  const rows = new EntryRowBuffer({ nextId: 0n });
   const held: (() => Promise<void>)[] = [];
   const commits: bigint[] = [];
   let checkpointLsn = 0n;

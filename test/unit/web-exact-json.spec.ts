@@ -34,6 +34,16 @@ describe('exact JSON', () => {
     expect(roundTrip(text)).toBe(text);
   });
 
+  test('a string of many megabytes is read, of plain characters and of escapes', () => {
+    for (const part of ['a', '\\n', '\\\\', '\\u0000']) {
+      const text = `{"a":"${part.repeat(6_000_000)}","b":1.50}`;
+      expect(parseExact(text)).toEqual({
+        a: JSON.parse(`"${part.repeat(6_000_000)}"`) as string,
+        b: new ExactNumber('1.50'),
+      });
+    }
+  });
+
   test('it agrees with JSON.parse about everything that a double keeps', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.boolean(), (value, isPretty) => {

@@ -59,6 +59,11 @@ export function Facts({ entry }: { entry: Entry }) {
             </Fact>
           </>
         )}
+        {transaction.claimedCommitAt !== undefined && (
+          <Fact name="Claimed commit time">
+            <code>{transaction.claimedCommitAt}</code>
+          </Fact>
+        )}
         {transaction.origin !== undefined && (
           <Fact name="Replication origin">
             <code>{transaction.origin}</code>

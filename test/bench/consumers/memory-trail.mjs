@@ -4,7 +4,7 @@ import { EntryRowBuffer } from '../../../dist/trail/rows.js';
 
 /** @param names of held lookup tables, as rows of trail.lookup */
 export async function memoryTrail({ held, names }) {
-  const rows = new EntryRowBuffer({ nextId: 0n, checkUtf8: false });
+  const rows = new EntryRowBuffer({ nextId: 0n });
   const client = { query: async (sql) => ({ rows: sql.includes('trail.lookup') ? names : [] }) };
   const dictionary = await TrailDictionary.load(client, { held, nextId: () => rows.nextId });
   const boundary = { bytes: 0, entries: 0, end: Buffer.alloc(16) };
@@ -24,6 +24,7 @@ export async function memoryTrail({ held, names }) {
     rows,
     dictionary,
     lookups: dictionary.lookups,
+    lastCommittedAt: null,
     pendingBytes: 0,
     busy: false,
     get checkpointLsn() {

@@ -1,0 +1,168 @@
+import { bytesText } from '../pg/text.js';
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { TableDecoder } from './encoding.js';
+
+/** Of pgoutput messages; see pgoutput/reader.ts. */
+const INSERT = 0x49; // 'I'
+const UPDATE = 0x55; // 'U'
+const DELETE = 0x44; // 'D'
+const RELATION = 0x52; // 'R'
+const LOGICAL_MESSAGE = 0x4d; // 'M'
+const ORIGIN = 0x4f; // 'O'
+const NEW_ROW = 0x4e; // 'N'
+const TEXT = 0x74; // 't'
+const OPAQUE = Buffer.from('b');
+
+/**
+ * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A value that is no
+ * text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do not come here. Anything that is not as
+ * documented is handed on as it is: the reader refuses it.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
+ */
+export function recode(message: Buffer, decoder: TableDecoder): Buffer {
+  try {
+    switch (message[0]) {
+      case INSERT:
+      case UPDATE:
+      case DELETE:
+        return new Recoding(message, decoder).rows();
+      case RELATION:
+        return new Recoding(message, decoder).relation();
+      case LOGICAL_MESSAGE:
+        return new Recoding(message, decoder).logicalMessage();
+      case ORIGIN:
+        return new Recoding(message, decoder).origin();
+      default:
+        return message;
+    }
+  } catch (error) {
+    if ((error as Error).name === 'RangeError') return message;
+    throw error;
+  }
+}
+
+/** The same for a row that was read in another way than from the stream. */
+export function recodeTuple(tuple: Tuple, decoder: TableDecoder): Tuple {
+  const { bytes, count, offsets, lengths, opaque } = tuple;
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (let column = 0; column < count; column++) {
+    const start = offsets[column]!;
+    const end = start + Math.max(0, lengths[column]!);
+    const text = decoder.decode(bytes, start, end);
+    const piece = text ?? bytes.subarray(start, end);
+    pieces.push(piece);
+    opaque[column] = text === null ? 1 : 0;
+    offsets[column] = at;
+    at += piece.length;
+    if (tuple.has(column)) lengths[column] = piece.length;
+  }
+  tuple.bytes = Buffer.concat(pieces);
+  tuple.hasOpaque = true;
+  return tuple;
+}
+
+/** Goes through one message: what was looked at is in the pieces, as it is or recoded. */
+class Recoding {
+  readonly #message: Buffer;
+  readonly #decoder: TableDecoder;
+  readonly #pieces: Buffer[] = [];
+  #at = 0;
+
+  constructor(message: Buffer, decoder: TableDecoder) {
+    this.#message = message;
+    this.#decoder = decoder;
+  }
+
+  /** Relation, then for each row its kind and TupleData. */
+  rows(): Buffer {
+    this.#keep(5);
+    while (this.#at < this.#message.length) {
+      const isLast = this.#message[this.#at] === NEW_ROW;
+      this.#keep(1);
+      this.#row();
+      if (isLast) break;
+    }
+    return this.#rest();
+  }
+
+  relation(): Buffer {
+    this.#keep(5);
+    this.#name();
+    this.#name();
+    const columns = this.#message.readUInt16BE(this.#at + 1);
+    this.#keep(3);
+    for (let column = 0; column < columns; column++) {
+      this.#keep(1);
+      this.#name();
+      this.#keep(8);
+    }
+    return this.#rest();
+  }
+
+  /** Its content may be any bytes; what we are to read in it is text. */
+  logicalMessage(): Buffer {
+    this.#keep(10);
+    this.#name();
+    const start = this.#at + 4;
+    const end = start + this.#message.readUInt32BE(this.#at);
+    this.#put(this.#decoder.decodeAnyhow(this.#message, start, end));
+    this.#at = end;
+    return this.#rest();
+  }
+
+  origin(): Buffer {
+    this.#keep(9);
+    this.#name();
+    return this.#rest();
+  }
+
+  #row(): void {
+    const columns = this.#message.readUInt16BE(this.#at);
+    this.#keep(2);
+    for (let column = 0; column < columns; column++) {
+      if (this.#message[this.#at] === TEXT) this.#value();
+      else this.#keep(1);
+    }
+  }
+
+  #value(): void {
+    const start = this.#at + 5;
+    const end = start + this.#message.readUInt32BE(this.#at + 1);
+    if (end > this.#message.length) throw new RangeError('a value beyond the end of its message');
+    const text = this.#decoder.decode(this.#message, start, end);
+    this.#pieces.push(text === null ? OPAQUE : this.#message.subarray(this.#at, this.#at + 1));
+    this.#put(text ?? this.#message.subarray(start, end));
+    this.#at = end;
+  }
+
+  /** A name ends with a NUL. */
+  #name(): void {
+    const end = this.#message.indexOf(0, this.#at);
+    if (end < 0) throw new RangeError('a name without an end');
+    this.#pieces.push(
+      this.#decoder.decode(this.#message, this.#at, end) ??
+        Buffer.from(bytesText(this.#message.toString('hex', this.#at, end))),
+    );
+    this.#at = end;
+    this.#keep(1);
+  }
+
+  /** Bytes with their length in front. */
+  #put(bytes: Buffer): void {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    this.#pieces.push(length, bytes);
+  }
+
+  #keep(bytes: number): void {
+    this.#pieces.push(this.#message.subarray(this.#at, this.#at + bytes));
+    this.#at += bytes;
+  }
+
+  #rest(): Buffer {
+    this.#pieces.push(this.#message.subarray(this.#at));
+    return Buffer.concat(this.#pieces);
+  }
+}
