@@ -112,11 +112,3 @@ select e.id,
   left join trail.relation r on r.id = e.relation_id;
 
 revoke execute on function trail.readable_context, trail.readable_extra from public;
-
--- Where the roles are missing, trail.grant_roles says so when it is called again.
-do $$
-begin
-  if exists (select from pg_catalog.pg_roles where rolname = 'waltrail_reader') then
-    grant execute on function trail.readable_context, trail.readable_extra to waltrail_reader;
-  end if;
-end $$;

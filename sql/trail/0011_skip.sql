@@ -74,20 +74,3 @@ $$;
 comment on function trail.end_skip is 'The transaction was passed over, in the transaction that moves the checkpoint and closes its gap.';
 
 revoke execute on function trail.remember_stuck, trail.forget_stuck, trail.ask_skip, trail.end_skip from public;
-
--- The roles get their rights from trail.grant_roles, whose list this adds to, whatever other migrations have added before.
-do $$
-declare
-  v_before text := pg_catalog.pg_get_functiondef('trail.grant_roles()'::pg_catalog.regprocedure);
-  v_after text := replace(replace(v_before,
-    'execute on function trail.advance,',
-    'execute on function trail.remember_stuck, trail.forget_stuck, trail.end_skip, trail.advance,'),
-    'select on trail.secret,',
-    'select on trail.stuck, trail.skip, trail.secret,');
-begin
-  if v_after not like '%trail.remember_stuck%' or v_after not like '%trail.skip%' then
-    raise exception 'trail.grant_roles is not as this migration knows it';
-  end if;
-  execute v_after;
-  perform trail.grant_roles();
-end $$;

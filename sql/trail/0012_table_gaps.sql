@@ -43,9 +43,3 @@ end $$;
 comment on function trail.tell_untold_gap is 'Writes the entry of a gap whose writer ended before it could.';
 
 revoke execute on function trail.begin_table_gap, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap from public;
-do $$
-begin
-  if exists (select from pg_catalog.pg_roles where rolname = 'waltrail_writer') then
-    grant execute on function trail.begin_table_gap, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap to waltrail_writer;
-  end if;
-end $$;
