@@ -470,8 +470,8 @@ describe('apply', () => {
     const pending = await plan(database, configOf(database, 'tables: { public.*: { entity: x } }'));
     await withClient(database.url, async (first) => {
       await withClient(database.url, async (second) => {
-        await first.query('begin; lock table a in access share mode');
-        await second.query('begin; lock table b in access share mode');
+        await first.query('begin; lock table public.a in access share mode');
+        await second.query('begin; lock table public.b in access share mode');
         const began = performance.now();
         const applied = withClient(database.url, (client) => applyPlan(client, pending));
         const failed = expect(applied).rejects.toMatchObject({

@@ -432,7 +432,7 @@ test('the view for auditors keeps an empty text apart from no column, and undoes
     none: {},
     empty: { b: '' },
     absent: null,
-    escaped: { a: '\x1b\x1f', b: '\\x00ff', c: '\x1b_' },
+    escaped: { a: '\x1b\x1f', b: '\\x{00ff}', c: '\x1b_' },
   });
 });
 
