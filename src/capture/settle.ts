@@ -9,7 +9,7 @@ import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import type { CheckedCatalog } from '../tracking/check.js';
 import { readPublished, type PublishedLook } from '../tracking/published.js';
-import { withKnownNames } from '../tracking/published-change.js';
+import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
@@ -93,9 +93,9 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     troubles: catalog.troubles,
     unpublished: found.unpublished,
   });
-  const seen = knownLook({ ...options, look, lastPublished });
+  const seen = knownLook({ ...options, look, lastPublished, troubles: catalog.troubles });
   let sure = surely(seen, lastPublished);
-  let { notes } = found;
+  let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
   if (!moved) await record(client, { sure, notes });
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
@@ -156,16 +156,20 @@ async function recordGap(
   );
 }
 
-/** The look at the publication, with the names under which renamed tables are still captured. */
+/** The look at the publication, with the names under which renamed tables are still captured and the tables that refuse writes. */
 function knownLook(options: {
   readonly config: TrackingConfig;
   readonly look: SourceLook;
   readonly lastPublished: PublishedLook | undefined;
+  readonly troubles: readonly TableTrouble[];
 }): PublishedLook {
-  const { config, look, lastPublished } = options;
+  const { config, look, lastPublished, troubles } = options;
   const { state, lsn } = look.published;
-  if (lastPublished === undefined) return { state, lsn };
-  return { state: withKnownNames({ config, last: lastPublished.state, now: state, fate: look.fate }), lsn };
+  const known =
+    lastPublished === undefined
+      ? state
+      : withKnownNames({ config, last: lastPublished.state, now: state, fate: look.fate });
+  return { state: withRefusals(known, troubles), lsn };
 }
 
 /**

@@ -15,7 +15,13 @@ import {
   type PublishedLook,
   type PublishedState,
 } from '../tracking/published.js';
-import { publishedChanges, withKnownNames, type PublishedChanges } from '../tracking/published-change.js';
+import {
+  publishedChanges,
+  refusalNotes,
+  withKnownNames,
+  withRefusals,
+  type TrackingNote,
+} from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { beginTableGap, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
@@ -187,10 +193,17 @@ class Watcher {
     const catalog = changes.stream === null ? await this.#check(client) : null;
     this.#lookMs = Math.max(LOOK_MS, (performance.now() - began) / READING_SHARE);
     if (catalog === null) return false;
-    const published = withKnownNames({ config, last, now, fate });
+    const { troubles } = catalog;
+    const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
     learned({ published, catalog });
     if (this.#telling) return true;
-    await this.#record({ published, changes, troubles: catalog.troubles, running: glanced.running });
+    await this.#record({
+      published,
+      troubles,
+      unpublished: changes.unpublished,
+      notes: [...changes.notes, ...refusalNotes(last, published)],
+      running: glanced.running,
+    });
     // Only now: what was not recorded is compared again.
     this.#digest = glanced.digest;
     this.#unsure = { lsn: glanced.lsn, running: glanced.running };
@@ -209,13 +222,13 @@ class Watcher {
 
   async #record(found: {
     readonly published: PublishedState;
-    readonly changes: PublishedChanges;
     readonly troubles: readonly TableTrouble[];
+    readonly unpublished: readonly string[];
+    readonly notes: readonly TrackingNote[];
     readonly running: readonly string[];
   }): Promise<void> {
-    const { published, changes, troubles, running } = found;
+    const { published, troubles, unpublished, running } = found;
     const open = (): OpenGap[] => [...this.#open.values()];
-    const { unpublished } = changes;
     const gaps = await this.#begin(tableGapChanges({ open: open(), troubles, unpublished }).begun);
     for (const gap of gaps) this.#open.set(gap.id, gap);
     this.#ending.clear();
@@ -226,7 +239,7 @@ class Watcher {
     this.#sure = { state: published, lsn };
     const notices = [
       ...gaps.filter(({ untold }) => untold).map(gapNotice),
-      ...changes.notes.map((note) => trackingNotice({ ...note, lsn })),
+      ...found.notes.map((note) => trackingNotice({ ...note, lsn })),
     ];
     if (changed || notices.length > 0) this.#tell(notices);
   }

@@ -2,6 +2,7 @@ import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
 import type { TrackingConfig } from './rules.js';
+import type { TableTrouble } from './troubles.js';
 
 /** What the difference between two looks at the publication means. */
 export interface PublishedChanges {
@@ -87,6 +88,28 @@ export function withKnownNames(options: {
     return [oid, isWanted(config, knownAs) ? { ...table, knownAs } : table];
   });
   return { ...now, tables: Object.fromEntries(tables) };
+}
+
+/** The state with the tables whose writes are refused, as the troubles of the same look say. */
+export const withRefusals = (state: PublishedState, troubles: readonly TableTrouble[]): PublishedState => ({
+  ...state,
+  refusing: troubles.filter(({ effect }) => effect === 'writes refused').map(({ table }) => table),
+});
+
+/** What to record about tables whose writes the source has begun to refuse, or accepts again: nothing is missing of them. */
+export function refusalNotes(last: PublishedState | undefined, now: PublishedState): TrackingNote[] {
+  const before = last?.refusing ?? [];
+  const after = now.refusing ?? [];
+  const accepted = 'updates and deletes accepted';
+  const refused = 'updates and deletes refused by the source';
+  return [
+    ...after
+      .filter((subject) => !before.includes(subject))
+      .map((subject) => ({ subject, before: accepted, after: refused })),
+    ...before
+      .filter((subject) => !after.includes(subject))
+      .map((subject) => ({ subject, before: refused, after: accepted })),
+  ];
 }
 
 function notesOf(before: PublishedTableState, after: PublishedTableState): TrackingNote[] {

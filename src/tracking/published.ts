@@ -16,6 +16,8 @@ export interface PublishedState {
   readonly options: string | null;
   /** Its tables by oid. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
+  /** `schema.table` of those whose updates and deletes the source refuses; absent where that was not looked at. */
+  readonly refusing?: readonly string[];
 }
 
 export interface PublishedTableState {

@@ -137,8 +137,8 @@ export const GUARDS = [
     guard: 'nothing is committed behind a commit that failed',
     file: 'dist/trail/write.js',
     from: `        this.#throwFailure();
-        const { bytes, entries, endLsn, committedAt } = this.#boundary;`,
-    to: '        const { bytes, entries, endLsn, committedAt } = this.#boundary;',
+        const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;`,
+    to: '        const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;',
     spec: 'test/pg/capture-batches.spec.ts',
     test: 'a commit that fails at its very end',
   },

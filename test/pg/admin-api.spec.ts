@@ -248,7 +248,12 @@ describe('health and metrics', () => {
     expect(await (await fetch(new URL('/healthz', ground.daemon.url))).json()).toEqual({ status: 'ok' });
     const ready = await fetch(new URL('/readyz', ground.daemon.url));
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toEqual({ ready: true, trail: 'up', capture: null });
+    expect(await ready.json()).toEqual({
+      ready: true,
+      trail: 'up',
+      capture: null,
+      exportQueue: expect.stringMatching(/^(?:up|down)$/),
+    });
   });
 
   test('metrics are valid Prometheus text with series of bounded number', async () => {

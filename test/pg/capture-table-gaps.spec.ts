@@ -298,6 +298,35 @@ test('the last table of a pattern that is dropped stops nothing, also not the ne
   expect(own(await g.entries()).filter((entry) => entry.startsWith('gap'))).toEqual([]);
 });
 
+test('a publication of somebody else that makes the source refuse writes is named, and stops nothing', async () => {
+  const logged: string[] = [];
+  await using g = await ground({
+    log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
+  });
+  await add(g, 'a');
+  await g.source.query('create publication theirs for table items (id)');
+  await expect(g.source.query(`update items set name = 'b'`)).rejects.toMatchObject({ code: '42P10' });
+  await told(
+    g,
+    'tracking public.items: updates and deletes accepted -> updates and deletes refused by the source',
+  );
+  expect(troubles(g)).toEqual(['SOURCE_WRITES_REFUSED public.items']);
+  const [trouble] = g.capture.status().troubles;
+  expect(trouble!.remedy).toContain('alter table');
+  expect(logged.join()).toContain('"table":"public.items"');
+  await add(g, 'other', 'parts');
+  expect(inserted(await g.caughtUp())).toEqual(['a', 'other']);
+  await g.restart();
+  await g.source.query('drop publication theirs');
+  await told(
+    g,
+    'tracking public.items: updates and deletes refused by the source -> updates and deletes accepted',
+  );
+  await g.source.query(`update items set name = 'c'`);
+  expect((await g.caughtUp()).at(-1)).toMatchObject({ operation: 'u', updated: { name: 'c' } });
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap'))).toEqual([]);
+});
+
 test('a gap of a table that the YAML no longer names ends', async () => {
   await using g = await ground();
   await g.source.query('alter publication waltrail drop table parts');
