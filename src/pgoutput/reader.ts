@@ -288,7 +288,7 @@ function readLogicalMessage(bytes: Buffer): LogicalMessage {
   return {
     transactional: (bytes[1]! & 1) === 1,
     lsn: bytes.readBigUInt64BE(2),
-    prefix: bytes.toString('utf8', 10, Math.min(prefixEnd, 10 + MAX_PREFIX_BYTES)),
+    prefix: readableText(bytes, 10, Math.min(prefixEnd - 10, MAX_PREFIX_BYTES)),
     content: bytes.subarray(at),
   };
 }

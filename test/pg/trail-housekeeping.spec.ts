@@ -218,8 +218,10 @@ describe('housekeeping', () => {
       retentionDays: 1,
       intervalMs: 20,
     });
-    await until('two lines of log', () => lines.length > 1, 15_000);
+    await until('a line of log', () => lines.length > 0, 15_000);
     await housekeeping.stop();
+    // A lasting problem is said once.
+    expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0]!)).toMatchObject({ code: 'PG_UNREACHABLE' });
     expect(lines.join()).not.toContain('s3cret');
   });

@@ -1,15 +1,18 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { LiveFeed } from '../../src/admin/live.js';
 import { silentLog } from '../../src/log.js';
 import { entryToJson } from '../../src/trail/json.js';
-import { migrateTrail } from '../../src/trail/migrate.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { ALL, ADMIN, exportGround, SEEDED_FROM, SEEDED_TO } from '../support/exports.ts';
 import { seedTrail } from '../support/trail-data.ts';
 import { until } from '../support/until.ts';
 import { openWriter } from '../support/writer.ts';
+
+const SQL = path.resolve(import.meta.dirname, '../../sql/trail');
 
 /** What earlier releases have stored beside the values of an entry, and how a reader shows its context. */
 const EXTRAS: readonly (readonly [extra: string, context: unknown])[] = [
@@ -160,13 +163,10 @@ describe('commit times of infinity that earlier releases stored', () => {
     } finally {
       await pool.end();
     }
-    // As the code before left it, which has no last migration and could not start with it.
+    // As the code before left it, which could not start with it; and what the migration does about that.
     await trail.query(`update trail.checkpoint set source = 'test', last_committed_at = 'infinity'`);
-    await trail.query(`
-      drop view trail.readable;
-      drop function trail.readable_context, trail.readable_extra;
-      delete from trail.migration where name like '0010%'`);
-    await migrateTrail({ url: trail.url, log: silentLog });
+    const migration = readFileSync(path.join(SQL, '0010_unreadable.sql'), 'utf8');
+    await trail.query(/^update trail\.checkpoint$[^;]+;/m.exec(migration)![0]);
     const [checkpoint] = await trail.query<{ at: Date; newest: Date }>(
       `select last_committed_at as at,
               (select committed_at from trail.entry where committed_at between '2026-01-01' and '2027-01-01' order by id desc limit 1) as newest
