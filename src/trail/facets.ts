@@ -1,6 +1,6 @@
 import { countDimensions, type Counts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
-import { UNATTRIBUTED, type Facet, type Facets } from './entry.js';
+import { NOBODY, type Facet, type Facets } from './entry.js';
 import type { StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 import type { TrailWords } from './words.js';
@@ -47,24 +47,21 @@ export async function countEntries(
 
 /** By key: the names that a renamed modifier has had are one facet, under the newest. */
 function modifierFacets(counts: Counts, words: TrailWords): Facet[] {
-  const facets = new Map<string, Facet & { readonly id: number }>();
+  const facets = new Map<string, Facet>();
   for (const [id, count] of counts) {
     const modifier = words.modifiers.get(id);
     if (modifier === undefined) continue;
-    const value = modifier.key ?? UNATTRIBUTED;
+    const value = modifier.key ?? NOBODY;
     const other = facets.get(value);
     const newest = words.modifiers.get(words.modifierIds(modifier.key).at(-1)!) ?? modifier;
     facets.set(value, {
-      id: newest.id,
       value,
       name: newest.name,
       kind: newest.kind,
       count: count + (other?.count ?? 0),
     });
   }
-  return mostFirst(
-    [...facets.values()].map(({ value, name, kind, count }) => ({ value, name, kind: kind!, count })),
-  );
+  return mostFirst([...facets.values()]);
 }
 
 function namedFacets(counts: Counts, names: { name(id: number): string | undefined }): Facet[] {

@@ -1,4 +1,4 @@
-import { UNATTRIBUTED, type EntryFilter } from './entry.js';
+import { NOBODY, type EntryFilter } from './entry.js';
 import type { TrailWords } from './words.js';
 
 /** A filter in the numbers of the dictionaries. Null: not filtered by this. */
@@ -22,7 +22,7 @@ export function storedFilter(
   filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
   words: TrailWords,
 ): StoredFilter | undefined {
-  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === UNATTRIBUTED ? null : key));
+  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === NOBODY ? null : key));
   const actions = lookUp(filter.actions, (name) => one(words.actions.id(name)));
   const entityTypes = lookUp(filter.entityTypes, (name) => one(words.entityTypes.id(name)));
   const tenant = filter.tenant === undefined ? null : words.tenants.id(filter.tenant);

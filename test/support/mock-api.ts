@@ -293,7 +293,7 @@ export function problem(response: ServerResponse, said: MockProblem): void {
 function matches(entry: MockEntry, query: URLSearchParams): boolean {
   const any = (name: string, value: string | null): boolean => {
     const asked = query.getAll(name);
-    return asked.length === 0 || asked.includes(value ?? 'unattributed');
+    return asked.length === 0 || asked.includes(value ?? '');
   };
   const q = query.get('q')?.toLowerCase();
   const text = JSON.stringify([entry.entity, entry.previous, entry.updated]).toLowerCase();
@@ -311,11 +311,11 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
 function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object {
   const count = (
     name: string,
-    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string },
+    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string | null },
   ): object[] => {
     const others = new URLSearchParams(query);
     others.delete(name);
-    const counts = new Map<string, { value: string; name: string; kind?: string; count: number }>();
+    const counts = new Map<string, { value: string; name: string; kind?: string | null; count: number }>();
     for (const entry of entries.filter((candidate) => matches(candidate, others))) {
       const facet = facetOf(entry);
       counts.set(facet.value, { ...facet, count: (counts.get(facet.value)?.count ?? 0) + 1 });
@@ -324,7 +324,7 @@ function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object
   };
   return {
     modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({
-      value: key ?? 'unattributed',
+      value: key ?? '',
       name,
       kind,
     })),

@@ -2,7 +2,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
 import { arrived, currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
-import type { ListFilter } from '../url-state.ts';
+import { NOBODY, type ListFilter } from '../url-state.ts';
 import { view } from '../view.ts';
 
 /** Counts for the view as it is; null until they are there. */
@@ -21,13 +21,17 @@ export const total = computed(() => {
     : counted[open].reduce((sum, { count }) => sum + count, 0);
 });
 
-const names = signal<ReadonlyMap<string, { readonly name: string; readonly kind: Kind | undefined }>>(
-  new Map(),
-);
+interface ModifierName {
+  readonly name: string;
+  /** Null: nobody; undefined: not known. */
+  readonly kind: Kind | null | undefined;
+}
+
+const names = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
 /** Name and kind of a modifier as far as the page has met it; its key otherwise. */
-export function modifierName(key: string): { readonly name: string; readonly kind: Kind | undefined } {
-  if (key === 'unattributed') return { name: 'Unattributed', kind: 'system' };
+export function modifierName(key: string): ModifierName {
+  if (key === NOBODY) return { name: 'Unattributed', kind: null };
   const known = names.value.get(key);
   if (known !== undefined) return known;
   const row = rows.value.find((entry) => entry.modifier.key === key);
