@@ -323,11 +323,10 @@ function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object
     return [...counts.values()].sort((a, b) => b.count - a.count);
   };
   return {
-    modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({
-      value: key ?? '',
-      name,
-      kind,
-    })),
+    // Waltrail's own entries are among those without a modifier.
+    modifiers: count('modifier', ({ modifier: { key, name, kind } }) =>
+      key === null ? { value: '', name: 'Unattributed', kind: null } : { value: key, name, kind },
+    ),
     actions: count('action', ({ action }) => ({ value: action, name: action })),
     entityTypes: count('entityType', ({ entity: { type } }) => ({ value: type, name: type })),
     tenants: count('tenant', ({ tenant }) => ({ value: tenant ?? '', name: tenant ?? '' })),
