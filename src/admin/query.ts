@@ -29,7 +29,7 @@ const repeated = (text: z.ZodString) =>
 
 const FILTERS = {
   modifier: repeated(AnyText).describe(
-    'Modifier keys; empty (modifier=): entries without a modifier. Repeat the parameter for any of several.',
+    'Modifier keys; empty (modifier=): unattributed entries. Repeat the parameter for any of several.',
   ),
   action: repeated(Text).describe('Action categories, as block. Repeat the parameter for any of several.'),
   entityType: repeated(Text).describe('Entity types, as agent. Repeat the parameter for any of several.'),

@@ -29,7 +29,7 @@ const list = (of: z.ZodString) =>
  */
 export const ExportBody = z.strictObject(
   {
-    modifier: list(anyText).describe('Modifier keys; "" for entries without a modifier.'),
+    modifier: list(anyText).describe('Modifier keys; "" for unattributed entries.'),
     action: list(text).describe('Action categories.'),
     entityType: list(text).describe('Entity types.'),
     entity: text.optional().describe('Entity id, exactly.'),

@@ -68,7 +68,7 @@ export interface Entry {
 
 /** What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean "and". */
 export interface EntryFilter {
-  /** Modifier keys; {@link NOBODY} stands for the entries that have no modifier. */
+  /** Modifier keys; {@link NOBODY} stands for the entries that nobody is known to have made. */
   readonly modifiers?: readonly string[];
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
@@ -82,7 +82,7 @@ export interface EntryFilter {
   readonly to: string;
 }
 
-/** The value of a modifier filter, and of a facet, that no key can have: a key is never empty (DECISIONS 39). */
+/** Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never empty (DECISIONS 39). */
 export const NOBODY = '';
 
 /** A stretch of a walk: fewer entries than asked for do not mean that it has ended. */

@@ -7,7 +7,7 @@ import {
   type ResolvedRange,
 } from './time/ranges.ts';
 
-/** Among modifiers: the entries that have none. No key is empty. */
+/** Among modifiers: nobody is known to have made the entry. No key is empty. */
 export const NOBODY = '';
 
 /** What the entries are narrowed by, but for the range. Empty: by nothing. */

@@ -66,7 +66,7 @@ function randomFilter(next: () => number): EntryFilter {
     ...range,
     ...(next() < 0.35
       ? {
-          modifiers: some(() => pick(['1', '2', '15', '20', '21', '399', 'bot-3', NOBODY, 'unattributed'])),
+          modifiers: some(() => pick(['1', '2', '15', '20', '21', '399', 'bot-3', NOBODY, 'not one'])),
         }
       : {}),
     ...(next() < 0.3

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { REPORT_COLUMNS } from '../../src/exports/columns.js';
-import { NOBODY, type Entry } from '../../src/trail/entry.js';
+import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/entry.js';
 import { entryToJson } from '../../src/trail/json.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
@@ -101,6 +101,48 @@ describe('a change that nobody is known to have made', () => {
       expect(await reader.count({ ...RANGE, modifiers: [NOBODY] }, { below: nextId })).toBe(2);
     });
   });
+
+  test("Waltrail's own entries are nobody's in no filter and no count, however much the lists of a chunk say", async () => {
+    await using g = await withNotes();
+    // More than a chunk, whose lists have them among those without a modifier.
+    await g.source.query('insert into notes (id) select generate_series(100, 16600)');
+    await g.source.query('alter table notes add column more text');
+    await g.source.query(`insert into notes values (20000, 'unattributed', 'x'), (20001, null, 'x')`);
+    await g.source.query('insert into notes (id) select generate_series(30000, 47000)');
+    await reading(g, async (reader) => {
+      const nobody = 2 + 16_501 + 1 + 17_001;
+      const { nextId } = await reader.head();
+      const count = (filter: Partial<EntryFilter>): Promise<number> =>
+        reader.count({ ...RANGE, ...filter }, { below: nextId });
+      expect([await count({}), await count({ entityTypes: ['waltrail'] })]).toEqual([nobody + 4, 1]);
+      expect(await count({ modifiers: [NOBODY] })).toBe(nobody);
+      expect(await count({ modifiers: [NOBODY, 'unattributed'], entityTypes: ['note', 'waltrail'] })).toBe(
+        nobody + 2,
+      );
+      expect(await count({ modifiers: [NOBODY], entityTypes: ['waltrail'] })).toBe(0);
+      expect(
+        await count({ modifiers: ['unattributed'], entityTypes: ['note', 'waltrail'], actions: ['add'] }),
+      ).toBe(2);
+      expect(
+        (await reader.page({ ...RANGE, modifiers: [NOBODY], entityTypes: ['waltrail'] }, { limit: 5 })).items,
+      ).toEqual([]);
+      const [own] = (await reader.page({ ...RANGE, entityTypes: ['waltrail'] }, { limit: 5 })).items;
+      expect(modifierOf(own!)).toEqual({ key: null, name: 'Waltrail', kind: null, rung: 'waltrail' });
+
+      const facets = await reader.facets({ ...RANGE, modifiers: [NOBODY] });
+      expect(facets.modifiers.map(({ value, count }) => [value, count])).toEqual([
+        [NOBODY, nobody],
+        ['unattributed', 2],
+        ['nightly', 1],
+      ]);
+      expect(facets.entityTypes).toEqual([{ value: 'note', name: 'note', count: nobody }]);
+      expect(facets.actions).toEqual([{ value: 'add', name: 'add', count: nobody }]);
+      const all = await reader.facets(RANGE);
+      expect(all.modifiers).toEqual(facets.modifiers);
+      expect(all.entityTypes).toContainEqual({ value: 'waltrail', name: 'waltrail', count: 1 });
+      expect((await reader.facets({ ...RANGE, entityTypes: ['waltrail'] })).modifiers).toEqual([]);
+    });
+  }, 120_000);
 
   test('the trail refuses an empty key, and a kind for nobody or none for somebody', async () => {
     await using trail = await freshDatabase('trail');

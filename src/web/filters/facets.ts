@@ -2,6 +2,7 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
 import { arrived, currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
+import { OWN_TYPE } from '../own-entries.ts';
 import { NOBODY, type ListFilter } from '../url-state.ts';
 import { view } from '../view.ts';
 
@@ -11,11 +12,12 @@ export const facets = signal<Facets | null>(null);
 /** Number of entries in the view, as of the last count; null when unknown. */
 export const total = computed(() => {
   const counted = facets.value;
-  // Every entry has one action, one type and one modifier, so each dimension adds up to the total; but one that is
-  // itself narrowed is counted without its own filter.
+  // Every entry has one action and one type, and one modifier unless it is Waltrail's own, so each dimension adds up to
+  // the total; but one that is itself narrowed is counted without its own filter.
   const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
     (filter) => view.value[filter].length === 0,
   );
+  if (open === 'modifiers' && view.value.entityTypes.includes(OWN_TYPE)) return null;
   return counted === null || open === undefined
     ? null
     : counted[open].reduce((sum, { count }) => sum + count, 0);
