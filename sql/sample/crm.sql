@@ -108,7 +108,7 @@ create table public.settings (
   key             text not null,
   value           jsonb not null,
   updated_at      timestamptz not null default now(),
-  updated_by      int4 references public.agents (id) on delete set null,    -- null: the system did it
+  updated_by      int4 references public.agents (id) on delete set null,    -- null: nobody is said to have
   primary key (organization_id, key)
 );
 

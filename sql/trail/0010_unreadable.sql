@@ -85,10 +85,10 @@ comment on function trail.readable_extra is 'Another member of what is stored be
 create or replace view trail.readable as
 select e.id,
        e.committed_at,
-       m.name as modified_by,
+       case e.rung when 'w' then 'Waltrail' else m.name end as modified_by,
        m.kind as modifier_kind,
        m.key as modifier_key,
-       case e.rung when 'm' then 'message' when 'c' then 'column' when 's' then 'session' when 'w' then 'waltrail' else 'system' end as rung,
+       case e.rung when 'm' then 'message' when 'c' then 'column' when 's' then 'session' when 'w' then 'waltrail' else 'unattributed' end as rung,
        a.name as action,
        t.name as entity_type,
        e.entity_name,

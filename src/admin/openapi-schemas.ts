@@ -10,6 +10,8 @@ const object = (properties: Record<string, object>, optional: readonly string[] 
   required: Object.keys(properties).filter((name) => !optional.includes(name)),
 });
 const choice = (...values: readonly string[]): object => ({ type: 'string', enum: [...values] });
+/** In OpenAPI 3.0 a list of values has null in it too. */
+const KIND = { type: 'string', enum: ['agent', 'bot', 'system', null], nullable: true };
 
 const VALUES = {
   type: 'object',
@@ -32,10 +34,15 @@ export const SCHEMAS = {
       modifier: object({
         key: nullable(text),
         name: text,
-        kind: choice('agent', 'bot', 'system'),
+        kind: {
+          ...KIND,
+          description:
+            "Null where nobody is known to have made the change, and in entries of Waltrail's own.",
+        },
         rung: {
-          ...choice('message', 'column', 'session', 'system', 'waltrail'),
-          description: 'How the modifier was found; "waltrail": the entry is Waltrail\'s own.',
+          ...choice('message', 'column', 'session', 'unattributed', 'waltrail'),
+          description:
+            'How the modifier was found; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
         },
       }),
       action: text,
@@ -88,7 +95,15 @@ export const SCHEMAS = {
     items: list(ref('Entry')),
     next: nullable({ ...text, description: 'Cursor of the next page; null at the end.' }),
   }),
-  Facet: object({ value: text, name: text, kind: choice('agent', 'bot', 'system'), count }, ['kind']),
+  Facet: object(
+    {
+      value: { ...text, description: 'What the filter takes; of modifiers the empty text: nobody.' },
+      name: text,
+      kind: { ...KIND, description: 'Of modifiers; null: nobody.' },
+      count,
+    },
+    ['kind'],
+  ),
   Facets: object({
     modifiers: list(ref('Facet')),
     actions: list(ref('Facet')),

@@ -11,23 +11,28 @@ const MAX_LIMIT = 500;
 const DEFAULT_LIMIT = 50;
 const ONCE = 'may be given once only';
 
-const Text = z
+const AnyText = z
   .string({ error: (issue) => (Array.isArray(issue.input) ? ONCE : 'must be a text') })
-  .min(1, 'is empty: leave the parameter out instead')
   .max(MAX_TEXT, `is longer than ${MAX_TEXT} characters`);
-const TextList = z
-  .array(Text)
-  .min(1, 'is empty: leave it out instead')
-  .max(MAX_LIST, `has more than ${MAX_LIST} values`);
+const Text = AnyText.min(1, 'is empty: leave the parameter out instead');
 /** A repeated parameter: one value arrives as a text, more as an array. */
-const Repeated = z.preprocess((value) => (typeof value === 'string' ? [value] : value), TextList).optional();
+const repeated = (text: z.ZodString) =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z
+        .array(text)
+        .min(1, 'is empty: leave it out instead')
+        .max(MAX_LIST, `has more than ${MAX_LIST} values`),
+    )
+    .optional();
 
 const FILTERS = {
-  modifier: Repeated.describe(
-    'Modifier keys; "unattributed": nobody was found. Repeat the parameter for any of several.',
+  modifier: repeated(AnyText).describe(
+    'Modifier keys; empty (modifier=): unattributed entries. Repeat the parameter for any of several.',
   ),
-  action: Repeated.describe('Action categories, as block. Repeat the parameter for any of several.'),
-  entityType: Repeated.describe('Entity types, as agent. Repeat the parameter for any of several.'),
+  action: repeated(Text).describe('Action categories, as block. Repeat the parameter for any of several.'),
+  entityType: repeated(Text).describe('Entity types, as agent. Repeat the parameter for any of several.'),
   entity: Text.optional().describe('Entity id, exactly.'),
   tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
   q: Text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),

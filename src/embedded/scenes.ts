@@ -202,7 +202,7 @@ async function tagCustomer(stage: Stage): Promise<void> {
   );
 }
 
-/** No modifier at all: the system did it. */
+/** No modifier at all: the change is unattributed. */
 async function changeSetting(stage: Stage): Promise<void> {
   const { client, random } = stage;
   const setting = random.pick([

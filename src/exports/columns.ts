@@ -35,7 +35,7 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   },
   { header: 'Date of modification', kind: 'date', width: 24, text: (entry) => entry.committedAt },
   { header: 'Entity id', kind: 'text', width: 18, text: (entry) => entry.entity.id ?? '' },
-  { header: 'Modifier kind', kind: 'text', width: 14, text: (entry) => entry.modifier.kind },
+  { header: 'Modifier kind', kind: 'text', width: 14, text: (entry) => entry.modifier.kind ?? '' },
   { header: 'Attribution', kind: 'text', width: 12, text: (entry) => entry.modifier.rung },
   { header: 'Tenant', kind: 'text', width: 12, text: (entry) => entry.tenant ?? '' },
   { header: 'Table', kind: 'text', width: 24, text: (entry) => entry.table },

@@ -1,4 +1,4 @@
-import type { Entry } from '../trail/entry.js';
+import { NOBODY, type Entry } from '../trail/entry.js';
 import type { Gap, GapsInRange } from '../trail/gap-list.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
@@ -118,7 +118,10 @@ function filtersText(filters: ExportFilters): string {
   const lines: string[] = [];
   for (const [name, label] of FILTERS) {
     const value = filters[name];
-    if (value !== undefined) lines.push(`${label}: ${[value].flat().join(', ')}`);
+    if (value === undefined) continue;
+    // In brackets, as what is no value is in the cells: a key may be the same word.
+    const texts = [value].flat().map((text) => (text === NOBODY ? '(unattributed)' : text));
+    lines.push(`${label}: ${texts.join(', ')}`);
   }
   return lines.length === 0 ? 'none' : lines.join('\n');
 }

@@ -10,17 +10,18 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 const MAX_VALUES = 500;
 const MAX_LENGTH = 1000;
 
-const text = z
+const anyText = z
   .string({
     error: (issue) => (Array.isArray(issue.input) ? 'must be one text, not a list' : 'must be a text'),
   })
-  .min(1, 'is empty: leave it out instead')
   .max(MAX_LENGTH, `is longer than ${MAX_LENGTH} characters`);
-const list = z
-  .array(text, 'must be a list of texts')
-  .min(1, 'is empty: leave it out instead')
-  .max(MAX_VALUES, `has more than ${MAX_VALUES} values`)
-  .optional();
+const text = anyText.min(1, 'is empty: leave it out instead');
+const list = (of: z.ZodString) =>
+  z
+    .array(of, 'must be a list of texts')
+    .min(1, 'is empty: leave it out instead')
+    .max(MAX_VALUES, `has more than ${MAX_VALUES} values`)
+    .optional();
 
 /**
  * Body of `POST /v1/exports`: the filter names of `GET /v1/entries` at the top level, lists as arrays, with `format`
@@ -28,9 +29,9 @@ const list = z
  */
 export const ExportBody = z.strictObject(
   {
-    modifier: list.describe('Modifier keys; "unattributed" for entries whose modifier nobody knows.'),
-    action: list.describe('Action categories.'),
-    entityType: list.describe('Entity types.'),
+    modifier: list(anyText).describe('Modifier keys; "" for unattributed entries.'),
+    action: list(text).describe('Action categories.'),
+    entityType: list(text).describe('Entity types.'),
     entity: text.optional().describe('Entity id, exactly.'),
     tenant: text.optional(),
     q: text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),

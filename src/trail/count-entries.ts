@@ -11,7 +11,7 @@ import {
 import { ListCounter } from './count-lists.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
-import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
+import { conditionsSql, isKnownToLists, Parameters, type StoredFilter } from './filter.js';
 import { arrayOf, dayOf, idsOfChunks, inDays, narrowed, runsOf, type IdRange } from './ids.js';
 import type { Places } from './posting-lists.js';
 import { DayClock, type Snapshot } from './snapshot.js';
@@ -84,8 +84,8 @@ async function countWanted(
 ): Promise<void> {
   const { counting, chunks, range } = options;
   const { filter } = counting;
-  const listsSayAll = filter.q === null && filter.entity === null;
-  const whole = await wholeChunks(snapshot, { filter, ids: range, chunks: listsSayAll ? chunks : [] });
+  const known = isKnownToLists(filter) ? chunks : [];
+  const whole = await wholeChunks(snapshot, { filter, ids: range, chunks: known });
   const lists = new ListReader(snapshot, options.wanted);
   const counter = new ListCounter(snapshot, options);
   for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {

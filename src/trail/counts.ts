@@ -1,7 +1,7 @@
 import { countUnsummed, subtractOutside, type Add, type Counting, type Summed } from './count-entries.js';
 import { MAX_ENTRY_ID } from './cursor.js';
 import { COLUMNS, DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
-import { Parameters } from './filter.js';
+import { isKnownToLists, Parameters } from './filter.js';
 import { narrowed } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -30,7 +30,7 @@ export async function countDimensions(
   const filtered = DIMENSIONS.filter((dimension) => idsOf(filter, dimension) !== null);
   const summed: Summed = { blocks: new Set(), chunks: new Set(), missing: new Map(), partly: [] };
   let each: Dimension | undefined;
-  if (filter.entity === null && filter.q === null && filtered.length <= 1) {
+  if (isKnownToLists(filter) && filtered.length <= 1) {
     each = filtered[0];
     const rows = await readSummaries(snapshot, { counting, by: each });
     for (const { list, value, count } of rows) {

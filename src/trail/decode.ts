@@ -14,7 +14,7 @@ const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   m: 'message',
   c: 'column',
   s: 'session',
-  '-': 'system',
+  '-': 'unattributed',
   w: 'waltrail',
 };
 
@@ -50,7 +50,6 @@ interface Batch {
 function decodeRow(row: EntryRow, batch: Batch): Entry {
   const { words } = batch;
   const relation = words.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
-  const modifier = words.modifiers.get(row.modifier_id);
   const columns = columnsOf(row, { relation, batch });
   const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
   const unknown = new Set<string>();
@@ -71,12 +70,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   return {
     id: row.id,
     committedAt: row.committed_at,
-    modifier: {
-      key: modifier?.key ?? null,
-      name: modifier?.name ?? `modifier ${row.modifier_id}`,
-      kind: modifier?.kind ?? 'system',
-      rung: RUNGS[row.rung],
-    },
+    modifier: modifierOf(row, words),
     action: words.actions.name(row.action_id) ?? `action ${row.action_id}`,
     entity: {
       type: words.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
@@ -93,6 +87,18 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
     context,
     unreadMessage,
+  };
+}
+
+/** Waltrail's own entries have the number of nobody, but somebody made them. */
+function modifierOf({ modifier_id, rung }: EntryRow, words: TrailWords): Entry['modifier'] {
+  if (rung === 'w') return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
+  const modifier = words.modifiers.get(modifier_id);
+  return {
+    key: modifier?.key ?? null,
+    name: modifier?.name ?? `modifier ${modifier_id}`,
+    kind: modifier?.kind ?? null,
+    rung: RUNGS[rung],
   };
 }
 

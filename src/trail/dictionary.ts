@@ -41,11 +41,10 @@ export class TrailDictionary implements Dictionary {
     const all = async <T extends pg.QueryResultRow>(sql: string): Promise<T[]> =>
       (await client.query<T>(sql)).rows;
 
-    for (const row of await all<Named & { key: string | null; kind: Kind }>(
-      /* sql */ `select id, key, name, kind from trail.modifier`,
-    )) {
-      modifier.known(row.key === null ? '' : modifierText({ ...row, key: row.key }), row.id);
-    }
+    for (const row of await all<Named & { key: string; kind: Kind }>(
+      /* sql */ `select id, key, name, kind from trail.modifier where key is not null`,
+    ))
+      modifier.known(modifierText(row), row.id);
     for (const row of await all<Named>(/* sql */ `select id, name from trail.action`))
       action.known(row.name, row.id);
     for (const row of await all<Named>(/* sql */ `select id, name from trail.entity_type`))

@@ -1,7 +1,10 @@
 import type { Kind, Operation } from '../tracking/rules.js';
 
-/** How the modifier was found: the attribution ladder of the design, best first; `waltrail`: the entry is Waltrail's own. */
-export type Rung = 'message' | 'column' | 'session' | 'system' | 'waltrail';
+/**
+ * How the modifier was found: the attribution ladder of the design, best first; `unattributed`: it was not; `waltrail`: the entry is
+ * Waltrail's own.
+ */
+export type Rung = 'message' | 'column' | 'session' | 'unattributed' | 'waltrail';
 
 /**
  * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are JSON
@@ -43,9 +46,10 @@ export interface Entry {
    */
   readonly committedAt: string;
   readonly modifier: {
+    /** Null where the rung is `unattributed` or `waltrail`, as is the kind. */
     readonly key: string | null;
     readonly name: string;
-    readonly kind: Kind;
+    readonly kind: Kind | null;
     readonly rung: Rung;
   };
   readonly action: string;
@@ -81,7 +85,7 @@ export interface Entry {
 
 /** What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean "and". */
 export interface EntryFilter {
-  /** Modifier keys; `unattributed` stands for the entries whose modifier nobody knows. */
+  /** Modifier keys; {@link NOBODY} stands for the entries that nobody is known to have made. */
   readonly modifiers?: readonly string[];
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
@@ -95,7 +99,8 @@ export interface EntryFilter {
   readonly to: string;
 }
 
-export const UNATTRIBUTED = 'unattributed';
+/** Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never empty (DECISIONS 39). */
+export const NOBODY = '';
 
 /** A stretch of a walk: fewer entries than asked for do not mean that it has ended. */
 export interface EntryBatch {
@@ -113,8 +118,8 @@ export interface Facet {
   /** What the filter takes. */
   readonly value: string;
   readonly name: string;
-  /** Modifiers only. */
-  readonly kind?: Kind;
+  /** Modifiers only; null: nobody. */
+  readonly kind?: Kind | null;
   readonly count: number;
 }
 

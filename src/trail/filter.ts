@@ -1,4 +1,5 @@
-import { UNATTRIBUTED, type EntryFilter } from './entry.js';
+import { UNATTRIBUTED } from '../pipeline/attribution.js';
+import { NOBODY, type EntryFilter } from './entry.js';
 import type { TrailWords } from './words.js';
 
 /** A filter in the numbers of the dictionaries. Null: not filtered by this. */
@@ -9,6 +10,11 @@ export interface StoredFilter {
   readonly tenant: number | null;
   readonly entity: string | null;
   readonly q: string | null;
+  /**
+   * Entries of Waltrail's own (rung w). They have the number of nobody, in lists and summaries too, and yet are not what a filter for
+   * nobody asks for.
+   */
+  readonly own: 'any' | 'none' | 'only';
   /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
   readonly from: string;
   readonly to: string;
@@ -22,7 +28,7 @@ export function storedFilter(
   filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
   words: TrailWords,
 ): StoredFilter | undefined {
-  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === UNATTRIBUTED ? null : key));
+  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === NOBODY ? null : key));
   const actions = lookUp(filter.actions, (name) => one(words.actions.id(name)));
   const entityTypes = lookUp(filter.entityTypes, (name) => one(words.entityTypes.id(name)));
   const tenant = filter.tenant === undefined ? null : words.tenants.id(filter.tenant);
@@ -39,8 +45,13 @@ export function storedFilter(
     return undefined;
   }
   const { from = '-infinity', to = 'infinity' } = filter;
-  return { modifiers, actions, entityTypes, tenant, entity, q, from, to };
+  const own = modifiers?.includes(UNATTRIBUTED) === true ? 'none' : 'any';
+  return { modifiers, actions, entityTypes, tenant, entity, q, own, from, to };
 }
+
+/** Whether posting lists and summaries know all that the filter asks for, but for the range; else its entries have to be looked at. */
+export const isKnownToLists = ({ entity, q, own }: StoredFilter): boolean =>
+  entity === null && q === null && own === 'any';
 
 function lookUp(
   texts: readonly string[] | undefined,
@@ -65,7 +76,7 @@ export class Parameters {
 
 /** All of a filter as conditions on `entry e`, each with its `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
-  const { modifiers, entityTypes, actions, tenant, entity, q, from, to } = filter;
+  const { modifiers, entityTypes, actions, tenant, entity, q, own, from, to } = filter;
   return [
     ...(from === '-infinity' ? [] : [`e.committed_at >= ${parameters.add(from, 'timestamptz')}`]),
     ...(to === 'infinity' ? [] : [`e.committed_at < ${parameters.add(to, 'timestamptz')}`]),
@@ -74,6 +85,7 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
     ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
     ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
     ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
+    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} 'w'`]),
     ...(q === null ? [] : [textSql(q, parameters)]),
   ]
     .map((condition) => ` and ${condition}`)

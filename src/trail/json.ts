@@ -16,7 +16,7 @@ export function entryToJson(entry: Entry): string {
       members([
         ['key', nullable(modifier.key)],
         ['name', quote(modifier.name)],
-        ['kind', quote(modifier.kind)],
+        ['kind', nullable(modifier.kind)],
         ['rung', quote(modifier.rung)],
       ]),
     ],

@@ -3,10 +3,11 @@ import type { Kind } from '../tracking/rules.js';
 
 export interface ModifierWords {
   readonly id: number;
-  /** Null: nobody found. */
+  /** Null: nobody. */
   readonly key: string | null;
   readonly name: string;
-  readonly kind: Kind;
+  /** Null: nobody. */
+  readonly kind: Kind | null;
 }
 
 export interface RelationWords {
@@ -87,7 +88,7 @@ export class TrailWords {
     return most;
   }
 
-  /** Ids of all names and kinds that a key has had, oldest first; null: nobody found. */
+  /** Ids of all names and kinds that a key has had, oldest first; null: nobody. */
   modifierIds(key: string | null): readonly number[] {
     return this.#modifiersByKey.get(key) ?? [];
   }

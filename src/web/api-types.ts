@@ -2,7 +2,7 @@ import type { Json } from './exact-json.ts';
 
 /** What the API answers, as its OpenAPI document describes it; the page's only contract with the daemon. */
 export type Kind = 'agent' | 'bot' | 'system';
-export type Rung = 'message' | 'column' | 'session' | 'system' | 'waltrail';
+export type Rung = 'message' | 'column' | 'session' | 'unattributed' | 'waltrail';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
 export type Role = 'viewer' | 'exporter' | 'admin';
 
@@ -16,7 +16,8 @@ export interface Entry {
   readonly modifier: {
     readonly key: string | null;
     readonly name: string;
-    readonly kind: Kind;
+    /** Null: nobody is known, or the entry is Waltrail's own. */
+    readonly kind: Kind | null;
     readonly rung: Rung;
   };
   readonly action: string;
@@ -62,9 +63,11 @@ export interface EntryPage {
 }
 
 export interface Facet {
+  /** What the filter takes; of modifiers the empty text too: nobody. */
   readonly value: string;
   readonly name: string;
-  readonly kind?: Kind;
+  /** Of modifiers; null: nobody. */
+  readonly kind?: Kind | null;
   readonly count: number;
 }
 

@@ -7,6 +7,9 @@ import {
   type ResolvedRange,
 } from './time/ranges.ts';
 
+/** Among modifiers: nobody is known to have made the entry. No key is empty. */
+export const NOBODY = '';
+
 /** What the entries are narrowed by, but for the range. Empty: by nothing. */
 export interface Filters {
   readonly modifiers: readonly string[];
@@ -47,12 +50,17 @@ export const EMPTY_VIEW: View = {
   panel: null,
 };
 
+/** What the page's URL once called entries that nobody is known to have made. Links with it are still about these. */
+const NOBODY_ONCE = 'unattributed';
+/** Name in the page's URL of the one key that would be taken for them. */
+const LITERAL_KEY = 'modifierKey';
+
 /** Reads a URL's query. What it does not understand it leaves out: an old or mistyped link still opens. */
 export function readView(query: URLSearchParams): View {
   const list = (name: string): string[] => [...new Set(query.getAll(name).filter((value) => value !== ''))];
   const zone = query.get('tz');
   return {
-    modifiers: list('modifier'),
+    modifiers: readModifiers(query),
     actions: list('action'),
     entityTypes: list('entityType'),
     entity: query.get('entity') ?? '',
@@ -86,7 +94,9 @@ export function unreadable(query: URLSearchParams): string[] {
 
 /** The query of a view; defaults are left out, so the plain page has none. */
 export function writeView(view: View): URLSearchParams {
-  const query = filterQuery(view, {});
+  const query = new URLSearchParams();
+  for (const [name, value] of filterQuery(view, {}))
+    query.append(name === LISTS.modifiers && value === NOBODY_ONCE ? LITERAL_KEY : name, value);
   if (view.range.kind === 'custom') {
     if (view.range.from !== null) query.set('from', view.range.from);
     if (view.range.to !== null) query.set('to', view.range.to);
@@ -135,6 +145,15 @@ const QUICK_PHRASES: Readonly<Record<QuickRange, string>> = {
 };
 
 const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
+
+/** In their order, whichever of the two names they have. */
+function readModifiers(query: URLSearchParams): string[] {
+  const keys = [...query].flatMap(([name, value]) => {
+    if (name === LISTS.modifiers) return [value === NOBODY_ONCE ? NOBODY : value];
+    return name === LITERAL_KEY && value !== '' ? [value] : [];
+  });
+  return [...new Set(keys)];
+}
 
 function readRange(query: URLSearchParams): Range {
   const quick = query.get('range');

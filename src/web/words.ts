@@ -22,7 +22,7 @@ export const RUNG_WORDS: Readonly<Record<Rung, { readonly short: string; readonl
     short: 'from the database session',
     sentence: 'The modifier comes from the database session that made the change.',
   },
-  system: {
+  unattributed: {
     short: 'nobody was named',
     sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',
   },

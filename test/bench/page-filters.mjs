@@ -21,7 +21,7 @@ const SINGLES = {
   tenant: (n) => ({ tenant: String(1 + (n % 5)) }),
 };
 const SEVERAL = {
-  'nobody found': () => ({ modifiers: ['unattributed'] }),
+  'nobody found': () => ({ modifiers: [''] }),
   'five modifiers': (n) => modifiers(n, 5),
   'forty modifiers': (n) => modifiers(n, 40),
   'three actions': (n) => ({ actions: [0, 1, 2].map((index) => pick(ACTIONS, n + index)) }),

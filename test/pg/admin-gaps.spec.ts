@@ -128,11 +128,11 @@ test('the metrics count open and closed gaps', async () => {
   expect(lines).toContain('waltrail_trail_gaps{state="closed"} 3');
 });
 
-test('the entry of a gap reads as one: JSON, by nobody, with Waltrail as where it is known from', async () => {
+test('the entry of a gap reads as one: JSON, by Waltrail, which is no modifier', async () => {
   const response = await ground.get('/v1/entries?entityType=waltrail&action=gap&limit=1', admin);
   const { items } = (await response.json()) as { items: unknown[] };
   expect(items[0]).toMatchObject({
-    modifier: { key: null, name: 'System', kind: 'system', rung: 'waltrail' },
+    modifier: { key: null, name: 'Waltrail', kind: null, rung: 'waltrail' },
     entity: { type: 'waltrail' },
     table: 'waltrail.gap',
     updated: { code: 'SOURCE_SLOT_AHEAD', tables: null },

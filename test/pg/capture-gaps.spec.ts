@@ -196,7 +196,7 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     await stoppedWith(g, code);
     // The stretch begins at or before what is lost, and behind what is stored.
     expect(parseLsn(entry.updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn) + 2_000n);
-    expect(entry).toMatchObject({ operation: 'i', rung: 'w', table: 'waltrail.gap', kind: 'system' });
+    expect(entry).toMatchObject({ operation: 'i', rung: 'w', table: 'waltrail.gap', kind: null });
     await add(g, 'after');
     await accept(g);
     await streaming(g.capture, { fromStopped: true });

@@ -135,7 +135,7 @@ describe('the file of an export', () => {
       { action: ['block', 'activate'] },
       { entityType: ['customer'], action: ['add'] },
       { tenant: '3' },
-      { modifier: ['unattributed'] },
+      { modifier: [''] },
       { from: '2026-10-24T00:00:00Z', to: '2026-10-25T00:00:00Z' },
     ];
     const conditions = [
@@ -234,7 +234,7 @@ describe('the file of an export', () => {
   test('says what it covers: who asked, filters, commits, trail', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 1000 });
     await ground.startWorker();
-    const { id } = await ask(ground, { entityType: ['customer', 'agent'] });
+    const { id } = await ask(ground, { modifier: ['', '7', '15'], entityType: ['customer', 'agent'] });
     await ground.finished(id);
     const workbook = xlsx.read(await ground.download(id));
     const cover = Object.fromEntries(
@@ -243,7 +243,7 @@ describe('the file of an export', () => {
     const rows = xlsx.utils.sheet_to_json<Record<string, unknown>>(workbook.Sheets['Audit trail']!);
     expect(cover).toMatchObject({
       Entries: String(rows.length),
-      Filters: 'Modified entity type: customer, agent',
+      Filters: 'Modified by (key): (unattributed), 7, 15\nModified entity type: customer, agent',
       'Requested by': 'Ada Admin',
       'Tenant of the requester': 'not restricted',
       'Clipped cells': '0',

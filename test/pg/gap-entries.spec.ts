@@ -84,10 +84,12 @@ test('every reader shows the entry of a gap, and says that it is by Waltrail its
     expect(items).toHaveLength(1);
     expect(JSON.parse(entryToJson(items[0]!))).toMatchObject({
       action: 'gap',
-      modifier: { kind: 'system', rung: 'waltrail' },
+      modifier: { key: null, name: 'Waltrail', kind: null, rung: 'waltrail' },
       updated: { from_lsn: '0/1000', to_lsn: '0/2000', tables: 'public.items' },
     });
-    expect(await database.query('select rung from trail.readable')).toEqual([{ rung: 'waltrail' }]);
+    expect(await database.query('select modified_by, modifier_kind, rung from trail.readable')).toEqual([
+      { modified_by: 'Waltrail', modifier_kind: null, rung: 'waltrail' },
+    ]);
   } finally {
     await pool.end();
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import type { EntryFilter } from '../../src/trail/entry.js';
+import { NOBODY, type EntryFilter } from '../../src/trail/entry.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
@@ -25,7 +25,7 @@ const RANGES = {
   },
   'the far future': { from: '2080-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' },
 };
-const MODIFIERS = [['21'], ['unattributed', '1', '399', 'newcomer']];
+const MODIFIERS = [['21'], [NOBODY, '1', '399', 'newcomer']];
 const TYPES = [['customer'], ['team', 'login', 'nothing']];
 const ACTIONS = [['edit'], ['archive', 'merge', 'never']];
 const TENANTS = ['2', 'small'];
@@ -161,7 +161,7 @@ test("a tenant's lists name nobody and nothing that only other tenants have", as
   const facets = await reader.facets({ ...range, tenant: 'small' });
   const values = (list: readonly { readonly value: string }[]): Set<string> => new Set(list.map(({ value }) => value));
   expect(values(facets.tenants)).toEqual(new Set(['small']));
-  expect(values(facets.modifiers)).toEqual(new Set(own.map(({ modifier }) => modifier ?? 'unattributed')));
+  expect(values(facets.modifiers)).toEqual(new Set(own.map(({ modifier }) => modifier ?? NOBODY)));
   expect(values(facets.actions)).toEqual(new Set(own.map(({ action }) => action)));
   expect(own.length).toBeGreaterThan(5);
   const { items } = await reader.page({ ...range, tenant: 'small' }, { limit: 500 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { createPool } from '../../src/pg/connect.js';
 import { openTrailPool } from '../../src/trail/roles.js';
-import type { Entry, EntryFilter, Values } from '../../src/trail/entry.js';
+import { NOBODY, type Entry, type EntryFilter, type Values } from '../../src/trail/entry.js';
 import { TrailReader } from '../../src/trail/read.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { seedTrail } from '../support/trail-data.ts';
@@ -66,9 +66,7 @@ function randomFilter(next: () => number): EntryFilter {
     ...range,
     ...(next() < 0.35
       ? {
-          modifiers: some(() =>
-            pick(['1', '2', '15', '20', '21', '399', 'bot-3', 'unattributed', 'not one']),
-          ),
+          modifiers: some(() => pick(['1', '2', '15', '20', '21', '399', 'bot-3', NOBODY, 'not one'])),
         }
       : {}),
     ...(next() < 0.3
@@ -130,7 +128,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
   }, 120_000);
 
   test('for a walk, whose batches are the whole filter, newest first', async () => {
-    const filter = { ...ALWAYS, modifiers: ['unattributed'], entityTypes: ['customer', 'agent'] };
+    const filter = { ...ALWAYS, modifiers: [NOBODY], entityTypes: ['customer', 'agent'] };
     const { nextId } = await reader.head();
     const walked: Entry[] = [];
     for await (const batch of reader.walk(filter, { below: nextId, batchSize: 700 })) {

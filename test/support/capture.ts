@@ -20,7 +20,7 @@ export interface PlainEntry {
   readonly rung: string;
   readonly modifier: string;
   readonly modifierKey: string | null;
-  readonly kind: string;
+  readonly kind: string | null;
   readonly action: string;
   readonly entityType: string;
   readonly entityId: string | null;
@@ -163,7 +163,7 @@ interface EntryRow {
   rung: string;
   modifier: string;
   modifier_key: string | null;
-  kind: string;
+  kind: string | null;
   action: string;
   entity_type: string;
   entity_id: string | null;

@@ -295,12 +295,14 @@ export function problem(response: ServerResponse, said: MockProblem): void {
 function matches(entry: MockEntry, query: URLSearchParams): boolean {
   const any = (name: string, value: string | null): boolean => {
     const asked = query.getAll(name);
-    return asked.length === 0 || asked.includes(value ?? 'unattributed');
+    return asked.length === 0 || asked.includes(value ?? '');
   };
   const q = query.get('q')?.toLowerCase();
   const text = JSON.stringify([entry.entity, entry.previous, entry.updated]).toLowerCase();
   return (
     any('modifier', entry.modifier.key) &&
+    // Waltrail's own entries are nobody's.
+    !(isOwn(entry) && query.has('modifier')) &&
     any('action', entry.action) &&
     any('entityType', entry.entity.type) &&
     any('entity', entry.entity.id) &&
@@ -309,27 +311,26 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
   );
 }
 
+const isOwn = ({ modifier }: MockEntry): boolean => modifier.rung === 'waltrail';
+
 /** Each list is counted without its own filter, as the daemon does. */
 function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object {
   const count = (
     name: string,
-    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string },
+    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string | null },
   ): object[] => {
     const others = new URLSearchParams(query);
     others.delete(name);
-    const counts = new Map<string, { value: string; name: string; kind?: string; count: number }>();
-    for (const entry of entries.filter((candidate) => matches(candidate, others))) {
+    const counts = new Map<string, { value: string; name: string; kind?: string | null; count: number }>();
+    const counted = entries.filter((entry) => matches(entry, others));
+    for (const entry of counted.filter((entry) => !(name === 'modifier' && isOwn(entry)))) {
       const facet = facetOf(entry);
       counts.set(facet.value, { ...facet, count: (counts.get(facet.value)?.count ?? 0) + 1 });
     }
     return [...counts.values()].sort((a, b) => b.count - a.count);
   };
   return {
-    modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({
-      value: key ?? 'unattributed',
-      name,
-      kind,
-    })),
+    modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({ value: key ?? '', name, kind })),
     actions: count('action', ({ action }) => ({ value: action, name: action })),
     entityTypes: count('entityType', ({ entity: { type } }) => ({ value: type, name: type })),
     tenants: count('tenant', ({ tenant }) => ({ value: tenant ?? '', name: tenant ?? '' })),

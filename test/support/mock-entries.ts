@@ -2,7 +2,7 @@
 export interface MockEntry {
   readonly id: string;
   readonly committedAt: string;
-  readonly modifier: { key: string | null; name: string; kind: string; rung: string };
+  readonly modifier: { key: string | null; name: string; kind: string | null; rung: string };
   readonly action: string;
   readonly entity: { type: string; name: string | null; id: string | null };
   readonly tenant: string | null;
@@ -27,7 +27,7 @@ const dana = { key: '7', name: 'Dana Levi', kind: 'agent', rung: 'column' };
 const omer = { key: '12', name: 'Omer Katz', kind: 'agent', rung: 'message' };
 const noa = { key: '15', name: 'Noa Ben-David', kind: 'agent', rung: 'session' };
 const bot = { key: '31', name: 'Tag Robot', kind: 'bot', rung: 'column' };
-const nobody = { key: null, name: 'System', kind: 'system', rung: 'system' };
+const nobody = { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' };
 
 /** Kinds of entries of the sample CRM, from which a trail of any length is made in turn. */
 const SAMPLES: readonly NewEntry[] = [

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { Entry, EntryFilter, Facet } from '../../src/trail/entry.js';
+import { NOBODY, type Entry, type EntryFilter, type Facet } from '../../src/trail/entry.js';
 import type { TrailReader } from '../../src/trail/read.js';
 import { countBy, matching, type PlainEntry } from './trail-oracle.ts';
 
@@ -35,7 +35,7 @@ export async function expectAgreement(
     entityTypes: byValue(facets.entityTypes),
     tenants: byValue(facets.tenants),
   }).toEqual({
-    modifiers: countBy(without('modifiers'), ({ modifier }) => modifier ?? 'unattributed'),
+    modifiers: countBy(without('modifiers'), ({ modifier }) => modifier ?? NOBODY),
     actions: countBy(without('actions'), ({ action }) => action),
     entityTypes: countBy(without('entityTypes'), ({ type }) => type),
     tenants: countBy(found, ({ tenant }) => tenant),

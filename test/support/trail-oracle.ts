@@ -1,4 +1,4 @@
-import { UNATTRIBUTED, type EntryFilter } from '../../src/trail/entry.js';
+import { NOBODY, type EntryFilter } from '../../src/trail/entry.js';
 import { decodeFields } from '../../src/trail/values.js';
 import type { TestDatabase } from './database.ts';
 
@@ -67,7 +67,7 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   const to = filter.to === undefined ? undefined : micros(filter.to);
   return entries.filter(
     (entry) =>
-      (modifiers.length === 0 || modifiers.includes(entry.modifier ?? UNATTRIBUTED)) &&
+      (modifiers.length === 0 || modifiers.includes(entry.modifier ?? NOBODY)) &&
       (actions.length === 0 || actions.includes(entry.action)) &&
       (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
       (entity === undefined || entry.entity === entity) &&

@@ -23,6 +23,11 @@ describe('the parameters of a request', () => {
     expect(filterOf(parsed, admin)).toEqual({ actions: ['block'], modifiers: ['7', '8'] });
   });
 
+  test('an empty modifier asks for nobody, alone and among others', async () => {
+    expect(await query({ modifier: '' })).toMatchObject({ modifier: [''] });
+    expect(await query({ modifier: ['7', ''] })).toMatchObject({ modifier: ['7', ''] });
+  });
+
   test('a page has 50 entries unless it is said otherwise', async () => {
     expect((await query({})).limit).toBe(50);
     const described = z.toJSONSchema(EntriesQuery, { io: 'input' }).properties;
@@ -46,6 +51,9 @@ describe('the parameters of a request', () => {
     ['limit', { limit: ['1', '2'] }],
     ['q', { q: ['a', 'b'] }],
     ['q', { q: '' }],
+    ['action', { action: '' }],
+    ['entityType', { entityType: ['agent', ''] }],
+    ['modifier', { modifier: 'x'.repeat(501) }],
     ['entity', { entity: 'x'.repeat(501) }],
     ['action', { action: Array.from({ length: 101 }, String) }],
   ])('a wrong %s is named', async (path, value) => {

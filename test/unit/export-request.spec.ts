@@ -70,11 +70,17 @@ describe('the request of an export', () => {
     expect(parseExportRequest({ action: ['block'] })).toEqual({ action: ['block'], format: 'xlsx' });
   });
 
+  test('asks for nobody by an empty text among the modifiers', () => {
+    expect(parseExportRequest({ modifier: ['7', ''] })).toMatchObject({ modifier: ['7', ''] });
+  });
+
   test.each([
     [{ actoin: ['block'] }, 'actoin'],
     [{ action: 'block' }, 'action'],
     [{ action: [] }, 'action'],
     [{ action: [1] }, 'action.0'],
+    [{ action: [''] }, 'action.0'],
+    [{ entityType: ['agent', ''] }, 'entityType.1'],
     [{ format: 'pdf' }, 'format'],
     [{ timezone: 'Mars/Olympus' }, 'timezone'],
     [{ timezone: '+02:00' }, 'timezone'],

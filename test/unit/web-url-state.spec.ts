@@ -6,6 +6,7 @@ import {
   filterBody,
   filterQuery,
   isFiltered,
+  NOBODY,
   readView,
   unreadable,
   writeView,
@@ -23,7 +24,8 @@ const range: fc.Arbitrary<Range> = fc.oneof(
 );
 const list = fc.uniqueArray(fc.string({ minLength: 1 }));
 const view: fc.Arbitrary<View> = fc.record({
-  modifiers: list,
+  // Nobody, and the key that once stood for nobody, among others.
+  modifiers: fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom(NOBODY, 'unattributed'))),
   actions: list,
   entityTypes: list,
   entity: fc.string(),
@@ -78,14 +80,30 @@ describe('the view in the URL', () => {
   });
 });
 
+describe('who made the entries of a link', () => {
+  const modifiersOf = (query: string): readonly string[] => readView(new URLSearchParams(query)).modifiers;
+
+  test('nobody is the empty value, and the word of links made before that', () => {
+    expect(writeView({ ...EMPTY_VIEW, modifiers: ['7', NOBODY] }).toString()).toBe('modifier=7&modifier=');
+    expect(modifiersOf('modifier=7&modifier=')).toEqual(['7', NOBODY]);
+    expect(modifiersOf('modifier=7&modifier=unattributed&modifier=')).toEqual(['7', NOBODY]);
+  });
+
+  test('the key with that word has a name of its own, so that old and new links are told apart', () => {
+    const link = writeView({ ...EMPTY_VIEW, modifiers: ['unattributed', NOBODY, '7'] }).toString();
+    expect(link).toBe('modifierKey=unattributed&modifier=&modifier=7');
+    expect(modifiersOf(link)).toEqual(['unattributed', NOBODY, '7']);
+  });
+});
+
 describe('filters for the API', () => {
-  const filters = { ...EMPTY_VIEW, modifiers: ['7', 'unattributed'], q: 'a&b' };
+  const filters = { ...EMPTY_VIEW, modifiers: ['7', 'unattributed', NOBODY], q: 'a&b' };
 
   test('lists are repeated parameters in a query and arrays in a body', () => {
     expect(filterQuery(filters, { from: '2026-11-23T00:00:00Z' }).toString()).toBe(
-      'modifier=7&modifier=unattributed&q=a%26b&from=2026-11-23T00%3A00%3A00Z',
+      'modifier=7&modifier=unattributed&modifier=&q=a%26b&from=2026-11-23T00%3A00%3A00Z',
     );
-    expect(filterBody(filters, {})).toEqual({ modifier: ['7', 'unattributed'], q: 'a&b' });
+    expect(filterBody(filters, {})).toEqual({ modifier: ['7', 'unattributed', ''], q: 'a&b' });
   });
 
   test('the range alone is no filter', () => {

@@ -125,7 +125,7 @@ describe('the page on the real daemon', () => {
       // Nobody found.
       await page.goto(`${ground.url}/?modifier=unattributed`);
       await until('the unattributed change', async () => (await entryRows(page).count()) === 1);
-      expect((await cells(page, 0)).slice(1, 4)).toEqual(['System nobody was named', 'Set', 'Setting']);
+      expect((await cells(page, 0)).slice(1, 4)).toEqual(['Unattributed nobody was named', 'Set', 'Setting']);
 
       // A range over the limit, in the page's words.
       await page.goto(`${ground.url}/?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z`);

@@ -69,6 +69,45 @@ describe('filters', () => {
     },
   );
 
+  browserTest(
+    'nobody is one of the options, stands apart from the names, and has a link of its own',
+    async () => {
+      await using ground = await openGround(open, { entries: 40 });
+      const { api, page, tab } = ground;
+      api.add({ modifier: { key: 'unattributed', name: 'Una Tributed', kind: 'agent', rung: 'column' } });
+      const list = page.getByRole('button', { name: /^Modified by/ });
+      const choose = async (name: RegExp): Promise<void> => {
+        await list.click();
+        await page.getByRole('option', { name }).click();
+        await page.keyboard.press('Escape');
+      };
+      await entryRows(page).first().waitFor();
+      await choose(/^Unattributed \d+ entries/);
+      await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
+      expect(new URL(page.url()).search).toBe('?modifier=');
+      expect(await list.textContent()).toContain('Unattributed');
+      const cell = entryRows(page).first().locator('.cell-modifier');
+      expect(await cell.textContent()).toBe('Unattributednobody was named');
+      expect(await cell.locator('.badge').count()).toBe(0);
+      await tab.expectAccessible('entries by nobody');
+
+      // What the link said before opens the same, and what the page writes for the agent with that key does not.
+      await page.goto(`${api.url}/?modifier=unattributed`);
+      await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
+      await page.getByRole('button', { name: 'Remove filter Modified by: Unattributed' }).click();
+      await choose(/^Una Tributed Agent 1 entries/);
+      await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
+      expect(new URL(page.url()).search).toBe('?modifierKey=unattributed');
+      await page.reload();
+      await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
+      expect(await cell.textContent()).toContain('Una Tributed');
+      await entryRows(page).first().click();
+      const dialog = page.getByRole('dialog');
+      expect(await dialog.locator('.facts').first().textContent()).toContain('Una TributedAgentunattributed');
+      tab.expectQuiet();
+    },
+  );
+
   browserTest('typed text is searched for when the typing rests, as one step for Back', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;

@@ -9,7 +9,7 @@ const open = sharedBrowser();
 const banner = (page: Page) => page.getByRole('alert');
 const hoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
 const own = (said: NewEntry): NewEntry => ({
-  modifier: { key: null, name: 'System', kind: 'system', rung: 'waltrail' },
+  modifier: { key: null, name: 'Waltrail', kind: null, rung: 'waltrail' },
   operation: 'insert',
   tenant: null,
   transaction: { xid: '0', commitLsn: '0/23739C0', seq: -2 },

@@ -6,10 +6,9 @@ import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
 import { Modal } from '../shell/modal.tsx';
 import { ProblemBox } from '../shell/problem-box.tsx';
 import { rows } from '../table/entries.ts';
-import { ActionBadge, KindBadge } from '../table/badges.tsx';
+import { ActionBadge, Modifier } from '../table/badges.tsx';
 import { dateText, timeText } from '../time/format.ts';
 import { show, view, zone } from '../view.ts';
-import { KIND_WORDS } from '../words.ts';
 import { DetailActions } from './detail-actions.tsx';
 import { FieldTable } from './field-table.tsx';
 import { Facts } from './facts.tsx';
@@ -101,8 +100,7 @@ function Content({ entry }: { entry: Entry }) {
   return (
     <>
       <p class="detail-lead">
-        <strong>{entry.modifier.name}</strong>
-        {entry.modifier.name !== KIND_WORDS[entry.modifier.kind] && <KindBadge kind={entry.modifier.kind} />}
+        <Modifier modifier={entry.modifier} />
         <ActionBadge entry={entry} />
         <span class="detail-when">
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}

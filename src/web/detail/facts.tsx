@@ -2,10 +2,10 @@ import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
 import { printExact } from '../exact-json.ts';
 import { isOwn } from '../own-entries.ts';
-import { KindBadge } from '../table/badges.tsx';
+import { Modifier } from '../table/badges.tsx';
 import { dateText, timeText } from '../time/format.ts';
 import { zone } from '../view.ts';
-import { humanize, KIND_WORDS, OPERATION_WORDS, RUNG_WORDS } from '../words.ts';
+import { humanize, OPERATION_WORDS, RUNG_WORDS } from '../words.ts';
 
 /** All that is known of an entry besides its values: who, where from, and where in the source's log it stands. */
 export function Facts({ entry }: { entry: Entry }) {
@@ -16,7 +16,7 @@ export function Facts({ entry }: { entry: Entry }) {
       <h3>Who and when</h3>
       <dl class="facts">
         <Fact name="Modified by">
-          {modifier.name !== KIND_WORDS[modifier.kind] && modifier.name} <KindBadge kind={modifier.kind} />
+          <Modifier modifier={modifier} />
           {modifier.key !== null && <code>{modifier.key}</code>}
         </Fact>
         <Fact name="How it is known">{RUNG_WORDS[modifier.rung].sentence}</Fact>

@@ -2,7 +2,8 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../api.ts';
 import { arrived, currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
-import type { ListFilter } from '../url-state.ts';
+import { OWN_TYPE } from '../own-entries.ts';
+import { NOBODY, type ListFilter } from '../url-state.ts';
 import { view } from '../view.ts';
 
 /** Counts for the view as it is; null until they are there. */
@@ -11,23 +12,28 @@ export const facets = signal<Facets | null>(null);
 /** Number of entries in the view, as of the last count; null when unknown. */
 export const total = computed(() => {
   const counted = facets.value;
-  // Every entry has one action, one type and one modifier, so each dimension adds up to the total; but one that is
-  // itself narrowed is counted without its own filter.
+  // Every entry has one action and one type, and one modifier unless it is Waltrail's own, so each dimension adds up to
+  // the total; but one that is itself narrowed is counted without its own filter.
   const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
     (filter) => view.value[filter].length === 0,
   );
+  if (open === 'modifiers' && view.value.entityTypes.includes(OWN_TYPE)) return null;
   return counted === null || open === undefined
     ? null
     : counted[open].reduce((sum, { count }) => sum + count, 0);
 });
 
-const names = signal<ReadonlyMap<string, { readonly name: string; readonly kind: Kind | undefined }>>(
-  new Map(),
-);
+interface ModifierName {
+  readonly name: string;
+  /** Null: nobody; undefined: not known. */
+  readonly kind: Kind | null | undefined;
+}
+
+const names = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
 /** Name and kind of a modifier as far as the page has met it; its key otherwise. */
-export function modifierName(key: string): { readonly name: string; readonly kind: Kind | undefined } {
-  if (key === 'unattributed') return { name: 'Unattributed', kind: 'system' };
+export function modifierName(key: string): ModifierName {
+  if (key === NOBODY) return { name: 'Unattributed', kind: null };
   const known = names.value.get(key);
   if (known !== undefined) return known;
   const row = rows.value.find((entry) => entry.modifier.key === key);

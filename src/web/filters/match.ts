@@ -3,7 +3,6 @@ import { humanize } from '../words.ts';
 
 /** How an option reads: modifiers by their name, the API's vocabulary in words. */
 export function optionText(option: Facet, isVocabulary: boolean): string {
-  if (option.value === 'unattributed') return 'Unattributed';
   return isVocabulary ? humanize(option.name) : option.name;
 }
 

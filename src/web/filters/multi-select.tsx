@@ -136,8 +136,10 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
               }}
             >
               <span class="option-check">{isChosen && <CheckIcon />}</span>
-              <span class="option-text">{optionText(option, isVocabulary)}</span>
-              {option.kind !== undefined && <KindBadge kind={option.kind} />}
+              <span class={`option-text${option.kind === null ? ' modifier-none' : ''}`}>
+                {optionText(option, isVocabulary)}
+              </span>
+              {option.kind != null && <KindBadge kind={option.kind} />}
               <span class="option-count">
                 {countText(option.count)}
                 <span class="visually-hidden"> entries</span>

@@ -16,6 +16,20 @@ export function KindBadge({ kind }: { kind: Kind }) {
   );
 }
 
+/**
+ * Who made a change: a name with its kind. Where there is none (nobody is known, or Waltrail wrote the entry itself) the word stands
+ * apart from the names and has no badge, since it is no person.
+ */
+export function Modifier({ modifier: { name, kind } }: Pick<Entry, 'modifier'>) {
+  if (kind === null) return <span class="modifier-none">{name}</span>;
+  return (
+    <>
+      <span class="modifier-name">{name}</span>
+      <KindBadge kind={kind} />
+    </>
+  );
+}
+
 /** The action category of an entry in words, coloured by its feeling. */
 export function ActionBadge({ entry }: { entry: Entry }) {
   return <span class={`action action-${actionTone(entry.action)}`}>{actionText(entry)}</span>;

@@ -3,8 +3,8 @@ import type { Entry } from '../api-types.ts';
 import { dateText, timeText } from '../time/format.ts';
 import { inWords, isOwn } from '../own-entries.ts';
 import { show, urlOf, view } from '../view.ts';
-import { humanize, KIND_WORDS, RUNG_WORDS } from '../words.ts';
-import { ActionBadge, KindBadge } from './badges.tsx';
+import { humanize, RUNG_WORDS } from '../words.ts';
+import { ActionBadge, Modifier } from './badges.tsx';
 import { ValuesCell } from './values-cell.tsx';
 
 export interface RowProps {
@@ -45,8 +45,7 @@ export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
       </td>
       <td role="cell" class="cell-modifier" data-label="Modified by">
         <span class="modifier">
-          {modifier.name !== KIND_WORDS[modifier.kind] && <span class="modifier-name">{modifier.name}</span>}
-          <KindBadge kind={modifier.kind} />
+          <Modifier modifier={modifier} />
         </span>
         <span class="rung" title={RUNG_WORDS[modifier.rung].sentence}>
           {RUNG_WORDS[modifier.rung].short}

@@ -1,0 +1,176 @@
+/**
+ * What was corrected since a trail was recorded, in one place: questions of then as they are asked now, and answers of then as they are
+ * given now. Whatever is not in here must read as it did.
+ *
+ * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The filter for nobody is the empty
+ *   value, no word; it and the counts of nobody leave Waltrail's own entries out, and the agent whose key is that word is no part of it.
+ */
+
+export interface Facet {
+  readonly value: string;
+  readonly name: string;
+  readonly kind?: string | null;
+  readonly count: number;
+}
+export type Facets = Readonly<Record<'modifiers' | 'actions' | 'entityTypes' | 'tenants', readonly Facet[]>>;
+export type Answer = Readonly<Record<string, unknown>>;
+
+export const NOBODY_BEFORE = 'unattributed';
+export const NOBODY_NOW = '';
+export const UNATTRIBUTED_NOW = { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' };
+
+const MODIFIERS = [
+  { before: { key: null, name: 'System', kind: 'system', rung: 'system' }, now: UNATTRIBUTED_NOW },
+  {
+    before: { key: null, name: 'System', kind: 'system', rung: 'waltrail' },
+    now: { key: null, name: 'Waltrail', kind: null, rung: 'waltrail' },
+  },
+];
+const OWN_TYPE = 'waltrail';
+
+export interface Asked {
+  /** Below `/v1/`. */
+  readonly path: string;
+  readonly ofNobody: boolean;
+  /** The entity types asked for leave Waltrail's own entries out. */
+  readonly withoutOwn: boolean;
+  /** Facets of Waltrail's own entries under the same filters; null where the question is no count. */
+  readonly ownPath: string | null;
+}
+
+/** How a path is asked for now; null: it has a cursor of a page by nobody, which belongs to a filter that is gone. */
+export function askedNow(path: string): Asked | null {
+  const [route, query] = path.split('?');
+  if (query === undefined) return { path, ofNobody: false, withoutOwn: false, ownPath: null };
+  const asked = [...new URLSearchParams(query)];
+  const ofNobody = asked.some(([name, value]) => name === 'modifier' && value === NOBODY_BEFORE);
+  if (ofNobody && asked.some(([name]) => name === 'cursor')) return null;
+  const now = asked.map(([name, value]) => [name, name === 'modifier' ? keyNow(value) : value]);
+  const types = asked.filter(([name]) => name === 'entityType').map(([, value]) => value);
+  const others = asked.filter(([name]) => name !== 'modifier' && name !== 'entityType');
+  const own = new URLSearchParams([...others, ['entityType', OWN_TYPE]]);
+  return {
+    path: `${route}?${new URLSearchParams(now)}`,
+    ofNobody,
+    withoutOwn: types.length > 0 && !types.includes(OWN_TYPE),
+    ownPath: route === 'facets' ? `facets?${own}` : null,
+  };
+}
+
+/** Both answers to a question in the same form, so that they can be compared. */
+export function expectedAnswer(answers: {
+  readonly before: Answer;
+  readonly now: Answer;
+  readonly own: Facets | null;
+  readonly asked: Asked;
+}): { readonly before: unknown; readonly now: unknown } {
+  const { own, asked } = answers;
+  const before = corrected(answers.before) as Answer;
+  const { now } = answers;
+  if (own !== null) {
+    const counts = (facets: Answer): Counts => countsOf(facets as unknown as Facets);
+    return { before: without(counts(before), { own: countsOf(own), asked }), now: counts(now) };
+  }
+  if (!asked.ofNobody) return { before, now };
+  // Pages have room for others where Waltrail's own entries were.
+  const items = (before['items'] as readonly Answer[]).filter(({ modifier }) => !isOwn(modifier));
+  return { before: items, now: (now['items'] as readonly Answer[]).slice(0, items.length) };
+}
+
+/** The requests whose files together are the file of an export of then. */
+export function bodiesNow(body: Answer): readonly Answer[] {
+  const keys = body['modifier'] as readonly string[] | undefined;
+  if (keys === undefined || !keys.includes(NOBODY_BEFORE)) return [body];
+  return [
+    { ...body, modifier: keys.map(keyNow) },
+    { ...body, modifier: undefined, entityType: [OWN_TYPE] },
+  ];
+}
+
+/** Files of now as the one that was written then; several are of the format ndjson. */
+export function fileBefore(files: readonly string[], format: string): string {
+  if (format === 'ndjson') {
+    const lines = files.flatMap((file) => file.split('\n').slice(0, -1));
+    const idOf = (line: string): bigint => BigInt((JSON.parse(line) as { id: string }).id);
+    if (files.length > 1) lines.sort((one, other) => Number(idOf(other) - idOf(one)));
+    return MODIFIERS.reduce(
+      (text, { before, now }) =>
+        text.replaceAll(`"modifier":${JSON.stringify(now)}`, `"modifier":${JSON.stringify(before)}`),
+      lines.map((line) => `${line}\n`).join(''),
+    );
+  }
+  // Of a row of csv the first field is the name; kind and rung stand side by side.
+  return MODIFIERS.reduce(
+    (text, { before, now }) =>
+      text
+        .replaceAll(new RegExp(`^${now.name},`, 'gm'), `${before.name},`)
+        .replaceAll(`,,${now.rung},`, `,${before.kind},${before.rung},`),
+    files.join(''),
+  );
+}
+
+const keyNow = (key: string): string => (key === NOBODY_BEFORE ? NOBODY_NOW : key);
+
+const isOwn = (modifier: unknown): boolean => (modifier as { rung: string }).rung === 'waltrail';
+
+/** Modifiers and filters of exports as they are now, wherever they stand. */
+function corrected(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(corrected);
+  if (typeof value !== 'object' || value === null) return value;
+  const modifier = MODIFIERS.find(({ before }) => JSON.stringify(before) === JSON.stringify(value));
+  if (modifier !== undefined) return modifier.now;
+  const members = Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, corrected(member)]),
+  );
+  const filters = members['filters'] as { modifier?: readonly string[] } | undefined;
+  if (filters?.modifier === undefined) return members;
+  return { ...members, filters: { ...filters, modifier: filters.modifier.map(keyNow) } };
+}
+
+/** By dimension and value: name, kind and count. Nobody and the agent with the word for a key were one value, and are it here. */
+type Counts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+function countsOf(facets: Facets): Counts {
+  const dimension = (list: readonly Facet[]): Record<string, unknown> =>
+    Object.fromEntries(list.map(({ value, ...rest }) => [value, rest]));
+  const isMerged = ({ value }: Facet): boolean => value === NOBODY_BEFORE || value === NOBODY_NOW;
+  const merged = facets.modifiers.filter(isMerged).reduce((sum, { count }) => sum + count, 0);
+  return {
+    actions: dimension(facets.actions),
+    entityTypes: dimension(facets.entityTypes),
+    tenants: dimension(facets.tenants),
+    modifiers: dimension(facets.modifiers.filter((facet) => !isMerged(facet))),
+    nobody: { [NOBODY_NOW]: { count: merged } },
+  };
+}
+
+/** Counts of then without Waltrail's own entries: of nobody always, of all else where the filter asked for nobody. */
+function without(counts: Counts, { own, asked }: { readonly own: Counts; readonly asked: Asked }): Counts {
+  // A dimension is counted without its own filter: so own entries are counted among the types whichever of them are asked for.
+  const types = counts['entityTypes']!;
+  const ownCount = countOf(own['entityTypes']![OWN_TYPE]);
+  const before = countOf(counts['nobody']![NOBODY_NOW]);
+  // None at all where the filter has a word that the trail does not know.
+  const nobody = before === 0 || asked.withoutOwn ? before : before - ownCount;
+  return {
+    ...counts,
+    nobody: { [NOBODY_NOW]: { count: nobody } },
+    ...(asked.ofNobody ? { entityTypes: less(types, { [OWN_TYPE]: { count: ownCount } }) } : {}),
+    ...(asked.ofNobody && !asked.withoutOwn ? { actions: less(counts['actions']!, own['actions']!) } : {}),
+  };
+}
+
+const less = (
+  counts: Readonly<Record<string, unknown>>,
+  subtrahend: Readonly<Record<string, unknown>>,
+): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(counts)
+      .map(([value, facet]): [string, object] => [
+        value,
+        { ...(facet as object), count: countOf(facet) - countOf(subtrahend[value]) },
+      ])
+      .filter(([, facet]) => countOf(facet) > 0),
+  );
+
+const countOf = (facet: unknown): number => (facet as { count?: number } | undefined)?.count ?? 0;
