@@ -4,6 +4,7 @@
  *
  * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The filter for nobody is the empty
  *   value, no word; it and the counts of nobody leave Waltrail's own entries out, and the agent whose key is that word is no part of it.
+ * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
 export interface Facet {
@@ -122,6 +123,8 @@ function corrected(value: unknown): unknown {
   const members = Object.fromEntries(
     Object.entries(value).map(([name, member]) => [name, corrected(member)]),
   );
+  if ('lastEntryAt' in members && 'foundAt' in members)
+    return { ...members, scope: members['tables'] == null ? 'stream' : 'tables' };
   const filters = members['filters'] as { modifier?: readonly string[] } | undefined;
   if (filters?.modifier === undefined) return members;
   return { ...members, filters: { ...filters, modifier: filters.modifier.map(keyNow) } };
