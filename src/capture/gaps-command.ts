@@ -55,12 +55,16 @@ const afterAccepting = (gaps: readonly Gap[]): string =>
     ? ' Capture goes on within seconds.'
     : ' Each ends when its table is captured again.';
 
+/** A gap of named tables stops nothing, so nothing has to be let go on. */
+const TABLES_REMEDY =
+  'Run waltrail apply, or the SQL of waltrail plan, on the source. The gap ends by itself when the table is captured whole again.';
+
 function gapText(gap: Gap): string {
   const state = gap.closedAt !== null ? 'closed' : gap.acceptedAt !== null ? 'accepted' : 'open';
   const ended = gap.scope === 'stream' ? 'capture went on' : 'captured again';
   return `${gap.id}  ${state}  ${gap.code}  ${gap.tables?.join(', ') ?? 'all tracked tables'}
     changes committed from ${gap.fromLsn} ${gap.toLsn === null ? 'on' : `to ${gap.toLsn}`}; last entry before: ${gap.lastEntryAt ?? 'none'}
     found ${gap.foundAt}${gap.closedAt === null ? '' : `, ${ended} ${gap.closedAt}`}
-    ${state === 'open' ? ERROR_CODES[gap.code].remedy : ''}
+    ${state === 'open' ? (gap.scope === 'tables' ? TABLES_REMEDY : ERROR_CODES[gap.code].remedy) : ''}
 `.replace(/\n {4}\n$/, '\n');
 }

@@ -14,6 +14,7 @@ import { ReplicationStream, type StreamHandler } from '../source/replication.js'
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import { lookAtPublished } from '../tracking/published.js';
+import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/checkpoint.js';
@@ -202,7 +203,7 @@ async function connectStream(
     catalog: options.catalog,
     published: options.published.state,
   });
-  options.observed(options.catalog.troubles);
+  options.observed(withNewNames(options.catalog.troubles, options.published.state));
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
   const pipeline = new Pipeline({
@@ -285,7 +286,7 @@ async function connectStream(
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
       facts.learn(learned);
-      options.observed(learned.catalog.troubles);
+      options.observed(withNewNames(learned.catalog.troubles, learned.published));
     },
     changed: end.resolve,
   });

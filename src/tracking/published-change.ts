@@ -96,6 +96,25 @@ export const withRefusals = (state: PublishedState, troubles: readonly TableTrou
   refusing: troubles.filter(({ effect }) => effect === 'writes refused').map(({ table }) => table),
 });
 
+/** The troubles, of which those about a table that is missing under its name say what it is called now, where that is known. */
+export const withNewNames = (
+  troubles: readonly TableTrouble[],
+  { tables }: PublishedState,
+): readonly TableTrouble[] =>
+  troubles.map((trouble) => {
+    if (trouble.code !== 'TRACKING_TABLE_UNKNOWN') return trouble;
+    const renamed = Object.values(tables).find(
+      ({ knownAs }) => knownAs !== undefined && formatTable(knownAs) === trouble.table,
+    );
+    if (renamed === undefined) return trouble;
+    const now = formatTable(renamed);
+    return {
+      ...trouble,
+      message: `The source's table ${trouble.table} is called ${now} now, and is still captured as ${trouble.table}.`,
+      remedy: `Call it ${now} in the YAML, then run waltrail apply and restart Waltrail.`,
+    };
+  });
+
 /** What to record about tables whose writes the source has begun to refuse, or accepts again: nothing is missing of them. */
 export function refusalNotes(last: PublishedState | undefined, now: PublishedState): TrackingNote[] {
   const before = last?.refusing ?? [];
