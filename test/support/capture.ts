@@ -111,6 +111,8 @@ ${options.yaml}`,
 
 export async function applyTracking(config: TrackingConfig): Promise<void> {
   const client = new pg.Client(config.source.url);
+  // The source may be shut down meanwhile; the statement under way says so.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     await applyPlan(client, planTracking({ config, catalog: await readCatalog(client) }));
