@@ -37,7 +37,7 @@ import {
 } from './continuity.js';
 import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
 import { readStartNames } from './start-names.js';
-import { tableGapChanges } from './table-gaps.js';
+import { GAP_FOUND, tableGapChanges } from './table-gaps.js';
 
 /** How long the end of a gap waits for running transactions where capture does not go on anyway. */
 const PATIENCE_MS = 2_000;
@@ -150,10 +150,7 @@ async function recordGap(
   gap: FoundGap,
 ): Promise<void> {
   if (!(await openGap(client, gap))) return;
-  log.error(
-    { code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) },
-    'A gap was found and recorded as an entry of the trail.',
-  );
+  log.error({ code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) }, GAP_FOUND);
 }
 
 /** The look at the publication, with the names under which renamed tables are still captured and the tables that refuse writes. */

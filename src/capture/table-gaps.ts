@@ -8,6 +8,9 @@ export interface Lacking {
   readonly table: string;
 }
 
+/** What the log says of a gap, with its code, tables and beginning. */
+export const GAP_FOUND = 'A gap was found and recorded as an entry of the trail.';
+
 /** What has to be recorded about gaps of named tables. */
 export interface TableGapChanges {
   /** Gaps that are not recorded yet: those that last, and those that are over already, of which the source kept no trace. */

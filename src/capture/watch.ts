@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
-import type { Lsn } from '../pg/lsn.js';
+import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
@@ -27,7 +27,7 @@ import type { TableTrouble } from '../tracking/troubles.js';
 import { beginTableGap, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice } from '../trail/notices.js';
 import { takeRole } from '../trail/roles.js';
-import { tableGapChanges, type Lacking } from './table-gaps.js';
+import { GAP_FOUND, tableGapChanges, type Lacking } from './table-gaps.js';
 
 /** Short enough that what befalls a table is in the trail within five seconds, with what follows a look. */
 const LOOK_MS = 2_000;
@@ -35,6 +35,8 @@ const LOOK_MS = 2_000;
 const READING_SHARE = 1 / 5;
 /** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
 const REMEMBER_MS = 60_000;
+/** Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through many. */
+const TRAIL_LIMIT_MS = 30_000;
 /** Looks that failed one after the other, after which the log says so: half a minute and more. */
 const FAILURES_TO_TELL = 15;
 
@@ -45,8 +47,6 @@ export interface Learned {
 }
 
 export interface Watch {
-  /** The shape of a table has changed: the catalog is read again with the next look. */
-  readAgain(): void;
   /** Ends looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
 }
@@ -76,7 +76,6 @@ export function watchPublished(options: WatchOptions): Watch {
   const watcher = new Watcher({ ...options, signal: abort.signal });
   const running = watcher.run();
   return {
-    readAgain: () => watcher.readAgain(),
     stop: async () => {
       abort.abort();
       await running;
@@ -109,10 +108,6 @@ class Watcher {
     this.#options = options;
     this.#sure = this.#remembered = options.published;
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
-  }
-
-  readAgain(): void {
-    this.#digest = undefined;
   }
 
   async run(): Promise<void> {
@@ -164,6 +159,7 @@ class Watcher {
     });
     const glanced = await glance(this.#client);
     if (glanced.digest !== this.#digest) return this.#compare(this.#client, glanced);
+    this.#lookMs = LOOK_MS;
     this.#cover(glanced);
     await this.#end(this.#client, glanced);
     return true;
@@ -237,8 +233,11 @@ class Watcher {
     const { lsn } = this.#sure;
     const changed = JSON.stringify(published) !== JSON.stringify(this.#sure.state);
     this.#sure = { state: published, lsn };
+    const untold = gaps.filter((gap) => gap.untold);
+    for (const { code, tables, fromLsn } of untold)
+      this.#options.log.error({ code, tables, fromLsn: formatLsn(fromLsn) }, GAP_FOUND);
     const notices = [
-      ...gaps.filter(({ untold }) => untold).map(gapNotice),
+      ...untold.map(gapNotice),
       ...found.notes.map((note) => trackingNotice({ ...note, lsn })),
     ];
     if (changed || notices.length > 0) this.#tell(notices);
@@ -287,7 +286,7 @@ class Watcher {
     const client = await connect({
       url: this.#options.config.trail.url,
       purpose: 'watch',
-      statementTimeoutMs: LOOK_MS,
+      statementTimeoutMs: TRAIL_LIMIT_MS,
     });
     try {
       await takeRole(client, 'waltrail_writer');

@@ -4,14 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const POLL_MS = 100;
 
 /**
- * Transactions of the source that have written something and have not ended. From the locks on their numbers: those are
- * given back only after everybody can see the transaction, and, unlike other sessions' activity, every role may read them.
+ * Transactions of this database that have written something and have not ended. From the locks on their numbers, which are
+ * given back only after everybody can see the transaction. Which database a backend is connected to every role may read; a prepared
+ * transaction has no backend, and counts whatever its database is.
  */
 export async function runningTransactions(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{
     xid: string;
-  }>(/* sql */ `select transactionid::text as xid from pg_catalog.pg_locks
-                where locktype = 'transactionid' and mode = 'ExclusiveLock' and granted`);
+  }>(/* sql */ `select l.transactionid::text as xid
+                  from pg_catalog.pg_locks l
+                  left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                 where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                   and (a.datname is null or a.datname = pg_catalog.current_database())`);
   return rows.map(({ xid }) => xid);
 }
 

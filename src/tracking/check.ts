@@ -32,7 +32,7 @@ export function checkCatalog(options: {
   const publication = options.config.source.publication;
   const problems = [...streamProblems(plan), ...plan.steps.flatMap((step) => unapplied(step, publication))];
   if (problems.length > 0) throw problemsError(problems);
-  return { ...options.catalog, troubles: troublesOf(options), remarks: plan.warnings };
+  return { ...options.catalog, troubles: troublesOf(options, plan), remarks: plan.warnings };
 }
 
 /** All problems as one error. */

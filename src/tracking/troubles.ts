@@ -2,7 +2,13 @@ import type { ErrorCode } from '../errors.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { formatTable } from './names.js';
-import { planTracking, type PlanProblem, type PlanStep, type TroubleEffect } from './plan.js';
+import {
+  planTracking,
+  type PlanProblem,
+  type PlanStep,
+  type TrackingPlan,
+  type TroubleEffect,
+} from './plan.js';
 import { refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, partitionsOf } from './tracked.js';
@@ -25,11 +31,10 @@ export interface TableTrouble {
  * whose writes PostgreSQL refuses because they are published. By table and code at most one, those of the application first.
  * Pure, and fit to be asked again at each change of the source.
  */
-export function troublesOf(options: {
-  readonly config: TrackingConfig;
-  readonly catalog: Catalog;
-}): TableTrouble[] {
-  const { problems, steps } = planTracking(options);
+export function troublesOf(
+  options: { readonly config: TrackingConfig; readonly catalog: Catalog },
+  { problems, steps }: TrackingPlan = planTracking(options),
+): TableTrouble[] {
   const found = [
     ...refusals(options),
     ...problems.flatMap(ofProblem),

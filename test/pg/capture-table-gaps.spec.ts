@@ -11,7 +11,7 @@ import {
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { ownServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -381,6 +381,19 @@ test('a gap of a table ends behind transactions that changed something while it 
   );
   expect(parseLsn(closed.updated!['to_lsn']!)).toBeGreaterThanOrEqual(committed);
   expect(inserted(await g.entries())).toContain('kept');
+});
+
+test('a transaction that runs in another database of the source does not keep a gap from ending', async () => {
+  await using g = await ground();
+  await using other = await freshDatabase('empty');
+  const long = new pg.Client(other.url);
+  await long.connect();
+  await long.query('begin; create table busy (id int)');
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  await long.end();
 });
 
 test('while one large transaction arrives, a gap is in the list of gaps at once, and its entry behind the transaction', async () => {
