@@ -33,6 +33,8 @@ const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
 /** Nothing is wrong: the same transaction is read once more, in another way. */
 const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
+/** A session that ended so has met nothing that storing transactions one at a time could find. */
+const isNoTrouble = (error: WaltrailError): boolean => error === BACKLOG_READ || READ_ANEW.has(error.code);
 /** Between two looks whether capture has got past what it waited on. */
 const PROGRESS_INTERVAL_MS = 200;
 /** Sessions in a row that end without having stored anything, after which transactions are stored one at a time. */
@@ -200,7 +202,7 @@ class Supervisor {
     this.#remember(session);
     this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';
     if (error === null) return null;
-    this.#barren = place.checkpointLsn > began ? 0 : this.#barren + 1;
+    this.#barren = place.checkpointLsn > began || isNoTrouble(error) ? 0 : this.#barren + 1;
     return this.#judge(error, { ...place, readUntil: session.pipeline.readUntil });
   }
 

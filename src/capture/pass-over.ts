@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
 import { formatLsn } from '../pg/lsn.js';
 import { readCheckpoint, storeNames, type Checkpoint } from '../trail/checkpoint.js';
-import { goOnAt, openGap, readOpenGaps } from '../trail/gaps.js';
+import { goOnAt, openGap, readOpenGaps, isOfStream } from '../trail/gaps.js';
 import { takeRole } from '../trail/roles.js';
 import { endSkip, readSkipRequest, rememberStuck, type SkipRequest, type Stuck } from '../trail/stuck.js';
 import { trailError } from '../trail/trail-error.js';
@@ -58,7 +58,7 @@ export async function passOver(options: PassOverOptions): Promise<Checkpoint> {
   if (request === undefined || request.atLsn !== stuck.commitLsn || stuck.checkpointLsn !== checkpoint.endLsn)
     return checkpoint;
   // Something else is missing and comes first; then capture would not wait on this.
-  if ((await readOpenGaps(client)).length > 0) return checkpoint;
+  if ((await readOpenGaps(client)).some(isOfStream)) return checkpoint;
   try {
     await store(options, request, { names: true });
   } catch (error) {
@@ -101,7 +101,8 @@ async function store(
     toLsn: behind,
     name: `Changes are missing: ${request.askedBy} had a transaction skipped (${request.reason})`,
   });
-  const gaps = await readOpenGaps(client);
+  // Gaps of tables that last are no part of this.
+  const gaps = (await readOpenGaps(client)).filter(({ code }) => code === 'SOURCE_TRANSACTION_SKIPPED');
   await goOnAt(client, {
     from: checkpoint,
     to: {

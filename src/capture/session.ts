@@ -3,6 +3,7 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
+import { GIVE_UP_TICKS } from '../pg/silence.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
@@ -200,6 +201,7 @@ async function connectStream(
   const facts = new SourceFacts({
     config,
     signal: closing.signal,
+    limitMs: GIVE_UP_TICKS * options.tickMs,
     catalog: options.catalog,
     published: options.published.state,
   });

@@ -10,11 +10,20 @@ const MAX_GONE = 10_000;
 /** What the catalog says of the tables whose changes arrive: as of its last reading, or asked for when the first of them comes. */
 export class SourceFacts {
   readonly #source: SourceAccess;
+  readonly #limitMs: number;
   /** By oid, unsigned. Undefined: the catalog does not know it any more. */
   readonly #tables = new Map<number, TableFacts | undefined>();
 
-  constructor(options: SourceAccess & { readonly catalog: Catalog; readonly published: PublishedState }) {
+  constructor(
+    options: SourceAccess & {
+      readonly catalog: Catalog;
+      readonly published: PublishedState;
+      /** For an answer of the source: while it is waited for, nothing else is read. */
+      readonly limitMs: number;
+    },
+  ) {
     this.#source = options;
+    this.#limitMs = options.limitMs;
     this.learn(options);
   }
 
@@ -43,7 +52,9 @@ export class SourceFacts {
   ask(relationOid: number): Promise<void> | undefined {
     const oid = relationOid >>> 0;
     if (this.#tables.has(oid)) return undefined;
-    return onSource(this.#source, async (client) => {
+    const { config, signal } = this.#source;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#limitMs)]);
+    return onSource({ config, signal: limited }, async (client) => {
       const key = await readTableKey(client, oid);
       // Its name may be a later one than that of its changes, which name it themselves.
       this.#tables.set(oid, key === undefined ? undefined : { knownAs: null, ...key });

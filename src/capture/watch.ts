@@ -4,6 +4,7 @@ import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { runningTransactions } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
@@ -35,6 +36,8 @@ const LOOK_MS = 2_000;
 const READING_SHARE = 1 / 5;
 /** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
 const REMEMBER_MS = 60_000;
+/** Gaps that the log names one by one at once. */
+const MAX_LOGGED = 10;
 /** Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through many. */
 const TRAIL_LIMIT_MS = 30_000;
 /** Looks that failed one after the other, after which the log says so: half a minute and more. */
@@ -193,16 +196,23 @@ class Watcher {
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
     learned({ published, catalog });
     if (this.#telling) return true;
-    await this.#record({
+    const quiet = await this.#record({
       published,
       troubles,
       unpublished: changes.unpublished,
       notes: [...changes.notes, ...refusalNotes(last, published)],
-      running: glanced.running,
+      // Those that began since the glance may have changed a table before what is seen now mended it.
+      running: await runningTransactions(client),
     });
     // Only now: what was not recorded is compared again.
     this.#digest = glanced.digest;
-    this.#unsure = { lsn: glanced.lsn, running: glanced.running };
+    if (quiet) {
+      // Whoever alters other tables all the time must not keep gaps open.
+      this.#cover(glanced);
+      await this.#end(client, glanced);
+    } else {
+      this.#unsure = { lsn: glanced.lsn, running: glanced.running };
+    }
     return true;
   }
 
@@ -216,31 +226,40 @@ class Watcher {
     }
   }
 
+  /** True where there was nothing to record. */
   async #record(found: {
     readonly published: PublishedState;
     readonly troubles: readonly TableTrouble[];
     readonly unpublished: readonly string[];
     readonly notes: readonly TrackingNote[];
     readonly running: readonly string[];
-  }): Promise<void> {
+  }): Promise<boolean> {
     const { published, troubles, unpublished, running } = found;
     const open = (): OpenGap[] => [...this.#open.values()];
     const gaps = await this.#begin(tableGapChanges({ open: open(), troubles, unpublished }).begun);
     for (const gap of gaps) this.#open.set(gap.id, gap);
-    this.#ending.clear();
-    for (const { id } of tableGapChanges({ open: open(), troubles, unpublished: [] }).over)
-      this.#ending.set(id, running);
     const { lsn } = this.#sure;
     const changed = JSON.stringify(published) !== JSON.stringify(this.#sure.state);
+    const quiet = !changed && gaps.length === 0 && found.notes.length === 0;
+    const before = new Map(quiet ? this.#ending : []);
+    this.#ending.clear();
+    for (const { id } of tableGapChanges({ open: open(), troubles, unpublished: [] }).over)
+      this.#ending.set(id, before.get(id) ?? running);
     this.#sure = { state: published, lsn };
     const untold = gaps.filter((gap) => gap.untold);
-    for (const { code, tables, fromLsn } of untold)
+    for (const { code, tables, fromLsn } of untold.slice(0, MAX_LOGGED))
       this.#options.log.error({ code, tables, fromLsn: formatLsn(fromLsn) }, GAP_FOUND);
+    if (untold.length > MAX_LOGGED)
+      this.#options.log.error(
+        { gaps: untold.length },
+        'Many gaps were found and recorded; waltrail gaps lists them.',
+      );
     const notices = [
       ...untold.map(gapNotice),
       ...found.notes.map((note) => trackingNotice({ ...note, lsn })),
     ];
     if (changed || notices.length > 0) this.#tell(notices);
+    return quiet;
   }
 
   /** Records gaps from the last look on that surely showed the tables as they should be. */

@@ -134,6 +134,12 @@ export class Pipeline {
       trail.pendingEntries > 0
     )
       return;
+    if (this.#aloneUntil !== null && walEnd > this.#aloneUntil) {
+      // What could not be stored was none of the published changes, or is behind us.
+      this.#aloneUntil = null;
+      this.#step();
+      return;
+    }
     const now = performance.now();
     if (walEnd <= trail.checkpointLsn || now - this.#checkpointMs < SKIP_INTERVAL_MS) return;
     this.#checkpointMs = now;
@@ -237,7 +243,8 @@ export class Pipeline {
 
   /** Between two transactions: what is written within one would be rolled back, or read again, with it. */
   #writeNotices(): void {
-    if (this.#recorder.inTransaction) return;
+    // While transactions are stored alone, nothing else is: what is told waits for the end of that.
+    if (this.#recorder.inTransaction || this.#aloneUntil !== null) return;
     for (const { notices, statement } of this.#notices) {
       for (const notice of notices) this.#recorder.notice(notice);
       this.#trail.between(statement);

@@ -129,7 +129,9 @@ const digestSql = (version: number): string => /* sql */ `
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', c.oid, c.xmin), 0))
        from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relpersistence <> 't'),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', i.indexrelid, i.xmin), 0))
-       from pg_catalog.pg_index i where i.indisprimary or i.indisreplident),
+       from pg_catalog.pg_index i
+       join pg_catalog.pg_class c on c.oid = i.indrelid and c.relkind in ('r', 'p') and c.relpersistence <> 't'
+      where i.indisprimary or i.indisreplident),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),

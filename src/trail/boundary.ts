@@ -29,7 +29,7 @@ export class Boundary {
   extend(rows: EntryRowBuffer, lsn: Lsn): void {
     this.bytes = rows.bytes;
     this.entries = rows.entries;
-    if (this.endLsn >= lsn) return;
+    if (this.endLsn > lsn) return;
     this.#end.writeBigUInt64BE(lsn);
     this.#end.writeBigInt64BE(0n, 8);
   }

@@ -253,7 +253,7 @@ export const GUARDS = [
   {
     guard: 'an entry of Waltrail stands between two transactions',
     file: 'dist/pipeline/pipeline.js',
-    from: `        if (this.#recorder.inTransaction)
+    from: `        if (this.#recorder.inTransaction || this.#aloneUntil !== null)
             return;
         for (`,
     to: '        for (',

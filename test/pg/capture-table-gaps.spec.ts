@@ -383,6 +383,23 @@ test('a gap of a table ends behind transactions that changed something while it 
   expect(inserted(await g.entries())).toContain('kept');
 });
 
+test('somebody who makes tables all the time keeps no gap from ending', async () => {
+  await using g = await ground();
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  const abort = new AbortController();
+  const making = (async () => {
+    for (let n = 0; !abort.signal.aborted; n++)
+      await g.source.query(
+        `create schema if not exists other; drop table if exists other.t; create table other.t (id int)`,
+      );
+  })();
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 3 * DETECTION_LIMIT_MS);
+  abort.abort();
+  await making;
+});
+
 test('a transaction that runs in another database of the source does not keep a gap from ending', async () => {
   await using g = await ground();
   await using other = await freshDatabase('empty');
