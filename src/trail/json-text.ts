@@ -9,13 +9,17 @@
  */
 export const MAX_JSON_DEPTH = 60;
 
-const SCALAR = /true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-/** What a string may hold up to a quote, an escape or what is not allowed. */
-const PLAIN = /[^"\\\x00-\x1f]+/y;
+const WORD = /true|false|null/y;
+/** The beginning of a number; loops look for its digits, as for the characters of a string: a pattern that repeats overflows. */
+const FIRST_DIGIT = /-?(?:0(?!\d)|(?=[1-9]))/y;
+const FRACTION = /\.(?=\d)/y;
+const EXPONENT = /[eE][+-]?(?=\d)/y;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const FIRST_PRINTABLE = 0x20;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const ESCAPE_OF_TEXT =
   /\\(?:["\\/bfnrt]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}))/y;
-const SPACE = /[ \t\n\r]*/y;
 
 /**
  * Whether a text is JSON (RFC 8259) that may stand in an answer as it is: not deeper than {@link MAX_JSON_DEPTH}, and without an
@@ -74,7 +78,7 @@ class Scanner {
           if (open.length === 1) name = key;
           continue;
         }
-      } else if (!(bracket === '"' ? this.#string() : this.#match(SCALAR))) return false;
+      } else if (!(bracket === '"' ? this.#string() : this.#match(WORD) || this.#number())) return false;
       // A value has ended, or an object or list is about to.
       for (;;) {
         this.#space();
@@ -110,7 +114,7 @@ class Scanner {
   #string(): boolean {
     this.#at++;
     for (;;) {
-      this.#match(PLAIN);
+      this.#plain();
       if (this.#text[this.#at] === '"') {
         this.#at++;
         return true;
@@ -126,8 +130,32 @@ class Scanner {
     return true;
   }
 
+  #number(): boolean {
+    if (!this.#match(FIRST_DIGIT)) return false;
+    this.#digits();
+    if (this.#match(FRACTION)) this.#digits();
+    if (this.#match(EXPONENT)) this.#digits();
+    return true;
+  }
+
+  #digits(): void {
+    this.#pass((code) => code >= 0x30 && code <= 0x39);
+  }
+
+  /** What a string holds up to a quote, an escape or what is not allowed. */
+  #plain(): void {
+    this.#pass((code) => code !== QUOTE && code !== BACKSLASH && code >= FIRST_PRINTABLE);
+  }
+
   #space(): void {
-    this.#match(SPACE);
+    this.#pass((code) => code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d);
+  }
+
+  #pass(isPart: (code: number) => boolean): void {
+    const text = this.#text;
+    let at = this.#at;
+    while (at < text.length && isPart(text.charCodeAt(at))) at++;
+    this.#at = at;
   }
 
   /** Before the white space that was just passed over. */
