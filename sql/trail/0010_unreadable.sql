@@ -82,6 +82,7 @@ exception
 end $$;
 comment on function trail.readable_extra is 'Another member of what is stored beside an entry''s values; null where that cannot be read.';
 
+-- Nobody is Unattributed (0009); entries of Waltrail's own (rung w) have row 0 of trail.modifier as well, and were made by Waltrail.
 create or replace view trail.readable as
 select e.id,
        e.committed_at,
