@@ -1,20 +1,24 @@
 -- Gaps of named tables (trail.gap.tables is not null) stop nothing: they are recorded while capture streams, and end by
--- themselves when the table is captured again. The writer holds the numbering of entries then, so it writes their entries
+-- themselves when the table is captured again or gone. The writer holds the numbering of entries then, so it writes their entries
 -- itself; these functions keep the rows of trail.gap beside them and touch neither the checkpoint nor an entry.
 
 comment on column trail.gap.accepted_at is 'An operator let capture go on (gaps of the whole stream), or has seen it (gaps of named tables).';
-comment on column trail.gap.closed_at is 'Capture went on, or the tables are captured again; null while it lasts.';
+comment on column trail.gap.closed_at is 'Capture went on, or the tables are captured again or gone; null while it lasts.';
 comment on column trail.gap.entry_id is 'The entry that says so; 0 until it is stored.';
 
-create function trail.begin_table_gap(p_code text, p_table text, p_from_lsn pg_lsn) returns int4
+create function trail.begin_table_gaps(p_codes text[], p_tables text[], p_from_lsn pg_lsn) returns setof trail.gap
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_last_entry_at timestamptz := trail.last_commit_before(p_from_lsn);
 begin
   insert into trail.gap (code, tables, from_lsn, last_entry_at, entry_id)
-  values (p_code, array[p_table], p_from_lsn, trail.last_commit_before(p_from_lsn), 0)
+  select code, array[name], p_from_lsn, v_last_entry_at, 0 from unnest(p_codes, p_tables) as lacking (code, name)
   on conflict (code, coalesce(tables, '{}')) where closed_at is null do nothing;
-  return (select id from trail.gap where code = p_code and tables = array[p_table] and closed_at is null);
+  return query
+    select gap.* from unnest(p_codes, p_tables) as lacking (code, name)
+      join trail.gap on gap.code = lacking.code and coalesce(gap.tables, '{}') = array[lacking.name] and gap.closed_at is null;
 end $$;
-comment on function trail.begin_table_gap is 'Records a gap of one table, whose entry the writer stores; returns its number, or that of the one which is open already.';
+comment on function trail.begin_table_gaps is 'Records a gap of each table, whose entry the writer stores; returns them, or those which are open already.';
 
 create function trail.tell_table_gap(p_gap int4, p_entry_id int8) returns void
 language sql security definer set search_path = pg_catalog, pg_temp as $$
@@ -42,4 +46,4 @@ begin
 end $$;
 comment on function trail.tell_untold_gap is 'Writes the entry of a gap whose writer ended before it could.';
 
-revoke execute on function trail.begin_table_gap, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap from public;
+revoke execute on function trail.begin_table_gaps, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap from public;

@@ -135,7 +135,7 @@ export const SCHEMAS = {
       acceptedAt: nullable({ ...instant, description: 'When an operator accepted it.' }),
       closedAt: nullable({
         ...instant,
-        description: 'When capture went on, or the tables were captured again; null: the gap lasts.',
+        description: 'When capture went on, or the tables were captured again or gone; null: the gap lasts.',
       }),
     },
     ['tables'],

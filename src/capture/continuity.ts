@@ -47,9 +47,7 @@ export function compareWithTrail(options: {
 }): Continuity {
   const { checkpoint, look } = options;
   const { identity } = look;
-  if (identity.systemIdentifier !== checkpoint.systemIdentifier) return otherCluster(checkpoint);
-  if (identity.timeline !== checkpoint.timeline && identity.leftTimelineAt === null)
-    return otherCluster(checkpoint);
+  if (!isSameCluster(options)) return otherCluster(checkpoint);
   const published = publishedFindings(options);
   return {
     gaps: [...timelineGaps(options), ...slotGaps(options), ...published.gaps],
@@ -69,6 +67,24 @@ export function compareWithTrail(options: {
 }
 
 /**
+ * Up to where the last look surely speaks for what the source has sent or will send: a gap of tables that this look finds begins
+ * here. Positions behind a fork are of another history, and those of another cluster mean nothing.
+ */
+export function coveredUntil(options: {
+  readonly checkpoint: Checkpoint;
+  readonly look: SourceLook;
+  readonly lastPublished: PublishedLook | undefined;
+}): Lsn {
+  const { checkpoint, look, lastPublished } = options;
+  if (!isSameCluster(options))
+    return isReadable(look.slot)
+      ? lower(look.slot.confirmedFlushLsn!, look.published.lsn)
+      : look.published.lsn;
+  const last = lastPublished?.lsn ?? checkpoint.endLsn;
+  return lower(last, leftHistoryAt(options) ?? last);
+}
+
+/**
  * Where the stream has to begin so that nothing is skipped that the source can still send. Only for a slot that can be
  * read from.
  */
@@ -78,12 +94,8 @@ export function startPosition(options: {
   readonly gaps: readonly FoundGap[];
 }): Lsn {
   const { checkpoint, look, gaps } = options;
-  const { identity } = look;
   const confirmed = look.slot!.confirmedFlushLsn!;
-  const sameCluster =
-    identity.systemIdentifier === checkpoint.systemIdentifier &&
-    (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
-  if (!sameCluster) return confirmed;
+  if (!isSameCluster(options)) return confirmed;
   const start = higher(
     confirmed,
     lower(checkpoint.endLsn, leftHistoryAt({ checkpoint, look }) ?? checkpoint.endLsn),
@@ -100,6 +112,13 @@ const skipsMissing = ({ version }: SourceLook): boolean => version >= 180_000;
 export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
   slot !== undefined && slot.invalidated === null && slot.confirmedFlushLsn !== null;
 
+type Compared = Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'look'>;
+
+/** Whether the source's history and that of the trail have a beginning in common. */
+const isSameCluster = ({ checkpoint, look: { identity } }: Compared): boolean =>
+  identity.systemIdentifier === checkpoint.systemIdentifier &&
+  (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
+
 /** What the old primary had written last was not yet on the standby that took over, but was in the trail. */
 function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
   const { checkpoint } = options;
@@ -114,10 +133,7 @@ function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap
  * so. A source that was put back to an older state, as by a snapshot of its disk, stays on its timeline: it is behind the
  * trail, and would send nothing until it has written past the checkpoint. Its slot is the last that both surely share.
  */
-function leftHistoryAt({
-  checkpoint,
-  look,
-}: Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'look'>): Lsn | null {
+function leftHistoryAt({ checkpoint, look }: Compared): Lsn | null {
   const { identity, slot, lsn } = look;
   if (identity.leftTimelineAt !== null || lsn >= checkpoint.endLsn) return identity.leftTimelineAt;
   return isReadable(slot) ? lower(slot.confirmedFlushLsn!, lsn) : lsn;
@@ -133,12 +149,10 @@ function slotGaps({ checkpoint, look, knownLsn }: Parameters<typeof compareWithT
   return [gap(restored ? 'TRAIL_RESTORED' : 'SOURCE_SLOT_AHEAD', from, slot.confirmedFlushLsn)];
 }
 
-function publishedFindings({
-  config,
-  checkpoint,
-  look,
-  lastPublished,
-}: Parameters<typeof compareWithTrail>[0]): Pick<Continuity, 'gaps' | 'unpublished' | 'notes'> {
+function publishedFindings(
+  options: Parameters<typeof compareWithTrail>[0],
+): Pick<Continuity, 'gaps' | 'unpublished' | 'notes'> {
+  const { config, checkpoint, look, lastPublished } = options;
   if (lastPublished === undefined) return { gaps: [], unpublished: [], notes: [] };
   const { fate } = look;
   const { stream, unpublished, notes } = publishedChanges({
@@ -147,7 +161,8 @@ function publishedFindings({
     now: look.published.state,
     fate,
   });
-  const from = skipsMissing(look) ? lastPublished.lsn : lower(lastPublished.lsn, checkpoint.endLsn);
+  const covered = coveredUntil(options);
+  const from = skipsMissing(look) ? covered : lower(covered, checkpoint.endLsn);
   return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, notes };
 }
 

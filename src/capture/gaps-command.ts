@@ -11,7 +11,7 @@ const USAGE = `waltrail gaps: what the trail may lack, newest first
 Usage: waltrail gaps [--accept]
 
   --accept   let capture go on after open gaps of the whole stream, and acknowledge those of named tables, which
-             end by themselves when the table is captured again; all of them stay in the trail for good
+             end by themselves when the table is captured again or gone; all of them stay in the trail for good
 `;
 const MAX_LISTED = 100;
 
@@ -53,15 +53,15 @@ export async function gapsCommand(options: {
 const afterAccepting = (gaps: readonly Gap[]): string =>
   gaps.some(({ scope, closedAt }) => scope === 'stream' && closedAt === null)
     ? ' Capture goes on within seconds.'
-    : ' Each ends when its table is captured again.';
+    : ' Each ends when its table is captured again or gone.';
 
 /** A gap of named tables stops nothing, so nothing has to be let go on. */
 const TABLES_REMEDY =
-  'Run waltrail apply, or the SQL of waltrail plan, on the source. The gap ends by itself when the table is captured whole again.';
+  'Run waltrail apply, or the SQL of waltrail plan, on the source. The gap ends by itself when the table is captured whole again, or gone.';
 
 function gapText(gap: Gap): string {
   const state = gap.closedAt !== null ? 'closed' : gap.acceptedAt !== null ? 'accepted' : 'open';
-  const ended = gap.scope === 'stream' ? 'capture went on' : 'captured again';
+  const ended = gap.scope === 'stream' ? 'capture went on' : 'ended';
   return `${gap.id}  ${state}  ${gap.code}  ${gap.tables?.join(', ') ?? 'all tracked tables'}
     changes committed from ${gap.fromLsn} ${gap.toLsn === null ? 'on' : `to ${gap.toLsn}`}; last entry before: ${gap.lastEntryAt ?? 'none'}
     found ${gap.foundAt}${gap.closedAt === null ? '' : `, ${ended} ${gap.closedAt}`}

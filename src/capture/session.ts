@@ -204,6 +204,7 @@ async function connectStream(
     limitMs: GIVE_UP_TICKS * options.tickMs,
     catalog: options.catalog,
     published: options.published.state,
+    lsn: options.published.lsn,
   });
   options.observed(withNewNames(options.catalog.troubles, options.published.state));
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
@@ -239,7 +240,7 @@ async function connectStream(
             const message = recode(bytes.subarray(start, until), decoder);
             pipeline.message(message, 0, message.length);
           },
-    relation: (oid) => facts.ask(oid),
+    described: (oids, commitLsn) => facts.ask(oids, commitLsn ?? pipeline.readUntil),
     keepalive: (walEnd) => {
       if (sure.is) pipeline.keepalive(walEnd);
       if (!backlog || spoolFolder === null || writer.checkpointLsn < options.sourceLsn) return;

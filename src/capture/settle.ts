@@ -14,6 +14,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
 import {
+  beginTableGaps,
   endGap,
   goOnAt,
   isOfStream,
@@ -30,14 +31,16 @@ import {
 import { trailError } from '../trail/trail-error.js';
 import {
   compareWithTrail,
+  coveredUntil,
   isReadable,
   startPosition,
   type Continuity,
   type SourceLook,
 } from './continuity.js';
+import { logGaps } from './gap-log.js';
 import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
 import { readStartNames } from './start-names.js';
-import { GAP_FOUND, tableGapChanges } from './table-gaps.js';
+import { lackingTables } from './table-gaps.js';
 
 /** How long the end of a gap waits for running transactions where capture does not go on anyway. */
 const PATIENCE_MS = 2_000;
@@ -88,13 +91,14 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const catalog = await step(options.checkSource).catch((error: unknown) => {
     throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
   });
+  const covered = coveredUntil({ checkpoint, look, lastPublished });
   await recordTables(options, {
-    fromLsn: lastPublished?.lsn ?? checkpoint.endLsn,
+    fromLsn: covered,
     troubles: catalog.troubles,
     unpublished: found.unpublished,
   });
   const seen = knownLook({ ...options, look, lastPublished, troubles: catalog.troubles });
-  let sure = surely(seen, lastPublished);
+  let sure = surely(seen, covered);
   let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
   if (!moved) await record(client, { sure, notes });
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
@@ -138,19 +142,21 @@ export async function recordTables(
     readonly unpublished: readonly string[];
   },
 ): Promise<void> {
-  const { client } = options;
+  const { client, log } = options;
   const open = await readOpenGaps(client);
-  await tellUntold(client, open);
-  for (const { code, table } of tableGapChanges({ ...found, open }).begun)
-    await recordGap(options, { code, tables: [table], fromLsn: found.fromLsn, toLsn: null });
+  const begun = await beginTableGaps(client, {
+    lacking: lackingTables({ ...found, open }),
+    fromLsn: found.fromLsn,
+  });
+  logGaps(log, begun);
+  await tellUntold(client, [...open, ...begun]);
 }
 
 async function recordGap(
   { client, log }: Pick<SettleOptions, 'client' | 'log'>,
   gap: FoundGap,
 ): Promise<void> {
-  if (!(await openGap(client, gap))) return;
-  log.error({ code: gap.code, tables: gap.tables, fromLsn: formatLsn(gap.fromLsn) }, GAP_FOUND);
+  if (await openGap(client, gap)) logGaps(log, [gap]);
 }
 
 /** The look at the publication, with the names under which renamed tables are still captured and the tables that refuse writes. */
@@ -174,9 +180,9 @@ function knownLook(options: {
  * the WAL, and decoded, before anybody can see it, so a look may show the state from before it. The watch moves the
  * position on when it has seen such transactions end.
  */
-const surely = (look: PublishedLook, last: PublishedLook | undefined): PublishedLook => ({
-  state: look.state,
-  lsn: last === undefined || last.lsn > look.lsn ? look.lsn : last.lsn,
+const surely = ({ state, lsn }: PublishedLook, covered: Lsn): PublishedLook => ({
+  state,
+  lsn: covered < lsn ? covered : lsn,
 });
 
 /**

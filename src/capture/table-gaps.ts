@@ -1,53 +1,103 @@
-import type { ErrorCode } from '../errors.js';
+import type { Catalog } from '../tracking/catalog.js';
+import { indexOf } from '../tracking/catalog-index.js';
+import { formatTable } from '../tracking/names.js';
+import type { PublishedState } from '../tracking/published.js';
+import { isWanted } from '../tracking/published-change.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { keyOf, lineageOf, nameOf, publishedTables } from '../tracking/tracked.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { isOfStream, type OpenGap } from '../trail/gaps.js';
-
-/** One table of which the trail may lack something, and the code that says what. */
-export interface Lacking {
-  readonly code: ErrorCode;
-  readonly table: string;
-}
-
-/** What the log says of a gap, with its code, tables and beginning. */
-export const GAP_FOUND = 'A gap was found and recorded as an entry of the trail.';
-
-/** What has to be recorded about gaps of named tables. */
-export interface TableGapChanges {
-  /** Gaps that are not recorded yet: those that last, and those that are over already, of which the source kept no trace. */
-  readonly begun: readonly Lacking[];
-  /** Recorded gaps whose tables are as they should be again. */
-  readonly over: readonly OpenGap[];
-}
+import { isOfStream, type Lacking, type OpenGap } from '../trail/gaps.js';
+import type { TableGapEnd } from '../trail/notices.js';
 
 /**
- * Compares what is recorded about tables with what the source looks like. Pure. A gap of a table stops nothing and ends by
- * itself: when its table is captured whole again, is gone, or is wanted no more.
+ * Tables of which the trail may lack something that no open gap says yet: for as long as their trouble lasts, or for a while
+ * that is over and left no trace. Pure.
  *
  * @param options.unpublished tables that were not published for a while since the last look, and perhaps still are not
  */
-export function tableGapChanges(options: {
+export function lackingTables(options: {
   readonly open: readonly OpenGap[];
   readonly troubles: readonly TableTrouble[];
   readonly unpublished: readonly string[];
-}): TableGapChanges {
-  const open = options.open.filter((gap) => !isOfStream(gap));
-  const lasting = options.troubles.filter(isGap).map(({ code, table }): Lacking => ({ code, table }));
-  const passing = options.unpublished.map((table): Lacking => ({
-    code: 'SOURCE_PUBLICATION_INCOMPLETE',
-    table,
-  }));
-  const begun = new Map<string, Lacking>();
-  for (const lacking of [...lasting, ...passing])
-    if (!open.some((gap) => isAbout(gap, lacking))) begun.set(`${lacking.code} ${lacking.table}`, lacking);
-  return {
-    begun: [...begun.values()],
-    over: open.filter((gap) => !lasting.some((lacking) => isAbout(gap, lacking))),
-  };
+}): Lacking[] {
+  const known = new Set(
+    options.open
+      .filter((gap) => !isOfStream(gap))
+      .flatMap((gap) => gap.tables!.map((table) => `${gap.code} ${table}`)),
+  );
+  const lacking = new Map<string, Lacking>();
+  for (const { code, table } of [
+    ...options.troubles.filter(isGap),
+    ...options.unpublished.map(notPublished),
+  ]) {
+    const key = `${code} ${table}`;
+    if (!known.has(key)) lacking.set(key, { code, table });
+  }
+  return [...lacking.values()];
+}
+
+/** A gap that has ended, and why. */
+export interface EndedGap {
+  readonly gap: OpenGap;
+  readonly end: TableGapEnd;
+}
+
+/**
+ * Open gaps of tables that have ended: a gap of a table stops nothing and ends by itself. It lasts while its table is there, is
+ * wanted and is not captured whole, whatever the reason is by now. Pure.
+ *
+ * @param options.published with the names under which renamed tables are known
+ */
+export function endedGaps(options: {
+  readonly open: readonly OpenGap[];
+  readonly troubles: readonly TableTrouble[];
+  readonly published: PublishedState;
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): EndedGap[] {
+  const { troubles } = options;
+  const untroubled = options.open.filter(
+    (gap) => !isOfStream(gap) && !troubles.some((trouble) => keepsOpen(gap, trouble)),
+  );
+  if (untroubled.length === 0) return [];
+  const captured = capturedTables(options);
+  return untroubled.flatMap((gap) => {
+    const ends = gap.tables!.map((table) => (captured.has(table) ? 'captured' : lost(table, options)));
+    const [end = null] = ends;
+    return end === null || ends.includes(null) ? [] : [{ gap, end }];
+  });
 }
 
 /** Whether the trail lacks something because of it, and not only the reader a word or the application a right. */
 const isGap = ({ code }: TableTrouble): boolean =>
   code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
 
-const isAbout = (gap: OpenGap, { code, table }: Lacking): boolean =>
-  gap.code === code && (gap.tables?.includes(table) ?? false);
+const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
+
+/** Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its identity has to change. */
+function keepsOpen(gap: OpenGap, trouble: TableTrouble): boolean {
+  if (gap.tables?.includes(trouble.table) !== true) return false;
+  if (isGap(trouble) && (trouble.code === gap.code || trouble.effect === 'not captured')) return true;
+  return gap.code === 'SOURCE_REPLICA_IDENTITY' && trouble.code === 'SOURCE_WRITES_REFUSED';
+}
+
+/** Names, also earlier ones, of what the publication has to hold and can hold. Without a trouble, it does. */
+function capturedTables({
+  config,
+  catalog,
+  published,
+}: Parameters<typeof endedGaps>[0]): ReadonlySet<string> {
+  const renamed = Object.values(published.tables).flatMap(({ knownAs }) => knownAs ?? []);
+  return new Set([
+    ...publishedTables(config, catalog).flatMap(({ key, partitions }) => [key, ...partitions.map(keyOf)]),
+    ...renamed.map(formatTable),
+  ]);
+}
+
+/** Null: it is there and wanted, and cannot be captured as it is, as when it was set unlogged. */
+function lost(table: string, { config, catalog }: Parameters<typeof endedGaps>[0]): TableGapEnd | null {
+  const found = indexOf(catalog).tables.get(table);
+  if (found === undefined) return 'gone';
+  const wanted = lineageOf(found, catalog).some((member) => isWanted(config, nameOf(member)));
+  return wanted ? null : 'untracked';
+}

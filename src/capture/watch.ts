@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
-import { formatLsn, type Lsn } from '../pg/lsn.js';
+import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
@@ -25,10 +25,12 @@ import {
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { beginTableGap, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
-import { gapClosedNotice, gapNotice, trackingNotice } from '../trail/notices.js';
+import { beginTableGaps, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
+import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/notices.js';
 import { takeRole } from '../trail/roles.js';
-import { GAP_FOUND, tableGapChanges, type Lacking } from './table-gaps.js';
+import { logGaps } from './gap-log.js';
+import type { CatalogReading } from './source-facts.js';
+import { endedGaps, lackingTables } from './table-gaps.js';
 
 /** Short enough that what befalls a table is in the trail within five seconds, with what follows a look. */
 const LOOK_MS = 2_000;
@@ -36,16 +38,15 @@ const LOOK_MS = 2_000;
 const READING_SHARE = 1 / 5;
 /** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
 const REMEMBER_MS = 60_000;
-/** Gaps that the log names one by one at once. */
-const MAX_LOGGED = 10;
 /** Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through many. */
 const TRAIL_LIMIT_MS = 30_000;
+/** For storing the last look at the end. Without it, a gap would be said to begin earlier. */
+const STOP_LIMIT_MS = 5_000;
 /** Looks that failed one after the other, after which the log says so: half a minute and more. */
 const FAILURES_TO_TELL = 15;
 
 /** What a look has learned of the source. */
-export interface Learned {
-  readonly published: PublishedState;
+export interface Learned extends CatalogReading {
   readonly catalog: CheckedCatalog;
 }
 
@@ -82,9 +83,16 @@ export function watchPublished(options: WatchOptions): Watch {
     stop: async () => {
       abort.abort();
       await running;
-      await watcher.remember();
+      await watcher.remember(AbortSignal.timeout(STOP_LIMIT_MS));
     },
   };
+}
+
+/** A gap that is over, until nothing can be committed any more that belongs to it. */
+interface Ending {
+  readonly end: TableGapEnd;
+  /** Transactions that ran when this was seen: what they changed before may be missing. */
+  readonly running: readonly string[];
 }
 
 class Watcher {
@@ -92,6 +100,8 @@ class Watcher {
   #client: pg.Client | undefined;
   /** Of the last glance that was compared; undefined: the catalog has to be read. */
   #digest: string | undefined;
+  /** Of the last glance whose gaps have begun. */
+  #begunDigest: string | undefined;
   /** The last good look whose position is surely covered by it. */
   #sure: PublishedLook;
   /** A later good look, until the transactions have ended that ran at it: one of them may be in the WAL already. */
@@ -100,9 +110,9 @@ class Watcher {
   #rememberedAt = performance.now();
   /** Gaps of tables that last, by their number. */
   readonly #open: Map<number, OpenGap>;
-  /** Those of them that are over, with the transactions that ran when this was seen: what these changed before may be missing. */
-  readonly #ending = new Map<number, readonly string[]>();
-  /** Entries are on their way into the trail: nothing more is told before they are there. */
+  /** Those of them that are over. */
+  readonly #ending = new Map<number, Ending>();
+  /** Entries are on their way into the trail: gaps begin, but nothing more is told before they are there. */
   #telling = false;
   #lookMs = LOOK_MS;
   #failures = 0;
@@ -123,7 +133,7 @@ class Watcher {
           changed(new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.'));
           break;
         }
-        if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember();
+        if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
         this.#failures = 0;
       } catch (error) {
         // Trouble with this connection says nothing about the stream, and the stream says when the source is gone.
@@ -139,12 +149,12 @@ class Watcher {
   }
 
   /** Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin earlier. */
-  async remember(): Promise<void> {
+  async remember(signal: AbortSignal): Promise<void> {
     this.#rememberedAt = performance.now();
     const sure = this.#sure;
     if (this.#telling || this.#remembered.lsn === sure.lsn) return;
     try {
-      await this.#onTrail((client) => rememberLook(client, sure));
+      await this.#onTrail(signal, (client) => rememberLook(client, sure));
       this.#remembered = sure;
     } catch {
       // The next one will.
@@ -161,6 +171,7 @@ class Watcher {
       signal,
     });
     const glanced = await glance(this.#client);
+    if (this.#telling && glanced.digest === this.#begunDigest) return true;
     if (glanced.digest !== this.#digest) return this.#compare(this.#client, glanced);
     this.#lookMs = LOOK_MS;
     this.#cover(glanced);
@@ -194,17 +205,18 @@ class Watcher {
     if (catalog === null) return false;
     const { troubles } = catalog;
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
-    learned({ published, catalog });
+    learned({ published, catalog, lsn: glanced.lsn });
+    await this.#begin(troubles, changes.unpublished);
+    this.#begunDigest = glanced.digest;
+    // What is not told now is compared again.
     if (this.#telling) return true;
-    const quiet = await this.#record({
+    const quiet = this.#record({
       published,
-      troubles,
-      unpublished: changes.unpublished,
+      catalog,
       notes: [...changes.notes, ...refusalNotes(last, published)],
       // Those that began since the glance may have changed a table before what is seen now mended it.
       running: await runningTransactions(client),
     });
-    // Only now: what was not recorded is compared again.
     this.#digest = glanced.digest;
     if (quiet) {
       // Whoever alters other tables all the time must not keep gaps open.
@@ -226,64 +238,58 @@ class Watcher {
     }
   }
 
-  /** True where there was nothing to record. */
-  async #record(found: {
-    readonly published: PublishedState;
-    readonly troubles: readonly TableTrouble[];
-    readonly unpublished: readonly string[];
-    readonly notes: readonly TrackingNote[];
-    readonly running: readonly string[];
-  }): Promise<boolean> {
-    const { published, troubles, unpublished, running } = found;
-    const open = (): OpenGap[] => [...this.#open.values()];
-    const gaps = await this.#begin(tableGapChanges({ open: open(), troubles, unpublished }).begun);
+  /** Records gaps from the last look on that surely showed the tables as they should be. */
+  async #begin(troubles: readonly TableTrouble[], unpublished: readonly string[]): Promise<void> {
+    const { signal, log } = this.#options;
+    const lacking = lackingTables({ open: [...this.#open.values()], troubles, unpublished });
+    if (lacking.length === 0) return;
+    const fromLsn = this.#sure.lsn;
+    const gaps = await this.#onTrail(signal, (client) => beginTableGaps(client, { lacking, fromLsn }));
     for (const gap of gaps) this.#open.set(gap.id, gap);
-    const { lsn } = this.#sure;
-    const changed = JSON.stringify(published) !== JSON.stringify(this.#sure.state);
-    const quiet = !changed && gaps.length === 0 && found.notes.length === 0;
-    const before = new Map(quiet ? this.#ending : []);
-    this.#ending.clear();
-    for (const { id } of tableGapChanges({ open: open(), troubles, unpublished: [] }).over)
-      this.#ending.set(id, before.get(id) ?? running);
-    this.#sure = { state: published, lsn };
-    const untold = gaps.filter((gap) => gap.untold);
-    for (const { code, tables, fromLsn } of untold.slice(0, MAX_LOGGED))
-      this.#options.log.error({ code, tables, fromLsn: formatLsn(fromLsn) }, GAP_FOUND);
-    if (untold.length > MAX_LOGGED)
-      this.#options.log.error(
-        { gaps: untold.length },
-        'Many gaps were found and recorded; waltrail gaps lists them.',
-      );
-    const notices = [
-      ...untold.map(gapNotice),
-      ...found.notes.map((note) => trackingNotice({ ...note, lsn })),
-    ];
-    if (changed || notices.length > 0) this.#tell(notices);
-    return quiet;
+    logGaps(
+      log,
+      gaps.filter(({ untold }) => untold),
+    );
   }
 
-  /** Records gaps from the last look on that surely showed the tables as they should be. */
-  async #begin(lacking: readonly Lacking[]): Promise<OpenGap[]> {
-    if (lacking.length === 0) return [];
-    const fromLsn = this.#sure.lsn;
-    return this.#onTrail(async (client) => {
-      const gaps: OpenGap[] = [];
-      for (const one of lacking) gaps.push(await beginTableGap(client, { ...one, fromLsn }));
-      return gaps;
-    });
+  /** Has the trail told of what was found. True where there was nothing to tell. */
+  #record(found: {
+    readonly published: PublishedState;
+    readonly catalog: CheckedCatalog;
+    readonly notes: readonly TrackingNote[];
+    readonly running: readonly string[];
+  }): boolean {
+    const { published, catalog, running } = found;
+    const { config } = this.#options;
+    const { lsn, state } = this.#sure;
+    const open = [...this.#open.values()];
+    const untold = open.filter((gap) => gap.untold);
+    const changed = JSON.stringify(published) !== JSON.stringify(state);
+    const quiet = !changed && untold.length === 0 && found.notes.length === 0;
+    const before = new Map(quiet ? this.#ending : []);
+    this.#ending.clear();
+    for (const { gap, end } of endedGaps({ open, published, catalog, config, troubles: catalog.troubles }))
+      this.#ending.set(gap.id, { end, running: before.get(gap.id)?.running ?? running });
+    this.#sure = { state: published, lsn };
+    if (quiet) return true;
+    for (const gap of untold) this.#open.set(gap.id, { ...gap, untold: false });
+    this.#tell([...untold.map(gapNotice), ...found.notes.map((note) => trackingNotice({ ...note, lsn }))]);
+    return false;
   }
 
   /** Ends gaps when nothing that was changed before their tables were mended can still be committed. */
   async #end(client: pg.Client, { running }: Glance): Promise<void> {
     if (this.#ending.size === 0 || this.#telling) return;
-    const ended = [...this.#ending].filter(([, before]) => !before.some((xid) => running.includes(xid)));
+    const ended = [...this.#ending].filter(
+      ([, ending]) => !ending.running.some((xid) => running.includes(xid)),
+    );
     if (ended.length === 0) return;
     const toLsn = await currentLsn(client);
-    const notices = ended.flatMap(([id]) => {
+    const notices = ended.flatMap(([id, { end }]) => {
       const gap = this.#open.get(id);
       this.#open.delete(id);
       this.#ending.delete(id);
-      return gap === undefined ? [] : [gapClosedNotice(gap, toLsn)];
+      return gap === undefined ? [] : [gapClosedNotice(gap, { end, toLsn })];
     });
     this.#tell(notices);
   }
@@ -301,11 +307,12 @@ class Watcher {
     });
   }
 
-  async #onTrail<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  async #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = await connect({
       url: this.#options.config.trail.url,
       purpose: 'watch',
       statementTimeoutMs: TRAIL_LIMIT_MS,
+      signal,
     });
     try {
       await takeRole(client, 'waltrail_writer');

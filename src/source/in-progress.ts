@@ -1,10 +1,12 @@
 import { WaltrailError } from '../errors.js';
+import type { Lsn } from '../pg/lsn.js';
 import { readTransactionMessage, type TransactionMessage } from '../pgoutput/transactions.js';
 import { FrameReader } from './frames.js';
 import { Spool } from './spool.js';
 
 /** Who gets whole transactions, as StreamHandler has it. */
 interface Receiver {
+  described(oids: readonly number[], commitLsn: Lsn): Promise<void> | undefined;
   message(bytes: Buffer, start: number, end: number): void;
   readDone(): void;
 }
@@ -32,6 +34,8 @@ const TAG_TYPE = 0x59; // 'Y'
 const FLAGS_AT = 5;
 const PREFIX_AT = 14;
 const TRANSACTIONAL = 1;
+/** In a Stream Commit, behind tag, xid and flags. */
+const COMMIT_LSN_AT = 6;
 /** What concerns this class outside a stream block: Stream Start, Stop, Commit, Abort; and relations. */
 const CONCERNS = new Uint8Array(256);
 for (const tag of 'SEcAR') CONCERNS[tag.charCodeAt(0)] = 1;
@@ -93,10 +97,11 @@ export class InProgressTransactions {
     this.#header[0] = RECORD_TAG;
   }
 
-  /** Of a Relation message; null for any other. */
+  /** Of a Relation message that is handed over at once; null for any other message. */
   relationOid(bytes: Buffer, start: number): number | null {
-    if (bytes[start] !== TAG_RELATION) return null;
-    return bytes.readUInt32BE(this.#current === undefined ? start + 1 : start + 5);
+    return bytes[start] === TAG_RELATION && this.#current === undefined
+      ? bytes.readUInt32BE(start + 1)
+      : null;
   }
 
   /**
@@ -246,6 +251,7 @@ export class InProgressTransactions {
     if (transaction === undefined) throw unexpected('stream commit');
     if (transaction.doubtful) throw readWhole(xid);
     const { receiver } = this.#options;
+    await receiver.described([...transaction.relations.keys()], commit.readBigUInt64BE(COMMIT_LSN_AT));
     this.#passedOver = transaction.aborted;
     this.#hand(beginOf(commit));
     for (const spool of [transaction.heading, transaction.changes]) {

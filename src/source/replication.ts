@@ -22,10 +22,12 @@ export interface StreamHandler {
   /** One pgoutput message in `bytes[start, end)`. */
   message(bytes: Buffer, start: number, end: number): void;
   /**
-   * A Relation message of this oid is next. A promise is waited for before it is handed over; it rejects with what ends the
-   * stream.
+   * The source describes these tables in Relation messages that come next. A promise is waited for before they are handed over;
+   * it rejects with what ends the stream.
+   *
+   * @param commitLsn of their transaction; null: it is the one that has begun
    */
-  relation(oid: number): Promise<void> | undefined;
+  described(oids: readonly number[], commitLsn: Lsn | null): Promise<void> | undefined;
   /** The source's WAL position; everything before it was sent. */
   keepalive(walEnd: Lsn): void;
   /** All that had arrived was handed over. */
@@ -358,7 +360,7 @@ export class ReplicationStream {
 
   #message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const oid = this.#inProgress.relationOid(bytes, start);
-    const asked = oid === null ? undefined : this.#handler.relation(oid);
+    const asked = oid === null ? undefined : this.#handler.described([oid], null);
     if (asked === undefined) return this.#inProgress.message(bytes, start, end);
     // The bytes do not outlive this call.
     const message = Buffer.from(bytes.subarray(start, end));

@@ -7,18 +7,21 @@ export interface TableKey {
   readonly partitioned: boolean;
 }
 
-/** Of one table by oid, for one that was made after the catalog was read; undefined: there is none any more. */
-export async function readTableKey(client: pg.Client, oid: number): Promise<TableKey | undefined> {
-  const { rows } = await client.query<TableKey>(
-    /* sql */ `select c.relkind = 'p' as partitioned,
+/** Of tables by oid, for those that were made or changed after the catalog was read. Those that exist no more are left out. */
+export async function readTableKeys(
+  client: pg.Client,
+  oids: readonly number[],
+): Promise<ReadonlyMap<number, TableKey>> {
+  const { rows } = await client.query<TableKey & { oid: string }>(
+    /* sql */ `select c.oid::text as oid, c.relkind = 'p' as partitioned,
                       array(select a.attname::text
                               from pg_catalog.pg_index i
                              cross join lateral unnest(i.indkey::int2[]) with ordinality k (attnum, position)
                               join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                              where i.indrelid = c.oid and i.indisprimary and k.position <= i.indnkeyatts
                              order by k.position) as "primaryKey"
-                 from pg_catalog.pg_class c where c.oid = $1::oid`,
-    [oid],
+                 from pg_catalog.pg_class c where c.oid = any($1::oid[])`,
+    [oids],
   );
-  return rows[0];
+  return new Map(rows.map(({ oid, ...key }) => [Number(oid), key]));
 }

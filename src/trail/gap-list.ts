@@ -21,7 +21,7 @@ export interface Gap {
   readonly foundAt: string;
   /** When an operator let capture go on, or acknowledged the gap of a table; null also where the YAML let it go on. */
   readonly acceptedAt: string | null;
-  /** When capture went on, or the table was captured again; null: the gap lasts. */
+  /** When capture went on, or the table was captured again or gone; null: the gap lasts. */
   readonly closedAt: string | null;
 }
 

@@ -29,10 +29,14 @@ export interface OpenGap extends FoundGap {
   readonly untold: boolean;
 }
 
+/** One table of which the trail may lack something, and the code that says what. */
+export interface Lacking {
+  readonly code: ErrorCode;
+  readonly table: string;
+}
+
 /** What the entry says with which a gap ends. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
-/** The same where the gap was one of named tables, and capture of the others went on all the time. */
-export const TABLE_GAP_CLOSED_NAME = 'The table is captured again';
 
 /** Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open already. */
 export async function openGap(
@@ -89,25 +93,20 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of one table while capture streams. The entry that tells of it is the writer's to store, with
- * {@link toldStatement}. A gap of the same table and code that is open already is given as it is.
+ * Records a gap of each table from `fromLsn` on, without its entry: that is the writer's to store, with {@link toldStatement}.
+ * A gap of the same table and code that is open already is given as it is.
  */
-export async function beginTableGap(
+export async function beginTableGaps(
   client: pg.Client,
-  gap: { readonly code: ErrorCode; readonly table: string; readonly fromLsn: Lsn },
-): Promise<OpenGap> {
-  const begun = await query<{ id: number }>(
-    client,
-    /* sql */ `select trail.begin_table_gap($1, $2, $3) as id`,
-    [gap.code, gap.table, formatLsn(gap.fromLsn)],
-  );
-  // A statement of its own: one does not see what it has just inserted.
+  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: Lsn },
+): Promise<OpenGap[]> {
+  if (lacking.length === 0) return [];
   const { rows } = await query<OpenGapRow>(
     client,
-    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.gap where id = $1`,
-    [begun.rows[0]!.id],
+    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
+    [lacking.map(({ code }) => code), lacking.map(({ table }) => table), formatLsn(fromLsn)],
   );
-  return openGapOf(rows[0]!);
+  return rows.map(openGapOf);
 }
 
 /** Statement for the transaction that stores the entry of a gap. */
@@ -122,10 +121,15 @@ export const endStatement = (gap: number, toLsn: Lsn): string =>
 export const lookStatement = ({ state, lsn }: StoredLook): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
-/** Writes the entries of gaps whose writer ended before it could. Only while nobody writes. */
+/** Writes the entries of gaps that have none yet. Only while nobody writes. */
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
-  for (const { id, code } of gaps.filter(({ untold }) => untold))
-    await query(client, /* sql */ `select trail.tell_untold_gap($1, $2)`, [id, gapSummary(code)]);
+  const untold = gaps.filter((gap) => gap.untold);
+  if (untold.length === 0) return;
+  await query(
+    client,
+    /* sql */ `select trail.tell_untold_gap(id, name) from unnest($1::int4[], $2::text[]) as untold (id, name)`,
+    [untold.map(({ id }) => id), untold.map(({ code }) => gapSummary(code))],
+  );
 }
 
 /** The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is known. */

@@ -1,7 +1,7 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { Notice, RelationVersion } from '../pipeline/ports.js';
 import { gapSummary } from './gap-list.js';
-import { endStatement, TABLE_GAP_CLOSED_NAME, toldStatement, type OpenGap } from './gaps.js';
+import { endStatement, toldStatement, type OpenGap } from './gaps.js';
 
 /** OID of text. */
 const TEXT = 25;
@@ -24,11 +24,23 @@ export const gapNotice = (gap: OpenGap): Notice => ({
   statement: (entryId) => toldStatement(gap.id, entryId),
 });
 
-/** The entry that tells where it ended: what is committed from `toLsn` on is not missing. */
-export const gapClosedNotice = (gap: OpenGap, toLsn: Lsn): Notice => ({
+/** Why a gap of a table ends: it is captured whole again, exists no more, or is none that the YAML wants. */
+export type TableGapEnd = 'captured' | 'gone' | 'untracked';
+
+const ENDS: Readonly<Record<TableGapEnd, string>> = {
+  captured: 'The table is captured again',
+  gone: 'The table is gone',
+  untracked: 'The table is tracked no more',
+};
+
+/** The entry that tells where and why it ended: what is committed from `toLsn` on is not missing. */
+export const gapClosedNotice = (
+  gap: OpenGap,
+  { end, toLsn }: { readonly end: TableGapEnd; readonly toLsn: Lsn },
+): Notice => ({
   ...gapEntry(gap, toLsn),
   action: 'gap_closed',
-  entityName: TABLE_GAP_CLOSED_NAME,
+  entityName: ENDS[end],
   seq: 1 - 2 * gap.id,
   statement: () => endStatement(gap.id, toLsn),
 });

@@ -178,6 +178,19 @@ describe('a transaction that is streamed while it runs', () => {
     expect(await g.streamed()).toBeGreaterThan(0);
   });
 
+  test('has the entity ids of a primary key that a large transaction makes', async () => {
+    await using g = await streamingGround();
+    await g.source.query(rows(1, 'before'));
+    const client = await g.connect();
+    await client.query(`begin; alter table items drop constraint items_pkey, add primary key (name, id);
+      ${rows(2000, 'within')}`);
+    await untilStreamed(g, 1);
+    await client.query('commit');
+    await g.source.query(rows(1, 'after'));
+    const ids = new Set((await g.caughtUp()).map(({ entityId }) => entityId!.split(' ')[0]));
+    expect([...ids]).toEqual(['1', 'within', 'after']);
+  });
+
   test('is attributed by its messages in their places, the first of them also before it, without a second reading', async () => {
     await using g = await streamingGround();
     const client = await g.connect();

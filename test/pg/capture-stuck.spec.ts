@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { skipCommand } from '../../src/capture/skip-command.js';
 import { readSettings } from '../../src/settings.js';
-import { captureGround, streaming, type CaptureGround } from '../support/capture.ts';
+import { applyTracking, captureGround, streaming, type CaptureGround } from '../support/capture.ts';
 import { until } from '../support/until.ts';
 
 const SCHEMA = `
@@ -193,6 +193,29 @@ test('names that a skipped transaction changed are read again as they are now', 
   await g.source.query(`insert into customers (name, updated_by) values ('next', 1)`);
   await streaming(g.capture, { fromStopped: true });
   expect((await g.caughtUp()).at(-1)).toMatchObject({ modifier: 'Dana Levi' });
+});
+
+test('a table is taken out of the publication while another transaction cannot be stored: each is told of, and ends', async () => {
+  await using g = await ground();
+  const told = async (action: string, count: number) =>
+    until(`${count} entries ${action}`, async () => {
+      const entries = await g.entries();
+      return entries.filter((entry) => entry.rung === 'w' && entry.action === action).length === count;
+    });
+  await g.source.query('alter publication waltrail drop table customers');
+  await told('gap', 1);
+  await refuse(g, 'poison');
+  await g.source.query(`insert into notes (body) values ('poison')`);
+  const error = await stuck(g);
+  await g.source.query(`alter publication waltrail drop table agents`);
+  expect(await skip(g, '--at', error.lsn, '--reason', 'x')).toMatchObject({ code: 0 });
+  await streaming(g.capture, { fromStopped: true });
+  // Of two tables, and of the transaction.
+  await told('gap', 3);
+  await g.source.query(`insert into notes (body) values ('next')`);
+  expect(await names(g)).toEqual(['next']);
+  await applyTracking(g.config);
+  await told('gap_closed', 3);
 });
 
 test('a walsender that fails at one transaction each time is an error at that place', async () => {

@@ -208,6 +208,20 @@ test('a change of a table that was published a moment ago has its entity id', as
   expect(entries.find(({ entityName }) => entityName === 'first')).toMatchObject({ entityId: 'x,7' });
 });
 
+test('a change behind a primary key that was just made has its entity id', async () => {
+  await using g = await ground({
+    schema: 'create table items (code int not null, name text); create table parts (id int, name text)',
+  });
+  await g.source.query(`insert into items values (1, 'without')`);
+  await g.caughtUp();
+  // Of one connection, so that nothing comes in between.
+  await g.source.query(
+    `alter table items add primary key (code); commit; insert into items values (2, 'with')`,
+  );
+  const ids = (await g.caughtUp()).map(({ entityName, entityId }) => `${entityName} ${entityId}`);
+  expect(ids).toEqual(['without null', 'with 2']);
+});
+
 test.each([
   ['a partition is detached', 'alter table measures detach partition measures_1', 'public.measures_1'],
   ['a table is set logged', 'alter table cache set logged', 'public.cache'],
@@ -341,7 +355,109 @@ test('a gap of a table that the YAML no longer names ends', async () => {
   const tables = g.config.tables.filter(({ pattern }) => pattern !== 'public.parts');
   g.capture = startCapture({ config: { ...g.config, tables }, log: silentLog });
   await streaming(g.capture);
+  const closed = await told(
+    g,
+    'gap_closed public.parts SOURCE_PUBLICATION_INCOMPLETE',
+    2 * DETECTION_LIMIT_MS,
+  );
+  expect(closed.entityName).toBe('The table is tracked no more');
+});
+
+test.each([
+  ['by its name', YAML],
+  ['by a pattern', PATTERN_YAML],
+])(
+  'a gap of a table that is set unlogged, tracked %s, lasts until it can be captured again',
+  async (_, yaml) => {
+    await using g = await ground({ yaml });
+    await g.source.query('alter publication waltrail drop table items');
+    await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+    await g.source.query('alter table items set unlogged');
+    await severalLooks(g);
+    await add(g, 'never seen');
+    await severalLooks(g);
+    expect(own(await g.entries()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
+    await g.source.query('alter table items set logged');
+    await applyTracking(g.config);
+    const closed = await told(
+      g,
+      'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE',
+      2 * DETECTION_LIMIT_MS,
+    );
+    expect(closed.entityName).toBe('The table is captured again');
+  },
+);
+
+test.each([
+  ['by its name', YAML],
+  ['by a pattern', PATTERN_YAML],
+])('a gap of a table that is dropped, tracked %s, ends, and says so', async (_, yaml) => {
+  await using g = await ground({ yaml });
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await g.source.query('drop table items');
+  const closed = await told(
+    g,
+    'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE',
+    2 * DETECTION_LIMIT_MS,
+  );
+  expect(closed.entityName).toBe('The table is gone');
+  // What takes its name is another table.
+  await g.source.query('create table items (id int primary key, name text)');
+  await until(
+    'a second gap',
+    async () => own(await g.entries()).filter((entry) => entry.startsWith('gap public.items')).length === 2,
+  );
+});
+
+test('a gap for its replica identity lasts while nothing of the table is captured', async () => {
+  await using g = await ground();
+  await g.source.query('alter table items replica identity default');
+  await told(g, 'gap public.items SOURCE_REPLICA_IDENTITY');
+  await g.source.query('alter publication waltrail drop table items');
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await severalLooks(g);
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  await told(g, 'gap_closed public.items SOURCE_REPLICA_IDENTITY', 2 * DETECTION_LIMIT_MS);
+});
+
+test('gaps are in the list of gaps at once also while the trail takes no entries', async () => {
+  await using g = await ground();
+  const blocking = new pg.Client(g.trail.url);
+  await blocking.connect();
+  await blocking.query('begin; lock table trail.entry in share row exclusive mode');
+  const begun = async (count: number) =>
+    until(`${count} gaps`, async () => (await g.trail.query('select from trail.gap')).length === count);
+  await g.source.query('alter publication waltrail drop table items');
+  await begun(1);
+  await g.source.query('alter publication waltrail drop table parts');
+  await begun(2);
+  expect(own(await g.entries())).toEqual([]);
+  await blocking.query('rollback');
+  await blocking.end();
+  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
+  await told(g, 'gap public.parts SOURCE_PUBLICATION_INCOMPLETE');
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
   await told(g, 'gap_closed public.parts SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap '))).toHaveLength(2);
+});
+
+test('many tables that become uncaptured at once are one gap each within seconds', async () => {
+  const tables = Array.from({ length: 400 }, (_, n) => `t${n}`);
+  await using g = await ground({
+    yaml: PATTERN_YAML,
+    schema: tables.map((table) => `create table ${table} (id int primary key, name text);`).join(''),
+  });
+  await g.source.query(`alter publication waltrail drop table ${tables.join(', ')}`);
+  await told(g, 'gap public.t399 SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
+  expect(new Set(own(await g.entries()).filter((entry) => entry.startsWith('gap '))).size).toBe(400);
+  await g.restart();
+  await g.source.query(`insert into t0 values (1, 'unseen')`);
+  await applyTracking(g.config);
+  await told(g, 'gap_closed public.t0 SOURCE_PUBLICATION_INCOMPLETE', 4 * DETECTION_LIMIT_MS);
 });
 
 test('accepting a gap of a table acknowledges it, and it lasts until the table is mended', async () => {
@@ -452,7 +568,8 @@ test('a gap whose writer was killed before its entry was stored is told of by th
   await g.capture.stop();
   await g.source.query('alter publication waltrail drop table items');
   await g.trail.query(
-    `select trail.begin_table_gap('SOURCE_PUBLICATION_INCOMPLETE', 'public.items', end_lsn) from trail.checkpoint`,
+    `select gap.id from trail.checkpoint,
+            trail.begin_table_gaps('{SOURCE_PUBLICATION_INCOMPLETE}', '{public.items}', end_lsn) gap`,
   );
   g.capture = startCapture({ config: g.config, log: silentLog });
   await streaming(g.capture);

@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { compareWithTrail, startPosition, type SourceLook } from '../../src/capture/continuity.js';
+import {
+  compareWithTrail,
+  coveredUntil,
+  startPosition,
+  type SourceLook,
+} from '../../src/capture/continuity.js';
 import { parseLsn } from '../../src/pg/lsn.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import type { PublishedState } from '../../src/tracking/published.js';
@@ -84,6 +89,35 @@ test('a source that is behind the trail on its own timeline was put back: a gap,
   ]);
   expect(startPosition({ checkpoint: CHECKPOINT, look: put, gaps })).toBe(parseLsn('0/3000'));
 });
+
+test.each<[string, Partial<SourceLook['identity']>, string, string]>([
+  ['as it was', {}, '0/7000', '0/4000'],
+  [
+    'on another timeline, left behind the last look',
+    { timeline: 2, leftTimelineAt: parseLsn('0/4800') },
+    '0/7000',
+    '0/4000',
+  ],
+  [
+    'on another timeline, left before it',
+    { timeline: 2, leftTimelineAt: parseLsn('0/3800') },
+    '0/7000',
+    '0/3800',
+  ],
+  ['put back', {}, '0/3200', '0/3000'],
+  ['another cluster', { systemIdentifier: '2' }, '0/7000', '0/3000'],
+])(
+  'what the last look covers ends in a history that both share: a source that is %s',
+  (_, identity, lsn, until) => {
+    const found = look({ lsn });
+    const covered = coveredUntil({
+      checkpoint: CHECKPOINT,
+      look: { ...found, identity: { ...found.identity, ...identity } },
+      lastPublished: { state: published({ 7: 'items' }), lsn: parseLsn('0/4000') },
+    });
+    expect(covered).toBe(parseLsn(until));
+  },
+);
 
 test('a source that has written on, or nothing more, is no gap', () => {
   for (const lsn of ['0/5000', '0/7000']) {
