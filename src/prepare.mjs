@@ -4,7 +4,16 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +22,8 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const LOCK = path.join(ROOT, '.waltrail', 'prepare.lock');
 const LOCK_TIMEOUT_MS = 15 * 60_000;
 const HEARTBEAT_MS = 10_000;
+/** The holder's number is written within moments of the file; later, an empty lock was left by a run that was killed in between. */
+const NAMELESS_MS = 2_000;
 
 /** What is built, from what. A part is stale when the hash of its inputs is not the one its last build left in dist. */
 const PARTS = [
@@ -180,7 +191,7 @@ async function exclusively(work) {
   let told = false;
   while (!takeLock()) {
     const holder = Number(readText(LOCK));
-    if (holder > 0 && !isAlive(holder)) {
+    if (holder > 0 ? !isAlive(holder) : ageMs(LOCK) > NAMELESS_MS) {
       rmSync(LOCK, { force: true });
       continue;
     }
@@ -189,9 +200,10 @@ async function exclusively(work) {
         `process ${holder} has been preparing ${ROOT} for too long. End it or remove ${LOCK}, then try again.`,
       );
     }
-    if (!told)
+    if (!told && holder > 0) {
       process.stdout.write(`waltrail: waiting for process ${holder}, which installs or builds here …\n`);
-    told = true;
+      told = true;
+    }
     await delay(200);
   }
   try {
@@ -233,6 +245,11 @@ function isAlive(pid) {
   } catch (error) {
     return error.code === 'EPERM';
   }
+}
+
+/** Zero where there is no such file. */
+function ageMs(file) {
+  return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 function readText(file) {

@@ -143,6 +143,12 @@ describe('prepare', () => {
     expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
   });
 
+  test('nor does one in which it had not written yet who holds it', async () => {
+    await write('.waltrail/prepare.lock', '');
+    expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
+    expect(await calls()).toEqual(['ci', 'build:daemon', 'build:web']);
+  });
+
   test('a failed build shows what the compiler said, exits with 1 and is tried again', async () => {
     await write('fail', 'src/cli.ts(1,1): error TS1: nonsense');
     const { code, stderr } = await prepare();
