@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { formatTable, tableName, type TableName } from '../tracking/names.js';
-import { quoteIdentifier, quoteTable } from '../pg/quote.js';
+import { catalogRows } from '../pg/catalog-rows.js';
+import { quoteIdentifier, quoteLiteral, quoteTable } from '../pg/quote.js';
 
 /** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
 export interface NamesRelation {
@@ -38,7 +39,7 @@ export async function namesRelations(
   options: { readonly table: string; readonly wanted: ReadonlySet<string> },
 ): Promise<{ readonly relations: readonly NamesRelation[]; readonly unread: readonly Unread[] }> {
   const { schema, table } = tableName(options.table);
-  const { rows } = await client.query<RelationRow>(RELATIONS, [schema, table, [...options.wanted]]);
+  const rows = await catalogRows<RelationRow>(client, relationsSql({ schema, table }, [...options.wanted]));
   if (rows.length === 0)
     return {
       relations: [],
@@ -121,7 +122,7 @@ function relationOf(row: RelationRow): NamesRelation {
     table: formatTable(row),
     oid,
     columns,
-    // As the server has them: what it cannot convert it would refuse to send (source/encoding.ts).
+    // As the server has them: what it cannot convert it would refuse to send (pg/encoding.ts).
     copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout (encoding 'SQL_ASCII')`,
   };
 }
@@ -134,12 +135,12 @@ function grantSelect({ table, columns }: NamesRelation, role: string): string {
 }
 
 // Partitions by the snapshot, not pg_partition_tree(): that one knows the present only.
-const RELATIONS = /* sql */ `
+const relationsSql = ({ schema, table }: TableName, columns: readonly string[]): string => /* sql */ `
   with recursive part as (
     select c.oid, c.relkind, c.relname, c.relnamespace
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = $1 and c.relname = $2
+     where n.nspname = ${quoteLiteral(schema)} and c.relname = ${quoteLiteral(table)}
     union all
     select c.oid, c.relkind, c.relname, c.relnamespace
       from part
@@ -155,7 +156,7 @@ const RELATIONS = /* sql */ `
            select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                     'name', a.attname, 'typeOid', a.atttypid::int8, 'generated', a.attgenerated <> '') order by a.attnum)
              from pg_catalog.pg_attribute a
-            where a.attrelid = part.oid and a.attnum > 0 and not a.attisdropped and a.attname = any ($3::text[])), '[]') as columns
+            where a.attrelid = part.oid and a.attnum > 0 and not a.attisdropped and a.attname = any (array[${columns.map(quoteLiteral).join()}]::text[])), '[]') as columns
     from part
     join pg_catalog.pg_namespace n on n.oid = part.relnamespace
    order by 1, 2`;

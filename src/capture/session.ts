@@ -9,7 +9,7 @@ import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
-import { readDecoder, type Decoder } from '../source/encoding.js';
+import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';

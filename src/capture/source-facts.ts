@@ -49,7 +49,7 @@ export class SourceFacts {
   /** Takes over a reading of the catalog. What it lacks was dropped, and its last changes may still arrive. */
   learn({ catalog, published, lsn }: CatalogReading): void {
     if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
-    for (const { oid, schema, name, kind, primaryKey } of catalog.tables) {
+    for (const { oid, schema, name, kind, primaryKey } of [...catalog.tables, ...catalog.unnamed]) {
       const state = published.tables[oid];
       const knownAs = state === undefined ? { schema, table: name } : knownName(state);
       this.#tables.set(Number(oid), {

@@ -6,7 +6,7 @@ import { copyOut } from '../pg/copy-out.js';
 import { sqlStateOf } from '../pg/sql-state.js';
 import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
-import { readDecoder, type Decoder } from '../source/encoding.js';
+import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
 import { PREPARE_READING } from '../source/session.js';

@@ -1,6 +1,6 @@
 import { bytesText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
-import type { TableDecoder } from './encoding.js';
+import type { TableDecoder } from '../pg/encoding.js';
 
 /** Of pgoutput messages; see pgoutput/reader.ts. */
 const INSERT = 0x49; // 'I'

@@ -36,7 +36,7 @@ export const PREPARE_READING = /* sql */ `
 
 /**
  * Makes the server send the bytes that it has, whatever its encoding: what it cannot convert it would refuse to send, again and
- * again (source/encoding.ts). Statements that follow are taken to be in the server's encoding, so they have to be ASCII.
+ * again (pg/encoding.ts). Statements that follow are taken to be in the server's encoding, so they have to be ASCII.
  */
 export const SEND_BYTES = /* sql */ `set client_encoding = 'SQL_ASCII'`;
 

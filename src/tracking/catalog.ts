@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
+import { catalogRows, isBytesText } from '../pg/catalog-rows.js';
 import type { TableName } from './names.js';
 
 /** What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's estimates. */
@@ -8,6 +9,8 @@ export interface Catalog {
   readonly role: CatalogRole;
   /** Tables and what looks like one (views, foreign tables), without PostgreSQL's own, by schema and name. */
   readonly tables: readonly CatalogTable[];
+  /** Those that no statement can name, for the bytes of their name are no text in the encoding of the source. */
+  readonly unnamed: readonly CatalogTable[];
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
@@ -120,7 +123,8 @@ const OLDEST_SUPPORTED = 140_000;
  * Throws SOURCE_UNSUPPORTED for a server before PostgreSQL 14.
  */
 export async function readCatalog(client: pg.Client): Promise<Catalog> {
-  const { rows: version } = await client.query<{ number: number; text: string }>(
+  const version = await catalogRows<{ number: number; text: string }>(
+    client,
     /* sql */ `select current_setting('server_version_num')::int4 as number, current_setting('server_version') as text`,
   );
   if (version[0]!.number < OLDEST_SUPPORTED) {
@@ -131,7 +135,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
     return {
       server: await readServer(client),
       role: await readRole(client),
-      tables: await readTables(client),
+      ...(await readTables(client)),
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
@@ -142,7 +146,9 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
 }
 
 async function readServer(client: pg.Client): Promise<CatalogServer> {
-  const { rows } = await client.query<CatalogServer>(/* sql */ `
+  const rows = await catalogRows<CatalogServer>(
+    client,
+    /* sql */ `
     select
       current_setting('server_version_num')::int4 as version,
       current_database()::text as database,
@@ -156,12 +162,15 @@ async function readServer(client: pg.Client): Promise<CatalogServer> {
          from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "maxSlotWalKeepBytes",
       (select case when r.seconds > 60 then w.wal_bytes::float8 / r.seconds end
          from pg_catalog.pg_stat_wal w
-        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`);
+        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`,
+  );
   return rows[0]!;
 }
 
 async function readRole(client: pg.Client): Promise<CatalogRole> {
-  const { rows } = await client.query<CatalogRole>(/* sql */ `
+  const rows = await catalogRows<CatalogRole>(
+    client,
+    /* sql */ `
     select
       r.rolname::text as name,
       r.rolsuper as superuser,
@@ -170,16 +179,19 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
          where g.rolname in ('rds_replication', 'rds_superuser') and pg_catalog.pg_has_role(r.oid, g.oid, 'member')
       ) as replication
     from pg_catalog.pg_roles r
-    where r.rolname = current_user`);
+    where r.rolname = current_user`,
+  );
   return rows[0]!;
 }
 
-async function readTables(client: pg.Client): Promise<CatalogTable[]> {
+async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | 'unnamed'>> {
   type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'keys' | 'partitionOf'> & {
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
-  const { rows } = await client.query<Row>(/* sql */ `
+  const rows = await catalogRows<Row>(
+    client,
+    /* sql */ `
     select
       c.oid::text as oid,
       n.nspname::text as schema,
@@ -207,12 +219,13 @@ async function readTables(client: pg.Client): Promise<CatalogTable[]> {
       select extract(epoch from now() - coalesce(d.stats_reset, pg_catalog.pg_postmaster_start_time()))::float8 as seconds
         from pg_catalog.pg_stat_database d where d.datname = current_database()
     ) r
-    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    order by n.nspname, c.relname`);
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
+    order by n.nspname, c.relname`,
+  );
   const columns = await readColumns(client);
   const primaryKeys = await readPrimaryKeys(client);
   const keys = await readKeys(client);
-  return rows.map(({ parentSchema, parentTable, ...table }) => ({
+  const all = rows.map(({ parentSchema, parentTable, ...table }) => ({
     ...table,
     partitionOf:
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
@@ -220,10 +233,14 @@ async function readTables(client: pg.Client): Promise<CatalogTable[]> {
     primaryKey: primaryKeys.get(table.oid) ?? [],
     keys: keys.get(table.oid) ?? [],
   }));
+  const isNamed = ({ schema, name }: CatalogTable): boolean => !isBytesText(schema) && !isBytesText(name);
+  return { tables: all.filter(isNamed), unnamed: all.filter((table) => !isNamed(table)) };
 }
 
 async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn[]>> {
-  const { rows } = await client.query<CatalogColumn & { readonly oid: string }>(/* sql */ `
+  const rows = await catalogRows<CatalogColumn & { readonly oid: string }>(
+    client,
+    /* sql */ `
     select
       a.attrelid::text as oid,
       a.attname::text as name,
@@ -237,8 +254,9 @@ async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn
     join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where a.attnum > 0 and not a.attisdropped
-      and c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    order by a.attrelid, a.attnum`);
+      and c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
+    order by a.attrelid, a.attnum`,
+  );
   const byTable = new Map<string, CatalogColumn[]>();
   for (const { oid, ...column } of rows) {
     const columns = byTable.get(oid);
@@ -249,19 +267,24 @@ async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn
 }
 
 async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly string[]>> {
-  const { rows } = await client.query<{ readonly oid: string; readonly columns: string[] }>(/* sql */ `
+  const rows = await catalogRows<{ readonly oid: string; readonly columns: string[] }>(
+    client,
+    /* sql */ `
     select i.indrelid::text as oid, array_agg(a.attname::text order by k.position) as columns
     from pg_catalog.pg_index i
     cross join lateral unnest(i.indkey::int2[]) with ordinality k (attnum, position)
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
     where i.indisprimary and k.position <= i.indnkeyatts
-    group by i.indrelid`);
+    group by i.indrelid`,
+  );
   return new Map(rows.map(({ oid, columns }) => [oid, columns]));
 }
 
 /** https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY; a deferrable key is none. */
 async function readKeys(client: pg.Client): Promise<Map<string, readonly CatalogKey[]>> {
-  const { rows } = await client.query<{ readonly oid: string; readonly keys: CatalogKey[] }>(/* sql */ `
+  const rows = await catalogRows<{ readonly oid: string; readonly keys: CatalogKey[] }>(
+    client,
+    /* sql */ `
     select
       i.indrelid::text as oid,
       pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
@@ -277,13 +300,16 @@ async function readKeys(client: pg.Client): Promise<Map<string, readonly Catalog
        where u.position <= i.indnkeyatts
     ) k
     where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null and k.required
-      and n.nspname !~ '^pg_'
-    group by i.indrelid`);
+      and not pg_catalog.starts_with(n.nspname::text, 'pg_')
+    group by i.indrelid`,
+  );
   return new Map(rows.map(({ oid, keys }) => [oid, keys]));
 }
 
 async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger[]> {
-  const { rows } = await client.query<CatalogEventTrigger>(/* sql */ `
+  const rows = await catalogRows<CatalogEventTrigger>(
+    client,
+    /* sql */ `
     select
       t.evtname::text as name,
       n.nspname::text as schema,
@@ -292,13 +318,16 @@ async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger
     from pg_catalog.pg_event_trigger t
     join pg_catalog.pg_proc f on f.oid = t.evtfoid
     join pg_catalog.pg_namespace n on n.oid = f.pronamespace
-    order by t.evtname`);
+    order by t.evtname`,
+  );
   return rows;
 }
 
 async function readPublications(client: pg.Client, version: number): Promise<CatalogPublication[]> {
   // to_jsonb() makes one query fit all versions: a column that a version does not have is null.
-  const { rows } = await client.query<CatalogPublication>(/* sql */ `
+  const rows = await catalogRows<CatalogPublication>(
+    client,
+    /* sql */ `
     select
       p.pubname::text as name,
       p.puballtables as "allTables",
@@ -318,7 +347,8 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
           join pg_catalog.pg_namespace n on n.oid = c.relnamespace
          where r.prpubid = p.oid), '[]') as tables
     from pg_catalog.pg_publication p
-    order by p.pubname`);
+    order by p.pubname`,
+  );
   return rows;
 }
 
@@ -336,7 +366,10 @@ const SCHEMAS_OF_PUBLICATION = /* sql */ `array(
          where s.pnpubid = p.oid order by n.nspname)`;
 
 async function readSlots(client: pg.Client): Promise<CatalogSlot[]> {
-  const { rows } = await client.query<CatalogSlot>(/* sql */ `
-    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`);
+  const rows = await catalogRows<CatalogSlot>(
+    client,
+    /* sql */ `
+    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`,
+  );
   return rows;
 }

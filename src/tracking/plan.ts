@@ -11,6 +11,7 @@ import { planPublication } from './publication.js';
 import { lookupUses } from './match.js';
 import type { TrackingConfig } from './rules.js';
 import { serverFindings } from './server.js';
+import { unnamedFindings } from './unnamed.js';
 import {
   isPublishable,
   keyOf,
@@ -110,6 +111,7 @@ export function planTracking(options: {
   const findings = [
     serverFindings(options),
     tableFindings(given),
+    unnamedFindings(options),
     columnFindings(given),
     eventTrigger,
     publication,

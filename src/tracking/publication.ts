@@ -3,6 +3,7 @@ import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, PlanStep } from './plan.js';
 import { formatTable, isNeverTracked, type TableName } from './names.js';
+import { isNameable } from './unnamed.js';
 import type { TrackingConfig } from './rules.js';
 import type { PublishedTable } from './tracked.js';
 
@@ -51,7 +52,7 @@ export function planPublication(options: {
     ({ rowFilter, columnList }) => rowFilter === null && columnList === null,
   );
   const present = new Set(whole.map(formatTable));
-  const extra = existing.tables.filter((table) => !wanted.has(formatTable(table)));
+  const extra = existing.tables.filter((table) => !wanted.has(formatTable(table)) && isNameable(table));
   const narrowed = existing.tables.filter(
     (table) => !whole.includes(table) && wanted.has(formatTable(table)),
   );

@@ -1,5 +1,7 @@
 import type pg from 'pg';
+import { catalogRows, isBytesText } from '../pg/catalog-rows.js';
 import type { Lsn } from '../pg/lsn.js';
+import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
@@ -62,7 +64,7 @@ export async function glance(client: pg.Client): Promise<Glance> {
 
 /** What the digest of a later glance may have changed. */
 export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
-  const { rows } = await client.query<{ state: PublishedState }>(STATE, [publication]);
+  const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication));
   return rows[0]!.state;
 }
 
@@ -78,6 +80,8 @@ export async function lookAtPublished(
 /** The name by which the YAML knows a published table: an earlier one, where it was renamed since. */
 export const knownName = ({ schema, table, knownAs }: PublishedTableState): TableName =>
   knownAs ?? { schema, table };
+
+const asked = (name: string): string | null => (isBytesText(name) ? null : name);
 
 /** What became of the tables of an earlier look, by oid. */
 export interface TableFate {
@@ -95,6 +99,8 @@ export async function fateOfTables(
   options: { readonly tables: PublishedState['tables']; readonly publication: string },
 ): Promise<TableFate> {
   const known = Object.entries(options.tables);
+  // Of bytes that are no text there is no name to ask for, and so none that another table could have taken.
+  const names = known.map(([, state]) => [knownName(state).schema, knownName(state).table].map(asked));
   const { rows } = await client.query<{ oid: string; gone: boolean; replaced: boolean; covered: boolean }>(
     /* sql */ `select known.oid::text,
                       not exists (select from pg_catalog.pg_class c where c.oid = known.oid) as gone,
@@ -109,8 +115,8 @@ export async function fateOfTables(
                  from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`,
     [
       known.map(([oid]) => oid),
-      known.map(([, state]) => knownName(state).schema),
-      known.map(([, state]) => knownName(state).table),
+      names.map(([schema]) => schema),
+      names.map(([, table]) => table),
       options.publication,
     ],
   );
@@ -142,7 +148,7 @@ const digestSql = (version: number): string => /* sql */ `
 const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
-const STATE = /* sql */ `
+const stateSql = (publication: string): string => /* sql */ `
   select pg_catalog.jsonb_build_object(
     'publication', p.oid::text,
     'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text || ' ' || p.xmin,
@@ -155,5 +161,5 @@ const STATE = /* sql */ `
         join pg_catalog.pg_class c on c.oid = r.prrelid
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where r.prpubid = p.oid), '{}')) as state
-    from (values ($1::text)) as wanted (name)
+    from (values (${quoteLiteral(publication)}::text)) as wanted (name)
     left join pg_catalog.pg_publication p on p.pubname = wanted.name`;

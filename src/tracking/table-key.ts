@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { catalogRows } from '../pg/catalog-rows.js';
 
 /** What tells the rows of a table apart. */
 export interface TableKey {
@@ -12,7 +13,8 @@ export async function readTableKeys(
   client: pg.Client,
   oids: readonly number[],
 ): Promise<ReadonlyMap<number, TableKey>> {
-  const { rows } = await client.query<TableKey & { oid: string }>(
+  const rows = await catalogRows<TableKey & { readonly oid: string }>(
+    client,
     /* sql */ `select c.oid::text as oid, c.relkind = 'p' as partitioned,
                       array(select a.attname::text
                               from pg_catalog.pg_index i
@@ -20,8 +22,7 @@ export async function readTableKeys(
                               join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                              where i.indrelid = c.oid and i.indisprimary and k.position <= i.indnkeyatts
                              order by k.position) as "primaryKey"
-                 from pg_catalog.pg_class c where c.oid = any($1::oid[])`,
-    [oids],
+                 from pg_catalog.pg_class c where c.oid = any('{${oids.join()}}'::oid[])`,
   );
   return new Map(rows.map(({ oid, ...key }) => [Number(oid), key]));
 }

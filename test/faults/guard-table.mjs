@@ -440,7 +440,7 @@ export const GUARDS = [
   },
   {
     guard: 'bytes of another encoding become text',
-    file: 'dist/source/encoding.js',
+    file: 'dist/pg/encoding.js',
     from: "if (name === 'UTF8' || name === 'SQL_ASCII')",
     to: "if (name !== '')",
     spec: 'test/pg/capture-encodings.spec.ts',

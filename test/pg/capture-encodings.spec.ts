@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { readDecoder } from '../../src/source/encoding.js';
+import { readDecoder } from '../../src/pg/encoding.js';
 import { captureGround } from '../support/capture.ts';
 import { encodedDatabase } from '../support/database.ts';
 

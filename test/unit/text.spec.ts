@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { keyText, readableText, storable } from '../../src/pg/text.js';
 import { MessageReader } from '../../src/pgoutput/reader.js';
 import { redactorOf } from '../../src/pipeline/redaction.js';
-import { TableDecoder } from '../../src/source/encoding.js';
+import { TableDecoder } from '../../src/pg/encoding.js';
 import { recode } from '../../src/source/recode.js';
 import { TrailDictionary } from '../../src/trail/dictionary.js';
 import { messageRecorder } from '../support/message-recorder.ts';

@@ -13,13 +13,26 @@ const SINGLE_SHIFT_3 = 0x8f;
 
 /**
  * The decoder for the source's encoding: for encodings of one byte and for EUC by a table of what PostgreSQL itself makes of each
- * character, read once a session (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for others (EUC_TW), and
+ * character, read once (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for others (EUC_TW), and
  * where PL/pgSQL may not be used, of ASCII alone.
  *
  * The server could convert by itself, but ends the stream at the first byte that its encoding does not define (22P05), again after
  * each restart. So the stream is asked for the bytes as they are, and what is no text stays bytes (DECISIONS 38).
  */
-export async function readDecoder(client: pg.Client): Promise<Decoder> {
+export function readDecoder(client: pg.Client): Promise<Decoder> {
+  let decoder = decoders.get(client);
+  if (decoder === undefined) {
+    decoder = askDecoder(client);
+    decoders.set(client, decoder);
+  }
+  return decoder;
+}
+
+/** Of connections, and of encodings what they were found to hold: it is the same on every connection of every server. */
+const decoders = new WeakMap<pg.Client, Promise<Decoder>>();
+const tables = new Map<string, ReadonlyMap<number, Buffer>>();
+
+async function askDecoder(client: pg.Client): Promise<Decoder> {
   const { rows } = await client.query<{
     name: string;
     most: number;
@@ -29,7 +42,9 @@ export async function readDecoder(client: pg.Client): Promise<Decoder> {
   if (name === 'UTF8' || name === 'SQL_ASCII') return null;
   const lengthOf = most === 1 ? one : EUC.has(name) ? eucLength : undefined;
   if (lengthOf === undefined) return new TableDecoder({ table: new Map(), lengthOf: one });
-  return new TableDecoder({ table: await readTable(client, most === 1 ? BYTES : EUC_CODES), lengthOf });
+  const table = tables.get(name) ?? (await readTable(client, most === 1 ? BYTES : EUC_CODES));
+  if (table.size > 0) tables.set(name, table);
+  return new TableDecoder({ table, lengthOf });
 }
 
 /** Converts characters by a table. */
