@@ -485,8 +485,8 @@ test('a gap of a table ends behind transactions that changed something while it 
   await applyTracking(g.config);
   await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
   await add(g, 'kept');
-  await g.caughtUp();
-  expect(own(await g.entries()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
+  await severalLooks(g);
+  expect(own(await g.caughtUp()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
   await long.query('commit');
   const committed = await walPosition(g);
   await long.end();
@@ -534,15 +534,26 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   await using g = await ground({
     log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
   });
-  const client = new pg.Client(g.source.url);
-  await client.connect();
-  const rows =
-    client.query(`begin; insert into parts (name) select 'part ' || n from generate_series(1, 300000) n;
-    alter publication waltrail drop table items; commit`);
-  await rows.finally(() => client.end());
-  await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 60_000);
-  const entries = await g.caughtUp();
-  expect(entries.filter(({ entityType }) => entityType === 'part')).toHaveLength(300_000);
+  // The transaction cannot end before the gap is found.
+  const blocking = new pg.Client(g.trail.url);
+  await blocking.connect();
+  await blocking.query('begin; lock table trail.entry in share row exclusive mode');
+  await g.source.query(
+    `begin; insert into parts (name) select 'part ' || n from generate_series(1, 300000) n; commit`,
+  );
+  await g.source.query('alter publication waltrail drop table items');
+  await until(
+    'the gap to be listed',
+    async () => (await g.trail.query('select from trail.gap')).length === 1,
+  );
+  await severalLooks(g);
+  await blocking.query('rollback');
+  await blocking.end();
+  const gap = await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 60_000);
+  const parts = (await g.caughtUp()).filter(({ entityType }) => entityType === 'part');
+  expect(parts).toHaveLength(300_000);
+  expect(new Set(parts.map(({ xid }) => xid)).size).toBe(1);
+  expect(gap.id).toBe(parts.at(-1)!.id + 1n);
   expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
 });
 
