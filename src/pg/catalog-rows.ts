@@ -23,8 +23,9 @@ export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<
   for await (const lines of copyOut(client, copy)) {
     for (const line of lines) {
       // Bytes as characters: those of JSON itself are ASCII. Of what COPY escapes, JSON leaves the backslash alone.
-      const row = JSON.parse(line.toString('latin1').replace(COPIED_BACKSLASH, '\\')) as Row;
-      rows.push(line.some((byte) => byte >= 0x80) ? (decoded(row, decoder) as Row) : row);
+      const text = line.toString('latin1').replace(COPIED_BACKSLASH, '\\');
+      const row = JSON.parse(text) as Row;
+      rows.push(NOT_ASCII.test(text) ? (decoded(row, decoder) as Row) : row);
     }
   }
   return rows;
