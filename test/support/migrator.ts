@@ -123,8 +123,9 @@ async function nextStep(options: {
   const plain = pick(alone);
   const roll = random(40);
   // A table that comes and goes between two looks leaves no trace, so one that is to go must have been noticed before.
-  if (one !== undefined && GOES.has(roll) && !(await isNoticed(trail, one)))
-    return { is: 'write', sql: write(one, random) };
+  const going = roll === SET_LOGGED ? plain : GOES.has(roll) ? one : undefined;
+  if (going !== undefined && !(await isNoticed(trail, going)))
+    return { is: 'write', sql: write(going, random) };
   if (one === undefined || (roll === 0 && tables.length < MAX_TABLES)) return create(fresh, random);
   switch (roll) {
     case 1:
@@ -158,7 +159,7 @@ async function nextStep(options: {
         sql: `create table ${fresh} partition of ${root.name} for values from (${from}) to (${from + 10})`,
       };
     }
-    case 7:
+    case SET_LOGGED:
       return plain === undefined
         ? create(fresh, random)
         : {
@@ -185,6 +186,8 @@ async function nextStep(options: {
 
 /** Of {@link nextStep}: rename, drop, made anew. */
 const GOES: ReadonlySet<number> = new Set([1, 2, 11]);
+/** Of {@link nextStep}: what is unlogged is in no WAL, and under a pattern not tracked. */
+const SET_LOGGED = 7;
 
 async function isNoticed(trail: TestDatabase, { oid, name }: MigratedTable): Promise<boolean> {
   const [row] = await trail.query<{ noticed: boolean }>(
@@ -227,8 +230,10 @@ function write({ name, columns }: MigratedTable, random: Random): string {
 
 export interface MigratedVerdict {
   readonly changes: number;
-  /** Stored exactly. */
+  /** Stored exactly, or in a gap for the replica identity of their table. */
   readonly stored: number;
+  /** Made while the replica identity was weak, between two looks; their entries say which values are unknown, and are right otherwise. */
+  readonly unknown: number;
   /** Not stored, and a gap of their table says so. */
   readonly inGaps: number;
   readonly lost: number;
@@ -246,6 +251,8 @@ interface MigratedChange {
   readonly table_name: string;
   /** The table itself, or the partition of it. */
   readonly written_to: string;
+  /** The replica identity was not full. */
+  readonly weak: boolean;
   readonly previous: Readonly<Record<string, unknown>> | null;
   readonly updated: Readonly<Record<string, unknown>> | null;
   readonly lsn: string;
@@ -260,17 +267,17 @@ interface MigratedGap {
   readonly to: bigint;
 }
 
-/** Judges the tables of the migrator: each change is stored exactly, in its transaction's order, or a gap of its table covers it. */
+/** Judges the tables of the migrator: each change of a logged one is stored exactly, in its transaction's order, or a gap of its table covers it. */
 export async function judgeMigrated(databases: {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;
 }): Promise<MigratedVerdict> {
   const { source, trail } = databases;
   const changes = await source.query<MigratedChange>(`
-    select xid::text, operation, table_name, written_to, previous, updated, lsn::text,
+    select xid::text, operation, table_name, written_to, weak, previous, updated, lsn::text,
            (select min(c.lsn)::text from oracle.committed c where c.lsn > o.lsn) as committed
       from oracle.change o
-     where table_name like 'public.m\\_%' and (operation <> 'u' or previous is distinct from updated) order by n`);
+     where table_name like 'public.m\\_%' and logged and (operation <> 'u' or previous is distinct from updated) order by n`);
   const gaps = (
     await trail.query<{ code: string; tables: string[] | null; from_lsn: string; to_lsn: string | null }>(
       'select code, tables, from_lsn::text, to_lsn::text from trail.gap',
@@ -288,7 +295,15 @@ export async function judgeMigrated(databases: {
     if (ofTransaction === undefined) entries.set(entry.xid, [entry]);
     else ofTransaction.push(entry);
   }
-  const verdict = { changes: changes.length, stored: 0, inGaps: 0, lost: 0, doubled: 0, wrong: 0 };
+  const verdict = {
+    changes: changes.length,
+    stored: 0,
+    unknown: 0,
+    inGaps: 0,
+    lost: 0,
+    doubled: 0,
+    wrong: 0,
+  };
   const examples: string[] = [];
   const fault = (is: 'lost' | 'wrong' | 'doubled', what: unknown): void => {
     verdict[is]++;
@@ -303,9 +318,15 @@ export async function judgeMigrated(databases: {
     if (entry !== undefined && isOf(entry, change)) {
       waiting!.shift();
       if (agrees(entry, change) || isIn(gaps, change, 'SOURCE_REPLICA_IDENTITY')) verdict.stored++;
+      else if (saysUnknown(entry, change)) verdict.unknown++;
       else fault('wrong', { change, entry });
     } else if (isIn(gaps, change, 'SOURCE_PUBLICATION_INCOMPLETE')) verdict.inGaps++;
-    else fault('lost', { change, entries: waiting?.map(({ table, operation }) => [table, operation]) });
+    else
+      fault('lost', {
+        change,
+        entries: waiting?.map(({ table, operation }) => [table, operation]),
+        gaps: gaps.filter(({ tables }) => tables?.includes(change.table_name)),
+      });
   }
   for (const left of entries.values()) for (const entry of left) fault('doubled', entry);
   return { ...verdict, examples };
@@ -316,7 +337,22 @@ const isOf = (entry: PlainEntry, change: MigratedChange): boolean =>
   entry.operation === change.operation &&
   (entry.table === change.table_name || change.written_to !== change.table_name);
 
-/** Columns that the source did not send are unknown, and no error: the replica identity is the migrator's to weaken. */
+/** Each previous value that is not in the entry was one that the source could not send, and the entry says so. */
+function saysUnknown(entry: PlainEntry, { weak, previous, updated }: MigratedChange): boolean {
+  const known = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean =>
+    Object.entries(values ?? {}).every(([column, value]) => value === printed(row?.[column]));
+  return (
+    weak &&
+    entry.unknown.length > 0 &&
+    known(previous, entry.previous) &&
+    known(updated, entry.updated) &&
+    Object.keys(updated ?? {}).every((column) => entry.updated?.[column] !== undefined) &&
+    Object.keys(previous ?? {}).every(
+      (column) => entry.previous?.[column] !== undefined || entry.unknown.includes(column),
+    )
+  );
+}
+
 function agrees(entry: PlainEntry, { operation, previous, updated }: MigratedChange): boolean {
   const side = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean => {
     if (row === null || values === null) return row === null && values === null;

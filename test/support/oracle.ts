@@ -12,7 +12,7 @@ export const ORACLE_SQL = `
   create schema oracle;
   create table oracle.change (
     n bigint generated always as identity primary key, xid bigint not null, operation text not null, table_name text not null,
-    previous_key text, updated_key text, previous jsonb, updated jsonb, written_to text not null, lsn pg_lsn not null default pg_current_wal_insert_lsn());
+    previous_key text, updated_key text, previous jsonb, updated jsonb, written_to text not null, weak boolean not null, logged boolean not null, lsn pg_lsn not null default pg_current_wal_insert_lsn());
   create index on oracle.change (xid);
   create table oracle.said (xid bigint not null, modifier text not null);
   create index on oracle.said (xid);
@@ -26,11 +26,15 @@ export const ORACLE_SQL = `
     previous jsonb := case when tg_op in ('UPDATE', 'DELETE') then to_jsonb(old) end;
     updated  jsonb := case when tg_op in ('INSERT', 'UPDATE') then to_jsonb(new) end;
     -- A row of a partition is published as one of the table at the top.
-    published name := (select relname from pg_catalog.pg_class where oid = coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid));
+    root oid := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
+    published name := (select relname from pg_catalog.pg_class where oid = root);
+    -- Without replica identity full on both, the source does not send previous values.
+    weak boolean := exists (select from pg_catalog.pg_class where oid in (tg_relid, root) and relreplident <> 'f');
+    logged boolean := (select relpersistence = 'p' from pg_catalog.pg_class where oid = tg_relid);
   begin
-    insert into oracle.change (xid, operation, table_name, previous_key, updated_key, previous, updated, written_to)
+    insert into oracle.change (xid, operation, table_name, previous_key, updated_key, previous, updated, written_to, weak, logged)
     values (oracle.xid(), left(lower(tg_op), 1), tg_table_schema || '.' || published, previous ->> tg_argv[0], updated ->> tg_argv[0],
-            previous, updated, tg_table_schema || '.' || tg_table_name);
+            previous, updated, tg_table_schema || '.' || tg_table_name, weak, logged);
     return null;
   end $$;`;
 
