@@ -181,6 +181,8 @@ describe('a transaction that is streamed while it runs', () => {
   test('has the entity ids of a primary key that a large transaction makes', async () => {
     await using g = await streamingGround();
     await g.source.query(rows(1, 'before'));
+    // Read before there is another key.
+    await g.caughtUp();
     const client = await g.connect();
     await client.query(`begin; alter table items drop constraint items_pkey, add primary key (name, id);
       ${rows(2000, 'within')}`);
