@@ -23,6 +23,7 @@ const SEED = size('SEED', Date.now() % 1_000_000, Date.now() % 1_000_000);
 const FAULTS = Object.entries(SIZES).flatMap(([fault, count]) =>
   Array.from({ length: count }, () => fault as keyof typeof SIZES),
 );
+const NOTICED_MS = 5_000;
 const LIMIT_MS = 120_000 + FAULTS.length * 20_000;
 
 const say = (line: string): void => void process.stderr.write(`campaign: ${line}\n`);
@@ -90,6 +91,8 @@ test(
       await load.stop();
       await migrator.stop();
     }
+    // The last tables that were made, detached or renamed are noticed within as long.
+    await delay(NOTICED_MS);
     await untilCaughtUp(g.source, g.trail, 120_000);
     expect(daemon.exited).toBe(false);
     await daemon.kill('SIGTERM');
