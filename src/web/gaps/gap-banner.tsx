@@ -94,7 +94,7 @@ function StandingStill({ items }: { items: readonly Gap[] }) {
     return (
       <p class="problem-remedy">
         <strong>Other tables are recorded as ever.</strong> Whoever runs Waltrail sees the cause and its
-        remedy with <code>waltrail gaps</code>; the gap ends when the table is recorded again.
+        remedy with <code>waltrail gaps</code>; the gap ends when the table is recorded again, or gone.
       </p>
     );
   return (
