@@ -14,7 +14,7 @@ const COPIED_BACKSLASH = /\\\\/g;
 
 /**
  * The rows of a query on the source's catalog as JSON has them: numbers of 8 bytes lose digits, so cast these. Takes no
- * parameters. A name that is no text in the source's encoding reads `\x{c3}`: see {@link isBytesText}.
+ * parameters. A name that is no text in the source's encoding reads `\x{c3}`: see isBytesText of text.ts.
  */
 export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<Row[]> {
   const decoder = await readDecoder(client);
@@ -30,9 +30,6 @@ export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<
   }
   return rows;
 }
-
-/** Whether a name of {@link catalogRows} stands for bytes that are no text: no statement of ours can name it. */
-export const isBytesText = (name: string): boolean => name.startsWith('\\x{');
 
 function decoded(value: unknown, decoder: Decoder): unknown {
   if (typeof value === 'string') return NOT_ASCII.test(value) ? decodedText(value, decoder) : value;

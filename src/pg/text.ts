@@ -34,7 +34,10 @@ export const keyText = (bytes: Buffer, start: number, length: number): string =>
 /** The text for bytes, given as hexadecimal digits, that are no text. */
 export const bytesText = (hexadecimal: string): string => `\\x{${hexadecimal}}`;
 
-/** Begins with `\x{`. */
+/** Whether a text is that of bytes that are no text. */
+export const isBytesText = (text: string): boolean => text.startsWith('\\x{');
+
+/** The same of the bytes of a text. */
 export function looksLikeBytes(bytes: Buffer, start: number, length: number): boolean {
   return (
     length > 2 && bytes[start] === BACKSLASH && bytes[start + 1] === SMALL_X && bytes[start + 2] === BRACE

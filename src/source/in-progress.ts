@@ -308,7 +308,7 @@ export class InProgressTransactions {
 function beginOf(commit: Buffer): Buffer {
   return Buffer.concat([
     Buffer.from('B'),
-    commit.subarray(6, 14),
+    commit.subarray(COMMIT_LSN_AT, COMMIT_LSN_AT + 8),
     commit.subarray(22, 30),
     commit.subarray(1, 5),
   ]);

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import { catalogRows, isBytesText } from '../pg/catalog-rows.js';
-import type { TableName } from './names.js';
+import { catalogRows } from '../pg/catalog-rows.js';
+import { isNameable, type TableName } from './names.js';
 
 /** What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's estimates. */
 export interface Catalog {
@@ -233,7 +233,7 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
     primaryKey: primaryKeys.get(table.oid) ?? [],
     keys: keys.get(table.oid) ?? [],
   }));
-  const isNamed = ({ schema, name }: CatalogTable): boolean => !isBytesText(schema) && !isBytesText(name);
+  const isNamed = ({ schema, name }: CatalogTable): boolean => isNameable({ schema, table: name });
   return { tables: all.filter(isNamed), unnamed: all.filter((table) => !isNamed(table)) };
 }
 

@@ -1,3 +1,5 @@
+import { isBytesText } from '../pg/text.js';
+
 /** A table as `pg_class` and `pg_namespace` name it: exact, case-sensitive, unquoted. */
 export interface TableName {
   readonly schema: string;
@@ -19,6 +21,10 @@ interface Part {
 }
 
 const PART = /"((?:[^"]|"")+)"|([^".]+)/y;
+
+/** Whether a statement can name the table: its name is text in the encoding of the source. */
+export const isNameable = ({ schema, table }: TableName): boolean =>
+  !isBytesText(schema) && !isBytesText(table);
 
 /**
  * `schema.table` in its canonical spelling, in which equal names are equal strings; undefined where it is no such name.

@@ -1,7 +1,8 @@
 import type pg from 'pg';
-import { catalogRows, isBytesText } from '../pg/catalog-rows.js';
+import { catalogRows } from '../pg/catalog-rows.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
+import { isBytesText } from '../pg/text.js';
 import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';

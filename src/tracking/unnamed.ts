@@ -1,15 +1,9 @@
-import { isBytesText } from '../pg/catalog-rows.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { ruleFor } from './match.js';
-import { formatTable, type TableName } from './names.js';
 import type { Findings, PlanProblem } from './plan.js';
 import type { TrackingConfig } from './rules.js';
 import { isPublishable, keyOf, nameOf } from './tracked.js';
-
-/** Whether a statement can name the table: its name is text in the encoding of the source. */
-export const isNameable = ({ schema, table }: TableName): boolean =>
-  !isBytesText(schema) && !isBytesText(table);
 
 /**
  * Tables that a pattern matches and no statement can name: they cannot be added to the publication. Whoever made one must
@@ -34,7 +28,7 @@ export function unnamedFindings({
 
 const cannotBeNamed = (table: CatalogTable): PlanProblem => ({
   code: 'SOURCE_PUBLICATION_INCOMPLETE',
-  message: `${formatTable(nameOf(table))} cannot be published: its name is no text in the encoding of the source, so no statement can name it.`,
+  message: `${keyOf(table)} cannot be published: its name is no text in the encoding of the source, so no statement can name it.`,
   remedy: `Rename it, in a DO block by its oid (${table.oid}), then run waltrail apply.`,
   tables: [keyOf(table)],
   effect: 'not captured',

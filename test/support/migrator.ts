@@ -353,6 +353,7 @@ function saysUnknown(entry: PlainEntry, { weak, previous, updated }: MigratedCha
   );
 }
 
+/** Each side holds what was changed, and nothing is unknown. */
 function agrees(entry: PlainEntry, { operation, previous, updated }: MigratedChange): boolean {
   const side = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean => {
     if (row === null || values === null) return row === null && values === null;
