@@ -14,9 +14,15 @@ interface Answer {
 }
 
 /**
+ * An error where no transaction was begun, also in the implicit one of several statements (PostgreSQL, `RequireTransactionBlock`
+ * and `DefineSavepoint`). Without effect otherwise.
+ */
+const ONLY_IN_TRANSACTION = 'savepoint within; release savepoint within';
+
+/**
  * Statements to a server without waiting for its answers, which come in the same order. After an error nothing more is
  * answered: everything outstanding fails with it, and the client can only be closed. What was sent behind a statement that
- * fails is still executed by the server, so the caller sends nothing that may not be.
+ * fails is still executed by the server: what belongs together is said {@link within} a transaction.
  *
  * The client belongs to the conversation from its first statement on. Each whole answer takes it out of pg's hands, so as long
  * as others are due it enters itself again as the query under way (pg's own pipeline mode knows no COPY).
@@ -28,6 +34,8 @@ export class Conversation {
   readonly #connection: Connection;
   readonly #failed: (error: unknown) => void;
   readonly #due: Answer[] = [];
+  /** A `begin` was sent, and no `commit` behind it. */
+  #begun = false;
 
   /** @param failed called with the first error at once: what pg says of those behind it may come before promises settle */
   constructor(client: pg.Client, failed: (error: unknown) => void = () => undefined) {
@@ -43,6 +51,23 @@ export class Conversation {
   say(sql: string): Promise<void> {
     this.#connection.query(sql);
     return this.#answer();
+  }
+
+  /**
+   * Says it in a transaction: the one that was begun, or a new one. A `begin` can fail as well, most simply when it is cancelled;
+   * what was sent behind it would then be executed, and committed, by itself. So everything behind it is an error without it.
+   */
+  within(sql: string): Promise<void> {
+    const begin = this.#begun ? ONLY_IN_TRANSACTION : 'begin';
+    this.#begun = true;
+    return this.say(`${begin}; ${sql}`);
+  }
+
+  /** Says `statements` {@link within} the transaction and commits it. */
+  commit(statements: readonly string[] = []): Promise<void> {
+    const answer = this.within([...statements, 'commit'].join('; '));
+    this.#begun = false;
+    return answer;
   }
 
   /** A whole CopyData frame, written as it is. `sent` is called when the bytes are out of our hands. */

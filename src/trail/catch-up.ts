@@ -47,14 +47,14 @@ export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
 
 async function store(client: pg.Client, complete: readonly TableRows[]): Promise<void> {
   const server = new Conversation(client);
-  const answers = [server.say('begin')];
+  const answers: Promise<void>[] = [];
   for (const { table, frames } of complete) {
-    answers.push(server.say(`copy ${table} from stdin (format binary)`));
+    answers.push(server.within(`copy ${table} from stdin (format binary)`));
     server.copyData(COPY_HEADER);
     for (const data of frames) server.copyData(data);
     server.copyData(COPY_TRAILER);
     server.endCopy();
   }
-  answers.push(server.say('commit'));
+  answers.push(server.commit());
   await Promise.all(answers);
 }

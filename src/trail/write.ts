@@ -59,8 +59,6 @@ export class TrailWriter implements TrailSession {
   #sentLsn: Lsn;
   /** Executed with the next commit. */
   #statements: string[] = [];
-  /** A trail transaction was begun for entries behind that. */
-  #transaction = false;
   #copying = false;
   /** Entries sent into it. */
   #sentEntries = 0;
@@ -184,15 +182,12 @@ export class TrailWriter implements TrailSession {
       ...this.dictionary.takeStatements(nextId),
       this.#advance({ endLsn, nextId, entries: stored, committedAt }),
       ...this.#statements.splice(0),
-      'commit',
     ];
-    if (!this.#transaction) statements.unshift('begin');
-    this.#transaction = false;
     this.#sentEntries = 0;
     this.#committingEntries = stored;
     this.#sentLsn = endLsn;
     if (this.rows.bytes === 0) this.#startDayIfNew();
-    await this.#confirmed(this.#server.say(statements.join('; ')));
+    await this.#confirmed(this.#server.commit(statements));
     this.#committingEntries = 0;
     this.#checkpointLsn = endLsn;
     this.#checkpointId = nextId;
@@ -283,10 +278,8 @@ export class TrailWriter implements TrailSession {
 
   /** Says something that only a later commit makes durable. */
   #inTransaction(sql: string): void {
-    const answer = this.#server.say(this.#transaction ? sql : `begin; ${sql}`);
-    this.#transaction = true;
-    // The conversation reports it.
-    answer.catch(() => undefined);
+    // The conversation reports what goes wrong.
+    this.#server.within(sql).catch(() => undefined);
   }
 
   #endCopy(): void {

@@ -4,14 +4,22 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import type { WaltrailError } from '../../src/errors.js';
+import type { TrailWriter } from '../../src/trail/write.js';
 import { streaming } from '../support/capture.ts';
-import type { TestDatabase } from '../support/database.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { startLoad } from '../support/load.ts';
 import { fillDisk, onSmallDisk, smallDisk } from '../support/small-disk.ts';
+import { expectIndexed } from '../support/trail-index.ts';
 import { until } from '../support/until.ts';
+import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 import { note, notes, ownTrail, streamingGround, untilError, type FaultGround } from './ground.ts';
 
 const OF_THE_WRITER = `datname = current_database() and application_name = 'waltrail capture'`;
+
+/** One in a few hundred cancels meets the first statement of a transaction. */
+const CANCELLED_SESSIONS = process.env['WALTRAIL_TEST_FAULTS'] === 'full' ? 2_000 : 50;
+const CANCELLING_LIMIT_MS = 600_000;
 
 /** New sessions get the database's settings. */
 const newSession = (g: FaultGround): Promise<unknown> =>
@@ -194,6 +202,56 @@ describe('sessions that are ended or cancelled under load, again and again', () 
     }
     await g.exact({ load, atLeast: 100 });
   });
+});
+
+/** Three source transactions of five entries in each trail transaction, sent in pieces, until something fails. */
+async function writeUntilFailure(writer: TrailWriter, stop: () => boolean): Promise<void> {
+  let lsn = writer.checkpointLsn;
+  while (!stop()) {
+    for (let transaction = 0; transaction < 3; transaction++) {
+      for (let entry = 0; entry < 5; entry++) writeEntry(writer);
+      endTransaction(writer, (lsn += 10n));
+      writer.spill();
+    }
+    await writer.commit();
+  }
+}
+
+describe('a writer whose statements are cancelled at any moment, the first of a transaction included', () => {
+  test(
+    'stores each batch whole or not at all',
+    async () => {
+      await using trail = await freshDatabase('trail');
+      const canceller = new pg.Client(trail.url);
+      await canceller.connect();
+      const failures: (WaltrailError | undefined)[] = [];
+      const stop = { is: false };
+      for (let session = 0; session < CANCELLED_SESSIONS; session++) {
+        stop.is = false;
+        const writer = await openWriter(trail, (error) => failures.push(error));
+        const written = writeUntilFailure(writer, () => stop.is).catch(() => (stop.is = true));
+        while (!stop.is) {
+          await canceller.query(`select pg_sleep(random() * 0.003)`);
+          await canceller.query(
+            `select pg_cancel_backend(pid) from pg_stat_activity where ${OF_THE_WRITER} and state = 'active'`,
+          );
+        }
+        await written;
+        await writer.close();
+        const [stored] = await trail.query(
+          `select count(*) - (select entries from trail.checkpoint) as beyond,
+                count(*) * 2 - (select end_lsn - '0/64' from trail.checkpoint) as lost from trail.entry`,
+        );
+        expect(stored).toEqual({ beyond: '0', lost: '0' });
+      }
+      await canceller.end();
+      expect(failures.map((error) => error?.message)).toEqual(
+        Array(CANCELLED_SESSIONS).fill(expect.stringContaining('57014')),
+      );
+      await expectIndexed(trail);
+    },
+    CANCELLING_LIMIT_MS,
+  );
 });
 
 describe('a trail whose disk is full', () => {

@@ -182,12 +182,70 @@ describe('a conversation', () => {
   });
 });
 
-async function converse(database: TestDatabase): Promise<{ server: Conversation } & AsyncDisposable> {
+/** The part of pg's connection that sends statements. */
+type Speaker = Record<'query', (this: Speaker, text: string) => void>;
+
+/** As when the first `begin` is cancelled: the message fails before the server has executed anything of it. */
+function failFirstBegin(): Disposable & { readonly failed: boolean } {
+  const { prototype } = (pg as unknown as { readonly Connection: { readonly prototype: Speaker } })
+    .Connection;
+  const query = prototype['query'];
+  let failed = false;
+  prototype['query'] = function (this: Speaker, text) {
+    const fails = !failed && text.startsWith('begin; ');
+    failed ||= fails;
+    query.call(this, fails ? `select 1/0; ${text}` : text);
+  };
+  return {
+    get failed() {
+      return failed;
+    },
+    [Symbol.dispose]: () => {
+      prototype['query'] = query;
+    },
+  };
+}
+
+describe('a begin that fails', () => {
+  test('takes everything that was sent behind it with it', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table t (n int)');
+    await using talk = await converse(database);
+    using begin = failFirstBegin();
+    const answers = [
+      talk.server.within('insert into t values (1)'),
+      talk.server.within('insert into t values (2)'),
+      talk.server.commit(['insert into t values (3)']),
+    ];
+    const settled = await Promise.allSettled(answers);
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(begin.failed).toBe(true);
+    await talk.end();
+    expect(await database.query('select n from t')).toEqual([]);
+  });
+
+  test('does not let the checkpoint pass the entries that were sent in its transaction', async () => {
+    await using trail = await freshDatabase('trail');
+    const writer = await openWriter(trail);
+    using begin = failFirstBegin();
+    writeEntry(writer);
+    endTransaction(writer, 200n);
+    await expect(writer.commit()).rejects.toMatchObject({ code: 'TRAIL_WRITE_FAILED' });
+    await writer.close();
+    expect(begin.failed).toBe(true);
+    expect(await stored(trail)).toEqual(BEGINNING);
+  });
+});
+
+async function converse(
+  database: TestDatabase,
+): Promise<{ server: Conversation; end(): Promise<void> } & AsyncDisposable> {
   const client = new pg.Client(database.url);
   client.on('error', () => undefined);
   await client.connect();
   return {
     server: new Conversation(client),
+    end: () => client.end(),
     [Symbol.asyncDispose]: () => client.end().catch(() => undefined),
   };
 }
