@@ -16,7 +16,7 @@ import type { Role, Settings } from './settings.js';
 import { Teardown } from './teardown.js';
 import { startHousekeeping } from './trail/housekeeping.js';
 import { migrateTrail } from './trail/migrate.js';
-import { TrailReader } from './trail/read.js';
+import { TrailReader } from './trail/read/trail-reader.js';
 import { openTrailPool, type TrailRole } from './trail/roles.js';
 import type { TrackingConfig } from './tracking/rules.js';
 import { readVersion } from './version.js';

@@ -5,7 +5,7 @@ import type { Exports } from '../exports/exports.js';
 import { ExportsModule } from '../exports/exports.module.js';
 import type { Log } from '../log.js';
 import { PipelineModule, type CaptureStatusSource } from '../pipeline/pipeline.module.js';
-import type { TrailReader } from '../trail/read.js';
+import type { TrailReader } from '../trail/read/trail-reader.js';
 import { TrailModule } from '../trail/trail.module.js';
 import { AccessRecord } from './access.js';
 import { AuthGuard } from './auth.guard.js';

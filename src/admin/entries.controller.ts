@@ -1,9 +1,9 @@
 import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
 import { WaltrailError } from '../errors.js';
-import type { EntryPage, Facets } from '../trail/entry.js';
-import { entryToJson } from '../trail/json.js';
-import { resolveRange, type TimeRange } from '../trail/range.js';
-import { TrailReader } from '../trail/read.js';
+import type { EntryPage, Facets } from '../trail/read/entry.js';
+import { entryToJson } from '../trail/read/json.js';
+import { resolveRange, type TimeRange } from '../trail/read/range.js';
+import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
-import type { Gap } from '../trail/gap-list.js';
-import { resolveRange } from '../trail/range.js';
-import { TrailReader } from '../trail/read.js';
+import type { Gap } from '../trail/read/gap-list.js';
+import { resolveRange } from '../trail/read/range.js';
+import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';

@@ -1,6 +1,6 @@
 import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../trail/entry.js';
+import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../trail/read/entry.js';
 
 /** What the live feed needs of the trail (`TrailReader`). */
 export interface LiveTrail {

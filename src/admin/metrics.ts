@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
-import type { TrailHead } from '../trail/entry.js';
-import type { GapCounts } from '../trail/gap-list.js';
+import type { TrailHead } from '../trail/read/entry.js';
+import type { GapCounts } from '../trail/read/gap-list.js';
 import type { ExportQueueStatus } from '../exports/queue.js';
 import type { ExportFigures } from './export-figures.js';
 

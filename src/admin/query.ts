@@ -2,7 +2,7 @@ import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/com
 import { z } from 'zod';
 import { WaltrailError } from '../errors.js';
 import { didYouMean } from '../tracking/nearest.js';
-import type { EntryFilter } from '../trail/entry.js';
+import type { EntryFilter } from '../trail/read/entry.js';
 import type { Principal } from './tokens.js';
 
 const MAX_TEXT = 500;

@@ -1,7 +1,7 @@
 import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import { entryToJson } from '../trail/json.js';
+import { entryToJson } from '../trail/read/json.js';
 import { AccessRecord } from './access.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';

@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
-import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
+import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
 import { onSource, type SourceAccess } from './source-look.js';

@@ -10,7 +10,7 @@ import type { Place } from '../pipeline/pipeline.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { Stuck } from '../trail/stuck.js';
+import type { Stuck } from '../trail/write/stuck.js';
 import { tellStuck } from './pass-over.js';
 import { isRefusal, located, Repeats, stuckError } from './repeats.js';
 import { BACKLOG_READ, openSession, type Session } from './session.js';

@@ -3,8 +3,8 @@ import type { SlotState, SourceIdentity } from '../source/slot.js';
 import type { PublishedLook, TableFate } from '../tracking/published.js';
 import { publishedChanges, type TrackingNote } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { Checkpoint } from '../trail/checkpoint.js';
-import type { FoundGap } from '../trail/gaps.js';
+import type { Checkpoint } from '../trail/write/checkpoint.js';
+import type { FoundGap } from '../trail/write/gaps.js';
 
 /** The source as one look found it. */
 export interface SourceLook {

@@ -1,6 +1,6 @@
 import type { Log } from '../log.js';
 import { formatLsn } from '../pg/lsn.js';
-import type { FoundGap } from '../trail/gaps.js';
+import type { FoundGap } from '../trail/write/gaps.js';
 
 /** Gaps that are named one by one at once. */
 const MAX_LOGGED = 10;

@@ -2,7 +2,7 @@ import { WaltrailError, type ErrorCode } from '../errors.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { sqlStateOf } from '../pg/sql-state.js';
 import type { Place } from '../pipeline/pipeline.js';
-import type { Stuck } from '../trail/stuck.js';
+import type { Stuck } from '../trail/write/stuck.js';
 
 /** How a try to capture ended. */
 export interface Failure {

@@ -12,7 +12,7 @@ import { readPublished, type PublishedLook } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { storeNames, readCheckpoint, type Checkpoint } from '../trail/checkpoint.js';
+import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import {
   beginTableGaps,
   endGap,
@@ -27,7 +27,7 @@ import {
   type FoundGap,
   type NewPosition,
   type OpenGap,
-} from '../trail/gaps.js';
+} from '../trail/write/gaps.js';
 import { trailError } from '../trail/trail-error.js';
 import {
   compareWithTrail,

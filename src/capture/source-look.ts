@@ -5,7 +5,7 @@ import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
 import { fateOfTables, lookAtPublished, type PublishedLook } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { Checkpoint } from '../trail/checkpoint.js';
+import type { Checkpoint } from '../trail/write/checkpoint.js';
 import type { SourceLook } from './continuity.js';
 
 /** Where to look, and what gives the look up. */

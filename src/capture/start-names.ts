@@ -13,7 +13,7 @@ import { PREPARE_READING } from '../source/session.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { StartName } from '../trail/checkpoint.js';
+import type { StartName } from '../trail/write/checkpoint.js';
 import { copiedRow } from './copied-row.js';
 import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
 

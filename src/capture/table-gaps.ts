@@ -6,8 +6,8 @@ import { isWanted } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { keyOf, lineageOf, nameOf, publishedTables } from '../tracking/tracked.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { isOfStream, type Lacking, type OpenGap } from '../trail/gaps.js';
-import type { TableGapEnd } from '../trail/notices.js';
+import { isOfStream, type Lacking, type OpenGap } from '../trail/write/gaps.js';
+import type { TableGapEnd } from '../trail/write/notices.js';
 
 /**
  * Tables of which the trail may lack something that no open gap says yet: for as long as their trouble lasts, or for a while

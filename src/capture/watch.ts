@@ -25,8 +25,8 @@ import {
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { beginTableGaps, lookStatement, rememberLook, type OpenGap } from '../trail/gaps.js';
-import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/notices.js';
+import { beginTableGaps, lookStatement, rememberLook, type OpenGap } from '../trail/write/gaps.js';
+import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
 import type { CatalogReading } from './source-facts.js';

@@ -1,4 +1,4 @@
-import type { Entry, Value } from '../trail/entry.js';
+import type { Entry, Value } from '../trail/read/entry.js';
 
 /** How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps. */
 export type ColumnKind = 'text' | 'lines' | 'date' | 'count';

@@ -1,5 +1,5 @@
-import { NOBODY, type Entry } from '../trail/entry.js';
-import type { Gap, GapsInRange } from '../trail/gap-list.js';
+import { NOBODY, type Entry } from '../trail/read/entry.js';
+import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
 import type { ExportFilters } from './request.js';

@@ -1,4 +1,4 @@
-import type { TimeRange } from '../trail/range.js';
+import type { TimeRange } from '../trail/read/range.js';
 
 /** An instant on the clock of a time zone. */
 export interface LocalTime {

@@ -1,5 +1,5 @@
 import type { WaltrailError } from '../errors.js';
-import type { TimeRange } from '../trail/range.js';
+import type { TimeRange } from '../trail/read/range.js';
 import type { ExportFilters, ExportFormat } from './request.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Log } from '../log.js';
-import { TrailReader } from '../trail/read.js';
+import { TrailReader } from '../trail/read/trail-reader.js';
 import { openTrailPool } from '../trail/roles.js';
 import { Exports } from './exports.js';
 import { ExportFiles } from './files.js';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { WaltrailError } from '../errors.js';
-import type { EntryFilter } from '../trail/entry.js';
-import type { TimeRange } from '../trail/range.js';
+import type { EntryFilter } from '../trail/read/entry.js';
+import type { TimeRange } from '../trail/read/range.js';
 
 export const EXPORT_FORMATS = ['xlsx', 'csv', 'ndjson'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];

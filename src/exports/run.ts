@@ -1,8 +1,8 @@
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Entry } from '../trail/entry.js';
-import type { GapsInRange } from '../trail/gap-list.js';
-import type { TrailReader } from '../trail/read.js';
+import type { Entry } from '../trail/read/entry.js';
+import type { GapsInRange } from '../trail/read/gap-list.js';
+import type { TrailReader } from '../trail/read/trail-reader.js';
 import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
 import { problemOf, type ExportOrder } from './export.js';

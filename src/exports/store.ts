@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import type { TimeRange } from '../trail/range.js';
+import type { TimeRange } from '../trail/read/range.js';
 import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
 import type { ExportFilters, ExportFormat } from './request.js';
 

@@ -1,5 +1,5 @@
-import type { Entry } from '../trail/entry.js';
-import { entryToJson } from '../trail/json.js';
+import type { Entry } from '../trail/read/entry.js';
+import { entryToJson } from '../trail/read/json.js';
 import { REPORT_COLUMNS } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import type { Sink } from './files.js';

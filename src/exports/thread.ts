@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLog } from '../log.js';
-import { TrailReader } from '../trail/read.js';
+import { TrailReader } from '../trail/read/trail-reader.js';
 import { openTrailPool } from '../trail/roles.js';
 import { ExportFiles } from './files.js';
 import { runExport } from './run.js';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Entry } from '../trail/entry.js';
+import type { Entry } from '../trail/read/entry.js';
 import { clipCell, columnLetters, numberCell, textCell } from './cells.js';
 import { REPORT_COLUMNS } from './columns.js';
 import type { ZoneClock } from './dates.js';

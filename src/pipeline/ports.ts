@@ -102,7 +102,7 @@ export interface Lookups {
 
 /**
  * An entry of Waltrail's own that stands between two transactions of the source: a gap of a table, or what changed about
- * the tracking. The trail makes it (trail/notices.ts), the pipeline gives it its place.
+ * the tracking. The trail makes it (trail/write/notices.ts), the pipeline gives it its place.
  */
 export interface Notice {
   /** Of schema `waltrail`: a table that exists nowhere. */

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { problemsError } from './check.js';
-import { applyProblems, type PlanStep, type TrackingPlan } from './plan.js';
+import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
 
 /**
  * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then waits behind

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { readCatalog, type Catalog } from './catalog.js';
-import { planTracking, streamProblems, type PlanProblem, type PlanStep } from './plan.js';
+import { streamProblems, type PlanProblem, type PlanStep } from './findings.js';
+import { planTracking } from './plan.js';
 import type { TrackingConfig } from './rules.js';
 import { troublesOf, type TableTrouble } from './troubles.js';
 

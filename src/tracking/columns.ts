@@ -2,7 +2,7 @@ import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { lookupUses } from './match.js';
 import { didYouMean } from './nearest.js';
-import type { Findings, PlanProblem } from './plan.js';
+import type { Findings, PlanProblem } from './findings.js';
 import type { LabelRule, TableRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { keyOf, type PublishedTable } from './tracked.js';

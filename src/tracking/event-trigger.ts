@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
-import type { Findings, PlanStep } from './plan.js';
+import type { Findings, PlanStep } from './findings.js';
 import type { TrackingConfig } from './rules.js';
 
 /** Where the trigger's functions are on the source. Not `waltrail`: a role of that name would make its tables there. */

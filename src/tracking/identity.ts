@@ -1,5 +1,5 @@
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
-import type { Findings, IdentityCost, PlanProblem, PlanStep } from './plan.js';
+import type { Findings, IdentityCost, PlanProblem, PlanStep } from './findings.js';
 import { formatTable } from './names.js';
 import { asApplied } from './publication.js';
 import { identitySql, refusesWrites } from './refusal.js';

@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.js';
 import { formatBytes } from './format.js';
-import { applyProblems, type IdentityCost, type PlanProblem, type TrackingPlan } from './plan.js';
+import { applyProblems, type IdentityCost, type PlanProblem, type TrackingPlan } from './findings.js';
 import type { TrackingConfig } from './rules.js';
 
 /** A plan for a terminal: the SQL can be copied and run as it stands. */

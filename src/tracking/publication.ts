@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
-import type { Findings, PlanProblem, PlanStep } from './plan.js';
+import type { Findings, PlanProblem, PlanStep } from './findings.js';
 import { formatTable, isNeverTracked, type TableName, isNameable } from './names.js';
 import type { TrackingConfig } from './rules.js';
 import type { PublishedTable } from './tracked.js';

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
-import type { Findings, PlanProblem } from './plan.js';
+import type { Findings, PlanProblem } from './findings.js';
 import { formatBytes } from './format.js';
 import type { TrackingConfig } from './rules.js';
 

@@ -2,13 +2,8 @@ import type { ErrorCode } from '../errors.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { formatTable } from './names.js';
-import {
-  planTracking,
-  type PlanProblem,
-  type PlanStep,
-  type TrackingPlan,
-  type TroubleEffect,
-} from './plan.js';
+import type { PlanProblem, PlanStep, TrackingPlan, TroubleEffect } from './findings.js';
+import { planTracking } from './plan.js';
 import { refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, partitionsOf } from './tracked.js';

@@ -1,7 +1,7 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { ruleFor } from './match.js';
-import type { Findings, PlanProblem } from './plan.js';
+import type { Findings, PlanProblem } from './findings.js';
 import type { TrackingConfig } from './rules.js';
 import { isPublishable, keyOf, nameOf } from './tracked.js';
 

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { TrailReader } from './read.js';
+import { TrailReader } from './read/trail-reader.js';
 
 /** The trail as the API reads it. */
 @Module({})

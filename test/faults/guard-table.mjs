@@ -21,7 +21,7 @@ export const GUARDS = [
   },
   {
     guard: 'entries and checkpoint in one transaction',
-    file: 'dist/trail/write.js',
+    file: 'dist/trail/write/trail-writer.js',
     from: `            this.#advance({ endLsn, nextId, entries: stored, committedAt }),
             ...this.#statements.splice(0),
         ];`,
@@ -41,7 +41,7 @@ export const GUARDS = [
   },
   {
     guard: 'election: one daemon captures',
-    file: 'dist/trail/checkpoint.js',
+    file: 'dist/trail/write/checkpoint.js',
     from: 'if (rows[0].elected) {',
     to: 'if (rows[0] !== undefined) {',
     spec: 'test/faults/daemons.spec.ts',
@@ -49,7 +49,7 @@ export const GUARDS = [
   },
   {
     guard: 'durable: the trail waits for its disk whatever it is set to',
-    file: 'dist/trail/checkpoint.js',
+    file: 'dist/trail/write/checkpoint.js',
     from: "('synchronous_commit', 'on'), ",
     to: '',
     spec: 'test/faults/crash.spec.ts',
@@ -65,7 +65,7 @@ export const GUARDS = [
   },
   {
     guard: 'silence of the trail has a limit',
-    file: 'dist/trail/write.js',
+    file: 'dist/trail/write/trail-writer.js',
     from: "if (this.#silence.tick() !== 'give up')",
     to: "if (this.#silence.tick() !== 'never')",
     spec: 'test/faults/network.spec.ts',
@@ -144,7 +144,7 @@ export const GUARDS = [
   },
   {
     guard: 'nothing is committed behind a commit that failed',
-    file: 'dist/trail/write.js',
+    file: 'dist/trail/write/trail-writer.js',
     from: `        this.#throwFailure();
         const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;`,
     to: '        const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;',
@@ -162,7 +162,7 @@ export const GUARDS = [
   },
   {
     guard: 'bytes that are taken are no silence of the trail',
-    file: 'dist/trail/write.js',
+    file: 'dist/trail/write/trail-writer.js',
     from: `this.#silence.heard();
             sent?.();`,
     to: 'sent?.();',
@@ -305,7 +305,7 @@ export const GUARDS = [
   },
   {
     guard: 'a chunk has its lists with its last entry',
-    file: 'dist/trail/write.js',
+    file: 'dist/trail/write/trail-writer.js',
     from: 'this.#index.addFrame(data);',
     to: '',
     spec: 'test/pg/trail-index.spec.ts',
@@ -313,7 +313,7 @@ export const GUARDS = [
   },
   {
     guard: 'a new writer has the keys of the open chunk',
-    file: 'dist/trail/catch-up.js',
+    file: 'dist/trail/write/catch-up.js',
     from: '[above, CHUNK_ENTRIES]',
     to: '[above, 0]',
     spec: 'test/pg/trail-index.spec.ts',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { WaltrailError } from '../../src/errors.js';
-import type { TrailWriter } from '../../src/trail/write.js';
+import type { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import { streaming } from '../support/capture.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { startLoad } from '../support/load.ts';

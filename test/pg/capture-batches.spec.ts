@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import type { WaltrailError } from '../../src/errors.js';
 import { Conversation } from '../../src/pg/conversation.js';
-import { elect } from '../../src/trail/checkpoint.js';
+import { elect } from '../../src/trail/write/checkpoint.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';

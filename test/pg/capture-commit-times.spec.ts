@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 
 const SCHEMA = 'create table items (id int primary key, name text)';

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
 import { silentLog } from '../../src/log.js';
-import { acceptGaps } from '../../src/trail/gaps.js';
+import { acceptGaps } from '../../src/trail/write/gaps.js';
 import { applyTracking, readEntries, streaming, testConfig, untilCaughtUp } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { failoverPair } from '../support/failover.ts';

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
 import { silentLog, type Log } from '../../src/log.js';
 import { parseLsn } from '../../src/pg/lsn.js';
-import { acceptGaps, openGap } from '../../src/trail/gaps.js';
+import { acceptGaps, openGap } from '../../src/trail/write/gaps.js';
 import {
   applyTracking,
   captureGround,

@@ -2,8 +2,8 @@ import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { createLog } from '../../src/log.js';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 
 const SCHEMA = `

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import pg from 'pg';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround } from '../support/capture.ts';
 
 const SCHEMA = `create table items (id bigint generated always as identity primary key, name text);`;

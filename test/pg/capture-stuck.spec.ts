@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { skipCommand } from '../../src/capture/skip-command.js';
+import { skipCommand } from '../../src/cli/skip.js';
 import { readSettings } from '../../src/settings.js';
 import { applyTracking, captureGround, streaming, type CaptureGround } from '../support/capture.ts';
 import { until } from '../support/until.ts';

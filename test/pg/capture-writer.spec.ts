@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { elect } from '../../src/trail/checkpoint.js';
+import { elect } from '../../src/trail/write/checkpoint.js';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 

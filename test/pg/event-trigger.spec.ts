@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { planTracking, type TrackingPlan } from '../../src/tracking/plan.js';
+import type { TrackingPlan } from '../../src/tracking/findings.js';
+import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { troublesOf } from '../../src/tracking/troubles.js';
 import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';

@@ -7,7 +7,7 @@ import { MAX_ATTEMPTS, runExport, type RunOptions } from '../../src/exports/run.
 import { ExportStore } from '../../src/exports/store.js';
 import { silentLog } from '../../src/log.js';
 import { createPool } from '../../src/pg/connect.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { ADMIN, ALL, exportGround, idsOf, type ExportGround } from '../support/exports.ts';
 import { until } from '../support/until.ts';
 

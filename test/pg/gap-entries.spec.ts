@@ -9,11 +9,11 @@ import {
   readOpenGaps,
   type FoundGap,
   type OpenGap,
-} from '../../src/trail/gaps.js';
-import { beginTrail, readCheckpoint } from '../../src/trail/checkpoint.js';
-import { findGaps } from '../../src/trail/gap-list.js';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+} from '../../src/trail/write/gaps.js';
+import { beginTrail, readCheckpoint } from '../../src/trail/write/checkpoint.js';
+import { findGaps } from '../../src/trail/read/gap-list.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { seedTrail } from '../support/trail-data.ts';

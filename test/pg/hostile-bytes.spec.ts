@@ -10,9 +10,9 @@ import { ZoneClock } from '../../src/exports/dates.js';
 import { writeCsv, writeNdjson } from '../../src/exports/text-formats.js';
 import { writeWorkbook } from '../../src/exports/workbook.js';
 import { silentLog } from '../../src/log.js';
-import type { Entry } from '../../src/trail/entry.js';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+import type { Entry } from '../../src/trail/read/entry.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, untilCaughtUp, type CaptureGround } from '../support/capture.ts';
 import { until } from '../support/until.ts';
 

@@ -87,7 +87,7 @@ async function hostileGround(): Promise<HostileGround> {
         WALTRAIL_TRAIL_URL: spoiled(trail.url),
         WALTRAIL_CONFIG: path.join(daemons.folder, 'waltrail.yaml'),
       };
-      return promisify(execFile)(process.execPath, [path.join(DIST, 'cli.js'), ...args], {
+      return promisify(execFile)(process.execPath, [path.join(DIST, 'cli/cli.js'), ...args], {
         env: environment,
       }).then(
         ({ stdout, stderr }) => ({ code: 0, output: stdout + stderr }),

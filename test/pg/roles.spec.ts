@@ -9,7 +9,7 @@ import { freshDatabase } from '../support/database.ts';
 import { redisBinary, startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
-const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+const CLI = path.resolve(import.meta.dirname, '../../dist/cli/cli.js');
 const TABLES = `tables: { public.notes: { entity: note, name: "{body}", modifier: author } }`;
 
 describe('roles in processes of their own', () => {

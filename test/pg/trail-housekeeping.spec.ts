@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { createLog, silentLog } from '../../src/log.js';
 import { startHousekeeping } from '../../src/trail/housekeeping.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { indexTrail, seedTrail } from '../support/trail-data.ts';

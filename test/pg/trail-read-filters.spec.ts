@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { NOBODY, type EntryFilter } from '../../src/trail/entry.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { expectAgreement } from '../support/trail-agreement.ts';

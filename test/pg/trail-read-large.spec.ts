@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { createPool } from '../../src/pg/connect.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround } from '../support/capture.ts';
 
 const ALWAYS = { from: '2026-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { REPORT_COLUMNS } from '../../src/exports/columns.js';
-import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/entry.js';
-import { entryToJson } from '../../src/trail/json.js';
-import { TrailReader } from '../../src/trail/read.js';
+import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/read/entry.js';
+import { entryToJson } from '../../src/trail/read/json.js';
+import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 

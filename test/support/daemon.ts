@@ -7,7 +7,7 @@ import { until } from './until.ts';
 
 /** As jest.config.mjs has it: what is tested may be another compilation, for test/faults/guards.mjs. */
 const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname, '../../dist');
-const CLI = path.join(DIST, 'cli.js');
+const CLI = path.join(DIST, 'cli/cli.js');
 
 export interface DaemonProcess {
   readonly pid: number;

@@ -1,4 +1,4 @@
-import type { Entry, Value } from '../../src/trail/entry.js';
+import type { Entry, Value } from '../../src/trail/read/entry.js';
 
 export const textValue = (text: string, label?: string): Value => ({
   kind: 'text',

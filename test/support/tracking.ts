@@ -2,7 +2,8 @@ import { connect } from '../../src/pg/connect.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { readCatalog, type Catalog } from '../../src/tracking/catalog.js';
 import { parseConfig } from '../../src/tracking/load.js';
-import { planTracking, type TrackingPlan } from '../../src/tracking/plan.js';
+import type { TrackingPlan } from '../../src/tracking/findings.js';
+import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import type { TestDatabase } from './database.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
-import { NOBODY, type Entry, type EntryFilter, type Facet } from '../../src/trail/entry.js';
-import type { TrailReader } from '../../src/trail/read.js';
+import { NOBODY, type Entry, type EntryFilter, type Facet } from '../../src/trail/read/entry.js';
+import type { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { countBy, matching, type PlainEntry } from './trail-oracle.ts';
 
 /** A reader, and all entries of its trail as a plain reading gives them, newest first. */

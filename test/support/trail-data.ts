@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { catchUpIndex } from '../../src/trail/catch-up.js';
+import { catchUpIndex } from '../../src/trail/write/catch-up.js';
 
 export interface SeedOptions {
   /** Of a migrated trail without entries, for the superuser. */

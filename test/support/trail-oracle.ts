@@ -1,4 +1,4 @@
-import { NOBODY, type EntryFilter } from '../../src/trail/entry.js';
+import { NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
 import { decodeFields } from '../../src/trail/values.js';
 import type { TestDatabase } from './database.ts';
 

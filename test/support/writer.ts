@@ -1,6 +1,6 @@
 import type { WaltrailError } from '../../src/errors.js';
-import { beginTrail, elect, readCheckpoint } from '../../src/trail/checkpoint.js';
-import { TrailWriter } from '../../src/trail/write.js';
+import { beginTrail, elect, readCheckpoint } from '../../src/trail/write/checkpoint.js';
+import { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import type { TestDatabase } from './database.ts';
 
 const HEAD = {

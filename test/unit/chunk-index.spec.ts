@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ChunkIndex, type IndexedEntry } from '../../src/trail/chunk-index.js';
+import { ChunkIndex, type IndexedEntry } from '../../src/trail/write/chunk-index.js';
 import { bucketOf, byBucket, Places } from '../../src/trail/posting-lists.js';
 
 const CHUNK = 16_384;

@@ -8,7 +8,7 @@ import {
 import { parseLsn } from '../../src/pg/lsn.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import type { PublishedState } from '../../src/tracking/published.js';
-import type { Checkpoint } from '../../src/trail/checkpoint.js';
+import type { Checkpoint } from '../../src/trail/write/checkpoint.js';
 
 const CONFIG = parseConfig({
   file: 'test.yaml',

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { DayClock } from '../../src/trail/snapshot.js';
+import { DayClock } from '../../src/trail/read/snapshot.js';
 
 test('many statements for one day take no longer than one may, and each day begins anew', async () => {
   const clock = new DayClock({ timeoutMs: 40 });

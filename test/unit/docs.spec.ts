@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ERROR_CODES } from '../../src/errors.js';
-import { START_USAGE } from '../../src/start-options.js';
+import { START_USAGE } from '../../src/cli/start-options.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import { trackingJsonSchema } from '../../src/tracking/schema.js';
 

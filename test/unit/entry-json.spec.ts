@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
-import { printable } from '../../src/trail/answer-size.js';
-import { decodeRows } from '../../src/trail/decode.js';
-import type { Query } from '../../src/trail/snapshot.js';
-import type { Entry, Value } from '../../src/trail/entry.js';
-import { entryToJson, valueToJson } from '../../src/trail/json.js';
-import type { EntryRow } from '../../src/trail/entry-row.js';
-import { TrailWords, type ColumnWords } from '../../src/trail/words.js';
+import { printable } from '../../src/trail/read/answer-size.js';
+import { decodeRows } from '../../src/trail/read/decode.js';
+import type { Query } from '../../src/trail/read/snapshot.js';
+import type { Entry, Value } from '../../src/trail/read/entry.js';
+import { entryToJson, valueToJson } from '../../src/trail/read/json.js';
+import type { EntryRow } from '../../src/trail/read/entry-row.js';
+import { TrailWords, type ColumnWords } from '../../src/trail/read/words.js';
 
 const BOOL = 16;
 const INT8 = 20;

@@ -6,7 +6,7 @@ import type { Dictionary, TrailSession } from '../../src/pipeline/ports.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { FrameReader } from '../../src/source/frames.js';
 import { parseConfig } from '../../src/tracking/load.js';
-import { EntryRowBuffer } from '../../src/trail/rows.js';
+import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../../src/trail/values.js';
 import * as bytes from '../support/pgoutput-bytes.ts';
 import { UNCHANGED, type Column } from '../support/pgoutput-bytes.ts';

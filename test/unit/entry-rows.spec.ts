@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
-import { EntryRowBuffer } from '../../src/trail/rows.js';
+import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import { decodeFields, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../../src/trail/values.js';
 
 const HEAD = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { WaltrailError } from '../../src/errors.js';
 import { entryFilter, parseExportRequest, requestDigest } from '../../src/exports/request.js';
-import { resolveRange } from '../../src/trail/range.js';
+import { resolveRange } from '../../src/trail/read/range.js';
 
 const DAY_MS = 86_400_000;
 const now = new Date('2026-11-23T12:00:00Z');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { compactJson } from '../../src/exports/columns.js';
-import { isAnswerable, memberTexts } from '../../src/trail/json-text.js';
+import { isAnswerable, memberTexts } from '../../src/trail/read/json-text.js';
 
 const isJson = (text: string): boolean => {
   try {

@@ -3,7 +3,7 @@ import { silentLog } from '../../src/log.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { parseConfig } from '../../src/tracking/load.js';
-import { EntryRowBuffer } from '../../src/trail/rows.js';
+import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import type { TrailSession } from '../../src/pipeline/ports.js';
 import * as bytes from '../support/pgoutput-bytes.ts';
 

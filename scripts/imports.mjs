@@ -1,0 +1,168 @@
+/**
+ * The import rule: who may import whom in `src/`, and that no files import each other in a circle. `npm run lint` runs it.
+ * Types count like values. Changing the table is a design decision: write it down in DECISIONS.md.
+ *
+ *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
+
+/** Room to what it may import beside itself: a room with all below it, or one file. A file in no listed room is its own room. */
+export const ROOMS = {
+  errors: [],
+  log: ['errors'],
+  settings: ['errors'],
+  version: [],
+  teardown: ['errors', 'log'],
+  pg: ['errors', 'settings', 'log'],
+  pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/words'],
+  source: ['errors', 'settings', 'log', 'pg', 'pgoutput'],
+  tracking: ['errors', 'settings', 'log', 'pg'],
+  pipeline: ['errors', 'settings', 'log', 'pg', 'pgoutput', 'tracking'],
+  trail: ['errors', 'settings', 'log', 'pg'],
+  'trail/write': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  'trail/read': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  capture: [
+    'errors',
+    'settings',
+    'log',
+    'pg',
+    'pgoutput',
+    'source',
+    'tracking',
+    'pipeline',
+    'trail/*',
+    'trail/write',
+  ],
+  exports: ['errors', 'settings', 'log', 'version', 'pg', 'trail/*', 'trail/read'],
+  admin: [
+    'errors',
+    'settings',
+    'log',
+    'version',
+    'pg',
+    'tracking/nearest',
+    'pipeline/capture-status',
+    'trail/*',
+    'trail/read',
+    'exports',
+  ],
+  web: [],
+  embedded: ['errors', 'settings', 'log', 'pg'],
+  main: [
+    'errors',
+    'settings',
+    'log',
+    'version',
+    'teardown',
+    'tracking/rules',
+    'trail/*',
+    'trail/read',
+    'capture',
+    'exports',
+    'admin',
+  ],
+  cli: [
+    'errors',
+    'settings',
+    'log',
+    'version',
+    'teardown',
+    'pg',
+    'tracking',
+    'trail',
+    'admin/tokens',
+    'embedded',
+    'main',
+  ],
+};
+
+/** Every breach of the rule in a folder of sources, as sentences. */
+export function breaches(folder, rooms = ROOMS) {
+  const imports = readImports(folder);
+  const found = [];
+  for (const [file, targets] of imports) {
+    const room = roomOf(file, rooms);
+    for (const target of targets)
+      if (!mayImport(room, target, rooms))
+        found.push(`${file} imports ${target}: ${room} may not; see src/README.md, "The import rule".`);
+  }
+  for (const circle of circles(imports))
+    found.push(`These files import each other in a circle: ${circle.join(', ')}.`);
+  return found;
+}
+
+/** The longest listed room that a file is in. A file above all rooms is a room of its own name. */
+function roomOf(file, rooms) {
+  const parts = file.replace(/\.tsx?$/, '').split('/');
+  for (let length = parts.length; length > 0; length--) {
+    const room = parts.slice(0, length).join('/');
+    if (Object.hasOwn(rooms, room)) return room;
+  }
+  return parts.join('/');
+}
+
+/** `room` allows what is below it, `room/*` only the files in it, `room/file` that file. */
+function mayImport(room, target, rooms) {
+  const to = roomOf(target, rooms);
+  if (to === room) return true;
+  const name = target.replace(/\.tsx?$/, '');
+  return (rooms[room] ?? []).some((allowed) =>
+    allowed.endsWith('/*')
+      ? path.posix.dirname(name) === allowed.slice(0, -2)
+      : name === allowed || name.startsWith(`${allowed}/`),
+  );
+}
+
+/** File to the files that it imports, all relative to the folder. */
+function readImports(folder) {
+  const files = new Set(
+    readdirSync(folder, { recursive: true })
+      .map((file) => file.split(path.sep).join('/'))
+      .filter((file) => /\.tsx?$/.test(file)),
+  );
+  const imports = new Map();
+  for (const file of files) {
+    const { importedFiles } = ts.preProcessFile(readFileSync(path.join(folder, file), 'utf8'), true, true);
+    const targets = importedFiles
+      .filter(({ fileName }) => fileName.startsWith('.'))
+      .map(({ fileName }) => path.posix.join(path.posix.dirname(file), fileName))
+      .map((place) =>
+        [place, place.replace(/\.js$/, '.ts'), place.replace(/\.js$/, '.tsx')].find((one) => files.has(one)),
+      )
+      .filter((target) => target !== undefined);
+    imports.set(file, [...new Set(targets)]);
+  }
+  return imports;
+}
+
+/** Groups of files of which each imports, by way of others, every other (Tarjan's strongly connected components). */
+function circles(imports) {
+  const order = new Map();
+  const lowest = new Map();
+  const open = [];
+  const found = [];
+  const visit = (file) => {
+    order.set(file, order.size);
+    lowest.set(file, order.get(file));
+    open.push(file);
+    for (const target of imports.get(file)) {
+      if (!order.has(target)) visit(target);
+      if (open.includes(target)) lowest.set(file, Math.min(lowest.get(file), lowest.get(target)));
+    }
+    if (lowest.get(file) !== order.get(file)) return;
+    const circle = open.splice(open.indexOf(file));
+    if (circle.length > 1) found.push(circle.sort());
+  };
+  for (const file of imports.keys()) if (!order.has(file)) visit(file);
+  return found;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const folder = process.argv[2] ?? path.resolve(import.meta.dirname, '../src');
+  const found = breaches(folder);
+  for (const breach of found) process.stderr.write(`${breach}\n`);
+  process.exitCode = found.length === 0 ? 0 : 1;
+}

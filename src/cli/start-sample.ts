@@ -1,0 +1,165 @@
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createToken, revokeTokensNamed } from '../admin/tokens.js';
+import { removeRunFile, writeRunFile } from '../embedded/run-file.js';
+import { startSample, type Sample } from '../embedded/sample.js';
+import { startTraffic } from '../embedded/traffic.js';
+import { WaltrailError } from '../errors.js';
+import { connect, createPool } from '../pg/connect.js';
+import type { Settings } from '../settings.js';
+import type { Boot, Running } from './start.js';
+import { applyPlan } from '../tracking/apply.js';
+import { readCatalog } from '../tracking/catalog.js';
+import { loadConfig } from '../tracking/load.js';
+import { planTracking } from '../tracking/plan.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+
+/** Whose token run.json holds, in the access record. */
+const TOKEN_NAME = 'npm start';
+const SIGN_IN_NAME = 'npm start, sign-in link';
+/** Longer than it takes to find the terminal again; the code works once. */
+const SIGN_IN_HOURS = 12;
+const HOUR_MS = 3_600_000;
+const READY_TIMEOUT_MS = 30_000;
+
+/** With nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens, traffic, in the order of dependence. */
+export async function startOnSample(boot: Boot): Promise<Running> {
+  const { options, log, teardown, signal } = boot;
+  const began = Date.now();
+  const onProgress = (phrase: string): void => boot.write(`waltrail: ${phrase} …\n`);
+  const { dataDir } = boot.settings;
+
+  // Loading the daemon's libraries takes about as long as PostgreSQL needs to start.
+  const loading = import('../main.js');
+  loading.catch(() => undefined);
+  const sample = await startSample({ home: path.join(dataDir, 'postgres'), onProgress });
+  let stopping = false;
+  teardown.add('PostgreSQL', {
+    limitMs: 40_000,
+    stop: () => {
+      stopping = true;
+      return sample.postgres.stop();
+    },
+  });
+  const lost = sample.postgres.ended.then(() => {
+    if (!stopping) throw lostError(dataDir);
+  });
+  // Nobody listens before the start is done; it would fail with a connection error by then.
+  lost.catch(() => undefined);
+  // What a killed run left; this one holds the lock of the folder.
+  await removeRunFile(dataDir, null);
+  signal.throwIfAborted();
+
+  const settings = withUrls(boot.settings, sample);
+  const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
+  await applyTracking(config, onProgress);
+  signal.throwIfAborted();
+
+  onProgress('starting the daemon');
+  const { startDaemon } = await loading;
+  const daemon = await startDaemon({ settings, config, roles: options.roles, log });
+  teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
+  await untilReady(daemon.ready, signal);
+
+  const { token, code } = await makeTokens(config.trail.url);
+  if (options.traffic) {
+    const traffic = startTraffic({ url: sample.sourceUrl, log });
+    teardown.add('traffic', { limitMs: 5_000, stop: () => traffic.stop() });
+  }
+  const { sourceUrl, trailUrl } = sample;
+  await writeRunFile(dataDir, { url: daemon.url, token, sourceUrl, trailUrl, pid: process.pid });
+  teardown.add('run.json', { limitMs: 1_000, stop: () => removeRunFile(dataDir, process.pid) });
+  boot.write(
+    greeting({
+      url: daemon.url,
+      code,
+      sourceUrl,
+      dataDir,
+      traffic: options.traffic,
+      tookMs: Date.now() - began,
+    }),
+  );
+  return { lost };
+}
+
+/**
+ * The trail begins where the slot does: what somebody changes before would have no entry, so nobody is told to try yet.
+ * Capture that does not come up says why on the page and in the log; the start does not wait for it for ever.
+ */
+async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([
+    ready,
+    delay(READY_TIMEOUT_MS, undefined, { signal, ref: false }).catch(() => undefined),
+  ]);
+  signal.throwIfAborted();
+}
+
+/** The YAML's `${WALTRAIL_SOURCE_URL}` means the embedded server; the environment of this process stays as it is. */
+function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings {
+  const environment = {
+    ...settings.environment,
+    WALTRAIL_SOURCE_URL: sourceUrl,
+    WALTRAIL_TRAIL_URL: trailUrl,
+  };
+  return { ...settings, sourceUrl, trailUrl, environment };
+}
+
+async function applyTracking(config: TrackingConfig, onProgress: (phrase: string) => void): Promise<void> {
+  const client = await connect({ url: config.source.url, purpose: 'apply' });
+  try {
+    const plan = planTracking({ config, catalog: await readCatalog(client) });
+    if (plan.steps.length > 0) onProgress('applying the tracking plan to the sample CRM');
+    await applyPlan(client, plan);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Fresh ones at every start. The API token of the last run ends; a browser that is signed in stays so. */
+async function makeTokens(url: string): Promise<{ token: string; code: string }> {
+  const pool = createPool({ url, purpose: 'start', max: 1 });
+  try {
+    await revokeTokensNamed(pool, TOKEN_NAME);
+    const token = await createToken(pool, { name: TOKEN_NAME, role: 'admin' });
+    const code = await createToken(pool, {
+      name: SIGN_IN_NAME,
+      role: 'admin',
+      singleUse: true,
+      expiresAt: new Date(Date.now() + SIGN_IN_HOURS * HOUR_MS),
+    });
+    return { token, code };
+  } finally {
+    await pool.end();
+  }
+}
+
+function lostError(dataDir: string): WaltrailError {
+  const log = path.join(dataDir, 'postgres', 'server.log');
+  return new WaltrailError('EMBEDDED_FAILED', `The embedded PostgreSQL ended by itself (${log}).`, {
+    remedy: 'Read the log and start again: nothing that was committed is lost.',
+  });
+}
+
+function greeting(facts: {
+  readonly url: string;
+  readonly code: string;
+  readonly sourceUrl: string;
+  readonly dataDir: string;
+  readonly traffic: boolean;
+  readonly tookMs: number;
+}): string {
+  const near = path.relative(process.cwd(), facts.dataDir);
+  const folder = near.startsWith('..') ? facts.dataDir : near;
+  return `
+Waltrail runs on a sample CRM${facts.traffic ? ', in which simulated people are at work' : ''} (started in ${(facts.tookMs / 1000).toFixed(1)} s).
+
+  Page      ${facts.url}/
+  Sign in   ${facts.url}/#signin=${facts.code}
+            (works once, for ${SIGN_IN_HOURS} hours; restart for another)
+  Source    psql "${facts.sourceUrl}"
+  Try       update customers set vip = not vip, updated_by = 2 where id = 1;
+  API       the token and all addresses are in ${path.join(folder, 'run.json')}
+  Stop      Ctrl-C; the data stays in ${folder}
+
+`;
+}

@@ -1,0 +1,75 @@
+import type { ErrorCode } from '../errors.js';
+
+/** What `apply` would do to the source, and what stands in the way. Applying it makes the next plan empty. */
+export interface TrackingPlan {
+  /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
+  readonly steps: readonly PlanStep[];
+  /** Those about named tables concern these alone, those of {@link applyProblems} keep everything from being applied. */
+  readonly problems: readonly PlanProblem[];
+  /** Sentences for the DBA; nothing depends on them. */
+  readonly warnings: readonly string[];
+  /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
+  readonly costs: readonly IdentityCost[];
+}
+
+export interface PlanStep {
+  readonly kind:
+    | 'event_trigger'
+    | 'publication_create'
+    | 'publication_options'
+    | 'publication_add'
+    | 'publication_drop'
+    | 'replica_identity';
+  /** Canonical names of the tables it is about. */
+  readonly tables: readonly string[];
+  readonly sql: string;
+  readonly reason: string;
+  /** True where capture is right without it, and only less complete: old values of a partition made later. */
+  readonly optional: boolean;
+}
+
+/** What a table's trouble means for the trail, or for the application. */
+export type TroubleEffect =
+  'not captured' | 'previous values unknown' | 'writes refused' | 'names unknown' | 'as far as possible';
+
+export interface PlanProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+  /**
+   * Canonical names of the tables it is about, or the pattern that matches none: the others are planned, applied and
+   * captured without them. Empty: it concerns the whole stream or server.
+   */
+  readonly tables: readonly string[];
+  /** Where it is about tables: what it means for them while capture runs. */
+  readonly effect?: TroubleEffect;
+  /** A mistake in the YAML as the source is now: nothing is applied until it is corrected, but capture goes on. */
+  readonly mistake?: true;
+  /** Stands in the way of capture, but not of applying the plan: often another role does that. */
+  readonly captureOnly?: true;
+}
+
+/** Problems that have to be solved before anything of the plan can be applied. */
+export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
+  problems.filter(
+    ({ tables, mistake, captureOnly }) => captureOnly !== true && (mistake === true || tables.length === 0),
+  );
+
+/** Problems that keep every table from being captured. */
+export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
+  problems.filter(({ tables }) => tables.length === 0);
+
+export interface IdentityCost {
+  readonly table: string;
+  readonly columns: number;
+  /** Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows. */
+  readonly rowBytes: number | null;
+  readonly changesPerDay: number | null;
+  readonly walBytesPerDay: number | null;
+}
+
+/** Problems and warnings of one aspect. */
+export interface Findings {
+  readonly problems: readonly PlanProblem[];
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,116 @@
+import type { Catalog } from './catalog.js';
+import { indexOf } from './catalog-index.js';
+import type { Findings, PlanProblem, TroubleEffect } from './findings.js';
+import { lookupWarnings } from './lookup-tables.js';
+import { lookupUses } from './match.js';
+import { isPattern, matchesTable, tableName } from './names.js';
+import { didYouMean } from './nearest.js';
+import type { TrackingConfig } from './rules.js';
+import { isPublishable, keyOf, matchingTables, nameOf, type PublishedTable } from './tracked.js';
+
+type Given = {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly published: readonly PublishedTable[];
+};
+
+/** What the YAML names and the source does not have, and what is known of tables that are published. */
+export function tableFindings({ config, catalog, published }: Given): Findings {
+  const problems: PlanProblem[] = [];
+  for (const { pattern } of config.tables) {
+    const key = `tables."${pattern}"`;
+    if (!isPattern(pattern))
+      problems.push(...exactProblems({ key, table: pattern, catalog, effect: 'not captured' }));
+    else if (matchingTables(pattern, config, catalog).length === 0) {
+      problems.push({
+        code: 'TRACKING_PATTERN_UNMATCHED',
+        message: `${key} matches no table of database ${catalog.server.database} that may be tracked.`,
+        remedy: 'Correct the pattern in the YAML, or remove it.',
+        tables: [pattern],
+        effect: 'not captured',
+        mistake: true,
+      });
+    }
+  }
+  for (const { key, rule } of lookupUses(config)) {
+    problems.push(
+      ...exactProblems({ key: `${key}.table`, table: rule.table, catalog, effect: 'names unknown' }),
+    );
+  }
+  return {
+    problems,
+    warnings: [...tableWarnings({ config, catalog, published }), ...lookupWarnings({ config, catalog })],
+  };
+}
+
+function exactProblems(options: {
+  key: string;
+  table: string;
+  catalog: Catalog;
+  effect: TroubleEffect;
+}): PlanProblem[] {
+  const { key, table, catalog, effect } = options;
+  const found = indexOf(catalog).tables.get(table);
+  if (found !== undefined && isPublishable(found)) return [];
+  const concerns = { code: 'TRACKING_TABLE_UNKNOWN', tables: [table], effect, mistake: true } as const;
+  if (found === undefined) {
+    const { schema } = tableName(table);
+    const candidates = catalog.tables.filter(isPublishable).map(keyOf);
+    const elsewhere = catalog.tables.find(
+      ({ name, schema: other }) => name === tableName(table).table && other !== schema,
+    );
+    const hint =
+      elsewhere === undefined ? didYouMean(table, candidates) : ` Did you mean "${keyOf(elsewhere)}"?`;
+    return [
+      {
+        ...concerns,
+        message: `${key}: database ${catalog.server.database} has no table ${table}.${hint}`,
+        remedy: 'Correct the table name in the YAML, or create the table first.',
+      },
+    ];
+  }
+  const what =
+    found.persistence === 'unlogged'
+      ? 'an unlogged table'
+      : `a ${found.persistence === 'temporary' ? 'temporary table' : found.kind}`;
+  return [
+    {
+      ...concerns,
+      message: `${key}: ${table} is ${what}, whose changes are not in the WAL.`,
+      remedy: 'Name the permanent tables behind it in the YAML, or remove the entry.',
+    },
+  ];
+}
+
+function tableWarnings({ config, catalog, published }: Given): string[] {
+  const warnings: string[] = [];
+  for (const { key, table, rule, partitions } of published) {
+    if (rule !== null && rule.id === null && table.primaryKey.length === 0) {
+      warnings.push(
+        `${key} has no primary key: its entries have no entity id. Name its columns under tables."${rule.pattern}".id.`,
+      );
+    }
+    if (table.kind === 'partitioned' && !config.source.eventTrigger) {
+      warnings.push(
+        `${key} is partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
+          'making one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML they get it when they are made.',
+      );
+    }
+    const excluded = partitions.filter((partition) =>
+      config.exclude.some((pattern) => matchesTable(pattern, nameOf(partition))),
+    );
+    if (excluded.length > 0) {
+      warnings.push(
+        `${excluded.map(keyOf).join(', ')} cannot be excluded: partitions are tracked as rows of ${key}.`,
+      );
+    }
+  }
+  const unlogged = catalog.tables.filter(
+    (table) =>
+      table.persistence === 'unlogged' &&
+      config.tables.some(({ pattern }) => isPattern(pattern) && matchesTable(pattern, nameOf(table))),
+  );
+  for (const table of unlogged)
+    warnings.push(`${keyOf(table)} is unlogged and cannot be tracked: its changes are not in the WAL.`);
+  return warnings;
+}

@@ -1,0 +1,17 @@
+import type { ErrorCode } from '../errors.js';
+
+const SUMMARIES: Partial<Record<ErrorCode, string>> = {
+  SOURCE_CHANGED: 'Changes may be missing: another source',
+  SOURCE_PUBLICATION_INCOMPLETE: 'Changes may be missing: tables were not published',
+  SOURCE_PUBLICATION_MISSING: 'Changes may be missing: there was no publication',
+  SOURCE_REPLICA_IDENTITY: 'Previous values may be missing: a table has no full replica identity',
+  SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
+  SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
+  SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
+  SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
+  SOURCE_TRANSACTION_SKIPPED: 'Changes are missing: an operator had a transaction skipped',
+  TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
+};
+
+/** What a gap of this code is called, in its entry and wherever it is told of. */
+export const gapSummary = (code: ErrorCode): string => SUMMARIES[code] ?? 'Changes may be missing';

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import { WaltrailError } from '../../errors.js';
+import type { EntryFilter } from './entry.js';
+
+/** Chunk numbers (id >> 14) are 32 bits: enough until the year 2048. */
+export const MAX_ENTRY_ID = (1n << 45n) - 1n;
+
+type Filter = Omit<EntryFilter, 'from' | 'to'>;
+
+/**
+ * The cursor of the page that continues below an entry. It is opaque to clients and belongs to one filter; the range is
+ * no part of that, because a request without `to` means another range every time.
+ */
+export function makeCursor(id: string, filter: Filter): string {
+  return Buffer.from(`1.${id}.${filterHash(filter)}`).toString('base64url');
+}
+
+/** The id below which the page goes on. Throws TRAIL_CURSOR_INVALID. */
+export function readCursor(cursor: string, filter: Filter): bigint {
+  const [version, id, hash, ...rest] = Buffer.from(cursor, 'base64url').toString('latin1').split('.');
+  if (
+    version !== '1' ||
+    id === undefined ||
+    hash === undefined ||
+    rest.length > 0 ||
+    makeCursor(id, filter) !== cursor
+  ) {
+    throw new WaltrailError('TRAIL_CURSOR_INVALID', 'The cursor is damaged, or belongs to other filters.');
+  }
+  return readId(id);
+}
+
+/** An entry id. Throws TRAIL_CURSOR_INVALID. */
+export function readId(id: string): bigint {
+  const number = /^\d{1,19}$/.test(id) ? BigInt(id) : -1n;
+  if (number >= 0n && number <= MAX_ENTRY_ID) return number;
+  throw new WaltrailError('TRAIL_CURSOR_INVALID', 'This is not the id of an entry.');
+}
+
+function filterHash(filter: Filter): string {
+  const list = (values: readonly string[] | undefined): readonly string[] => [...(values ?? [])].sort();
+  const text = JSON.stringify([
+    list(filter.modifiers),
+    list(filter.actions),
+    list(filter.entityTypes),
+    filter.entity ?? null,
+    filter.tenant ?? null,
+    filter.q ?? '',
+  ]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+}

@@ -1,0 +1,39 @@
+import type { StoredFilter } from './filter.js';
+import { POSTING_DIMENSIONS } from '../posting-lists.js';
+
+/** The dimensions with their columns in trail.entry and in the summaries, and their letter in trail.block_value. */
+export const COLUMNS = {
+  modifiers: {
+    column: 'modifier_id',
+    values: 'modifiers',
+    counts: 'modifier_counts',
+    letter: POSTING_DIMENSIONS.modifiers,
+  },
+  entityTypes: {
+    column: 'entity_type_id',
+    values: 'entity_types',
+    counts: 'entity_type_counts',
+    letter: POSTING_DIMENSIONS.entityTypes,
+  },
+  actions: {
+    column: 'action_id',
+    values: 'actions',
+    counts: 'action_counts',
+    letter: POSTING_DIMENSIONS.actions,
+  },
+  tenants: {
+    column: 'tenant_id',
+    values: 'tenants',
+    counts: 'tenant_counts',
+    letter: POSTING_DIMENSIONS.tenants,
+  },
+} as const;
+
+/** What an entry has exactly one number of, and facets count. */
+export type Dimension = keyof typeof COLUMNS;
+
+export const DIMENSIONS = Object.keys(COLUMNS) as Dimension[];
+
+/** Dictionary ids that a filter asks for in a dimension; null: any. */
+export const idsOf = (filter: StoredFilter, dimension: Dimension): readonly number[] | null =>
+  dimension !== 'tenants' ? filter[dimension] : filter.tenant === null ? null : [filter.tenant];

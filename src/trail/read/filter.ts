@@ -1,0 +1,114 @@
+import { UNATTRIBUTED } from '../../pipeline/attribution.js';
+import { NOBODY, type EntryFilter } from './entry.js';
+import type { TrailWords } from './words.js';
+
+/** A filter in the numbers of the dictionaries. Null: not filtered by this. */
+export interface StoredFilter {
+  readonly modifiers: readonly number[] | null;
+  readonly actions: readonly number[] | null;
+  readonly entityTypes: readonly number[] | null;
+  readonly tenant: number | null;
+  readonly entity: string | null;
+  readonly q: string | null;
+  /**
+   * Entries of Waltrail's own (rung w). They have the number of nobody, in lists and summaries too, and yet are not what a filter for
+   * nobody asks for.
+   */
+  readonly own: 'any' | 'none' | 'only';
+  /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * Looks up the words of a filter. Undefined when nothing can match: a word that no entry has, or a text with a NUL,
+ * which PostgreSQL cannot hold. An empty list or text filters nothing.
+ */
+export function storedFilter(
+  filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
+  words: TrailWords,
+): StoredFilter | undefined {
+  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === NOBODY ? null : key));
+  const actions = lookUp(filter.actions, (name) => one(words.actions.id(name)));
+  const entityTypes = lookUp(filter.entityTypes, (name) => one(words.entityTypes.id(name)));
+  const tenant = filter.tenant === undefined ? null : words.tenants.id(filter.tenant);
+  const entity = filter.entity ?? null;
+  const q = filter.q === undefined || filter.q === '' ? null : filter.q;
+  if (
+    modifiers?.length === 0 ||
+    actions?.length === 0 ||
+    entityTypes?.length === 0 ||
+    tenant === undefined ||
+    entity?.includes('\0') === true ||
+    q?.includes('\0') === true
+  ) {
+    return undefined;
+  }
+  const { from = '-infinity', to = 'infinity' } = filter;
+  const own = modifiers?.includes(UNATTRIBUTED) === true ? 'none' : 'any';
+  return { modifiers, actions, entityTypes, tenant, entity, q, own, from, to };
+}
+
+/** Whether posting lists and summaries know all that the filter asks for, but for the range; else its entries have to be looked at. */
+export const isKnownToLists = ({ entity, q, own }: StoredFilter): boolean =>
+  entity === null && q === null && own === 'any';
+
+function lookUp(
+  texts: readonly string[] | undefined,
+  idsOf: (text: string) => readonly number[],
+): readonly number[] | null {
+  if (texts === undefined || texts.length === 0) return null;
+  return [...new Set(texts.flatMap((text) => idsOf(text)))];
+}
+
+const one = (id: number | undefined): readonly number[] => (id === undefined ? [] : [id]);
+
+/** Parameters of a statement, numbered as they are added. */
+export class Parameters {
+  readonly values: unknown[] = [];
+
+  /** `$n::type` of a value. */
+  add(value: unknown, type: string): string {
+    this.values.push(value);
+    return `$${this.values.length}::${type}`;
+  }
+}
+
+/** All of a filter as conditions on `entry e`, each with its `and`. */
+export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
+  const { modifiers, entityTypes, actions, tenant, entity, q, own, from, to } = filter;
+  return [
+    ...(from === '-infinity' ? [] : [`e.committed_at >= ${parameters.add(from, 'timestamptz')}`]),
+    ...(to === 'infinity' ? [] : [`e.committed_at < ${parameters.add(to, 'timestamptz')}`]),
+    ...(entity === null ? [] : [`e.entity_id = ${parameters.add(entity, 'text')}`]),
+    ...(modifiers === null ? [] : [`e.modifier_id = any(${parameters.add(modifiers, 'int4[]')})`]),
+    ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
+    ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
+    ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
+    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} 'w'`]),
+    ...(q === null ? [] : [textSql(q, parameters)]),
+  ]
+    .map((condition) => ` and ${condition}`)
+    .join('\n');
+}
+
+/** Marks of trail/values.ts that begin with an escape and would be found by a search for their letter. */
+const LOOKS_LIKE_MARK = /^[nux[_]/i;
+
+function textSql(q: string, parameters: Parameters): string {
+  // Folding ASCII letters is four times cheaper than folding all; without letters nothing needs folding.
+  const ascii = /^[\x01-\x7f]*$/.test(q);
+  const collation = ascii ? ' collate "C"' : '';
+  const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
+  const plain = parameters.add(pattern(q), 'text');
+  const inValues = parameters.add(pattern(q.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_')), 'text');
+  const valueSql = (column: string): string => {
+    const contains = `${column}${collation} ${like} ${inValues}`;
+    if (!LOOKS_LIKE_MARK.test(q)) return contains;
+    return `(${contains} and regexp_replace(${column}, E'\\x1b.', '', 'g')${collation} ${like} ${inValues})`;
+  };
+  return `(e.entity_name${collation} ${like} ${plain} or e.entity_id${collation} ${like} ${plain}
+    or ${valueSql('e.previous')} or ${valueSql('e.updated')})`;
+}
+
+const pattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;

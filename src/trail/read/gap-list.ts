@@ -1,0 +1,104 @@
+import type pg from 'pg';
+import type { ErrorCode } from '../../errors.js';
+import { gapSummary } from '../gap-summary.js';
+import type { TimeRange } from './range.js';
+
+/** A gap as a reader sees it; positions as `16/B374D848`, times as ISO 8601 in UTC with microseconds. */
+export interface Gap {
+  readonly id: number;
+  /** What happened; ERROR_CODES has the remedy. */
+  readonly code: ErrorCode;
+  /** The same in the administrator's words. */
+  readonly summary: string;
+  /** Of the whole stream, after which capture goes on when it is accepted; or of named tables, while that of others goes on. */
+  readonly scope: 'stream' | 'tables';
+  /** `schema.table` of those that may lack changes; null: every tracked table. */
+  readonly tables: readonly string[] | null;
+  readonly fromLsn: string;
+  /** Null while it is not known. */
+  readonly toLsn: string | null;
+  /** Commit time of the last entry before `fromLsn`; null where there was none. */
+  readonly lastEntryAt: string | null;
+  readonly foundAt: string;
+  /** When an operator let capture go on, or acknowledged the gap of a table; null also where the YAML let it go on. */
+  readonly acceptedAt: string | null;
+  /** When capture went on, or the table was captured again or gone; null: the gap lasts. */
+  readonly closedAt: string | null;
+}
+
+/** The newest of the gaps that overlap a range, and how many there are. */
+export interface GapsInRange {
+  readonly gaps: readonly Gap[];
+  readonly total: number;
+}
+
+/** The gaps of a whole trail. */
+export interface GapCounts {
+  /** Those that last. */
+  readonly open: number;
+  readonly total: number;
+  /** The newest. */
+  readonly last: Gap | null;
+}
+
+type Client = Pick<pg.ClientBase, 'query'>;
+
+/** The gaps of a trail, newest first. */
+export async function listGaps(client: Client, options: { readonly limit: number }): Promise<Gap[]> {
+  const { rows } = await client.query<GapRow>(
+    /* sql */ `select ${COLUMNS} from trail.gap order by id desc limit $1`,
+    [options.limit],
+  );
+  return rows.map(gapOf);
+}
+
+/**
+ * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it (from
+ * ever, where there was none) to when capture went on, or to now.
+ */
+export async function findGaps(
+  client: Client,
+  options: { readonly range: TimeRange; readonly limit: number },
+): Promise<GapsInRange> {
+  const { range, limit } = options;
+  const { rows } = await client.query<{ total: number; gaps: GapRow[] }>(
+    /* sql */ `with found as (
+                 select * from trail.gap
+                  where coalesce(${LAST_ENTRY_AT}, '-infinity') < $2 and coalesce(closed_at, clock_timestamp()) >= $1
+               )
+               select (select count(*) from found)::int4 as total,
+                      array(select to_json(g) from (select ${COLUMNS} from found order by id desc limit $3) g) as gaps`,
+    [range.from, range.to, limit],
+  );
+  return { gaps: rows[0]!.gaps.map(gapOf), total: rows[0]!.total };
+}
+
+/** How many gaps the trail has, and the newest. */
+export async function countGaps(client: Client): Promise<GapCounts> {
+  const { rows } = await client.query<{
+    open: number;
+    total: number;
+    last: GapRow | null;
+  }>(/* sql */ `select count(*) filter (where closed_at is null)::int4 as open, count(*)::int4 as total,
+                      (select to_json(g) from (select ${COLUMNS} from trail.gap order by id desc limit 1) g) as last
+                 from trail.gap`);
+  const { open, total, last } = rows[0]!;
+  return { open, total, last: last === null ? null : gapOf(last) };
+}
+
+type GapRow = Omit<Gap, 'summary' | 'scope'>;
+
+const utc = (column: string): string =>
+  `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** Of a time that nobody can have committed at, as infinity, it is not known where the gap begins. */
+const LAST_ENTRY_AT = /* sql */ `case when last_entry_at < '10000-01-01 00:00:00+00' then last_entry_at end`;
+
+const COLUMNS = /* sql */ `id, code, tables, from_lsn::text as "fromLsn", to_lsn::text as "toLsn",
+  ${utc(LAST_ENTRY_AT)} as "lastEntryAt", ${utc('found_at')} as "foundAt",
+  ${utc('accepted_at')} as "acceptedAt", ${utc('closed_at')} as "closedAt"`;
+
+function gapOf(row: GapRow): Gap {
+  const { id, code, ...rest } = row;
+  return { id, code, summary: gapSummary(code), scope: row.tables === null ? 'stream' : 'tables', ...rest };
+}

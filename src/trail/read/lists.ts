@@ -1,0 +1,72 @@
+import { runsOf } from './ids.js';
+import { bucketOf, BUCKETS, POSTING_DIMENSIONS, type PostingDimension } from '../posting-lists.js';
+import type { Snapshot } from './snapshot.js';
+
+/** Lists of a chunk, encoded as posting-lists.ts says. */
+export interface ChunkLists {
+  readonly chunk: number;
+  readonly lists: Buffer;
+}
+
+/** Which rows of `trail.posting` to read. */
+export interface WantedRows {
+  readonly dimension: PostingDimension;
+  readonly buckets: readonly number[];
+  /** In any order. */
+  readonly chunks: readonly number[];
+}
+
+/** In memory, of 2 kB where they are bitmaps. */
+const ROWS_TOGETHER = 4_096;
+/** All lists of one are 32 kB and 6 bytes for each key, at most 128 kB: what comes together is counted in one go, and capture waits. */
+const CHUNKS_TOGETHER = 16;
+
+/** Reads rows in portions. */
+export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerator<readonly ChunkLists[]> =>
+  read(snapshot, {
+    wanted,
+    together: Math.ceil(ROWS_TOGETHER / wanted.buckets.length),
+    sql: `select p.chunk, p.lists from ${POSTINGS}`,
+  });
+
+/** Reads rows in portions, those of a chunk joined: one by one many of them would take a quarter longer. */
+export const readJoinedLists = (
+  snapshot: Snapshot,
+  wanted: WantedRows,
+): AsyncGenerator<readonly ChunkLists[]> =>
+  read(snapshot, {
+    wanted,
+    together: CHUNKS_TOGETHER,
+    sql: `select p.chunk, pg_catalog.string_agg(p.lists, '') as lists from ${POSTINGS} group by p.chunk`,
+  });
+
+const POSTINGS = /* sql */ `unnest($1::int4[], $2::int4[]) as run (first, last)
+  cross join lateral (
+    select chunk, lists from trail.posting
+     where dimension = $3::"char" and bucket = any($4::int2[]) and chunk between run.first and run.last
+    offset 0) p`;
+
+async function* read(
+  snapshot: Snapshot,
+  { wanted, together, sql }: { readonly wanted: WantedRows; readonly together: number; readonly sql: string },
+): AsyncGenerator<readonly ChunkLists[], void, undefined> {
+  // Those that follow each other are one stretch of the primary key.
+  const chunks = [...wanted.chunks].sort((a, b) => a - b);
+  for (let at = 0; at < chunks.length; at += together) {
+    const runs = runsOf(chunks.slice(at, at + together));
+    const { rows } = await snapshot.query<ChunkLists>(sql, [
+      runs.map(({ first }) => first),
+      runs.map(({ last }) => last),
+      POSTING_DIMENSIONS[wanted.dimension],
+      wanted.buckets,
+    ]);
+    yield rows;
+  }
+}
+
+/** Where lists of these keys are. */
+export function bucketsOf(keys: Iterable<number>): number[] {
+  const buckets = new Set<number>();
+  for (const key of keys) if (buckets.add(bucketOf(key)).size === BUCKETS) break;
+  return [...buckets];
+}

@@ -1,0 +1,111 @@
+import { WaltrailError } from '../../errors.js';
+
+/** A half-open range of commit time `[from, to)`: RFC 3339 instants in UTC with microseconds. */
+export interface TimeRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface RangeRequest {
+  /** RFC 3339 instant with an offset, or a date (its midnight in UTC). Missing: `maxRangeMs` before `to`. */
+  readonly from?: string | undefined;
+  /** As `from`. Missing: `now`. */
+  readonly to?: string | undefined;
+  /** `reports.max_range` of the YAML. */
+  readonly maxRangeMs: number;
+  readonly now: Date;
+}
+
+const INSTANT =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d)))?$/;
+
+/**
+ * The range that a page, a facet count or an export is about; the one place that knows its defaults and its limit.
+ * Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both naming the parameter.
+ */
+export function resolveRange(request: RangeRequest): TimeRange {
+  const maxRange = BigInt(request.maxRangeMs) * 1000n;
+  const to =
+    request.to === undefined ? BigInt(request.now.getTime()) * 1000n : parseInstant('to', request.to);
+  const from = request.from === undefined ? to - maxRange : parseInstant('from', request.from);
+  if (to <= from) {
+    throw invalid(
+      'RANGE_INVALID',
+      request.to === undefined ? 'from' : 'to',
+      '"to" must be later than "from".',
+    );
+  }
+  if (to - from > maxRange) {
+    const longest = describeDuration(request.maxRangeMs);
+    throw invalid(
+      'RANGE_TOO_LONG',
+      'from',
+      `The range covers ${describeDuration(Number((to - from) / 1000n))}; reports cover at most ${longest}.`,
+      { maxRangeMs: request.maxRangeMs },
+    );
+  }
+  return { from: formatInstant(from), to: formatInstant(to) };
+}
+
+/** Microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds exactly the same entries. */
+function parseInstant(name: string, text: string): bigint {
+  const match = INSTANT.exec(text);
+  const [
+    ,
+    year,
+    month,
+    day,
+    hour = '0',
+    minute = '0',
+    second = '0',
+    fraction = '',
+    sign,
+    offsetHour,
+    offsetMinute,
+  ] = match ?? [];
+  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day));
+  // Date.UTC turns February 30 into March 2, and the years 0 to 99 into 1900 to 1999.
+  if (match === null || new Date(midnight).toISOString().slice(0, 10) !== `${year}-${month}-${day}`) {
+    throw invalid(
+      'RANGE_INVALID',
+      name,
+      `"${name}" must be an RFC 3339 instant (2026-11-23T09:00:00Z) or a date (2026-11-23).`,
+    );
+  }
+  const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
+  const offset = (Number(offsetHour ?? 0) * 60 + Number(offsetMinute ?? 0)) * (sign === '-' ? -60 : 60);
+  const micros = BigInt(fraction.slice(0, 6).padEnd(6, '0')) + (/[1-9]/.test(fraction.slice(6)) ? 1n : 0n);
+  return (BigInt(midnight) / 1000n + BigInt(seconds - offset)) * 1_000_000n + micros;
+}
+
+function formatInstant(micros: bigint): string {
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = new Date(Number((micros - fraction) / 1000n)).toISOString().slice(0, 19);
+  return `${seconds}.${fraction.toString().padStart(6, '0')}Z`;
+}
+
+/** `7 days`, `36 hours`, `90 seconds`: the largest unit that divides it, rounded down to seconds. */
+function describeDuration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  for (const [unit, size] of [
+    ['day', 86_400],
+    ['hour', 3600],
+    ['minute', 60],
+  ] as const) {
+    if (seconds >= size && seconds % size === 0) return plural(seconds / size, unit);
+  }
+  return seconds > 2 * 86_400
+    ? `more than ${plural(Math.floor(seconds / 86_400), 'day')}`
+    : plural(seconds, 'second');
+}
+
+const plural = (count: number, unit: string): string => `${count} ${unit}${count === 1 ? '' : 's'}`;
+
+function invalid(
+  code: 'RANGE_INVALID' | 'RANGE_TOO_LONG',
+  path: string,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): WaltrailError {
+  return new WaltrailError(code, message, { details: { ...details, errors: [{ path, message }] } });
+}

@@ -1,0 +1,169 @@
+import type pg from 'pg';
+import { codeOf, WaltrailError } from '../../errors.js';
+import type { TrailHead } from './entry.js';
+import { isWornOut, queryPlanned } from './plans.js';
+import type { TrailWords, WordCounts } from './words.js';
+
+/** Runs a statement by a plan as the snapshot has them. */
+export type Query = <T extends pg.QueryResultRow>(
+  text: string,
+  values: readonly unknown[],
+) => Promise<pg.QueryResult<T>>;
+
+/** One consistent look at the trail: every statement sees the same entries and the words they need are held. */
+export interface Snapshot {
+  readonly client: pg.ClientBase;
+  readonly query: Query;
+  readonly words: TrailWords;
+  /** Undefined before the trail has begun. */
+  readonly head: TrailHead | undefined;
+  /** The least id that an entry may have. */
+  readonly firstId: bigint;
+  /** Behind the last complete chunk, which has lists and a summary: entries from here on are read whole. */
+  readonly openFrom: bigint;
+  /** Days that have entries from there on, ascending: mostly the running one. */
+  readonly openDays: readonly number[];
+  /** Nothing that reads entries of one day may take longer. */
+  readonly timeoutMs: number;
+}
+
+const QUERY_CANCELED = '57014';
+
+/**
+ * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what reads much, or seldom, is
+ * planned for its values each time.
+ */
+export type Plans = 'kept' | 'fresh';
+
+/**
+ * JIT, parallel plans and memoize cost more than these statements. Entries are found by their id: without the others the planner has no
+ * choice to be wrong about, as it was with BRIN (1,000 ms for entries of a list, not 10).
+ */
+const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
+  set local enable_seqscan = off; set local enable_bitmapscan = off;`;
+const KEPT = `${FRESH} set local plan_cache_mode = force_generic_plan;`;
+
+/**
+ * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes longer than
+ * `timeoutMs`.
+ */
+export async function withSnapshot<T>(
+  options: {
+    readonly pool: pg.Pool;
+    readonly words: TrailWords;
+    readonly timeoutMs: number;
+    readonly plans: Plans;
+  },
+  work: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  const client = await options.pool.connect();
+  let broken: Error | undefined;
+  try {
+    const { counts, ...seen } = await begin(client, options);
+    await options.words.refresh(client, counts);
+    const query: Query = (text, values) =>
+      options.plans === 'kept'
+        ? queryPlanned(client, text, values)
+        : client.query({ text, values: [...values] });
+    const result = await work({
+      client,
+      query,
+      words: options.words,
+      timeoutMs: options.timeoutMs,
+      ...seen,
+    });
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((reason: unknown) => {
+      broken = reason as Error;
+    });
+    throw codeOf(error) === QUERY_CANCELED ? tookTooLong(options.timeoutMs, error) : error;
+  } finally {
+    client.release(broken ?? isWornOut(client));
+  }
+}
+
+async function begin(
+  client: pg.ClientBase,
+  { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
+): Promise<Pick<Snapshot, 'head' | 'firstId' | 'openFrom' | 'openDays'> & { readonly counts: WordCounts }> {
+  // Several statements in one message: one round trip.
+  const results = (await client.query(`
+    begin isolation level repeatable read, read only;
+    set local statement_timeout = ${timeoutMs};
+    select coalesce((select max(id) from trail.modifier), -1) as modifier,
+           coalesce((select max(id) from trail.action), 0) as action,
+           coalesce((select max(id) from trail.entity_type), 0) as entity_type,
+           coalesce((select max(id) from trail.tenant), 0) as tenant,
+           coalesce((select max(id) from trail.relation), 0) as relation;
+    with open as (
+      select least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14 as first from trail.checkpoint)
+    select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
+           to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
+           (coalesce((select min(day) from trail.day), (next_id >> 32)::int4)::int8 << 32)::text as first_id,
+           open.first::text as open_from,
+           array(select day from trail.days() where entries > 0 and day >= open.first >> 32 order by day) as open_days
+      from trail.checkpoint cross join open;
+    ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
+  const counts = results[2]!.rows[0] as WordCounts;
+  const row = results[3]!.rows[0] as
+    | {
+        source: string;
+        start_lsn: string;
+        end_lsn: string;
+        next_id: string;
+        entries: string;
+        last_committed_at: string | null;
+        first_id: string;
+        open_from: string;
+        open_days: number[];
+      }
+    | undefined;
+  const head = row && {
+    source: row.source,
+    startLsn: row.start_lsn,
+    endLsn: row.end_lsn,
+    nextId: row.next_id,
+    entries: Number(row.entries),
+    lastCommittedAt: row.last_committed_at,
+  };
+  return {
+    head,
+    counts,
+    firstId: BigInt(row?.first_id ?? 0),
+    openFrom: BigInt(row?.open_from ?? 0),
+    openDays: row?.open_days ?? [],
+  };
+}
+
+/**
+ * The time that reading the entries of a day may take, where many statements read them: a search for a rare text among those of a
+ * usual word would hold a connection for minutes.
+ */
+export class DayClock {
+  readonly #timeoutMs: number;
+  #day = -1;
+  #since = 0;
+
+  constructor(snapshot: Pick<Snapshot, 'timeoutMs'>) {
+    this.#timeoutMs = snapshot.timeoutMs;
+  }
+
+  /** Entries of a day are read next. Throws TRAIL_QUERY_TIMEOUT. */
+  reads(day: number): void {
+    const now = performance.now();
+    if (day !== this.#day) {
+      this.#day = day;
+      this.#since = now;
+    } else if (now - this.#since > this.#timeoutMs) throw tookTooLong(this.#timeoutMs);
+  }
+}
+
+function tookTooLong(timeoutMs: number, cause?: unknown): WaltrailError {
+  return new WaltrailError(
+    'TRAIL_QUERY_TIMEOUT',
+    `Reading the trail took longer than ${timeoutMs / 1000} s and was stopped.`,
+    { cause },
+  );
+}

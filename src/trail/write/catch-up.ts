@@ -1,0 +1,60 @@
+import type pg from 'pg';
+import { Conversation } from '../../pg/conversation.js';
+import { ChunkIndex, type TableRows } from './chunk-index.js';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
+import { CHUNK_ENTRIES } from '../posting-lists.js';
+
+interface UnindexedRow {
+  readonly id: string;
+  readonly committed_at: string;
+  readonly modifier_id: number;
+  readonly entity_type_id: number;
+  readonly action_id: number;
+  readonly tenant_id: number;
+  readonly entity_hash: number | null;
+}
+
+/**
+ * The index as the writer goes on with it: with the entries of the open chunk. Chunks that are complete and not indexed are stored
+ * before: an entry of the trail's own may have been a chunk's last, or a day's first.
+ */
+export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
+  await client.query(/* sql */ `select trail.trim_chunks()`);
+  const index = new ChunkIndex();
+  let above = '-1';
+  for (;;) {
+    const { rows } = await client.query<UnindexedRow>(
+      /* sql */ `select * from trail.unindexed_entries($1, $2)`,
+      [above, CHUNK_ENTRIES],
+    );
+    for (const row of rows) {
+      index.add({
+        id: BigInt(row.id),
+        committedAt: BigInt(row.committed_at),
+        modifierId: row.modifier_id,
+        entityTypeId: row.entity_type_id,
+        actionId: row.action_id,
+        tenantId: row.tenant_id,
+        entityHash: row.entity_hash,
+      });
+    }
+    const complete = index.takeComplete();
+    if (complete.length > 0) await store(client, complete);
+    if (rows.length < CHUNK_ENTRIES) return index;
+    above = rows.at(-1)!.id;
+  }
+}
+
+async function store(client: pg.Client, complete: readonly TableRows[]): Promise<void> {
+  const server = new Conversation(client);
+  const answers: Promise<void>[] = [];
+  for (const { table, frames } of complete) {
+    answers.push(server.within(`copy ${table} from stdin (format binary)`));
+    server.copyData(COPY_HEADER);
+    for (const data of frames) server.copyData(data);
+    server.copyData(COPY_TRAILER);
+    server.endCopy();
+  }
+  answers.push(server.commit());
+  await Promise.all(answers);
+}

@@ -1,0 +1,183 @@
+import type pg from 'pg';
+import { WaltrailError } from '../../errors.js';
+import { close, connect } from '../../pg/connect.js';
+import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
+import type { Kind } from '../../tracking/rules.js';
+import { indexable } from './dictionary.js';
+import { takeRole } from '../roles.js';
+import { trailError } from '../trail-error.js';
+
+/** First key of the advisory lock that elects the capturing daemon of a trail. */
+const ELECTION_LOCK = 0x77616c74; // "walt"
+
+/**
+ * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its flush; a COPY
+ * lasts as long as the source's transaction, so no timeout may end it; and a host that vanished must not keep the
+ * election lock for the two hours that TCP waits by default.
+ */
+const SESSION_SETTINGS = /* sql */ `
+  select pg_catalog.set_config(name, wanted.value, false)
+    from pg_catalog.pg_settings
+    join (values ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+                 ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
+                 ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) as wanted (name, value)
+   using (name)
+   where name <> 'synchronous_commit' or setting = 'off'`;
+
+/** The checkpoint row as the writer found it. */
+export interface Checkpoint {
+  readonly source: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly slot: string;
+  readonly endLsn: Lsn;
+  readonly nextId: bigint;
+  readonly entries: bigint;
+  /** Commit time of the last stored transaction, microseconds since 2000-01-01; null: there is none. */
+  readonly lastCommittedAt: bigint | null;
+}
+
+/** Makes this process the capturing daemon of the trail, if no other is. The client then holds the election lock. */
+export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
+  const client = await connect({ url, purpose: 'capture', signal });
+  try {
+    const { rows } = await client.query<{ elected: boolean }>(
+      /* sql */ `select pg_catalog.pg_try_advisory_lock($1, 0) as elected`,
+      [ELECTION_LOCK],
+    );
+    if (rows[0]!.elected) {
+      await client.query(SESSION_SETTINGS);
+      await client.query(/* sql */ `select trail.ensure_partitions(7)`);
+      await takeRole(client, 'waltrail_writer');
+      return client;
+    }
+  } catch (error) {
+    await close(client);
+    throw trailError(error);
+  }
+  await close(client);
+  return null;
+}
+
+/** The checkpoint, or undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
+export async function readCheckpoint(client: pg.Client, source: string): Promise<Checkpoint | undefined> {
+  const rows = await read<{
+    source: string;
+    system_identifier: string;
+    timeline: number;
+    slot: string;
+    end_lsn: string;
+    next_id: string;
+    entries: string;
+    last_committed_at: string | null;
+  }>(
+    client,
+    /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text,
+                      case when isfinite(last_committed_at)
+                           then ((extract(epoch from last_committed_at) - 946684800) * 1000000)::int8::text end as last_committed_at
+                 from trail.checkpoint`,
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  if (row.source !== source) {
+    throw new WaltrailError(
+      'TRAIL_OTHER_SOURCE',
+      `The trail holds entries of source ${row.source}, not of ${source}.`,
+    );
+  }
+  return {
+    source: row.source,
+    systemIdentifier: row.system_identifier,
+    timeline: row.timeline,
+    slot: row.slot,
+    endLsn: parseLsn(row.end_lsn),
+    nextId: BigInt(row.next_id),
+    entries: BigInt(row.entries),
+    lastCommittedAt: row.last_committed_at === null ? null : BigInt(row.last_committed_at),
+  };
+}
+
+/** A name as of the beginning of a trail. */
+export interface StartName {
+  readonly table: string;
+  readonly key: string;
+  readonly name: string;
+  readonly kind: Kind | null;
+}
+
+/** Begins a trail in one transaction: its checkpoint at `startLsn`, and the names as of that point, batch by batch. */
+export async function beginTrail(
+  client: pg.Client,
+  options: {
+    readonly source: string;
+    readonly identity: { readonly systemIdentifier: string; readonly timeline: number };
+    readonly slot: string;
+    readonly startLsn: Lsn;
+    readonly names: AsyncIterable<readonly StartName[]>;
+  },
+): Promise<void> {
+  try {
+    await client.query('begin');
+    await storeNames(client, { names: options.names, fromId: 0n });
+    await client.query(
+      /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
+                 values ($1, $2, $3, $4, $5, $5, 0)`,
+      [
+        options.source,
+        options.identity.systemIdentifier,
+        options.identity.timeline,
+        options.slot,
+        formatLsn(options.startLsn),
+      ],
+    );
+    await client.query('commit');
+  } catch (error) {
+    throw trailError(error);
+  }
+}
+
+/** Stores names as of entry `fromId`, batch by batch, where they are not those that hold already. */
+export async function storeNames(
+  client: pg.Client,
+  options: { readonly names: AsyncIterable<readonly StartName[]>; readonly fromId: bigint },
+): Promise<void> {
+  for await (const names of options.names) {
+    await client.query(
+      /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind)
+                 select t, k, $5, n, c from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as x (t, k, n, c)
+                  where not exists (
+                    select from (select name, kind from trail.lookup where table_name = t and key = k order by from_id desc limit 1) held
+                     where (held.name, held.kind) is not distinct from (n, c))
+                 on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind`,
+      [
+        names.map(({ table }) => table),
+        names.map(({ key }) => indexable(key)),
+        names.map(({ name }) => name),
+        names.map(({ kind }) => kind),
+        String(options.fromId),
+      ],
+    );
+  }
+}
+
+/** The trail's secret for hashing redacted values. */
+export async function readRedactionKey(client: pg.Client): Promise<Buffer> {
+  const [row] = await read<{ value: string }>(
+    client,
+    /* sql */ `select value from trail.secret where name = 'redaction_key'`,
+  );
+  if (row === undefined)
+    throw new WaltrailError('TRAIL_WRITE_FAILED', 'The trail has lost its redaction key.', {
+      remedy:
+        'Restore the row redaction_key of trail.secret from a backup, or hashes of redacted values change.',
+    });
+  return Buffer.from(row.value);
+}
+
+async function read<T extends pg.QueryResultRow>(client: pg.Client, sql: string): Promise<T[]> {
+  try {
+    return (await client.query<T>(sql)).rows;
+  } catch (error) {
+    throw trailError(error);
+  }
+}

@@ -1,0 +1,73 @@
+import { byBucket, CHUNK_ENTRIES } from '../posting-lists.js';
+
+/** More than any count. */
+const COUNTS = 2 * CHUNK_ENTRIES;
+const DIGIT_BITS = 11;
+const DIGITS = 1 << DIGIT_BITS;
+
+/**
+ * The keys of a dimension with how many entries of a chunk have each. In arrays that stay: a pair for each key lived until the
+ * chunk was complete, so the engine made the next ones where only a full collection finds them, and a daemon that had little
+ * processor time grew by 60 MB.
+ */
+export class KeyCounts {
+  /** Key and count in one number, so that the order is that of the keys: 32 and 15 bits of the 53 that are exact. */
+  readonly #pairs = new Float64Array(CHUNK_ENTRIES);
+  readonly #keys = new Int32Array(CHUNK_ENTRIES);
+  readonly #counts = new Int32Array(CHUNK_ENTRIES);
+  #length = 0;
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  add(key: number, count: number): void {
+    this.#pairs[this.#length++] = key * COUNTS + count;
+  }
+
+  /** In the order of the keys. Overwritten by the next call. */
+  byKey(): { readonly keys: Int32Array; readonly counts: Int32Array } {
+    const pairs = this.#pairs.subarray(0, this.#length).sort();
+    for (let index = 0; index < pairs.length; index++) {
+      const key = Math.floor(pairs[index]! / COUNTS);
+      this.#keys[index] = key;
+      this.#counts[index] = pairs[index]! - key * COUNTS;
+    }
+    return { keys: this.#keys.subarray(0, pairs.length), counts: this.#counts.subarray(0, pairs.length) };
+  }
+}
+
+/** Radix sort of a chunk's entries by a key: ten times as fast as a comparison for each, and entries of a key stay in order. */
+export class KeyOrder {
+  #order = new Uint16Array(CHUNK_ENTRIES);
+  #spare = new Uint16Array(CHUNK_ENTRIES);
+  readonly #digits = new Uint32Array(CHUNK_ENTRIES);
+  readonly #counts = new Uint32Array(DIGITS);
+
+  /** Numbers of the entries in the order of {@link byBucket} of their keys. Overwritten by the next call. */
+  order(keys: Int32Array, count: number): Uint16Array {
+    for (let index = 0; index < count; index++) {
+      this.#order[index] = index;
+      this.#digits[index] = byBucket(keys[index]!);
+    }
+    for (let shift = 0; shift < 32; shift += DIGIT_BITS) this.#pass(count, shift);
+    return this.#order;
+  }
+
+  #pass(count: number, shift: number): void {
+    const counts = this.#counts.fill(0);
+    for (let index = 0; index < count; index++) counts[(this.#digits[index]! >>> shift) & (DIGITS - 1)]!++;
+    // Most dictionaries are small: all keys have the same digit there.
+    if (counts[(this.#digits[0]! >>> shift) & (DIGITS - 1)] === count) return;
+    for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
+      const of = counts[digit]!;
+      counts[digit] = sum;
+      sum += of;
+    }
+    for (let index = 0; index < count; index++) {
+      const entry = this.#order[index]!;
+      this.#spare[counts[(this.#digits[entry]! >>> shift) & (DIGITS - 1)]!++] = entry;
+    }
+    [this.#order, this.#spare] = [this.#spare, this.#order];
+  }
+}

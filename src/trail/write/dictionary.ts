@@ -1,0 +1,360 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { WaltrailError } from '../../errors.js';
+import { quoteLiteral } from '../../pg/quote.js';
+import { storable } from '../../pg/text.js';
+import type { Dictionary, LookupName, Lookups, RelationVersion } from '../../pipeline/ports.js';
+import type { Kind } from '../../tracking/rules.js';
+
+const MAX_INT2 = 32_767;
+/** A B-tree page takes keys of at most a third of it, about 2,700 bytes. */
+const MAX_KEY_BYTES = 1_000;
+
+/**
+ * The trail's dictionaries and lookup names in the writer's memory. The writer is alone (the fence sees to it), so it
+ * numbers new texts itself and stores them in the transaction of the entries that use them first.
+ */
+export class TrailDictionary implements Dictionary {
+  readonly #tables = {
+    modifier: new Table(),
+    action: new Table(),
+    entity_type: new Table(),
+    tenant: new Table(),
+    relation: new Table(),
+  };
+  /** By schema and table. */
+  readonly #newestRelations = new Map<string, RelationVersion>();
+  readonly lookups: TrailLookups;
+
+  private constructor(lookups: TrailLookups) {
+    this.lookups = lookups;
+  }
+
+  /** Everything that is stored, and the current names of the lookup tables in `held`. */
+  static async load(
+    client: pg.Client,
+    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
+  ): Promise<TrailDictionary> {
+    const dictionary = new TrailDictionary(await TrailLookups.load(client, options));
+    const { modifier, action, entity_type, tenant, relation } = dictionary.#tables;
+    type Named = { id: number; name: string };
+    const all = async <T extends pg.QueryResultRow>(sql: string): Promise<T[]> =>
+      (await client.query<T>(sql)).rows;
+
+    for (const row of await all<Named & { key: string; kind: Kind }>(
+      /* sql */ `select id, key, name, kind from trail.modifier where key is not null`,
+    ))
+      modifier.known(modifierText(row), row.id);
+    for (const row of await all<Named>(/* sql */ `select id, name from trail.action`))
+      action.known(row.name, row.id);
+    for (const row of await all<Named>(/* sql */ `select id, name from trail.entity_type`))
+      entity_type.known(row.name, row.id);
+    for (const row of await all<Named>(/* sql */ `select id, name from trail.tenant`))
+      tenant.known(row.name, row.id);
+    for (const row of await all<RelationRow>(
+      /* sql */ `select id, schema_name, table_name, columns from trail.relation order by id`,
+    )) {
+      const version = { schema: row.schema_name, table: row.table_name, columns: row.columns };
+      relation.known(relationText(version), row.id);
+      dictionary.#newestRelations.set(tableText(version), version);
+    }
+    return dictionary;
+  }
+
+  modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number {
+    const { kind } = modifier;
+    const name = storable(modifier.name);
+    const key = indexable(modifier.key);
+    return this.#tables.modifier.id(modifierText({ key, name, kind }), () => [key, name, kind]);
+  }
+
+  action(name: string): number {
+    return this.#small('action', name);
+  }
+
+  entityType(name: string): number {
+    return this.#small('entity_type', name);
+  }
+
+  tenant(tenant: string): number {
+    const name = indexable(tenant);
+    return this.#tables.tenant.id(name, () => [name]);
+  }
+
+  newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined {
+    return this.#newestRelations.get(tableText(table));
+  }
+
+  relation(asked: RelationVersion): number {
+    const version = storableVersion(asked);
+    const text = relationText(version);
+    const newest = this.#newestRelations.get(tableText(version));
+    // A shape that comes back is numbered anew: a restart takes the highest number for the newest.
+    if (newest !== undefined && relationText(newest) !== text) this.#tables.relation.forget(text);
+    this.#newestRelations.set(tableText(version), version);
+    return this.#tables.relation.id(text, () => [
+      version.schema,
+      version.table,
+      JSON.stringify(version.columns),
+    ]);
+  }
+
+  /** Rows that wait to be stored. */
+  get pending(): number {
+    return Object.values(this.#tables).reduce(
+      (sum, table) => sum + table.pending.length,
+      this.lookups.pending,
+    );
+  }
+
+  /**
+   * Statements that store what is new since the last call. Names that entries see only from a later id than `untilId` on
+   * stay: stored before those entries they would be the names that a restart begins with.
+   */
+  takeStatements(untilId: bigint): string[] {
+    const inserts = Object.entries(this.#tables).flatMap(([name, table]) => {
+      const columns = INSERT_COLUMNS[name as keyof typeof INSERT_COLUMNS];
+      return insertStatements(`insert into trail.${name} (${columns})`, table.pending.splice(0));
+    });
+    return [...inserts, ...this.lookups.takeStatements(untilId)];
+  }
+
+  #small(table: 'action' | 'entity_type', asked: string): number {
+    const name = storable(asked);
+    const id = this.#tables[table].id(name, () => [name]);
+    if (id <= MAX_INT2) return id;
+    throw new WaltrailError(
+      'TRAIL_WRITE_FAILED',
+      `The trail has ${MAX_INT2} rows in trail.${table}, its limit.`,
+    );
+  }
+}
+
+const INSERT_COLUMNS = {
+  modifier: 'id, key, name, kind',
+  action: 'id, name',
+  entity_type: 'id, name',
+  tenant: 'id, name',
+  relation: 'id, schema_name, table_name, columns',
+} as const;
+
+type RelationRow = {
+  id: number;
+  schema_name: string;
+  table_name: string;
+  columns: RelationVersion['columns'];
+};
+
+/** One dictionary: text to number, and the rows that are not stored yet. */
+class Table {
+  readonly #ids = new Map<string, number>();
+  #next = 1;
+  readonly pending: (readonly (number | string)[])[] = [];
+
+  known(text: string, id: number): void {
+    this.#ids.set(text, id);
+    this.#next = Math.max(this.#next, id + 1);
+  }
+
+  forget(text: string): void {
+    this.#ids.delete(text);
+  }
+
+  id(text: string, row: () => readonly string[]): number {
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    const id = this.#next++;
+    this.#ids.set(text, id);
+    this.pending.push([id, ...row()]);
+    return id;
+  }
+}
+
+/** A name that waits to be stored: `fromId` is the first entry that sees it. */
+interface Version {
+  readonly fromId: bigint;
+  readonly table: string;
+  readonly key: string;
+  readonly name: LookupName | null;
+}
+
+/** All names of a table that is emptied. */
+interface Clearing {
+  readonly fromId: bigint;
+  readonly cleared: string;
+}
+
+/** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
+class TrailLookups implements Lookups {
+  /** Current names of the held tables. */
+  readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
+  readonly #nextId: () => bigint;
+  /** In the order in which they happened, so ids only grow. Versions by table, key and id: two for one id are one. */
+  readonly #waiting: (Map<string, Version> | Clearing)[] = [];
+
+  private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
+    this.#held = new Map([...options.held].map((table) => [table, new Map<string, LookupName>()]));
+    this.#nextId = options.nextId;
+  }
+
+  static async load(
+    client: pg.Client,
+    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
+  ): Promise<TrailLookups> {
+    const lookups = new TrailLookups(options);
+    const { rows } = await client.query<{
+      table_name: string;
+      key: string;
+      name: string | null;
+      kind: Kind | null;
+    }>(
+      /* sql */ `select distinct on (table_name, key) table_name, key, name, kind
+                   from trail.lookup where table_name = any($1)
+                  order by table_name, key, from_id desc`,
+      [[...options.held]],
+    );
+    for (const { table_name, key, name, kind } of rows) {
+      if (name !== null) lookups.#held.get(table_name)?.set(key, { name, kind });
+    }
+    return lookups;
+  }
+
+  get(table: string, key: string): LookupName | undefined {
+    return this.#held.get(table)?.get(indexable(key));
+  }
+
+  set(table: string, longKey: string, newName: LookupName | null): void {
+    const key = indexable(longKey);
+    const name = newName === null ? null : { ...newName, name: storable(newName.name) };
+    const held = this.#held.get(table);
+    if (name === null) held?.delete(key);
+    else held?.set(key, name);
+    const fromId = this.#nextId();
+    let versions = this.#waiting.at(-1);
+    if (!(versions instanceof Map)) {
+      versions = new Map();
+      this.#waiting.push(versions);
+    }
+    versions.set(JSON.stringify([table, key, String(fromId)]), { fromId, table, key, name });
+  }
+
+  clear(table: string): void {
+    this.#held.get(table)?.clear();
+    this.#waiting.push({ fromId: this.#nextId(), cleared: table });
+  }
+
+  get pending(): number {
+    return this.#waiting.reduce((sum, group) => sum + (group instanceof Map ? group.size : 1), 0);
+  }
+
+  takeStatements(untilId: bigint): string[] {
+    const statements: string[] = [];
+    for (let group = this.#waiting[0]; group !== undefined; group = this.#waiting[0]) {
+      if (group instanceof Map) {
+        statements.push(...insertVersions(takeVersions(group, untilId)));
+        if (group.size > 0) break;
+      } else {
+        if (group.fromId > untilId) break;
+        statements.push(insertCleared(group));
+      }
+      this.#waiting.shift();
+    }
+    return statements;
+  }
+}
+
+function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[] {
+  const taken: Version[] = [];
+  for (const [id, version] of versions) {
+    if (version.fromId > untilId) break;
+    taken.push(version);
+    versions.delete(id);
+  }
+  return taken;
+}
+
+const ON_CONFLICT =
+  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind';
+
+const insertVersions = (versions: readonly Version[]): string[] =>
+  insertStatements(
+    'insert into trail.lookup (table_name, key, from_id, name, kind)',
+    versions.map(({ table, key, fromId, name }) => [
+      table,
+      key,
+      String(fromId),
+      name?.name ?? null,
+      name?.kind ?? null,
+    ]),
+    { onConflict: ON_CONFLICT },
+  );
+
+const insertCleared = ({ cleared, fromId }: Clearing): string =>
+  `insert into trail.lookup (table_name, key, from_id) ` +
+  `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
+
+/** A key as the trail and its index can hold it: one that is too long is cut, and told from others that begin alike by its digest. */
+export function indexable(longKey: string): string {
+  const key = storable(longKey);
+  if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
+  // In bytes, because a character cut in half would not be stored as it is remembered.
+  return `${Buffer.from(key).toString('utf8', 0, MAX_KEY_BYTES / 2)}…${createHash('sha256').update(key).digest('hex')}`;
+}
+
+const ROWS_PER_STATEMENT = 1_000;
+
+function insertStatements(
+  into: string,
+  rows: readonly (readonly (string | number | null)[])[],
+  options: { readonly onConflict: string } = { onConflict: '' },
+): string[] {
+  const statements: string[] = [];
+  for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
+    const values = rows
+      .slice(start, start + ROWS_PER_STATEMENT)
+      .map(valuesRow)
+      .join(', ');
+    statements.push(`${into} values ${values}${options.onConflict}`);
+  }
+  return statements;
+}
+
+const modifierText = (modifier: {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: Kind;
+}): string => JSON.stringify([modifier.key, modifier.name, modifier.kind]);
+
+const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
+  JSON.stringify([schema, table]);
+
+/** The names of the source are storable; what the YAML says need not be. */
+const storableVersion = (version: RelationVersion): RelationVersion => ({
+  ...version,
+  columns: version.columns.map((column) =>
+    column.values === undefined
+      ? column
+      : {
+          ...column,
+          values: Object.fromEntries(
+            Object.entries(column.values).map(([value, word]) => [storable(value), storable(word)]),
+          ),
+        },
+  ),
+});
+
+/** The same text for the same version, in whatever order jsonb gave the members back. */
+const relationText = (version: RelationVersion): string =>
+  JSON.stringify([
+    version.schema,
+    version.table,
+    version.columns.map(({ name, type, values, label }) => [
+      name,
+      type,
+      values === undefined ? null : Object.entries(values).sort(),
+      label ?? null,
+    ]),
+  ]);
+
+const valuesRow = (row: readonly (number | string | null)[]): string =>
+  `(${row.map((value) => (value === null ? 'null' : typeof value === 'number' ? String(value) : quoteLiteral(value))).join(', ')})`;

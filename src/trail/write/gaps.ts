@@ -1,0 +1,238 @@
+import type pg from 'pg';
+import type { ErrorCode } from '../../errors.js';
+import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
+import { quoteLiteral } from '../../pg/quote.js';
+import type { Checkpoint } from './checkpoint.js';
+import { gapSummary } from '../gap-summary.js';
+import { trailError } from '../trail-error.js';
+
+/** A stretch of the source's WAL that may hold changes which the trail does not have. */
+export interface FoundGap {
+  /** What happened; ERROR_CODES says what can be done. */
+  readonly code: ErrorCode;
+  /** `schema.table` of those that may lack changes; null: every tracked table. */
+  readonly tables: readonly string[] | null;
+  /** Changes committed from here on. */
+  readonly fromLsn: Lsn;
+  /** To before here; null while that is not known. */
+  readonly toLsn: Lsn | null;
+}
+
+/** A recorded gap that lasts: of the whole stream, after which capture has not gone on yet; or of tables not captured yet. */
+export interface OpenGap extends FoundGap {
+  readonly id: number;
+  /** Commit time of the last entry before it, as `2026-11-23 20:29:02.027018+00`; null: there is none. */
+  readonly lastEntryAt: string | null;
+  /** An operator let capture go on, or has seen the gap of a table. */
+  readonly accepted: boolean;
+  /** No entry says so yet: the writer that was to store it ended before. */
+  readonly untold: boolean;
+}
+
+/** One table of which the trail may lack something, and the code that says what. */
+export interface Lacking {
+  readonly code: ErrorCode;
+  readonly table: string;
+}
+
+/** What the entry says with which a gap ends. */
+const GAP_CLOSED_NAME = 'Capture goes on after a gap';
+
+/** Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open already. */
+export async function openGap(
+  client: pg.Client,
+  gap: FoundGap & { readonly name?: string },
+): Promise<boolean> {
+  const { rows } = await query<{ opened: boolean }>(
+    client,
+    /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
+    [
+      gap.code,
+      gap.name ?? gapSummary(gap.code),
+      gap.tables,
+      formatLsn(gap.fromLsn),
+      gap.toLsn === null ? null : formatLsn(gap.toLsn),
+    ],
+  );
+  return rows[0]!.opened;
+}
+
+/** Gaps that last, oldest first. */
+export async function readOpenGaps(client: pg.Client): Promise<OpenGap[]> {
+  const { rows } = await query<OpenGapRow>(
+    client,
+    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.gap where closed_at is null order by id`,
+  );
+  return rows.map(openGapOf);
+}
+
+interface OpenGapRow {
+  readonly id: number;
+  readonly code: string;
+  readonly tables: string[] | null;
+  readonly from_lsn: string;
+  readonly to_lsn: string | null;
+  readonly last_entry_at: string | null;
+  readonly accepted: boolean;
+  readonly untold: boolean;
+}
+
+const OPEN_GAP_COLUMNS = /* sql */ `id, code, tables, from_lsn::text, to_lsn::text,
+  pg_catalog.to_char(last_entry_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS.US+00') as last_entry_at,
+  accepted_at is not null as accepted, entry_id = 0 as untold`;
+
+const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow): OpenGap => ({
+  ...gap,
+  code: code as ErrorCode,
+  fromLsn: parseLsn(from_lsn),
+  toLsn: to_lsn === null ? null : parseLsn(to_lsn),
+  lastEntryAt: last_entry_at,
+});
+
+/** Gaps that concern the whole stream: only these stop capture. */
+export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
+
+/**
+ * Records a gap of each table from `fromLsn` on, without its entry: that is the writer's to store, with {@link toldStatement}.
+ * A gap of the same table and code that is open already is given as it is.
+ */
+export async function beginTableGaps(
+  client: pg.Client,
+  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: Lsn },
+): Promise<OpenGap[]> {
+  if (lacking.length === 0) return [];
+  const { rows } = await query<OpenGapRow>(
+    client,
+    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
+    [lacking.map(({ code }) => code), lacking.map(({ table }) => table), formatLsn(fromLsn)],
+  );
+  return rows.map(openGapOf);
+}
+
+/** Statement for the transaction that stores the entry of a gap. */
+export const toldStatement = (gap: number, entryId: bigint): string =>
+  `select trail.tell_table_gap(${gap}, ${entryId})`;
+
+/** Statement for the transaction that stores the entry with which a gap of tables ends: what is committed from `toLsn` on is not missing. */
+export const endStatement = (gap: number, toLsn: Lsn): string =>
+  `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
+
+/** Statement that makes this look the one that the next is compared with. */
+export const lookStatement = ({ state, lsn }: StoredLook): string =>
+  `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
+
+/** Writes the entries of gaps that have none yet. Only while nobody writes. */
+export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
+  const untold = gaps.filter((gap) => gap.untold);
+  if (untold.length === 0) return;
+  await query(
+    client,
+    /* sql */ `select trail.tell_untold_gap(id, name) from unnest($1::int4[], $2::text[]) as untold (id, name)`,
+    [untold.map(({ id }) => id), untold.map(({ code }) => gapSummary(code))],
+  );
+}
+
+/** The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is known. */
+export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
+  await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
+}
+
+/** Lets capture go on after every open gap, and acknowledges those of tables; returns how many were not accepted before. */
+export async function acceptGaps(client: pg.Client): Promise<number> {
+  const { rows } = await query<{ accepted: number }>(
+    client,
+    /* sql */ `select trail.accept_gaps() as accepted`,
+  );
+  return rows[0]!.accepted;
+}
+
+/** Where capture goes on: position, slot and identity of the source. */
+export interface NewPosition {
+  readonly lsn: Lsn;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly slot: string;
+}
+
+/**
+ * Moves the checkpoint to where capture goes on and closes the gaps, in the transaction that the caller has begun on
+ * `client`. Throws TRAIL_FENCED when the checkpoint is not that of `from`, or would be moved without a gap.
+ */
+export async function goOnAt(
+  client: pg.Client,
+  options: { readonly from: Checkpoint; readonly to: NewPosition; readonly gaps: readonly OpenGap[] },
+): Promise<void> {
+  const { from, to, gaps } = options;
+  await query(client, /* sql */ `select trail.adopt_source($1, $2, $3, $4, $5)`, [
+    formatLsn(from.endLsn),
+    formatLsn(to.lsn),
+    to.systemIdentifier,
+    to.timeline,
+    to.slot,
+  ]);
+  if (gaps.length === 0) return;
+  await query(client, /* sql */ `select trail.close_gaps($1, $2, $3)`, [
+    gaps.map(({ id }) => id),
+    formatLsn(to.lsn),
+    GAP_CLOSED_NAME,
+  ]);
+}
+
+/** Stores an entry for a change of the tracking in which nothing was lost: `subject` is the table, or the source. */
+export async function recordTracking(
+  client: pg.Client,
+  change: { readonly subject: string; readonly before: string; readonly after: string; readonly lsn: Lsn },
+): Promise<void> {
+  await query(client, /* sql */ `select trail.record_tracking($1, $2, $3, $4)`, [
+    change.subject,
+    change.before,
+    change.after,
+    formatLsn(change.lsn),
+  ]);
+}
+
+/** Position before which the source says that it had no publication, and the trail says so too; null: it always had one. */
+export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
+  const { rows } = await query<{ lsn: string | null }>(
+    client,
+    /* sql */ `select max(to_lsn)::text as lsn from trail.gap where code = 'SOURCE_PUBLICATION_MISSING' and closed_at is not null
+                    -- positions of another cluster mean nothing
+                    and id > coalesce((select max(id) from trail.gap where code = 'SOURCE_CHANGED'), 0)`,
+  );
+  return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
+}
+
+/** What the last good look at the publication found, in a form that only its reader knows, and its position. */
+export interface StoredLook {
+  readonly state: unknown;
+  readonly lsn: Lsn;
+}
+
+/** The last good look; undefined before the first. */
+export async function readLook(client: pg.Client): Promise<StoredLook | undefined> {
+  const { rows } = await query<{ state: unknown; lsn: string }>(
+    client,
+    /* sql */ `select state, lsn::text from trail.published`,
+  );
+  return rows[0] === undefined ? undefined : { state: rows[0].state, lsn: parseLsn(rows[0].lsn) };
+}
+
+/** Makes this look the one that the next is compared with. */
+export async function rememberLook(client: pg.Client, look: StoredLook): Promise<void> {
+  await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
+    JSON.stringify(look.state),
+    formatLsn(look.lsn),
+  ]);
+}
+
+async function query<T extends pg.QueryResultRow>(
+  client: pg.Client,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<pg.QueryResult<T>> {
+  try {
+    return await client.query<T>(sql, [...values]);
+  } catch (error) {
+    throw trailError(error);
+  }
+}

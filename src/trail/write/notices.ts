@@ -1,0 +1,83 @@
+import { formatLsn, type Lsn } from '../../pg/lsn.js';
+import type { Notice, RelationVersion } from '../../pipeline/ports.js';
+import { gapSummary } from '../gap-summary.js';
+import { endStatement, toldStatement, type OpenGap } from './gaps.js';
+
+/** OID of text. */
+const TEXT = 25;
+
+// As trail.write_event of sql/trail/0005_gaps.sql has them, so that both write rows of one relation version.
+const relation = (table: string, columns: readonly string[]): RelationVersion => ({
+  schema: 'waltrail',
+  table,
+  columns: columns.map((name) => ({ name, type: TEXT })),
+});
+const GAP = relation('gap', ['code', 'tables', 'from_lsn', 'to_lsn', 'last_entry_at']);
+const TRACKING = relation('tracking', ['change']);
+
+/** The entry that tells of a gap of a table. */
+export const gapNotice = (gap: OpenGap): Notice => ({
+  ...gapEntry(gap, null),
+  action: 'gap',
+  entityName: gapSummary(gap.code),
+  seq: -2 * gap.id,
+  statement: (entryId) => toldStatement(gap.id, entryId),
+});
+
+/** Why a gap of a table ends: it is captured whole again, exists no more, or is none that the YAML wants. */
+export type TableGapEnd = 'captured' | 'gone' | 'untracked';
+
+const ENDS: Readonly<Record<TableGapEnd, string>> = {
+  captured: 'The table is captured again',
+  gone: 'The table is gone',
+  untracked: 'The table is tracked no more',
+};
+
+/** The entry that tells where and why it ended: what is committed from `toLsn` on is not missing. */
+export const gapClosedNotice = (
+  gap: OpenGap,
+  { end, toLsn }: { readonly end: TableGapEnd; readonly toLsn: Lsn },
+): Notice => ({
+  ...gapEntry(gap, toLsn),
+  action: 'gap_closed',
+  entityName: ENDS[end],
+  seq: 1 - 2 * gap.id,
+  statement: () => endStatement(gap.id, toLsn),
+});
+
+/** The entry of a change of the tracking in which nothing was lost: `subject` is the table. */
+export const trackingNotice = (change: {
+  readonly subject: string;
+  readonly before: string;
+  readonly after: string;
+  readonly lsn: Lsn;
+}): Notice => ({
+  relation: TRACKING,
+  action: 'tracking',
+  entityId: null,
+  entityName: change.subject,
+  previous: [change.before],
+  updated: [change.after],
+  lsn: change.lsn,
+  seq: null,
+  statement: null,
+});
+
+function gapEntry(
+  { id, code, tables, fromLsn, lastEntryAt }: OpenGap,
+  toLsn: Lsn | null,
+): Pick<Notice, 'relation' | 'entityId' | 'previous' | 'updated' | 'lsn'> {
+  return {
+    relation: GAP,
+    entityId: String(id),
+    previous: null,
+    updated: [
+      code,
+      tables?.join(', ') ?? null,
+      formatLsn(fromLsn),
+      toLsn === null ? null : formatLsn(toLsn),
+      lastEntryAt,
+    ],
+    lsn: fromLsn,
+  };
+}

@@ -1,0 +1,360 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { EntryHead, EntryRows, RungCode } from '../../pipeline/ports.js';
+import { bytesText, isText } from '../../pg/text.js';
+import { copyWords, LastView, viewOf } from '../../pg/words.js';
+import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
+import {
+  AT_ACTION,
+  AT_COMMIT_LSN,
+  AT_COMMITTED_AT,
+  AT_DAY,
+  AT_ENTITY_TYPE,
+  AT_MODIFIER,
+  AT_NUMBER,
+  AT_OPERATION,
+  AT_RELATION,
+  AT_RUNG,
+  AT_SEQ,
+  AT_TENANT,
+  AT_XID,
+  HEAD_BYTES,
+  makeHead,
+  rowsBetween,
+  type Row,
+} from './row-layout.js';
+import {
+  ESCAPE,
+  ESCAPED_ESCAPE,
+  ESCAPED_SEPARATOR,
+  MARK_BYTES,
+  MARK_LARGE,
+  MAX_SIDE_BYTES,
+  MAX_VALUE_BYTES,
+  SEPARATOR,
+} from '../values.js';
+
+/** RungCode `w`: an entry of Waltrail's own. */
+const RUNG_OWN = 0x77;
+
+/** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
+const BUFFER_BYTES = 256 * 1024;
+const SPARE_BUFFERS = 16;
+/** Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of context each are no rows to hold in memory. */
+const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
+/** Above these a native copy beats a loop: over bytes, and over words. */
+const LONG_RAW_BYTES = 64;
+const LONG_VALUE_BYTES = 256;
+/** ESCAPE and SEPARATOR differ in one bit: without it, each byte of a word that is one of them is 0x1B. */
+const BUT_THAT_BIT = 0xfbfbfbfb;
+const ESCAPES = 0x1b1b1b1b;
+const SIGNS = 0x80808080;
+const HEX = Buffer.from('0123456789abcdef');
+
+/**
+ * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they are.
+ * Everything that is the same for a transaction stands ready in a 100-byte head that is copied and patched.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
+ */
+export class EntryRowBuffer implements EntryRows {
+  readonly #head = makeHead();
+  readonly #sources = new LastView();
+  #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #view = viewOf(this.#buffer);
+  #at = FRAME_HEADER_BYTES;
+  #textAt = 0;
+  /** Place of the first row of the running transaction, or -1 when a part of it has left this buffer. */
+  #transactionAt = FRAME_HEADER_BYTES;
+  #entries = 0;
+  #day: number;
+  #number: number;
+  readonly #spare: Buffer[] = [];
+
+  /** @param options.nextId id of the next entry (day << 32 | number) */
+  constructor(options: { readonly nextId: bigint }) {
+    this.#day = Number(options.nextId >> 32n);
+    this.#number = Number(options.nextId & 0xffffffffn);
+  }
+
+  /** Id that the next entry will have. */
+  get nextId(): bigint {
+    return (BigInt(this.#day) << 32n) | BigInt(this.#number);
+  }
+
+  /** Bytes of rows that were not taken. */
+  get bytes(): number {
+    return this.#at - FRAME_HEADER_BYTES;
+  }
+
+  /** Entries that were not taken. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** Entries from here on are stored on `day` (days since 2026-01-01). Only while nothing is written. */
+  startDay(day: number): void {
+    this.#day = day;
+    this.#number = 0;
+  }
+
+  transaction(bytes: Buffer, at: number): void {
+    const view = this.#sources.of(bytes);
+    copyWords(view, at, 8, this.#head, AT_COMMIT_LSN);
+    copyWords(view, at + 8, 8, this.#head, AT_COMMITTED_AT);
+    copyWords(view, at + 16, 4, this.#head, AT_XID);
+    this.#transactionAt = this.#at;
+  }
+
+  head(head: EntryHead): void {
+    this.#reserve(HEAD_BYTES + 256);
+    const at = this.#at;
+    const view = this.#view;
+    copyWords(this.#head, 0, HEAD_BYTES, view, at);
+    view.setInt32(at + AT_DAY, this.#day);
+    view.setInt32(at + AT_NUMBER, this.#number);
+    view.setInt32(at + AT_SEQ, head.seq);
+    view.setInt32(at + AT_MODIFIER, head.modifierId);
+    view.setInt32(at + AT_RELATION, head.relationId);
+    view.setInt32(at + AT_TENANT, head.tenantId);
+    view.setInt16(at + AT_ENTITY_TYPE, head.entityTypeId);
+    view.setInt16(at + AT_ACTION, head.actionId);
+    view.setUint8(at + AT_OPERATION, head.operation);
+    view.setUint8(at + AT_RUNG, head.rung);
+    this.#at = at + HEAD_BYTES;
+    this.#number++;
+    this.#entries++;
+  }
+
+  nullText(): void {
+    this.#reserve(4);
+    this.#view.setInt32(this.#at, -1);
+    this.#at += 4;
+  }
+
+  beginText(): void {
+    this.#reserve(4);
+    this.#textAt = this.#at;
+    this.#at += 4;
+  }
+
+  endText(): void {
+    this.#view.setInt32(this.#textAt, this.#at - this.#textAt - 4);
+  }
+
+  raw(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(length);
+    if (length > LONG_RAW_BYTES) {
+      this.#at += bytes.copy(this.#buffer, this.#at, start, start + length);
+      return;
+    }
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let index = start, end = start + length; index < end; index++) buffer[at++] = bytes[index]!;
+    this.#at = at;
+  }
+
+  text(bytes: Buffer, start: number, length: number): void {
+    if (length <= LONG_RAW_BYTES) {
+      this.#reserve(length);
+      const buffer = this.#buffer;
+      let at = this.#at;
+      let seen = 0;
+      for (let index = start, end = start + length; index < end; index++) {
+        const byte = bytes[index]!;
+        buffer[at++] = byte;
+        // Of zero, one less has every bit set.
+        seen |= byte | (byte - 1);
+      }
+      if ((seen & ~0x7f) === 0) {
+        this.#at = at;
+        return;
+      }
+    }
+    if (isText(bytes, start, length)) return this.raw(bytes, start, length);
+    const ascii = bytesText(bytes.toString('hex', start, start + length));
+    this.#reserve(ascii.length);
+    this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
+  }
+
+  value(bytes: Buffer, start: number, length: number): void {
+    if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
+    else this.#shortValue(bytes, start, length);
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  bytesValue(bytes: Buffer, start: number, length: number): void {
+    if (this.#isTooLarge(length)) this.#largeValue(bytes.subarray(start, start + length));
+    else this.#hexadecimalValue(bytes, start, length);
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  mark(mark: number): void {
+    this.#reserve(3);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = mark;
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  reattribute(attribution: {
+    readonly modifierId: number | null;
+    readonly rung: RungCode;
+    readonly extra: Buffer | null;
+  }): boolean {
+    if (this.#transactionAt < 0) return false;
+    const rung = attribution.rung.charCodeAt(0);
+    const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
+    if (attribution.extra !== null && rows.length * attribution.extra.length > MAX_EXTRA_BYTES) return false;
+    if (attribution.modifierId !== null) {
+      for (const row of rows) {
+        if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
+        this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
+        this.#buffer[row.start + AT_RUNG] = rung;
+      }
+    }
+    if (attribution.extra !== null) this.#replaceExtra(rows, attribution.extra);
+    return true;
+  }
+
+  /**
+   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is given back
+   * with {@link recycle} once it was sent.
+   */
+  take(bytes: number, entries: number): Buffer | null {
+    if (bytes === 0) return null;
+    const buffer = this.#buffer;
+    const end = FRAME_HEADER_BYTES + bytes;
+    const rest = this.#at - end;
+    let next: Buffer | undefined = this.#spare.pop();
+    if (next === undefined || next.length < rest + FRAME_HEADER_BYTES) {
+      next = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, FRAME_HEADER_BYTES + rest));
+    }
+    buffer.copy(next, FRAME_HEADER_BYTES, end, this.#at);
+    this.#buffer = next;
+    this.#view = viewOf(next);
+    this.#at = FRAME_HEADER_BYTES + rest;
+    this.#entries -= entries;
+    this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
+    return frame(buffer.subarray(0, end));
+  }
+
+  recycle(frame: Buffer): void {
+    if (frame.buffer.byteLength === BUFFER_BYTES && this.#spare.length < SPARE_BUFFERS)
+      this.#spare.push(Buffer.from(frame.buffer));
+  }
+
+  // Each of these leaves room for the separator.
+
+  /** Most values hold printable ASCII only: that is seen while they are copied, at no cost. */
+  #shortValue(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 3);
+    const from = this.#sources.of(bytes);
+    const to = this.#view;
+    const end = start + length;
+    let source = start;
+    let target = this.#at;
+    for (const last = end - 4; source <= last; source += 4, target += 4) {
+      const word = from.getInt32(source);
+      // A byte of 0x80 or more has its sign bit set; one below 0x20 borrows, and then has it set.
+      if (((word | (word - 0x20202020)) & SIGNS) !== 0) return this.#markedValue(bytes, start, length);
+      to.setInt32(target, word);
+    }
+    for (; source < end; source++) {
+      const byte = from.getUint8(source);
+      if (byte < 0x20 || byte > 0x7f) return this.#markedValue(bytes, start, length);
+      to.setUint8(target++, byte);
+    }
+    this.#at = target;
+  }
+
+  /** A value that may have to be escaped, or may be no text. Room for either is there. */
+  #markedValue(bytes: Buffer, start: number, length: number): void {
+    const from = this.#sources.of(bytes);
+    const to = this.#view;
+    const end = start + length;
+    let source = start;
+    let target = this.#at;
+    let seen = 0;
+    for (const last = end - 4; source <= last; source += 4, target += 4) {
+      const word = from.getInt32(source);
+      const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
+      // A byte of zero borrows from its neighbour: the sign bit of some byte is set where it was not before.
+      if ((((marked - 0x01010101) & ~marked) | ((word - 0x01010101) & ~word)) & SIGNS) break;
+      seen |= word;
+      to.setInt32(target, word);
+    }
+    for (; source < end; source++) {
+      const byte = from.getUint8(source);
+      seen |= byte;
+      if (byte === 0) return this.#hexadecimalValue(bytes, start, length);
+      if (byte === ESCAPE || byte === SEPARATOR) {
+        to.setUint8(target++, ESCAPE);
+        to.setUint8(target++, byte === ESCAPE ? ESCAPED_ESCAPE : ESCAPED_SEPARATOR);
+      } else {
+        to.setUint8(target++, byte);
+      }
+    }
+    // A native call, which ASCII need not pay for.
+    if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
+      return this.#hexadecimalValue(bytes, start, length);
+    this.#at = target;
+  }
+
+  #longValue(bytes: Buffer, start: number, length: number): void {
+    const value = bytes.subarray(start, start + length);
+    if (this.#isTooLarge(length)) return this.#largeValue(value);
+    if (!isText(bytes, start, length)) return this.#hexadecimalValue(bytes, start, length);
+    this.#reserve(2 * length + 3);
+    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#markedValue(bytes, start, length);
+    this.#at += value.copy(this.#buffer, this.#at);
+  }
+
+  #isTooLarge(length: number): boolean {
+    return length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES;
+  }
+
+  /** What says that a value was there, and lets two of them be told apart. */
+  #largeValue(value: Buffer): void {
+    this.#reserve(100);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = MARK_LARGE;
+    const digest = createHash('sha256').update(value).digest('hex');
+    this.#at += this.#buffer.write(`${value.length} ${digest}`, this.#at);
+  }
+
+  #hexadecimalValue(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 3);
+    this.#buffer[this.#at++] = ESCAPE;
+    this.#buffer[this.#at++] = MARK_BYTES;
+    for (let index = start, end = start + length; index < end; index++) {
+      const byte = bytes[index]!;
+      this.#buffer[this.#at++] = HEX[byte >> 4]!;
+      this.#buffer[this.#at++] = HEX[byte & 15]!;
+    }
+  }
+
+  /** Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late messages. */
+  #replaceExtra(rows: readonly Row[], extra: Buffer): void {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(extra.length);
+    const pieces = rows.flatMap((row) =>
+      this.#buffer[row.start + AT_RUNG] === RUNG_OWN
+        ? [this.#buffer.subarray(row.start, row.end)]
+        : [this.#buffer.subarray(row.start, row.lastTextAt), length, extra],
+    );
+    const all = Buffer.concat(pieces);
+    this.#at = this.#transactionAt;
+    this.#reserve(all.length);
+    this.#at += all.copy(this.#buffer, this.#at);
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#buffer.length - this.#at >= bytes) return;
+    let size = this.#buffer.length * 2;
+    while (size - this.#at < bytes) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(size);
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+    this.#view = viewOf(grown);
+  }
+}

@@ -1,0 +1,114 @@
+import type pg from 'pg';
+import type { ErrorCode } from '../../errors.js';
+import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
+import { trailError } from '../trail-error.js';
+
+/** An error that repeats at one place, as the trail remembers it. */
+export interface Stuck {
+  readonly code: ErrorCode;
+  /** Of the server that refuses; null: it was no server. */
+  readonly sqlState: string | null;
+  readonly message: string;
+  /** Capture waits as long as the checkpoint is here. */
+  readonly checkpointLsn: Lsn;
+  /** Of the transaction; null: it is not known which one. */
+  readonly commitLsn: Lsn | null;
+  /** `schema.table` of what the transaction changes, as far as it was read. */
+  readonly tables: readonly string[];
+}
+
+/** A wish to pass over the transaction that capture waits on. */
+export interface SkipRequest {
+  readonly id: number;
+  readonly atLsn: Lsn;
+  readonly reason: string;
+  readonly askedBy: string;
+}
+
+/** What a wish to pass over a transaction met with. */
+export type SkipAnswer = 'asked' | 'asked before' | 'not waiting' | 'another place' | 'place unknown';
+
+export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<void> {
+  await query(client, /* sql */ `select trail.remember_stuck($1, $2, $3, $4, $5, $6)`, [
+    stuck.code,
+    stuck.sqlState,
+    stuck.message,
+    formatLsn(stuck.checkpointLsn),
+    stuck.commitLsn === null ? null : formatLsn(stuck.commitLsn),
+    stuck.tables.length === 0 ? null : stuck.tables,
+  ]);
+}
+
+/** Forgets what capture does not wait on any more, and the wishes to pass over it. */
+export async function forgetStuck(client: pg.Client): Promise<void> {
+  await query(client, /* sql */ `select trail.forget_stuck()`);
+}
+
+/** What capture waits on; undefined where it has moved on. */
+export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
+  const [row] = await query<{
+    code: ErrorCode;
+    sql_state: string | null;
+    message: string;
+    checkpoint_lsn: string;
+    commit_lsn: string | null;
+    tables: string[] | null;
+  }>(
+    client,
+    /* sql */ `select s.code, s.sql_state, s.message, s.checkpoint_lsn::text, s.commit_lsn::text, s.tables
+                 from trail.stuck s join trail.checkpoint c on c.end_lsn = s.checkpoint_lsn`,
+  );
+  if (row === undefined) return undefined;
+  return {
+    code: row.code,
+    sqlState: row.sql_state,
+    message: row.message,
+    checkpointLsn: parseLsn(row.checkpoint_lsn),
+    commitLsn: row.commit_lsn === null ? null : parseLsn(row.commit_lsn),
+    tables: row.tables ?? [],
+  };
+}
+
+/** Asks to pass over the transaction that commits at `atLsn`, if that is what capture waits on. */
+export async function askSkip(
+  client: pg.Client,
+  wish: { readonly atLsn: Lsn; readonly reason: string; readonly account: string | null },
+): Promise<SkipAnswer> {
+  const [row] = await query<{ answer: SkipAnswer }>(
+    client,
+    /* sql */ `select trail.ask_skip($1, $2, $3) as answer`,
+    [formatLsn(wish.atLsn), wish.reason, wish.account],
+  );
+  return row!.answer;
+}
+
+/** The wish that was not honoured yet. */
+export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | undefined> {
+  const [row] = await query<{ id: number; at_lsn: string; reason: string; asked_by: string }>(
+    client,
+    /* sql */ `select s.id, s.at_lsn::text, s.reason, s.asked_by
+                 from trail.skip s join trail.checkpoint c on c.end_lsn = s.checkpoint_lsn where s.done_at is null`,
+  );
+  if (row === undefined) return undefined;
+  return { id: row.id, atLsn: parseLsn(row.at_lsn), reason: row.reason, askedBy: row.asked_by };
+}
+
+/** Marks a wish as honoured, in the transaction that the caller has begun. */
+export async function endSkip(
+  client: pg.Client,
+  ended: { readonly id: number; readonly gap: number },
+): Promise<void> {
+  await query(client, /* sql */ `select trail.end_skip($1, $2)`, [ended.id, ended.gap]);
+}
+
+async function query<T extends pg.QueryResultRow>(
+  client: pg.Client,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<T[]> {
+  try {
+    return (await client.query<T>(sql, [...values])).rows;
+  } catch (error) {
+    throw trailError(error);
+  }
+}

@@ -1,0 +1,330 @@
+import type pg from 'pg';
+import { WaltrailError } from '../../errors.js';
+import { close, destroy } from '../../pg/connect.js';
+import { Conversation } from '../../pg/conversation.js';
+import { formatLsn, type Lsn } from '../../pg/lsn.js';
+import { quoteLiteral } from '../../pg/quote.js';
+import { GIVE_UP_TICKS, Silence } from '../../pg/silence.js';
+import type { CommittedBatch, TrailSession } from '../../pipeline/ports.js';
+import { Boundary } from './boundary.js';
+import type { Checkpoint } from './checkpoint.js';
+import type { ChunkIndex } from './chunk-index.js';
+import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
+import { TrailDictionary } from './dictionary.js';
+import { catchUpIndex } from './catch-up.js';
+import { ENTRY_COLUMNS } from './row-layout.js';
+import { EntryRowBuffer } from './rows.js';
+import { trailError } from '../trail-error.js';
+
+const DAY_MS = 86_400_000;
+const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
+/** New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are stored before. */
+const MAX_PENDING_DICTIONARY = 4_000;
+
+/** What a waiting dictionary row counts for when it is decided whether to send. */
+const DICTIONARY_ROW_BYTES = 32;
+
+export interface TrailWriterOptions {
+  /** From {@link elect}: holds the election lock. The writer owns it from here on. */
+  readonly client: pg.Client;
+  readonly checkpoint: Checkpoint;
+  /** Lookup tables whose names are held in memory. */
+  readonly held: ReadonlySet<string>;
+  /** Between two looks whether the trail still answers. */
+  readonly tickMs: number;
+  /** Called once, with the first error. */
+  readonly failed: (error: WaltrailError) => void;
+}
+
+/**
+ * The one writer of a trail: numbers entries, keeps dictionaries, stores entries by COPY and moves the checkpoint in the
+ * same transaction. Any error ends it; the next one starts from what is durable.
+ *
+ * Entries are sent as they come, also while a commit is not answered yet: the server works on them as soon as it can. But
+ * there is never more than one such commit, so what was sent behind one that fails cannot become durable (DECISIONS 29).
+ */
+export class TrailWriter implements TrailSession {
+  readonly rows: EntryRowBuffer;
+  readonly dictionary: TrailDictionary;
+  readonly lastCommittedAt: bigint | null;
+  readonly #index: ChunkIndex;
+  readonly #client: pg.Client;
+  readonly #server: Conversation;
+  readonly #source: string;
+  readonly #failed: (error: WaltrailError) => void;
+  #checkpointLsn: Lsn;
+  #checkpointId: bigint;
+  readonly #boundary = new Boundary();
+  /** Where the last commit that was sent ends. */
+  #sentLsn: Lsn;
+  /** Executed with the next commit. */
+  #statements: string[] = [];
+  #copying = false;
+  /** Entries sent into it. */
+  #sentEntries = 0;
+  /** Rows beyond the boundary were sent: committing now would store a part of a source transaction. */
+  #torn = false;
+  /** Entries of the commit that is not answered. */
+  #committingEntries = 0;
+  #busy = false;
+  /** Bytes that the socket has not taken. */
+  #unsentBytes = 0;
+  #drained: () => void = () => undefined;
+  #failure: WaltrailError | undefined;
+  readonly #silence = new Silence();
+  readonly #watch: NodeJS.Timeout;
+
+  private constructor(
+    options: TrailWriterOptions & {
+      readonly rows: EntryRowBuffer;
+      readonly dictionary: TrailDictionary;
+      readonly index: ChunkIndex;
+    },
+  ) {
+    const { checkpoint } = options;
+    this.rows = options.rows;
+    this.dictionary = options.dictionary;
+    this.lastCommittedAt = checkpoint.lastCommittedAt;
+    this.#index = options.index;
+    this.#client = options.client;
+    this.#server = new Conversation(options.client, (error) => this.#fail(error));
+    this.#source = checkpoint.source;
+    this.#failed = options.failed;
+    this.#checkpointLsn = checkpoint.endLsn;
+    this.#checkpointId = checkpoint.nextId;
+    this.#sentLsn = checkpoint.endLsn;
+    this.#client.on('error', (error) => this.#fail(error));
+    this.#client.on('end', () => this.#fail(undefined));
+    this.#watch = setInterval(() => this.#look(options.tickMs), options.tickMs);
+    this.#watch.unref();
+    this.#startDayIfNew();
+  }
+
+  static async open(options: TrailWriterOptions): Promise<TrailWriter> {
+    const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId });
+    try {
+      const dictionary = await TrailDictionary.load(options.client, {
+        held: options.held,
+        nextId: () => rows.nextId,
+      });
+      const index = await catchUpIndex(options.client);
+      return new TrailWriter({ ...options, rows, dictionary, index });
+    } catch (error) {
+      throw trailError(error);
+    }
+  }
+
+  get lookups(): TrailDictionary['lookups'] {
+    return this.dictionary.lookups;
+  }
+
+  get checkpointLsn(): Lsn {
+    return this.#checkpointLsn;
+  }
+
+  get unsentBytes(): number {
+    return this.rows.bytes + this.dictionary.pending * DICTIONARY_ROW_BYTES;
+  }
+
+  get pendingBytes(): number {
+    return this.rows.bytes + this.#unsentBytes;
+  }
+
+  get pendingEntries(): number {
+    return this.rows.entries + this.#sentEntries + this.#committingEntries;
+  }
+
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  get committable(): boolean {
+    if (this.#torn) return false;
+    const { endLsn, entries } = this.#boundary;
+    return endLsn > this.#sentLsn || entries > 0 || this.#statements.length > 0;
+  }
+
+  onDrain(callback: () => void): void {
+    this.#drained = callback;
+  }
+
+  boundary(bytes: Buffer, at: number, { byClock }: { readonly byClock: boolean }): void {
+    this.#torn = false;
+    this.#boundary.set(this.rows, { bytes, at, byClock });
+  }
+
+  between(statement: string | null): void {
+    this.#boundary.extend(this.rows, this.#sentLsn);
+    if (statement !== null) this.#statements.push(statement);
+  }
+
+  spill(): void {
+    this.#throwFailure();
+    if (this.#boundary.bytes > 0) {
+      this.#send(this.#boundary.bytes, this.#boundary.entries);
+      this.#boundary.sent();
+    } else if (!this.committable) {
+      this.#send(this.rows.bytes, this.rows.entries);
+      this.#torn = true;
+      if (this.dictionary.pending >= MAX_PENDING_DICTIONARY) this.#storeDictionary();
+    }
+  }
+
+  async commit(): Promise<CommittedBatch> {
+    this.#throwFailure();
+    const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;
+    const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
+    this.#send(bytes, entries);
+    this.#boundary.sent();
+    this.#endCopy();
+    const stored = this.#sentEntries;
+    const statements = [
+      ...this.dictionary.takeStatements(nextId),
+      this.#advance({ endLsn, nextId, entries: stored, committedAt }),
+      ...this.#statements.splice(0),
+    ];
+    this.#sentEntries = 0;
+    this.#committingEntries = stored;
+    this.#sentLsn = endLsn;
+    if (this.rows.bytes === 0) this.#startDayIfNew();
+    await this.#confirmed(this.#server.commit(statements));
+    this.#committingEntries = 0;
+    this.#checkpointLsn = endLsn;
+    this.#checkpointId = nextId;
+    return { endLsn, entries: stored, committedAt: byClock ? committedAt : null };
+  }
+
+  async skipTo(lsn: Lsn): Promise<void> {
+    this.#throwFailure();
+    const skip = this.#advance({ endLsn: lsn, nextId: this.#checkpointId, entries: 0, committedAt: null });
+    this.#sentLsn = lsn;
+    await this.#confirmed(this.#server.say(skip));
+    this.#checkpointLsn = lsn;
+  }
+
+  /** Closes the connection, which also gives the election lock back. What was not committed is not in the trail. */
+  async close(): Promise<void> {
+    this.#failure ??= new WaltrailError('TRAIL_DISCONNECTED', 'The trail session is closed.');
+    clearInterval(this.#watch);
+    // An open COPY would make a polite end wait for its data; the server rolls back either way.
+    destroy(this.#client);
+    await close(this.#client);
+  }
+
+  /** Waits for the answer that moves the checkpoint. Until then nothing else may move it. */
+  async #confirmed(answer: Promise<void>): Promise<void> {
+    this.#busy = true;
+    try {
+      await answer;
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#busy = false;
+      this.#silence.heard();
+    }
+  }
+
+  /** A commit that is never answered, or bytes that are never taken, would otherwise be waited for as long as TCP tries. */
+  #look(tickMs: number): void {
+    if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
+    if (this.#silence.tick() !== 'give up') return;
+    this.#fail(
+      new WaltrailError(
+        'TRAIL_DISCONNECTED',
+        `The trail has not answered for ${(GIVE_UP_TICKS * tickMs) / 1000} s.`,
+      ),
+    );
+  }
+
+  #send(bytes: number, entries: number): void {
+    const data = this.rows.take(bytes, entries);
+    if (data === null) return;
+    if (!this.#copying) {
+      this.#copying = true;
+      this.#beginCopy(`trail.entry (${ENTRY_COLUMNS.join(', ')})`);
+    }
+    this.#sentEntries += entries;
+    this.#index.addFrame(data);
+    this.#sendData(data, () => this.rows.recycle(data));
+    // In the transaction that has the last entry of the chunk.
+    for (const { table, frames } of this.#index.takeComplete()) {
+      this.#endCopy();
+      this.#beginCopy(table);
+      for (const data of frames) this.#sendData(data, () => this.#index.recycle(data));
+      this.#finishCopy();
+    }
+  }
+
+  #beginCopy(table: string): void {
+    this.#inTransaction(`copy ${table} from stdin (format binary)`);
+    this.#server.copyData(COPY_HEADER);
+  }
+
+  #sendData(data: Buffer, sent?: () => void): void {
+    this.#unsentBytes += data.length;
+    this.#server.copyData(data, () => {
+      this.#unsentBytes -= data.length;
+      this.#silence.heard();
+      sent?.();
+      this.#drained();
+    });
+  }
+
+  #storeDictionary(): void {
+    this.#endCopy();
+    const statements = this.dictionary.takeStatements(this.rows.nextId);
+    if (statements.length > 0) this.#inTransaction(statements.join('; '));
+  }
+
+  /** Says something that only a later commit makes durable. */
+  #inTransaction(sql: string): void {
+    // The conversation reports what goes wrong.
+    this.#server.within(sql).catch(() => undefined);
+  }
+
+  #endCopy(): void {
+    if (!this.#copying) return;
+    this.#copying = false;
+    this.#finishCopy();
+  }
+
+  #finishCopy(): void {
+    this.#server.copyData(COPY_TRAILER);
+    this.#server.endCopy();
+  }
+
+  #advance(to: {
+    readonly endLsn: Lsn;
+    readonly nextId: bigint;
+    readonly entries: number;
+    readonly committedAt: bigint | null;
+  }): string {
+    const committedAt =
+      to.committedAt === null
+        ? 'null'
+        : `timestamptz '2000-01-01 00:00:00+00' + interval '${to.committedAt} microseconds'`;
+    return (
+      `select trail.advance(${quoteLiteral(this.#source)}, '${formatLsn(this.#checkpointLsn)}', ${this.#checkpointId}, ` +
+      `'${formatLsn(to.endLsn)}', ${to.nextId}, ${to.entries}, ${committedAt})`
+    );
+  }
+
+  /** Entries are numbered within the day on which they are stored; see sql/trail/0001_trail.sql. */
+  #startDayIfNew(): void {
+    const today = Math.floor((Date.now() - FIRST_DAY_MS) / DAY_MS);
+    if (today <= Number(this.rows.nextId >> 32n)) return;
+    this.rows.startDay(today);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #fail(error: unknown): WaltrailError {
+    if (this.#failure === undefined) {
+      this.#failure = trailError(error);
+      this.#failed(this.#failure);
+    }
+    return this.#failure;
+  }
+}
