@@ -1,14 +1,7 @@
 import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
-import {
-  MessageReader,
-  type LogicalMessage,
-  type MessageHandler,
-  type OldRow,
-  type Origin,
-  type Relation,
-} from '../pgoutput/reader.js';
+import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '../pgoutput/reader.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
@@ -81,13 +74,13 @@ const NOT_BY_CLOCK = { byClock: false };
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
- * stored is not its business.
+ * stored is not its business. Its methods as a {@link MessageHandler} throw PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the
+ * first logical message comes too late.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
-  readonly #reader = new MessageReader(this);
   readonly #builder: EntryBuilder;
   readonly #attribution: Attribution;
   readonly #whole: TransactionAttribution;
@@ -154,16 +147,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     }).sort();
   }
 
-  /** One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late. */
-  message(bytes: Buffer, start: number, end: number): void {
-    try {
-      this.#reader.read(bytes, start, end);
-    } catch (error) {
-      // What could not be read may not have come to naming its relation.
-      if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
-        this.#touched?.add(bytes.readInt32BE(start + 1));
-      throw error;
-    }
+  /** Counts the relation of a row message that could not be read as changed: reading may not have come to naming it. */
+  unread(bytes: Buffer, start: number, end: number): void {
+    if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
+      this.#touched?.add(bytes.readInt32BE(start + 1));
   }
 
   /** What is before `lsn` will not be read again. */

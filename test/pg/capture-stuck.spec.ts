@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { skipCommand } from '../../src/cli/skip.js';
-import { readSettings } from '../../src/settings.js';
 import { applyTracking, captureGround, streaming, type CaptureGround } from '../support/capture.ts';
+import { waltrail, type CommandResult } from '../support/command.ts';
 import { until } from '../support/until.ts';
 
 const SCHEMA = `
@@ -40,21 +39,15 @@ async function stuck(
   return { ...error, lsn: /waltrail skip --at (\S+)/.exec(error.remedy)![1]! };
 }
 
-async function skip(g: CaptureGround, ...args: string[]): Promise<{ code: number; text: string }> {
+async function skip(g: CaptureGround, ...args: string[]): Promise<CommandResult> {
   const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-skip-'));
   const configFile = path.join(folder, 'waltrail.yaml');
   await writeFile(
     configFile,
     `source: { name: test, url: "${g.source.url}", slot: "${g.config.source.slot}" }\ntrail: { url: "${g.trail.url}" }\n${YAML}`,
   );
-  let text = '';
   try {
-    const code = await skipCommand({
-      settings: () => readSettings({ WALTRAIL_CONFIG: configFile }),
-      args,
-      write: (written) => (text += written),
-    });
-    return { code, text };
+    return await waltrail(['skip', ...args], { WALTRAIL_CONFIG: configFile });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -89,7 +82,7 @@ describe('a transaction that the trail refuses again and again', () => {
     expect(error.message).not.toContain('poison');
     const before = await g.entries();
     expect(before).toHaveLength(20);
-    expect(await skip(g)).toMatchObject({ code: 1, text: expect.stringContaining(error.lsn) });
+    expect(await skip(g)).toMatchObject({ code: 1, output: expect.stringContaining(error.lsn) });
 
     await expect(skip(g, '--at', '0/1', '--reason', 'x')).rejects.toMatchObject({ code: 'SKIP_OTHER_LSN' });
     expect(await skip(g, '--at', error.lsn, '--reason', 'Ticket 7: cannot be stored')).toMatchObject({
