@@ -20,7 +20,7 @@ export const ROOMS = {
   version: [],
   teardown: ['errors', 'log'],
   pg: [...BASE],
-  pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/words'],
+  pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/byte-loops'],
   source: [...BASE, 'pg', 'pgoutput'],
   tracking: [...BASE, 'pg'],
   pipeline: [...BASE, 'pg', 'pgoutput', 'tracking'],

@@ -36,7 +36,7 @@ export interface Told {
 }
 
 /** Where in the stream a pipeline has come to. */
-export interface Place {
+export interface StreamPosition {
   readonly checkpointLsn: Lsn;
   /** Of the transaction that is being read or stored; null: between two. */
   readonly commitLsn: Lsn | null;
@@ -161,7 +161,7 @@ export class Pipeline {
   }
 
   /** Where it is, or has ended. */
-  get place(): Place {
+  get place(): StreamPosition {
     const { checkpointLsn } = this.#trail;
     const { inTransaction, commitLsn, tables } = this.#recorder;
     // A commit that is stored lies before the checkpoint, which is its end.

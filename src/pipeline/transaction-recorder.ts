@@ -83,7 +83,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
   readonly #attribution: Attribution;
-  readonly #whole: TransactionAttribution;
+  readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
   readonly #plans = new Map<number, RelationPlan>();
@@ -112,14 +112,14 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lookups,
       modifiersTable: config.modifiers?.table ?? null,
     });
-    this.#whole = new TransactionAttribution({
+    this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
       redact: config.redact,
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
     });
-    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#whole });
+    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#messages });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -155,7 +155,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   /** What is before `lsn` will not be read again. */
   stored(lsn: Lsn): void {
-    this.#whole.stored(lsn);
+    this.#messages.stored(lsn);
   }
 
   /** Writes an entry of Waltrail's own. Only between two transactions. */
@@ -184,8 +184,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#byClock = this.#asClaimed = claimed === null;
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
-    this.#whole.begin();
-    if (claimed !== null) this.#whole.claimed(claimed);
+    this.#messages.begin();
+    if (claimed !== null) this.#messages.claimed(claimed);
   }
 
   commit(bytes: Buffer, at: number): void {
@@ -272,12 +272,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   logicalMessage(message: LogicalMessage): void {
-    const whole = this.#whole;
-    if (!whole.hear(message) || this.counts.entries === this.#entriesBefore) return;
-    const { modifierId, extra } = whole;
+    const messages = this.#messages;
+    if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
+    const { modifierId, extra } = messages;
     const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
-    whole.readAgain();
+    messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
@@ -287,7 +287,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   origin({ name }: Origin): void {
     // Whoever sets up an origin says when its transactions were committed.
     this.#byClock = false;
-    this.#whole.origin(name);
+    this.#messages.origin(name);
   }
 
   /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */
@@ -319,7 +319,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   /** `row` is null where no column can say who it was. */
   #attribute(change: RowChange, row: Tuple | null, plan: TrackedPlan): void {
-    const { modifierId } = this.#whole;
+    const { modifierId } = this.#messages;
     if (modifierId !== null) {
       change.modifierId = modifierId;
       // A message that was not understood: the column could name another than the one it meant.
