@@ -1,16 +1,16 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
-import { followExports } from './exports/exports.ts';
-import { followFacets } from './filters/facets.ts';
-import { followGaps } from './gaps/gaps.ts';
-import { beginSession } from './session/session.ts';
+import { followExports } from './state/exports.ts';
+import { followFacets } from './state/facets.ts';
+import { followGaps } from './state/gaps.ts';
+import { beginSession } from './state/session.ts';
 import { notify } from './shell/notices.tsx';
 import { followKeys } from './shell/shortcuts.tsx';
 import './styles/index.css';
-import { followQuestion } from './table/entries.ts';
-import { followList } from './table/live.ts';
-import { unreadable } from './url-state.ts';
-import { followHistory } from './view.ts';
+import { followQuestion } from './state/entries.ts';
+import { followList } from './state/live.ts';
+import { unreadable } from './state/url-state.ts';
+import { followHistory } from './state/view.ts';
 
 render(<App />, document.getElementById('app')!);
 followHistory();

@@ -11,7 +11,7 @@ import {
   unreadable,
   writeView,
   type View,
-} from '../../src/web/url-state.js';
+} from '../../src/web/state/url-state.js';
 
 const instant = fc
   .date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })

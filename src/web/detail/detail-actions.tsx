@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
 import { printExact, type Json } from '../exact-json.ts';
-import { session } from '../session/session.ts';
-import { isOwn } from '../own-entries.ts';
+import { session } from '../state/session.ts';
+import { isOwn } from '../entry/own-entries.ts';
 import { announce } from '../shell/announcer.tsx';
-import { NO_FILTERS } from '../url-state.ts';
+import { NO_FILTERS } from '../state/url-state.ts';
 import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
-import { show, urlOf, view } from '../view.ts';
-import { humanize } from '../words.ts';
+import { show, urlOf, view } from '../state/view.ts';
+import { humanize } from '../texts/vocabulary.ts';
 import { copyText } from './clipboard.ts';
 
 /** What can be done with an entry: the last days of its entity, its link, its JSON. */

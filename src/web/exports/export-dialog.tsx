@@ -1,19 +1,19 @@
 import { useState } from 'preact/hooks';
 import type { ExportFormat, Problem } from '../api-types.ts';
-import { problemFrom } from '../api.ts';
+import { problemFrom } from '../http/client.ts';
 import { rangeText } from '../filters/date-range.tsx';
-import { modifierName, total } from '../filters/facets.ts';
-import { session } from '../session/session.ts';
-import { CloseIcon } from '../shell/icons.tsx';
-import { Modal } from '../shell/modal.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { remember, remembered } from '../storage.ts';
+import { modifierName, total } from '../state/facets.ts';
+import { session } from '../state/session.ts';
+import { CloseIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
+import { remember, remembered } from '../state/storage.ts';
 import { localZone } from '../time/zone.ts';
-import { filterBody } from '../url-state.ts';
-import { show, view, zone } from '../view.ts';
-import { entriesText } from '../words.ts';
-import { createExport } from './exports.ts';
-import { filtersText, FORMAT_WORDS } from './words.ts';
+import { filterBody } from '../state/url-state.ts';
+import { show, view, zone } from '../state/view.ts';
+import { entriesText } from '../texts/vocabulary.ts';
+import { createExport } from '../state/exports.ts';
+import { filtersText, FORMAT_WORDS } from '../texts/export-texts.ts';
 
 /** Asks for the format and the zone, and for the export. */
 export function ExportDialog({ onClose }: { onClose: () => void }) {

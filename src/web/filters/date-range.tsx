@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { session } from '../session/session.ts';
-import { CalendarIcon } from '../shell/icons.tsx';
+import { session } from '../state/session.ts';
+import { CalendarIcon } from '../ui/icons.tsx';
 import { inputInstant, inputText, isoText, lengthText, endText } from '../time/format.ts';
 import { checkRange, QUICK_WORDS, quickRanges, resolveRange, type Range } from '../time/ranges.ts';
-import { show, view, zone } from '../view.ts';
-import { Popover } from './popover.tsx';
+import { show, view, zone } from '../state/view.ts';
+import { Popover } from '../ui/popover.tsx';
 
 /** A range in words, in a zone. */
 export function rangeText(range: Range, zoneName: string): string {

@@ -1,14 +1,14 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, Problem } from '../api-types.ts';
-import { CheckIcon, SearchIcon } from '../shell/icons.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { KindBadge } from '../table/badges.tsx';
-import type { ListFilter } from '../url-state.ts';
-import { show, view } from '../view.ts';
-import { countText, humanize } from '../words.ts';
-import { modifierName, optionsOf } from './facets.ts';
+import { CheckIcon, SearchIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
+import { KindBadge } from '../ui/badges.tsx';
+import type { ListFilter } from '../state/url-state.ts';
+import { show, view } from '../state/view.ts';
+import { countText, humanize } from '../texts/vocabulary.ts';
+import { modifierName, optionsOf } from '../state/facets.ts';
 import { matchOptions, optionText } from './match.ts';
-import { Popover } from './popover.tsx';
+import { Popover } from '../ui/popover.tsx';
 
 export interface MultiSelectProps {
   readonly filter: ListFilter;

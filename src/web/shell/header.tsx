@@ -1,9 +1,9 @@
-import { unfinished, unseen } from '../exports/exports.ts';
-import { mayExport, session, signOut } from '../session/session.ts';
-import { show } from '../view.ts';
-import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from './icons.tsx';
+import { unfinished, unseen } from '../state/exports.ts';
+import { mayExport, session, signOut } from '../state/session.ts';
+import { show } from '../state/view.ts';
+import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from '../ui/icons.tsx';
 import { shortcutsOpen } from './shortcuts.tsx';
-import { chooseTheme, theme, THEMES, type Theme } from './theme.ts';
+import { chooseTheme, theme, THEMES, type Theme } from '../state/theme.ts';
 
 const THEME_WORDS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
 

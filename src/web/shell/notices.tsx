@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { announce } from './announcer.tsx';
-import { CloseIcon } from './icons.tsx';
+import { CloseIcon } from '../ui/icons.tsx';
 
 const notices = signal<readonly string[]>([]);
 

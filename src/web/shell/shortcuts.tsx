@@ -1,11 +1,11 @@
 import { signal } from '@preact/signals';
-import { mayExport } from '../session/session.ts';
-import { remember, remembered } from '../storage.ts';
-import { showWaiting } from '../table/live.ts';
-import { isOnRow, moveRow } from '../table/row-keys.ts';
-import { show } from '../view.ts';
-import { CloseIcon } from './icons.tsx';
-import { Modal } from './modal.tsx';
+import { mayExport } from '../state/session.ts';
+import { remember, remembered } from '../state/storage.ts';
+import { showWaiting } from '../state/live.ts';
+import { isOnRow, moveRow } from '../table/row-focus.ts';
+import { show } from '../state/view.ts';
+import { CloseIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
 
 export const shortcutsOpen = signal(false);
 /** Single keys can be turned off, for those who speak to their computer (WCAG 2.1.4). */

@@ -1,11 +1,11 @@
-import { isFiltered } from '../url-state.ts';
-import { clearFilters, show, view, zone } from '../view.ts';
+import { isFiltered } from '../state/url-state.ts';
+import { clearFilters, show, view, zone } from '../state/view.ts';
 import { rangeText } from '../filters/date-range.tsx';
-import { gaps } from '../gaps/gaps.ts';
-import { InboxIcon } from '../shell/icons.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
+import { gaps } from '../state/gaps.ts';
+import { InboxIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 import { isOpenEnded } from '../time/ranges.ts';
-import { entriesText } from '../words.ts';
+import { entriesText } from '../texts/vocabulary.ts';
 import {
   droppedAbove,
   hasMore,
@@ -16,8 +16,8 @@ import {
   rangeProblem,
   reload,
   rows,
-} from './entries.ts';
-import { fresh } from './live.ts';
+} from '../state/entries.ts';
+import { fresh } from '../state/live.ts';
 import { Row } from './row.tsx';
 
 const COLUMNS = [

@@ -1,13 +1,13 @@
 import { rangeText } from '../filters/date-range.tsx';
-import { total } from '../filters/facets.ts';
+import { total } from '../state/facets.ts';
 import { ExportButton } from '../exports/export-button.tsx';
-import { ArrowUpIcon, PauseIcon } from '../shell/icons.tsx';
+import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
 import { localZone } from '../time/zone.ts';
-import { session } from '../session/session.ts';
-import { chooseZone, view, zone } from '../view.ts';
-import { countText, entriesText } from '../words.ts';
-import { listState, rangeProblem } from './entries.ts';
-import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from './live.ts';
+import { session } from '../state/session.ts';
+import { chooseZone, view, zone } from '../state/view.ts';
+import { countText, entriesText } from '../texts/vocabulary.ts';
+import { listState, rangeProblem } from '../state/entries.ts';
+import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
 
 /** What is shown, in which zone, whether it is live, and the way to a file. */
 export function Toolbar() {

@@ -1,7 +1,7 @@
 import type { Entry } from '../api-types.ts';
-import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
-import { isOwn } from '../own-entries.ts';
-import { bytesText } from '../words.ts';
+import { fieldsOf, type Cell, type Field } from '../detail/text-diff.ts';
+import { isOwn } from '../entry/own-entries.ts';
+import { bytesText } from '../texts/vocabulary.ts';
 
 /** Columns and characters of a value that a row shows; the detail shows all. */
 const MAX_COLUMNS = 5;

@@ -1,5 +1,5 @@
-import type { Problem } from './api-types.ts';
-import { parseExact } from './exact-json.ts';
+import type { Problem } from '../api-types.ts';
+import { parseExact } from '../exact-json.ts';
 
 /** An answer that is not the wanted one, in the API's words or, without an answer, in ours. */
 export class ApiError extends Error {

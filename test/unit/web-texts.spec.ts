@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { filtersText } from '../../src/web/exports/words.js';
+import { filtersText } from '../../src/web/texts/export-texts.js';
 import { matchOptions, optionText } from '../../src/web/filters/match.js';
-import { actionTone, bytesText, entriesText, humanize } from '../../src/web/words.js';
+import { actionTone, bytesText, entriesText, humanize } from '../../src/web/texts/vocabulary.js';
 
 describe('words', () => {
   test('the vocabulary reads as words', () => {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
-import { ChevronIcon } from '../shell/icons.tsx';
+import { ChevronIcon } from './icons.tsx';
 
 export interface PopoverProps {
   readonly label: string;

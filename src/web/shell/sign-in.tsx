@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { LogoIcon } from '../shell/icons.tsx';
-import { sessionState, signIn } from './session.ts';
+import { ProblemBox } from '../ui/problem-box.tsx';
+import { LogoIcon } from '../ui/icons.tsx';
+import { sessionState, signIn } from '../state/session.ts';
 
 const REASONS = {
   none: null,

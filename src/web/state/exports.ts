@@ -1,13 +1,13 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Export, ExportFormat, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../api.ts';
-import { openLive } from '../live-connection.ts';
-import { mayExport, session } from '../session/session.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { openLive } from '../http/stream-connection.ts';
+import { mayExport, session } from './session.ts';
 import { announce } from '../shell/announcer.tsx';
 import { resolveRange } from '../time/ranges.ts';
-import { filterBody } from '../url-state.ts';
-import { view, zone } from '../view.ts';
-import { FORMAT_WORDS } from './words.ts';
+import { filterBody } from './url-state.ts';
+import { view, zone } from './view.ts';
+import { FORMAT_WORDS } from '../texts/export-texts.ts';
 
 /** The exports as the server knows them, newest first; null before the first answer. The server is the truth: a reload or another browser sees the same. */
 export const exports = signal<readonly Export[] | null>(null);

@@ -1,5 +1,5 @@
 import type { Export, ExportFormat, ExportState } from '../api-types.ts';
-import { humanize } from '../words.ts';
+import { humanize } from './vocabulary.ts';
 
 export const FORMAT_WORDS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
   {

@@ -1,13 +1,13 @@
 import { effect, signal } from '@preact/signals';
 import type { Entry, Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
-import { openLive, type ConnectionState } from '../live-connection.ts';
+import { openLive, type ConnectionState } from '../http/stream-connection.ts';
 import { announce } from '../shell/announcer.tsx';
-import { openModals } from '../shell/modal.tsx';
+import { openModals } from '../ui/modal.tsx';
 import { isOpenEnded } from '../time/ranges.ts';
-import { filterQuery } from '../url-state.ts';
-import { view } from '../view.ts';
-import { entriesText } from '../words.ts';
+import { filterQuery } from './url-state.ts';
+import { view } from './view.ts';
+import { entriesText } from '../texts/vocabulary.ts';
 import { addOnTop, catchUp, droppedAbove, onList, reload } from './entries.ts';
 
 /** `off`: the range has an end, so nothing new can fall into it. */

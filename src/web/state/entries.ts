@@ -1,10 +1,10 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../api.ts';
-import { session } from '../session/session.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { session } from './session.ts';
 import { checkRange, resolveRange } from '../time/ranges.ts';
-import { filterQuery, type View } from '../url-state.ts';
-import { view, zone } from '../view.ts';
+import { filterQuery, type View } from './url-state.ts';
+import { view, zone } from './view.ts';
 
 export const PAGE_SIZE = 50;
 /** Rows in the document at most; what is beyond is fetched again when it is wanted. */

@@ -1,13 +1,13 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { GapList, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../api.ts';
-import { isOwn } from '../own-entries.ts';
-import { session } from '../session/session.ts';
-import { arrived, rangeProblem } from '../table/entries.ts';
-import { waiting } from '../table/live.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isOwn } from '../entry/own-entries.ts';
+import { session } from './session.ts';
+import { arrived, rangeProblem } from './entries.ts';
+import { waiting } from './live.ts';
 import { isOpenEnded, resolveRange } from '../time/ranges.ts';
-import { filterQuery, NO_FILTERS } from '../url-state.ts';
-import { view, zone } from '../view.ts';
+import { filterQuery, NO_FILTERS } from './url-state.ts';
+import { view, zone } from './view.ts';
 
 /** Gaps that are named one by one; of the others the number. */
 const MAX_NAMED = 5;

@@ -1,4 +1,4 @@
-import type { Kind, Operation, Rung } from './api-types.ts';
+import type { Kind, Operation, Rung } from '../api-types.ts';
 
 /** `login_failed` as `Login failed`: how the API's vocabulary reads on the page. */
 export function humanize(value: string): string {

@@ -1,11 +1,11 @@
-import { isZone } from './time/zone.ts';
+import { isZone } from '../time/zone.ts';
 import {
   DEFAULT_RANGE,
   QUICK_RANGES,
   type QuickRange,
   type Range,
   type ResolvedRange,
-} from './time/ranges.ts';
+} from '../time/ranges.ts';
 
 /** Among modifiers: nobody is known to have made the entry. No key is empty. */
 export const NOBODY = '';

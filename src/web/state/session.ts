@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
 import type { Problem, Session } from '../api-types.ts';
-import { ApiError, onSessionEnded, problemFrom, request } from '../api.ts';
+import { ApiError, onSessionEnded, problemFrom, request } from '../http/client.ts';
 import { notify } from '../shell/notices.tsx';
 
 /** `unknown` until the server has said who is signed in. */

@@ -1,4 +1,4 @@
-import { ApiError, apiUrl, errorOf, isAbort, send } from './api.ts';
+import { ApiError, apiUrl, errorOf, isAbort, send } from './client.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
 
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting';

@@ -1,10 +1,10 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../api.ts';
-import { arrived, currentQuery, question, rangeProblem, rows } from '../table/entries.ts';
-import { OWN_TYPE } from '../own-entries.ts';
-import { NOBODY, type ListFilter } from '../url-state.ts';
-import { view } from '../view.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { arrived, currentQuery, question, rangeProblem, rows } from './entries.ts';
+import { OWN_TYPE } from '../entry/own-entries.ts';
+import { NOBODY, type ListFilter } from './url-state.ts';
+import { view } from './view.ts';
 
 /** Counts for the view as it is; null until they are there. */
 export const facets = signal<Facets | null>(null);
