@@ -1,21 +1,22 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { followKeys } from './shell/shortcuts.tsx';
+import { followQuestion } from './state/entries.ts';
 import { followExports } from './state/exports.ts';
 import { followFacets } from './state/facets.ts';
 import { followGaps } from './state/gaps.ts';
-import { beginSession } from './state/session.ts';
-import { notify } from './shell/notices.tsx';
-import { followKeys } from './shell/shortcuts.tsx';
-import './styles/index.css';
-import { followQuestion } from './state/entries.ts';
 import { followList } from './state/live.ts';
+import { notify } from './state/notices.ts';
+import { beginSession } from './state/session.ts';
 import { unreadable } from './state/url-state.ts';
 import { followHistory } from './state/view.ts';
+import './styles/index.css';
+import { isOnRow, moveRow } from './table/row-focus.ts';
 
 render(<App />, document.getElementById('app')!);
 followHistory();
 unreadable(new URLSearchParams(location.search)).forEach(notify);
-followKeys();
+followKeys({ isOnRow, moveRow });
 followList();
 followQuestion();
 followFacets();

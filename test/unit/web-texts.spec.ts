@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { filtersText } from '../../src/web/texts/export-texts.js';
 import { matchOptions, optionText } from '../../src/web/filters/match.js';
-import { actionTone, bytesText, entriesText, humanize } from '../../src/web/texts/vocabulary.js';
+import { filtersText } from '../../src/web/texts/export-texts.js';
+import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
+import { actionTone, humanize } from '../../src/web/texts/vocabulary.js';
 
 describe('words', () => {
   test('the vocabulary reads as words', () => {

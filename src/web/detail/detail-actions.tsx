@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
-import { printExact, type Json } from '../exact-json.ts';
-import { session } from '../state/session.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { announce } from '../shell/announcer.tsx';
+import { printExact, type Json } from '../exact-json.ts';
+import { announce } from '../state/announcements.ts';
+import { session } from '../state/session.ts';
 import { NO_FILTERS } from '../state/url-state.ts';
-import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { show, urlOf, view } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
+import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { copyText } from './clipboard.ts';
 
 /** What can be done with an entry: the last days of its entity, its link, its JSON. */

@@ -1,17 +1,17 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
 import { inWords, titleOf } from '../entry/own-entries.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { rows } from '../state/entries.ts';
+import { show, view, zone } from '../state/view.ts';
+import { dateText, timeText } from '../time/format.ts';
+import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
-import { rows } from '../state/entries.ts';
-import { ActionBadge, Modifier } from '../ui/badges.tsx';
-import { dateText, timeText } from '../time/format.ts';
-import { show, view, zone } from '../state/view.ts';
 import { DetailActions } from './detail-actions.tsx';
-import { FieldTable } from './field-table.tsx';
 import { Facts } from './facts.tsx';
+import { FieldTable } from './field-table.tsx';
 
 /** The detail of the entry that the view names, as a drawer over the page. */
 export function Detail() {

@@ -1,11 +1,11 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
-import { printExact } from '../exact-json.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { Modifier } from '../ui/badges.tsx';
-import { dateText, timeText } from '../time/format.ts';
+import { printExact } from '../exact-json.ts';
 import { zone } from '../state/view.ts';
 import { humanize, OPERATION_WORDS, RUNG_WORDS } from '../texts/vocabulary.ts';
+import { dateText, timeText } from '../time/format.ts';
+import { Modifier } from '../ui/badges.tsx';
 
 /** All that is known of an entry besides its values: who, where from, and where in the source's log it stands. */
 export function Facts({ entry }: { entry: Entry }) {

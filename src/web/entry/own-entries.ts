@@ -1,6 +1,6 @@
 import type { Entry, Values } from '../api-types.ts';
-import { dateText, timeText } from '../time/format.ts';
 import { humanize } from '../texts/vocabulary.ts';
+import { dateText, timeText } from '../time/format.ts';
 
 /** The entity type of entries that are about the trail itself: gaps, changed tracking, changed columns. */
 export const OWN_TYPE = 'waltrail';

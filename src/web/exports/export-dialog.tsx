@@ -1,19 +1,19 @@
 import { useState } from 'preact/hooks';
 import type { ExportFormat, Problem } from '../api-types.ts';
 import { problemFrom } from '../http/client.ts';
-import { rangeText } from '../filters/date-range.tsx';
+import { createExport } from '../state/exports.ts';
 import { modifierName, total } from '../state/facets.ts';
 import { session } from '../state/session.ts';
+import { remember, remembered } from '../state/storage.ts';
+import { filterBody } from '../state/url-state.ts';
+import { show, view, zone } from '../state/view.ts';
+import { filtersText, FORMAT_WORDS } from '../texts/export-texts.ts';
+import { entriesText } from '../texts/numbers.ts';
+import { rangeText } from '../time/ranges.ts';
+import { localZone } from '../time/zone.ts';
 import { CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
-import { remember, remembered } from '../state/storage.ts';
-import { localZone } from '../time/zone.ts';
-import { filterBody } from '../state/url-state.ts';
-import { show, view, zone } from '../state/view.ts';
-import { entriesText } from '../texts/vocabulary.ts';
-import { createExport } from '../state/exports.ts';
-import { filtersText, FORMAT_WORDS } from '../texts/export-texts.ts';
 
 /** Asks for the format and the zone, and for the export. */
 export function ExportDialog({ onClose }: { onClose: () => void }) {

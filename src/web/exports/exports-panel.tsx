@@ -1,16 +1,16 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Export, Problem } from '../api-types.ts';
 import { apiUrl, problemFrom } from '../http/client.ts';
+import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from '../state/exports.ts';
 import { modifierName } from '../state/facets.ts';
 import { mayExport } from '../state/session.ts';
+import { show, view, zone } from '../state/view.ts';
+import { filtersText, FORMAT_WORDS, STATE_WORDS } from '../texts/export-texts.ts';
+import { bytesText, countText, entriesText } from '../texts/numbers.ts';
+import { endText, minuteText } from '../time/format.ts';
 import { AlertIcon, CloseIcon, DownloadIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
-import { endText, minuteText } from '../time/format.ts';
-import { show, view, zone } from '../state/view.ts';
-import { bytesText, countText, entriesText } from '../texts/vocabulary.ts';
-import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from '../state/exports.ts';
-import { filtersText, FORMAT_WORDS, STATE_WORDS } from '../texts/export-texts.ts';
 
 /** All exports of the reader, in a drawer; what they are comes from the server. */
 export function ExportsPanel() {

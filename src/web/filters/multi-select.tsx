@@ -1,14 +1,15 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, Problem } from '../api-types.ts';
-import { CheckIcon, SearchIcon } from '../ui/icons.tsx';
-import { ProblemBox } from '../ui/problem-box.tsx';
-import { KindBadge } from '../ui/badges.tsx';
+import { modifierName, optionsOf } from '../state/facets.ts';
 import type { ListFilter } from '../state/url-state.ts';
 import { show, view } from '../state/view.ts';
-import { countText, humanize } from '../texts/vocabulary.ts';
-import { modifierName, optionsOf } from '../state/facets.ts';
-import { matchOptions, optionText } from './match.ts';
+import { countText } from '../texts/numbers.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { KindBadge } from '../ui/badges.tsx';
+import { CheckIcon, SearchIcon } from '../ui/icons.tsx';
 import { Popover } from '../ui/popover.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
+import { matchOptions, optionText } from './match.ts';
 
 export interface MultiSelectProps {
   readonly filter: ListFilter;

@@ -1,15 +1,15 @@
 import type { Gap, GapList } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
-import { session } from '../state/session.ts';
-import { AlertIcon } from '../ui/icons.tsx';
-import { ProblemBox } from '../ui/problem-box.tsx';
 import { listState } from '../state/entries.ts';
-import { dateText, isoText, timeText } from '../time/format.ts';
-import { resolveRange, type Range } from '../time/ranges.ts';
+import { gaps, gapsProblem, loadGaps } from '../state/gaps.ts';
+import { session } from '../state/session.ts';
 import { NO_FILTERS } from '../state/url-state.ts';
 import { show, urlOf, view, zone } from '../state/view.ts';
-import { countText } from '../texts/vocabulary.ts';
-import { gaps, gapsProblem, loadGaps } from '../state/gaps.ts';
+import { countText } from '../texts/numbers.ts';
+import { dateText, isoText, timeText } from '../time/format.ts';
+import { resolveRange, type Range } from '../time/ranges.ts';
+import { AlertIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;

@@ -1,9 +1,9 @@
 import { unfinished, unseen } from '../state/exports.ts';
 import { mayExport, session, signOut } from '../state/session.ts';
+import { shortcutsOpen } from '../state/shortcuts.ts';
+import { chooseTheme, theme, THEMES, type Theme } from '../state/theme.ts';
 import { show } from '../state/view.ts';
 import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from '../ui/icons.tsx';
-import { shortcutsOpen } from './shortcuts.tsx';
-import { chooseTheme, theme, THEMES, type Theme } from '../state/theme.ts';
 
 const THEME_WORDS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
 

@@ -1,7 +1,7 @@
 import { useRef, useState } from 'preact/hooks';
-import { ProblemBox } from '../ui/problem-box.tsx';
-import { LogoIcon } from '../ui/icons.tsx';
 import { sessionState, signIn } from '../state/session.ts';
+import { LogoIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 
 const REASONS = {
   none: null,

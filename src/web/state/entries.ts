@@ -1,8 +1,8 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
-import { session } from './session.ts';
 import { checkRange, resolveRange } from '../time/ranges.ts';
+import { session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';
 import { view, zone } from './view.ts';
 

@@ -2,12 +2,12 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Export, ExportFormat, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { openLive } from '../http/stream-connection.ts';
-import { mayExport, session } from './session.ts';
-import { announce } from '../shell/announcer.tsx';
+import { FORMAT_WORDS } from '../texts/export-texts.ts';
 import { resolveRange } from '../time/ranges.ts';
+import { announce } from './announcements.ts';
+import { mayExport, session } from './session.ts';
 import { filterBody } from './url-state.ts';
 import { view, zone } from './view.ts';
-import { FORMAT_WORDS } from '../texts/export-texts.ts';
 
 /** The exports as the server knows them, newest first; null before the first answer. The server is the truth: a reload or another browser sees the same. */
 export const exports = signal<readonly Export[] | null>(null);

@@ -1,8 +1,8 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
+import { OWN_TYPE } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { arrived, currentQuery, question, rangeProblem, rows } from './entries.ts';
-import { OWN_TYPE } from '../entry/own-entries.ts';
 import { NOBODY, type ListFilter } from './url-state.ts';
 import { view } from './view.ts';
 

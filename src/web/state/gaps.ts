@@ -1,11 +1,11 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { GapList, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { session } from './session.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isOpenEnded, resolveRange } from '../time/ranges.ts';
 import { arrived, rangeProblem } from './entries.ts';
 import { waiting } from './live.ts';
-import { isOpenEnded, resolveRange } from '../time/ranges.ts';
+import { session } from './session.ts';
 import { filterQuery, NO_FILTERS } from './url-state.ts';
 import { view, zone } from './view.ts';
 

@@ -2,13 +2,13 @@ import { effect, signal } from '@preact/signals';
 import type { Entry, Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
 import { openLive, type ConnectionState } from '../http/stream-connection.ts';
-import { announce } from '../shell/announcer.tsx';
-import { openModals } from '../ui/modal.tsx';
+import { entriesText } from '../texts/numbers.ts';
 import { isOpenEnded } from '../time/ranges.ts';
+import { announce } from './announcements.ts';
+import { addOnTop, catchUp, droppedAbove, onList, reload } from './entries.ts';
+import { openModals } from './modals.ts';
 import { filterQuery } from './url-state.ts';
 import { view } from './view.ts';
-import { entriesText } from '../texts/vocabulary.ts';
-import { addOnTop, catchUp, droppedAbove, onList, reload } from './entries.ts';
 
 /** `off`: the range has an end, so nothing new can fall into it. */
 export type LiveState = ConnectionState | 'off' | 'refused';

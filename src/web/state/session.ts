@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Problem, Session } from '../api-types.ts';
 import { ApiError, onSessionEnded, problemFrom, request } from '../http/client.ts';
-import { notify } from '../shell/notices.tsx';
+import { notify } from './notices.ts';
 
 /** `unknown` until the server has said who is signed in. */
 export type SessionState =

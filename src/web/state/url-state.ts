@@ -1,4 +1,3 @@
-import { isZone } from '../time/zone.ts';
 import {
   DEFAULT_RANGE,
   QUICK_RANGES,
@@ -6,6 +5,7 @@ import {
   type Range,
   type ResolvedRange,
 } from '../time/ranges.ts';
+import { isZone } from '../time/zone.ts';
 
 /** Among modifiers: nobody is known to have made the entry. No key is empty. */
 export const NOBODY = '';

@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
+import { isZone } from '../time/zone.ts';
 import { session } from './session.ts';
 import { remember, remembered } from './storage.ts';
-import { isZone } from '../time/zone.ts';
 import { EMPTY_VIEW, readView, writeView, type View } from './url-state.ts';
 
 /** What the URL says. Changed through `show` only, so that the two never differ. */

@@ -1,11 +1,3 @@
-import { isFiltered } from '../state/url-state.ts';
-import { clearFilters, show, view, zone } from '../state/view.ts';
-import { rangeText } from '../filters/date-range.tsx';
-import { gaps } from '../state/gaps.ts';
-import { InboxIcon } from '../ui/icons.tsx';
-import { ProblemBox } from '../ui/problem-box.tsx';
-import { isOpenEnded } from '../time/ranges.ts';
-import { entriesText } from '../texts/vocabulary.ts';
 import {
   droppedAbove,
   hasMore,
@@ -17,7 +9,14 @@ import {
   reload,
   rows,
 } from '../state/entries.ts';
+import { gaps } from '../state/gaps.ts';
 import { fresh } from '../state/live.ts';
+import { isFiltered } from '../state/url-state.ts';
+import { clearFilters, show, view, zone } from '../state/view.ts';
+import { entriesText } from '../texts/numbers.ts';
+import { isOpenEnded, rangeText } from '../time/ranges.ts';
+import { InboxIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 import { Row } from './row.tsx';
 
 const COLUMNS = [

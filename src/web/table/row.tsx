@@ -1,10 +1,10 @@
-import { memo } from '../ui/memo.ts';
 import type { Entry } from '../api-types.ts';
-import { dateText, timeText } from '../time/format.ts';
 import { inWords, isOwn } from '../entry/own-entries.ts';
 import { show, urlOf, view } from '../state/view.ts';
 import { humanize, RUNG_WORDS } from '../texts/vocabulary.ts';
+import { dateText, timeText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { memo } from '../ui/memo.ts';
 import { ValuesCell } from './values-cell.tsx';
 
 export interface RowProps {

@@ -1,16 +1,16 @@
-import { rangeText } from '../filters/date-range.tsx';
+import type { ComponentChildren } from 'preact';
+import { listState, rangeProblem } from '../state/entries.ts';
 import { total } from '../state/facets.ts';
-import { ExportButton } from '../exports/export-button.tsx';
-import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
-import { localZone } from '../time/zone.ts';
+import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
 import { session } from '../state/session.ts';
 import { chooseZone, view, zone } from '../state/view.ts';
-import { countText, entriesText } from '../texts/vocabulary.ts';
-import { listState, rangeProblem } from '../state/entries.ts';
-import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
+import { countText, entriesText } from '../texts/numbers.ts';
+import { rangeText } from '../time/ranges.ts';
+import { localZone } from '../time/zone.ts';
+import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
 
-/** What is shown, in which zone, whether it is live, and the way to a file. */
-export function Toolbar() {
+/** What is shown, in which zone and whether it is live. `children` are the buttons that do something with the list. */
+export function Toolbar({ children }: { children: ComponentChildren }) {
   const counted = total.value;
   return (
     <div class="toolbar">
@@ -30,7 +30,7 @@ export function Toolbar() {
       </p>
       <ZoneSelect />
       <LiveIndicator />
-      <ExportButton />
+      {children}
     </div>
   );
 }

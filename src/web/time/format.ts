@@ -1,4 +1,4 @@
-import { wallTime, instantOf } from './zone.ts';
+import { instantOf, wallTime } from './zone.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 

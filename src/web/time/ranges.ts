@@ -1,4 +1,4 @@
-import { isoText, lengthText } from './format.ts';
+import { endText, isoText, lengthText } from './format.ts';
 import { startOfDay } from './zone.ts';
 
 /** The ranges that one click chooses. All but yesterday end at "now" and keep growing. */
@@ -38,6 +38,15 @@ export const QUICK_WORDS: Readonly<Record<QuickRange, string>> = {
   'last-24-hours': 'Last 24 hours',
   'last-7-days': 'Last 7 days',
 };
+
+/** A range in words, in a zone. */
+export function rangeText(range: Range, zone: string): string {
+  if (range.kind !== 'custom') return QUICK_WORDS[range.kind];
+  const from = range.from === null ? null : endText(range.from, zone);
+  const to = range.to === null ? null : endText(range.to, zone);
+  if (from === null) return `Until ${to ?? 'now'}`;
+  return to === null ? `Since ${from}` : `${from} – ${to}`;
+}
 
 /** Quick ranges that fit into the longest range of a report. */
 export function quickRanges(maxRangeDays: number): readonly QuickRange[] {

@@ -1,7 +1,7 @@
 import type { Entry, Kind } from '../api-types.ts';
 import { actionText } from '../entry/own-entries.ts';
-import { AgentIcon, BotIcon, SystemIcon } from './icons.tsx';
 import { actionTone, KIND_WORDS } from '../texts/vocabulary.ts';
+import { AgentIcon, BotIcon, SystemIcon } from './icons.tsx';
 
 const ICONS = { agent: AgentIcon, bot: BotIcon, system: SystemIcon } as const;
 

@@ -1,6 +1,6 @@
-import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { openModals } from '../state/modals.ts';
 
 export interface ModalProps {
   /** `box` stands in the middle, `drawer` at the right edge; a click beside a drawer closes it. */
@@ -13,9 +13,6 @@ export interface ModalProps {
   readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly children: ComponentChildren;
 }
-
-/** How many modal dialogs are open: while there is one, what lies beneath must not move. */
-export const openModals = signal(0);
 
 /** A native modal dialog, open for as long as it is rendered: the browser keeps the focus inside and the rest inert. */
 export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
