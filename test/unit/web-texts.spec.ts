@@ -4,7 +4,7 @@ import { filtersText } from '../../src/web/texts/export-texts.js';
 import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
 import { actionTone, humanize } from '../../src/web/texts/vocabulary.js';
 
-describe('words', () => {
+describe('texts', () => {
   test('the vocabulary reads as words', () => {
     expect(['login_failed', 'block', 'x-ray', ''].map(humanize)).toEqual([
       'Login failed',

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { inWords, titleOf } from '../entry/own-entries.ts';
+import { readableEntry, titleOf } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
@@ -106,7 +106,7 @@ function Content({ entry }: { entry: Entry }) {
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>
       </p>
-      <FieldTable entry={inWords(entry, zone.value)} />
+      <FieldTable entry={readableEntry(entry, zone.value)} />
       <Facts entry={entry} />
     </>
   );

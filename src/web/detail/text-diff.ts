@@ -1,12 +1,12 @@
-/** A stretch of text that is on both sides, or only on the previous or the updated one. */
+/** A part of a text that is on both sides, or only on the previous or the updated one. */
 export interface Part {
   readonly is: 'same' | 'removed' | 'added';
   readonly text: string;
 }
 
 /**
- * What changed between two texts: by line where either has several, else by word. Texts that have little in common
- * come back as wholly removed and wholly added: a confetti of matching commas helps nobody.
+ * Compares two texts: by line where either has several, else by word. Texts with little in common are
+ * returned as one removed and one added part, because scattered matches of single commas help nobody.
  */
 export function diffText(previous: string, updated: string): Part[] {
   const split = previous.includes('\n') || updated.includes('\n') ? splitLines : splitWords;
@@ -21,10 +21,13 @@ export function diffText(previous: string, updated: string): Part[] {
   return parts;
 }
 
-/** Cells of the table of the longest common subsequence: 4 MB, some milliseconds. */
+/** Maximum of cells of the table for the longest common subsequence: 4 MB, some milliseconds. */
 const MAX_DIFF_CELLS = 1_000_000;
 
-/** Longest common subsequence between common ends; past MAX_DIFF_CELLS the middle counts as wholly changed. */
+/**
+ * Compares two lists of tokens by their longest common subsequence. Equal ends are set aside first. A middle
+ * of more than MAX_DIFF_CELLS counts as replaced in full.
+ */
 export function diffTokens(previous: readonly string[], updated: readonly string[]): Part[] {
   let start = 0;
   while (start < previous.length && start < updated.length && previous[start] === updated[start]) start += 1;
@@ -88,7 +91,10 @@ function walkMiddle(
   push('added', after.slice(j));
 }
 
-/** The comma that ends a line of json is a token of its own: a member added after it changes nothing else. */
+/**
+ * Splits by line. The comma at the end of a line of json is a token of its own: adding a member changes only
+ * it.
+ */
 const splitLines = (text: string): string[] => text.split(/(?<=\n)|(?=,?\n)|(?<=,)(?=\n)/);
 const splitWords = (text: string): string[] =>
   text.split(/(\s+|(?<=[^\p{L}\p{N}_])|(?=[^\p{L}\p{N}_]))/u).filter((word) => word !== '');

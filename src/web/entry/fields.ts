@@ -1,11 +1,11 @@
 import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
 
-/** One side of a field. The six ways of having no text are six different things. */
+/** One side of a field. Six different things have no text, and stay apart. */
 export type Cell =
   | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
   | { readonly is: 'null' }
-  /** A json column holds a value, and that value is json's null. */
+  /** The value of a json column that is json's own null. */
   | { readonly is: 'json-null' }
   | { readonly is: 'empty' }
   /** The source did not send it. */
@@ -22,7 +22,7 @@ export interface Field {
   readonly updated: Cell;
 }
 
-/** The fields of an entry in the order of the columns, each with its value before and after. */
+/** Returns the fields of an entry in the order of its columns, each with its value before and after. */
 export function fieldsOf(entry: Entry): Field[] {
   const columns = new Set([
     ...Object.keys(entry.updated ?? {}),
@@ -37,8 +37,9 @@ export function fieldsOf(entry: Entry): Field[] {
 }
 
 /**
- * Whether a field differs in what printing json evens out: an update names changed columns only, so json that reads
- * the same on both sides was stored with other white space, escapes, or a key that comes twice.
+ * Whether the two sides of a json field differ only in notation. An update holds changed columns only, so
+ * json that prints the same on both sides was stored with other white space or escapes, or with a repeated
+ * key.
  */
 export function isOnlyNotation(entry: Entry, { previous, updated }: Field): boolean {
   return (
@@ -51,7 +52,7 @@ export function isOnlyNotation(entry: Entry, { previous, updated }: Field): bool
   );
 }
 
-/** Text of a value on one line: as PostgreSQL printed it, json compact. */
+/** Returns the text of a value on one line: as PostgreSQL printed it, json compact. */
 export function valueText(value: Json): string {
   return typeof value === 'string' ? value : printExact(value);
 }

@@ -5,9 +5,11 @@ import { dateText, timeText } from '../time/format.ts';
 /** The entity type of entries that are about the trail itself: gaps, changed tracking, changed columns. */
 export const OWN_TYPE = 'waltrail';
 
-const ACTION_WORDS: Readonly<Record<string, string>> = { tracking: 'Tracking changed' };
-/** Columns of the tables that exist nowhere (`waltrail.gap`, `waltrail.tracking`), and what their null means. */
-const COLUMN_WORDS: Readonly<Record<string, readonly [word: string, ofNull: string]>> = {
+const OWN_ACTION_TEXTS: Readonly<Record<string, string>> = { tracking: 'Tracking changed' };
+/**
+ * Texts for the columns of Waltrail's own entries (`waltrail.gap`, `waltrail.tracking`), and for their nulls.
+ */
+const OWN_COLUMN_TEXTS: Readonly<Record<string, readonly [name: string, ofNull: string]>> = {
   code: ['code', '—'],
   tables: ['tables', 'all tracked tables'],
   from_lsn: ['missing from (LSN)', '—'],
@@ -16,15 +18,20 @@ const COLUMN_WORDS: Readonly<Record<string, readonly [word: string, ofNull: stri
   change: ['state', '—'],
 };
 
-/** Whether Waltrail wrote the entry by itself: a tracked table can have the entity type, but not the schema. */
+/**
+ * Whether Waltrail itself wrote the entry. A tracked table can have the same entity type, but not the schema.
+ */
 export const isOwn = (entry: Entry): boolean =>
   entry.entity.type === OWN_TYPE && entry.table.startsWith('waltrail.');
 
-/** The action of any entry in words. */
+/** Returns the text for the action of any entry. */
 export const actionText = (entry: Entry): string =>
-  (isOwn(entry) ? ACTION_WORDS[entry.action] : undefined) ?? humanize(entry.action);
+  (isOwn(entry) ? OWN_ACTION_TEXTS[entry.action] : undefined) ?? humanize(entry.action);
 
-/** What an entry is called as a whole: `Block: agent Omer Katz`, `Changes may be missing: the replication slot is gone`. */
+/**
+ * Returns the title of an entry: `Block: agent Omer Katz`, `Changes may be missing: the replication slot is
+ * gone`.
+ */
 export function titleOf(entry: Entry): string {
   const name = entry.entity.name ?? entry.entity.id;
   if (isOwn(entry)) {
@@ -35,18 +42,21 @@ export function titleOf(entry: Entry): string {
   return `${actionText(entry)}: ${type}${name === null ? '' : ` ${name}`}`;
 }
 
-/** An entry of Waltrail's own with its columns, nulls and times in words; any other as it is. */
-export function inWords(entry: Entry, zone: string): Entry {
+/**
+ * Returns one of Waltrail's own entries with texts for its columns, nulls and times; any other entry
+ * unchanged.
+ */
+export function readableEntry(entry: Entry, zone: string): Entry {
   if (!isOwn(entry)) return entry;
   const side = (values: Values | null): Values | null =>
     values === null
       ? null
       : Object.fromEntries(
           Object.entries(values).map(([column, value]) => {
-            const [word, ofNull] = COLUMN_WORDS[column] ?? [column, '—'];
-            if (value === null) return [word, ofNull];
+            const [name, ofNull] = OWN_COLUMN_TEXTS[column] ?? [column, '—'];
+            if (value === null) return [name, ofNull];
             return [
-              word,
+              name,
               column === 'last_entry_at' && typeof value === 'string' ? storedTimeText(value, zone) : value,
             ];
           }),
@@ -54,7 +64,7 @@ export function inWords(entry: Entry, zone: string): Entry {
   return { ...entry, previous: side(entry.previous), updated: side(entry.updated) };
 }
 
-/** `2026-11-23 20:29:02.027018+00` in a zone, to the second. */
+/** Returns the text of a stored `2026-11-23 20:29:02.027018+00` in a zone, to the second. */
 function storedTimeText(stored: string, zone: string): string {
   const timestamp = stored.replace(' ', 'T').replace(/\+00$/, 'Z');
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone)} ${zone}`;

@@ -7,7 +7,7 @@ import { session } from '../state/session.ts';
 import { remember, remembered } from '../state/storage.ts';
 import { filterBody } from '../state/url-state.ts';
 import { show, view, zone } from '../state/view.ts';
-import { filtersText, FORMAT_WORDS } from '../texts/export-texts.ts';
+import { filtersText, FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { entriesText } from '../texts/numbers.ts';
 import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
@@ -75,7 +75,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
         </dl>
         <fieldset class="formats">
           <legend>Format</legend>
-          {(Object.keys(FORMAT_WORDS) as ExportFormat[]).map((name) => (
+          {(Object.keys(FORMAT_TEXTS) as ExportFormat[]).map((name) => (
             <label key={name} class="format">
               <input
                 type="radio"
@@ -85,8 +85,8 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
                 onChange={() => setFormat(name)}
               />
               <span>
-                <strong>{FORMAT_WORDS[name].name}</strong>
-                <span class="help">{FORMAT_WORDS[name].help}</span>
+                <strong>{FORMAT_TEXTS[name].name}</strong>
+                <span class="help">{FORMAT_TEXTS[name].help}</span>
               </span>
             </label>
           ))}

@@ -5,7 +5,7 @@ import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from
 import { modifierName } from '../state/facets.ts';
 import { mayExport } from '../state/session.ts';
 import { show, view, zone } from '../state/view.ts';
-import { filtersText, FORMAT_WORDS, STATE_WORDS } from '../texts/export-texts.ts';
+import { EXPORT_STATE_TEXTS, filtersText, FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { bytesText, countText, entriesText } from '../texts/numbers.ts';
 import { endText, minuteText } from '../time/format.ts';
 import { AlertIcon, CloseIcon, DownloadIcon } from '../ui/icons.tsx';
@@ -74,11 +74,11 @@ function ExportItem({ item }: { item: Export }) {
   return (
     <li class={`export export-${item.state}`}>
       <div class="export-head">
-        <span class="export-format">{FORMAT_WORDS[item.format].name}</span>
+        <span class="export-format">{FORMAT_TEXTS[item.format].name}</span>
         <h3>
           {endText(item.range.from, zone.value)} – {endText(item.range.to, zone.value)}
         </h3>
-        <span class={`export-state state-${item.state}`}>{STATE_WORDS[item.state]}</span>
+        <span class={`export-state state-${item.state}`}>{EXPORT_STATE_TEXTS[item.state]}</span>
       </div>
       <p class="export-filters">{filtersText(item.filters, (value) => modifierName(value).name)}</p>
       {open && <Progress item={item} />}

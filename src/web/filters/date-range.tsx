@@ -2,7 +2,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { session } from '../state/session.ts';
 import { show, view, zone } from '../state/view.ts';
 import { inputInstant, inputText, isoText, lengthText } from '../time/format.ts';
-import { checkRange, QUICK_WORDS, quickRanges, rangeText, resolveRange, type Range } from '../time/ranges.ts';
+import {
+  checkRange,
+  QUICK_RANGE_TEXTS,
+  quickRanges,
+  rangeText,
+  resolveRange,
+  type Range,
+} from '../time/ranges.ts';
 import { CalendarIcon } from '../ui/icons.tsx';
 import { Popover } from '../ui/popover.tsx';
 
@@ -60,7 +67,7 @@ function RangePanel({ onDone }: { onDone: () => void }) {
             aria-pressed={range.kind === kind}
             onClick={() => choose({ kind })}
           >
-            {QUICK_WORDS[kind]}
+            {QUICK_RANGE_TEXTS[kind]}
           </button>
         ))}
       </div>

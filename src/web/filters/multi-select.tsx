@@ -40,8 +40,8 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
 }
 
 /**
- * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus stays in
- * the search; the active option is told by aria-activedescendant.
+ * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus
+ * stays in the search; the active option is told by aria-activedescendant.
  */
 function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'>) {
   const id = useId();

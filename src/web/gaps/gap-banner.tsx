@@ -129,7 +129,10 @@ function OwnEntries({ items }: { items: readonly Gap[] }) {
   );
 }
 
-/** The range of the view where it has the entries of these gaps, which stand where the gaps were found; else one that has. */
+/**
+ * Returns the range of the view if it holds the entries about these gaps, else a range that does. These
+ * entries are at the times at which the gaps were found.
+ */
 function rangeWith(items: readonly Gap[]): Range {
   const { range } = view.value;
   const now = Date.now();

@@ -1,7 +1,7 @@
 import type { Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
 
-/** An answer that is not the wanted one, in the API's words or, without an answer, in ours. */
+/** A request that failed. The problem is the API's own or, where the API did not answer, written here. */
 export class ApiError extends Error {
   readonly problem: Problem;
 
@@ -18,7 +18,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** URL of a route below `/v1`, relative to where the page is served. */
+/** Builds the URL of a route below `/v1`, relative to the place that the page is served from. */
 export function apiUrl(path: string, query?: URLSearchParams): string {
   const text = query?.toString() ?? '';
   return new URL(`v1/${path}${text === '' ? '' : `?${text}`}`, document.baseURI).href;
@@ -26,12 +26,15 @@ export function apiUrl(path: string, query?: URLSearchParams): string {
 
 let sessionEnded: () => void = () => {};
 
-/** Sets who is told when a request answers 401 (RFC 9110, 15.5.2): the session ended. */
+/** Sets the listener for a request that answers 401 (RFC 9110, 15.5.2): the session has ended. */
 export function onSessionEnded(listener: () => void): void {
   sessionEnded = listener;
 }
 
-/** One request with the session's cookie; resolves to the parsed body (undefined for none). Throws ApiError; an abort throws as fetch does. */
+/**
+ * Sends one request with the session's cookie. Resolves to the parsed body, or undefined where there is none.
+ * Throws ApiError; an abort throws as fetch does.
+ */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const response = await send(apiUrl(path, options.query), {
     method,
@@ -49,7 +52,7 @@ export async function request<T>(method: string, path: string, options: RequestO
   return (text === '' ? undefined : parseExact(text)) as T;
 }
 
-/** `fetch` whose failure to reach the server is an ApiError with a remedy. */
+/** Calls `fetch`; a server that cannot be reached becomes an ApiError with a remedy. */
 export async function send(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
@@ -64,14 +67,16 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** The problem of an answer that is not 2xx, and word of an ended session to whoever listens. */
+/**
+ * Reads the problem of an answer that is not 2xx. A 401 also tells the listener that the session has ended.
+ */
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   if (response.status === 401) sessionEnded();
   return new ApiError(problemOf(response.status, text));
 }
 
-/** What to show for anything that was thrown. */
+/** Turns anything that was thrown into a problem to show. */
 export function problemFrom(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
   return {
@@ -82,6 +87,7 @@ export function problemFrom(error: unknown): Problem {
   };
 }
 
+/** Whether an error is the abort of a request. */
 export const isAbort = (error: unknown): boolean =>
   error instanceof DOMException && error.name === 'AbortError';
 
@@ -90,7 +96,7 @@ function problemOf(status: number, text: string): Problem {
     const parsed = JSON.parse(text) as Partial<Problem> | null;
     if (typeof parsed?.title === 'string') return { ...parsed, title: parsed.title, status };
   } catch {
-    // Not ours: a proxy's page, say. Its status is all we know.
+    // Not an answer of the API but, say, a proxy's error page: only its status is known.
   }
   return {
     title: `The server answered ${status}`,

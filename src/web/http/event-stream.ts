@@ -18,12 +18,12 @@ export class EventStreamParser {
     this.#lastId = lastId;
   }
 
-  /** Id as of the last complete event, also one without data: what a new connection goes on from. */
+  /** Id of the last complete event, also of one without data. A new connection resumes after it. */
   get lastId(): string {
     return this.#lastId;
   }
 
-  /** Events that the chunk completes. Comments (heartbeats) and unknown fields are skipped. */
+  /** Returns the events that the chunk completes. Comments (heartbeats) and unknown fields are skipped. */
   push(chunk: string): StreamEvent[] {
     const events: StreamEvent[] = [];
     const text = this.#rest + chunk;
@@ -35,7 +35,7 @@ export class EventStreamParser {
         this.#field(line);
         continue;
       }
-      // Only now: a line that breaks in the middle of an event must not skip that event.
+      // Only now: a connection that breaks in the middle of an event must not skip that event.
       this.#lastId = this.#id;
       if (this.#data.length > 0)
         events.push({ id: this.#id, type: this.#type || 'message', data: this.#data.join('\n') });

@@ -3,36 +3,39 @@ import { EventStreamParser, type StreamEvent } from './event-stream.ts';
 
 export type ConnectionState = 'connecting' | 'open' | 'reconnecting';
 
-export interface LiveOptions {
+export interface StreamOptions {
   readonly path: string;
   readonly query?: URLSearchParams;
-  /** Id to go on from; undefined: from now on. */
+  /** Id of the event to resume after; undefined: only events from now on. */
   readonly lastEventId?: string;
   readonly onState: (state: ConnectionState) => void;
   readonly onEvent: (event: StreamEvent) => void;
-  /** The server will not have it (4xx): nothing is tried again. */
+  /** Called when the server refuses the stream (4xx); no further attempt follows. */
   readonly onRefused: (error: ApiError) => void;
-  /** The server closed the stream in good order; default: connect again. */
+  /** Called when the server closes the stream in good order. Without it the stream is opened again. */
   readonly onEnd?: () => void;
 }
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
-/** The server sends a heartbeat every 15 s: two missed ones mean that the line is dead, whatever TCP believes. */
+/**
+ * The server sends a heartbeat every 15 s: two missed ones mean that the connection is dead, even if TCP
+ * holds it.
+ */
 const SILENCE_MS = 40_000;
 
 /**
- * Server-sent events over `fetch`, because EventSource can neither be told where to begin (so that no entry falls
- * between a page and its stream) nor tell an ended session from a broken line. Connects again by itself, going on
- * after the last event. Returns the function that ends it.
+ * Opens a stream of server-sent events, reconnects by itself, and resumes after the last event. Returns the
+ * function that ends it. It uses `fetch`: an EventSource cannot be told where to begin, so entries could fall
+ * between the list and its stream, and it cannot tell an ended session from a broken connection.
  */
-export function openLive(options: LiveOptions): () => void {
+export function openStream(options: StreamOptions): () => void {
   const abort = new AbortController();
   void run(options, abort.signal);
   return () => abort.abort();
 }
 
-async function run(options: LiveOptions, ended: AbortSignal): Promise<void> {
+async function run(options: StreamOptions, ended: AbortSignal): Promise<void> {
   const position = { lastId: options.lastEventId ?? '' };
   let retryMs = FIRST_RETRY_MS;
   options.onState('connecting');
@@ -49,14 +52,14 @@ async function run(options: LiveOptions, ended: AbortSignal): Promise<void> {
     }
     if (ended.aborted) return;
     options.onState('reconnecting');
-    // Full jitter: pages that one restart cut off do not come back in one instant.
+    // Jitter: browsers that one restart disconnected do not all return in the same instant.
     await pause(retryMs * (0.5 + Math.random() / 2), ended);
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
   }
 }
 
 async function connect(
-  options: LiveOptions,
+  options: StreamOptions,
   position: { lastId: string },
   ended: AbortSignal,
   opened: () => void,

@@ -9,7 +9,7 @@ import { Modal } from '../ui/modal.tsx';
 export interface RowFocus {
   /** Whether the focus is on a row. */
   readonly isOnRow: () => boolean;
-  /** Moves the focus down (1) or up (-1). Returns whether it moved. */
+  /** Moves the focus one row down (1) or up (-1). Returns whether there is a row. */
   readonly moveRow: (by: 1 | -1) => boolean;
 }
 
@@ -24,7 +24,10 @@ const SHORTCUTS = [
   [['?'], 'These shortcuts'],
 ] as const;
 
-/** Listens to the keys of the whole page. The rows are the list's own, so their focus is handed in. */
+/**
+ * Listens to the keys of the whole page. How the focus moves among rows is the table's matter and is handed
+ * in.
+ */
 export function followKeys(rows: RowFocus): void {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

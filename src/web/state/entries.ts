@@ -6,8 +6,8 @@ import { session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-export const PAGE_SIZE = 50;
-/** Rows in the document at most; what is beyond is fetched again when it is wanted. */
+export const ENTRIES_PER_PAGE = 50;
+/** Maximum of rows in the document. Rows beyond it are dropped, and fetched again when they are wanted. */
 export const MAX_ROWS = 500;
 
 export type ListState =
@@ -15,42 +15,55 @@ export type ListState =
   | { readonly is: 'ready' }
   | { readonly is: 'failed'; readonly problem: Problem };
 
-/** The list of the current view: arrived rows on top, then pages as they were loaded, newest first. */
+/** Whether the list of the view is loading, shown or failed. */
 export const listState = signal<ListState>({ is: 'loading' });
+/** Entries that arrived after the pages were loaded, newest first; they stand above the first page. */
 export const arrived = signal<readonly Entry[]>([]);
-export const pages = signal<readonly EntryPage[]>([]);
-/** Rows above the first were dropped to keep the document small. */
+/** Pages of entries as they were loaded, newest first. */
+export const entryPages = signal<readonly EntryPage[]>([]);
+/** Whether rows above the first were dropped to keep the document small. */
 export const droppedAbove = signal(false);
+/** Whether the next page is being loaded. */
 export const loadingMore = signal(false);
+/** Why the next page could not be loaded. */
 export const moreProblem = signal<Problem | null>(null);
 
-export const rows = computed(() => [...arrived.value, ...pages.value.flatMap((page) => page.items)]);
-export const hasMore = computed(() => (pages.value.at(-1)?.next ?? null) !== null);
-/** What the entries, the stream and the facets are asked for; the same text means the same question. */
-export const question = computed(() => questionOf(view.value));
-/** Why the range of the view cannot be asked for. */
+/** All entries of the list, newest first. */
+export const rows = computed(() => [...arrived.value, ...entryPages.value.flatMap(({ items }) => items)]);
+/** Whether there are older entries to load. */
+export const hasMore = computed(() => (entryPages.value.at(-1)?.next ?? null) !== null);
+/**
+ * Identifies the query of entries, stream and facets: equal keys mean equal queries. Null: nobody is signed
+ * in.
+ */
+export const queryKey = computed(() => queryKeyOf(view.value));
+/** Why the server would refuse the range of the view; null when it would not. */
 export const rangeProblem = computed(() => {
   const maxRangeDays = session.value?.maxRangeDays;
   return maxRangeDays === undefined ? null : checkRange(view.value.range, { now: Date.now(), maxRangeDays });
 });
 
 let abort = new AbortController();
-/** The query of the list as shown: a moving range must not move between its pages. */
+/**
+ * The query of the list as shown. All its pages use it, so that a moving range does not move between them.
+ */
 let query = new URLSearchParams();
 let onLoaded: (newest: string | undefined) => void = () => {};
 let onReset: () => void = () => {};
 
-/** Sets who is told that a list is dropped and that a new one was loaded, with the id of its first entry: the live feed. */
+/**
+ * Sets the listener (the live feed) for a list that is dropped, or loaded: with the id of its newest entry.
+ */
 export function onList(listeners: { reset: () => void; loaded: (newest: string | undefined) => void }): void {
   onReset = listeners.reset;
   onLoaded = listeners.loaded;
 }
 
-/** Loads the list anew whenever somebody is signed in and the question changed. */
-export function followQuestion(): void {
+/** Reloads the list whenever somebody is signed in and the query changes. */
+export function followEntries(): void {
   effect(() => {
-    const asked = question.value;
-    if (session.value === null || asked === null) {
+    const key = queryKey.value;
+    if (session.value === null || key === null) {
       abort.abort();
       onReset();
       return;
@@ -59,7 +72,7 @@ export function followQuestion(): void {
   });
 }
 
-/** Fetches the newest page of the view and shows it in place of the list. `quiet` keeps the rows meanwhile. */
+/** Fetches the newest page of entries and replaces the list with it. `quiet` keeps the rows meanwhile. */
 export async function reload(options: { readonly quiet?: boolean } = {}): Promise<void> {
   abort.abort();
   abort = new AbortController();
@@ -69,44 +82,44 @@ export async function reload(options: { readonly quiet?: boolean } = {}): Promis
   if (options.quiet !== true) listState.value = { is: 'loading' };
   query = currentQuery();
   try {
-    const page = await fetchPage(null, signal);
+    const entryPage = await fetchEntryPage(null, signal);
     batch(() => {
       arrived.value = [];
-      pages.value = [page];
+      entryPages.value = [entryPage];
       droppedAbove.value = false;
       moreProblem.value = null;
       loadingMore.value = false;
       listState.value = { is: 'ready' };
     });
-    onLoaded(page.items[0]?.id);
+    onLoaded(entryPage.items[0]?.id);
   } catch (error) {
     if (!isAbort(error)) listState.value = { is: 'failed', problem: problemFrom(error) };
   }
 }
 
-/** Fetches the newest page and puts what is not there yet on top: for what came between an empty list and its stream. */
+/** Fetches the newest page and adds missing entries on top: those between an empty list and its stream. */
 export async function catchUp(): Promise<void> {
   const { signal } = abort;
   try {
-    const page = await fetchPage(null, signal);
-    if (rows.peek().length === 0) pages.value = [page];
-    else addOnTop(page.items);
+    const entryPage = await fetchEntryPage(null, signal);
+    if (rows.peek().length === 0) entryPages.value = [entryPage];
+    else addOnTop(entryPage.items);
   } catch (error) {
     if (!isAbort(error)) moreProblem.value = problemFrom(error);
   }
 }
 
-/** Appends the next page; rows above go when there are too many. */
+/** Appends the next page. Drops rows at the top when there are too many. */
 export async function loadMore(): Promise<void> {
-  const cursor = pages.peek().at(-1)?.next ?? null;
+  const cursor = entryPages.peek().at(-1)?.next ?? null;
   if (cursor === null || loadingMore.peek()) return;
   loadingMore.value = true;
   moreProblem.value = null;
   const { signal } = abort;
   try {
-    const page = await fetchPage(cursor, signal);
+    const entryPage = await fetchEntryPage(cursor, signal);
     batch(() => {
-      pages.value = [...pages.peek(), page];
+      entryPages.value = [...entryPages.peek(), entryPage];
       trimAbove();
       loadingMore.value = false;
     });
@@ -117,26 +130,29 @@ export async function loadMore(): Promise<void> {
   }
 }
 
-/** Puts entries on top, newest first; those that are there already are left out. Rows below go when there are too many. */
+/**
+ * Adds entries that are not in the list yet on top, newest first. Drops pages at the bottom when there are
+ * too many.
+ */
 export function addOnTop(entries: readonly Entry[]): void {
   const known = new Set(rows.peek().map((entry) => entry.id));
   const fresh = entries.filter((entry) => !known.has(entry.id));
   if (fresh.length === 0) return;
   arrived.value = [...fresh, ...arrived.peek()];
-  // Whole pages only: the cursor of the page before leads back to them.
-  let kept = pages.peek();
+  // Whole pages only: the cursor of the page above leads back to them.
+  let kept = entryPages.peek();
   let count = rows.peek().length;
   while (count > MAX_ROWS && kept.length > 1) {
     count -= kept.at(-1)!.items.length;
     kept = kept.slice(0, -1);
   }
-  if (kept !== pages.peek()) pages.value = kept;
-  // Rows that only arrived have no cursor to come back by: a fresh page takes their place.
+  if (kept !== entryPages.peek()) entryPages.value = kept;
+  // Arrived rows have no cursor that leads back to them, so they are replaced by a newly fetched page.
   if (arrived.peek().length > MAX_ROWS / 2) void reload({ quiet: true });
 }
 
 function trimAbove(): void {
-  let kept = pages.peek();
+  let kept = entryPages.peek();
   let count = rows.peek().length;
   if (count <= MAX_ROWS) return;
   count -= arrived.peek().length;
@@ -145,27 +161,27 @@ function trimAbove(): void {
     count -= kept[0]!.items.length;
     kept = kept.slice(1);
   }
-  pages.value = kept;
+  entryPages.value = kept;
   droppedAbove.value = true;
 }
 
-async function fetchPage(cursor: string | null, signal: AbortSignal): Promise<EntryPage> {
+async function fetchEntryPage(cursor: string | null, signal: AbortSignal): Promise<EntryPage> {
   const asked = new URLSearchParams(query);
-  asked.set('limit', String(PAGE_SIZE));
+  asked.set('limit', String(ENTRIES_PER_PAGE));
   if (cursor !== null) asked.set('cursor', cursor);
   return request<EntryPage>('GET', 'entries', { query: asked, signal });
 }
 
-/** The query of the view as of now. */
+/** Builds the query of the view as of now. */
 export function currentQuery(now = Date.now()): URLSearchParams {
   const maxRangeDays = session.peek()?.maxRangeDays ?? Infinity;
   const current = view.peek();
   return filterQuery(current, resolveRange(current.range, { now, zone: zone.peek(), maxRangeDays }));
 }
 
-function questionOf(current: View): string | null {
+function queryKeyOf(current: View): string | null {
   if (session.value === null) return null;
-  // "Today" begins elsewhere in another zone; no other range depends on it.
+  // Only these two ranges depend on the zone: a day begins at another instant in another zone.
   const isCalendar = current.range.kind === 'today' || current.range.kind === 'yesterday';
   return `${filterQuery(current, {}).toString()}|${JSON.stringify(current.range)}|${isCalendar ? zone.value : ''}`;
 }

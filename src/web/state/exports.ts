@@ -1,24 +1,33 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Export, ExportFormat, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
-import { openLive } from '../http/stream-connection.ts';
-import { FORMAT_WORDS } from '../texts/export-texts.ts';
+import { openStream } from '../http/stream-connection.ts';
+import { FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { resolveRange } from '../time/ranges.ts';
 import { announce } from './announcements.ts';
 import { mayExport, session } from './session.ts';
 import { filterBody } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-/** The exports as the server knows them, newest first; null before the first answer. The server is the truth: a reload or another browser sees the same. */
+/**
+ * The exports as the server lists them, newest first; null before the first answer. Nothing of them is kept
+ * in the browser: a reload or another browser shows the same.
+ */
 export const exports = signal<readonly Export[] | null>(null);
+/** Why the list could not be loaded. */
 export const exportsProblem = signal<Problem | null>(null);
+/** Exports that are queued or running. */
 export const unfinished = computed(() => (exports.value ?? []).filter(isUnfinished));
-/** Exports that became ready while the page was open and the panel closed. */
+/** Number of exports that ended while the panel was closed. */
 export const unseen = signal(0);
 
+/** Whether an export is queued or running. */
 export const isUnfinished = (item: Export): boolean => item.state === 'queued' || item.state === 'running';
 
-/** Watched by stream; all others by asking for the list: browsers have six connections for each server, and one is the live feed's. */
+/**
+ * Maximum of exports that are watched by a stream. The others are polled with the list: browsers have six
+ * connections for each server, and the live feed takes one.
+ */
 const MAX_STREAMS = 2;
 const POLL_MS = 3_000;
 
@@ -27,7 +36,7 @@ const watchers = new Map<string, () => void>();
 const withoutStream = new Set<string>();
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Loads the list when somebody is signed in who may export, and keeps watching what is unfinished. */
+/** Loads the list when the reader may export, and watches what is unfinished. */
 export function followExports(): void {
   effect(() => {
     if (!mayExport.value) {
@@ -45,7 +54,7 @@ export function followExports(): void {
   });
 }
 
-/** Asks the server for the list. */
+/** Loads the list from the server. */
 export async function loadExports(): Promise<void> {
   try {
     const { items } = await request<{ items: readonly Export[] }>('GET', 'exports');
@@ -65,7 +74,7 @@ export async function loadExports(): Promise<void> {
   watchUnfinished();
 }
 
-/** Asks for an export of the view as it is. Throws ApiError. */
+/** Requests an export of the current view. Throws ApiError. */
 export async function createExport(options: {
   format: ExportFormat;
   timezone: string;
@@ -76,7 +85,7 @@ export async function createExport(options: {
   const range = resolveRange(current.range, { now: Date.now(), zone: zone.peek(), maxRangeDays });
   const created = await request<Export>('POST', 'exports', {
     body: { ...filterBody(current, range), format: options.format, timezone: options.timezone },
-    // A second click, or a repeated request after a lost answer, must not make a second file.
+    // A second click, or a request repeated after a lost answer, must not make a second file.
     headers: { 'idempotency-key': options.key },
   });
   update(created);
@@ -116,7 +125,7 @@ function watch(id: string): void {
     withoutStream.add(id);
     watchUnfinished();
   };
-  const stop = openLive({
+  const stop = openStream({
     path: `exports/${encodeURIComponent(id)}/events`,
     onState: (state) => {
       if (state === 'reconnecting') fallBack();
@@ -126,7 +135,7 @@ function watch(id: string): void {
       watchUnfinished();
     },
     onRefused: fallBack,
-    // The server closes a stream when the export is final: the list knows its last state.
+    // The server closes the stream when the export has ended; the list holds its last state.
     onEnd: () => {
       watchers.delete(id);
       const last = exports.peek()?.find((item) => item.id === id);
@@ -148,7 +157,7 @@ function update(changed: Export): void {
 function noticeFinish(before: Export | undefined, now: Export): void {
   if (before === undefined || !isUnfinished(before) || isUnfinished(now)) return;
   if (view.peek().panel !== 'exports') unseen.value += 1;
-  if (now.state === 'ready') announce(`The ${FORMAT_WORDS[now.format].name} export is ready to download.`);
+  if (now.state === 'ready') announce(`The ${FORMAT_TEXTS[now.format].name} export is ready to download.`);
   else if (now.state === 'failed')
     announce(`The export failed: ${now.error?.title ?? 'no reason was given'}.`);
 }

@@ -2,18 +2,19 @@ import { computed, effect, signal } from '@preact/signals';
 import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
-import { arrived, currentQuery, question, rangeProblem, rows } from './entries.ts';
+import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
 import { NOBODY, type ListFilter } from './url-state.ts';
 import { view } from './view.ts';
 
-/** Counts for the view as it is; null until they are there. */
+/** Counts of the view; null until they are known. */
 export const facets = signal<Facets | null>(null);
 
-/** Number of entries in the view, as of the last count; null when unknown. */
+/** Number of entries in the view as of the last count; null when unknown. */
 export const total = computed(() => {
   const counted = facets.value;
-  // Every entry has one action and one type, and one modifier unless it is Waltrail's own, so each dimension adds up to
-  // the total; but one that is itself narrowed is counted without its own filter.
+  // Every entry has one action, one type and, unless it is Waltrail's own, one modifier: the counts of each
+  // filter add up to the total. But a filter that is set is counted without itself, so one that is not set is
+  // taken.
   const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
     (filter) => view.value[filter].length === 0,
   );
@@ -29,12 +30,12 @@ interface ModifierName {
   readonly kind: Kind | null | undefined;
 }
 
-const names = signal<ReadonlyMap<string, ModifierName>>(new Map());
+const modifierNames = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
-/** Name and kind of a modifier as far as the page has met it; its key otherwise. */
+/** Returns the name and kind of a modifier that an answer has named, else its key as the name. */
 export function modifierName(key: string): ModifierName {
   if (key === NOBODY) return { name: 'Unattributed', kind: null };
-  const known = names.value.get(key);
+  const known = modifierNames.value.get(key);
   if (known !== undefined) return known;
   const row = rows.value.find((entry) => entry.modifier.key === key);
   return row === undefined
@@ -42,10 +43,12 @@ export function modifierName(key: string): ModifierName {
     : { name: row.modifier.name, kind: row.modifier.kind };
 }
 
-/** Counts that follow the arrivals: soon enough to be believed, seldom enough to cost the trail nothing. */
+/**
+ * Time from an arrival to the next count: short enough to look current, long enough to cost the trail little.
+ */
 const RECOUNT_MS = 3_000;
 
-/** Counts anew whenever the question changed, and a moment after entries arrived. */
+/** Counts again whenever the query changes, and a moment after entries arrive. */
 export function followFacets(): void {
   let abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,20 +58,20 @@ export function followFacets(): void {
     request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
       .then((counted) => {
         facets.value = counted;
-        learn(counted);
+        learnNames(counted);
       })
       .catch((error: unknown) => {
-        // The list shows the problem; a view without counts is usable.
+        // The list shows the problem; it can be used without counts.
         if (!isAbort(error)) facets.value = null;
       });
   };
   effect(() => {
-    const asked = question.value;
+    const key = queryKey.value;
     abort.abort();
     clearTimeout(timer);
     timer = undefined;
     facets.value = null;
-    if (asked !== null && rangeProblem.peek() === null) count();
+    if (key !== null && rangeProblem.peek() === null) count();
   });
   effect(() => {
     if (arrived.value.length === 0) return;
@@ -79,14 +82,14 @@ export function followFacets(): void {
   });
 }
 
-/** What one filter can be set to: the options of its list, which the server counts under all the other filters. */
+/** Fetches the values that a filter can be set to. The server counts them under all the other filters. */
 export async function optionsOf(
   filter: ListFilter,
   signal: AbortSignal,
 ): Promise<readonly Facet[] | Problem> {
   try {
     const counted = await request<Facets>('GET', 'facets', { query: currentQuery(), signal });
-    learn(counted);
+    learnNames(counted);
     return withChosen(counted[filter], filter);
   } catch (error) {
     if (isAbort(error)) return [];
@@ -94,7 +97,7 @@ export async function optionsOf(
   }
 }
 
-/** What is chosen stays in the list, also where nothing matches it any more. */
+/** Adds the chosen values that no entry matches any more, so that they stay in the list. */
 function withChosen(options: readonly Facet[], filter: ListFilter): readonly Facet[] {
   const there = new Set(options.map((option) => option.value));
   const missing = view.peek()[filter].filter((value) => !there.has(value));
@@ -107,8 +110,8 @@ function withChosen(options: readonly Facet[], filter: ListFilter): readonly Fac
   ];
 }
 
-function learn(counted: Facets): void {
-  const next = new Map(names.peek());
+function learnNames(counted: Facets): void {
+  const next = new Map(modifierNames.peek());
   for (const { value, name, kind } of counted.modifiers) next.set(value, { name, kind });
-  names.value = next;
+  modifierNames.value = next;
 }

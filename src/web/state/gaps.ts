@@ -9,17 +9,17 @@ import { session } from './session.ts';
 import { filterQuery, NO_FILTERS } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-/** Gaps that are named one by one; of the others the number. */
+/** Maximum of gaps that are listed; the others are only counted. */
 const MAX_NAMED = 5;
-/** Nothing arrives while recording stands still, so that has to be asked for. */
+/** Time between two requests. While recording stands still no entry arrives that could announce a gap. */
 const POLL_MS = 30_000;
 
-/** What the trail may lack in the range of the view, whatever its filters; null before the answer. */
+/** Gaps of the trail in the range of the view, whatever its filters; null before the answer. */
 export const gaps = signal<GapList | null>(null);
-/** Why that is not known. */
+/** Why the gaps are not known. */
 export const gapsProblem = signal<Problem | null>(null);
 
-const question = computed(() =>
+const queryKey = computed(() =>
   session.value === null || rangeProblem.value !== null
     ? null
     : JSON.stringify([view.value.range, zone.value]),
@@ -28,16 +28,19 @@ const newestOwn = computed(() => [...waiting.value, ...arrived.value].find(isOwn
 
 let abort = new AbortController();
 
-/** Asks for the gaps whenever the range changes, an entry tells of one, and now and then while the range has no end. */
+/**
+ * Loads the gaps when the range changes, when an entry announces one, and regularly while the range has no
+ * end.
+ */
 export function followGaps(): void {
   effect(() => {
-    const asked = question.value;
+    const key = queryKey.value;
     abort.abort();
     batch(() => {
       gaps.value = null;
       gapsProblem.value = null;
     });
-    if (asked === null) return undefined;
+    if (key === null) return undefined;
     void loadGaps();
     const timer = setInterval(() => {
       if (!document.hidden && isOpenEnded(view.peek().range)) void loadGaps({ quiet: true });
@@ -45,11 +48,11 @@ export function followGaps(): void {
     return () => clearInterval(timer);
   });
   effect(() => {
-    if (newestOwn.value !== undefined && question.peek() !== null) void loadGaps({ quiet: true });
+    if (newestOwn.value !== undefined && queryKey.peek() !== null) void loadGaps({ quiet: true });
   });
 }
 
-/** Asks for the gaps of the view; `quiet` keeps what is known when there is no answer. */
+/** Loads the gaps of the view. `quiet` keeps the known ones when there is no answer. */
 export async function loadGaps(options: { readonly quiet?: boolean } = {}): Promise<void> {
   abort.abort();
   abort = new AbortController();
@@ -63,7 +66,7 @@ export async function loadGaps(options: { readonly quiet?: boolean } = {}): Prom
   try {
     const found = await request<GapList>('GET', 'gaps', { query, signal: abort.signal });
     batch(() => {
-      // The same answer again must not make a screen reader say it again.
+      // An equal answer must not make a screen reader repeat it.
       if (JSON.stringify(found) !== JSON.stringify(gaps.peek())) gaps.value = found;
       gapsProblem.value = null;
     });

@@ -1,7 +1,7 @@
 import { effect, signal } from '@preact/signals';
 import type { Entry, Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
-import { openLive, type ConnectionState } from '../http/stream-connection.ts';
+import { openStream, type ConnectionState } from '../http/stream-connection.ts';
 import { entriesText } from '../texts/numbers.ts';
 import { isOpenEnded } from '../time/ranges.ts';
 import { announce } from './announcements.ts';
@@ -10,26 +10,27 @@ import { openModals } from './modals.ts';
 import { filterQuery } from './url-state.ts';
 import { view } from './view.ts';
 
-/** `off`: the range has an end, so nothing new can fall into it. */
+/** State of the live feed. `off`: the range has an end, so no new entry can fall into it. */
 export type LiveState = ConnectionState | 'off' | 'refused';
 
 export const liveState = signal<LiveState>('off');
+/** Why the server refused the live feed. */
 export const liveProblem = signal<Problem | null>(null);
-/** The reader stopped the list from moving; what arrives is counted. */
+/** Whether the reader stopped the list from moving. What arrives meanwhile is counted. */
 export const paused = signal(false);
 /** Entries that arrived and wait for the reader, newest first. */
 export const waiting = signal<readonly Entry[]>([]);
-/** More arrived than is kept: showing them means to load the newest page. */
+/** Whether more entries arrived than are kept. Showing them means loading the newest page. */
 export const waitingOverflow = signal(false);
-/** Ids of the rows that were added last, to be highlighted for a moment. */
-export const fresh = signal<ReadonlySet<string>>(new Set());
+/** Ids of the rows that were added last; they are highlighted for a moment. */
+export const highlighted = signal<ReadonlySet<string>>(new Set());
 
-/** Arrivals are shown together this often at most: a burst must not become a flicker. */
+/** Shortest time between two changes of the list: a burst must not make it flicker. */
 const FLUSH_MS = 200;
 const MAX_WAITING = 500;
 const HIGHLIGHT_MS = 2_500;
 const ANNOUNCE_MS = 10_000;
-/** A tab that nobody looks at gives its connection back (browsers have six for each server). */
+/** Time after which a hidden tab closes its connection (browsers have six for each server). */
 const HIDDEN_MS = 30_000;
 const TOP_PX = 120;
 
@@ -41,11 +42,11 @@ let highlightTimer: ReturnType<typeof setTimeout> | undefined;
 let announceTimer: ReturnType<typeof setTimeout> | undefined;
 let unannounced = 0;
 
-/** Connects the live feed to the list; once, at the start of the page. */
-export function followList(): void {
+/** Connects the live feed to the list. Called once, when the page starts. */
+export function followLive(): void {
   onList({ reset: disconnect, loaded: connect });
   effect(() => {
-    // No longer paused, or the last dialog was closed: what waited is shown.
+    // When the pause ends or the last dialog closes, waiting entries are shown.
     if (paused.value || openModals.value > 0) return;
     if (waiting.peek().length > 0 && isAtTop() && !droppedAbove.peek()) showWaiting();
   });
@@ -68,7 +69,7 @@ export function followList(): void {
   });
 }
 
-/** Puts what waits on top of the list. */
+/** Adds the waiting entries on top of the list. */
 export function showWaiting(): void {
   flush();
   if (waitingOverflow.peek() || droppedAbove.peek()) {
@@ -77,7 +78,7 @@ export function showWaiting(): void {
   }
   const entries = waiting.peek();
   waiting.value = [];
-  if (entries.length > 0) place(entries);
+  if (entries.length > 0) showOnTop(entries);
 }
 
 function connect(id: string | undefined): void {
@@ -89,13 +90,14 @@ function connect(id: string | undefined): void {
     return;
   }
   let isFirstOpen = id === undefined;
-  stop = openLive({
+  stop = openStream({
     path: 'entries/stream',
     query: filterQuery(view.peek(), {}),
     ...(id === undefined ? {} : { lastEventId: id }),
     onState: (state) => {
       liveState.value = state;
-      // An empty list has no entry to go on from: what came between it and the stream is asked for once more.
+      // An empty list has no entry to resume after, so entries between it and the stream are fetched once
+      // more.
       if (state === 'open' && isFirstOpen) {
         isFirstOpen = false;
         void catchUp();
@@ -132,7 +134,7 @@ function flush(): void {
   const entries = buffer.reverse();
   buffer = [];
   sayLater(entries.length);
-  if (!paused.peek() && isAtTop() && !droppedAbove.peek() && waiting.peek().length === 0) place(entries);
+  if (!paused.peek() && isAtTop() && !droppedAbove.peek() && waiting.peek().length === 0) showOnTop(entries);
   else {
     const all = [...entries, ...waiting.peek()];
     if (all.length > MAX_WAITING) waitingOverflow.value = true;
@@ -140,14 +142,14 @@ function flush(): void {
   }
 }
 
-function place(entries: readonly Entry[]): void {
+function showOnTop(entries: readonly Entry[]): void {
   addOnTop(entries);
-  fresh.value = new Set(entries.map((entry) => entry.id));
+  highlighted.value = new Set(entries.map((entry) => entry.id));
   clearTimeout(highlightTimer);
-  highlightTimer = setTimeout(() => (fresh.value = new Set()), HIGHLIGHT_MS);
+  highlightTimer = setTimeout(() => (highlighted.value = new Set()), HIGHLIGHT_MS);
 }
 
-/** One summary for all that arrived meanwhile: a screen reader must be able to read in between. */
+/** Announces arrivals as one summary: a screen reader must be able to read in between. */
 function sayLater(count: number): void {
   unannounced += count;
   announceTimer ??= setTimeout(() => {

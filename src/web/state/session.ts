@@ -18,15 +18,17 @@ export const sessionState = signal<SessionState>({ is: 'unknown' });
 export const session = computed(() =>
   sessionState.value.is === 'signed-in' ? sessionState.value.session : null,
 );
+/** Whether the reader may export. */
 export const mayExport = computed(() => session.value !== null && session.value.role !== 'viewer');
 
-/** Finds out who is signed in: by the sign-in code of the URL, if it has one, else by the cookie. */
+/** Finds out who is signed in: by the sign-in code of the URL if there is one, else by the cookie. */
 export async function beginSession(): Promise<void> {
   onSessionEnded(() => {
-    // While a code is exchanged a 401 says that of the code; the next request tells whether the session lives.
+    // While a code is exchanged, a 401 is about the code; the next request tells whether the session still
+    // lives.
     if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
   });
-  // A link pasted into a tab that shows the page already changes the hash and loads nothing.
+  // A link that is pasted into a tab of this page only changes the hash and loads nothing.
   addEventListener('hashchange', () => {
     const pasted = takeSignInCode();
     if (pasted !== null) void signInByCode(pasted);
@@ -43,7 +45,7 @@ export async function beginSession(): Promise<void> {
 
 let isExchanging = false;
 
-/** As `signIn`, but a code that is refused (used, expired) leaves whoever is signed in already where they are. */
+/** Signs in with a code. If it is refused (used, expired), whoever is signed in already stays so. */
 async function signInByCode(code: string): Promise<void> {
   isExchanging = true;
   try {
@@ -60,7 +62,7 @@ async function stayAfter(refusal: Problem): Promise<void> {
     try {
       signedIn(await request<Session>('GET', 'session'));
     } catch {
-      // Nobody is signed in, or nothing answers: the refusal is what the form has to say.
+      // Nobody is signed in, or the server does not answer: the form shows the refusal.
       signedOut('none', refusal);
       return;
     }
@@ -72,7 +74,7 @@ async function stayAfter(refusal: Problem): Promise<void> {
   );
 }
 
-/** Exchanges a token or a one-time code for the session's cookie; what went wrong is in the state. */
+/** Exchanges a token or a one-time code for the session's cookie. A failure becomes part of the state. */
 export async function signIn(token: string): Promise<void> {
   try {
     signedIn(await request<Session>('POST', 'session', { body: { token } }));
@@ -81,13 +83,14 @@ export async function signIn(token: string): Promise<void> {
   }
 }
 
-/** Signs out here at once, and on the server. */
+/** Ends the session on the server, and then here. */
 export async function signOut(): Promise<void> {
   try {
     await request('DELETE', 'session');
     signedOut('left');
   } catch (error) {
-    // A session that has ended already is what was wanted; anything else leaves the cookie, and must be said.
+    // A session that has ended already is as wanted. Any other failure leaves the cookie, so it must be
+    // shown.
     const isGone = error instanceof ApiError && error.problem.status === 401;
     signedOut('left', isGone ? null : problemFrom(error));
   }
@@ -101,7 +104,9 @@ function signedOut(reason: 'none' | 'expired' | 'left', problem: Problem | null 
   sessionState.value = { is: 'signed-out', reason, problem };
 }
 
-/** The code leaves the URL and the history before it is used: neither a bookmark nor Back may hold it. */
+/**
+ * Takes the code out of the URL and the history before it is used: neither a bookmark nor Back may hold it.
+ */
 function takeSignInCode(): string | null {
   const match = /^#signin=(.+)$/.exec(location.hash);
   if (match === null) return null;

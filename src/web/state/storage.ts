@@ -1,4 +1,4 @@
-/** Remembers small choices of this browser. Storage may be forbidden or full: then they hold until the page is left. */
+/** Reads a small choice that this browser remembers; null for none, or where storage is forbidden. */
 export function remembered(name: string): string | null {
   try {
     return localStorage.getItem(`waltrail.${name}`);
@@ -7,12 +7,15 @@ export function remembered(name: string): string | null {
   }
 }
 
-/** Null forgets. */
+/**
+ * Remembers a small choice, or forgets it (null). Where storage is forbidden or full, the choice ends with
+ * the page.
+ */
 export function remember(name: string, value: string | null): void {
   try {
     if (value === null) localStorage.removeItem(`waltrail.${name}`);
     else localStorage.setItem(`waltrail.${name}`, value);
   } catch {
-    // Nothing is lost but the memory of it.
+    // The choice still holds until the page is left.
   }
 }

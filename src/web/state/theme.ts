@@ -4,10 +4,12 @@ import { remember, remembered } from './storage.ts';
 export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 
-/** The remembered theme; public/theme.js has applied it before the first paint. */
+/**
+ * The theme in use. It begins as the remembered one, which public/theme.js applied before the first paint.
+ */
 export const theme = signal<Theme>(themeOf(remembered('theme')));
 
-/** Light and dark stay, whatever the system says; `system` follows it. */
+/** Applies and remembers a theme. `system` follows the operating system, `light` and `dark` do not. */
 export function chooseTheme(next: Theme): void {
   theme.value = next;
   remember('theme', next === 'system' ? null : next);

@@ -7,10 +7,10 @@ import {
 } from '../time/ranges.ts';
 import { isZone } from '../time/zone.ts';
 
-/** Among modifiers: nobody is known to have made the entry. No key is empty. */
+/** The modifier that stands for entries of which nobody is known to be the modifier. No real key is empty. */
 export const NOBODY = '';
 
-/** What the entries are narrowed by, but for the range. Empty: by nothing. */
+/** The filters of the list, without the range. An empty value filters nothing. */
 export interface Filters {
   readonly modifiers: readonly string[];
   readonly actions: readonly string[];
@@ -20,7 +20,7 @@ export interface Filters {
   readonly q: string;
 }
 
-/** All that a link to the page says; what the page shows follows from it and the session. */
+/** Everything that a link to the page holds. What the page shows follows from it and the session. */
 export interface View extends Filters {
   readonly range: Range;
   /** IANA name; null: the reader's own choice, else the report's. */
@@ -30,7 +30,7 @@ export interface View extends Filters {
   readonly panel: 'exports' | null;
 }
 
-/** The filters that hold lists, and what the API and the page's own URL call them. */
+/** The filters that hold lists, with their names in the API and in the page's own URL. */
 export const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType' } as const;
 export type ListFilter = keyof typeof LISTS;
 
@@ -50,12 +50,15 @@ export const EMPTY_VIEW: View = {
   panel: null,
 };
 
-/** What the page's URL once called entries that nobody is known to have made. Links with it are still about these. */
-const NOBODY_ONCE = 'unattributed';
-/** Name in the page's URL of the one key that would be taken for them. */
+/** Former name of NOBODY in the page's URL. Links that hold it still work. */
+const FORMER_NOBODY = 'unattributed';
+/** Parameter of the page's URL for the one real key that equals FORMER_NOBODY. */
 const LITERAL_KEY = 'modifierKey';
 
-/** Reads a URL's query. What it does not understand it leaves out: an old or mistyped link still opens. */
+/**
+ * Reads a view from a URL's query. Ignores what it does not understand, so that an old or mistyped link still
+ * opens.
+ */
 export function readView(query: URLSearchParams): View {
   const list = (name: string): string[] => [...new Set(query.getAll(name).filter((value) => value !== ''))];
   const zone = query.get('tz');
@@ -73,30 +76,30 @@ export function readView(query: URLSearchParams): View {
   };
 }
 
-/** What `readView` had to leave out of a URL's query, a sentence each, with what is shown in its place. */
+/** Describes what `readView` ignores in a URL's query, one sentence each, with what is shown instead. */
 export function unreadable(query: URLSearchParams): string[] {
-  const said: string[] = [];
+  const sentences: string[] = [];
   const { range } = readView(query);
-  const shown = range.kind === 'custom' ? 'it is left out' : `showing ${QUICK_PHRASES[range.kind]}`;
+  const shown = range.kind === 'custom' ? 'it is left out' : `showing ${QUICK_RANGE_PHRASES[range.kind]}`;
   const quick = query.get('range');
   if (quick !== null && !isQuickRange(quick)) {
-    said.push(`The address has a range that is not known; ${shown}.`);
+    sentences.push(`The address has a range that is not known; ${shown}.`);
   }
   if (['from', 'to'].some((name) => query.has(name) && instant(query.get(name)) === null)) {
-    said.push(`The address has a date that cannot be read; ${shown}.`);
+    sentences.push(`The address has a date that cannot be read; ${shown}.`);
   }
   const zone = query.get('tz');
   if (zone !== null && !isZone(zone)) {
-    said.push('The address has a time zone that is not known; it is left out.');
+    sentences.push('The address has a time zone that is not known; it is left out.');
   }
-  return said;
+  return sentences;
 }
 
-/** The query of a view; defaults are left out, so the plain page has none. */
+/** Writes a view as the query of a URL. Defaults are omitted, so the plain page has no query. */
 export function writeView(view: View): URLSearchParams {
   const query = new URLSearchParams();
   for (const [name, value] of filterQuery(view, {}))
-    query.append(name === LISTS.modifiers && value === NOBODY_ONCE ? LITERAL_KEY : name, value);
+    query.append(name === LISTS.modifiers && value === FORMER_NOBODY ? LITERAL_KEY : name, value);
   if (view.range.kind === 'custom') {
     if (view.range.from !== null) query.set('from', view.range.from);
     if (view.range.to !== null) query.set('to', view.range.to);
@@ -107,7 +110,7 @@ export function writeView(view: View): URLSearchParams {
   return query;
 }
 
-/** Filters and range as the API takes them in a query: lists as repeated parameters. */
+/** Writes filters and range as the API takes them in a query: lists as repeated parameters. */
 export function filterQuery(filters: Filters, range: ResolvedRange): URLSearchParams {
   const query = new URLSearchParams();
   for (const [list, name] of Object.entries(LISTS)) {
@@ -120,7 +123,7 @@ export function filterQuery(filters: Filters, range: ResolvedRange): URLSearchPa
   return query;
 }
 
-/** The same for the body of `POST /v1/exports`: lists as arrays. */
+/** Writes filters and range for the body of `POST /v1/exports`: lists as arrays. */
 export function filterBody(filters: Filters, range: ResolvedRange): Record<string, unknown> {
   const body: Record<string, unknown> = { ...range };
   for (const [list, name] of Object.entries(LISTS)) {
@@ -131,12 +134,12 @@ export function filterBody(filters: Filters, range: ResolvedRange): Record<strin
   return body;
 }
 
-/** Whether anything but the range narrows the view. */
+/** Whether any filter is set. */
 export function isFiltered(filters: Filters): boolean {
   return filterQuery(filters, {}).size > 0;
 }
 
-const QUICK_PHRASES: Readonly<Record<QuickRange, string>> = {
+const QUICK_RANGE_PHRASES: Readonly<Record<QuickRange, string>> = {
   'last-hour': 'the last hour',
   today: 'today',
   yesterday: 'yesterday',
@@ -146,10 +149,10 @@ const QUICK_PHRASES: Readonly<Record<QuickRange, string>> = {
 
 const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
 
-/** In their order, whichever of the two names they have. */
+/** Reads the modifiers in their order, under either of their two parameters. */
 function readModifiers(query: URLSearchParams): string[] {
   const keys = [...query].flatMap(([name, value]) => {
-    if (name === LISTS.modifiers) return [value === NOBODY_ONCE ? NOBODY : value];
+    if (name === LISTS.modifiers) return [value === FORMER_NOBODY ? NOBODY : value];
     return name === LITERAL_KEY && value !== '' ? [value] : [];
   });
   return [...new Set(keys)];

@@ -4,19 +4,20 @@ import { session } from './session.ts';
 import { remember, remembered } from './storage.ts';
 import { EMPTY_VIEW, readView, writeView, type View } from './url-state.ts';
 
-/** What the URL says. Changed through `show` only, so that the two never differ. */
+/** The view that the URL holds. Only `show` changes it, so that the two never differ. */
 export const view = signal<View>(readView(new URLSearchParams(location.search)));
 
 const ownZone = signal(remembered('zone'));
 
-/** IANA name of the zone in which times are shown: the link's, else the reader's choice, else the report's. */
+/** IANA name of the zone of all times shown: the link's, else the reader's choice, else the report's. */
 export const zone = computed(() => {
   const own = ownZone.value !== null && isZone(ownZone.value) ? ownZone.value : null;
   return view.value.zone ?? own ?? session.value?.timezone ?? 'UTC';
 });
 
 /**
- * Changes the view and the URL. `push` makes a step for Back; `replace` does not (typing, moving from entry to entry).
+ * Changes the view and the URL. `push` adds a step for Back; `replace` does not (typing, moving from entry to
+ * entry).
  */
 export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): void {
   const next = { ...view.value, ...change };
@@ -27,17 +28,18 @@ export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): v
   view.value = next;
 }
 
-/** Path and query of a view, for links. */
+/** Builds the path and query of a view, for links. */
 export function urlOf(next: View): string {
   const query = writeView(next).toString();
   return location.pathname + (query === '' ? '' : `?${query}`);
 }
 
+/** Removes all filters and the range. Zone, panel and open entry stay. */
 export function clearFilters(): void {
   show({ ...EMPTY_VIEW, zone: view.value.zone, panel: view.value.panel, entry: view.value.entry });
 }
 
-/** The reader's choice of zone, remembered and part of the link. */
+/** Chooses a zone: it is remembered and becomes part of the link. */
 export function chooseZone(name: string): void {
   ownZone.value = name;
   remember('zone', name);

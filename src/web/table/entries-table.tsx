@@ -10,7 +10,7 @@ import {
   rows,
 } from '../state/entries.ts';
 import { gaps } from '../state/gaps.ts';
-import { fresh } from '../state/live.ts';
+import { highlighted } from '../state/live.ts';
 import { isFiltered } from '../state/url-state.ts';
 import { clearFilters, show, view, zone } from '../state/view.ts';
 import { entriesText } from '../texts/numbers.ts';
@@ -81,7 +81,12 @@ export function EntriesTable() {
           {state.is === 'loading' && rows.value.length === 0
             ? Array.from({ length: 12 }, (_, index) => <SkeletonRow key={index} />)
             : rows.value.map((entry) => (
-                <Row key={entry.id} entry={entry} zoneName={zone.value} isFresh={fresh.value.has(entry.id)} />
+                <Row
+                  key={entry.id}
+                  entry={entry}
+                  zoneName={zone.value}
+                  isHighlighted={highlighted.value.has(entry.id)}
+                />
               ))}
         </tbody>
       </table>

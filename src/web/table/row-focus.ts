@@ -1,4 +1,7 @@
-/** Moves the focus among the rows; from outside of them to the first. `by` 1 is down, -1 up. True when it moved. */
+/**
+ * Moves the focus one row down (1) or up (-1), or from outside of the rows to the first. Returns whether
+ * there is a row.
+ */
 export function moveRow(by: 1 | -1): boolean {
   const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];
   if (links.length === 0) return false;

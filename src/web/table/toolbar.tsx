@@ -9,7 +9,10 @@ import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
 import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
 
-/** What is shown, in which zone and whether it is live. `children` are the buttons that do something with the list. */
+/**
+ * What the list shows, in which zone, and whether it is live. `children` are the buttons that act on the
+ * list.
+ */
 export function Toolbar({ children }: { children: ComponentChildren }) {
   const counted = total.value;
   return (
@@ -81,7 +84,7 @@ function ZoneSelect() {
   );
 }
 
-const LIVE_WORDS = {
+const LIVE_TEXTS = {
   off: ['Not live', 'This range has an end: nothing new can fall into it.'],
   connecting: ['Connecting…', 'Connecting to the live feed.'],
   open: ['Live', 'New entries appear by themselves.'],
@@ -96,7 +99,7 @@ const LIVE_WORDS = {
 function LiveIndicator() {
   const state = liveState.value;
   const isPaused = paused.value && state !== 'off' && state !== 'refused';
-  const [word, sentence] = LIVE_WORDS[state];
+  const [word, sentence] = LIVE_TEXTS[state];
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>

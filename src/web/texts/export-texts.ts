@@ -1,14 +1,14 @@
 import type { Export, ExportFormat, ExportState } from '../api-types.ts';
 import { humanize } from './vocabulary.ts';
 
-export const FORMAT_WORDS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
+export const FORMAT_TEXTS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
   {
     xlsx: { name: 'Excel', help: 'A workbook (.xlsx) with a cover sheet, typed dates and filters.' },
     csv: { name: 'CSV', help: 'Plain text with one line an entry, for other programs.' },
     ndjson: { name: 'NDJSON', help: 'One JSON object a line, with every field and exact values.' },
   };
 
-export const STATE_WORDS: Readonly<Record<ExportState, string>> = {
+export const EXPORT_STATE_TEXTS: Readonly<Record<ExportState, string>> = {
   queued: 'Waiting',
   running: 'Running',
   ready: 'Ready',
@@ -17,7 +17,7 @@ export const STATE_WORDS: Readonly<Record<ExportState, string>> = {
   expired: 'Expired',
 };
 
-const FILTER_WORDS: readonly (readonly [string, string])[] = [
+const FILTER_TEXTS: readonly (readonly [string, string])[] = [
   ['modifier', 'modified by'],
   ['action', 'action'],
   ['entityType', 'type'],
@@ -26,9 +26,9 @@ const FILTER_WORDS: readonly (readonly [string, string])[] = [
   ['q', 'text'],
 ];
 
-/** The filters of an export in words: `modified by Dana Levi or 12; action Block`. */
+/** Describes the filters of an export: `Modified by Dana Levi or 12; action Block`. */
 export function filtersText(filters: Export['filters'], modifierName: (key: string) => string): string {
-  const parts = FILTER_WORDS.flatMap(([name, word]) => {
+  const parts = FILTER_TEXTS.flatMap(([name, word]) => {
     const value = filters[name];
     const values = value === undefined || value === null ? [] : typeof value === 'string' ? [value] : value;
     if (values.length === 0) return [];

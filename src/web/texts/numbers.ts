@@ -1,11 +1,11 @@
-/** `12,345`. */
+/** Formats a count: `12,345`. */
 export const countText = (count: number): string => count.toLocaleString('en-US');
 
-/** `1 entry`, `2 entries`. */
+/** Formats a number of entries: `1 entry`, `2 entries`. */
 export const entriesText = (count: number): string =>
   `${countText(count)} ${count === 1 ? 'entry' : 'entries'}`;
 
-/** `1.4 MB`, in powers of 1,000. */
+/** Formats a size in powers of 1,000: `1.4 MB`. */
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;

@@ -1,15 +1,15 @@
 import type { Kind, Operation, Rung } from '../api-types.ts';
 
-/** `login_failed` as `Login failed`: how the API's vocabulary reads on the page. */
+/** Turns an identifier of the API into text for the page: `login_failed` to `Login failed`. */
 export function humanize(value: string): string {
   const text = value.replace(/[_-]+/g, ' ').trim();
   return text === '' ? value : text[0]!.toUpperCase() + text.slice(1);
 }
 
-export const KIND_WORDS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
+export const KIND_TEXTS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
 
-/** How the modifier was found: a few words for the table, a sentence for the detail. */
-export const RUNG_WORDS: Readonly<Record<Rung, { readonly short: string; readonly sentence: string }>> = {
+/** Says how the modifier was found: short for the table, as a sentence for the detail. */
+export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonly sentence: string }>> = {
   message: {
     short: 'named by the application',
     sentence: 'The application named the modifier in the same transaction (a logical message).',
@@ -32,14 +32,16 @@ export const RUNG_WORDS: Readonly<Record<Rung, { readonly short: string; readonl
   },
 };
 
-export const OPERATION_WORDS: Readonly<Record<Operation, string>> = {
+export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {
   insert: 'Insert',
   update: 'Update',
   delete: 'Delete',
   truncate: 'Truncate (the whole table was emptied)',
 };
 
-/** Feeling of an action, for its colour; the word itself always stands beside it. */
+/**
+ * Returns the tone of an action, which sets its colour. The action's text always stands beside the colour.
+ */
 export function actionTone(action: string): 'good' | 'bad' | 'neutral' {
   if (/^(delete|block|remove|.*failed|deactivate|disable|truncate|gap)$/.test(action)) return 'bad';
   if (/^(add|activate|create|enable|unblock|login)$/.test(action)) return 'good';

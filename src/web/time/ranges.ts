@@ -31,7 +31,7 @@ const LENGTHS: Partial<Record<QuickRange, number>> = {
   'last-7-days': 7 * DAY,
 };
 
-export const QUICK_WORDS: Readonly<Record<QuickRange, string>> = {
+export const QUICK_RANGE_TEXTS: Readonly<Record<QuickRange, string>> = {
   'last-hour': 'Last hour',
   today: 'Today',
   yesterday: 'Yesterday',
@@ -39,9 +39,9 @@ export const QUICK_WORDS: Readonly<Record<QuickRange, string>> = {
   'last-7-days': 'Last 7 days',
 };
 
-/** A range in words, in a zone. */
+/** Returns the text of a range in a zone. */
 export function rangeText(range: Range, zone: string): string {
-  if (range.kind !== 'custom') return QUICK_WORDS[range.kind];
+  if (range.kind !== 'custom') return QUICK_RANGE_TEXTS[range.kind];
   const from = range.from === null ? null : endText(range.from, zone);
   const to = range.to === null ? null : endText(range.to, zone);
   if (from === null) return `Until ${to ?? 'now'}`;
@@ -59,8 +59,8 @@ export function isOpenEnded(range: Range): boolean {
 }
 
 /**
- * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole: the
- * browser's clock is not the server's, and a second's difference would make it too long.
+ * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole:
+ * the browser's clock is not the server's, and a second's difference would make it too long.
  */
 export function resolveRange(
   range: Range,

@@ -1,7 +1,7 @@
 import type { Cell } from '../entry/fields.ts';
 import { bytesText } from '../texts/numbers.ts';
 
-/** A value in a line: its word where it has one, and a name for each way of having none. */
+/** A value on one line: its label where it has one, and a text for each way of having no value. */
 export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number }) {
   switch (cell.is) {
     case 'null':

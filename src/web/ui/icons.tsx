@@ -1,6 +1,8 @@
 import type { ComponentChildren } from 'preact';
 
-/** Line icons on a 16 by 16 grid. All are decoration: the words beside them or the button's label speak. */
+/**
+ * Draws a line icon on a 16 by 16 grid. All icons are decoration: the text beside them or the label says it.
+ */
 function Icon({ children, size = 16 }: { children: ComponentChildren; size?: number }) {
   return (
     <svg

@@ -1,6 +1,8 @@
 import { Component, createElement, type ComponentChild, type FunctionComponent } from 'preact';
 
-/** Renders a component again only when one of its props is another value: hundreds of rows stay as one arrives. */
+/**
+ * Renders a component again only when one of its props changes: a new row leaves hundreds of others alone.
+ */
 export function memo<P extends object>(Render: FunctionComponent<P>): new (props: P) => Component<P> {
   return class Memo extends Component<P> {
     override shouldComponentUpdate(next: P): boolean {

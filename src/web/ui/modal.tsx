@@ -3,18 +3,23 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { openModals } from '../state/modals.ts';
 
 export interface ModalProps {
-  /** `box` stands in the middle, `drawer` at the right edge; a click beside a drawer closes it. */
+  /** `box` is in the middle, `drawer` at the right edge. A click beside a drawer closes it. */
   readonly shape: 'box' | 'drawer';
   /** Id of the heading. */
   readonly labelledBy: string;
   readonly onClose: () => void;
-  /** What gets the focus in the end; by default what had it in the beginning. */
+  /**
+   * Returns the element that gets the focus when the dialog closes; by default the one that had it before.
+   */
   readonly focusAfter?: () => HTMLElement | null;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly children: ComponentChildren;
 }
 
-/** A native modal dialog, open for as long as it is rendered: the browser keeps the focus inside and the rest inert. */
+/**
+ * A native modal dialog that is open while it is rendered. The browser keeps the focus in it and the rest
+ * inert.
+ */
 export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const isGone = useRef(false);
@@ -34,7 +39,7 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       openModals.value = openModals.peek() - 1;
     };
   }, []);
-  // A browser may close a dialog without asking (a second Esc): what is rendered must follow.
+  // A browser may close a dialog without asking (a second Esc); then it must no longer be rendered either.
   useEffect(() => {
     const element = dialog.current!;
     const closed = (): void => {
@@ -50,7 +55,7 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       class={shape}
       aria-labelledby={labelledBy}
       onCancel={(event) => {
-        // Of this dialog, and not of a file or colour chooser in it.
+        // Only for this dialog, not for a file or colour chooser in it.
         if (event.target !== dialog.current) return;
         event.preventDefault();
         onClose();

@@ -4,7 +4,7 @@ import { ChevronIcon } from './icons.tsx';
 
 export interface PopoverProps {
   readonly label: string;
-  /** What is chosen, in words. */
+  /** Text for what is chosen. */
   readonly value: string;
   readonly isSet: boolean;
   readonly icon?: ComponentChildren;
@@ -14,7 +14,10 @@ export interface PopoverProps {
   readonly children: ComponentChildren;
 }
 
-/** A labelled button that opens a panel below itself. Esc and a click elsewhere close it; the focus returns. */
+/**
+ * A labelled button that opens a panel below it. Esc and a click elsewhere close the panel; Esc returns the
+ * focus.
+ */
 export function Popover({ label, value, isSet, icon, open, onToggle, panelLabel, children }: PopoverProps) {
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
