@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { connect } from '../../src/pg/connect.js';
-import { MAX_ENTRY_ID } from '../../src/trail/read/cursor.js';
+import { MAX_ENTRY_ID } from '../../src/trail/entry-id.js';
 import type { EntryFilter } from '../../src/trail/read/entry.js';
 import { storedFilter } from '../../src/trail/read/filter.js';
 import { walkEntries } from '../../src/trail/read/page.js';

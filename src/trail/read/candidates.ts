@@ -1,9 +1,10 @@
 import { viewOf } from '../../pg/words.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
 import { Parameters, type StoredFilter } from './filter.js';
-import { chunkOf, idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';
+import { blockOfChunk, chunkOfId, ID_SQL } from '../entry-id.js';
+import { idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';
 import { bucketsOf, readLists } from './lists.js';
-import { CHUNK_BITS, entityHash, Places, type PostingDimension } from '../posting-lists.js';
+import { entityHash, Places, type PostingDimension } from '../posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
 /** The lists that a filter asks for in one dimension: an entry has to be in one of them. */
@@ -54,7 +55,7 @@ export async function completeChunks(
   const { rows } = await snapshot.query<{ chunks: number[] }>(
     /* sql */ `
     select coalesce(array_agg(chunk order by chunk ${order}), '{}') as chunks from trail.chunk
-     where chunk${isTimed ? ' + 0' : ''} between ${parameters.add(chunkOf(above), 'int4')} and ${parameters.add(chunkOf(below - 1n), 'int4')}
+     where chunk${isTimed ? ' + 0' : ''} between ${parameters.add(chunkOfId(above), 'int4')} and ${parameters.add(chunkOfId(below - 1n), 'int4')}
        ${isTimed ? `and last_committed_at >= ${parameters.add(filter.from, 'timestamptz')}` : ''}
        ${filter.to === 'infinity' ? '' : `and first_committed_at < ${parameters.add(filter.to, 'timestamptz')}`}`,
     parameters.values,
@@ -73,7 +74,7 @@ export async function wholeChunks(
     /* sql */ `
     select chunk from trail.chunk
      where chunk = any($1::int4[]) and first_committed_at >= $2::timestamptz and last_committed_at < $3::timestamptz
-       and chunk::int8 << ${CHUNK_BITS} >= $4::int8 and (chunk::int8 + 1) << ${CHUNK_BITS} <= $5::int8`,
+       and ${ID_SQL.firstIdOfChunk('chunk')} >= $4::int8 and ${ID_SQL.endOfChunk('chunk')} <= $5::int8`,
     [chunks, filter.from, filter.to, ids.above.toString(), ids.below.toString()],
   );
   return new Set(rows.map(({ chunk }) => chunk));
@@ -100,11 +101,11 @@ export async function withAllWords(
     /* sql */ `
     select coalesce(array_agg(block), '{}') as blocks from trail.block_value
      where dimension = '${one.letter}' and value = ${parameters.add(one.ids![0], 'int4')}
-       and block between ${parameters.add(first! >> 2, 'int4')} and ${parameters.add(last! >> 2, 'int4')} and not (${has})`,
+       and block between ${parameters.add(blockOfChunk(first!), 'int4')} and ${parameters.add(blockOfChunk(last!), 'int4')} and not (${has})`,
     parameters.values,
   );
   const without = new Set(rows[0]!.blocks);
-  return chunks.filter((chunk) => !without.has(chunk >> 2));
+  return chunks.filter((chunk) => !without.has(blockOfChunk(chunk)));
 }
 
 /** On average, in chunks that have any. A list of thousands takes as long to read as so many entries. */

@@ -9,10 +9,10 @@ import {
   type WantedLists,
 } from './candidates.js';
 import { ListCounter } from './count-lists.js';
-import { MAX_ENTRY_ID } from './cursor.js';
+import { blockOfChunk, dayOfId, MAX_ENTRY_ID } from '../entry-id.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, isKnownToLists, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, dayOf, idsOfChunks, inDays, narrowed, runsOf, type IdRange } from './ids.js';
+import { arrayOf, idsOfChunks, inDays, narrowed, runsOf, type IdRange } from './ids.js';
 import type { Places } from '../posting-lists.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
@@ -55,7 +55,8 @@ export async function countUnsummed(
   const entries = { counting, add, clock: new DayClock(snapshot) };
   const range = storedIds(snapshot, { above: 0n, below: counting.below ?? MAX_ENTRY_ID });
   const isAnswered = (chunk: number): boolean =>
-    summed.chunks.has(chunk) || (summed.blocks.has(chunk >> 2) && !summed.missing.has(chunk >> 2));
+    summed.chunks.has(chunk) ||
+    (summed.blocks.has(blockOfChunk(chunk)) && !summed.missing.has(blockOfChunk(chunk)));
   const chunks = (await completeChunks(snapshot, { filter, ids: range, order: 'asc' })).filter(
     (chunk) => !isAnswered(chunk),
   );
@@ -108,7 +109,7 @@ function keysIn(
   chunk: number,
   { summed, keys }: { readonly summed: Summed; readonly keys: ReadonlySet<number> },
 ): ReadonlySet<number> {
-  const block = chunk >> 2;
+  const block = blockOfChunk(chunk);
   return summed.blocks.has(block) ? new Set(summed.missing.get(block)) : keys;
 }
 
@@ -145,7 +146,7 @@ async function countRange(
   const { filter, dimensions } = options.counting;
   const { above, below } = options.range;
   if (above >= below) return;
-  options.clock.reads(dayOf(above));
+  options.clock.reads(dayOfId(above));
   const parameters = new Parameters();
   const rows = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
   await countRows(snapshot, { rows, parameters, dimensions, add: options.add });
@@ -157,8 +158,8 @@ async function countIds(
 ): Promise<void> {
   const { filter, dimensions } = options.counting;
   for (let at = 0, end: number; at < options.ids.length; at = end) {
-    const day = dayOf(options.ids[at]!);
-    for (end = at + 1; end < options.ids.length && dayOf(options.ids[end]!) === day; end++);
+    const day = dayOfId(options.ids[at]!);
+    for (end = at + 1; end < options.ids.length && dayOfId(options.ids[end]!) === day; end++);
     options.clock.reads(day);
     const parameters = new Parameters();
     // Hidden from the planner, which would estimate each of them for as long as it takes to read them.

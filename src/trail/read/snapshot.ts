@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { codeOf, WaltrailError } from '../../errors.js';
+import { ID_SQL } from '../entry-id.js';
 import type { TrailHead } from './entry.js';
 import { isWornOut, queryPlanned } from './plans.js';
 import type { TrailWords, WordCounts } from './words.js';
@@ -98,12 +99,13 @@ async function begin(
            coalesce((select max(id) from trail.tenant), 0) as tenant,
            coalesce((select max(id) from trail.relation), 0) as relation;
     with open as (
-      select least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14 as first from trail.checkpoint)
+      select ${ID_SQL.firstIdOfChunk(`least(coalesce((select max(chunk) + 1 from trail.chunk), 0), ${ID_SQL.chunkOfId('next_id')})`)} as first
+        from trail.checkpoint)
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
-           (coalesce((select min(day) from trail.day), (next_id >> 32)::int4)::int8 << 32)::text as first_id,
+           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
            open.first::text as open_from,
-           array(select day from trail.days() where entries > 0 and day >= open.first >> 32 order by day) as open_days
+           array(select day from trail.days() where entries > 0 and day >= ${ID_SQL.dayOfId('open.first')} order by day) as open_days
       from trail.checkpoint cross join open;
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
   const counts = results[2]!.rows[0] as WordCounts;

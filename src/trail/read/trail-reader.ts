@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
+import { MAX_ENTRY_ID } from '../entry-id.js';
+import { makeCursor, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
 import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
