@@ -50,5 +50,5 @@ export class ListCounter {
 }
 
 /** Ids that entries may have; 0 is that of those without a tenant. */
-const knownIds = ({ words }: Snapshot, dimension: Dimension): Iterable<number> =>
-  dimension === 'modifiers' ? words.modifiers.keys() : [0, ...words[dimension].ids];
+const knownIds = ({ dictionaries }: Snapshot, dimension: Dimension): Iterable<number> =>
+  dimension === 'modifiers' ? dictionaries.modifiers.keys() : [0, ...dictionaries[dimension].ids];

@@ -4,7 +4,7 @@ import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { NOBODY, type Facet, type Facets } from './entry.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
-import type { TrailWords } from './words.js';
+import type { ReaderDictionaries } from './dictionaries.js';
 
 /** Entity type of Waltrail's own entries. A table may have it too; the rung tells them apart. */
 const OWN_TYPE = 'waltrail';
@@ -22,12 +22,12 @@ export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Pro
     const others = { ...filter, [dimension]: null };
     Object.assign(counts, await countModified(snapshot, { filter: others, dimensions: [dimension] }));
   }
-  const { words } = snapshot;
+  const { dictionaries } = snapshot;
   return {
-    modifiers: modifierFacets(counts.modifiers, words),
-    actions: namedFacets(counts.actions, words.actions),
-    entityTypes: namedFacets(counts.entityTypes, words.entityTypes),
-    tenants: namedFacets(counts.tenants, words.tenants),
+    modifiers: modifierFacets(counts.modifiers, dictionaries),
+    actions: namedFacets(counts.actions, dictionaries.actions),
+    entityTypes: namedFacets(counts.entityTypes, dictionaries.entityTypes),
+    tenants: namedFacets(counts.tenants, dictionaries.tenants),
   };
 }
 
@@ -62,7 +62,7 @@ async function countModified(
   const ofNobody = dimensions.filter(
     (dimension) => filter.own === 'none' || (dimension === 'modifiers' && filter.modifiers === null),
   );
-  const type = snapshot.words.entityTypes.id(OWN_TYPE);
+  const type = snapshot.dictionaries.entityTypes.id(OWN_TYPE);
   const hasOwn = type !== undefined && (filter.entityTypes === null || filter.entityTypes.includes(type));
   if (ofNobody.length === 0 || !hasOwn) return counts;
   const own: StoredFilter = { ...filter, modifiers: null, entityTypes: [type], own: 'only' };
@@ -78,14 +78,14 @@ async function countModified(
 }
 
 /** By key: the names that a renamed modifier has had are one facet, under the newest. */
-function modifierFacets(counts: Counts, words: TrailWords): Facet[] {
+function modifierFacets(counts: Counts, dictionaries: ReaderDictionaries): Facet[] {
   const facets = new Map<string, Facet>();
   for (const [id, count] of counts) {
-    const modifier = words.modifiers.get(id);
+    const modifier = dictionaries.modifiers.get(id);
     if (modifier === undefined) continue;
     const value = modifier.key ?? NOBODY;
     const other = facets.get(value);
-    const newest = words.modifiers.get(words.modifierIds(modifier.key).at(-1)!) ?? modifier;
+    const newest = dictionaries.modifiers.get(dictionaries.modifierIds(modifier.key).at(-1)!) ?? modifier;
     facets.set(value, {
       value,
       name: newest.name,
