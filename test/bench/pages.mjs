@@ -1,7 +1,7 @@
 /** First pages of 50, next pages, facets and histories over a week of entries; page-filters.mjs says which. */
 import { performance } from 'node:perf_hooks';
 import { createPool } from '../../dist/pg/connect.js';
-import { countDimensions } from '../../dist/trail/read/counts.js';
+import { countDimensions } from '../../dist/trail/read/count-dimensions.js';
 import { ReaderDictionaries } from '../../dist/trail/read/dictionaries.js';
 import { storedFilter } from '../../dist/trail/read/filter.js';
 import { withSnapshot } from '../../dist/trail/read/snapshot.js';
