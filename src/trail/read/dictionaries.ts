@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Kind } from '../../tracking/rules.js';
 
-export interface ModifierWords {
+/** A row of `trail.modifier`. */
+export interface StoredModifier {
   readonly id: number;
   /** Null: nobody. */
   readonly key: string | null;
@@ -10,23 +11,25 @@ export interface ModifierWords {
   readonly kind: Kind | null;
 }
 
-export interface RelationWords {
+/** A row of `trail.relation`: one version of a table. */
+export interface StoredRelation {
+  /** `schema.table`. */
   readonly table: string;
-  readonly columns: readonly ColumnWords[];
+  readonly columns: readonly StoredColumn[];
 }
 
-export interface ColumnWords {
+export interface StoredColumn {
   readonly name: string;
   /** OID of the type. */
   readonly type: number;
-  /** Words for stored values. */
+  /** Labels of stored values. */
   readonly values?: Readonly<Record<string, string>>;
-  /** `table_name` in trail.lookup whose names are the words. */
+  /** `table_name` in `trail.lookup`, whose names are the labels. */
   readonly label?: string;
 }
 
 /** Greatest id of each dictionary, as one snapshot of the trail sees it. */
-export interface WordCounts {
+export interface GreatestIds {
   readonly modifier: number;
   readonly action: number;
   readonly entity_type: number;
@@ -35,49 +38,52 @@ export interface WordCounts {
 }
 
 /**
- * The trail's dictionaries in a reader's memory. Rows are only ever added, so what is held stays right and `refresh`
- * reads what is new.
+ * The trail's dictionaries in a reader's memory; write/dictionary.ts fills them. Rows are only ever added, so
+ * what is held stays right and `refresh` reads what is new.
  */
-export class TrailWords {
-  readonly modifiers = new Map<number, ModifierWords>();
-  readonly relations = new Map<number, RelationWords>();
-  readonly actions = new Names();
-  readonly entityTypes = new Names();
-  readonly tenants = new Names();
+export class ReaderDictionaries {
+  readonly modifiers = new Map<number, StoredModifier>();
+  readonly relations = new Map<number, StoredRelation>();
+  readonly actions = new NameDictionary();
+  readonly entityTypes = new NameDictionary();
+  readonly tenants = new NameDictionary();
   readonly #modifiersByKey = new Map<string | null, number[]>();
   readonly #held = { modifier: -1, action: 0, entity_type: 0, tenant: 0, relation: 0 };
 
-  /** Reads what `counts` says is new. The statements run on `client`, in the snapshot the counts are from. */
-  async refresh(client: pg.ClientBase, counts: WordCounts): Promise<void> {
+  /**
+   * Reads the rows up to the greatest ids that are not held. The statements run on `client`, in the snapshot
+   * that the ids are from.
+   */
+  async refresh(client: pg.ClientBase, greatest: GreatestIds): Promise<void> {
     const held = this.#held;
-    if (counts.modifier > held.modifier) {
-      const { rows } = await client.query<ModifierWords>(
+    if (greatest.modifier > held.modifier) {
+      const { rows } = await client.query<StoredModifier>(
         /* sql */ `select id, key, name, kind from trail.modifier where id > $1 order by id`,
         [held.modifier],
       );
       for (const row of rows) this.#addModifier(row);
-      held.modifier = Math.max(held.modifier, counts.modifier);
+      held.modifier = Math.max(held.modifier, greatest.modifier);
     }
-    for (const [table, names] of [
+    for (const [table, dictionary] of [
       ['action', this.actions],
       ['entity_type', this.entityTypes],
       ['tenant', this.tenants],
     ] as const) {
-      if (counts[table] <= held[table]) continue;
+      if (greatest[table] <= held[table]) continue;
       const { rows } = await client.query<{ id: number; name: string }>(
         `select id, name from trail.${table} where id > $1`,
         [held[table]],
       );
-      for (const { id, name } of rows) names.add(id, name);
-      held[table] = Math.max(held[table], counts[table]);
+      for (const { id, name } of rows) dictionary.add(id, name);
+      held[table] = Math.max(held[table], greatest[table]);
     }
-    if (counts.relation > held.relation) {
-      const { rows } = await client.query<{ id: number; table: string; columns: ColumnWords[] }>(
+    if (greatest.relation > held.relation) {
+      const { rows } = await client.query<{ id: number; table: string; columns: StoredColumn[] }>(
         /* sql */ `select id, schema_name || '.' || table_name as table, columns from trail.relation where id > $1`,
         [held.relation],
       );
       for (const { id, table, columns } of rows) this.relations.set(id, { table, columns });
-      held.relation = Math.max(held.relation, counts.relation);
+      held.relation = Math.max(held.relation, greatest.relation);
     }
   }
 
@@ -93,8 +99,8 @@ export class TrailWords {
     return this.#modifiersByKey.get(key) ?? [];
   }
 
-  #addModifier(row: ModifierWords): void {
-    // Two requests may read the same news at once.
+  #addModifier(row: StoredModifier): void {
+    // Two requests may read the same new rows at once.
     if (this.modifiers.has(row.id)) return;
     this.modifiers.set(row.id, row);
     const ids = this.#modifiersByKey.get(row.key);
@@ -103,8 +109,8 @@ export class TrailWords {
   }
 }
 
-/** A dictionary of plain names. */
-class Names {
+/** A dictionary whose rows are an id and a name. */
+class NameDictionary {
   readonly #names = new Map<number, string>();
   readonly #ids = new Map<string, number>();
 

@@ -1,12 +1,5 @@
-import {
-  completeChunks,
-  idsInPortions,
-  ListReader,
-  openRanges,
-  storedIds,
-  wantedLists,
-  withAllWords,
-} from './candidates.js';
+import { CandidateFinder, idsInPortions, wantedLists } from './candidates.js';
+import { chunksWithAllValues, completeChunks, openRanges, storedIds } from './chunks.js';
 import {
   byStatement,
   MAX_WALK_BYTES,
@@ -26,8 +19,9 @@ export interface Walked {
 }
 
 /**
- * The first `limit` rows of a walk over the entries of a filter, or fewer where their values are large, but at least one. What the
- * posting lists do not name is not looked at, so the cost is bounded by the number of chunks however rare a match is.
+ * Reads the first `limit` rows of a walk over the entries of a filter, or fewer where their values are large,
+ * but at least one. Entries that posting lists do not name are not read, so the cost is bounded by the number
+ * of chunks however rare a match is.
  */
 export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
   const rows: EntryRow[] = [];
@@ -48,14 +42,17 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   return { rows, more: false };
 }
 
-/** Complete chunks whose lists are read together: a usual word fills the page from the first few. */
+/** Complete chunks whose lists are read together at first: a usual value fills the page from these. */
 const FEWEST_CHUNKS = 8;
-const MORE_CHUNKS = 16;
+/** How many times as many chunks may be read together next. */
+const MOST_TIMES_AS_MANY = 16;
 const MOST_CHUNKS = 2_048;
+/** Factor by which more chunks are read than should suffice. */
 const AMPLE = 1.3;
+/** Ids of one stretch. */
 const IDS_TOGETHER = 8_192;
 
-/** In the order of the walk. */
+/** Yields what the lists leave of the entries, in the order of the walk. */
 async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
   const all = storedIds(snapshot, walk);
   const open = openRanges(snapshot, all);
@@ -76,31 +73,31 @@ async function* completeStretches(
     for (const { first, last } of runsOf(chunks)) yield narrowed(ids, idsOfChunks(first, last));
     return;
   }
-  const lists = new ListReader(snapshot, wanted);
+  const finder = new CandidateFinder(snapshot, wanted);
   let entries = 0;
-  for (let at = 0, count = FEWEST_CHUNKS; at < chunks.length;) {
-    const some = chunks.slice(at, at + count);
-    let found = 0;
-    const candidates = (await lists.find(some)).found;
-    for (const portion of idsInPortions(candidates, {
+  for (let at = 0, together = FEWEST_CHUNKS; at < chunks.length;) {
+    const some = chunks.slice(at, at + together);
+    let count = 0;
+    const { found } = await finder.find(some);
+    for (const portion of idsInPortions(found, {
       chunks: some,
       range: ids,
       order,
       portion: IDS_TOGETHER,
     })) {
-      found += portion.length;
+      count += portion.length;
       yield { ids: portion };
     }
-    entries += found;
+    entries += count;
     at += some.length;
-    // Where the first few do not fill a page, words may be frequent and never together.
-    if (count === FEWEST_CHUNKS && at < chunks.length) {
-      chunks = await withAllWords(snapshot, { filter, chunks: chunks.slice(at) });
+    // Where the first few do not suffice, the values of the filter may be frequent and never together.
+    if (together === FEWEST_CHUNKS && at < chunks.length) {
+      chunks = await chunksWithAllValues(snapshot, { filter, chunks: chunks.slice(at) });
       at = 0;
     }
-    // As many as should fill it now, or many more, since nobody knows.
-    const most = Math.min(MORE_CHUNKS * count, MOST_CHUNKS);
-    const enough = (AMPLE * (walk.limit - entries) * count) / found;
-    count = enough > 0 ? Math.min(Math.max(Math.ceil(enough), FEWEST_CHUNKS + 1), most) : most;
+    // As many as should suffice at the density that these had; where that is not known, many more.
+    const most = Math.min(MOST_TIMES_AS_MANY * together, MOST_CHUNKS);
+    const enough = (AMPLE * (walk.limit - entries) * together) / count;
+    together = enough > 0 ? Math.min(Math.max(Math.ceil(enough), FEWEST_CHUNKS + 1), most) : most;
   }
 }
