@@ -1,6 +1,7 @@
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import { INTERNAL_ERROR } from '../pg/sql-state.js';
 
 /**
  * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase commits, without
@@ -55,5 +56,5 @@ export function errorFields(
     fields.set(String.fromCharCode(bytes[at]!), bytes.toString('utf8', at + 1, end));
     at = end + 1;
   }
-  return { code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? 'unknown error' };
+  return { code: fields.get('C') ?? INTERNAL_ERROR, message: fields.get('M') ?? 'unknown error' };
 }

@@ -8,6 +8,7 @@ import { connectError, describeUrl } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import { pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
+import { OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
@@ -323,7 +324,9 @@ export class ReplicationStream {
 
   /** Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this SQLSTATE. */
   #streamError(fields: { readonly code: string; readonly message: string }): WaltrailError {
-    return fields.code === '42704' && this.#streaming ? this.#publicationMissing() : streamError(fields);
+    return fields.code === UNDEFINED_OBJECT && this.#streaming
+      ? this.#publicationMissing()
+      : streamError(fields);
   }
 
   /**
@@ -331,7 +334,7 @@ export class ReplicationStream {
    * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
    */
   #notice({ code }: { readonly code: string }): void {
-    if (code !== '55000' || this.walEnd < this.#missingUntil) return;
+    if (code !== OBJECT_NOT_IN_PREREQUISITE_STATE || this.walEnd < this.#missingUntil) return;
     this.#end(this.#publicationMissing());
   }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { codeOf, WaltrailError } from '../../errors.js';
+import { QUERY_CANCELED } from '../../pg/sql-state.js';
 import type { TrailHead } from './entry.js';
 import { isWornOut, queryPlanned } from './plans.js';
 import type { TrailWords, WordCounts } from './words.js';
@@ -26,8 +27,6 @@ export interface Snapshot {
   /** Nothing that reads entries of one day may take longer. */
   readonly timeoutMs: number;
 }
-
-const QUERY_CANCELED = '57014';
 
 /**
  * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what reads much, or seldom, is
