@@ -9,6 +9,7 @@ import {
   type Origin,
   type Relation,
 } from '../pgoutput/reader.js';
+import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/tags.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
@@ -73,8 +74,8 @@ const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
 /** Commit LSN, commit time and xid of a Begin message. */
 const BEGIN_BYTES = 20;
-/** Insert, Update, Delete and Relation: an oid follows. */
-const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
+/** Messages in which an oid follows the tag. */
+const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
 const BY_CLOCK = { byClock: true };
 const NOT_BY_CLOCK = { byClock: false };
