@@ -21,7 +21,7 @@ export const ROOMS = {
   source: ['errors', 'settings', 'log', 'pg', 'pgoutput'],
   tracking: ['errors', 'settings', 'log', 'pg'],
   pipeline: ['errors', 'settings', 'log', 'pg', 'pgoutput', 'tracking'],
-  trail: ['errors', 'settings', 'log', 'pg'],
+  trail: ['errors', 'settings', 'log', 'pg', 'pipeline/ports'],
   'trail/write': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   'trail/read': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   capture: [

@@ -15,12 +15,19 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { Attribution, UNATTRIBUTED } from './attribution.js';
+import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import type { Notice, TrailSession } from './ports.js';
+import {
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+  RUNG_NOBODY,
+  UNATTRIBUTED,
+  type Notice,
+  type TrailSession,
+} from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
@@ -65,10 +72,6 @@ export interface RecordedCounts {
   ignored: number;
 }
 
-/** RungCode as character codes. */
-const RUNG_MESSAGE = 0x6d;
-const RUNG_COLUMN = 0x63;
-const RUNG_NOBODY = 0x2d;
 /** Negative numbers for entries of Waltrail's own that have none, far from those of gaps (sql/trail/0005_gaps.sql). */
 const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
@@ -289,7 +292,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const whole = this.#whole;
     if (!whole.hear(message) || this.counts.entries === this.#entriesBefore) return;
     const { modifierId, extra } = whole;
-    const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
+    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
     whole.readAgain();
     throw new WaltrailError(

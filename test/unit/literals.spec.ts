@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import * as ports from '../../src/pipeline/ports.js';
 
 const SOURCES = path.resolve(import.meta.dirname, '../../src');
 const FILES = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
@@ -27,6 +28,23 @@ describe('a code of a protocol has one name, in the file of its contract', () =>
     expect(found(readers, /\b0x[0-9a-f]{2}\b|Buffer\.from\('.'\)|\.charCodeAt\(/g)).toEqual([]);
     expect(namedElsewhere(contracts)).toEqual([]);
   });
+
+  test('codes that the pipeline hands to the trail', () => {
+    expect(namedElsewhere(['pipeline/ports.ts'])).toEqual([]);
+  });
+});
+
+test('letters of operations and rungs are those of the table that is released', () => {
+  const sql = readFileSync(path.join(SOURCES, '../sql/trail/0001_trail.sql'), 'utf8');
+  const lettersOf = (column: string): readonly string[] =>
+    [
+      ...new RegExp(`^ +${column} +"char" not null, +-- (.+)$`, 'm')
+        .exec(sql)![1]!
+        .matchAll(/(?:^|, )(\S) /g),
+    ].map((match) => match[1]!);
+  expect(Object.values(ports.OPERATION)).toEqual(lettersOf('operation'));
+  // No release has stored `s`.
+  expect(Object.values(ports.RUNG)).toEqual(lettersOf('rung').filter((letter) => letter !== 's'));
 });
 
 /** Constants of the contracts that another file defines too. */

@@ -1,4 +1,4 @@
-import { UNATTRIBUTED } from '../../pipeline/attribution.js';
+import { RUNG } from '../../pipeline/ports.js';
 import { NOBODY, type EntryFilter } from './entry.js';
 import type { TrailWords } from './words.js';
 
@@ -45,7 +45,7 @@ export function storedFilter(
     return undefined;
   }
   const { from = '-infinity', to = 'infinity' } = filter;
-  const own = modifiers?.includes(UNATTRIBUTED) === true ? 'none' : 'any';
+  const own = filter.modifiers?.includes(NOBODY) === true ? 'none' : 'any';
   return { modifiers, actions, entityTypes, tenant, entity, q, own, from, to };
 }
 
@@ -85,7 +85,7 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
     ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
     ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
     ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
-    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} 'w'`]),
+    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} '${RUNG.own}'`]),
     ...(q === null ? [] : [textSql(q, parameters)]),
   ]
     .map((condition) => ` and ${condition}`)
