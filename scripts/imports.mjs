@@ -24,7 +24,7 @@ export const ROOMS = {
   source: [...BASE, 'pg', 'pgoutput'],
   tracking: [...BASE, 'pg'],
   pipeline: [...BASE, 'pg', 'pgoutput', 'tracking'],
-  trail: [...BASE, 'pg'],
+  trail: [...BASE, 'pg', 'pipeline/ports'],
   'trail/write': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   'trail/read': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   capture: [...BASE, 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
+import {
+  CHARACTER_NOT_IN_REPERTOIRE,
+  isOutOfResources,
+  isServerGone,
+  QUERY_CANCELED,
+  READ_ONLY_SQL_TRANSACTION,
+  UNTRANSLATABLE_CHARACTER,
+} from '../pg/sql-state.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
@@ -24,11 +32,11 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'HTTP_TOO_MANY_REQUESTS',
 };
 
-/** Classes and codes of SQLSTATE, and codes of node, that mean the trail is not there for the moment. */
-const UNAVAILABLE = /^(08|53|57P0|57014$|25006$|E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN))/;
+/** Codes of node that mean the trail is not there for the moment. */
+const UNREACHABLE = /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)/;
 
-/** character_not_in_repertoire and untranslatable_character: only a value of the request can cause them here. */
-const UNSTORABLE = /^22(021|P05)$/;
+/** Only a value of the request can cause these here. */
+const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATABLE_CHARACTER];
 
 /** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
 export function toProblem(error: unknown): Problem {
@@ -41,7 +49,7 @@ export function toProblem(error: unknown): Problem {
       new WaltrailError('HTTP_UNAVAILABLE', 'The trail database did not answer in time.', { cause: error }),
     );
   }
-  if (UNSTORABLE.test(codeOf(error))) {
+  if (UNSTORABLE.includes(codeOf(error))) {
     return problem(
       400,
       new WaltrailError('HTTP_REQUEST_INVALID', 'A text holds a character that PostgreSQL cannot store.'),
@@ -108,7 +116,15 @@ function isUnavailable(error: unknown): boolean {
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
   // FATAL and PANIC end the connection, whatever their code: the server takes none, or shuts down.
   const { severity } = error as { severity?: unknown };
-  return severity === 'FATAL' || severity === 'PANIC' || UNAVAILABLE.test(codeOf(error));
+  if (severity === 'FATAL' || severity === 'PANIC') return true;
+  const code = codeOf(error);
+  return (
+    isServerGone(code) ||
+    isOutOfResources(code) ||
+    code === QUERY_CANCELED ||
+    code === READ_ONLY_SQL_TRANSACTION ||
+    UNREACHABLE.test(code)
+  );
 }
 
 /** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { formatTable, tableName, type TableName } from '../tracking/names.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../pg/quote.js';
+import { INSUFFICIENT_PRIVILEGE } from '../pg/sql-state.js';
 
 /** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
 export interface NamesRelation {
@@ -19,7 +20,6 @@ export interface Unread {
   readonly remedy: string;
 }
 
-const INSUFFICIENT_PRIVILEGE = '42501';
 /** As pg_class.relkind. */
 const ORDINARY = 'r';
 const PARTITIONED = 'p';

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { INSUFFICIENT_PRIVILEGE } from './sql-state.js';
 
 /**
  * Bytes of the source's encoding to UTF-8. Null where the source speaks UTF-8, or says nothing of its encoding (SQL_ASCII): then
@@ -120,7 +121,6 @@ const EUC_CODES = /* sql */ `
   union all
   select pg_catalog.concat('8e', pg_catalog.to_hex(a)) from pg_catalog.generate_series(161, 254) as a`;
 
-const INSUFFICIENT_PRIVILEGE = '42501';
 const RESULT = 'waltrail.encoding';
 
 /** Each code with its UTF-8, through a setting: a statement cannot pass over what it cannot convert, and a block returns nothing. */

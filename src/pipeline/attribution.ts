@@ -1,12 +1,9 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { shortName } from './naming.js';
-import type { Dictionary, LookupName, Lookups } from './ports.js';
+import { UNATTRIBUTED, type Dictionary, type LookupName, type Lookups } from './ports.js';
 import { redactedText, type Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
-
-/** Id of the modifier of changes that nobody is known to have made. */
-export const UNATTRIBUTED = 0;
 
 /** Finds the modifier of a change: rungs `message` and `column` of the attribution ladder. */
 export class Attribution {

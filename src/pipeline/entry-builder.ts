@@ -1,19 +1,27 @@
 import { looksLikeBytes } from '../pg/text.js';
 import { LastView, sameBytes } from '../pg/byte-loops.js';
-import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import { UNATTRIBUTED } from './attribution.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, type Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
 import { partText, type NamePart } from './naming.js';
-import type { Dictionary, EntryHead, EntryRows, Lookups } from './ports.js';
+import {
+  MARK_NULL,
+  MARK_UNKNOWN,
+  OPERATION_DELETE,
+  OPERATION_INSERT,
+  OPERATION_TRUNCATE,
+  OPERATION_UPDATE,
+  RUNG_OWN,
+  UNATTRIBUTED,
+  type Dictionary,
+  type EntryHead,
+  type EntryRows,
+  type Lookups,
+} from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import { redactedText } from './redaction.js';
 import type { RowChange } from './row-change.js';
 
-/** Marks of trail/values.ts. */
-const MARK_NULL = 0x4e;
-const MARK_UNKNOWN = 0x55;
-const MAX_COLUMNS = 1664;
 /** From here on a native comparison beats a loop. */
 const LONG_VALUE_BYTES = 256;
 /** Of a longer name the beginning is stored, and "…". */
@@ -24,13 +32,6 @@ const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
-/** OperationCode as character codes. */
-const OPERATION_INSERT = 0x69;
-const OPERATION_UPDATE = 0x75;
-const OPERATION_DELETE = 0x64;
-const OPERATION_TRUNCATE = 0x74;
-/** RungCode `w`. */
-const RUNG_OWN = 0x77;
 
 /** Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes of the trail. */
 export class EntryBuilder {

@@ -2,6 +2,7 @@ import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import { MessageReader } from '../pgoutput/reader.js';
+import { TAG_COMMIT } from '../pgoutput/tags.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
 
@@ -57,8 +58,6 @@ const SPILL_BYTES = 128 * 1024;
 const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
 const FINISH_LIMIT_MS = 5_000;
-/** Of pgoutput messages; see pgoutput/reader.ts. */
-const TAG_COMMIT = 0x43;
 
 /**
  * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at source commits

@@ -1,9 +1,36 @@
 import type { Lsn } from '../pg/lsn.js';
 import type { Kind } from '../tracking/rules.js';
 
-/** One letter for the rung of attribution, as stored; `w` for entries that are Waltrail's own. */
-export type RungCode = 'm' | 'c' | 's' | '-' | 'w';
-export type OperationCode = 'i' | 'u' | 'd' | 't';
+/** The letters of `trail.entry.operation`. */
+export const OPERATION = { insert: 'i', update: 'u', delete: 'd', truncate: 't' } as const;
+export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
+
+/**
+ * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none has. `own`: the
+ * entry is Waltrail's.
+ */
+export const RUNG = { message: 'm', column: 'c', nobody: '-', own: 'w' } as const;
+export type RungLetter = (typeof RUNG)[keyof typeof RUNG];
+
+// The same letters as character codes, for bytes of rows.
+export const OPERATION_INSERT = OPERATION.insert.charCodeAt(0);
+export const OPERATION_UPDATE = OPERATION.update.charCodeAt(0);
+export const OPERATION_DELETE = OPERATION.delete.charCodeAt(0);
+export const OPERATION_TRUNCATE = OPERATION.truncate.charCodeAt(0);
+export const RUNG_MESSAGE = RUNG.message.charCodeAt(0);
+export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
+export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
+export const RUNG_OWN = RUNG.own.charCodeAt(0);
+
+/** Id of the modifier of changes that nobody is known to have made. */
+export const UNATTRIBUTED = 0;
+
+// What stands for a field that has no value, behind an escape: see trail/values.ts.
+export const MARK_NULL = 0x4e; // 'N'
+export const MARK_UNKNOWN = 0x55; // 'U'
+
+/** Code point of the character that stands for column 0 in the text `columns` of an entry. */
+export const FIRST_COLUMN = 0x21;
 
 /** Numbers of one entry that do not come from its transaction. */
 export interface EntryHead {
@@ -13,8 +40,9 @@ export interface EntryHead {
   readonly tenantId: number;
   readonly entityTypeId: number;
   readonly actionId: number;
-  /** Character codes of OperationCode and RungCode. */
+  /** One of `OPERATION_…`. */
   readonly operation: number;
+  /** One of `RUNG_…`. */
   readonly rung: number;
 }
 
@@ -42,7 +70,7 @@ export interface EntryRows {
   value(bytes: Buffer, start: number, length: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
   bytesValue(bytes: Buffer, start: number, length: number): void;
-  /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
+  /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */
   mark(mark: number): void;
   /**
    * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves what they
@@ -51,7 +79,7 @@ export interface EntryRows {
    */
   reattribute(attribution: {
     readonly modifierId: number | null;
-    readonly rung: RungCode;
+    readonly rung: number;
     readonly extra: Buffer | null;
   }): boolean;
 }

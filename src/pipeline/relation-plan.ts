@@ -12,12 +12,10 @@ import type {
 } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import type { NamePart } from './naming.js';
-import type { Dictionary, RelationVersionColumn } from './ports.js';
+import { FIRST_COLUMN, type Dictionary, type RelationVersionColumn } from './ports.js';
 import { redactorOf, type Redactor } from './redaction.js';
 
 const OID_BOOL = 16;
-/** First code point of `trail.entry.columns`; see trail/values.ts. */
-const FIRST_COLUMN = 0x21;
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {

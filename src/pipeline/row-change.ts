@@ -9,7 +9,7 @@ export class RowChange implements ClassifiedChange {
   /** Index in the transaction. */
   seq = 0;
   modifierId = 0;
-  /** Character code of a RungCode. */
+  /** One of `RUNG_…` of ports.ts. */
   rung = 0;
   /** The old row, where all of it was sent. */
   previous: Tuple | null = null;

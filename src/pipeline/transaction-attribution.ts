@@ -1,7 +1,8 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { RedactRule } from '../tracking/rules.js';
-import { UNATTRIBUTED, type Attribution } from './attribution.js';
+import type { Attribution } from './attribution.js';
+import { UNATTRIBUTED } from './ports.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
 

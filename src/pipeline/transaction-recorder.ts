@@ -2,17 +2,25 @@ import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '../pgoutput/reader.js';
+import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/tags.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { Attribution, UNATTRIBUTED } from './attribution.js';
+import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import type { Notice, TrailSession } from './ports.js';
+import {
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+  RUNG_NOBODY,
+  UNATTRIBUTED,
+  type Notice,
+  type TrailSession,
+} from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
@@ -57,17 +65,13 @@ export interface RecordedCounts {
   ignored: number;
 }
 
-/** RungCode as character codes. */
-const RUNG_MESSAGE = 0x6d;
-const RUNG_COLUMN = 0x63;
-const RUNG_NOBODY = 0x2d;
 /** Negative numbers for entries of Waltrail's own that have none, far from those of gaps (sql/trail/0005_gaps.sql). */
 const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
 /** Commit LSN, commit time and xid of a Begin message. */
 const BEGIN_BYTES = 20;
-/** Insert, Update, Delete and Relation: an oid follows. */
-const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
+/** Messages in which an oid follows the tag. */
+const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
 const BY_CLOCK = { byClock: true };
 const NOT_BY_CLOCK = { byClock: false };
@@ -275,7 +279,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const messages = this.#messages;
     if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
     const { modifierId, extra } = messages;
-    const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
+    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
     messages.readAgain();
     throw new WaltrailError(

@@ -1,5 +1,18 @@
 import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
+import { COPY_DATA } from '../pg/message-types.js';
+import {
+  TAG_BEGIN,
+  TAG_COMMIT,
+  TAG_LOGICAL_MESSAGE,
+  TAG_ORIGIN,
+  TAG_RELATION,
+  TAG_STREAM_ABORT,
+  TAG_STREAM_COMMIT,
+  TAG_STREAM_START,
+  TAG_STREAM_STOP,
+  TAG_TYPE,
+} from '../pgoutput/tags.js';
 import { readTransactionMessage, type TransactionMessage } from '../pgoutput/transactions.js';
 import { FrameReader } from './frames.js';
 import { Spool } from './spool.js';
@@ -26,23 +39,19 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 /** With more transactions open than this, those that are not being sent right now keep nothing in memory. */
 const MAX_IN_MEMORY = 32;
 
-const TAG_ORIGIN = 0x4f; // 'O'
-const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
-const TAG_RELATION = 0x52; // 'R'
-const TAG_TYPE = 0x59; // 'Y'
 /** Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL. */
 const FLAGS_AT = 5;
 const PREFIX_AT = 14;
 const TRANSACTIONAL = 1;
 /** In a Stream Commit, behind tag, xid and flags. */
 const COMMIT_LSN_AT = 6;
-/** What concerns this class outside a stream block: Stream Start, Stop, Commit, Abort; and relations. */
+/** What concerns this class outside a stream block. */
 const CONCERNS = new Uint8Array(256);
-for (const tag of 'SEcAR') CONCERNS[tag.charCodeAt(0)] = 1;
+for (const tag of [TAG_STREAM_START, TAG_STREAM_STOP, TAG_STREAM_COMMIT, TAG_STREAM_ABORT, TAG_RELATION])
+  CONCERNS[tag] = 1;
 
 /** Frame type and length, as FrameReader cuts them, then the xid; the message follows without its own. */
 const RECORD_HEADER_BYTES = 9;
-const RECORD_TAG = 0x64;
 
 interface SentRelation {
   readonly message: Buffer;
@@ -94,7 +103,7 @@ export class InProgressTransactions {
   constructor(options: InProgressOptions) {
     this.#options = options;
     this.#messagePrefixes = options.messagePrefixes.map((prefix) => Buffer.from(`${prefix}\0`));
-    this.#header[0] = RECORD_TAG;
+    this.#header[0] = COPY_DATA;
   }
 
   /** Of a Relation message that is handed over at once; null for any other message. */
@@ -264,7 +273,7 @@ export class InProgressTransactions {
     }
     if (this.#closed) return;
     this.#settleRelations(transaction);
-    this.#hand(Buffer.concat([Buffer.from('C'), commit.subarray(5)]));
+    this.#hand(Buffer.concat([Buffer.of(TAG_COMMIT), commit.subarray(5)]));
     this.#open.delete(xid);
     await close(transaction);
   }
@@ -299,7 +308,7 @@ export class InProgressTransactions {
 
   /** By oid. Rare: the source describes a relation once, until its definition changes. */
   #relation(xid: number, body: Buffer): [oid: number, sent: SentRelation] {
-    const message = Buffer.concat([Buffer.from('R'), body]);
+    const message = Buffer.concat([Buffer.of(TAG_RELATION), body]);
     return [body.readUInt32BE(0), { message, sentAt: this.#relationsSent++, xid }];
   }
 }
@@ -307,7 +316,7 @@ export class InProgressTransactions {
 /** Begin (commit LSN, commit time, xid) of a Stream Commit (xid, flags, commit LSN, end LSN, commit time). */
 function beginOf(commit: Buffer): Buffer {
   return Buffer.concat([
-    Buffer.from('B'),
+    Buffer.of(TAG_BEGIN),
     commit.subarray(COMMIT_LSN_AT, COMMIT_LSN_AT + 8),
     commit.subarray(22, 30),
     commit.subarray(1, 5),

@@ -1,3 +1,15 @@
+import { COPY_DATA, NOTICE_RESPONSE } from '../pg/message-types.js';
+import {
+  TAG_DELETE,
+  TAG_INSERT,
+  TAG_LOGICAL_MESSAGE,
+  TAG_RELATION,
+  TAG_TRUNCATE,
+  TAG_TYPE,
+  TAG_UPDATE,
+} from '../pgoutput/tags.js';
+import { XLOG_DATA } from './replication-protocol.js';
+
 // Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN of what follows (8),
 // the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte says what it is.
 const LENGTH_AT = 1;
@@ -5,14 +17,11 @@ const KIND_AT = 5;
 const LSN_AT = 6;
 const TAG_AT = 30;
 const HEADER_BYTES = 31;
-const COPY_DATA = 0x64; // 'd'
-const NOTICE = 0x4e; // 'N'
-const XLOG_DATA = 0x77; // 'w'
-const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
 
 /** Insert, Update, Delete, Truncate, and what describes them: Relation, Type. */
 const CHANGES = new Uint8Array(256);
-for (const tag of 'IUDTRY') CHANGES[tag.charCodeAt(0)] = 1;
+for (const tag of [TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_TRUNCATE, TAG_RELATION, TAG_TYPE])
+  CHANGES[tag] = 1;
 
 /** What follows has not come far enough to tell. */
 export const NOT_YET = -2;
@@ -39,7 +48,10 @@ export class MessageOrder {
     if (at < this.#settledUntil || !isChange(bytes, at)) return IN_PLACE;
     for (let next = frameEnd(bytes, at); tail - next > KIND_AT; next = frameEnd(bytes, next)) {
       // Keepalives and notices may come in between.
-      if (bytes[next] === NOTICE || (bytes[next] === COPY_DATA && bytes[next + KIND_AT] !== XLOG_DATA))
+      if (
+        bytes[next] === NOTICE_RESPONSE ||
+        (bytes[next] === COPY_DATA && bytes[next + KIND_AT] !== XLOG_DATA)
+      )
         continue;
       if (bytes[next] === COPY_DATA && tail - next < HEADER_BYTES) return NOT_YET;
       const isMessage = bytes[next + TAG_AT] === TAG_LOGICAL_MESSAGE;

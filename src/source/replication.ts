@@ -6,13 +6,27 @@ import { LogicalReplicationService } from 'pg-logical-replication';
 import { WaltrailError } from '../errors.js';
 import { connectError, describeUrl } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
+import {
+  COPY_BOTH_RESPONSE,
+  COPY_DATA,
+  COPY_DONE,
+  ERROR_RESPONSE,
+  NOTICE_RESPONSE,
+} from '../pg/message-types.js';
 import { pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
+import { OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
-import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
+import {
+  errorFields,
+  PRIMARY_KEEPALIVE,
+  startReplication,
+  statusUpdate,
+  XLOG_DATA,
+} from './replication-protocol.js';
 import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './connection-settings.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
@@ -302,19 +316,19 @@ export class ReplicationStream {
 
   #frame(tag: number, bytes: Buffer, start: number, end: number): void {
     switch (tag) {
-      case 0x64: // 'd' CopyData
+      case COPY_DATA:
         return this.#copyData(bytes, start, end);
-      case 0x57: // 'W' CopyBothResponse
+      case COPY_BOTH_RESPONSE:
         this.#starting?.resolve();
         this.#starting = undefined;
         return;
-      case 0x45: // 'E' ErrorResponse
+      case ERROR_RESPONSE:
         return this.#end(this.#streamError(errorFields(bytes, start)));
-      case 0x63: // 'c' CopyDone: the source stops in good order
+      case COPY_DONE: // the source stops in good order
         return this.#end(
           new WaltrailError('SOURCE_DISCONNECTED', 'The source ended the replication stream.'),
         );
-      case 0x4e: // 'N' NoticeResponse
+      case NOTICE_RESPONSE:
         return this.#notice(errorFields(bytes, start));
       default: // parameter changes, command completion
         return;
@@ -323,7 +337,9 @@ export class ReplicationStream {
 
   /** Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this SQLSTATE. */
   #streamError(fields: { readonly code: string; readonly message: string }): WaltrailError {
-    return fields.code === '42704' && this.#streaming ? this.#publicationMissing() : streamError(fields);
+    return fields.code === UNDEFINED_OBJECT && this.#streaming
+      ? this.#publicationMissing()
+      : streamError(fields);
   }
 
   /**
@@ -331,7 +347,7 @@ export class ReplicationStream {
    * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
    */
   #notice({ code }: { readonly code: string }): void {
-    if (code !== '55000' || this.walEnd < this.#missingUntil) return;
+    if (code !== OBJECT_NOT_IN_PREREQUISITE_STATE || this.walEnd < this.#missingUntil) return;
     this.#end(this.#publicationMissing());
   }
 
@@ -343,14 +359,14 @@ export class ReplicationStream {
   }
 
   #copyData(bytes: Buffer, start: number, end: number): void {
-    if (bytes[start] === 0x77) {
-      // 'w' XLogData: start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
+    if (bytes[start] === XLOG_DATA) {
+      // Start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
       this.#walEndHigh = bytes.readUInt32BE(start + 9);
       this.#walEndLow = bytes.readUInt32BE(start + 13);
       const work = this.#message(bytes, start + 25, end);
       if (work !== undefined) this.hold(work);
-    } else if (bytes[start] === 0x6b) {
-      // 'k' keepalive: WAL end, time, whether an answer is wanted
+    } else if (bytes[start] === PRIMARY_KEEPALIVE) {
+      // WAL end, time, whether an answer is wanted
       this.#walEndHigh = bytes.readUInt32BE(start + 1);
       this.#walEndLow = bytes.readUInt32BE(start + 5);
       if (bytes[start + 17] === 1) this.#sendStatus();

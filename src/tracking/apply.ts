@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
+import { DEADLOCK_DETECTED, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from '../pg/sql-state.js';
 import { problemsError } from './check.js';
 import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
 
@@ -11,10 +12,6 @@ import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
 const LOCK_LIMIT_MS = 5_000;
 /** What a step may wait when that is used up: a plan of thousands of tables takes longer without waiting at all. */
 const LAST_WAIT_MS = 50;
-
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
-const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
  * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there are any, TRACKING_LOCK_TIMEOUT,

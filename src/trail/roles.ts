@@ -2,12 +2,13 @@ import type pg from 'pg';
 import { codeOf } from '../errors.js';
 import { createPool } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
+import { INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 
 /** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
 export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
 
-/** insufficient_privilege; invalid_parameter_value and undefined_object: there is no such role. */
-const NOT_OURS = ['42501', '22023', '42704'];
+/** The login may not take the role, or (the other two) there is no such role. */
+const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];
 
 /**
  * Gives up all rights but those of a role, for the rest of the connection. False where the role does not exist or the

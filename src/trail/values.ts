@@ -1,3 +1,5 @@
+import { FIRST_COLUMN } from '../pipeline/ports.js';
+
 /**
  * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the readers.
  *
@@ -15,14 +17,10 @@
  */
 export const SEPARATOR = 0x1f;
 export const ESCAPE = 0x1b;
-export const MARK_NULL = 0x4e;
-export const MARK_UNKNOWN = 0x55;
 export const MARK_BYTES = 0x58;
 export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
-/** Code point of column index 0 in `columns`. */
-export const FIRST_COLUMN = 0x21;
 
 /** A larger value is not stored, only its length and digest. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024;

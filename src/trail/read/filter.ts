@@ -1,3 +1,4 @@
+import { RUNG } from '../../pipeline/ports.js';
 import { NOBODY, type EntryFilter } from './entry.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 
@@ -89,7 +90,7 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
     ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
     ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
     ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
-    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} 'w'`]),
+    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} '${RUNG.own}'`]),
     ...(q === null ? [] : [textSql(q, parameters)]),
   ]
     .map((condition) => ` and ${condition}`)

@@ -1,3 +1,5 @@
+import { COPY_DATA } from '../../pg/message-types.js';
+
 /**
  * The binary COPY format in CopyData frames.
  *
@@ -6,7 +8,6 @@
 
 /** Room at the start of a buffer for the header of its CopyData frame. */
 export const FRAME_HEADER_BYTES = 5;
-const COPY_DATA = 0x64; // 'd'
 
 /** Makes a CopyData frame of a buffer whose first bytes were left free for its header. */
 export function frame(buffer: Buffer): Buffer {

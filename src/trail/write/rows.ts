@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { EntryHead, EntryRows, RungCode } from '../../pipeline/ports.js';
+import { RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
@@ -34,9 +34,6 @@ import {
   MAX_VALUE_BYTES,
   SEPARATOR,
 } from '../values.js';
-
-/** RungCode `w`: an entry of Waltrail's own. */
-const RUNG_OWN = 0x77;
 
 /** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
@@ -199,18 +196,17 @@ export class EntryRowBuffer implements EntryRows {
 
   reattribute(attribution: {
     readonly modifierId: number | null;
-    readonly rung: RungCode;
+    readonly rung: number;
     readonly extra: Buffer | null;
   }): boolean {
     if (this.#transactionAt < 0) return false;
-    const rung = attribution.rung.charCodeAt(0);
     const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
     if (attribution.extra !== null && rows.length * attribution.extra.length > MAX_EXTRA_BYTES) return false;
     if (attribution.modifierId !== null) {
       for (const row of rows) {
         if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
         this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
-        this.#buffer[row.start + AT_RUNG] = rung;
+        this.#buffer[row.start + AT_RUNG] = attribution.rung;
       }
     }
     if (attribution.extra !== null) this.#replaceExtra(rows, attribution.extra);
