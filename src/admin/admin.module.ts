@@ -18,7 +18,7 @@ import { HEALTH_POOL, HealthController } from './health.controller.js';
 import { LiveFeed } from './live.js';
 import { Metrics } from './metrics.js';
 import { ProblemFilter } from './problem.filter.js';
-import { SchemaPipe } from './query.js';
+import { SchemaPipe } from './schema-pipe.js';
 import { SessionController } from './session.controller.js';
 import { OpenStreams } from './sse.js';
 import { StatusController } from './status.controller.js';

@@ -1,4 +1,5 @@
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
+import { GapsQuery } from '../api/requests.js';
 import type { Gap } from '../trail/read/gap-list.js';
 import { resolveRange } from '../trail/read/range.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
@@ -7,7 +8,6 @@ import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { GapsQuery } from './query.js';
 
 interface GapList {
   /** Without `tables` for a tenant-scoped token. */

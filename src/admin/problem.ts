@@ -67,9 +67,7 @@ function problem(status: number, error: WaltrailError): Problem {
 
 /** Titles of the codes that read oddly as words. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
-  EXPORT_INVALID: 'Invalid export request',
   EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
-  EXPORT_TENANT_FORBIDDEN: 'Tenant not allowed',
   HTTP_BODY_INVALID: 'Invalid body',
   HTTP_CROSS_SITE: 'Request of another site',
   HTTP_FORBIDDEN: 'Not allowed',

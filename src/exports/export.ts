@@ -1,6 +1,7 @@
+import type { EntryFilters } from '../api/filters.js';
+import type { ExportFormat } from '../api/requests.js';
 import type { WaltrailError } from '../errors.js';
 import type { TimeRange } from '../trail/read/range.js';
-import type { ExportFilters, ExportFormat } from './request.js';
 
 /**
  * `queued` and `running` are unfinished; `ready` has a file until it is `expired`. A `cancelled` export is seen only by
@@ -24,7 +25,7 @@ export interface ExportView {
   /** Entries; `total` is null until they are counted. */
   readonly progress: { readonly done: number; readonly total: number | null };
   readonly format: ExportFormat;
-  readonly filters: ExportFilters;
+  readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
   readonly requestedBy: string;
@@ -46,7 +47,7 @@ export interface ExportOrder {
   readonly claim: string;
   readonly attempts: number;
   readonly format: ExportFormat;
-  readonly filters: ExportFilters;
+  readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
   /** The requester's; all the file may hold. */

@@ -99,6 +99,9 @@ export interface EntryFilter {
   readonly to: string;
 }
 
+/** A filter of whatever commit time. */
+export type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
+
 /** Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never empty (DECISIONS 39). */
 export const NOBODY = '';
 

@@ -1,5 +1,5 @@
 import { UNATTRIBUTED } from '../../pipeline/attribution.js';
-import { NOBODY, type EntryFilter } from './entry.js';
+import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
 import type { TrailWords } from './words.js';
 
 /** A filter in the numbers of the dictionaries. Null: not filtered by this. */
@@ -25,7 +25,7 @@ export interface StoredFilter {
  * which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
 export function storedFilter(
-  filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
+  filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
   words: TrailWords,
 ): StoredFilter | undefined {
   const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === NOBODY ? null : key));

@@ -1,7 +1,15 @@
 import type pg from 'pg';
 import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
-import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } from './entry.js';
+import type {
+  Entry,
+  EntryBatch,
+  EntryFilter,
+  EntryPage,
+  Facets,
+  TrailHead,
+  UnboundedFilter,
+} from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
@@ -21,8 +29,6 @@ export interface TrailReaderOptions {
   /** No statement runs longer: TRAIL_QUERY_TIMEOUT. 15 s by default. */
   readonly statementTimeoutMs?: number;
 }
-
-type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
  * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said otherwise.
