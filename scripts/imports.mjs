@@ -50,7 +50,7 @@ export const ROOMS = {
     'trail/read',
     'exports',
   ],
-  web: [],
+  web: ['api'],
   embedded: ['errors', 'settings', 'log', 'pg'],
   main: [
     'errors',

@@ -148,7 +148,7 @@ function openApiExports(
   options: Omit<DaemonOptions, 'roles'> & { readonly queue: ExportQueue; readonly teardown: Teardown },
 ): Exports {
   const { config, teardown } = options;
-  const opened = openExports({ ...options, reports: () => config.reports });
+  const opened = openExports({ ...options, reports: config.reports });
   teardown.add('exports', { limitMs: 5_000, stop: () => opened.close() });
   return opened.exports;
 }

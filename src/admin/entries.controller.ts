@@ -1,7 +1,8 @@
 import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
+import type { Answer } from '../api/answers.js';
 import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
-import type { EntryPage, Facets } from '../trail/read/entry.js';
+import type { EntryPage } from '../trail/read/entry.js';
 import { entryToJson } from '../trail/read/json.js';
 import { resolveRange, type TimeRange } from '../trail/read/range.js';
 import { filterOf } from '../trail/read/requested-filter.js';
@@ -71,7 +72,7 @@ export class EntriesController {
   async facets(
     @Req() request: GuardedRequest,
     @Query({ schema: FacetsQuery }) query: FacetsQuery,
-  ): Promise<Facets> {
+  ): Promise<Answer<'Facets'>> {
     const { tenant } = principalOf(request);
     const facets = await this.#reader.facets({
       ...filterOf(query, tenant),

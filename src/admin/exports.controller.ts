@@ -13,9 +13,9 @@ import {
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { Answer } from '../api/answers.js';
 import { ExportBody } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
-import type { ExportView } from '../exports/export.js';
 import { Exports } from '../exports/exports.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
@@ -54,7 +54,7 @@ export class ExportsController {
     @Res({ passthrough: true }) reply: FastifyReply,
     @Body({ schema: ExportBody }) body: ExportBody,
     @Headers('idempotency-key') idempotencyKey?: string,
-  ): Promise<ExportView> {
+  ): Promise<Answer<'Export'>> {
     if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,200}$/.test(idempotencyKey)) {
       throw new WaltrailError(
         'HTTP_REQUEST_INVALID',
@@ -74,14 +74,14 @@ export class ExportsController {
   @Get()
   @Allow('exporter')
   @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
-  async list(@Req() request: GuardedRequest): Promise<{ items: readonly ExportView[]; next: null }> {
+  async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
     return { items: await this.#exports.list(principalOf(request)), next: null };
   }
 
   @Get(':id')
   @Allow('exporter')
   @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
-  async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<ExportView> {
+  async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
     return this.#exports.get(id, principalOf(request));
   }
 

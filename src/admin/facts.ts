@@ -1,22 +1,8 @@
+import type { Answer } from '../api/answers.js';
 import type { ExportQueueStatus } from '../exports/queue.js';
-import type { Role } from '../settings.js';
 
 /** What does not change while the daemon runs, for answers that describe it. */
-export interface DaemonFacts {
-  readonly version: string;
-  readonly roles: readonly Role[];
-  /** RFC 3339. */
-  readonly startedAt: string;
-  /** `source.name` of the YAML. */
-  readonly source: string;
-  readonly maxRangeMs: number;
-  /** IANA name of the reports' time zone. */
-  readonly timezone: string;
-  /** Null: entries are kept for ever. */
-  readonly retentionDays: number | null;
-  /** Where the export queue runs. */
-  readonly queue: 'postgres' | 'redis';
-}
+export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'gaps' | 'exportQueue'>;
 
 /** Whether the queue of exports works; null in a process that has no use for one. */
 export type QueueStatusSource = () => ExportQueueStatus | null;

@@ -27,8 +27,8 @@ export interface ExportsOptions {
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
   readonly reader: Pick<TrailReader, 'head'>;
-  /** `reports` of the YAML, read anew for every request: the file may be reloaded. */
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  /** `reports` of the YAML. */
+  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
 }
 
@@ -58,9 +58,8 @@ export class Exports {
     request: ExportBody,
     context: { readonly requester: Requester; readonly idempotencyKey?: string | undefined },
   ): Promise<{ export: ExportView; created: boolean }> {
-    const { store, reader } = this.#options;
+    const { store, reader, reports } = this.#options;
     const { requester } = context;
-    const reports = this.#options.reports();
     tenantOf(request.tenant, requester.tenant);
     const { from, to, format, timezone = reports.timezone, ...filters } = request;
     const range = resolveRange({ from, to, maxRangeMs: reports.maxRangeMs, now: new Date() });

@@ -22,7 +22,7 @@ export function openExports(options: {
   readonly settings: Pick<ExportSettings, 'exportDir'>;
   readonly config: Pick<ExportConfig, 'trail'>;
   readonly queue: ExportQueue;
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
 }): { readonly exports: Exports; close(): Promise<void> } {
   const { settings, config, queue, log } = options;

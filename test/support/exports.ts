@@ -60,7 +60,7 @@ export async function exportGround(options: {
   const directory = await mkdtemp(path.join(tmpdir(), 'waltrail-exports-'));
   const settings = { redisUrl: redis?.url, exportDir: directory, logLevel: 'silent' };
   const config = { source: { name: 'crm' }, trail: { url: db.url } };
-  const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'UTC' });
+  const reports = { maxRangeMs: 7 * DAY_MS, timezone: 'UTC' };
   const queue = openQueue({ trailUrl: db.url, redisUrl: redis?.url, source: 'crm', log: silentLog });
   const opened = openExports({ settings, config, queue, reports, log: silentLog });
   const workers: ExportWorker[] = [];

@@ -164,12 +164,24 @@ describe('a body', () => {
   });
 });
 
-test('the fields of the page take as many characters as the API', () => {
+describe('the page', () => {
   const web = path.resolve(import.meta.dirname, '../../src/web');
-  const limits = readdirSync(web, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.tsx'))
-    .flatMap((file) => [...readFileSync(path.join(web, file), 'utf8').matchAll(/maxLength=\{(\d+)\}/g)])
-    .map(([, limit]) => Number(limit));
-  expect(limits.length).toBeGreaterThanOrEqual(2);
-  expect(new Set(limits)).toEqual(new Set([MAX_TEXT_LENGTH]));
+  const sources = readdirSync(web, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.tsx?$/.test(file))
+    .map((file) => readFileSync(path.join(web, file), 'utf8'))
+    .join('\n');
+
+  test('has fields that take as many characters as the API', () => {
+    const limits = [...sources.matchAll(/maxLength=\{(\d+)\}/g)].map(([, limit]) => Number(limit));
+    expect(limits.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(limits)).toEqual(new Set([MAX_TEXT_LENGTH]));
+  });
+
+  test('imports types of the API and nothing that would bring its schemas into the bundle', () => {
+    const imports = [...sources.matchAll(/^(import|export)\b[^;]*'(?:\.\.\/)+api\/[^']+'/gm)].map(
+      ([text]) => text,
+    );
+    expect(imports.length).toBeGreaterThan(0);
+    expect(imports.filter((text) => !text.startsWith('import type '))).toEqual([]);
+  });
 });

@@ -38,7 +38,7 @@ describe('words', () => {
     expect(filtersText({ modifier: ['7', '12'], action: ['login_failed'], q: 'acme' }, name)).toBe(
       'Modified by Dana Levi or 12; action Login failed; text “acme”',
     );
-    expect(filtersText({ modifier: undefined, entity: null }, name)).toBe('All entries');
+    expect(filtersText({ modifier: undefined }, name)).toBe('All entries');
   });
 });
 

@@ -13,7 +13,6 @@ const OPERATIONS = { i: 'insert', u: 'update', d: 'delete', t: 'truncate' } as c
 const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   m: 'message',
   c: 'column',
-  s: 'session',
   '-': 'unattributed',
   w: 'waltrail',
 };

@@ -15,7 +15,7 @@ export interface EntryRow {
   readonly entity_type_id: number;
   readonly action_id: number;
   readonly operation: 'i' | 'u' | 'd' | 't';
-  readonly rung: 'm' | 'c' | 's' | '-' | 'w';
+  readonly rung: 'm' | 'c' | '-' | 'w';
   readonly entity_id: string | null;
   readonly entity_name: string | null;
   readonly columns: string | null;

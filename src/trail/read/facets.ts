@@ -1,10 +1,13 @@
+import type { Answer } from '../../api/answers.js';
 import type { Counting } from './count-entries.js';
 import { countDimensions, type Counts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
-import { NOBODY, type Facet, type Facets } from './entry.js';
+import { NOBODY } from './entry.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 import type { TrailWords } from './words.js';
+
+type Facet = Answer<'Facet'>;
 
 /** Entity type of Waltrail's own entries. A table may have it too; the rung tells them apart. */
 const OWN_TYPE = 'waltrail';
@@ -13,7 +16,7 @@ const OWN_TYPE = 'waltrail';
  * Counts of every dimension under the range and the filters of the other dimensions, so that a list shows what choosing
  * another of its values would find. The tenant always applies: who sees one tenant must not learn of others.
  */
-export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Facets> {
+export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Answer<'Facets'>> {
   const counts = {} as Record<Dimension, Counts>;
   // Dimensions without a filter of their own share one statement; each of the others needs one without its filter.
   const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || filter[dimension] === null);

@@ -1,15 +1,8 @@
 import type pg from 'pg';
+import type { Answer } from '../../api/answers.js';
 import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
-import type {
-  Entry,
-  EntryBatch,
-  EntryFilter,
-  EntryPage,
-  Facets,
-  TrailHead,
-  UnboundedFilter,
-} from './entry.js';
+import type { Entry, EntryBatch, EntryFilter, EntryPage, TrailHead, UnboundedFilter } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
@@ -21,7 +14,7 @@ import { TrailWords } from './words.js';
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
-const NO_FACETS: Facets = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
+const NO_FACETS: Answer<'Facets'> = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
 
 export interface TrailReaderOptions {
   /** Connections to the trail; the role waltrail_reader suffices. */
@@ -79,7 +72,7 @@ export class TrailReader {
   }
 
   /** Counts for the lists beside a page; each list leaves its own filter aside. */
-  async facets(filter: EntryFilter): Promise<Facets> {
+  async facets(filter: EntryFilter): Promise<Answer<'Facets'>> {
     return this.#snapshot('fresh', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.words);
       return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
-import { printExact, type Json } from '../exact-json.ts';
+import { printExact } from '../exact-json.ts';
 import { session } from '../session/session.ts';
 import { isOwn } from '../own-entries.ts';
 import { announce } from '../shell/announcer.tsx';
@@ -34,7 +34,7 @@ export function DetailActions({ entry }: { entry: Entry }) {
         what="link"
         text={() => new URL(urlOf({ ...view.value, entry: entry.id }), location.href).href}
       />
-      <CopyButton what="JSON" text={() => printExact(entry as unknown as Json, 2)} />
+      <CopyButton what="JSON" text={() => printExact(entry, 2)} />
     </footer>
   );
 }
