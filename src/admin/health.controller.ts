@@ -3,13 +3,11 @@ import type { FastifyReply } from 'fastify';
 import type pg from 'pg';
 import type { Answer } from '../api/answers.js';
 import { WaltrailError } from '../errors.js';
-import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
-import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
-import { QUEUE_STATUS } from './facts.js';
-import type { QueueStatusSource } from './facts.js';
+import { CAPTURE_STATUS, QUEUE_STATUS } from './facts.js';
+import type { CaptureStatusSource, QueueStatusSource } from './facts.js';
 import { Metrics } from './metrics.js';
 
 /** Injection token of the pool that readiness asks. */

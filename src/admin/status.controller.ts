@@ -1,13 +1,11 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
 import type { Answer } from '../api/answers.js';
-import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
-import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
-import { FACTS, QUEUE_STATUS } from './facts.js';
-import type { DaemonFacts, QueueStatusSource } from './facts.js';
+import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
 
 /** What this process is and does, and how far the trail is. */
 @Controller('status')
