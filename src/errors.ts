@@ -332,11 +332,6 @@ export const ERROR_CODES = {
     remedy:
       'The worker ended several times while it made this file. Look into its log (memory, restarts), then ask for the export again or narrow the filter.',
   },
-  EXPORT_INVALID: {
-    retry: 'never',
-    status: 400,
-    remedy: 'Correct the named member of the body; /docs describes every one.',
-  },
   EXPORT_KEY_REUSED: {
     retry: 'never',
     status: 422,
@@ -367,11 +362,6 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy:
       'Make the export directory (WALTRAIL_EXPORT_DIR) writable for the user Waltrail runs as, then ask for the export again.',
-  },
-  EXPORT_TENANT_FORBIDDEN: {
-    retry: 'never',
-    status: 403,
-    remedy: 'Leave "tenant" out: your token sees its own tenant only.',
   },
   EXPORT_TOO_LARGE: {
     retry: 'never',

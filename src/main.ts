@@ -94,7 +94,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
-      exports: roles.includes('api') ? exports?.forApi(() => config.reports) : undefined,
+      exports: roles.includes('api') ? exports?.forApi(config.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
       metrics: new Metrics({

@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiSecurity } from '@nestjs/swagger';
-import type { SchemaName } from './openapi-schemas.js';
+import type { AnswerName } from '../api/answers.js';
 
 const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'A parameter, the cursor or the body is wrong; "errors" names what',
@@ -22,7 +22,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
  */
 export function Describe(options: {
   readonly summary: string;
-  readonly answer: SchemaName | `${string}/${string}` | null;
+  readonly answer: AnswerName | `${string}/${string}` | null;
   readonly status?: number;
   readonly errors?: readonly number[];
   readonly open?: boolean;

@@ -1,15 +1,17 @@
 import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
+import type { Answer } from '../api/answers.js';
+import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
-import type { EntryPage, Facets } from '../trail/read/entry.js';
+import type { EntryPage } from '../trail/read/entry.js';
 import { entryToJson } from '../trail/read/json.js';
 import { resolveRange, type TimeRange } from '../trail/read/range.js';
+import { filterOf } from '../trail/read/requested-filter.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { EntriesQuery, FacetsQuery, filterOf, HistoryQuery, NoQuery } from './query.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -36,7 +38,7 @@ export class EntriesController {
     @Req() request: GuardedRequest,
     @Query({ schema: EntriesQuery }) query: EntriesQuery,
   ): Promise<string> {
-    const filter = { ...filterOf(query, principalOf(request)), ...this.#range(query) };
+    const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
     return pageToJson(await this.#reader.page(filter, pageOf(query)));
   }
 
@@ -70,10 +72,10 @@ export class EntriesController {
   async facets(
     @Req() request: GuardedRequest,
     @Query({ schema: FacetsQuery }) query: FacetsQuery,
-  ): Promise<Facets> {
+  ): Promise<Answer<'Facets'>> {
     const { tenant } = principalOf(request);
     const facets = await this.#reader.facets({
-      ...filterOf(query, principalOf(request)),
+      ...filterOf(query, tenant),
       ...this.#range(query),
     });
     if (tenant === null) return facets;

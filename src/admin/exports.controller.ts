@@ -13,19 +13,15 @@ import {
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import type { Answer } from '../api/answers.js';
+import { ExportBody } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
-import type { ExportView } from '../exports/export.js';
 import { Exports } from '../exports/exports.js';
-import { ExportBody } from '../exports/request.js';
-import type { ExportRequest } from '../exports/request.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
-import { strict } from './query.js';
 import { OpenStreams, SseStream } from './sse.js';
 
-/** The same members; a misspelt one is answered with the nearest name. */
-const StrictExportBody = strict(ExportBody.shape);
 const COMMON = [401, 403, 503] as const;
 
 /** Exports: durable jobs that are asked for here and downloaded later. Others' exports do not exist for a token, but for admins. */
@@ -56,9 +52,9 @@ export class ExportsController {
   async create(
     @Req() request: GuardedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-    @Body({ schema: StrictExportBody }) body: ExportRequest,
+    @Body({ schema: ExportBody }) body: ExportBody,
     @Headers('idempotency-key') idempotencyKey?: string,
-  ): Promise<ExportView> {
+  ): Promise<Answer<'Export'>> {
     if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,200}$/.test(idempotencyKey)) {
       throw new WaltrailError(
         'HTTP_REQUEST_INVALID',
@@ -78,14 +74,14 @@ export class ExportsController {
   @Get()
   @Allow('exporter')
   @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
-  async list(@Req() request: GuardedRequest): Promise<{ items: readonly ExportView[]; next: null }> {
+  async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
     return { items: await this.#exports.list(principalOf(request)), next: null };
   }
 
   @Get(':id')
   @Allow('exporter')
   @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
-  async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<ExportView> {
+  async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
     return this.#exports.get(id, principalOf(request));
   }
 

@@ -1,22 +1,15 @@
+import type { Answer } from '../api/answers.js';
 import type { ExportQueueStatus } from '../exports/queue.js';
-import type { Role } from '../settings.js';
+import type { CaptureStatus } from '../pipeline/capture-status.js';
 
 /** What does not change while the daemon runs, for answers that describe it. */
-export interface DaemonFacts {
-  readonly version: string;
-  readonly roles: readonly Role[];
-  /** RFC 3339. */
-  readonly startedAt: string;
-  /** `source.name` of the YAML. */
-  readonly source: string;
-  readonly maxRangeMs: number;
-  /** IANA name of the reports' time zone. */
-  readonly timezone: string;
-  /** Null: entries are kept for ever. */
-  readonly retentionDays: number | null;
-  /** Where the export queue runs. */
-  readonly queue: 'postgres' | 'redis';
-}
+export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'gaps' | 'exportQueue'>;
+
+/** What capture is doing in this process; null where it does not capture, and before it has begun. */
+export type CaptureStatusSource = () => CaptureStatus | null;
+
+/** Injection token of {@link CaptureStatusSource}. */
+export const CAPTURE_STATUS = Symbol('waltrail.captureStatus');
 
 /** Whether the queue of exports works; null in a process that has no use for one. */
 export type QueueStatusSource = () => ExportQueueStatus | null;

@@ -1,5 +1,6 @@
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
-import type { Gap } from '../trail/read/gap-list.js';
+import type { Answer } from '../api/answers.js';
+import { GapsQuery } from '../api/requests.js';
 import { resolveRange } from '../trail/read/range.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
@@ -7,13 +8,6 @@ import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { GapsQuery } from './query.js';
-
-interface GapList {
-  /** Without `tables` for a tenant-scoped token. */
-  readonly items: readonly Omit<Gap, 'tables'>[];
-  readonly total: number;
-}
 
 /** What the trail may lack. */
 @Controller('gaps')
@@ -36,7 +30,7 @@ export class GapsController {
   async list(
     @Req() request: GuardedRequest,
     @Query({ schema: GapsQuery }) query: GapsQuery,
-  ): Promise<GapList> {
+  ): Promise<Answer<'GapList'>> {
     const range = resolveRange({ ...query, maxRangeMs: this.#facts.maxRangeMs, now: new Date() });
     const { gaps, total } = await this.#reader.gaps(range, { limit: query.limit });
     if (principalOf(request).tenant === null) return { items: gaps, total };

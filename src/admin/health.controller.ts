@@ -1,29 +1,19 @@
 import { Controller, Get, HttpCode, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type pg from 'pg';
+import type { Answer } from '../api/answers.js';
 import { WaltrailError } from '../errors.js';
-import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
-import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
-import { QUEUE_STATUS } from './facts.js';
-import type { QueueStatusSource } from './facts.js';
+import { CAPTURE_STATUS, QUEUE_STATUS } from './facts.js';
+import type { CaptureStatusSource, QueueStatusSource } from './facts.js';
 import { Metrics } from './metrics.js';
 
 /** Injection token of the pool that readiness asks. */
 export const HEALTH_POOL = Symbol('waltrail.healthPool');
 
 const TRAIL_TIMEOUT_MS = 2_000;
-
-interface Readiness {
-  readonly ready: boolean;
-  readonly trail: 'up' | 'down';
-  /** The state of capture, in a process that has that role. */
-  readonly capture: string | null;
-  /** The queue of exports, in a process that uses it. Nothing else waits for it, so it does not count. */
-  readonly exportQueue: 'up' | 'down' | null;
-}
 
 /** What orchestrators and Prometheus ask, outside the prefix of the API. Health is open to everybody and says nothing of the trail. */
 @Controller()
@@ -49,7 +39,7 @@ export class HealthController {
   @HttpCode(200)
   @Allow('open')
   @Describe({ summary: 'The process lives', answer: 'Health', open: true })
-  healthz(): { status: 'ok' } {
+  healthz(): Answer<'Health'> {
     return { status: 'ok' };
   }
 
@@ -57,7 +47,7 @@ export class HealthController {
   @Get('readyz')
   @Allow('open')
   @Describe({ summary: 'The process can do its work', answer: 'Readiness', open: true })
-  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<Readiness> {
+  async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<Answer<'Readiness'>> {
     const trail = (await this.#trailAnswers()) ? 'up' : 'down';
     const capture = this.#capture()?.state ?? null;
     const ready = trail === 'up' && (capture === null || capture === 'streaming' || capture === 'standby');

@@ -21,7 +21,8 @@ export interface HttpServer {
 }
 
 const PREFIX = 'v1';
-const BODY_LIMIT_BYTES = 64 * 1024;
+/** Of a body, and of a URL with its headers: filters that fit into one fit into the other. Node's own limit of headers is 16 KiB. */
+const REQUEST_LIMIT_BYTES = 64 * 1024;
 const CSP = {
   'default-src': ["'self'"],
   'base-uri': ["'none'"],
@@ -51,7 +52,8 @@ export async function listenHttp(
 /** The application with everything registered, not yet listening. */
 export async function createApp(parts: AdminParts): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT_BYTES,
+    bodyLimit: REQUEST_LIMIT_BYTES,
+    http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
     routerOptions: { maxParamLength: 500 },
     requestTimeout: 60_000,
     // What the router refuses before any hook or filter runs, such as a malformed percent sign.

@@ -1,18 +1,15 @@
 import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../trail/read/entry.js';
+import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../trail/read/entry.js';
 
 /** What the live feed needs of the trail (`TrailReader`). */
 export interface LiveTrail {
   head(): Promise<TrailHead>;
-  after(
-    filter: Omit<EntryFilter, 'from' | 'to'>,
-    options: { id: string; limit: number },
-  ): Promise<EntryBatch>;
+  after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch>;
 }
 
 export interface Listener {
-  readonly filter: Omit<EntryFilter, 'from' | 'to'>;
+  readonly filter: UnboundedFilter;
   /** Entries after this id are delivered; undefined: those that come from now on. */
   readonly after?: string | undefined;
   /** False while the client has not read what it was sent: it is left out, and keeps its position. */

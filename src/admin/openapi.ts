@@ -1,7 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { SESSION_COOKIE } from './sessions.js';
-import { SCHEMAS } from './openapi-schemas.js';
+import { answerComponents } from './openapi-schemas.js';
 
 /** Swagger UI; its own Content-Security-Policy allows the inline styles it is made of (http.ts). */
 export const DOCS_PATH = '/docs';
@@ -33,6 +33,9 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
   });
   return {
     ...document,
-    components: { ...document.components, schemas: { ...document.components?.schemas, ...SCHEMAS } },
+    components: {
+      ...document.components,
+      schemas: { ...document.components?.schemas, ...answerComponents() },
+    },
   };
 }

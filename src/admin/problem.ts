@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Answer } from '../api/answers.js';
 import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
 import {
   CHARACTER_NOT_IN_REPERTOIRE,
@@ -11,18 +12,8 @@ import {
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** A problem document of RFC 9457 with Waltrail's members; media type `application/problem+json`. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: ErrorCode;
-  readonly remedy: string;
-  /** Of a 500: the id under which the log holds the cause. */
-  readonly instance?: string;
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
-}
+/** A problem document as an answer; media type `application/problem+json`. */
+export type Problem = Answer<'Problem'> & { readonly status: number };
 
 /** Codes for what Fastify and Nest refuse by themselves, by status. */
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -75,9 +66,7 @@ function problem(status: number, error: WaltrailError): Problem {
 
 /** Titles of the codes that read oddly as words. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
-  EXPORT_INVALID: 'Invalid export request',
   EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
-  EXPORT_TENANT_FORBIDDEN: 'Tenant not allowed',
   HTTP_BODY_INVALID: 'Invalid body',
   HTTP_CROSS_SITE: 'Request of another site',
   HTTP_FORBIDDEN: 'Not allowed',

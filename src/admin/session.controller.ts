@@ -1,28 +1,20 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
+import type { Answer } from '../api/answers.js';
+import { SignInBody } from '../api/requests.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Authenticator } from './authenticator.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { SignInBody } from './query.js';
 import { SESSION_COOKIE } from './sessions.js';
-import type { Principal, TokenRole } from './tokens.js';
+import type { Principal } from './tokens.js';
 
 const DAY_MS = 86_400_000;
 /** Guessing 256 bits is hopeless anyway; the limit keeps attempts from loading the database. */
 const SIGN_INS_A_MINUTE = 30;
-
-interface SessionView {
-  readonly name: string;
-  readonly role: TokenRole;
-  readonly tenant: string | null;
-  readonly maxRangeDays: number;
-  readonly timezone: string;
-  readonly source: string;
-}
 
 /** Signing in to the page: a token or sign-in code against an HttpOnly cookie. */
 @Controller('session')
@@ -49,7 +41,7 @@ export class SessionController {
     @Req() request: GuardedRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
     @Body({ schema: SignInBody }) body: SignInBody,
-  ): Promise<SessionView> {
+  ): Promise<Answer<'Session'>> {
     const session = await this.#authenticator.signIn(request, body.token);
     request.principal = session.principal;
     const maxAge = Math.floor((session.expiresAt.getTime() - Date.now()) / 1000);
@@ -60,7 +52,7 @@ export class SessionController {
   @Get()
   @Allow('viewer')
   @Describe({ summary: 'Who is signed in', answer: 'Session', errors: [401, 503] })
-  session(@Req() request: GuardedRequest): SessionView {
+  session(@Req() request: GuardedRequest): Answer<'Session'> {
     return this.#view(principalOf(request));
   }
 
@@ -80,7 +72,7 @@ export class SessionController {
     void reply.header('Set-Cookie', cookie(request, '', 0));
   }
 
-  #view(principal: Principal): SessionView {
+  #view(principal: Principal): Answer<'Session'> {
     const { maxRangeMs, timezone, source } = this.#facts;
     const { name, role, tenant } = principal;
     return { name, role, tenant, maxRangeDays: maxRangeMs / DAY_MS, timezone, source };

@@ -1,30 +1,11 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
-import type { CaptureStatus } from '../pipeline/capture-status.js';
-import { CAPTURE_STATUS } from '../pipeline/pipeline.module.js';
-import type { CaptureStatusSource } from '../pipeline/pipeline.module.js';
-import type { TrailHead } from '../trail/read/entry.js';
-import type { GapCounts } from '../trail/read/gap-list.js';
+import type { Answer } from '../api/answers.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Describe } from './describe.js';
-import { FACTS, QUEUE_STATUS } from './facts.js';
-import type { DaemonFacts, QueueStatusSource } from './facts.js';
-
-export interface StatusView extends DaemonFacts {
-  /** Null where another process captures: `trail` says how far that one is. */
-  readonly capture: CaptureStatus | null;
-  /** Null before the trail has begun. */
-  readonly trail: TrailHead | null;
-  readonly gaps: GapCounts | null;
-  readonly exportQueue: ExportQueueView | null;
-}
-
-/** Whether exports are made; where not, why. */
-export interface ExportQueueView {
-  readonly works: boolean;
-  readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
-}
+import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
 
 /** What this process is and does, and how far the trail is. */
 @Controller('status')
@@ -53,7 +34,7 @@ export class StatusController {
     answer: 'Status',
     errors: [401, 403, 503],
   })
-  async status(@Req() request: GuardedRequest): Promise<StatusView> {
+  async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
     const [trail, gaps] = await Promise.all([this.#reader.head(), this.#reader.gapCounts()]);
     // Numbers of entries and changes are those of all tenants, which a scoped token does not see.
     const exportQueue = queueView(this.#queue());
@@ -69,7 +50,7 @@ export class StatusController {
   }
 }
 
-function queueView(status: ReturnType<QueueStatusSource>): ExportQueueView | null {
+function queueView(status: ReturnType<QueueStatusSource>): Answer<'Status'>['exportQueue'] {
   if (status === null) return null;
   const { works, problem } = status;
   return {

@@ -1,14 +1,15 @@
 import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { StreamQuery } from '../api/requests.js';
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { entryToJson } from '../trail/read/json.js';
+import { filterOf } from '../trail/read/requested-filter.js';
 import { AccessRecord } from './access.js';
 import { Allow, principalOf } from './auth.guard.js';
 import type { GuardedRequest } from './auth.guard.js';
 import { Authenticator } from './authenticator.js';
 import { Describe } from './describe.js';
 import { LiveFeed } from './live.js';
-import { filterOf, StreamQuery } from './query.js';
 import { OpenStreams, SseStream } from './sse.js';
 import { accessOf } from './access.hook.js';
 
@@ -51,7 +52,7 @@ export class StreamController {
     if (lastEventId !== undefined && !/^\d{1,18}$/.test(lastEventId)) {
       throw new WaltrailError('HTTP_REQUEST_INVALID', 'Last-Event-ID is not the id of an entry.');
     }
-    const filter = filterOf(query, principalOf(request));
+    const filter = filterOf(query, principalOf(request).tenant);
     await this.#access.record(accessOf(request, 200));
     let stream: SseStream | undefined = undefined;
     let position: string | undefined;

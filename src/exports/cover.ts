@@ -1,8 +1,8 @@
+import type { EntryFilters } from '../api/filters.js';
 import { NOBODY, type Entry } from '../trail/read/entry.js';
 import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
-import type { ExportFilters } from './request.js';
 import type { CoverLine } from './workbook-shell.js';
 import type { WorkbookCounts } from './workbook.js';
 
@@ -29,7 +29,7 @@ export class Coverage {
   }
 }
 
-const FILTERS: readonly (readonly [keyof ExportFilters, string])[] = [
+const FILTERS: readonly (readonly [keyof EntryFilters, string])[] = [
   ['modifier', 'Modified by (key)'],
   ['action', 'Action category'],
   ['entityType', 'Modified entity type'],
@@ -114,7 +114,7 @@ function gapText(
   return `${gap.summary}, ${from} ${to} (${gap.code}${tables})`;
 }
 
-function filtersText(filters: ExportFilters): string {
+function filtersText(filters: EntryFilters): string {
   const lines: string[] = [];
   for (const [name, label] of FILTERS) {
     const value = filters[name];

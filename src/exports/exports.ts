@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { tenantOf } from '../api/filters.js';
+import type { ExportBody, ExportFormat } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { resolveRange } from '../trail/read/range.js';
@@ -8,7 +10,7 @@ import type { TrailReader } from '../trail/read/trail-reader.js';
 import { isFinal, problemOf, type ExportView, type Requester } from './export.js';
 import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
-import { filtersOf, requestDigest, type ExportFormat, type ExportRequest } from './request.js';
+import { requestDigest } from './request-digest.js';
 import type { ExportStore } from './store.js';
 
 export interface ExportFile {
@@ -25,8 +27,8 @@ export interface ExportsOptions {
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
   readonly reader: Pick<TrailReader, 'head'>;
-  /** `reports` of the YAML, read anew for every request: the file may be reloaded. */
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  /** `reports` of the YAML. */
+  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
 }
 
@@ -50,26 +52,24 @@ export class Exports {
 
   /**
    * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created: false`).
-   * Throws RANGE_INVALID, RANGE_TOO_LONG, EXPORT_TENANT_FORBIDDEN and EXPORT_KEY_REUSED.
+   * Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN and EXPORT_KEY_REUSED.
    */
   async create(
-    request: ExportRequest,
+    request: ExportBody,
     context: { readonly requester: Requester; readonly idempotencyKey?: string | undefined },
   ): Promise<{ export: ExportView; created: boolean }> {
-    const { store, reader } = this.#options;
+    const { store, reader, reports } = this.#options;
     const { requester } = context;
-    const reports = this.#options.reports();
-    if (requester.tenant !== null && request.tenant !== undefined && request.tenant !== requester.tenant) {
-      throw new WaltrailError('EXPORT_TENANT_FORBIDDEN', '"tenant" is not the tenant of your token.');
-    }
-    const range = resolveRange({ ...request, maxRangeMs: reports.maxRangeMs, now: new Date() });
+    tenantOf(request.tenant, requester.tenant);
+    const { from, to, format, timezone = reports.timezone, ...filters } = request;
+    const range = resolveRange({ from, to, maxRangeMs: reports.maxRangeMs, now: new Date() });
     const head = await reader.head();
     const { view, created, sameRequest } = await store.insert({
       requester,
       range,
-      format: request.format,
-      filters: filtersOf(request),
-      timezone: request.timezone ?? reports.timezone,
+      format,
+      filters,
+      timezone,
       idempotencyKey: context.idempotencyKey ?? null,
       requestDigest: requestDigest(request),
       belowId: head.nextId,

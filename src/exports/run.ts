@@ -2,12 +2,12 @@ import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Entry } from '../trail/read/entry.js';
 import type { GapsInRange } from '../trail/read/gap-list.js';
+import { filterOf } from '../trail/read/requested-filter.js';
 import type { TrailReader } from '../trail/read/trail-reader.js';
 import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
 import { problemOf, type ExportOrder } from './export.js';
 import type { ExportFiles, PartFile } from './files.js';
-import { entryFilter } from './request.js';
 import type { ExportStore } from './store.js';
 
 /**
@@ -72,7 +72,7 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
   const stop = AbortSignal.any([signal, run.lost]);
   let part: PartFile | undefined;
   try {
-    const filter = entryFilter(order.filters, order.range, order.tenant);
+    const filter = { ...filterOf(order.filters, order.tenant), ...order.range };
     part = await files.create(order);
     run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
     const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import type { EntryFilters } from '../api/filters.js';
+import type { ExportFormat } from '../api/requests.js';
 import type { TimeRange } from '../trail/read/range.js';
 import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
-import type { ExportFilters, ExportFormat } from './request.js';
 
 export interface NewExport {
   readonly requester: Requester;
   readonly format: ExportFormat;
-  readonly filters: ExportFilters;
+  readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
   readonly idempotencyKey: string | null;

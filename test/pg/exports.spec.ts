@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ExportBody } from '../../src/api/requests.js';
 import type { Requester } from '../../src/exports/export.js';
-import { parseExportRequest } from '../../src/exports/request.js';
 import { createPool } from '../../src/pg/connect.js';
 import { ADMIN, ALL, exportGround, idsOf, kill, untilState, type ExportGround } from '../support/exports.ts';
 import { addGap } from '../support/gaps.ts';
@@ -17,7 +17,7 @@ const backends: readonly ('postgres' | 'redis')[] = [
 ];
 
 const ask = async (ground: ExportGround, body: object = {}, requester: Requester = ADMIN) =>
-  (await ground.exports.create(parseExportRequest({ ...ALL, ...body }), { requester })).export;
+  (await ground.exports.create(ExportBody.parse({ ...ALL, ...body }), { requester })).export;
 
 /** Of the one export that there is. */
 async function attemptsOf(ground: ExportGround): Promise<number> {
@@ -412,7 +412,7 @@ describe('a worker', () => {
 describe('asking for an export', () => {
   test('with the same idempotency key gives the same export, with another request a refusal', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
-    const request = parseExportRequest({ action: ['block'] });
+    const request = ExportBody.parse({ action: ['block'] });
     const context = { requester: exporter(), idempotencyKey: 'a key' };
     // Without a range: "now" differs between the two, the request does not.
     const [first, second] = [
@@ -421,9 +421,9 @@ describe('asking for an export', () => {
     ];
     expect([first.created, second.created]).toEqual([true, false]);
     expect(second.export).toEqual(first.export);
-    await expect(
-      ground.exports.create(parseExportRequest({ action: ['add'] }), context),
-    ).rejects.toMatchObject({ code: 'EXPORT_KEY_REUSED', status: 422 });
+    await expect(ground.exports.create(ExportBody.parse({ action: ['add'] }), context)).rejects.toMatchObject(
+      { code: 'EXPORT_KEY_REUSED', status: 422 },
+    );
     const other = await ground.exports.create(request, { ...context, requester: exporter() });
     expect(other.created).toBe(true);
     const twice = await Promise.all(
@@ -440,7 +440,7 @@ describe('asking for an export', () => {
       status: 422,
     });
     await expect(ask(ground, { tenant: '2' }, exporter({ tenant: '3' }))).rejects.toMatchObject({
-      code: 'EXPORT_TENANT_FORBIDDEN',
+      code: 'HTTP_FORBIDDEN',
       status: 403,
     });
     expect(await ground.exports.list(ADMIN)).toEqual([]);

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import { NOBODY, type Entry, type EntryFilter, type Facet } from '../../src/trail/read/entry.js';
+import type { Answer } from '../../src/api/answers.js';
+import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/read/entry.js';
 import type { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { countBy, matching, type PlainEntry } from './trail-oracle.ts';
 
@@ -58,5 +59,5 @@ async function allPages(reader: TrailReader, filter: EntryFilter): Promise<Entry
   return items;
 }
 
-const byValue = (facets: readonly Facet[]): Record<string, number> =>
+const byValue = (facets: Answer<'Facets'>['actions']): Record<string, number> =>
   Object.fromEntries(facets.map(({ value, count }) => [value, count]));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LiveFeed, type LiveTrail } from '../../src/admin/live.js';
 import { silentLog } from '../../src/log.js';
-import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../../src/trail/read/entry.js';
+import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
 
 /** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
 class FakeTrail implements LiveTrail {
@@ -28,7 +28,7 @@ class FakeTrail implements LiveTrail {
   }
 
   async after(
-    filter: Omit<EntryFilter, 'from' | 'to'>,
+    filter: UnboundedFilter,
     options: { id: string; limit: number },
   ): Promise<EntryBatch> {
     this.reads += 1;

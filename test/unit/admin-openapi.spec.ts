@@ -6,8 +6,8 @@ import { AccessRecord } from '../../src/admin/access.js';
 import { createApp } from '../../src/admin/http.js';
 import { LiveFeed } from '../../src/admin/live.js';
 import { Metrics } from '../../src/admin/metrics.js';
-import { EntriesQuery } from '../../src/admin/query.js';
 import { OpenStreams } from '../../src/admin/sse.js';
+import { EntriesQuery } from '../../src/api/requests.js';
 import { silentLog } from '../../src/log.js';
 
 interface Operation {

@@ -23,7 +23,7 @@ describe('the detail of an entry', () => {
       ['notes', 'empty text', 'Prefers to be called after five.'],
     ]);
     expect(await dialog.textContent()).toContain(
-      'The modifier comes from the database session that made the change.',
+      'The application named the modifier in the same transaction (a logical message).',
     );
     await tab.expectAccessible('detail');
 

@@ -1,10 +1,8 @@
+import type { Answer } from '../../api/answers.js';
 import type { Kind, Operation } from '../../tracking/rules.js';
 
-/**
- * How the modifier was found: the attribution ladder of the design, best first; `unattributed`: it was not; `waltrail`: the entry is
- * Waltrail's own.
- */
-export type Rung = 'message' | 'column' | 'session' | 'unattributed' | 'waltrail';
+/** How the modifier was found, best first; `unattributed`: it was not; `waltrail`: the entry is Waltrail's own. */
+export type Rung = Answer<'Entry'>['modifier']['rung'];
 
 /**
  * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are JSON
@@ -18,20 +16,10 @@ export interface Value {
 }
 
 /** What is known of a value that was too large to be stored, or for an answer. */
-export interface LargeValue {
-  readonly side: 'previous' | 'updated';
-  readonly column: string;
-  readonly bytes: number;
-  /** Of the value as PostgreSQL printed it, in hexadecimal digits. */
-  readonly sha256: string;
-}
+export type LargeValue = NonNullable<Answer<'Entry'>['tooLarge']>[number];
 
-/** A logical message that was not understood: whom it named is not known. */
-export interface UnreadMessage {
-  readonly lsn: string;
-  /** Words of pipeline/statement.ts. */
-  readonly reason: string;
-}
+/** A logical message that was not understood: whom it named is not known. Its reasons: pipeline/statement.ts. */
+export type UnreadMessage = NonNullable<Answer<'Entry'>['unreadMessage']>;
 
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
@@ -99,6 +87,9 @@ export interface EntryFilter {
   readonly to: string;
 }
 
+/** A filter of whatever commit time. */
+export type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
+
 /** Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never empty (DECISIONS 39). */
 export const NOBODY = '';
 
@@ -114,30 +105,5 @@ export interface EntryPage {
   readonly next: string | null;
 }
 
-export interface Facet {
-  /** What the filter takes. */
-  readonly value: string;
-  readonly name: string;
-  /** Modifiers only; null: nobody. */
-  readonly kind?: Kind | null;
-  readonly count: number;
-}
-
-/** Counts in the range for every value of a dimension, most first. */
-export interface Facets {
-  readonly modifiers: readonly Facet[];
-  readonly actions: readonly Facet[];
-  readonly entityTypes: readonly Facet[];
-  readonly tenants: readonly Facet[];
-}
-
 /** How far the trail goes right now. */
-export interface TrailHead {
-  readonly source: string;
-  readonly startLsn: string;
-  readonly endLsn: string;
-  /** Id the next entry will have: every visible entry is below it. */
-  readonly nextId: string;
-  readonly entries: number;
-  readonly lastCommittedAt: string | null;
-}
+export type TrailHead = NonNullable<Answer<'Status'>['trail']>;

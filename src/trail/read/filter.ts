@@ -1,5 +1,5 @@
 import { RUNG } from '../../pipeline/ports.js';
-import { NOBODY, type EntryFilter } from './entry.js';
+import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 
 /** A filter in the ids of the dictionaries. Null: not filtered by this. */
@@ -25,7 +25,7 @@ export interface StoredFilter {
  * with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
 export function storedFilter(
-  filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
+  filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
   dictionaries: ReaderDictionaries,
 ): StoredFilter | undefined {
   const modifiers = idsOfAll(filter.modifiers, (key) =>

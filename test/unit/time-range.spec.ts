@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { WaltrailError } from '../../src/errors.js';
-import { entryFilter, parseExportRequest, requestDigest } from '../../src/exports/request.js';
+import type { WaltrailError } from '../../src/errors.js';
 import { resolveRange } from '../../src/trail/read/range.js';
 
 const DAY_MS = 86_400_000;
@@ -62,63 +61,5 @@ describe('the range of a report', () => {
     const error = errorOf(() => resolve(from, to));
     expect(error).toMatchObject({ code: 'RANGE_INVALID', status: 400 });
     expect(error.details.errors).toEqual([{ path, message: expect.any(String) }]);
-  });
-});
-
-describe('the request of an export', () => {
-  test('is an Excel file unless another format is named', () => {
-    expect(parseExportRequest({ action: ['block'] })).toEqual({ action: ['block'], format: 'xlsx' });
-  });
-
-  test('asks for nobody by an empty text among the modifiers', () => {
-    expect(parseExportRequest({ modifier: ['7', ''] })).toMatchObject({ modifier: ['7', ''] });
-  });
-
-  test.each([
-    [{ actoin: ['block'] }, 'actoin'],
-    [{ action: 'block' }, 'action'],
-    [{ action: [] }, 'action'],
-    [{ action: [1] }, 'action.0'],
-    [{ action: [''] }, 'action.0'],
-    [{ entityType: ['agent', ''] }, 'entityType.1'],
-    [{ format: 'pdf' }, 'format'],
-    [{ timezone: 'Mars/Olympus' }, 'timezone'],
-    [{ timezone: '+02:00' }, 'timezone'],
-    [{ entity: '' }, 'entity'],
-    [[], ''],
-    ['text', ''],
-    [null, ''],
-  ])('%j is refused, naming %j', (body, path) => {
-    const error = errorOf(() => parseExportRequest(body));
-    expect(error).toMatchObject({ code: 'EXPORT_INVALID', status: 400 });
-    expect((error.details.errors as { path: string }[])[0]!.path).toBe(path);
-  });
-
-  test.each([
-    [{ tenant: ['2'] }, '"tenant" must be one text, not a list.'],
-    [{ action: 'block' }, '"action" must be a list of texts.'],
-    [{ format: 'pdf' }, '"format" must be xlsx, csv or ndjson.'],
-    [{ q: '' }, '"q" is empty: leave it out instead.'],
-    [{ actoin: ['block'] }, '"actoin" is not a known member.'],
-    [[], 'The body must be a JSON object.'],
-  ])('%j is refused in a sentence: %s', (body, message) => {
-    expect(errorOf(() => parseExportRequest(body)).message).toBe(message);
-  });
-
-  test('is the same request in any order of its members, and another one with another filter', () => {
-    const digest = (body: unknown) => requestDigest(parseExportRequest(body)).toString('hex');
-    expect(digest({ action: ['block'], q: 'x' })).toBe(digest({ q: 'x', action: ['block'], format: 'xlsx' }));
-    expect(digest({ action: ['block'] })).not.toBe(digest({ action: ['add'] }));
-  });
-
-  test("exports the requester's tenant, whatever was asked for", () => {
-    const range = { from: '2026-11-01T00:00:00.000000Z', to: '2026-11-02T00:00:00.000000Z' };
-    expect(entryFilter({ modifier: ['7'], q: 'x' }, range, '3')).toEqual({
-      ...range,
-      modifiers: ['7'],
-      q: 'x',
-      tenant: '3',
-    });
-    expect(entryFilter({ tenant: '5' }, range, null)).toEqual({ ...range, tenant: '5' });
   });
 });
