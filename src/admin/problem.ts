@@ -18,10 +18,15 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 /** Classes and codes of SQLSTATE, and codes of node, that mean the trail is not there for the moment. */
 const UNAVAILABLE = /^(08|53|57P0|57014$|25006$|E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN))/;
 
-/** character_not_in_repertoire and untranslatable_character: only a value of the request can cause them here. */
+/**
+ * character_not_in_repertoire and untranslatable_character: only a value of the request can cause them here.
+ */
 const UNSTORABLE = /^22(021|P05)$/;
 
-/** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
+/**
+ * Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of
+ * its cause.
+ */
 export function toProblem(error: unknown): Problem {
   if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
     return error.status === undefined ? internal() : problem(error.status, error);

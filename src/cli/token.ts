@@ -14,7 +14,7 @@ import {
   TOKEN_ROLES,
   type TokenInfo,
   type TokenRole,
-} from '../admin/tokens.js';
+} from '../admin/auth/tokens.js';
 
 const USAGE = `waltrail token: API tokens of the trail
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { tokenCommand } from '../../src/cli/token.js';
-import { findToken } from '../../src/admin/tokens.js';
+import { findToken } from '../../src/admin/auth/tokens.js';
 import { readSettings } from '../../src/settings.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
