@@ -30,7 +30,28 @@ export const ROOMS = {
   'trail/read': [...BASE, 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   capture: [...BASE, 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
   exports: [...BASE, 'version', 'api', 'pg', 'trail/*', 'trail/read'],
-  admin: [...BASE, 'version', 'api', 'pg', 'pipeline/capture-status', 'trail/*', 'trail/read', 'exports'],
+  'admin/auth': ['errors', 'log'],
+  'admin/stream': ['errors', 'log', 'trail/read'],
+  'admin/routes': [
+    'errors',
+    'api',
+    'pipeline/capture-status',
+    'trail/read',
+    'exports',
+    'admin/auth',
+    'admin/stream',
+  ],
+  admin: [
+    'errors',
+    'log',
+    'api',
+    'pg/sql-state',
+    'trail/read',
+    'exports',
+    'admin/auth',
+    'admin/stream',
+    'admin/routes',
+  ],
   'web/exact-json': [],
   'web/api-types': ['api', 'web/exact-json'],
   'web/time': [],
@@ -76,7 +97,7 @@ export const ROOMS = {
     'exports',
     'admin',
   ],
-  cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/tokens', 'embedded', 'main'],
+  cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/auth/tokens', 'embedded', 'main'],
 };
 
 /** Every breach of the rule in a folder of sources, as sentences. */

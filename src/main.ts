@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { AccessRecord, startPruning } from './admin/access.js';
-import { Authenticator } from './admin/authenticator.js';
-import { readExportFigures } from './admin/export-figures.js';
+import { AccessRecord, startPruning } from './admin/auth/access.js';
+import { Authenticator } from './admin/auth/authenticator.js';
 import { listenHttp } from './admin/http.js';
-import { LiveFeed } from './admin/live.js';
-import { Metrics } from './admin/metrics.js';
-import { OpenStreams } from './admin/sse.js';
+import { readExportFigures } from './admin/routes/export-figures.js';
+import { Metrics } from './admin/routes/metrics.js';
+import { LiveFeed } from './admin/stream/live.js';
+import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
 import { startCapture, type Capture } from './capture/capture.js';

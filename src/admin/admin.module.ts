@@ -4,11 +4,11 @@ import type pg from 'pg';
 import { Exports } from '../exports/exports.js';
 import type { Log } from '../log.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
-import { AccessRecord } from './access.js';
-import { AuthGuard } from './auth.guard.js';
-import { Authenticator } from './authenticator.js';
-import { EntriesController } from './entries.controller.js';
-import { ExportsController } from './exports.controller.js';
+import { AccessRecord } from './auth/access.js';
+import { AuthGuard } from './auth/guard.js';
+import { Authenticator } from './auth/authenticator.js';
+import { EntriesController } from './routes/entries.controller.js';
+import { ExportsController } from './routes/exports.controller.js';
 import {
   CAPTURE_STATUS,
   FACTS,
@@ -16,17 +16,17 @@ import {
   type CaptureStatusSource,
   type DaemonFacts,
   type QueueStatusSource,
-} from './facts.js';
-import { GapsController } from './gaps.controller.js';
-import { HEALTH_POOL, HealthController } from './health.controller.js';
-import { LiveFeed } from './live.js';
-import { Metrics } from './metrics.js';
+} from './routes/facts.js';
+import { GapsController } from './routes/gaps.controller.js';
+import { HEALTH_POOL, HealthController } from './routes/health.controller.js';
+import { LiveFeed } from './stream/live.js';
+import { Metrics } from './routes/metrics.js';
 import { ProblemFilter } from './problem.filter.js';
 import { SchemaPipe } from './schema-pipe.js';
-import { SessionController } from './session.controller.js';
-import { OpenStreams } from './sse.js';
-import { StatusController } from './status.controller.js';
-import { StreamController } from './stream.controller.js';
+import { SessionController } from './routes/session.controller.js';
+import { OpenStreams } from './stream/sse.js';
+import { StatusController } from './routes/status.controller.js';
+import { StreamController } from './routes/stream.controller.js';
 
 /** What the HTTP side of the daemon works with; main.ts makes it. */
 export interface AdminParts {
@@ -46,7 +46,7 @@ export interface AdminParts {
   readonly log: Log;
 }
 
-/** The HTTP side: every controller, behind the one guard, pipe and filter, and the values that they work with. */
+/** The HTTP side: every controller behind the one guard, pipe and filter, with the values that they use. */
 @Module({})
 export class AdminModule {
   static of(parts: AdminParts): DynamicModule {

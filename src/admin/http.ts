@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import 'reflect-metadata';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { recordAccess } from './access.hook.js';
+import { recordAccess } from './auth/access-hook.js';
 import { AdminModule, type AdminParts } from './admin.module.js';
 import { DOCS_PATH, serveOpenApi } from './openapi.js';
 import { servePage } from './page.js';
@@ -21,7 +21,10 @@ export interface HttpServer {
 }
 
 const PREFIX = 'v1';
-/** Of a body, and of a URL with its headers: filters that fit into one fit into the other. Node's own limit of headers is 16 KiB. */
+/**
+ * Limits a body, and likewise a URL with its headers, so that filters that fit into one fit into the other.
+ * Node's default for headers is 16 KiB, less than 500 UUIDs.
+ */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
 const CSP = {
   'default-src': ["'self'"],
@@ -114,7 +117,8 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
       seconds: reply.elapsedTime / 1000,
     });
   });
-  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by itself.
+  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by
+  // itself.
   server.addHook('preClose', async () => {
     streams.endAll();
     await feed.close();
@@ -151,7 +155,10 @@ function urlOf(app: NestFastifyApplication, host: string): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the top. */
+/**
+ * Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the
+ * top.
+ */
 function nestLogger(log: Log): LoggerService {
   const silent = (): void => undefined;
   return {

@@ -10,7 +10,7 @@ export function answerComponents(): Components {
   for (const [id, schema] of Object.entries(ANSWERS)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, {
     target: 'openapi-3.0',
-    // Of an answer, "input" is what a client may meet: members are added in later releases, so others are not forbidden.
+    // With "output", zod would forbid further members; later releases add some.
     io: 'input',
     uri: (id) => `#/components/schemas/${id}`,
     override: ({ zodSchema, jsonSchema }) => simplify(zodSchema, jsonSchema),
@@ -20,7 +20,10 @@ export function answerComponents(): Components {
   return schemas as Components;
 }
 
-/** Leaves out what zod adds and no reader wants, and says nullable choices as OpenAPI 3.0 has them. */
+/**
+ * Leaves out what zod adds and no reader needs, and lists null among nullable choices, as OpenAPI 3.0
+ * requires.
+ */
 function simplify(type: z.core.$ZodType, schema: z.core.JSONSchema.BaseSchema): void {
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;

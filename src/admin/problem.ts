@@ -29,7 +29,10 @@ const UNREACHABLE = /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)/;
 /** Only a value of the request can cause these here. */
 const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATABLE_CHARACTER];
 
-/** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
+/**
+ * Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of
+ * its cause.
+ */
 export function toProblem(error: unknown): Problem {
   if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
     return error.status === undefined ? internal() : problem(error.status, error);

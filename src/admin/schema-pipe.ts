@@ -1,7 +1,10 @@
 import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 import { WaltrailError } from '../errors.js';
 
-/** Validates what a route declares with `{ schema }`. Throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one message for each fault. */
+/**
+ * Validates what a route declares with `{ schema }`. Throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one
+ * message for each fault.
+ */
 export class SchemaPipe extends StandardSchemaValidationPipe {
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
     const schema = metadata.schema;

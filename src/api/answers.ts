@@ -6,8 +6,8 @@ import { Problem } from './problem.js';
 import { Health, Readiness, Session, Status } from './status.js';
 
 /**
- * What the API answers with, by the names of its OpenAPI document. The document, the server's types and the page's types come from here;
- * test/pg/admin-answers.spec.ts compares them with what a daemon answers.
+ * The answers of the API, by their names in the OpenAPI document. The document, the server's types and the
+ * page's types come from here. test/pg/admin-answers.spec.ts compares them with what a daemon answers.
  */
 export const ANSWERS = {
   Entry,

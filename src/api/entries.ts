@@ -12,7 +12,10 @@ const Values = z
 const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
 const Columns = z.array(z.string());
 
-/** One entry. Its numbers leave as the text that PostgreSQL printed (trail/read/json.ts), which no type here can say. */
+/**
+ * One entry. Its numbers have the text that PostgreSQL printed (trail/read/json.ts), which no schema can
+ * express.
+ */
 export const Entry = z.object({
   id: z.string().describe('Opaque; grows in commit order.'),
   committedAt: Instant.describe('Commit time of the source transaction, UTC, microseconds.'),

@@ -16,7 +16,7 @@ export const Export = z.object({
     total: Count.nullable().describe('Null until they are counted.'),
   }),
   format: z.enum(EXPORT_FORMATS),
-  filters: z.object(FILTERS).describe('As they were asked for.'),
+  filters: z.object(FILTERS).describe('As they were requested.'),
   range: z.object({ from: Instant, to: Instant }),
   timezone: z.string(),
   requestedBy: z.string(),

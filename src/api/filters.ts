@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { WaltrailError } from '../errors.js';
 
 /**
- * Limits of every request, whatever door it comes through. Together with other members a text or a list of this size may still be
- * more than a request as a whole: REQUEST_LIMIT_BYTES of admin/http.ts bounds URLs and bodies alike. The page's fields have
- * the same maxlength (test/unit/api-requests.spec.ts).
+ * Limits of the texts and lists of every request, in a query string or in a body. A request as a whole is
+ * limited by REQUEST_LIMIT_BYTES of admin/http.ts, a URL like a body. The page's fields have the same
+ * maxlength (test/unit/api-requests.spec.ts).
  */
 export const MAX_TEXT_LENGTH = 1000;
 export const MAX_LIST_LENGTH = 500;
@@ -17,7 +17,7 @@ const AnyText = z
   })
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters`);
 
-/** Any text of a request. An empty one is refused: it would be a filter that finds nothing, or everything. */
+/** A text of a request. An empty one is refused: as a filter it would find nothing, or everything. */
 export const Text = AnyText.min(1, EMPTY);
 
 const list = (of: z.ZodString) =>
@@ -58,10 +58,13 @@ export const QUERY_FILTERS = {
   entityType: repeated(EntityTypes),
   ...TEXTS,
 };
-/** Filters as they were asked for, read from either. */
+/** Filters as they were requested, whichever way they arrived. */
 export type EntryFilters = z.infer<z.ZodObject<typeof FILTERS>>;
 
-/** The range of commit time of a page, a facet count or an export. Its defaults and its length: trail/read/range.ts. */
+/**
+ * The range of commit time of a page, a facet count or an export. trail/read/range.ts knows its defaults and
+ * its limit.
+ */
 export const RANGE = {
   from: Text.optional().describe(
     'RFC 3339 instant or date, the first of the half-open range [from, to). Default: to minus the longest range allowed.',
@@ -72,8 +75,8 @@ export const RANGE = {
 };
 
 /**
- * The tenant that a filter is about: the one asked for, but `own` for whoever sees that tenant only; null: sees all.
- * Throws HTTP_FORBIDDEN when another one was asked for.
+ * Returns the tenant that a request is about. Without an `own` tenant (null: the requester sees all) that is
+ * the requested one, else the own one. Throws HTTP_FORBIDDEN when another one was requested.
  */
 export function tenantOf(asked: string | undefined, own: string | null): string | undefined {
   if (own === null) return asked;

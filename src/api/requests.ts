@@ -7,7 +7,7 @@ const DEFAULT_PAGE_LENGTH = 50;
 
 const PAGE = {
   cursor: Text.optional().describe('The "next" of the page before.'),
-  // A repeated one is kept as it is: coerced it would be no number, and the message would say that.
+  // A list is left as it is: converted to a number it would be NaN, and the message would be about that.
   limit: z
     .preprocess(
       (value) => (typeof value === 'string' ? Number(value) : value),
@@ -21,7 +21,7 @@ const PAGE = {
         .max(MAX_PAGE_LENGTH, `must be at most ${MAX_PAGE_LENGTH}`),
     )
     .default(DEFAULT_PAGE_LENGTH)
-    // In words too: of a preprocessed schema the OpenAPI document does not show the default.
+    // The text names the default because the OpenAPI document does not show that of a preprocessed schema.
     .describe(`Entries a page. Default: ${DEFAULT_PAGE_LENGTH}.`),
 };
 
@@ -48,7 +48,9 @@ export type SignInBody = z.infer<typeof SignInBody>;
 export const EXPORT_FORMATS = ['xlsx', 'csv', 'ndjson'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-/** The body of `POST exports`: the filters and the range of `GET entries` at the top level, lists as arrays. */
+/**
+ * The body of `POST exports`: the filters and the range of `GET entries` at the top level, lists as arrays.
+ */
 export const ExportBody = strict({
   ...FILTERS,
   ...RANGE,
@@ -61,7 +63,10 @@ export const ExportBody = strict({
 });
 export type ExportBody = z.infer<typeof ExportBody>;
 
-/** An object without unknown members: a filter misspelt must not become a filter left out. */
+/**
+ * An object without unknown members: a misspelt filter must not be ignored, or it would find more than was
+ * requested.
+ */
 function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) => {

@@ -42,8 +42,7 @@ export interface Command<O extends Options = Options> {
 }
 
 /** Checks the types of a command where it is written; the table of commands does not know each one's options. */
-export const defineCommand = <const O extends Options>(command: Command<O>): Command =>
-  command;
+export const defineCommand = <const O extends Options>(command: Command<O>): Command => command;
 
 /** A mistake in the command line. It exits with 2, as with most Unix tools. */
 export const usageError = (message: string, cause?: unknown): WaltrailError =>

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createToken, revokeTokensNamed } from '../admin/tokens.js';
+import { createToken, revokeTokensNamed } from '../admin/auth/tokens.js';
 import { removeRunFile, writeRunFile } from '../embedded/run-file.js';
 import { startSample, type Sample } from '../embedded/sample.js';
 import { startTraffic } from '../embedded/traffic.js';

@@ -8,7 +8,7 @@ import {
   TOKEN_ROLES,
   type TokenInfo,
   type TokenRole,
-} from '../admin/tokens.js';
+} from '../admin/auth/tokens.js';
 import { WaltrailError } from '../errors.js';
 import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { ExportBody } from '../api/requests.js';
 
-/** SHA-256 over the request as parsed, the same for members in any order: what "the same request" means to an Idempotency-Key. */
+/**
+ * Computes the SHA-256 of a parsed request, the same for any order of its members. An Idempotency-Key takes
+ * requests of one digest for one request.
+ */
 export function requestDigest(request: ExportBody): Buffer {
   const members = Object.entries(request).filter(([, value]) => value !== undefined);
   members.sort(([a], [b]) => (a < b ? -1 : 1));

@@ -42,7 +42,10 @@ beforeAll(async () => {
 });
 afterAll(async () => ground[Symbol.asyncDispose]());
 
-/** Asks, and compares the answer with what the OpenAPI document says of the route (as `GET /v1/entries/{id}`) and the status. */
+/**
+ * Asks, and compares the answer with what the OpenAPI document says of the route (as `GET /v1/entries/{id}`)
+ * and the status.
+ */
 async function ask<Name extends AnswerName>(
   route: string,
   options: { url?: string; token?: string; status?: number; body?: unknown } = {},

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { LiveFeed } from '../../src/admin/live.js';
+import { LiveFeed } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';

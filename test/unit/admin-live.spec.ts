@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { LiveFeed, type LiveTrail } from '../../src/admin/live.js';
+import { LiveFeed, type LiveTrail } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
 import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
 
@@ -27,10 +27,7 @@ class FakeTrail implements LiveTrail {
     return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
   }
 
-  async after(
-    filter: UnboundedFilter,
-    options: { id: string; limit: number },
-  ): Promise<EntryBatch> {
+  async after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch> {
     this.reads += 1;
     this.mostTogether = Math.max(this.mostTogether, ++this.#together);
     if (this.stuck !== undefined && filter.actions?.includes(this.stuck) === true)

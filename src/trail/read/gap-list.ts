@@ -4,7 +4,10 @@ import type { ErrorCode } from '../../errors.js';
 import { gapSummary } from '../gap-summary.js';
 import type { TimeRange } from './range.js';
 
-/** A gap as a reader sees it, with its tables; positions as `16/B374D848`, times as ISO 8601 in UTC with microseconds. */
+/**
+ * A gap as a reader sees it, with its tables; positions as `16/B374D848`, times as ISO 8601 in UTC with
+ * microseconds.
+ */
 export type Gap = Required<Answer<'Gap'>> & { readonly code: ErrorCode };
 
 /** The newest of the gaps that overlap a range, and how many there are. */
@@ -28,8 +31,8 @@ export async function listGaps(client: Client, options: { readonly limit: number
 }
 
 /**
- * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it (from
- * ever, where there was none) to when capture went on, or to now.
+ * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it
+ * (from ever, where there was none) to when capture resumed, or to now.
  */
 export async function findGaps(
   client: Client,

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { CaptureStatus } from '../pipeline/capture-status.js';
-import type { TrailHead } from '../trail/read/entry.js';
-import type { GapCounts } from '../trail/read/gap-list.js';
-import type { ExportQueueStatus } from '../exports/queue.js';
+import type { CaptureStatus } from '../../pipeline/capture-status.js';
+import type { TrailHead } from '../../trail/read/entry.js';
+import type { GapCounts } from '../../trail/read/gap-list.js';
+import type { ExportQueueStatus } from '../../exports/queue.js';
 import type { ExportFigures } from './export-figures.js';
 
 export interface MetricsSources {
@@ -131,8 +131,9 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /**
- * What Prometheus reads. Labels are route patterns, methods, classes of status and states, never a value of a request,
- * so the number of series is bounded. Figures are taken when they are asked for; nothing runs in between.
+ * What Prometheus reads. Labels are route patterns, methods, classes of status and states, never a value of a
+ * request, so the number of series is bounded. Figures are taken when they are asked for; nothing runs in
+ * between.
  */
 export class Metrics {
   readonly #sources: MetricsSources;
@@ -184,7 +185,7 @@ export class Metrics {
       gaps: await gaps().catch(absent),
       exports: await exports().catch(absent),
     };
-    // Made anew each time: a figure without a value is absent, not zero.
+    // Recreated each time: a figure without a value is absent, not zero.
     for (const { name, help, type, value } of FIGURES) {
       this.#registry.removeSingleMetric(name);
       const figure = value(now);

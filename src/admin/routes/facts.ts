@@ -1,8 +1,8 @@
-import type { Answer } from '../api/answers.js';
-import type { ExportQueueStatus } from '../exports/queue.js';
-import type { CaptureStatus } from '../pipeline/capture-status.js';
+import type { Answer } from '../../api/answers.js';
+import type { ExportQueueStatus } from '../../exports/queue.js';
+import type { CaptureStatus } from '../../pipeline/capture-status.js';
 
-/** What does not change while the daemon runs, for answers that describe it. */
+/** The part of the status that does not change while the daemon runs. */
 export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'gaps' | 'exportQueue'>;
 
 /** What capture is doing in this process; null where it does not capture, and before it has begun. */

@@ -13,18 +13,21 @@ import {
 } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import type { Answer } from '../api/answers.js';
-import { ExportBody } from '../api/requests.js';
-import { WaltrailError } from '../errors.js';
-import { Exports } from '../exports/exports.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { Answer } from '../../api/answers.js';
+import { ExportBody } from '../../api/requests.js';
+import { WaltrailError } from '../../errors.js';
+import { Exports } from '../../exports/exports.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { OpenStreams, SseStream } from './sse.js';
+import { OpenStreams, SseStream } from '../stream/sse.js';
 
 const COMMON = [401, 403, 503] as const;
 
-/** Exports: durable jobs that are asked for here and downloaded later. Others' exports do not exist for a token, but for admins. */
+/**
+ * Exports: durable jobs that are requested here and downloaded later. For all but admins, exports of others
+ * do not exist.
+ */
 @Controller('exports')
 export class ExportsController {
   readonly #exports: Exports;
@@ -108,7 +111,8 @@ export class ExportsController {
     this.#streams.add(stream);
     void stream.closed.then(() => abort.abort());
     try {
-      // At most two small events a second, and only until the export is final: no client is too slow for that.
+      // At most two small events a second, and only until the export is final: no client is too slow for
+      // that.
       for (let view = first; !view.done; view = await views.next())
         stream.send([{ data: JSON.stringify(view.value) }]);
     } finally {

@@ -1,8 +1,8 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
-import type { Answer } from '../api/answers.js';
-import { TrailReader } from '../trail/read/trail-reader.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { Answer } from '../../api/answers.js';
+import { TrailReader } from '../../trail/read/trail-reader.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';

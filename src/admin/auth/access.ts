@@ -1,9 +1,11 @@
 import type pg from 'pg';
-import { codeOf } from '../errors.js';
-import type { Log } from '../log.js';
+import { codeOf } from '../../errors.js';
+import type { Log } from '../../log.js';
 import type { Principal } from './tokens.js';
 
-/** What somebody did with the trail. `watch`: opened a live stream. `refused`: was not let in or not allowed. */
+/**
+ * What somebody did with the trail. `watch`: opened a live stream. `refused`: was not let in or not allowed.
+ */
 export type AccessAction =
   'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused';
 
@@ -18,7 +20,7 @@ export interface Access {
   readonly address: string;
 }
 
-/** Refusals cost a guesser nothing, so they are recorded up to this many a minute and only counted beyond it. */
+/** Refusals cost a guesser nothing, so this many are recorded a minute; further ones are only counted. */
 const REFUSALS_A_MINUTE = 120;
 const PRUNE_INTERVAL_MS = 6 * 3_600_000;
 
@@ -78,7 +80,10 @@ export class AccessRecord {
   }
 }
 
-/** Deletes what is older than the entries it is about, now and every few hours. `retentionDays` null: keeps everything. */
+/**
+ * Deletes accesses that are older than the retention of entries, now and every six hours. `retentionDays`
+ * null: keeps everything.
+ */
 export function startPruning(options: {
   readonly pool: pg.Pool;
   readonly retentionDays: number | null;

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { WaltrailError } from '../errors.js';
+import { WaltrailError } from '../../errors.js';
 import type { AccessAction } from './access.js';
 import { Authenticator } from './authenticator.js';
 import { TOKEN_ROLES, type Principal, type TokenRole } from './tokens.js';
@@ -15,13 +15,16 @@ import { TOKEN_ROLES, type Principal, type TokenRole } from './tokens.js';
 const RULE = Symbol('waltrail.rule');
 
 interface Rule {
-  /** The least role that may; `open`: no token needed. */
+  /** The lowest role that may call the route; `open`: no token is needed. */
   readonly role: TokenRole | 'open';
   /** What the access record says of a use that succeeded; undefined: nothing worth recording. */
   readonly record?: AccessAction;
 }
 
-/** Who may call a route, and what the access record says of it. A route without it is closed to everybody. */
+/**
+ * Declares who may call a route and what the access record says of it. A route without it is closed to
+ * everybody.
+ */
 export const Allow = (
   role: Rule['role'],
   options: { readonly record?: AccessAction } = {},
@@ -33,7 +36,10 @@ export interface GuardedRequest extends FastifyRequest {
   accessAction?: AccessAction;
 }
 
-/** The one guard: every route of every controller passes it. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN. */
+/**
+ * The only guard: every route of every controller passes through it. Throws HTTP_TOKEN_MISSING,
+ * HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN.
+ */
 @Injectable()
 export class AuthGuard implements CanActivate {
   readonly #reflector: Reflector;

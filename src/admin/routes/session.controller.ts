@@ -1,22 +1,22 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
-import type { Answer } from '../api/answers.js';
-import { SignInBody } from '../api/requests.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
-import { Authenticator } from './authenticator.js';
+import type { Answer } from '../../api/answers.js';
+import { SignInBody } from '../../api/requests.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import { Authenticator } from '../auth/authenticator.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { SESSION_COOKIE } from './sessions.js';
-import type { Principal } from './tokens.js';
+import { SESSION_COOKIE } from '../auth/sessions.js';
+import type { Principal } from '../auth/tokens.js';
 
 const DAY_MS = 86_400_000;
-/** Guessing 256 bits is hopeless anyway; the limit keeps attempts from loading the database. */
+/** Nobody guesses 256 bits; the limit keeps attempts from loading the database. */
 const SIGN_INS_A_MINUTE = 30;
 
-/** Signing in to the page: a token or sign-in code against an HttpOnly cookie. */
+/** Signs in to the page: exchanges a token or a sign-in code for an HttpOnly cookie. */
 @Controller('session')
 export class SessionController {
   readonly #authenticator: Authenticator;

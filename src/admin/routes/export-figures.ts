@@ -8,6 +8,7 @@ export interface ExportFigures {
   readonly seconds: { readonly sum: number; readonly max: number };
 }
 
+/** Reads the figures from the rows of the exports. */
 export async function readExportFigures(pool: pg.Pool): Promise<ExportFigures> {
   const { rows } = await pool.query<{
     state: string;

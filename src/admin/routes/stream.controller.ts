@@ -1,22 +1,22 @@
 import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { StreamQuery } from '../api/requests.js';
-import { isWaltrailError, WaltrailError } from '../errors.js';
-import { entryToJson } from '../trail/read/json.js';
-import { filterOf } from '../trail/read/requested-filter.js';
-import { AccessRecord } from './access.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
-import { Authenticator } from './authenticator.js';
+import { StreamQuery } from '../../api/requests.js';
+import { isWaltrailError, WaltrailError } from '../../errors.js';
+import { entryToJson } from '../../trail/read/json.js';
+import { filterOf } from '../../trail/read/requested-filter.js';
+import { AccessRecord } from '../auth/access.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import { Authenticator } from '../auth/authenticator.js';
 import { Describe } from './describe.js';
-import { LiveFeed } from './live.js';
-import { OpenStreams, SseStream } from './sse.js';
-import { accessOf } from './access.hook.js';
+import { LiveFeed } from '../stream/live.js';
+import { OpenStreams, SseStream } from '../stream/sse.js';
+import { accessOf } from '../auth/access-hook.js';
 
 const HEARTBEAT_MS = 15_000;
 /** How soon a stream ends after its token was revoked. */
 const RECHECK_MS = 5_000;
-/** A client that has not read for so long is gone, or might as well be. */
+/** A client that has not read for this long counts as gone. */
 const STALLED_MS = 60_000;
 
 /** New entries as they arrive. */
@@ -68,7 +68,8 @@ export class StreamController {
     });
     stream = new SseStream(reply, { onWritable: listening.resume });
     this.#streams.add(stream);
-    // The position at once and with every heartbeat: a client that comes back misses nothing, even if nothing had matched.
+    // The position is sent at once and with every heartbeat: a client that comes back misses nothing, even if
+    // no entry had matched.
     stream.send([{ id: listening.position }]);
     const timer = this.#watchOver(stream, request, () => position ?? listening.position);
     await stream.closed;

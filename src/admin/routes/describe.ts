@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiSecurity } from '@nestjs/swagger';
-import type { AnswerName } from '../api/answers.js';
+import type { AnswerName } from '../../api/answers.js';
 
 const PROBLEMS: Readonly<Record<number, string>> = {
   400: 'A parameter, the cursor or the body is wrong; "errors" names what',
@@ -17,8 +17,8 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 };
 
 /**
- * What the OpenAPI document says of a route. `answer` names a schema, a media type (what is not JSON), or null for 204;
- * every status in `errors` is a problem document.
+ * Describes a route for the OpenAPI document. `answer` names a schema, a media type (what is not JSON), or
+ * null for 204; every status in `errors` is a problem document.
  */
 export function Describe(options: {
   readonly summary: string;

@@ -1,21 +1,24 @@
 import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
-import type { Answer } from '../api/answers.js';
-import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../api/requests.js';
-import { WaltrailError } from '../errors.js';
-import type { EntryPage } from '../trail/read/entry.js';
-import { entryToJson } from '../trail/read/json.js';
-import { resolveRange, type TimeRange } from '../trail/read/range.js';
-import { filterOf } from '../trail/read/requested-filter.js';
-import { TrailReader } from '../trail/read/trail-reader.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { Answer } from '../../api/answers.js';
+import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../../api/requests.js';
+import { WaltrailError } from '../../errors.js';
+import type { EntryPage } from '../../trail/read/entry.js';
+import { entryToJson } from '../../trail/read/json.js';
+import { resolveRange, type TimeRange } from '../../trail/read/range.js';
+import { filterOf } from '../../trail/read/requested-filter.js';
+import { TrailReader } from '../../trail/read/trail-reader.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Reading the trail. Entries leave as the JSON text that the trail prints, so that no number passes through a double. */
+/**
+ * Reads the trail. Entries leave as the JSON text that the trail prints, so that no number passes through a
+ * double.
+ */
 @Controller()
 export class EntriesController {
   readonly #reader: TrailReader;

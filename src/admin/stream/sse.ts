@@ -1,6 +1,9 @@
 import type { FastifyReply } from 'fastify';
 
-/** One event of a stream. `data` is one line of text; without it the event only moves the client's Last-Event-ID. */
+/**
+ * One event of a stream. `data` is one line of text; without it the event only moves the client's
+ * Last-Event-ID.
+ */
 export interface SseEvent {
   readonly id?: string;
   readonly event?: string;
@@ -11,8 +14,8 @@ export interface SseEvent {
 const RECONNECT_MS = 1_000;
 
 /**
- * Server-sent events to one client (HTML standard, 9.2). It never queues: when the client's socket is full, `writable`
- * is false until it drains, and who writes has to wait.
+ * Server-sent events to one client (HTML standard, 9.2). It never queues: while the client's socket is full,
+ * `writable` is false, and the writer has to wait.
  */
 export class SseStream {
   readonly #reply: FastifyReply;
@@ -22,7 +25,7 @@ export class SseStream {
   /** Settles when the client has gone or the stream was ended. */
   readonly closed: Promise<void>;
 
-  /** Takes the reply over from Fastify and sends the head; hooks that run before an answer do not run any more. */
+  /** Takes the reply over from Fastify and sends the head. Fastify's hooks before an answer no longer run. */
   constructor(reply: FastifyReply, options: { readonly onWritable?: () => void } = {}) {
     this.#reply = reply;
     this.#onWritable = options.onWritable ?? (() => undefined);
@@ -69,7 +72,7 @@ export class SseStream {
     if (!this.isClosed) this.#reply.raw.end();
   }
 
-  /** For a client that does not read: its connection is cut, what the socket holds is dropped. */
+  /** Cuts the connection of a client that does not read; what the socket holds is dropped. */
   destroy(): void {
     this.#reply.raw.destroy();
   }
@@ -80,7 +83,7 @@ export class SseStream {
   }
 }
 
-/** Streams that are open, so that the server can end them all before it closes, and refuses more than it can serve. */
+/** The open streams: the server ends them all before it closes, and refuses more than it can serve. */
 export class OpenStreams {
   readonly #streams = new Set<SseStream>();
   readonly #max: number;

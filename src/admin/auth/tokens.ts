@@ -74,8 +74,9 @@ export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
 }
 
 /**
- * The principal of an API token, or undefined when it is unknown, revoked, expired or a sign-in code.
- * The secret is found by its hash: comparing hashes of 256 random bits in an index tells a guesser nothing about a secret.
+ * The principal of an API token, or undefined when it is unknown, revoked, expired or a sign-in code. The
+ * secret is found by its hash: comparing hashes of 256 random bits in an index tells a guesser nothing about
+ * a secret.
  */
 export async function findToken(pool: pg.Pool, secret: string): Promise<Principal | undefined> {
   const { rows } = await pool.query<Principal>(
@@ -87,7 +88,10 @@ export async function findToken(pool: pg.Pool, secret: string): Promise<Principa
   return rows[0];
 }
 
-/** Notes that a token was used, at most once a minute: an administrator finds tokens that nobody needs any more. */
+/**
+ * Notes that a token was used, at most once a minute: an administrator finds tokens that nobody needs any
+ * more.
+ */
 export async function noteTokenUse(pool: pg.Pool, tokenId: string): Promise<void> {
   await pool.query(
     /* sql */ `update trail.token set last_used_at = clock_timestamp()
@@ -96,5 +100,8 @@ export async function noteTokenUse(pool: pg.Pool, tokenId: string): Promise<void
   );
 }
 
-/** SHA-256, which is all that is stored of a secret. It needs no salt and no work factor: secrets are random, not chosen. */
+/**
+ * SHA-256, which is all that is stored of a secret. It needs no salt and no work factor: secrets are random,
+ * not chosen.
+ */
 export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();

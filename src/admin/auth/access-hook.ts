@@ -1,12 +1,13 @@
 import type { FastifyReply } from 'fastify';
 import type { Access, AccessRecord } from './access.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { GuardedRequest } from './guard.js';
 
 const REFUSED = new Set([401, 403, 429]);
 
 /**
- * Records a request before its answer leaves: a use of the trail that could not be recorded is not answered. Runs as
- * Fastify's `onSend` hook, so that it sees refusals, files and pages alike; streams take their reply over and record themselves.
+ * Records a request before its answer leaves: a use of the trail that cannot be recorded is not answered. It
+ * runs as Fastify's `onSend` hook, so that it sees refusals, files and pages alike. Streams take over their
+ * reply and record themselves.
  */
 export async function recordAccess(
   access: AccessRecord,

@@ -15,9 +15,10 @@ export interface OpenedSession {
 }
 
 /**
- * Opens a session for an API token or a one-time sign-in code; undefined when it is unknown, revoked, expired or spent.
- * One statement spends the code and opens the session: of two browsers that bring the same code, the row lock lets one in.
- * A session never outlives its API token, but it does outlive a code, which is good for minutes only.
+ * Opens a session for an API token or a one-time sign-in code; undefined when it is unknown, revoked, expired
+ * or spent. One statement spends the code and opens the session: of two browsers that bring the same code,
+ * the row lock lets one in. A session never outlives its API token, but it does outlive a code, which is good
+ * for minutes only.
  */
 export async function openSession(pool: pg.Pool, tokenOrCode: string): Promise<OpenedSession | undefined> {
   await pool.query(/* sql */ `delete from trail.session where expires_at < clock_timestamp()`);

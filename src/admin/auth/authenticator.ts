@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { WaltrailError } from '../errors.js';
+import { WaltrailError } from '../../errors.js';
 import { closeSession, findSession, openSession, SESSION_COOKIE, type OpenedSession } from './sessions.js';
 import { findToken, hashSecret, noteTokenUse, type Principal } from './tokens.js';
 
-/** What of a request decides who asks. Header names in lower case, as node:http gives them. */
+/** The parts of a request that decide who asks. Header names are in lower case, as node:http gives them. */
 export interface Credentials {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -24,8 +24,9 @@ export class Authenticator {
   }
 
   /**
-   * Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that another site made the browser send, HTTP_CROSS_SITE.
-   * An Authorization header that is wrong does not fall back to the cookie: the caller would act as somebody else than it thinks.
+   * Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that another site made the browser send,
+   * HTTP_CROSS_SITE. An Authorization header that is wrong does not fall back to the cookie: the caller would
+   * act as somebody it does not expect.
    */
   async authenticate(request: Credentials): Promise<Principal> {
     const { authorization } = request.headers;
@@ -46,7 +47,10 @@ export class Authenticator {
     return principal;
   }
 
-  /** Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as somebody of its choice. */
+  /**
+   * Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as somebody of its
+   * choice.
+   */
   async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
       assertSameOrigin(request);
@@ -69,12 +73,14 @@ export class Authenticator {
 
   async #findToken(secret: string): Promise<Principal | undefined> {
     const principal = await findToken(this.#pool, secret);
-    // Only for the list of tokens: a request does not wait for it and does not fail with it.
+    // Only the list of tokens needs it: a request neither waits for it nor fails with it.
     if (principal !== undefined) noteTokenUse(this.#pool, principal.tokenId).catch(() => undefined);
     return principal;
   }
 
-  /** Only what was found is kept: a guesser cannot fill the cache, and a new token works at once. */
+  /**
+   * Caches only principals that were found: a guesser cannot fill the cache, and a new token works at once.
+   */
   async #cached(key: string, find: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
     const known = this.#cache.get(key);
     if (known !== undefined && known.until > Date.now()) return known.principal;
@@ -107,8 +113,9 @@ function sessionSecret(cookies: string | string[] | undefined): string | undefin
 }
 
 /**
- * Browsers say which site made them send a request (Fetch Metadata), older ones its origin. SameSite=Strict keeps the
- * cookie from other sites already; other ports and subdomains are the same site, and this keeps them out.
+ * Browsers say which site made them send a request (Fetch Metadata), older ones its origin. SameSite=Strict
+ * keeps the cookie from other sites already; other ports and subdomains are the same site, and this keeps
+ * them out.
  */
 function assertSameOrigin({ headers }: Credentials): void {
   const site = headers['sec-fetch-site'];

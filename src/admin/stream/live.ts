@@ -1,6 +1,6 @@
-import { codeOf } from '../errors.js';
-import type { Log } from '../log.js';
-import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../trail/read/entry.js';
+import { codeOf } from '../../errors.js';
+import type { Log } from '../../log.js';
+import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../trail/read/entry.js';
 
 /** What the live feed needs of the trail (`TrailReader`). */
 export interface LiveTrail {
@@ -30,17 +30,21 @@ export interface Listening {
 const POLL_MS = 200;
 /** Small, because the entries of a page are in memory at once and may have large values. */
 const PAGE = 50;
-/** Listeners that are read for at once, so that a search that takes its time holds up no more than itself. */
+/** Listeners that are read for at the same time, so that a slow search delays only itself. */
 const READING_TOGETHER = 3;
-/** A listener that cannot be served is tried again after a pause that doubles from the first to the second. */
+/**
+ * A listener that cannot be served is tried again after a pause, which doubles from the first value to the
+ * second.
+ */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
 /**
- * Follows the trail for everybody who listens. One poller a process asks for the head of the trail, and only while
- * somebody listens; new entries are then read for each listener with its own filter, for a few at a time. A listener is a
- * position in the trail and not a buffer: a slow one falls behind, and costs no memory. One whose entries cannot be read or
- * delivered keeps its position and is tried again; nobody else waits for it.
+ * Follows the trail for everybody who listens. One poller per process asks for the head of the trail while
+ * somebody listens. New entries are then read for each listener with its own filter, for a few listeners at a
+ * time. A listener is a position in the trail and not a buffer: a slow one falls behind and costs no memory.
+ * If its entries cannot be read or delivered, it keeps its position and is tried again; nobody else waits for
+ * it.
  */
 export class LiveFeed {
   readonly #trail: LiveTrail;
@@ -150,7 +154,10 @@ export class LiveFeed {
     }
   }
 
-  /** Delivers at most one page, so that one listener far behind does not hold up the others; true: there is more. */
+  /**
+   * Delivers at most one page, so that one listener far behind does not hold up the others; true: there is
+   * more.
+   */
   async #advance(follower: Follower, head: bigint): Promise<boolean> {
     const { listener, limit } = follower;
     const { items, more } = await this.#trail.after(listener.filter, {
@@ -159,7 +166,8 @@ export class LiveFeed {
     });
     follower.limit = Math.min(limit * 2, PAGE);
     for (const [taken, entry] of items.entries()) {
-      // The client may have gone while the query ran, or be full by now: the rest is read again when it is not.
+      // The client may have gone while the query ran, or be full by now: the rest is read again when it is
+      // not.
       if (!this.#followers.has(follower) || !listener.ready()) {
         // What it could not take was read in vain; next time no more is read than it took now.
         follower.limit = Math.max(taken, 1);
@@ -168,8 +176,8 @@ export class LiveFeed {
       listener.deliver(entry);
       follower.position = BigInt(entry.id);
     }
-    // The head was read before the entries: everything up to it was visible to the query, so without more nothing
-    // matches below it. The query may also have seen beyond.
+    // The head was read before the entries: everything up to it was visible to the query, so without more
+    // nothing matches below it. The query may also have seen beyond.
     if (!more && follower.position < head) follower.position = head;
     listener.reached(String(follower.position));
     return more;

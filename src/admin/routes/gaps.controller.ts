@@ -1,10 +1,10 @@
 import { Controller, Get, Inject, Query, Req } from '@nestjs/common';
-import type { Answer } from '../api/answers.js';
-import { GapsQuery } from '../api/requests.js';
-import { resolveRange } from '../trail/read/range.js';
-import { TrailReader } from '../trail/read/trail-reader.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { Answer } from '../../api/answers.js';
+import { GapsQuery } from '../../api/requests.js';
+import { resolveRange } from '../../trail/read/range.js';
+import { TrailReader } from '../../trail/read/trail-reader.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';

@@ -1,10 +1,10 @@
 import { Controller, Get, HttpCode, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type pg from 'pg';
-import type { Answer } from '../api/answers.js';
-import { WaltrailError } from '../errors.js';
-import { Allow, principalOf } from './auth.guard.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { Answer } from '../../api/answers.js';
+import { WaltrailError } from '../../errors.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { CAPTURE_STATUS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, QueueStatusSource } from './facts.js';
@@ -15,7 +15,10 @@ export const HEALTH_POOL = Symbol('waltrail.healthPool');
 
 const TRAIL_TIMEOUT_MS = 2_000;
 
-/** What orchestrators and Prometheus ask, outside the prefix of the API. Health is open to everybody and says nothing of the trail. */
+/**
+ * Answers orchestrators and Prometheus, outside the prefix of the API. Health is open to everybody and says
+ * nothing of the trail.
+ */
 @Controller()
 export class HealthController {
   readonly #pool: pg.Pool;
