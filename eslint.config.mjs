@@ -1,51 +1,5 @@
 import tseslint from 'typescript-eslint';
 
-/**
- * Who may import whom (src/README.md draws it). A room may import itself, the three base files and the rooms
- * listed here; everything else is an error. Changing this table is a design decision: write it down in DECISIONS.md.
- */
-const BASE = ['errors', 'settings', 'log'];
-const ROOMS = {
-  pg: [],
-  pgoutput: ['pg/lsn', 'pg/text', 'pg/words'],
-  source: ['pg', 'pgoutput'],
-  tracking: ['pg'],
-  pipeline: ['pg', 'pgoutput', 'tracking'],
-  trail: ['pg', 'pipeline', 'tracking/rules'],
-  capture: ['pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail'],
-  exports: ['pg', 'trail'],
-  admin: ['pg', 'trail', 'exports', 'tracking', 'pipeline'],
-  embedded: ['pg'],
-};
-
-const importRule = Object.entries(ROOMS).map(([room, allowed]) => {
-  const base = room === 'pgoutput' ? ['errors'] : BASE;
-  const inside = [
-    ...base.map((file) => `${file}\\.js$`),
-    ...allowed.map((path) => (path.includes('/') ? `${path}\\.js$` : `${path}/`)),
-  ];
-  return {
-    files: [`src/${room}/**/*.ts`],
-    ignores: ['src/**/*.module.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: `^\\.\\./(?!\\.\\./)(?!${inside.join('|')})`,
-              message: `src/${room} may not import this room; see src/README.md, "The import rule".`,
-            },
-            ...(room === 'admin'
-              ? []
-              : [{ group: ['@nestjs/*'], message: 'Nest appears only in main.ts, admin/ and *.module.ts.' }]),
-          ],
-        },
-      ],
-    },
-  };
-});
-
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', '.waltrail/**', 'coverage/**'] },
   ...tseslint.configs.recommendedTypeChecked,
@@ -71,7 +25,17 @@ export default tseslint.config(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },
-  ...importRule,
+  {
+    // Who may import whom in src/ otherwise: scripts/imports.mjs.
+    files: ['src/**/*.ts'],
+    ignores: ['src/main.ts', 'src/admin/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@nestjs/*'], message: 'Nest appears only in main.ts and admin/.' }] },
+      ],
+    },
+  },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/settings.ts'],

@@ -9,6 +9,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
+/** Files above all rooms that know none. */
+export const BASE = ['errors', 'settings', 'log'];
+
 /** Room to what it may import beside itself: a room with all below it, or one file. A file in no listed room is its own room. */
 export const ROOMS = {
   errors: [],
@@ -16,31 +19,18 @@ export const ROOMS = {
   settings: ['errors'],
   version: [],
   teardown: ['errors', 'log'],
-  pg: ['errors', 'settings', 'log'],
-  pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/words'],
-  source: ['errors', 'settings', 'log', 'pg', 'pgoutput'],
-  tracking: ['errors', 'settings', 'log', 'pg'],
-  pipeline: ['errors', 'settings', 'log', 'pg', 'pgoutput', 'tracking'],
-  trail: ['errors', 'settings', 'log', 'pg'],
-  'trail/write': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  'trail/read': ['errors', 'settings', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  capture: [
-    'errors',
-    'settings',
-    'log',
-    'pg',
-    'pgoutput',
-    'source',
-    'tracking',
-    'pipeline',
-    'trail/*',
-    'trail/write',
-  ],
-  exports: ['errors', 'settings', 'log', 'version', 'pg', 'trail/*', 'trail/read'],
+  pg: [...BASE],
+  pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/byte-loops'],
+  source: [...BASE, 'pg', 'pgoutput'],
+  tracking: [...BASE, 'pg'],
+  pipeline: [...BASE, 'pg', 'pgoutput', 'tracking'],
+  trail: [...BASE, 'pg'],
+  'trail/write': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  'trail/read': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  capture: [...BASE, 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
+  exports: [...BASE, 'version', 'pg', 'trail/*', 'trail/read'],
   admin: [
-    'errors',
-    'settings',
-    'log',
+    ...BASE,
     'version',
     'pg',
     'tracking/nearest',
@@ -50,11 +40,9 @@ export const ROOMS = {
     'exports',
   ],
   web: [],
-  embedded: ['errors', 'settings', 'log', 'pg'],
+  embedded: [...BASE, 'pg'],
   main: [
-    'errors',
-    'settings',
-    'log',
+    ...BASE,
     'version',
     'teardown',
     'tracking/rules',
@@ -64,19 +52,7 @@ export const ROOMS = {
     'exports',
     'admin',
   ],
-  cli: [
-    'errors',
-    'settings',
-    'log',
-    'version',
-    'teardown',
-    'pg',
-    'tracking',
-    'trail',
-    'admin/tokens',
-    'embedded',
-    'main',
-  ],
+  cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/tokens', 'embedded', 'main'],
 };
 
 /** Every breach of the rule in a folder of sources, as sentences. */

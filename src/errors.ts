@@ -453,7 +453,7 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Try again in a moment; if it stays so, check the trail database and the log of the daemon.',
   },
-  TOKEN_ARGUMENTS_INVALID: { retry: 'never', remedy: 'See: waltrail token --help' },
+  TOKEN_UNKNOWN: { retry: 'never', remedy: 'See: waltrail token list' },
 } as const satisfies Record<string, CodeInfo>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -15,14 +15,16 @@ export interface Settings {
   readonly redisUrl: string | undefined;
   readonly host: string;
   readonly port: number;
-  /** Absolute path of the YAML. */
-  readonly configFile: string;
+  /** Absolute path of the YAML; undefined: that of the sample, which is no one else's. */
+  readonly configFile: string | undefined;
   /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
   readonly dataDir: string;
   readonly exportDir: string;
   /** Absolute path; transactions in progress are spooled here. */
   readonly spoolDir: string;
   readonly logLevel: string;
+  /** npm runs this process, by way of a shell. */
+  readonly isNpmScript: boolean;
   /** For `${NAME}` in the YAML; nothing else may look into it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -54,14 +56,15 @@ const Environment = z.object({
     empty,
     z.coerce.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).default(8080),
   ),
-  WALTRAIL_CONFIG: z.preprocess(empty, z.string().default('config/waltrail.yaml')),
+  WALTRAIL_CONFIG: z.preprocess(empty, z.string().optional()),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
   WALTRAIL_SPOOL_DIR: z.preprocess(empty, z.string().default(os.tmpdir())),
   WALTRAIL_LOG_LEVEL: z.preprocess(
     empty,
-    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+    z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).optional(),
   ),
+  npm_lifecycle_event: z.string().optional(),
 });
 
 /**
@@ -91,14 +94,16 @@ export function readSettings(
     redisUrl: env.REDIS_URL,
     host: env.WALTRAIL_HOST,
     port: env.WALTRAIL_PORT,
-    configFile: path.resolve(env.WALTRAIL_CONFIG),
+    configFile: env.WALTRAIL_CONFIG === undefined ? undefined : path.resolve(env.WALTRAIL_CONFIG),
     dataDir,
     exportDir:
       env.WALTRAIL_EXPORT_DIR === undefined
         ? path.join(dataDir, 'exports')
         : path.resolve(env.WALTRAIL_EXPORT_DIR),
     spoolDir: path.resolve(env.WALTRAIL_SPOOL_DIR),
-    logLevel: env.WALTRAIL_LOG_LEVEL,
+    // On a terminal that shows the sample, only what a person must see: its server is not there to be tuned.
+    logLevel: env.WALTRAIL_LOG_LEVEL ?? (env.WALTRAIL_SOURCE_URL === undefined ? 'error' : 'info'),
+    isNpmScript: env.npm_lifecycle_event !== undefined,
     environment,
   };
 }

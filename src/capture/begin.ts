@@ -7,7 +7,7 @@ import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentit
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
-import { onSource, type SourceAccess } from './source-look.js';
+import { onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 
 /**

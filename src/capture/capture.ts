@@ -6,7 +6,7 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
-import type { Place } from '../pipeline/pipeline.js';
+import type { StreamPosition } from '../pipeline/pipeline.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -15,7 +15,7 @@ import { tellStuck } from './pass-over.js';
 import { isRefusal, located, Repeats, stuckError } from './repeats.js';
 import { BACKLOG_READ, openSession, type Session } from './session.js';
 import { Troubles } from './troubles.js';
-import { WholeReading } from './whole-reading.js';
+import { StreamingPause } from './streaming-pause.js';
 
 export interface Capture {
   status(): CaptureStatus;
@@ -76,7 +76,7 @@ class Supervisor {
   readonly #lateAttributions: LateAttributions = new Map();
   readonly #troubles: Troubles;
   readonly #unreadMessages: UnreadMessages;
-  readonly #wholeReading = new WholeReading();
+  readonly #streamingPause = new StreamingPause();
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
@@ -172,7 +172,7 @@ class Supervisor {
         unreadMessages: this.#unreadMessages,
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
-        wholeUntil: this.#wholeReading.until,
+        unstreamedUntil: this.#streamingPause.until,
         publicationMissed: this.#publicationMissed,
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
@@ -227,7 +227,7 @@ class Supervisor {
   /** What the end of a try means: whether an error repeats at one place, and how to find out at which. */
   async #judge(
     error: WaltrailError,
-    place: (Place & { readonly readUntil: Lsn }) | null,
+    place: (StreamPosition & { readonly readUntil: Lsn }) | null,
   ): Promise<WaltrailError> {
     const checkpointLsn = place?.checkpointLsn ?? this.#checkpointLsn;
     if (this.#stuck !== null && checkpointLsn !== null && checkpointLsn > this.#stuck.checkpointLsn)
@@ -283,8 +283,8 @@ class Supervisor {
     this.#error = error;
     this.#state = operator ? 'stopped' : 'reconnecting';
     if (error.code === 'SOURCE_SPOOL_FAILED') this.#spoolFolder = null;
-    if (error === BACKLOG_READ) this.#wholeReading.end(performance.now());
-    if (error.code === 'SOURCE_READ_WHOLE') this.#wholeReading.begin(performance.now());
+    if (error === BACKLOG_READ) this.#streamingPause.end(performance.now());
+    if (error.code === 'SOURCE_READ_WHOLE') this.#streamingPause.begin(performance.now());
     if (READ_ANEW.has(error.code)) return;
     // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
     // came upon is looked into sooner, because only opening compares source and trail and records a gap.

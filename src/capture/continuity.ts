@@ -1,18 +1,18 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { SlotState, SourceIdentity } from '../source/slot.js';
-import type { PublishedLook, TableFate } from '../tracking/published.js';
+import type { PublishedAtLsn, TableFate } from '../tracking/published.js';
 import { publishedChanges, type TrackingNote } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
 import type { FoundGap } from '../trail/write/gaps.js';
 
 /** The source as one look found it. */
-export interface SourceLook {
+export interface SourceState {
   /** As `server_version_num`. */
   readonly version: number;
   readonly identity: SourceIdentity;
   readonly slot: SlotState | undefined;
-  readonly published: PublishedLook;
+  readonly published: PublishedAtLsn;
   /** Position after all of it was read: what is committed from here on is as the look says. */
   readonly lsn: Lsn;
   /** What became of the tables of the last look. */
@@ -41,12 +41,12 @@ export interface Continuity {
 export function compareWithTrail(options: {
   readonly config: TrackingConfig;
   readonly checkpoint: Checkpoint;
-  readonly look: SourceLook;
-  readonly lastPublished: PublishedLook | undefined;
+  readonly sourceState: SourceState;
+  readonly lastPublished: PublishedAtLsn | undefined;
   readonly knownLsn: Lsn | null;
 }): Continuity {
-  const { checkpoint, look } = options;
-  const { identity } = look;
+  const { checkpoint, sourceState } = options;
+  const { identity } = sourceState;
   if (!isSameCluster(options)) return otherCluster(checkpoint);
   const published = publishedFindings(options);
   return {
@@ -72,14 +72,14 @@ export function compareWithTrail(options: {
  */
 export function coveredUntil(options: {
   readonly checkpoint: Checkpoint;
-  readonly look: SourceLook;
-  readonly lastPublished: PublishedLook | undefined;
+  readonly sourceState: SourceState;
+  readonly lastPublished: PublishedAtLsn | undefined;
 }): Lsn {
-  const { checkpoint, look, lastPublished } = options;
+  const { checkpoint, sourceState, lastPublished } = options;
   if (!isSameCluster(options))
-    return isReadable(look.slot)
-      ? lower(look.slot.confirmedFlushLsn!, look.published.lsn)
-      : look.published.lsn;
+    return isReadable(sourceState.slot)
+      ? lower(sourceState.slot.confirmedFlushLsn!, sourceState.published.lsn)
+      : sourceState.published.lsn;
   const last = lastPublished?.lsn ?? checkpoint.endLsn;
   return lower(last, leftHistoryAt(options) ?? last);
 }
@@ -90,32 +90,32 @@ export function coveredUntil(options: {
  */
 export function startPosition(options: {
   readonly checkpoint: Checkpoint;
-  readonly look: SourceLook;
+  readonly sourceState: SourceState;
   readonly gaps: readonly FoundGap[];
 }): Lsn {
-  const { checkpoint, look, gaps } = options;
-  const confirmed = look.slot!.confirmedFlushLsn!;
+  const { checkpoint, sourceState, gaps } = options;
+  const confirmed = sourceState.slot!.confirmedFlushLsn!;
   if (!isSameCluster(options)) return confirmed;
   const start = higher(
     confirmed,
-    lower(checkpoint.endLsn, leftHistoryAt({ checkpoint, look }) ?? checkpoint.endLsn),
+    lower(checkpoint.endLsn, leftHistoryAt({ checkpoint, sourceState }) ?? checkpoint.endLsn),
   );
-  if (skipsMissing(look)) return start;
+  if (skipsMissing(sourceState)) return start;
   const missing = gaps.filter(({ code }) => code === 'SOURCE_PUBLICATION_MISSING');
   return missing.reduce((position, { toLsn }) => higher(position, toLsn ?? position), start);
 }
 
 /** Before PostgreSQL 18 the source cannot send a change that was made while there was no publication, nor pass it. */
-const skipsMissing = ({ version }: SourceLook): boolean => version >= 180_000;
+const skipsMissing = ({ version }: SourceState): boolean => version >= 180_000;
 
 /** Whether the slot is there and can be read from. */
 export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
   slot !== undefined && slot.invalidated === null && slot.confirmedFlushLsn !== null;
 
-type Compared = Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'look'>;
+type Compared = Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'sourceState'>;
 
 /** Whether the source's history and that of the trail have a beginning in common. */
-const isSameCluster = ({ checkpoint, look: { identity } }: Compared): boolean =>
+const isSameCluster = ({ checkpoint, sourceState: { identity } }: Compared): boolean =>
   identity.systemIdentifier === checkpoint.systemIdentifier &&
   (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
 
@@ -133,14 +133,14 @@ function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap
  * so. A source that was put back to an older state, as by a snapshot of its disk, stays on its timeline: it is behind the
  * trail, and would send nothing until it has written past the checkpoint. Its slot is the last that both surely share.
  */
-function leftHistoryAt({ checkpoint, look }: Compared): Lsn | null {
-  const { identity, slot, lsn } = look;
+function leftHistoryAt({ checkpoint, sourceState }: Compared): Lsn | null {
+  const { identity, slot, lsn } = sourceState;
   if (identity.leftTimelineAt !== null || lsn >= checkpoint.endLsn) return identity.leftTimelineAt;
   return isReadable(slot) ? lower(slot.confirmedFlushLsn!, lsn) : lsn;
 }
 
-function slotGaps({ checkpoint, look, knownLsn }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
-  const { slot } = look;
+function slotGaps({ checkpoint, sourceState, knownLsn }: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
+  const { slot } = sourceState;
   const from = checkpoint.endLsn;
   if (slot === undefined) return [gap('SOURCE_SLOT_LOST', from, null)];
   if (!isReadable(slot)) return [gap('SOURCE_SLOT_INVALID', from, null)];
@@ -152,17 +152,17 @@ function slotGaps({ checkpoint, look, knownLsn }: Parameters<typeof compareWithT
 function publishedFindings(
   options: Parameters<typeof compareWithTrail>[0],
 ): Pick<Continuity, 'gaps' | 'unpublished' | 'notes'> {
-  const { config, checkpoint, look, lastPublished } = options;
+  const { config, checkpoint, sourceState, lastPublished } = options;
   if (lastPublished === undefined) return { gaps: [], unpublished: [], notes: [] };
-  const { fate } = look;
+  const { fate } = sourceState;
   const { stream, unpublished, notes } = publishedChanges({
     config,
     last: lastPublished.state,
-    now: look.published.state,
+    now: sourceState.published.state,
     fate,
   });
   const covered = coveredUntil(options);
-  const from = skipsMissing(look) ? covered : lower(covered, checkpoint.endLsn);
+  const from = skipsMissing(sourceState) ? covered : lower(covered, checkpoint.endLsn);
   return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, notes };
 }
 

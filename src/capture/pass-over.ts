@@ -6,9 +6,15 @@ import { formatLsn } from '../pg/lsn.js';
 import { readCheckpoint, storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { goOnAt, openGap, readOpenGaps, isOfStream } from '../trail/write/gaps.js';
 import { takeRole } from '../trail/roles.js';
-import { endSkip, readSkipRequest, rememberStuck, type SkipRequest, type Stuck } from '../trail/write/stuck.js';
+import {
+  endSkip,
+  readSkipRequest,
+  rememberStuck,
+  type SkipRequest,
+  type Stuck,
+} from '../trail/write/stuck.js';
 import { trailError } from '../trail/trail-error.js';
-import type { SourceAccess } from './source-look.js';
+import type { SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 
 const TELL_LIMIT_MS = 5_000;

@@ -1,14 +1,14 @@
 import { WaltrailError, type ErrorCode } from '../errors.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { sqlStateOf } from '../pg/sql-state.js';
-import type { Place } from '../pipeline/pipeline.js';
+import type { StreamPosition } from '../pipeline/pipeline.js';
 import type { Stuck } from '../trail/write/stuck.js';
 
 /** How a try to capture ended. */
 export interface Failure {
   readonly error: WaltrailError;
   /** Where in the stream; null: the stream had not begun. */
-  readonly place: Place | null;
+  readonly place: StreamPosition | null;
   /** The checkpoint behind which it happened; null: it is not known yet. */
   readonly checkpointLsn: Lsn | null;
 }
@@ -103,7 +103,7 @@ function stuckAt({ error, place }: Failure, checkpointLsn: Lsn): Stuck {
 }
 
 /** The same error, with the place in the stream where that says something: what a person has to look at. */
-export function located(error: WaltrailError, place: Place | null): WaltrailError {
+export function located(error: WaltrailError, place: StreamPosition | null): WaltrailError {
   if (place === null || !(REFUSALS.has(error.code) || place.exact)) return error;
   const { code, message, remedy, details, cause } = error;
   return new WaltrailError(code, `${message} It happened ${where(place, code)}.`, { remedy, details, cause });
@@ -122,7 +122,7 @@ export function stuckError(stuck: Stuck, error: WaltrailError): WaltrailError {
   });
 }
 
-function where({ commitLsn, exact, checkpointLsn, tables }: Place, code: ErrorCode): string {
+function where({ commitLsn, exact, checkpointLsn, tables }: StreamPosition, code: ErrorCode): string {
   // What the trail refuses is a batch; only where each transaction is stored alone is it known which one.
   const known = exact || !code.startsWith('TRAIL_');
   if (commitLsn === null || !known) return `after ${formatLsn(checkpointLsn)}`;

@@ -14,12 +14,12 @@ import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
-import { lookAtPublished } from '../tracking/published.js';
+import { readPublishedAtLsn } from '../tracking/published.js';
 import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
-import { readMissingUntil, readOpenGaps, rememberLook } from '../trail/write/gaps.js';
+import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
 import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
@@ -28,7 +28,7 @@ import { Opening } from './opening.js';
 import { passOver } from './pass-over.js';
 import { recordTables, settle, type Settled } from './settle.js';
 import { SourceFacts } from './source-facts.js';
-import { onSource } from './source-look.js';
+import { onSource } from './source-state.js';
 import { watchPublished } from './watch.js';
 
 /**
@@ -48,7 +48,7 @@ export interface SessionOptions {
   /** Where transactions in progress are spooled; null: they are read when they have committed. */
   readonly spoolFolder: string | null;
   /** Transactions are read when they have committed until this moment at least (`performance.now()`); null: while they run. */
-  readonly wholeUntil: number | null;
+  readonly unstreamedUntil: number | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Called with what is wrong with named tables, whenever that was looked at. */
@@ -158,10 +158,10 @@ async function findBeginning(
 ): Promise<Settled> {
   const { client, config, opening } = options;
   const published = await opening.step(() =>
-    onSource(options, (source) => lookAtPublished(source, config.source.publication)),
+    onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
   const catalog = await opening.step(() => checkSource(options));
-  await opening.step(() => rememberLook(client, published));
+  await opening.step(() => storePublished(client, published));
   const begun = await begin(options);
   const { troubles } = catalog;
   await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
@@ -226,11 +226,11 @@ async function connectStream(
     unreadMessages: options.unreadMessages,
     failed: end.resolve,
   });
-  const { spoolFolder, wholeUntil } = options;
+  const { spoolFolder, unstreamedUntil } = options;
   // What the source has at this moment is read before anything is streamed: also the transaction that could not be. And what
   // comes in parts cannot be stored alone, nor said to be the transaction that fails.
   const backlog =
-    aloneUntil !== null || wholeUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
+    aloneUntil !== null || unstreamedUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   const { decoder } = options;
   const handler: StreamHandler = {
     message:
@@ -244,7 +244,7 @@ async function connectStream(
     keepalive: (walEnd) => {
       if (sure.is) pipeline.keepalive(walEnd);
       if (!backlog || spoolFolder === null || writer.checkpointLsn < options.sourceLsn) return;
-      if (wholeUntil === null || performance.now() >= wholeUntil) end.resolve(BACKLOG_READ);
+      if (unstreamedUntil === null || performance.now() >= unstreamedUntil) end.resolve(BACKLOG_READ);
     },
     readDone: () => {
       if (sure.is) pipeline.readDone();

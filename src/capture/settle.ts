@@ -8,7 +8,7 @@ import { runningTransactions, untilEnded } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import type { CheckedCatalog } from '../tracking/check.js';
-import { readPublished, type PublishedLook } from '../tracking/published.js';
+import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
@@ -20,9 +20,9 @@ import {
   isOfStream,
   openGap,
   readOpenGaps,
-  readLook,
+  readStoredPublished,
   recordTracking,
-  rememberLook,
+  storePublished,
   tellUntold,
   type FoundGap,
   type NewPosition,
@@ -35,10 +35,10 @@ import {
   isReadable,
   startPosition,
   type Continuity,
-  type SourceLook,
+  type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
-import { lookAtSource, onSource, type SourceAccess } from './source-look.js';
+import { readSourceState, onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 import { lackingTables } from './table-gaps.js';
 
@@ -63,7 +63,7 @@ export interface SettleOptions extends SourceAccess {
 /** From where to stream, and what the watch compares with. */
 export interface Settled {
   readonly checkpoint: Checkpoint;
-  readonly published: PublishedLook;
+  readonly published: PublishedAtLsn;
   /** Where the source's WAL ended: what lies between is a backlog. */
   readonly sourceLsn: Lsn;
   /** Gaps of named tables that last: they end while capture streams. */
@@ -78,32 +78,32 @@ export interface Settled {
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;
-  const lastPublished = (await step(() => readLook(client))) as PublishedLook | undefined;
-  const look = await step(() => lookAtSource({ ...options, lastPublished }));
-  if (look.slot !== undefined) checkSlotKind(config.source.slot, look.slot);
-  const found = compareWithTrail({ ...options, look, lastPublished });
+  const lastPublished = (await step(() => readStoredPublished(client))) as PublishedAtLsn | undefined;
+  const sourceState = await step(() => readSourceState({ ...options, lastPublished }));
+  if (sourceState.slot !== undefined) checkSlotKind(config.source.slot, sourceState.slot);
+  const found = compareWithTrail({ ...options, sourceState, lastPublished });
   const before = await readOpenGaps(client);
   for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])])
     if (!isOfOpen(gap, before)) await recordGap(options, gap);
   const gaps = (await readOpenGaps(client)).filter(isOfStream);
-  const moved = gaps.length > 0 || look.identity.timeline !== checkpoint.timeline;
+  const moved = gaps.length > 0 || sourceState.identity.timeline !== checkpoint.timeline;
   const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
   const catalog = await step(options.checkSource).catch((error: unknown) => {
     throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
   });
-  const covered = coveredUntil({ checkpoint, look, lastPublished });
+  const covered = coveredUntil({ checkpoint, sourceState, lastPublished });
   await recordTables(options, {
     fromLsn: covered,
     troubles: catalog.troubles,
     unpublished: found.unpublished,
   });
-  const seen = knownLook({ ...options, look, lastPublished, troubles: catalog.troubles });
+  const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
   let sure = surely(seen, covered);
   let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
   if (!moved) await record(client, { sure, notes });
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
-    const toLsn = await fitSince(options, { look, patient: stopping.length === 0 });
+    const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
     if (toLsn !== null) {
       // By now every transaction has ended that the look might not have seen yet.
       sure = seen;
@@ -112,7 +112,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
-  const rest = { published: sure, sourceLsn: look.lsn, catalog };
+  const rest = { published: sure, sourceLsn: sourceState.lsn, catalog };
   // Read again: a gap and a note are entries too, and the writer continues behind them.
   if (!moved)
     return {
@@ -122,7 +122,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     };
   const wentOn = await goOn({
     ...options,
-    look,
+    sourceState,
     sure,
     gaps: (await readOpenGaps(client)).filter(isOfStream),
     notes: [...found.failover, ...notes],
@@ -160,18 +160,18 @@ async function recordGap(
 }
 
 /** The look at the publication, with the names under which renamed tables are still captured and the tables that refuse writes. */
-function knownLook(options: {
+function knownPublished(options: {
   readonly config: TrackingConfig;
-  readonly look: SourceLook;
-  readonly lastPublished: PublishedLook | undefined;
+  readonly sourceState: SourceState;
+  readonly lastPublished: PublishedAtLsn | undefined;
   readonly troubles: readonly TableTrouble[];
-}): PublishedLook {
-  const { config, look, lastPublished, troubles } = options;
-  const { state, lsn } = look.published;
+}): PublishedAtLsn {
+  const { config, sourceState, lastPublished, troubles } = options;
+  const { state, lsn } = sourceState.published;
   const known =
     lastPublished === undefined
       ? state
-      : withKnownNames({ config, last: lastPublished.state, now: state, fate: look.fate });
+      : withKnownNames({ config, last: lastPublished.state, now: state, fate: sourceState.fate });
   return { state: withRefusals(known, troubles), lsn };
 }
 
@@ -180,7 +180,7 @@ function knownLook(options: {
  * the WAL, and decoded, before anybody can see it, so a look may show the state from before it. The watch moves the
  * position on when it has seen such transactions end.
  */
-const surely = ({ state, lsn }: PublishedLook, covered: Lsn): PublishedLook => ({
+const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn => ({
   state,
   lsn: covered < lsn ? covered : lsn,
 });
@@ -215,7 +215,7 @@ function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: read
  */
 async function fitSince(
   options: SettleOptions,
-  { look, patient }: { readonly look: SourceLook; readonly patient: boolean },
+  { sourceState, patient }: { readonly sourceState: SourceState; readonly patient: boolean },
 ): Promise<Lsn | null> {
   const { config, signal, log } = options;
   const { publication } = config.source;
@@ -229,7 +229,7 @@ async function fitSince(
     const lsn = await currentLsn(source);
     // A publication that was broken again since the look, or mended only after it, would have its gap end too early.
     const state = await readPublished(source, publication);
-    if (!isDeepStrictEqual(state, look.published.state))
+    if (!isDeepStrictEqual(state, sourceState.published.state))
       throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
     return lsn;
   });
@@ -241,7 +241,7 @@ async function endGaps(
   options: {
     readonly gaps: readonly OpenGap[];
     readonly toLsn: Lsn;
-    readonly sure: PublishedLook;
+    readonly sure: PublishedAtLsn;
     readonly notes: Continuity['notes'];
   },
 ): Promise<void> {
@@ -281,21 +281,21 @@ function mendFirst(error: unknown, gaps: WaltrailError): unknown {
 }
 
 interface GoingOn extends SettleOptions {
-  readonly look: SourceLook;
-  readonly sure: PublishedLook;
+  readonly sourceState: SourceState;
+  readonly sure: PublishedAtLsn;
   readonly gaps: readonly OpenGap[];
   readonly notes: Continuity['notes'];
 }
 
 /** Moves to the first position from which the source can send everything: on the slot, or on a new one. */
 async function goOn(options: GoingOn): Promise<Checkpoint> {
-  const { client, config, log, checkpoint, look, gaps } = options;
+  const { client, config, log, checkpoint, sourceState, gaps } = options;
   const { slot, url, name } = config.source;
-  if (isReadable(look.slot)) {
-    const lsn = startPosition({ checkpoint, look, gaps });
-    await move(options, { to: { lsn, slot, ...look.identity }, snapshot: null });
+  if (isReadable(sourceState.slot)) {
+    const lsn = startPosition({ checkpoint, sourceState, gaps });
+    await move(options, { to: { lsn, slot, ...sourceState.identity }, snapshot: null });
   } else {
-    if (look.slot !== undefined) {
+    if (sourceState.slot !== undefined) {
       // An invalidated slot can only be dropped. Nobody reads from it.
       await onSource(options, (source) =>
         source.query(`select pg_catalog.pg_drop_replication_slot(${quoteLiteral(slot)})`),
@@ -337,8 +337,8 @@ async function move(
 
 async function record(
   client: pg.Client,
-  { sure, notes }: { readonly sure: PublishedLook; readonly notes: Continuity['notes'] },
+  { sure, notes }: { readonly sure: PublishedAtLsn; readonly notes: Continuity['notes'] },
 ): Promise<void> {
   for (const note of notes) await recordTracking(client, { ...note, lsn: sure.lsn });
-  await rememberLook(client, sure);
+  await storePublished(client, sure);
 }

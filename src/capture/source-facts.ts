@@ -4,7 +4,7 @@ import type { TableFacts } from '../pipeline/transaction-recorder.js';
 import { readTableKeys } from '../tracking/table-key.js';
 import { knownName, type PublishedState } from '../tracking/published.js';
 import type { Catalog } from '../tracking/catalog.js';
-import { onSource, type SourceAccess } from './source-look.js';
+import { onSource, type SourceAccess } from './source-state.js';
 
 /** Of tables that exist no more as many are remembered as this and the catalog together, for the stream may lag behind a drop. */
 const MAX_GONE = 10_000;

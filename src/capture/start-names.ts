@@ -9,7 +9,7 @@ import type { Lookups } from '../pipeline/ports.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
 import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
-import { PREPARE_READING } from '../source/session.js';
+import { PREPARE_READING } from '../source/connection-settings.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';

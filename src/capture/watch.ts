@@ -10,10 +10,10 @@ import type { Told } from '../pipeline/pipeline.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import {
   fateOfTables,
-  glance,
+  readCatalogDigest,
   readPublished,
-  type Glance,
-  type PublishedLook,
+  type CatalogDigest,
+  type PublishedAtLsn,
   type PublishedState,
 } from '../tracking/published.js';
 import {
@@ -25,7 +25,7 @@ import {
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
-import { beginTableGaps, lookStatement, rememberLook, type OpenGap } from '../trail/write/gaps.js';
+import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
@@ -59,7 +59,7 @@ export interface WatchOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
   /** As the session found it. */
-  readonly published: PublishedLook;
+  readonly published: PublishedAtLsn;
   /** Gaps that last, as recorded when the session began. */
   readonly open: readonly OpenGap[];
   /** Stores entries between two transactions of the source. */
@@ -98,15 +98,15 @@ interface Ending {
 class Watcher {
   readonly #options: WatchOptions & { readonly signal: AbortSignal };
   #client: pg.Client | undefined;
-  /** Of the last glance that was compared; undefined: the catalog has to be read. */
+  /** Of the last digest that was compared; undefined: the catalog has to be read. */
   #digest: string | undefined;
-  /** Of the last glance whose gaps have begun. */
+  /** Of the last digest whose gaps have begun. */
   #begunDigest: string | undefined;
   /** The last good look whose position is surely covered by it. */
-  #sure: PublishedLook;
+  #sure: PublishedAtLsn;
   /** A later good look, until the transactions have ended that ran at it: one of them may be in the WAL already. */
   #unsure: { readonly lsn: Lsn; readonly running: readonly string[] } | undefined;
-  #remembered: PublishedLook;
+  #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
   /** Gaps of tables that last, by their number. */
   readonly #open: Map<number, OpenGap>;
@@ -154,7 +154,7 @@ class Watcher {
     const sure = this.#sure;
     if (this.#telling || this.#remembered.lsn === sure.lsn) return;
     try {
-      await this.#onTrail(signal, (client) => rememberLook(client, sure));
+      await this.#onTrail(signal, (client) => storePublished(client, sure));
       this.#remembered = sure;
     } catch {
       // The next one will.
@@ -170,21 +170,21 @@ class Watcher {
       statementTimeoutMs: 10 * LOOK_MS,
       signal,
     });
-    const glanced = await glance(this.#client);
-    if (this.#telling && glanced.digest === this.#begunDigest) return true;
-    if (glanced.digest !== this.#digest) return this.#compare(this.#client, glanced);
+    const read = await readCatalogDigest(this.#client);
+    if (this.#telling && read.digest === this.#begunDigest) return true;
+    if (read.digest !== this.#digest) return this.#compare(this.#client, read);
     this.#lookMs = LOOK_MS;
-    this.#cover(glanced);
-    await this.#end(this.#client, glanced);
+    this.#cover(read);
+    await this.#end(this.#client, read);
     return true;
   }
 
   /**
-   * The order of a glance matters: position, running transactions, digest. A change of the catalog that is in the WAL before
+   * The order of what is read matters: position, running transactions, digest. A change of the catalog that is in the WAL before
    * the position and not in the digest belongs to one of those transactions; once they have ended and the digest is still
    * the same, there was none.
    */
-  #cover({ lsn, running }: Glance): void {
+  #cover({ lsn, running }: CatalogDigest): void {
     const unsure = this.#unsure;
     if (unsure?.running.some((xid) => running.includes(xid)) === true) return;
     if (unsure !== undefined) this.#sure = { ...this.#sure, lsn: unsure.lsn };
@@ -192,7 +192,7 @@ class Watcher {
   }
 
   /** Reads the catalog and records what concerns tables. False where the whole stream is concerned. */
-  async #compare(client: pg.Client, glanced: Glance): Promise<boolean> {
+  async #compare(client: pg.Client, read: CatalogDigest): Promise<boolean> {
     const { config, learned } = this.#options;
     const { publication } = config.source;
     const began = performance.now();
@@ -205,25 +205,25 @@ class Watcher {
     if (catalog === null) return false;
     const { troubles } = catalog;
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
-    learned({ published, catalog, lsn: glanced.lsn });
+    learned({ published, catalog, lsn: read.lsn });
     await this.#begin(troubles, changes.unpublished);
-    this.#begunDigest = glanced.digest;
+    this.#begunDigest = read.digest;
     // What is not told now is compared again.
     if (this.#telling) return true;
     const quiet = this.#record({
       published,
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published)],
-      // Those that began since the glance may have changed a table before what is seen now mended it.
+      // Those that began since the digest was read may have changed a table before what is seen now mended it.
       running: await runningTransactions(client),
     });
-    this.#digest = glanced.digest;
+    this.#digest = read.digest;
     if (quiet) {
       // Whoever alters other tables all the time must not keep gaps open.
-      this.#cover(glanced);
-      await this.#end(client, glanced);
+      this.#cover(read);
+      await this.#end(client, read);
     } else {
-      this.#unsure = { lsn: glanced.lsn, running: glanced.running };
+      this.#unsure = { lsn: read.lsn, running: read.running };
     }
     return true;
   }
@@ -278,7 +278,7 @@ class Watcher {
   }
 
   /** Ends gaps when nothing that was changed before their tables were mended can still be committed. */
-  async #end(client: pg.Client, { running }: Glance): Promise<void> {
+  async #end(client: pg.Client, { running }: CatalogDigest): Promise<void> {
     if (this.#ending.size === 0 || this.#telling) return;
     const ended = [...this.#ending].filter(
       ([, ending]) => !ending.running.some((xid) => running.includes(xid)),
@@ -299,7 +299,7 @@ class Watcher {
     this.#telling = true;
     this.#options.tell({
       notices,
-      statement: lookStatement(sure),
+      statement: publishedStatement(sure),
       stored: () => {
         this.#telling = false;
         this.#remembered = sure;

@@ -7,13 +7,14 @@ import { startTraffic } from '../embedded/traffic.js';
 import { WaltrailError } from '../errors.js';
 import { connect, createPool } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
-import type { Boot, Running } from './start.js';
 import { applyPlan } from '../tracking/apply.js';
 import { readCatalog } from '../tracking/catalog.js';
 import { loadConfig } from '../tracking/load.js';
 import { planTracking } from '../tracking/plan.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import type { Boot, Running } from './boot.js';
 
+const SAMPLE_CONFIG = path.resolve(import.meta.dirname, '../../config/sample.yaml');
 /** Whose token run.json holds, in the access record. */
 const TOKEN_NAME = 'npm start';
 const SIGN_IN_NAME = 'npm start, sign-in link';
@@ -26,7 +27,7 @@ const READY_TIMEOUT_MS = 30_000;
 export async function startOnSample(boot: Boot): Promise<Running> {
   const { options, log, teardown, signal } = boot;
   const began = Date.now();
-  const onProgress = (phrase: string): void => boot.write(`waltrail: ${phrase} …\n`);
+  const onProgress = (phrase: string): void => boot.say(`waltrail: ${phrase} …\n`);
   const { dataDir } = boot.settings;
 
   // Loading the daemon's libraries takes about as long as PostgreSQL needs to start.
@@ -51,7 +52,10 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   signal.throwIfAborted();
 
   const settings = withUrls(boot.settings, sample);
-  const config = await loadConfig({ file: settings.configFile, environment: settings.environment });
+  const config = await loadConfig({
+    file: settings.configFile ?? SAMPLE_CONFIG,
+    environment: settings.environment,
+  });
   await applyTracking(config, onProgress);
   signal.throwIfAborted();
 
@@ -69,7 +73,7 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   const { sourceUrl, trailUrl } = sample;
   await writeRunFile(dataDir, { url: daemon.url, token, sourceUrl, trailUrl, pid: process.pid });
   teardown.add('run.json', { limitMs: 1_000, stop: () => removeRunFile(dataDir, process.pid) });
-  boot.write(
+  boot.say(
     greeting({
       url: daemon.url,
       code,

@@ -1,12 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import type pg from 'pg';
-import { WaltrailError } from '../errors.js';
-import { createLog } from '../log.js';
-import { createPool } from '../pg/connect.js';
-import type { Settings } from '../settings.js';
-import { migrateTrail } from '../trail/migrate.js';
 import {
   createToken,
   listTokens,
@@ -15,101 +9,118 @@ import {
   type TokenInfo,
   type TokenRole,
 } from '../admin/tokens.js';
-
-const USAGE = `waltrail token: API tokens of the trail
-
-  waltrail token create --name NAME [--role viewer|exporter|admin] [--tenant TENANT] [--expires DAYS] [--single-use]
-      Prints the token once; only its hash is kept. Default: viewer, every tenant, no end.
-      --single-use makes a sign-in code: it opens one session of the page, as <url>/#signin=<code>.
-  waltrail token list
-  waltrail token revoke NAME
-      Revokes every token of that name and ends its sessions, within seconds.
-`;
+import { WaltrailError } from '../errors.js';
+import { createLog } from '../log.js';
+import { createPool } from '../pg/connect.js';
+import type { Settings } from '../settings.js';
+import { migrateTrail } from '../trail/migrate.js';
+import { defineCommand, type Command, usageError } from './command.js';
 
 const MAX_DAYS = 3650;
 const DAY_MS = 86_400_000;
 
-/**
- * `waltrail token …`; `args` are those after the word "token", `write` takes text for standard output.
- * Throws TOKEN_ARGUMENTS_INVALID and what a connection throws.
- */
-export async function tokenCommand(options: {
-  readonly settings: Settings;
-  readonly args: readonly string[];
-  readonly write: (text: string) => void;
-}): Promise<void> {
-  const { write } = options;
-  const [command, ...args] = options.args;
-  if (command === undefined || command === '--help' || command === 'help') return write(USAGE);
-  // Arguments first: a mistyped one must not wait for a database.
-  const run = parseCommand(command, args);
-  const url = await trailUrl(options.settings);
-  // Tokens live in the trail's tables; before the first start there are none yet.
+/** `waltrail token create --name NAME …`: prints the token, once. */
+export const tokenCreate: Command = defineCommand({
+  usage: '--name NAME [--role ROLE] [--tenant TENANT] [--expires DAYS] [--single-use]',
+  help: `  --name NAME      whose token it is
+  --role ROLE      ${TOKEN_ROLES.join(', ')} (default: viewer)
+  --tenant TENANT  the one tenant that it sees (default: all)
+  --expires DAYS   how long it is valid (default: without end)
+  --single-use     make a sign-in code: it opens one session of the page, as <url>/#signin=<code>
+
+Prints the token once; only its hash is kept.
+`,
+  options: {
+    name: { type: 'string' },
+    role: { type: 'string' },
+    tenant: { type: 'string' },
+    expires: { type: 'string' },
+    'single-use': { type: 'boolean' },
+  },
+  json: true,
+  run: async ({ values, settings, answer }) => {
+    const wanted = parseWanted(values);
+    // The days begin when it is made.
+    const expiresAt = wanted.days === null ? null : new Date(Date.now() + wanted.days * DAY_MS);
+    const token = await withTokens(settings(), (pool) => createToken(pool, { ...wanted, expiresAt }));
+    answer({ text: `${token}\n`, data: { token } });
+    return 0;
+  },
+});
+
+/** `waltrail token list`. */
+export const tokenList: Command = defineCommand({
+  usage: '',
+  help: '',
+  options: {},
+  json: true,
+  run: async ({ settings, answer }) => {
+    const tokens = await withTokens(settings(), listTokens);
+    answer({
+      text: table(tokens),
+      data: { tokens: tokens.map((token) => ({ ...token, state: stateOf(token) })) },
+    });
+    return 0;
+  },
+});
+
+/** `waltrail token revoke NAME`. Throws TOKEN_UNKNOWN. */
+export const tokenRevoke: Command = defineCommand({
+  usage: 'NAME',
+  help: '',
+  options: {},
+  takesArgument: true,
+  json: true,
+  run: async ({ argument, settings, answer }) => {
+    const name = argument!;
+    const revoked = await withTokens(settings(), (pool) => revokeTokensNamed(pool, name));
+    if (revoked === 0) throw new WaltrailError('TOKEN_UNKNOWN', `There is no valid token named "${name}".`);
+    answer({
+      text: `Revoked ${revoked} ${revoked === 1 ? 'token' : 'tokens'} named "${name}".\n`,
+      data: { revoked },
+    });
+    return 0;
+  },
+});
+
+interface WantedToken {
+  readonly name: string;
+  readonly role: TokenRole;
+  readonly tenant: string | null;
+  readonly days: number | null;
+  readonly singleUse: boolean;
+}
+
+/** Checked before anything is connected to: a mistyped option must not wait for a database. */
+function parseWanted(values: {
+  readonly name?: string;
+  readonly role?: string;
+  readonly tenant?: string;
+  readonly expires?: string;
+  readonly 'single-use'?: boolean;
+}): WantedToken {
+  const { name, role = 'viewer', tenant, expires } = values;
+  if (name === undefined || name.trim() === '')
+    throw usageError('waltrail token create needs --name: whose token it is.');
+  if (!isRole(role)) throw usageError(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
+  const days = expires === undefined ? null : Number(expires);
+  if (days !== null && !(days > 0 && days <= MAX_DAYS))
+    throw usageError(`--expires must be a number of days up to ${MAX_DAYS}.`);
+  if (tenant === '') throw usageError('--tenant is empty; leave it out for every tenant.');
+  return { name: name.trim(), role, tenant: tenant ?? null, days, singleUse: values['single-use'] ?? false };
+}
+
+const isRole = (role: string): role is TokenRole => (TOKEN_ROLES as readonly string[]).includes(role);
+
+/** Tokens live in the trail's tables, which are made here where the trail is new. */
+async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
+  const url = await trailUrl(settings);
   await migrateTrail({ url, log: createLog({ level: 'error' }) });
   const pool = createPool({ url, purpose: 'token', max: 1 });
   try {
-    write(await run(pool));
+    return await work(pool);
   } finally {
     await pool.end();
-  }
-}
-
-type Run = (pool: pg.Pool) => Promise<string>;
-
-function parseCommand(command: string, args: string[]): Run {
-  switch (command) {
-    case 'create':
-      return parseCreate(args);
-    case 'list':
-      if (args.length > 0) throw invalid('"token list" takes no arguments.');
-      return async (pool) => table(await listTokens(pool));
-    case 'revoke': {
-      const [name] = args;
-      if (name === undefined || args.length > 1 || name.startsWith('-'))
-        throw invalid('"token revoke" takes the name of a token.');
-      return async (pool) => revoked(name, await revokeTokensNamed(pool, name));
-    }
-    default:
-      throw invalid(`"token ${command}" is not a command.`);
-  }
-}
-
-function parseCreate(args: string[]): Run {
-  const values = parseOptions(args);
-  const { name, role = 'viewer', tenant, expires } = values;
-  if (name === undefined || name.trim() === '')
-    throw invalid('"token create" needs --name: whose token it is.');
-  if (!isRole(role)) throw invalid(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
-  const days = expires === undefined ? undefined : Number(expires);
-  if (days !== undefined && !(days > 0 && days <= MAX_DAYS))
-    throw invalid(`--expires must be a number of days up to ${MAX_DAYS}.`);
-  if (tenant === '') throw invalid('--tenant is empty; leave it out for every tenant.');
-  return async (pool) => {
-    const secret = await createToken(pool, {
-      name: name.trim(),
-      role,
-      tenant: tenant ?? null,
-      expiresAt: days === undefined ? null : new Date(Date.now() + days * DAY_MS),
-      singleUse: values['single-use'] ?? false,
-    });
-    return `${secret}\n`;
-  };
-}
-
-function parseOptions(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        name: { type: 'string' },
-        role: { type: 'string' },
-        tenant: { type: 'string' },
-        expires: { type: 'string' },
-        'single-use': { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw invalid(`token create: ${(error as Error).message}`);
   }
 }
 
@@ -135,26 +146,24 @@ async function trailUrl(settings: Settings): Promise<string> {
 
 function table(tokens: readonly TokenInfo[]): string {
   if (tokens.length === 0) return 'There is no token. Make one: waltrail token create --name NAME\n';
-  const rows = tokens.map((token) => [
-    token.name,
-    token.role,
-    token.tenant ?? '(all)',
-    stateOf(token),
-    token.createdAt.toISOString().slice(0, 16),
-    token.lastUsedAt?.toISOString().slice(0, 16) ?? 'never',
-  ]);
-  const lines = [['NAME', 'ROLE', 'TENANT', 'STATE', 'CREATED (UTC)', 'LAST USED (UTC)'], ...rows];
+  const lines = [
+    ['NAME', 'ROLE', 'TENANT', 'STATE', 'CREATED (UTC)', 'LAST USED (UTC)'],
+    ...tokens.map((token) => [
+      token.name,
+      token.role,
+      token.tenant ?? '(all)',
+      stateOf(token),
+      minuteOf(token.createdAt),
+      token.lastUsedAt === null ? 'never' : minuteOf(token.lastUsedAt),
+    ]),
+  ];
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  const text = (line: readonly string[]): string =>
+    line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ');
+  return lines.map((line) => `${text(line).trimEnd()}\n`).join('');
 }
+
+const minuteOf = (date: Date): string => date.toISOString().slice(0, 16);
 
 function stateOf(token: TokenInfo): string {
   if (token.revokedAt !== null) return 'revoked';
@@ -162,11 +171,3 @@ function stateOf(token: TokenInfo): string {
   if (token.expiresAt !== null && token.expiresAt.getTime() <= Date.now()) return 'expired';
   return token.singleUse ? 'sign-in code' : 'valid';
 }
-
-function revoked(name: string, count: number): string {
-  if (count === 0) throw invalid(`There is no valid token named "${name}". See: waltrail token list`);
-  return `Revoked ${count} ${count === 1 ? 'token' : 'tokens'} named "${name}".\n`;
-}
-
-const isRole = (role: string): role is TokenRole => (TOKEN_ROLES as readonly string[]).includes(role);
-const invalid = (message: string): WaltrailError => new WaltrailError('TOKEN_ARGUMENTS_INVALID', message);

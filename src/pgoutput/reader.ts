@@ -1,7 +1,7 @@
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
 import { readableText } from '../pg/text.js';
-import { LastView } from '../pg/words.js';
+import { LastView } from '../pg/byte-loops.js';
 import { readTransactionMessage, type TransactionMessage } from './transactions.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, Tuple } from './tuple.js';
 

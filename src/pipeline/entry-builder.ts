@@ -1,5 +1,5 @@
 import { looksLikeBytes } from '../pg/text.js';
-import { LastView, sameWords } from '../pg/words.js';
+import { LastView, sameBytes } from '../pg/byte-loops.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { UNATTRIBUTED } from './attribution.js';
 import { BytesCache } from './bytes-cache.js';
@@ -209,7 +209,7 @@ export class EntryBuilder {
     const { bytes } = updated;
     return length > LONG_VALUE_BYTES
       ? bytes.compare(bytes, left, left + length, right, right + length) === 0
-      : sameWords(this.#views.of(bytes), left, right, length);
+      : sameBytes(this.#views.of(bytes), left, right, length);
   }
 
   #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {

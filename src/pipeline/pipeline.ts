@@ -1,6 +1,7 @@
 import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
+import { MessageReader } from '../pgoutput/reader.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
 
@@ -35,7 +36,7 @@ export interface Told {
 }
 
 /** Where in the stream a pipeline has come to. */
-export interface Place {
+export interface StreamPosition {
   readonly checkpointLsn: Lsn;
   /** Of the transaction that is being read or stored; null: between two. */
   readonly commitLsn: Lsn | null;
@@ -70,6 +71,7 @@ export class Pipeline {
   readonly #failed: (error: WaltrailError) => void;
   readonly #trail: TrailSession;
   readonly #recorder: TransactionRecorder;
+  readonly #reader: MessageReader;
   #paused = false;
   #lastCommitMs = 0;
   /** When the checkpoint was moved last, by a commit or because nothing happened. */
@@ -91,6 +93,7 @@ export class Pipeline {
     this.#trail = options.trail;
     this.#aloneUntil = options.aloneUntil;
     this.#recorder = new TransactionRecorder({ ...options, tellTables: options.aloneUntil !== null });
+    this.#reader = new MessageReader(this.#recorder);
     this.#trail.onDrain(() => this.#step());
   }
 
@@ -99,10 +102,15 @@ export class Pipeline {
     return this.#recorder.counts;
   }
 
-  /** One pgoutput message. */
+  /** Takes one pgoutput message. Throws what {@link TransactionRecorder} throws. */
   message(bytes: Buffer, start: number, end: number): void {
     if (this.#over) return;
-    this.#recorder.message(bytes, start, end);
+    try {
+      this.#reader.read(bytes, start, end);
+    } catch (error) {
+      this.#recorder.unread(bytes, start, end);
+      throw error;
+    }
     if (this.#notices.length > 0) this.#writeNotices();
     if (this.#aloneUntil !== null && bytes[start] === TAG_COMMIT) this.#source.hold(() => this.#storeAlone());
     // Not only when a read is done: a read can bring more than a buffer of rows holds.
@@ -153,7 +161,7 @@ export class Pipeline {
   }
 
   /** Where it is, or has ended. */
-  get place(): Place {
+  get place(): StreamPosition {
     const { checkpointLsn } = this.#trail;
     const { inTransaction, commitLsn, tables } = this.#recorder;
     // A commit that is stored lies before the checkpoint, which is its end.

@@ -1,14 +1,7 @@
 import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
-import {
-  MessageReader,
-  type LogicalMessage,
-  type MessageHandler,
-  type OldRow,
-  type Origin,
-  type Relation,
-} from '../pgoutput/reader.js';
+import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '../pgoutput/reader.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
@@ -81,16 +74,16 @@ const NOT_BY_CLOCK = { byClock: false };
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
- * stored is not its business.
+ * stored is not its business. Its methods as a {@link MessageHandler} throw PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the
+ * first logical message comes too late.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
-  readonly #reader = new MessageReader(this);
   readonly #builder: EntryBuilder;
   readonly #attribution: Attribution;
-  readonly #whole: TransactionAttribution;
+  readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
   readonly #plans = new Map<number, RelationPlan>();
@@ -119,14 +112,14 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lookups,
       modifiersTable: config.modifiers?.table ?? null,
     });
-    this.#whole = new TransactionAttribution({
+    this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
       redact: config.redact,
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
     });
-    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#whole });
+    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#messages });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -154,21 +147,15 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     }).sort();
   }
 
-  /** One pgoutput message. Throws PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late. */
-  message(bytes: Buffer, start: number, end: number): void {
-    try {
-      this.#reader.read(bytes, start, end);
-    } catch (error) {
-      // What could not be read may not have come to naming its relation.
-      if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
-        this.#touched?.add(bytes.readInt32BE(start + 1));
-      throw error;
-    }
+  /** Counts the relation of a row message that could not be read as changed: reading may not have come to naming it. */
+  unread(bytes: Buffer, start: number, end: number): void {
+    if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
+      this.#touched?.add(bytes.readInt32BE(start + 1));
   }
 
   /** What is before `lsn` will not be read again. */
   stored(lsn: Lsn): void {
-    this.#whole.stored(lsn);
+    this.#messages.stored(lsn);
   }
 
   /** Writes an entry of Waltrail's own. Only between two transactions. */
@@ -197,8 +184,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#byClock = this.#asClaimed = claimed === null;
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
-    this.#whole.begin();
-    if (claimed !== null) this.#whole.claimed(claimed);
+    this.#messages.begin();
+    if (claimed !== null) this.#messages.claimed(claimed);
   }
 
   commit(bytes: Buffer, at: number): void {
@@ -285,12 +272,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   logicalMessage(message: LogicalMessage): void {
-    const whole = this.#whole;
-    if (!whole.hear(message) || this.counts.entries === this.#entriesBefore) return;
-    const { modifierId, extra } = whole;
+    const messages = this.#messages;
+    if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
+    const { modifierId, extra } = messages;
     const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
-    whole.readAgain();
+    messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
@@ -300,7 +287,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   origin({ name }: Origin): void {
     // Whoever sets up an origin says when its transactions were committed.
     this.#byClock = false;
-    this.#whole.origin(name);
+    this.#messages.origin(name);
   }
 
   /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */
@@ -332,7 +319,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   /** `row` is null where no column can say who it was. */
   #attribute(change: RowChange, row: Tuple | null, plan: TrackedPlan): void {
-    const { modifierId } = this.#whole;
+    const { modifierId } = this.#messages;
     if (modifierId !== null) {
       change.modifierId = modifierId;
       // A message that was not understood: the column could name another than the one it meant.

@@ -249,7 +249,7 @@ export class InProgressTransactions {
   async #replay(xid: number, commit: Buffer): Promise<void> {
     const transaction = this.#open.get(xid);
     if (transaction === undefined) throw unexpected('stream commit');
-    if (transaction.doubtful) throw readWhole(xid);
+    if (transaction.doubtful) throw needsReplay(xid);
     const { receiver } = this.#options;
     await receiver.described([...transaction.relations.keys()], commit.readBigUInt64BE(COMMIT_LSN_AT));
     this.#passedOver = transaction.aborted;
@@ -318,7 +318,7 @@ async function close({ changes, heading }: Transaction): Promise<void> {
   await Promise.all([changes.close(), heading.close()]);
 }
 
-function readWhole(xid: number): WaltrailError {
+function needsReplay(xid: number): WaltrailError {
   return new WaltrailError(
     'SOURCE_READ_WHOLE',
     `Transaction ${xid >>> 0} has rolled back to a savepoint after a logical message: it is read again without streaming, where the source leaves out what was rolled back.`,

@@ -13,7 +13,7 @@ import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
 import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
-import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './session.js';
+import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './connection-settings.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
 

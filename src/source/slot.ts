@@ -3,7 +3,7 @@ import { WaltrailError } from '../errors.js';
 import { close, connectError, openPinned } from '../pg/connect.js';
 import { parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
-import { PREPARE_READING, replicationClientConfig } from './session.js';
+import { PREPARE_READING, replicationClientConfig } from './connection-settings.js';
 import { streamError } from './stream-error.js';
 
 /** Who the source is: a clone or a restored copy has the same identifier, a promoted standby another timeline. */

@@ -35,18 +35,18 @@ export interface PublishedTableState {
 }
 
 /** A look: the state, and the position of the WAL before it. */
-export interface PublishedLook {
+export interface PublishedAtLsn {
   readonly state: PublishedState;
   readonly lsn: Lsn;
 }
 
 /** A look that asks only whether anything has changed. */
-export interface Glance {
+export interface CatalogDigest {
   /** Position of the WAL before the rest was read. */
   readonly lsn: Lsn;
   /** Transactions that ran then. */
   readonly running: readonly string[];
-  /** Differs from that of an earlier glance where anything in the catalog has changed that may decide what the stream carries. */
+  /** Differs from that of an earlier digest where anything in the catalog has changed that may decide what the stream carries. */
   readonly digest: string;
 }
 
@@ -56,26 +56,26 @@ export interface Glance {
  * those transactions: its commit is in the WAL before anybody can see it, with synchronous replication for as long as the
  * standby takes.
  */
-export async function glance(client: pg.Client): Promise<Glance> {
+export async function readCatalogDigest(client: pg.Client): Promise<CatalogDigest> {
   const lsn = await currentLsn(client);
   const running = await runningTransactions(client);
   const { rows } = await client.query<{ digest: string }>(digestSql(await serverVersion(client)));
   return { lsn, running, digest: rows[0]!.digest };
 }
 
-/** What the digest of a later glance may have changed. */
+/** What the digest of a later digest may have changed. */
 export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
   const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication));
   return rows[0]!.state;
 }
 
-/** A glance and the state behind it, which is that of the digest or a later one. */
-export async function lookAtPublished(
+/** The digest and the state behind it, which is that of the digest or a later one. */
+export async function readPublishedAtLsn(
   client: pg.Client,
   publication: string,
-): Promise<PublishedLook & Glance> {
-  const glanced = await glance(client);
-  return { ...glanced, state: await readPublished(client, publication) };
+): Promise<PublishedAtLsn & CatalogDigest> {
+  const read = await readCatalogDigest(client);
+  return { ...read, state: await readPublished(client, publication) };
 }
 
 /** The name by which the YAML knows a published table: an earlier one, where it was renamed since. */

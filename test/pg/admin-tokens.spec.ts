@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { tokenCommand } from '../../src/cli/token.js';
 import { findToken } from '../../src/admin/tokens.js';
-import { readSettings } from '../../src/settings.js';
+import { waltrail, type CommandResult } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 
 let trail: TestDatabase;
@@ -23,11 +22,13 @@ afterAll(async () => {
 const waltrailToken = (...args: string[]): Promise<string> => waltrailTokenOf(trail.url, ...args);
 
 async function waltrailTokenOf(url: string, ...args: string[]): Promise<string> {
-  const settings = readSettings({ WALTRAIL_SOURCE_URL: url, WALTRAIL_TRAIL_URL: url });
-  let output = '';
-  await tokenCommand({ settings, args, write: (text) => (output += text) });
+  const { code, output, errors } = await tokenCommand(url, ...args);
+  expect({ code, errors }).toEqual({ code: 0, errors: '' });
   return output;
 }
+
+const tokenCommand = (url: string, ...args: string[]): Promise<CommandResult> =>
+  waltrail(['token', ...args], { WALTRAIL_SOURCE_URL: url, WALTRAIL_TRAIL_URL: url });
 
 describe('waltrail token', () => {
   test('create prints a token that works, and only its hash is stored', async () => {
@@ -45,12 +46,15 @@ describe('waltrail token', () => {
   test('create works before the first start, on an empty database, and says what it cannot reach', async () => {
     await using fresh = await freshDatabase('empty');
     expect(await waltrailTokenOf(fresh.url, 'create', '--name', 'first')).toMatch(/^wt_/);
-    await expect(
-      waltrailTokenOf('postgres://x:secret@127.0.0.1:1/x', 'create', '--name', 'x'),
-    ).rejects.toMatchObject({
-      code: 'PG_UNREACHABLE',
-      message: expect.not.stringContaining('secret') as unknown,
-    });
+    const refused = await tokenCommand(
+      'postgres://x:secret@127.0.0.1:1/x',
+      'create',
+      '--name',
+      'x',
+      '--json',
+    );
+    expect(refused).toMatchObject({ code: 1, output: '', errors: expect.not.stringContaining('secret') });
+    expect(JSON.parse(refused.errors)).toMatchObject({ error: { code: 'PG_UNREACHABLE' } });
   });
 
   test('create makes viewers unless told otherwise, tokens that end, and sign-in codes that are no tokens', async () => {
@@ -78,8 +82,10 @@ describe('waltrail token', () => {
     await waltrailToken('create', '--name', 'leaver');
     expect(await waltrailToken('revoke', 'leaver')).toBe('Revoked 2 tokens named "leaver".\n');
     expect(await findToken(pool, first)).toBeUndefined();
-    await expect(waltrailToken('revoke', 'leaver')).rejects.toMatchObject({
-      code: 'TOKEN_ARGUMENTS_INVALID',
+    expect(await tokenCommand(trail.url, 'revoke', 'leaver')).toEqual({
+      code: 1,
+      output: '',
+      errors: 'waltrail: There is no valid token named "leaver". See: waltrail token list\n',
     });
   });
 
@@ -95,28 +101,35 @@ describe('waltrail token', () => {
     [['revoke']],
     [['revoke', '--all']],
     [['remove', 'x']],
+    [['create', 'x', '--name', 'x']],
   ])('%j is refused before any database is asked', async (args) => {
-    const settings = readSettings({
-      WALTRAIL_SOURCE_URL: 'postgres://127.0.0.1:1/x',
-      WALTRAIL_TRAIL_URL: 'postgres://127.0.0.1:1/x',
-    });
-    await expect(tokenCommand({ settings, args, write: () => undefined })).rejects.toMatchObject({
-      code: 'TOKEN_ARGUMENTS_INVALID',
-    });
+    const { code, errors } = await tokenCommand('postgres://127.0.0.1:1/x', ...args);
+    expect(code).toBe(2);
+    expect(errors).toMatch(/^waltrail: .*--help/);
   });
 
   test('says how it is used', async () => {
-    expect(await waltrailToken()).toContain('waltrail token create --name NAME');
-    expect(await waltrailToken('--help')).toBe(await waltrailToken());
+    const { output } = await tokenCommand(trail.url, '--help');
+    expect(output).toContain('token create');
+    expect(await waltrailToken('create', '--help')).toContain('Usage: waltrail token create --name NAME');
+  });
+
+  test('prints the same as data with --json', async () => {
+    const { token } = JSON.parse(await waltrailToken('create', '--name', 'data', '--json')) as {
+      token: string;
+    };
+    expect(await findToken(pool, token)).toMatchObject({ name: 'data' });
+    const { tokens } = JSON.parse(await waltrailToken('list', '--json')) as { tokens: unknown[] };
+    expect(tokens).toContainEqual(expect.objectContaining({ name: 'data', role: 'viewer', state: 'valid' }));
+    expect(JSON.parse(await waltrailToken('revoke', 'data', '--json'))).toEqual({ revoked: 1 });
   });
 
   test('finds the embedded trail through run.json, and says so when there is none', async () => {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-token-'));
-    const settings = readSettings({ WALTRAIL_DATA_DIR: dataDir });
-    const run = (): Promise<void> => tokenCommand({ settings, args: ['list'], write: () => undefined });
-    await expect(run()).rejects.toMatchObject({ code: 'SETTINGS_INVALID' });
+    const run = () => waltrail(['token', 'list', '--json'], { WALTRAIL_DATA_DIR: dataDir });
+    expect(await run()).toMatchObject({ code: 1, errors: expect.stringContaining('SETTINGS_INVALID') });
     await writeFile(path.join(dataDir, 'run.json'), JSON.stringify({ trailUrl: trail.url }));
-    await run();
+    expect(await run()).toMatchObject({ code: 0, errors: '' });
     await rm(dataDir, { recursive: true });
   });
 });

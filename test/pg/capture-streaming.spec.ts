@@ -218,7 +218,7 @@ describe('a transaction that is streamed while it runs', () => {
   test('and whose message may be of a rolled back savepoint is read again when it has committed; then streaming comes back', async () => {
     await using g = await streamingGround();
     const [client, other] = [await g.connect(), await g.connect()];
-    const readWhole = () => g.logged.filter((line) => line.includes('SOURCE_READ_WHOLE')).length;
+    const needsReplay = () => g.logged.filter((line) => line.includes('SOURCE_READ_WHOLE')).length;
     await client.query(
       `begin; ${rows(3000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(3000, 'gone')}`,
     );
@@ -237,7 +237,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect(entries.slice(0, 6010).every(({ modifier }) => modifier === 'import')).toBe(true);
     expect(entries.slice(6010).some(({ rung }) => rung === 'm')).toBe(false);
     expect(entries).toHaveLength(6010 + 5 * 2000 + 3000);
-    expect(readWhole()).toBe(1);
+    expect(needsReplay()).toBe(1);
     await until('streaming to come back', () =>
       g.logged.some((line) => line.includes('The backlog is read')),
     );
@@ -246,7 +246,7 @@ describe('a transaction that is streamed while it runs', () => {
     await untilStreamed(g, before + 1);
     await client.query('commit');
     expect(await g.caughtUp()).toHaveLength(6010 + 5 * 2000 + 3000 + 2500);
-    expect(readWhole()).toBe(1);
+    expect(needsReplay()).toBe(1);
     expect(g.capture.status()).toMatchObject({ state: 'streaming', error: null });
   });
 

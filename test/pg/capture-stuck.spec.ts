@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { skipCommand } from '../../src/cli/skip.js';
-import { readSettings } from '../../src/settings.js';
 import { applyTracking, captureGround, streaming, type CaptureGround } from '../support/capture.ts';
+import { waltrail, type CommandResult } from '../support/command.ts';
 import { until } from '../support/until.ts';
 
 const SCHEMA = `
@@ -40,21 +39,15 @@ async function stuck(
   return { ...error, lsn: /waltrail skip --at (\S+)/.exec(error.remedy)![1]! };
 }
 
-async function skip(g: CaptureGround, ...args: string[]): Promise<{ code: number; text: string }> {
+async function skip(g: CaptureGround, ...args: string[]): Promise<CommandResult> {
   const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-skip-'));
   const configFile = path.join(folder, 'waltrail.yaml');
   await writeFile(
     configFile,
     `source: { name: test, url: "${g.source.url}", slot: "${g.config.source.slot}" }\ntrail: { url: "${g.trail.url}" }\n${YAML}`,
   );
-  let text = '';
   try {
-    const code = await skipCommand({
-      settings: () => readSettings({ WALTRAIL_CONFIG: configFile }),
-      args,
-      write: (written) => (text += written),
-    });
-    return { code, text };
+    return await waltrail(['skip', ...args], { WALTRAIL_CONFIG: configFile });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -89,9 +82,12 @@ describe('a transaction that the trail refuses again and again', () => {
     expect(error.message).not.toContain('poison');
     const before = await g.entries();
     expect(before).toHaveLength(20);
-    expect(await skip(g)).toMatchObject({ code: 1, text: expect.stringContaining(error.lsn) });
+    expect(await skip(g)).toMatchObject({ code: 1, output: expect.stringContaining(error.lsn) });
 
-    await expect(skip(g, '--at', '0/1', '--reason', 'x')).rejects.toMatchObject({ code: 'SKIP_OTHER_LSN' });
+    expect(await skip(g, '--at', '0/1', '--reason', 'x', '--json')).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('SKIP_OTHER_LSN'),
+    });
     expect(await skip(g, '--at', error.lsn, '--reason', 'Ticket 7: cannot be stored')).toMatchObject({
       code: 0,
     });
@@ -109,8 +105,9 @@ describe('a transaction that the trail refuses again and again', () => {
       `select asked_by, done_at is not null as done, gap_id from trail.skip`,
     );
     expect(request).toMatchObject({ done: true, gap_id: 1, asked_by: expect.stringMatching(/, \w+$/) });
-    await expect(skip(g, '--at', error.lsn, '--reason', 'x')).rejects.toMatchObject({
-      code: 'SKIP_NOT_WAITING',
+    expect(await skip(g, '--at', error.lsn, '--reason', 'x', '--json')).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('SKIP_NOT_WAITING'),
     });
     // The stream goes on where it should, also after a restart.
     await g.restart();
@@ -148,8 +145,9 @@ describe('a transaction that the trail refuses again and again', () => {
     await g.trail.query(`drop trigger refuse on trail.entry`);
     await streaming(g.capture, { fromStopped: true });
     expect(await names(g)).toEqual(['poison']);
-    await expect(skip(g, '--at', error.lsn, '--reason', 'x')).rejects.toMatchObject({
-      code: 'SKIP_NOT_WAITING',
+    expect(await skip(g, '--at', error.lsn, '--reason', 'x', '--json')).toMatchObject({
+      code: 1,
+      errors: expect.stringContaining('SKIP_NOT_WAITING'),
     });
     expect(await g.trail.query(`select from trail.gap`)).toEqual([]);
   });

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { captureGround, untilCaughtUp } from '../support/capture.ts';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 
-/** Settings under which the stream is to print values, as src/source/session.ts pins them: written out here on purpose. */
+/** Settings under which the stream is to print values, as src/source/connection-settings.ts pins them: written out here on purpose. */
 const PINNED = [
   `set datestyle = 'ISO'`,
   `set intervalstyle = 'postgres'`,

@@ -176,7 +176,7 @@ describe('waltrail start on the sample CRM', () => {
 
   test('an unknown key of the YAML is an error with its line, and nothing is left running', async () => {
     const config = path.join(dataDir, 'broken.yaml');
-    const text = await readFile(path.join(REPOSITORY, 'config/waltrail.yaml'), 'utf8');
+    const text = await readFile(path.join(REPOSITORY, 'config/sample.yaml'), 'utf8');
     await writeFile(config, text.replace('  timezone: UTC', '  timezon: UTC'));
     await using child = waltrail(['start', '--port', '0', '--config', config], {
       WALTRAIL_DATA_DIR: dataDir,
@@ -208,7 +208,7 @@ describe('waltrail start on servers of one’s own', () => {
     const dataDir = await mkdtemp('/tmp/waltrail-own-');
     // Each database of the test server needs a slot name of its own.
     const config = path.join(dataDir, 'waltrail.yaml');
-    const text = await readFile(path.join(REPOSITORY, 'config/waltrail.yaml'), 'utf8');
+    const text = await readFile(path.join(REPOSITORY, 'config/sample.yaml'), 'utf8');
     await writeFile(config, text.replace('slot: waltrail', `slot: ${source.name}`));
     const environment = {
       WALTRAIL_SOURCE_URL: source.url,

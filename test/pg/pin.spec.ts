@@ -5,7 +5,7 @@ import { openPostgresSession } from '../../src/exports/queue-session.js';
 import { silentLog } from '../../src/log.js';
 import { close, connect, createPool, openPinned } from '../../src/pg/connect.js';
 import { pinSearchPath } from '../../src/pg/pin.js';
-import { replicationClientConfig } from '../../src/source/session.js';
+import { replicationClientConfig } from '../../src/source/connection-settings.js';
 import { migrateTrail } from '../../src/trail/migrate.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';

@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { connect } from '../../src/pg/connect.js';
-import { readSettings } from '../../src/settings.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { readCatalog } from '../../src/tracking/catalog.js';
-import { applyCommand, planCommand } from '../../src/cli/plan.js';
 import { loadConfig, parseConfig } from '../../src/tracking/load.js';
 import type { TrackingPlan } from '../../src/tracking/findings.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { waltrail, type CommandResult } from '../support/command.ts';
 import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
@@ -59,7 +58,7 @@ describe('plan and apply', () => {
   test('bring the sample CRM to what its file says, and then there is nothing to do', async () => {
     await using database = await freshDatabase('crm');
     const config = await loadConfig({
-      file: path.resolve(import.meta.dirname, '../../config/waltrail.yaml'),
+      file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: database.url, WALTRAIL_TRAIL_URL: database.url },
     });
     const applied = await apply(database, config);
@@ -545,23 +544,20 @@ describe('apply', () => {
 
 describe('the commands', () => {
   async function run(
-    command: typeof planCommand,
+    command: 'plan' | 'apply',
     options: { readonly url: string; readonly tables: string },
-  ): Promise<{ code: number; text: string }> {
+  ): Promise<CommandResult> {
     const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
     try {
       const file = path.join(folder, 'waltrail.yaml');
       const head =
         'source: { name: crm, url: "${WALTRAIL_SOURCE_URL}" }\ntrail: { url: "${WALTRAIL_TRAIL_URL}" }\n';
       await writeFile(file, `${head}${options.tables}\n`);
-      const settings = readSettings({
+      return await waltrail([command], {
         WALTRAIL_CONFIG: file,
         WALTRAIL_SOURCE_URL: options.url,
         WALTRAIL_TRAIL_URL: options.url,
       });
-      let text = '';
-      const code = await command({ settings, write: (part) => (text += part) });
-      return { code, text };
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -572,22 +568,22 @@ describe('the commands', () => {
     await database.query('create table a (id int primary key)');
     const options = { url: database.url, tables: 'tables: { public.a: { entity: a } }' };
 
-    const planned = await run(planCommand, options);
+    const planned = await run('plan', options);
     expect(planned.code).toBe(0);
-    expect(planned.text).toContain(
+    expect(planned.output).toContain(
       '-- previous values of updates and deletes need it\nalter table only "public"."a" replica identity full;',
     );
-    expect(planned.text).toContain('max_slot_wal_keep_size');
+    expect(planned.output).toContain('max_slot_wal_keep_size');
     expect(await published(database)).toEqual([]);
 
-    const applied = await run(applyCommand, options);
+    const applied = await run('apply', options);
     expect(applied.code).toBe(0);
-    expect(applied.text).toContain('Applied: 2 steps in one transaction.');
+    expect(applied.output).toContain('Applied: 2 steps in one transaction.');
     expect(await published(database)).toEqual(['public.a']);
 
-    for (const command of [planCommand, applyCommand]) {
+    for (const command of ['plan', 'apply'] as const) {
       const again = await run(command, options);
-      expect([again.code, again.text]).toEqual([
+      expect([again.code, again.output]).toEqual([
         0,
         expect.stringContaining('Nothing to do: the source is as the YAML wants it.'),
       ]);
@@ -600,18 +596,18 @@ describe('the commands', () => {
       'create table a (id int primary key); create table e (id int) partition by range (id)',
     );
     const options = { url: database.url, tables: 'tables: { public.*: { entity: x } }' };
-    const planned = await run(planCommand, options);
-    expect([planned.code, planned.text]).toEqual([
+    const planned = await run('plan', options);
+    expect([planned.code, planned.output]).toEqual([
       1,
       expect.stringMatching(
         /Problems of single tables.*\n- SOURCE_REPLICA_IDENTITY: public\.e is partitioned/,
       ),
     ]);
-    const applied = await run(applyCommand, options);
-    expect([applied.code, applied.text]).toEqual([1, expect.stringContaining('Applied: 2 steps')]);
+    const applied = await run('apply', options);
+    expect([applied.code, applied.output]).toEqual([1, expect.stringContaining('Applied: 2 steps')]);
     expect(await published(database)).toEqual(['public.a']);
-    const again = await run(applyCommand, options);
-    expect([again.code, again.text]).toEqual([1, expect.not.stringContaining('Applied')]);
+    const again = await run('apply', options);
+    expect([again.code, again.output]).toEqual([1, expect.not.stringContaining('Applied')]);
   });
 
   test('end with 1 and change nothing where there are problems', async () => {
@@ -621,11 +617,11 @@ describe('the commands', () => {
       url: database.url,
       tables: 'tables: { public.a: { entity: a }, public.b: { entity: b } }',
     };
-    for (const command of [planCommand, applyCommand]) {
-      const { code, text } = await run(command, options);
+    for (const command of ['plan', 'apply'] as const) {
+      const { code, output } = await run(command, options);
       expect(code).toBe(1);
-      expect(text).toContain('TRACKING_TABLE_UNKNOWN: tables."public.b"');
-      expect(text).not.toContain('Nothing to do');
+      expect(output).toContain('TRACKING_TABLE_UNKNOWN: tables."public.b"');
+      expect(output).not.toContain('Nothing to do');
     }
     expect(await database.query('select from pg_publication')).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { viewOf } from '../../src/pg/words.js';
+import { viewOf } from '../../src/pg/byte-loops.js';
 import { entityHash } from '../../src/trail/posting-lists.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';

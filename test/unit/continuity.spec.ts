@@ -3,7 +3,7 @@ import {
   compareWithTrail,
   coveredUntil,
   startPosition,
-  type SourceLook,
+  type SourceState,
 } from '../../src/capture/continuity.js';
 import { parseLsn } from '../../src/pg/lsn.js';
 import { parseConfig } from '../../src/tracking/load.js';
@@ -40,13 +40,13 @@ const published = (tables: Record<string, string>): PublishedState => ({
   ),
 });
 
-function look(options: {
+function sourceState(options: {
   readonly lsn?: string;
   readonly tables?: Record<string, string>;
   readonly gone?: string[];
   readonly replaced?: string[];
   readonly covered?: string[];
-}): SourceLook {
+}): SourceState {
   return {
     version: 180_000,
     identity: { systemIdentifier: '1', timeline: 1, leftTimelineAt: null },
@@ -67,17 +67,17 @@ function look(options: {
   };
 }
 
-const compare = (of: SourceLook) =>
+const compare = (of: SourceState) =>
   compareWithTrail({
     config: CONFIG,
     checkpoint: CHECKPOINT,
-    look: of,
+    sourceState: of,
     lastPublished: { state: published({ 7: 'items' }), lsn: parseLsn('0/4000') },
     knownLsn: null,
   });
 
 test('a source that is behind the trail on its own timeline was put back: a gap, and its slot is where capture goes on', () => {
-  const put = look({ lsn: '0/4500' });
+  const put = sourceState({ lsn: '0/4500' });
   const { gaps } = compare(put);
   expect(gaps).toEqual([
     {
@@ -87,13 +87,13 @@ test('a source that is behind the trail on its own timeline was put back: a gap,
       toLsn: CHECKPOINT.endLsn,
     },
   ]);
-  expect(startPosition({ checkpoint: CHECKPOINT, look: put, gaps })).toBe(parseLsn('0/3000'));
+  expect(startPosition({ checkpoint: CHECKPOINT, sourceState: put, gaps })).toBe(parseLsn('0/3000'));
 });
 
-test.each<[string, Partial<SourceLook['identity']>, string, string]>([
+test.each<[string, Partial<SourceState['identity']>, string, string]>([
   ['as it was', {}, '0/7000', '0/4000'],
   [
-    'on another timeline, left behind the last look',
+    'on another timeline, left behind the last sourceState',
     { timeline: 2, leftTimelineAt: parseLsn('0/4800') },
     '0/7000',
     '0/4000',
@@ -107,12 +107,12 @@ test.each<[string, Partial<SourceLook['identity']>, string, string]>([
   ['put back', {}, '0/3200', '0/3000'],
   ['another cluster', { systemIdentifier: '2' }, '0/7000', '0/3000'],
 ])(
-  'what the last look covers ends in a history that both share: a source that is %s',
+  'what the last sourceState covers ends in a history that both share: a source that is %s',
   (_, identity, lsn, until) => {
-    const found = look({ lsn });
+    const found = sourceState({ lsn });
     const covered = coveredUntil({
       checkpoint: CHECKPOINT,
-      look: { ...found, identity: { ...found.identity, ...identity } },
+      sourceState: { ...found, identity: { ...found.identity, ...identity } },
       lastPublished: { state: published({ 7: 'items' }), lsn: parseLsn('0/4000') },
     });
     expect(covered).toBe(parseLsn(until));
@@ -121,7 +121,7 @@ test.each<[string, Partial<SourceLook['identity']>, string, string]>([
 
 test('a source that has written on, or nothing more, is no gap', () => {
   for (const lsn of ['0/5000', '0/7000']) {
-    const { gaps, notes } = compare(look({ lsn }));
+    const { gaps, notes } = compare(sourceState({ lsn }));
     expect([...gaps, ...notes]).toEqual([]);
   }
 });
@@ -141,7 +141,7 @@ test.each([
 ])(
   'no gap of the stream, but one of the table whose changes were not sent: a tracked table %s',
   (_, found) => {
-    expect(compare(look(found))).toMatchObject({ gaps: [], unpublished: ['public.items'] });
+    expect(compare(sourceState(found))).toMatchObject({ gaps: [], unpublished: ['public.items'] });
   },
 );
 
@@ -154,7 +154,7 @@ test.each([
     ['published', 'published as a partition'],
   ],
 ])('no gap, but a note: a tracked table %s', (_, found, [before, after]) => {
-  const { gaps, unpublished, notes } = compare(look(found));
+  const { gaps, unpublished, notes } = compare(sourceState(found));
   expect([...gaps, ...unpublished]).toEqual([]);
   expect(notes).toMatchObject([{ before, after }]);
 });

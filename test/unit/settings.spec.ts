@@ -32,10 +32,18 @@ describe('the settings', () => {
     expect(readSettings({ WALTRAIL_PORT: '', WALTRAIL_LOG_LEVEL: '', WALTRAIL_SPOOL_DIR: '' })).toMatchObject(
       {
         port: 8080,
-        logLevel: 'info',
+        logLevel: 'error',
         spoolDir: os.tmpdir(),
         sourceUrl: undefined,
+        configFile: undefined,
       },
     );
+  });
+
+  test('of a database of one’s own log what an operator reads, those of the sample only what a person must see', () => {
+    const urls = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
+    expect(readSettings(urls).logLevel).toBe('info');
+    expect(readSettings({}).logLevel).toBe('error');
+    expect(readSettings({ WALTRAIL_LOG_LEVEL: 'debug' }).logLevel).toBe('debug');
   });
 });

@@ -37,7 +37,7 @@ const inRule = (...lines: string[]): string[] =>
 describe('a tracking file', () => {
   test('of the sample CRM loads, and everything it says arrives', async () => {
     const config = await loadConfig({
-      file: path.resolve(import.meta.dirname, '../../config/waltrail.yaml'),
+      file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: environment.SOURCE, WALTRAIL_TRAIL_URL: environment.TRAIL },
     });
     expect(config.source).toEqual({

@@ -16,7 +16,7 @@ import { entryRows } from '../support/page.ts';
 import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
-const SAMPLE_YAML = path.resolve(import.meta.dirname, '../../config/waltrail.yaml');
+const SAMPLE_YAML = path.resolve(import.meta.dirname, '../../config/sample.yaml');
 
 interface DaemonGround extends AsyncDisposable {
   readonly url: string;
@@ -26,7 +26,7 @@ interface DaemonGround extends AsyncDisposable {
   readonly code: string;
 }
 
-/** The real daemon with all its roles, on the sample CRM as config/waltrail.yaml tracks it. */
+/** The real daemon with all its roles, on the sample CRM as config/sample.yaml tracks it. */
 async function daemonOnCrm(): Promise<DaemonGround> {
   const source = await freshDatabase('crm');
   const trail = await freshDatabase('trail');

@@ -1,4 +1,4 @@
-import { viewOf } from '../../pg/words.js';
+import { viewOf } from '../../pg/byte-loops.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
 import { Parameters, type StoredFilter } from './filter.js';
 import { chunkOf, idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';

@@ -1,4 +1,4 @@
-import { viewOf } from '../../pg/words.js';
+import { viewOf } from '../../pg/byte-loops.js';
 import { KeyCounts, KeyOrder } from './chunk-keys.js';
 import { CopyRows, FRAME_HEADER_BYTES } from './copy-format.js';
 import {

@@ -118,7 +118,7 @@ export const endStatement = (gap: number, toLsn: Lsn): string =>
   `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
 
 /** Statement that makes this look the one that the next is compared with. */
-export const lookStatement = ({ state, lsn }: StoredLook): string =>
+export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
 /** Writes the entries of gaps that have none yet. Only while nobody writes. */
@@ -203,13 +203,13 @@ export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
 }
 
 /** What the last good look at the publication found, in a form that only its reader knows, and its position. */
-export interface StoredLook {
+export interface StoredPublished {
   readonly state: unknown;
   readonly lsn: Lsn;
 }
 
 /** The last good look; undefined before the first. */
-export async function readLook(client: pg.Client): Promise<StoredLook | undefined> {
+export async function readStoredPublished(client: pg.Client): Promise<StoredPublished | undefined> {
   const { rows } = await query<{ state: unknown; lsn: string }>(
     client,
     /* sql */ `select state, lsn::text from trail.published`,
@@ -218,7 +218,7 @@ export async function readLook(client: pg.Client): Promise<StoredLook | undefine
 }
 
 /** Makes this look the one that the next is compared with. */
-export async function rememberLook(client: pg.Client, look: StoredLook): Promise<void> {
+export async function storePublished(client: pg.Client, look: StoredPublished): Promise<void> {
   await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
     JSON.stringify(look.state),
     formatLsn(look.lsn),

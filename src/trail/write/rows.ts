@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
-import { copyWords, LastView, viewOf } from '../../pg/words.js';
+import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   AT_ACTION,
@@ -100,9 +100,9 @@ export class EntryRowBuffer implements EntryRows {
 
   transaction(bytes: Buffer, at: number): void {
     const view = this.#sources.of(bytes);
-    copyWords(view, at, 8, this.#head, AT_COMMIT_LSN);
-    copyWords(view, at + 8, 8, this.#head, AT_COMMITTED_AT);
-    copyWords(view, at + 16, 4, this.#head, AT_XID);
+    copyBytes(view, at, 8, this.#head, AT_COMMIT_LSN);
+    copyBytes(view, at + 8, 8, this.#head, AT_COMMITTED_AT);
+    copyBytes(view, at + 16, 4, this.#head, AT_XID);
     this.#transactionAt = this.#at;
   }
 
@@ -110,7 +110,7 @@ export class EntryRowBuffer implements EntryRows {
     this.#reserve(HEAD_BYTES + 256);
     const at = this.#at;
     const view = this.#view;
-    copyWords(this.#head, 0, HEAD_BYTES, view, at);
+    copyBytes(this.#head, 0, HEAD_BYTES, view, at);
     view.setInt32(at + AT_DAY, this.#day);
     view.setInt32(at + AT_NUMBER, this.#number);
     view.setInt32(at + AT_SEQ, head.seq);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { copyWords, LastView, sameWords, viewOf } from '../../src/pg/words.js';
+import { copyBytes, LastView, sameBytes, viewOf } from '../../src/pg/byte-loops.js';
 
 /** Few different bytes, so that stretches that begin alike are common. */
 const bytes = fc
@@ -17,7 +17,7 @@ describe('loops over words', () => {
         ([all, left, right, wanted]) => {
           const length = Math.min(wanted, all.length - left, all.length - right);
           const expected = all.subarray(left, left + length).equals(all.subarray(right, right + length));
-          expect(sameWords(viewOf(all), left, right, length)).toBe(expected);
+          expect(sameBytes(viewOf(all), left, right, length)).toBe(expected);
         },
       ),
       { numRuns: 2_000 },
@@ -29,7 +29,7 @@ describe('loops over words', () => {
       for (let place = 0; place < length; place++) {
         const pair = Buffer.alloc(2 * length, 0x61);
         pair[length + place] = 0x62;
-        expect(sameWords(viewOf(pair), 0, length, length)).toBe(false);
+        expect(sameBytes(viewOf(pair), 0, length, length)).toBe(false);
       }
     }
   });
@@ -38,7 +38,7 @@ describe('loops over words', () => {
     fc.assert(
       fc.property(bytes, fc.nat(8), (all, at) => {
         const target = Buffer.alloc(all.length + 16, 0x2e);
-        copyWords(viewOf(all), 0, all.length, viewOf(target), at);
+        copyBytes(viewOf(all), 0, all.length, viewOf(target), at);
         const expected = Buffer.concat([Buffer.alloc(at, 0x2e), all, Buffer.alloc(16 - at, 0x2e)]);
         expect(target.equals(expected)).toBe(true);
       }),

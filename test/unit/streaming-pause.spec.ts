@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { WholeReading } from '../../src/capture/whole-reading.js';
+import { StreamingPause } from '../../src/capture/streaming-pause.js';
 
 test('each time that a transaction has to be read whole takes twice as long, up to ten minutes, until streaming has lasted', () => {
-  const reading = new WholeReading();
+  const reading = new StreamingPause();
   expect(reading.until).toBeNull();
   // A backlog that was read has nothing to do with it.
   reading.end(500);

@@ -3,10 +3,10 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import { close, connect, connectError } from '../pg/connect.js';
 import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
-import { fateOfTables, lookAtPublished, type PublishedLook } from '../tracking/published.js';
+import { fateOfTables, readPublishedAtLsn, type PublishedAtLsn } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
-import type { SourceLook } from './continuity.js';
+import type { SourceState } from './continuity.js';
 
 /** Where to look, and what gives the look up. */
 export interface SourceAccess {
@@ -15,12 +15,12 @@ export interface SourceAccess {
 }
 
 /** Everything of the source that is compared with the trail. Throws SOURCE_UNSUPPORTED for a standby. */
-export async function lookAtSource(
+export async function readSourceState(
   options: SourceAccess & {
     readonly checkpoint: Checkpoint;
-    readonly lastPublished: PublishedLook | undefined;
+    readonly lastPublished: PublishedAtLsn | undefined;
   },
-): Promise<SourceLook> {
+): Promise<SourceState> {
   const { config, signal, checkpoint, lastPublished } = options;
   const { url, slot, publication } = config.source;
   const seen = await onSource(options, async (client) => {
@@ -28,7 +28,7 @@ export async function lookAtSource(
     return {
       version,
       slot: await readSlot(client, slot),
-      published: await lookAtPublished(client, publication),
+      published: await readPublishedAtLsn(client, publication),
       fate: await fateOfTables(client, { tables: lastPublished?.state.tables ?? {}, publication }),
       lsn: await currentLsn(client),
     };

@@ -27,7 +27,7 @@ export const viewOf = (bytes: Buffer): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Whether the `length` bytes at two places of one buffer are the same. */
-export function sameWords(view: DataView, left: number, right: number, length: number): boolean {
+export function sameBytes(view: DataView, left: number, right: number, length: number): boolean {
   if (length < WORD) {
     for (let index = 0; index < length; index++)
       if (view.getUint8(left + index) !== view.getUint8(right + index)) return false;
@@ -42,7 +42,7 @@ export function sameWords(view: DataView, left: number, right: number, length: n
 }
 
 /** Copies `length` bytes from `start` to place `at` of another buffer. */
-export function copyWords(from: DataView, start: number, length: number, to: DataView, at: number): void {
+export function copyBytes(from: DataView, start: number, length: number, to: DataView, at: number): void {
   if (length < WORD) {
     for (let index = 0; index < length; index++) to.setUint8(at + index, from.getUint8(start + index));
     return;

@@ -6,7 +6,7 @@ const LONGEST_STRETCH_MS = 600_000;
  * takes two sessions, so a source that makes many such transactions is read whole for longer each time: every stretch is twice as
  * long as the one before, until streaming has lasted for the longest stretch. Times are those of `performance.now()`.
  */
-export class WholeReading {
+export class StreamingPause {
   #until: number | null = null;
   #stretchMs = 0;
   #endedAt = -Infinity;

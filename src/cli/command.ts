@@ -1,0 +1,131 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { WaltrailError } from '../errors.js';
+import type { Settings } from '../settings.js';
+
+export type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** What a command tells: text for people, or the same as data where `--json` asks for it. */
+export interface Answer {
+  readonly text: string;
+  /** What `JSON.stringify` prints. */
+  readonly data: unknown;
+}
+
+/** What a command gets. `O` are its options as {@link Command.options} declares them. */
+export interface CommandContext<O extends Options = Options> {
+  /** The options of the command line, as `parseArgs` types them. */
+  readonly values: ReturnType<typeof parseArgs<{ options: O }>>['values'];
+  /** The argument of a command that takes one. */
+  readonly argument: string | undefined;
+  /** Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws SETTINGS_INVALID. */
+  readonly settings: () => Settings;
+  /** Prints progress and explanations for people. Prints nothing with `--json`. */
+  readonly say: (text: string) => void;
+  /** Prints the answer in the form that was asked for. */
+  readonly answer: (answer: Answer) => void;
+}
+
+/** One command of `waltrail`. */
+export interface Command<O extends Options = Options> {
+  /** Options and argument behind the command's name, as `[--accept]`; empty: it takes none. */
+  readonly usage: string;
+  /** What `--help` says beside the summary and the usage, with its line end; empty: nothing. */
+  readonly help: string;
+  /** For `parseArgs`. `--help` is added to all, `--json` where `json` says so. */
+  readonly options: O;
+  /** Whether it takes one argument that is no option. */
+  readonly takesArgument?: boolean;
+  /** Whether it can print its answer as JSON. */
+  readonly json: boolean;
+  /** Does it and resolves with the exit code. */
+  run(context: CommandContext<O>): Promise<number>;
+}
+
+/** Checks the types of a command where it is written; the table of commands does not know each one's options. */
+export const defineCommand = <const O extends Options>(command: Command<O>): Command =>
+  command;
+
+/** A mistake in the command line. It exits with 2, as with most Unix tools. */
+export const usageError = (message: string, cause?: unknown): WaltrailError =>
+  new WaltrailError('CLI_USAGE', message, { cause });
+
+/** What {@link runCommand} needs of the process. */
+export interface Surroundings {
+  readonly write: (text: string) => void;
+  readonly settings: () => Settings;
+}
+
+/**
+ * Parses the arguments behind a command's name and runs it: `--help`, `--json` and mistakes are the same for every command.
+ * Resolves with the exit code. Throws CLI_USAGE and what the command throws.
+ */
+export async function runCommand(
+  options: Surroundings & {
+    /** As typed: `gaps`, `token create`. */
+    readonly name: string;
+    readonly summary: string;
+    readonly command: Command;
+    readonly args: readonly string[];
+  },
+): Promise<number> {
+  const { name, command, write } = options;
+  const { values, positionals } = parse(options);
+  if (values['help'] === true) {
+    write(helpOf(options));
+    return 0;
+  }
+  if (positionals.length !== (command.takesArgument === true ? 1 : 0))
+    throw wrongCount(name, command, positionals);
+  const asJson = values['json'] === true;
+  return command.run({
+    values,
+    argument: positionals[0],
+    settings: options.settings,
+    say: asJson ? () => undefined : write,
+    answer: ({ text, data }) => write(asJson ? `${JSON.stringify(data, null, 2)}\n` : text),
+  });
+}
+
+function parse(options: {
+  readonly name: string;
+  readonly command: Command;
+  readonly args: readonly string[];
+}) {
+  const { name, command, args } = options;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        ...command.options,
+        ...(command.json ? { json: { type: 'boolean' } as const } : {}),
+        help: { type: 'boolean', short: 'h' },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    // "Unknown option '--prot'. To specify a positional argument …": the first sentence says it.
+    const [first] = (error as Error).message.split(/\. (?=[A-Z])/);
+    throw usageError(`waltrail ${name}: ${first!.replace(/\.$/, '')}.`, error);
+  }
+}
+
+function wrongCount(name: string, command: Command, positionals: readonly string[]): WaltrailError {
+  if (command.takesArgument !== true)
+    return usageError(`waltrail ${name}: it does not know "${positionals[0]!}".`);
+  return usageError(`waltrail ${name} takes one argument: ${command.usage}.`);
+}
+
+function helpOf({
+  name,
+  summary,
+  command,
+}: {
+  readonly name: string;
+  readonly summary: string;
+  readonly command: Command;
+}): string {
+  const usage = ['waltrail', name, command.usage, command.json ? '[--json]' : ''].filter(
+    (part) => part !== '',
+  );
+  return `waltrail ${name}: ${summary}\n\nUsage: ${usage.join(' ')}\n${command.help === '' ? '' : `\n${command.help}`}`;
+}

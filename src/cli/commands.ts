@@ -1,0 +1,61 @@
+import type { Command } from './command.js';
+
+/** A command in the list that `waltrail --help` prints. */
+export interface ListedCommand {
+  readonly summary: string;
+  /** Imports the command and what it needs: `--help` stays quick. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command of `waltrail`, by what is typed. */
+export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
+  start: {
+    summary: 'run the daemon; with nothing configured, on a sample CRM of its own',
+    load: async () => (await import('./start.js')).start,
+  },
+  plan: {
+    summary: 'show what apply would do to the source; changes nothing',
+    load: async () => (await import('./plan.js')).plan,
+  },
+  apply: {
+    summary: 'prepare the source: publication and replica identity',
+    load: async () => (await import('./apply.js')).apply,
+  },
+  gaps: {
+    summary: 'list what the trail may lack, and resume capture behind it',
+    load: async () => (await import('./gaps.js')).gaps,
+  },
+  skip: {
+    summary: 'as a last resort, pass over the one transaction that capture cannot store',
+    load: async () => (await import('./skip.js')).skip,
+  },
+  'token create': {
+    summary: 'create an API token or a sign-in code',
+    load: async () => (await import('./token.js')).tokenCreate,
+  },
+  'token list': {
+    summary: 'list the API tokens',
+    load: async () => (await import('./token.js')).tokenList,
+  },
+  'token revoke': {
+    summary: 'revoke every API token of a name and end its sessions, within seconds',
+    load: async () => (await import('./token.js')).tokenRevoke,
+  },
+};
+
+/** The command that some words begin with, and the words behind its name. */
+export function findCommand(
+  words: readonly string[],
+): { readonly name: string; readonly args: readonly string[] } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (words.length >= length && Object.hasOwn(COMMANDS, name)) return { name, args: words.slice(length) };
+  }
+  return undefined;
+}
+
+/** The commands whose name begins with a word, as `token`; all of them for an empty one. */
+export const commandsBelow = (word: string): (readonly [name: string, summary: string])[] =>
+  Object.entries(COMMANDS)
+    .filter(([name]) => word === '' || name.startsWith(`${word} `))
+    .map(([name, { summary }]) => [name, summary] as const);

@@ -1,0 +1,17 @@
+import { WaltrailError } from '../errors.js';
+import type { Settings } from '../settings.js';
+import { loadConfig } from '../tracking/load.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+
+/** The YAML for a database of one's own. Throws SETTINGS_INVALID where none is named, and what {@link loadConfig} throws. */
+export async function loadOwnConfig({ configFile, environment }: Settings): Promise<TrackingConfig> {
+  if (configFile === undefined)
+    throw new WaltrailError(
+      'SETTINGS_INVALID',
+      'WALTRAIL_CONFIG is not set: it names the YAML of your database.',
+      {
+        remedy: 'Set WALTRAIL_CONFIG; config/sample.yaml is annotated and can be copied.',
+      },
+    );
+  return loadConfig({ file: configFile, environment });
+}

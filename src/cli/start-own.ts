@@ -1,0 +1,29 @@
+import type { Log } from '../log.js';
+import { close, connect } from '../pg/connect.js';
+import { checkTracking } from '../tracking/check.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import type { Boot, Running } from './boot.js';
+import { loadOwnConfig } from './config.js';
+
+/** Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is refused. */
+export async function startOnOwn(boot: Boot): Promise<Running> {
+  const { options, settings, log, teardown } = boot;
+  const config = await loadOwnConfig(settings);
+  if (options.roles.includes('capture')) await refuseUnprepared(config, log);
+  boot.signal.throwIfAborted();
+  const { startDaemon } = await import('../main.js');
+  const daemon = await startDaemon({ settings, config, roles: options.roles, log });
+  teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
+  boot.say(`waltrail: running at ${daemon.url} (roles ${options.roles.join(', ')})\n`);
+  return { lost: null };
+}
+
+async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void> {
+  const client = await connect({ url: config.source.url, purpose: 'start' });
+  try {
+    const { remarks } = await checkTracking(client, config);
+    for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
+  } finally {
+    await close(client);
+  }
+}

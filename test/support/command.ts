@@ -1,0 +1,22 @@
+import { dispatch } from '../../src/cli/dispatch.js';
+import { readSettings } from '../../src/settings.js';
+
+export interface CommandResult {
+  readonly code: number;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** What a command line of `waltrail` does, in this process. */
+export async function waltrail(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  const result = { output: '', errors: '' };
+  const code = await dispatch(words, {
+    write: (text) => (result.output += text),
+    writeError: (text) => (result.errors += text),
+    settings: () => readSettings(environment),
+  });
+  return { code, ...result };
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import { COMMANDS } from '../../src/cli/commands.js';
+import { waltrail } from '../support/command.ts';
+
+describe('the command line', () => {
+  test('lists every command', async () => {
+    const { code, output } = await waltrail(['--help']);
+    expect(code).toBe(0);
+    for (const name of Object.keys(COMMANDS)) expect(output).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+    expect(await waltrail([])).toMatchObject({ code: 2, output });
+  });
+
+  test.each(Object.keys(COMMANDS))(
+    'waltrail %s --help says how it is used, whatever the environment is',
+    async (name) => {
+      const { code, output, errors } = await waltrail([...name.split(' '), '--help'], {
+        WALTRAIL_PORT: 'wrong',
+      });
+      expect({ code, errors }).toEqual({ code: 0, errors: '' });
+      expect(output).toContain(`waltrail ${name}: ${COMMANDS[name]!.summary}\n\nUsage: waltrail ${name}`);
+      for (const option of Object.keys((await COMMANDS[name]!.load()).options))
+        expect(output).toContain(`--${option}`);
+    },
+  );
+
+  test.each(Object.keys(COMMANDS))('waltrail %s refuses an option that it does not know', async (name) => {
+    const { code, output, errors } = await waltrail([...name.split(' '), '--nonsense']);
+    expect({ code, output }).toEqual({ code: 2, output: '' });
+    expect(errors).toContain(`waltrail ${name}: Unknown option '--nonsense'.`);
+  });
+
+  test.each([
+    [['nonsense'], '"nonsense" is not a command. Run `waltrail --help`'],
+    [['token', 'remove'], '"token remove" is not a command. Run `waltrail token --help`'],
+    [['constructor'], '"constructor" is not a command'],
+    [['plan', 'all'], 'it does not know "all"'],
+    [['token', 'revoke'], 'takes one argument: NAME'],
+    [['start', '--port', '70000'], '--port must be a number from 0 to 65535'],
+    [['start', '--roles', 'capture,all'], '"all" is not one of capture, api, exports'],
+    [['start', '--json'], "Unknown option '--json'"],
+  ])('refuses %j', async (words, message) => {
+    const { code, errors } = await waltrail(words);
+    expect(code).toBe(2);
+    expect(errors).toContain(message);
+  });
+
+  test('asks for the YAML of a database of one’s own by name, as text or as JSON', async () => {
+    const urls = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
+    for (const command of ['start', 'plan', 'apply', 'gaps', 'skip']) {
+      const { code, errors } = await waltrail([command], urls);
+      expect(code).toBe(1);
+      expect(errors).toMatch(/^waltrail: WALTRAIL_CONFIG is not set.*config\/sample\.yaml/);
+    }
+    const { errors } = await waltrail(['plan', '--json'], urls);
+    expect(JSON.parse(errors)).toEqual({
+      error: { code: 'SETTINGS_INVALID', message: expect.any(String), remedy: expect.any(String) },
+    });
+  });
+});
