@@ -31,32 +31,36 @@ const common = {
       },
     ],
   },
-  testTimeout: 120_000,
 };
 
 /**
  * One project for each thing that specs need before they run: Jest calls the global setup of those projects only of which
- * it runs a spec. Patterns begin with any folder: the path of the clone may hold characters that mean something in one.
+ * it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the path of the clone may hold characters that mean something in one.
  * @type {import('jest').Config}
  */
 export default {
   projects: [
     {
       ...common,
+      displayName: 'unit',
       testMatch: ['**/test/unit/**/*.spec.ts'],
       globalSetup: '<rootDir>/test/support/setup-unit.mjs',
     },
     {
       ...common,
+      displayName: 'page',
       testMatch: ['**/test/web/page-*.spec.ts'],
       globalSetup: '<rootDir>/test/support/setup-page.mjs',
     },
     {
       ...common,
+      displayName: 'postgres',
       testMatch: ['**/test/{pg,faults}/**/*.spec.ts', '**/test/web/daemon.spec.ts'],
       globalSetup: '<rootDir>/test/support/setup-postgres.mjs',
       globalTeardown: '<rootDir>/test/support/teardown-postgres.mjs',
     },
   ],
+  // Of all projects: Jest reads it here alone.
+  testTimeout: 120_000,
   maxWorkers: 2,
 };
