@@ -13,6 +13,7 @@ const common = {
   // `src` is watched, and is what `--watch`, `-o` and `--findRelatedTests` look for changes in.
   roots: ['<rootDir>/test', '<rootDir>/src'],
   dependencyExtractor: '<rootDir>/test/support/dependencies.mjs',
+  setupFiles: ['<rootDir>/test/support/refuse-unbuilt.mjs'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     // The page is a bundle in dist/: its pure modules run from their sources, whose imports end in .ts.

@@ -87,7 +87,11 @@ async function compile(root, sources) {
   };
   const complaints = [];
   const outputs = sources.flatMap(({ name, text }) => {
-    const result = ts.transpileModule(text, { fileName: name, reportDiagnostics: true, compilerOptions });
+    const result = ts.transpileModule(text, {
+      fileName: `src/${name}`,
+      reportDiagnostics: true,
+      compilerOptions,
+    });
     complaints.push(...result.diagnostics);
     const [script, map] = outputsOf(name);
     const sourceMap = JSON.parse(result.sourceMapText);
@@ -102,7 +106,7 @@ async function compile(root, sources) {
       ts
         .formatDiagnostics(complaints, {
           getCurrentDirectory: () => '',
-          getCanonicalFileName: (file) => `src/${file}`,
+          getCanonicalFileName: (file) => file,
           getNewLine: () => '\n',
         })
         .trim(),

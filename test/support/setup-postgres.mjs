@@ -5,8 +5,7 @@ import { build } from './build.mjs';
  * Specs reach it through the environment, which Jest hands to its workers; test/support/database.ts makes their databases.
  */
 export default async function setup() {
-  await build(['daemon', 'page']);
-  if (process.env.WALTRAIL_TEST_POSTGRES) return;
+  if (!(await build(['daemon', 'page'])) || process.env.WALTRAIL_TEST_POSTGRES) return;
   const { startPostgres } = await import('../../dist/embedded/postgres.js');
   const server = await startPostgres({
     home: null,
