@@ -6,10 +6,7 @@ import { listenHttp } from './admin/http.js';
 import { LiveFeed } from './admin/live.js';
 import { Metrics } from './admin/metrics.js';
 import { OpenStreams } from './admin/sse.js';
-import { openExports } from './exports/open.js';
-import type { Exports } from './exports/exports.js';
-import { openQueue, type ExportQueue } from './exports/queue.js';
-import { startExportWorker } from './exports/worker.js';
+import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
 import { startCapture, type Capture } from './capture/capture.js';
 import type { Role, Settings } from './settings.js';
@@ -80,18 +77,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
     teardown.add('pruning', { limitMs: 1_000, stop: () => pruning.stop() });
     teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
-  // Optional, so nothing waits for it: exports wait where the queue does not work, and say why.
-  const queue =
-    roles.includes('api') || roles.includes('exports') ? openExportQueue(options, teardown) : null;
-  if (queue !== null && roles.includes('exports')) {
-    const worker = startExportWorker({ settings, config, queue, log });
-    // The worker hands its exports back by itself; the limit is for a database that does not answer.
-    teardown.add('export worker', { limitMs: 15_000, stop: () => worker.stop() });
-  }
-  const exports =
-    queue !== null && roles.includes('api')
-      ? openApiExports({ settings, config, queue, log, teardown })
-      : undefined;
+  const exports = startExports(options, teardown);
 
   const streams = new OpenStreams({ max: MAX_STREAMS });
   const http = await listenHttp(
@@ -108,15 +94,15 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
-      exports,
-      queue: () => queue?.status() ?? null,
+      exports: roles.includes('api') ? exports?.forApi(() => config.reports) : undefined,
+      queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
       metrics: new Metrics({
         capture: () => capture?.status() ?? null,
         head: () => reader.head(),
         gaps: () => reader.gapCounts(),
         exports: () => readExportFigures(accessPool),
-        queue: () => queue?.status() ?? null,
+        queue: () => exports?.queue.status() ?? null,
         openStreams: () => streams.size,
       }),
       feed: new LiveFeed({ trail: reader, log }),
@@ -133,24 +119,21 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   return { url: http.url, ready: capture?.ready ?? Promise.resolve() };
 }
 
-function openExportQueue({ settings, config, log }: DaemonOptions, teardown: Teardown): ExportQueue {
-  const queue = openQueue({
-    trailUrl: config.trail.url,
-    redisUrl: settings.redisUrl,
-    source: config.source.name,
-    log,
-  });
-  teardown.add('export queue', { limitMs: 10_000, stop: () => queue.close() });
-  return queue;
-}
-
-function openApiExports(
-  options: Omit<DaemonOptions, 'roles'> & { readonly queue: ExportQueue; readonly teardown: Teardown },
-): Exports {
-  const { config, teardown } = options;
-  const opened = openExports({ ...options, reports: () => config.reports });
-  teardown.add('exports', { limitMs: 5_000, stop: () => opened.close() });
-  return opened.exports;
+/**
+ * Opens exports and starts their worker, as the roles say. The queue is optional: where it does not work, exports
+ * wait and say why. Undefined in a process that has nothing to do with exports.
+ */
+function startExports(options: DaemonOptions, teardown: Teardown): OpenExports | undefined {
+  const { roles } = options;
+  if (!roles.includes('api') && !roles.includes('exports')) return undefined;
+  const exports = openExports(options);
+  teardown.add('exports', { limitMs: 15_000, stop: () => exports.close() });
+  if (roles.includes('exports')) {
+    const worker = exports.startWorker();
+    // The worker hands its exports back by itself; the limit is for a database that does not answer.
+    teardown.add('export worker', { limitMs: 15_000, stop: () => worker.stop() });
+  }
+  return exports;
 }
 
 /** Apart, so that slow reading never keeps anybody from being recognised and recorded. */

@@ -3,37 +3,73 @@ import { TrailReader } from '../trail/read/trail-reader.js';
 import { openTrailPool } from '../trail/roles.js';
 import { Exports } from './exports.js';
 import { ExportFiles } from './files.js';
-import type { ExportQueue } from './queue.js';
+import { openQueue, type ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
+import { startExportWorker, type ExportWorker } from './worker.js';
 
-/** What exports need of the settings and of the YAML, as those types hold it. */
+/** What exports need of the settings, as their type holds it. */
 export interface ExportSettings {
   readonly redisUrl: string | undefined;
   readonly exportDir: string;
-  readonly logLevel: string;
 }
+
+/** What exports need of the YAML, as its type holds it. */
 export interface ExportConfig {
   readonly source: { readonly name: string };
   readonly trail: { readonly url: string };
 }
 
-/** {@link Exports} with a pool of its own, for the API role; `close` ends it, and leaves the queue open. */
-export function openExports(options: {
-  readonly settings: Pick<ExportSettings, 'exportDir'>;
-  readonly config: Pick<ExportConfig, 'trail'>;
-  readonly queue: ExportQueue;
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+export interface OpenExportsOptions {
+  readonly settings: ExportSettings;
+  readonly config: ExportConfig;
   readonly log: Log;
-}): { readonly exports: Exports; close(): Promise<void> } {
-  const { settings, config, queue, log } = options;
-  const pool = openTrailPool({ url: config.trail.url, purpose: 'exports', role: 'waltrail_api', max: 3 });
-  const exports = new Exports({
-    store: new ExportStore({ pool }),
-    files: new ExportFiles({ directory: settings.exportDir }),
-    queue,
-    reader: new TrailReader({ pool }),
-    reports: options.reports,
+}
+
+/**
+ * Exports of one process: what it offers at the API, and what makes them. Both share the queue and a pool.
+ */
+export interface OpenExports {
+  readonly queue: ExportQueue;
+  /** Exports as the API offers them. `reports` is read for every request: the file may be reloaded. */
+  forApi(reports: () => { readonly maxRangeMs: number; readonly timezone: string }): Exports;
+  /** Starts to make exports. The caller stops the worker before it closes the rest. */
+  startWorker(): ExportWorker;
+  /** Closes the queue, which takes seconds where nobody answers, then the pool. */
+  close(): Promise<void>;
+}
+
+/** Three for requests of the API, two for what a worker looks after. Opened when they are needed. */
+const CONNECTIONS = 5;
+
+/**
+ * Opens the queue, the store and the files of exports. Returns at once: the queue connects in the background.
+ */
+export function openExports({ settings, config, log }: OpenExportsOptions): OpenExports {
+  const { url } = config.trail;
+  const queue = openQueue({
+    trailUrl: url,
+    redisUrl: settings.redisUrl,
+    source: config.source.name,
     log,
   });
-  return { exports, close: () => pool.end() };
+  const pool = openTrailPool({ url, purpose: 'exports', role: 'waltrail_api', max: CONNECTIONS });
+  const store = new ExportStore({ pool });
+  const files = new ExportFiles({ directory: settings.exportDir });
+  return {
+    queue,
+    forApi: (reports) =>
+      new Exports({ store, files, queue, reader: new TrailReader({ pool }), reports, log }),
+    startWorker: () =>
+      startExportWorker({
+        store,
+        files,
+        queue,
+        thread: { trailUrl: url, exportDir: settings.exportDir, logLevel: log.level },
+        log,
+      }),
+    close: async () => {
+      await queue.close();
+      await pool.end();
+    },
+  };
 }

@@ -1,28 +1,30 @@
-import { readFile } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLog } from '../log.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { openTrailPool } from '../trail/roles.js';
+import { readVersion } from '../version.js';
 import { ExportFiles } from './files.js';
 import { runExport } from './run.js';
 import { ExportStore } from './store.js';
 import type { ThreadData, ThreadResult } from './thread-messages.js';
 
-/** One connection reads the trail while another writes progress. */
+/** One connection reads the trail while the other writes progress. */
 const CONNECTIONS = 2;
-/** Of one query: a search for text has to read the whole range, but a run that was given up must not go on for ever. */
+/**
+ * Limit of one query: a search for text has to read the whole range, but a run that was given up must end.
+ */
 const STATEMENT_TIMEOUT_MS = 600_000;
 
 /*
- * Entry file of the thread that makes one export and ends: encoding and compression never hold up the event loop that
- * answers the API, and a run that needs too much memory ends here and not there.
+ * Entry file of the thread that makes one export and ends. So encoding and compression never hold up the event
+ * loop that answers the API, and a run that needs too much memory ends the thread alone.
  */
 const port = parentPort!;
 // On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon.
 if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 port.postMessage(await run(workerData as ThreadData));
-// Not left to the event loop: a query of a cancelled run may still be going on.
+// Not left to the event loop: a query of a cancelled run may still be running.
 process.exit();
 
 async function run(data: ThreadData): Promise<ThreadResult> {
@@ -41,7 +43,7 @@ async function run(data: ThreadData): Promise<ThreadResult> {
       files: new ExportFiles({ directory: data.exportDir }),
       reader: new TrailReader({ pool, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
       signal: stop.signal,
-      version: await ownVersion(),
+      version: readVersion(),
       log: createLog({ level: data.logLevel }),
     });
     return { outcome };
@@ -50,9 +52,4 @@ async function run(data: ThreadData): Promise<ThreadResult> {
     const { code, name } = error as Error & { code?: unknown };
     return { error: { code: typeof code === 'string' ? code : name } };
   }
-}
-
-async function ownVersion(): Promise<string> {
-  const file = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
 }

@@ -3,61 +3,57 @@ import { Worker } from 'node:worker_threads';
 import { codeOf, WaltrailError } from '../errors.js';
 import { LastingProblem, type Log } from '../log.js';
 import { problemOf } from './export.js';
-import { ExportFiles } from './files.js';
-import type { ExportConfig, ExportSettings } from './open.js';
-import { openTrailPool } from '../trail/roles.js';
+import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
-import { ExportStore } from './store.js';
+import type { ExportStore } from './store.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
-  /** Resolves when exports are made for the first time; never, where the queue never works. */
+  /**
+   * Resolves when the queue hands out exports for the first time. It never does where the queue never works.
+   */
   readonly ready: Promise<void>;
-  /** May be called again. Resolves when runs have given their exports back; another worker, or the next start, makes them from the beginning. */
+  /**
+   * Resolves when runs have given their exports back. Another worker, or the next start, makes these from the
+   * beginning. May be called again.
+   */
   stop(): Promise<void>;
 }
 
+/** All of it stays open when the worker stops. */
 export interface ExportWorkerOptions {
-  readonly settings: ExportSettings;
-  readonly config: ExportConfig;
-  /** Stays open when the worker stops. */
+  readonly store: ExportStore;
+  readonly files: ExportFiles;
   readonly queue: ExportQueue;
+  /** What each thread is started with. */
+  readonly thread: Omit<ThreadData, 'id'>;
   readonly log: Log;
 }
 
 /** Exports made at a time: a second one only where it does not take the API's core away. */
 const CONCURRENCY = availableParallelism() > 2 ? 2 : 1;
 const RECONCILE_INTERVAL_MS = 30_000;
-/** A file without a living row may be one whose row is about to be written or was deleted a moment ago. */
+/** A younger file without a row stays: the row may be about to be written, or may just have been deleted. */
 const ORPHAN_AGE_MS = 3_600_000;
 /**
- * Of a thread. V8 lets its heap grow as far as it may before it collects: the limit is what keeps the process small, and a
- * value that is larger than it ends the thread, not the daemon.
+ * Limits of a thread's memory. V8 lets a heap grow as far as it may before it collects, so the limit keeps
+ * the process small. A value that is larger than the limit ends the thread, not the daemon.
  */
 const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 };
 
 /**
- * Makes exports in threads of this process until it is stopped. Any number of processes may; the queue hands out, the rows
- * decide. Rows the queue has forgotten are enqueued whenever it opens and every 30 s, expired files deleted with them.
+ * Makes exports in threads of this process until it is stopped. Any number of processes may do so: the queue
+ * hands exports out, and their rows decide who makes them. Whenever the queue opens and every 30 s,
+ * unfinished exports that the queue has lost are enqueued, and expired files are deleted.
  */
 export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
-  const { settings, config, queue, log } = options;
-  const pool = openTrailPool({
-    url: config.trail.url,
-    purpose: 'export worker',
-    role: 'waltrail_api',
-    max: 2,
-  });
-  const store = new ExportStore({ pool });
-  const files = new ExportFiles({ directory: settings.exportDir });
+  const { store, files, queue, log } = options;
   const stopping = new AbortController();
   const runs = new Map<string, Promise<void>>();
-  const run = async (id: string): Promise<void> => {
-    const data = { id, trailUrl: config.trail.url, exportDir: settings.exportDir, logLevel: log.level };
-    await runInThread({ data, store, log, signal: stopping.signal });
-  };
+  const run = (id: string): Promise<void> =>
+    runInThread({ data: { id, ...options.thread }, store, log, signal: stopping.signal });
   const process = async (id: string): Promise<void> => {
-    // Delivered again because the queue was away for a while: the run that is under way is as good as another.
+    // The queue may deliver an export again after it was away for a while: then the run under way counts.
     while (!runs.has(id) && runs.size >= CONCURRENCY)
       await Promise.race(runs.values()).catch(() => undefined);
     let running = runs.get(id);
@@ -80,13 +76,12 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
     stopping.abort();
     await housekeeping.stop();
     await Promise.allSettled([consumer.close(), ...runs.values()]);
-    await pool.end();
   };
   let ended: Promise<void> | undefined;
   return { ready: consumer.ready, stop: () => (ended ??= end()) };
 }
 
-/** Rejects when the export should be delivered again. */
+/** Runs one export to its end. Rejects when the export should be delivered again. */
 async function runInThread(context: {
   readonly data: ThreadData;
   readonly store: ExportStore;
@@ -111,7 +106,7 @@ async function runInThread(context: {
   const { result, crash } = ended;
   if (result !== undefined && 'outcome' in result) {
     log.info({ export: data.id, outcome: result.outcome }, 'A run of an export ended');
-    // Stopped: the delivery counts as failed, so that the queue hands the export out again.
+    // The run was stopped: the delivery counts as failed, so that the queue hands the export out again.
     if (result.outcome === 'released') throw new Error('stopped');
     return;
   }
@@ -130,7 +125,10 @@ async function runInThread(context: {
   throw new Error(code);
 }
 
-/** Deletes what has expired, files of exports that were removed on another machine, and what runs left that were killed for good. */
+/**
+ * Deletes expired files, files of exports that were removed on another machine, and what killed runs have
+ * left.
+ */
 async function tidyFiles({
   store,
   files,
@@ -156,8 +154,8 @@ async function enqueueUnfinished({
 }
 
 /**
- * Does each of these every {@link RECONCILE_INTERVAL_MS} and when asked, never twice at a time. One that fails keeps none of
- * the others from being done, and waits for the next time.
+ * Runs tasks every {@link RECONCILE_INTERVAL_MS} and when asked, one round at a time. A task that fails keeps
+ * none of the others from running, and waits for the next round.
  */
 function repeat(tasks: readonly (() => Promise<void>)[], log: Log): { now(): void; stop(): Promise<void> } {
   const sentence =
@@ -173,7 +171,7 @@ function repeat(tasks: readonly (() => Promise<void>)[], log: Log): { now(): voi
         await task();
       } catch (error) {
         failed = true;
-        // The queue says itself that it does not work.
+        // The queue itself reports that it does not work.
         if (codeOf(error) !== 'EXPORT_QUEUE_UNAVAILABLE') lasting.met(codeOf(error) ?? 'Error');
       }
     }

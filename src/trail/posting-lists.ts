@@ -1,25 +1,26 @@
+import { CHUNK_ENTRIES } from './entry-id.js';
+
 /**
- * How `trail.posting` stores which entries of a chunk have a value: the one definition of the encoding, for the writer and
- * the readers.
+ * How `trail.posting` stores which entries of a chunk have a value: the one definition of the encoding, for
+ * the writer and the readers.
  *
- * A chunk is the 16,384 entries whose ids differ in the last 14 bits only: these bits are an entry's place. A key is a number of 32
- * bits: the id of a modifier, entity type, action or tenant in its dictionary, or the hash of an entity id. A row of `trail.posting`
- * has the lists of all keys that share their last ten bits, so that there are at most 1,024 for a dimension, however many keys.
- * The lists stand one behind the other, integers with the most significant byte first:
+ * An entry is named by its place in the chunk (entry-id.ts). A key is a number of 32 bits: the id of a
+ * modifier, entity type, action or tenant in its dictionary, or the hash of an entity id. A row of
+ * `trail.posting` holds the lists of all keys that share their last ten bits, so a chunk has at most 1,024
+ * rows for a dimension, however many keys there are. The lists follow each other; integers have the most
+ * significant byte first:
  *
  *   key (4 bytes), number of places (2 bytes), then
- *   below 1,024 of them: each place (2 bytes), ascending
+ *   fewer than 1,024 places: each place (2 bytes), ascending
  *   otherwise: a bitmap (2,048 bytes), place p being bit p & 7 (least significant first) of byte p >> 3
  *
- * which is what Roaring bitmaps do with arrays and bitmaps.
+ * Roaring bitmaps do the same with arrays and bitmaps.
  *
  * @see https://roaringbitmap.org/about/
  */
-export const CHUNK_BITS = 14;
-export const CHUNK_ENTRIES = 1 << CHUNK_BITS;
 export const LIST_HEAD_BYTES = 6;
 export const BITMAP_BYTES = CHUNK_ENTRIES / 8;
-/** From so many on a bitmap is not larger. */
+/** A bitmap is not larger than so many places. */
 export const FEWEST_IN_BITMAP = BITMAP_BYTES / 2;
 
 /** Dimensions that have lists, by their letter in `trail.posting`. */
@@ -34,12 +35,12 @@ export type PostingDimension = keyof typeof POSTING_DIMENSIONS;
 
 const BUCKET_BITS = 10;
 export const BUCKETS = 1 << BUCKET_BITS;
-/** The part of an entity id that its hash is made of. */
+/** The hash of an entity id is made of so many bytes of it. */
 const HASHED_BYTES = 256;
 
 export const bucketOf = (key: number): number => key & (BUCKETS - 1);
 
-/** A number whose order is that of rows and lists: keys of one bucket lie side by side. */
+/** Returns a number by which rows and lists are sorted: keys of one bucket lie side by side. */
 export const byBucket = (key: number): number => ((key << (32 - BUCKET_BITS)) | (key >>> BUCKET_BITS)) >>> 0;
 
 /**
@@ -54,21 +55,22 @@ export function entityHash(bytes: DataView, start: number, length: number): numb
   return hash;
 }
 
-/** A bitmap that is compared with places. */
+/** Holds a bitmap of a row while it is compared with places, so that it can be read 32 bits at a time. */
 const OTHER_BYTES = new Uint8Array(BITMAP_BYTES);
-const OTHER_WORDS = new Uint32Array(OTHER_BYTES.buffer);
+const OTHER_INT32S = new Uint32Array(OTHER_BYTES.buffer);
 
-/** Places of a chunk. */
+/** A set of places of a chunk. */
 export class Places {
   readonly #bytes = new Uint8Array(BITMAP_BYTES);
-  readonly #words = new Uint32Array(this.#bytes.buffer);
+  /** The same bits, 32 at a time. */
+  readonly #int32s = new Uint32Array(this.#bytes.buffer);
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  /** Adds the lists of some keys, as they stand in a row of `trail.posting`. */
+  /** Adds the places of some keys from the lists in rows of `trail.posting`. */
   addLists(lists: Buffer, keys: ReadonlySet<number>): void {
     forEachList(lists, (key, count, at) => {
       if (!keys.has(key)) return;
@@ -77,7 +79,7 @@ export class Places {
     });
   }
 
-  /** How many of these places each of some lists has, as they stand in rows of `trail.posting`. */
+  /** Counts how many of these places each list in rows of `trail.posting` has. */
   countIn(lists: Buffer, each: (key: number, count: number) => void): void {
     forEachList(lists, (key, count, at) => {
       const isBitmap = count >= FEWEST_IN_BITMAP;
@@ -85,22 +87,22 @@ export class Places {
     });
   }
 
-  /** Leaves those that are in both. */
+  /** Keeps the places that are in both sets. */
   intersect(other: Places): void {
-    const words = this.#words;
+    const int32s = this.#int32s;
     let count = 0;
-    for (let index = 0; index < words.length; index++)
-      count += bitsOf((words[index]! &= other.#words[index]!));
+    for (let index = 0; index < int32s.length; index++)
+      count += bitsOf((int32s[index]! &= other.#int32s[index]!));
     this.#count = count;
   }
 
-  /** Ascending. */
+  /** Returns the places, ascending. */
   list(): number[] {
     const places: number[] = [];
-    const words = this.#words;
-    for (let index = 0; index < words.length; index++) {
-      if (words[index] === 0) continue;
-      // By bytes, since their order in a word is the machine's.
+    const int32s = this.#int32s;
+    for (let index = 0; index < int32s.length; index++) {
+      if (int32s[index] === 0) continue;
+      // By bytes, since the machine decides on their order in 32 bits.
       for (let byte = 4 * index; byte < 4 * index + 4; byte++) {
         for (let bits = this.#bytes[byte]!; bits !== 0; bits &= bits - 1)
           places.push(8 * byte + (31 - Math.clz32(bits & -bits)));
@@ -120,11 +122,13 @@ export class Places {
   }
 
   #countBitmap(lists: Buffer, start: number): number {
-    // By words, which lie anywhere in the row.
+    // Copied, since the bitmap begins at any byte of the row, and 32 bits can be read only at multiples of
+    // four.
     OTHER_BYTES.set(lists.subarray(start, start + BITMAP_BYTES));
-    const words = this.#words;
+    const int32s = this.#int32s;
     let count = 0;
-    for (let index = 0; index < words.length; index++) count += bitsOf(words[index]! & OTHER_WORDS[index]!);
+    for (let index = 0; index < int32s.length; index++)
+      count += bitsOf(int32s[index]! & OTHER_INT32S[index]!);
     return count;
   }
 
@@ -147,11 +151,11 @@ export class Places {
     }
     for (let byte = 0; byte < bitmap.length; byte++) this.#bytes[byte]! |= bitmap[byte]!;
     this.#count = 0;
-    for (const word of this.#words) this.#count += bitsOf(word);
+    for (const int32 of this.#int32s) this.#count += bitsOf(int32);
   }
 }
 
-/** @param visit gets a key, the number of its places, and where these are in `lists` */
+/** Calls `visit` with each key, the number of its places, and where these begin in `lists`. */
 function forEachList(lists: Buffer, visit: (key: number, count: number, at: number) => void): void {
   for (
     let at = 0, count: number;
@@ -165,9 +169,9 @@ function forEachList(lists: Buffer, visit: (key: number, count: number, at: numb
   }
 }
 
-/** Bits of a word that are set. */
-function bitsOf(word: number): number {
-  const pairs = word - ((word >>> 1) & 0x55555555);
+/** Counts the bits that are set in 32 bits. */
+function bitsOf(int32: number): number {
+  const pairs = int32 - ((int32 >>> 1) & 0x55555555);
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
   return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

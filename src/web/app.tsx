@@ -1,13 +1,14 @@
 import { Detail } from './detail/detail.tsx';
+import { ExportButton } from './exports/export-button.tsx';
 import { ExportsPanel } from './exports/exports-panel.tsx';
 import { FilterBar } from './filters/filter-bar.tsx';
 import { GapBanner } from './gaps/gap-banner.tsx';
-import { sessionState } from './session/session.ts';
-import { SignIn } from './session/sign-in.tsx';
 import { Announcer } from './shell/announcer.tsx';
 import { Header } from './shell/header.tsx';
 import { Notices } from './shell/notices.tsx';
 import { Shortcuts } from './shell/shortcuts.tsx';
+import { SignIn } from './shell/sign-in.tsx';
+import { sessionState } from './state/session.ts';
 import { EntriesTable } from './table/entries-table.tsx';
 import { NewEntries, Toolbar } from './table/toolbar.tsx';
 
@@ -40,7 +41,9 @@ function Trail() {
         <Notices />
         <GapBanner />
         <FilterBar />
-        <Toolbar />
+        <Toolbar>
+          <ExportButton />
+        </Toolbar>
         <NewEntries />
         <section id="entries" tabIndex={-1} aria-labelledby="entries-title">
           <h2 id="entries-title" class="visually-hidden">

@@ -18,9 +18,9 @@ const COLON = /\s*:/y;
 
 /**
  * `JSON.parse` that keeps every number's text: one that a double would change comes back as `ExactNumber`.
- * Such numbers travel through the parser as strings marked with a leading NUL, and strings that really begin with
- * NUL get a mark too, so nothing in the data can pose as a number. `context.source` of the reviver would do the
- * same, but not every browser in use has it. Throws SyntaxError as JSON.parse does.
+ * Such numbers travel through the parser as strings marked with a leading NUL, and strings that really begin
+ * with NUL get a mark too, so nothing in the data can pose as a number. `context.source` of the reviver would
+ * do the same, but not every browser in use has it. Throws SyntaxError as JSON.parse does.
  */
 export function parseExact(text: string): unknown {
   return JSON.parse(markNumbers(text), (_key, value: unknown) => {
@@ -51,7 +51,10 @@ function markNumbers(text: string): string {
   return pieces.join('') + text.slice(taken);
 }
 
-/** Behind the quote that ends a string. By looking for quotes: a pattern for a whole string ends the stack on one of 16 MB. */
+/**
+ * Behind the quote that ends a string. By looking for quotes: a pattern for a whole string ends the stack on
+ * one of 16 MB.
+ */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let escapes = 0;

@@ -2,11 +2,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openExports } from '../../dist/exports/open.js';
-import { openQueue } from '../../dist/exports/queue.js';
-import { startExportWorker } from '../../dist/exports/worker.js';
 import { silentLog } from '../../dist/log.js';
 import { createPool } from '../../dist/pg/connect.js';
-import { TrailReader } from '../../dist/trail/read.js';
+import { TrailReader } from '../../dist/trail/read/trail-reader.js';
 import { withCluster } from './ground.mjs';
 import { medians, quantile, say, temporaryFolder } from './lib.mjs';
 import { seedWeek } from './trail-data.mjs';
@@ -42,14 +40,14 @@ export async function run({ entries, format, runs }) {
 }
 
 async function exportOnce({ url, exportDir, range, format }) {
-  const settings = { redisUrl: undefined, exportDir, logLevel: 'silent' };
+  const settings = { redisUrl: undefined, exportDir };
   const config = { source: { name: 'bench' }, trail: { url } };
   const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'Europe/Berlin' });
   const pool = createPool({ url, purpose: 'bench', max: 4 });
   const reader = new TrailReader({ pool });
-  const queue = openQueue({ trailUrl: url, redisUrl: undefined, source: 'bench', log: silentLog });
-  const opened = openExports({ settings, config, queue, reports, log: silentLog });
-  const worker = startExportWorker({ settings, config, queue, log: silentLog });
+  const opened = openExports({ settings, config, log: silentLog });
+  const exports = opened.forApi(reports);
+  const worker = opened.startWorker();
   await worker.ready;
   let peakRss = 0;
   const sampler = setInterval(() => (peakRss = Math.max(peakRss, process.memoryUsage().rss)), 20);
@@ -58,10 +56,10 @@ async function exportOnce({ url, exportDir, range, format }) {
     const idleRss = process.memoryUsage().rss;
     peakRss = 0;
     const cpu = process.cpuUsage();
-    const { export: created } = await opened.exports.create({ ...range, format }, { requester: REQUESTER });
+    const { export: created } = await exports.create({ ...range, format }, { requester: REQUESTER });
     let view = created;
     const watching = (async () => {
-      for await (view of opened.exports.watch(created.id, REQUESTER));
+      for await (view of exports.watch(created.id, REQUESTER));
     })();
     const during = await pages({
       reader,
@@ -91,7 +89,6 @@ async function exportOnce({ url, exportDir, range, format }) {
   } finally {
     clearInterval(sampler);
     await worker.stop();
-    await queue.close();
     await opened.close();
     await pool.end();
   }

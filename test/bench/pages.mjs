@@ -1,11 +1,11 @@
 /** First pages of 50, next pages, facets and histories over a week of entries; page-filters.mjs says which. */
 import { performance } from 'node:perf_hooks';
 import { createPool } from '../../dist/pg/connect.js';
-import { countDimensions } from '../../dist/trail/counts.js';
-import { storedFilter } from '../../dist/trail/filter.js';
-import { TrailReader } from '../../dist/trail/read.js';
-import { withSnapshot } from '../../dist/trail/snapshot.js';
-import { TrailWords } from '../../dist/trail/words.js';
+import { countDimensions } from '../../dist/trail/read/count-dimensions.js';
+import { ReaderDictionaries } from '../../dist/trail/read/dictionaries.js';
+import { storedFilter } from '../../dist/trail/read/filter.js';
+import { withSnapshot } from '../../dist/trail/read/snapshot.js';
+import { TrailReader } from '../../dist/trail/read/trail-reader.js';
 import { withCluster } from './ground.mjs';
 import { quantile, say } from './lib.mjs';
 import { ABSENT_WORDS, GROUPS } from './page-filters.mjs';
@@ -47,7 +47,7 @@ export async function measure({ url, week, runs, groups = GROUPS }) {
     const trail = {
       reader: new TrailReader({ pool, statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
       pool,
-      words: new TrailWords(),
+      dictionaries: new ReaderDictionaries(),
     };
     const results = [];
     for (const group of groups) {
@@ -72,10 +72,13 @@ const READS = {
   },
   facets: ({ reader }, { filter, range }) => timed(() => reader.facets({ ...filter, ...range })),
   /** Some dimensions of facets only. */
-  counts: ({ pool, words }, { filter, range }) =>
+  counts: ({ pool, dictionaries }, { filter, range }) =>
     timed(() =>
-      withSnapshot({ pool, words, timeoutMs: STATEMENT_TIMEOUT_MS, plans: 'fresh' }, (snapshot) =>
-        countDimensions(snapshot, { filter: storedFilter(range, words), dimensions: filter.dimensions }),
+      withSnapshot({ pool, dictionaries, timeoutMs: STATEMENT_TIMEOUT_MS, plans: 'fresh' }, (snapshot) =>
+        countDimensions(snapshot, {
+          filter: storedFilter(range, dictionaries),
+          dimensions: filter.dimensions,
+        }),
       ),
     ),
   history: ({ reader }, { filter }) => timed(() => reader.history({ ...filter, limit: PAGE })),

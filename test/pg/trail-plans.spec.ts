@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { connect } from '../../src/pg/connect.js';
-import { MAX_ENTRY_ID } from '../../src/trail/read/cursor.js';
+import { MAX_ENTRY_ID } from '../../src/trail/entry-id.js';
+import { ReaderDictionaries } from '../../src/trail/read/dictionaries.js';
 import type { EntryFilter } from '../../src/trail/read/entry.js';
 import { storedFilter } from '../../src/trail/read/filter.js';
-import { walkEntries } from '../../src/trail/read/page.js';
 import { isWornOut, queryPlanned } from '../../src/trail/read/plans.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { withSnapshot } from '../../src/trail/read/snapshot.js';
-import { TrailWords } from '../../src/trail/read/words.js';
+import { walkEntries } from '../../src/trail/read/walk.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { expectAgreement, ids } from '../support/trail-agreement.ts';
 import { seedTrail } from '../support/trail-data.ts';
@@ -169,10 +169,10 @@ describe('pages', () => {
   });
 
   test('open the partitions of eight days at a time, and no other', async () => {
-    const words = new TrailWords();
+    const dictionaries = new ReaderDictionaries();
     const opened = (limit: number, filter: Partial<EntryFilter>) =>
-      withSnapshot({ pool, words, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
-        const stored = storedFilter(filter, snapshot.words)!;
+      withSnapshot({ pool, dictionaries, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
+        const stored = storedFilter(filter, snapshot.dictionaries)!;
         await walkEntries(snapshot, { filter: stored, above: 0n, below: MAX_ENTRY_ID, order: 'desc', limit });
         const { rows } = await snapshot.client.query<{ name: string }>(
           `select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation

@@ -7,9 +7,8 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import type { ExportView, Requester } from '../../src/exports/export.js';
 import type { Exports } from '../../src/exports/exports.js';
-import { openExports } from '../../src/exports/open.js';
-import { openQueue } from '../../src/exports/queue.js';
-import { startExportWorker, type ExportWorker } from '../../src/exports/worker.js';
+import { openExports, type OpenExports } from '../../src/exports/open.js';
+import type { ExportWorker } from '../../src/exports/worker.js';
 import { silentLog } from '../../src/log.js';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { startRedis } from './redis.ts';
@@ -58,25 +57,25 @@ export async function exportGround(options: {
   }
   const redis = options.backend === 'redis' ? await startRedis() : undefined;
   const directory = await mkdtemp(path.join(tmpdir(), 'waltrail-exports-'));
-  const settings = { redisUrl: redis?.url, exportDir: directory, logLevel: 'silent' };
+  const settings = { redisUrl: redis?.url, exportDir: directory };
   const config = { source: { name: 'crm' }, trail: { url: db.url } };
   const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'UTC' });
-  const queue = openQueue({ trailUrl: db.url, redisUrl: redis?.url, source: 'crm', log: silentLog });
-  const opened = openExports({ settings, config, queue, reports, log: silentLog });
+  const opened: OpenExports[] = [];
+  const open = (exportDir: string): OpenExports => {
+    const one = openExports({ settings: { ...settings, exportDir }, config, log: silentLog });
+    opened.push(one);
+    return one;
+  };
+  const ofGround = open(directory);
   const workers: ExportWorker[] = [];
   const processes: ChildProcess[] = [];
-  const { exports } = opened;
+  const exports = ofGround.forApi(reports);
   return {
     db,
     exports,
     directory,
     async startWorker({ exportDir = directory } = {}) {
-      const worker = startExportWorker({
-        settings: { ...settings, exportDir },
-        config,
-        queue,
-        log: silentLog,
-      });
+      const worker = (exportDir === directory ? ofGround : open(exportDir)).startWorker();
       workers.push(worker);
       await worker.ready;
       return worker;
@@ -121,8 +120,7 @@ export async function exportGround(options: {
     async [Symbol.asyncDispose]() {
       for (const child of processes) await kill(child);
       await Promise.all(workers.map((worker) => worker.stop()));
-      await queue.close();
-      await opened.close();
+      await Promise.all(opened.map((one) => one.close()));
       await redis?.[Symbol.asyncDispose]();
       await db[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });

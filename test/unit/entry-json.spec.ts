@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { printable } from '../../src/trail/read/answer-size.js';
 import { decodeRows } from '../../src/trail/read/decode.js';
+import { ReaderDictionaries, type StoredColumn } from '../../src/trail/read/dictionaries.js';
 import type { Query } from '../../src/trail/read/snapshot.js';
 import type { Entry, Value } from '../../src/trail/read/entry.js';
 import { entryToJson, valueToJson } from '../../src/trail/read/json.js';
 import type { EntryRow } from '../../src/trail/read/entry-row.js';
-import { TrailWords, type ColumnWords } from '../../src/trail/read/words.js';
 
 const BOOL = 16;
 const INT8 = 20;
@@ -41,14 +41,14 @@ const ROW: EntryRow = {
 /** Has no lookups: only entries without labels are decoded here. */
 const noQuery: Query = () => Promise.reject(new Error('nothing has to be looked up'));
 
-async function decode(columns: readonly ColumnWords[], row: Partial<EntryRow>): Promise<Entry> {
-  const words = new TrailWords();
-  words.modifiers.set(3, { id: 3, key: '7', name: 'Dana Levi', kind: 'agent' });
-  words.actions.add(1, 'block');
-  words.entityTypes.add(1, 'agent');
-  words.tenants.add(1, '1');
-  words.relations.set(1, { table: 'public.agents', columns });
-  const [entry] = await decodeRows([{ ...ROW, ...row }], { query: noQuery, words });
+async function decode(columns: readonly StoredColumn[], row: Partial<EntryRow>): Promise<Entry> {
+  const dictionaries = new ReaderDictionaries();
+  dictionaries.modifiers.set(3, { id: 3, key: '7', name: 'Dana Levi', kind: 'agent' });
+  dictionaries.actions.add(1, 'block');
+  dictionaries.entityTypes.add(1, 'agent');
+  dictionaries.tenants.add(1, '1');
+  dictionaries.relations.set(1, { table: 'public.agents', columns });
+  const [entry] = await decodeRows([{ ...ROW, ...row }], { query: noQuery, dictionaries });
   return entry!;
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Entry } from '../../src/web/api-types.js';
-import { diffText, diffTokens, fieldsOf, isOnlyNotation, type Part } from '../../src/web/detail/diff.js';
+import { diffText, diffTokens, type Part } from '../../src/web/detail/text-diff.js';
+import { fieldsOf, isOnlyNotation } from '../../src/web/entry/fields.js';
 import { parseExact } from '../../src/web/exact-json.js';
 
 const entry = (said: Partial<Entry>): Entry => ({

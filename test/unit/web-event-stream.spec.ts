@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { EventStreamParser } from '../../src/web/event-stream.js';
+import { EventStreamParser } from '../../src/web/http/event-stream.js';
 
 const STREAM =
   'retry: 1000\n\nid: 5\n\nid: 6\ndata: {"a":1}\n\n: heartbeat\nid: 7\n\nevent: done\r\ndata: one\r\ndata:two\r\n\r\n';

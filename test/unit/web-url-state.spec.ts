@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { QUICK_RANGES, type Range } from '../../src/web/time/ranges.js';
 import {
   EMPTY_VIEW,
   filterBody,
@@ -11,7 +10,8 @@ import {
   unreadable,
   writeView,
   type View,
-} from '../../src/web/url-state.js';
+} from '../../src/web/state/url-state.js';
+import { QUICK_RANGES, type Range } from '../../src/web/time/ranges.js';
 
 const instant = fc
   .date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })

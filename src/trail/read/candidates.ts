@@ -1,23 +1,27 @@
 import { viewOf } from '../../pg/byte-loops.js';
-import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
-import { Parameters, type StoredFilter } from './filter.js';
-import { chunkOf, idsAt, idsOfDays, narrowed, type IdRange } from './ids.js';
+import { blockOfChunk } from '../entry-id.js';
+import { entityHash, Places, type PostingDimension } from '../posting-lists.js';
+import { idsOf } from './dimensions.js';
+import type { StoredFilter } from './filter.js';
+import { idsAt, type IdRange } from './ids.js';
 import { bucketsOf, readLists } from './lists.js';
-import { CHUNK_BITS, entityHash, Places, type PostingDimension } from '../posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
 /** The lists that a filter asks for in one dimension: an entry has to be in one of them. */
 export interface WantedLists {
   readonly dimension: PostingDimension;
   readonly keys: ReadonlySet<number>;
-  /** Of a chunk only some of them. */
-  readonly keysIn?: (chunk: number) => ReadonlySet<number>;
+  /** In these blocks only some of the keys, or none. */
+  readonly keysByBlock?: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
-/** As they usually are: lists are read in this order while nothing is known of their lengths. */
+/**
+ * The dimensions in the order in which lists are read while nothing is known of their lengths: usually the
+ * shortest first.
+ */
 const RAREST_FIRST = ['entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
 
-/** Empty: the lists say nothing about the filter. */
+/** Returns the lists of each dimension that a filter names. None: the lists say nothing about the filter. */
 export function wantedLists(filter: StoredFilter): WantedLists[] {
   const { entity } = filter;
   return RAREST_FIRST.flatMap((dimension) => {
@@ -32,89 +36,27 @@ function keyOfEntity(entity: string): number {
   return entityHash(viewOf(bytes), 0, bytes.length);
 }
 
-/** The ids that entries have, in a range. */
-export const storedIds = ({ firstId, head }: Snapshot, range: IdRange): IdRange =>
-  narrowed(range, { above: firstId, below: BigInt(head?.nextId ?? 0) });
-
-/** Those of a range for which there are no lists yet, for each day, ascending. */
-export const openRanges = ({ openFrom, openDays }: Snapshot, range: IdRange): IdRange[] =>
-  openDays.map((day) => narrowed(narrowed(range, { above: openFrom }), idsOfDays(day, 1)));
-
-/** Numbers of the complete chunks that a range touches and whose commit times are not all outside of the filter's. */
-export async function completeChunks(
-  snapshot: Snapshot,
-  options: { readonly filter: StoredFilter; readonly ids: IdRange; readonly order: 'asc' | 'desc' },
-): Promise<number[]> {
-  const { filter, order } = options;
-  const { above, below } = narrowed(options.ids, { below: snapshot.openFrom });
-  if (above >= below) return [];
-  const parameters = new Parameters();
-  // Not by the number where a time is given: with unknown values the planner cannot tell which of them says more.
-  const isTimed = filter.from !== '-infinity';
-  const { rows } = await snapshot.query<{ chunks: number[] }>(
-    /* sql */ `
-    select coalesce(array_agg(chunk order by chunk ${order}), '{}') as chunks from trail.chunk
-     where chunk${isTimed ? ' + 0' : ''} between ${parameters.add(chunkOf(above), 'int4')} and ${parameters.add(chunkOf(below - 1n), 'int4')}
-       ${isTimed ? `and last_committed_at >= ${parameters.add(filter.from, 'timestamptz')}` : ''}
-       ${filter.to === 'infinity' ? '' : `and first_committed_at < ${parameters.add(filter.to, 'timestamptz')}`}`,
-    parameters.values,
-  );
-  return rows[0]!.chunks;
-}
-
-/** Those of the chunks whose commit times are all the filter's, and whose ids are all in a range. */
-export async function wholeChunks(
-  snapshot: Snapshot,
-  options: { readonly filter: StoredFilter; readonly ids: IdRange; readonly chunks: readonly number[] },
-): Promise<Set<number>> {
-  const { filter, ids, chunks } = options;
-  if (chunks.length === 0) return new Set();
-  const { rows } = await snapshot.query<{ chunk: number }>(
-    /* sql */ `
-    select chunk from trail.chunk
-     where chunk = any($1::int4[]) and first_committed_at >= $2::timestamptz and last_committed_at < $3::timestamptz
-       and chunk::int8 << ${CHUNK_BITS} >= $4::int8 and (chunk::int8 + 1) << ${CHUNK_BITS} <= $5::int8`,
-    [chunks, filter.from, filter.to, ids.above.toString(), ids.below.toString()],
-  );
-  return new Set(rows.map(({ chunk }) => chunk));
+/** Entries that a filter may find in some chunks. */
+export interface Candidates {
+  /** By chunk. Chunks without any are left out. */
+  readonly found: ReadonlyMap<number, Places>;
+  /** All of them are the filter's, as far as it is known to lists. Otherwise some may not be. */
+  readonly isExact: boolean;
 }
 
 /**
- * Those of the chunks in whose block the words of a filter occur together, as far as summaries tell: what a block has under one word
- * says which others. A block without a summary, or with one that leaves out so rare a word, stays.
+ * Lists are read as long as chunks have on average more candidates than this: a list of thousands of places
+ * costs as much as reading so few entries.
  */
-export async function withAllWords(
-  snapshot: Snapshot,
-  options: { readonly filter: StoredFilter; readonly chunks: readonly number[] },
-): Promise<readonly number[]> {
-  const { filter, chunks } = options;
-  const words = DIMENSIONS.map((dimension) => ({ ...COLUMNS[dimension], ids: idsOf(filter, dimension) }));
-  // Of modifiers many are too rare for a row.
-  const one = words.find(({ ids, letter }) => ids?.length === 1 && letter !== 'm');
-  const others = words.filter((word) => word.ids !== null && word !== one);
-  if (one === undefined || others.length === 0 || chunks.length === 0) return chunks;
-  const parameters = new Parameters();
-  const has = others.map(({ values, ids }) => `${values} && ${parameters.add(ids, 'int4[]')}`).join(' and ');
-  const [first, last] = [chunks[0]!, chunks.at(-1)!].sort((a, b) => a - b);
-  const { rows } = await snapshot.query<{ blocks: number[] }>(
-    /* sql */ `
-    select coalesce(array_agg(block), '{}') as blocks from trail.block_value
-     where dimension = '${one.letter}' and value = ${parameters.add(one.ids![0], 'int4')}
-       and block between ${parameters.add(first! >> 2, 'int4')} and ${parameters.add(last! >> 2, 'int4')} and not (${has})`,
-    parameters.values,
-  );
-  const without = new Set(rows[0]!.blocks);
-  return chunks.filter((chunk) => !without.has(chunk >> 2));
-}
-
-/** On average, in chunks that have any. A list of thousands takes as long to read as so many entries. */
 const FEW_IN_CHUNK = 4;
 
-/** Reads the lists of a filter. What it has found rare in some chunks it asks for first in the next. */
-export class ListReader {
+/**
+ * Finds candidates in the lists of a filter. Lists that were short in some chunks are read first in the next.
+ */
+export class CandidateFinder {
   readonly #snapshot: Snapshot;
   readonly #wanted: WantedLists[];
-  /** Entries in a chunk, as far as it is known. */
+  /** Entries in a chunk, as far as they are known. */
   readonly #density = new Map<PostingDimension, number>();
 
   /** @param wanted at least one */
@@ -124,12 +66,10 @@ export class ListReader {
   }
 
   /**
-   * Which entries of complete chunks are in one list each of all dimensions; chunks with none are left away. Lists of a dimension are
-   * not read where few entries are left: to read these and look is cheaper. So what is found has to be checked, unless `isExact`.
+   * Finds the entries of complete chunks that are in a list of each dimension. Once few are left, the lists
+   * of the other dimensions are not read: it is cheaper to read these entries and check them.
    */
-  async find(
-    chunks: readonly number[],
-  ): Promise<{ readonly found: Map<number, Places>; readonly isExact: boolean }> {
+  async find(chunks: readonly number[]): Promise<Candidates> {
     const densityOf = ({ dimension }: WantedLists): number =>
       this.#density.get(dimension) ?? Number.MAX_VALUE;
     this.#wanted.sort((one, other) => densityOf(one) - densityOf(other));
@@ -150,7 +90,7 @@ export class ListReader {
   }
 
   async #read(
-    { keys, keysIn, dimension }: WantedLists,
+    { keys, keysByBlock, dimension }: WantedLists,
     chunks: readonly number[],
   ): Promise<Map<number, Places>> {
     const found = new Map<number, Places>();
@@ -161,7 +101,7 @@ export class ListReader {
       for (const { chunk, lists } of rows) {
         const places = found.get(chunk) ?? unused;
         const before = places.count;
-        places.addLists(lists, keysIn?.(chunk) ?? keys);
+        places.addLists(lists, keysByBlock?.get(blockOfChunk(chunk)) ?? keys);
         count += places.count - before;
         if (places !== unused || places.count === 0) continue;
         found.set(chunk, places);
@@ -174,8 +114,9 @@ export class ListReader {
 }
 
 /**
- * Ids of entries that were found in chunks, in their order, of each chunk ascending or descending: at least `portion` at a time, but
- * for the last, since a few words may be in all entries of all chunks.
+ * Yields the ids of candidates, chunk by chunk in the order of `chunks`, those of a chunk ascending or
+ * descending. Each portion but the last has at least `portion` ids: a few values may be those of all entries
+ * of all chunks.
  */
 export function* idsInPortions(
   found: ReadonlyMap<number, Places>,

@@ -1,54 +1,129 @@
-import type { Add, Counting } from './count-entries.js';
+import { CandidateFinder, idsInPortions, type Candidates, type WantedLists } from './candidates.js';
+import { chunksInRange } from './chunks.js';
+import { addCount, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { idsOf, type Dimension } from './dimensions.js';
+import { isKnownToLists } from './filter.js';
+import type { IdRange } from './ids.js';
 import { bucketsOf, readJoinedLists } from './lists.js';
 import type { Places } from '../posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Rows of lists that are read in the time of one entry (7 us where entries lie apart); and what else a dimension of a chunk takes. */
+/** Complete chunks whose candidates are found together. */
+const CHUNKS_TOGETHER = 512;
+/** Entries that are counted together one by one. */
+const IDS_TOGETHER = 65_536;
+/**
+ * Rows of `trail.posting` that are compared in the time in which one entry is read (7 us where entries lie
+ * apart).
+ */
 const ROWS_PER_ENTRY = 6;
+/** What else a dimension of a chunk takes, in entries that are read. */
 const ENTRIES_PER_DIMENSION = 6;
 
-/** Counts what a filter finds in chunks by comparing it with the lists of each dimension; no entry is read. */
-export class ListCounter {
-  /** From so many entries of a chunk on this takes less time than reading them. */
-  readonly fewest: number;
-  readonly #snapshot: Snapshot;
-  readonly #add: Add;
-  /** Dimensions in which all entries of the filter have the same id, and that id. */
-  readonly #fixed: (readonly [Dimension, number])[] = [];
-  /** The others, and where their lists are. */
-  readonly #listed: (readonly [Dimension, readonly number[]])[] = [];
+/** What posting lists have answered for some chunks. */
+export interface Listed {
+  readonly counts: DimensionCounts;
+  /** Ids, in portions, of entries that are not counted. Those of the filter among them have to be. */
+  readonly left: Iterable<readonly number[]>;
+}
 
-  constructor(snapshot: Snapshot, { counting, add }: { readonly counting: Counting; readonly add: Add }) {
-    this.#snapshot = snapshot;
-    this.#add = add;
-    for (const dimension of counting.dimensions) {
-      const ids = idsOf(counting.filter, dimension);
-      if (ids?.length === 1) this.#fixed.push([dimension, ids[0]!]);
-      else this.#listed.push([dimension, bucketsOf(ids ?? knownIds(snapshot, dimension))]);
-    }
-    this.fewest = 0;
-    for (const [, buckets] of this.#listed)
-      this.fewest += ENTRIES_PER_DIMENSION + buckets.length / ROWS_PER_ENTRY;
-  }
-
-  /** @param found of each chunk all entries that the filter finds */
-  async count(found: ReadonlyMap<number, Places>): Promise<void> {
-    if (found.size === 0) return;
-    for (const [dimension, id] of this.#fixed)
-      for (const { count } of found.values()) this.#add(dimension, id, count);
-    const chunks = [...found.keys()];
-    for (const [dimension, buckets] of this.#listed) {
-      for await (const rows of readJoinedLists(this.#snapshot, { dimension, buckets, chunks })) {
-        for (const { chunk, lists } of rows)
-          found.get(chunk)!.countIn(lists, (key, count) => {
-            if (count > 0) this.#add(dimension, key, count);
-          });
-      }
-    }
+/**
+ * Counts what a filter finds in complete chunks by comparing it with the lists of each dimension; no entry is
+ * read. Yields the counts of some chunks at a time. Left are chunks that do not lie entirely in the range,
+ * those in which the filter finds so few entries that reading these is quicker, and all where lists do not
+ * know exactly what the filter finds.
+ */
+export async function* countInLists(
+  snapshot: Snapshot,
+  options: {
+    readonly counting: Counting;
+    readonly chunks: readonly number[];
+    readonly wanted: readonly WantedLists[];
+    readonly range: IdRange;
+  },
+): AsyncGenerator<Listed, void, undefined> {
+  const { counting, chunks, range } = options;
+  const { filter } = counting;
+  const known = isKnownToLists(filter) ? chunks : [];
+  const inRange = await chunksInRange(snapshot, { filter, ids: range, chunks: known });
+  const finder = new CandidateFinder(snapshot, options.wanted);
+  const sources = sourcesOf(snapshot, counting);
+  for (let at = 0; at < chunks.length; at += CHUNKS_TOGETHER) {
+    const some = chunks.slice(at, at + CHUNKS_TOGETHER);
+    const { compared, left } = divide(await finder.find(some), { inRange, fewest: sources.fewest });
+    yield {
+      counts: await compare(snapshot, { counting, sources, found: compared }),
+      left: idsInPortions(left, { chunks: some, range, order: 'asc', portion: IDS_TOGETHER }),
+    };
   }
 }
 
-/** Ids that entries may have; 0 is that of those without a tenant. */
-const knownIds = ({ words }: Snapshot, dimension: Dimension): Iterable<number> =>
-  dimension === 'modifiers' ? words.modifiers.keys() : [0, ...words[dimension].ids];
+/** Divides candidates into those that are compared with lists and those that are left. */
+function divide(
+  { found, isExact }: Candidates,
+  { inRange, fewest }: { readonly inRange: ReadonlySet<number>; readonly fewest: number },
+): { readonly compared: ReadonlyMap<number, Places>; readonly left: ReadonlyMap<number, Places> } {
+  const compared = new Map<number, Places>();
+  const left = new Map<number, Places>();
+  for (const [chunk, places] of found)
+    (isExact && places.count >= fewest && inRange.has(chunk) ? compared : left).set(chunk, places);
+  return { compared, left };
+}
+
+/** Where the values of a filter's entries are known from. */
+interface Sources {
+  /** Dimensions in which the filter names one value, which all of its entries have. */
+  readonly fixed: readonly (readonly [Dimension, number])[];
+  /** The other dimensions, and the buckets of their lists. */
+  readonly listed: readonly (readonly [Dimension, readonly number[]])[];
+  /** From so many entries in a chunk on, comparing lists takes less time than reading the entries. */
+  readonly fewest: number;
+}
+
+function sourcesOf(snapshot: Snapshot, { filter, dimensions }: Counting): Sources {
+  const fixed: [Dimension, number][] = [];
+  const listed: [Dimension, readonly number[]][] = [];
+  let fewest = 0;
+  for (const dimension of dimensions) {
+    const ids = idsOf(filter, dimension);
+    if (ids?.length === 1) {
+      fixed.push([dimension, ids[0]!]);
+      continue;
+    }
+    const buckets = bucketsOf(ids ?? knownIds(snapshot, dimension));
+    listed.push([dimension, buckets]);
+    fewest += ENTRIES_PER_DIMENSION + buckets.length / ROWS_PER_ENTRY;
+  }
+  return { fixed, listed, fewest };
+}
+
+/** Counts how many of the places of each chunk are in the lists of each dimension. */
+async function compare(
+  snapshot: Snapshot,
+  options: {
+    readonly counting: Counting;
+    readonly sources: Sources;
+    readonly found: ReadonlyMap<number, Places>;
+  },
+): Promise<DimensionCounts> {
+  const { sources, found } = options;
+  const counts = noCounts(options.counting.dimensions);
+  if (found.size === 0) return counts;
+  for (const [dimension, id] of sources.fixed)
+    for (const { count } of found.values()) addCount(counts, { dimension, id, count });
+  const chunks = [...found.keys()];
+  for (const [dimension, buckets] of sources.listed) {
+    const ofDimension = counts[dimension]!;
+    for await (const rows of readJoinedLists(snapshot, { dimension, buckets, chunks })) {
+      for (const { chunk, lists } of rows)
+        found.get(chunk)!.countIn(lists, (key, count) => {
+          if (count > 0) ofDimension.set(key, (ofDimension.get(key) ?? 0) + count);
+        });
+    }
+  }
+  return counts;
+}
+
+/** Ids that entries may have in a dimension; 0 is that of those without a tenant. */
+const knownIds = ({ dictionaries }: Snapshot, dimension: Dimension): Iterable<number> =>
+  dimension === 'modifiers' ? dictionaries.modifiers.keys() : [0, ...dictionaries[dimension].ids];

@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto';
 import { WaltrailError } from '../../errors.js';
+import { MAX_ENTRY_ID } from '../entry-id.js';
 import type { EntryFilter } from './entry.js';
-
-/** Chunk numbers (id >> 14) are 32 bits: enough until the year 2048. */
-export const MAX_ENTRY_ID = (1n << 45n) - 1n;
 
 type Filter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
- * The cursor of the page that continues below an entry. It is opaque to clients and belongs to one filter; the range is
- * no part of that, because a request without `to` means another range every time.
+ * The cursor of the page that continues below an entry. It is opaque to clients and belongs to one filter;
+ * the range is no part of that, because a request without `to` means another range every time.
  */
 export function makeCursor(id: string, filter: Filter): string {
   return Buffer.from(`1.${id}.${filterHash(filter)}`).toString('base64url');

@@ -1,5 +1,6 @@
 import { bytesText, keyText } from '../../pg/text.js';
 import { mayBeTooLong, printable } from './answer-size.js';
+import type { ReaderDictionaries, StoredColumn, StoredRelation } from './dictionaries.js';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { readExtra } from './extra.js';
 import { isAnswerable } from './json-text.js';
@@ -7,7 +8,6 @@ import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
-import type { ColumnWords, RelationWords, TrailWords } from './words.js';
 
 const OPERATIONS = { i: 'insert', u: 'update', d: 'delete', t: 'truncate' } as const;
 const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
@@ -18,7 +18,8 @@ const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   w: 'waltrail',
 };
 
-// OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8, numeric; json, jsonb.
+// OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,
+// numeric; json, jsonb.
 const BOOLEAN = 16;
 const NUMBERS: ReadonlySet<number> = new Set([21, 23, 20, 26, 700, 701, 1700]);
 const JSONS: ReadonlySet<number> = new Set([114, 3802]);
@@ -26,30 +27,30 @@ const JSONS: ReadonlySet<number> = new Set([114, 3802]);
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /**
- * Rows as entries, in the same order. Reads the words of labels as of each entry from trail.lookup, in one statement
- * for all rows and only where a column has such words.
+ * Decodes rows to entries, in the same order. Labels that are names in `trail.lookup` are read as of each
+ * entry, in one statement for all rows and only where a column has such labels.
  */
 export async function decodeRows(
   rows: readonly EntryRow[],
-  options: { readonly query: Query; readonly words: TrailWords },
+  options: { readonly query: Query; readonly dictionaries: ReaderDictionaries },
 ): Promise<Entry[]> {
-  const batch: Batch = { words: options.words, labels: [], columns: new Map() };
+  const batch: Batch = { dictionaries: options.dictionaries, labels: [], columns: new Map() };
   const entries = rows.map((row) => decodeRow(row, batch));
   await findLabels(options.query, batch.labels);
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
 interface Batch {
-  readonly words: TrailWords;
-  /** Values whose word has to be looked up. */
+  readonly dictionaries: ReaderDictionaries;
+  /** Values whose label has to be found. */
   readonly labels: LabelWanted[];
   /** Column indexes by relation and text of `columns`: few differ within a batch. */
   readonly columns: Map<string, readonly number[]>;
 }
 
 function decodeRow(row: EntryRow, batch: Batch): Entry {
-  const { words } = batch;
-  const relation = words.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
+  const { dictionaries } = batch;
+  const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
   const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
   const unknown = new Set<string>();
@@ -70,14 +71,14 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   return {
     id: row.id,
     committedAt: row.committed_at,
-    modifier: modifierOf(row, words),
-    action: words.actions.name(row.action_id) ?? `action ${row.action_id}`,
+    modifier: modifierOf(row, dictionaries),
+    action: dictionaries.actions.name(row.action_id) ?? `action ${row.action_id}`,
     entity: {
-      type: words.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
+      type: dictionaries.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
       name: row.entity_name,
       id: row.entity_id,
     },
-    tenant: words.tenants.name(row.tenant_id) ?? null,
+    tenant: dictionaries.tenants.name(row.tenant_id) ?? null,
     previous: side('previous'),
     updated: side('updated'),
     unknown: [...unknown],
@@ -90,10 +91,10 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   };
 }
 
-/** Waltrail's own entries have the number of nobody, but somebody made them. */
-function modifierOf({ modifier_id, rung }: EntryRow, words: TrailWords): Entry['modifier'] {
+/** Waltrail's own entries have the id of nobody, and yet it is known who made them. */
+function modifierOf({ modifier_id, rung }: EntryRow, dictionaries: ReaderDictionaries): Entry['modifier'] {
   if (rung === 'w') return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
-  const modifier = words.modifiers.get(modifier_id);
+  const modifier = dictionaries.modifiers.get(modifier_id);
   return {
     key: modifier?.key ?? null,
     name: modifier?.name ?? `modifier ${modifier_id}`,
@@ -104,7 +105,7 @@ function modifierOf({ modifier_id, rung }: EntryRow, words: TrailWords): Entry['
 
 function columnsOf(
   row: EntryRow,
-  options: { readonly relation: RelationWords; readonly batch: Batch },
+  options: { readonly relation: StoredRelation; readonly batch: Batch },
 ): readonly number[] {
   const name = row.columns === null ? `${row.relation_id}` : `${row.relation_id} ${row.columns}`;
   const held = options.batch.columns.get(name);
@@ -115,14 +116,14 @@ function columnsOf(
 }
 
 /** The dictionaries are stored before the entries that refer to them: only a damaged trail shows this. */
-const UNKNOWN_RELATION: RelationWords = { table: 'unknown', columns: [] };
+const UNKNOWN_RELATION: StoredRelation = { table: 'unknown', columns: [] };
 
 function decodeValues(
   stored: string,
   options: {
     readonly id: string;
     readonly columns: readonly number[];
-    readonly relation: RelationWords;
+    readonly relation: StoredRelation;
     readonly unknown: Set<string>;
     readonly tooLarge: (large: Omit<LargeValue, 'side'>) => void;
     readonly labels: LabelWanted[];
@@ -130,8 +131,8 @@ function decodeValues(
 ): Values {
   const values = new Map<string, Value>();
   decodeFields(stored).forEach((field, index) => {
-    const place = options.columns[index] ?? index;
-    const column = options.relation.columns[place] ?? { name: `column ${place + 1}`, type: 0 };
+    const ofColumn = options.columns[index] ?? index;
+    const column = options.relation.columns[ofColumn] ?? { name: `column ${ofColumn + 1}`, type: 0 };
     if (field.is === 'unknown' || field.is === 'large') {
       options.unknown.add(column.name);
       if (field.is === 'large')
@@ -153,21 +154,24 @@ function decodeValues(
   return values;
 }
 
-function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: ColumnWords): Value {
+function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: StoredColumn): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
   if (field.is === 'bytes') return { kind: 'text', text: bytesText(field.text) };
   const value = typedValue(field.text, column.type);
-  const words = column.values;
-  if (words === undefined) return value;
-  const label = Object.hasOwn(words, field.text)
-    ? words[field.text]
-    : Object.hasOwn(words, value.text)
-      ? words[value.text]
+  const labels = column.values;
+  if (labels === undefined) return value;
+  const label = Object.hasOwn(labels, field.text)
+    ? labels[field.text]
+    : Object.hasOwn(labels, value.text)
+      ? labels[value.text]
       : undefined;
   return label === undefined ? value : { ...value, label };
 }
 
-/** A masked or truncated value has the column's type and yet may be any text: what no reader takes for JSON stays text. */
+/**
+ * A masked or truncated value has the column's type and yet may be any text: what no reader takes for JSON
+ * stays text.
+ */
 function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {
     return { kind: 'boolean', text: text === 't' ? 'true' : 'false' };

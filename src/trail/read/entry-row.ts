@@ -1,5 +1,6 @@
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
-import { arrayOf, dayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
+import { dayOfId } from '../entry-id.js';
+import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
 /** A row of `trail.entry` as `decode.ts` takes it. */
@@ -41,8 +42,8 @@ export interface Walk {
 }
 
 /**
- * Stored bytes of the values of the rows of one walk, but for its first row: a page of a few dozen values of 64 MiB would
- * take the process down, and capture with it.
+ * Stored bytes of the values of the rows of one walk, but for its first row: a page of a few dozen values of
+ * 64 MiB would take the process down, and capture with it.
  */
 export const MAX_WALK_BYTES = 16 * 1024 * 1024;
 
@@ -64,13 +65,16 @@ const DAYS_KEPT = 16;
 /** Most are entries of the filter; a search for text throws most of them away. */
 const IDS_TOGETHER = 512;
 
-/** A search for text reads all that it is given: a statement names one day, and a day's take no longer than its timeout. */
+/**
+ * Divides a stretch into what single statements read. A search for text reads all that it is given, so one of
+ * its statements names one day, and those of a day take no longer than the timeout.
+ */
 export function* byStatement(
   stretch: Stretch,
   { order, hasText }: { readonly order: Walk['order']; readonly hasText: boolean },
 ): Generator<Part, void, undefined> {
   const days = hasText ? 1 : DAYS_TOGETHER;
-  const firstDayOf = (id: bigint | number): number => Math.floor(dayOf(id) / days) * days;
+  const firstDayOf = (id: bigint | number): number => Math.floor(dayOfId(id) / days) * days;
   if ('ids' in stretch) {
     const { ids } = stretch;
     const most = hasText ? ids.length : IDS_TOGETHER;
@@ -89,17 +93,20 @@ export function* byStatement(
   }
 }
 
-/** One row, or undefined. */
+/** Reads the row of an id; undefined: there is none. */
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
   const { rows } = await snapshot.client.query<EntryRow>(
     /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
-                where e.id = $1::int8 and ${inDays(dayOf(id), 1)}`,
+                where e.id = $1::int8 and ${inDays(dayOfId(id), 1)}`,
     [id.toString()],
   );
   return rows[0];
 }
 
-/** With each row the bytes of all values up to it; the values themselves only while these are not too many. */
+/**
+ * Reads rows of a part. Each has the bytes of all values up to it, and its own values only while these are
+ * not too many.
+ */
 export async function readStretch(
   snapshot: Snapshot,
   options: { readonly part: Part; readonly walk: Walk; readonly bytes: number },
@@ -133,7 +140,7 @@ export async function readStretch(
                row_number() over () as number
           from (${found}) e
       ) e`;
-  const newest = dayOf(BigInt(snapshot.head!.nextId));
+  const newest = dayOfId(BigInt(snapshot.head!.nextId));
   const { rows } =
     part.firstDay + part.days > newest - DAYS_KEPT
       ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)

@@ -1,37 +1,38 @@
-import type { Counting } from './count-entries.js';
-import { countDimensions, type Counts } from './counts.js';
-import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
+import { countDimensions } from './count-dimensions.js';
+import { subtractCounts, type Counting, type Counts, type DimensionCounts } from './counts.js';
+import type { ReaderDictionaries } from './dictionaries.js';
+import { DIMENSIONS, idsOf } from './dimensions.js';
 import { NOBODY, type Facet, type Facets } from './entry.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
-import type { TrailWords } from './words.js';
 
 /** Entity type of Waltrail's own entries. A table may have it too; the rung tells them apart. */
 const OWN_TYPE = 'waltrail';
 
 /**
- * Counts of every dimension under the range and the filters of the other dimensions, so that a list shows what choosing
- * another of its values would find. The tenant always applies: who sees one tenant must not learn of others.
+ * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
+ * choosing another of its values would find. The tenant always applies: who sees one tenant must not learn of
+ * others.
  */
 export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Facets> {
-  const counts = {} as Record<Dimension, Counts>;
-  // Dimensions without a filter of their own share one statement; each of the others needs one without its filter.
+  // Dimensions without a filter of their own are counted together; each of the others needs a count without
+  // its filter.
   const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || filter[dimension] === null);
-  Object.assign(counts, await countModified(snapshot, { filter, dimensions: shared }));
+  let counts = await countAttributed(snapshot, { filter, dimensions: shared });
   for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension))) {
     const others = { ...filter, [dimension]: null };
-    Object.assign(counts, await countModified(snapshot, { filter: others, dimensions: [dimension] }));
+    counts = { ...counts, ...(await countAttributed(snapshot, { filter: others, dimensions: [dimension] })) };
   }
-  const { words } = snapshot;
+  const { dictionaries } = snapshot;
   return {
-    modifiers: modifierFacets(counts.modifiers, words),
-    actions: namedFacets(counts.actions, words.actions),
-    entityTypes: namedFacets(counts.entityTypes, words.entityTypes),
-    tenants: namedFacets(counts.tenants, words.tenants),
+    modifiers: modifierFacets(counts.modifiers!, dictionaries),
+    actions: nameFacets(counts.actions!, dictionaries.actions),
+    entityTypes: nameFacets(counts.entityTypes!, dictionaries.entityTypes),
+    tenants: nameFacets(counts.tenants!, dictionaries.tenants),
   };
 }
 
-/** How many entries with ids below `below` a filter finds. */
+/** Counts the entries with ids below `below` that a filter finds. */
 export async function countEntries(
   snapshot: Snapshot,
   options: { readonly filter: StoredFilter; readonly below: bigint },
@@ -39,53 +40,47 @@ export async function countEntries(
   const { filter, below } = options;
   const filtered = DIMENSIONS.filter((dimension) => idsOf(filter, dimension) !== null);
   const dimension = filtered[0] ?? 'actions';
-  // Under at most one other filter summaries know the counts of a dimension; else every condition helps to find entries.
+  // Under at most one other filter summaries know the counts of a dimension; else every condition helps to
+  // find entries.
   const bySummaries = filtered.length <= 2 && isKnownToLists({ ...filter, own: 'any' });
   const others = bySummaries ? { ...filter, [dimension === 'tenants' ? 'tenant' : dimension]: null } : filter;
   const ids = bySummaries ? idsOf(filter, dimension) : null;
-  const counts = await countModified(snapshot, { filter: others, dimensions: [dimension], below });
+  const counts = await countAttributed(snapshot, { filter: others, dimensions: [dimension], below });
   let sum = 0;
   for (const [id, count] of counts[dimension]!) if (ids === null || ids.includes(id)) sum += count;
   return sum;
 }
 
 /**
- * Counts dimensions without counting Waltrail's own entries as nobody's. Lists and summaries do, so these entries, of which there are
- * few, are counted by themselves and subtracted: from all dimensions where the filter asks for nobody, else from the modifiers alone.
+ * Counts dimensions without counting Waltrail's own entries as nobody's. Lists and summaries do, so these
+ * entries, of which there are few, are counted by themselves and subtracted: from all dimensions where the
+ * filter asks for nobody, else from the modifiers alone.
  */
-async function countModified(
-  snapshot: Snapshot,
-  counting: Counting,
-): Promise<Partial<Record<Dimension, Counts>>> {
+async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;
   const counts = await countDimensions(snapshot, { ...counting, filter: { ...filter, own: 'any' } });
   const ofNobody = dimensions.filter(
     (dimension) => filter.own === 'none' || (dimension === 'modifiers' && filter.modifiers === null),
   );
-  const type = snapshot.words.entityTypes.id(OWN_TYPE);
+  const type = snapshot.dictionaries.entityTypes.id(OWN_TYPE);
   const hasOwn = type !== undefined && (filter.entityTypes === null || filter.entityTypes.includes(type));
   if (ofNobody.length === 0 || !hasOwn) return counts;
   const own: StoredFilter = { ...filter, modifiers: null, entityTypes: [type], own: 'only' };
-  const ownCounts = await countDimensions(snapshot, { ...counting, filter: own, dimensions: ofNobody });
-  for (const dimension of ofNobody) {
-    for (const [id, count] of ownCounts[dimension]!) {
-      const left = (counts[dimension]!.get(id) ?? 0) - count;
-      if (left === 0) counts[dimension]!.delete(id);
-      else counts[dimension]!.set(id, left);
-    }
-  }
+  subtractCounts(counts, await countDimensions(snapshot, { ...counting, filter: own, dimensions: ofNobody }));
   return counts;
 }
 
-/** By key: the names that a renamed modifier has had are one facet, under the newest. */
-function modifierFacets(counts: Counts, words: TrailWords): Facet[] {
+/**
+ * One facet for each key: the names that a renamed modifier has had are counted together, under the newest.
+ */
+function modifierFacets(counts: Counts, dictionaries: ReaderDictionaries): Facet[] {
   const facets = new Map<string, Facet>();
   for (const [id, count] of counts) {
-    const modifier = words.modifiers.get(id);
+    const modifier = dictionaries.modifiers.get(id);
     if (modifier === undefined) continue;
     const value = modifier.key ?? NOBODY;
     const other = facets.get(value);
-    const newest = words.modifiers.get(words.modifierIds(modifier.key).at(-1)!) ?? modifier;
+    const newest = dictionaries.modifiers.get(dictionaries.modifierIds(modifier.key).at(-1)!) ?? modifier;
     facets.set(value, {
       value,
       name: newest.name,
@@ -96,10 +91,10 @@ function modifierFacets(counts: Counts, words: TrailWords): Facet[] {
   return mostFirst([...facets.values()]);
 }
 
-function namedFacets(counts: Counts, names: { name(id: number): string | undefined }): Facet[] {
+function nameFacets(counts: Counts, dictionary: { name(id: number): string | undefined }): Facet[] {
   return mostFirst(
     [...counts].flatMap(([id, count]) => {
-      const name = names.name(id);
+      const name = dictionary.name(id);
       return name === undefined ? [] : [{ value: name, name, count }];
     }),
   );

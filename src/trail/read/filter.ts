@@ -1,8 +1,7 @@
-import { UNATTRIBUTED } from '../../pipeline/attribution.js';
 import { NOBODY, type EntryFilter } from './entry.js';
-import type { TrailWords } from './words.js';
+import type { ReaderDictionaries } from './dictionaries.js';
 
-/** A filter in the numbers of the dictionaries. Null: not filtered by this. */
+/** A filter in the ids of the dictionaries. Null: not filtered by this. */
 export interface StoredFilter {
   readonly modifiers: readonly number[] | null;
   readonly actions: readonly number[] | null;
@@ -11,8 +10,8 @@ export interface StoredFilter {
   readonly entity: string | null;
   readonly q: string | null;
   /**
-   * Entries of Waltrail's own (rung w). They have the number of nobody, in lists and summaries too, and yet are not what a filter for
-   * nobody asks for.
+   * Whether entries of Waltrail's own (rung w) are found. They have the id of nobody, in lists and summaries
+   * too, and yet a filter for nobody does not ask for them.
    */
   readonly own: 'any' | 'none' | 'only';
   /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
@@ -21,17 +20,19 @@ export interface StoredFilter {
 }
 
 /**
- * Looks up the words of a filter. Undefined when nothing can match: a word that no entry has, or a text with a NUL,
- * which PostgreSQL cannot hold. An empty list or text filters nothing.
+ * Translates a filter into ids. Undefined when nothing can match: a value that is in no dictionary, or a text
+ * with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
 export function storedFilter(
   filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
-  words: TrailWords,
+  dictionaries: ReaderDictionaries,
 ): StoredFilter | undefined {
-  const modifiers = lookUp(filter.modifiers, (key) => words.modifierIds(key === NOBODY ? null : key));
-  const actions = lookUp(filter.actions, (name) => one(words.actions.id(name)));
-  const entityTypes = lookUp(filter.entityTypes, (name) => one(words.entityTypes.id(name)));
-  const tenant = filter.tenant === undefined ? null : words.tenants.id(filter.tenant);
+  const modifiers = idsOfAll(filter.modifiers, (key) =>
+    dictionaries.modifierIds(key === NOBODY ? null : key),
+  );
+  const actions = idsOfAll(filter.actions, (name) => one(dictionaries.actions.id(name)));
+  const entityTypes = idsOfAll(filter.entityTypes, (name) => one(dictionaries.entityTypes.id(name)));
+  const tenant = filter.tenant === undefined ? null : dictionaries.tenants.id(filter.tenant);
   const entity = filter.entity ?? null;
   const q = filter.q === undefined || filter.q === '' ? null : filter.q;
   if (
@@ -45,15 +46,18 @@ export function storedFilter(
     return undefined;
   }
   const { from = '-infinity', to = 'infinity' } = filter;
-  const own = modifiers?.includes(UNATTRIBUTED) === true ? 'none' : 'any';
+  const own = filter.modifiers?.includes(NOBODY) === true ? 'none' : 'any';
   return { modifiers, actions, entityTypes, tenant, entity, q, own, from, to };
 }
 
-/** Whether posting lists and summaries know all that the filter asks for, but for the range; else its entries have to be looked at. */
+/**
+ * Whether posting lists and summaries know all that a filter asks for but the range. Otherwise its entries
+ * have to be read.
+ */
 export const isKnownToLists = ({ entity, q, own }: StoredFilter): boolean =>
   entity === null && q === null && own === 'any';
 
-function lookUp(
+function idsOfAll(
   texts: readonly string[] | undefined,
   idsOf: (text: string) => readonly number[],
 ): readonly number[] | null {
@@ -74,7 +78,7 @@ export class Parameters {
   }
 }
 
-/** All of a filter as conditions on `entry e`, each with its `and`. */
+/** The whole filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
   const { modifiers, entityTypes, actions, tenant, entity, q, own, from, to } = filter;
   return [
@@ -92,11 +96,14 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
     .join('\n');
 }
 
-/** Marks of trail/values.ts that begin with an escape and would be found by a search for their letter. */
+/**
+ * Marks of values.ts begin with an escape. A search for a text that begins like this would find their letter.
+ */
 const LOOKS_LIKE_MARK = /^[nux[_]/i;
 
 function textSql(q: string, parameters: Parameters): string {
-  // Folding ASCII letters is four times cheaper than folding all; without letters nothing needs folding.
+  // Ignoring the case of ASCII letters is four times cheaper than that of all letters; other texts have no
+  // case.
   const ascii = /^[\x01-\x7f]*$/.test(q);
   const collation = ascii ? ' collate "C"' : '';
   const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';

@@ -1,4 +1,5 @@
-import { CHUNK_BITS, CHUNK_ENTRIES, type Places } from '../posting-lists.js';
+import { CHUNK_ENTRIES, firstIdOfChunk, firstIdOfDay } from '../entry-id.js';
+import type { Places } from '../posting-lists.js';
 
 /** Ids `>= above` and `< below`. */
 export interface IdRange {
@@ -6,7 +7,9 @@ export interface IdRange {
   readonly below: bigint;
 }
 
-/** Stretches of chunks that follow each other, in the order of the chunks, which rise or fall. */
+/**
+ * Groups chunks that follow each other. Their numbers rise or fall, and the groups come in the same order.
+ */
 export function runsOf(chunks: readonly number[]): { readonly first: number; readonly last: number }[] {
   const runs: { first: number; last: number }[] = [];
   for (const chunk of chunks) {
@@ -18,28 +21,31 @@ export function runsOf(chunks: readonly number[]): { readonly first: number; rea
   return runs;
 }
 
-/** The ids that chunks have, from the first to the last of them. */
+/** The ids of the chunks from the first to the last. */
 export const idsOfChunks = (first: number, last: number): IdRange => ({
-  above: BigInt(first) << BigInt(CHUNK_BITS),
-  below: BigInt(last + 1) << BigInt(CHUNK_BITS),
+  above: firstIdOfChunk(first),
+  below: firstIdOfChunk(last + 1),
 });
 
-/** The ids that days have. */
+/** The ids of `count` days from the first. */
 export const idsOfDays = (first: number, count: number): IdRange => ({
-  above: BigInt(first) << 32n,
-  below: BigInt(first + count) << 32n,
+  above: firstIdOfDay(first),
+  below: firstIdOfDay(first + count),
 });
 
-/** Written out and no parameters: so a plan has the partitions of these days alone, whatever its parameters will be. */
+/**
+ * The condition on `entry e` that an id is one of some days. It is written out without parameters, so that a
+ * plan opens the partitions of these days alone, whatever its parameters will be.
+ */
 export function inDays(first: number, count: number): string {
   const { above, below } = idsOfDays(first, count);
   return `e.id >= ${above} and e.id < ${below}`;
 }
 
-/** The day that an id is of. */
-export const dayOf = (id: number | bigint): number => Math.floor(Number(id) / 2 ** 32);
-
-/** Ids of a chunk's entries at some places, ascending, in a range. As numbers, which hold 53 bits where an id has 45. */
+/**
+ * Ids of a chunk's entries at some places, ascending, in a range. They are numbers, which hold 53 bits where
+ * an id has 45.
+ */
 export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
   const first = chunk * CHUNK_ENTRIES;
   const ids = places.list();
@@ -48,9 +54,13 @@ export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
   return ids.filter((id) => id >= range.above && id < range.below);
 }
 
-/** An array of ids as PostgreSQL reads it: the driver would quote each of them, which takes longer than to read their entries. */
+/**
+ * An array of ids as PostgreSQL reads it. The driver would quote each of them, which takes longer than
+ * reading their entries.
+ */
 export const arrayOf = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 
+/** The ids that are in both ranges. */
 export function narrowed(range: IdRange, by: Partial<IdRange>): IdRange {
   const { above = range.above, below = range.below } = by;
   return {
@@ -58,6 +68,3 @@ export function narrowed(range: IdRange, by: Partial<IdRange>): IdRange {
     below: below < range.below ? below : range.below,
   };
 }
-
-/** Number of the chunk that an id is in. */
-export const chunkOf = (id: bigint): number => Number(id >> BigInt(CHUNK_BITS));

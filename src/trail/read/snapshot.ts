@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import { codeOf, WaltrailError } from '../../errors.js';
+import { ID_SQL } from '../entry-id.js';
+import type { GreatestIds, ReaderDictionaries } from './dictionaries.js';
 import type { TrailHead } from './entry.js';
 import { isWornOut, queryPlanned } from './plans.js';
-import type { TrailWords, WordCounts } from './words.js';
 
 /** Runs a statement by a plan as the snapshot has them. */
 export type Query = <T extends pg.QueryResultRow>(
@@ -10,18 +11,24 @@ export type Query = <T extends pg.QueryResultRow>(
   values: readonly unknown[],
 ) => Promise<pg.QueryResult<T>>;
 
-/** One consistent look at the trail: every statement sees the same entries and the words they need are held. */
+/**
+ * One consistent state of the trail: every statement sees the same entries, and the dictionaries hold all
+ * that these need.
+ */
 export interface Snapshot {
   readonly client: pg.ClientBase;
   readonly query: Query;
-  readonly words: TrailWords;
+  readonly dictionaries: ReaderDictionaries;
   /** Undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
   /** The least id that an entry may have. */
   readonly firstId: bigint;
-  /** Behind the last complete chunk, which has lists and a summary: entries from here on are read whole. */
+  /**
+   * The first id behind the last complete chunk. Chunks have lists and a summary; entries from here on are
+   * all read.
+   */
   readonly openFrom: bigint;
-  /** Days that have entries from there on, ascending: mostly the running one. */
+  /** Days that have entries from that id on, ascending: mostly the current one. */
   readonly openDays: readonly number[];
   /** Nothing that reads entries of one day may take longer. */
   readonly timeoutMs: number;
@@ -30,27 +37,28 @@ export interface Snapshot {
 const QUERY_CANCELED = '57014';
 
 /**
- * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what reads much, or seldom, is
- * planned for its values each time.
+ * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what
+ * reads much, or seldom, is planned for its values each time.
  */
 export type Plans = 'kept' | 'fresh';
 
 /**
- * JIT, parallel plans and memoize cost more than these statements. Entries are found by their id: without the others the planner has no
- * choice to be wrong about, as it was with BRIN (1,000 ms for entries of a list, not 10).
+ * JIT, parallel plans and memoize cost more than these statements. Entries are found by their id: without the
+ * others the planner has no choice to be wrong about, as it was with BRIN (1,000 ms for entries of a list,
+ * not 10).
  */
 const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
   set local enable_seqscan = off; set local enable_bitmapscan = off;`;
 const KEPT = `${FRESH} set local plan_cache_mode = force_generic_plan;`;
 
 /**
- * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes longer than
- * `timeoutMs`.
+ * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes
+ * longer than `timeoutMs`.
  */
 export async function withSnapshot<T>(
   options: {
     readonly pool: pg.Pool;
-    readonly words: TrailWords;
+    readonly dictionaries: ReaderDictionaries;
     readonly timeoutMs: number;
     readonly plans: Plans;
   },
@@ -59,8 +67,8 @@ export async function withSnapshot<T>(
   const client = await options.pool.connect();
   let broken: Error | undefined;
   try {
-    const { counts, ...seen } = await begin(client, options);
-    await options.words.refresh(client, counts);
+    const { greatestIds, ...seen } = await begin(client, options);
+    await options.dictionaries.refresh(client, greatestIds);
     const query: Query = (text, values) =>
       options.plans === 'kept'
         ? queryPlanned(client, text, values)
@@ -68,7 +76,7 @@ export async function withSnapshot<T>(
     const result = await work({
       client,
       query,
-      words: options.words,
+      dictionaries: options.dictionaries,
       timeoutMs: options.timeoutMs,
       ...seen,
     });
@@ -87,7 +95,9 @@ export async function withSnapshot<T>(
 async function begin(
   client: pg.ClientBase,
   { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
-): Promise<Pick<Snapshot, 'head' | 'firstId' | 'openFrom' | 'openDays'> & { readonly counts: WordCounts }> {
+): Promise<
+  Pick<Snapshot, 'head' | 'firstId' | 'openFrom' | 'openDays'> & { readonly greatestIds: GreatestIds }
+> {
   // Several statements in one message: one round trip.
   const results = (await client.query(`
     begin isolation level repeatable read, read only;
@@ -98,15 +108,16 @@ async function begin(
            coalesce((select max(id) from trail.tenant), 0) as tenant,
            coalesce((select max(id) from trail.relation), 0) as relation;
     with open as (
-      select least(coalesce((select max(chunk) + 1 from trail.chunk), 0), next_id >> 14)::int8 << 14 as first from trail.checkpoint)
+      select ${ID_SQL.firstIdOfChunk(`least(coalesce((select max(chunk) + 1 from trail.chunk), 0), ${ID_SQL.chunkOfId('next_id')})`)} as first
+        from trail.checkpoint)
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
-           (coalesce((select min(day) from trail.day), (next_id >> 32)::int4)::int8 << 32)::text as first_id,
+           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
            open.first::text as open_from,
-           array(select day from trail.days() where entries > 0 and day >= open.first >> 32 order by day) as open_days
+           array(select day from trail.days() where entries > 0 and day >= ${ID_SQL.dayOfId('open.first')} order by day) as open_days
       from trail.checkpoint cross join open;
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
-  const counts = results[2]!.rows[0] as WordCounts;
+  const greatestIds = results[2]!.rows[0] as GreatestIds;
   const row = results[3]!.rows[0] as
     | {
         source: string;
@@ -130,7 +141,7 @@ async function begin(
   };
   return {
     head,
-    counts,
+    greatestIds,
     firstId: BigInt(row?.first_id ?? 0),
     openFrom: BigInt(row?.open_from ?? 0),
     openDays: row?.open_days ?? [],
@@ -138,8 +149,8 @@ async function begin(
 }
 
 /**
- * The time that reading the entries of a day may take, where many statements read them: a search for a rare text among those of a
- * usual word would hold a connection for minutes.
+ * The time that reading the entries of a day may take, where many statements read them: a search for a rare
+ * text among those of a usual value would hold a connection for minutes.
  */
 export class DayClock {
   readonly #timeoutMs: number;

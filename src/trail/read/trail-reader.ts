@@ -1,15 +1,16 @@
 import type pg from 'pg';
-import { makeCursor, MAX_ENTRY_ID, readCursor, readId } from './cursor.js';
+import { MAX_ENTRY_ID } from '../entry-id.js';
+import { makeCursor, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
+import { ReaderDictionaries } from './dictionaries.js';
 import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow } from './entry-row.js';
-import { walkEntries } from './page.js';
+import { walkEntries } from './walk.js';
 import type { TimeRange } from './range.js';
 import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
-import { TrailWords } from './words.js';
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -25,14 +26,15 @@ export interface TrailReaderOptions {
 type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
- * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said otherwise.
- * Every call sees one consistent state of the trail. A word that the trail does not know finds nothing; it is no error.
- * Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when the trail cannot be reached.
+ * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless
+ * said otherwise. Every call sees one consistent state of the trail. A value that the trail does not know
+ * finds nothing; it is no error. Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when
+ * the trail cannot be reached.
  */
 export class TrailReader {
   readonly #pool: pg.Pool;
   readonly #timeoutMs: number;
-  readonly #words = new TrailWords();
+  readonly #dictionaries = new ReaderDictionaries();
 
   constructor(options: TrailReaderOptions) {
     this.#pool = options.pool;
@@ -56,7 +58,9 @@ export class TrailReader {
     });
   }
 
-  /** Everything that happened to one entity, in all the time the trail covers. Throws TRAIL_CURSOR_INVALID. */
+  /**
+   * Everything that happened to one entity, in all the time the trail covers. Throws TRAIL_CURSOR_INVALID.
+   */
   async history(options: {
     readonly type: string;
     readonly id: string;
@@ -75,7 +79,7 @@ export class TrailReader {
   /** Counts for the lists beside a page; each list leaves its own filter aside. */
   async facets(filter: EntryFilter): Promise<Facets> {
     return this.#snapshot('fresh', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.words);
+      const stored = storedFilter(filter, snapshot.dictionaries);
       return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);
     });
   }
@@ -84,14 +88,14 @@ export class TrailReader {
   async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
     const below = readId(options.below);
     return this.#snapshot('fresh', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.words);
+      const stored = storedFilter(filter, snapshot.dictionaries);
       return stored === undefined ? 0 : countEntries(snapshot, { filter: stored, below });
     });
   }
 
   /**
-   * The first `limit` entries after `id`, oldest first, or fewer where they are large: for live streams. `more` where it
-   * did not end with the last one. Throws TRAIL_CURSOR_INVALID.
+   * The first `limit` entries after `id`, oldest first, or fewer where they are large: for live streams.
+   * `more` where it did not end with the last one. Throws TRAIL_CURSOR_INVALID.
    */
   async after(
     filter: UnboundedFilter,
@@ -99,7 +103,7 @@ export class TrailReader {
   ): Promise<EntryBatch> {
     const above = readId(options.id) + 1n;
     return this.#snapshot('kept', (snapshot) => {
-      const stored = storedFilter(filter, snapshot.words);
+      const stored = storedFilter(filter, snapshot.dictionaries);
       // The usual answer of a live stream that waits: nothing new, and nothing but the checkpoint was read.
       if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
         return NOTHING;
@@ -114,9 +118,9 @@ export class TrailReader {
   }
 
   /**
-   * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen end),
-   * newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns. Holds no connection
-   * between batches; entries that come meanwhile have greater ids and do not matter.
+   * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen
+   * end), newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns.
+   * Holds no connection between batches; entries that come meanwhile have greater ids and do not matter.
    */
   async *walk(
     filter: EntryFilter,
@@ -125,14 +129,17 @@ export class TrailReader {
     let below = readId(options.below);
     for (;;) {
       const batch = await this.#snapshot('kept', async (snapshot) => {
-        const stored = storedFilter(filter, snapshot.words);
+        const stored = storedFilter(filter, snapshot.dictionaries);
         if (stored === undefined) return NOTHING;
         return this.#entries(snapshot, {
           filter: stored,
           above: 0n,
           below,
           order: 'desc',
-          limit: Math.min(options.batchSize, Math.ceil(MAX_BATCH_VALUES / (2 * snapshot.words.mostColumns))),
+          limit: Math.min(
+            options.batchSize,
+            Math.ceil(MAX_BATCH_VALUES / (2 * snapshot.dictionaries.mostColumns)),
+          ),
         });
       });
       if (batch.items.length > 0) yield batch.items;
@@ -163,9 +170,10 @@ export class TrailReader {
     const limit = Math.min(Math.max(Math.trunc(options.limit), 1), MAX_PAGE);
     const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
     return this.#snapshot('kept', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.words);
+      const stored = storedFilter(filter, snapshot.dictionaries);
       if (stored === undefined) return { items: [], next: null };
-      // One more than asked for tells whether there is a next page; so does an end before that for the sake of memory.
+      // One more than asked for tells whether there is a next page; so does an end before that for the sake
+      // of memory.
       const { rows, more } = await walkEntries(snapshot, {
         filter: stored,
         above: 0n,
@@ -194,7 +202,7 @@ export class TrailReader {
 
   #snapshot<T>(plans: Plans, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
     return withSnapshot(
-      { pool: this.#pool, words: this.#words, timeoutMs: this.#timeoutMs, plans },
+      { pool: this.#pool, dictionaries: this.#dictionaries, timeoutMs: this.#timeoutMs, plans },
       async (snapshot) => work(snapshot),
     );
   }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { Conversation } from '../../pg/conversation.js';
 import { ChunkIndex, type TableRows } from './chunk-index.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
-import { CHUNK_ENTRIES } from '../posting-lists.js';
+import { CHUNK_ENTRIES } from '../entry-id.js';
 
 interface UnindexedRow {
   readonly id: string;

@@ -1,11 +1,10 @@
 import { viewOf } from '../../pg/byte-loops.js';
 import { KeyCounts, KeyOrder } from './chunk-keys.js';
 import { CopyRows, FRAME_HEADER_BYTES } from './copy-format.js';
+import { CHUNK_ENTRIES, chunkOf, chunkOfId, numberOfId, placeOf } from '../entry-id.js';
 import {
   BITMAP_BYTES,
   bucketOf,
-  CHUNK_BITS,
-  CHUNK_ENTRIES,
   entityHash,
   FEWEST_IN_BITMAP,
   LIST_HEAD_BYTES,
@@ -33,6 +32,9 @@ const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
 /** Of a chunk of a usual trail; they grow. */
 const POSTING_BYTES = 256 * 1024;
 const CHUNK_ROW_BYTES = 8 * 1024;
+/** The halves in which commit times are kept. */
+const TIME_LOW_BITS = 32n;
+const TIME_LOW_MASK = 0xffffffffn;
 /** As many as wait for the socket while it keeps up. */
 const SPARE_BUFFERS = 2;
 
@@ -62,7 +64,7 @@ export interface TableRows {
  * memory. A chunk is complete with its last entry, or with the first of another one (of a new day).
  */
 export class ChunkIndex {
-  /** Number of the open chunk (id >> 14); -1 before the first entry. */
+  /** Number of the open chunk; -1 before the first entry. */
   #chunk = -1;
   #count = 0;
   readonly #places = new Uint16Array(CHUNK_ENTRIES);
@@ -89,10 +91,8 @@ export class ChunkIndex {
     const view = viewOf(data);
     for (let at = FRAME_HEADER_BYTES; at < data.length; at = rowEnd(view, at)) {
       const number = view.getUint32(at + AT_NUMBER);
-      const index = this.#place(
-        (view.getInt32(at + AT_DAY) << (32 - CHUNK_BITS)) | (number >>> CHUNK_BITS),
-        number & (CHUNK_ENTRIES - 1),
-      );
+      const place = placeOf(number);
+      const index = this.#place(chunkOf(view.getInt32(at + AT_DAY), number), place);
       this.#timesHigh[index] = view.getInt32(at + AT_COMMITTED_AT);
       this.#timesLow[index] = view.getUint32(at + AT_COMMITTED_AT + 4);
       this.#keys.modifiers[index] = view.getInt32(at + AT_MODIFIER);
@@ -102,15 +102,15 @@ export class ChunkIndex {
       const length = view.getInt32(at + AT_ENTITY_ID);
       this.#hasEntity[index] = length < 0 ? 0 : 1;
       if (length >= 0) this.#keys.entity[index] = entityHash(view, at + AT_ENTITY_ID + 4, length);
-      if (number % CHUNK_ENTRIES === CHUNK_ENTRIES - 1) this.#close();
+      if (place === CHUNK_ENTRIES - 1) this.#close();
     }
   }
 
   add(entry: IndexedEntry): void {
-    const place = Number(entry.id & BigInt(CHUNK_ENTRIES - 1));
-    const index = this.#place(Number(entry.id >> BigInt(CHUNK_BITS)), place);
-    this.#timesHigh[index] = Number(entry.committedAt >> 32n);
-    this.#timesLow[index] = Number(entry.committedAt & 0xffffffffn);
+    const place = placeOf(numberOfId(entry.id));
+    const index = this.#place(chunkOfId(entry.id), place);
+    this.#timesHigh[index] = Number(entry.committedAt >> TIME_LOW_BITS);
+    this.#timesLow[index] = Number(entry.committedAt & TIME_LOW_MASK);
     this.#keys.modifiers[index] = entry.modifierId;
     this.#keys.entityTypes[index] = entry.entityTypeId;
     this.#keys.actions[index] = entry.actionId;
@@ -187,7 +187,7 @@ export class ChunkIndex {
   }
 
   #timeOf(index: number): bigint {
-    return (BigInt(this.#timesHigh[index]!) << 32n) | BigInt(this.#timesLow[index]!);
+    return (BigInt(this.#timesHigh[index]!) << TIME_LOW_BITS) | BigInt(this.#timesLow[index]!);
   }
 
   /** Writes the rows of a dimension, and adds its keys to the summary if it has one. */

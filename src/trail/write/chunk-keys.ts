@@ -1,4 +1,5 @@
-import { byBucket, CHUNK_ENTRIES } from '../posting-lists.js';
+import { CHUNK_ENTRIES } from '../entry-id.js';
+import { byBucket } from '../posting-lists.js';
 
 /** More than any count. */
 const COUNTS = 2 * CHUNK_ENTRIES;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { EntryHead, EntryRows, RungCode } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
+import { dayOfId, entryId, numberOfId } from '../entry-id.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   AT_ACTION,
@@ -71,15 +72,15 @@ export class EntryRowBuffer implements EntryRows {
   #number: number;
   readonly #spare: Buffer[] = [];
 
-  /** @param options.nextId id of the next entry (day << 32 | number) */
+  /** @param options.nextId id of the next entry */
   constructor(options: { readonly nextId: bigint }) {
-    this.#day = Number(options.nextId >> 32n);
-    this.#number = Number(options.nextId & 0xffffffffn);
+    this.#day = dayOfId(options.nextId);
+    this.#number = numberOfId(options.nextId);
   }
 
   /** Id that the next entry will have. */
   get nextId(): bigint {
-    return (BigInt(this.#day) << 32n) | BigInt(this.#number);
+    return entryId(this.#day, this.#number);
   }
 
   /** Bytes of rows that were not taken. */

@@ -14,10 +14,9 @@ import { TrailDictionary } from './dictionary.js';
 import { catchUpIndex } from './catch-up.js';
 import { ENTRY_COLUMNS } from './row-layout.js';
 import { EntryRowBuffer } from './rows.js';
+import { dayAt, dayOfId } from '../entry-id.js';
 import { trailError } from '../trail-error.js';
 
-const DAY_MS = 86_400_000;
-const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 /** New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are stored before. */
 const MAX_PENDING_DICTIONARY = 4_000;
 
@@ -311,8 +310,8 @@ export class TrailWriter implements TrailSession {
 
   /** Entries are numbered within the day on which they are stored; see sql/trail/0001_trail.sql. */
   #startDayIfNew(): void {
-    const today = Math.floor((Date.now() - FIRST_DAY_MS) / DAY_MS);
-    if (today <= Number(this.rows.nextId >> 32n)) return;
+    const today = dayAt(Date.now());
+    if (today <= dayOfId(this.rows.nextId)) return;
     this.rows.startDay(today);
   }
 

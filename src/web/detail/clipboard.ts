@@ -1,6 +1,7 @@
 /**
- * Puts text on the clipboard; false when the browser does not allow it. Without HTTPS there is no clipboard API, so
- * the old command stands in: its text field is put beside `near`, because a modal dialog makes all else inert.
+ * Puts text on the clipboard; false when the browser does not allow it. Without HTTPS there is no clipboard
+ * API, so the old command stands in: its text field is put beside `near`, because a modal dialog makes all
+ * else inert.
  */
 export async function copyText(text: string, near: HTMLElement): Promise<boolean> {
   try {

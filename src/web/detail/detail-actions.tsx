@@ -1,13 +1,13 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
+import { isOwn } from '../entry/own-entries.ts';
 import { printExact, type Json } from '../exact-json.ts';
-import { session } from '../session/session.ts';
-import { isOwn } from '../own-entries.ts';
-import { announce } from '../shell/announcer.tsx';
-import { NO_FILTERS } from '../url-state.ts';
-import { QUICK_WORDS, quickRanges, type QuickRange } from '../time/ranges.ts';
-import { show, urlOf, view } from '../view.ts';
-import { humanize } from '../words.ts';
+import { announce } from '../state/announcements.ts';
+import { session } from '../state/session.ts';
+import { NO_FILTERS } from '../state/url-state.ts';
+import { show, urlOf, view } from '../state/view.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { QUICK_RANGE_TEXTS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { copyText } from './clipboard.ts';
 
 /** What can be done with an entry: the last days of its entity, its link, its JSON. */
@@ -26,7 +26,7 @@ export function DetailActions({ entry }: { entry: Entry }) {
             show(recentOf(type, id));
           }}
         >
-          {QUICK_WORDS[longestRange()]} of this {humanize(type).toLowerCase()}
+          {QUICK_RANGE_TEXTS[longestRange()]} of this {humanize(type).toLowerCase()}
         </a>
       )}
       <span class="spacer" />
@@ -56,7 +56,10 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
   );
 }
 
-/** The list of one entity in the longest quick range. Older entries are in the API's history of the entity only. */
+/**
+ * The list of one entity in the longest quick range. Older entries are in the API's history of the entity
+ * only.
+ */
 function recentOf(type: string, id: string) {
   const range = { kind: longestRange() };
   return { ...NO_FILTERS, tenant: view.peek().tenant, entityTypes: [type], entity: id, range, entry: null };

@@ -1,17 +1,17 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../api.ts';
-import { inWords, titleOf } from '../own-entries.ts';
-import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../shell/icons.tsx';
-import { Modal } from '../shell/modal.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { rows } from '../table/entries.ts';
-import { ActionBadge, Modifier } from '../table/badges.tsx';
+import { readableEntry, titleOf } from '../entry/own-entries.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { rows } from '../state/entries.ts';
+import { show, view, zone } from '../state/view.ts';
 import { dateText, timeText } from '../time/format.ts';
-import { show, view, zone } from '../view.ts';
+import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 import { DetailActions } from './detail-actions.tsx';
-import { FieldTable } from './field-table.tsx';
 import { Facts } from './facts.tsx';
+import { FieldTable } from './field-table.tsx';
 
 /** The detail of the entry that the view names, as a drawer over the page. */
 export function Detail() {
@@ -106,7 +106,7 @@ function Content({ entry }: { entry: Entry }) {
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>
       </p>
-      <FieldTable entry={inWords(entry, zone.value)} />
+      <FieldTable entry={readableEntry(entry, zone.value)} />
       <Facts entry={entry} />
     </>
   );

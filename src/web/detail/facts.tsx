@@ -1,13 +1,15 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
+import { isOwn } from '../entry/own-entries.ts';
 import { printExact } from '../exact-json.ts';
-import { isOwn } from '../own-entries.ts';
-import { Modifier } from '../table/badges.tsx';
+import { zone } from '../state/view.ts';
+import { humanize, OPERATION_TEXTS, RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { dateText, timeText } from '../time/format.ts';
-import { zone } from '../view.ts';
-import { humanize, OPERATION_WORDS, RUNG_WORDS } from '../words.ts';
+import { Modifier } from '../ui/badges.tsx';
 
-/** All that is known of an entry besides its values: who, where from, and where in the source's log it stands. */
+/**
+ * All that is known of an entry besides its values: who, where from, and where in the source's log it stands.
+ */
 export function Facts({ entry }: { entry: Entry }) {
   const { modifier, entity, transaction } = entry;
   const isUtc = zone.value === 'UTC';
@@ -19,7 +21,7 @@ export function Facts({ entry }: { entry: Entry }) {
           <Modifier modifier={modifier} />
           {modifier.key !== null && <code>{modifier.key}</code>}
         </Fact>
-        <Fact name="How it is known">{RUNG_WORDS[modifier.rung].sentence}</Fact>
+        <Fact name="How it is known">{RUNG_TEXTS[modifier.rung].sentence}</Fact>
         <Fact name="Date of modification">
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}
@@ -42,7 +44,7 @@ export function Facts({ entry }: { entry: Entry }) {
             <Fact name="Table">
               <code>{entry.table}</code>
             </Fact>
-            <Fact name="Operation">{OPERATION_WORDS[entry.operation]}</Fact>
+            <Fact name="Operation">{OPERATION_TEXTS[entry.operation]}</Fact>
           </>
         )}
         <Fact name="Commit LSN">

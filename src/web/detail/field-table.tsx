@@ -1,9 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
-import { isOwn } from '../own-entries.ts';
-import { CellText } from '../table/values-cell.tsx';
-import { humanize } from '../words.ts';
-import { diffText, fieldsOf, isOnlyNotation, type Cell, type Field, type Part } from './diff.ts';
+import { fieldsOf, isOnlyNotation, type Cell, type Field } from '../entry/fields.ts';
+import { isOwn } from '../entry/own-entries.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { CellText } from '../ui/cell-text.tsx';
+import { diffText, type Part } from './text-diff.ts';
 
 const CAPTIONS = {
   insert: 'All fields of the new row',

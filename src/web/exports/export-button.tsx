@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
-import { rangeProblem } from '../table/entries.ts';
-import { mayExport } from '../session/session.ts';
-import { DownloadIcon } from '../shell/icons.tsx';
+import { rangeProblem } from '../state/entries.ts';
+import { mayExport } from '../state/session.ts';
+import { DownloadIcon } from '../ui/icons.tsx';
 import { ExportDialog } from './export-dialog.tsx';
 
 /** Opens the export dialog; explains itself to who may not export. */

@@ -1,19 +1,19 @@
 import { useState } from 'preact/hooks';
 import type { ExportFormat, Problem } from '../api-types.ts';
-import { problemFrom } from '../api.ts';
-import { rangeText } from '../filters/date-range.tsx';
-import { modifierName, total } from '../filters/facets.ts';
-import { session } from '../session/session.ts';
-import { CloseIcon } from '../shell/icons.tsx';
-import { Modal } from '../shell/modal.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { remember, remembered } from '../storage.ts';
+import { problemFrom } from '../http/client.ts';
+import { createExport } from '../state/exports.ts';
+import { modifierName, total } from '../state/facets.ts';
+import { session } from '../state/session.ts';
+import { remember, remembered } from '../state/storage.ts';
+import { filterBody } from '../state/url-state.ts';
+import { show, view, zone } from '../state/view.ts';
+import { filtersText, FORMAT_TEXTS } from '../texts/export-texts.ts';
+import { entriesText } from '../texts/numbers.ts';
+import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
-import { filterBody } from '../url-state.ts';
-import { show, view, zone } from '../view.ts';
-import { entriesText } from '../words.ts';
-import { createExport } from './exports.ts';
-import { filtersText, FORMAT_WORDS } from './words.ts';
+import { CloseIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 
 /** Asks for the format and the zone, and for the export. */
 export function ExportDialog({ onClose }: { onClose: () => void }) {
@@ -75,7 +75,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
         </dl>
         <fieldset class="formats">
           <legend>Format</legend>
-          {(Object.keys(FORMAT_WORDS) as ExportFormat[]).map((name) => (
+          {(Object.keys(FORMAT_TEXTS) as ExportFormat[]).map((name) => (
             <label key={name} class="format">
               <input
                 type="radio"
@@ -85,8 +85,8 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
                 onChange={() => setFormat(name)}
               />
               <span>
-                <strong>{FORMAT_WORDS[name].name}</strong>
-                <span class="help">{FORMAT_WORDS[name].help}</span>
+                <strong>{FORMAT_TEXTS[name].name}</strong>
+                <span class="help">{FORMAT_TEXTS[name].help}</span>
               </span>
             </label>
           ))}

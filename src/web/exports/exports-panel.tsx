@@ -1,16 +1,16 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Export, Problem } from '../api-types.ts';
-import { apiUrl, problemFrom } from '../api.ts';
-import { modifierName } from '../filters/facets.ts';
-import { mayExport } from '../session/session.ts';
-import { AlertIcon, CloseIcon, DownloadIcon } from '../shell/icons.tsx';
-import { Modal } from '../shell/modal.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
+import { apiUrl, problemFrom } from '../http/client.ts';
+import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from '../state/exports.ts';
+import { modifierName } from '../state/facets.ts';
+import { mayExport } from '../state/session.ts';
+import { show, view, zone } from '../state/view.ts';
+import { EXPORT_STATE_TEXTS, filtersText, FORMAT_TEXTS } from '../texts/export-texts.ts';
+import { bytesText, countText, entriesText } from '../texts/numbers.ts';
 import { endText, minuteText } from '../time/format.ts';
-import { show, view, zone } from '../view.ts';
-import { bytesText, countText, entriesText } from '../words.ts';
-import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from './exports.ts';
-import { filtersText, FORMAT_WORDS, STATE_WORDS } from './words.ts';
+import { AlertIcon, CloseIcon, DownloadIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 
 /** All exports of the reader, in a drawer; what they are comes from the server. */
 export function ExportsPanel() {
@@ -74,11 +74,11 @@ function ExportItem({ item }: { item: Export }) {
   return (
     <li class={`export export-${item.state}`}>
       <div class="export-head">
-        <span class="export-format">{FORMAT_WORDS[item.format].name}</span>
+        <span class="export-format">{FORMAT_TEXTS[item.format].name}</span>
         <h3>
           {endText(item.range.from, zone.value)} – {endText(item.range.to, zone.value)}
         </h3>
-        <span class={`export-state state-${item.state}`}>{STATE_WORDS[item.state]}</span>
+        <span class={`export-state state-${item.state}`}>{EXPORT_STATE_TEXTS[item.state]}</span>
       </div>
       <p class="export-filters">{filtersText(item.filters, (value) => modifierName(value).name)}</p>
       {open && <Progress item={item} />}

@@ -1,10 +1,9 @@
-import { CloseIcon } from '../shell/icons.tsx';
-import { DEFAULT_RANGE } from '../time/ranges.ts';
-import { isFiltered, type ListFilter, type View } from '../url-state.ts';
-import { clearFilters, show, view, zone } from '../view.ts';
-import { humanize } from '../words.ts';
-import { rangeText } from './date-range.tsx';
-import { modifierName } from './facets.ts';
+import { modifierName } from '../state/facets.ts';
+import { isFiltered, type ListFilter, type View } from '../state/url-state.ts';
+import { clearFilters, show, view, zone } from '../state/view.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { DEFAULT_RANGE, rangeText } from '../time/ranges.ts';
+import { CloseIcon } from '../ui/icons.tsx';
 
 interface Chip {
   readonly key: string;

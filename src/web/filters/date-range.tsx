@@ -1,19 +1,17 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { session } from '../session/session.ts';
-import { CalendarIcon } from '../shell/icons.tsx';
-import { inputInstant, inputText, isoText, lengthText, endText } from '../time/format.ts';
-import { checkRange, QUICK_WORDS, quickRanges, resolveRange, type Range } from '../time/ranges.ts';
-import { show, view, zone } from '../view.ts';
-import { Popover } from './popover.tsx';
-
-/** A range in words, in a zone. */
-export function rangeText(range: Range, zoneName: string): string {
-  if (range.kind !== 'custom') return QUICK_WORDS[range.kind];
-  const from = range.from === null ? null : endText(range.from, zoneName);
-  const to = range.to === null ? null : endText(range.to, zoneName);
-  if (from === null) return `Until ${to ?? 'now'}`;
-  return to === null ? `Since ${from}` : `${from} – ${to}`;
-}
+import { session } from '../state/session.ts';
+import { show, view, zone } from '../state/view.ts';
+import { inputInstant, inputText, isoText, lengthText } from '../time/format.ts';
+import {
+  checkRange,
+  QUICK_RANGE_TEXTS,
+  quickRanges,
+  rangeText,
+  resolveRange,
+  type Range,
+} from '../time/ranges.ts';
+import { CalendarIcon } from '../ui/icons.tsx';
+import { Popover } from '../ui/popover.tsx';
 
 /** The range filter: quick ranges, and two ends to be typed in the shown zone. */
 export function DateRange() {
@@ -69,7 +67,7 @@ function RangePanel({ onDone }: { onDone: () => void }) {
             aria-pressed={range.kind === kind}
             onClick={() => choose({ kind })}
           >
-            {QUICK_WORDS[kind]}
+            {QUICK_RANGE_TEXTS[kind]}
           </button>
         ))}
       </div>

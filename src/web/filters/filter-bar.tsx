@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
-import { SearchIcon } from '../shell/icons.tsx';
-import { show, view } from '../view.ts';
+import { facets } from '../state/facets.ts';
+import { show, view } from '../state/view.ts';
+import { SearchIcon } from '../ui/icons.tsx';
 import { Chips } from './chips.tsx';
 import { DateRange } from './date-range.tsx';
-import { facets } from './facets.ts';
 import { MultiSelect } from './multi-select.tsx';
 import { TextFilter } from './text-filter.tsx';
 

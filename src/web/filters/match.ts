@@ -1,5 +1,5 @@
 import type { Facet } from '../api-types.ts';
-import { humanize } from '../words.ts';
+import { humanize } from '../texts/vocabulary.ts';
 
 /** How an option reads: modifiers by their name, the API's vocabulary in words. */
 export function optionText(option: Facet, isVocabulary: boolean): string {

@@ -1,14 +1,15 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, Problem } from '../api-types.ts';
-import { CheckIcon, SearchIcon } from '../shell/icons.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { KindBadge } from '../table/badges.tsx';
-import type { ListFilter } from '../url-state.ts';
-import { show, view } from '../view.ts';
-import { countText, humanize } from '../words.ts';
-import { modifierName, optionsOf } from './facets.ts';
+import { modifierName, optionsOf } from '../state/facets.ts';
+import type { ListFilter } from '../state/url-state.ts';
+import { show, view } from '../state/view.ts';
+import { countText } from '../texts/numbers.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { KindBadge } from '../ui/badges.tsx';
+import { CheckIcon, SearchIcon } from '../ui/icons.tsx';
+import { Popover } from '../ui/popover.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 import { matchOptions, optionText } from './match.ts';
-import { Popover } from './popover.tsx';
 
 export interface MultiSelectProps {
   readonly filter: ListFilter;
@@ -39,8 +40,8 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
 }
 
 /**
- * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus stays in
- * the search; the active option is told by aria-activedescendant.
+ * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus
+ * stays in the search; the active option is told by aria-activedescendant.
  */
 function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'>) {
   const id = useId();

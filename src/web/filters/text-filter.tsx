@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { show, view } from '../view.ts';
+import { show, view } from '../state/view.ts';
 
 export interface TextFilterProps {
   readonly filter: 'q' | 'entity';

@@ -1,15 +1,15 @@
 import type { Gap, GapList } from '../api-types.ts';
-import { OWN_TYPE } from '../own-entries.ts';
-import { session } from '../session/session.ts';
-import { AlertIcon } from '../shell/icons.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { listState } from '../table/entries.ts';
+import { OWN_TYPE } from '../entry/own-entries.ts';
+import { listState } from '../state/entries.ts';
+import { gaps, gapsProblem, loadGaps } from '../state/gaps.ts';
+import { session } from '../state/session.ts';
+import { NO_FILTERS } from '../state/url-state.ts';
+import { show, urlOf, view, zone } from '../state/view.ts';
+import { countText } from '../texts/numbers.ts';
 import { dateText, isoText, timeText } from '../time/format.ts';
 import { resolveRange, type Range } from '../time/ranges.ts';
-import { NO_FILTERS } from '../url-state.ts';
-import { show, urlOf, view, zone } from '../view.ts';
-import { countText } from '../words.ts';
-import { gaps, gapsProblem, loadGaps } from './gaps.ts';
+import { AlertIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -129,7 +129,10 @@ function OwnEntries({ items }: { items: readonly Gap[] }) {
   );
 }
 
-/** The range of the view where it has the entries of these gaps, which stand where the gaps were found; else one that has. */
+/**
+ * Returns the range of the view if it holds the entries about these gaps, else a range that does. These
+ * entries are at the times at which the gaps were found.
+ */
 function rangeWith(items: readonly Gap[]): Range {
   const { range } = view.value;
   const now = Date.now();

@@ -1,11 +1,11 @@
-import { unfinished, unseen } from '../exports/exports.ts';
-import { mayExport, session, signOut } from '../session/session.ts';
-import { show } from '../view.ts';
-import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from './icons.tsx';
-import { shortcutsOpen } from './shortcuts.tsx';
-import { chooseTheme, theme, THEMES, type Theme } from './theme.ts';
+import { unfinished, unseen } from '../state/exports.ts';
+import { mayExport, session, signOut } from '../state/session.ts';
+import { shortcutsOpen } from '../state/shortcuts.ts';
+import { chooseTheme, theme, THEMES, type Theme } from '../state/theme.ts';
+import { show } from '../state/view.ts';
+import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from '../ui/icons.tsx';
 
-const THEME_WORDS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
+const THEME_TEXTS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
 
 /** Name of the page, the source it is about, and what concerns the reader. */
 export function Header() {
@@ -73,12 +73,12 @@ function ThemeButton() {
     <button
       type="button"
       class="quiet with-icon"
-      aria-label={`Theme: ${THEME_WORDS[theme.value]}. Change to ${THEME_WORDS[next]}.`}
-      title={`Theme: ${THEME_WORDS[theme.value]}`}
+      aria-label={`Theme: ${THEME_TEXTS[theme.value]}. Change to ${THEME_TEXTS[next]}.`}
+      title={`Theme: ${THEME_TEXTS[theme.value]}`}
       onClick={() => chooseTheme(next)}
     >
       <ThemeIcon />
-      <span class="only-wide">{THEME_WORDS[theme.value]}</span>
+      <span class="only-wide">{THEME_TEXTS[theme.value]}</span>
     </button>
   );
 }

@@ -1,17 +1,7 @@
-import { signal } from '@preact/signals';
-import { announce } from './announcer.tsx';
-import { CloseIcon } from './icons.tsx';
+import { dismiss, notices } from '../state/notices.ts';
+import { CloseIcon } from '../ui/icons.tsx';
 
-const notices = signal<readonly string[]>([]);
-
-/** Says something that needs no answer above the list, until the reader puts it away. */
-export function notify(text: string): void {
-  if (notices.peek().includes(text)) return;
-  notices.value = [...notices.peek(), text];
-  announce(text);
-}
-
-/** What was said and not yet put away. */
+/** The notices that the reader has not dismissed yet. */
 export function Notices() {
   return (
     <>
@@ -23,7 +13,7 @@ export function Notices() {
             class="icon-button"
             aria-label="Dismiss this notice"
             onClick={() => {
-              notices.value = notices.peek().filter((other) => other !== text);
+              dismiss(text);
               document.getElementById('entries')?.focus({ preventScroll: true });
             }}
           >

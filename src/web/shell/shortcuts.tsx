@@ -1,15 +1,17 @@
-import { signal } from '@preact/signals';
-import { mayExport } from '../session/session.ts';
-import { remember, remembered } from '../storage.ts';
-import { showWaiting } from '../table/live.ts';
-import { isOnRow, moveRow } from '../table/row-keys.ts';
-import { show } from '../view.ts';
-import { CloseIcon } from './icons.tsx';
-import { Modal } from './modal.tsx';
+import { showWaiting } from '../state/live.ts';
+import { mayExport } from '../state/session.ts';
+import { enableSingleKeys, shortcutsOpen, singleKeysEnabled } from '../state/shortcuts.ts';
+import { show } from '../state/view.ts';
+import { CloseIcon } from '../ui/icons.tsx';
+import { Modal } from '../ui/modal.tsx';
 
-export const shortcutsOpen = signal(false);
-/** Single keys can be turned off, for those who speak to their computer (WCAG 2.1.4). */
-const enabled = signal(remembered('shortcuts') !== 'off');
+/** What the keys need of the rows of the list. */
+export interface RowFocus {
+  /** Whether the focus is on a row. */
+  readonly isOnRow: () => boolean;
+  /** Moves the focus one row down (1) or up (-1). Returns whether there is a row. */
+  readonly moveRow: (by: 1 | -1) => boolean;
+}
 
 const SHORTCUTS = [
   [['/'], 'Search'],
@@ -22,22 +24,25 @@ const SHORTCUTS = [
   [['?'], 'These shortcuts'],
 ] as const;
 
-/** Listens to the keys of the whole page. */
-export function followKeys(): void {
+/**
+ * Listens to the keys of the whole page. How the focus moves among rows is the table's matter and is handed
+ * in.
+ */
+export function followKeys(rows: RowFocus): void {
   addEventListener('keydown', (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.target instanceof Element ? event.target : null;
     if (target?.closest('input, select, textarea, dialog, .popover-panel')) return;
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       // Elsewhere the arrows scroll, as they do on every page.
-      if (isOnRow() && moveRow(event.key === 'ArrowDown' ? 1 : -1)) event.preventDefault();
+      if (rows.isOnRow() && rows.moveRow(event.key === 'ArrowDown' ? 1 : -1)) event.preventDefault();
       return;
     }
-    if (enabled.peek() && act(event.key)) event.preventDefault();
+    if (singleKeysEnabled.peek() && act(event.key, rows)) event.preventDefault();
   });
 }
 
-function act(key: string): boolean {
+function act(key: string, { moveRow }: RowFocus): boolean {
   switch (key) {
     case '/':
       document.querySelector<HTMLInputElement>('[data-search]')?.select();
@@ -94,11 +99,8 @@ function ShortcutsDialog() {
       <label class="switch">
         <input
           type="checkbox"
-          checked={enabled.value}
-          onChange={(event) => {
-            enabled.value = event.currentTarget.checked;
-            remember('shortcuts', enabled.value ? null : 'off');
-          }}
+          checked={singleKeysEnabled.value}
+          onChange={(event) => enableSingleKeys(event.currentTarget.checked)}
         />
         Single-key shortcuts
       </label>

@@ -1,11 +1,3 @@
-import { isFiltered } from '../url-state.ts';
-import { clearFilters, show, view, zone } from '../view.ts';
-import { rangeText } from '../filters/date-range.tsx';
-import { gaps } from '../gaps/gaps.ts';
-import { InboxIcon } from '../shell/icons.tsx';
-import { ProblemBox } from '../shell/problem-box.tsx';
-import { isOpenEnded } from '../time/ranges.ts';
-import { entriesText } from '../words.ts';
 import {
   droppedAbove,
   hasMore,
@@ -16,8 +8,15 @@ import {
   rangeProblem,
   reload,
   rows,
-} from './entries.ts';
-import { fresh } from './live.ts';
+} from '../state/entries.ts';
+import { gaps } from '../state/gaps.ts';
+import { highlighted } from '../state/live.ts';
+import { isFiltered } from '../state/url-state.ts';
+import { clearFilters, show, view, zone } from '../state/view.ts';
+import { entriesText } from '../texts/numbers.ts';
+import { isOpenEnded, rangeText } from '../time/ranges.ts';
+import { InboxIcon } from '../ui/icons.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
 import { Row } from './row.tsx';
 
 const COLUMNS = [
@@ -82,7 +81,12 @@ export function EntriesTable() {
           {state.is === 'loading' && rows.value.length === 0
             ? Array.from({ length: 12 }, (_, index) => <SkeletonRow key={index} />)
             : rows.value.map((entry) => (
-                <Row key={entry.id} entry={entry} zoneName={zone.value} isFresh={fresh.value.has(entry.id)} />
+                <Row
+                  key={entry.id}
+                  entry={entry}
+                  zoneName={zone.value}
+                  isHighlighted={highlighted.value.has(entry.id)}
+                />
               ))}
         </tbody>
       </table>

@@ -1,26 +1,26 @@
-import { memo } from './memo.ts';
 import type { Entry } from '../api-types.ts';
+import { isOwn, readableEntry } from '../entry/own-entries.ts';
+import { show, urlOf, view } from '../state/view.ts';
+import { humanize, RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { dateText, timeText } from '../time/format.ts';
-import { inWords, isOwn } from '../own-entries.ts';
-import { show, urlOf, view } from '../view.ts';
-import { humanize, RUNG_WORDS } from '../words.ts';
-import { ActionBadge, Modifier } from './badges.tsx';
+import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { memo } from '../ui/memo.ts';
 import { ValuesCell } from './values-cell.tsx';
 
 export interface RowProps {
   readonly entry: Entry;
   readonly zoneName: string;
-  readonly isFresh: boolean;
+  readonly isHighlighted: boolean;
 }
 
 /**
- * One entry. The time is a link to its detail, so that a row is reached, opened and copied by keyboard; the mouse may
- * click anywhere. Roles are spelled out because the narrow layout turns the row into a card, and with `display`
- * browsers drop the table's own.
+ * One entry. The time is a link to its detail, so that a row is reached, opened and copied by keyboard; the
+ * mouse may click anywhere. Roles are spelled out because the narrow layout turns the row into a card, and
+ * with `display` browsers drop the table's own.
  */
-export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
+export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProps) {
   const { modifier, entity } = entry;
-  const shown = inWords(entry, zoneName);
+  const shown = readableEntry(entry, zoneName);
   const open = (event: MouseEvent): void => {
     // A new tab is the browser's; a click that ends a selection of text is none.
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
@@ -30,7 +30,7 @@ export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
     show({ entry: entry.id });
   };
   return (
-    <tr role="row" class={isFresh ? 'is-fresh' : undefined} onClick={open} data-entry={entry.id}>
+    <tr role="row" class={isHighlighted ? 'is-fresh' : undefined} onClick={open} data-entry={entry.id}>
       <td role="cell" class="cell-date" data-label="Date">
         <a
           href={urlOf({ ...view.peek(), entry: entry.id })}
@@ -47,8 +47,8 @@ export const Row = memo(function Row({ entry, zoneName, isFresh }: RowProps) {
         <span class="modifier">
           <Modifier modifier={modifier} />
         </span>
-        <span class="rung" title={RUNG_WORDS[modifier.rung].sentence}>
-          {RUNG_WORDS[modifier.rung].short}
+        <span class="rung" title={RUNG_TEXTS[modifier.rung].sentence}>
+          {RUNG_TEXTS[modifier.rung].short}
         </span>
       </td>
       <td role="cell" class="cell-action" data-label="Action">

@@ -1,16 +1,19 @@
-import { rangeText } from '../filters/date-range.tsx';
-import { total } from '../filters/facets.ts';
-import { ExportButton } from '../exports/export-button.tsx';
-import { ArrowUpIcon, PauseIcon } from '../shell/icons.tsx';
+import type { ComponentChildren } from 'preact';
+import { listState, rangeProblem } from '../state/entries.ts';
+import { total } from '../state/facets.ts';
+import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
+import { session } from '../state/session.ts';
+import { chooseZone, view, zone } from '../state/view.ts';
+import { countText, entriesText } from '../texts/numbers.ts';
+import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
-import { session } from '../session/session.ts';
-import { chooseZone, view, zone } from '../view.ts';
-import { countText, entriesText } from '../words.ts';
-import { listState, rangeProblem } from './entries.ts';
-import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from './live.ts';
+import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
 
-/** What is shown, in which zone, whether it is live, and the way to a file. */
-export function Toolbar() {
+/**
+ * What the list shows, in which zone, and whether it is live. `children` are the buttons that act on the
+ * list.
+ */
+export function Toolbar({ children }: { children: ComponentChildren }) {
   const counted = total.value;
   return (
     <div class="toolbar">
@@ -30,7 +33,7 @@ export function Toolbar() {
       </p>
       <ZoneSelect />
       <LiveIndicator />
-      <ExportButton />
+      {children}
     </div>
   );
 }
@@ -81,7 +84,7 @@ function ZoneSelect() {
   );
 }
 
-const LIVE_WORDS = {
+const LIVE_TEXTS = {
   off: ['Not live', 'This range has an end: nothing new can fall into it.'],
   connecting: ['Connecting…', 'Connecting to the live feed.'],
   open: ['Live', 'New entries appear by themselves.'],
@@ -96,7 +99,7 @@ const LIVE_WORDS = {
 function LiveIndicator() {
   const state = liveState.value;
   const isPaused = paused.value && state !== 'off' && state !== 'refused';
-  const [word, sentence] = LIVE_WORDS[state];
+  const [word, sentence] = LIVE_TEXTS[state];
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>

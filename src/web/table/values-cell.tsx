@@ -1,7 +1,7 @@
 import type { Entry } from '../api-types.ts';
-import { fieldsOf, type Cell, type Field } from '../detail/diff.ts';
-import { isOwn } from '../own-entries.ts';
-import { bytesText } from '../words.ts';
+import { fieldsOf, type Cell, type Field } from '../entry/fields.ts';
+import { isOwn } from '../entry/own-entries.ts';
+import { CellText } from '../ui/cell-text.tsx';
 
 /** Columns and characters of a value that a row shows; the detail shows all. */
 const MAX_COLUMNS = 5;
@@ -40,46 +40,6 @@ function ValueItem({ field, side }: { field: Field; side: 'previous' | 'updated'
       </dd>
     </div>
   );
-}
-
-/** A value in a line: its word where it has one, and a name for each way of having none. */
-export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number }) {
-  switch (cell.is) {
-    case 'null':
-      return <span class="no-value">null</span>;
-    case 'json-null':
-      return (
-        <span class="no-value" title="A json value that is null: the column is not empty.">
-          null (JSON)
-        </span>
-      );
-    case 'empty':
-      return <span class="no-value">empty text</span>;
-    case 'unknown':
-      return (
-        <span class="no-value" title="The source did not send this value: it is unknown, not empty.">
-          not sent
-        </span>
-      );
-    case 'large':
-      return (
-        <span class="no-value" title="The value was too large to be stored; its length and digest are.">
-          too large ({bytesText(cell.bytes)})
-        </span>
-      );
-    case 'absent':
-      return <span class="no-value">—</span>;
-    case 'value': {
-      const text = cell.label ?? cell.text.replace(/\s+/g, ' ');
-      const isLong = text.length > maxLength;
-      const title = cell.label === undefined ? undefined : `Stored as ${cell.text.slice(0, 200)}`;
-      return (
-        <span class={`value value-${cell.label === undefined ? cell.type : 'label'}`} title={title}>
-          {isLong ? `${text.slice(0, maxLength)}…` : text}
-        </span>
-      );
-    }
-  }
 }
 
 function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {

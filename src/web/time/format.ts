@@ -1,4 +1,4 @@
-import { wallTime, instantOf } from './zone.ts';
+import { instantOf, wallTime } from './zone.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -31,7 +31,10 @@ export function inputText(timestamp: string, zone: string): string {
   return `${dateText(timestamp, zone)}T${timeText(timestamp, zone)}`;
 }
 
-/** RFC 3339 instant of what a `datetime-local` input holds, read as a zone's wall clock; null when it holds no time. */
+/**
+ * RFC 3339 instant of what a `datetime-local` input holds, read as a zone's wall clock; null when it holds no
+ * time.
+ */
 export function inputInstant(value: string, zone: string): string | null {
   const match = /^(\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d))?/.exec(value);
   if (match === null) return null;

@@ -1,4 +1,4 @@
-import { isoText, lengthText } from './format.ts';
+import { endText, isoText, lengthText } from './format.ts';
 import { startOfDay } from './zone.ts';
 
 /** The ranges that one click chooses. All but yesterday end at "now" and keep growing. */
@@ -31,13 +31,22 @@ const LENGTHS: Partial<Record<QuickRange, number>> = {
   'last-7-days': 7 * DAY,
 };
 
-export const QUICK_WORDS: Readonly<Record<QuickRange, string>> = {
+export const QUICK_RANGE_TEXTS: Readonly<Record<QuickRange, string>> = {
   'last-hour': 'Last hour',
   today: 'Today',
   yesterday: 'Yesterday',
   'last-24-hours': 'Last 24 hours',
   'last-7-days': 'Last 7 days',
 };
+
+/** Returns the text of a range in a zone. */
+export function rangeText(range: Range, zone: string): string {
+  if (range.kind !== 'custom') return QUICK_RANGE_TEXTS[range.kind];
+  const from = range.from === null ? null : endText(range.from, zone);
+  const to = range.to === null ? null : endText(range.to, zone);
+  if (from === null) return `Until ${to ?? 'now'}`;
+  return to === null ? `Since ${from}` : `${from} – ${to}`;
+}
 
 /** Quick ranges that fit into the longest range of a report. */
 export function quickRanges(maxRangeDays: number): readonly QuickRange[] {
@@ -50,8 +59,8 @@ export function isOpenEnded(range: Range): boolean {
 }
 
 /**
- * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole: the
- * browser's clock is not the server's, and a second's difference would make it too long.
+ * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole:
+ * the browser's clock is not the server's, and a second's difference would make it too long.
  */
 export function resolveRange(
   range: Range,

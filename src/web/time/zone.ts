@@ -40,13 +40,14 @@ export function wallTime(instant: number, zone: string): WallTime {
 }
 
 /**
- * Instant at which a zone's wall clock shows a time. A time that a clock change skips is taken as that much later,
- * one that it repeats as the first of the two.
+ * Instant at which a zone's wall clock shows a time. A time that a clock change skips is taken as that much
+ * later, one that it repeats as the first of the two.
  */
 export function instantOf(wall: WallTime, zone: string): number {
   const asUtc = utcOf(wall);
-  // The offset is looked up a day before and a day after: around a clock change they differ and the earlier instant
-  // that shows this time wins; in a skipped hour none does, and the offset before the change leads past it.
+  // The offset is looked up a day before and a day after: around a clock change they differ and the earlier
+  // instant that shows this time wins; in a skipped hour none does, and the offset before the change leads
+  // past it.
   const before = offsetAt(asUtc - 86_400_000, zone);
   const after = offsetAt(asUtc + 86_400_000, zone);
   const candidates = [asUtc - before, asUtc - after].filter(

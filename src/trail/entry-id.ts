@@ -1,0 +1,86 @@
+/**
+ * How the id of an entry is made: the one definition for the writer and the readers. `sql/trail/` counts in
+ * the same way.
+ *
+ *   bit   44         32 31            16 15    14 13           0
+ *        +-------------+----------------+--------+-------------+
+ *        |  day        |  number of the entry in its day       |
+ *        +-------------+----------------+--------+-------------+
+ *        |  block                       |        |             |
+ *        |  chunk                                |  place      |
+ *        +------------------------------+--------+-------------+
+ *
+ * A day is one of UTC, counted from 2026-01-01, on which the entry was stored. A chunk is 16,384 entries that
+ * have their posting lists together (posting-lists.ts); the place of an entry is its number in the chunk. A
+ * block is four chunks, which have one summary (`trail.block`). Days, blocks and chunks are int4 in SQL, ids
+ * are int8.
+ */
+/** Bits of an entry's number in its day. */
+const NUMBER_BITS = 32;
+const CHUNK_BITS = 14;
+const BLOCK_BITS = 16;
+/** Entries of a chunk that is full. The last one of a day may be shorter. */
+export const CHUNK_ENTRIES = 1 << CHUNK_BITS;
+/** Ids of a day. */
+const DAY_ENTRIES = 2 ** NUMBER_BITS;
+const CHUNK_OF_DAY_BITS = NUMBER_BITS - CHUNK_BITS;
+const CHUNK_OF_BLOCK_BITS = BLOCK_BITS - CHUNK_BITS;
+/**
+ * Bits of an int4 that is not negative. There are more chunks than days and blocks: their numbers suffice
+ * until the year 2048.
+ */
+const CHUNK_NUMBER_BITS = 31;
+/** No entry has a greater id. */
+export const MAX_ENTRY_ID = (1n << BigInt(CHUNK_NUMBER_BITS + CHUNK_BITS)) - 1n;
+
+const DAY_MS = 86_400_000;
+/** Midnight at which day 0 begins; `trail.today` in SQL. */
+const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
+
+const NUMBER_BITS_64 = BigInt(NUMBER_BITS);
+const CHUNK_BITS_64 = BigInt(CHUNK_BITS);
+const NUMBER_MASK_64 = BigInt(DAY_ENTRIES - 1);
+
+/** The day that a time in milliseconds since 1970 belongs to. */
+export const dayAt = (timeMs: number): number => Math.floor((timeMs - FIRST_DAY_MS) / DAY_MS);
+
+/** The id of the entry that has a number in a day. */
+export const entryId = (day: number, number: number): bigint => firstIdOfDay(day) | BigInt(number);
+
+/** The day of an entry. Its id may be a JavaScript number: it has 45 bits of the 53 that are exact. */
+export const dayOfId = (id: bigint | number): number => Math.floor(Number(id) / DAY_ENTRIES);
+
+/** The number of an entry in its day. */
+export const numberOfId = (id: bigint): number => Number(id & NUMBER_MASK_64);
+
+/** The chunk of an entry. */
+export const chunkOfId = (id: bigint): number => Number(id >> CHUNK_BITS_64);
+
+/** The chunk of the entry that has a number in a day. */
+export const chunkOf = (day: number, number: number): number =>
+  (day << CHUNK_OF_DAY_BITS) | (number >>> CHUNK_BITS);
+
+/** The place in its chunk of the entry that has a number in its day. */
+export const placeOf = (number: number): number => number & (CHUNK_ENTRIES - 1);
+
+/** The block of a chunk. */
+export const blockOfChunk = (chunk: number): number => chunk >> CHUNK_OF_BLOCK_BITS;
+
+/** The least id that an entry of a day has. */
+export const firstIdOfDay = (day: number): bigint => BigInt(day) << NUMBER_BITS_64;
+
+/** The least id that an entry of a chunk has. */
+export const firstIdOfChunk = (chunk: number): bigint => BigInt(chunk) << CHUNK_BITS_64;
+
+/** The same as SQL expressions of SQL expressions: names or calls, anything else in brackets. */
+export const ID_SQL = {
+  dayOfId: (id: string) => `(${id} >> ${NUMBER_BITS})::int4`,
+  chunkOfId: (id: string) => `(${id} >> ${CHUNK_BITS})::int4`,
+  blockOfChunk: (chunk: string) => `(${chunk} >> ${CHUNK_OF_BLOCK_BITS})`,
+  firstIdOfDay: (day: string) => `(${day}::int8 << ${NUMBER_BITS})`,
+  firstIdOfChunk: (chunk: string) => `(${chunk}::int8 << ${CHUNK_BITS})`,
+  /** One more than the last id. */
+  endOfChunk: (chunk: string) => `((${chunk}::int8 + 1) << ${CHUNK_BITS})`,
+  firstIdOfBlock: (block: string) => `(${block}::int8 << ${BLOCK_BITS})`,
+  endOfBlock: (block: string) => `((${block}::int8 + 1) << ${BLOCK_BITS})`,
+} as const;

@@ -1,0 +1,192 @@
+import { blockOfChunk, ID_SQL, MAX_ENTRY_ID } from '../entry-id.js';
+import { addCount, noCounts, type Counting, type DimensionCounts } from './counts.js';
+import { COLUMNS, DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
+import { isKnownToLists, Parameters } from './filter.js';
+import { narrowed } from './ids.js';
+import type { Snapshot } from './snapshot.js';
+
+/** What summaries have answered. */
+export interface Summarized {
+  readonly counts: DimensionCounts;
+  /** The only dimension that the filter names, if it names one that summaries know. */
+  readonly by: Dimension | undefined;
+  /** Chunks whose entries are counted. */
+  readonly chunks: ReadonlySet<number>;
+  /**
+   * Chunks of these that have entries outside the filter's range of time. The counts include these entries.
+   */
+  readonly overhanging: readonly number[];
+  /**
+   * Blocks whose entries are counted, but for those with these values of `by`, which are too rare for a
+   * summary of their own.
+   */
+  readonly blocks: ReadonlyMap<number, ReadonlySet<number>>;
+}
+
+/** Whether all entries of a chunk are counted. */
+export function isAnswered({ chunks, blocks }: Summarized, chunk: number): boolean {
+  return chunks.has(chunk) || blocks.get(blockOfChunk(chunk))?.size === 0;
+}
+
+type SummaryRow =
+  | { readonly kind: 'block'; readonly block: number }
+  | { readonly kind: 'rare value'; readonly block: number; readonly value: number }
+  | { readonly kind: 'chunk' | 'overhanging chunk'; readonly chunk: number }
+  | { readonly kind: Dimension; readonly value: number; readonly entries: string };
+
+/**
+ * Adds up the summaries of blocks and chunks in the range. They know the counts under no filter, and those of
+ * blocks also under a filter of one dimension; under any other filter nothing is answered.
+ */
+export async function countInSummaries(snapshot: Snapshot, counting: Counting): Promise<Summarized> {
+  const counts = noCounts(counting.dimensions);
+  const filtered = DIMENSIONS.filter((dimension) => idsOf(counting.filter, dimension) !== null);
+  if (!isKnownToLists(counting.filter) || filtered.length > 1)
+    return { counts, by: undefined, chunks: new Set(), overhanging: [], blocks: new Map() };
+  const by = filtered[0];
+  const parameters = new Parameters();
+  const conditions = rangeConditions(snapshot, { counting, parameters });
+  const sql =
+    by === undefined
+      ? unfilteredSql({ counting, conditions })
+      : filteredSql({ counting, conditions, by, ids: parameters.add(idsOf(counting.filter, by), 'int4[]') });
+  const { rows } = await snapshot.query<SummaryRow>(sql, parameters.values);
+  const chunks = new Set<number>();
+  const overhanging: number[] = [];
+  const blocks = new Map<number, Set<number>>();
+  for (const row of rows) {
+    switch (row.kind) {
+      case 'block':
+        blocks.set(row.block, new Set());
+        break;
+      case 'rare value':
+        blocks.get(row.block)!.add(row.value);
+        break;
+      case 'overhanging chunk':
+        overhanging.push(row.chunk);
+        chunks.add(row.chunk);
+        break;
+      case 'chunk':
+        chunks.add(row.chunk);
+        break;
+      default:
+        addCount(counts, { dimension: row.kind, id: row.value, count: Number(row.entries) });
+    }
+  }
+  return { counts, by, chunks, overhanging, blocks };
+}
+
+/** Conditions on a summary `s`, and the parameters that they are made of. */
+interface RangeConditions {
+  readonly from: string;
+  readonly to: string;
+  readonly firstId: string;
+  readonly endId: string;
+  /** All of its commit times are in the range. */
+  readonly inTime: string;
+}
+
+/**
+ * Makes the conditions. They name ids, too: a summary may be of a day that was dropped, or of entries that
+ * were taken back by hand.
+ */
+function rangeConditions(
+  snapshot: Snapshot,
+  { counting, parameters }: { readonly counting: Counting; readonly parameters: Parameters },
+): RangeConditions {
+  const { above, below } = narrowed(
+    { above: snapshot.firstId, below: snapshot.openFrom },
+    { below: counting.below ?? MAX_ENTRY_ID },
+  );
+  const from = parameters.add(counting.filter.from, 'timestamptz');
+  const to = parameters.add(counting.filter.to, 'timestamptz');
+  return {
+    from,
+    to,
+    firstId: parameters.add(above.toString(), 'int8'),
+    endId: parameters.add(below.toString(), 'int8'),
+    // The first condition follows from the second, and is the one that the index knows.
+    inTime: `s.last_committed_at >= ${from} and s.first_committed_at >= ${from} and s.last_committed_at < ${to}`,
+  };
+}
+
+const blocksSql = ({ inTime, firstId, endId }: RangeConditions): string =>
+  `trail.block s where ${ID_SQL.firstIdOfBlock('s.block')} >= ${firstId} and ${ID_SQL.endOfBlock('s.block')} <= ${endId} and ${inTime}`;
+
+/** The first rows that a statement returns: its columns are those of {@link SummaryRow}. */
+const COUNTED_BLOCKS = /* sql */ `
+  select 'block' as kind, block, null::int4 as chunk, null::int4 as value, null::text as entries from block`;
+
+/** Adds up, for each dimension, the counts in the summaries of some relations. */
+function sumsSql(dimensions: readonly Dimension[], relations: readonly string[]): string {
+  return dimensions
+    .map((dimension) => {
+      const { values, counts } = COLUMNS[dimension];
+      // Two calls of unnest side by side take half the time of one with two arrays (measured: 12 ms instead
+      // of 23 ms at 10 million entries and 400 modifiers).
+      const lists = relations.map(
+        (name) => `select unnest(${values}) as value, unnest(${counts}) as entries from ${name}`,
+      );
+      return /* sql */ `
+  union all select '${dimension}', null, null, value, sum(entries)::text
+    from (${lists.join(' union all ')}) lists group by value`;
+    })
+    .join('');
+}
+
+/**
+ * Reads the summaries of blocks, and of chunks that are in none of these blocks. A chunk overhangs the range
+ * of time where more of its time lies inside than outside: presumably most of its entries do, so the few
+ * outside are subtracted.
+ */
+function unfilteredSql({
+  counting,
+  conditions,
+}: {
+  readonly counting: Counting;
+  readonly conditions: RangeConditions;
+}): string {
+  const { from, to, firstId, endId, inTime } = conditions;
+  return /* sql */ `
+  with block as materialized (select * from ${blocksSql(conditions)}),
+       chunk as materialized (
+         select s.*, case when ${inTime} then 'chunk' else 'overhanging chunk' end as kind from trail.chunk s
+          where ${ID_SQL.firstIdOfChunk('s.chunk')} >= ${firstId} and ${ID_SQL.endOfChunk('s.chunk')} <= ${endId}
+            and s.last_committed_at >= ${from} and s.first_committed_at < ${to}
+            -- No chunk overhangs where PostgreSQL cannot subtract a time, such as infinity: earlier releases stored
+            -- whatever commit time the source claimed.
+            and case when isfinite(${from}) and isfinite(${to}) and s.last_committed_at < '10000-01-01 00:00:00+00'
+                  then (least(s.last_committed_at, ${to}) - greatest(s.first_committed_at, ${from})) * 2
+                       >= s.last_committed_at - s.first_committed_at
+                  else ${inTime} end
+            and ${ID_SQL.blockOfChunk('s.chunk')} not in (select block from block))
+  ${COUNTED_BLOCKS}
+  union all select kind, null, chunk, null, null from chunk
+  ${sumsSql(counting.dimensions, ['block', 'chunk'])}`;
+}
+
+/** Reads the summaries of those entries of blocks that have one of the values `ids` in the dimension `by`. */
+function filteredSql({
+  counting,
+  conditions,
+  by,
+  ids,
+}: {
+  readonly counting: Counting;
+  readonly conditions: RangeConditions;
+  readonly by: Dimension;
+  readonly ids: string;
+}): string {
+  return /* sql */ `
+  with block as materialized (select block, ${COLUMNS[by].values} as present from ${blocksSql(conditions)}),
+       wanted as materialized (
+         select block, value from block, unnest(${ids}) as x (value) where value = any(present)),
+       part as materialized (
+         select w.block as wanted_block, w.value as wanted_value, p.* from wanted w
+           left join lateral (
+             select * from trail.block_value p
+              where p.dimension = '${COLUMNS[by].letter}' and p.value = w.value and p.block = w.block limit 1) p on true)
+  ${COUNTED_BLOCKS}
+  union all select 'rare value', wanted_block, null, wanted_value, null from part where block is null
+  ${sumsSql(counting.dimensions, ['part'])}`;
+}

@@ -1,0 +1,103 @@
+import { CandidateFinder, idsInPortions, wantedLists } from './candidates.js';
+import { chunksWithAllValues, completeChunks, openRanges, storedIds } from './chunks.js';
+import {
+  byStatement,
+  MAX_WALK_BYTES,
+  readStretch,
+  type EntryRow,
+  type Stretch,
+  type Walk,
+} from './entry-row.js';
+import { idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
+import { DayClock, type Snapshot } from './snapshot.js';
+
+/** Rows in the order of the walk. */
+export interface Walked {
+  readonly rows: readonly EntryRow[];
+  /** Ended by the limit, of rows or of bytes: there may be more. */
+  readonly more: boolean;
+}
+
+/**
+ * Reads the first `limit` rows of a walk over the entries of a filter, or fewer where their values are large,
+ * but at least one. Entries that posting lists do not name are not read, so the cost is bounded by the number
+ * of chunks however rare a match is.
+ */
+export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
+  const rows: EntryRow[] = [];
+  let bytes = 0;
+  const clock = new DayClock(snapshot);
+  for await (const stretch of stretches(snapshot, walk)) {
+    for (const part of byStatement(stretch, { order: walk.order, hasText: walk.filter.q !== null })) {
+      clock.reads(part.firstDay);
+      const rest = { ...walk, limit: walk.limit - rows.length };
+      for (const row of await readStretch(snapshot, { part, walk: rest, bytes })) {
+        bytes = Number(row.bytes);
+        if (rows.length > 0 && bytes > MAX_WALK_BYTES) return { rows, more: true };
+        rows.push(row);
+      }
+      if (rows.length >= walk.limit) return { rows, more: true };
+    }
+  }
+  return { rows, more: false };
+}
+
+/** Complete chunks whose lists are read together at first: a usual value fills the page from these. */
+const FEWEST_CHUNKS = 8;
+/** How many times as many chunks may be read together next. */
+const MOST_TIMES_AS_MANY = 16;
+const MOST_CHUNKS = 2_048;
+/** Factor by which more chunks are read than should suffice. */
+const AMPLE = 1.3;
+/** Ids of one stretch. */
+const IDS_TOGETHER = 8_192;
+
+/** Yields what the lists leave of the entries, in the order of the walk. */
+async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
+  const all = storedIds(snapshot, walk);
+  const open = openRanges(snapshot, all);
+  const complete = narrowed(all, { below: snapshot.openFrom });
+  if (walk.order === 'desc') yield* open.reverse();
+  yield* completeStretches(snapshot, { walk, ids: complete });
+  if (walk.order === 'asc') yield* open;
+}
+
+async function* completeStretches(
+  snapshot: Snapshot,
+  { walk, ids }: { readonly walk: Walk; readonly ids: IdRange },
+): AsyncGenerator<Stretch, void, undefined> {
+  const { filter, order } = walk;
+  const wanted = wantedLists(filter);
+  let chunks: readonly number[] = await completeChunks(snapshot, { filter, ids, order });
+  if (wanted.length === 0) {
+    for (const { first, last } of runsOf(chunks)) yield narrowed(ids, idsOfChunks(first, last));
+    return;
+  }
+  const finder = new CandidateFinder(snapshot, wanted);
+  let entries = 0;
+  for (let at = 0, together = FEWEST_CHUNKS; at < chunks.length;) {
+    const some = chunks.slice(at, at + together);
+    let count = 0;
+    const { found } = await finder.find(some);
+    for (const portion of idsInPortions(found, {
+      chunks: some,
+      range: ids,
+      order,
+      portion: IDS_TOGETHER,
+    })) {
+      count += portion.length;
+      yield { ids: portion };
+    }
+    entries += count;
+    at += some.length;
+    // Where the first few do not suffice, the values of the filter may be frequent and never together.
+    if (together === FEWEST_CHUNKS && at < chunks.length) {
+      chunks = await chunksWithAllValues(snapshot, { filter, chunks: chunks.slice(at) });
+      at = 0;
+    }
+    // As many as should suffice at the density that these had; where that is not known, many more.
+    const most = Math.min(MOST_TIMES_AS_MANY * together, MOST_CHUNKS);
+    const enough = (AMPLE * (walk.limit - entries) * together) / count;
+    together = enough > 0 ? Math.min(Math.max(Math.ceil(enough), FEWEST_CHUNKS + 1), most) : most;
+  }
+}

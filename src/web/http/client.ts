@@ -1,0 +1,109 @@
+import type { Problem } from '../api-types.ts';
+import { parseExact } from '../exact-json.ts';
+
+/** A request that failed. The problem is the API's own or, where the API did not answer, written here. */
+export class ApiError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.problem = problem;
+  }
+}
+
+export interface RequestOptions {
+  readonly query?: URLSearchParams;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Builds the URL of a route below `/v1`, relative to the place that the page is served from. */
+export function apiUrl(path: string, query?: URLSearchParams): string {
+  const text = query?.toString() ?? '';
+  return new URL(`v1/${path}${text === '' ? '' : `?${text}`}`, document.baseURI).href;
+}
+
+let sessionEnded: () => void = () => {};
+
+/** Sets the listener for a request that answers 401 (RFC 9110, 15.5.2): the session has ended. */
+export function onSessionEnded(listener: () => void): void {
+  sessionEnded = listener;
+}
+
+/**
+ * Sends one request with the session's cookie. Resolves to the parsed body, or undefined where there is none.
+ * Throws ApiError; an abort throws as fetch does.
+ */
+export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const response = await send(apiUrl(path, options.query), {
+    method,
+    credentials: 'same-origin',
+    headers: {
+      accept: 'application/json',
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  if (!response.ok) throw await errorOf(response);
+  const text = await response.text();
+  return (text === '' ? undefined : parseExact(text)) as T;
+}
+
+/** Calls `fetch`; a server that cannot be reached becomes an ApiError with a remedy. */
+export async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError({
+      title: 'Waltrail does not answer',
+      status: 0,
+      detail: 'The request did not reach the server.',
+      remedy: 'Check your network. If it is up, ask whoever runs Waltrail whether the daemon runs.',
+    });
+  }
+}
+
+/**
+ * Reads the problem of an answer that is not 2xx. A 401 also tells the listener that the session has ended.
+ */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  if (response.status === 401) sessionEnded();
+  return new ApiError(problemOf(response.status, text));
+}
+
+/** Turns anything that was thrown into a problem to show. */
+export function problemFrom(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem;
+  return {
+    title: 'Something went wrong on this page',
+    status: 0,
+    detail: String(error),
+    remedy: 'Reload the page.',
+  };
+}
+
+/** Whether an error is the abort of a request. */
+export const isAbort = (error: unknown): boolean =>
+  error instanceof DOMException && error.name === 'AbortError';
+
+function problemOf(status: number, text: string): Problem {
+  try {
+    const parsed = JSON.parse(text) as Partial<Problem> | null;
+    if (typeof parsed?.title === 'string') return { ...parsed, title: parsed.title, status };
+  } catch {
+    // Not an answer of the API but, say, a proxy's error page: only its status is known.
+  }
+  return {
+    title: `The server answered ${status}`,
+    status,
+    remedy:
+      status >= 500
+        ? 'Try again in a moment; if it stays, look into the log of Waltrail.'
+        : 'Reload the page.',
+  };
+}

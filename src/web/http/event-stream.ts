@@ -1,0 +1,56 @@
+/** One event of `text/event-stream` (HTML Standard, 9.2.6). */
+export interface StreamEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly data: string;
+}
+
+/** Turns the chunks of a `text/event-stream` body into events, wherever a chunk ends. */
+export class EventStreamParser {
+  #rest = '';
+  #data: string[] = [];
+  #type = '';
+  #id: string;
+  #lastId: string;
+
+  constructor(lastId = '') {
+    this.#id = lastId;
+    this.#lastId = lastId;
+  }
+
+  /** Id of the last complete event, also of one without data. A new connection resumes after it. */
+  get lastId(): string {
+    return this.#lastId;
+  }
+
+  /** Returns the events that the chunk completes. Comments (heartbeats) and unknown fields are skipped. */
+  push(chunk: string): StreamEvent[] {
+    const events: StreamEvent[] = [];
+    const text = this.#rest + chunk;
+    // A trailing CR may be half of CRLF: it waits for the next chunk.
+    const lines = text.split(/\r\n|\n|\r(?!$)/);
+    this.#rest = lines.pop()!;
+    for (const line of lines) {
+      if (line !== '') {
+        this.#field(line);
+        continue;
+      }
+      // Only now: a connection that breaks in the middle of an event must not skip that event.
+      this.#lastId = this.#id;
+      if (this.#data.length > 0)
+        events.push({ id: this.#id, type: this.#type || 'message', data: this.#data.join('\n') });
+      this.#data = [];
+      this.#type = '';
+    }
+    return events;
+  }
+
+  #field(line: string): void {
+    const colon = line.indexOf(':');
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(colon + (line[colon + 1] === ' ' ? 2 : 1));
+    if (name === 'data') this.#data.push(value);
+    else if (name === 'event') this.#type = value;
+    else if (name === 'id' && !value.includes('\0')) this.#id = value;
+  }
+}

@@ -1,0 +1,187 @@
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { Entry, EntryPage, Problem } from '../api-types.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { checkRange, resolveRange } from '../time/ranges.ts';
+import { session } from './session.ts';
+import { filterQuery, type View } from './url-state.ts';
+import { view, zone } from './view.ts';
+
+export const ENTRIES_PER_PAGE = 50;
+/** Maximum of rows in the document. Rows beyond it are dropped, and fetched again when they are wanted. */
+export const MAX_ROWS = 500;
+
+export type ListState =
+  | { readonly is: 'loading' }
+  | { readonly is: 'ready' }
+  | { readonly is: 'failed'; readonly problem: Problem };
+
+/** Whether the list of the view is loading, shown or failed. */
+export const listState = signal<ListState>({ is: 'loading' });
+/** Entries that arrived after the pages were loaded, newest first; they stand above the first page. */
+export const arrived = signal<readonly Entry[]>([]);
+/** Pages of entries as they were loaded, newest first. */
+export const entryPages = signal<readonly EntryPage[]>([]);
+/** Whether rows above the first were dropped to keep the document small. */
+export const droppedAbove = signal(false);
+/** Whether the next page is being loaded. */
+export const loadingMore = signal(false);
+/** Why the next page could not be loaded. */
+export const moreProblem = signal<Problem | null>(null);
+
+/** All entries of the list, newest first. */
+export const rows = computed(() => [...arrived.value, ...entryPages.value.flatMap(({ items }) => items)]);
+/** Whether there are older entries to load. */
+export const hasMore = computed(() => (entryPages.value.at(-1)?.next ?? null) !== null);
+/**
+ * Identifies the query of entries, stream and facets: equal keys mean equal queries. Null: nobody is signed
+ * in.
+ */
+export const queryKey = computed(() => queryKeyOf(view.value));
+/** Why the server would refuse the range of the view; null when it would not. */
+export const rangeProblem = computed(() => {
+  const maxRangeDays = session.value?.maxRangeDays;
+  return maxRangeDays === undefined ? null : checkRange(view.value.range, { now: Date.now(), maxRangeDays });
+});
+
+let abort = new AbortController();
+/**
+ * The query of the list as shown. All its pages use it, so that a moving range does not move between them.
+ */
+let query = new URLSearchParams();
+let onLoaded: (newest: string | undefined) => void = () => {};
+let onReset: () => void = () => {};
+
+/**
+ * Sets the listener (the live feed) for a list that is dropped, or loaded: with the id of its newest entry.
+ */
+export function onList(listeners: { reset: () => void; loaded: (newest: string | undefined) => void }): void {
+  onReset = listeners.reset;
+  onLoaded = listeners.loaded;
+}
+
+/** Reloads the list whenever somebody is signed in and the query changes. */
+export function followEntries(): void {
+  effect(() => {
+    const key = queryKey.value;
+    if (session.value === null || key === null) {
+      abort.abort();
+      onReset();
+      return;
+    }
+    void reload();
+  });
+}
+
+/** Fetches the newest page of entries and replaces the list with it. `quiet` keeps the rows meanwhile. */
+export async function reload(options: { readonly quiet?: boolean } = {}): Promise<void> {
+  abort.abort();
+  abort = new AbortController();
+  const { signal } = abort;
+  onReset();
+  if (rangeProblem.peek() !== null) return;
+  if (options.quiet !== true) listState.value = { is: 'loading' };
+  query = currentQuery();
+  try {
+    const entryPage = await fetchEntryPage(null, signal);
+    batch(() => {
+      arrived.value = [];
+      entryPages.value = [entryPage];
+      droppedAbove.value = false;
+      moreProblem.value = null;
+      loadingMore.value = false;
+      listState.value = { is: 'ready' };
+    });
+    onLoaded(entryPage.items[0]?.id);
+  } catch (error) {
+    if (!isAbort(error)) listState.value = { is: 'failed', problem: problemFrom(error) };
+  }
+}
+
+/** Fetches the newest page and adds missing entries on top: those between an empty list and its stream. */
+export async function catchUp(): Promise<void> {
+  const { signal } = abort;
+  try {
+    const entryPage = await fetchEntryPage(null, signal);
+    if (rows.peek().length === 0) entryPages.value = [entryPage];
+    else addOnTop(entryPage.items);
+  } catch (error) {
+    if (!isAbort(error)) moreProblem.value = problemFrom(error);
+  }
+}
+
+/** Appends the next page. Drops rows at the top when there are too many. */
+export async function loadMore(): Promise<void> {
+  const cursor = entryPages.peek().at(-1)?.next ?? null;
+  if (cursor === null || loadingMore.peek()) return;
+  loadingMore.value = true;
+  moreProblem.value = null;
+  const { signal } = abort;
+  try {
+    const entryPage = await fetchEntryPage(cursor, signal);
+    batch(() => {
+      entryPages.value = [...entryPages.peek(), entryPage];
+      trimAbove();
+      loadingMore.value = false;
+    });
+  } catch (error) {
+    if (isAbort(error)) return;
+    loadingMore.value = false;
+    moreProblem.value = problemFrom(error);
+  }
+}
+
+/**
+ * Adds entries that are not in the list yet on top, newest first. Drops pages at the bottom when there are
+ * too many.
+ */
+export function addOnTop(entries: readonly Entry[]): void {
+  const known = new Set(rows.peek().map((entry) => entry.id));
+  const fresh = entries.filter((entry) => !known.has(entry.id));
+  if (fresh.length === 0) return;
+  arrived.value = [...fresh, ...arrived.peek()];
+  // Whole pages only: the cursor of the page above leads back to them.
+  let kept = entryPages.peek();
+  let count = rows.peek().length;
+  while (count > MAX_ROWS && kept.length > 1) {
+    count -= kept.at(-1)!.items.length;
+    kept = kept.slice(0, -1);
+  }
+  if (kept !== entryPages.peek()) entryPages.value = kept;
+  // Arrived rows have no cursor that leads back to them, so they are replaced by a newly fetched page.
+  if (arrived.peek().length > MAX_ROWS / 2) void reload({ quiet: true });
+}
+
+function trimAbove(): void {
+  let kept = entryPages.peek();
+  let count = rows.peek().length;
+  if (count <= MAX_ROWS) return;
+  count -= arrived.peek().length;
+  arrived.value = [];
+  while (count > MAX_ROWS) {
+    count -= kept[0]!.items.length;
+    kept = kept.slice(1);
+  }
+  entryPages.value = kept;
+  droppedAbove.value = true;
+}
+
+async function fetchEntryPage(cursor: string | null, signal: AbortSignal): Promise<EntryPage> {
+  const asked = new URLSearchParams(query);
+  asked.set('limit', String(ENTRIES_PER_PAGE));
+  if (cursor !== null) asked.set('cursor', cursor);
+  return request<EntryPage>('GET', 'entries', { query: asked, signal });
+}
+
+/** Builds the query of the view as of now. */
+export function currentQuery(now = Date.now()): URLSearchParams {
+  const maxRangeDays = session.peek()?.maxRangeDays ?? Infinity;
+  const current = view.peek();
+  return filterQuery(current, resolveRange(current.range, { now, zone: zone.peek(), maxRangeDays }));
+}
+
+function queryKeyOf(current: View): string | null {
+  if (session.value === null) return null;
+  // Only these two ranges depend on the zone: a day begins at another instant in another zone.
+  const isCalendar = current.range.kind === 'today' || current.range.kind === 'yesterday';
+  return `${filterQuery(current, {}).toString()}|${JSON.stringify(current.range)}|${isCalendar ? zone.value : ''}`;
+}

@@ -1,0 +1,117 @@
+import { computed, effect, signal } from '@preact/signals';
+import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
+import { OWN_TYPE } from '../entry/own-entries.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
+import { NOBODY, type ListFilter } from './url-state.ts';
+import { view } from './view.ts';
+
+/** Counts of the view; null until they are known. */
+export const facets = signal<Facets | null>(null);
+
+/** Number of entries in the view as of the last count; null when unknown. */
+export const total = computed(() => {
+  const counted = facets.value;
+  // Every entry has one action, one type and, unless it is Waltrail's own, one modifier: the counts of each
+  // filter add up to the total. But a filter that is set is counted without itself, so one that is not set is
+  // taken.
+  const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
+    (filter) => view.value[filter].length === 0,
+  );
+  if (open === 'modifiers' && view.value.entityTypes.includes(OWN_TYPE)) return null;
+  return counted === null || open === undefined
+    ? null
+    : counted[open].reduce((sum, { count }) => sum + count, 0);
+});
+
+interface ModifierName {
+  readonly name: string;
+  /** Null: nobody; undefined: not known. */
+  readonly kind: Kind | null | undefined;
+}
+
+const modifierNames = signal<ReadonlyMap<string, ModifierName>>(new Map());
+
+/** Returns the name and kind of a modifier that an answer has named, else its key as the name. */
+export function modifierName(key: string): ModifierName {
+  if (key === NOBODY) return { name: 'Unattributed', kind: null };
+  const known = modifierNames.value.get(key);
+  if (known !== undefined) return known;
+  const row = rows.value.find((entry) => entry.modifier.key === key);
+  return row === undefined
+    ? { name: key, kind: undefined }
+    : { name: row.modifier.name, kind: row.modifier.kind };
+}
+
+/**
+ * Time from an arrival to the next count: short enough to look current, long enough to cost the trail little.
+ */
+const RECOUNT_MS = 3_000;
+
+/** Counts again whenever the query changes, and a moment after entries arrive. */
+export function followFacets(): void {
+  let abort = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const count = (): void => {
+    abort.abort();
+    abort = new AbortController();
+    request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
+      .then((counted) => {
+        facets.value = counted;
+        learnNames(counted);
+      })
+      .catch((error: unknown) => {
+        // The list shows the problem; it can be used without counts.
+        if (!isAbort(error)) facets.value = null;
+      });
+  };
+  effect(() => {
+    const key = queryKey.value;
+    abort.abort();
+    clearTimeout(timer);
+    timer = undefined;
+    facets.value = null;
+    if (key !== null && rangeProblem.peek() === null) count();
+  });
+  effect(() => {
+    if (arrived.value.length === 0) return;
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      count();
+    }, RECOUNT_MS);
+  });
+}
+
+/** Fetches the values that a filter can be set to. The server counts them under all the other filters. */
+export async function optionsOf(
+  filter: ListFilter,
+  signal: AbortSignal,
+): Promise<readonly Facet[] | Problem> {
+  try {
+    const counted = await request<Facets>('GET', 'facets', { query: currentQuery(), signal });
+    learnNames(counted);
+    return withChosen(counted[filter], filter);
+  } catch (error) {
+    if (isAbort(error)) return [];
+    return problemFrom(error);
+  }
+}
+
+/** Adds the chosen values that no entry matches any more, so that they stay in the list. */
+function withChosen(options: readonly Facet[], filter: ListFilter): readonly Facet[] {
+  const there = new Set(options.map((option) => option.value));
+  const missing = view.peek()[filter].filter((value) => !there.has(value));
+  return [
+    ...options,
+    ...missing.map((value) => {
+      const { name, kind } = filter === 'modifiers' ? modifierName(value) : { name: value, kind: undefined };
+      return { value, name, count: 0, ...(kind === undefined ? {} : { kind }) };
+    }),
+  ];
+}
+
+function learnNames(counted: Facets): void {
+  const next = new Map(modifierNames.peek());
+  for (const { value, name, kind } of counted.modifiers) next.set(value, { name, kind });
+  modifierNames.value = next;
+}

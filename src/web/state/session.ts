@@ -1,0 +1,119 @@
+import { computed, signal } from '@preact/signals';
+import type { Problem, Session } from '../api-types.ts';
+import { ApiError, onSessionEnded, problemFrom, request } from '../http/client.ts';
+import { notify } from './notices.ts';
+
+/** `unknown` until the server has said who is signed in. */
+export type SessionState =
+  | { readonly is: 'unknown' }
+  | {
+      readonly is: 'signed-out';
+      readonly reason: 'none' | 'expired' | 'left';
+      readonly problem: Problem | null;
+    }
+  | { readonly is: 'signed-in'; readonly session: Session };
+
+export const sessionState = signal<SessionState>({ is: 'unknown' });
+/** Who is signed in; null for nobody. */
+export const session = computed(() =>
+  sessionState.value.is === 'signed-in' ? sessionState.value.session : null,
+);
+/** Whether the reader may export. */
+export const mayExport = computed(() => session.value !== null && session.value.role !== 'viewer');
+
+/** Finds out who is signed in: by the sign-in code of the URL if there is one, else by the cookie. */
+export async function beginSession(): Promise<void> {
+  onSessionEnded(() => {
+    // While a code is exchanged, a 401 is about the code; the next request tells whether the session still
+    // lives.
+    if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
+  });
+  // A link that is pasted into a tab of this page only changes the hash and loads nothing.
+  addEventListener('hashchange', () => {
+    const pasted = takeSignInCode();
+    if (pasted !== null) void signInByCode(pasted);
+  });
+  const code = takeSignInCode();
+  if (code !== null) return signInByCode(code);
+  try {
+    signedIn(await request<Session>('GET', 'session'));
+  } catch (error) {
+    const isMissing = error instanceof ApiError && error.problem.status === 401;
+    signedOut('none', isMissing ? null : problemFrom(error));
+  }
+}
+
+let isExchanging = false;
+
+/** Signs in with a code. If it is refused (used, expired), whoever is signed in already stays so. */
+async function signInByCode(code: string): Promise<void> {
+  isExchanging = true;
+  try {
+    signedIn(await request<Session>('POST', 'session', { body: { token: code } }));
+  } catch (error) {
+    await stayAfter(problemFrom(error));
+  } finally {
+    isExchanging = false;
+  }
+}
+
+async function stayAfter(refusal: Problem): Promise<void> {
+  if (sessionState.peek().is !== 'signed-in') {
+    try {
+      signedIn(await request<Session>('GET', 'session'));
+    } catch {
+      // Nobody is signed in, or the server does not answer: the form shows the refusal.
+      signedOut('none', refusal);
+      return;
+    }
+  }
+  notify(
+    refusal.status === 401
+      ? 'The sign-in link was not accepted: it is used or has expired. You are still signed in.'
+      : `The sign-in link was not tried: ${refusal.title}. You are still signed in.`,
+  );
+}
+
+/** Exchanges a token or a one-time code for the session's cookie. A failure becomes part of the state. */
+export async function signIn(token: string): Promise<void> {
+  try {
+    signedIn(await request<Session>('POST', 'session', { body: { token } }));
+  } catch (error) {
+    signedOut('none', problemFrom(error));
+  }
+}
+
+/** Ends the session on the server, and then here. */
+export async function signOut(): Promise<void> {
+  try {
+    await request('DELETE', 'session');
+    signedOut('left');
+  } catch (error) {
+    // A session that has ended already is as wanted. Any other failure leaves the cookie, so it must be
+    // shown.
+    const isGone = error instanceof ApiError && error.problem.status === 401;
+    signedOut('left', isGone ? null : problemFrom(error));
+  }
+}
+
+function signedIn(session: Session): void {
+  sessionState.value = { is: 'signed-in', session };
+}
+
+function signedOut(reason: 'none' | 'expired' | 'left', problem: Problem | null = null): void {
+  sessionState.value = { is: 'signed-out', reason, problem };
+}
+
+/**
+ * Takes the code out of the URL and the history before it is used: neither a bookmark nor Back may hold it.
+ */
+function takeSignInCode(): string | null {
+  const match = /^#signin=(.+)$/.exec(location.hash);
+  if (match === null) return null;
+  history.replaceState(history.state, '', location.pathname + location.search);
+  try {
+    return decodeURIComponent(match[1]!);
+  } catch {
+    return match[1]!;
+  }
+}

@@ -1,0 +1,175 @@
+import {
+  DEFAULT_RANGE,
+  QUICK_RANGES,
+  type QuickRange,
+  type Range,
+  type ResolvedRange,
+} from '../time/ranges.ts';
+import { isZone } from '../time/zone.ts';
+
+/** The modifier that stands for entries of which nobody is known to be the modifier. No real key is empty. */
+export const NOBODY = '';
+
+/** The filters of the list, without the range. An empty value filters nothing. */
+export interface Filters {
+  readonly modifiers: readonly string[];
+  readonly actions: readonly string[];
+  readonly entityTypes: readonly string[];
+  readonly entity: string;
+  readonly tenant: string;
+  readonly q: string;
+}
+
+/** Everything that a link to the page holds. What the page shows follows from it and the session. */
+export interface View extends Filters {
+  readonly range: Range;
+  /** IANA name; null: the reader's own choice, else the report's. */
+  readonly zone: string | null;
+  /** Entry whose detail is open. */
+  readonly entry: string | null;
+  readonly panel: 'exports' | null;
+}
+
+/** The filters that hold lists, with their names in the API and in the page's own URL. */
+export const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType' } as const;
+export type ListFilter = keyof typeof LISTS;
+
+export const NO_FILTERS: Filters = {
+  modifiers: [],
+  actions: [],
+  entityTypes: [],
+  entity: '',
+  tenant: '',
+  q: '',
+};
+export const EMPTY_VIEW: View = {
+  ...NO_FILTERS,
+  range: { kind: DEFAULT_RANGE },
+  zone: null,
+  entry: null,
+  panel: null,
+};
+
+/** Former name of NOBODY in the page's URL. Links that hold it still work. */
+const FORMER_NOBODY = 'unattributed';
+/** Parameter of the page's URL for the one real key that equals FORMER_NOBODY. */
+const LITERAL_KEY = 'modifierKey';
+
+/**
+ * Reads a view from a URL's query. Ignores what it does not understand, so that an old or mistyped link still
+ * opens.
+ */
+export function readView(query: URLSearchParams): View {
+  const list = (name: string): string[] => [...new Set(query.getAll(name).filter((value) => value !== ''))];
+  const zone = query.get('tz');
+  return {
+    modifiers: readModifiers(query),
+    actions: list('action'),
+    entityTypes: list('entityType'),
+    entity: query.get('entity') ?? '',
+    tenant: query.get('tenant') ?? '',
+    q: query.get('q') ?? '',
+    range: readRange(query),
+    zone: zone !== null && isZone(zone) ? zone : null,
+    entry: query.get('entry') || null,
+    panel: query.get('panel') === 'exports' ? 'exports' : null,
+  };
+}
+
+/** Describes what `readView` ignores in a URL's query, one sentence each, with what is shown instead. */
+export function unreadable(query: URLSearchParams): string[] {
+  const sentences: string[] = [];
+  const { range } = readView(query);
+  const shown = range.kind === 'custom' ? 'it is left out' : `showing ${QUICK_RANGE_PHRASES[range.kind]}`;
+  const quick = query.get('range');
+  if (quick !== null && !isQuickRange(quick)) {
+    sentences.push(`The address has a range that is not known; ${shown}.`);
+  }
+  if (['from', 'to'].some((name) => query.has(name) && instant(query.get(name)) === null)) {
+    sentences.push(`The address has a date that cannot be read; ${shown}.`);
+  }
+  const zone = query.get('tz');
+  if (zone !== null && !isZone(zone)) {
+    sentences.push('The address has a time zone that is not known; it is left out.');
+  }
+  return sentences;
+}
+
+/** Writes a view as the query of a URL. Defaults are omitted, so the plain page has no query. */
+export function writeView(view: View): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, value] of filterQuery(view, {}))
+    query.append(name === LISTS.modifiers && value === FORMER_NOBODY ? LITERAL_KEY : name, value);
+  if (view.range.kind === 'custom') {
+    if (view.range.from !== null) query.set('from', view.range.from);
+    if (view.range.to !== null) query.set('to', view.range.to);
+  } else if (view.range.kind !== DEFAULT_RANGE) query.set('range', view.range.kind);
+  if (view.zone !== null) query.set('tz', view.zone);
+  if (view.panel !== null) query.set('panel', view.panel);
+  if (view.entry !== null) query.set('entry', view.entry);
+  return query;
+}
+
+/** Writes filters and range as the API takes them in a query: lists as repeated parameters. */
+export function filterQuery(filters: Filters, range: ResolvedRange): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [list, name] of Object.entries(LISTS)) {
+    for (const value of filters[list as ListFilter]) query.append(name, value);
+  }
+  for (const name of ['entity', 'tenant', 'q'] as const)
+    if (filters[name] !== '') query.set(name, filters[name]);
+  if (range.from !== undefined) query.set('from', range.from);
+  if (range.to !== undefined) query.set('to', range.to);
+  return query;
+}
+
+/** Writes filters and range for the body of `POST /v1/exports`: lists as arrays. */
+export function filterBody(filters: Filters, range: ResolvedRange): Record<string, unknown> {
+  const body: Record<string, unknown> = { ...range };
+  for (const [list, name] of Object.entries(LISTS)) {
+    const values = filters[list as ListFilter];
+    if (values.length > 0) body[name] = values;
+  }
+  for (const name of ['entity', 'tenant', 'q'] as const) if (filters[name] !== '') body[name] = filters[name];
+  return body;
+}
+
+/** Whether any filter is set. */
+export function isFiltered(filters: Filters): boolean {
+  return filterQuery(filters, {}).size > 0;
+}
+
+const QUICK_RANGE_PHRASES: Readonly<Record<QuickRange, string>> = {
+  'last-hour': 'the last hour',
+  today: 'today',
+  yesterday: 'yesterday',
+  'last-24-hours': 'the last 24 hours',
+  'last-7-days': 'the last 7 days',
+};
+
+const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
+
+/** Reads the modifiers in their order, under either of their two parameters. */
+function readModifiers(query: URLSearchParams): string[] {
+  const keys = [...query].flatMap(([name, value]) => {
+    if (name === LISTS.modifiers) return [value === FORMER_NOBODY ? NOBODY : value];
+    return name === LITERAL_KEY && value !== '' ? [value] : [];
+  });
+  return [...new Set(keys)];
+}
+
+function readRange(query: URLSearchParams): Range {
+  const quick = query.get('range');
+  if (quick !== null && isQuickRange(quick)) return { kind: quick };
+  const from = instant(query.get('from'));
+  const to = instant(query.get('to'));
+  return from === null && to === null ? { kind: DEFAULT_RANGE } : { kind: 'custom', from, to };
+}
+
+function instant(text: string | null): string | null {
+  return text !== null &&
+    /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) &&
+    !Number.isNaN(Date.parse(text))
+    ? text
+    : null;
+}

@@ -1,0 +1,44 @@
+import type { Export, ExportFormat, ExportState } from '../api-types.ts';
+import { humanize } from './vocabulary.ts';
+
+export const FORMAT_TEXTS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
+  {
+    xlsx: { name: 'Excel', help: 'A workbook (.xlsx) with a cover sheet, typed dates and filters.' },
+    csv: { name: 'CSV', help: 'Plain text with one line an entry, for other programs.' },
+    ndjson: { name: 'NDJSON', help: 'One JSON object a line, with every field and exact values.' },
+  };
+
+export const EXPORT_STATE_TEXTS: Readonly<Record<ExportState, string>> = {
+  queued: 'Waiting',
+  running: 'Running',
+  ready: 'Ready',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  expired: 'Expired',
+};
+
+const FILTER_TEXTS: readonly (readonly [string, string])[] = [
+  ['modifier', 'modified by'],
+  ['action', 'action'],
+  ['entityType', 'type'],
+  ['entity', 'entity id'],
+  ['tenant', 'tenant'],
+  ['q', 'text'],
+];
+
+/** Describes the filters of an export: `Modified by Dana Levi or 12; action Block`. */
+export function filtersText(filters: Export['filters'], modifierName: (key: string) => string): string {
+  const parts = FILTER_TEXTS.flatMap(([name, word]) => {
+    const value = filters[name];
+    const values = value === undefined || value === null ? [] : typeof value === 'string' ? [value] : value;
+    if (values.length === 0) return [];
+    const texts = values.map((text) => {
+      if (name === 'modifier') return modifierName(text);
+      if (name === 'action' || name === 'entityType') return humanize(text);
+      return name === 'q' ? `“${text}”` : text;
+    });
+    return [`${word} ${texts.join(' or ')}`];
+  });
+  const text = parts.join('; ');
+  return text === '' ? 'All entries' : text[0]!.toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,49 @@
+import type { Kind, Operation, Rung } from '../api-types.ts';
+
+/** Turns an identifier of the API into text for the page: `login_failed` to `Login failed`. */
+export function humanize(value: string): string {
+  const text = value.replace(/[_-]+/g, ' ').trim();
+  return text === '' ? value : text[0]!.toUpperCase() + text.slice(1);
+}
+
+export const KIND_TEXTS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
+
+/** Says how the modifier was found: short for the table, as a sentence for the detail. */
+export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonly sentence: string }>> = {
+  message: {
+    short: 'named by the application',
+    sentence: 'The application named the modifier in the same transaction (a logical message).',
+  },
+  column: {
+    short: 'from the row',
+    sentence: 'The modifier is what the row itself says in its modifier column.',
+  },
+  session: {
+    short: 'from the database session',
+    sentence: 'The modifier comes from the database session that made the change.',
+  },
+  unattributed: {
+    short: 'nobody was named',
+    sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',
+  },
+  waltrail: {
+    short: 'Waltrail itself',
+    sentence: 'Waltrail wrote this entry itself: it is about the trail, not about a row.',
+  },
+};
+
+export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {
+  insert: 'Insert',
+  update: 'Update',
+  delete: 'Delete',
+  truncate: 'Truncate (the whole table was emptied)',
+};
+
+/**
+ * Returns the tone of an action, which sets its colour. The action's text always stands beside the colour.
+ */
+export function actionTone(action: string): 'good' | 'bad' | 'neutral' {
+  if (/^(delete|block|remove|.*failed|deactivate|disable|truncate|gap)$/.test(action)) return 'bad';
+  if (/^(add|activate|create|enable|unblock|login)$/.test(action)) return 'good';
+  return 'neutral';
+}

@@ -1,0 +1,36 @@
+import type { Entry, Kind } from '../api-types.ts';
+import { actionText } from '../entry/own-entries.ts';
+import { actionTone, KIND_TEXTS } from '../texts/vocabulary.ts';
+import { AgentIcon, BotIcon, SystemIcon } from './icons.tsx';
+
+const ICONS = { agent: AgentIcon, bot: BotIcon, system: SystemIcon } as const;
+
+/** The kind of a modifier (agent, bot or system) as icon, text and colour. */
+export function KindBadge({ kind }: { kind: Kind }) {
+  const KindIcon = ICONS[kind];
+  return (
+    <span class={`badge kind-${kind}`}>
+      <KindIcon />
+      {KIND_TEXTS[kind]}
+    </span>
+  );
+}
+
+/**
+ * The modifier of an entry: a name with its kind. Where there is none (nobody is known, or Waltrail wrote the
+ * entry) the text looks different from a name and has no badge, since it is no person.
+ */
+export function Modifier({ modifier: { name, kind } }: Pick<Entry, 'modifier'>) {
+  if (kind === null) return <span class="modifier-none">{name}</span>;
+  return (
+    <>
+      <span class="modifier-name">{name}</span>
+      <KindBadge kind={kind} />
+    </>
+  );
+}
+
+/** The text for the action of an entry, coloured by its tone. */
+export function ActionBadge({ entry }: { entry: Entry }) {
+  return <span class={`action action-${actionTone(entry.action)}`}>{actionText(entry)}</span>;
+}

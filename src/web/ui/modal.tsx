@@ -1,0 +1,72 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { openModals } from '../state/modals.ts';
+
+export interface ModalProps {
+  /** `box` is in the middle, `drawer` at the right edge. A click beside a drawer closes it. */
+  readonly shape: 'box' | 'drawer';
+  /** Id of the heading. */
+  readonly labelledBy: string;
+  readonly onClose: () => void;
+  /**
+   * Returns the element that gets the focus when the dialog closes; by default the one that had it before.
+   */
+  readonly focusAfter?: () => HTMLElement | null;
+  readonly onKeyDown?: (event: KeyboardEvent) => void;
+  readonly children: ComponentChildren;
+}
+
+/**
+ * A native modal dialog that is open while it is rendered. The browser keeps the focus in it and the rest
+ * inert.
+ */
+export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const isGone = useRef(false);
+  const after = useRef(focusAfter);
+  after.current = focusAfter;
+
+  useLayoutEffect(() => {
+    const element = dialog.current!;
+    const opener = document.activeElement as HTMLElement | null;
+    element.showModal();
+    openModals.value = openModals.peek() + 1;
+    return () => {
+      isGone.current = true;
+      element.close();
+      const next = after.current?.() ?? opener;
+      next?.focus({ preventScroll: next === opener });
+      openModals.value = openModals.peek() - 1;
+    };
+  }, []);
+  // A browser may close a dialog without asking (a second Esc); then it must no longer be rendered either.
+  useEffect(() => {
+    const element = dialog.current!;
+    const closed = (): void => {
+      if (!isGone.current) onClose();
+    };
+    element.addEventListener('close', closed);
+    return () => element.removeEventListener('close', closed);
+  }, [onClose]);
+
+  return (
+    <dialog
+      ref={dialog}
+      class={shape}
+      aria-labelledby={labelledBy}
+      onCancel={(event) => {
+        // Only for this dialog, not for a file or colour chooser in it.
+        if (event.target !== dialog.current) return;
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        // The backdrop counts as the dialog itself; the content of a drawer covers all of it.
+        if (shape === 'drawer' && event.target === dialog.current) onClose();
+      }}
+      onKeyDown={onKeyDown}
+    >
+      {children}
+    </dialog>
+  );
+}

@@ -1,0 +1,73 @@
+import { describe, expect, test } from '@jest/globals';
+import { matchOptions, optionText } from '../../src/web/filters/match.js';
+import { filtersText } from '../../src/web/texts/export-texts.js';
+import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
+import { actionTone, humanize } from '../../src/web/texts/vocabulary.js';
+
+describe('texts', () => {
+  test('the vocabulary reads as words', () => {
+    expect(['login_failed', 'block', 'x-ray', ''].map(humanize)).toEqual([
+      'Login failed',
+      'Block',
+      'X ray',
+      '',
+    ]);
+  });
+
+  test('sizes and counts are short', () => {
+    expect([0, 999, 48_213, 123_456_789].map(bytesText)).toEqual([
+      '0 bytes',
+      '999 bytes',
+      '48.2 kB',
+      '123 MB',
+    ]);
+    expect([entriesText(1), entriesText(1234)]).toEqual(['1 entry', '1,234 entries']);
+  });
+
+  test('only what takes away or fails is coloured as bad', () => {
+    expect(['block', 'login_failed', 'add', 'edit', 'unblock'].map(actionTone)).toEqual([
+      'bad',
+      'bad',
+      'good',
+      'neutral',
+      'good',
+    ]);
+  });
+
+  test('filters are told in a sentence', () => {
+    const name = (key: string): string => (key === '7' ? 'Dana Levi' : key);
+    expect(filtersText({ modifier: ['7', '12'], action: ['login_failed'], q: 'acme' }, name)).toBe(
+      'Modified by Dana Levi or 12; action Login failed; text “acme”',
+    );
+    expect(filtersText({ modifier: undefined, entity: null }, name)).toBe('All entries');
+  });
+});
+
+describe('search in a list of options', () => {
+  const options = [
+    { value: '7', name: 'Zoë Álvarez', count: 1 },
+    { value: '12', name: 'Dana Levi', count: 2 },
+    { value: '', name: 'Unattributed', kind: null, count: 3 },
+  ];
+
+  test('ignores case, accents and the order of words, and looks at the key, too', () => {
+    const found = (search: string): string[] =>
+      matchOptions(options, search, false).map(({ value }) => value);
+    expect([found('alvarez zoe'), found('LEV'), found('12'), found(''), found('nobody')]).toEqual([
+      ['7'],
+      ['12'],
+      ['12'],
+      ['7', '12', ''],
+      [],
+    ]);
+  });
+
+  test('reads modifiers by their names and the vocabulary of the API in words', () => {
+    expect(options.map((option) => optionText(option, false))).toEqual([
+      'Zoë Álvarez',
+      'Dana Levi',
+      'Unattributed',
+    ]);
+    expect(optionText({ value: 'login_failed', name: 'login_failed', count: 1 }, true)).toBe('Login failed');
+  });
+});
