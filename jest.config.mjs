@@ -5,15 +5,15 @@ const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname,
 
 /**
  * Tests import from `src/` for their types and run what ships: the mapper points every such import at the
- * same file under `dist/`, which `npm test` has just built. Worker threads and decorators are then the real ones.
- * @type {import('jest').Config}
+ * same file under `dist/`, which is built before (decision 1). Worker threads and decorators are then the real ones.
  */
-export default {
+const common = {
+  rootDir: import.meta.dirname,
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
-  globalSetup: '<rootDir>/test/support/global-setup.mjs',
-  globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
+  // `src` is watched, and is what `--watch`, `-o` and `--findRelatedTests` look for changes in.
+  roots: ['<rootDir>/test', '<rootDir>/src'],
+  dependencyExtractor: '<rootDir>/test/support/dependencies.mjs',
+  setupFiles: ['<rootDir>/test/support/refuse-unbuilt.mjs'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     // The page is a bundle in dist/: its pure modules run from their sources, whose imports end in .ts.
@@ -32,6 +32,36 @@ export default {
       },
     ],
   },
-  maxWorkers: 2,
+};
+
+/**
+ * One project for each thing that specs need before they run: Jest calls the global setup of those projects only of which
+ * it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the path of the clone may hold characters that mean something in one.
+ * @type {import('jest').Config}
+ */
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: ['**/test/unit/**/*.spec.ts'],
+      globalSetup: '<rootDir>/test/support/setup-unit.mjs',
+    },
+    {
+      ...common,
+      displayName: 'page',
+      testMatch: ['**/test/web/page-*.spec.ts'],
+      globalSetup: '<rootDir>/test/support/setup-page.mjs',
+    },
+    {
+      ...common,
+      displayName: 'postgres',
+      testMatch: ['**/test/{pg,faults}/**/*.spec.ts', '**/test/web/daemon.spec.ts'],
+      globalSetup: '<rootDir>/test/support/setup-postgres.mjs',
+      globalTeardown: '<rootDir>/test/support/teardown-postgres.mjs',
+    },
+  ],
+  // Of all projects: Jest reads it here alone.
   testTimeout: 120_000,
+  maxWorkers: 2,
 };

