@@ -1,8 +1,8 @@
 import type { Kind, Operation } from '../../tracking/rules.js';
 
 /**
- * How the modifier was found: the attribution ladder of the design, best first; `unattributed`: it was not; `waltrail`: the entry is
- * Waltrail's own.
+ * How the modifier was found: by a logical message of the transaction, or by the row's modifier column. `unattributed`: it was not
+ * found. `waltrail`: the entry is Waltrail's own.
  */
 export type Rung = 'message' | 'column' | 'session' | 'unattributed' | 'waltrail';
 
