@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../errors.js';
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
@@ -164,7 +165,7 @@ const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings[
   code: 'SOURCE_PUBLICATION_UNSUITABLE',
   tables: [],
   message: `Publication ${name} is ${allTables ? 'for all tables' : `for whole schemas (${schemas.join(', ')})`}; Waltrail keeps one with an exact list of tables.`,
-  remedy: 'Choose another name under source.publication in the YAML; waltrail apply then creates it.',
+  remedy: ERROR_CODES.SOURCE_PUBLICATION_UNSUITABLE.remedy,
 });
 
 function leftFull(catalog: Catalog, { schema, table }: TableName): string[] {

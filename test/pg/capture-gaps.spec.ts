@@ -38,7 +38,7 @@ const own = (entries: readonly PlainEntry[]) => entries.filter(({ entityType }) 
 const ofAction = (entries: readonly PlainEntry[], action: string) =>
   own(entries).filter((entry) => entry.action === action);
 
-/** Waits for the entry of a gap: found within the limit of the issue, with capture stopped for its reason. */
+/** Waits for the entry of a gap, which is found within five seconds. */
 async function gapFound(g: CaptureGround, code: string): Promise<PlainEntry> {
   const found = async () =>
     ofAction(await g.entries(), 'gap').find(({ updated }) => updated!['code'] === code);

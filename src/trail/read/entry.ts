@@ -2,8 +2,8 @@ import type { Answer } from '../../api/answers.js';
 import type { Kind, Operation } from '../../tracking/rules.js';
 
 /**
- * How the modifier was found, best first; `unattributed`: it was not; `waltrail`: the entry is Waltrail's
- * own.
+ * How the modifier was found: by a logical message of the transaction, or by the row's modifier column.
+ * `unattributed`: it was not found. `waltrail`: the entry is Waltrail's own.
  */
 export type Rung = Answer<'Entry'>['modifier']['rung'];
 
