@@ -5,7 +5,8 @@ const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname,
 
 /**
  * Tests import from `src/` for their types and run what ships: the mapper points every such import at the
- * same file under `dist/`, which is built before (decision 1). Worker threads and decorators are then the real ones.
+ * same file under `dist/`, which is built before (decision 1). Worker threads and decorators are then the
+ * real ones.
  */
 const common = {
   rootDir: import.meta.dirname,
@@ -35,8 +36,9 @@ const common = {
 };
 
 /**
- * One project for each thing that specs need before they run: Jest calls the global setup of those projects only of which
- * it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the path of the clone may hold characters that mean something in one.
+ * One project for each thing that specs need before they run: Jest calls the global setup of those projects
+ * only of which it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the
+ * path of the clone may hold characters that mean something in one.
  * @type {import('jest').Config}
  */
 export default {

@@ -1,6 +1,7 @@
 /**
- * The import rule: who may import whom in `src/`, and that no files import each other in a circle. `npm run lint` runs it.
- * Types count like values. Changing the table is a design decision: write it down in DECISIONS.md.
+ * The import rule: who may import whom in `src/`, and that no files import each other in a circle. `npm run
+ * lint` runs it. Types count like values. Changing the table is a design decision: write it down in
+ * DECISIONS.md.
  *
  *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
  */
@@ -12,7 +13,10 @@ import ts from 'typescript';
 /** Files above all rooms that know none. */
 export const BASE = ['errors', 'settings', 'log'];
 
-/** Room to what it may import beside itself: a room with all below it, or one file. A file in no listed room is its own room. */
+/**
+ * Room to what it may import beside itself: a room with all below it, or one file. A file in no listed room
+ * is its own room.
+ */
 export const ROOMS = {
   errors: [],
   log: ['errors'],
@@ -159,7 +163,10 @@ function readImports(folder) {
   return imports;
 }
 
-/** Groups of files of which each imports, by way of others, every other (Tarjan's strongly connected components). */
+/**
+ * Groups of files of which each imports, by way of others, every other (Tarjan's strongly connected
+ * components).
+ */
 function circles(imports) {
   const order = new Map();
   const lowest = new Map();

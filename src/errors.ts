@@ -478,7 +478,10 @@ export class WaltrailError extends Error {
 
 export const isWaltrailError = (error: unknown): error is WaltrailError => error instanceof WaltrailError;
 
-/** The `code` of any error: an SQLSTATE, an errno name as `ECONNREFUSED`, or one of ours. Undefined where it has none. */
+/**
+ * The `code` of any error: an SQLSTATE, an errno name as `ECONNREFUSED`, or one of ours. Undefined where it
+ * has none.
+ */
 export function codeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

@@ -25,14 +25,15 @@ const ORDINARY = 'r';
 const PARTITIONED = 'p';
 
 /**
- * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted` columns only: so
- * privileges on these columns suffice, and no generated column is computed.
+ * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted`
+ * columns only: so privileges on these columns suffice, and no generated column is computed.
  *
- * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself without its
- * inheritance children, and decides that under the lock with which it reads. It needs no planner, which would evaluate the
- * expressions of the table's indexes, with functions that its owner has written, as the role that asks. What is left are
- * the output functions of types, which only superusers can make. So nothing that owners of the source's tables write is executed here:
- * policies are an error, since `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
+ * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself
+ * without its inheritance children, and decides that under the lock with which it reads. It needs no planner,
+ * which would evaluate the expressions of the table's indexes, with functions that its owner has written, as
+ * the role that asks. What is left are the output functions of types, which only superusers can make. So
+ * nothing that owners of the source's tables write is executed here: policies are an error, since
+ * `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
  */
 export async function namesRelations(
   client: pg.Client,

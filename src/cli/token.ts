@@ -124,7 +124,10 @@ async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promis
   }
 }
 
-/** Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running `waltrail start` has written down. */
+/**
+ * Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running `waltrail start` has written
+ * down.
+ */
 async function trailUrl(settings: Settings): Promise<string> {
   if (settings.trailUrl !== undefined) return settings.trailUrl;
   const file = path.join(settings.dataDir, 'run.json');

@@ -6,7 +6,9 @@ import type { ExportOrder } from './export.js';
 import type { CoverLine } from './workbook-shell.js';
 import type { WorkbookCounts } from './workbook.js';
 
-/** What a file holds, counted while it is written. Entries come newest first, in the order of their commits. */
+/**
+ * What a file holds, counted while it is written. Entries come newest first, in the order of their commits.
+ */
 export class Coverage {
   entries = 0;
   firstLsn: string | null = null;
@@ -42,7 +44,10 @@ const MAX_OFFSETS = 6;
 /** Gaps that the cover names one by one. */
 export const MAX_COVER_GAPS = 20;
 
-/** The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor asks. */
+/**
+ * The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor
+ * asks.
+ */
 export function coverLines(options: {
   readonly order: ExportOrder;
   readonly clock: ZoneClock;
@@ -126,7 +131,10 @@ function filtersText(filters: EntryFilters): string {
   return lines.length === 0 ? 'none' : lines.join('\n');
 }
 
-/** Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings without them. */
+/**
+ * Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings
+ * without them.
+ */
 function zoneText(order: ExportOrder, clock: ZoneClock): string {
   const [first, ...changes] = clock.offsetsIn(order.range, MAX_OFFSETS);
   const later = changes.map(

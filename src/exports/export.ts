@@ -9,7 +9,10 @@ export type ExportView = Answer<'Export'>;
 
 export type ExportState = ExportView['state'];
 
-/** Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to the request that shows it. */
+/**
+ * Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to
+ * the request that shows it.
+ */
 export type ExportProblem = Pick<Answer<'Problem'>, 'type' | 'title' | 'detail' | 'code' | 'remedy'>;
 
 /** What a worker needs to make the file. */

@@ -40,8 +40,8 @@ const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
 };
 
 /**
- * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of other
- * tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
+ * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of
+ * other tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
  */
 export class Exports {
   readonly #options: ExportsOptions;
@@ -51,8 +51,8 @@ export class Exports {
   }
 
   /**
-   * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created: false`).
-   * Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN and EXPORT_KEY_REUSED.
+   * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created:
+   * false`). Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN and EXPORT_KEY_REUSED.
    */
   async create(
     request: ExportBody,
@@ -93,7 +93,10 @@ export class Exports {
     return this.#withTrouble(view);
   }
 
-  /** Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this machine. */
+  /**
+   * Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this
+   * machine.
+   */
   async file(id: string, requester: Requester): Promise<ExportFile> {
     const view = await this.get(id, requester);
     if (view.file === null) {
@@ -106,7 +109,10 @@ export class Exports {
     return { stream, contentType: CONTENT_TYPES[view.format], ...view.file };
   }
 
-  /** Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a second. */
+  /**
+   * Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a
+   * second.
+   */
   async remove(id: string, requester: Requester): Promise<void> {
     const view = await this.get(id, requester);
     // The row first: it is what a worker asks before it puts a file in place.
@@ -150,8 +156,8 @@ export class Exports {
     try {
       await this.#options.queue.enqueue(id);
     } catch {
-      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same. What is wrong with
-      // the queue it says itself.
+      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same.
+      // What is wrong with the queue it says itself.
       this.#options.log.debug({ export: id }, 'An export could not be enqueued; a worker will find its row');
     }
   }

@@ -20,8 +20,8 @@ export const QUERY_CANCELED = '57014';
 export const INTERNAL_ERROR = 'XX000';
 
 /**
- * The SQLSTATE of an error that a server reported; undefined for any other error. Error numbers of the system may look
- * like one (`EPIPE`), but no class of SQLSTATEs begins with an E.
+ * The SQLSTATE of an error that a server reported; undefined for any other error. Error numbers of the system
+ * may look like one (`EPIPE`), but no class of SQLSTATEs begins with an E.
  */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);
@@ -31,7 +31,10 @@ export function sqlStateOf(error: unknown): string | undefined {
 /** Class 22, data exception: the message quotes the value. */
 export const isDataException = (sqlState: string): boolean => sqlState.startsWith('22');
 
-/** Class 08, connection exception, and the codes 57P01 to 57P05: the server shuts down, starts or ends the session. */
+/**
+ * Class 08, connection exception, and the codes 57P01 to 57P05: the server shuts down, starts or ends the
+ * session.
+ */
 export const isServerGone = (sqlState: string): boolean => /^(08|57P)/.test(sqlState);
 
 /** Class 53, insufficient resources: no connection, memory or disk space is left for the moment. */

@@ -26,8 +26,8 @@ import { readTransactionMessage, type TransactionMessage } from './transactions.
 import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, Tuple } from './tuple.js';
 
 /**
- * The kinds of values again, for the loop over the columns of a row. V8 compiles a constant of the same file into the code
- * and loads an imported one each time (measured: 84 ns a message instead of 90).
+ * The kinds of values again, for the loop over the columns of a row. V8 compiles a constant of the same file
+ * into the code and loads an imported one each time (measured: 84 ns a message instead of 90).
  */
 const TEXT = VALUE_TEXT;
 const NULL = VALUE_NULL;
@@ -76,7 +76,9 @@ export interface Origin {
 
 /** Receives the messages in stream order. Tuples are reused: read them before returning. */
 export interface MessageHandler {
-  /** `bytes` from `at` hold commit LSN (8 bytes), commit time (8, microseconds since 2000-01-01) and xid (4). */
+  /**
+   * `bytes` from `at` hold commit LSN (8 bytes), commit time (8, microseconds since 2000-01-01) and xid (4).
+   */
   begin(bytes: Buffer, at: number): void;
   /** `bytes` from `at` hold commit LSN (8), end LSN (8) and commit time (8). */
   commit(bytes: Buffer, at: number): void;
@@ -93,14 +95,17 @@ export interface MessageHandler {
   origin(origin: Origin): void;
   /** Of protocols 2 to 4, and only when START_REPLICATION asked for streaming or two-phase commits. */
   transaction(message: TransactionMessage): void;
-  /** Comes before each message within Stream Start and Stream Stop: whose change it is, the transaction's or a subtransaction's. */
+  /**
+   * Comes before each message within Stream Start and Stream Stop: whose change it is, the transaction's or a
+   * subtransaction's.
+   */
   streamed(xid: number): void;
 }
 
 /**
- * Reads pgoutput messages of protocol versions 1 to 4 and calls the handler for each; bytes in, places of bytes out.
- * Throws PGOUTPUT_MALFORMED for anything that is not as documented, also for a message that goes on after its last field;
- * test/support/reference-reader.ts is the documentation in the same interface.
+ * Reads pgoutput messages of protocol versions 1 to 4 and calls the handler for each; bytes in, places of
+ * bytes out. Throws PGOUTPUT_MALFORMED for anything that is not as documented, also for a message that goes
+ * on after its last field; test/support/reference-reader.ts is the documentation in the same interface.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
@@ -189,7 +194,10 @@ export class MessageReader {
     this.#handler.update(oid(bytes, start), change);
   }
 
-  /** TupleData: a count, then for each column a kind and, for a value, its length and text. Its end may be beyond the message's. */
+  /**
+   * TupleData: a count, then for each column a kind and, for a value, its length and text. Its end may be
+   * beyond the message's.
+   */
   #tuple(bytes: Buffer, start: number, into: Tuple): number {
     const { offsets, lengths } = into;
     const view = this.#views.of(bytes);
@@ -233,7 +241,9 @@ function markOpaque(into: Tuple, column: number): void {
   into.opaque[column] = 1;
 }
 
-/** An unsigned or signed 32-bit integer: shifting is several times faster than Buffer's checked readers here. */
+/**
+ * An unsigned or signed 32-bit integer: shifting is several times faster than Buffer's checked readers here.
+ */
 function oid(bytes: Buffer, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }

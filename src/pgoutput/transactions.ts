@@ -13,8 +13,9 @@ import {
 } from './tags.js';
 
 /**
- * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends, and the
- * steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole transaction.
+ * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends,
+ * and the steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole
+ * transaction.
  */
 export type TransactionMessage =
   | { readonly kind: 'stream start'; readonly xid: number; readonly first: boolean }
@@ -56,7 +57,8 @@ interface Prepared {
 }
 
 /**
- * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or longer.
+ * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or
+ * longer.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */

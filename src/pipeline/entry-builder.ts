@@ -26,14 +26,20 @@ import type { RowChange } from './row-change.js';
 const LONG_VALUE_BYTES = 256;
 /** Of a longer name the beginning is stored, and "…". */
 const MAX_NAME_BYTES = 1_000;
-/** A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes at most 2,704 bytes. */
+/**
+ * A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes
+ * at most 2,704 bytes.
+ */
 const MAX_ID_BYTES = 8_000;
 const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
 
-/** Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes of the trail. */
+/**
+ * Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes
+ * of the trail.
+ */
 export class EntryBuilder {
   readonly #rows: EntryRows;
   readonly #tenants = new BytesCache();
@@ -129,8 +135,8 @@ export class EntryBuilder {
   }
 
   /**
-   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its fields. Without
-   * `previous` it is an insert, else an update.
+   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its
+   * fields. Without `previous` it is an insert, else an update.
    */
   own(entry: {
     readonly seq: number;
@@ -171,8 +177,8 @@ export class EntryBuilder {
   }
 
   /**
-   * Marks the columns that differ, but for ignored ones. Without the old row every column that was sent may have changed;
-   * one that was not sent (unchanged TOAST) has not.
+   * Marks the columns that differ, but for ignored ones. Without the old row every column that was sent may
+   * have changed; one that was not sent (unchanged TOAST) has not.
    */
   #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     const changed = this.#changed;
@@ -193,7 +199,8 @@ export class EntryBuilder {
         continue;
       any = true;
       changed[column] = 1;
-      // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
+      // That a column that is never stored has changed makes an entry and may name its action, but is not
+      // shown.
       if (dropped[column] === 0) this.#shown[shown++] = column;
     }
     this.#shownCount = shown;

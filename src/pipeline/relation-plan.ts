@@ -69,7 +69,10 @@ export interface NamesPlan {
   } | null;
 }
 
-/** Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog has them. */
+/**
+ * Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog
+ * has them.
+ */
 export function planRelation(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
@@ -145,7 +148,9 @@ export function nameRules(config: TrackingConfig): readonly (LabelRule | Modifie
   return modifiers === null ? others : [modifiers, ...others];
 }
 
-/** Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use. */
+/**
+ * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
+ */
 export function heldTables(config: TrackingConfig): ReadonlySet<string> {
   const held = new Set<string>();
   if (config.modifiers !== null) held.add(config.modifiers.table);

@@ -28,7 +28,10 @@ export interface InProgressOptions {
   /** Of the spools; null: streaming was not asked for. */
   readonly folder: string | null;
   readonly receiver: Receiver;
-  /** Of the transactional logical messages that speak for changes: the first of them is known before the first change. */
+  /**
+   * Of the transactional logical messages that speak for changes: the first of them is known before the first
+   * change.
+   */
   readonly messagePrefixes: readonly string[];
   /** Something to wait for before more is handed over, or undefined. */
   readonly paused: () => Promise<void> | undefined;
@@ -39,7 +42,9 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 /** With more transactions open than this, those that are not being sent right now keep nothing in memory. */
 const MAX_IN_MEMORY = 32;
 
-/** Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL. */
+/**
+ * Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL.
+ */
 const FLAGS_AT = 5;
 const PREFIX_AT = 14;
 const TRANSACTIONAL = 1;
@@ -63,23 +68,35 @@ interface SentRelation {
 /** A transaction of which the source has sent a part and not the end. */
 interface Transaction {
   readonly changes: Spool;
-  /** What is to be known before the first change: the origin, and the first message that speaks for changes. */
+  /**
+   * What is to be known before the first change: the origin, and the first message that speaks for changes.
+   */
   readonly heading: Spool;
   /** A message that speaks for changes was sent. */
   hasMessage: boolean;
-  /** Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole transaction as its own. */
+  /**
+   * Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole
+   * transaction as its own.
+   */
   doubtful: boolean;
-  /** Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that moment. */
+  /**
+   * Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that
+   * moment.
+   */
   readonly aborted: Set<number>;
-  /** Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its definition. */
+  /**
+   * Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its
+   * definition.
+   */
   readonly relations: Map<number, SentRelation[]>;
 }
 
 /**
- * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled, and at
- * Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which comes a first time ahead
- * of its changes. So whoever receives knows nothing of streaming and the order stays that of commits; what was rolled back is
- * never seen. Where that cannot be told of a message, the transaction has to be read without streaming (DECISIONS 36).
+ * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled,
+ * and at Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which
+ * comes a first time ahead of its changes. So whoever receives knows nothing of streaming and the order stays
+ * that of commits; what was rolled back is never seen. Where that cannot be told of a message, the
+ * transaction has to be read without streaming (DECISIONS 36).
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
@@ -114,8 +131,8 @@ export class InProgressTransactions {
   }
 
   /**
-   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the stream.
-   * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
+   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the
+   * stream. Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
    */
   message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
@@ -211,7 +228,9 @@ export class InProgressTransactions {
     return undefined;
   }
 
-  /** Spools a message in its place among the changes, but for origins; types are of no interest to anybody. */
+  /**
+   * Spools a message in its place among the changes, but for origins; types are of no interest to anybody.
+   */
   #spool(transaction: Transaction, bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
     if (tag === TAG_TYPE) return undefined;
@@ -292,9 +311,9 @@ export class InProgressTransactions {
   }
 
   /**
-   * The replay has described relations as they were when it was streamed. Where the source has described one anew since
-   * then, to another transaction, it takes that for known, and rows that follow are of that shape. Told before the commit,
-   * for a change of shape is noted in a transaction.
+   * The replay has described relations as they were when it was streamed. Where the source has described one
+   * anew since then, to another transaction, it takes that for known, and rows that follow are of that shape.
+   * Told before the commit, for a change of shape is noted in a transaction.
    */
   #settleRelations(transaction: Transaction): void {
     for (const [oid, descriptions] of transaction.relations) {

@@ -10,8 +10,9 @@ import {
 } from '../pgoutput/tags.js';
 import { XLOG_DATA } from './replication-protocol.js';
 
-// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN of what follows (8),
-// the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte says what it is.
+// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN
+// of what follows (8), the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte
+// says what it is.
 const LENGTH_AT = 1;
 const KIND_AT = 5;
 const LSN_AT = 6;
@@ -31,19 +32,24 @@ export const IN_PLACE = -1;
 /**
  * Finds logical messages that were sent behind changes which they precede in the WAL.
  *
- * PostgreSQL merges the changes of a transaction's subtransactions by their LSN. That of a row is where its record begins, that of
- * a logical message where its record ends, which is where the next one begins. So a message and the row behind it have the same
- * LSN, and where they are of different subtransactions either may be sent first; a record of COPY has many rows, which are all sent
- * before the message. The message came first, and speaks for them.
+ * PostgreSQL merges the changes of a transaction's subtransactions by their LSN. That of a row is where its
+ * record begins, that of a logical message where its record ends, which is where the next one begins. So a
+ * message and the row behind it have the same LSN, and where they are of different subtransactions either may
+ * be sent first; a record of COPY has many rows, which are all sent before the message. The message came
+ * first, and speaks for them.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html (XLogData)
- * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/decode.c (logicalmsg_decode)
+ * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/decode.c
+ *   (logicalmsg_decode)
  */
 export class MessageOrder {
   /** Every frame that begins before this place is handed over in it. */
   #settledUntil = 0;
 
-  /** Where the frame begins that comes before the whole one at `at`; or {@link IN_PLACE}, or {@link NOT_YET}. Nothing is known from `tail` on. */
+  /**
+   * Where the frame begins that comes before the whole one at `at`; or {@link IN_PLACE}, or {@link NOT_YET}.
+   * Nothing is known from `tail` on.
+   */
   frameAhead(bytes: Buffer, at: number, tail: number): number {
     if (at < this.#settledUntil || !isChange(bytes, at)) return IN_PLACE;
     for (let next = frameEnd(bytes, at); tail - next > KIND_AT; next = frameEnd(bytes, next)) {

@@ -16,9 +16,9 @@ import type { TableDecoder } from '../pg/encoding.js';
 const OPAQUE = Buffer.of(VALUE_BINARY);
 
 /**
- * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A value that is no
- * text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do not come here. Anything that is not as
- * documented is handed on as it is: the reader refuses it.
+ * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A
+ * value that is no text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do
+ * not come here. Anything that is not as documented is handed on as it is: the reader refuses it.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */

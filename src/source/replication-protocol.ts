@@ -14,9 +14,10 @@ export const PRIMARY_KEEPALIVE = 0x6b; // 'k'
 export const STANDBY_STATUS_UPDATE = 0x72; // 'r'
 
 /**
- * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase commits, without
- * which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was
- * rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
+ * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase
+ * commits, without which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when
+ * and where a transaction was rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message
+ * wrote, the first rung of attribution.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
@@ -52,7 +53,8 @@ export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean 
 }
 
 /**
- * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds a row value here.
+ * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds
+ * a row value here.
  *
  * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
  */

@@ -9,7 +9,10 @@ import type { PublishedTable } from './tracked.js';
 
 const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
-/** PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are refused. */
+/**
+ * PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are
+ * refused.
+ */
 const HAS_GENERATED_OPTION = 180_000;
 
 /** A publication with this name as `apply` leaves it. */
@@ -78,8 +81,8 @@ export function planPublication(options: {
 }
 
 /**
- * What Waltrail itself writes must not come back to it: every entry would be a change that moves the checkpoint, which
- * is a change, for ever.
+ * What Waltrail itself writes must not come back to it: every entry would be a change that moves the
+ * checkpoint, which is a change, for ever.
  */
 function ownTables(publication: string, tables: readonly TableName[]): PlanProblem[] {
   const own = tables.filter(({ schema }) => isNeverTracked(schema));

@@ -11,8 +11,9 @@ export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' |
 const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];
 
 /**
- * Gives up all rights but those of a role, for the rest of the connection. False where the role does not exist or the
- * login may not take it (a DBA who did not let Waltrail create roles): then the login's own rights are all there is.
+ * Gives up all rights but those of a role, for the rest of the connection. False where the role does not
+ * exist or the login may not take it (a DBA who did not let Waltrail create roles): then the login's own
+ * rights are all there is.
  */
 export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<boolean> {
   try {
@@ -25,7 +26,10 @@ export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<
   }
 }
 
-/** A pool on the trail whose connections have a role's rights only, where the login may take it. The caller ends it. */
+/**
+ * A pool on the trail whose connections have a role's rights only, where the login may take it. The caller
+ * ends it.
+ */
 export function openTrailPool(options: {
   readonly url: string;
   readonly purpose: string;

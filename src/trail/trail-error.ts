@@ -4,7 +4,9 @@ import { isServerGone, sqlStateOf } from '../pg/sql-state.js';
 /** Raised by `trail.advance` and `trail.adopt_source` (sql/trail/0001_trail.sql, 0005_gaps.sql). */
 const CHECKPOINT_MOVED = 'WT001';
 
-/** What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value. */
+/**
+ * What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value.
+ */
 export function trailError(error: unknown): WaltrailError {
   if (isWaltrailError(error)) return error;
   const sqlState = sqlStateOf(error);

@@ -1,7 +1,10 @@
 import type { Answer } from '../api/answers.ts';
 import type { Json } from './exact-json.ts';
 
-/** What the API answers, as the page reads it: its only contract with the daemon. Types only, so that no schema is in the bundle. */
+/**
+ * What the API answers, as the page reads it: its only contract with the daemon. Types only, so that no
+ * schema is in the bundle.
+ */
 export type EntryPage = Omit<Answer<'EntryPage'>, 'items'> & { readonly items: readonly Entry[] };
 
 /** An entry as `parseExact` reads it. */

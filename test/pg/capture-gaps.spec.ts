@@ -83,7 +83,10 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
   });
 };
 
-/** Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen again. */
+/**
+ * Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen
+ * again.
+ */
 const CASES: readonly {
   name: string;
   code: string;

@@ -391,7 +391,8 @@ describe('a worker', () => {
 
   test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
-    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON takes.
+    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON
+    // takes.
     await ground.db.query(
       `update trail.entry set columns = '$', previous = repeat('ж', 33000000) || chr(31), updated = repeat('я', 33000000) || chr(31)
         where id = (select max(id) from trail.entry)`,

@@ -24,7 +24,10 @@ const EXTRAS: readonly (readonly [extra: string, context: unknown])[] = [
   ['{"context":"\\ud800","origin":"\\udfff"}', '"\\ud800"'],
 ];
 
-/** A trail as one of before could have left it: every so often an entry that could not be read. Gives the ids of those. */
+/**
+ * A trail as one of before could have left it: every so often an entry that could not be read. Gives the ids
+ * of those.
+ */
 async function spoil(trail: TestDatabase): Promise<string[]> {
   const ids: string[] = [];
   for (const [index, [extra]] of EXTRAS.entries()) {

@@ -14,7 +14,10 @@ const PAGE = 7;
 /** Filters that find no more are read to their end. */
 const MAX_READ_WHOLE = 3000;
 
-/** Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain reading. */
+/**
+ * Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain
+ * reading.
+ */
 export async function expectAgreement(
   { reader, all }: Read,
   filter: EntryFilter,

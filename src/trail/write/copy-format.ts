@@ -80,7 +80,10 @@ export class CopyRows {
     return this.#at;
   }
 
-  /** `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is written. */
+  /**
+   * `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is
+   * written.
+   */
   bytes(length: number): { readonly buffer: Buffer; readonly at: number } {
     this.#reserve(length);
     const at = this.#at;

@@ -38,7 +38,10 @@ import {
 /** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
-/** Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of context each are no rows to hold in memory. */
+/**
+ * Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of
+ * context each are no rows to hold in memory.
+ */
 const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
 /** Above these a native copy beats a loop: over bytes, and over words. */
 const LONG_RAW_BYTES = 64;
@@ -50,8 +53,9 @@ const SIGNS = 0x80808080;
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
- * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they are.
- * Everything that is the same for a transaction stands ready in a 100-byte head that is copied and patched.
+ * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they
+ * are. Everything that is the same for a transaction stands ready in a 100-byte head that is copied and
+ * patched.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
@@ -214,8 +218,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is given back
-   * with {@link recycle} once it was sent.
+   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is
+   * given back with {@link recycle} once it was sent.
    */
   take(bytes: number, entries: number): Buffer | null {
     if (bytes === 0) return null;
@@ -330,7 +334,10 @@ export class EntryRowBuffer implements EntryRows {
     }
   }
 
-  /** Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late messages. */
+  /**
+   * Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late
+   * messages.
+   */
   #replaceExtra(rows: readonly Row[], extra: Buffer): void {
     const length = Buffer.alloc(4);
     length.writeInt32BE(extra.length);

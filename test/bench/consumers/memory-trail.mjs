@@ -1,4 +1,7 @@
-/** A trail session without a database: rows are encoded, taken and thrown away, everything else is as in TrailWriter. */
+/**
+ * A trail session without a database: rows are encoded, taken and thrown away, everything else is as in
+ * TrailWriter.
+ */
 import { TrailDictionary } from '../../../dist/trail/write/dictionary.js';
 import { EntryRowBuffer } from '../../../dist/trail/write/rows.js';
 
