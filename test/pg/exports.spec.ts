@@ -6,8 +6,10 @@ import path from 'node:path';
 import { ExportBody } from '../../src/api/requests.js';
 import type { Requester } from '../../src/exports/export.js';
 import { createPool } from '../../src/pg/connect.js';
+import type { Entry } from '../../src/trail/read/entry.js';
 import { ADMIN, ALL, exportGround, idsOf, kill, untilState, type ExportGround } from '../support/exports.ts';
 import { addGap } from '../support/gaps.ts';
+import { openpyxlTest, readWithOpenpyxl } from '../support/openpyxl.ts';
 import { redisBinary } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -213,6 +215,42 @@ describe('the file of an export', () => {
     );
     expect(jerusalem!.cover['Time zone of all dates']).toBe('Asia/Jerusalem (UTC+02:00)');
     expect(jerusalem!.cover['From (included)']).toBe('2026-10-25 02:30:00.000000+02:00');
+  });
+
+  openpyxlTest('is read by openpyxl as the text formats of the same export say', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 500 });
+    await ground.startWorker();
+    const fileOf = async (format: string): Promise<Buffer> => {
+      const { id } = await ask(ground, { format, timezone: 'UTC' });
+      await ground.finished(id);
+      return ground.download(id);
+    };
+    const lines = (await fileOf('ndjson')).toString().split('\n').slice(0, -1);
+    const { sheets } = await readWithOpenpyxl(await fileOf('xlsx'));
+    expect(sheets.map(({ title }) => title)).toEqual(['About this report', 'Audit trail']);
+    const rows = sheets[1]!.rows.slice(1);
+    expect(rows).toHaveLength(500);
+    expect(rows.map((row) => row.map(({ value }) => value ?? '').toSpliced(4, 2))).toEqual(
+      lines.map((line) => {
+        const entry = JSON.parse(line) as Entry;
+        return [
+          entry.modifier.name,
+          entry.action,
+          entry.entity.type,
+          entry.entity.name ?? '',
+          entry.committedAt.slice(0, -4),
+          entry.entity.id ?? '',
+          entry.modifier.kind ?? '',
+          entry.modifier.rung,
+          entry.tenant ?? '',
+          entry.table,
+          entry.transaction.commitLsn,
+          entry.transaction.xid,
+          entry.transaction.seq,
+        ];
+      }),
+    );
+    expect(new Set(rows.map((row) => [row[6]!.type, row[14]!.type].join()))).toEqual(new Set(['d,n']));
   });
 
   test('is valid and says so when nothing matches', async () => {
