@@ -5,6 +5,7 @@ COPY package.json package-lock.json ./
 # Build needs the development dependencies; the embedded PostgreSQL and its install scripts stay out.
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY tsconfig.json ./
+COPY scripts ./scripts
 COPY src ./src
 COPY sql ./sql
 COPY config ./config
