@@ -12,7 +12,7 @@ const MAX_REASON = 500;
  * what capture waits on, and exits with 1 where it waits. Throws SKIP_….
  */
 export const skip: Command = defineCommand({
-  usage: '--at LSN --reason TEXT',
+  usage: '[--at LSN --reason TEXT]',
   help: `  --at LSN       the commit LSN that the error names
   --reason TEXT  why; it stays in the trail for good, with your account
 

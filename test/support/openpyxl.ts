@@ -16,7 +16,9 @@ export interface ReadWorkbook {
 export interface ReadCell {
   /** `s` text, `n` number or nothing, `d` date, `b` boolean, `f` formula, `e` error. */
   readonly type: string;
-  /** A date as its clock on the wall with milliseconds; of a text the characters that its escapes stand for. */
+  /**
+   * A date as its clock on the wall with milliseconds; of a text the characters that its escapes stand for.
+   */
   readonly value: string | number | boolean | null;
   readonly format: string;
   /** Colour of the fill as ARGB; `00000000` without one. */
@@ -55,7 +57,10 @@ const python: string | undefined = ['python3', '/usr/bin/python3'].find((program
   }
 });
 
-/** A test that needs openpyxl. Where it is not installed the test is skipped; in CI it fails, because there an install step is missing. */
+/**
+ * A test that needs openpyxl. Where it is not installed the test is skipped; in CI it fails, because there an
+ * install step is missing.
+ */
 export function openpyxlTest(name: string, run: () => Promise<void>): void {
   if (python === undefined && process.env.CI !== 'true')
     test.skip(`${name} (needs Python with openpyxl: Debian's python3-openpyxl)`, run);

@@ -61,7 +61,9 @@ export class MemorySink implements Sink {
   }
 }
 
-/** The report of these entries as a workbook. The cover has a line that counts them, and those of the options. */
+/**
+ * The report of these entries as a workbook. The cover has a line that counts them, and those of the options.
+ */
 export async function workbookOf(
   entries: readonly Entry[],
   options: {
