@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { codeOf } from '../errors.js';
 import type { Log } from '../log.js';
-import { close, connect } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
 import { formatLsn } from '../pg/lsn.js';
 import { readCheckpoint, storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { goOnAt, openGap, readOpenGaps, isOfStream } from '../trail/write/gaps.js';
@@ -31,13 +31,11 @@ export async function tellStuck(options: {
 }): Promise<void> {
   const { trailUrl, stuck, log } = options;
   try {
-    const client = await connect({ url: trailUrl, purpose: 'stuck', statementTimeoutMs: TELL_LIMIT_MS });
-    try {
+    const options = { url: trailUrl, purpose: 'stuck', statementTimeoutMs: TELL_LIMIT_MS };
+    await withClient(options, async (client) => {
       await takeRole(client, 'waltrail_writer');
       await rememberStuck(client, stuck);
-    } finally {
-      await close(client);
-    }
+    });
   } catch (error) {
     log.debug({ code: codeOf(error) }, 'The trail could not be told what capture waits on.');
   }

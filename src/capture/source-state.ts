@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import { close, connect, connectError } from '../pg/connect.js';
+import { connectError, withClient } from '../pg/connect.js';
 import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
 import { fateOfTables, readPublishedAtLsn, type PublishedAtLsn } from '../tracking/published.js';
@@ -42,14 +42,11 @@ export async function onSource<T>(
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const { url } = config.source;
-  const client = await connect({ url, purpose: 'checks', signal });
-  try {
-    return await work(client);
-  } catch (error) {
-    throw isWaltrailError(error) ? error : connectError(url, error);
-  } finally {
-    await close(client);
-  }
+  return withClient({ url, purpose: 'checks', signal }, (client) =>
+    work(client).catch((error: unknown) => {
+      throw isWaltrailError(error) ? error : connectError(url, error);
+    }),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { close, connect } from '../pg/connect.js';
+import { close, connect, withClient } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
@@ -322,19 +322,13 @@ class Watcher {
     });
   }
 
-  async #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const client = await connect({
-      url: this.#options.config.trail.url,
-      purpose: 'watch',
-      statementTimeoutMs: TRAIL_LIMIT_MS,
-      signal,
-    });
-    try {
+  #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const { url } = this.#options.config.trail;
+    const options = { url, purpose: 'watch', statementTimeoutMs: TRAIL_LIMIT_MS, signal };
+    return withClient(options, async (client) => {
       await takeRole(client, 'waltrail_writer');
-      return await work(client);
-    } finally {
-      await close(client);
-    }
+      return work(client);
+    });
   }
 
   async #disconnect(): Promise<void> {

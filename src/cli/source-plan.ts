@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { close, connect } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
 import { readCatalog, type Catalog } from '../tracking/catalog.js';
 import type { TrackingPlan } from '../tracking/findings.js';
@@ -25,12 +25,7 @@ export async function withSource(
   work: (source: { readonly config: TrackingConfig; readonly client: pg.Client }) => Promise<number>,
 ): Promise<number> {
   const config = await loadOwnConfig(settings);
-  const client = await connect({ url: config.source.url, purpose: 'plan' });
-  try {
-    return await work({ config, client });
-  } finally {
-    await close(client);
-  }
+  return withClient({ url: config.source.url, purpose: 'plan' }, (client) => work({ config, client }));
 }
 
 export async function makePlan(config: TrackingConfig, client: pg.Client): Promise<SourcePlan> {

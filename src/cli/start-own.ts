@@ -1,5 +1,5 @@
 import type { Log } from '../log.js';
-import { close, connect } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
 import { checkTracking } from '../tracking/check.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
@@ -22,11 +22,8 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
 }
 
 async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void> {
-  const client = await connect({ url: config.source.url, purpose: 'start' });
-  try {
-    const { remarks } = await checkTracking(client, config);
-    for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
-  } finally {
-    await close(client);
-  }
+  const { remarks } = await withClient({ url: config.source.url, purpose: 'start' }, (client) =>
+    checkTracking(client, config),
+  );
+  for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
 }

@@ -5,14 +5,13 @@ import { removeRunFile, writeRunFile } from '../embedded/run-file.js';
 import { startSample, type Sample } from '../embedded/sample.js';
 import { startTraffic } from '../embedded/traffic.js';
 import { WaltrailError } from '../errors.js';
-import { connect, createPool } from '../pg/connect.js';
+import { createPool, withClient } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
 import { applyPlan } from '../tracking/apply.js';
-import { readCatalog } from '../tracking/catalog.js';
 import { loadConfig } from '../tracking/load.js';
-import { planTracking } from '../tracking/plan.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
+import { makePlan } from './source-plan.js';
 
 const SAMPLE_CONFIG = path.resolve(import.meta.dirname, '../../config/sample.yaml');
 /** Whose token run.json holds, in the access record. */
@@ -116,14 +115,11 @@ function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings
 }
 
 async function applyTracking(config: TrackingConfig, onProgress: (phrase: string) => void): Promise<void> {
-  const client = await connect({ url: config.source.url, purpose: 'apply' });
-  try {
-    const plan = planTracking({ config, catalog: await readCatalog(client) });
+  await withClient({ url: config.source.url, purpose: 'apply' }, async (client) => {
+    const { plan } = await makePlan(config, client);
     if (plan.steps.length > 0) onProgress('applying the tracking plan to the sample CRM');
     await applyPlan(client, plan);
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Fresh ones at every start. The API token of the last run ends; a browser that is signed in stays so. */

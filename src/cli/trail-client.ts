@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { close, connect } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
 import { trailError } from '../trail/trail-error.js';
 import { loadOwnConfig } from './config.js';
@@ -13,12 +13,9 @@ export async function withTrail<T>(
   options: { readonly purpose: string; readonly work: (client: pg.Client) => Promise<T> },
 ): Promise<T> {
   const config = await loadOwnConfig(settings);
-  const client = await connect({ url: config.trail.url, purpose: options.purpose });
-  try {
-    return await options.work(client);
-  } catch (error) {
-    throw trailError(error);
-  } finally {
-    await close(client);
-  }
+  return withClient({ url: config.trail.url, purpose: options.purpose }, (client) =>
+    options.work(client).catch((error: unknown) => {
+      throw trailError(error);
+    }),
+  );
 }

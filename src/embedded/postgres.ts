@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import { close, connect } from '../pg/connect.js';
+import { close, connect, withClient } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { postgresAccount, spawnIds, temporaryFolder, type Account } from './account.js';
 import { findBinaries, installedBinaries, type Binaries } from './binaries.js';
@@ -278,9 +278,8 @@ function startFailure(error: unknown, log: string, home: string): Error {
   );
 }
 
-async function createDatabase(url: string, name: string): Promise<boolean> {
-  const client = await connect({ url, purpose: 'embedded' });
-  try {
+const createDatabase = (url: string, name: string): Promise<boolean> =>
+  withClient({ url, purpose: 'embedded' }, async (client) => {
     const { rowCount } = await client.query(
       /* sql */ `select from pg_catalog.pg_database where datname = $1`,
       [name],
@@ -288,10 +287,7 @@ async function createDatabase(url: string, name: string): Promise<boolean> {
     if (rowCount === 1) return false;
     await client.query(`create database ${quoteIdentifier(name)}`);
     return true;
-  } finally {
-    await close(client);
-  }
-}
+  });
 
 /** `wanted` while nobody listens there, else any free port of the loopback interface. */
 async function freePort(wanted: number): Promise<number> {

@@ -64,6 +64,19 @@ export async function close(client: pg.Client): Promise<void> {
   clearTimeout(limit);
 }
 
+/** Connects for as long as `work` lasts. Throws what {@link connect} and `work` throw. */
+export async function withClient<T>(
+  options: ConnectOptions,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await connect(options);
+  try {
+    return await work(client);
+  } finally {
+    await close(client);
+  }
+}
+
 export interface PoolOptions extends ConnectOptions {
   readonly max: number;
   /** Another path than the usual one; see {@link pinSearchPath}. */

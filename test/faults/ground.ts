@@ -10,7 +10,7 @@ import {
   untilCaughtUp,
   type PlainEntry,
 } from '../support/capture.ts';
-import { daemonGround, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
+import { daemonGround, untilStreaming, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { LOAD_SQL, LOAD_YAML, type Load } from '../support/load.ts';
 import { expectExact, type Verdict } from '../support/oracle.ts';
@@ -143,10 +143,7 @@ ${yaml}`,
       const daemon = daemons.start(undefined, environment);
       // Not before: the trail begins at the slot's consistent point, and what came earlier is not the
       // daemon's to have.
-      await until('the daemon to stream', () => {
-        if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
-        return daemon.log().includes('Capture streams');
-      });
+      await untilStreaming(daemon);
       return daemon;
     },
     storesMore: async (limitMs?: number) => {

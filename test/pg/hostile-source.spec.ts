@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { daemonGround, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
+import { daemonGround, untilStreaming, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
 import { captureGround } from '../support/capture.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { dropOwner, plantTraps, type TrappedDatabase } from '../support/traps.ts';
@@ -119,7 +119,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     const token = async (): Promise<string> =>
       /wt_\S+/.exec((await g.command('token', 'create', '--name', 'test', '--role', 'admin')).output)![0];
     let api = apiOf(await addressOf(daemon), await token());
-    await streaming(daemon);
+    await untilStreaming(daemon);
 
     await source.asOwner(`insert into public.notes values (1, 'first', 1, 'cross', (1, 'y'))`);
     await until('the first entry', async () => (await api.items('/v1/entries')).length === 1);
@@ -147,7 +147,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     await until('the gap', async () => (await g.command('gaps')).output.includes('SOURCE_SLOT_LOST'));
     expect(await g.command('gaps')).toMatchObject({ code: 1 });
     expect(await g.command('gaps', '--accept')).toMatchObject({ code: 0 });
-    await streaming(daemon);
+    await untilStreaming(daemon);
     api = apiOf(await addressOf(daemon), await token());
     await source.asOwner(
       `update public.agents set full_name = 'Dana Levi'; update public.notes set body = 'second'`,
@@ -231,16 +231,6 @@ async function addressOf(daemon: DaemonProcess): Promise<string> {
   });
   return address!.replace(/\/$/, '');
 }
-
-/**
- * Not only until its slot is active: it is so, too, while it is being made, and what comes meanwhile is
- * before the trail begins.
- */
-const streaming = (daemon: DaemonProcess): Promise<void> =>
-  until('capture to stream', () => {
-    if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
-    return daemon.log().includes('Capture streams');
-  });
 
 /** Waits until capture has looked at the publication so often. */
 async function looks(source: TestDatabase, count: number): Promise<void> {

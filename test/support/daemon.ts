@@ -104,3 +104,13 @@ export async function runFile(
   );
   return JSON.parse(text) as { url: string; token: string; pid: number };
 }
+
+/**
+ * Waits until a daemon has the stream. Not only until its slot is active: it is so, too, while it is being
+ * made, and what comes meanwhile is before the trail begins.
+ */
+export const untilStreaming = (daemon: DaemonProcess): Promise<void> =>
+  until('the daemon to stream', () => {
+    if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
+    return daemon.log().includes('Capture streams');
+  });
