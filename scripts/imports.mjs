@@ -141,6 +141,20 @@ function mayImport(room, target, rooms) {
   );
 }
 
+/** The files among `files` (a Set or Map of them) that a file imports, named as these are. */
+export function importsOf({ file, text, files }) {
+  const targets = ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map(({ fileName }) => fileName)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => path.posix.join(path.posix.dirname(file), name))
+    .map((place) =>
+      [place, place.replace(/\.js$/, '.ts'), place.replace(/\.js$/, '.tsx')].find((one) => files.has(one)),
+    )
+    .filter((target) => target !== undefined);
+  return [...new Set(targets)];
+}
+
 /** File to the files that it imports, all relative to the folder. */
 function readImports(folder) {
   const files = new Set(
@@ -149,17 +163,8 @@ function readImports(folder) {
       .filter((file) => /\.tsx?$/.test(file)),
   );
   const imports = new Map();
-  for (const file of files) {
-    const { importedFiles } = ts.preProcessFile(readFileSync(path.join(folder, file), 'utf8'), true, true);
-    const targets = importedFiles
-      .filter(({ fileName }) => fileName.startsWith('.'))
-      .map(({ fileName }) => path.posix.join(path.posix.dirname(file), fileName))
-      .map((place) =>
-        [place, place.replace(/\.js$/, '.ts'), place.replace(/\.js$/, '.tsx')].find((one) => files.has(one)),
-      )
-      .filter((target) => target !== undefined);
-    imports.set(file, [...new Set(targets)]);
-  }
+  for (const file of files)
+    imports.set(file, importsOf({ file, text: readFileSync(path.join(folder, file), 'utf8'), files }));
   return imports;
 }
 

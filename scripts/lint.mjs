@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ESLint } from 'eslint';
-import ts from 'typescript';
+import { importsOf } from './imports.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 /** Gone with the packages, whose versions it depends on. */
@@ -19,6 +19,7 @@ const LINTED = /\.(?:ts|tsx|mjs|js)$/;
 const COMMON = [
   'package-lock.json',
   'eslint.config.mjs',
+  'scripts/imports.mjs',
   'scripts/lint.mjs',
   'tsconfig.json',
   'test/tsconfig.json',
@@ -49,16 +50,9 @@ if (stale.length > 0) {
 /** Each file that is linted: its text, and the files among them that it imports. */
 function readSources() {
   const texts = new Map(filesBelow('').map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]));
-  const imports = (file, text) =>
-    ts
-      .preProcessFile(text, true, true)
-      .importedFiles.map(({ fileName }) => fileName)
-      .filter((name) => name.startsWith('.'))
-      .map((name) => path.posix.join(path.posix.dirname(file), name))
-      .map((name) => [name, name.replace(/\.js$/, '.ts'), name.replace(/\.js$/, '.tsx')])
-      .map((names) => names.find((name) => texts.has(name)))
-      .filter((name) => name !== undefined);
-  return new Map([...texts].map(([file, text]) => [file, { text, imports: imports(file, text) }]));
+  return new Map(
+    [...texts].map(([file, text]) => [file, { text, imports: importsOf({ file, text, files: texts }) }]),
+  );
 }
 
 /** As ESLint's configuration leaves them: not what is built, installed or kept. */
