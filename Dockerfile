@@ -5,10 +5,11 @@ COPY package.json package-lock.json ./
 # Build needs the development dependencies; the embedded PostgreSQL and its install scripts stay out.
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY tsconfig.json ./
+COPY scripts ./scripts
 COPY src ./src
 COPY sql ./sql
 COPY config ./config
-RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
+RUN npm run build && rm -rf node_modules/.cache && npm prune --omit=dev --omit=optional --ignore-scripts
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production \
