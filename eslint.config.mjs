@@ -22,6 +22,8 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       'no-console': 'error',
+      // Comments wrap like the code, which Prettier wraps.
+      'max-len': ['error', { code: 1_000, comments: 110, ignoreUrls: true }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
     },
   },

@@ -5,7 +5,8 @@ const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname,
 
 /**
  * Tests import from `src/` for their types and run what ships: the mapper points every such import at the
- * same file under `dist/`, which is built before (decision 1). Worker threads and decorators are then the real ones.
+ * same file under `dist/`, which is built before (decision 1). Worker threads and decorators are then the
+ * real ones.
  */
 const common = {
   rootDir: import.meta.dirname,
@@ -35,8 +36,9 @@ const common = {
 };
 
 /**
- * One project for each thing that specs need before they run: Jest calls the global setup of those projects only of which
- * it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the path of the clone may hold characters that mean something in one.
+ * One project for each thing that specs need before they run: Jest calls the global setup of those projects
+ * only of which it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the
+ * path of the clone may hold characters that mean something in one.
  * @type {import('jest').Config}
  */
 export default {
@@ -64,7 +66,7 @@ export default {
   // Of all projects: Jest reads it here alone.
   testTimeout: 120_000,
   maxWorkers: 2,
-  // Modules of a spec are never collected. A worker that kept those of forty specs (1.6 GB) took half a second to end, which
-  // Jest calls a failure to exit gracefully, and collected garbage most of the time.
+  // The modules of a spec are never collected, so a worker that ran forty specs holds 1.6 GB. Its end took up
+  // to half a second on a busy machine, which Jest reports as a failure to exit gracefully.
   workerIdleMemoryLimit: '500MB',
 };

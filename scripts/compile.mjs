@@ -1,10 +1,10 @@
 /**
- * Compiles the daemon, `src/` without the page, into `dist/`: only the files that changed (decision 44). With `isolatedModules`
- * the output of a file depends on that file and the options alone, so building one again is as right as building all. Types
- * are checked by `npm run types`. `npm run build:daemon` compiles every file.
+ * Compiles the daemon, `src/` without the page, into `dist/`: only the files that changed (decision 44). With
+ * `isolatedModules` the output of a file depends on that file and the options alone, so building one again is
+ * as right as building all. Types are checked by `npm run types`. `npm run build:daemon` compiles every file.
  *
- * `dist/.built-daemon` holds the hash of each source that dist was made of. It is removed before dist is touched and written
- * after, so that a run that was killed in between is not taken for one that was complete.
+ * `dist/.built-daemon` holds the hash of each source that dist was made of. It is removed before dist is
+ * touched and written after, so that a run that was killed in between is not taken for one that was complete.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -27,8 +27,8 @@ const RECORD = 'dist/.built-daemon';
 const COMMON = ['package-lock.json', 'tsconfig.json', 'scripts/compile.mjs'];
 
 /**
- * What is to be done in `root`: sources to compile, and files of dist that no source has. A few milliseconds. Contents are
- * compared, not times: git and archives set times as they please.
+ * What is to be done in `root`: sources to compile, and files of dist that no source has. A few milliseconds.
+ * Contents are compared, not times: git and archives set times as they please.
  */
 export function daemonWork(root) {
   const record = readRecord(root);
@@ -56,7 +56,10 @@ export function isDaemonBuilt(root) {
   return stale.length === 0 && orphans.length === 0;
 }
 
-/** Brings dist to what the sources say. Throws {@link Complaint} with what the compiler says; dist is then as it was. */
+/**
+ * Brings dist to what the sources say. Throws {@link Complaint} with what the compiler says; dist is then as
+ * it was.
+ */
 export async function buildDaemon(root) {
   const { common, sources, stale, orphans } = daemonWork(root);
   const outputs = stale.length === 0 ? [] : await compile(root, stale);

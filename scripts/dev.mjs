@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: compiles the daemon at every change of `src/`, within a tenth of a second, and shows errors of types when
- * the compiler has found them. What it has built is what `npm start` and `npm test` take.
+ * `npm run dev`: compiles the daemon at every change of `src/`, within a tenth of a second, and shows errors
+ * of types when the compiler has found them. What it has built is what `npm start` and `npm test` take.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, watch } from 'node:fs';
@@ -27,7 +27,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-/** One watcher for each folder: Node's own watching of whole trees loses files that are replaced, on Linux. */
+/**
+ * One watcher for each folder: Node's own watching of whole trees loses files that are replaced, on Linux.
+ */
 function watchFolders() {
   const folders = [SOURCES, ...foldersBelow(SOURCES)];
   for (const [folder, watcher] of watchers) {

@@ -1,13 +1,16 @@
 /**
- * One run at a time: a start and a test, say, must not install or build over each other. Bare Node, because `prepare.mjs`
- * needs it before anything is installed.
+ * One run at a time: a start and a test, say, must not install or build over each other. Bare Node, because
+ * `prepare.mjs` needs it before anything is installed.
  */
 import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const LOCK_TIMEOUT_MS = 15 * 60_000;
-/** The holder's number is written within moments of the file; later, an empty lock was left by a run that was killed in between. */
+/**
+ * The holder's number is written within moments of the file; later, an empty lock was left by a run that was
+ * killed in between.
+ */
 const NAMELESS_MS = 2_000;
 
 /** An error that is a sentence for the person at the terminal. */
@@ -16,7 +19,10 @@ export class Refusal extends Error {}
 /** What a program complained of, as it printed it. */
 export class Complaint extends Error {}
 
-/** Does `work` while no other process does any for the repository in `root`. Waits for the one that does. Throws {@link Refusal}. */
+/**
+ * Does `work` while no other process does any for the repository in `root`. Waits for the one that does.
+ * Throws {@link Refusal}.
+ */
 export async function exclusively({ root, say }, work) {
   const lock = path.join(root, '.waltrail', 'prepare.lock');
   const deadline = Date.now() + LOCK_TIMEOUT_MS;

@@ -1,7 +1,7 @@
 /**
- * ESLint for what changed since it last found nothing: `npm run lint` (decision 45). Rules that know types see into what a file
- * imports, so a file is looked at again when it, or anything that it imports by way of whatever else, has changed. ESLint's
- * own cache looks at the file alone and would miss that.
+ * ESLint for what changed since it last found nothing: `npm run lint` (decision 45). Rules that know types
+ * see into what a file imports, so a file is looked at again when it, or anything that it imports by way of
+ * whatever else, has changed. ESLint's own cache looks at the file alone and would miss that.
  *
  *   node scripts/lint.mjs --all     every file
  */

@@ -1,7 +1,7 @@
 /**
- * Runs before `npm start`, `npm test` and the like: installs and builds what is missing or older than its sources, and returns
- * at once when nothing is. Bare Node and nothing else, because on a fresh clone nothing else is there yet. Jest calls it
- * again before each run of `npm test -- --watch`.
+ * Runs before `npm start`, `npm test` and the like: installs and builds what is missing or older than its
+ * sources, and returns at once when nothing is. Bare Node and nothing else, because on a fresh clone nothing
+ * else is there yet. Jest calls it again before each run of `npm test -- --watch`.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -25,7 +25,10 @@ import { Complaint, exclusively, Refusal, unwritable } from './exclusively.mjs';
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE_STAMP = path.join(ROOT, 'dist/.built-page');
 const HEARTBEAT_MS = 10_000;
-/** Explicit, because NODE_ENV=production or a setting of the user would leave out what the build and the embedded PostgreSQL need. */
+/**
+ * Explicit, because NODE_ENV=production or a setting of the user would leave out what the build and the
+ * embedded PostgreSQL need.
+ */
 const INSTALL = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
 
 /** What is built. */
@@ -36,7 +39,10 @@ const PARTS = {
 
 const say = (text) => process.stdout.write(`waltrail: ${text}\n`);
 
-/** Installs and builds what is stale of `parts`. Throws a {@link Refusal} whose message is for the person at the terminal. */
+/**
+ * Installs and builds what is stale of `parts`. Throws a {@link Refusal} whose message is for the person at
+ * the terminal.
+ */
 export async function prepare(parts = Object.keys(PARTS)) {
   if (isReady(parts)) return;
   await exclusively({ root: ROOT, say }, async () => {
@@ -64,8 +70,9 @@ function checkNodeVersion() {
 }
 
 /**
- * Whether node_modules holds what package-lock.json names, by npm's own record of what it installed. Packages for building
- * count only when something is to be built; optional ones are for some platforms only, but the one with PostgreSQL counts.
+ * Whether node_modules holds what package-lock.json names, by npm's own record of what it installed. Packages
+ * for building count only when something is to be built; optional ones are for some platforms only, but the
+ * one with PostgreSQL counts.
  */
 function packagesComplete({ forBuild }) {
   const installed = readJson('node_modules/.package-lock.json')?.packages;

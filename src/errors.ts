@@ -9,6 +9,11 @@ interface CodeInfo {
   readonly status?: number;
 }
 
+/** How capture goes on after a gap of the whole stream. */
+const RESUME = 'let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).';
+const CONNECTS_AGAIN = 'Nothing: Waltrail connects again by itself and continues at the checkpoint.';
+const APPLY = 'Run waltrail apply, or the SQL given, on the source';
+
 /**
  * Every error code of Waltrail with its remedy; this table is the documentation of errors.
  * Codes read `ROOM_REASON`. Kept in alphabetical order within a room.
@@ -97,12 +102,11 @@ export const ERROR_CODES = {
   // source: slot and stream
   SOURCE_CHANGED: {
     retry: 'operator',
-    remedy:
-      'Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or begin a new trail database for the new source. After an upgrade or a restore that made it another cluster, let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+    remedy: `Point WALTRAIL_SOURCE_URL at the database this trail belongs to, or begin a new trail database for the new source. After an upgrade or a restore that made it another cluster, ${RESUME}`,
   },
   SOURCE_DISCONNECTED: {
     retry: 'backoff',
-    remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
+    remedy: CONNECTS_AGAIN,
   },
   SOURCE_LOOK_AGAIN: {
     retry: 'backoff',
@@ -129,8 +133,7 @@ export const ERROR_CODES = {
   },
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
-    remedy:
-      'Find who advanced the slot or made it anew (select * from pg_replication_slots); what lies between the two positions is in no trail. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the yaml).',
+    remedy: `Find who advanced the slot or made it anew (select * from pg_replication_slots); what lies between the two positions is in no trail. Then ${RESUME}`,
   },
   SOURCE_SLOT_BUSY: {
     retry: 'backoff',
@@ -143,19 +146,16 @@ export const ERROR_CODES = {
   },
   SOURCE_SLOT_INVALID: {
     retry: 'operator',
-    remedy:
-      'The source gave up WAL that the slot still needed. Raise max_slot_wal_keep_size (or idle_replication_slot_timeout); then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML). Waltrail then makes the slot anew.',
+    remedy: `The source gave up WAL that the slot still needed. Raise max_slot_wal_keep_size (or idle_replication_slot_timeout); then ${RESUME} Waltrail then makes the slot anew.`,
   },
   SOURCE_SLOT_LOST: {
     retry: 'operator',
-    remedy:
-      'Find who dropped the slot, or why a failover did not bring it along; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML). Waltrail then makes the slot anew.',
+    remedy: `Find who dropped the slot, or why a failover did not bring it along; then ${RESUME} Waltrail then makes the slot anew.`,
   },
 
   SOURCE_TIMELINE_FORKED: {
     retry: 'operator',
-    remedy:
-      'The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+    remedy: `The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then ${RESUME}`,
   },
 
   SOURCE_TRANSACTION_SKIPPED: {
@@ -177,13 +177,11 @@ export const ERROR_CODES = {
   },
   SOURCE_PUBLICATION_INCOMPLETE: {
     retry: 'operator',
-    remedy:
-      'Run waltrail apply, or the SQL given, on the source; changes of tables that were not published are lost. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+    remedy: `${APPLY}; changes of tables that were not published are lost. Then ${RESUME}`,
   },
   SOURCE_PUBLICATION_MISSING: {
     retry: 'operator',
-    remedy:
-      'Run waltrail apply, or the SQL given, on the source; what was changed while there was no publication is lost. Then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+    remedy: `${APPLY}; what was changed while there was no publication is lost. Then ${RESUME}`,
   },
   SOURCE_PUBLICATION_UNSUITABLE: {
     retry: 'operator',
@@ -191,11 +189,11 @@ export const ERROR_CODES = {
   },
   SOURCE_PUBLISHES_TRAIL: {
     retry: 'operator',
-    remedy: 'Run waltrail apply, or the SQL given, on the source: the trail must not audit itself.',
+    remedy: `${APPLY}: the trail must not audit itself.`,
   },
   SOURCE_REPLICA_IDENTITY: {
     retry: 'operator',
-    remedy: 'Run waltrail apply, or the SQL given, on the source.',
+    remedy: `${APPLY}.`,
   },
   SOURCE_SLOTS_EXHAUSTED: {
     retry: 'operator',
@@ -249,7 +247,7 @@ export const ERROR_CODES = {
   },
   TRAIL_DISCONNECTED: {
     retry: 'backoff',
-    remedy: 'Nothing: Waltrail connects again by itself and continues at the checkpoint.',
+    remedy: CONNECTS_AGAIN,
   },
   TRAIL_FENCED: {
     retry: 'backoff',
@@ -267,8 +265,7 @@ export const ERROR_CODES = {
   },
   TRAIL_RESTORED: {
     retry: 'operator',
-    remedy:
-      'The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then let capture go on with waltrail gaps --accept (or on_gap: continue in the YAML).',
+    remedy: `The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then ${RESUME}`,
   },
   TRAIL_WRITE_FAILED: {
     retry: 'backoff',
@@ -332,11 +329,6 @@ export const ERROR_CODES = {
     remedy:
       'The worker ended several times while it made this file. Look into its log (memory, restarts), then ask for the export again or narrow the filter.',
   },
-  EXPORT_INVALID: {
-    retry: 'never',
-    status: 400,
-    remedy: 'Correct the named member of the body; /docs describes every one.',
-  },
   EXPORT_KEY_REUSED: {
     retry: 'never',
     status: 422,
@@ -367,11 +359,6 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy:
       'Make the export directory (WALTRAIL_EXPORT_DIR) writable for the user Waltrail runs as, then ask for the export again.',
-  },
-  EXPORT_TENANT_FORBIDDEN: {
-    retry: 'never',
-    status: 403,
-    remedy: 'Leave "tenant" out: your token sees its own tenant only.',
   },
   EXPORT_TOO_LARGE: {
     retry: 'never',
@@ -491,7 +478,10 @@ export class WaltrailError extends Error {
 
 export const isWaltrailError = (error: unknown): error is WaltrailError => error instanceof WaltrailError;
 
-/** The `code` of any error: an SQLSTATE, an errno name as `ECONNREFUSED`, or one of ours. Undefined where it has none. */
+/**
+ * The `code` of any error: an SQLSTATE, an errno name as `ECONNREFUSED`, or one of ours. Undefined where it
+ * has none.
+ */
 export function codeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

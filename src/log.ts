@@ -2,7 +2,8 @@ import { pino, type DestinationStream, type Logger } from 'pino';
 
 /**
  * Structured log: a fixed sentence plus fields (`lsn`, `xid`, `relation`, `code`), to standard error, so that
- * standard output stays for what a person or a script asked for. A row value or a credential is never a field.
+ * standard output stays for what a person or a script asked for. A row value or a credential is never a
+ * field.
  */
 export type Log = Logger;
 
@@ -18,7 +19,10 @@ export const silentLog: Log = pino({ level: 'silent' });
 
 /** How often a problem that lasts is said again. */
 const REPEAT_MS = 600_000;
-/** Codes of one outage that are said at once. What a server answers is its own affair, so their number is bounded. */
+/**
+ * Codes of one outage that are said at once. What a server answers is its own affair, so their number is
+ * bounded.
+ */
 const MAX_CODES = 8;
 
 /** What is said of a problem: which, how often it was met since it began, and for how long it has lasted. */
@@ -29,8 +33,8 @@ export interface ProblemFields {
 }
 
 /**
- * A problem that may last: it is said when it begins, again every ten minutes, and when it is over. Another code in the
- * same outage is said at once.
+ * A problem that may last: it is said when it begins, again every ten minutes, and when it is over. Another
+ * code in the same outage is said at once.
  */
 export class LastingProblem {
   readonly #say: (fields: ProblemFields) => void;

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { AccessRecord, startPruning } from './admin/access.js';
-import { Authenticator } from './admin/authenticator.js';
-import { readExportFigures } from './admin/export-figures.js';
+import { AccessRecord, startPruning } from './admin/auth/access.js';
+import { Authenticator } from './admin/auth/authenticator.js';
 import { listenHttp } from './admin/http.js';
-import { LiveFeed } from './admin/live.js';
-import { Metrics } from './admin/metrics.js';
-import { OpenStreams } from './admin/sse.js';
+import { readExportFigures } from './admin/routes/export-figures.js';
+import { Metrics } from './admin/routes/metrics.js';
+import { LiveFeed } from './admin/stream/live.js';
+import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
 import { startCapture, type Capture } from './capture/capture.js';
@@ -29,21 +29,29 @@ export interface DaemonOptions {
 export interface Daemon {
   /** Where HTTP listens, as `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Resolves when capture streams or stands by for the first time; at once in a process that does not capture. */
+  /**
+   * Resolves when capture streams or stands by for the first time; at once in a process that does not
+   * capture.
+   */
   readonly ready: Promise<void>;
-  /** Ends everything in the reverse order of its start, each part within a limit. Never rejects; may be called again. */
+  /**
+   * Ends everything in the reverse order of its start, each part within a limit. Never rejects; may be called
+   * again.
+   */
   stop(): Promise<void>;
 }
 
 const READ_CONNECTIONS = 10;
 const ACCESS_CONNECTIONS = 5;
-/** A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection. */
+/**
+ * A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection.
+ */
 const READ_TIMEOUT_MS = 30_000;
 const MAX_STREAMS = 200;
 
 /**
- * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those before it are
- * stopped again. Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED, HTTP_PORT_BUSY.
+ * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those
+ * before it are stopped again. Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED, HTTP_PORT_BUSY.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const teardown = new Teardown(options.log);
@@ -58,8 +66,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /**
- * In the order of dependence, and so that the reverse is the right order to stop: no new requests, then no new work,
- * then no connections. HTTP comes before capture, so that a busy port is found before the slot is taken.
+ * In the order of dependence, and so that the reverse is the right order to stop: no new requests, then no
+ * new work, then no connections. HTTP comes before capture, so that a busy port is found before the slot is
+ * taken.
  */
 async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<Daemon, 'stop'>> {
   const { settings, config, roles, log } = options;
@@ -94,7 +103,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
-      exports: roles.includes('api') ? exports?.forApi(() => config.reports) : undefined,
+      exports: roles.includes('api') ? exports?.forApi(config.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
       metrics: new Metrics({
@@ -120,8 +129,8 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
 }
 
 /**
- * Opens exports and starts their worker, as the roles say. The queue is optional: where it does not work, exports
- * wait and say why. Undefined in a process that has nothing to do with exports.
+ * Opens exports and starts their worker, as the roles say. The queue is optional: where it does not work,
+ * exports wait and say why. Undefined in a process that has nothing to do with exports.
  */
 function startExports(options: DaemonOptions, teardown: Teardown): OpenExports | undefined {
   const { roles } = options;

@@ -68,8 +68,8 @@ const Environment = z.object({
 });
 
 /**
- * The settings of this process, from its environment. Throws SETTINGS_INVALID that names every wrong variable,
- * never its value: a URL holds a password.
+ * The settings of this process, from its environment. Throws SETTINGS_INVALID that names every wrong
+ * variable, never its value: a URL holds a password.
  */
 export function readSettings(
   environment: Readonly<Record<string, string | undefined>> = process.env,

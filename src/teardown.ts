@@ -8,8 +8,9 @@ interface Step {
 }
 
 /**
- * What has to be stopped, in the reverse order of its start. A step that takes too long or fails is logged and passed
- * over: one part that hangs must not keep the others from letting go of their connections and locks.
+ * What has to be stopped, in the reverse order of its start. A step that takes too long or fails is logged
+ * and passed over: one part that hangs must not keep the others from letting go of their connections and
+ * locks.
  */
 export class Teardown {
   readonly #log: Log;

@@ -1,28 +1,32 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import type pg from 'pg';
-import type { Exports } from '../exports/exports.js';
-import { ExportsModule } from '../exports/exports.module.js';
+import { Exports } from '../exports/exports.js';
 import type { Log } from '../log.js';
-import { PipelineModule, type CaptureStatusSource } from '../pipeline/pipeline.module.js';
-import type { TrailReader } from '../trail/read/trail-reader.js';
-import { TrailModule } from '../trail/trail.module.js';
-import { AccessRecord } from './access.js';
-import { AuthGuard } from './auth.guard.js';
-import { Authenticator } from './authenticator.js';
-import { EntriesController } from './entries.controller.js';
-import { ExportsController } from './exports.controller.js';
-import { FACTS, QUEUE_STATUS, type DaemonFacts, type QueueStatusSource } from './facts.js';
-import { GapsController } from './gaps.controller.js';
-import { HEALTH_POOL, HealthController } from './health.controller.js';
-import { LiveFeed } from './live.js';
-import { Metrics } from './metrics.js';
+import { TrailReader } from '../trail/read/trail-reader.js';
+import { AccessRecord } from './auth/access.js';
+import { AuthGuard } from './auth/guard.js';
+import { Authenticator } from './auth/authenticator.js';
+import { EntriesController } from './routes/entries.controller.js';
+import { ExportsController } from './routes/exports.controller.js';
+import {
+  CAPTURE_STATUS,
+  FACTS,
+  QUEUE_STATUS,
+  type CaptureStatusSource,
+  type DaemonFacts,
+  type QueueStatusSource,
+} from './routes/facts.js';
+import { GapsController } from './routes/gaps.controller.js';
+import { HEALTH_POOL, HealthController } from './routes/health.controller.js';
+import { LiveFeed } from './stream/live.js';
+import { Metrics } from './routes/metrics.js';
 import { ProblemFilter } from './problem.filter.js';
-import { SchemaPipe } from './query.js';
-import { SessionController } from './session.controller.js';
-import { OpenStreams } from './sse.js';
-import { StatusController } from './status.controller.js';
-import { StreamController } from './stream.controller.js';
+import { SchemaPipe } from './schema-pipe.js';
+import { SessionController } from './routes/session.controller.js';
+import { OpenStreams } from './stream/sse.js';
+import { StatusController } from './routes/status.controller.js';
+import { StreamController } from './routes/stream.controller.js';
 
 /** What the HTTP side of the daemon works with; main.ts makes it. */
 export interface AdminParts {
@@ -42,14 +46,16 @@ export interface AdminParts {
   readonly log: Log;
 }
 
-/** The HTTP side: every controller, behind the one guard, pipe and filter. */
+/** The HTTP side: every controller behind the one guard, pipe and filter, with the values that they use. */
 @Module({})
 export class AdminModule {
   static of(parts: AdminParts): DynamicModule {
     const providers: Provider[] = [
       { provide: FACTS, useValue: parts.facts },
       { provide: HEALTH_POOL, useValue: parts.pool },
+      { provide: TrailReader, useValue: parts.reader },
       { provide: QUEUE_STATUS, useValue: parts.queue },
+      { provide: CAPTURE_STATUS, useValue: parts.capture },
       { provide: Metrics, useValue: parts.metrics },
       { provide: LiveFeed, useValue: parts.feed },
       { provide: OpenStreams, useValue: parts.streams },
@@ -59,13 +65,10 @@ export class AdminModule {
       { provide: APP_PIPE, useClass: SchemaPipe },
       { provide: APP_FILTER, useValue: new ProblemFilter(parts.log) },
     ];
-    const rooms = [TrailModule.of(parts.reader), PipelineModule.of(parts.capture)];
-    if (parts.exports === undefined) {
-      return { module: AdminModule, imports: rooms, controllers: [HealthController], providers };
-    }
+    if (parts.exports === undefined)
+      return { module: AdminModule, controllers: [HealthController], providers };
     return {
       module: AdminModule,
-      imports: [...rooms, ExportsModule.of(parts.exports)],
       controllers: [
         HealthController,
         SessionController,
@@ -75,7 +78,7 @@ export class AdminModule {
         ExportsController,
         StatusController,
       ],
-      providers,
+      providers: [...providers, { provide: Exports, useValue: parts.exports }],
     };
   }
 }

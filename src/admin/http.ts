@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import 'reflect-metadata';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { recordAccess } from './access.hook.js';
+import { recordAccess } from './auth/access-hook.js';
 import { AdminModule, type AdminParts } from './admin.module.js';
 import { DOCS_PATH, serveOpenApi } from './openapi.js';
 import { servePage } from './page.js';
@@ -21,7 +21,11 @@ export interface HttpServer {
 }
 
 const PREFIX = 'v1';
-const BODY_LIMIT_BYTES = 64 * 1024;
+/**
+ * Limits a body, and likewise a URL with its headers, so that filters that fit into one fit into the other.
+ * Node's default for headers is 16 KiB, less than 500 UUIDs.
+ */
+const REQUEST_LIMIT_BYTES = 64 * 1024;
 const CSP = {
   'default-src': ["'self'"],
   'base-uri': ["'none'"],
@@ -51,7 +55,8 @@ export async function listenHttp(
 /** The application with everything registered, not yet listening. */
 export async function createApp(parts: AdminParts): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT_BYTES,
+    bodyLimit: REQUEST_LIMIT_BYTES,
+    http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
     routerOptions: { maxParamLength: 500 },
     requestTimeout: 60_000,
     // What the router refuses before any hook or filter runs, such as a malformed percent sign.
@@ -112,7 +117,8 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
       seconds: reply.elapsedTime / 1000,
     });
   });
-  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by itself.
+  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by
+  // itself.
   server.addHook('preClose', async () => {
     streams.endAll();
     await feed.close();
@@ -149,7 +155,10 @@ function urlOf(app: NestFastifyApplication, host: string): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
-/** Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the top. */
+/**
+ * Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the
+ * top.
+ */
 function nestLogger(log: Log): LoggerService {
   const silent = (): void => undefined;
   return {

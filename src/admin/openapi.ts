@@ -1,13 +1,15 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { SESSION_COOKIE } from './sessions.js';
-import { SCHEMAS } from './openapi-schemas.js';
+import { SESSION_COOKIE } from './auth/sessions.js';
+import { answerComponents } from './openapi-schemas.js';
 
 /** Swagger UI; its own Content-Security-Policy allows the inline styles it is made of (http.ts). */
 export const DOCS_PATH = '/docs';
 export const OPENAPI_PATH = '/v1/openapi.json';
 
-/** Serves the OpenAPI document and Swagger UI. Both describe the API and show no data, so they need no token. */
+/**
+ * Serves the OpenAPI document and Swagger UI. Both describe the API and show no data, so they need no token.
+ */
 export function serveOpenApi(app: NestFastifyApplication, options: { readonly version: string }): void {
   let document: OpenAPIObject | undefined;
   SwaggerModule.setup(DOCS_PATH.slice(1), app, () => (document ??= describeApi(app, options.version)), {
@@ -33,6 +35,9 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
   });
   return {
     ...document,
-    components: { ...document.components, schemas: { ...document.components?.schemas, ...SCHEMAS } },
+    components: {
+      ...document.components,
+      schemas: { ...document.components?.schemas, ...answerComponents() },
+    },
   };
 }

@@ -8,8 +8,8 @@ const MISSING =
   'The page was not built. Run "npm run build:web" and start Waltrail again; the API works without it.\n';
 
 /**
- * Serves the page at `/`. Files under assets/ have their content's hash in their names and never change; index.html is
- * asked for anew each time, so that a browser never mixes two versions.
+ * Serves the page at `/`. Files under assets/ have their content's hash in their names and never change;
+ * index.html is asked for anew each time, so that a browser never mixes two versions.
  */
 export async function servePage(server: FastifyInstance): Promise<void> {
   if (!existsSync(path.join(PAGE_FOLDER, 'index.html'))) {

@@ -1,10 +1,13 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Log } from '../log.js';
-import type { GuardedRequest } from './auth.guard.js';
+import type { GuardedRequest } from './auth/guard.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
-/** The one error filter: whatever is thrown leaves as a problem document, and a 500 is logged once, under its id. */
+/**
+ * The one error filter: whatever is thrown leaves as a problem document, and a 500 is logged once, under its
+ * id.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   readonly #log: Log;
@@ -39,7 +42,10 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** What the log may say of an error. PostgreSQL's message, detail and context quote values, so only its code and place are kept. */
+/**
+ * What the log may say of an error. PostgreSQL's message, detail and context quote values, so only its code
+ * and place are kept.
+ */
 function loggable(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { type: typeof error };
   const frames = error.stack?.split('\n').filter((line) => /^ +at /.test(line)) ?? [];

@@ -1,20 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import type { Answer } from '../api/answers.js';
 import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
+import {
+  CHARACTER_NOT_IN_REPERTOIRE,
+  isOutOfResources,
+  isServerGone,
+  QUERY_CANCELED,
+  READ_ONLY_SQL_TRANSACTION,
+  UNTRANSLATABLE_CHARACTER,
+} from '../pg/sql-state.js';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** A problem document of RFC 9457 with Waltrail's members; media type `application/problem+json`. */
-export interface Problem {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail: string;
-  readonly code: ErrorCode;
-  readonly remedy: string;
-  /** Of a 500: the id under which the log holds the cause. */
-  readonly instance?: string;
-  readonly errors?: readonly { readonly path: string; readonly message: string }[];
-}
+/** A problem document as an answer; media type `application/problem+json`. */
+export type Problem = Answer<'Problem'> & { readonly status: number };
 
 /** Codes for what Fastify and Nest refuse by themselves, by status. */
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -24,13 +23,16 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'HTTP_TOO_MANY_REQUESTS',
 };
 
-/** Classes and codes of SQLSTATE, and codes of node, that mean the trail is not there for the moment. */
-const UNAVAILABLE = /^(08|53|57P0|57014$|25006$|E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN))/;
+/** Codes of node that mean the trail is not there for the moment. */
+const UNREACHABLE = /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)/;
 
-/** character_not_in_repertoire and untranslatable_character: only a value of the request can cause them here. */
-const UNSTORABLE = /^22(021|P05)$/;
+/** Only a value of the request can cause these here. */
+const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATABLE_CHARACTER];
 
-/** Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of its cause. */
+/**
+ * Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of
+ * its cause.
+ */
 export function toProblem(error: unknown): Problem {
   if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
     return error.status === undefined ? internal() : problem(error.status, error);
@@ -41,7 +43,7 @@ export function toProblem(error: unknown): Problem {
       new WaltrailError('HTTP_UNAVAILABLE', 'The trail database did not answer in time.', { cause: error }),
     );
   }
-  if (UNSTORABLE.test(codeOf(error))) {
+  if (UNSTORABLE.includes(codeOf(error))) {
     return problem(
       400,
       new WaltrailError('HTTP_REQUEST_INVALID', 'A text holds a character that PostgreSQL cannot store.'),
@@ -67,9 +69,7 @@ function problem(status: number, error: WaltrailError): Problem {
 
 /** Titles of the codes that read oddly as words. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
-  EXPORT_INVALID: 'Invalid export request',
   EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
-  EXPORT_TENANT_FORBIDDEN: 'Tenant not allowed',
   HTTP_BODY_INVALID: 'Invalid body',
   HTTP_CROSS_SITE: 'Request of another site',
   HTTP_FORBIDDEN: 'Not allowed',
@@ -108,7 +108,15 @@ function isUnavailable(error: unknown): boolean {
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
   // FATAL and PANIC end the connection, whatever their code: the server takes none, or shuts down.
   const { severity } = error as { severity?: unknown };
-  return severity === 'FATAL' || severity === 'PANIC' || UNAVAILABLE.test(codeOf(error));
+  if (severity === 'FATAL' || severity === 'PANIC') return true;
+  const code = codeOf(error);
+  return (
+    isServerGone(code) ||
+    isOutOfResources(code) ||
+    code === QUERY_CANCELED ||
+    code === READ_ONLY_SQL_TRANSACTION ||
+    UNREACHABLE.test(code)
+  );
 }
 
 /** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */

@@ -11,8 +11,8 @@ import { onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 
 /**
- * The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it stands.
- * Throws SOURCE_SLOT_FOREIGN for a slot that cannot be ours.
+ * The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it
+ * stands. Throws SOURCE_SLOT_FOREIGN for a slot that cannot be ours.
  */
 export async function begin(
   options: SourceAccess & {

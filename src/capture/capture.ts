@@ -26,7 +26,9 @@ export interface Capture {
 }
 
 const FIRST_BACKOFF_MS = 100;
-/** With what follows a connection, a source that failed over is looked at within five seconds of being there. */
+/**
+ * With what follows a connection, a source that failed over is looked at within five seconds of being there.
+ */
 const MAX_BACKOFF_MS = 3_000;
 /** How long a session must have lasted for the next trouble to be a new one. */
 const STABLE_MS = 10_000;
@@ -37,7 +39,10 @@ const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_R
 const isNoTrouble = (error: WaltrailError): boolean => error === BACKLOG_READ || READ_ANEW.has(error.code);
 /** Between two looks whether capture has got past what it waited on. */
 const PROGRESS_INTERVAL_MS = 200;
-/** Sessions in a row that end without having stored anything, after which transactions are stored one at a time. */
+/**
+ * Sessions in a row that end without having stored anything, after which transactions are stored one at a
+ * time.
+ */
 const BARREN_SESSIONS = 2;
 
 export interface CaptureOptions {
@@ -45,11 +50,16 @@ export interface CaptureOptions {
   readonly log: Log;
   /** Folder for transactions in progress; that of the system for temporary files where nothing is said. */
   readonly spoolFolder?: string;
-  /** Between two looks whether source and trail still answer; twelve in vain end a session. Also between two tries after an operator's error. For tests. */
+  /**
+   * Between two looks whether source and trail still answer; twelve in vain end a session. Also between two
+   * tries after an operator's error. For tests.
+   */
   readonly tickMs?: number;
 }
 
-/** Captures until stopped: one session after another, waiting between them as the error that ended one says. */
+/**
+ * Captures until stopped: one session after another, waiting between them as the error that ended one says.
+ */
 export function startCapture(options: CaptureOptions): Capture {
   const capture = new Supervisor(options);
   const running = capture.run();
@@ -87,7 +97,10 @@ class Supervisor {
   #publicationMissed = false;
   #backoffMs = FIRST_BACKOFF_MS;
   readonly #repeats = new Repeats();
-  /** The error that repeats at one place. Until capture is past it, no session that streams for a while is a good sign. */
+  /**
+   * The error that repeats at one place. Until capture is past it, no session that streams for a while is a
+   * good sign.
+   */
   #stuck: Stuck | null = null;
   /** Sessions could not even be opened because of it. */
   #stuckAtOpening = false;
@@ -286,8 +299,9 @@ class Supervisor {
     if (error === BACKLOG_READ) this.#streamingPause.end(performance.now());
     if (error.code === 'SOURCE_READ_WHOLE') this.#streamingPause.begin(performance.now());
     if (READ_ANEW.has(error.code)) return;
-    // An operator's error is looked at again with every tick, so that a mended source needs no restart; one that the stream
-    // came upon is looked into sooner, because only opening compares source and trail and records a gap.
+    // An operator's error is looked at again with every tick, so that a mended source needs no restart; one
+    // that the stream came upon is looked into sooner, because only opening compares source and trail and
+    // records a gap.
     const waitMs = operator && !streamed ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
     await this.#wait(waitMs);

@@ -32,9 +32,10 @@ export interface Continuity {
 }
 
 /**
- * Compares the source with the trail: identity, timeline, slot, position and publication. Pure. START_REPLICATION
- * says nothing of what is found here: below the slot's position it silently skips to it, on a slot that was made anew it
- * silently begins later, and without a publication PostgreSQL 18 silently sends nothing.
+ * Compares the source with the trail: identity, timeline, slot, position and publication. Pure.
+ * START_REPLICATION says nothing of what is found here: below the slot's position it silently skips to it, on
+ * a slot that was made anew it silently begins later, and without a publication PostgreSQL 18 silently sends
+ * nothing.
  *
  * @param options.knownLsn a checkpoint that this process has seen committed: a lower one was restored
  */
@@ -67,8 +68,9 @@ export function compareWithTrail(options: {
 }
 
 /**
- * Up to where the last look surely speaks for what the source has sent or will send: a gap of tables that this look finds begins
- * here. Positions behind a fork are of another history, and those of another cluster mean nothing.
+ * Up to where the last look surely speaks for what the source has sent or will send: a gap of tables that
+ * this look finds begins here. Positions behind a fork are of another history, and those of another cluster
+ * mean nothing.
  */
 export function coveredUntil(options: {
   readonly checkpoint: Checkpoint;
@@ -85,8 +87,8 @@ export function coveredUntil(options: {
 }
 
 /**
- * Where the stream has to begin so that nothing is skipped that the source can still send. Only for a slot that can be
- * read from.
+ * Where the stream has to begin so that nothing is skipped that the source can still send. Only for a slot
+ * that can be read from.
  */
 export function startPosition(options: {
   readonly checkpoint: Checkpoint;
@@ -105,7 +107,10 @@ export function startPosition(options: {
   return missing.reduce((position, { toLsn }) => higher(position, toLsn ?? position), start);
 }
 
-/** Before PostgreSQL 18 the source cannot send a change that was made while there was no publication, nor pass it. */
+/**
+ * Before PostgreSQL 18 the source cannot send a change that was made while there was no publication, nor pass
+ * it.
+ */
 const skipsMissing = ({ version }: SourceState): boolean => version >= 180_000;
 
 /** Whether the slot is there and can be read from. */
@@ -129,9 +134,10 @@ function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap
 }
 
 /**
- * Where the source's history may have become another than the trail's; null: nowhere. On a new timeline its history says
- * so. A source that was put back to an older state, as by a snapshot of its disk, stays on its timeline: it is behind the
- * trail, and would send nothing until it has written past the checkpoint. Its slot is the last that both surely share.
+ * Where the source's history may have become another than the trail's; null: nowhere. On a new timeline its
+ * history says so. A source that was put back to an older state, as by a snapshot of its disk, stays on its
+ * timeline: it is behind the trail, and would send nothing until it has written past the checkpoint. Its slot
+ * is the last that both surely share.
  */
 function leftHistoryAt({ checkpoint, sourceState }: Compared): Lsn | null {
   const { identity, slot, lsn } = sourceState;

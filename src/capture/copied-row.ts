@@ -5,7 +5,10 @@ const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 const NULL_MARK = 0x4e;
 
-/** What stands behind a backslash in COPY's text format, and the byte that it means. Any other stands for itself. */
+/**
+ * What stands behind a backslash in COPY's text format, and the byte that it means. Any other stands for
+ * itself.
+ */
 const ESCAPES: ReadonlyMap<number, number> = new Map(
   Object.entries({ b: 0x08, f: 0x0c, n: NEWLINE, r: 0x0d, t: TAB, v: 0x0b }).map(([letter, byte]) => [
     letter.charCodeAt(0),
@@ -14,8 +17,8 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 );
 
 /**
- * A line that COPY wrote in text format as the row that the stream would have sent: the bytes of each value as its type
- * prints them, in the order of the columns. Not for the hot path.
+ * A line that COPY wrote in text format as the row that the stream would have sent: the bytes of each value
+ * as its type prints them, in the order of the columns. Not for the hot path.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS (Text Format)
  */

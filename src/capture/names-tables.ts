@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { formatTable, tableName, type TableName } from '../tracking/names.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../pg/quote.js';
+import { INSUFFICIENT_PRIVILEGE } from '../pg/sql-state.js';
 
 /** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
 export interface NamesRelation {
@@ -19,20 +20,20 @@ export interface Unread {
   readonly remedy: string;
 }
 
-const INSUFFICIENT_PRIVILEGE = '42501';
 /** As pg_class.relkind. */
 const ORDINARY = 'r';
 const PARTITIONED = 'p';
 
 /**
- * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted` columns only: so
- * privileges on these columns suffice, and no generated column is computed.
+ * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted`
+ * columns only: so privileges on these columns suffice, and no generated column is computed.
  *
- * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself without its
- * inheritance children, and decides that under the lock with which it reads. It needs no planner, which would evaluate the
- * expressions of the table's indexes, with functions that its owner has written, as the role that asks. What is left are
- * the output functions of types, which only superusers can make. So nothing that owners of the source's tables write is executed here:
- * policies are an error, since `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
+ * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself
+ * without its inheritance children, and decides that under the lock with which it reads. It needs no planner,
+ * which would evaluate the expressions of the table's indexes, with functions that its owner has written, as
+ * the role that asks. What is left are the output functions of types, which only superusers can make. So
+ * nothing that owners of the source's tables write is executed here: policies are an error, since
+ * `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
  */
 export async function namesRelations(
   client: pg.Client,

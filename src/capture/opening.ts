@@ -1,6 +1,9 @@
 import { GIVE_UP_TICKS } from '../pg/silence.js';
 
-/** Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its connections. */
+/**
+ * Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its
+ * connections.
+ */
 export class Opening {
   readonly #abort = new AbortController();
   readonly #wanted: AbortSignal;
@@ -18,7 +21,10 @@ export class Opening {
     return this.#abort.signal;
   }
 
-  /** A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the source. */
+  /**
+   * A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the
+   * source.
+   */
   async step<T>(run: () => Promise<T>): Promise<T> {
     const limit = setTimeout(this.#giveUp, this.#limitMs);
     try {

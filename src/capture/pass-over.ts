@@ -20,8 +20,9 @@ import { readStartNames } from './start-names.js';
 const TELL_LIMIT_MS = 5_000;
 
 /**
- * Tells the trail what capture waits on, so that `waltrail skip` knows it. Over a connection of its own, for that of the
- * session is over. Never rejects: a trail that takes nothing at all takes this neither, and is told with the next try.
+ * Tells the trail what capture waits on, so that `waltrail skip` knows it. Over a connection of its own, for
+ * that of the session is over. Never rejects: a trail that takes nothing at all takes this neither, and is
+ * told with the next try.
  */
 export async function tellStuck(options: {
   readonly trailUrl: string;
@@ -53,10 +54,10 @@ export interface PassOverOptions extends SourceAccess {
 }
 
 /**
- * Passes over the transaction that capture waits on, where an operator has asked for exactly that, and gives the checkpoint
- * behind it. In one transaction of the trail: the gap that says who and why, closed at once, and the checkpoint one byte
- * behind the commit. The source sends nothing that commits before where the stream starts, so no byte of the transaction is
- * read again, whatever is wrong with it (DECISIONS 41).
+ * Passes over the transaction that capture waits on, where an operator has asked for exactly that, and gives
+ * the checkpoint behind it. In one transaction of the trail: the gap that says who and why, closed at once,
+ * and the checkpoint one byte behind the commit. The source sends nothing that commits before where the
+ * stream starts, so no byte of the transaction is read again, whatever is wrong with it (DECISIONS 41).
  */
 export async function passOver(options: PassOverOptions): Promise<Checkpoint> {
   const { client, log, stuck, checkpoint, config } = options;

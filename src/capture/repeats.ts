@@ -44,8 +44,9 @@ const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Tells an error that repeats at one place from troubles that pass: sessions that end with the same code and SQLSTATE while the
- * checkpoint stays where it is. A connection that breaks counts only where it breaks in the same transaction each time.
+ * Tells an error that repeats at one place from troubles that pass: sessions that end with the same code and
+ * SQLSTATE while the checkpoint stays where it is. A connection that breaks counts only where it breaks in
+ * the same transaction each time.
  */
 export class Repeats {
   #signature = '';

@@ -32,9 +32,9 @@ import { onSource } from './source-state.js';
 import { watchPublished } from './watch.js';
 
 /**
- * A session that begins further behind than this reads transactions when they have committed, which most of what it will
- * read has long done: spooled first and replayed then, they are stored a third slower. As much as the source keeps of one
- * transaction before it streams it (logical_decoding_work_mem).
+ * A session that begins further behind than this reads transactions when they have committed, which most of
+ * what it will read has long done: spooled first and replayed then, they are stored a third slower. As much
+ * as the source keeps of one transaction before it streams it (logical_decoding_work_mem).
  */
 const BACKLOG_BYTES = 64n * 1024n * 1024n;
 
@@ -47,7 +47,10 @@ export interface SessionOptions {
   readonly knownLsn: Lsn | null;
   /** Where transactions in progress are spooled; null: they are read when they have committed. */
   readonly spoolFolder: string | null;
-  /** Transactions are read when they have committed until this moment at least (`performance.now()`); null: while they run. */
+  /**
+   * Transactions are read when they have committed until this moment at least (`performance.now()`); null:
+   * while they run.
+   */
   readonly unstreamedUntil: number | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
@@ -55,7 +58,9 @@ export interface SessionOptions {
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** An error that repeats at one place; null: none is known. */
   readonly stuck: Stuck | null;
-  /** Transactions are stored one at a time until behind this, for one of them cannot be; null: many together. */
+  /**
+   * Transactions are stored one at a time until behind this, for one of them cannot be; null: many together.
+   */
   readonly aloneUntil: Lsn | null;
   /** Between two looks whether source and trail still answer. */
   readonly tickMs: number;
@@ -76,8 +81,8 @@ export interface Session {
 }
 
 /**
- * Opens a session: election, checks of source and slot against the checkpoint, writer, stream. Null when another daemon
- * captures. Throws with everything closed again.
+ * Opens a session: election, checks of source and slot against the checkpoint, writer, stream. Null when
+ * another daemon captures. Throws with everything closed again.
  */
 export async function openSession(options: SessionOptions): Promise<Session | null> {
   const opening = new Opening(options);
@@ -152,7 +157,10 @@ async function findStart(
   return { ...settled, decoder, missingUntil, waitedOn };
 }
 
-/** The first start. What is looked at before the trail begins is remembered before: a change after that is found by the next look. */
+/**
+ * The first start. What is looked at before the trail begins is remembered before: a change after that is
+ * found by the next look.
+ */
 async function findBeginning(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Settled> {
@@ -175,7 +183,10 @@ async function findBeginning(
   };
 }
 
-/** The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over it. */
+/**
+ * The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over
+ * it.
+ */
 async function behindSkipped(
   options: Parameters<typeof findStart>[0],
   checkpoint: Checkpoint,
@@ -207,7 +218,8 @@ async function connectStream(
     lsn: options.published.lsn,
   });
   options.observed(withNewNames(options.catalog.troubles, options.published.state));
-  // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by this.
+  // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
+  // this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
   const pipeline = new Pipeline({
     config,
@@ -227,8 +239,8 @@ async function connectStream(
     failed: end.resolve,
   });
   const { spoolFolder, unstreamedUntil } = options;
-  // What the source has at this moment is read before anything is streamed: also the transaction that could not be. And what
-  // comes in parts cannot be stored alone, nor said to be the transaction that fails.
+  // What the source has at this moment is read before anything is streamed: also the transaction that could
+  // not be. And what comes in parts cannot be stored alone, nor said to be the transaction that fails.
   const backlog =
     aloneUntil !== null || unstreamedUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   const { decoder } = options;
@@ -268,7 +280,8 @@ async function connectStream(
     }),
   );
   try {
-    // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry would hide it.
+    // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry
+    // would hide it.
     stream.pause();
     await opening.step(() => checkUnmoved(options, checkpoint));
     sure.is = true;

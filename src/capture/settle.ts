@@ -52,7 +52,10 @@ export interface SettleOptions extends SourceAccess {
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
   readonly knownLsn: Lsn | null;
-  /** Runs a step with a limit of time. A new slot has none: it waits for the transactions that run on the source. */
+  /**
+   * Runs a step with a limit of time. A new slot has none: it waits for the transactions that run on the
+   * source.
+   */
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
@@ -72,9 +75,9 @@ export interface Settled {
 }
 
 /**
- * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once. Gaps of named
- * tables stop nothing. For one of the whole stream it refuses with its code, or, where an operator or the YAML lets it go
- * on, moves to where that is possible.
+ * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once.
+ * Gaps of named tables stop nothing. For one of the whole stream it refuses with its code, or, where an
+ * operator or the YAML lets it go on, moves to where that is possible.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;
@@ -131,8 +134,8 @@ export async function settle(options: SettleOptions): Promise<Settled> {
 }
 
 /**
- * Records gaps of tables from `fromLsn` on, as entries. Only while nobody writes; those that end do so while capture streams,
- * where the transactions that run can be waited for without holding anything up.
+ * Records gaps of tables from `fromLsn` on, as entries. Only while nobody writes; those that end do so while
+ * capture streams, where the transactions that run can be waited for without holding anything up.
  */
 export async function recordTables(
   options: Pick<SettleOptions, 'client' | 'log'>,
@@ -159,7 +162,10 @@ async function recordGap(
   if (await openGap(client, gap)) logGaps(log, [gap]);
 }
 
-/** The look at the publication, with the names under which renamed tables are still captured and the tables that refuse writes. */
+/**
+ * The look at the publication, with the names under which renamed tables are still captured and the tables
+ * that refuse writes.
+ */
 function knownPublished(options: {
   readonly config: TrackingConfig;
   readonly sourceState: SourceState;
@@ -176,9 +182,9 @@ function knownPublished(options: {
 }
 
 /**
- * The look with a position that is surely covered by it: that of the last sure one. A commit that waits for a standby is in
- * the WAL, and decoded, before anybody can see it, so a look may show the state from before it. The watch moves the
- * position on when it has seen such transactions end.
+ * The look with a position that is surely covered by it: that of the last sure one. A commit that waits for a
+ * standby is in the WAL, and decoded, before anybody can see it, so a look may show the state from before it.
+ * The watch moves the position on when it has seen such transactions end.
  */
 const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn => ({
   state,
@@ -186,8 +192,9 @@ const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn =>
 });
 
 /**
- * Going on after a lost slot takes steps: an invalid one is dropped, a new one is made, the checkpoint is moved. Where the process
- * ended in between, or a person did it meanwhile, it is still the same stretch that is missing, and one acceptance answers for it.
+ * Going on after a lost slot takes steps: an invalid one is dropped, a new one is made, the checkpoint is
+ * moved. Where the process ended in between, or a person did it meanwhile, it is still the same stretch that
+ * is missing, and one acceptance answers for it.
  */
 function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
   const isOpen = (lost: FoundGap['code']): boolean =>
@@ -202,16 +209,19 @@ function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
   }
 }
 
-/** What the source itself said, where no look has found why: a change was made while there was no publication. */
+/**
+ * What the source itself said, where no look has found why: a change was made while there was no publication.
+ */
 function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: readonly FoundGap[]): FoundGap[] {
   if (!publicationMissed || known.some(({ code }) => code === 'SOURCE_PUBLICATION_MISSING')) return [];
   return [{ code: 'SOURCE_PUBLICATION_MISSING', tables: null, fromLsn: checkpoint.endLsn, toLsn: null }];
 }
 
 /**
- * Position from which every commit is of changes that were published as the look found it. Not simply after the look: what
- * a transaction changed before the publication was mended is not sent either, however late it commits. So those that run
- * have to end, as for a new slot. Null where they do not end soon and nobody waits for them.
+ * Position from which every commit is of changes that were published as the look found it. Not simply after
+ * the look: what a transaction changed before the publication was mended is not sent either, however late it
+ * commits. So those that run have to end, as for a new slot. Null where they do not end soon and nobody waits
+ * for them.
  */
 async function fitSince(
   options: SettleOptions,
@@ -227,7 +237,8 @@ async function fitSince(
       await untilEnded(source, { transactions, limitMs: Infinity, signal });
     }
     const lsn = await currentLsn(source);
-    // A publication that was broken again since the look, or mended only after it, would have its gap end too early.
+    // A publication that was broken again since the look, or mended only after it, would have its gap end too
+    // early.
     const state = await readPublished(source, publication);
     if (!isDeepStrictEqual(state, sourceState.published.state))
       throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
@@ -235,7 +246,10 @@ async function fitSince(
   });
 }
 
-/** The look is what the next is compared with, so that a publication that is broken again before these are accepted is found. */
+/**
+ * The look is what the next is compared with, so that a publication that is broken again before these are
+ * accepted is found.
+ */
 async function endGaps(
   client: pg.Client,
   options: {
@@ -272,7 +286,9 @@ function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
   return new WaltrailError(gaps[0]!.code, sentences.join('\n'));
 }
 
-/** A source that is not fit to be captured, behind a gap: first the one is mended, then the other accepted. */
+/**
+ * A source that is not fit to be captured, behind a gap: first the one is mended, then the other accepted.
+ */
 function mendFirst(error: unknown, gaps: WaltrailError): unknown {
   if (!isWaltrailError(error) || error.retry !== 'operator') return error;
   return new WaltrailError(error.code, `${error.message}\n${gaps.message}`, {
@@ -313,7 +329,9 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
   return (await readCheckpoint(client, name))!;
 }
 
-/** One trail transaction: position, gaps, notes, and where something was skipped the names as they are now. */
+/**
+ * One trail transaction: position, gaps, notes, and where something was skipped the names as they are now.
+ */
 async function move(
   options: GoingOn,
   target: { readonly to: NewPosition; readonly snapshot: string | null },

@@ -6,7 +6,10 @@ import { knownName, type PublishedState } from '../tracking/published.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
-/** Of tables that exist no more as many are remembered as this and the catalog together, for the stream may lag behind a drop. */
+/**
+ * Of tables that exist no more as many are remembered as this and the catalog together, for the stream may
+ * lag behind a drop.
+ */
 const MAX_GONE = 10_000;
 
 /** A reading of the catalog. */
@@ -25,8 +28,8 @@ interface Fact {
 }
 
 /**
- * What the catalog says of the tables whose changes arrive: as of its last reading, or asked for when the source describes
- * one that was made or changed since.
+ * What the catalog says of the tables whose changes arrive: as of its last reading, or asked for when the
+ * source describes one that was made or changed since.
  */
 export class SourceFacts {
   readonly #source: SourceAccess;
@@ -46,7 +49,9 @@ export class SourceFacts {
     this.learn(options);
   }
 
-  /** Takes over a reading of the catalog. What it lacks was dropped, and its last changes may still arrive. */
+  /**
+   * Takes over a reading of the catalog. What it lacks was dropped, and its last changes may still arrive.
+   */
   learn({ catalog, published, lsn }: CatalogReading): void {
     if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
     for (const { oid, schema, name, kind, primaryKey } of [...catalog.tables, ...catalog.unnamed]) {
@@ -65,9 +70,9 @@ export class SourceFacts {
   }
 
   /**
-   * Asks the catalog for tables that the source describes, where that may be because they were made or given a primary key since
-   * it was read: without the key, their rows would have no entity id. Undefined where there is nothing to ask. Rejects as
-   * {@link onSource} does.
+   * Asks the catalog for tables that the source describes, where that may be because they were made or given
+   * a primary key since it was read: without the key, their rows would have no entity id. Undefined where
+   * there is nothing to ask. Rejects as {@link onSource} does.
    *
    * @param commitLsn of the transaction that the description belongs to
    */

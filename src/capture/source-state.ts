@@ -52,7 +52,9 @@ export async function onSource<T>(
   }
 }
 
-/** As `server_version_num`. A standby is refused before anything of it is taken for the state of the source. */
+/**
+ * As `server_version_num`. A standby is refused before anything of it is taken for the state of the source.
+ */
 async function readVersion(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ version: number; standby: boolean }>(
     /* sql */ `select pg_catalog.current_setting('server_version_num')::int4 as version, pg_catalog.pg_is_in_recovery() as standby`,

@@ -31,9 +31,10 @@ interface StartNamesOptions {
 }
 
 /**
- * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they are exactly
- * as of the first change; without one (an existing slot is adopted) as of now. A table that cannot be read, or may not be
- * without executing what its owner wrote, has no names until its rows change: the log says so, and nothing stops.
+ * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they
+ * are exactly as of the first change; without one (an existing slot is adopted) as of now. A table that
+ * cannot be read, or may not be without executing what its owner wrote, has no names until its rows change:
+ * the log says so, and nothing stops.
  */
 export async function* readStartNames(options: StartNamesOptions): AsyncGenerator<readonly StartName[]> {
   const client = await connect({
@@ -74,7 +75,10 @@ type ReadingOptions = StartNamesOptions & {
   readonly decoder: Decoder;
 };
 
-/** Null where all of it was read. Throws where the server did not say why, or the connection is of no use any more. */
+/**
+ * Null where all of it was read. Throws where the server did not say why, or the connection is of no use any
+ * more.
+ */
 async function* readRelation(
   client: pg.Client,
   options: ReadingOptions,
@@ -93,7 +97,10 @@ async function* readRelation(
   return null;
 }
 
-/** From lines that COPY wrote to names: each key once, with the last of its rows, for nothing makes keys of the source unique. */
+/**
+ * From lines that COPY wrote to names: each key once, with the last of its rows, for nothing makes keys of
+ * the source unique.
+ */
 function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => readonly StartName[] {
   const found = new Map<string, StartName>();
   // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.

@@ -2,9 +2,10 @@ const FIRST_STRETCH_MS = 5_000;
 const LONGEST_STRETCH_MS = 600_000;
 
 /**
- * How long transactions are read when they have committed, once one could not be read while it ran. Going back to streaming
- * takes two sessions, so a source that makes many such transactions is read whole for longer each time: every stretch is twice as
- * long as the one before, until streaming has lasted for the longest stretch. Times are those of `performance.now()`.
+ * How long transactions are read when they have committed, once one could not be read while it ran. Going
+ * back to streaming takes two sessions, so a source that makes many such transactions is read whole for
+ * longer each time: every stretch is twice as long as the one before, until streaming has lasted for the
+ * longest stretch. Times are those of `performance.now()`.
  */
 export class StreamingPause {
   #until: number | null = null;

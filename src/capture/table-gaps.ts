@@ -10,10 +10,11 @@ import { isOfStream, type Lacking, type OpenGap } from '../trail/write/gaps.js';
 import type { TableGapEnd } from '../trail/write/notices.js';
 
 /**
- * Tables of which the trail may lack something that no open gap says yet: for as long as their trouble lasts, or for a while
- * that is over and left no trace. Pure.
+ * Tables of which the trail may lack something that no open gap says yet: for as long as their trouble lasts,
+ * or for a while that is over and left no trace. Pure.
  *
- * @param options.unpublished tables that were not published for a while since the last look, and perhaps still are not
+ * @param options.unpublished tables that were not published for a while since the last look, and perhaps
+ *   still are not
  */
 export function lackingTables(options: {
   readonly open: readonly OpenGap[];
@@ -43,8 +44,8 @@ export interface EndedGap {
 }
 
 /**
- * Open gaps of tables that have ended: a gap of a table stops nothing and ends by itself. It lasts while its table is there, is
- * wanted and is not captured whole, whatever the reason is by now. Pure.
+ * Open gaps of tables that have ended: a gap of a table stops nothing and ends by itself. It lasts while its
+ * table is there, is wanted and is not captured whole, whatever the reason is by now. Pure.
  *
  * @param options.published with the names under which renamed tables are known
  */
@@ -68,13 +69,18 @@ export function endedGaps(options: {
   });
 }
 
-/** Whether the trail lacks something because of it, and not only the reader a word or the application a right. */
+/**
+ * Whether the trail lacks something because of it, and not only the reader a word or the application a right.
+ */
 const isGap = ({ code }: TableTrouble): boolean =>
   code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
 
-/** Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its identity has to change. */
+/**
+ * Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its
+ * identity has to change.
+ */
 function keepsOpen(gap: OpenGap, trouble: TableTrouble): boolean {
   if (gap.tables?.includes(trouble.table) !== true) return false;
   if (isGap(trouble) && (trouble.code === gap.code || trouble.effect === 'not captured')) return true;

@@ -36,9 +36,15 @@ import { endedGaps, lackingTables } from './table-gaps.js';
 const LOOK_MS = 2_000;
 /** A reading of the whole catalog takes at most this part of the time, however often somebody changes it. */
 const READING_SHARE = 1 / 5;
-/** How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored one. */
+/**
+ * How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored
+ * one.
+ */
 const REMEMBER_MS = 60_000;
-/** Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through many. */
+/**
+ * Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through
+ * many.
+ */
 const TRAIL_LIMIT_MS = 30_000;
 /** For storing the last look at the end. Without it, a gap would be said to begin earlier. */
 const STOP_LIMIT_MS = 5_000;
@@ -71,9 +77,10 @@ export interface WatchOptions {
 }
 
 /**
- * Looks every other second whether the publication and the tables that the YAML wants are as they were. The stream does not
- * say that a table was made, renamed or taken out of the publication; its changes just do not come. What concerns named
- * tables is recorded while capture streams, and stops nothing; what concerns the whole stream ends the session.
+ * Looks every other second whether the publication and the tables that the YAML wants are as they were. The
+ * stream does not say that a table was made, renamed or taken out of the publication; its changes just do not
+ * come. What concerns named tables is recorded while capture streams, and stops nothing; what concerns the
+ * whole stream ends the session.
  */
 export function watchPublished(options: WatchOptions): Watch {
   const abort = new AbortController();
@@ -104,7 +111,10 @@ class Watcher {
   #begunDigest: string | undefined;
   /** The last good look whose position is surely covered by it. */
   #sure: PublishedAtLsn;
-  /** A later good look, until the transactions have ended that ran at it: one of them may be in the WAL already. */
+  /**
+   * A later good look, until the transactions have ended that ran at it: one of them may be in the WAL
+   * already.
+   */
   #unsure: { readonly lsn: Lsn; readonly running: readonly string[] } | undefined;
   #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
@@ -136,7 +146,8 @@ class Watcher {
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
         this.#failures = 0;
       } catch (error) {
-        // Trouble with this connection says nothing about the stream, and the stream says when the source is gone.
+        // Trouble with this connection says nothing about the stream, and the stream says when the source is
+        // gone.
         await this.#disconnect();
         if (++this.#failures === FAILURES_TO_TELL && !signal.aborted)
           this.#options.log.warn(
@@ -148,7 +159,10 @@ class Watcher {
     await this.#disconnect();
   }
 
-  /** Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin earlier. */
+  /**
+   * Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin
+   * earlier.
+   */
   async remember(signal: AbortSignal): Promise<void> {
     this.#rememberedAt = performance.now();
     const sure = this.#sure;
@@ -180,9 +194,9 @@ class Watcher {
   }
 
   /**
-   * The order of what is read matters: position, running transactions, digest. A change of the catalog that is in the WAL before
-   * the position and not in the digest belongs to one of those transactions; once they have ended and the digest is still
-   * the same, there was none.
+   * The order of what is read matters: position, running transactions, digest. A change of the catalog that
+   * is in the WAL before the position and not in the digest belongs to one of those transactions; once they
+   * have ended and the digest is still the same, there was none.
    */
   #cover({ lsn, running }: CatalogDigest): void {
     const unsure = this.#unsure;
@@ -214,7 +228,8 @@ class Watcher {
       published,
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published)],
-      // Those that began since the digest was read may have changed a table before what is seen now mended it.
+      // Those that began since the digest was read may have changed a table before what is seen now mended
+      // it.
       running: await runningTransactions(client),
     });
     this.#digest = read.digest;

@@ -15,6 +15,9 @@ export interface Boot {
 }
 
 export interface Running {
-  /** Rejects when something ended without which the daemon cannot go on; null: nothing of that kind was started. */
+  /**
+   * Rejects when something ended without which the daemon cannot go on; null: nothing of that kind was
+   * started.
+   */
   readonly lost: Promise<void> | null;
 }

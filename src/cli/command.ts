@@ -17,7 +17,10 @@ export interface CommandContext<O extends Options = Options> {
   readonly values: ReturnType<typeof parseArgs<{ options: O }>>['values'];
   /** The argument of a command that takes one. */
   readonly argument: string | undefined;
-  /** Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws SETTINGS_INVALID. */
+  /**
+   * Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws
+   * SETTINGS_INVALID.
+   */
   readonly settings: () => Settings;
   /** Prints progress and explanations for people. Prints nothing with `--json`. */
   readonly say: (text: string) => void;
@@ -41,9 +44,10 @@ export interface Command<O extends Options = Options> {
   run(context: CommandContext<O>): Promise<number>;
 }
 
-/** Checks the types of a command where it is written; the table of commands does not know each one's options. */
-export const defineCommand = <const O extends Options>(command: Command<O>): Command =>
-  command;
+/**
+ * Checks the types of a command where it is written; the table of commands does not know each one's options.
+ */
+export const defineCommand = <const O extends Options>(command: Command<O>): Command => command;
 
 /** A mistake in the command line. It exits with 2, as with most Unix tools. */
 export const usageError = (message: string, cause?: unknown): WaltrailError =>
@@ -56,8 +60,8 @@ export interface Surroundings {
 }
 
 /**
- * Parses the arguments behind a command's name and runs it: `--help`, `--json` and mistakes are the same for every command.
- * Resolves with the exit code. Throws CLI_USAGE and what the command throws.
+ * Parses the arguments behind a command's name and runs it: `--help`, `--json` and mistakes are the same for
+ * every command. Resolves with the exit code. Throws CLI_USAGE and what the command throws.
  */
 export async function runCommand(
   options: Surroundings & {

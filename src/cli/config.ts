@@ -3,7 +3,10 @@ import type { Settings } from '../settings.js';
 import { loadConfig } from '../tracking/load.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 
-/** The YAML for a database of one's own. Throws SETTINGS_INVALID where none is named, and what {@link loadConfig} throws. */
+/**
+ * The YAML for a database of one's own. Throws SETTINGS_INVALID where none is named, and what {@link
+ * loadConfig} throws.
+ */
 export async function loadOwnConfig({ configFile, environment }: Settings): Promise<TrackingConfig> {
   if (configFile === undefined)
     throw new WaltrailError(

@@ -11,7 +11,10 @@ export interface Terminal extends Surroundings {
   readonly writeError: (text: string) => void;
 }
 
-/** Does what a command line says, whose words come without `node` and the script. Resolves with the exit code and never rejects. */
+/**
+ * Does what a command line says, whose words come without `node` and the script. Resolves with the exit code
+ * and never rejects.
+ */
 export async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
   const { write } = terminal;
   const [first] = words;

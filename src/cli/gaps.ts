@@ -6,7 +6,9 @@ import { withTrail } from './trail-client.js';
 
 const MAX_LISTED = 100;
 
-/** `waltrail gaps [--accept]`: lists the gaps of the trail. Exits with 1 while a gap is open and not accepted. */
+/**
+ * `waltrail gaps [--accept]`: lists the gaps of the trail. Exits with 1 while a gap is open and not accepted.
+ */
 export const gaps: Command = defineCommand({
   usage: '[--accept]',
   help: `Lists the newest ${MAX_LISTED}, the newest first. Exits with 1 while a gap is open and not accepted.

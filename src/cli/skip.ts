@@ -8,11 +8,11 @@ import { withTrail } from './trail-client.js';
 const MAX_REASON = 500;
 
 /**
- * `waltrail skip --at LSN --reason TEXT`: has capture pass over one transaction. Without options it tells what capture waits on,
- * and exits with 1 where it waits. Throws SKIP_….
+ * `waltrail skip --at LSN --reason TEXT`: has capture pass over one transaction. Without options it tells
+ * what capture waits on, and exits with 1 where it waits. Throws SKIP_….
  */
 export const skip: Command = defineCommand({
-  usage: '--at LSN --reason TEXT',
+  usage: '[--at LSN --reason TEXT]',
   help: `  --at LSN       the commit LSN that the error names
   --reason TEXT  why; it stays in the trail for good, with your account
 

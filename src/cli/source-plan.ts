@@ -16,7 +16,10 @@ export interface SourcePlan {
   readonly plan: TrackingPlan;
 }
 
-/** Connects to the source of the YAML for as long as `work` lasts. Throws what loading the YAML and connecting throw. */
+/**
+ * Connects to the source of the YAML for as long as `work` lasts. Throws what loading the YAML and connecting
+ * throw.
+ */
 export async function withSource(
   settings: Settings,
   work: (source: { readonly config: TrackingConfig; readonly client: pg.Client }) => Promise<number>,

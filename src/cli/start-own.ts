@@ -5,7 +5,10 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
 import { loadOwnConfig } from './config.js';
 
-/** Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is refused. */
+/**
+ * Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is
+ * refused.
+ */
 export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
   const config = await loadOwnConfig(settings);

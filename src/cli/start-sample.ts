@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createToken, revokeTokensNamed } from '../admin/tokens.js';
+import { createToken, revokeTokensNamed } from '../admin/auth/tokens.js';
 import { removeRunFile, writeRunFile } from '../embedded/run-file.js';
 import { startSample, type Sample } from '../embedded/sample.js';
 import { startTraffic } from '../embedded/traffic.js';
@@ -23,7 +23,10 @@ const SIGN_IN_HOURS = 12;
 const HOUR_MS = 3_600_000;
 const READY_TIMEOUT_MS = 30_000;
 
-/** With nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens, traffic, in the order of dependence. */
+/**
+ * With nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens, traffic, in the order of
+ * dependence.
+ */
 export async function startOnSample(boot: Boot): Promise<Running> {
   const { options, log, teardown, signal } = boot;
   const began = Date.now();
@@ -87,8 +90,9 @@ export async function startOnSample(boot: Boot): Promise<Running> {
 }
 
 /**
- * The trail begins where the slot does: what somebody changes before would have no entry, so nobody is told to try yet.
- * Capture that does not come up says why on the page and in the log; the start does not wait for it for ever.
+ * The trail begins where the slot does: what somebody changes before would have no entry, so nobody is told
+ * to try yet. Capture that does not come up says why on the page and in the log; the start does not wait for
+ * it for ever.
  */
 async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([
@@ -98,7 +102,10 @@ async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<vo
   signal.throwIfAborted();
 }
 
-/** The YAML's `${WALTRAIL_SOURCE_URL}` means the embedded server; the environment of this process stays as it is. */
+/**
+ * The YAML's `${WALTRAIL_SOURCE_URL}` means the embedded server; the environment of this process stays as it
+ * is.
+ */
 function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings {
   const environment = {
     ...settings.environment,

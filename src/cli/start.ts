@@ -15,8 +15,9 @@ const PARENT_INTERVAL_MS = 250;
 class Interrupted extends Error {}
 
 /**
- * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code; a second signal ends the process at once,
- * which is safe too: what PostgreSQL has not committed is read again, and a guard stops the embedded server.
+ * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code; a second signal ends the
+ * process at once, which is safe too: what PostgreSQL has not committed is read again, and a guard stops the
+ * embedded server.
  */
 export const start: Command = defineCommand({
   usage: START_USAGE,
@@ -55,8 +56,8 @@ export const start: Command = defineCommand({
 });
 
 /**
- * npm passes SIGTERM on to the shell that it runs a script in, and that shell dies of it without telling its child. So what
- * `npm start` started stops when the shell has gone.
+ * npm passes SIGTERM on to the shell that it runs a script in, and that shell dies of it without telling its
+ * child. So what `npm start` started stops when the shell has gone.
  */
 function watchNpm(settings: Settings, onGone: () => void): () => void {
   if (!settings.isNpmScript) return () => undefined;

@@ -8,7 +8,7 @@ import {
   TOKEN_ROLES,
   type TokenInfo,
   type TokenRole,
-} from '../admin/tokens.js';
+} from '../admin/auth/tokens.js';
 import { WaltrailError } from '../errors.js';
 import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';
@@ -124,7 +124,10 @@ async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promis
   }
 }
 
-/** Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running `waltrail start` has written down. */
+/**
+ * Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running `waltrail start` has written
+ * down.
+ */
 async function trailUrl(settings: Settings): Promise<string> {
   if (settings.trailUrl !== undefined) return settings.trailUrl;
   const file = path.join(settings.dataDir, 'run.json');

@@ -27,7 +27,10 @@ export async function postgresAccount(): Promise<Account> {
 export const spawnIds = (account: Account): { uid?: number; gid?: number } =>
   account === undefined ? {} : { uid: account.uid, gid: account.gid };
 
-/** Whether the account may pass through every existing folder on the way to `target` (a clone under /root: it may not). */
+/**
+ * Whether the account may pass through every existing folder on the way to `target` (a clone under /root: it
+ * may not).
+ */
 export async function canReach(target: string, account: Account): Promise<boolean> {
   if (account === undefined) return true;
   for (let folder = path.resolve(target); ; folder = path.dirname(folder)) {

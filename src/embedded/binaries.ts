@@ -15,7 +15,9 @@ export interface Binaries {
   readonly localeOptions: readonly string[];
 }
 
-/** C.UTF-8 of PostgreSQL itself, which sorts and lower-cases alike on every platform, whatever locales it has. */
+/**
+ * C.UTF-8 of PostgreSQL itself, which sorts and lower-cases alike on every platform, whatever locales it has.
+ */
 const BUILTIN_LOCALE = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
 /** The same of the operating system: the builtin one came with PostgreSQL 17. */
 const SYSTEM_LOCALE = ['--locale=C.UTF-8'];
@@ -23,8 +25,8 @@ const SYSTEM_LOCALE = ['--locale=C.UTF-8'];
 const EXECUTABLE = process.platform === 'win32' ? '.exe' : '';
 
 /**
- * PostgreSQL's programs from the npm package of this platform, where `account` can run them.
- * Throws EMBEDDED_PLATFORM without such a package, EMBEDDED_STAGING when a copy for `account` cannot be trusted.
+ * PostgreSQL's programs from the npm package of this platform, where `account` can run them. Throws
+ * EMBEDDED_PLATFORM without such a package, EMBEDDED_STAGING when a copy for `account` cannot be trusted.
  */
 export async function findBinaries(account: Account): Promise<Binaries> {
   const root = packageRoot();
@@ -67,7 +69,10 @@ const binariesIn = (bin: string, localeOptions: readonly string[]): Binaries => 
   localeOptions,
 });
 
-/** An npm archive holds no symbolic links. The package's install script makes them, where install scripts may run. */
+/**
+ * An npm archive holds no symbolic links. The package's install script makes them, where install scripts may
+ * run.
+ */
 async function restoreSymlinks(root: string): Promise<void> {
   const list = await readFile(path.join(root, 'native', 'pg-symlinks.json'), 'utf8').then(
     (text) => JSON.parse(text) as { source: string; target: string }[],
@@ -83,9 +88,9 @@ async function restoreSymlinks(root: string): Promise<void> {
 }
 
 /**
- * Copies the installation to the temporary folder, once for each installation. The path is predictable, so another
- * account could have put its own programs there: a folder that is not ours alone is refused, never run. The copy
- * appears under its name complete or not at all.
+ * Copies the installation to the temporary folder, once for each installation. The path is predictable, so
+ * another account could have put its own programs there: a folder that is not ours alone is refused, never
+ * run. The copy appears under its name complete or not at all.
  */
 async function stage(native: string, account: Account): Promise<string> {
   const { mtimeMs } = await stat(path.join(native, 'bin'));

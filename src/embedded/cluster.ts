@@ -23,9 +23,15 @@ import type { Binaries } from './binaries.js';
 import { processExists } from './lock.js';
 
 export const SUPERUSER = 'waltrail';
-/** Where root keeps clusters that cannot live in `home`. Only root can write /var/lib, so no other account can be there first. */
+/**
+ * Where root keeps clusters that cannot live in `home`. Only root can write /var/lib, so no other account can
+ * be there first.
+ */
 const SYSTEM_STATE = '/var/lib/waltrail';
-/** A guard that outlives its daemon needs up to 20 s for the two ways of stopping; more means the guard was killed too. */
+/**
+ * A guard that outlives its daemon needs up to 20 s for the two ways of stopping; more means the guard was
+ * killed too.
+ */
 const LEFTOVER_TIMEOUT_MS = 25_000;
 
 /** What is remembered between runs, in `home`/cluster.json (mode 0600). */
@@ -78,7 +84,10 @@ export async function openCluster(options: OpenOptions): Promise<ClusterRecord> 
   return record;
 }
 
-/** Started once as root and once not, PostgreSQL would run as different accounts, and it only opens what its own account made. */
+/**
+ * Started once as root and once not, PostgreSQL would run as different accounts, and it only opens what its
+ * own account made.
+ */
 async function refuseForeign(cluster: string, { home, account }: OpenOptions): Promise<void> {
   const { uid } = await stat(cluster);
   if (process.getuid === undefined || uid === (account?.uid ?? process.getuid())) return;
@@ -113,7 +122,9 @@ async function placeCluster(options: OpenOptions): Promise<string> {
   return path.join(parent, 'cluster');
 }
 
-/** initdb in a folder beside, renamed when it is complete: a crash leaves no half cluster under the real name. */
+/**
+ * initdb in a folder beside, renamed when it is complete: a crash leaves no half cluster under the real name.
+ */
 async function initialise(options: OpenOptions & { readonly record: ClusterRecord }): Promise<void> {
   const { cluster, password } = options.record;
   const draft = `${cluster}.new`;
@@ -143,7 +154,10 @@ async function initialise(options: OpenOptions & { readonly record: ClusterRecor
   }
 }
 
-/** Waits for the server of a killed run to end, ends it itself if its guard is gone too, and clears a dead lock file. */
+/**
+ * Waits for the server of a killed run to end, ends it itself if its guard is gone too, and clears a dead
+ * lock file.
+ */
 export async function endLeftover(options: {
   binaries: Binaries;
   account: Account;
@@ -170,8 +184,9 @@ export async function endLeftover(options: {
 }
 
 /**
- * The postmaster that runs on a cluster. A postmaster.pid whose process is dead or, where /proc can tell, is another program
- * (ids are soon used again in a container) is removed: PostgreSQL would take any living process of its account for a server.
+ * The postmaster that runs on a cluster. A postmaster.pid whose process is dead or, where /proc can tell, is
+ * another program (ids are soon used again in a container) is removed: PostgreSQL would take any living
+ * process of its account for a server.
  */
 async function findPostmaster(cluster: string): Promise<number | undefined> {
   const file = path.join(cluster, 'postmaster.pid');
@@ -202,7 +217,8 @@ async function run(program: string, programArguments: readonly string[], account
   try {
     [code] = (await once(child, 'close')) as [number | null];
   } catch (cause) {
-    // The file is there but the system cannot run it: another C library or processor than the package was built for.
+    // The file is there but the system cannot run it: another C library or processor than the package was
+    // built for.
     throw new WaltrailError(
       'EMBEDDED_PLATFORM',
       `The embedded PostgreSQL does not run on this system (${path.basename(program)}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,

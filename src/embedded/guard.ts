@@ -17,9 +17,10 @@ export interface GuardOrder {
 const STOP_MS = 10_000;
 
 /**
- * A process of its own between the daemon and PostgreSQL. It has its own session, so Ctrl-C does not reach PostgreSQL
- * before the daemon has finished, and it stops PostgreSQL when its standard input ends: whatever kills the daemon,
- * SIGKILL too, ends that pipe. It imports nothing of Waltrail, so that it starts fast and stays small.
+ * A process of its own between the daemon and PostgreSQL. It has its own session, so Ctrl-C does not reach
+ * PostgreSQL before the daemon has finished, and it stops PostgreSQL when its standard input ends: whatever
+ * kills the daemon, SIGKILL too, ends that pipe. It imports nothing of Waltrail, so that it starts fast and
+ * stays small.
  */
 function guard(order: GuardOrder): void {
   const log = openSync(order.logFile, 'a', 0o600);
@@ -53,8 +54,9 @@ function guard(order: GuardOrder): void {
 }
 
 /**
- * Fast first: it rolls back and checkpoints. A client that does not let go makes it immediate; recovery mends that.
- * pg_ctl only sends (-W): waiting it would outlive PostgreSQL, and with it this process, by a tenth of a second.
+ * Fast first: it rolls back and checkpoints. A client that does not let go makes it immediate; recovery mends
+ * that. pg_ctl only sends (-W): waiting it would outlive PostgreSQL, and with it this process, by a tenth of
+ * a second.
  */
 function stop(order: GuardOrder, postgres: ChildProcess): void {
   if (postgres.pid === undefined) return;

@@ -7,11 +7,12 @@ export type Unlock = () => Promise<void>;
 const ATTEMPTS = 5;
 
 /**
- * Takes `file` as the lock of the folder it stands in, for the life of this process. A lock whose holder is dead, or
- * whose process id belongs to a younger process, is taken over. Throws EMBEDDED_IN_USE that names the holder.
+ * Takes `file` as the lock of the folder it stands in, for the life of this process. A lock whose holder is
+ * dead, or whose process id belongs to a younger process, is taken over. Throws EMBEDDED_IN_USE that names
+ * the holder.
  *
- * Two processes that find the same dead lock may both pass. That is rare and harmless: the lock is there for a quick and
- * clear answer, and PostgreSQL's own lock on the cluster stops the second one.
+ * Two processes that find the same dead lock may both pass. That is rare and harmless: the lock is there for
+ * a quick and clear answer, and PostgreSQL's own lock on the cluster stops the second one.
  */
 export async function lockFolder(options: {
   readonly file: string;
@@ -58,8 +59,9 @@ export function processExists(pid: number): boolean {
 }
 
 /**
- * When a process started, in clock ticks since boot: tells it from a later process with the same id, as after a restart
- * of a container. Empty where /proc does not exist. Field 22 of proc_pid_stat(5), counted after the command's name.
+ * When a process started, in clock ticks since boot: tells it from a later process with the same id, as after
+ * a restart of a container. Empty where /proc does not exist. Field 22 of proc_pid_stat(5), counted after the
+ * command's name.
  */
 async function startOfProcess(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');

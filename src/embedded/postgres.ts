@@ -16,13 +16,16 @@ import { lockFolder, type Unlock } from './lock.js';
 
 export interface PostgresOptions {
   /**
-   * Folder that keeps the cluster between runs, made on first use. Null: an ephemeral cluster in the temporary folder,
-   * without fsync, gone when it stops or when this process dies.
+   * Folder that keeps the cluster between runs, made on first use. Null: an ephemeral cluster in the
+   * temporary folder, without fsync, gone when it stops or when this process dies.
    */
   readonly home: string | null;
   /** Added to the defaults below; the later wins. https://www.postgresql.org/docs/18/runtime-config.html */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Folder of the programs of an installed PostgreSQL, for tests on other versions. Without it: those of the npm package. */
+  /**
+   * Folder of the programs of an installed PostgreSQL, for tests on other versions. Without it: those of the
+   * npm package.
+   */
   readonly bin?: string;
   /** Told what takes a while, in a short phrase. */
   readonly onProgress?: (phrase: string) => void;
@@ -41,7 +44,10 @@ export interface EmbeddedPostgres {
   createDatabase(name: string): Promise<boolean>;
   /** Resolves when the server has ended, whether it was asked to or not. */
   readonly ended: Promise<void>;
-  /** Resolves when the server, its guard and, of an ephemeral cluster, the files are gone. May be called again. */
+  /**
+   * Resolves when the server, its guard and, of an ephemeral cluster, the files are gone. May be called
+   * again.
+   */
   stop(): Promise<void>;
 }
 
@@ -68,8 +74,9 @@ const DEFAULTS = {
 const EPHEMERAL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
 
 /**
- * Starts PostgreSQL, that of the npm package if no other is named, also as root, also over what a crash left. A guard process stops it when this
- * process dies. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT, EMBEDDED_STAGING, EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
+ * Starts PostgreSQL, that of the npm package if no other is named, also as root, also over what a crash left.
+ * A guard process stops it when this process dies. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT,
+ * EMBEDDED_STAGING, EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const account = await postgresAccount();
@@ -99,7 +106,9 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   }
 }
 
-/** The folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must pass through it. */
+/**
+ * The folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must pass through it.
+ */
 async function makeHome(home: string | null, account: Account): Promise<string> {
   if (home === null) {
     const made = await mkdtemp(path.join(await temporaryFolder(account), 'waltrail-postgres-'));
@@ -175,7 +184,8 @@ async function launch(launching: LaunchOptions): Promise<EmbeddedPostgres> {
   try {
     const pid = await guard.started;
     await untilReady(url('postgres'), guard);
-    // The daemon's own work keeps it alive, not this child. Its stdin ends with the daemon, which is the guard's signal.
+    // The daemon's own work keeps it alive, not this child. Its stdin ends with the daemon, which is the
+    // guard's signal.
     for (const handle of [guard.process, guard.process.stdin, guard.process.stdout])
       (handle as { unref?(): void }).unref?.();
     if (options.home !== null && port !== record.port) await saveRecord(home, { ...record, port });
@@ -246,7 +256,9 @@ async function untilReady(url: string, guard: Guard): Promise<void> {
   }
 }
 
-/** PostgreSQL's last FATAL line says more than a refused connection; a cluster in use is a case of its own. */
+/**
+ * PostgreSQL's last FATAL line says more than a refused connection; a cluster in use is a case of its own.
+ */
 function startFailure(error: unknown, log: string, home: string): Error {
   const fatal = log
     .split('\n')

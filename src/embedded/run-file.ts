@@ -1,7 +1,10 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** What a running `waltrail start` tells scripts and other commands, in <dataDir>/run.json: its addresses and an admin token. */
+/**
+ * What a running `waltrail start` tells scripts and other commands, in <dataDir>/run.json: its addresses and
+ * an admin token.
+ */
 export interface RunFile {
   readonly url: string;
   readonly token: string;
@@ -21,7 +24,10 @@ export async function writeRunFile(dataDir: string, run: RunFile): Promise<void>
   await rename(draft, fileIn(dataDir));
 }
 
-/** Removes the file unless another process wrote it; `pid` null: whoever did, as a start does that owns the folder. */
+/**
+ * Removes the file unless another process wrote it; `pid` null: whoever did, as a start does that owns the
+ * folder.
+ */
 export async function removeRunFile(dataDir: string, pid: number | null): Promise<void> {
   const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined);
   if (text === undefined) return;

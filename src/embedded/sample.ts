@@ -13,7 +13,10 @@ export interface Sample {
 /** From dist/embedded and from src/embedded alike. */
 const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql');
 
-/** Starts the cluster in `home` and makes what is missing of the two databases. Throws what {@link startPostgres} throws. */
+/**
+ * Starts the cluster in `home` and makes what is missing of the two databases. Throws what {@link
+ * startPostgres} throws.
+ */
 export async function startSample(options: {
   readonly home: string;
   readonly onProgress: (phrase: string) => void;

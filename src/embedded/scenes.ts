@@ -1,7 +1,10 @@
 import type pg from 'pg';
 import type { Random } from './random.js';
 
-/** What may happen in the sample CRM: one small transaction each. `weight` says how often, in relation to the others. */
+/**
+ * What may happen in the sample CRM: one small transaction each. `weight` says how often, in relation to the
+ * others.
+ */
 export interface Scene {
   readonly name: string;
   readonly weight: number;
@@ -323,7 +326,10 @@ async function recordLogin(
   );
 }
 
-/** One row of a query that yields `id`, chosen by the stage's randomness and not by the server's, so that a seed repeats a run. */
+/**
+ * One row of a query that yields `id`, chosen by the stage's randomness and not by the server's, so that a
+ * seed repeats a run.
+ */
 async function one<T extends object>(
   { client, random }: Stage,
   query: { readonly sql: string; readonly values: readonly unknown[] },

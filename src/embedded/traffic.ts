@@ -29,8 +29,9 @@ const RECONNECT_MS = 2000;
 const STATEMENT_TIMEOUT_MS = 3000;
 
 /**
- * Simulates the people of the sample CRM: now and then one small transaction, each a scene of scenes.ts. A scene that
- * fails (a row is locked, somebody dropped a table) is rolled back and the next one tried; a broken connection is made anew.
+ * Simulates the people of the sample CRM: now and then one small transaction, each a scene of scenes.ts. A
+ * scene that fails (a row is locked, somebody dropped a table) is rolled back and the next one tried; a
+ * broken connection is made anew.
  */
 export function startTraffic(options: TrafficOptions): Traffic {
   const stopping = new AbortController();

@@ -1,8 +1,9 @@
 import { inflateRawSync } from 'node:zlib';
 
 /**
- * The parts of a zip archive that is whole in memory, by name; folders are left out. For the few kilobytes that a library made, not
- * for files of others: it trusts the directory. PKWARE APPNOTE.TXT 6.3.10, section 4.3.
+ * The parts of a zip archive that is whole in memory, by name; folders are left out. For the few kilobytes
+ * that a library made, not for files of others: it trusts the directory. PKWARE APPNOTE.TXT 6.3.10, section
+ * 4.3.
  */
 export function readArchive(archive: Buffer): Map<string, Buffer> {
   const end = archive.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));

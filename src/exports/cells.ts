@@ -12,15 +12,16 @@ export function clipCell(text: string): string {
 
 const NEEDS_ESCAPE = /[&<>_\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]/;
 
-// An underscore is escaped where a reader would take it for the start of `_xHHHH_`; its end may be an underscore of the
-// text or the one with which an escaped control character after it begins. Readers differ on the case of the x.
+// An underscore is escaped where a reader would take it for the start of `_xHHHH_`; its end may be an
+// underscore of the text or the one with which an escaped control character after it begins. Readers differ
+// on the case of the x.
 const ESCAPES =
   /[&<>\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=[xX][0-9a-fA-F]{4}[_\x00-\x08\x0b-\x1f])|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**
- * Text as the content of an XML element of a workbook (ST_Xstring of ECMA-376, part 1, 22.9.2.19): control characters
- * become `_x0001_`, as do carriage returns, which XML would turn into line feeds. Lone surrogates, U+FFFE and U+FFFF,
- * which no XML document may hold, become U+FFFD.
+ * Text as the content of an XML element of a workbook (ST_Xstring of ECMA-376, part 1, 22.9.2.19): control
+ * characters become `_x0001_`, as do carriage returns, which XML would turn into line feeds. Lone surrogates,
+ * U+FFFE and U+FFFF, which no XML document may hold, become U+FFFD.
  */
 export const escapeXml = (text: string): string =>
   NEEDS_ESCAPE.test(text) ? text.replace(ESCAPES, escapeCharacter) : text;

@@ -13,8 +13,8 @@ export interface ReportColumn {
 }
 
 /**
- * The report, in order. The first seven are what an administrator asked for; what follows proves where they come from.
- * Files in the hands of auditors depend on these headers: append, never rename or reorder.
+ * The report, in order. The first seven are what an administrator asked for; what follows proves where they
+ * come from. Files in the hands of auditors depend on these headers: append, never rename or reorder.
  */
 export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Modified by', kind: 'text', width: 24, text: (entry) => entry.modifier.name },
@@ -68,10 +68,14 @@ function valueText(value: Value): string {
   return value.label === undefined ? raw : `${value.label} (${raw})`;
 }
 
-/** Takes the white space out that stands between the tokens of JSON text. Nothing is parsed: numbers keep every digit. */
+/**
+ * Takes the white space out that stands between the tokens of JSON text. Nothing is parsed: numbers keep
+ * every digit.
+ */
 export function compactJson(json: string): string {
   let isString = false;
-  // By its quotes and escapes, because a pattern for whole strings ends the stack on one with millions of escapes.
+  // By its quotes and escapes, because a pattern for whole strings ends the stack on one with millions of
+  // escapes.
   return json.replace(/\\.|"|\s+/g, (token) => {
     if (token === '"') isString = !isString;
     return isString || token === '"' || token.startsWith('\\') ? token : '';

@@ -1,12 +1,14 @@
+import type { EntryFilters } from '../api/filters.js';
 import { NOBODY, type Entry } from '../trail/read/entry.js';
 import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
-import type { ExportFilters } from './request.js';
 import type { CoverLine } from './workbook-shell.js';
 import type { WorkbookCounts } from './workbook.js';
 
-/** What a file holds, counted while it is written. Entries come newest first, in the order of their commits. */
+/**
+ * What a file holds, counted while it is written. Entries come newest first, in the order of their commits.
+ */
 export class Coverage {
   entries = 0;
   firstLsn: string | null = null;
@@ -29,7 +31,7 @@ export class Coverage {
   }
 }
 
-const FILTERS: readonly (readonly [keyof ExportFilters, string])[] = [
+const FILTERS: readonly (readonly [keyof EntryFilters, string])[] = [
   ['modifier', 'Modified by (key)'],
   ['action', 'Action category'],
   ['entityType', 'Modified entity type'],
@@ -42,7 +44,10 @@ const MAX_OFFSETS = 6;
 /** Gaps that the cover names one by one. */
 export const MAX_COVER_GAPS = 20;
 
-/** The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor asks. */
+/**
+ * The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor
+ * asks.
+ */
 export function coverLines(options: {
   readonly order: ExportOrder;
   readonly clock: ZoneClock;
@@ -114,7 +119,7 @@ function gapText(
   return `${gap.summary}, ${from} ${to} (${gap.code}${tables})`;
 }
 
-function filtersText(filters: ExportFilters): string {
+function filtersText(filters: EntryFilters): string {
   const lines: string[] = [];
   for (const [name, label] of FILTERS) {
     const value = filters[name];
@@ -126,7 +131,10 @@ function filtersText(filters: ExportFilters): string {
   return lines.length === 0 ? 'none' : lines.join('\n');
 }
 
-/** Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings without them. */
+/**
+ * Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings
+ * without them.
+ */
 function zoneText(order: ExportOrder, clock: ZoneClock): string {
   const [first, ...changes] = clock.offsetsIn(order.range, MAX_OFFSETS);
   const later = changes.map(

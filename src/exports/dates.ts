@@ -6,7 +6,10 @@ export interface LocalTime {
   readonly text: string;
   /** `+02:00`; with seconds where a zone's history has them. */
   readonly offset: string;
-  /** Days since 1899-12-30 as Excel counts them, cut to the millisecond; undefined outside what Excel shows correctly. */
+  /**
+   * Days since 1899-12-30 as Excel counts them, cut to the millisecond; undefined outside what Excel shows
+   * correctly.
+   */
   readonly serial: number | undefined;
 }
 
@@ -17,7 +20,10 @@ const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30);
 const FIRST_SERIAL = 61;
 const END_SERIAL = 2_958_466;
 
-/** Zones change their offset at multiples of a quarter of an hour, at least since the 1970s, long before any trail. */
+/**
+ * Zones change their offset at multiples of a quarter of an hour, at least since the 1970s, long before any
+ * trail.
+ */
 const BUCKET_MS = 900_000;
 const MAX_BUCKETS = 10_000;
 
@@ -69,7 +75,10 @@ export class ZoneClock {
     return offset;
   }
 
-  /** The offsets in force during a range, each with the first instant (milliseconds) it holds for; at most `limit`. */
+  /**
+   * The offsets in force during a range, each with the first instant (milliseconds) it holds for; at most
+   * `limit`.
+   */
   offsetsIn(range: TimeRange, limit: number): { readonly sinceMs: number; readonly offset: string }[] {
     const end = Date.parse(range.to);
     let at = Date.parse(range.from);

@@ -1,43 +1,19 @@
+import type { Answer } from '../api/answers.js';
+import type { EntryFilters } from '../api/filters.js';
+import type { ExportFormat } from '../api/requests.js';
 import type { WaltrailError } from '../errors.js';
 import type { TimeRange } from '../trail/read/range.js';
-import type { ExportFilters, ExportFormat } from './request.js';
+
+/** An export as the API shows it. */
+export type ExportView = Answer<'Export'>;
+
+export type ExportState = ExportView['state'];
 
 /**
- * `queued` and `running` are unfinished; `ready` has a file until it is `expired`. A `cancelled` export is seen only by
- * whoever watches it while it is removed.
+ * Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to
+ * the request that shows it.
  */
-export type ExportState = 'queued' | 'running' | 'ready' | 'failed' | 'cancelled' | 'expired';
-
-/** Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to the request that shows it. */
-export interface ExportProblem {
-  readonly type: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly code: string;
-  readonly remedy: string;
-}
-
-/** An export as the API shows it. Instants are RFC 3339 in UTC. */
-export interface ExportView {
-  readonly id: string;
-  readonly state: ExportState;
-  /** Entries; `total` is null until they are counted. */
-  readonly progress: { readonly done: number; readonly total: number | null };
-  readonly format: ExportFormat;
-  readonly filters: ExportFilters;
-  readonly range: TimeRange;
-  readonly timezone: string;
-  readonly requestedBy: string;
-  readonly createdAt: string;
-  readonly finishedAt: string | null;
-  /** When the file is deleted; null without one. */
-  readonly expiresAt: string | null;
-  readonly file: { readonly name: string; readonly bytes: number; readonly sha256: string } | null;
-  /** How many gaps of the trail overlap the range, so that the file may lack changes; null until the file is made. */
-  readonly gaps: number | null;
-  /** Why it failed or, while it is queued, why it waits. */
-  readonly error: ExportProblem | null;
-}
+export type ExportProblem = Pick<Answer<'Problem'>, 'type' | 'title' | 'detail' | 'code' | 'remedy'>;
 
 /** What a worker needs to make the file. */
 export interface ExportOrder {
@@ -46,7 +22,7 @@ export interface ExportOrder {
   readonly claim: string;
   readonly attempts: number;
   readonly format: ExportFormat;
-  readonly filters: ExportFilters;
+  readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
   /** The requester's; all the file may hold. */

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { tenantOf } from '../api/filters.js';
+import type { ExportBody, ExportFormat } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { resolveRange } from '../trail/read/range.js';
@@ -8,7 +10,7 @@ import type { TrailReader } from '../trail/read/trail-reader.js';
 import { isFinal, problemOf, type ExportView, type Requester } from './export.js';
 import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
-import { filtersOf, requestDigest, type ExportFormat, type ExportRequest } from './request.js';
+import { requestDigest } from './request-digest.js';
 import type { ExportStore } from './store.js';
 
 export interface ExportFile {
@@ -25,8 +27,8 @@ export interface ExportsOptions {
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
   readonly reader: Pick<TrailReader, 'head'>;
-  /** `reports` of the YAML, read anew for every request: the file may be reloaded. */
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  /** `reports` of the YAML. */
+  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
 }
 
@@ -38,8 +40,8 @@ const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
 };
 
 /**
- * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of other
- * tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
+ * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of
+ * other tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
  */
 export class Exports {
   readonly #options: ExportsOptions;
@@ -49,27 +51,25 @@ export class Exports {
   }
 
   /**
-   * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created: false`).
-   * Throws RANGE_INVALID, RANGE_TOO_LONG, EXPORT_TENANT_FORBIDDEN and EXPORT_KEY_REUSED.
+   * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created:
+   * false`). Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN and EXPORT_KEY_REUSED.
    */
   async create(
-    request: ExportRequest,
+    request: ExportBody,
     context: { readonly requester: Requester; readonly idempotencyKey?: string | undefined },
   ): Promise<{ export: ExportView; created: boolean }> {
-    const { store, reader } = this.#options;
+    const { store, reader, reports } = this.#options;
     const { requester } = context;
-    const reports = this.#options.reports();
-    if (requester.tenant !== null && request.tenant !== undefined && request.tenant !== requester.tenant) {
-      throw new WaltrailError('EXPORT_TENANT_FORBIDDEN', '"tenant" is not the tenant of your token.');
-    }
-    const range = resolveRange({ ...request, maxRangeMs: reports.maxRangeMs, now: new Date() });
+    tenantOf(request.tenant, requester.tenant);
+    const { from, to, format, timezone = reports.timezone, ...filters } = request;
+    const range = resolveRange({ from, to, maxRangeMs: reports.maxRangeMs, now: new Date() });
     const head = await reader.head();
     const { view, created, sameRequest } = await store.insert({
       requester,
       range,
-      format: request.format,
-      filters: filtersOf(request),
-      timezone: request.timezone ?? reports.timezone,
+      format,
+      filters,
+      timezone,
       idempotencyKey: context.idempotencyKey ?? null,
       requestDigest: requestDigest(request),
       belowId: head.nextId,
@@ -93,7 +93,10 @@ export class Exports {
     return this.#withTrouble(view);
   }
 
-  /** Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this machine. */
+  /**
+   * Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this
+   * machine.
+   */
   async file(id: string, requester: Requester): Promise<ExportFile> {
     const view = await this.get(id, requester);
     if (view.file === null) {
@@ -106,7 +109,10 @@ export class Exports {
     return { stream, contentType: CONTENT_TYPES[view.format], ...view.file };
   }
 
-  /** Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a second. */
+  /**
+   * Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a
+   * second.
+   */
   async remove(id: string, requester: Requester): Promise<void> {
     const view = await this.get(id, requester);
     // The row first: it is what a worker asks before it puts a file in place.
@@ -150,8 +156,8 @@ export class Exports {
     try {
       await this.#options.queue.enqueue(id);
     } catch {
-      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same. What is wrong with
-      // the queue it says itself.
+      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same.
+      // What is wrong with the queue it says itself.
       this.#options.log.debug({ export: id }, 'An export could not be enqueued; a worker will find its row');
     }
   }

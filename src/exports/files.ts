@@ -3,7 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { WaltrailError } from '../errors.js';
-import type { ExportFormat } from './request.js';
+import type { ExportFormat } from '../api/requests.js';
 
 /** Only the user Waltrail runs as may read a trail's values. */
 const DIRECTORY_MODE = 0o700;

@@ -18,17 +18,24 @@ import type pg from 'pg';
 import { close as closeClient, connect, createPool, describeUrl } from '../pg/connect.js';
 import { refuseForeignSchema } from '../pg/own-schema.js';
 
-/** One connected stretch of the queue: from when its backend was found fit until the first error, or `close`. */
+/**
+ * One connected stretch of the queue: from when its backend was found fit until the first error, or `close`.
+ */
 export interface QueueSession {
   /** Does nothing when the export is in the queue already. */
   add(id: string): Promise<void>;
   /** Takes a waiting export out of the queue; one that is being worked on stays. */
   remove(id: string): Promise<void>;
-  /** Hands ids to `process`. `ready` resolves when it does; `close` takes no new one and resolves when those at work are done. */
+  /**
+   * Hands ids to `process`. `ready` resolves when it does; `close` takes no new one and resolves when those
+   * at work are done.
+   */
   consume(work: QueueWork): { readonly ready: Promise<void>; close(): Promise<void> };
   /** Resolves with the first error of a connection or of the server. */
   readonly ended: Promise<unknown>;
-  /** Ends the session with an error that a caller has met, where it is one of the connection or of the server. */
+  /**
+   * Ends the session with an error that a caller has met, where it is one of the connection or of the server.
+   */
   failed(error: unknown): void;
   /** Lets everything go within {@link CLOSE_LIMIT_MS}, also where nobody answers. Never rejects. */
   close(): Promise<void>;
@@ -44,12 +51,15 @@ const SCHEMA = 'bullmq';
 const CLOSE_LIMIT_MS = 2_000;
 
 /**
- * A worker that was killed loses its job after LOCK_MS and the next check of any other worker finds it: within 15 s.
- * Every worker must use the same interval, so these are constants.
+ * A worker that was killed loses its job after LOCK_MS and the next check of any other worker finds it:
+ * within 15 s. Every worker must use the same interval, so these are constants.
  */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
-/** Generous: the row's own count of attempts decides (run.ts), and what the queue drops is enqueued again from the row. */
+/**
+ * Generous: the row's own count of attempts decides (run.ts), and what the queue drops is enqueued again from
+ * the row.
+ */
 const ATTEMPTS = 8;
 const BACKOFF_MS = 1_000;
 
@@ -65,19 +75,23 @@ export async function openRedisSession(redis: Redis, prefix: string): Promise<Qu
 }
 
 /**
- * BullMQ's statements name its tables and functions without a schema. PostgreSQL looks into pg_catalog before a path that
- * does not name it, and nobody but Waltrail's role makes objects in this one (pg/own-schema.ts).
+ * BullMQ's statements name its tables and functions without a schema. PostgreSQL looks into pg_catalog before
+ * a path that does not name it, and nobody but Waltrail's role makes objects in this one (pg/own-schema.ts).
  */
 const SEARCH_PATH = `${SCHEMA}, pg_temp`;
 
-/** On PostgreSQL, whose schema it brings up to date first. Throws PG_SCHEMA_FOREIGN, and what connecting throws. */
+/**
+ * On PostgreSQL, whose schema it brings up to date first. Throws PG_SCHEMA_FOREIGN, and what connecting
+ * throws.
+ */
 export async function openPostgresSession(url: string): Promise<QueueSession> {
   await migrateQueue(url);
   const pools: pg.Pool[] = [];
   return open({
     backend: createPostgresBackend as unknown as AnyBackend,
     options: (purpose, max) => {
-      // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its own.
+      // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its
+      // own.
       const pool = createPool({ url, purpose, max, searchPath: SEARCH_PATH });
       pools.push(pool);
       return { connection: pool };
@@ -88,8 +102,8 @@ export async function openPostgresSession(url: string): Promise<QueueSession> {
 }
 
 /**
- * Removes the queue that earlier versions kept in Redis, under a prefix without hash tag. Gives how many exports waited in it;
- * undefined: there was none. Its exports are enqueued again from their rows.
+ * Removes the queue that earlier versions kept in Redis, under a prefix without hash tag. Gives how many
+ * exports waited in it; undefined: there was none. Its exports are enqueued again from their rows.
  */
 export async function removeOldQueue(redis: Redis, prefix: string): Promise<number | undefined> {
   if ((await redis.exists(`${prefix}:${QUEUE}:meta`)) === 0) return undefined;
@@ -120,7 +134,8 @@ interface Backing {
 async function open({ backend, options, lost, disconnect }: Backing): Promise<QueueSession> {
   let fail: (error: unknown) => void = () => undefined;
   const ended = new Promise<unknown>((resolve) => (fail = resolve));
-  // The probe has looked, and BullMQ would write to the console what it thinks of the version and the eviction policy.
+  // The probe has looked, and BullMQ would write to the console what it thinks of the version and the
+  // eviction policy.
   const base = (purpose: string, max: number): QueueOptions => ({
     ...options(purpose, max),
     skipVersionCheck: true,
@@ -194,7 +209,8 @@ async function migrateQueue(url: string): Promise<void> {
   const client = await connect({ url, purpose: 'queue migration' });
   try {
     await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
-    // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role may lack.
+    // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role
+    // may lack.
     const version = await assertSchemaCompatibility(client as never, SCHEMA, {
       skipVersionCheck: true,
     }).catch((error: unknown) => {

@@ -12,21 +12,27 @@ import {
 import { openRedis, redisCode, redisPrefix, redisProblem } from './redis.js';
 
 /**
- * The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts). It is optional
- * in that nothing waits for it: it is there at once, connects by itself, and says whether it works.
+ * The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts).
+ * It is optional in that nothing waits for it: it is there at once, connects by itself, and says whether it
+ * works.
  */
 export interface ExportQueue {
   status(): ExportQueueStatus;
   /**
-   * Does nothing when the export is in the queue already. Throws EXPORT_QUEUE_UNAVAILABLE: at once while the queue is
-   * known not to work, else after a few seconds without an answer.
+   * Does nothing when the export is in the queue already. Throws EXPORT_QUEUE_UNAVAILABLE: at once while the
+   * queue is known not to work, else after a few seconds without an answer.
    */
   enqueue(id: string): Promise<void>;
   /** Takes a waiting export out of the queue; one that is being worked on stays. Throws as `enqueue` does. */
   remove(id: string): Promise<void>;
-  /** Hands ids to `process`, each at least once, whenever the queue works. A rejection delivers the id again after a growing delay. */
+  /**
+   * Hands ids to `process`, each at least once, whenever the queue works. A rejection delivers the id again
+   * after a growing delay.
+   */
   work(options: ExportWork): ExportConsumer;
-  /** Ends consumers, too. Never rejects, and ends in seconds, also where nobody answers. May be called again. */
+  /**
+   * Ends consumers, too. Never rejects, and ends in seconds, also where nobody answers. May be called again.
+   */
   close(): Promise<void>;
 }
 
@@ -61,7 +67,10 @@ export interface QueueSettings {
 
 /** Of an answer to a request. A driver keeps commands for as long as it takes. */
 const ANSWER_LIMIT_MS = 3_000;
-/** Of connecting and trying out: a server that swallows packets must not hold up the next try for as long as TCP does. */
+/**
+ * Of connecting and trying out: a server that swallows packets must not hold up the next try for as long as
+ * TCP does.
+ */
 const OPEN_LIMIT_MS = 15_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
@@ -70,7 +79,10 @@ const STABLE_MS = 10_000;
 /** For runs to hand back what they have begun. */
 const CONSUMER_CLOSE_LIMIT_MS = 10_000;
 
-/** Opens the queue: returns at once and connects in the background, again and again, with growing pauses (DECISIONS 40). */
+/**
+ * Opens the queue: returns at once and connects in the background, again and again, with growing pauses
+ * (DECISIONS 40).
+ */
 export function openQueue(settings: QueueSettings): ExportQueue {
   return new ReopeningQueue(settings);
 }
@@ -171,7 +183,10 @@ class ReopeningQueue implements ExportQueue {
     this.#settleTried();
   }
 
-  /** Gives up after a while, and when nobody wants the queue any more. What opens all the same is closed again. */
+  /**
+   * Gives up after a while, and when nobody wants the queue any more. What opens all the same is closed
+   * again.
+   */
   async #open(): Promise<QueueSession> {
     const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
     const signal = AbortSignal.any([this.#abort.signal, limit]);

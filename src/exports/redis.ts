@@ -10,14 +10,16 @@ export interface ReadyRedis {
 }
 
 /**
- * Of the keys of a queue. The braces are a hash tag: in a cluster all keys of one tag are on one node, without it the
- * scripts of BullMQ are refused there (CROSSSLOT).
+ * Of the keys of a queue. The braces are a hash tag: in a cluster all keys of one tag are on one node,
+ * without it the scripts of BullMQ are refused there (CROSSSLOT).
  *
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
  */
 export const redisPrefix = (source: string): string => `{waltrail:${source}}`;
 
-/** A node of a cluster may name another one that has the keys; in a cluster that is at peace that is the one. */
+/**
+ * A node of a cluster may name another one that has the keys; in a cluster that is at peace that is the one.
+ */
 const MAX_REDIRECTIONS = 3;
 const CONNECT_TIMEOUT_MS = 5_000;
 const PROBE_MS = 10_000;
@@ -25,9 +27,10 @@ const PROBE_MS = 10_000;
 const PROBE_SCRIPT = `redis.call('set', KEYS[1], '1', 'px', ARGV[1]) return redis.call('del', KEYS[1], KEYS[2])`;
 
 /**
- * Connects and tries out what the queue will need: a password that is right, a server that takes writes and scripts. In
- * a cluster it follows to the node that has the keys. So a server that refuses is met here, a few commands a try, and
- * not in the loops of BullMQ. Rejects with the error of the server or of the network: see {@link redisCode}.
+ * Connects and tries out what the queue will need: a password that is right, a server that takes writes and
+ * scripts. In a cluster it follows to the node that has the keys. So a server that refuses is met here, a few
+ * commands a try, and not in the loops of BullMQ. Rejects with the error of the server or of the network: see
+ * {@link redisCode}.
  */
 export async function openRedis(options: {
   readonly url: string;
@@ -56,7 +59,8 @@ export async function openRedis(options: {
 
 const CLIENT_OPTIONS: RedisOptions = {
   lazyConnect: true,
-  // BullMQ refuses any other value. A connection that is lost is not made again by itself: queue.ts begins anew, at its own pace.
+  // BullMQ refuses any other value. A connection that is lost is not made again by itself: queue.ts begins
+  // anew, at its own pace.
   maxRetriesPerRequest: null,
   retryStrategy: () => null,
   connectTimeout: CONNECT_TIMEOUT_MS,
@@ -67,7 +71,8 @@ const CLIENT_OPTIONS: RedisOptions = {
 };
 
 async function probe(client: Redis, source: string): Promise<Omit<ReadyRedis, 'client'>> {
-  // A refused password or connection is said here only; what waits for it learns that the connection is closed.
+  // A refused password or connection is said here only; what waits for it learns that the connection is
+  // closed.
   let said: Error | undefined;
   client.on('error', (error: Error) => (said ??= error));
   try {
@@ -90,7 +95,10 @@ async function probe(client: Redis, source: string): Promise<Omit<ReadyRedis, 'c
   }
 }
 
-/** The same URL at the node that MOVED names: `MOVED <slot> <host>:<port>`, without a host where it is the same one. */
+/**
+ * The same URL at the node that MOVED names: `MOVED <slot> <host>:<port>`, without a host where it is the
+ * same one.
+ */
 function movedTo(error: unknown, from: string): string | undefined {
   const [, host, port] = /^MOVED \d+ (.*):(\d+)$/.exec((error as Error).message) ?? [];
   if (host === undefined || port === undefined) return undefined;
@@ -101,8 +109,9 @@ function movedTo(error: unknown, from: string): string | undefined {
 }
 
 /**
- * Short name of what is wrong with a queue, on PostgreSQL too: the first word of a reply (NOAUTH, READONLY …), else the code of the network or the class
- * of the error. Never more of a message: it may quote a URL, and ioredis hangs the command, password included, on the error.
+ * Short name of what is wrong with a queue, on PostgreSQL too: the first word of a reply (NOAUTH, READONLY
+ * …), else the code of the network or the class of the error. Never more of a message: it may quote a URL,
+ * and ioredis hangs the command, password included, on the error.
  */
 export function redisCode(error: unknown): string {
   const { name, message } = error as Partial<Error>;

@@ -2,17 +2,18 @@ import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Entry } from '../trail/read/entry.js';
 import type { GapsInRange } from '../trail/read/gap-list.js';
+import { filterOf } from '../trail/read/requested-filter.js';
 import type { TrailReader } from '../trail/read/trail-reader.js';
 import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
 import { problemOf, type ExportOrder } from './export.js';
 import type { ExportFiles, PartFile } from './files.js';
-import { entryFilter } from './request.js';
 import type { ExportStore } from './store.js';
 
 /**
- * How a run ended. `ready` and `failed` are in the row; `skipped`: there was nothing to do; `lost`: the export was removed or
- * taken over meanwhile; `released`: this run was stopped and the export waits for another.
+ * How a run ended. `ready` and `failed` are in the row; `skipped`: there was nothing to do; `lost`: the
+ * export was removed or taken over meanwhile; `released`: this run was stopped and the export waits for
+ * another.
  */
 export type RunOutcome = 'ready' | 'failed' | 'skipped' | 'lost' | 'released';
 
@@ -33,12 +34,16 @@ export const MAX_ATTEMPTS = 5;
 export const KEEP_DAYS = 7;
 
 const PROGRESS_INTERVAL_MS = 500;
-/** Each batch is a query of its own, which costs some milliseconds to plan: 500 entries took nearly twice as long as 2000. */
+/**
+ * Each batch is a query of its own, which costs some milliseconds to plan: 500 entries took nearly twice as
+ * long as 2000.
+ */
 const BATCH_ENTRIES = 1000;
 
 /**
- * Makes the file of one export, from its claim to its row's last state. Runs anywhere, at most one of several runs of an
- * export puts a file in place. Throws only what may be better next time: the export is then given back.
+ * Makes the file of one export, from its claim to its row's last state. Runs anywhere, at most one of several
+ * runs of an export puts a file in place. Throws only what may be better next time: the export is then given
+ * back.
  */
 export async function runExport(options: RunOptions): Promise<RunOutcome> {
   const { id, store, log } = options;
@@ -72,7 +77,7 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
   const stop = AbortSignal.any([signal, run.lost]);
   let part: PartFile | undefined;
   try {
-    const filter = entryFilter(order.filters, order.range, order.tenant);
+    const filter = { ...filterOf(order.filters, order.tenant), ...order.range };
     part = await files.create(order);
     run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
     const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);
@@ -102,7 +107,10 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
   }
 }
 
-/** Counts what passes, tells the row twice a second, and notices there that the export is no longer this run's. */
+/**
+ * Counts what passes, tells the row twice a second, and notices there that the export is no longer this
+ * run's.
+ */
 class Run {
   readonly coverage = new Coverage();
   total: number | null = null;

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import type { EntryFilters } from '../api/filters.js';
+import type { ExportFormat } from '../api/requests.js';
 import type { TimeRange } from '../trail/read/range.js';
 import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
-import type { ExportFilters, ExportFormat } from './request.js';
 
 export interface NewExport {
   readonly requester: Requester;
   readonly format: ExportFormat;
-  readonly filters: ExportFilters;
+  readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
   readonly idempotencyKey: string | null;
@@ -54,8 +55,9 @@ const visibility = (requester: Requester): unknown[] => [
 ];
 
 /**
- * The rows of `trail.export`: the truth about every export, whatever the queue says. A run may write a row only under the
- * claim it took; taking the claim over, cancelling and deleting are therefore one and the same to it: its write hits nothing.
+ * The rows of `trail.export`: the truth about every export, whatever the queue says. A run may write a row
+ * only under the claim it took; taking the claim over, cancelling and deleting are therefore one and the same
+ * to it: its write hits nothing.
  */
 export class ExportStore {
   readonly #pool: pg.Pool;
@@ -64,7 +66,10 @@ export class ExportStore {
     this.#pool = options.pool;
   }
 
-  /** Inserts, or returns the row this requester's idempotency key already has with whether its request was the same. */
+  /**
+   * Inserts, or returns the row this requester's idempotency key already has with whether its request was the
+   * same.
+   */
   async insert(request: NewExport): Promise<{ view: ExportView; created: boolean; sameRequest: boolean }> {
     const inserted = await this.#pool.query<ExportView>(
       /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
@@ -149,8 +154,8 @@ export class ExportStore {
   }
 
   /**
-   * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next write.
-   * Undefined when there is nothing to do: the job came twice, or the export was removed.
+   * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next
+   * write. Undefined when there is nothing to do: the job came twice, or the export was removed.
    */
   async claim(id: string): Promise<ExportOrder | undefined> {
     const { rows } = await this.#pool.query<ExportOrder>(
@@ -173,8 +178,9 @@ export class ExportStore {
   }
 
   /**
-   * Makes the export ready. `publish` (the rename) runs while the row is locked under the claim: of two runs of one export
-   * only one can ever put its file in place, and the row's checksum is that file's. False when the claim was lost.
+   * Makes the export ready. `publish` (the rename) runs while the row is locked under the claim: of two runs
+   * of one export only one can ever put its file in place, and the row's checksum is that file's. False when
+   * the claim was lost.
    */
   async finish(
     order: ExportOrder,
@@ -236,8 +242,8 @@ export class ExportStore {
   }
 
   /**
-   * Fails the running export whose run ended without a word and therefore cannot fail it itself, so without its claim. False when it
-   * is not running any more.
+   * Fails the running export whose run ended without a word and therefore cannot fail it itself, so without
+   * its claim. False when it is not running any more.
    */
   async failRunning(id: string, problem: ExportProblem): Promise<boolean> {
     const { rowCount } = await this.#pool.query(

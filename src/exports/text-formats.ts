@@ -13,15 +13,17 @@ interface TextOptions {
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
- * What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection"). A plain number may keep its sign.
+ * What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection"). A plain number may keep its
+ * sign.
  */
 const FORMULA_START = /^[=+\-@\t\r]/;
 const PLAIN_NUMBER = /^[+-]\d+(?:\.\d+)?$/;
 
 /**
- * Writes the report's columns as CSV: RFC 4180 with a header, CRLF and UTF-8 with a byte order mark. Dates are RFC 3339 in
- * the requested zone with microseconds. A field that a spreadsheet would take for a formula begins with an apostrophe: whoever
- * reads the file with a program and needs the exact values takes the format ndjson.
+ * Writes the report's columns as CSV: RFC 4180 with a header, CRLF and UTF-8 with a byte order mark. Dates
+ * are RFC 3339 in the requested zone with microseconds. A field that a spreadsheet would take for a formula
+ * begins with an apostrophe: whoever reads the file with a program and needs the exact values takes the
+ * format ndjson.
  */
 export async function writeCsv(options: TextOptions & { readonly clock: ZoneClock }): Promise<void> {
   const { clock, sink } = options;
@@ -45,7 +47,10 @@ export function csvField(text: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Writes the entries as the API shows them, one JSON object a line, every value exactly as PostgreSQL printed it. */
+/**
+ * Writes the entries as the API shows them, one JSON object a line, every value exactly as PostgreSQL printed
+ * it.
+ */
 export async function writeNdjson(options: TextOptions): Promise<void> {
   for await (const batch of options.batches) {
     await options.sink.write(Buffer.from(batch.map((entry) => `${entryToJson(entry)}\n`).join('')));

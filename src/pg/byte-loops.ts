@@ -1,14 +1,14 @@
 /*
- * Loops over bytes that read four at once, through a DataView because places in a message are not aligned. V8 compiles
- * these calls to plain loads; for the values of a usual row they take half the time of a loop over bytes, and a native
- * call costs more to begin than such a value is long.
+ * Loops over bytes that read four at once, through a DataView because places in a message are not aligned. V8
+ * compiles these calls to plain loads; for the values of a usual row they take half the time of a loop over
+ * bytes, and a native call costs more to begin than such a value is long.
  */
 
 const WORD = 4;
 
 /**
- * The view of the buffer that was asked for last: a view per row would cost what it saves, and rows that follow each
- * other mostly lie in one buffer.
+ * The view of the buffer that was asked for last: a view per row would cost what it saves, and rows that
+ * follow each other mostly lie in one buffer.
  */
 export class LastView {
   #bytes: Buffer | undefined;

@@ -4,17 +4,19 @@ import { readDecoder, type Decoder } from './encoding.js';
 import { bytesText, readableText } from './text.js';
 
 /*
- * Names in the source's catalog are whatever bytes its users gave them. The server refuses to send to a UTF-8 client what it
- * cannot convert (22P05), so that one table with such a name, or one column, would keep every other one from being read. Rows
- * are read as JSON by COPY, which sends the bytes as they are, and names become the text that the stream has for them too.
+ * Names in the source's catalog are whatever bytes its users gave them. The server refuses to send to a UTF-8
+ * client what it cannot convert (22P05), so that one table with such a name, or one column, would keep every
+ * other one from being read. Rows are read as JSON by COPY, which sends the bytes as they are, and names
+ * become the text that the stream has for them too.
  */
 
 const NOT_ASCII = /[\x80-\xff]/;
 const COPIED_BACKSLASH = /\\\\/g;
 
 /**
- * The rows of a query on the source's catalog as JSON has them: numbers of 8 bytes lose digits, so cast these. Takes no
- * parameters. A name that is no text in the source's encoding reads `\x{c3}`: see isBytesText of text.ts.
+ * The rows of a query on the source's catalog as JSON has them: numbers of 8 bytes lose digits, so cast
+ * these. Takes no parameters. A name that is no text in the source's encoding reads `\x{c3}`: see isBytesText
+ * of text.ts.
  */
 export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<Row[]> {
   const decoder = await readDecoder(client);
@@ -22,7 +24,8 @@ export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<
   const copy = `copy (select pg_catalog.to_json(found) from (${sql}) as found) to stdout (encoding 'SQL_ASCII')`;
   for await (const lines of copyOut(client, copy)) {
     for (const line of lines) {
-      // Bytes as characters: those of JSON itself are ASCII. Of what COPY escapes, JSON leaves the backslash alone.
+      // Bytes as characters: those of JSON itself are ASCII. Of what COPY escapes, JSON leaves the backslash
+      // alone.
       const text = line.toString('latin1').replace(COPIED_BACKSLASH, '\\');
       const row = JSON.parse(text) as Row;
       rows.push(NOT_ASCII.test(text) ? (decoded(row, decoder) as Row) : row);

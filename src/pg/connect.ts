@@ -29,7 +29,8 @@ export async function openPinned(
   { url, signal }: { readonly url: string; readonly signal?: AbortSignal | undefined },
 ): Promise<pg.Client> {
   const client = new pg.Client(config);
-  // Without a listener an idle connection that breaks would end the process; the next query reports it anyway.
+  // Without a listener an idle connection that breaks would end the process; the next query reports it
+  // anyway.
   client.on('error', () => undefined);
   try {
     destroyOnAbort(client, signal);
@@ -82,7 +83,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
-    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg-pool waits for it; its type does not say so
+    // pg-pool waits for it; its type does not say so.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises
     onConnect: async (client) => {
       await pinSearchPath(client, pin);
       await onConnect?.(client);
@@ -102,7 +104,10 @@ export function describeUrl(url: string): string {
   }
 }
 
-/** Translates a failed connection attempt: SQLSTATE classes 28 and 3D are a refusal, all else means not reachable. */
+/**
+ * Translates a failed connection attempt: SQLSTATE classes 28 and 3D are a refusal, all else means not
+ * reachable.
+ */
 export function connectError(url: string, error: unknown): WaltrailError {
   const code = codeOf(error);
   const refused = code !== undefined && /^(28|3D|42)/.test(code);

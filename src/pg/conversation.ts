@@ -1,7 +1,9 @@
 import type { Writable } from 'node:stream';
 import type pg from 'pg';
 
-/** The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations. */
+/**
+ * The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations.
+ */
 interface Connection {
   readonly stream: Writable;
   query(text: string): void;
@@ -14,18 +16,20 @@ interface Answer {
 }
 
 /**
- * An error where no transaction was begun, also in the implicit one of several statements (PostgreSQL, `RequireTransactionBlock`
- * and `DefineSavepoint`). Without effect otherwise.
+ * An error where no transaction was begun, also in the implicit one of several statements (PostgreSQL,
+ * `RequireTransactionBlock` and `DefineSavepoint`). Without effect otherwise.
  */
 const ONLY_IN_TRANSACTION = 'savepoint within; release savepoint within';
 
 /**
- * Statements to a server without waiting for its answers, which come in the same order. After an error nothing more is
- * answered: everything outstanding fails with it, and the client can only be closed. What was sent behind a statement that
- * fails is still executed by the server: what belongs together is said {@link within} a transaction.
+ * Statements to a server without waiting for its answers, which come in the same order. After an error
+ * nothing more is answered: everything outstanding fails with it, and the client can only be closed. What was
+ * sent behind a statement that fails is still executed by the server: what belongs together is said {@link
+ * within} a transaction.
  *
- * The client belongs to the conversation from its first statement on. Each whole answer takes it out of pg's hands, so as long
- * as others are due it enters itself again as the query under way (pg's own pipeline mode knows no COPY).
+ * The client belongs to the conversation from its first statement on. Each whole answer takes it out of pg's
+ * hands, so as long as others are due it enters itself again as the query under way (pg's own pipeline mode
+ * knows no COPY).
  *
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
  */
@@ -37,7 +41,10 @@ export class Conversation {
   /** A `begin` was sent, and no `commit` behind it. */
   #begun = false;
 
-  /** @param failed called with the first error at once: what pg says of those behind it may come before promises settle */
+  /**
+   * @param failed called with the first error at once: what pg says of those behind it may come before
+   * promises settle
+   */
   constructor(client: pg.Client, failed: (error: unknown) => void = () => undefined) {
     this.#client = client;
     this.#failed = failed;
@@ -45,8 +52,9 @@ export class Conversation {
   }
 
   /**
-   * One or several statements; after an error the rest of them is not executed. Where the last is `copy … from stdin`, its
-   * data may follow at once (if it comes to no COPY, the server drops it), and the answer comes when all of it was taken.
+   * One or several statements; after an error the rest of them is not executed. Where the last is `copy …
+   * from stdin`, its data may follow at once (if it comes to no COPY, the server drops it), and the answer
+   * comes when all of it was taken.
    */
   say(sql: string): Promise<void> {
     this.#connection.query(sql);
@@ -54,8 +62,9 @@ export class Conversation {
   }
 
   /**
-   * Says it in a transaction: the one that was begun, or a new one. A `begin` can fail as well, most simply when it is cancelled;
-   * what was sent behind it would then be executed, and committed, by itself. So everything behind it is an error without it.
+   * Says it in a transaction: the one that was begun, or a new one. A `begin` can fail as well, most simply
+   * when it is cancelled; what was sent behind it would then be executed, and committed, by itself. So
+   * everything behind it is an error without it.
    */
   within(sql: string): Promise<void> {
     const begin = this.#begun ? ONLY_IN_TRANSACTION : 'begin';

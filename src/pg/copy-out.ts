@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 
-/** The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations. */
+/**
+ * The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations.
+ */
 interface Connection {
   readonly stream: Socket;
   query(text: string): void;
@@ -12,10 +14,12 @@ const BATCH_ROWS = 2_000;
 const BATCH_BYTES = 1 << 20;
 
 /**
- * Runs a `copy … to stdout` in text format and yields its rows in batches, each row as the bytes of its line, newline
- * included. The server sends each row as one CopyData message. The socket is left alone while a batch waits.
+ * Runs a `copy … to stdout` in text format and yields its rows in batches, each row as the bytes of its line,
+ * newline included. The server sends each row as one CopyData message. The socket is left alone while a batch
+ * waits.
  *
- * A caller that stops early leaves a client that can only be closed. Throws the server's error, or that of the connection.
+ * A caller that stops early leaves a client that can only be closed. Throws the server's error, or that of
+ * the connection.
  *
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
  */

@@ -1,23 +1,27 @@
 import type pg from 'pg';
+import { INSUFFICIENT_PRIVILEGE } from './sql-state.js';
 
 /**
- * Bytes of the source's encoding to UTF-8. Null where the source speaks UTF-8, or says nothing of its encoding (SQL_ASCII): then
- * bytes are looked at as they are.
+ * Bytes of the source's encoding to UTF-8. Null where the source speaks UTF-8, or says nothing of its
+ * encoding (SQL_ASCII): then bytes are looked at as they are.
  */
 export type Decoder = TableDecoder | null;
 
-/** EUC encodings of which each character has up to three bytes; those of EUC_TW have four, and are 140,000. */
+/**
+ * EUC encodings of which each character has up to three bytes; those of EUC_TW have four, and are 140,000.
+ */
 const EUC = new Set(['EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_CN']);
 const SINGLE_SHIFT_2 = 0x8e;
 const SINGLE_SHIFT_3 = 0x8f;
 
 /**
- * The decoder for the source's encoding: for encodings of one byte and for EUC by a table of what PostgreSQL itself makes of each
- * character, read once (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for others (EUC_TW), and
- * where PL/pgSQL may not be used, of ASCII alone.
+ * The decoder for the source's encoding: for encodings of one byte and for EUC by a table of what PostgreSQL
+ * itself makes of each character, read once (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for
+ * others (EUC_TW), and where PL/pgSQL may not be used, of ASCII alone.
  *
- * The server could convert by itself, but ends the stream at the first byte that its encoding does not define (22P05), again after
- * each restart. So the stream is asked for the bytes as they are, and what is no text stays bytes (DECISIONS 38).
+ * The server could convert by itself, but ends the stream at the first byte that its encoding does not define
+ * (22P05), again after each restart. So the stream is asked for the bytes as they are, and what is no text
+ * stays bytes (DECISIONS 38).
  */
 export function readDecoder(client: pg.Client): Promise<Decoder> {
   let decoder = decoders.get(client);
@@ -28,7 +32,10 @@ export function readDecoder(client: pg.Client): Promise<Decoder> {
   return decoder;
 }
 
-/** Of connections, and of encodings what they were found to hold: it is the same on every connection of every server. */
+/**
+ * Of connections, and of encodings what they were found to hold: it is the same on every connection of every
+ * server.
+ */
 const decoders = new WeakMap<pg.Client, Promise<Decoder>>();
 const tables = new Map<string, ReadonlyMap<number, Buffer>>();
 
@@ -108,7 +115,10 @@ const REPLACEMENT = Buffer.from('\ufffd');
 
 const one = (): number => 1;
 
-/** Half-width kana follow the first shift, characters of a second plane the other; Korean and Chinese use neither. */
+/**
+ * Half-width kana follow the first shift, characters of a second plane the other; Korean and Chinese use
+ * neither.
+ */
 const eucLength = (first: number): number =>
   first === SINGLE_SHIFT_2 || first >= 0xa1 ? 2 : first === SINGLE_SHIFT_3 ? 3 : 1;
 
@@ -120,10 +130,12 @@ const EUC_CODES = /* sql */ `
   union all
   select pg_catalog.concat('8e', pg_catalog.to_hex(a)) from pg_catalog.generate_series(161, 254) as a`;
 
-const INSUFFICIENT_PRIVILEGE = '42501';
 const RESULT = 'waltrail.encoding';
 
-/** Each code with its UTF-8, through a setting: a statement cannot pass over what it cannot convert, and a block returns nothing. */
+/**
+ * Each code with its UTF-8, through a setting: a statement cannot pass over what it cannot convert, and a
+ * block returns nothing.
+ */
 async function readTable(client: pg.Client, codes: string): Promise<ReadonlyMap<number, Buffer>> {
   const table = new Map<number, Buffer>();
   try {

@@ -13,16 +13,19 @@ export interface MigrateOptions {
   readonly database: string;
   /** Absolute path of the numbered .sql files. */
   readonly folder: string;
-  /** The schema that the files fill. It is made when missing and holds the list of applied files, `<schema>.migration`. */
+  /**
+   * The schema that the files fill. It is made when missing and holds the list of applied files,
+   * `<schema>.migration`.
+   */
   readonly schema: string;
   readonly log: Log;
 }
 
 /**
- * Applies the files of a folder that a database does not have yet, in the order of their numbers and in one transaction.
- * Forward only: a released file is never edited. Several processes may call it at once; one works, the others wait.
- * Throws PG_MIGRATION_FAILED (nothing was changed), PG_MIGRATION_NEWER (the database knows files that are not in the folder) and
- * PG_SCHEMA_FOREIGN.
+ * Applies the files of a folder that a database does not have yet, in the order of their numbers and in one
+ * transaction. Forward only: a released file is never edited. Several processes may call it at once; one
+ * works, the others wait. Throws PG_MIGRATION_FAILED (nothing was changed), PG_MIGRATION_NEWER (the database
+ * knows files that are not in the folder) and PG_SCHEMA_FOREIGN.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
   await refuseForeignSchema(options.client, options);

@@ -2,10 +2,11 @@ import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 
 /**
- * Refuses a schema that somebody else made before Waltrail did: what its owner puts there, or exchanges later, would run with
- * the rights of every login that uses it. Trusted owners are superusers, the owner of the database and the roles that the
- * login is a member of (a superuser counts as a member of every role, which says nothing, so of its own roles only itself).
- * A login that may not create a schema has to trust whoever made this one. Throws PG_SCHEMA_FOREIGN.
+ * Refuses a schema that somebody else made before Waltrail did: what its owner puts there, or exchanges
+ * later, would run with the rights of every login that uses it. Trusted owners are superusers, the owner of
+ * the database and the roles that the login is a member of (a superuser counts as a member of every role,
+ * which says nothing, so of its own roles only itself). A login that may not create a schema has to trust
+ * whoever made this one. Throws PG_SCHEMA_FOREIGN.
  */
 export async function refuseForeignSchema(
   client: pg.ClientBase,

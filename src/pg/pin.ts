@@ -1,20 +1,25 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 
-/** Nothing but PostgreSQL's own functions, operators and types; temporary tables last, for they are searched first unless named. */
+/**
+ * Nothing but PostgreSQL's own functions, operators and types; temporary tables last, for they are searched
+ * first unless named.
+ */
 export const SEARCH_PATH = 'pg_catalog, pg_temp';
 
 /**
- * Makes names without a schema mean PostgreSQL's own for the rest of the session. Whoever may create objects in a schema of
- * the path can otherwise plant an operator that fits better than the built-in one (`text || xid`), and whoever runs a
- * statement with it executes the planter's code with rights of their own (CVE-2018-1058).
+ * Makes names without a schema mean PostgreSQL's own for the rest of the session. Whoever may create objects
+ * in a schema of the path can otherwise plant an operator that fits better than the built-in one (`text ||
+ * xid`), and whoever runs a statement with it executes the planter's code with rights of their own
+ * (CVE-2018-1058).
  *
- * Must be the first statements of a connection: both are utility statements, which resolve no function and no operator, so
- * they are safe under any path. The path is read back because a pooler may run the next statement in another session.
- * Throws PG_UNPINNED.
+ * Must be the first statements of a connection: both are utility statements, which resolve no function and no
+ * operator, so they are safe under any path. The path is read back because a pooler may run the next
+ * statement in another session. Throws PG_UNPINNED.
  *
  * @param options.database `host:port/database`, for the error
- * @param options.path simple names; another path than {@link SEARCH_PATH}; every schema in it must be one that nobody else creates objects in
+ * @param options.path simple names; another path than {@link SEARCH_PATH}; every schema in it must be one
+ *   that nobody else creates objects in
  * @see https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058:_Protect_Your_Search_Path
  */
 export async function pinSearchPath(

@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const POLL_MS = 100;
 
 /**
- * Transactions of this database that have written something and have not ended. From the locks on their numbers, which are
- * given back only after everybody can see the transaction. Which database a backend is connected to every role may read; a prepared
- * transaction has no backend, and counts whatever its database is.
+ * Transactions of this database that have written something and have not ended. From the locks on their
+ * numbers, which are given back only after everybody can see the transaction. Which database a backend is
+ * connected to every role may read; a prepared transaction has no backend, and counts whatever its database
+ * is.
  */
 export async function runningTransactions(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{

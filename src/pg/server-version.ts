@@ -2,7 +2,10 @@ import type pg from 'pg';
 
 const known = new WeakMap<pg.ClientBase, Promise<number>>();
 
-/** As `server_version_num`: 180004 is 18.4. Asked once a connection, for a statement that reads what only some versions have. */
+/**
+ * As `server_version_num`: 180004 is 18.4. Asked once a connection, for a statement that reads what only some
+ * versions have.
+ */
 export function serverVersion(client: pg.ClientBase): Promise<number> {
   let version = known.get(client);
   if (version === undefined) {

@@ -2,12 +2,16 @@
 export const TICK_MS = 5_000;
 /** Looks without a sign of life after which the other side is asked for one. */
 const ASK_TICKS = 4;
-/** Looks without a sign of life after which a connection is given up: a minute, as PostgreSQL's own receivers have it. */
+/**
+ * Looks without a sign of life after which a connection is given up: a minute, as PostgreSQL's own receivers
+ * have it.
+ */
 export const GIVE_UP_TICKS = 12;
 
 /**
- * Tells a connection that is quiet from one that is dead. Counted in looks, not by the clock: a process that was stopped
- * and goes on (SIGSTOP, a suspended machine) sees a single look pass, and reads what has arrived before it judges.
+ * Tells a connection that is quiet from one that is dead. Counted in looks, not by the clock: a process that
+ * was stopped and goes on (SIGSTOP, a suspended machine) sees a single look pass, and reads what has arrived
+ * before it judges.
  */
 export class Silence {
   #ticks = 0;

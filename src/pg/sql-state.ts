@@ -1,12 +1,41 @@
 import { codeOf } from '../errors.js';
 
 /**
- * The SQLSTATE of an error that a server reported; undefined for any other error. Error numbers of the system may look
- * like one (`EPIPE`), but no class of SQLSTATEs begins with an E.
+ * The SQLSTATEs that the code branches on, by their names in PostgreSQL's documentation.
  *
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+export const CHARACTER_NOT_IN_REPERTOIRE = '22021';
+export const INVALID_PARAMETER_VALUE = '22023';
+export const UNTRANSLATABLE_CHARACTER = '22P05';
+export const READ_ONLY_SQL_TRANSACTION = '25006';
+export const DEADLOCK_DETECTED = '40P01';
+export const INSUFFICIENT_PRIVILEGE = '42501';
+export const UNDEFINED_OBJECT = '42704';
+export const PROGRAM_LIMIT_EXCEEDED = '54000';
+export const OBJECT_NOT_IN_PREREQUISITE_STATE = '55000';
+export const OBJECT_IN_USE = '55006';
+export const LOCK_NOT_AVAILABLE = '55P03';
+export const QUERY_CANCELED = '57014';
+export const INTERNAL_ERROR = 'XX000';
+
+/**
+ * The SQLSTATE of an error that a server reported; undefined for any other error. Error numbers of the system
+ * may look like one (`EPIPE`), but no class of SQLSTATEs begins with an E.
  */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);
   return code !== undefined && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
+
+/** Class 22, data exception: the message quotes the value. */
+export const isDataException = (sqlState: string): boolean => sqlState.startsWith('22');
+
+/**
+ * Class 08, connection exception, and the codes 57P01 to 57P05: the server shuts down, starts or ends the
+ * session.
+ */
+export const isServerGone = (sqlState: string): boolean => /^(08|57P)/.test(sqlState);
+
+/** Class 53, insufficient resources: no connection, memory or disk space is left for the moment. */
+export const isOutOfResources = (sqlState: string): boolean => sqlState.startsWith('53');

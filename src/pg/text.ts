@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 
 /*
- * What the source sends need not be text, whatever its encoding says: a cast without a function, a C extension or old data
- * put any bytes into a text column. The trail holds UTF-8 without NUL, so bytes that are not that are kept as hexadecimal
- * digits (DECISIONS 38).
+ * What the source sends need not be text, whatever its encoding says: a cast without a function, a C
+ * extension or old data put any bytes into a text column. The trail holds UTF-8 without NUL, so bytes that
+ * are not that are kept as hexadecimal digits (DECISIONS 38).
  */
 
 const BACKSLASH = 0x5c;
@@ -23,8 +23,8 @@ export const readableText = (bytes: Buffer, start: number, length: number): stri
     : bytesText(bytes.toString('hex', start, start + length));
 
 /**
- * A stretch of bytes as the text of an id or a key: as {@link readableText}, but different bytes give different texts. So a
- * text that begins like that form is written in it too.
+ * A stretch of bytes as the text of an id or a key: as {@link readableText}, but different bytes give
+ * different texts. So a text that begins like that form is written in it too.
  */
 export const keyText = (bytes: Buffer, start: number, length: number): string =>
   looksLikeBytes(bytes, start, length)
@@ -44,5 +44,8 @@ export function looksLikeBytes(bytes: Buffer, start: number, length: number): bo
   );
 }
 
-/** A text of ours as PostgreSQL can hold it: NUL and halves of surrogate pairs become U+FFFD, as in a file that was misread. */
+/**
+ * A text of ours as PostgreSQL can hold it: NUL and halves of surrogate pairs become U+FFFD, as in a file
+ * that was misread.
+ */
 export const storable = (text: string): string => text.replace(/\0|\p{Surrogate}/gu, '\ufffd');

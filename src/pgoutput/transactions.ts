@@ -1,9 +1,21 @@
 import type { Lsn } from '../pg/lsn.js';
 import { readableText } from '../pg/text.js';
+import {
+  TAG_BEGIN_PREPARE,
+  TAG_COMMIT_PREPARED,
+  TAG_PREPARE,
+  TAG_ROLLBACK_PREPARED,
+  TAG_STREAM_ABORT,
+  TAG_STREAM_COMMIT,
+  TAG_STREAM_PREPARE,
+  TAG_STREAM_START,
+  TAG_STREAM_STOP,
+} from './tags.js';
 
 /**
- * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends, and the
- * steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole transaction.
+ * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends,
+ * and the steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole
+ * transaction.
  */
 export type TransactionMessage =
   | { readonly kind: 'stream start'; readonly xid: number; readonly first: boolean }
@@ -45,22 +57,23 @@ interface Prepared {
 }
 
 /**
- * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or longer.
+ * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or
+ * longer.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 export function readTransactionMessage(message: Buffer): TransactionMessage | undefined {
   switch (message[0]) {
-    case 0x53: // 'S'
+    case TAG_STREAM_START:
       mustBe(message.length === 6);
       return { kind: 'stream start', xid: message.readInt32BE(1), first: message.readInt8(5) === 1 };
-    case 0x45: // 'E'
+    case TAG_STREAM_STOP:
       mustBe(message.length === 1);
       return { kind: 'stream stop' };
-    case 0x63: // 'c'
+    case TAG_STREAM_COMMIT:
       mustBe(message.length === 30);
       return { kind: 'stream commit', xid: message.readInt32BE(1), ...readCommitted(message, 6) };
-    case 0x41: // 'A'
+    case TAG_STREAM_ABORT:
       mustBe(message.length === 9 || message.length === 25);
       return {
         kind: 'stream abort',
@@ -69,20 +82,20 @@ export function readTransactionMessage(message: Buffer): TransactionMessage | un
         aborted:
           message.length === 9 ? null : { lsn: message.readBigUInt64BE(9), at: message.readBigInt64BE(17) },
       };
-    case 0x62: // 'b'
+    case TAG_BEGIN_PREPARE:
       return { kind: 'begin prepare', ...readPrepared(message, 1) };
-    case 0x50: // 'P'
+    case TAG_PREPARE:
       return { kind: 'prepare', ...readPrepared(message, 2) };
-    case 0x70: // 'p'
+    case TAG_STREAM_PREPARE:
       return { kind: 'stream prepare', ...readPrepared(message, 2) };
-    case 0x4b: // 'K'
+    case TAG_COMMIT_PREPARED:
       return {
         kind: 'commit prepared',
         xid: message.readInt32BE(26),
         gid: readText(message, 30),
         ...readCommitted(message, 2),
       };
-    case 0x72: // 'r'
+    case TAG_ROLLBACK_PREPARED:
       return {
         kind: 'rollback prepared',
         xid: message.readInt32BE(34),

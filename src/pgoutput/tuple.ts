@@ -9,8 +9,9 @@ export const LENGTH_NULL = -1;
 export const LENGTH_UNCHANGED = -2;
 
 /**
- * One row of a change, as places in the bytes it arrived in: nothing is copied and no string is made. Valid only while
- * the handler that was given it runs, since the bytes belong to the reader's buffer, which is reused.
+ * One row of a change, as places in the bytes it arrived in: nothing is copied and no string is made. Valid
+ * only while the handler that was given it runs, since the bytes belong to the reader's buffer, which is
+ * reused.
  */
 export class Tuple {
   bytes: Buffer = EMPTY;
@@ -22,7 +23,10 @@ export class Tuple {
   readonly lengths = new Int32Array(MAX_COLUMNS);
   /** Some values are opaque. Without any, the marks of an earlier row may still stand. */
   hasOpaque = false;
-  /** By column index: 1 for bytes that are no text in the source's encoding, even where they happen to be UTF-8. */
+  /**
+   * By column index: 1 for bytes that are no text in the source's encoding, even where they happen to be
+   * UTF-8.
+   */
   readonly opaque = new Uint8Array(MAX_COLUMNS);
 
   isOpaque(column: number): boolean {
@@ -30,7 +34,8 @@ export class Tuple {
   }
 
   /**
-   * The value as `keyText` of pg/text.ts has it; null for SQL null and for a value that was not sent. Not for the hot path.
+   * The value as `keyText` of pg/text.ts has it; null for SQL null and for a value that was not sent. Not for
+   * the hot path.
    */
   text(column: number): string | null {
     const length = this.lengths[column]!;

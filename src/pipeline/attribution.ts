@@ -1,12 +1,9 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { shortName } from './naming.js';
-import type { Dictionary, LookupName, Lookups } from './ports.js';
+import { UNATTRIBUTED, type Dictionary, type LookupName, type Lookups } from './ports.js';
 import { redactedText, type Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
-
-/** Id of the modifier of changes that nobody is known to have made. */
-export const UNATTRIBUTED = 0;
 
 /** Finds the modifier of a change: rungs `message` and `column` of the attribution ladder. */
 export class Attribution {
@@ -28,14 +25,20 @@ export class Attribution {
     this.#modifiersTable = options.modifiersTable;
   }
 
-  /** Modifier id by the modifier column of the row as the change left it; {@link UNATTRIBUTED} where that is empty. */
+  /**
+   * Modifier id by the modifier column of the row as the change left it; {@link UNATTRIBUTED} where that is
+   * empty.
+   */
   byColumn(row: Tuple, column: number, redactor: Redactor | null): number {
     if (column < 0 || !row.has(column)) return UNATTRIBUTED;
     if (redactor !== null) return this.#idOf(redactedText(redactor, row, column));
     return this.#byBytes.get(row, column, this.#find);
   }
 
-  /** Modifier id by a logical message. A name or kind that the message does not give comes from the modifiers table. */
+  /**
+   * Modifier id by a logical message. A name or kind that the message does not give comes from the modifiers
+   * table.
+   */
   byMessage({ key, name, kind }: NamedModifier): number {
     const known = this.#known(key);
     return this.#dictionary.modifier({

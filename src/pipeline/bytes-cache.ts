@@ -8,8 +8,8 @@ const MAX_BYTES = 40;
 const FNV_PRIME = 0x01000193;
 
 /**
- * Numbers of the keys that were seen lately, found by their bytes: modifiers and tenants repeat, and a string and a map for
- * each row would cost more than the rest of its entry.
+ * Numbers of the keys that were seen lately, found by their bytes: modifiers and tenants repeat, and a string
+ * and a map for each row would cost more than the rest of its entry.
  */
 export class BytesCache {
   readonly #keys = new Uint8Array(PLACES * MAX_BYTES);

@@ -19,7 +19,10 @@ export interface CaptureStatus {
   readonly ignored: number;
   /** Logical messages that should say who made changes and were not understood. */
   readonly messagesUnread: number;
-  /** Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Those of others go on. */
+  /**
+   * Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Those of others go
+   * on.
+   */
   readonly troubles: readonly CaptureTrouble[];
   /** How many there are. */
   readonly troubleCount: number;

@@ -9,7 +9,9 @@ export interface Column {
   readonly typeOid: number;
 }
 
-/** What a rule may look at. `previous` is absent for an insert, and in an update whose old row was not sent. */
+/**
+ * What a rule may look at. `previous` is absent for an insert, and in an update whose old row was not sent.
+ */
 export interface ClassifiedChange {
   readonly previous: Tuple | null;
   /** After the change; before it for a delete. */
@@ -53,7 +55,10 @@ export function classify(rules: readonly CompiledRule[], change: ClassifiedChang
   throw new RangeError('the last rule matches every change');
 }
 
-/** Null when the relation lacks a column that the rule names: it can then never match (a schema change took it). */
+/**
+ * Null when the relation lacks a column that the rule names: it can then never match (a schema change took
+ * it).
+ */
 function compileRule(rule: ActionRule, columns: ReadonlyMap<string, Column>): CompiledRule['matches'] | null {
   const changed = rule.changed?.map((name) => columns.get(name)) ?? [];
   const when: Condition[] = [];

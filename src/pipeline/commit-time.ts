@@ -1,14 +1,15 @@
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 
 /*
- * Whoever may set up a replication origin claims any commit time for a transaction (pg_replication_origin_xact_setup),
- * infinity too. What every reader takes is a year of four digits, so a time outside of them is stored as the last one before
- * it, and the entries say what was claimed (DECISIONS 38).
+ * Whoever may set up a replication origin claims any commit time for a transaction
+ * (pg_replication_origin_xact_setup), infinity too. What every reader takes is a year of four digits, so a
+ * time outside of them is stored as the last one before it, and the entries say what was claimed (DECISIONS
+ * 38).
  */
 
 /**
- * Upper halves of microseconds since 2000-01-01, from the first hour of the year 1 to the last of 9999: within the limits by
- * less than 72 minutes, and compared without a bigint.
+ * Upper halves of microseconds since 2000-01-01, from the first hour of the year 1 to the last of 9999:
+ * within the limits by less than 72 minutes, and compared without a bigint.
  */
 const LEAST_HIGH = Math.ceil(
   Number(BigInt(Date.parse('0001-01-01T00:00:00Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32,
@@ -25,19 +26,24 @@ const DAYS_OF_400_YEARS = 146_097n;
 
 /** Follows the commit times of transactions and bounds what is claimed. */
 export class CommitTimes {
-  /** Commit LSN (8), commit time (8) and xid (4) of a transaction whose time is not stored as it was claimed. */
+  /**
+   * Commit LSN (8), commit time (8) and xid (4) of a transaction whose time is not stored as it was claimed.
+   */
   readonly bounded = Buffer.alloc(20);
   /** Microseconds since 2000-01-01, 8 bytes. */
   readonly #last = Buffer.alloc(8);
 
-  /** @param last of the last stored transaction; null: there is none, and the clock of this machine is as good as any */
+  /**
+   * @param last of the last stored transaction; null: there is none, and the clock of this machine is as good
+   * as any
+   */
   constructor(last: bigint | null) {
     this.#last.writeBigInt64BE(last ?? BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n);
   }
 
   /**
-   * Takes the time of a transaction that begins: `bytes` from `at` are as in `bounded`. Null where it may be stored;
-   * otherwise what was claimed, and `bounded` is to be stored.
+   * Takes the time of a transaction that begins: `bytes` from `at` are as in `bounded`. Null where it may be
+   * stored; otherwise what was claimed, and `bounded` is to be stored.
    */
   begin(bytes: Buffer, at: number): string | null {
     const last = this.#last;
@@ -52,13 +58,19 @@ export class CommitTimes {
     return timeText(bytes.readBigInt64BE(at + 8));
   }
 
-  /** End LSN (8) and commit time (8) of a transaction whose time was bounded, out of `bytes` with what was claimed. */
+  /**
+   * End LSN (8) and commit time (8) of a transaction whose time was bounded, out of `bytes` with what was
+   * claimed.
+   */
   end(bytes: Buffer, at: number): Buffer {
     return Buffer.concat([bytes.subarray(at, at + 8), this.#last]);
   }
 }
 
-/** As PostgreSQL prints a timestamptz in UTC: `infinity`, `294276-12-31 23:59:59.999999+00`, `0044-03-15 12:00:00+00 BC`. */
+/**
+ * As PostgreSQL prints a timestamptz in UTC: `infinity`, `294276-12-31 23:59:59.999999+00`, `0044-03-15
+ * 12:00:00+00 BC`.
+ */
 export function timeText(micros: bigint): string {
   if (micros === INFINITY) return 'infinity';
   if (micros === MINUS_INFINITY) return '-infinity';
@@ -74,7 +86,10 @@ export function timeText(micros: bigint): string {
   return `${shown}-${two(month)}-${two(day)} ${time}${fraction === '' ? '' : `.${fraction}`}+00${year > 0n ? '' : ' BC'}`;
 }
 
-/** The date of a day since 2000-01-01 in the Gregorian calendar, which Date knows up to the year 275760 only. Years begin in March here. */
+/**
+ * The date of a day since 2000-01-01 in the Gregorian calendar, which Date knows up to the year 275760 only.
+ * Years begin in March here.
+ */
 function dateOf(daysSince2000: bigint): {
   readonly year: bigint;
   readonly month: bigint;

@@ -10,9 +10,9 @@ const OID_BOOL = 16;
 const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 
 /**
- * Compares a column with a value as a person writes it in YAML: booleans as PostgreSQL prints them (`t`, `f`), numbers by
- * value where the type prints one number in several ways, everything else by its text. A value that was not sent never
- * matches.
+ * Compares a column with a value as a person writes it in YAML: booleans as PostgreSQL prints them (`t`,
+ * `f`), numbers by value where the type prints one number in several ways, everything else by its text. A
+ * value that was not sent never matches.
  */
 export function equals(
   column: { readonly index: number; readonly typeOid: number },

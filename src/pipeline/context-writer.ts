@@ -2,9 +2,15 @@ import { OPEN_ARRAY, OPEN_OBJECT, QUOTE, type JsonTokens } from './json-scan.js'
 
 /** A context is stored with every entry that it speaks for, of which there may be a million. */
 export const MAX_CONTEXT_BYTES = 64 * 1024;
-/** What says that a context was cut: the last member of an object, the last element of an array, else all that is left. */
+/**
+ * What says that a context was cut: the last member of an object, the last element of an array, else all that
+ * is left.
+ */
 export const CUT_MARK = 'waltrail_cut';
-/** A member with a longer name is left out, as one that does not fit: nobody could say whether it is to be redacted. */
+/**
+ * A member with a longer name is left out, as one that does not fit: nobody could say whether it is to be
+ * redacted.
+ */
 const MAX_NAME_BYTES = 1_000;
 
 /** Room for the mark with two figures of any size. */
@@ -19,10 +25,11 @@ const ESCAPE_BYTES = 6;
 const NOT_SILENT = -1;
 
 /**
- * Writes the tokens of one JSON value as compact JSON that every reader takes, JSON.parse and PostgreSQL's functions: strings
- * without NUL and halves of surrogate pairs, numbers with all their digits. Members whose name is redacted are masked with
- * everything in them. What would make the text longer than {@link MAX_CONTEXT_BYTES} is left out, the smallest member or element
- * at a time, and {@link CUT_MARK} says how long the value was and how many are missing.
+ * Writes the tokens of one JSON value as compact JSON that every reader takes, JSON.parse and PostgreSQL's
+ * functions: strings without NUL and halves of surrogate pairs, numbers with all their digits. Members whose
+ * name is redacted are masked with everything in them. What would make the text longer than {@link
+ * MAX_CONTEXT_BYTES} is left out, the smallest member or element at a time, and {@link CUT_MARK} says how
+ * long the value was and how many are missing.
  */
 export class ContextWriter implements JsonTokens {
   readonly #bytes: Buffer;

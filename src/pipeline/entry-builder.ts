@@ -1,38 +1,45 @@
 import { looksLikeBytes } from '../pg/text.js';
 import { LastView, sameBytes } from '../pg/byte-loops.js';
-import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import { UNATTRIBUTED } from './attribution.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, type Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
 import { partText, type NamePart } from './naming.js';
-import type { Dictionary, EntryHead, EntryRows, Lookups } from './ports.js';
+import {
+  MARK_NULL,
+  MARK_UNKNOWN,
+  OPERATION_DELETE,
+  OPERATION_INSERT,
+  OPERATION_TRUNCATE,
+  OPERATION_UPDATE,
+  RUNG_OWN,
+  UNATTRIBUTED,
+  type Dictionary,
+  type EntryHead,
+  type EntryRows,
+  type Lookups,
+} from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import { redactedText } from './redaction.js';
 import type { RowChange } from './row-change.js';
 
-/** Marks of trail/values.ts. */
-const MARK_NULL = 0x4e;
-const MARK_UNKNOWN = 0x55;
-const MAX_COLUMNS = 1664;
 /** From here on a native comparison beats a loop. */
 const LONG_VALUE_BYTES = 256;
 /** Of a longer name the beginning is stored, and "…". */
 const MAX_NAME_BYTES = 1_000;
-/** A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes at most 2,704 bytes. */
+/**
+ * A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes
+ * at most 2,704 bytes.
+ */
 const MAX_ID_BYTES = 8_000;
 const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
 const COMMA = Buffer.from(',');
-/** OperationCode as character codes. */
-const OPERATION_INSERT = 0x69;
-const OPERATION_UPDATE = 0x75;
-const OPERATION_DELETE = 0x64;
-const OPERATION_TRUNCATE = 0x74;
-/** RungCode `w`. */
-const RUNG_OWN = 0x77;
 
-/** Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes of the trail. */
+/**
+ * Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes
+ * of the trail.
+ */
 export class EntryBuilder {
   readonly #rows: EntryRows;
   readonly #tenants = new BytesCache();
@@ -128,8 +135,8 @@ export class EntryBuilder {
   }
 
   /**
-   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its fields. Without
-   * `previous` it is an insert, else an update.
+   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its
+   * fields. Without `previous` it is an insert, else an update.
    */
   own(entry: {
     readonly seq: number;
@@ -170,8 +177,8 @@ export class EntryBuilder {
   }
 
   /**
-   * Marks the columns that differ, but for ignored ones. Without the old row every column that was sent may have changed;
-   * one that was not sent (unchanged TOAST) has not.
+   * Marks the columns that differ, but for ignored ones. Without the old row every column that was sent may
+   * have changed; one that was not sent (unchanged TOAST) has not.
    */
   #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     const changed = this.#changed;
@@ -192,7 +199,8 @@ export class EntryBuilder {
         continue;
       any = true;
       changed[column] = 1;
-      // That a column that is never stored has changed makes an entry and may name its action, but is not shown.
+      // That a column that is never stored has changed makes an entry and may name its action, but is not
+      // shown.
       if (dropped[column] === 0) this.#shown[shown++] = column;
     }
     this.#shownCount = shown;

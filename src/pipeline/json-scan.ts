@@ -35,8 +35,8 @@ const NAME_OR_END = 3;
 const COMMA_OR_END = 4;
 
 /**
- * Reads one JSON text (RFC 8259, after a byte order mark if there is one) in a single pass that neither recurses nor
- * allocates. Whether strings are UTF-8 is not looked at. Null when it was read to its end.
+ * Reads one JSON text (RFC 8259, after a byte order mark if there is one) in a single pass that neither
+ * recurses nor allocates. Whether strings are UTF-8 is not looked at. Null when it was read to its end.
  *
  * @param options.maxDepth of objects and arrays in each other
  */

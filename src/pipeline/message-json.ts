@@ -10,11 +10,16 @@ export type MemberValue =
 export interface MessageObject {
   /** Of the members that were asked for; where one stands there several times, the last of them. */
   readonly members: ReadonlyMap<string, MemberValue>;
-  /** JSON text, redacted and at most some 64 KiB long; null: none, or `null`. Undefined: no member has its name. */
+  /**
+   * JSON text, redacted and at most some 64 KiB long; null: none, or `null`. Undefined: no member has its
+   * name.
+   */
   readonly context: string | null | undefined;
 }
 
-/** Why a message says nothing, in fixed words: they are stored, and must not repeat what the message holds. */
+/**
+ * Why a message says nothing, in fixed words: they are stored, and must not repeat what the message holds.
+ */
 export type Unreadable = 'too large' | 'not a JSON object' | 'nested too deeply';
 
 export interface MessageFormat {
@@ -32,8 +37,9 @@ const OTHER: MemberValue = { is: 'other' };
 const NULL: MemberValue = { is: 'null' };
 
 /**
- * Reads the JSON object of a logical message in one pass over its bytes: whatever they are, the work is at most proportional
- * to their number, and nothing is made of what is not kept (measured: 4 MiB of text take 10 ms, of the least favourable JSON 0.3 s).
+ * Reads the JSON object of a logical message in one pass over its bytes: whatever they are, the work is at
+ * most proportional to their number, and nothing is made of what is not kept (measured: 4 MiB of text take 10
+ * ms, of the least favourable JSON 0.3 s).
  *
  * @param options.redacted whether members of the context with this name are masked
  */

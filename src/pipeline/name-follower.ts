@@ -8,8 +8,9 @@ import type { NamesPlan } from './relation-plan.js';
 const MAX_GONE = 10_000;
 
 /**
- * Follows the tables that give names to keys (modifiers, labels) in the stream, so that a name is the name as of the
- * change. A change of a name counts from the next change on: the entry of a rename still shows the old one.
+ * Follows the tables that give names to keys (modifiers, labels) in the stream, so that a name is the name as
+ * of the change. A change of a name counts from the next change on: the entry of a rename still shows the old
+ * one.
  */
 export class NameFollower {
   readonly #lookups: Lookups;

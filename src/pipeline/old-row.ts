@@ -2,12 +2,14 @@ import type { OldRow } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 
 /**
- * Marks the columns of an old row that the source did not send. A row of kind key holds null for every other column. So may
- * one that claims to be full: the rows of a partition come with the identity of the partitioned table, and a partition made
- * after `apply` writes only its key into the WAL. Such a null is not a value.
+ * Marks the columns of an old row that the source did not send. A row of kind key holds null for every other
+ * column. So may one that claims to be full: the rows of a partition come with the identity of the
+ * partitioned table, and a partition made after `apply` writes only its key into the WAL. Such a null is not
+ * a value.
  *
- * @param rootKey columns of the primary key where the relation is a partitioned table. A row in which nothing else has a value
- *   is taken for a key: one that is really full of nulls is then unknown, which is true, where null might not be.
+ * @param rootKey columns of the primary key where the relation is a partitioned table. A row in which nothing
+ *   else has a value is taken for a key: one that is really full of nulls is then unknown, which is true,
+ *   where null might not be.
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 export function markNotSent(previous: Tuple, oldRow: OldRow, rootKey: readonly number[] | null): void {

@@ -2,6 +2,7 @@ import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import { MessageReader } from '../pgoutput/reader.js';
+import { TAG_COMMIT } from '../pgoutput/tags.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
 
@@ -11,15 +12,18 @@ export interface SourceControl {
   resume(): void;
   /** Everything before `lsn` is durable in the trail: the source may forget it. */
   acknowledge(lsn: Lsn): void;
-  /** Does `work` as soon as may be, and hands over nothing more before it is done. Only while a message is handed over. */
+  /**
+   * Does `work` as soon as may be, and hands over nothing more before it is done. Only while a message is
+   * handed over.
+   */
   hold(work: () => Promise<void>): void;
 }
 
 export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables'> {
   readonly source: SourceControl;
   /**
-   * Stores each source transaction alone until one that ends behind this, so that it is known which one the trail refuses; null:
-   * many together.
+   * Stores each source transaction alone until one that ends behind this, so that it is known which one the
+   * trail refuses; null: many together.
    */
   readonly aloneUntil: Lsn | null;
   /** Called with what ends the pipeline. */
@@ -46,26 +50,34 @@ export interface StreamPosition {
   readonly tables: readonly string[];
 }
 
-/** Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is quiet. */
+/**
+ * Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is
+ * quiet.
+ */
 const LINGER_MS = 5;
 /** Transactions without entries move the checkpoint too, but need not do it at once. */
 const LINGER_WITHOUT_ENTRIES_MS = 1_000;
 const MAX_BATCH_ENTRIES = 10_000;
-/** Above this, rows are sent on into the open trail transaction, also those of a transaction that is still running. */
+/**
+ * Above this, rows are sent on into the open trail transaction, also those of a transaction that is still
+ * running.
+ */
 const SPILL_BYTES = 128 * 1024;
 /** Above this the source is not read until the trail has caught up to half of it. */
 const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
 const FINISH_LIMIT_MS = 5_000;
-/** Of pgoutput messages; see pgoutput/reader.ts. */
-const TAG_COMMIT = 0x43;
 
 /**
- * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at source commits
- * together with the checkpoint, and only then is the source told. Nothing else in Waltrail acknowledges.
+ * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at
+ * source commits together with the checkpoint, and only then is the source told. Nothing else in Waltrail
+ * acknowledges.
  */
 export class Pipeline {
-  /** Commit on the source to durable in the trail, of the last batch whose commit time the source's clock told. */
+  /**
+   * Commit on the source to durable in the trail, of the last batch whose commit time the source's clock
+   * told.
+   */
   latencyMs: number | null = null;
   readonly #source: SourceControl;
   readonly #failed: (error: WaltrailError) => void;
@@ -131,7 +143,10 @@ export class Pipeline {
     this.#step();
   }
 
-  /** The source has nothing before `walEnd` that was not sent: where nothing is pending, the checkpoint may follow. */
+  /**
+   * The source has nothing before `walEnd` that was not sent: where nothing is pending, the checkpoint may
+   * follow.
+   */
   keepalive(walEnd: Lsn): void {
     const trail = this.#trail;
     if (
@@ -260,7 +275,9 @@ export class Pipeline {
     this.#written.push(...this.#notices.splice(0));
   }
 
-  /** An earlier moment replaces a later one: entries must not wait as long as a transaction without any may. */
+  /**
+   * An earlier moment replaces a later one: entries must not wait as long as a transaction without any may.
+   */
   #stepIn(waitMs: number): void {
     const at = performance.now() + waitMs;
     if (this.#timer !== undefined && this.#timerAt <= at) return;

@@ -1,9 +1,36 @@
 import type { Lsn } from '../pg/lsn.js';
 import type { Kind } from '../tracking/rules.js';
 
-/** One letter for the rung of attribution, as stored; `w` for entries that are Waltrail's own. */
-export type RungCode = 'm' | 'c' | 's' | '-' | 'w';
-export type OperationCode = 'i' | 'u' | 'd' | 't';
+/** The letters of `trail.entry.operation`. */
+export const OPERATION = { insert: 'i', update: 'u', delete: 'd', truncate: 't' } as const;
+export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
+
+/**
+ * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none
+ * has. `own`: the entry is Waltrail's.
+ */
+export const RUNG = { message: 'm', column: 'c', nobody: '-', own: 'w' } as const;
+export type RungLetter = (typeof RUNG)[keyof typeof RUNG];
+
+// The same letters as character codes, for bytes of rows.
+export const OPERATION_INSERT = OPERATION.insert.charCodeAt(0);
+export const OPERATION_UPDATE = OPERATION.update.charCodeAt(0);
+export const OPERATION_DELETE = OPERATION.delete.charCodeAt(0);
+export const OPERATION_TRUNCATE = OPERATION.truncate.charCodeAt(0);
+export const RUNG_MESSAGE = RUNG.message.charCodeAt(0);
+export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
+export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
+export const RUNG_OWN = RUNG.own.charCodeAt(0);
+
+/** Id of the modifier of changes that nobody is known to have made. */
+export const UNATTRIBUTED = 0;
+
+// What stands for a field that has no value, behind an escape: see trail/values.ts.
+export const MARK_NULL = 0x4e; // 'N'
+export const MARK_UNKNOWN = 0x55; // 'U'
+
+/** Code point of the character that stands for column 0 in the text `columns` of an entry. */
+export const FIRST_COLUMN = 0x21;
 
 /** Numbers of one entry that do not come from its transaction. */
 export interface EntryHead {
@@ -13,22 +40,26 @@ export interface EntryHead {
   readonly tenantId: number;
   readonly entityTypeId: number;
   readonly actionId: number;
-  /** Character codes of OperationCode and RungCode. */
+  /** One of `OPERATION_…`. */
   readonly operation: number;
+  /** One of `RUNG_…`. */
   readonly rung: number;
 }
 
 /**
- * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`, then exactly
- * six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is `nullText`, or
- * `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
+ * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`,
+ * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is
+ * `nullText`, or `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
   /** Bytes that were not sent. */
   readonly bytes: number;
   /** Id of the next entry. */
   readonly nextId: bigint;
-  /** The transaction of the following entries: `bytes` at `at` hold commit LSN (8), commit time (8) and xid (4). */
+  /**
+   * The transaction of the following entries: `bytes` at `at` hold commit LSN (8), commit time (8) and xid
+   * (4).
+   */
   transaction(bytes: Buffer, at: number): void;
   head(head: EntryHead): void;
   nullText(): void;
@@ -42,16 +73,16 @@ export interface EntryRows {
   value(bytes: Buffer, start: number, length: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
   bytesValue(bytes: Buffer, start: number, length: number): void;
-  /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN` of trail/values.ts. */
+  /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */
   mark(mark: number): void;
   /**
-   * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves what they
-   * have. False, and nothing is changed, when some of them were already sent or would take too much memory: then the transaction
-   * has to be read again.
+   * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves
+   * what they have. False, and nothing is changed, when some of them were already sent or would take too much
+   * memory: then the transaction has to be read again.
    */
   reattribute(attribution: {
     readonly modifierId: number | null;
-    readonly rung: RungCode;
+    readonly rung: number;
     readonly extra: Buffer | null;
   }): boolean;
 }
@@ -89,8 +120,9 @@ export interface LookupName {
 }
 
 /**
- * Names by table (`schema.table`) and key, every version of which is stored with the entries, so that readers find the
- * words of the time. Only the tables that names of entries and modifiers need are also held in memory.
+ * Names by table (`schema.table`) and key, every version of which is stored with the entries, so that readers
+ * find the words of the time. Only the tables that names of entries and modifiers need are also held in
+ * memory.
  */
 export interface Lookups {
   /** From memory: only for tables that are held. */
@@ -101,8 +133,8 @@ export interface Lookups {
 }
 
 /**
- * An entry of Waltrail's own that stands between two transactions of the source: a gap of a table, or what changed about
- * the tracking. The trail makes it (trail/write/notices.ts), the pipeline gives it its place.
+ * An entry of Waltrail's own that stands between two transactions of the source: a gap of a table, or what
+ * changed about the tracking. The trail makes it (trail/write/notices.ts), the pipeline gives it its place.
  */
 export interface Notice {
   /** Of schema `waltrail`: a table that exists nowhere. */
@@ -114,19 +146,24 @@ export interface Notice {
   readonly previous: readonly (string | null)[] | null;
   readonly updated: readonly (string | null)[];
   readonly lsn: Lsn;
-  /** Negative: with `lsn` the entry's identity, which no change of the source has. Null: by the entry's id. */
+  /**
+   * Negative: with `lsn` the entry's identity, which no change of the source has. Null: by the entry's id.
+   */
   readonly seq: number | null;
   /** What the trail executes in the transaction that stores the entry; null: nothing. */
   readonly statement: ((entryId: bigint) => string) | null;
 }
 
 /**
- * The trail as the pipeline sees it. Methods throw, and promises reject, when the session is over; nothing that was not
- * committed is then in the trail.
+ * The trail as the pipeline sees it. Methods throw, and promises reject, when the session is over; nothing
+ * that was not committed is then in the trail.
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
-  /** Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there is none. */
+  /**
+   * Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there
+   * is none.
+   */
   readonly lastCommittedAt: bigint | null;
   readonly rows: EntryRows;
   readonly dictionary: Dictionary;
@@ -142,18 +179,20 @@ export interface TrailSession {
   /** Something whole was written since the last commit, and nothing beyond it was sent. */
   readonly committable: boolean;
   /**
-   * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at `at` hold the
-   * last one's end LSN (8) and commit time (8), which says how late it is stored where the source's clock told it.
+   * Everything written up to here is whole source transactions: the next commit reaches this far. `bytes` at
+   * `at` hold the last one's end LSN (8) and commit time (8), which says how late it is stored where the
+   * source's clock told it.
    */
   boundary(bytes: Buffer, at: number, options: { readonly byClock: boolean }): void;
   /**
-   * What was written since the last boundary, with no source transaction begun, belongs to the next commit, which executes
-   * `statement` in the same transaction.
+   * What was written since the last boundary, with no source transaction begun, belongs to the next commit,
+   * which executes `statement` in the same transaction.
    */
   between(statement: string | null): void;
   /**
-   * Sends what is written on into the open trail transaction: whole source transactions first. A part of one, which lets a
-   * transaction larger than memory pass through, only when nothing whole waits for a commit, for that must then wait too.
+   * Sends what is written on into the open trail transaction: whole source transactions first. A part of one,
+   * which lets a transaction larger than memory pass through, only when nothing whole waits for a commit, for
+   * that must then wait too.
    */
   spill(): void;
   /** Stores everything up to the last boundary together with the checkpoint. Resolves when it is durable. */
@@ -167,6 +206,9 @@ export interface TrailSession {
 export interface CommittedBatch {
   readonly endLsn: Lsn;
   readonly entries: number;
-  /** Commit time of the last source transaction, microseconds since 2000-01-01; null where there is none that the source's clock told. */
+  /**
+   * Commit time of the last source transaction, microseconds since 2000-01-01; null where there is none that
+   * the source's clock told.
+   */
   readonly committedAt: bigint | null;
 }

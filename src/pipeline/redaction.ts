@@ -10,8 +10,8 @@ const ELLIPSIS = Buffer.from('…');
 export type Redactor = (bytes: Buffer, start: number, length: number) => Buffer;
 
 /**
- * The redactor of a column; null where the value is stored as it is. `drop` leaves the column out of the values; where an
- * id, a name or a key is made of it nevertheless, it is masked.
+ * The redactor of a column; null where the value is stored as it is. `drop` leaves the column out of the
+ * values; where an id, a name or a key is made of it nevertheless, it is masked.
  *
  * @param options.key secret of the trail: without it the hash of a short value could be found by trying
  */
@@ -54,7 +54,9 @@ function truncate(bytes: Buffer, value: { start: number; length: number; charact
     : Buffer.from(`${readableText(kept, 0, kept.length)}…`);
 }
 
-/** Length of the character that begins at `at`, by its first byte; 1 where what follows does not belong to it. */
+/**
+ * Length of the character that begins at `at`, by its first byte; 1 where what follows does not belong to it.
+ */
 function characterBytes(bytes: Buffer, at: number, end: number): number {
   const first = bytes[at]!;
   const length = first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;

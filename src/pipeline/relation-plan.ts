@@ -12,12 +12,10 @@ import type {
 } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import type { NamePart } from './naming.js';
-import type { Dictionary, RelationVersionColumn } from './ports.js';
+import { FIRST_COLUMN, type Dictionary, type RelationVersionColumn } from './ports.js';
 import { redactorOf, type Redactor } from './redaction.js';
 
 const OID_BOOL = 16;
-/** First code point of `trail.entry.columns`; see trail/values.ts. */
-const FIRST_COLUMN = 0x21;
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {
@@ -71,7 +69,10 @@ export interface NamesPlan {
   } | null;
 }
 
-/** Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog has them. */
+/**
+ * Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog
+ * has them.
+ */
 export function planRelation(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
@@ -147,7 +148,9 @@ export function nameRules(config: TrackingConfig): readonly (LabelRule | Modifie
   return modifiers === null ? others : [modifiers, ...others];
 }
 
-/** Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use. */
+/**
+ * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
+ */
 export function heldTables(config: TrackingConfig): ReadonlySet<string> {
   const held = new Set<string>();
   if (config.modifiers !== null) held.add(config.modifiers.table);

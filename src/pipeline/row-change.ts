@@ -2,14 +2,15 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import type { ClassifiedChange } from './classification.js';
 
 /**
- * One change of a tracked row on its way to an entry. The pipeline has a single one and fills it for every row: an
- * object per row would be garbage at a million rows a minute, and peak memory is the garbage that was not collected yet.
+ * One change of a tracked row on its way to an entry. The pipeline has a single one and fills it for every
+ * row: an object per row would be garbage at a million rows a minute, and peak memory is the garbage that was
+ * not collected yet.
  */
 export class RowChange implements ClassifiedChange {
   /** Index in the transaction. */
   seq = 0;
   modifierId = 0;
-  /** Character code of a RungCode. */
+  /** One of `RUNG_…` of ports.ts. */
   rung = 0;
   /** The old row, where all of it was sent. */
   previous: Tuple | null = null;

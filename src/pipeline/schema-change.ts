@@ -14,9 +14,9 @@ const SCHEMA_TABLE: RelationVersion = {
 };
 
 /**
- * Follows the shape of tracked tables: whenever a relation message differs from what was known of the table, also from
- * before a restart, an entry says so. The message comes with the first change after the DDL, so the entry stands in
- * that change's transaction, but is nobody's.
+ * Follows the shape of tracked tables: whenever a relation message differs from what was known of the table,
+ * also from before a restart, an entry says so. The message comes with the first change after the DDL, so the
+ * entry stands in that change's transaction, but is nobody's.
  */
 export class SchemaFollower {
   readonly #dictionary: Dictionary;
@@ -58,8 +58,8 @@ export class SchemaFollower {
 }
 
 /**
- * The relation under the name that the YAML knows: a table that was renamed is still the same table, and its changes must
- * not fall between two names.
+ * The relation under the name that the YAML knows: a table that was renamed is still the same table, and its
+ * changes must not fall between two names.
  *
  * @param knownAs the name under which it was tracked when it was looked at last; null: not known
  */

@@ -12,8 +12,8 @@ export interface NamedModifier {
 }
 
 /**
- * What a logical message says of the changes that follow it (DECISIONS 36). `modifier` null: nobody, so lower rungs speak.
- * `context` is JSON text; null without one.
+ * What a logical message says of the changes that follow it (DECISIONS 36). `modifier` null: nobody, so lower
+ * rungs speak. `context` is JSON text; null without one.
  */
 export type Statement =
   | {
@@ -28,7 +28,9 @@ export type Statement =
 export type Unread =
   Unreadable | 'neither modifier nor context' | 'the modifier is no key' | 'reading it failed';
 
-/** Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged. */
+/**
+ * Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged.
+ */
 const PREFIX = 'waltrail';
 const BEMI_PREFIX = '_bemi';
 /** Prefixes of the transactional messages that say who made changes. */
@@ -62,7 +64,10 @@ export class StatementReader {
     return prefix === BEMI_PREFIX ? this.#bemi(content) : this.#own(content);
   }
 
-  /** A member `modifier` replaces all that was said before: else the address of one user would stick to another. */
+  /**
+   * A member `modifier` replaces all that was said before: else the address of one user would stick to
+   * another.
+   */
   #own(content: Buffer): Statement {
     const read = readMessageObject(content, { ...OWN_FORMAT, redacted: this.#redacted });
     if (typeof read === 'string') return { of: 'nothing', reason: read };

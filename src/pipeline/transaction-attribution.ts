@@ -1,7 +1,8 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { RedactRule } from '../tracking/rules.js';
-import { UNATTRIBUTED, type Attribution } from './attribution.js';
+import type { Attribution } from './attribution.js';
+import { UNATTRIBUTED } from './ports.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
 
@@ -11,7 +12,9 @@ export interface FirstMessage {
   readonly statement: Statement;
 }
 
-/** By commit LSN: the first message of a transaction, which came after rows of its own had left for the trail. */
+/**
+ * By commit LSN: the first message of a transaction, which came after rows of its own had left for the trail.
+ */
 export type LateAttributions = Map<Lsn, FirstMessage>;
 
 /** The transaction that runs. Its numbers are made of bytes when they are asked for, which is rare. */
@@ -21,9 +24,9 @@ export interface RunningTransaction {
 }
 
 /**
- * What is said of the next change by the logical messages of its transaction, and by the transaction's origin. A message speaks
- * for the changes that follow it until the next one, the first also for those before it (DECISIONS 36). Nothing that a message
- * holds makes any of this throw (DECISIONS 37).
+ * What is said of the next change by the logical messages of its transaction, and by the transaction's
+ * origin. A message speaks for the changes that follow it until the next one, the first also for those before
+ * it (DECISIONS 36). Nothing that a message holds makes any of this throw (DECISIONS 37).
  */
 export class TransactionAttribution {
   #modifierId: number | null = null;
@@ -34,7 +37,10 @@ export class TransactionAttribution {
   readonly #unreadMessages: UnreadMessages;
   readonly #running: RunningTransaction;
   #first: FirstMessage | null = null;
-  /** Of the message that was heard last. The first one of a transaction may come twice: ahead of its changes, and in its place. */
+  /**
+   * Of the message that was heard last. The first one of a transaction may come twice: ahead of its changes,
+   * and in its place.
+   */
   #heardLsn: Lsn | null = null;
   // Members of what is stored with each entry, as JSON text; null: it has none.
   #context: string | null = null;
@@ -102,7 +108,10 @@ export class TransactionAttribution {
     return true;
   }
 
-  /** Rows have left for the trail without what the first message says: the transaction is to be read again, with it from the start. */
+  /**
+   * Rows have left for the trail without what the first message says: the transaction is to be read again,
+   * with it from the start.
+   */
   readAgain(): void {
     this.#lateAttributions.set(this.#running.commitLsn, this.#first!);
   }

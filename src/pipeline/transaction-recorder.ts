@@ -2,17 +2,25 @@ import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '../pgoutput/reader.js';
+import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/tags.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { Attribution, UNATTRIBUTED } from './attribution.js';
+import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { EntryBuilder } from './entry-builder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import type { Notice, TrailSession } from './ports.js';
+import {
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+  RUNG_NOBODY,
+  UNATTRIBUTED,
+  type Notice,
+  type TrailSession,
+} from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
@@ -30,8 +38,8 @@ export interface RecorderOptions {
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
-   * What late logical messages said. The first message of a transaction that arrives after rows of its have left for the trail is
-   * put here and the transaction is read again; so this must outlive the recorder.
+   * What late logical messages said. The first message of a transaction that arrives after rows of its have
+   * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
   /** Told of each message that was not understood. */
@@ -42,7 +50,10 @@ export interface RecorderOptions {
 
 /** What a Relation message does not say. */
 export interface TableFacts {
-  /** The name by which the YAML knows it, which is an earlier one where it was renamed; null: as its changes say. */
+  /**
+   * The name by which the YAML knows it, which is an earlier one where it was renamed; null: as its changes
+   * say.
+   */
   readonly knownAs: TableName | null;
   /** Columns of the primary key; empty where it has none. */
   readonly primaryKey: readonly string[];
@@ -57,25 +68,24 @@ export interface RecordedCounts {
   ignored: number;
 }
 
-/** RungCode as character codes. */
-const RUNG_MESSAGE = 0x6d;
-const RUNG_COLUMN = 0x63;
-const RUNG_NOBODY = 0x2d;
-/** Negative numbers for entries of Waltrail's own that have none, far from those of gaps (sql/trail/0005_gaps.sql). */
+/**
+ * Negative numbers for entries of Waltrail's own that have none, far from those of gaps
+ * (sql/trail/0005_gaps.sql).
+ */
 const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
 /** Commit LSN, commit time and xid of a Begin message. */
 const BEGIN_BYTES = 20;
-/** Insert, Update, Delete and Relation: an oid follows. */
-const ROW_TAGS: ReadonlySet<number> = new Set([0x49, 0x55, 0x44, 0x52]);
+/** Messages in which an oid follows the tag. */
+const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
 const BY_CLOCK = { byClock: true };
 const NOT_BY_CLOCK = { byClock: false };
 
 /**
- * Writes the entries of one source transaction after another into the trail's rows, and marks where each ends. When they are
- * stored is not its business. Its methods as a {@link MessageHandler} throw PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the
- * first logical message comes too late.
+ * Writes the entries of one source transaction after another into the trail's rows, and marks where each
+ * ends. When they are stored is not its business. Its methods as a {@link MessageHandler} throw
+ * PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
@@ -91,7 +101,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   /** Of the running transaction, as it came: few transactions ask for a number. */
   readonly #begun = Buffer.alloc(BEGIN_BYTES);
   readonly #commitTimes: CommitTimes;
-  /** Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock told it. */
+  /**
+   * Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock
+   * told it.
+   */
   #asClaimed = true;
   #byClock = true;
   #seq = 0;
@@ -139,7 +152,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     return this.#begun.readInt32BE(16);
   }
 
-  /** `schema.table` of what the running transaction, or the last one, has changed so far; empty where nobody asked. */
+  /**
+   * `schema.table` of what the running transaction, or the last one, has changed so far; empty where nobody
+   * asked.
+   */
   get tables(): readonly string[] {
     return Array.from(this.#touched ?? [], (oid) => {
       const known = this.#options.tableFacts(oid)?.knownAs ?? null;
@@ -147,7 +163,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     }).sort();
   }
 
-  /** Counts the relation of a row message that could not be read as changed: reading may not have come to naming it. */
+  /**
+   * Counts the relation of a row message that could not be read as changed: reading may not have come to
+   * naming it.
+   */
   unread(bytes: Buffer, start: number, end: number): void {
     if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
       this.#touched?.add(bytes.readInt32BE(start + 1));
@@ -249,7 +268,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
-      // The modifier column of a deleted row names who changed it last, not who deleted it: only a message can say that.
+      // The modifier column of a deleted row names who changed it last, not who deleted it: only a message
+      // can say that.
       this.#attribute(change, null, tracked);
       if (sent.oldRow === 'full') change.previous = sent.previous;
       this.#builder.delete(tracked, change);
@@ -275,7 +295,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const messages = this.#messages;
     if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
     const { modifierId, extra } = messages;
-    const rung = modifierId === UNATTRIBUTED ? '-' : 'm';
+    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
     messages.readAgain();
     throw new WaltrailError(
@@ -290,7 +310,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#messages.origin(name);
   }
 
-  /** Who streams transactions in progress replays them whole before; two-phase commits are asked for by nobody. */
+  /**
+   * Who streams transactions in progress replays them whole before; two-phase commits are asked for by
+   * nobody.
+   */
   transaction({ kind }: TransactionMessage): void {
     throw new WaltrailError(
       'PGOUTPUT_MALFORMED',
@@ -346,7 +369,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 }
 
-/** Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: now, and none. */
+/**
+ * Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: now, and none.
+ */
 function ownTransaction(lsn: Lsn): Buffer {
   const bytes = Buffer.alloc(20);
   bytes.writeBigUInt64BE(lsn);

@@ -13,7 +13,10 @@ export interface UnreadMessage {
 /** Anybody who may log in to the source can send as many as they like: none must fill a disk with log. */
 const LOG_INTERVAL_MS = 60_000;
 
-/** Counts messages that were not understood, and logs them at most once a minute: how many since the last time, and the last of them. */
+/**
+ * Counts messages that were not understood, and logs them at most once a minute: how many since the last
+ * time, and the last of them.
+ */
 export class UnreadMessages {
   readonly #log: Log;
   #count = 0;

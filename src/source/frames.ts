@@ -1,6 +1,9 @@
 import { IN_PLACE, NOT_YET, type MessageOrder } from './message-order.js';
 
-/** Called for each whole protocol frame: `tag` is its type, `bytes[start, end)` its body. Valid during the call only. */
+/**
+ * Called for each whole protocol frame: `tag` is its type, `bytes[start, end)` its body. Valid during the
+ * call only.
+ */
 export type FrameHandler = (tag: number, bytes: Buffer, start: number, end: number) => void;
 
 const INITIAL_BYTES = 512 * 1024;
@@ -11,9 +14,10 @@ const KEEP_BYTES = 4 * 1024 * 1024;
 const HANDED_OVER = 0;
 
 /**
- * Cuts the byte stream of a connection into frames (one type byte, a length that includes itself, the body) in one
- * reused buffer. With a {@link MessageOrder} a change is handed over when the beginning of what follows it has come, which
- * PostgreSQL sends with it: a change is never the last of its transaction or stream block.
+ * Cuts the byte stream of a connection into frames (one type byte, a length that includes itself, the body)
+ * in one reused buffer. With a {@link MessageOrder} a change is handed over when the beginning of what
+ * follows it has come, which PostgreSQL sends with it: a change is never the last of its transaction or
+ * stream block.
  *
  * @see https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-MESSAGE-CONCEPTS
  */

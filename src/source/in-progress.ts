@@ -1,5 +1,18 @@
 import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
+import { COPY_DATA } from '../pg/message-types.js';
+import {
+  TAG_BEGIN,
+  TAG_COMMIT,
+  TAG_LOGICAL_MESSAGE,
+  TAG_ORIGIN,
+  TAG_RELATION,
+  TAG_STREAM_ABORT,
+  TAG_STREAM_COMMIT,
+  TAG_STREAM_START,
+  TAG_STREAM_STOP,
+  TAG_TYPE,
+} from '../pgoutput/tags.js';
 import { readTransactionMessage, type TransactionMessage } from '../pgoutput/transactions.js';
 import { FrameReader } from './frames.js';
 import { Spool } from './spool.js';
@@ -15,7 +28,10 @@ export interface InProgressOptions {
   /** Of the spools; null: streaming was not asked for. */
   readonly folder: string | null;
   readonly receiver: Receiver;
-  /** Of the transactional logical messages that speak for changes: the first of them is known before the first change. */
+  /**
+   * Of the transactional logical messages that speak for changes: the first of them is known before the first
+   * change.
+   */
   readonly messagePrefixes: readonly string[];
   /** Something to wait for before more is handed over, or undefined. */
   readonly paused: () => Promise<void> | undefined;
@@ -26,23 +42,21 @@ const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 /** With more transactions open than this, those that are not being sent right now keep nothing in memory. */
 const MAX_IN_MEMORY = 32;
 
-const TAG_ORIGIN = 0x4f; // 'O'
-const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
-const TAG_RELATION = 0x52; // 'R'
-const TAG_TYPE = 0x59; // 'Y'
-/** Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL. */
+/**
+ * Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL.
+ */
 const FLAGS_AT = 5;
 const PREFIX_AT = 14;
 const TRANSACTIONAL = 1;
 /** In a Stream Commit, behind tag, xid and flags. */
 const COMMIT_LSN_AT = 6;
-/** What concerns this class outside a stream block: Stream Start, Stop, Commit, Abort; and relations. */
+/** What concerns this class outside a stream block. */
 const CONCERNS = new Uint8Array(256);
-for (const tag of 'SEcAR') CONCERNS[tag.charCodeAt(0)] = 1;
+for (const tag of [TAG_STREAM_START, TAG_STREAM_STOP, TAG_STREAM_COMMIT, TAG_STREAM_ABORT, TAG_RELATION])
+  CONCERNS[tag] = 1;
 
 /** Frame type and length, as FrameReader cuts them, then the xid; the message follows without its own. */
 const RECORD_HEADER_BYTES = 9;
-const RECORD_TAG = 0x64;
 
 interface SentRelation {
   readonly message: Buffer;
@@ -54,23 +68,35 @@ interface SentRelation {
 /** A transaction of which the source has sent a part and not the end. */
 interface Transaction {
   readonly changes: Spool;
-  /** What is to be known before the first change: the origin, and the first message that speaks for changes. */
+  /**
+   * What is to be known before the first change: the origin, and the first message that speaks for changes.
+   */
   readonly heading: Spool;
   /** A message that speaks for changes was sent. */
   hasMessage: boolean;
-  /** Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole transaction as its own. */
+  /**
+   * Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole
+   * transaction as its own.
+   */
   doubtful: boolean;
-  /** Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that moment. */
+  /**
+   * Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that
+   * moment.
+   */
   readonly aborted: Set<number>;
-  /** Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its definition. */
+  /**
+   * Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its
+   * definition.
+   */
   readonly relations: Map<number, SentRelation[]>;
 }
 
 /**
- * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled, and at
- * Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which comes a first time ahead
- * of its changes. So whoever receives knows nothing of streaming and the order stays that of commits; what was rolled back is
- * never seen. Where that cannot be told of a message, the transaction has to be read without streaming (DECISIONS 36).
+ * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled,
+ * and at Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which
+ * comes a first time ahead of its changes. So whoever receives knows nothing of streaming and the order stays
+ * that of commits; what was rolled back is never seen. Where that cannot be told of a message, the
+ * transaction has to be read without streaming (DECISIONS 36).
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
@@ -94,7 +120,7 @@ export class InProgressTransactions {
   constructor(options: InProgressOptions) {
     this.#options = options;
     this.#messagePrefixes = options.messagePrefixes.map((prefix) => Buffer.from(`${prefix}\0`));
-    this.#header[0] = RECORD_TAG;
+    this.#header[0] = COPY_DATA;
   }
 
   /** Of a Relation message that is handed over at once; null for any other message. */
@@ -105,8 +131,8 @@ export class InProgressTransactions {
   }
 
   /**
-   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the stream.
-   * Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
+   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the
+   * stream. Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
    */
   message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
@@ -202,7 +228,9 @@ export class InProgressTransactions {
     return undefined;
   }
 
-  /** Spools a message in its place among the changes, but for origins; types are of no interest to anybody. */
+  /**
+   * Spools a message in its place among the changes, but for origins; types are of no interest to anybody.
+   */
   #spool(transaction: Transaction, bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
     if (tag === TAG_TYPE) return undefined;
@@ -264,7 +292,7 @@ export class InProgressTransactions {
     }
     if (this.#closed) return;
     this.#settleRelations(transaction);
-    this.#hand(Buffer.concat([Buffer.from('C'), commit.subarray(5)]));
+    this.#hand(Buffer.concat([Buffer.of(TAG_COMMIT), commit.subarray(5)]));
     this.#open.delete(xid);
     await close(transaction);
   }
@@ -283,9 +311,9 @@ export class InProgressTransactions {
   }
 
   /**
-   * The replay has described relations as they were when it was streamed. Where the source has described one anew since
-   * then, to another transaction, it takes that for known, and rows that follow are of that shape. Told before the commit,
-   * for a change of shape is noted in a transaction.
+   * The replay has described relations as they were when it was streamed. Where the source has described one
+   * anew since then, to another transaction, it takes that for known, and rows that follow are of that shape.
+   * Told before the commit, for a change of shape is noted in a transaction.
    */
   #settleRelations(transaction: Transaction): void {
     for (const [oid, descriptions] of transaction.relations) {
@@ -299,7 +327,7 @@ export class InProgressTransactions {
 
   /** By oid. Rare: the source describes a relation once, until its definition changes. */
   #relation(xid: number, body: Buffer): [oid: number, sent: SentRelation] {
-    const message = Buffer.concat([Buffer.from('R'), body]);
+    const message = Buffer.concat([Buffer.of(TAG_RELATION), body]);
     return [body.readUInt32BE(0), { message, sentAt: this.#relationsSent++, xid }];
   }
 }
@@ -307,7 +335,7 @@ export class InProgressTransactions {
 /** Begin (commit LSN, commit time, xid) of a Stream Commit (xid, flags, commit LSN, end LSN, commit time). */
 function beginOf(commit: Buffer): Buffer {
   return Buffer.concat([
-    Buffer.from('B'),
+    Buffer.of(TAG_BEGIN),
     commit.subarray(COMMIT_LSN_AT, COMMIT_LSN_AT + 8),
     commit.subarray(22, 30),
     commit.subarray(1, 5),

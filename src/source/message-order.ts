@@ -1,18 +1,28 @@
-// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN of what follows (8),
-// the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte says what it is.
+import { COPY_DATA, NOTICE_RESPONSE } from '../pg/message-types.js';
+import {
+  TAG_DELETE,
+  TAG_INSERT,
+  TAG_LOGICAL_MESSAGE,
+  TAG_RELATION,
+  TAG_TRUNCATE,
+  TAG_TYPE,
+  TAG_UPDATE,
+} from '../pgoutput/tags.js';
+import { XLOG_DATA } from './replication-protocol.js';
+
+// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN
+// of what follows (8), the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte
+// says what it is.
 const LENGTH_AT = 1;
 const KIND_AT = 5;
 const LSN_AT = 6;
 const TAG_AT = 30;
 const HEADER_BYTES = 31;
-const COPY_DATA = 0x64; // 'd'
-const NOTICE = 0x4e; // 'N'
-const XLOG_DATA = 0x77; // 'w'
-const TAG_LOGICAL_MESSAGE = 0x4d; // 'M'
 
 /** Insert, Update, Delete, Truncate, and what describes them: Relation, Type. */
 const CHANGES = new Uint8Array(256);
-for (const tag of 'IUDTRY') CHANGES[tag.charCodeAt(0)] = 1;
+for (const tag of [TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_TRUNCATE, TAG_RELATION, TAG_TYPE])
+  CHANGES[tag] = 1;
 
 /** What follows has not come far enough to tell. */
 export const NOT_YET = -2;
@@ -22,24 +32,32 @@ export const IN_PLACE = -1;
 /**
  * Finds logical messages that were sent behind changes which they precede in the WAL.
  *
- * PostgreSQL merges the changes of a transaction's subtransactions by their LSN. That of a row is where its record begins, that of
- * a logical message where its record ends, which is where the next one begins. So a message and the row behind it have the same
- * LSN, and where they are of different subtransactions either may be sent first; a record of COPY has many rows, which are all sent
- * before the message. The message came first, and speaks for them.
+ * PostgreSQL merges the changes of a transaction's subtransactions by their LSN. That of a row is where its
+ * record begins, that of a logical message where its record ends, which is where the next one begins. So a
+ * message and the row behind it have the same LSN, and where they are of different subtransactions either may
+ * be sent first; a record of COPY has many rows, which are all sent before the message. The message came
+ * first, and speaks for them.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html (XLogData)
- * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/decode.c (logicalmsg_decode)
+ * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/decode.c
+ *   (logicalmsg_decode)
  */
 export class MessageOrder {
   /** Every frame that begins before this place is handed over in it. */
   #settledUntil = 0;
 
-  /** Where the frame begins that comes before the whole one at `at`; or {@link IN_PLACE}, or {@link NOT_YET}. Nothing is known from `tail` on. */
+  /**
+   * Where the frame begins that comes before the whole one at `at`; or {@link IN_PLACE}, or {@link NOT_YET}.
+   * Nothing is known from `tail` on.
+   */
   frameAhead(bytes: Buffer, at: number, tail: number): number {
     if (at < this.#settledUntil || !isChange(bytes, at)) return IN_PLACE;
     for (let next = frameEnd(bytes, at); tail - next > KIND_AT; next = frameEnd(bytes, next)) {
       // Keepalives and notices may come in between.
-      if (bytes[next] === NOTICE || (bytes[next] === COPY_DATA && bytes[next + KIND_AT] !== XLOG_DATA))
+      if (
+        bytes[next] === NOTICE_RESPONSE ||
+        (bytes[next] === COPY_DATA && bytes[next + KIND_AT] !== XLOG_DATA)
+      )
         continue;
       if (bytes[next] === COPY_DATA && tail - next < HEADER_BYTES) return NOT_YET;
       const isMessage = bytes[next + TAG_AT] === TAG_LOGICAL_MESSAGE;

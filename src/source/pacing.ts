@@ -15,10 +15,10 @@ export interface Pace {
 export const QUIET: Pace = { lastEmptiedAt: -Infinity, frequentReads: 0 };
 
 /**
- * How long to leave the socket unread after a read, in milliseconds. The source sends once per message, and each send
- * wakes a reader that keeps up; letting it gather for 5 ms while reads are frequent turns a hundred thousand wake-ups
- * into hundreds and spares the source's CPU too (DECISIONS 8). A quiet stream is read at once, and so is a transaction
- * that comes after a while.
+ * How long to leave the socket unread after a read, in milliseconds. The source sends once per message, and
+ * each send wakes a reader that keeps up; letting it gather for 5 ms while reads are frequent turns a hundred
+ * thousand wake-ups into hundreds and spares the source's CPU too (DECISIONS 8). A quiet stream is read at
+ * once, and so is a transaction that comes after a while.
  *
  * @returns the pause, and what to hand in next time
  */

@@ -1,37 +1,39 @@
 import { bytesText } from '../pg/text.js';
+import {
+  NEW_ROW,
+  TAG_DELETE,
+  TAG_INSERT,
+  TAG_LOGICAL_MESSAGE,
+  TAG_ORIGIN,
+  TAG_RELATION,
+  TAG_UPDATE,
+  VALUE_BINARY,
+  VALUE_TEXT,
+} from '../pgoutput/tags.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { TableDecoder } from '../pg/encoding.js';
 
-/** Of pgoutput messages; see pgoutput/reader.ts. */
-const INSERT = 0x49; // 'I'
-const UPDATE = 0x55; // 'U'
-const DELETE = 0x44; // 'D'
-const RELATION = 0x52; // 'R'
-const LOGICAL_MESSAGE = 0x4d; // 'M'
-const ORIGIN = 0x4f; // 'O'
-const NEW_ROW = 0x4e; // 'N'
-const TEXT = 0x74; // 't'
-const OPAQUE = Buffer.from('b');
+const OPAQUE = Buffer.of(VALUE_BINARY);
 
 /**
- * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A value that is no
- * text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do not come here. Anything that is not as
- * documented is handed on as it is: the reader refuses it.
+ * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A
+ * value that is no text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do
+ * not come here. Anything that is not as documented is handed on as it is: the reader refuses it.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 export function recode(message: Buffer, decoder: TableDecoder): Buffer {
   try {
     switch (message[0]) {
-      case INSERT:
-      case UPDATE:
-      case DELETE:
+      case TAG_INSERT:
+      case TAG_UPDATE:
+      case TAG_DELETE:
         return new Recoding(message, decoder).rows();
-      case RELATION:
+      case TAG_RELATION:
         return new Recoding(message, decoder).relation();
-      case LOGICAL_MESSAGE:
+      case TAG_LOGICAL_MESSAGE:
         return new Recoding(message, decoder).logicalMessage();
-      case ORIGIN:
+      case TAG_ORIGIN:
         return new Recoding(message, decoder).origin();
       default:
         return message;
@@ -122,7 +124,7 @@ class Recoding {
     const columns = this.#message.readUInt16BE(this.#at);
     this.#keep(2);
     for (let column = 0; column < columns; column++) {
-      if (this.#message[this.#at] === TEXT) this.#value();
+      if (this.#message[this.#at] === VALUE_TEXT) this.#value();
       else this.#keep(1);
     }
   }

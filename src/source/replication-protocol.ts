@@ -1,11 +1,23 @@
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { COPY_DATA } from '../pg/message-types.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import { INTERNAL_ERROR } from '../pg/sql-state.js';
 
 /**
- * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase commits, without
- * which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when and where a transaction was
- * rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message wrote, the first rung of attribution.
+ * The first byte of what CopyData holds while replicating, as character codes.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-replication.html
+ */
+export const XLOG_DATA = 0x77; // 'w'
+export const PRIMARY_KEEPALIVE = 0x6b; // 'k'
+export const STANDBY_STATUS_UPDATE = 0x72; // 'r'
+
+/**
+ * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase
+ * commits, without which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when
+ * and where a transaction was rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message
+ * wrote, the first rung of attribution.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
@@ -29,9 +41,9 @@ export function startReplication(options: {
  */
 export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean }): Buffer {
   const frame = Buffer.alloc(39);
-  frame[0] = 0x64; // 'd' CopyData
+  frame[0] = COPY_DATA;
   frame.writeInt32BE(38, 1);
-  frame[5] = 0x72; // 'r'
+  frame[5] = STANDBY_STATUS_UPDATE;
   frame.writeBigUInt64BE(lsn, 6);
   frame.writeBigUInt64BE(lsn, 14);
   frame.writeBigUInt64BE(lsn, 22);
@@ -41,7 +53,8 @@ export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean 
 }
 
 /**
- * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds a row value here.
+ * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds
+ * a row value here.
  *
  * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
  */
@@ -55,5 +68,5 @@ export function errorFields(
     fields.set(String.fromCharCode(bytes[at]!), bytes.toString('utf8', at + 1, end));
     at = end + 1;
   }
-  return { code: fields.get('C') ?? 'XX000', message: fields.get('M') ?? 'unknown error' };
+  return { code: fields.get('C') ?? INTERNAL_ERROR, message: fields.get('M') ?? 'unknown error' };
 }

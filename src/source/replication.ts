@@ -6,13 +6,27 @@ import { LogicalReplicationService } from 'pg-logical-replication';
 import { WaltrailError } from '../errors.js';
 import { connectError, describeUrl } from '../pg/connect.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
+import {
+  COPY_BOTH_RESPONSE,
+  COPY_DATA,
+  COPY_DONE,
+  ERROR_RESPONSE,
+  NOTICE_RESPONSE,
+} from '../pg/message-types.js';
 import { pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
+import { OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
 import { pauseAfterRead, QUIET } from './pacing.js';
-import { errorFields, startReplication, statusUpdate } from './replication-protocol.js';
+import {
+  errorFields,
+  PRIMARY_KEEPALIVE,
+  startReplication,
+  statusUpdate,
+  XLOG_DATA,
+} from './replication-protocol.js';
 import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './connection-settings.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
@@ -22,8 +36,8 @@ export interface StreamHandler {
   /** One pgoutput message in `bytes[start, end)`. */
   message(bytes: Buffer, start: number, end: number): void;
   /**
-   * The source describes these tables in Relation messages that come next. A promise is waited for before they are handed over;
-   * it rejects with what ends the stream.
+   * The source describes these tables in Relation messages that come next. A promise is waited for before
+   * they are handed over; it rejects with what ends the stream.
    *
    * @param commitLsn of their transaction; null: it is the one that has begun
    */
@@ -43,25 +57,35 @@ export interface StreamOptions {
   /** Checked before streaming starts. Throws to refuse. */
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
-  /** Changes before here may have been made while there was no publication, and the trail says so; null: none. */
+  /**
+   * Changes before here may have been made while there was no publication, and the trail says so; null: none.
+   */
   readonly missingUntil: Lsn | null;
-  /** Where transactions in progress are spooled; null: the source sends transactions only when they have committed. */
+  /**
+   * Where transactions in progress are spooled; null: the source sends transactions only when they have
+   * committed.
+   */
   readonly spoolFolder: string | null;
-  /** Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them. */
+  /**
+   * Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them.
+   */
   readonly messagePrefixes: readonly string[];
   readonly handler: StreamHandler;
   /** Called with the stream before anything of it arrives. */
   readonly made: (stream: ReplicationStream) => void;
-  /** Between two status updates, each of which is a look whether the source is still there: TICK_MS of pg/silence.ts in production. */
+  /**
+   * Between two status updates, each of which is a look whether the source is still there: TICK_MS of
+   * pg/silence.ts in production.
+   */
   readonly tickMs: number;
   /** Gives up opening. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on the bytes
- * are read and the acknowledgements written here, because the library acknowledges what was received, plus one
- * (DECISIONS 7).
+ * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on
+ * the bytes are read and the acknowledgements written here, because the library acknowledges what was
+ * received, plus one (DECISIONS 7).
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
@@ -166,8 +190,8 @@ export class ReplicationStream {
   }
 
   /**
-   * Tells the slot that everything before `lsn` is durable in the trail. The caller guarantees exactly that: the source
-   * may forget it. An LSN below an earlier one is ignored.
+   * Tells the slot that everything before `lsn` is durable in the trail. The caller guarantees exactly that:
+   * the source may forget it. An LSN below an earlier one is ignored.
    */
   acknowledge(lsn: Lsn): void {
     if (lsn <= this.#acked) return;
@@ -218,8 +242,9 @@ export class ReplicationStream {
   }
 
   /**
-   * A status update unasked, because while the socket is paused a request of the source for one stays unread; and the
-   * look whether the source is still there. A connection that was cut without a word never ends by itself.
+   * A status update unasked, because while the socket is paused a request of the source for one stays unread;
+   * and the look whether the source is still there. A connection that was cut without a word never ends by
+   * itself.
    */
   #look(tickMs: number): void {
     if (this.#pause !== undefined || this.#frames.held) this.#silence.heard();
@@ -237,8 +262,8 @@ export class ReplicationStream {
   }
 
   /**
-   * A socket that reads into one reused buffer instead of a new one for every 64 KiB, and more at once. Until streaming
-   * begins its bytes go to pg, which listens for `data`. TLS reads by itself (`own` is false).
+   * A socket that reads into one reused buffer instead of a new one for every 64 KiB, and more at once. Until
+   * streaming begins its bytes go to pg, which listens for `data`. TLS reads by itself (`own` is false).
    */
   #makeSocket(own: boolean): Socket {
     if (!own) return (this.#connection = new Socket());
@@ -288,7 +313,9 @@ export class ReplicationStream {
     this.#socket?.resume();
   }
 
-  /** Nothing that follows is read or handed over before `work` is done. Only while a message is handed over. */
+  /**
+   * Nothing that follows is read or handed over before `work` is done. Only while a message is handed over.
+   */
   hold(work: Promise<void>): void {
     this.#frames.hold();
     this.#socket?.pause();
@@ -302,36 +329,42 @@ export class ReplicationStream {
 
   #frame(tag: number, bytes: Buffer, start: number, end: number): void {
     switch (tag) {
-      case 0x64: // 'd' CopyData
+      case COPY_DATA:
         return this.#copyData(bytes, start, end);
-      case 0x57: // 'W' CopyBothResponse
+      case COPY_BOTH_RESPONSE:
         this.#starting?.resolve();
         this.#starting = undefined;
         return;
-      case 0x45: // 'E' ErrorResponse
+      case ERROR_RESPONSE:
         return this.#end(this.#streamError(errorFields(bytes, start)));
-      case 0x63: // 'c' CopyDone: the source stops in good order
+      case COPY_DONE: // the source stops in good order
         return this.#end(
           new WaltrailError('SOURCE_DISCONNECTED', 'The source ended the replication stream.'),
         );
-      case 0x4e: // 'N' NoticeResponse
+      case NOTICE_RESPONSE:
         return this.#notice(errorFields(bytes, start));
       default: // parameter changes, command completion
         return;
     }
   }
 
-  /** Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this SQLSTATE. */
+  /**
+   * Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this
+   * SQLSTATE.
+   */
   #streamError(fields: { readonly code: string; readonly message: string }): WaltrailError {
-    return fields.code === '42704' && this.#streaming ? this.#publicationMissing() : streamError(fields);
+    return fields.code === UNDEFINED_OBJECT && this.#streaming
+      ? this.#publicationMissing()
+      : streamError(fields);
   }
 
   /**
-   * PostgreSQL 18 goes on without a publication that did not exist when a change was made, and says so with this SQLSTATE
-   * (before 18 it is an error). Going on would let the checkpoint pass changes that were never sent.
+   * PostgreSQL 18 goes on without a publication that did not exist when a change was made, and says so with
+   * this SQLSTATE (before 18 it is an error). Going on would let the checkpoint pass changes that were never
+   * sent.
    */
   #notice({ code }: { readonly code: string }): void {
-    if (code !== '55000' || this.walEnd < this.#missingUntil) return;
+    if (code !== OBJECT_NOT_IN_PREREQUISITE_STATE || this.walEnd < this.#missingUntil) return;
     this.#end(this.#publicationMissing());
   }
 
@@ -343,14 +376,14 @@ export class ReplicationStream {
   }
 
   #copyData(bytes: Buffer, start: number, end: number): void {
-    if (bytes[start] === 0x77) {
-      // 'w' XLogData: start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
+    if (bytes[start] === XLOG_DATA) {
+      // Start of the data (8 bytes), the source's WAL end (8), its clock (8), then the message
       this.#walEndHigh = bytes.readUInt32BE(start + 9);
       this.#walEndLow = bytes.readUInt32BE(start + 13);
       const work = this.#message(bytes, start + 25, end);
       if (work !== undefined) this.hold(work);
-    } else if (bytes[start] === 0x6b) {
-      // 'k' keepalive: WAL end, time, whether an answer is wanted
+    } else if (bytes[start] === PRIMARY_KEEPALIVE) {
+      // WAL end, time, whether an answer is wanted
       this.#walEndHigh = bytes.readUInt32BE(start + 1);
       this.#walEndLow = bytes.readUInt32BE(start + 5);
       if (bytes[start + 17] === 1) this.#sendStatus();

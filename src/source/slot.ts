@@ -6,7 +6,9 @@ import { quoteIdentifier } from '../pg/quote.js';
 import { PREPARE_READING, replicationClientConfig } from './connection-settings.js';
 import { streamError } from './stream-error.js';
 
-/** Who the source is: a clone or a restored copy has the same identifier, a promoted standby another timeline. */
+/**
+ * Who the source is: a clone or a restored copy has the same identifier, a promoted standby another timeline.
+ */
 export interface SystemIdentity {
   readonly systemIdentifier: string;
   readonly timeline: number;
@@ -19,7 +21,9 @@ export interface SlotState {
   /** Slots belong to the cluster, but only their own database can read from them. */
   readonly ofThisDatabase: boolean;
   readonly confirmedFlushLsn: Lsn | null;
-  /** Why the source gave the slot up: `wal_removed`, `idle_timeout` and so on; null while it can be read from. */
+  /**
+   * Why the source gave the slot up: `wal_removed`, `idle_timeout` and so on; null while it can be read from.
+   */
   readonly invalidated: string | null;
 }
 
@@ -38,7 +42,8 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
     confirmed_flush_lsn: string | null;
     invalidated: string | null;
   }>(
-    // Before PostgreSQL 17 there is no invalidation_reason, before 16 no conflicting: to_jsonb() makes one query fit all.
+    // Before PostgreSQL 17 there is no invalidation_reason, before 16 no conflicting: to_jsonb() makes one
+    // query fit all.
     /* sql */ `select s.plugin, s.database, s.database = pg_catalog.current_database() as of_this_database, s.confirmed_flush_lsn::text,
                       coalesce(j ->> 'invalidation_reason',
                                case when s.wal_status = 'lost' then 'wal_removed' when (j ->> 'conflicting')::boolean then 'conflicting' end) as invalidated
@@ -58,7 +63,10 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
       };
 }
 
-/** A slot that was just made: `snapshot` is exactly the state at `startLsn`, so that state plus stream is everything, once. */
+/**
+ * A slot that was just made: `snapshot` is exactly the state at `startLsn`, so that state plus stream is
+ * everything, once.
+ */
 export interface NewSlot {
   readonly identity: SystemIdentity;
   readonly startLsn: Lsn;
@@ -101,7 +109,9 @@ export async function createSlot(options: {
   }
 }
 
-/** Throws SOURCE_SLOT_FOREIGN for a slot that is not ours to read from: of another plugin, database or kind. */
+/**
+ * Throws SOURCE_SLOT_FOREIGN for a slot that is not ours to read from: of another plugin, database or kind.
+ */
 export function checkSlotKind(slot: string, state: SlotState): void {
   if (state.plugin === 'pgoutput' && state.ofThisDatabase) return;
   throw new WaltrailError(
@@ -110,7 +120,9 @@ export function checkSlotKind(slot: string, state: SlotState): void {
   );
 }
 
-/** Where and when the source left a timeline, from its history; null where that timeline is not in its past. */
+/**
+ * Where and when the source left a timeline, from its history; null where that timeline is not in its past.
+ */
 export interface SourceIdentity extends SystemIdentity {
   readonly leftTimelineAt: Lsn | null;
 }
@@ -118,7 +130,8 @@ export interface SourceIdentity extends SystemIdentity {
 /**
  * Who the source is, over a connection of its own.
  *
- * @param options.timeline the one the trail was fed from; the end of it is looked up where the source is on another
+ * @param options.timeline the one the trail was fed from; the end of it is looked up where the source is on
+ *   another
  */
 export async function identifySource(options: {
   readonly url: string;

@@ -4,16 +4,19 @@ import path from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { codeOf, WaltrailError } from '../errors.js';
 
-/** What is encrypted, written and read at once; less than this stays in memory. Allocated faster than larger ones. */
+/**
+ * What is encrypted, written and read at once; less than this stays in memory. Allocated faster than larger
+ * ones.
+ */
 const PIECE_BYTES = 64 * 1024;
 const FIRST_BYTES = 8 * 1024;
 const ALGORITHM = 'aes-256-ctr';
 const FILE_NAME = /^waltrail-[0-9a-f]{24}\.spool$/;
 
 /**
- * Bytes in the order in which they were appended, in memory up to a piece and beyond that in a file. They are rows before
- * their redaction, so the file is encrypted with a key that only this object has, and has no name any more as soon as it
- * is open: whatever ends the process, nothing that can be read is left.
+ * Bytes in the order in which they were appended, in memory up to a piece and beyond that in a file. They are
+ * rows before their redaction, so the file is encrypted with a key that only this object has, and has no name
+ * any more as soon as it is open: whatever ends the process, nothing that can be read is left.
  *
  * Writing goes on behind `append`; what failed is thrown by whatever is called next, as SOURCE_SPOOL_FAILED.
  */
@@ -140,8 +143,9 @@ const { port1: nowhere, port2 } = new MessageChannel();
 port2.close();
 
 /**
- * Gives the memory of a buffer back now. A cipher allocates its output, and the collector waits for some 35 MB of such
- * garbage before it looks; what is sent to nobody is gone at once (measured: 7 MB instead of 40, and less CPU).
+ * Gives the memory of a buffer back now. A cipher allocates its output, and the collector waits for some 35
+ * MB of such garbage before it looks; what is sent to nobody is gone at once (measured: 7 MB instead of 40,
+ * and less CPU).
  */
 function free({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) nowhere.postMessage(null, [buffer]);
@@ -156,8 +160,8 @@ async function openUnnamed(folder: string): Promise<FileHandle> {
 }
 
 /**
- * Removes files of processes that were killed in the moment between opening a file and taking its name away. Those of
- * running processes lose only a name that they do not need. Never rejects.
+ * Removes files of processes that were killed in the moment between opening a file and taking its name away.
+ * Those of running processes lose only a name that they do not need. Never rejects.
  */
 export async function removeLeftSpools(folder: string): Promise<void> {
   const names = await readdir(folder).catch((): string[] => []);

@@ -1,19 +1,21 @@
 import { WaltrailError, type ErrorCode } from '../errors.js';
-import { sqlStateOf } from '../pg/sql-state.js';
+import {
+  isDataException,
+  isOutOfResources,
+  isServerGone,
+  OBJECT_IN_USE,
+  OBJECT_NOT_IN_PREREQUISITE_STATE,
+  PROGRAM_LIMIT_EXCEEDED,
+  sqlStateOf,
+} from '../pg/sql-state.js';
 
-/** SQLSTATEs and classes that heal by waiting: shutdown, connection trouble, lack of resources. */
-const HEALS = /^(57P0[1-5]|08|53)/;
-
-/**
- * What an error of the replication connection means for capture. Branches on SQLSTATE only.
- *
- * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
- */
+/** What an error of the replication connection means for capture. Branches on SQLSTATE only. */
 export function streamError(error: unknown): WaltrailError {
   const sqlState = sqlStateOf(error);
   const { message } = error as { message?: unknown };
-  // Data exceptions (a value without an equivalent in UTF-8, a row filter that fails) quote the value.
-  const text = sqlState?.startsWith('22') === true ? 'a value could not be sent.' : String(message);
+  // A value without an equivalent in UTF-8, or a row filter that fails on one: the message quotes it.
+  const text =
+    sqlState !== undefined && isDataException(sqlState) ? 'a value could not be sent.' : String(message);
   return new WaltrailError(
     sqlState === undefined ? 'SOURCE_DISCONNECTED' : meaningOf(sqlState),
     `Replication from the source ended (${sqlState ?? 'no SQLSTATE'}): ${text}`,
@@ -24,13 +26,14 @@ export function streamError(error: unknown): WaltrailError {
 }
 
 function meaningOf(sqlState: string): ErrorCode {
-  if (HEALS.test(sqlState)) return 'SOURCE_DISCONNECTED';
+  // These heal by waiting.
+  if (isServerGone(sqlState) || isOutOfResources(sqlState)) return 'SOURCE_DISCONNECTED';
   switch (sqlState) {
-    case '55006': // object_in_use: another walsender has the slot
+    case OBJECT_IN_USE: // another walsender has the slot
       return 'SOURCE_SLOT_BUSY';
-    case '55000': // object_not_in_prerequisite_state: the slot was invalidated
+    case OBJECT_NOT_IN_PREREQUISITE_STATE: // the slot was invalidated
       return 'SOURCE_SLOT_INVALID';
-    case '54000': // program_limit_exceeded: a message would be larger than a gigabyte
+    case PROGRAM_LIMIT_EXCEEDED: // a message would be larger than a gigabyte
       return 'SOURCE_ROW_TOO_LARGE';
     default:
       return 'SOURCE_REPLICATION_FAILED';

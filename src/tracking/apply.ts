@@ -1,24 +1,24 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
+import { DEADLOCK_DETECTED, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from '../pg/sql-state.js';
 import { problemsError } from './check.js';
 import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
 
 /**
- * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then waits behind
- * it, and for the tables that are locked already: better to give up than to stop the application. For all steps
- * together, or a hundred busy tables would hold the first of them for minutes.
+ * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then
+ * waits behind it, and for the tables that are locked already: better to give up than to stop the
+ * application. For all steps together, or a hundred busy tables would hold the first of them for minutes.
  */
 const LOCK_LIMIT_MS = 5_000;
-/** What a step may wait when that is used up: a plan of thousands of tables takes longer without waiting at all. */
+/**
+ * What a step may wait when that is used up: a plan of thousands of tables takes longer without waiting at
+ * all.
+ */
 const LAST_WAIT_MS = 50;
 
-const LOCK_NOT_AVAILABLE = '55P03';
-const DEADLOCK_DETECTED = '40P01';
-const INSUFFICIENT_PRIVILEGE = '42501';
-
 /**
- * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there are any, TRACKING_LOCK_TIMEOUT,
- * SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
+ * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there
+ * are any, TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
  */
 export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<void> {
   const problems = applyProblems(plan);

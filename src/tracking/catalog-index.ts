@@ -1,7 +1,10 @@
 import type { Catalog, CatalogPublication, CatalogPublicationTable, CatalogTable } from './catalog.js';
 import { formatTable } from './names.js';
 
-/** What is looked up in a catalog again and again, by the canonical names of tables: 10,000 tables are no reason to search. */
+/**
+ * What is looked up in a catalog again and again, by the canonical names of tables: 10,000 tables are no
+ * reason to search.
+ */
 export interface CatalogIndex {
   readonly tables: ReadonlyMap<string, CatalogTable>;
   /** Direct partitions of a partitioned table. */

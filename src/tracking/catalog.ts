@@ -3,13 +3,18 @@ import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { isNameable, type TableName } from './names.js';
 
-/** What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's estimates. */
+/**
+ * What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's
+ * estimates.
+ */
 export interface Catalog {
   readonly server: CatalogServer;
   readonly role: CatalogRole;
   /** Tables and what looks like one (views, foreign tables), without PostgreSQL's own, by schema and name. */
   readonly tables: readonly CatalogTable[];
-  /** Those that no statement can name, for the bytes of their name are no text in the encoding of the source. */
+  /**
+   * Those that no statement can name, for the bytes of their name are no text in the encoding of the source.
+   */
   readonly unnamed: readonly CatalogTable[];
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
@@ -34,7 +39,10 @@ export interface CatalogServer {
 export interface CatalogRole {
   readonly name: string;
   readonly superuser: boolean;
-  /** May start replication: the attribute, superuser, or membership in the role that a cloud provider made for it. */
+  /**
+   * May start replication: the attribute, superuser, or membership in the role that a cloud provider made for
+   * it.
+   */
   readonly replication: boolean;
 }
 
@@ -53,7 +61,10 @@ export interface CatalogTable {
   readonly columns: readonly CatalogColumn[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
-  /** Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not null. */
+  /**
+   * Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not
+   * null.
+   */
   readonly keys: readonly CatalogKey[];
   /** Whether the role may read every column; see {@link CatalogColumn.readable}. */
   readonly readable: boolean;
@@ -62,7 +73,10 @@ export interface CatalogTable {
   /** Main fork and TOAST, without indexes. */
   readonly bytes: number;
   readonly rows: number;
-  /** Updates and deletes a second, averaged since the statistics were reset; null where they are younger than a minute. */
+  /**
+   * Updates and deletes a second, averaged since the statistics were reset; null where they are younger than
+   * a minute.
+   */
   readonly changesPerSecond: number | null;
 }
 
@@ -119,8 +133,8 @@ export interface CatalogSlot {
 const OLDEST_SUPPORTED = 140_000;
 
 /**
- * Reads the catalog in one snapshot. Takes no lock but on catalogs and works without privileges on the tables.
- * Throws SOURCE_UNSUPPORTED for a server before PostgreSQL 14.
+ * Reads the catalog in one snapshot. Takes no lock but on catalogs and works without privileges on the
+ * tables. Throws SOURCE_UNSUPPORTED for a server before PostgreSQL 14.
  */
 export async function readCatalog(client: pg.Client): Promise<Catalog> {
   const version = await catalogRows<{ number: number; text: string }>(
@@ -280,7 +294,10 @@ async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly 
   return new Map(rows.map(({ oid, columns }) => [oid, columns]));
 }
 
-/** https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY; a deferrable key is none. */
+/**
+ * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY; a deferrable
+ * key is none.
+ */
 async function readKeys(client: pg.Client): Promise<Map<string, readonly CatalogKey[]>> {
   const rows = await catalogRows<{ readonly oid: string; readonly keys: CatalogKey[] }>(
     client,
@@ -352,7 +369,10 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
   return rows;
 }
 
-/** Names of the columns whose numbers a pattern finds in the text of a column of pg_publication_rel; null where that is null. */
+/**
+ * Names of the columns whose numbers a pattern finds in the text of a column of pg_publication_rel; null
+ * where that is null.
+ */
 const columnsIn = (column: 'prqual' | 'prattrs', pattern: string): string => /* sql */ `
                  case when pg_catalog.to_jsonb(r) ->> '${column}' is not null then (
                    select coalesce(pg_catalog.jsonb_agg(distinct a.attname), '[]')

@@ -21,9 +21,10 @@ export async function checkTracking(client: pg.Client, config: TrackingConfig): 
 }
 
 /**
- * Refuses to start where capture of any table is impossible or would be wrong: a server or role that cannot replicate, a
- * publication that is missing, unsuitable, holds the trail or has the wrong options. One error whose code is that of the
- * first problem, with every such problem in its message (and in `details.problems`) and the SQL that solves them as remedy.
+ * Refuses to start where capture of any table is impossible or would be wrong: a server or role that cannot
+ * replicate, a publication that is missing, unsuitable, holds the trail or has the wrong options. One error
+ * whose code is that of the first problem, with every such problem in its message (and in `details.problems`)
+ * and the SQL that solves them as remedy.
  */
 export function checkCatalog(options: {
   readonly config: TrackingConfig;

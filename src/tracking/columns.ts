@@ -14,8 +14,8 @@ interface ColumnUse {
 }
 
 /**
- * Columns that rules name and tables do not have. A rule for one table needs all of them; a rule for a pattern needs
- * each in one of its tables at least, for not every table has an `updated_by`.
+ * Columns that rules name and tables do not have. A rule for one table needs all of them; a rule for a
+ * pattern needs each in one of its tables at least, for not every table has an `updated_by`.
  */
 export function columnFindings(options: {
   readonly config: TrackingConfig;
@@ -50,7 +50,10 @@ export function columnFindings(options: {
   return { problems, warnings };
 }
 
-/** Without id or name the entries of a table say less than the DBA asked for; other columns a table may well lack. */
+/**
+ * Without id or name the entries of a table say less than the DBA asked for; other columns a table may well
+ * lack.
+ */
 const needed = ({ key }: ColumnUse): boolean => /\.(?:id|name)$/.test(key);
 
 function columnUses(rule: TableRule): ColumnUse[] {

@@ -16,7 +16,9 @@ const MAX_CHARACTERS = 1_048_576;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Sentences of our own, for the parser's messages quote the text, which may be a password in the wrong place. */
+/**
+ * Sentences of our own, for the parser's messages quote the text, which may be a password in the wrong place.
+ */
 const SYNTAX: Partial<Record<ErrorCode, string>> = {
   BAD_ALIAS: 'this alias has no anchor; put a value that begins with * in quotes',
   BAD_DQ_ESCAPE: 'a backslash escape in double quotes is not valid; use single quotes for backslashes',
@@ -61,7 +63,8 @@ export class TrackingDocument {
       this.#document = document;
       if (this.#prepare(document, environment, problems)) this.data = document.toJS();
     } catch {
-      // A RangeError of nesting deeper than the stack, or a ReferenceError of aliases that multiply: never a file meant to be read.
+      // A RangeError of nesting deeper than the stack, or a ReferenceError of aliases that multiply: never a
+      // file meant to be read.
       problems.push({
         line: 1,
         column: 1,
@@ -75,7 +78,10 @@ export class TrackingDocument {
     return this.#unresolved.has(this.#find(path).value);
   }
 
-  /** Line and column, from 1, of the value at `path` or of its key; of the nearest thing above it where it does not exist. */
+  /**
+   * Line and column, from 1, of the value at `path` or of its key; of the nearest thing above it where it
+   * does not exist.
+   */
   position(path: KeyPath, what: 'key' | 'value'): { line: number; column: number } {
     const { key, value } = this.#find(path);
     const node = what === 'key' ? (key ?? value) : (value ?? key);
@@ -154,7 +160,10 @@ export class TrackingDocument {
   }
 }
 
-/** `tables."public.agents".actions[0].to`. A URL in the place of a key may hold a password and is not repeated. */
+/**
+ * `tables."public.agents".actions[0].to`. A URL in the place of a key may hold a password and is not
+ * repeated.
+ */
 export function formatPath(path: KeyPath): string {
   return path
     .map((step, index) => {
@@ -164,7 +173,10 @@ export function formatPath(path: KeyPath): string {
     .join('');
 }
 
-/** The path of a node whose ancestors, from the document down, `visit` has given. Keys are prepared before their values. */
+/**
+ * The path of a node whose ancestors, from the document down, `visit` has given. Keys are prepared before
+ * their values.
+ */
 function pathOf(node: Node, ancestors: readonly unknown[]): KeyPath {
   const chain = [...ancestors, node];
   return chain.flatMap((ancestor, index): (string | number)[] => {
@@ -186,7 +198,10 @@ const isExact = (value: number): boolean => !Number.isInteger(value) || Number.i
 
 const VARIABLE = /\$(\$\{)|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?/g;
 
-/** Fills in `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. An empty variable counts as set, but takes the default. */
+/**
+ * Fills in `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. An empty variable counts as set, but
+ * takes the default.
+ */
 function interpolate(text: string, environment: Environment): { text: string } | { problem: string } {
   const missing = new Set<string>();
   let malformed = false;

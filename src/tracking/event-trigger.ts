@@ -5,12 +5,17 @@ import type { Catalog } from './catalog.js';
 import type { Findings, PlanStep } from './findings.js';
 import type { TrackingConfig } from './rules.js';
 
-/** Where the trigger's functions are on the source. Not `waltrail`: a role of that name would make its tables there. */
+/**
+ * Where the trigger's functions are on the source. Not `waltrail`: a role of that name would make its tables
+ * there.
+ */
 const SCHEMA = 'waltrail_source';
 
 const TEMPLATE = new URL('../../sql/source/event-trigger.sql', import.meta.url);
 
-/** Names of the trigger and its functions are made of the publication's: a database may have several of them. */
+/**
+ * Names of the trigger and its functions are made of the publication's: a database may have several of them.
+ */
 export const MAX_PUBLICATION_WITH_TRIGGER = 50;
 
 let template: string | undefined;
@@ -49,7 +54,10 @@ export function planEventTrigger(options: {
   };
 }
 
-/** sql/source/event-trigger.sql for one publication, without its last semicolon, and the comment that tells that it is installed. */
+/**
+ * sql/source/event-trigger.sql for one publication, without its last semicolon, and the comment that tells
+ * that it is installed.
+ */
 export function eventTriggerScript(publication: string): { readonly sql: string; readonly comment: string } {
   template ??= readFileSync(TEMPLATE, 'utf8').trimEnd();
   // Another text makes another comment, so the trigger is renewed when the script changes.

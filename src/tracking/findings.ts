@@ -4,7 +4,10 @@ import type { ErrorCode } from '../errors.js';
 export interface TrackingPlan {
   /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
   readonly steps: readonly PlanStep[];
-  /** Those about named tables concern these alone, those of {@link applyProblems} keep everything from being applied. */
+  /**
+   * Those about named tables concern these alone, those of {@link applyProblems} keep everything from being
+   * applied.
+   */
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
@@ -37,13 +40,16 @@ export interface PlanProblem {
   readonly message: string;
   readonly remedy: string;
   /**
-   * Canonical names of the tables it is about, or the pattern that matches none: the others are planned, applied and
-   * captured without them. Empty: it concerns the whole stream or server.
+   * Canonical names of the tables it is about, or the pattern that matches none: the others are planned,
+   * applied and captured without them. Empty: it concerns the whole stream or server.
    */
   readonly tables: readonly string[];
   /** Where it is about tables: what it means for them while capture runs. */
   readonly effect?: TroubleEffect;
-  /** A mistake in the YAML as the source is now: nothing is applied until it is corrected, but capture goes on. */
+  /**
+   * A mistake in the YAML as the source is now: nothing is applied until it is corrected, but capture goes
+   * on.
+   */
   readonly mistake?: true;
   /** Stands in the way of capture, but not of applying the plan: often another role does that. */
   readonly captureOnly?: true;
@@ -62,7 +68,9 @@ export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem
 export interface IdentityCost {
   readonly table: string;
   readonly columns: number;
-  /** Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows. */
+  /**
+   * Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows.
+   */
   readonly rowBytes: number | null;
   readonly changesPerDay: number | null;
   readonly walBytesPerDay: number | null;

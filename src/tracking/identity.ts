@@ -17,9 +17,9 @@ const HAS_VIRTUAL_COLUMNS = 180_000;
 const DAY_S = 86_400;
 
 /**
- * Replica identity full for every published table, so that the WAL holds the row before the change; but not where
- * PostgreSQL would then refuse the application's own writes. A table of which it would refuse them in any case, or will
- * refuse those of the next partition, is not published without an explicit yes.
+ * Replica identity full for every published table, so that the WAL holds the row before the change; but not
+ * where PostgreSQL would then refuse the application's own writes. A table of which it would refuse them in
+ * any case, or will refuse those of the next partition, is not published without an explicit yes.
  */
 export function planIdentity(options: {
   readonly config: TrackingConfig;
@@ -98,7 +98,8 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   const risk = partitionProblems(published, given);
   // What is published already stays so, and its partitions are put right.
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
-  // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do not matter.
+  // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do
+  // not matter.
   const members = [table, ...partitions.filter(({ kind }) => kind === 'table')];
   const blocked = members
     .map((member) => refusesWrites({ ...member, replicaIdentity: 'full' }, after))
@@ -125,7 +126,10 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   };
 }
 
-/** All members keep or get another identity than full: an old row of a partition that is believed to be whole must be so. */
+/**
+ * All members keep or get another identity than full: an old row of a partition that is believed to be whole
+ * must be so.
+ */
 function withoutFull(
   { key }: PublishedTable,
   options: Given & {

@@ -11,8 +11,8 @@ import { TrackingFile } from './schema.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of the
- * file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
+ * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of
+ * the file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
  */
 export async function loadConfig(options: {
   file: string;
@@ -30,7 +30,9 @@ export async function loadConfig(options: {
   return parseConfig({ text, ...options });
 }
 
-/** As {@link loadConfig}, from the text; `file` is only its name in messages. Throws TRACKING_FILE_INVALID. */
+/**
+ * As {@link loadConfig}, from the text; `file` is only its name in messages. Throws TRACKING_FILE_INVALID.
+ */
 export function parseConfig(options: {
   text: string;
   file: string;
@@ -80,7 +82,10 @@ interface Issue {
   readonly message: string;
 }
 
-/** One issue of zod as ours: the branch of a union that was meant, one for each unknown key, and keys at their own place. */
+/**
+ * One issue of zod as ours: the branch of a union that was meant, one for each unknown key, and keys at their
+ * own place.
+ */
 function flatten(issue: z.core.$ZodIssue): Issue[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
   if (issue.code === 'unrecognized_keys') {

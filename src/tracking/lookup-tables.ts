@@ -15,8 +15,9 @@ export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[]
 ];
 
 /**
- * Tables of modifiers and labels that capture will not read when a trail begins, with what would allow it. Not problems:
- * capture runs without these names and learns them from the stream, and what owners of tables grant must not stop it.
+ * Tables of modifiers and labels that capture will not read when a trail begins, with what would allow it.
+ * Not problems: capture runs without these names and learns them from the stream, and what owners of tables
+ * grant must not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
   return lookupUses(config).flatMap(({ key, rule }) => {

@@ -9,8 +9,8 @@ import {
 import type { LabelRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
 
 /**
- * The rule a table is tracked by; undefined: not tracked. Exact names win over patterns, earlier patterns over later
- * ones; exclusions and the schemas in which Waltrail itself writes win over all.
+ * The rule a table is tracked by; undefined: not tracked. Exact names win over patterns, earlier patterns
+ * over later ones; exclusions and the schemas in which Waltrail itself writes win over all.
  */
 export function ruleFor(config: TrackingConfig, table: TableName): TableRule | undefined {
   if (isNeverTracked(table.schema) || config.exclude.some((pattern) => matchesTable(pattern, table)))
@@ -47,8 +47,8 @@ export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
 }
 
 /**
- * Tables of modifiers and labels, each once: they must be in the publication even where they are not tracked, because
- * names are followed in the stream.
+ * Tables of modifiers and labels, each once: they must be in the publication even where they are not tracked,
+ * because names are followed in the stream.
  */
 export function neededTables(config: TrackingConfig): readonly TableName[] {
   return [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);

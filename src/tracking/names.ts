@@ -7,8 +7,8 @@ export interface TableName {
 }
 
 /**
- * Schemas that are never tracked, whatever a pattern says: PostgreSQL's own, and those in which Waltrail itself
- * writes. The trail or the queue auditing itself would be an endless loop.
+ * Schemas that are never tracked, whatever a pattern says: PostgreSQL's own, and those in which Waltrail
+ * itself writes. The trail or the queue auditing itself would be an endless loop.
  */
 const NEVER_TRACKED = /^(?:pg_.*|information_schema|trail|waltrail|bullmq)$/;
 
@@ -27,9 +27,9 @@ export const isNameable = ({ schema, table }: TableName): boolean =>
   !isBytesText(schema) && !isBytesText(table);
 
 /**
- * `schema.table` in its canonical spelling, in which equal names are equal strings; undefined where it is no such name.
- * Names are written as they are, without folding to lower case; a part with a dot, a star or a quote in its name
- * is written in double quotes, a `*` outside quotes matches any characters of its part.
+ * `schema.table` in its canonical spelling, in which equal names are equal strings; undefined where it is no
+ * such name. Names are written as they are, without folding to lower case; a part with a dot, a star or a
+ * quote in its name is written in double quotes, a `*` outside quotes matches any characters of its part.
  */
 export function canonicalName(text: string): string | undefined {
   return parseParts(text)?.map(formatPart).join('.');
@@ -43,7 +43,10 @@ export const formatTable = ({ schema, table }: TableName): string =>
 export const isPattern = (text: string): boolean =>
   parseParts(text)?.some((part) => !part.quoted && part.text.includes('*')) ?? false;
 
-/** The one table an exact name means. Throws RangeError for a pattern or no name at all: loading has refused both. */
+/**
+ * The one table an exact name means. Throws RangeError for a pattern or no name at all: loading has refused
+ * both.
+ */
 export function tableName(text: string): TableName {
   const parts = parseParts(text);
   if (parts === undefined || isPattern(text)) throw new RangeError(`not a table name: ${text}`);
@@ -85,7 +88,10 @@ function matchesPart(part: Part, name: string): boolean {
   return part.quoted ? part.text === name : matchesStars(part.text, name);
 }
 
-/** Greedy matching that backtracks to the last star only, so no pattern takes exponential time as a regular expression would. */
+/**
+ * Greedy matching that backtracks to the last star only, so no pattern takes exponential time as a regular
+ * expression would.
+ */
 function matchesStars(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;

@@ -22,7 +22,10 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return candidate === undefined ? '' : ` Did you mean "${candidate}"?`;
 }
 
-/** Edits between two words, a swap of neighbours being one; gives up with `enough` as soon as it cannot be less. */
+/**
+ * Edits between two words, a swap of neighbours being one; gives up with `enough` as soon as it cannot be
+ * less.
+ */
 function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;
   let before: number[] = [];

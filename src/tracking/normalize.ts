@@ -5,7 +5,10 @@ import { parseTemplate } from './template.js';
 
 const DAY_MS = 86_400_000;
 
-/** The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their units. */
+/**
+ * The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their
+ * units.
+ */
 export function toConfig(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
   const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;

@@ -33,7 +33,8 @@ export function planTracking(options: {
     identity,
   ];
   return {
-    // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards nothing.
+    // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
+    // nothing.
     steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
     problems: findings.flatMap(({ problems }) => problems),
     warnings: findings.flatMap(({ warnings }) => warnings),

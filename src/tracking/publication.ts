@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../errors.js';
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
@@ -8,7 +9,10 @@ import type { PublishedTable } from './tracked.js';
 
 const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
-/** PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are refused. */
+/**
+ * PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are
+ * refused.
+ */
 const HAS_GENERATED_OPTION = 180_000;
 
 /** A publication with this name as `apply` leaves it. */
@@ -77,8 +81,8 @@ export function planPublication(options: {
 }
 
 /**
- * What Waltrail itself writes must not come back to it: every entry would be a change that moves the checkpoint, which
- * is a change, for ever.
+ * What Waltrail itself writes must not come back to it: every entry would be a change that moves the
+ * checkpoint, which is a change, for ever.
  */
 function ownTables(publication: string, tables: readonly TableName[]): PlanProblem[] {
   const own = tables.filter(({ schema }) => isNeverTracked(schema));
@@ -164,7 +168,7 @@ const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings[
   code: 'SOURCE_PUBLICATION_UNSUITABLE',
   tables: [],
   message: `Publication ${name} is ${allTables ? 'for all tables' : `for whole schemas (${schemas.join(', ')})`}; Waltrail keeps one with an exact list of tables.`,
-  remedy: 'Choose another name under source.publication in the YAML; waltrail apply then creates it.',
+  remedy: ERROR_CODES.SOURCE_PUBLICATION_UNSUITABLE.remedy,
 });
 
 function leftFull(catalog: Catalog, { schema, table }: TableName): string[] {

@@ -6,7 +6,10 @@ import type { TableTrouble } from './troubles.js';
 
 /** What the difference between two looks at the publication means. */
 export interface PublishedChanges {
-  /** Concerns every table: there was no publication for a while, or it did not publish every operation; null: nothing does. */
+  /**
+   * Concerns every table: there was no publication for a while, or it did not publish every operation; null:
+   * nothing does.
+   */
   readonly stream: 'SOURCE_PUBLICATION_MISSING' | 'SOURCE_PUBLICATION_INCOMPLETE' | null;
   /** Changes of these tables may not have been sent for a while, whatever it looks like now. */
   readonly unpublished: readonly string[];
@@ -28,8 +31,8 @@ export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
 /**
  * Compares two looks. Pure.
  *
- * @param options.fate of the tables of `last`: up to a drop or a new name the stream carried every change, but not of
- * another table that took the name
+ * @param options.fate of the tables of `last`: up to a drop or a new name the stream carried every change,
+ *   but not of another table that took the name
  */
 export function publishedChanges(options: {
   readonly config: TrackingConfig;
@@ -71,8 +74,8 @@ export function publishedChanges(options: {
 }
 
 /**
- * The state with the names under which the YAML knows renamed tables. A table that was tracked and has a name now that the
- * YAML does not know is still the same table, unless another has taken its name.
+ * The state with the names under which the YAML knows renamed tables. A table that was tracked and has a name
+ * now that the YAML does not know is still the same table, unless another has taken its name.
  */
 export function withKnownNames(options: {
   readonly config: TrackingConfig;
@@ -96,7 +99,10 @@ export const withRefusals = (state: PublishedState, troubles: readonly TableTrou
   refusing: troubles.filter(({ effect }) => effect === 'writes refused').map(({ table }) => table),
 });
 
-/** The troubles, of which those about a table that is missing under its name say what it is called now, where that is known. */
+/**
+ * The troubles, of which those about a table that is missing under its name say what it is called now, where
+ * that is known.
+ */
 export const withNewNames = (
   troubles: readonly TableTrouble[],
   { tables }: PublishedState,
@@ -115,7 +121,10 @@ export const withNewNames = (
     };
   });
 
-/** What to record about tables whose writes the source has begun to refuse, or accepts again: nothing is missing of them. */
+/**
+ * What to record about tables whose writes the source has begun to refuse, or accepts again: nothing is
+ * missing of them.
+ */
 export function refusalNotes(last: PublishedState | undefined, now: PublishedState): TrackingNote[] {
   const before = last?.refusing ?? [];
   const after = now.refusing ?? [];

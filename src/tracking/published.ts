@@ -9,8 +9,9 @@ import { currentLsn } from '../pg/wal.js';
 import type { TableName } from './names.js';
 
 /**
- * What decides which changes the stream carries, as one look at the source found it. Compared with the last look, it
- * tells what the stream does not: that a table was unpublished for a while, or the publication made anew.
+ * What decides which changes the stream carries, as one look at the source found it. Compared with the last
+ * look, it tells what the stream does not: that a table was unpublished for a while, or the publication made
+ * anew.
  */
 export interface PublishedState {
   /** Identity of the publication: made anew it is another. Null: there is none. */
@@ -19,7 +20,10 @@ export interface PublishedState {
   readonly options: string | null;
   /** Its tables by oid. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
-  /** `schema.table` of those whose updates and deletes the source refuses; absent where that was not looked at. */
+  /**
+   * `schema.table` of those whose updates and deletes the source refuses; absent where that was not looked
+   * at.
+   */
   readonly refusing?: readonly string[];
 }
 
@@ -30,7 +34,9 @@ export interface PublishedTableState {
   readonly membership: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
-  /** Where it was renamed and the YAML does not know its new name: the one under which it is still captured. */
+  /**
+   * Where it was renamed and the YAML does not know its new name: the one under which it is still captured.
+   */
   readonly knownAs?: TableName;
 }
 
@@ -46,15 +52,18 @@ export interface CatalogDigest {
   readonly lsn: Lsn;
   /** Transactions that ran then. */
   readonly running: readonly string[];
-  /** Differs from that of an earlier digest where anything in the catalog has changed that may decide what the stream carries. */
+  /**
+   * Differs from that of an earlier digest where anything in the catalog has changed that may decide what the
+   * stream carries.
+   */
   readonly digest: string;
 }
 
 /**
- * Three small statements, cheap enough to be asked every other second, in this order: position, transactions that run,
- * digest. A change of the catalog whose commit lies before the position and which the digest does not show was made by one of
- * those transactions: its commit is in the WAL before anybody can see it, with synchronous replication for as long as the
- * standby takes.
+ * Three small statements, cheap enough to be asked every other second, in this order: position, transactions
+ * that run, digest. A change of the catalog whose commit lies before the position and which the digest does
+ * not show was made by one of those transactions: its commit is in the WAL before anybody can see it, with
+ * synchronous replication for as long as the standby takes.
  */
 export async function readCatalogDigest(client: pg.Client): Promise<CatalogDigest> {
   const lsn = await currentLsn(client);
@@ -127,9 +136,10 @@ export async function fateOfTables(
 }
 
 /**
- * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is changed is a new
- * version with another xmin. Sums, because their order is of no account (measured: see DECISIONS 43). Columns are not among
- * them but for their number, which pg_class has: of other changes of a column the stream itself tells.
+ * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is
+ * changed is a new version with another xmin. Sums, because their order is of no account (measured: see
+ * DECISIONS 43). Columns are not among them but for their number, which pg_class has: of other changes of a
+ * column the stream itself tells.
  */
 const digestSql = (version: number): string => /* sql */ `
   select pg_catalog.concat_ws(' ',

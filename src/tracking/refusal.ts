@@ -11,17 +11,20 @@ export interface Refusal {
   readonly heal: string;
 }
 
-/** Rows are written to the partitions; PostgreSQL 14 asks the partitioned table for its identity nevertheless. */
+/**
+ * Rows are written to the partitions; PostgreSQL 14 asks the partitioned table for its identity nevertheless.
+ */
 const ROOT_IS_NOT_ASKED = 150_000;
 
 /** Identities that contain generated columns are refused where these are not published. */
 const GENERATED_MUST_BE_PUBLISHED = 180_000;
 
 /**
- * Whether PostgreSQL refuses updates and deletes of a table because it is published, by whatever publication; null where it
- * does not. INSERT … ON CONFLICT DO UPDATE, MERGE, foreign keys that cascade to the table and triggers that write to it are
- * refused with them. The one rule by which `plan` avoids such a state and capture names it; the event trigger has the same
- * in SQL (sql/source/event-trigger.sql). Pure: for "what if", change the table's identity or the catalog's publications.
+ * Whether PostgreSQL refuses updates and deletes of a table because it is published, by whatever publication;
+ * null where it does not. INSERT … ON CONFLICT DO UPDATE, MERGE, foreign keys that cascade to the table and
+ * triggers that write to it are refused with them. The one rule by which `plan` avoids such a state and
+ * capture names it; the event trigger has the same in SQL (sql/source/event-trigger.sql). Pure: for "what
+ * if", change the table's identity or the catalog's publications.
  * https://www.postgresql.org/docs/current/logical-replication-publication.html#LOGICAL-REPLICATION-PUBLICATION-REPLICA-IDENTITY
  */
 export function refusesWrites(table: CatalogTable, catalog: Catalog): Refusal | null {
@@ -47,7 +50,10 @@ function reasonOf(table: CatalogTable, catalog: Catalog): string | null {
   return null;
 }
 
-/** A publication of updates or deletes that holds the table, and the entry whose columns and rows count for it. */
+/**
+ * A publication of updates or deletes that holds the table, and the entry whose columns and rows count for
+ * it.
+ */
 interface Holder {
   readonly publication: CatalogPublication;
   /** Undefined where the publication holds all tables or the schema. */

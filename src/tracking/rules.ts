@@ -1,4 +1,6 @@
-/** What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it. */
+/**
+ * What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it.
+ */
 export interface TrackingConfig {
   readonly source: {
     readonly name: string;
@@ -60,7 +62,9 @@ export interface ActionRule {
   readonly on: readonly Operation[];
   /** Columns of which at least one must differ (update only). Null: no condition. */
   readonly changed: readonly string[] | null;
-  /** Conditions on the one `changed` column's value before and after. Undefined: no condition; null: SQL null. */
+  /**
+   * Conditions on the one `changed` column's value before and after. Undefined: no condition; null: SQL null.
+   */
   readonly from: Scalar | undefined;
   readonly to: Scalar | undefined;
   /** Columns of the row (after the change; before it for a delete) and the values of which one must match. */
@@ -78,7 +82,10 @@ export interface TableRule {
   readonly id: readonly string[] | null;
   readonly modifier: string | null;
   readonly tenant: string | null;
-  /** The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`; null: no. */
+  /**
+   * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;
+   * null: no.
+   */
   readonly newPartitions: 'may_refuse_writes' | null;
   /** An update of nothing but these makes no entry; they are left out of others' differences. */
   readonly ignore: readonly string[];

@@ -4,8 +4,9 @@ import { canonicalName, isPattern } from './names.js';
 import { parseTemplate } from './template.js';
 
 /**
- * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come. Messages
- * complete a sentence that begins with the key and never repeat a value, which may be a password in the wrong place.
+ * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come.
+ * Messages complete a sentence that begins with the key and never repeat a value, which may be a password in
+ * the wrong place.
  */
 
 const sentence =
@@ -334,7 +335,9 @@ export const TrackingFile = z.strictObject({
 
 export type TrackingFile = z.output<typeof TrackingFile>;
 
-/** JSON Schema (draft 7) of the file, for editors; `npm run schema` writes it to config/waltrail.schema.json. */
+/**
+ * JSON Schema (draft 7) of the file, for editors; `npm run schema` writes it to config/waltrail.schema.json.
+ */
 export function trackingJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = z.toJSONSchema(TrackingFile, { target: 'draft-7', io: 'input' });
   return { $schema, title: 'Waltrail tracking (waltrail.yaml)', ...rest };

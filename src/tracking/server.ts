@@ -4,7 +4,10 @@ import type { Findings, PlanProblem } from './findings.js';
 import { formatBytes } from './format.js';
 import type { TrackingConfig } from './rules.js';
 
-/** What the server and the role have to allow before anything else matters, and how long a stopped daemon may stay stopped. */
+/**
+ * What the server and the role have to allow before anything else matters, and how long a stopped daemon may
+ * stay stopped.
+ */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
   return { problems: serverProblems(config, catalog), warnings: headroomWarnings(catalog) };
 }

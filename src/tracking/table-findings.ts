@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, TroubleEffect } from './findings.js';
@@ -25,7 +26,7 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
       problems.push({
         code: 'TRACKING_PATTERN_UNMATCHED',
         message: `${key} matches no table of database ${catalog.server.database} that may be tracked.`,
-        remedy: 'Correct the pattern in the YAML, or remove it.',
+        remedy: ERROR_CODES.TRACKING_PATTERN_UNMATCHED.remedy,
         tables: [pattern],
         effect: 'not captured',
         mistake: true,
@@ -65,7 +66,7 @@ function exactProblems(options: {
       {
         ...concerns,
         message: `${key}: database ${catalog.server.database} has no table ${table}.${hint}`,
-        remedy: 'Correct the table name in the YAML, or create the table first.',
+        remedy: ERROR_CODES.TRACKING_TABLE_UNKNOWN.remedy,
       },
     ];
   }

@@ -8,7 +8,10 @@ export interface TableKey {
   readonly partitioned: boolean;
 }
 
-/** Of tables by oid, for those that were made or changed after the catalog was read. Those that exist no more are left out. */
+/**
+ * Of tables by oid, for those that were made or changed after the catalog was read. Those that exist no more
+ * are left out.
+ */
 export async function readTableKeys(
   client: pg.Client,
   oids: readonly number[],

@@ -1,7 +1,8 @@
 import type { Template, TemplatePart } from './rules.js';
 
 /**
- * `"{first_name} {last_name}"` in parts; `{{` and `}}` stand for braces. A string instead says what is wrong with it.
+ * `"{first_name} {last_name}"` in parts; `{{` and `}}` stand for braces. A string instead says what is wrong
+ * with it.
  */
 export function parseTemplate(text: string): Template | string {
   const parts: TemplatePart[] = [];

@@ -11,13 +11,15 @@ export interface PublishedTable {
   readonly table: CatalogTable;
   /** Null: only modifiers or labels need it. */
   readonly rule: TableRule | null;
-  /** Its partitions of every level. They are published through it and have a replica identity of their own. */
+  /**
+   * Its partitions of every level. They are published through it and have a replica identity of their own.
+   */
   readonly partitions: readonly CatalogTable[];
 }
 
 /**
- * The tables of the source that the publication has to hold, by name: tracked ones and those of modifiers and labels.
- * A partition of one of them is published through it and is not a table of its own here.
+ * The tables of the source that the publication has to hold, by name: tracked ones and those of modifiers and
+ * labels. A partition of one of them is published through it and is not a table of its own here.
  */
 export function publishedTables(config: TrackingConfig, catalog: Catalog): PublishedTable[] {
   const lookups = new Set(neededTables(config).map(formatTable));
@@ -54,7 +56,10 @@ export const matchingTables = (pattern: string, config: TrackingConfig, catalog:
       ruleFor(config, nameOf(table)) !== undefined,
   );
 
-/** The table and those it is a partition of, from itself to the outermost: a publication that holds one of them holds it. */
+/**
+ * The table and those it is a partition of, from itself to the outermost: a publication that holds one of
+ * them holds it.
+ */
 export function lineageOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
   const parent =
     table.partitionOf === null ? undefined : indexOf(catalog).tables.get(formatTable(table.partitionOf));

@@ -22,9 +22,9 @@ export interface TableTrouble {
 }
 
 /**
- * Everything that concerns single tables: those the YAML wants and the source does not have or send, or not whole, and those
- * whose writes PostgreSQL refuses because they are published. By table and code at most one, those of the application first.
- * Pure, and fit to be asked again at each change of the source.
+ * Everything that concerns single tables: those the YAML wants and the source does not have or send, or not
+ * whole, and those whose writes PostgreSQL refuses because they are published. By table and code at most one,
+ * those of the application first. Pure, and fit to be asked again at each change of the source.
  */
 export function troublesOf(
   options: { readonly config: TrackingConfig; readonly catalog: Catalog },

@@ -6,8 +6,8 @@ import type { TrackingConfig } from './rules.js';
 import { isPublishable, keyOf, nameOf } from './tracked.js';
 
 /**
- * Tables that a pattern matches and no statement can name: they cannot be added to the publication. Whoever made one must
- * not keep the others from being published.
+ * Tables that a pattern matches and no statement can name: they cannot be added to the publication. Whoever
+ * made one must not keep the others from being published.
  */
 export function unnamedFindings({
   config,

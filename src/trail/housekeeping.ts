@@ -28,9 +28,9 @@ const RETRY_MS = 60_000;
 const BLOCKS_PER_ROUND = 10;
 
 /**
- * Keeps a trail going: summarises complete blocks every round, and every hour makes the partitions of the coming days and
- * drops those past the retention. Any number of processes may run it; the functions in the database are safe to call
- * at once. An error is logged and tried again; it never ends the process.
+ * Keeps a trail going: summarises complete blocks every round, and every hour makes the partitions of the
+ * coming days and drops those past the retention. Any number of processes may run it; the functions in the
+ * database are safe to call at once. An error is logged and tried again; it never ends the process.
  */
 export function startHousekeeping(options: HousekeepingOptions): Housekeeping {
   const stopping = new AbortController();

@@ -8,13 +8,16 @@ import { migrate } from '../pg/migrations.js';
 /** From dist/trail and from src/trail alike. */
 const FOLDER = path.resolve(import.meta.dirname, '../../sql/trail');
 
-/** Partitions of `trail.entry` exist this many days ahead, so that a weekend without housekeeping stops nobody. */
+/**
+ * Partitions of `trail.entry` exist this many days ahead, so that a weekend without housekeeping stops
+ * nobody.
+ */
 export const DAYS_AHEAD = 7;
 
 /**
- * Brings a trail database to this version's schema and makes the partitions of the next days. Safe to call from
- * several processes at once, and does nothing but look when nothing is to do.
- * Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED and PG_MIGRATION_NEWER.
+ * Brings a trail database to this version's schema and makes the partitions of the next days. Safe to call
+ * from several processes at once, and does nothing but look when nothing is to do. Throws PG_UNREACHABLE,
+ * PG_REFUSED, PG_MIGRATION_FAILED and PG_MIGRATION_NEWER.
  */
 export async function migrateTrail(options: { readonly url: string; readonly log: Log }): Promise<void> {
   const client = await connect({ url: options.url, purpose: 'migration' });

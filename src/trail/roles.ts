@@ -2,16 +2,18 @@ import type pg from 'pg';
 import { codeOf } from '../errors.js';
 import { createPool } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
+import { INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 
 /** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
 export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
 
-/** insufficient_privilege; invalid_parameter_value and undefined_object: there is no such role. */
-const NOT_OURS = ['42501', '22023', '42704'];
+/** The login may not take the role, or (the other two) there is no such role. */
+const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];
 
 /**
- * Gives up all rights but those of a role, for the rest of the connection. False where the role does not exist or the
- * login may not take it (a DBA who did not let Waltrail create roles): then the login's own rights are all there is.
+ * Gives up all rights but those of a role, for the rest of the connection. False where the role does not
+ * exist or the login may not take it (a DBA who did not let Waltrail create roles): then the login's own
+ * rights are all there is.
  */
 export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<boolean> {
   try {
@@ -24,7 +26,10 @@ export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<
   }
 }
 
-/** A pool on the trail whose connections have a role's rights only, where the login may take it. The caller ends it. */
+/**
+ * A pool on the trail whose connections have a role's rights only, where the login may take it. The caller
+ * ends it.
+ */
 export function openTrailPool(options: {
   readonly url: string;
   readonly purpose: string;

@@ -1,16 +1,21 @@
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import { sqlStateOf } from '../pg/sql-state.js';
+import { isServerGone, sqlStateOf } from '../pg/sql-state.js';
 
-/** What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value. */
+/** Raised by `trail.advance` and `trail.adopt_source` (sql/trail/0001_trail.sql, 0005_gaps.sql). */
+const CHECKPOINT_MOVED = 'WT001';
+
+/**
+ * What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value.
+ */
 export function trailError(error: unknown): WaltrailError {
   if (isWaltrailError(error)) return error;
   const sqlState = sqlStateOf(error);
-  if (sqlState === 'WT001') {
+  if (sqlState === CHECKPOINT_MOVED) {
     return new WaltrailError('TRAIL_FENCED', 'Another writer moved the checkpoint of this trail.', {
       cause: error,
     });
   }
-  if (sqlState !== undefined && !/^(08|57P)/.test(sqlState)) {
+  if (sqlState !== undefined && !isServerGone(sqlState)) {
     return new WaltrailError('TRAIL_WRITE_FAILED', `The trail refused a batch (${sqlState}).`, {
       cause: error,
     });

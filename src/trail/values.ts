@@ -1,32 +1,35 @@
+import { FIRST_COLUMN } from '../pipeline/ports.js';
+
 /**
- * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the readers.
+ * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the
+ * readers.
  *
- * `previous` and `updated` are the values of the same columns, each followed by a field separator (0x1F), so a search
- * for a value's text meets no quotes, keys or escapes. `columns` says which columns: for column index i of the relation
- * version the character U+0021 + i, or null for all columns in order. A field is PostgreSQL's text of the value with
- * two bytes escaped, or one of the marks:
+ * `previous` and `updated` are the values of the same columns, each followed by a field separator (0x1F), so
+ * a search for a value's text meets no quotes, keys or escapes. `columns` says which columns: for column
+ * index i of the relation version the character U+0021 + i, or null for all columns in order. A field is
+ * PostgreSQL's text of the value with two bytes escaped, or one of the marks:
  *
  *   ESC N   SQL null
  *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown
  *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8
- *   ESC L   followed by a length in bytes, a space and a SHA-256 in hexadecimal digits: too large to be stored (DECISIONS 28)
+ *   ESC L   followed by a length in bytes, a space and a SHA-256 in hexadecimal digits: too large to be
+ *           stored (DECISIONS 28)
  *   ESC [   stands for the byte 0x1B inside a value
  *   ESC _   stands for the byte 0x1F inside a value
  */
 export const SEPARATOR = 0x1f;
 export const ESCAPE = 0x1b;
-export const MARK_NULL = 0x4e;
-export const MARK_UNKNOWN = 0x55;
 export const MARK_BYTES = 0x58;
 export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
-/** Code point of column index 0 in `columns`. */
-export const FIRST_COLUMN = 0x21;
 
 /** A larger value is not stored, only its length and digest. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
-/** Values that would make one side of an entry larger than this are not stored either: PostgreSQL takes no field of a gigabyte. */
+/**
+ * Values that would make one side of an entry larger than this are not stored either: PostgreSQL takes no
+ * field of a gigabyte.
+ */
 export const MAX_SIDE_BYTES = 4 * MAX_VALUE_BYTES;
 
 /** A decoded field. `bytes` is hexadecimal text of a value that is not UTF-8. */
@@ -49,7 +52,9 @@ export function decodeFields(stored: string): StoredValue[] {
   }
 }
 
-/** Column indexes that the text of `trail.entry.columns` names; null there means the first `count` columns. */
+/**
+ * Column indexes that the text of `trail.entry.columns` names; null there means the first `count` columns.
+ */
 export function decodeColumns(columns: string | null, count: number): number[] {
   if (columns === null) return Array.from({ length: count }, (_, index) => index);
   return Array.from(columns, (character) => character.codePointAt(0)! - FIRST_COLUMN);

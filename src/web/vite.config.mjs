@@ -1,8 +1,8 @@
 import { defineConfig } from 'vite';
 
 /**
- * Builds the page into dist/web. Relative URLs, so that a proxy may serve it under any path; no data: URLs and nothing
- * inline, so that it runs under the Content-Security-Policy `default-src 'self'`.
+ * Builds the page into dist/web. Relative URLs, so that a proxy may serve it under any path; no data: URLs
+ * and nothing inline, so that it runs under the Content-Security-Policy `default-src 'self'`.
  */
 export default defineConfig({
   root: import.meta.dirname,

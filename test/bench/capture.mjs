@@ -1,4 +1,7 @@
-/** The same WAL through pg_recvlogical to /dev/null, through peers decoding only, and through Waltrail into a trail. */
+/**
+ * The same WAL through pg_recvlogical to /dev/null, through peers decoding only, and through Waltrail into a
+ * trail.
+ */
 import { performance } from 'node:perf_hooks';
 import { makeWindow, withGround, withSlot } from './ground.mjs';
 import { median, medians, packageVersion, ratio, say, toolVersion } from './lib.mjs';
@@ -44,7 +47,8 @@ function readers(hasTool) {
 async function measureWindow(ground, { window, runs, readers }) {
   const measured = Object.keys(readers).map((reader) => ({ load: window.name, reader, runs: [] }));
   for (let index = 0; index < runs; index++) {
-    // Every round begins with another reader, so that the first and the last place are not always the same one's.
+    // Every round begins with another reader, so that the first and the last place are not always the same
+    // one's.
     const first = index % measured.length;
     for (const result of [...measured.slice(first), ...measured.slice(0, first)]) {
       const slot = `bench_${window.name}_${index}`;
@@ -61,7 +65,10 @@ async function measureWindow(ground, { window, runs, readers }) {
   return compare(measured);
 }
 
-/** Speeds are of runs side by side, since the machine's speed drifts; the fastest peer is the one with the least median of seconds. */
+/**
+ * Speeds are of runs side by side, since the machine's speed drifts; the fastest peer is the one with the
+ * least median of seconds.
+ */
 function compare(measured) {
   const seconds = ({ runs }) => runs.map((one) => one.seconds);
   const tool = measured.find(({ reader }) => reader === TOOL);

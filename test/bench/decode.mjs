@@ -1,4 +1,7 @@
-/** Decoding alone: bytes recorded from a slot to rows for the trail, against pg-logical-replication's parser with and without a JSON diff. */
+/**
+ * Decoding alone: bytes recorded from a slot to rows for the trail, against pg-logical-replication's parser
+ * with and without a JSON diff.
+ */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { parseLsn } from '../../dist/pg/lsn.js';
@@ -39,7 +42,10 @@ export async function run({ changes, runs }) {
   return { versions, rows, runs: results };
 }
 
-/** Messages as they came, each after its length, and the modifiers' names as capture would have read them at its start. */
+/**
+ * Messages as they came, each after its length, and the modifiers' names as capture would have read them at
+ * its start.
+ */
 async function record(ground, { changes, file }) {
   const statement = `call bench.small_transactions(${ground.customers}, ${changes})`;
   const window = await makeWindow(ground, { name: 'decode', changes, statement });

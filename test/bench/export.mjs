@@ -1,4 +1,7 @@
-/** One export of a large trail, made by the worker of this process while its main thread answers pages all the time. */
+/**
+ * One export of a large trail, made by the worker of this process while its main thread answers pages all the
+ * time.
+ */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openExports } from '../../dist/exports/open.js';

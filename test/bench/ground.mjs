@@ -1,4 +1,7 @@
-/** Where the benches run: a source and a trail, each a cluster of its own on the loopback interface, durable as in production. */
+/**
+ * Where the benches run: a source and a trail, each a cluster of its own on the loopback interface, durable
+ * as in production.
+ */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { startPostgres } from '../../dist/embedded/postgres.js';
@@ -15,8 +18,8 @@ export const PUBLICATION = 'waltrail';
 const FEWEST_CUSTOMERS = 20_000;
 
 /**
- * The embedded cluster does without fsync when it is ephemeral; a bench of durable writing must not. Checkpoints and WAL
- * segments are kept out of the way of single runs.
+ * The embedded cluster does without fsync when it is ephemeral; a bench of durable writing must not.
+ * Checkpoints and WAL segments are kept out of the way of single runs.
  */
 const SETTINGS = {
   fsync: 'on',
@@ -33,8 +36,8 @@ const TRAIL_SEGMENTS = 96;
 const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
 
 /**
- * WAL segments that can be written again, as a cluster has them that runs for more than an hour. To make each anew, filled
- * with zeros and flushed, is a cost of a trail's first gigabyte only.
+ * WAL segments that can be written again, as a cluster has them that runs for more than an hour. To make each
+ * anew, filled with zeros and flushed, is a cost of a trail's first gigabyte only.
  */
 async function fillSegments(client) {
   for (let segment = 0; segment < TRAIL_SEGMENTS; segment++)
@@ -43,8 +46,9 @@ async function fillSegments(client) {
 }
 
 /**
- * Every page of the shared buffers is written to once, as it has been in a cluster that runs for a day: the kernel makes and clears each at
- * its first use, which would be a tenth of the processor time of a trail's first half gigabyte.
+ * Every page of the shared buffers is written to once, as it has been in a cluster that runs for a day: the
+ * kernel makes and clears each at its first use, which would be a tenth of the processor time of a trail's
+ * first half gigabyte.
  */
 async function touchBuffers(client) {
   const { rows } = await client.query(
@@ -75,7 +79,8 @@ export async function withCluster(settings, work) {
 }
 
 /**
- * Runs `work` with the source, seeded for loads of up to `changes` changes and set up for Waltrail, and an empty trail cluster.
+ * Runs `work` with the source, seeded for loads of up to `changes` changes and set up for Waltrail, and an
+ * empty trail cluster.
  */
 export async function withGround({ changes }, work) {
   const customers = Math.max(FEWEST_CUSTOMERS, Math.ceil(changes * 0.75));
@@ -144,9 +149,10 @@ export async function load(ground, statement, { synchronousCommit = 'off' } = {}
 }
 
 /**
- * A stretch of WAL that holds a load of `changes` changes, kept by a slot that copies are made of, so that every reader gets
- * exactly the same. One more change follows, after `until`: whoever sees it has read the load. `counts` are the changes of each
- * kind, with that one, as the server counted them: what every reader has to find.
+ * A stretch of WAL that holds a load of `changes` changes, kept by a slot that copies are made of, so that
+ * every reader gets exactly the same. One more change follows, after `until`: whoever sees it has read the
+ * load. `counts` are the changes of each kind, with that one, as the server counted them: what every reader
+ * has to find.
  */
 export async function makeWindow(ground, { name, changes, statement }) {
   const slot = `window_${name}`;
@@ -189,7 +195,10 @@ async function loadCounted(ground, { changes, statement }) {
   );
 }
 
-/** Sessions report what they changed when they are idle for a while or end; this one's own is reported at once. */
+/**
+ * Sessions report what they changed when they are idle for a while or end; this one's own is reported at
+ * once.
+ */
 async function changedRows(ground) {
   await ground.source.query('select pg_stat_force_next_flush()');
   const { rows } = await ground.source.query(

@@ -1,4 +1,7 @@
-/** From the commit on the source to the moment at which a reader of the trail can see the entries, at a low and at a high rate. */
+/**
+ * From the commit on the source to the moment at which a reader of the trail can see the entries, at a low
+ * and at a high rate.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../dist/pg/connect.js';
 import { dropSlot, load, makeTrail, touch, trackingYaml, withGround } from './ground.mjs';
@@ -63,7 +66,8 @@ async function measure(ground, { slot, rate, seconds }) {
     const watching = await watch(trail.url);
     let visible;
     try {
-      // Commits wait for their flush, because WAL that is not flushed is not sent: else the WAL writer's pauses were measured.
+      // Commits wait for their flush, because WAL that is not flushed is not sent: else the WAL writer's
+      // pauses were measured.
       const one = (writer) =>
         load(
           ground,
@@ -96,8 +100,9 @@ function paced({ customers }, { perSecond, seconds, seed }) {
 }
 
 /**
- * Looks at the checkpoint again and again, with a pause of a millisecond. What it shows is committed, and so are the entries
- * before its next id. Times are the trail server's clock, which is the source's too: one machine.
+ * Looks at the checkpoint again and again, with a pause of a millisecond. What it shows is committed, and so
+ * are the entries before its next id. Times are the trail server's clock, which is the source's too: one
+ * machine.
  */
 async function watch(url) {
   const client = await connect({ url, purpose: 'bench watch' });
@@ -133,8 +138,9 @@ async function takeReturned(ground) {
 }
 
 /**
- * For every transaction after the warm-up the first look that shows its last entry, less its commit time; and of that, what the
- * source took to make the commit durable, before which nobody is sent it, and what came after.
+ * For every transaction after the warm-up the first look that shows its last entry, less its commit time; and
+ * of that, what the source took to make the commit durable, before which nobody is sent it, and what came
+ * after.
  */
 async function latencies(url, { visible, returned, seconds }) {
   const client = await connect({ url, purpose: 'bench' });

@@ -1,4 +1,7 @@
-/** What every bench needs: statistics, /proc, child processes with a limit, and how results are shown and kept. */
+/**
+ * What every bench needs: statistics, /proc, child processes with a limit, and how results are shown and
+ * kept.
+ */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,7 +34,10 @@ export const ratio = (a, b) => (a === null || b === null || b === 0 ? null : a /
 
 // ---------------------------------------------------------------- processes
 
-/** CPU seconds of all threads so far, and the greatest RSS in MB (10^6). Null where there is no /proc, or no such process. */
+/**
+ * CPU seconds of all threads so far, and the greatest RSS in MB (10^6). Null where there is no /proc, or no
+ * such process.
+ */
 export function processFigures(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -59,8 +65,9 @@ export async function until(what, attempt, { limitMs = 60_000, pauseMs = 20 } = 
 }
 
 /**
- * A module of consumers/ in a process of its own, given one order. `next()` resolves with what it reports next; it rejects
- * when the process ends before, or after the limit. The module ends when this process disconnects.
+ * A module of consumers/ in a process of its own, given one order. `next()` resolves with what it reports
+ * next; it rejects when the process ends before, or after the limit. The module ends when this process
+ * disconnects.
  */
 export function startConsumer(file, order) {
   const child = fork(path.resolve(import.meta.dirname, 'consumers', file), {
@@ -94,7 +101,10 @@ export function startConsumer(file, order) {
   };
 }
 
-/** A program of PostgreSQL's client package; `done` resolves with its output and rejects when it fails or takes too long. */
+/**
+ * A program of PostgreSQL's client package; `done` resolves with its output and rejects when it fails or
+ * takes too long.
+ */
 export function startTool(command, { args, url, limitMs, environment = {} }) {
   const { hostname, port, username, password, pathname } = new URL(url);
   const child = spawn(command, args, {
@@ -183,8 +193,8 @@ function commit() {
 }
 
 /**
- * Writes results/<processor>/<name>.json, in the form that the format check wants. By processor, because ratios differ too: what
- * a wake-up costs is half of one reader's time and a tenth of another's.
+ * Writes results/<processor>/<name>.json, in the form that the format check wants. By processor, because
+ * ratios differ too: what a wake-up costs is half of one reader's time and a tenth of another's.
  */
 export async function saveResult(name, result) {
   const processor = result.machine.cpu

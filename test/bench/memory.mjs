@@ -1,4 +1,7 @@
-/** How much memory capture takes at most: for a backlog of small transactions, for one large one, and for values of 10 kB. */
+/**
+ * How much memory capture takes at most: for a backlog of small transactions, for one large one, and for
+ * values of 10 kB.
+ */
 import { makeWindow, withGround, withSlot } from './ground.mjs';
 import { medians, say } from './lib.mjs';
 import { throughWaltrail } from './readers.mjs';

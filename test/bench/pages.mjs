@@ -1,4 +1,6 @@
-/** First pages of 50, next pages, facets and histories over a week of entries; page-filters.mjs says which. */
+/**
+ * First pages of 50, next pages, facets and histories over a week of entries; page-filters.mjs says which.
+ */
 import { performance } from 'node:perf_hooks';
 import { createPool } from '../../dist/pg/connect.js';
 import { countDimensions } from '../../dist/trail/read/count-dimensions.js';
@@ -91,8 +93,8 @@ async function timed(read) {
 }
 
 /**
- * Each with other values every time, the different queries by turns. What is quick is asked once before without being measured, so
- * that its plans are made and its pages are in memory.
+ * Each with other values every time, the different queries by turns. What is quick is asked once before
+ * without being measured, so that its plans are made and its pages are in memory.
  */
 async function measureAll(group, read, runs) {
   const results = Object.keys(group.filters).map((what) => ({

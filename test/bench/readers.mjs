@@ -1,4 +1,7 @@
-/** Who reads a window's slot, each in a process of its own: PostgreSQL's tool, peers that only decode, and Waltrail into a trail. */
+/**
+ * Who reads a window's slot, each in a process of its own: PostgreSQL's tool, peers that only decode, and
+ * Waltrail into a trail.
+ */
 import { connect } from '../../dist/pg/connect.js';
 import { dropSlot, makeTrail, PUBLICATION, trackingYaml } from './ground.mjs';
 import { processFigures, startConsumer, startTool, until } from './lib.mjs';
@@ -90,7 +93,10 @@ export async function throughWaltrail(ground, { window, slot }) {
   }
 }
 
-/** How many were read, which is worth something only when they are as many of each kind as the source's server counted. */
+/**
+ * How many were read, which is worth something only when they are as many of each kind as the source's server
+ * counted.
+ */
 function compared(reader, { counts, window }) {
   for (const kind of ['insert', 'update', 'delete']) {
     if (counts[kind] !== window.counts[kind])
@@ -121,8 +127,9 @@ async function stored(url) {
 }
 
 /**
- * Watches a reader, the walsender that serves it and the trail's backend: from the walsender's start, so that starting a process
- * counts for nobody, to the moment that `stop` is given. A process that ends before is known up to its last 20 ms.
+ * Watches a reader, the walsender that serves it and the trail's backend: from the walsender's start, so that
+ * starting a process counts for nobody, to the moment that `stop` is given. A process that ends before is
+ * known up to its last 20 ms.
  */
 async function sample(ground, { slot, pid, trailDatabase, died }) {
   let failed = null;

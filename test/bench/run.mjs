@@ -1,5 +1,6 @@
 /**
- *   npm run bench -- [name…] [--changes N] [--runs N] [--seconds N] [--entries N] [--toast N] [--format xlsx|csv|ndjson] [--no-save]
+ *   npm run bench -- [name…] [--changes N] [--runs N] [--seconds N] [--entries N] [--toast N]
+ *                    [--format xlsx|csv|ndjson] [--no-save]
  *
  * Runs the benches of these names, else all of them. README.md beside says what each does and how to read it.
  */

@@ -1,4 +1,7 @@
-/** What the benches have to show: what each figure must reach and what it aims at, on two cores and at the size that goes with it. */
+/**
+ * What the benches have to show: what each figure must reach and what it aims at, on two cores and at the
+ * size that goes with it.
+ */
 
 const MILLION = 1_000_000;
 const FULL = { changes: MILLION };
@@ -6,8 +9,9 @@ const WEEK = { entries: 10 * MILLION };
 const DOCUMENTS = { toast: 60_000 };
 
 /**
- * By bench. `atLeast` or `atMost` are [must, aim]; `size` are the options below which a run is of a smaller load than is meant;
- * `of` finds the figure in a bench's rows. Where a figure counts only under a condition, `only` says which and what it means else.
+ * By bench. `atLeast` or `atMost` are [must, aim]; `size` are the options below which a run is of a smaller
+ * load than is meant; `of` finds the figure in a bench's rows. Where a figure counts only under a condition,
+ * `only` says which and what it means else.
  */
 const TARGETS = {
   capture: [

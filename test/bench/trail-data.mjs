@@ -1,4 +1,6 @@
-/** Trails filled as tests fill them: a module of test/support, which is TypeScript, compiled beside the build. */
+/**
+ * Trails filled as tests fill them: a module of test/support, which is TypeScript, compiled beside the build.
+ */
 import { transformFileSync } from '@swc/core';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,7 @@
-/** What an application loses: transactions of a closed-loop writer without audit, with Waltrail, and with a trigger for each row. */
+/**
+ * What an application loses: transactions of a closed-loop writer without audit, with Waltrail, and with a
+ * trigger for each row.
+ */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { dropSlot, makeTrail, touch, trackingYaml, withGround } from './ground.mjs';
@@ -84,8 +87,8 @@ async function withTrigger(ground, { seconds }) {
 }
 
 /**
- * Transactions a second of four connections that do without waiting for the disk: what is wanted is what happens when the
- * processors are the limit.
+ * Transactions a second of four connections that do without waiting for the disk: what is wanted is what
+ * happens when the processors are the limit.
  */
 async function write(ground, seconds) {
   const script = path.resolve(import.meta.dirname, 'writer.pgbench.sql');

@@ -101,7 +101,8 @@ test(
       trail: g.trail,
       atLeast: FAULTS.length * 20,
     });
-    // Whatever becomes of a table, the stream as a whole lacks nothing, and nothing of the application was refused.
+    // Whatever becomes of a table, the stream as a whole lacks nothing, and nothing of the application was
+    // refused.
     expect(await g.trail.query('select code, from_lsn::text from trail.gap where tables is null')).toEqual(
       [],
     );

@@ -21,7 +21,9 @@ import { until } from '../support/until.ts';
 /** Between two looks at a link in these tests: twelve of them make it dead, in 2.4 s instead of a minute. */
 export const TICK_MS = 200;
 
-/** A source under load and oracle, a trail, and a proxy before each of them, through which all capturing goes. */
+/**
+ * A source under load and oracle, a trail, and a proxy before each of them, through which all capturing goes.
+ */
 export interface FaultGround extends AsyncDisposable {
   /** Without the proxy. */
   readonly source: TestDatabase;
@@ -139,7 +141,8 @@ ${yaml}`,
     },
     startDaemon: async (environment = {}) => {
       const daemon = daemons.start(undefined, environment);
-      // Not before: the trail begins at the slot's consistent point, and what came earlier is not the daemon's to have.
+      // Not before: the trail begins at the slot's consistent point, and what came earlier is not the
+      // daemon's to have.
       await until('the daemon to stream', () => {
         if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
         return daemon.log().includes('Capture streams');
@@ -208,7 +211,9 @@ export const untilStopped = (g: { readonly capture: Capture }, code: string): Pr
 /** Within this a gap must be an entry of the trail. */
 const DETECTION_LIMIT_MS = 5_000;
 
-/** The entry that says that changes from an LSN on, at the first that may be missing, are not in the trail. */
+/**
+ * The entry that says that changes from an LSN on, at the first that may be missing, are not in the trail.
+ */
 export async function gapFound(
   g: { entries(): Promise<PlainEntry[]> },
   code: string,

@@ -1,6 +1,6 @@
 /**
- * The guards: where each stands in the compiled code, what the code is without it, and the test that must then fail.
- * The name says what the guard does.
+ * The guards: where each stands in the compiled code, what the code is without it, and the test that must
+ * then fail. The name says what the guard does.
  */
 export const GUARDS = [
   {

@@ -1,7 +1,8 @@
 /**
- * Does every fault have a test that fails when its guard is removed? `npm run test:guards` takes each guard of the table
- * in guard-table.mjs out of a copy of the compiled code, runs the test that is about it, and expects it to fail. A text that
- * is not found, or a test that does not pass with the guard in place, is an error: the table cannot rot in silence.
+ * Does every fault have a test that fails when its guard is removed? `npm run test:guards` takes each guard
+ * of the table in guard-table.mjs out of a copy of the compiled code, runs the test that is about it, and
+ * expects it to fail. A text that is not found, or a test that does not pass with the guard in place, is an
+ * error: the table cannot rot in silence.
  *
  *   npm run test:guards                 every guard, about half an hour on two quiet cores
  *   npm run test:guards -- fence ack    those whose name has one of these words
@@ -14,7 +15,10 @@ import { GUARDS } from './guard-table.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const RUN_LIMIT_MS = 300_000;
-/** What must happen in a test happens much sooner; what never does is waited for no longer. A guard may say that it takes longer. */
+/**
+ * What must happen in a test happens much sooner; what never does is waited for no longer. A guard may say
+ * that it takes longer.
+ */
 const WAIT_MS = 20_000;
 
 const words = process.argv.slice(2);

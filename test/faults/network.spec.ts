@@ -104,8 +104,8 @@ describe('wal_sender_timeout', () => {
     const lock = new pg.Client(g.trail.url);
     await lock.connect();
     await lock.query('begin; lock table trail.entry in access exclusive mode');
-    // Far more than capture and the kernel keep; in transactions that are not large enough to be sent while they run, for
-    // those are read into the spool.
+    // Far more than capture and the kernel keep; in transactions that are not large enough to be sent while
+    // they run, for those are read into the spool.
     for (let part = 0; part < 8; part++)
       await g.source.query(
         `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 60) || i from generate_series(1, 5000) i`,
@@ -176,7 +176,8 @@ describe('a slow connection', () => {
   test.each(['source', 'trail'] as const)(
     'to the %s slows capture down and does not end it',
     async (which) => {
-      // Twelve ticks are less than it takes, and more than what waits in the buffers on the way, which nobody sees.
+      // Twelve ticks are less than it takes, and more than what waits in the buffers on the way, which nobody
+      // sees.
       await using g = await streamingGround({ tickMs: 500 });
       (which === 'source' ? g.toSource : g.toTrail).throttle(8_000_000);
       await g.source.query(

@@ -3,7 +3,10 @@ import { startLoad } from '../support/load.ts';
 import { expectExact, judge, type Verdict } from '../support/oracle.ts';
 import { streamingGround } from './ground.ts';
 
-/** What somebody does to stored entries, and which count of the verdict must rise. An entry that is not the last of all. */
+/**
+ * What somebody does to stored entries, and which count of the verdict must rise. An entry that is not the
+ * last of all.
+ */
 const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
   ['lost', 'deletes an entry', `delete from trail.entry where id = $id`],
   [

@@ -151,7 +151,8 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await newSession(g);
     await until('the end to be noticed', () => g.capture.status().state !== 'streaming');
     await streaming(g.capture);
-    // A new session moves the checkpoint at its first keepalive; one that waited there would hold nothing that the other wants.
+    // A new session moves the checkpoint at its first keepalive; one that waited there would hold nothing
+    // that the other wants.
     await g.source.query(`insert into orders (account_id, item) values (1, 'of the new session')`);
     await g.caughtUp();
     const other = await holding(
@@ -204,7 +205,9 @@ describe('sessions that are ended or cancelled under load, again and again', () 
   });
 });
 
-/** Three source transactions of five entries in each trail transaction, sent in pieces, until something fails. */
+/**
+ * Three source transactions of five entries in each trail transaction, sent in pieces, until something fails.
+ */
 async function writeUntilFailure(writer: TrailWriter, stop: () => boolean): Promise<void> {
   let lsn = writer.checkpointLsn;
   while (!stop()) {

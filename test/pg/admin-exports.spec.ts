@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { readEvents } from '../support/sse.ts';
@@ -103,15 +103,38 @@ describe('an export', () => {
     [{ from: 'x' }, 400, 'RANGE_INVALID'],
     [{ format: 'pdf' }, 400, 'HTTP_BODY_INVALID'],
     [{ timezone: 'Mars/Olympus' }, 400, 'HTTP_BODY_INVALID'],
+    [{ timezone: '+02:00' }, 400, 'HTTP_BODY_INVALID'],
+    [{ action: [] }, 400, 'HTTP_BODY_INVALID'],
+    [{ action: [1] }, 400, 'HTTP_BODY_INVALID'],
+    [{ entityType: ['agent', ''] }, 400, 'HTTP_BODY_INVALID'],
+    [{ entity: '' }, 400, 'HTTP_BODY_INVALID'],
+    [{ q: ['a', 'b'] }, 400, 'HTTP_BODY_INVALID'],
+    [{ actoin: ['block'] }, 400, 'HTTP_BODY_INVALID'],
     [{ action: 'block' }, 400, 'HTTP_BODY_INVALID'],
     [{ filters: {} }, 400, 'HTTP_BODY_INVALID'],
     [{ q: 'a\u0000b' }, 400, 'HTTP_REQUEST_INVALID'],
     [[], 400, 'HTTP_BODY_INVALID'],
+    ['text', 400, 'HTTP_BODY_INVALID'],
     [null, 400, 'HTTP_BODY_INVALID'],
   ])('%j is refused with %i %s', async (body, status, code) => {
     const response = await ask(body);
     expect(await response.json()).toMatchObject({ status, code });
     expect(response.status).toBe(status);
+  });
+
+  test('may be narrowed by what a page may be narrowed by, up to the same limits', async () => {
+    const statuses = async (filters: Readonly<Record<string, string | readonly string[]>>) => {
+      const query = new URLSearchParams(
+        Object.entries(filters).flatMap(([name, value]) => [value].flat().map((text) => [name, text])),
+      );
+      const page = await ground.get(`/v1/entries?${query}`, exporter);
+      return [page.status, (await ask(filters)).status];
+    };
+    expect(await statuses({ q: '€'.repeat(1000) })).toEqual([200, 202]);
+    expect(await statuses({ q: 'x'.repeat(1001) })).toEqual([400, 400]);
+    const keys = Array.from({ length: 501 }, () => randomUUID());
+    expect(await statuses({ modifier: keys.slice(1) })).toEqual([200, 202]);
+    expect(await statuses({ modifier: keys })).toEqual([400, 400]);
   });
 
   test('of somebody else does not exist, but for admins', async () => {
@@ -134,7 +157,9 @@ describe('an export', () => {
     const text = await (await ground.get(`/v1/exports/${view.id}/file`, scoped)).text();
     expect(text).toContain('"tenant":"one"');
     expect(text).not.toContain('Rival');
-    expect((await ask({ tenant: 'two' }, scoped)).status).toBe(403);
+    const refused = await ask({ tenant: 'two' }, scoped);
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({ code: 'HTTP_FORBIDDEN' });
     const rival = await ground.token({ role: 'admin', tenant: 'two' });
     expect((await ground.get(`/v1/exports/${view.id}`, rival)).status).toBe(404);
     expect((await ground.get(`/v1/exports/${view.id}/file`, rival)).status).toBe(404);

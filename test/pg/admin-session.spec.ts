@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { revokeTokensNamed } from '../../src/admin/tokens.js';
+import { revokeTokensNamed } from '../../src/admin/auth/tokens.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
 
 let ground: ApiGround;

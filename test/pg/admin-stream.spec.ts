@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { revokeTokensNamed } from '../../src/admin/tokens.js';
+import { revokeTokensNamed } from '../../src/admin/auth/tokens.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { readEvents, type EventReader } from '../support/sse.ts';
 import { until } from '../support/until.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { findToken } from '../../src/admin/tokens.js';
+import { findToken } from '../../src/admin/auth/tokens.js';
 import { waltrail, type CommandResult } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 

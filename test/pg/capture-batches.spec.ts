@@ -185,7 +185,9 @@ describe('a conversation', () => {
 /** The part of pg's connection that sends statements. */
 type Speaker = Record<'query', (this: Speaker, text: string) => void>;
 
-/** As when the first `begin` is cancelled: the message fails before the server has executed anything of it. */
+/**
+ * As when the first `begin` is cancelled: the message fails before the server has executed anything of it.
+ */
 function failFirstBegin(): Disposable & { readonly failed: boolean } {
   const { prototype } = (pg as unknown as { readonly Connection: { readonly prototype: Speaker } })
     .Connection;

@@ -22,7 +22,8 @@ const ENCODINGS: readonly (readonly [encoding: string, text: string, utf8: strin
   // The last two bytes are UTF-8, by accident.
   ['WIN1255', 'f9ece5ed', 'שלום', '61d990'],
   ['WIN1252', '80e9', '€é', '8d'],
-  // A wave dash, of which decoders make one thing or another; half-width kana; a character of the second plane.
+  // A wave dash, of which decoders make one thing or another; half-width kana; a character of the second
+  // plane.
   ['EUC_JP', 'a1c18eb18fb0a1', '～ｱ丂', 'a4'],
   ['EUC_KR', 'b0a1', '가', 'ff'],
   ['EUC_CN', 'b0a1', '啊', 'a2a1'],

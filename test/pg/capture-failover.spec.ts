@@ -109,7 +109,8 @@ test('a failover behind the trail names the entries that the new primary lacks, 
     [phantom.commitLsn, gap.updated!['from_lsn'], gap.updated!['to_lsn']],
   );
   expect(within!.within).toBe(true);
-  // A report of the time in which the lost entry was committed is marked, though it was stored before the gap was found.
+  // A report of the time in which the lost entry was committed is marked, though it was stored before the gap
+  // was found.
   const [marked] = await g.trail.query<{ name: string }>(
     `select e.entity_name as name from trail.gap join trail.entry e on e.committed_at = last_entry_at`,
   );

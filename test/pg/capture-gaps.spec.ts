@@ -38,7 +38,7 @@ const own = (entries: readonly PlainEntry[]) => entries.filter(({ entityType }) 
 const ofAction = (entries: readonly PlainEntry[], action: string) =>
   own(entries).filter((entry) => entry.action === action);
 
-/** Waits for the entry of a gap: found within the limit of the issue, with capture stopped for its reason. */
+/** Waits for the entry of a gap, which is found within five seconds. */
 async function gapFound(g: CaptureGround, code: string): Promise<PlainEntry> {
   const found = async () =>
     ofAction(await g.entries(), 'gap').find(({ updated }) => updated!['code'] === code);
@@ -83,7 +83,10 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
   });
 };
 
-/** Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen again. */
+/**
+ * Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen
+ * again.
+ */
 const CASES: readonly {
   name: string;
   code: string;

@@ -157,8 +157,8 @@ describe('a logical message', () => {
   test('in a savepoint speaks for the rows directly behind it, though the source may send them first', async () => {
     await using g = await ground();
     const inSavepoint = (statement: string) => `savepoint s; ${statement} release s;`;
-    // Which of two comes first depends on how many subtransactions are before and after them. Without a sequence, whose record
-    // would stand between the message and its row.
+    // Which of two comes first depends on how many subtransactions are before and after them. Without a
+    // sequence, whose record would stand between the message and its row.
     let id = 100_000;
     const addAt = (name: string) =>
       `insert into items (id, name) overriding system value values (${++id}, '${name}');`;

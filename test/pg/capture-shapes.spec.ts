@@ -134,7 +134,8 @@ test('rows of partitions are rows of their table', async () => {
   });
   await g.source.query(`insert into items values (1, 'a'); update items set id = 101`);
   const entries = await g.caughtUp();
-  // PostgreSQL moves a row between partitions as a delete and an insert, also when it is published through the root.
+  // PostgreSQL moves a row between partitions as a delete and an insert, also when it is published through
+  // the root.
   expect(entries.map(({ operation, table }) => `${operation} ${table}`)).toEqual([
     'i public.items',
     'd public.items',

@@ -80,7 +80,8 @@ describe('one statement, many rows', () => {
       }`);
     const entries = (await g.caughtUp()).slice(4);
     expect(entries.map(({ seq }) => seq)).toEqual(bySource ? [0, 1, 2, 3, 4] : [0, 1, 2]);
-    // The order in which one statement reaches its rows is the planner's; that there is exactly one entry a row is ours.
+    // The order in which one statement reaches its rows is the planner's; that there is exactly one entry a
+    // row is ours.
     expect(short(entries).sort(([left], [right]) => left.slice(2).localeCompare(right.slice(2)))).toEqual([
       ['u items 1', { name: 'a' }, { name: 'A' }],
       ['d items 2', { id: '2', name: 'b', qty: '2' }, null],

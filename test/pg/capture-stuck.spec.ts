@@ -224,7 +224,8 @@ test('a walsender that fails at one transaction each time is an error at that pl
     yaml: `tables: { public.people: { entity: person } }`,
     options: { tickMs: 500 },
   });
-  // A value without a label, as damage to a catalog leaves it: its output function fails, here and in the walsender.
+  // A value without a label, as damage to a catalog leaves it: its output function fails, here and in the
+  // walsender.
   await g.source.query(`delete from pg_enum where enumlabel = 'sad' and enumtypid = 'mood'::regtype`);
   await g.source.query(`update people set note = 'x' where id = 1`);
   await g.source.query(`update people set note = 'y' where id = 2`);

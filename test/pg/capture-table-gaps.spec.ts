@@ -74,7 +74,10 @@ async function walPosition(g: CaptureGround): Promise<bigint> {
   return parseLsn(row!.lsn);
 }
 
-/** Each leaves a table uncaptured, or captured in part, while capture streams; `mend` is what the DBA then does. */
+/**
+ * Each leaves a table uncaptured, or captured in part, while capture streams; `mend` is what the DBA then
+ * does.
+ */
 const BROKEN: readonly {
   name: string;
   sql: string;

@@ -4,7 +4,10 @@ import pg from 'pg';
 import { captureGround, untilCaughtUp } from '../support/capture.ts';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 
-/** Settings under which the stream is to print values, as src/source/connection-settings.ts pins them: written out here on purpose. */
+/**
+ * Settings under which the stream is to print values, as src/source/connection-settings.ts pins them: written
+ * out here on purpose.
+ */
 const PINNED = [
   `set datestyle = 'ISO'`,
   `set intervalstyle = 'postgres'`,
@@ -40,7 +43,10 @@ const TYPES = `
 /** Since 17. */
 const INFINITE_INTERVAL = ['interval', `'infinity'`] as const;
 
-/** Column type and an SQL expression for its value. Every scalar type of PostgreSQL, and what is hard to print. */
+/**
+ * Column type and an SQL expression for its value. Every scalar type of PostgreSQL, and what is hard to
+ * print.
+ */
 const VALUES: readonly (readonly [type: string, expression: string])[] = [
   ['bool', `true`],
   ['int2', `-32768`],

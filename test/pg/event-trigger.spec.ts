@@ -171,7 +171,8 @@ describe('the event trigger', () => {
         await holder.query('begin; lock table items in access share mode');
         await client.query('create publication narrow for table items (id)');
         await holder.query('rollback');
-        // The other publication refuses its writes with the identity that could not be changed: nothing helps but to say so.
+        // The other publication refuses its writes with the identity that could not be changed: nothing helps
+        // but to say so.
         expect(warnings).toEqual([
           expect.stringMatching(/replica identity of (?:public\.)?items could not be set \(55000\)/),
         ]);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { open, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ExportBody } from '../../src/api/requests.js';
 import { ExportFiles, PartFile } from '../../src/exports/files.js';
-import { parseExportRequest } from '../../src/exports/request.js';
 import { MAX_ATTEMPTS, runExport, type RunOptions } from '../../src/exports/run.js';
 import { ExportStore } from '../../src/exports/store.js';
 import { silentLog } from '../../src/log.js';
@@ -38,7 +38,7 @@ async function runGround(entries: number) {
 }
 
 const ask = async (ground: ExportGround, format = 'ndjson') =>
-  (await ground.exports.create(parseExportRequest({ ...ALL, format }), { requester: ADMIN })).export.id;
+  (await ground.exports.create(ExportBody.parse({ ...ALL, format }), { requester: ADMIN })).export.id;
 
 describe('a run of an export', () => {
   test('that comes twice after another has nothing to do the second time', async () => {

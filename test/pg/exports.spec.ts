@@ -3,11 +3,13 @@ import { describe, expect, test } from '@jest/globals';
 import { createHash, randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ExportBody } from '../../src/api/requests.js';
 import type { Requester } from '../../src/exports/export.js';
-import { parseExportRequest } from '../../src/exports/request.js';
 import { createPool } from '../../src/pg/connect.js';
+import type { Entry } from '../../src/trail/read/entry.js';
 import { ADMIN, ALL, exportGround, idsOf, kill, untilState, type ExportGround } from '../support/exports.ts';
 import { addGap } from '../support/gaps.ts';
+import { openpyxlTest, readWithOpenpyxl } from '../support/openpyxl.ts';
 import { redisBinary } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -17,7 +19,7 @@ const backends: readonly ('postgres' | 'redis')[] = [
 ];
 
 const ask = async (ground: ExportGround, body: object = {}, requester: Requester = ADMIN) =>
-  (await ground.exports.create(parseExportRequest({ ...ALL, ...body }), { requester })).export;
+  (await ground.exports.create(ExportBody.parse({ ...ALL, ...body }), { requester })).export;
 
 /** Of the one export that there is. */
 async function attemptsOf(ground: ExportGround): Promise<number> {
@@ -215,6 +217,42 @@ describe('the file of an export', () => {
     expect(jerusalem!.cover['From (included)']).toBe('2026-10-25 02:30:00.000000+02:00');
   });
 
+  openpyxlTest('is read by openpyxl as the text formats of the same export say', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 500 });
+    await ground.startWorker();
+    const fileOf = async (format: string): Promise<Buffer> => {
+      const { id } = await ask(ground, { format, timezone: 'UTC' });
+      await ground.finished(id);
+      return ground.download(id);
+    };
+    const lines = (await fileOf('ndjson')).toString().split('\n').slice(0, -1);
+    const { sheets } = await readWithOpenpyxl(await fileOf('xlsx'));
+    expect(sheets.map(({ title }) => title)).toEqual(['About this report', 'Audit trail']);
+    const rows = sheets[1]!.rows.slice(1);
+    expect(rows).toHaveLength(500);
+    expect(rows.map((row) => row.map(({ value }) => value ?? '').toSpliced(4, 2))).toEqual(
+      lines.map((line) => {
+        const entry = JSON.parse(line) as Entry;
+        return [
+          entry.modifier.name,
+          entry.action,
+          entry.entity.type,
+          entry.entity.name ?? '',
+          entry.committedAt.slice(0, -4),
+          entry.entity.id ?? '',
+          entry.modifier.kind ?? '',
+          entry.modifier.rung,
+          entry.tenant ?? '',
+          entry.table,
+          entry.transaction.commitLsn,
+          entry.transaction.xid,
+          entry.transaction.seq,
+        ];
+      }),
+    );
+    expect(new Set(rows.map((row) => [row[6]!.type, row[14]!.type].join()))).toEqual(new Set(['d,n']));
+  });
+
   test('is valid and says so when nothing matches', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     await ground.startWorker();
@@ -391,7 +429,8 @@ describe('a worker', () => {
 
   test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
-    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON takes.
+    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON
+    // takes.
     await ground.db.query(
       `update trail.entry set columns = '$', previous = repeat('ж', 33000000) || chr(31), updated = repeat('я', 33000000) || chr(31)
         where id = (select max(id) from trail.entry)`,
@@ -412,7 +451,7 @@ describe('a worker', () => {
 describe('asking for an export', () => {
   test('with the same idempotency key gives the same export, with another request a refusal', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
-    const request = parseExportRequest({ action: ['block'] });
+    const request = ExportBody.parse({ action: ['block'] });
     const context = { requester: exporter(), idempotencyKey: 'a key' };
     // Without a range: "now" differs between the two, the request does not.
     const [first, second] = [
@@ -421,9 +460,9 @@ describe('asking for an export', () => {
     ];
     expect([first.created, second.created]).toEqual([true, false]);
     expect(second.export).toEqual(first.export);
-    await expect(
-      ground.exports.create(parseExportRequest({ action: ['add'] }), context),
-    ).rejects.toMatchObject({ code: 'EXPORT_KEY_REUSED', status: 422 });
+    await expect(ground.exports.create(ExportBody.parse({ action: ['add'] }), context)).rejects.toMatchObject(
+      { code: 'EXPORT_KEY_REUSED', status: 422 },
+    );
     const other = await ground.exports.create(request, { ...context, requester: exporter() });
     expect(other.created).toBe(true);
     const twice = await Promise.all(
@@ -440,7 +479,7 @@ describe('asking for an export', () => {
       status: 422,
     });
     await expect(ask(ground, { tenant: '2' }, exporter({ tenant: '3' }))).rejects.toMatchObject({
-      code: 'EXPORT_TENANT_FORBIDDEN',
+      code: 'HTTP_FORBIDDEN',
       status: 403,
     });
     expect(await ground.exports.list(ADMIN)).toEqual([]);

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
-import { LiveFeed } from '../../src/admin/live.js';
+import { LiveFeed } from '../../src/admin/stream/live.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import { writeCsv, writeNdjson } from '../../src/exports/text-formats.js';
 import { writeWorkbook } from '../../src/exports/workbook.js';

@@ -232,7 +232,10 @@ async function addressOf(daemon: DaemonProcess): Promise<string> {
   return address!.replace(/\/$/, '');
 }
 
-/** Not only until its slot is active: it is so, too, while it is being made, and what comes meanwhile is before the trail begins. */
+/**
+ * Not only until its slot is active: it is so, too, while it is being made, and what comes meanwhile is
+ * before the trail begins.
+ */
 const streaming = (daemon: DaemonProcess): Promise<void> =>
   until('capture to stream', () => {
     if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);

@@ -14,7 +14,10 @@ import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 const CHUNK = 16_384;
 const DAY_MS = 86_400_000;
 
-/** Entries of which no two follow each other with the same words; each 7th without an entity, as much as a writer can. */
+/**
+ * Entries of which no two follow each other with the same words; each 7th without an entity, as much as a
+ * writer can.
+ */
 function writeMixed(writer: TrailWriter, count: number, from = 0): void {
   for (let n = from; n < from + count; n++) {
     writeEntry(writer, n % 7 === 0 ? null : `entity ${n % 3_001}`, {

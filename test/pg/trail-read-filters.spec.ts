@@ -8,7 +8,8 @@ import { expectAgreement } from '../support/trail-agreement.ts';
 import { indexTrail, seedTrail } from '../support/trail-data.ts';
 import { matching, readPlainEntries, type PlainEntry } from '../support/trail-oracle.ts';
 
-// Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a border between.
+// Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a
+// border between.
 const ENTRIES = 150_000;
 const FROM = new Date('2026-11-19T02:00:00Z');
 const TO = new Date('2026-11-20T23:00:00Z');
@@ -76,7 +77,8 @@ beforeAll(async () => {
   await database.query(`insert into trail.action (id, name) values (1000, 'never')`);
   await database.query(`insert into trail.entity_type (id, name) values (1000, 'nothing')`);
   await database.query(`insert into trail.modifier values (1000, 'newcomer', 'Newcomer', 'agent')`);
-  // Somebody with few entries in most chunks and some in the first: there the lists of other words are not worth reading.
+  // Somebody with few entries in most chunks and some in the first: there the lists of other words are not
+  // worth reading.
   await database.query(`insert into trail.modifier values (1001, 'seldom', 'Seldom', 'agent')`);
   await database.query(
     `update trail.entry set modifier_id = 1001

@@ -222,7 +222,8 @@ describe('roles belong to the cluster', () => {
     await plain.query(`create role ${login} login password 'p' createrole`);
     try {
       await plain.query(`grant create on database ${plain.name} to ${login}`);
-      // What PostgreSQL 16 and later give to the creator of a role: the right to grant it, not to switch to it.
+      // What PostgreSQL 16 and later give to the creator of a role: the right to grant it, not to switch to
+      // it.
       for (const role of ['waltrail_writer', 'waltrail_reader', 'waltrail_api', 'waltrail_keeper']) {
         await plain.query(`grant ${role} to ${login} with admin true, set false, inherit false`);
       }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { LiveFeed } from '../../src/admin/live.js';
+import { LiveFeed } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
@@ -24,7 +24,10 @@ const EXTRAS: readonly (readonly [extra: string, context: unknown])[] = [
   ['{"context":"\\ud800","origin":"\\udfff"}', '"\\ud800"'],
 ];
 
-/** A trail as one of before could have left it: every so often an entry that could not be read. Gives the ids of those. */
+/**
+ * A trail as one of before could have left it: every so often an entry that could not be read. Gives the ids
+ * of those.
+ */
 async function spoil(trail: TestDatabase): Promise<string[]> {
   const ids: string[] = [];
   for (const [index, [extra]] of EXTRAS.entries()) {

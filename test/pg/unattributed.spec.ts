@@ -7,7 +7,9 @@ import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 
-/** Agents whose keys are what a filter might take for nobody, and one that the configuration calls the system. */
+/**
+ * Agents whose keys are what a filter might take for nobody, and one that the configuration calls the system.
+ */
 const SCHEMA = `
   create table agents (id text primary key, full_name text, role text);
   insert into agents values ('7', 'Dana Levi', 'admin'), ('unattributed', 'Una Tributed', 'admin'), ('', 'Nameless', 'admin'),

@@ -85,7 +85,8 @@ test('no write of the application fails at any moment of apply', async () => {
     await client.connect();
     try {
       await database.query(refusal.schemaSql);
-      // Everything that a migration can make is there before the first apply, but for what needs a publication.
+      // Everything that a migration can make is there before the first apply, but for what needs a
+      // publication.
       const early = refusal.migration(major).replaceAll(/alter publication waltrail [^;]*/g, '');
       await client.query(early);
       const config = trackingConfig(database, { tables: accepted(refusal) });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import pg from 'pg';
-import { createToken, type NewToken } from '../../src/admin/tokens.js';
+import { createToken, type NewToken } from '../../src/admin/auth/tokens.js';
 import { createLog } from '../../src/log.js';
 import { startDaemon, type Daemon } from '../../src/main.js';
 import { readSettings, type Role } from '../../src/settings.js';

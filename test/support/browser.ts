@@ -46,8 +46,8 @@ export function findBrowser(): string | undefined {
 }
 
 /**
- * A test that needs a browser. Where none is installed it is skipped with a word about it; in CI it fails, because
- * there a missing browser is a missing install step.
+ * A test that needs a browser. Where none is installed it is skipped with a word about it; in CI it fails,
+ * because there a missing browser is a missing install step.
  */
 export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 60_000): void {
   if (findBrowser() === undefined && process.env.CI !== 'true') {

@@ -10,7 +10,10 @@ import { decodeColumns, decodeFields } from '../../src/trail/values.js';
 import { freshDatabase, type TestDatabase } from './database.ts';
 import { until } from './until.ts';
 
-/** An entry as a test compares it: read by plain SQL and the published encoding, not by the code under test's reader. */
+/**
+ * An entry as a test compares it: read by plain SQL and the published encoding, not by the code under test's
+ * reader.
+ */
 export interface PlainEntry {
   readonly id: bigint;
   readonly commitLsn: string;

@@ -1,9 +1,10 @@
 /**
- * What was corrected since a trail was recorded, in one place: questions of then as they are asked now, and answers of then as they are
- * given now. Whatever is not in here must read as it did.
+ * What was corrected since a trail was recorded, in one place: questions of then as they are asked now, and
+ * answers of then as they are given now. Whatever is not in here must read as it did.
  *
- * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The filter for nobody is the empty
- *   value, no word; it and the counts of nobody leave Waltrail's own entries out, and the agent whose key is that word is no part of it.
+ * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
+ *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
+ *   out, and the agent whose key is that word is no part of it.
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
@@ -39,7 +40,10 @@ export interface Asked {
   readonly ownPath: string | null;
 }
 
-/** How a path is asked for now; null: it has a cursor of a page by nobody, which belongs to a filter that is gone. */
+/**
+ * How a path is asked for now; null: it has a cursor of a page by nobody, which belongs to a filter that is
+ * gone.
+ */
 export function askedNow(path: string): Asked | null {
   const [route, query] = path.split('?');
   if (query === undefined) return { path, ofNobody: false, withoutOwn: false, ownPath: null };
@@ -130,7 +134,10 @@ function corrected(value: unknown): unknown {
   return { ...members, filters: { ...filters, modifier: filters.modifier.map(keyNow) } };
 }
 
-/** By dimension and value: name, kind and count. Nobody and the agent with the word for a key were one value, and are it here. */
+/**
+ * By dimension and value: name, kind and count. Nobody and the agent with the word for a key were one value,
+ * and are it here.
+ */
 type Counts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 function countsOf(facets: Facets): Counts {
@@ -147,9 +154,13 @@ function countsOf(facets: Facets): Counts {
   };
 }
 
-/** Counts of then without Waltrail's own entries: of nobody always, of all else where the filter asked for nobody. */
+/**
+ * Counts of then without Waltrail's own entries: of nobody always, of all else where the filter asked for
+ * nobody.
+ */
 function without(counts: Counts, { own, asked }: { readonly own: Counts; readonly asked: Asked }): Counts {
-  // A dimension is counted without its own filter: so own entries are counted among the types whichever of them are asked for.
+  // A dimension is counted without its own filter: so own entries are counted among the types whichever of
+  // them are asked for.
   const types = counts['entityTypes']!;
   const ownCount = countOf(own['entityTypes']![OWN_TYPE]);
   const before = countOf(counts['nobody']![NOBODY_NOW]);

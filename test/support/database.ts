@@ -30,8 +30,8 @@ export async function majorVersion(database: Pick<TestDatabase, 'query'>): Promi
 }
 
 /**
- * A new database on the run's PostgreSQL, a copy of a template that the first asker makes. Disposing it ends the
- * connections it still has, drops its replication slots and then the database.
+ * A new database on the run's PostgreSQL, a copy of a template that the first asker makes. Disposing it ends
+ * the connections it still has, drops its replication slots and then the database.
  */
 export async function freshDatabase(template: Template): Promise<TestDatabase> {
   const name = `test_${template}_${randomBytes(6).toString('hex')}`;
@@ -120,7 +120,10 @@ async function loadSampleCrm(url: string): Promise<void> {
   }
 }
 
-/** A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after it was told to. */
+/**
+ * A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after
+ * it was told to.
+ */
 async function dropDatabase(name: string): Promise<void> {
   await asSuperuser(async (client) => {
     const deadline = Date.now() + SLOT_RELEASE_TIMEOUT_MS;

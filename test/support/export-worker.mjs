@@ -1,4 +1,5 @@
-// An export worker as a process of its own, to be killed: `node export-worker.mjs <JSON of the options>`. Says "ready" on stdout.
+// An export worker as a process of its own, to be killed: `node export-worker.mjs <JSON of the options>`.
+// Says "ready" on stdout.
 import { openExports } from '../../dist/exports/open.js';
 import { silentLog } from '../../dist/log.js';
 

@@ -23,8 +23,8 @@ export interface FailoverPair extends AsyncDisposable {
 }
 
 /**
- * Two clusters on the loopback interface, always of the embedded PostgreSQL: slots on standbys came with 17. The second
- * is a copy of the first from before it had any table.
+ * Two clusters on the loopback interface, always of the embedded PostgreSQL: slots on standbys came with 17.
+ * The second is a copy of the first from before it had any table.
  */
 export async function failoverPair(): Promise<FailoverPair> {
   const homes = await mkdtemp(path.join(os.tmpdir(), 'waltrail-failover-'));

@@ -1,7 +1,10 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 
-/** What it answers to a command: a whole RESP reply without its end, as `-NOAUTH Authentication required.` or `+OK`. */
+/**
+ * What it answers to a command: a whole RESP reply without its end, as `-NOAUTH Authentication required.` or
+ * `+OK`.
+ */
 export type Answer = (command: readonly string[]) => string;
 
 export interface FakeRedis extends AsyncDisposable {

@@ -33,8 +33,8 @@ export interface Installation {
 }
 
 /**
- * Copies into `folder` what starts an embedded PostgreSQL, so that `account` may read and run it: the clone, and a Node.js that
- * a version manager has installed, may lie in a home that is closed to others.
+ * Copies into `folder` what starts an embedded PostgreSQL, so that `account` may read and run it: the clone,
+ * and a Node.js that a version manager has installed, may lie in a home that is closed to others.
  */
 export async function copyInstallation(folder: string, account: Account): Promise<Installation> {
   await cp(path.join(REPOSITORY, 'dist'), path.join(folder, 'dist'), { recursive: true });

@@ -1,7 +1,8 @@
 /**
- * Runs the specs whose results depend on the version of the source on an installed PostgreSQL of another major version
- * than the embedded one: `npm run test:installed`. Arguments are Jest's; spec files among them replace the list below.
- * Debian's place of installations is searched; WALTRAIL_TEST_POSTGRES_BIN names the folder of another one's programs.
+ * Runs the specs whose results depend on the version of the source on an installed PostgreSQL of another
+ * major version than the embedded one: `npm run test:installed`. Arguments are Jest's; spec files among them
+ * replace the list below. Debian's place of installations is searched; WALTRAIL_TEST_POSTGRES_BIN names the
+ * folder of another one's programs.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -101,7 +101,9 @@ export function isDoubtful(steps: readonly Step[]): boolean {
   return walk(steps);
 }
 
-/** As one text of SQL. `fat`: each row is several, of 4 kB each, so that the source streams the transaction. */
+/**
+ * As one text of SQL. `fat`: each row is several, of 4 kB each, so that the source streams the transaction.
+ */
 export function sqlOf(steps: readonly Step[], options: { readonly fat: boolean }): string {
   return `begin; ${steps.map((step) => stepSql(step, options)).join(' ')} commit`;
 }
@@ -234,9 +236,7 @@ function stepSql(step: Step, options: { readonly fat: boolean; readonly inBlock?
     }
     case 'message': {
       const { prefix, transactional, content } = step.message;
-      // What is long is made by the source: as a text it would be parsed there with every statement around it.
-      const literal = `'${content.replace(/x{1000,}/, (xs) => `' || repeat('x', ${xs.length}) || '`)}'`;
-      return `${options.inBlock === true ? 'perform' : 'select'} pg_logical_emit_message(${transactional}, '${prefix}', ${literal});`;
+      return `${options.inBlock === true ? 'perform' : 'select'} pg_logical_emit_message(${transactional}, '${prefix}', ${literalOf(content)});`;
     }
     case 'savepoint':
       return `savepoint ${step.name};`;
@@ -251,4 +251,18 @@ function stepSql(step: Step, options: { readonly fat: boolean; readonly inBlock?
       return options.inBlock === true ? block : `do $do$ ${block.slice(0, -1)} $do$;`;
     }
   }
+}
+
+const LONG = 'x'.repeat(1_000);
+
+/**
+ * What is long is made by the source: as a text it would be parsed there with every statement around it.
+ * Without a regular expression, whose stack millions of characters may exhaust.
+ */
+function literalOf(content: string): string {
+  const start = content.indexOf(LONG);
+  if (start < 0) return `'${content}'`;
+  let end = start + LONG.length;
+  while (content[end] === 'x') end++;
+  return `'${content.slice(0, start)}' || repeat('x', ${end - start}) || '${content.slice(end)}'`;
 }

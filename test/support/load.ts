@@ -2,7 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ORACLE_SQL, oracleOn } from './oracle.ts';
 
-/** Writers that run random transactions until they are stopped; seeded, so that a failing run can be repeated. */
+/**
+ * Writers that run random transactions until they are stopped; seeded, so that a failing run can be repeated.
+ */
 export interface Load {
   readonly transactions: () => number;
   stop(): Promise<void>;
@@ -34,7 +36,8 @@ const RECONNECT_MS = 100;
 
 /**
  * @param options.bulk one of so many transactions has thousands of changes (none when left out)
- * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with another
+ * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with
+ *   another
  */
 export function startLoad(options: {
   readonly url: string;
@@ -53,7 +56,8 @@ export function startLoad(options: {
         await client.query(transaction(random, options.bulk ?? 0));
         transactions++;
       } catch (error) {
-        // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one of them.
+        // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one
+        // of them.
         if (!/^(23|40)/.test((error as { code?: string }).code ?? '')) throw error;
         await client.query('rollback');
       }
@@ -153,7 +157,10 @@ function undone(random: Random): string {
   );
 }
 
-/** More than the daemon buffers, so that rows leave for the trail before the source commits, and now and then before a message. */
+/**
+ * More than the daemon buffers, so that rows leave for the trail before the source commits, and now and then
+ * before a message.
+ */
 function thousands(random: Random): string[] {
   const rows = 2_000 + random(3_000);
   return [

@@ -41,8 +41,8 @@ const REFUSED = '55000';
 type Random = (below: number) => number;
 
 /**
- * Creates, alters, renames, attaches, detaches, publishes and drops tables under a pattern of the YAML, and writes to them,
- * one thing after the other in random order, until it is stopped.
+ * Creates, alters, renames, attaches, detaches, publishes and drops tables under a pattern of the YAML, and
+ * writes to them, one thing after the other in random order, until it is stopped.
  */
 export function startMigrator(options: {
   readonly url: string;
@@ -122,7 +122,8 @@ async function nextStep(options: {
   const one = pick(roots);
   const plain = pick(alone);
   const roll = random(40);
-  // A table that comes and goes between two looks leaves no trace, so one that is to go must have been noticed before.
+  // A table that comes and goes between two looks leaves no trace, so one that is to go must have been
+  // noticed before.
   const going = roll === SET_LOGGED ? plain : GOES.has(roll) ? one : undefined;
   if (going !== undefined && !(await isNoticed(trail, going)))
     return { is: 'write', sql: write(going, random) };
@@ -232,7 +233,10 @@ export interface MigratedVerdict {
   readonly changes: number;
   /** Stored exactly, or in a gap for the replica identity of their table. */
   readonly stored: number;
-  /** Made while the replica identity was weak, between two looks; their entries say which values are unknown, and are right otherwise. */
+  /**
+   * Made while the replica identity was weak, between two looks; their entries say which values are unknown,
+   * and are right otherwise.
+   */
   readonly unknown: number;
   /** Not stored, and a gap of their table says so. */
   readonly inGaps: number;
@@ -267,7 +271,10 @@ interface MigratedGap {
   readonly to: bigint;
 }
 
-/** Judges the tables of the migrator: each change of a logged one is stored exactly, in its transaction's order, or a gap of its table covers it. */
+/**
+ * Judges the tables of the migrator: each change of a logged one is stored exactly, in its transaction's
+ * order, or a gap of its table covers it.
+ */
 export async function judgeMigrated(databases: {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;
@@ -332,12 +339,17 @@ export async function judgeMigrated(databases: {
   return { ...verdict, examples };
 }
 
-/** PostgreSQL may go on to tell the old name of a partitioned table that was renamed, until a partition of it is altered. */
+/**
+ * PostgreSQL may go on to tell the old name of a partitioned table that was renamed, until a partition of it
+ * is altered.
+ */
 const isOf = (entry: PlainEntry, change: MigratedChange): boolean =>
   entry.operation === change.operation &&
   (entry.table === change.table_name || change.written_to !== change.table_name);
 
-/** Each previous value that is not in the entry was one that the source could not send, and the entry says so. */
+/**
+ * Each previous value that is not in the entry was one that the source could not send, and the entry says so.
+ */
 function saysUnknown(entry: PlainEntry, { weak, previous, updated }: MigratedChange): boolean {
   const known = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean =>
     Object.entries(values ?? {}).every(([column, value]) => value === printed(row?.[column]));

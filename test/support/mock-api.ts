@@ -58,7 +58,9 @@ export interface MockApi extends AsyncDisposable {
   readonly seen: readonly Seen[];
   /** Stores a new entry, which every open stream gets. */
   add(entry?: NewEntry): MockEntry;
-  /** Puts a gap into the trail, newest of all: closed at once, found ten minutes ago, unless `said` otherwise. */
+  /**
+   * Puts a gap into the trail, newest of all: closed at once, found ten minutes ago, unless `said` otherwise.
+   */
   addGap(said?: Partial<MockGap>): MockGap;
   /** Breaks every stream; while `refuse` is set no new one opens. */
   cutStreams(options?: { readonly refuse?: boolean }): void;

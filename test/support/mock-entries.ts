@@ -25,7 +25,7 @@ export type NewEntry = Partial<Omit<MockEntry, 'id' | 'modifier' | 'entity'>> & 
 
 const dana = { key: '7', name: 'Dana Levi', kind: 'agent', rung: 'column' };
 const omer = { key: '12', name: 'Omer Katz', kind: 'agent', rung: 'message' };
-const noa = { key: '15', name: 'Noa Ben-David', kind: 'agent', rung: 'session' };
+const noa = { key: '15', name: 'Noa Ben-David', kind: 'agent', rung: 'message' };
 const bot = { key: '31', name: 'Tag Robot', kind: 'bot', rung: 'column' };
 const nobody = { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' };
 

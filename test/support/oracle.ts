@@ -4,9 +4,9 @@ import type { TestDatabase } from './database.ts';
 import { expectIndexed } from './trail-index.ts';
 
 /**
- * The judge of fault tests: triggers on the source that write down what happened, independent of WAL, slot and everything
- * of Waltrail. `n` numbers changes as they happened; of two changes that wait for each other (the same row, a TRUNCATE of
- * its table) the earlier committed first, so `n` knows their commit order too.
+ * The judge of fault tests: triggers on the source that write down what happened, independent of WAL, slot
+ * and everything of Waltrail. `n` numbers changes as they happened; of two changes that wait for each other
+ * (the same row, a TRUNCATE of its table) the earlier committed first, so `n` knows their commit order too.
  */
 export const ORACLE_SQL = `
   create schema oracle;
@@ -81,9 +81,9 @@ export async function expectExact(databases: Databases & { readonly atLeast: num
 const BATCH_ENTRIES = 5_000;
 
 /**
- * Compares the trail with what the oracle saw: every transaction's changes in order with values and modifier, none more than
- * once, transactions in commit order. In batches, so that a campaign of hours can be judged. Tables must have only text-like and
- * integer columns, which jsonb prints as the stream does.
+ * Compares the trail with what the oracle saw: every transaction's changes in order with values and modifier,
+ * none more than once, transactions in commit order. In batches, so that a campaign of hours can be judged.
+ * Tables must have only text-like and integer columns, which jsonb prints as the stream does.
  */
 export async function judge({ source, trail }: Databases): Promise<Verdict> {
   const counts = { entries: 0, lost: 0, doubled: 0, outOfOrder: 0, wrong: 0 };
@@ -184,7 +184,10 @@ const lsn = (text: string): bigint => {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 };
 
-/** Of changes to one row, and of a table's truncations and its rows' changes, none may come before one that happened earlier. */
+/**
+ * Of changes to one row, and of a table's truncations and its rows' changes, none may come before one that
+ * happened earlier.
+ */
 class CommitOrder {
   readonly #rows = new Map<string, number>();
   /** By table: the last change of any row, and the last truncation. */

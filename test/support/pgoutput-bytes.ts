@@ -1,4 +1,7 @@
-/** Builds pgoutput messages byte by byte as PostgreSQL's documentation describes them: the counterpart of the reader. */
+/**
+ * Builds pgoutput messages byte by byte as PostgreSQL's documentation describes them: the counterpart of the
+ * reader.
+ */
 
 /** Text, null, or a value that was not sent because it is unchanged TOAST. */
 export type Column = string | null | { readonly unchanged: true };

@@ -49,7 +49,10 @@ export function runNode(
   };
 }
 
-/** Waits until `condition` yields something else than undefined or false; throws after the limit, saying what it waited for. */
+/**
+ * Waits until `condition` yields something else than undefined or false; throws after the limit, saying what
+ * it waited for.
+ */
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,

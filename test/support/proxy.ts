@@ -3,26 +3,35 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Where a connection goes dead. `before`: what the client sends with the last of these texts, which come one after another, never
- * arrives; `after`: it does, and nothing comes back; `streamed`: so many more bytes of a replication stream get through.
+ * Where a connection goes dead. `before`: what the client sends with the last of these texts, which come one
+ * after another, never arrives; `after`: it does, and nothing comes back; `streamed`: so many more bytes of a
+ * replication stream get through.
  */
 export type Cut =
   | { readonly before: readonly string[] }
   | { readonly after: readonly string[] }
   | { readonly streamed: number };
 
-/** A TCP proxy before a PostgreSQL server that fails as networks do. New connections pass again after {@link pass}. */
+/**
+ * A TCP proxy before a PostgreSQL server that fails as networks do. New connections pass again after {@link
+ * pass}.
+ */
 export interface FaultyProxy extends AsyncDisposable {
   /** `url` with the proxy's address. */
   through(url: string): string;
   /** New connections go to the server of this URL. */
   retarget(url: string): void;
-  /** The first connection that gets there goes dead at this place, and only that one. Says whether one has. */
+  /**
+   * The first connection that gets there goes dead at this place, and only that one. Says whether one has.
+   */
   cutAt(cut: Cut): () => boolean;
   /** Connections made so far. */
   readonly connections: () => number;
   pass(): void;
-  /** Nothing gets through any more in either direction, and nobody is told; new connections are accepted and stay silent. */
+  /**
+   * Nothing gets through any more in either direction, and nobody is told; new connections are accepted and
+   * stay silent.
+   */
   blackhole(): void;
   /** Both ends of every connection are reset. */
   reset(): void;

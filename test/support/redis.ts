@@ -14,7 +14,10 @@ export interface TestRedis extends AsyncDisposable {
 
 const START_LIMIT_MS = 10_000;
 
-/** Path of the redis-server on the PATH; undefined where there is none. CI installs it, so that nothing is skipped there. */
+/**
+ * Path of the redis-server on the PATH; undefined where there is none. CI installs it, so that nothing is
+ * skipped there.
+ */
 export const redisBinary: string | undefined = (process.env.PATH ?? '')
   .split(path.delimiter)
   .map((folder) => path.join(folder, 'redis-server'))

@@ -6,8 +6,8 @@ import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from '../../src/pgoutput/tuple.j
 const MAX_COLUMNS = 1664;
 
 /**
- * Reads pgoutput the way the documentation tells it, field by field: what `MessageReader` is compared with. Where the
- * documentation says nothing, it is strict: a message ends where its last field does.
+ * Reads pgoutput the way the documentation tells it, field by field: what `MessageReader` is compared with.
+ * Where the documentation says nothing, it is strict: a message ends where its last field does.
  *
  * Integers that stand for an oid or an xid are signed here, as MessageReader gives them; a type's oid is not.
  *
@@ -33,7 +33,10 @@ export class ReferenceReader {
     else this.#readTransaction(tag, message);
   }
 
-  /** "Int32 (TransactionId): Xid of the transaction (only present for streamed transactions)", but for Origin and Stream Stop. */
+  /**
+   * "Int32 (TransactionId): Xid of the transaction (only present for streamed transactions)", but for Origin
+   * and Stream Stop.
+   */
   #readStreamed(tag: string, message: Fields): void {
     if (tag === 'O') return this.#readOrigin(message);
     if (tag === 'E') return this.#readTransaction(tag, message);
@@ -210,7 +213,10 @@ function oldRowOf(kind: string): OldRow {
   throw new Error(`old row of kind ${kind}`);
 }
 
-/** TupleData. Of 'b', binary, Waltrail does not ask the server: source/recode.ts marks with it what is no text. */
+/**
+ * TupleData. Of 'b', binary, Waltrail does not ask the server: source/recode.ts marks with it what is no
+ * text.
+ */
 function readTuple(message: Fields): Tuple {
   const tuple = new Tuple();
   tuple.count = message.int16();

@@ -343,7 +343,10 @@ export const REFUSALS: readonly RefusalCase[] = [
   },
 ];
 
-/** What PostgreSQL never refuses, whatever is published with whatever identity: kept here, because each was suspected. */
+/**
+ * What PostgreSQL never refuses, whatever is published with whatever identity: kept here, because each was
+ * suspected.
+ */
 export const HARMLESS: readonly { readonly name: string; readonly sql: string }[] = [
   {
     name: 'types without equality',

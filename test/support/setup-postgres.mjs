@@ -1,8 +1,9 @@
 import { build } from './build.mjs';
 
 /**
- * Boots one ephemeral PostgreSQL for the specs that need one, unless WALTRAIL_TEST_POSTGRES is the URL of a running one.
- * Specs reach it through the environment, which Jest hands to its workers; test/support/database.ts makes their databases.
+ * Boots one ephemeral PostgreSQL for the specs that need one, unless WALTRAIL_TEST_POSTGRES is the URL of a
+ * running one. Specs reach it through the environment, which Jest hands to its workers;
+ * test/support/database.ts makes their databases.
  */
 export default async function setup() {
   if (!(await build(['daemon', 'page'])) || process.env.WALTRAIL_TEST_POSTGRES) return;

@@ -5,7 +5,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { test } from '@jest/globals';
 
-/** A file system of its own with so many MB, gone with its scope. Mounting one takes root, and a container that lets it. */
+/**
+ * A file system of its own with so many MB, gone with its scope. Mounting one takes root, and a container
+ * that lets it.
+ */
 export function smallDisk(megabytes: number): Disposable & { readonly folder: string } {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'waltrail-small-disk-'));
   try {

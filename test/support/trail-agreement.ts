@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
-import { NOBODY, type Entry, type EntryFilter, type Facet } from '../../src/trail/read/entry.js';
+import type { Answer } from '../../src/api/answers.js';
+import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/read/entry.js';
 import type { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { countBy, matching, type PlainEntry } from './trail-oracle.ts';
 
@@ -13,7 +14,10 @@ const PAGE = 7;
 /** Filters that find no more are read to their end. */
 const MAX_READ_WHOLE = 3000;
 
-/** Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain reading. */
+/**
+ * Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain
+ * reading.
+ */
 export async function expectAgreement(
   { reader, all }: Read,
   filter: EntryFilter,
@@ -58,5 +62,5 @@ async function allPages(reader: TrailReader, filter: EntryFilter): Promise<Entry
   return items;
 }
 
-const byValue = (facets: readonly Facet[]): Record<string, number> =>
+const byValue = (facets: Answer<'Facets'>['actions']): Record<string, number> =>
   Object.fromEntries(facets.map(({ value, count }) => [value, count]));

@@ -18,10 +18,10 @@ const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 const DAY_MS = 86_400_000;
 
 /**
- * Fills a trail with entries such as a CRM makes: 400 agents of whom some were renamed, bots and nobody; five tenants,
- * a small one and none; inserts, updates and deletes; logins that fail; values of every kind with nulls, unknowns and odd text;
- * transactions of three entries with one commit time, and now and then a commit time that goes backwards by 90 s.
- * About 15 us an entry.
+ * Fills a trail with entries such as a CRM makes: 400 agents of whom some were renamed, bots and nobody; five
+ * tenants, a small one and none; inserts, updates and deletes; logins that fail; values of every kind with
+ * nulls, unknowns and odd text; transactions of three entries with one commit time, and now and then a commit
+ * time that goes backwards by 90 s. About 15 us an entry.
  */
 export async function seedTrail(options: SeedOptions): Promise<void> {
   const to = options.to ?? new Date();
@@ -65,7 +65,10 @@ export async function seedTrail(options: SeedOptions): Promise<void> {
   if (options.index ?? true) await indexTrail(options.url);
 }
 
-/** Makes the posting lists and summaries of entries that were not stored by a writer: those of the writer, then those of housekeeping. */
+/**
+ * Makes the posting lists and summaries of entries that were not stored by a writer: those of the writer,
+ * then those of housekeeping.
+ */
 export async function indexTrail(
   url: string,
   options: { readonly rollUp: boolean } = { rollUp: true },
@@ -82,7 +85,10 @@ export async function indexTrail(
   }
 }
 
-/** Entries by the UTC day on which they are stored, which is the day of their commit but for those that go backwards. */
+/**
+ * Entries by the UTC day on which they are stored, which is the day of their commit but for those that go
+ * backwards.
+ */
 function daysOf(range: {
   from: Date;
   to: Date;
@@ -131,8 +137,8 @@ insert into trail.lookup (table_name, key, from_id, name)
 `;
 
 /**
- * $1 day, $2 number of its first entry, $3 count, $4 seed, $5 from, $6 to, $7 entries in all. Three draws of 64 bits for an
- * entry; a draw is cut into numbers with shifts and remainders.
+ * $1 day, $2 number of its first entry, $3 count, $4 seed, $5 from, $6 to, $7 entries in all. Three draws of
+ * 64 bits for an entry; a draw is cut into numbers with shifts and remainders.
  */
 const ENTRIES = /* sql */ `
 insert into trail.entry (id, committed_at, commit_lsn, seq, xid, modifier_id, relation_id, tenant_id, entity_type_id, action_id,

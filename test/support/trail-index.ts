@@ -1,7 +1,10 @@
 import { expect } from '@jest/globals';
 import type { TestDatabase } from './database.ts';
 
-/** `key: places` of the lists in rows of trail.posting, read as src/trail/posting-lists.ts describes them, by other code than the reader's. */
+/**
+ * `key: places` of the lists in rows of trail.posting, read as src/trail/posting-lists.ts describes them, by
+ * other code than the reader's.
+ */
 function readLists(rows: readonly Buffer[]): { readonly key: number; readonly places: number[] }[] {
   const lists: { key: number; places: number[] }[] = [];
   for (let rest of rows) {
@@ -30,7 +33,10 @@ const COLUMNS = {
   e: 'trail.entity_hash(entity_id)',
 };
 
-/** That posting lists and summaries of exactly these chunks (all complete ones) say what their entries say. Gives the chunks. */
+/**
+ * That posting lists and summaries of exactly these chunks (all complete ones) say what their entries say.
+ * Gives the chunks.
+ */
 export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
   const chunks = await trail.query<{ chunk: number; right: boolean; counts: boolean }>(
     `select c.chunk, (c.entries, c.first_committed_at, c.last_committed_at) = (e.entries, e.first, e.last) as right,

@@ -1,7 +1,10 @@
 import pg from 'pg';
 import type { TestDatabase } from './database.ts';
 
-/** Like a role that an application or its migrations run as: it may create objects in `public`, and schemas of its own. */
+/**
+ * Like a role that an application or its migrations run as: it may create objects in `public`, and schemas of
+ * its own.
+ */
 export interface TrappedDatabase extends TestDatabase {
   /** For the role that planted the traps. */
   readonly ownerUrl: string;
@@ -13,12 +16,13 @@ export interface TrappedDatabase extends TestDatabase {
 }
 
 /**
- * Plants a trap for everything that a statement can name without a schema: each operator and function of pg_catalog with
- * its own argument types, operators for every pair of usual types (which fit better than built-in ones that take
- * `anynonarray`), its types as domains with a check, its relations as views. Whoever executes one springs it.
+ * Plants a trap for everything that a statement can name without a schema: each operator and function of
+ * pg_catalog with its own argument types, operators for every pair of usual types (which fit better than
+ * built-in ones that take `anynonarray`), its types as domains with a check, its relations as views. Whoever
+ * executes one springs it.
  *
- * The database and the superuser's role in it have a search_path that begins with `public`, as an owner of a database may
- * set it. Disposing drops the role with the database.
+ * The database and the superuser's role in it have a search_path that begins with `public`, as an owner of a
+ * database may set it. Disposing drops the role with the database.
  */
 export async function plantTraps(database: TestDatabase): Promise<TrappedDatabase> {
   const owner = `${database.name}_app`;

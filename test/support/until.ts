@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** test/faults/guards.mjs makes it shorter: most guards that are missing show by something that never happens. */
+/**
+ * test/faults/guards.mjs makes it shorter: most guards that are missing show by something that never happens.
+ */
 const LIMIT_MS = Number(process.env['WALTRAIL_TEST_WAIT_MS'] ?? 60_000);
 
 /** Resolves when the condition holds; after the limit an error says what was waited for. */

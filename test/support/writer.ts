@@ -1,17 +1,18 @@
 import type { WaltrailError } from '../../src/errors.js';
+import { OPERATION_INSERT, RUNG_NOBODY, UNATTRIBUTED } from '../../src/pipeline/ports.js';
 import { beginTrail, elect, readCheckpoint } from '../../src/trail/write/checkpoint.js';
 import { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import type { TestDatabase } from './database.ts';
 
 const HEAD = {
   seq: 0,
-  modifierId: 0,
+  modifierId: UNATTRIBUTED,
   relationId: 1,
   tenantId: 0,
   entityTypeId: 1,
   actionId: 1,
-  operation: 0x69,
-  rung: 0x2d,
+  operation: OPERATION_INSERT,
+  rung: RUNG_NOBODY,
 };
 
 /** A writer without a source. The trail begins at LSN 100 if it has not begun. */

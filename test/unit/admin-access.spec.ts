@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { AccessRecord, type Access } from '../../src/admin/access.js';
+import { AccessRecord, type Access } from '../../src/admin/auth/access.js';
 import { silentLog } from '../../src/log.js';
 
 const refusal: Access = {

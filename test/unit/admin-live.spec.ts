@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { LiveFeed, type LiveTrail } from '../../src/admin/live.js';
+import { LiveFeed, type LiveTrail } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
-import type { Entry, EntryBatch, EntryFilter, TrailHead } from '../../src/trail/read/entry.js';
+import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
 
 /** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
 class FakeTrail implements LiveTrail {
@@ -27,10 +27,7 @@ class FakeTrail implements LiveTrail {
     return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
   }
 
-  async after(
-    filter: Omit<EntryFilter, 'from' | 'to'>,
-    options: { id: string; limit: number },
-  ): Promise<EntryBatch> {
+  async after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch> {
     this.reads += 1;
     this.mostTogether = Math.max(this.mostTogether, ++this.#together);
     if (this.stuck !== undefined && filter.actions?.includes(this.stuck) === true)

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AdminParts } from '../../src/admin/admin.module.js';
-import { Authenticator } from '../../src/admin/authenticator.js';
-import { AccessRecord } from '../../src/admin/access.js';
+import { Authenticator } from '../../src/admin/auth/authenticator.js';
+import { AccessRecord } from '../../src/admin/auth/access.js';
 import { createApp } from '../../src/admin/http.js';
-import { LiveFeed } from '../../src/admin/live.js';
-import { Metrics } from '../../src/admin/metrics.js';
-import { EntriesQuery } from '../../src/admin/query.js';
-import { OpenStreams } from '../../src/admin/sse.js';
+import { LiveFeed } from '../../src/admin/stream/live.js';
+import { Metrics } from '../../src/admin/routes/metrics.js';
+import { OpenStreams } from '../../src/admin/stream/sse.js';
+import { EntriesQuery } from '../../src/api/requests.js';
 import { silentLog } from '../../src/log.js';
 
 interface Operation {

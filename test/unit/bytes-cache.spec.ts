@@ -12,7 +12,9 @@ function rowOf(key: string): Tuple {
   return row;
 }
 
-/** More than there are places, in lengths on both sides of what is remembered, with prefixes of each other. */
+/**
+ * More than there are places, in lengths on both sides of what is remembered, with prefixes of each other.
+ */
 const KEYS = Array.from({ length: 20_000 }, (_, n) => `${n}`.padStart(1 + (n % 50), 'k'));
 
 test('a key leads to its own number however many others were asked for in between', () => {

@@ -71,7 +71,7 @@ describe('the README names', () => {
   });
 
   test('every metric, and no other', () => {
-    const metrics = new Set(all(read('src/admin/metrics.ts'), /'(waltrail_\w+)'/g));
+    const metrics = new Set(all(read('src/admin/routes/metrics.ts'), /'(waltrail_\w+)'/g));
     expect(metrics.size).toBeGreaterThan(5);
     const rows = section(README, 'Health and metrics')
       .split('\n')

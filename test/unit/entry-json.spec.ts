@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
+import type { Answer } from '../../src/api/answers.js';
 import { printable } from '../../src/trail/read/answer-size.js';
 import { decodeRows } from '../../src/trail/read/decode.js';
 import { ReaderDictionaries, type StoredColumn } from '../../src/trail/read/dictionaries.js';
@@ -8,6 +9,7 @@ import type { Query } from '../../src/trail/read/snapshot.js';
 import type { Entry, Value } from '../../src/trail/read/entry.js';
 import { entryToJson, valueToJson } from '../../src/trail/read/json.js';
 import type { EntryRow } from '../../src/trail/read/entry-row.js';
+import { expectAnswer } from '../support/answers.ts';
 
 const BOOL = 16;
 const INT8 = 20;
@@ -60,6 +62,32 @@ const oneValue = async (type: number, stored: string): Promise<Value> =>
   (await decode([{ name: 'v', type }], { updated: stored })).updated!.get('v')!;
 
 describe('entryToJson', () => {
+  test('prints every member that the API describes, and no other', async () => {
+    const entry: Entry = {
+      ...(await decode([{ name: 'status', type: INT8 }], { previous: '1\x1f', updated: '3\x1f' })),
+      updated: new Map([
+        ['status', { kind: 'number', text: '3', label: 'offline' }],
+        ['rules', { kind: 'json', text: 'null' }],
+      ]),
+      unknown: ['photo'],
+      tooLarge: [{ side: 'updated', column: 'photo', bytes: 70_000_000, sha256: 'ab' }],
+      transaction: { xid: '1', commitLsn: '0/1', seq: -1, origin: 'mobile', claimedCommitAt: 'infinity' },
+      context: '{"ticket":1}',
+      unreadMessage: { lsn: '0/1', reason: 'no JSON' },
+    };
+    const printed = JSON.parse(entryToJson(entry)) as Answer<'Entry'>;
+    expectAnswer('Entry', printed);
+    expect(printed).toMatchObject({
+      labels: { previous: {}, updated: { status: 'offline' } },
+      jsonNulls: { previous: [], updated: ['rules'] },
+      unknown: entry.unknown,
+      tooLarge: entry.tooLarge,
+      transaction: entry.transaction,
+      context: { ticket: 1 },
+      unreadMessage: entry.unreadMessage,
+    });
+  });
+
   test('prints the entry of the documentation', async () => {
     const entry = await decode([{ name: 'blocked', type: BOOL }], { previous: 'f\x1f', updated: 't\x1f' });
     expect(entryToJson(entry)).toBe(

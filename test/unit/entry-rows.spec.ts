@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
-import { decodeFields, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../../src/trail/values.js';
+import { MARK_NULL, MARK_UNKNOWN, RUNG_MESSAGE } from '../../src/pipeline/ports.js';
+import { decodeFields, MAX_VALUE_BYTES } from '../../src/trail/values.js';
 
 const HEAD = {
   seq: 3,
@@ -271,7 +272,7 @@ describe('rows of entries', () => {
     write(rows, ['3', null, null, null, null, '{"context":{"job":"earlier"}}']);
     const first = parse(rows.take(whole, 1)!);
     expect(
-      rows.reattribute({ modifierId: 77, rung: 'm', extra: Buffer.from('{"context":{"job":"x"}}') }),
+      rows.reattribute({ modifierId: 77, rung: RUNG_MESSAGE, extra: Buffer.from('{"context":{"job":"x"}}') }),
     ).toBe(true);
     const rest = parse(rows.take(rows.bytes, 2)!);
     expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[17]])).toEqual([
@@ -288,7 +289,7 @@ describe('rows of entries', () => {
       ['2', 77, 'm', '{"context":{"job":"x"}}'],
       ['3', 77, 'm', '{"context":{"job":"x"}}'],
     ]);
-    expect(rows.reattribute({ modifierId: 1, rung: 'm', extra: null })).toBe(false);
+    expect(rows.reattribute({ modifierId: 1, rung: RUNG_MESSAGE, extra: null })).toBe(false);
   });
 
   test('a row larger than the buffer makes it grow', () => {

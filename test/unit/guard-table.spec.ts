@@ -23,7 +23,8 @@ test.each(GUARDS)(
     const parts = readFileSync(path.join(ROOT, file), 'utf8').split(from);
     expect(parts).toHaveLength(2);
     expect(existsSync(path.join(ROOT, spec))).toBe(true);
-    // Without it the file is still a program: what cannot be loaded proves nothing. A private name that is gone is found here.
+    // Without it the file is still a program: what cannot be loaded proves nothing. A private name that is
+    // gone is found here.
     if (file.endsWith('.js')) expect(() => new SourceTextModule(parts.join(to))).not.toThrow();
   },
 );

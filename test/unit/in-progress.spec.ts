@@ -136,7 +136,8 @@ describe('transactions in progress', () => {
     });
     expect(doubtful.seen).toEqual(['begin 7 at 10', 'insert kept', 'commit until 11']);
     await doubtful.close();
-    // What is rolled back before the message, or with the whole, and what concerns nobody's changes, is in no doubt.
+    // What is rolled back before the message, or with the whole, and what concerns nobody's changes, is in no
+    // doubt.
     const { seen, send } = ground();
     await send(...block(5, true, [6, insert('gone')], [5, say('aside')]), bytes.streamAbort(5, 6));
     await send(...block(5, false, [5, ours('after')], [5, insert('kept')]), commit(5));

@@ -48,7 +48,10 @@ function handedOver(sent: readonly Sent[], sizes: readonly number[]): string[] {
   return handed;
 }
 
-/** Each message moves before the changes of its own LSN that stand directly before it; what is no message of pgoutput is passed over. */
+/**
+ * Each message moves before the changes of its own LSN that stand directly before it; what is no message of
+ * pgoutput is passed over.
+ */
 function inOrder(sent: readonly Sent[]): string[] {
   const ordered: Sent[] = [];
   for (const frame of sent) {

@@ -12,7 +12,10 @@ const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 
 type Outcome = { readonly seen: unknown[][] } | { readonly refused: unknown };
 
-/** What a reader makes of messages that lie one after the other in one buffer, so that what it reads too far is there to be read. */
+/**
+ * What a reader makes of messages that lie one after the other in one buffer, so that what it reads too far
+ * is there to be read.
+ */
 function outcome(
   Reader: typeof MessageReader | typeof ReferenceReader,
   messages: readonly Buffer[],

@@ -75,7 +75,7 @@ describe('fields of an entry', () => {
 
   test('numbers keep their text, json is printed over lines, words stand beside what is stored', () => {
     const updated = parseExact('{"n":1.50,"j":{"a":[1e400]},"s":2,"e":{}}') as Entry['updated'];
-    const fields = fieldsOf(entry({ updated, labels: { updated: { s: 'away' } } }));
+    const fields = fieldsOf(entry({ updated, labels: { previous: {}, updated: { s: 'away' } } }));
     expect(fields.map((field) => field.updated)).toEqual([
       { is: 'value', text: '1.50', type: 'number' },
       { is: 'value', text: '{\n  "a": [\n    1e400\n  ]\n}', type: 'json' },

@@ -39,7 +39,7 @@ describe('texts', () => {
     expect(filtersText({ modifier: ['7', '12'], action: ['login_failed'], q: 'acme' }, name)).toBe(
       'Modified by Dana Levi or 12; action Login failed; text “acme”',
     );
-    expect(filtersText({ modifier: undefined, entity: null }, name)).toBe('All entries');
+    expect(filtersText({ modifier: undefined }, name)).toBe('All entries');
   });
 });
 

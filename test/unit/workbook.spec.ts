@@ -6,15 +6,11 @@ import { columnLetters, CLIP_MARK, escapeXml, MAX_CELL_LENGTH } from '../../src/
 import { REPORT_COLUMNS } from '../../src/exports/columns.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import type { Sink } from '../../src/exports/files.js';
-import {
-  EXCEL_LIMITS,
-  writeWorkbook,
-  type SheetLimits,
-  type WorkbookCounts,
-} from '../../src/exports/workbook.js';
+import { writeWorkbook } from '../../src/exports/workbook.js';
 import { COVER_SHEET, DATA_SHEET } from '../../src/exports/workbook-shell.js';
 import type { Entry } from '../../src/trail/read/entry.js';
 import { batchesOf, sampleEntry, textValue } from '../support/entries.ts';
+import { MemorySink, NAUGHTY, workbookOf } from '../support/workbook.ts';
 
 const REPORT_HEADERS = [
   'Modified by',
@@ -25,76 +21,6 @@ const REPORT_HEADERS = [
   'Updated value',
   'Date of modification',
 ];
-
-/** Texts that spreadsheets, XML or string handling are known to mangle. */
-const NAUGHTY = [
-  '=1+1',
-  '+1',
-  '-1',
-  '@SUM(A1)',
-  "'quoted",
-  '"double"',
-  '=HYPERLINK("http://evil","x")',
-  '007',
-  '1e5',
-  '12/11',
-  'TRUE',
-  '#REF!',
-  ' leading and trailing ',
-  'tab\there',
-  'line\nbreak',
-  'carriage\r\nreturn',
-  '\n',
-  '<b>&amp;</b>',
-  ']]>',
-  '_x0041_',
-  '_x0041\u0001',
-  '_x0041_x0042_',
-  '__x000D__',
-  '_X0041_',
-  '\u0001\u0008\u000b\u001f',
-  '\u007f\u0085\u00a0\u2028\u2029',
-  '😀👩‍👩‍👧‍👦',
-  'שלום עולם',
-  'ﷺ',
-  'Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O̭̗̮',
-  '\ufeffbom',
-  '${jndi:ldap://x}',
-  "'; drop table entry; --",
-];
-
-class MemorySink implements Sink {
-  readonly #chunks: Buffer[] = [];
-
-  write(bytes: Uint8Array): Promise<void> {
-    this.#chunks.push(Buffer.from(bytes));
-    return Promise.resolve();
-  }
-
-  get bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-}
-
-async function workbookOf(
-  entries: readonly Entry[],
-  options: { zone?: string; limits?: SheetLimits } = {},
-): Promise<{ file: Buffer; counts: WorkbookCounts }> {
-  const sink = new MemorySink();
-  let counts: WorkbookCounts = { sheets: 0, clipped: 0 };
-  await writeWorkbook({
-    batches: batchesOf(entries),
-    sink,
-    clock: new ZoneClock(options.zone ?? 'UTC'),
-    createdAt: new Date(0),
-    cover: (now) => {
-      counts = now;
-      return [{ label: 'Entries', text: String(entries.length) }];
-    },
-    limits: options.limits ?? EXCEL_LIMITS,
-  });
-  return { file: sink.bytes, counts };
-}
 
 type Cell = xlsx.CellObject | undefined;
 

@@ -5,7 +5,7 @@ import * as xlsx from '@e965/xlsx';
 import { describe, expect } from '@jest/globals';
 import pg from 'pg';
 import type { Page } from 'playwright-core';
-import { createToken } from '../../src/admin/tokens.js';
+import { createToken } from '../../src/admin/auth/tokens.js';
 import { silentLog } from '../../src/log.js';
 import { startDaemon } from '../../src/main.js';
 import { readSettings, ROLES } from '../../src/settings.js';

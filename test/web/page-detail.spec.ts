@@ -23,7 +23,7 @@ describe('the detail of an entry', () => {
       ['notes', 'empty text', 'Prefers to be called after five.'],
     ]);
     expect(await dialog.textContent()).toContain(
-      'The modifier comes from the database session that made the change.',
+      'The application named the modifier in the same transaction (a logical message).',
     );
     await tab.expectAccessible('detail');
 
@@ -112,7 +112,8 @@ describe('the detail of an entry', () => {
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     expect(new URL(page.url()).search).toBe('?action=nothing');
-    // A browser closes a dialog on Esc without asking when nobody has touched the page: the URL follows all the same.
+    // A browser closes a dialog on Esc without asking when nobody has touched the page: the URL follows all
+    // the same.
     await page.goto(new URL(href!, page.url()).href);
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.keyboard.press('Escape');

@@ -91,7 +91,8 @@ describe('filters', () => {
       expect(await cell.locator('.badge').count()).toBe(0);
       await tab.expectAccessible('entries by nobody');
 
-      // What the link said before opens the same, and what the page writes for the agent with that key does not.
+      // What the link said before opens the same, and what the page writes for the agent with that key does
+      // not.
       await page.goto(`${api.url}/?modifier=unattributed`);
       await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
       await page.getByRole('button', { name: 'Remove filter Modified by: Unattributed' }).click();

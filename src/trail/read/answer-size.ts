@@ -2,21 +2,24 @@ import { createHash } from 'node:crypto';
 import type { Entry, LargeValue, Value, Values } from './entry.js';
 
 /**
- * A JavaScript string ends at 536,870,888 characters, and the answer that an entry stands in holds a page beside it. Values of
- * 64 MiB are stored, and JSON makes six characters of a control character.
+ * A JavaScript string ends at 536,870,888 characters, and the answer that an entry stands in holds a page
+ * beside it. Values of 64 MiB are stored, and JSON makes six characters of a control character.
  */
 const MAX_CHARACTERS = 400_000_000;
 const MOST_FOR_ONE = 6;
 
-/** Whether a row's values could be more than an answer holds, whatever they are: those of usual rows are not looked at. */
+/**
+ * Whether a row's values could be more than an answer holds, whatever they are: those of usual rows are not
+ * looked at.
+ */
 export const mayBeTooLong = (row: {
   readonly previous: string | null;
   readonly updated: string | null;
 }): boolean => ((row.previous?.length ?? 0) + (row.updated?.length ?? 0)) * MOST_FOR_ONE > MAX_CHARACTERS;
 
 /**
- * The entry with values that can be printed together: the longest of others are too large for an answer, and shown like those that
- * were too large to be stored.
+ * The entry with values that can be printed together: the longest of others are too large for an answer, and
+ * shown like those that were too large to be stored.
  */
 export function printable(entry: Entry, limit = MAX_CHARACTERS): Entry {
   const sides = [

@@ -1,20 +1,18 @@
 import { createHash } from 'node:crypto';
 import { WaltrailError } from '../../errors.js';
 import { MAX_ENTRY_ID } from '../entry-id.js';
-import type { EntryFilter } from './entry.js';
-
-type Filter = Omit<EntryFilter, 'from' | 'to'>;
+import type { UnboundedFilter } from './entry.js';
 
 /**
  * The cursor of the page that continues below an entry. It is opaque to clients and belongs to one filter;
  * the range is no part of that, because a request without `to` means another range every time.
  */
-export function makeCursor(id: string, filter: Filter): string {
+export function makeCursor(id: string, filter: UnboundedFilter): string {
   return Buffer.from(`1.${id}.${filterHash(filter)}`).toString('base64url');
 }
 
 /** The id below which the page goes on. Throws TRAIL_CURSOR_INVALID. */
-export function readCursor(cursor: string, filter: Filter): bigint {
+export function readCursor(cursor: string, filter: UnboundedFilter): bigint {
   const [version, id, hash, ...rest] = Buffer.from(cursor, 'base64url').toString('latin1').split('.');
   if (
     version !== '1' ||
@@ -35,7 +33,7 @@ export function readId(id: string): bigint {
   throw new WaltrailError('TRAIL_CURSOR_INVALID', 'This is not the id of an entry.');
 }
 
-function filterHash(filter: Filter): string {
+function filterHash(filter: UnboundedFilter): string {
   const list = (values: readonly string[] | undefined): readonly string[] => [...(values ?? [])].sort();
   const text = JSON.stringify([
     list(filter.modifiers),

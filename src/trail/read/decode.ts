@@ -1,4 +1,6 @@
 import { bytesText, keyText } from '../../pg/text.js';
+import { OPERATION, RUNG } from '../../pipeline/ports.js';
+import type { Operation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
 import type { ReaderDictionaries, StoredColumn, StoredRelation } from './dictionaries.js';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
@@ -9,13 +11,17 @@ import type { EntryRow } from './entry-row.js';
 import type { Query } from './snapshot.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
 
-const OPERATIONS = { i: 'insert', u: 'update', d: 'delete', t: 'truncate' } as const;
+const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
+  [OPERATION.insert]: 'insert',
+  [OPERATION.update]: 'update',
+  [OPERATION.delete]: 'delete',
+  [OPERATION.truncate]: 'truncate',
+};
 const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
-  m: 'message',
-  c: 'column',
-  s: 'session',
-  '-': 'unattributed',
-  w: 'waltrail',
+  [RUNG.message]: 'message',
+  [RUNG.column]: 'column',
+  [RUNG.nobody]: 'unattributed',
+  [RUNG.own]: 'waltrail',
 };
 
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,
@@ -91,9 +97,9 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   };
 }
 
-/** Waltrail's own entries have the id of nobody, and yet it is known who made them. */
+/** Waltrail's own entries have the number of nobody, but somebody made them. */
 function modifierOf({ modifier_id, rung }: EntryRow, dictionaries: ReaderDictionaries): Entry['modifier'] {
-  if (rung === 'w') return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
+  if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
   const modifier = dictionaries.modifiers.get(modifier_id);
   return {
     key: modifier?.key ?? null,

@@ -1,7 +1,10 @@
 import type { StoredFilter } from './filter.js';
 import { POSTING_DIMENSIONS } from '../posting-lists.js';
 
-/** The dimensions with their columns in trail.entry and in the summaries, and their letter in trail.block_value. */
+/**
+ * The dimensions with their columns in trail.entry and in the summaries, and their letter in
+ * trail.block_value.
+ */
 export const COLUMNS = {
   modifiers: {
     column: 'modifier_id',

@@ -1,3 +1,4 @@
+import type { OperationLetter, RungLetter } from '../../pipeline/ports.js';
 import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
 import { dayOfId } from '../entry-id.js';
 import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
@@ -15,8 +16,8 @@ export interface EntryRow {
   readonly tenant_id: number;
   readonly entity_type_id: number;
   readonly action_id: number;
-  readonly operation: 'i' | 'u' | 'd' | 't';
-  readonly rung: 'm' | 'c' | 's' | '-' | 'w';
+  readonly operation: OperationLetter;
+  readonly rung: RungLetter;
   readonly entity_id: string | null;
   readonly entity_name: string | null;
   readonly columns: string | null;

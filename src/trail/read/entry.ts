@@ -1,14 +1,15 @@
+import type { Answer } from '../../api/answers.js';
 import type { Kind, Operation } from '../../tracking/rules.js';
 
 /**
- * How the modifier was found: the attribution ladder of the design, best first; `unattributed`: it was not; `waltrail`: the entry is
- * Waltrail's own.
+ * How the modifier was found: by a logical message of the transaction, or by the row's modifier column.
+ * `unattributed`: it was not found. `waltrail`: the entry is Waltrail's own.
  */
-export type Rung = 'message' | 'column' | 'session' | 'unattributed' | 'waltrail';
+export type Rung = Answer<'Entry'>['modifier']['rung'];
 
 /**
- * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are JSON
- * values with exactly this text, text and everything else are strings; `null` has no text.
+ * One column's value as PostgreSQL printed it. `kind` says how JSON shows it: numbers, booleans and json are
+ * JSON values with exactly this text, text and everything else are strings; `null` has no text.
  */
 export interface Value {
   readonly kind: 'null' | 'boolean' | 'number' | 'json' | 'text';
@@ -18,20 +19,12 @@ export interface Value {
 }
 
 /** What is known of a value that was too large to be stored, or for an answer. */
-export interface LargeValue {
-  readonly side: 'previous' | 'updated';
-  readonly column: string;
-  readonly bytes: number;
-  /** Of the value as PostgreSQL printed it, in hexadecimal digits. */
-  readonly sha256: string;
-}
+export type LargeValue = NonNullable<Answer<'Entry'>['tooLarge']>[number];
 
-/** A logical message that was not understood: whom it named is not known. */
-export interface UnreadMessage {
-  readonly lsn: string;
-  /** Words of pipeline/statement.ts. */
-  readonly reason: string;
-}
+/**
+ * A logical message that was not understood: whom it named is not known. Its reasons: pipeline/statement.ts.
+ */
+export type UnreadMessage = NonNullable<Answer<'Entry'>['unreadMessage']>;
 
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
@@ -41,8 +34,8 @@ export interface Entry {
   /** Opaque, grows in commit order. */
   readonly id: string;
   /**
-   * ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. Entries of earlier releases may have what no such
-   * text stands for, as `infinity`.
+   * ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. Entries of earlier releases may have
+   * what no such text stands for, as `infinity`.
    */
   readonly committedAt: string;
   readonly modifier: {
@@ -59,7 +52,10 @@ export interface Entry {
   readonly previous: Values | null;
   /** Null for a delete. */
   readonly updated: Values | null;
-  /** Columns whose value before or after was not sent by the source, or not stored: neither null nor unchanged, unknown. */
+  /**
+   * Columns whose value before or after was not sent by the source, or not stored: neither null nor
+   * unchanged, unknown.
+   */
   readonly unknown: readonly string[];
   /** Values that were too large to be stored, or for an answer; their columns are among `unknown`. */
   readonly tooLarge: readonly LargeValue[];
@@ -69,11 +65,14 @@ export interface Entry {
     readonly xid: string;
     readonly commitLsn: string;
     readonly seq: number;
-    /** Name of the replication origin that the source's session had set up; null mostly: made on the source itself. */
+    /**
+     * Name of the replication origin that the source's session had set up; null mostly: made on the source
+     * itself.
+     */
     readonly origin: string | null;
     /**
-     * The commit time that the source claimed, as PostgreSQL prints it, where no reader could show it (`infinity`, a year of five
-     * digits): `committedAt` is then that of the transaction before. Null mostly.
+     * The commit time that the source claimed, as PostgreSQL prints it, where no reader could show it
+     * (`infinity`, a year of five digits): `committedAt` is then that of the transaction before. Null mostly.
      */
     readonly claimedCommitAt: string | null;
   };
@@ -83,7 +82,10 @@ export interface Entry {
   readonly unreadMessage: UnreadMessage | null;
 }
 
-/** What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean "and". */
+/**
+ * What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean
+ * "and".
+ */
 export interface EntryFilter {
   /** Modifier keys; {@link NOBODY} stands for the entries that nobody is known to have made. */
   readonly modifiers?: readonly string[];
@@ -99,7 +101,13 @@ export interface EntryFilter {
   readonly to: string;
 }
 
-/** Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never empty (DECISIONS 39). */
+/** A filter of whatever commit time. */
+export type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
+
+/**
+ * Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never
+ * empty (DECISIONS 39).
+ */
 export const NOBODY = '';
 
 /** A stretch of a walk: fewer entries than asked for do not mean that it has ended. */
@@ -114,30 +122,5 @@ export interface EntryPage {
   readonly next: string | null;
 }
 
-export interface Facet {
-  /** What the filter takes. */
-  readonly value: string;
-  readonly name: string;
-  /** Modifiers only; null: nobody. */
-  readonly kind?: Kind | null;
-  readonly count: number;
-}
-
-/** Counts in the range for every value of a dimension, most first. */
-export interface Facets {
-  readonly modifiers: readonly Facet[];
-  readonly actions: readonly Facet[];
-  readonly entityTypes: readonly Facet[];
-  readonly tenants: readonly Facet[];
-}
-
 /** How far the trail goes right now. */
-export interface TrailHead {
-  readonly source: string;
-  readonly startLsn: string;
-  readonly endLsn: string;
-  /** Id the next entry will have: every visible entry is below it. */
-  readonly nextId: string;
-  readonly entries: number;
-  readonly lastCommittedAt: string | null;
-}
+export type TrailHead = NonNullable<Answer<'Status'>['trail']>;

@@ -19,9 +19,9 @@ const NOTHING: Extra = {
 };
 
 /**
- * Reads what is stored beside an entry's values. Never throws: PostgreSQL's own functions refuse half of a surrogate pair, NUL and
- * great depth, which may stand in trails of earlier releases, and with them a whole page for one entry. What may not stand in an answer
- * as JSON is a string with its text.
+ * Reads what is stored beside an entry's values. Never throws: PostgreSQL's own functions refuse half of a
+ * surrogate pair, NUL and great depth, which may stand in trails of earlier releases, and with them a whole
+ * page for one entry. What may not stand in an answer as JSON is a string with its text.
  */
 export function readExtra(extra: string | null): Extra {
   if (extra === null) return NOTHING;

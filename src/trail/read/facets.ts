@@ -1,10 +1,13 @@
+import type { Answer } from '../../api/answers.js';
 import { countDimensions } from './count-dimensions.js';
 import { subtractCounts, type Counting, type Counts, type DimensionCounts } from './counts.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 import { DIMENSIONS, idsOf } from './dimensions.js';
-import { NOBODY, type Facet, type Facets } from './entry.js';
+import { NOBODY } from './entry.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
+
+type Facet = Answer<'Facet'>;
 
 /** Entity type of Waltrail's own entries. A table may have it too; the rung tells them apart. */
 const OWN_TYPE = 'waltrail';
@@ -14,7 +17,7 @@ const OWN_TYPE = 'waltrail';
  * choosing another of its values would find. The tenant always applies: who sees one tenant must not learn of
  * others.
  */
-export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Facets> {
+export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Answer<'Facets'>> {
   // Dimensions without a filter of their own are counted together; each of the others needs a count without
   // its filter.
   const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || filter[dimension] === null);

@@ -1,4 +1,5 @@
-import { NOBODY, type EntryFilter } from './entry.js';
+import { RUNG } from '../../pipeline/ports.js';
+import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 
 /** A filter in the ids of the dictionaries. Null: not filtered by this. */
@@ -24,7 +25,7 @@ export interface StoredFilter {
  * with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
 export function storedFilter(
-  filter: Omit<EntryFilter, 'from' | 'to'> & Partial<Pick<EntryFilter, 'from' | 'to'>>,
+  filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
   dictionaries: ReaderDictionaries,
 ): StoredFilter | undefined {
   const modifiers = idsOfAll(filter.modifiers, (key) =>
@@ -89,7 +90,7 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
     ...(tenant === null ? [] : [`e.tenant_id = ${parameters.add(tenant, 'int4')}`]),
     ...(entityTypes === null ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
     ...(actions === null ? [] : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
-    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} 'w'`]),
+    ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} '${RUNG.own}'`]),
     ...(q === null ? [] : [textSql(q, parameters)]),
   ]
     .map((condition) => ` and ${condition}`)

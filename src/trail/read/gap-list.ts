@@ -1,30 +1,14 @@
 import type pg from 'pg';
+import type { Answer } from '../../api/answers.js';
 import type { ErrorCode } from '../../errors.js';
 import { gapSummary } from '../gap-summary.js';
 import type { TimeRange } from './range.js';
 
-/** A gap as a reader sees it; positions as `16/B374D848`, times as ISO 8601 in UTC with microseconds. */
-export interface Gap {
-  readonly id: number;
-  /** What happened; ERROR_CODES has the remedy. */
-  readonly code: ErrorCode;
-  /** The same in the administrator's words. */
-  readonly summary: string;
-  /** Of the whole stream, after which capture goes on when it is accepted; or of named tables, while that of others goes on. */
-  readonly scope: 'stream' | 'tables';
-  /** `schema.table` of those that may lack changes; null: every tracked table. */
-  readonly tables: readonly string[] | null;
-  readonly fromLsn: string;
-  /** Null while it is not known. */
-  readonly toLsn: string | null;
-  /** Commit time of the last entry before `fromLsn`; null where there was none. */
-  readonly lastEntryAt: string | null;
-  readonly foundAt: string;
-  /** When an operator let capture go on, or acknowledged the gap of a table; null also where the YAML let it go on. */
-  readonly acceptedAt: string | null;
-  /** When capture went on, or the table was captured again or gone; null: the gap lasts. */
-  readonly closedAt: string | null;
-}
+/**
+ * A gap as a reader sees it, with its tables; positions as `16/B374D848`, times as ISO 8601 in UTC with
+ * microseconds.
+ */
+export type Gap = Required<Answer<'Gap'>> & { readonly code: ErrorCode };
 
 /** The newest of the gaps that overlap a range, and how many there are. */
 export interface GapsInRange {
@@ -33,13 +17,7 @@ export interface GapsInRange {
 }
 
 /** The gaps of a whole trail. */
-export interface GapCounts {
-  /** Those that last. */
-  readonly open: number;
-  readonly total: number;
-  /** The newest. */
-  readonly last: Gap | null;
-}
+export type GapCounts = NonNullable<Answer<'Status'>['gaps']>;
 
 type Client = Pick<pg.ClientBase, 'query'>;
 
@@ -53,8 +31,8 @@ export async function listGaps(client: Client, options: { readonly limit: number
 }
 
 /**
- * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it (from
- * ever, where there was none) to when capture went on, or to now.
+ * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it
+ * (from ever, where there was none) to when capture resumed, or to now.
  */
 export async function findGaps(
   client: Client,

@@ -1,16 +1,21 @@
 /*
- * JSON as text: looked at a character at a time, so that neither depth nor width costs more than its length. JSON.parse would
- * make an object of each of twenty million empty ones, and recursion over what it makes ends a stack.
+ * JSON as text: looked at a character at a time, so that neither depth nor width costs more than its length.
+ * JSON.parse would make an object of each of twenty million empty ones, and recursion over what it makes ends
+ * a stack.
  */
 
 /**
- * Levels of lists and objects that a value in an answer may have. Parsers of other languages refuse a whole answer for one
- * value that is deeper than they like: .NET at 64 levels, Ruby at 100, PHP at 512. An entry has a few around it.
+ * Levels of lists and objects that a value in an answer may have. Parsers of other languages refuse a whole
+ * answer for one value that is deeper than they like: .NET at 64 levels, Ruby at 100, PHP at 512. An entry
+ * has a few around it.
  */
 export const MAX_JSON_DEPTH = 60;
 
 const WORD = /true|false|null/y;
-/** The beginning of a number; loops look for its digits, as for the characters of a string: a pattern that repeats overflows. */
+/**
+ * The beginning of a number; loops look for its digits, as for the characters of a string: a pattern that
+ * repeats overflows.
+ */
 const FIRST_DIGIT = /-?(?:0(?!\d)|(?=[1-9]))/y;
 const FRACTION = /\.(?=\d)/y;
 const EXPONENT = /[eE][+-]?(?=\d)/y;
@@ -22,14 +27,18 @@ const ESCAPE_OF_TEXT =
   /\\(?:["\\/bfnrt]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}))/y;
 
 /**
- * Whether a text is JSON (RFC 8259) that may stand in an answer as it is: not deeper than {@link MAX_JSON_DEPTH}, and without an
- * escape for half of a surrogate pair, which JavaScript takes and Rust, .NET and PostgreSQL refuse.
+ * Whether a text is JSON (RFC 8259) that may stand in an answer as it is: not deeper than {@link
+ * MAX_JSON_DEPTH}, and without an escape for half of a surrogate pair, which JavaScript takes and Rust, .NET
+ * and PostgreSQL refuse.
  */
 export function isAnswerable(text: string): boolean {
   return new Scanner(text, ESCAPE_OF_TEXT).value(MAX_JSON_DEPTH);
 }
 
-/** Members of the outermost object as their JSON text, however deep; null where the text is not JSON, or no object. */
+/**
+ * Members of the outermost object as their JSON text, however deep; null where the text is not JSON, or no
+ * object.
+ */
 export function memberTexts(text: string): ReadonlyMap<string, string> | null {
   const scanner = new Scanner(text, ESCAPE);
   const members = new Map<string, string>();
@@ -55,7 +64,8 @@ class Scanner {
   /**
    * Whether the whole text is one value of at most `maxDepth` levels.
    *
-   * @param member told of each member of the outermost object: its name as JSON, and where its value begins and ends
+   * @param member told of each member of the outermost object: its name as JSON, and where its value begins
+   *   and ends
    */
   value(maxDepth: number, member?: (name: string, start: number, end: number) => void): boolean {
     /** Of the objects and lists that are open. */

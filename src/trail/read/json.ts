@@ -1,60 +1,46 @@
+import type { Answer } from '../../api/answers.js';
 import type { Entry, Value, Values } from './entry.js';
 
 /**
- * One entry as the API's JSON. Numbers and json columns appear with exactly PostgreSQL's text, which JSON.stringify
- * cannot do: it would turn 12345678901234567890 into 12345678901234567000.
+ * One entry as the API's JSON. Numbers and json columns appear with exactly PostgreSQL's text, which
+ * JSON.stringify cannot do: it would turn 12345678901234567890 into 12345678901234567000.
  */
 export function entryToJson(entry: Entry): string {
   const { modifier, entity, transaction } = entry;
-  const labels = labelsJson(entry);
-  const jsonNulls = jsonNullsJson(entry);
-  return members([
-    ['id', quote(entry.id)],
-    ['committedAt', quote(entry.committedAt)],
-    [
-      'modifier',
-      members([
-        ['key', nullable(modifier.key)],
-        ['name', quote(modifier.name)],
-        ['kind', nullable(modifier.kind)],
-        ['rung', quote(modifier.rung)],
-      ]),
-    ],
-    ['action', quote(entry.action)],
-    [
-      'entity',
-      members([
-        ['type', quote(entity.type)],
-        ['name', nullable(entity.name)],
-        ['id', nullable(entity.id)],
-      ]),
-    ],
-    ['tenant', nullable(entry.tenant)],
-    ['previous', valuesJson(entry.previous)],
-    ['updated', valuesJson(entry.updated)],
-    ...(labels === null ? [] : [['labels', labels] as const]),
-    ...(jsonNulls === null ? [] : [['jsonNulls', jsonNulls] as const]),
-    ...(entry.unknown.length === 0 ? [] : [['unknown', JSON.stringify(entry.unknown)] as const]),
-    ...(entry.tooLarge.length === 0 ? [] : [['tooLarge', JSON.stringify(entry.tooLarge)] as const]),
-    ['table', quote(entry.table)],
-    ['operation', quote(entry.operation)],
-    [
-      'transaction',
-      members([
-        ['xid', quote(transaction.xid)],
-        ['commitLsn', quote(transaction.commitLsn)],
-        ['seq', String(transaction.seq)],
-        ...(transaction.origin === null ? [] : [['origin', quote(transaction.origin)] as const]),
-        ...(transaction.claimedCommitAt === null
-          ? []
-          : [['claimedCommitAt', quote(transaction.claimedCommitAt)] as const]),
-      ]),
-    ],
-    ['context', oneLine(entry.context ?? 'null')],
-    ...(entry.unreadMessage === null
-      ? []
-      : [['unreadMessage', JSON.stringify(entry.unreadMessage)] as const]),
-  ]);
+  return object<Answer<'Entry'>>({
+    id: quote(entry.id),
+    committedAt: quote(entry.committedAt),
+    modifier: object<Answer<'Entry'>['modifier']>({
+      key: nullable(modifier.key),
+      name: quote(modifier.name),
+      kind: nullable(modifier.kind),
+      rung: quote(modifier.rung),
+    }),
+    action: quote(entry.action),
+    entity: object<Answer<'Entry'>['entity']>({
+      type: quote(entity.type),
+      name: nullable(entity.name),
+      id: nullable(entity.id),
+    }),
+    tenant: nullable(entry.tenant),
+    previous: valuesJson(entry.previous),
+    updated: valuesJson(entry.updated),
+    labels: labelsJson(entry),
+    jsonNulls: jsonNullsJson(entry),
+    unknown: entry.unknown.length === 0 ? undefined : JSON.stringify(entry.unknown),
+    tooLarge: entry.tooLarge.length === 0 ? undefined : JSON.stringify(entry.tooLarge),
+    table: quote(entry.table),
+    operation: quote(entry.operation),
+    transaction: object<Answer<'Entry'>['transaction']>({
+      xid: quote(transaction.xid),
+      commitLsn: quote(transaction.commitLsn),
+      seq: String(transaction.seq),
+      origin: transaction.origin === null ? undefined : quote(transaction.origin),
+      claimedCommitAt: transaction.claimedCommitAt === null ? undefined : quote(transaction.claimedCommitAt),
+    }),
+    context: oneLine(entry.context ?? 'null'),
+    unreadMessage: entry.unreadMessage === null ? undefined : JSON.stringify(entry.unreadMessage),
+  });
 }
 
 /** One value as JSON text. */
@@ -78,6 +64,21 @@ const oneLine = (json: string): string => json.replace(/[\r\n]/g, ' ');
 const quote = (text: string): string => JSON.stringify(text);
 const nullable = (text: string | null): string => (text === null ? 'null' : quote(text));
 
+/** JSON texts of the members of an answer; only an optional one may be undefined, and is then left out. */
+type MemberTexts<T> = {
+  readonly [Name in keyof Required<T>]: Partial<T> extends Pick<T, Name> ? string | undefined : string;
+};
+
+/**
+ * Prints an answer. With a loop rather than `filter` and `map` (measured: 10.8 µs an entry instead of 15.5).
+ */
+function object<T>(texts: MemberTexts<T>): string {
+  let printed = '';
+  for (const [name, text] of Object.entries<string | undefined>(texts))
+    if (text !== undefined) printed += `${printed === '' ? '' : ','}"${name}":${text}`;
+  return `{${printed}}`;
+}
+
 const members = (pairs: Iterable<readonly [name: string, json: string]>): string =>
   `{${Array.from(pairs, ([name, json]) => `${quote(name)}:${json}`).join(',')}}`;
 
@@ -86,8 +87,8 @@ function valuesJson(values: Values | null): string {
   return members(Array.from(values, ([name, value]) => [name, valueToJson(value)] as const));
 }
 
-/** `{"previous": {column: word}, "updated": {…}}`, or null where no value has a word. */
-function labelsJson(entry: Entry): string | null {
+/** `{"previous": {column: word}, "updated": {…}}`, or undefined if no value has a word. */
+function labelsJson(entry: Entry): string | undefined {
   const words = (values: Values | null): string =>
     members(
       Array.from(values ?? []).flatMap(([name, { label }]) =>
@@ -96,16 +97,19 @@ function labelsJson(entry: Entry): string | null {
     );
   const previous = words(entry.previous);
   const updated = words(entry.updated);
-  return previous === '{}' && updated === '{}' ? null : `{"previous":${previous},"updated":${updated}}`;
+  return previous === '{}' && updated === '{}' ? undefined : `{"previous":${previous},"updated":${updated}}`;
 }
 
-/** Columns whose value is the JSON null, which `previous` and `updated` cannot tell from SQL null; or null: there are none. */
-function jsonNullsJson(entry: Entry): string | null {
+/**
+ * Columns whose value is the JSON null, which `previous` and `updated` cannot tell from SQL null; undefined:
+ * there are none.
+ */
+function jsonNullsJson(entry: Entry): string | undefined {
   const columns = (values: Values | null): string[] =>
     Array.from(values ?? []).flatMap(([name, { kind, text }]) =>
       kind === 'json' && text === 'null' ? [name] : [],
     );
   const previous = columns(entry.previous);
   const updated = columns(entry.updated);
-  return previous.length + updated.length === 0 ? null : JSON.stringify({ previous, updated });
+  return previous.length + updated.length === 0 ? undefined : JSON.stringify({ previous, updated });
 }

@@ -18,7 +18,10 @@ export interface WantedRows {
 
 /** In memory, of 2 kB where they are bitmaps. */
 const ROWS_TOGETHER = 4_096;
-/** All lists of one are 32 kB and 6 bytes for each key, at most 128 kB: what comes together is counted in one go, and capture waits. */
+/**
+ * All lists of one are 32 kB and 6 bytes for each key, at most 128 kB: what comes together is counted in one
+ * go, and capture waits.
+ */
 const CHUNKS_TOGETHER = 16;
 
 /** Reads rows in portions. */

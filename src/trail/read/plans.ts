@@ -11,12 +11,15 @@ const held = new WeakMap<pg.ClientBase, Plans>();
 
 /** Half a megabyte of the server's memory each, on average. */
 const MOST_PLANS = 120;
-/** The driver never forgets the text of a statement that was prepared, so that a connection does not live for ever. */
+/**
+ * The driver never forgets the text of a statement that was prepared, so that a connection does not live for
+ * ever.
+ */
 const MOST_MADE = 2_000;
 
 /**
- * Runs a statement whose plan the connection keeps, since to plan a page costs more than to run it. For texts of which there are
- * few: what differs from one request to the next is a parameter.
+ * Runs a statement whose plan the connection keeps, since to plan a page costs more than to run it. For texts
+ * of which there are few: what differs from one request to the next is a parameter.
  *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */

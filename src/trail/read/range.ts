@@ -20,8 +20,9 @@ const INSTANT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d)))?$/;
 
 /**
- * The range that a page, a facet count or an export is about; the one place that knows its defaults and its limit.
- * Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both naming the parameter.
+ * The range that a page, a facet count or an export is about; the one place that knows its defaults and its
+ * limit. Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both naming the
+ * parameter.
  */
 export function resolveRange(request: RangeRequest): TimeRange {
   const maxRange = BigInt(request.maxRangeMs) * 1000n;
@@ -47,7 +48,10 @@ export function resolveRange(request: RangeRequest): TimeRange {
   return { from: formatInstant(from), to: formatInstant(to) };
 }
 
-/** Microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds exactly the same entries. */
+/**
+ * Microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds exactly the same
+ * entries.
+ */
 function parseInstant(name: string, text: string): bigint {
   const match = INSTANT.exec(text);
   const [

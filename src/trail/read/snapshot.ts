@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { codeOf, WaltrailError } from '../../errors.js';
+import { QUERY_CANCELED } from '../../pg/sql-state.js';
 import { ID_SQL } from '../entry-id.js';
 import type { GreatestIds, ReaderDictionaries } from './dictionaries.js';
 import type { TrailHead } from './entry.js';
@@ -33,8 +34,6 @@ export interface Snapshot {
   /** Nothing that reads entries of one day may take longer. */
   readonly timeoutMs: number;
 }
-
-const QUERY_CANCELED = '57014';
 
 /**
  * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what

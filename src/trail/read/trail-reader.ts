@@ -1,9 +1,10 @@
 import type pg from 'pg';
+import type { Answer } from '../../api/answers.js';
 import { MAX_ENTRY_ID } from '../entry-id.js';
 import { makeCursor, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
 import { ReaderDictionaries } from './dictionaries.js';
-import type { Entry, EntryFilter, EntryBatch, EntryPage, Facets, TrailHead } from './entry.js';
+import type { Entry, EntryBatch, EntryFilter, EntryPage, TrailHead, UnboundedFilter } from './entry.js';
 import { countEntries, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
@@ -14,7 +15,7 @@ import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
-const NO_FACETS: Facets = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
+const NO_FACETS: Answer<'Facets'> = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
 
 export interface TrailReaderOptions {
   /** Connections to the trail; the role waltrail_reader suffices. */
@@ -22,8 +23,6 @@ export interface TrailReaderOptions {
   /** No statement runs longer: TRAIL_QUERY_TIMEOUT. 15 s by default. */
   readonly statementTimeoutMs?: number;
 }
-
-type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
  * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless
@@ -77,7 +76,7 @@ export class TrailReader {
   }
 
   /** Counts for the lists beside a page; each list leaves its own filter aside. */
-  async facets(filter: EntryFilter): Promise<Facets> {
+  async facets(filter: EntryFilter): Promise<Answer<'Facets'>> {
     return this.#snapshot('fresh', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.dictionaries);
       return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);

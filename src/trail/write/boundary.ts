@@ -2,8 +2,8 @@ import type { Lsn } from '../../pg/lsn.js';
 import type { EntryRowBuffer } from './rows.js';
 
 /**
- * The last place up to which only whole source transactions are written. Set for each of them, so it keeps bytes and makes
- * bigints of them only when it is asked.
+ * The last place up to which only whole source transactions are written. Set for each of them, so it keeps
+ * bytes and makes bigints of them only when it is asked.
  */
 export class Boundary {
   /** Of the rows that were not sent. */
@@ -25,7 +25,10 @@ export class Boundary {
     for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
   }
 
-  /** What was written since, between two transactions, belongs to it; `lsn` is where the trail ends if none was written yet. */
+  /**
+   * What was written since, between two transactions, belongs to it; `lsn` is where the trail ends if none
+   * was written yet.
+   */
   extend(rows: EntryRowBuffer, lsn: Lsn): void {
     this.bytes = rows.bytes;
     this.entries = rows.entries;

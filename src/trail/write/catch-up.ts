@@ -15,8 +15,8 @@ interface UnindexedRow {
 }
 
 /**
- * The index as the writer goes on with it: with the entries of the open chunk. Chunks that are complete and not indexed are stored
- * before: an entry of the trail's own may have been a chunk's last, or a day's first.
+ * The index as the writer goes on with it: with the entries of the open chunk. Chunks that are complete and
+ * not indexed are stored before: an entry of the trail's own may have been a chunk's last, or a day's first.
  */
 export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
   await client.query(/* sql */ `select trail.trim_chunks()`);

@@ -11,9 +11,9 @@ import { trailError } from '../trail-error.js';
 const ELECTION_LOCK = 0x77616c74; // "walt"
 
 /**
- * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its flush; a COPY
- * lasts as long as the source's transaction, so no timeout may end it; and a host that vanished must not keep the
- * election lock for the two hours that TCP waits by default.
+ * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its
+ * flush; a COPY lasts as long as the source's transaction, so no timeout may end it; and a host that vanished
+ * must not keep the election lock for the two hours that TCP waits by default.
  */
 const SESSION_SETTINGS = /* sql */ `
   select pg_catalog.set_config(name, wanted.value, false)
@@ -37,7 +37,10 @@ export interface Checkpoint {
   readonly lastCommittedAt: bigint | null;
 }
 
-/** Makes this process the capturing daemon of the trail, if no other is. The client then holds the election lock. */
+/**
+ * Makes this process the capturing daemon of the trail, if no other is. The client then holds the election
+ * lock.
+ */
 export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
   const client = await connect({ url, purpose: 'capture', signal });
   try {
@@ -105,7 +108,10 @@ export interface StartName {
   readonly kind: Kind | null;
 }
 
-/** Begins a trail in one transaction: its checkpoint at `startLsn`, and the names as of that point, batch by batch. */
+/**
+ * Begins a trail in one transaction: its checkpoint at `startLsn`, and the names as of that point, batch by
+ * batch.
+ */
 export async function beginTrail(
   client: pg.Client,
   options: {

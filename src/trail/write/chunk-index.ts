@@ -60,8 +60,9 @@ export interface TableRows {
 }
 
 /**
- * Makes the posting lists and the summary of each chunk from the entries as they are sent to the trail: the open chunk is 0.9 MB in
- * memory. A chunk is complete with its last entry, or with the first of another one (of a new day).
+ * Makes the posting lists and the summary of each chunk from the entries as they are sent to the trail: the
+ * open chunk is 0.9 MB in memory. A chunk is complete with its last entry, or with the first of another one
+ * (of a new day).
  */
 export class ChunkIndex {
   /** Number of the open chunk; -1 before the first entry. */

@@ -7,12 +7,15 @@ const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
 /**
- * The keys of a dimension with how many entries of a chunk have each. In arrays that stay: a pair for each key lived until the
- * chunk was complete, so the engine made the next ones where only a full collection finds them, and a daemon that had little
- * processor time grew by 60 MB.
+ * The keys of a dimension with how many entries of a chunk have each. In arrays that stay: a pair for each
+ * key lived until the chunk was complete, so the engine made the next ones where only a full collection finds
+ * them, and a daemon that had little processor time grew by 60 MB.
  */
 export class KeyCounts {
-  /** Key and count in one number, so that the order is that of the keys: 32 and 15 bits of the 53 that are exact. */
+  /**
+   * Key and count in one number, so that the order is that of the keys: 32 and 15 bits of the 53 that are
+   * exact.
+   */
   readonly #pairs = new Float64Array(CHUNK_ENTRIES);
   readonly #keys = new Int32Array(CHUNK_ENTRIES);
   readonly #counts = new Int32Array(CHUNK_ENTRIES);
@@ -38,7 +41,10 @@ export class KeyCounts {
   }
 }
 
-/** Radix sort of a chunk's entries by a key: ten times as fast as a comparison for each, and entries of a key stay in order. */
+/**
+ * Radix sort of a chunk's entries by a key: ten times as fast as a comparison for each, and entries of a key
+ * stay in order.
+ */
 export class KeyOrder {
   #order = new Uint16Array(CHUNK_ENTRIES);
   #spare = new Uint16Array(CHUNK_ENTRIES);

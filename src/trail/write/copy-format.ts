@@ -1,3 +1,5 @@
+import { COPY_DATA } from '../../pg/message-types.js';
+
 /**
  * The binary COPY format in CopyData frames.
  *
@@ -6,7 +8,6 @@
 
 /** Room at the start of a buffer for the header of its CopyData frame. */
 export const FRAME_HEADER_BYTES = 5;
-const COPY_DATA = 0x64; // 'd'
 
 /** Makes a CopyData frame of a buffer whose first bytes were left free for its header. */
 export function frame(buffer: Buffer): Buffer {
@@ -79,7 +80,10 @@ export class CopyRows {
     return this.#at;
   }
 
-  /** `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is written. */
+  /**
+   * `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is
+   * written.
+   */
   bytes(length: number): { readonly buffer: Buffer; readonly at: number } {
     this.#reserve(length);
     const at = this.#at;

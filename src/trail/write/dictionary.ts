@@ -11,8 +11,8 @@ const MAX_INT2 = 32_767;
 const MAX_KEY_BYTES = 1_000;
 
 /**
- * The trail's dictionaries and lookup names in the writer's memory. The writer is alone (the fence sees to it), so it
- * numbers new texts itself and stores them in the transaction of the entries that use them first.
+ * The trail's dictionaries and lookup names in the writer's memory. The writer is alone (the fence sees to
+ * it), so it numbers new texts itself and stores them in the transaction of the entries that use them first.
  */
 export class TrailDictionary implements Dictionary {
   readonly #tables = {
@@ -108,8 +108,8 @@ export class TrailDictionary implements Dictionary {
   }
 
   /**
-   * Statements that store what is new since the last call. Names that entries see only from a later id than `untilId` on
-   * stay: stored before those entries they would be the names that a restart begins with.
+   * Statements that store what is new since the last call. Names that entries see only from a later id than
+   * `untilId` on stay: stored before those entries they would be the names that a restart begins with.
    */
   takeStatements(untilId: bigint): string[] {
     const inserts = Object.entries(this.#tables).flatMap(([name, table]) => {
@@ -189,7 +189,10 @@ class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
   readonly #nextId: () => bigint;
-  /** In the order in which they happened, so ids only grow. Versions by table, key and id: two for one id are one. */
+  /**
+   * In the order in which they happened, so ids only grow. Versions by table, key and id: two for one id are
+   * one.
+   */
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
   private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
@@ -293,7 +296,10 @@ const insertCleared = ({ cleared, fromId }: Clearing): string =>
   `insert into trail.lookup (table_name, key, from_id) ` +
   `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
 
-/** A key as the trail and its index can hold it: one that is too long is cut, and told from others that begin alike by its digest. */
+/**
+ * A key as the trail and its index can hold it: one that is too long is cut, and told from others that begin
+ * alike by its digest.
+ */
 export function indexable(longKey: string): string {
   const key = storable(longKey);
   if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;

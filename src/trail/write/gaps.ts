@@ -18,7 +18,10 @@ export interface FoundGap {
   readonly toLsn: Lsn | null;
 }
 
-/** A recorded gap that lasts: of the whole stream, after which capture has not gone on yet; or of tables not captured yet. */
+/**
+ * A recorded gap that lasts: of the whole stream, after which capture has not gone on yet; or of tables not
+ * captured yet.
+ */
 export interface OpenGap extends FoundGap {
   readonly id: number;
   /** Commit time of the last entry before it, as `2026-11-23 20:29:02.027018+00`; null: there is none. */
@@ -38,7 +41,10 @@ export interface Lacking {
 /** What the entry says with which a gap ends. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 
-/** Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open already. */
+/**
+ * Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open
+ * already.
+ */
 export async function openGap(
   client: pg.Client,
   gap: FoundGap & { readonly name?: string },
@@ -93,8 +99,8 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of each table from `fromLsn` on, without its entry: that is the writer's to store, with {@link toldStatement}.
- * A gap of the same table and code that is open already is given as it is.
+ * Records a gap of each table from `fromLsn` on, without its entry: that is the writer's to store, with
+ * {@link toldStatement}. A gap of the same table and code that is open already is given as it is.
  */
 export async function beginTableGaps(
   client: pg.Client,
@@ -113,7 +119,10 @@ export async function beginTableGaps(
 export const toldStatement = (gap: number, entryId: bigint): string =>
   `select trail.tell_table_gap(${gap}, ${entryId})`;
 
-/** Statement for the transaction that stores the entry with which a gap of tables ends: what is committed from `toLsn` on is not missing. */
+/**
+ * Statement for the transaction that stores the entry with which a gap of tables ends: what is committed from
+ * `toLsn` on is not missing.
+ */
 export const endStatement = (gap: number, toLsn: Lsn): string =>
   `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
 
@@ -132,12 +141,18 @@ export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): P
   );
 }
 
-/** The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is known. */
+/**
+ * The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is
+ * known.
+ */
 export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
   await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
 }
 
-/** Lets capture go on after every open gap, and acknowledges those of tables; returns how many were not accepted before. */
+/**
+ * Lets capture go on after every open gap, and acknowledges those of tables; returns how many were not
+ * accepted before.
+ */
 export async function acceptGaps(client: pg.Client): Promise<number> {
   const { rows } = await query<{ accepted: number }>(
     client,
@@ -155,8 +170,9 @@ export interface NewPosition {
 }
 
 /**
- * Moves the checkpoint to where capture goes on and closes the gaps, in the transaction that the caller has begun on
- * `client`. Throws TRAIL_FENCED when the checkpoint is not that of `from`, or would be moved without a gap.
+ * Moves the checkpoint to where capture goes on and closes the gaps, in the transaction that the caller has
+ * begun on `client`. Throws TRAIL_FENCED when the checkpoint is not that of `from`, or would be moved without
+ * a gap.
  */
 export async function goOnAt(
   client: pg.Client,
@@ -178,7 +194,10 @@ export async function goOnAt(
   ]);
 }
 
-/** Stores an entry for a change of the tracking in which nothing was lost: `subject` is the table, or the source. */
+/**
+ * Stores an entry for a change of the tracking in which nothing was lost: `subject` is the table, or the
+ * source.
+ */
 export async function recordTracking(
   client: pg.Client,
   change: { readonly subject: string; readonly before: string; readonly after: string; readonly lsn: Lsn },
@@ -191,7 +210,10 @@ export async function recordTracking(
   ]);
 }
 
-/** Position before which the source says that it had no publication, and the trail says so too; null: it always had one. */
+/**
+ * Position before which the source says that it had no publication, and the trail says so too; null: it
+ * always had one.
+ */
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   const { rows } = await query<{ lsn: string | null }>(
     client,
@@ -202,7 +224,9 @@ export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
 }
 
-/** What the last good look at the publication found, in a form that only its reader knows, and its position. */
+/**
+ * What the last good look at the publication found, in a form that only its reader knows, and its position.
+ */
 export interface StoredPublished {
   readonly state: unknown;
   readonly lsn: Lsn;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { EntryHead, EntryRows, RungCode } from '../../pipeline/ports.js';
+import { RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
@@ -35,13 +35,13 @@ import {
   SEPARATOR,
 } from '../values.js';
 
-/** RungCode `w`: an entry of Waltrail's own. */
-const RUNG_OWN = 0x77;
-
 /** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
-/** Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of context each are no rows to hold in memory. */
+/**
+ * Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of
+ * context each are no rows to hold in memory.
+ */
 const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
 /** Above these a native copy beats a loop: over bytes, and over words. */
 const LONG_RAW_BYTES = 64;
@@ -53,8 +53,9 @@ const SIGNS = 0x80808080;
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
- * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they are.
- * Everything that is the same for a transaction stands ready in a 100-byte head that is copied and patched.
+ * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they
+ * are. Everything that is the same for a transaction stands ready in a 100-byte head that is copied and
+ * patched.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
@@ -199,18 +200,17 @@ export class EntryRowBuffer implements EntryRows {
 
   reattribute(attribution: {
     readonly modifierId: number | null;
-    readonly rung: RungCode;
+    readonly rung: number;
     readonly extra: Buffer | null;
   }): boolean {
     if (this.#transactionAt < 0) return false;
-    const rung = attribution.rung.charCodeAt(0);
     const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
     if (attribution.extra !== null && rows.length * attribution.extra.length > MAX_EXTRA_BYTES) return false;
     if (attribution.modifierId !== null) {
       for (const row of rows) {
         if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
         this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
-        this.#buffer[row.start + AT_RUNG] = rung;
+        this.#buffer[row.start + AT_RUNG] = attribution.rung;
       }
     }
     if (attribution.extra !== null) this.#replaceExtra(rows, attribution.extra);
@@ -218,8 +218,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is given back
-   * with {@link recycle} once it was sent.
+   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is
+   * given back with {@link recycle} once it was sent.
    */
   take(bytes: number, entries: number): Buffer | null {
     if (bytes === 0) return null;
@@ -334,7 +334,10 @@ export class EntryRowBuffer implements EntryRows {
     }
   }
 
-  /** Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late messages. */
+  /**
+   * Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late
+   * messages.
+   */
   #replaceExtra(rows: readonly Row[], extra: Buffer): void {
     const length = Buffer.alloc(4);
     length.writeInt32BE(extra.length);

@@ -17,7 +17,10 @@ import { EntryRowBuffer } from './rows.js';
 import { dayAt, dayOfId } from '../entry-id.js';
 import { trailError } from '../trail-error.js';
 
-/** New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are stored before. */
+/**
+ * New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are
+ * stored before.
+ */
 const MAX_PENDING_DICTIONARY = 4_000;
 
 /** What a waiting dictionary row counts for when it is decided whether to send. */
@@ -36,11 +39,12 @@ export interface TrailWriterOptions {
 }
 
 /**
- * The one writer of a trail: numbers entries, keeps dictionaries, stores entries by COPY and moves the checkpoint in the
- * same transaction. Any error ends it; the next one starts from what is durable.
+ * The one writer of a trail: numbers entries, keeps dictionaries, stores entries by COPY and moves the
+ * checkpoint in the same transaction. Any error ends it; the next one starts from what is durable.
  *
- * Entries are sent as they come, also while a commit is not answered yet: the server works on them as soon as it can. But
- * there is never more than one such commit, so what was sent behind one that fails cannot become durable (DECISIONS 29).
+ * Entries are sent as they come, also while a commit is not answered yet: the server works on them as soon as
+ * it can. But there is never more than one such commit, so what was sent behind one that fails cannot become
+ * durable (DECISIONS 29).
  */
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
@@ -201,7 +205,10 @@ export class TrailWriter implements TrailSession {
     this.#checkpointLsn = lsn;
   }
 
-  /** Closes the connection, which also gives the election lock back. What was not committed is not in the trail. */
+  /**
+   * Closes the connection, which also gives the election lock back. What was not committed is not in the
+   * trail.
+   */
   async close(): Promise<void> {
     this.#failure ??= new WaltrailError('TRAIL_DISCONNECTED', 'The trail session is closed.');
     clearInterval(this.#watch);
@@ -223,7 +230,10 @@ export class TrailWriter implements TrailSession {
     }
   }
 
-  /** A commit that is never answered, or bytes that are never taken, would otherwise be waited for as long as TCP tries. */
+  /**
+   * A commit that is never answered, or bytes that are never taken, would otherwise be waited for as long as
+   * TCP tries.
+   */
   #look(tickMs: number): void {
     if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
     if (this.#silence.tick() !== 'give up') return;

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { printExact, type Json } from '../exact-json.ts';
+import { printExact } from '../exact-json.ts';
 import { announce } from '../state/announcements.ts';
 import { session } from '../state/session.ts';
 import { NO_FILTERS } from '../state/url-state.ts';
@@ -34,7 +34,7 @@ export function DetailActions({ entry }: { entry: Entry }) {
         what="link"
         text={() => new URL(urlOf({ ...view.value, entry: entry.id }), location.href).href}
       />
-      <CopyButton what="JSON" text={() => printExact(entry as unknown as Json, 2)} />
+      <CopyButton what="JSON" text={() => printExact(entry, 2)} />
     </footer>
   );
 }

@@ -59,12 +59,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
           </div>
           <div>
             <dt>Filters</dt>
-            <dd>
-              {filtersText(
-                filterBody(view.value, {}) as Record<string, string>,
-                (value) => modifierName(value).name,
-              )}
-            </dd>
+            <dd>{filtersText(filterBody(view.value, {}), (value) => modifierName(value).name)}</dd>
           </div>
           {total.value !== null && (
             <div>

@@ -48,7 +48,7 @@ export function TextFilter({ filter, label, placeholder, icon }: TextFilterProps
           enterkeyhint="search"
           autocomplete="off"
           spellcheck={false}
-          maxLength={500}
+          maxLength={1000}
           placeholder={placeholder}
           value={text}
           data-search={filter === 'q' ? '' : undefined}

@@ -52,7 +52,7 @@ export function SignIn() {
             autocomplete="current-password"
             autocapitalize="none"
             spellcheck={false}
-            maxLength={500}
+            maxLength={1000}
             autofocus
             aria-invalid={missing || undefined}
             aria-describedby={missing ? 'token-missing token-help' : 'token-help'}

@@ -17,7 +17,7 @@ export const EXPORT_STATE_TEXTS: Readonly<Record<ExportState, string>> = {
   expired: 'Expired',
 };
 
-const FILTER_TEXTS: readonly (readonly [string, string])[] = [
+const FILTER_TEXTS: readonly (readonly [keyof Export['filters'], string])[] = [
   ['modifier', 'modified by'],
   ['action', 'action'],
   ['entityType', 'type'],
@@ -30,7 +30,7 @@ const FILTER_TEXTS: readonly (readonly [string, string])[] = [
 export function filtersText(filters: Export['filters'], modifierName: (key: string) => string): string {
   const parts = FILTER_TEXTS.flatMap(([name, word]) => {
     const value = filters[name];
-    const values = value === undefined || value === null ? [] : typeof value === 'string' ? [value] : value;
+    const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
     if (values.length === 0) return [];
     const texts = values.map((text) => {
       if (name === 'modifier') return modifierName(text);

@@ -18,10 +18,6 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
     short: 'from the row',
     sentence: 'The modifier is what the row itself says in its modifier column.',
   },
-  session: {
-    short: 'from the database session',
-    sentence: 'The modifier comes from the database session that made the change.',
-  },
   unattributed: {
     short: 'nobody was named',
     sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',

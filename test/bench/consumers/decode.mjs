@@ -1,8 +1,7 @@
 /**
- * Decodes recorded messages several times and measures the last one: a daemon runs for weeks, and its code is compiled within
- * the first second.
- * Order: { file, how, yaml, names }; the file holds messages, each after its length
- * (4 bytes). Says { cpuS, seconds, changes, bytes }; reading the file is not in the times.
+ * Decodes recorded messages several times and measures the last one: a daemon runs for weeks, and its code is
+ * compiled within the first second. Order: { file, how, yaml, names }; the file holds messages, each after
+ * its length (4 bytes). Says { cpuS, seconds, changes, bytes }; reading the file is not in the times.
  */
 import { readFileSync } from 'node:fs';
 import { PgoutputPlugin } from 'pg-logical-replication';
@@ -112,8 +111,8 @@ const IGNORED = new Set(['updated_at', 'updated_by']);
 const ACTIONS = { insert: 'add', update: 'edit', delete: 'delete' };
 
 /**
- * What an audit trail made of parsed rows writes, in the plainest way: what Waltrail's entry says too, with the columns that
- * differ, before and after.
+ * What an audit trail made of parsed rows writes, in the plainest way: what Waltrail's entry says too, with
+ * the columns that differ, before and after.
  */
 function auditRecord({ tag, relation, old, new: updated }, { transaction, seq, modifiers, isSame }) {
   const before = {};

@@ -1,6 +1,9 @@
-/** A trail session without a database: rows are encoded, taken and thrown away, everything else is as in TrailWriter. */
-import { TrailDictionary } from '../../../dist/trail/dictionary.js';
-import { EntryRowBuffer } from '../../../dist/trail/rows.js';
+/**
+ * A trail session without a database: rows are encoded, taken and thrown away, everything else is as in
+ * TrailWriter.
+ */
+import { TrailDictionary } from '../../../dist/trail/write/dictionary.js';
+import { EntryRowBuffer } from '../../../dist/trail/write/rows.js';
 
 /** @param names of held lookup tables, as rows of trail.lookup */
 export async function memoryTrail({ held, names }) {

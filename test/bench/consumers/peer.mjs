@@ -1,6 +1,7 @@
 /**
- * A peer that decodes what a slot has and does nothing with it but count, each in its fastest form. Order: { peer, url, slot,
- * publication, changes }. Says { doneAt, counts } when so many changes were decoded; counts by kind.
+ * A peer that decodes what a slot has and does nothing with it but count, each in its fastest form. Order: {
+ * peer, url, slot, publication, changes }. Says { doneAt, counts } when so many changes were decoded; counts
+ * by kind.
  */
 const PEERS = {
   'pg-logical-replication': throughPgLogicalReplication,
@@ -34,9 +35,10 @@ async function throughPgLogicalReplication({ url, slot, publication }, decoded) 
 }
 
 /**
- * Its `subscribe` always makes a temporary slot and begins at the present. The module takes the function that connects as an
- * argument, so it is given one that leaves out the first statement and puts the slot's name into the second; the socket, the
- * framing, the parser and the calls of subscribers are its own. It answers keepalives and acknowledges nothing else.
+ * Its `subscribe` always makes a temporary slot and begins at the present. The module takes the function that
+ * connects as an argument, so it is given one that leaves out the first statement and puts the slot's name
+ * into the second; the socket, the framing, the parser and the calls of subscribers are its own. It answers
+ * keepalives and acknowledges nothing else.
  */
 async function throughPostgresJs({ url, slot, publication }, decoded) {
   const entry = import.meta.resolve('postgres');
@@ -55,7 +57,10 @@ async function throughPostgresJs({ url, slot, publication }, decoded) {
   await subscription(onSlot, options)('*', (_, { command }) => decoded(command));
 }
 
-/** Splits rows into text values; their types are parsed when a value is looked at, which nobody does. Acknowledges every 10 s. */
+/**
+ * Splits rows into text values; their types are parsed when a value is looked at, which nobody does.
+ * Acknowledges every 10 s.
+ */
 async function throughPgwire({ url, slot, publication }, decoded) {
   const { pgconnection } = await import('pgwire');
   const stream = pgconnection({ replication: 'database' }, url).logicalReplication({

@@ -1,0 +1,46 @@
+import type { FastifyReply } from 'fastify';
+import type { Access, AccessRecord } from './access.js';
+import type { GuardedRequest } from './guard.js';
+
+const REFUSED = new Set([401, 403, 429]);
+
+/**
+ * Records a request before its answer leaves: a use of the trail that cannot be recorded is not answered. It
+ * runs as Fastify's `onSend` hook, so that it sees refusals, files and pages alike. Streams take over their
+ * reply and record themselves.
+ */
+export async function recordAccess(
+  access: AccessRecord,
+  request: GuardedRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  if (REFUSED.has(reply.statusCode))
+    await access.record({ ...accessOf(request, reply.statusCode), action: 'refused', filters: null });
+  else if (request.accessAction !== undefined && reply.statusCode < 400)
+    await access.record(accessOf(request, reply.statusCode));
+}
+
+/** What the record says of a request that the guard has let pass. */
+export function accessOf(request: GuardedRequest, status: number): Access {
+  const filters = {
+    ...asRecord(request.params),
+    ...asRecord(request.query),
+    ...(isSignIn(request) ? {} : asRecord(request.body)),
+  };
+  return {
+    principal: request.principal,
+    action: request.accessAction ?? 'read',
+    // The pattern is absent where no route matched.
+    route: `${request.method} ${request.routeOptions?.url ?? 'unknown'}`,
+    filters: Object.keys(filters).length === 0 ? null : filters,
+    status,
+    address: request.ip,
+  };
+}
+
+/** The body of a sign-in is a secret. */
+const isSignIn = (request: GuardedRequest): boolean =>
+  request.routeOptions?.url?.endsWith('/session') ?? false;
+
+const asRecord = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};

@@ -1,0 +1,133 @@
+import type pg from 'pg';
+import { WaltrailError } from '../../errors.js';
+import { closeSession, findSession, openSession, SESSION_COOKIE, type OpenedSession } from './sessions.js';
+import { findToken, hashSecret, noteTokenUse, type Principal } from './tokens.js';
+
+/** The parts of a request that decide who asks. Header names are in lower case, as node:http gives them. */
+export interface Credentials {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** A revoked token stops working within this time, in every process. */
+const CACHE_MS = 2_000;
+const CACHE_ENTRIES = 1_000;
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Finds the principal of a request, from its bearer token or else its session cookie. */
+export class Authenticator {
+  readonly #pool: pg.Pool;
+  readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
+
+  constructor(options: { readonly pool: pg.Pool }) {
+    this.#pool = options.pool;
+  }
+
+  /**
+   * Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that another site made the browser send,
+   * HTTP_CROSS_SITE. An Authorization header that is wrong does not fall back to the cookie: the caller would
+   * act as somebody it does not expect.
+   */
+  async authenticate(request: Credentials): Promise<Principal> {
+    const { authorization } = request.headers;
+    if (authorization !== undefined) {
+      const bearer = bearerToken(authorization);
+      if (bearer === undefined)
+        throw new WaltrailError('HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.');
+      const principal = await this.#cached(`token ${keyOf(bearer)}`, () => this.#findToken(bearer));
+      if (principal === undefined)
+        throw new WaltrailError('HTTP_TOKEN_INVALID', 'The API token is unknown, revoked or expired.');
+      return principal;
+    }
+    const cookie = sessionSecret(request.headers.cookie);
+    if (cookie === undefined) throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
+    if (!SAFE_METHODS.has(request.method)) assertSameOrigin(request);
+    const principal = await this.#cached(`session ${keyOf(cookie)}`, () => findSession(this.#pool, cookie));
+    if (principal === undefined) throw new WaltrailError('HTTP_TOKEN_INVALID', 'The session has ended.');
+    return principal;
+  }
+
+  /**
+   * Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as somebody of its
+   * choice.
+   */
+  async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
+    if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
+      assertSameOrigin(request);
+    const session = await openSession(this.#pool, tokenOrCode);
+    if (session === undefined) {
+      throw new WaltrailError(
+        'HTTP_SIGN_IN_REFUSED',
+        'The token or sign-in code is unknown, expired, revoked or already used.',
+      );
+    }
+    return session;
+  }
+
+  async signOut(request: Credentials): Promise<void> {
+    const cookie = sessionSecret(request.headers.cookie);
+    if (cookie === undefined) return;
+    this.#cache.delete(`session ${keyOf(cookie)}`);
+    await closeSession(this.#pool, cookie);
+  }
+
+  async #findToken(secret: string): Promise<Principal | undefined> {
+    const principal = await findToken(this.#pool, secret);
+    // Only the list of tokens needs it: a request neither waits for it nor fails with it.
+    if (principal !== undefined) noteTokenUse(this.#pool, principal.tokenId).catch(() => undefined);
+    return principal;
+  }
+
+  /**
+   * Caches only principals that were found: a guesser cannot fill the cache, and a new token works at once.
+   */
+  async #cached(key: string, find: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
+    const known = this.#cache.get(key);
+    if (known !== undefined && known.until > Date.now()) return known.principal;
+    const principal = await find();
+    this.#cache.delete(key);
+    if (principal !== undefined) {
+      if (this.#cache.size >= CACHE_ENTRIES) this.#cache.clear();
+      this.#cache.set(key, { principal, until: Date.now() + CACHE_MS });
+    }
+    return principal;
+  }
+}
+
+const keyOf = (secret: string): string => hashSecret(secret).toString('base64');
+
+function bearerToken(authorization: string | string[] | undefined): string | undefined {
+  if (typeof authorization !== 'string') return undefined;
+  // RFC 9110, 11.1: the scheme is case-insensitive.
+  return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+}
+
+function sessionSecret(cookies: string | string[] | undefined): string | undefined {
+  if (typeof cookies !== 'string') return undefined;
+  for (const pair of cookies.split(';')) {
+    const separator = pair.indexOf('=');
+    if (pair.slice(0, separator).trim() === SESSION_COOKIE)
+      return pair.slice(separator + 1).trim() || undefined;
+  }
+  return undefined;
+}
+
+/**
+ * Browsers say which site made them send a request (Fetch Metadata), older ones its origin. SameSite=Strict
+ * keeps the cookie from other sites already; other ports and subdomains are the same site, and this keeps
+ * them out.
+ */
+function assertSameOrigin({ headers }: Credentials): void {
+  const site = headers['sec-fetch-site'];
+  // The scheme is not compared: behind a proxy that ends TLS it differs, the host does not.
+  const same =
+    site === undefined
+      ? originHost(headers.origin) === headers.host && headers.host !== undefined
+      : site === 'same-origin';
+  if (!same)
+    throw new WaltrailError('HTTP_CROSS_SITE', 'Another site may not act with the session of this one.');
+}
+
+function originHost(origin: string | string[] | undefined): string | undefined {
+  return typeof origin === 'string' && URL.canParse(origin) ? new URL(origin).host : undefined;
+}

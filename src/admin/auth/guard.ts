@@ -1,0 +1,82 @@
+import {
+  Injectable,
+  SetMetadata,
+  type CanActivate,
+  type CustomDecorator,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { WaltrailError } from '../../errors.js';
+import type { AccessAction } from './access.js';
+import { Authenticator } from './authenticator.js';
+import { TOKEN_ROLES, type Principal, type TokenRole } from './tokens.js';
+
+const RULE = Symbol('waltrail.rule');
+
+interface Rule {
+  /** The lowest role that may call the route; `open`: no token is needed. */
+  readonly role: TokenRole | 'open';
+  /** What the access record says of a use that succeeded; undefined: nothing worth recording. */
+  readonly record?: AccessAction;
+}
+
+/**
+ * Declares who may call a route and what the access record says of it. A route without it is closed to
+ * everybody.
+ */
+export const Allow = (
+  role: Rule['role'],
+  options: { readonly record?: AccessAction } = {},
+): CustomDecorator<symbol> => SetMetadata<symbol, Rule>(RULE, { role, ...options });
+
+/** A request after the guard: who asks, and what the access record will say. */
+export interface GuardedRequest extends FastifyRequest {
+  principal?: Principal;
+  accessAction?: AccessAction;
+}
+
+/**
+ * The only guard: every route of every controller passes through it. Throws HTTP_TOKEN_MISSING,
+ * HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN.
+ */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  readonly #reflector: Reflector;
+  readonly #authenticator: Authenticator;
+
+  constructor(reflector: Reflector, authenticator: Authenticator) {
+    this.#reflector = reflector;
+    this.#authenticator = authenticator;
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const rule = this.#reflector.getAllAndOverride<Rule | undefined>(RULE, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    const request = context.switchToHttp().getRequest<GuardedRequest>();
+    if (rule === undefined)
+      throw new WaltrailError('HTTP_FORBIDDEN', 'This route says nothing of who may call it.');
+    if (rule.record !== undefined) request.accessAction = rule.record;
+    if (rule.role === 'open') return true;
+    request.principal = await this.#authenticator.authenticate(request);
+    if (!mayAct(request.principal, rule.role)) {
+      throw new WaltrailError(
+        'HTTP_FORBIDDEN',
+        `This needs the role ${rule.role}; the token's role is ${request.principal.role}.`,
+      );
+    }
+    return true;
+  }
+}
+
+export const mayAct = (principal: Principal, role: TokenRole): boolean =>
+  TOKEN_ROLES.indexOf(principal.role) >= TOKEN_ROLES.indexOf(role);
+
+/** The principal that the guard found. Only for handlers of routes that are not open. */
+export function principalOf(request: GuardedRequest): Principal {
+  if (request.principal === undefined)
+    throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
+  return request.principal;
+}

@@ -1,0 +1,125 @@
+import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
+import type { Answer } from '../../api/answers.js';
+import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../../api/requests.js';
+import { WaltrailError } from '../../errors.js';
+import type { EntryPage } from '../../trail/read/entry.js';
+import { entryToJson } from '../../trail/read/json.js';
+import { resolveRange, type TimeRange } from '../../trail/read/range.js';
+import { filterOf } from '../../trail/read/requested-filter.js';
+import { TrailReader } from '../../trail/read/trail-reader.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import { Describe } from './describe.js';
+import { FACTS } from './facts.js';
+import type { DaemonFacts } from './facts.js';
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/**
+ * Reads the trail. Entries leave as the JSON text that the trail prints, so that no number passes through a
+ * double.
+ */
+@Controller()
+export class EntriesController {
+  readonly #reader: TrailReader;
+  readonly #facts: DaemonFacts;
+
+  constructor(reader: TrailReader, @Inject(FACTS) facts: DaemonFacts) {
+    this.#reader = reader;
+    this.#facts = facts;
+  }
+
+  @Get('entries')
+  @Allow('viewer', { record: 'read' })
+  @Header('Content-Type', JSON_TYPE)
+  @Describe({
+    summary: 'Entries, newest first',
+    answer: 'EntryPage',
+    errors: [400, 401, 403, 422, 503],
+  })
+  async page(
+    @Req() request: GuardedRequest,
+    @Query({ schema: EntriesQuery }) query: EntriesQuery,
+  ): Promise<string> {
+    const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
+    return pageToJson(await this.#reader.page(filter, pageOf(query)));
+  }
+
+  @Get('entries/:id')
+  @Allow('viewer', { record: 'read' })
+  @Header('Content-Type', JSON_TYPE)
+  @Describe({ summary: 'One entry', answer: 'Entry', errors: [400, 401, 403, 404, 503] })
+  async entry(
+    @Req() request: GuardedRequest,
+    @Param('id') id: string,
+    @Query({ schema: NoQuery }) _query: NoQuery,
+  ): Promise<string> {
+    const { tenant } = principalOf(request);
+    const entry = await this.#reader.entry(id);
+    // Another tenant's entry does not exist for this token: 403 would say that it does.
+    if (entry === undefined || (tenant !== null && entry.tenant !== tenant)) {
+      throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
+        remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+      });
+    }
+    return entryToJson(entry);
+  }
+
+  @Get('facets')
+  @Allow('viewer', { record: 'read' })
+  @Describe({
+    summary: 'How many entries every filter value has in the range',
+    answer: 'Facets',
+    errors: [400, 401, 403, 422, 503],
+  })
+  async facets(
+    @Req() request: GuardedRequest,
+    @Query({ schema: FacetsQuery }) query: FacetsQuery,
+  ): Promise<Answer<'Facets'>> {
+    const { tenant } = principalOf(request);
+    const facets = await this.#reader.facets({
+      ...filterOf(query, tenant),
+      ...this.#range(query),
+    });
+    if (tenant === null) return facets;
+    // A facet leaves its own filter aside, so this one counts every tenant.
+    return { ...facets, tenants: facets.tenants.filter((facet) => facet.value === tenant) };
+  }
+
+  @Get('entities/:type/:id/history')
+  @Allow('viewer', { record: 'read' })
+  @Header('Content-Type', JSON_TYPE)
+  @Describe({
+    summary: 'Everything that happened to one entity, newest first',
+    answer: 'EntryPage',
+    errors: [400, 401, 403, 503],
+  })
+  async history(
+    @Req() request: GuardedRequest,
+    @Param('type') type: string,
+    @Param('id') id: string,
+    @Query({ schema: HistoryQuery }) query: HistoryQuery,
+  ): Promise<string> {
+    const { tenant } = principalOf(request);
+    return pageToJson(
+      await this.#reader.history({ type, id, ...pageOf(query), ...(tenant === null ? {} : { tenant }) }),
+    );
+  }
+
+  #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {
+    return resolveRange({
+      from: query.from,
+      to: query.to,
+      maxRangeMs: this.#facts.maxRangeMs,
+      now: new Date(),
+    });
+  }
+}
+
+const pageOf = (query: HistoryQuery): { limit: number; cursor?: string } => ({
+  limit: query.limit,
+  ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+});
+
+const pageToJson = (page: EntryPage): string =>
+  `{"items":[${page.items.map(entryToJson).join(',')}],"next":${JSON.stringify(page.next)}}`;

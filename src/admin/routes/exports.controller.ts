@@ -1,0 +1,155 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Headers,
+  HttpCode,
+  HttpStatus,
+  Param,
+  Post,
+  Req,
+  Res,
+} from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { Answer } from '../../api/answers.js';
+import { ExportBody } from '../../api/requests.js';
+import { WaltrailError } from '../../errors.js';
+import { Exports } from '../../exports/exports.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import { Describe } from './describe.js';
+import { OpenStreams, SseStream } from '../stream/sse.js';
+
+const COMMON = [401, 403, 503] as const;
+
+/**
+ * Exports: durable jobs that are requested here and downloaded later. For all but admins, exports of others
+ * do not exist.
+ */
+@Controller('exports')
+export class ExportsController {
+  readonly #exports: Exports;
+  readonly #streams: OpenStreams;
+
+  constructor(exports: Exports, streams: OpenStreams) {
+    this.#exports = exports;
+    this.#streams = streams;
+  }
+
+  @Post()
+  @HttpCode(202)
+  @Allow('exporter', { record: 'export' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'A repeated key answers with the first export (200).',
+  })
+  @Describe({
+    summary: 'Ask for an export',
+    answer: 'Export',
+    status: 202,
+    errors: [400, 413, 415, 422, ...COMMON],
+  })
+  async create(
+    @Req() request: GuardedRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+    @Body({ schema: ExportBody }) body: ExportBody,
+    @Headers('idempotency-key') idempotencyKey?: string,
+  ): Promise<Answer<'Export'>> {
+    if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,200}$/.test(idempotencyKey)) {
+      throw new WaltrailError(
+        'HTTP_REQUEST_INVALID',
+        'Idempotency-Key must be 1 to 200 visible ASCII characters.',
+      );
+    }
+    const { export: view, created } = await this.#exports.create(body, {
+      requester: principalOf(request),
+      idempotencyKey,
+    });
+    void reply
+      .header('Location', `/v1/exports/${view.id}`)
+      .code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
+    return view;
+  }
+
+  @Get()
+  @Allow('exporter')
+  @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
+  async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
+    return { items: await this.#exports.list(principalOf(request)), next: null };
+  }
+
+  @Get(':id')
+  @Allow('exporter')
+  @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
+  async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
+    return this.#exports.get(id, principalOf(request));
+  }
+
+  @Get(':id/events')
+  @Allow('exporter')
+  @Describe({
+    summary: 'Progress as server-sent events; ends when the export is final',
+    answer: 'text/event-stream',
+    errors: [404, ...COMMON],
+  })
+  async events(
+    @Req() request: GuardedRequest,
+    @Res() reply: FastifyReply,
+    @Param('id') id: string,
+  ): Promise<void> {
+    if (this.#streams.isFull)
+      throw new WaltrailError('HTTP_TOO_MANY_STREAMS', 'Too many live streams are open.');
+    const requester = principalOf(request);
+    const abort = new AbortController();
+    const views = this.#exports.watch(id, requester, { signal: abort.signal });
+    // Before the reply is taken over: an export that does not exist is a 404 and not an empty stream.
+    const first = await views.next();
+    const stream = new SseStream(reply);
+    this.#streams.add(stream);
+    void stream.closed.then(() => abort.abort());
+    try {
+      // At most two small events a second, and only until the export is final: no client is too slow for
+      // that.
+      for (let view = first; !view.done; view = await views.next())
+        stream.send([{ data: JSON.stringify(view.value) }]);
+    } finally {
+      stream.end();
+    }
+  }
+
+  @Get(':id/file')
+  @Allow('exporter', { record: 'download' })
+  @Describe({
+    summary: 'Download the file',
+    answer: 'application/octet-stream',
+    errors: [404, 409, 410, ...COMMON],
+  })
+  async file(
+    @Req() request: GuardedRequest,
+    @Res() reply: FastifyReply,
+    @Param('id') id: string,
+  ): Promise<void> {
+    const file = await this.#exports.file(id, principalOf(request));
+    void reply
+      .header('Content-Type', file.contentType)
+      .header('Content-Disposition', attachment(file.name))
+      .header('Content-Length', file.bytes)
+      .header('Repr-Digest', `sha-256=:${Buffer.from(file.sha256, 'hex').toString('base64')}:`);
+    await reply.send(file.stream);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Allow('exporter', { record: 'remove' })
+  @Describe({ summary: 'Cancel or delete an export with its file', answer: null, errors: [404, ...COMMON] })
+  async remove(@Req() request: GuardedRequest, @Param('id') id: string): Promise<void> {
+    await this.#exports.remove(id, principalOf(request));
+  }
+}
+
+/** RFC 6266: an ASCII name for old clients beside the exact one. */
+const attachment = (name: string): string =>
+  `attachment; filename="${name.replaceAll(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`;

@@ -1,0 +1,60 @@
+import { Controller, Get, Inject, Req } from '@nestjs/common';
+import type { Answer } from '../../api/answers.js';
+import { TrailReader } from '../../trail/read/trail-reader.js';
+import { Allow, principalOf } from '../auth/guard.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import { Describe } from './describe.js';
+import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
+
+/** What this process is and does, and how far the trail is. */
+@Controller('status')
+export class StatusController {
+  readonly #reader: TrailReader;
+  readonly #facts: DaemonFacts;
+  readonly #capture: CaptureStatusSource;
+  readonly #queue: QueueStatusSource;
+
+  constructor(
+    reader: TrailReader,
+    @Inject(FACTS) facts: DaemonFacts,
+    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+    @Inject(QUEUE_STATUS) queue: QueueStatusSource,
+  ) {
+    this.#reader = reader;
+    this.#facts = facts;
+    this.#capture = capture;
+    this.#queue = queue;
+  }
+
+  @Get()
+  @Allow('viewer')
+  @Describe({
+    summary: 'What this process does and how far the trail is',
+    answer: 'Status',
+    errors: [401, 403, 503],
+  })
+  async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
+    const [trail, gaps] = await Promise.all([this.#reader.head(), this.#reader.gapCounts()]);
+    // Numbers of entries and changes are those of all tenants, which a scoped token does not see.
+    const exportQueue = queueView(this.#queue());
+    if (principalOf(request).tenant !== null)
+      return { ...this.#facts, capture: null, trail: null, gaps: null, exportQueue };
+    return {
+      ...this.#facts,
+      capture: this.#capture(),
+      trail: trail.nextId === '0' ? null : trail,
+      gaps,
+      exportQueue,
+    };
+  }
+}
+
+function queueView(status: ReturnType<QueueStatusSource>): Answer<'Status'>['exportQueue'] {
+  if (status === null) return null;
+  const { works, problem } = status;
+  return {
+    works,
+    error: problem === null ? null : { code: problem.code, message: problem.message, remedy: problem.remedy },
+  };
+}

@@ -1,0 +1,40 @@
+import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/common';
+import { WaltrailError } from '../errors.js';
+
+/**
+ * Validates what a route declares with `{ schema }`. Throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one
+ * message for each fault.
+ */
+export class SchemaPipe extends StandardSchemaValidationPipe {
+  override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    const schema = metadata.schema;
+    if (schema === undefined) return value;
+    if (!isStorable(value))
+      throw new WaltrailError(
+        'HTTP_REQUEST_INVALID',
+        'A text holds a character that PostgreSQL cannot store (NUL or half a surrogate pair).',
+      );
+    const result = await schema['~standard'].validate(value);
+    if (result.issues === undefined) return result.value as T;
+    const errors = result.issues.map(({ path, message }) => ({
+      path: (path ?? [])
+        .map((segment) => String(typeof segment === 'object' ? segment.key : segment))
+        .join('.'),
+      message,
+    }));
+    const detail = errors
+      .map(({ path, message }) => sentence(path === '' ? message : `${path} ${message}`))
+      .join(' ');
+    throw new WaltrailError(metadata.type === 'body' ? 'HTTP_BODY_INVALID' : 'HTTP_QUERY_INVALID', detail, {
+      details: { errors },
+    });
+  }
+}
+
+const sentence = (text: string): string => (/[.?]$/.test(text) ? text : `${text}.`);
+
+/** PostgreSQL's text and jsonb hold neither NUL nor half a surrogate pair. */
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value);
+  return typeof value !== 'object' || value === null || Object.values(value).every(isStorable);
+}

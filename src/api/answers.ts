@@ -1,0 +1,37 @@
+import type { z } from 'zod';
+import { Entry, EntryPage, Facet, Facets } from './entries.js';
+import { Export, ExportList } from './exports.js';
+import { Gap, GapList } from './gaps.js';
+import { Problem } from './problem.js';
+import { Health, Readiness, Session, Status } from './status.js';
+
+/**
+ * The answers of the API, by their names in the OpenAPI document. The document, the server's types and the
+ * page's types come from here. test/pg/admin-answers.spec.ts compares them with what a daemon answers.
+ */
+export const ANSWERS = {
+  Entry,
+  EntryPage,
+  Facet,
+  Facets,
+  Gap,
+  GapList,
+  Export,
+  ExportList,
+  Session,
+  Status,
+  Health,
+  Readiness,
+  Problem,
+} as const satisfies Readonly<Record<string, z.ZodType>>;
+
+export type AnswerName = keyof typeof ANSWERS;
+
+/** The type of an answer. The page imports it as a type only: nothing of this room is in its bundle. */
+export type Answer<Name extends AnswerName> = Immutable<z.infer<(typeof ANSWERS)[Name]>>;
+
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Immutable<Item>[]
+  : T extends object
+    ? { readonly [Member in keyof T]: Immutable<T[Member]> }
+    : T;

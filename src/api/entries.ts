@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { Count, Instant } from './parts.js';
+
+const Kind = z.enum(['agent', 'bot', 'system']);
+
+const Values = z
+  .record(z.string(), z.unknown())
+  .nullable()
+  .describe(
+    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
+  );
+const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
+const Columns = z.array(z.string());
+
+/**
+ * One entry. Its numbers have the text that PostgreSQL printed (trail/read/json.ts), which no schema can
+ * express.
+ */
+export const Entry = z.object({
+  id: z.string().describe('Opaque; grows in commit order.'),
+  committedAt: Instant.describe('Commit time of the source transaction, UTC, microseconds.'),
+  modifier: z.object({
+    key: z.string().nullable(),
+    name: z.string(),
+    kind: Kind.nullable().describe(
+      "Null where nobody is known to have made the change, and in entries of Waltrail's own.",
+    ),
+    rung: z
+      .enum(['message', 'column', 'unattributed', 'waltrail'])
+      .describe(
+        'How the modifier was found; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
+      ),
+  }),
+  action: z.string(),
+  entity: z.object({ type: z.string(), name: z.string().nullable(), id: z.string().nullable() }),
+  tenant: z.string().nullable(),
+  previous: Values,
+  updated: Values,
+  labels: z.object({ previous: Labels, updated: Labels }).optional(),
+  jsonNulls: z
+    .object({ previous: Columns, updated: Columns })
+    .optional()
+    .describe('Columns whose value is the JSON null, which is otherwise shown like SQL null.'),
+  unknown: Columns.optional().describe(
+    'Columns of which the source did not send a value, or one too large to be stored.',
+  ),
+  tooLarge: z
+    .array(
+      z.object({
+        side: z.enum(['previous', 'updated']),
+        column: z.string(),
+        bytes: Count,
+        sha256: z.string().describe('Of the value as PostgreSQL printed it, in hexadecimal digits.'),
+      }),
+    )
+    .optional()
+    .describe(
+      'Values that were too large to be stored, or together for an answer, with their length and digest.',
+    ),
+  table: z.string(),
+  operation: z.enum(['insert', 'update', 'delete', 'truncate']),
+  transaction: z.object({
+    xid: z.string(),
+    commitLsn: z.string(),
+    seq: z.int().describe("Negative in entries of Waltrail's own."),
+    origin: z
+      .string()
+      .optional()
+      .describe('Replication origin, where the transaction came to the source from elsewhere.'),
+    claimedCommitAt: z
+      .string()
+      .optional()
+      .describe(
+        'Commit time that the source claimed where none can be shown for it, as "infinity"; committedAt is then that of the transaction before.',
+      ),
+  }),
+  context: z.unknown().nullable().describe('JSON that a logical message of the application carried.'),
+  unreadMessage: z
+    .object({ lsn: z.string(), reason: z.string() })
+    .optional()
+    .describe('The logical message that speaks for this change, where it was not understood.'),
+});
+
+export const EntryPage = z.object({
+  items: z.array(Entry),
+  next: z.string().nullable().describe('Cursor of the next page; null at the end.'),
+});
+
+export const Facet = z.object({
+  value: z.string().describe('What the filter takes; of modifiers the empty text: nobody.'),
+  name: z.string(),
+  kind: Kind.nullable().optional().describe('Of modifiers; null: nobody.'),
+  count: Count,
+});
+
+/** Counts in the range for every value of a dimension, most first. */
+export const Facets = z.object({
+  modifiers: z.array(Facet),
+  actions: z.array(Facet),
+  entityTypes: z.array(Facet),
+  tenants: z.array(Facet),
+});

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { WaltrailError } from '../errors.js';
+
+/**
+ * Limits of the texts and lists of every request, in a query string or in a body. A request as a whole is
+ * limited by REQUEST_LIMIT_BYTES of admin/http.ts, a URL like a body. The page's fields have the same
+ * maxlength (test/unit/api-requests.spec.ts).
+ */
+export const MAX_TEXT_LENGTH = 1000;
+export const MAX_LIST_LENGTH = 500;
+
+const EMPTY = 'is empty: leave it out instead';
+
+const AnyText = z
+  .string({
+    error: (issue) => (Array.isArray(issue.input) ? 'takes one text, not several' : 'must be a text'),
+  })
+  .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters`);
+
+/** A text of a request. An empty one is refused: as a filter it would find nothing, or everything. */
+export const Text = AnyText.min(1, EMPTY);
+
+const list = (of: z.ZodString) =>
+  z
+    .array(of, 'must be a list of texts')
+    .min(1, EMPTY)
+    .max(MAX_LIST_LENGTH, `has more than ${MAX_LIST_LENGTH} values`);
+
+/** A list in a query string: a parameter that is given once arrives as a text, a repeated one as an array. */
+const repeated = (texts: ReturnType<typeof list>) =>
+  z
+    .preprocess((value) => (typeof value === 'string' ? [value] : value), texts)
+    .optional()
+    .describe(`${texts.description ?? ''} Repeat the parameter for several.`);
+
+const Modifiers = list(AnyText).describe(
+  'Modifier keys, any of them; the empty text stands for unattributed entries.',
+);
+const Actions = list(Text).describe('Action categories, any of them, as block.');
+const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
+const TEXTS = {
+  entity: Text.optional().describe('Entity id, exactly.'),
+  tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
+  q: Text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),
+};
+
+/** Filters of entries as members of a body. Different ones mean "and". */
+export const FILTERS = {
+  modifier: Modifiers.optional(),
+  action: Actions.optional(),
+  entityType: EntityTypes.optional(),
+  ...TEXTS,
+};
+/** The same filters as parameters of a query string. */
+export const QUERY_FILTERS = {
+  modifier: repeated(Modifiers),
+  action: repeated(Actions),
+  entityType: repeated(EntityTypes),
+  ...TEXTS,
+};
+/** Filters as they were requested, whichever way they arrived. */
+export type EntryFilters = z.infer<z.ZodObject<typeof FILTERS>>;
+
+/**
+ * The range of commit time of a page, a facet count or an export. trail/read/range.ts knows its defaults and
+ * its limit.
+ */
+export const RANGE = {
+  from: Text.optional().describe(
+    'RFC 3339 instant or date, the first of the half-open range [from, to). Default: to minus the longest range allowed.',
+  ),
+  to: Text.optional().describe(
+    'RFC 3339 instant or date, the end of the half-open range [from, to). Default: now.',
+  ),
+};
+
+/**
+ * Returns the tenant that a request is about. Without an `own` tenant (null: the requester sees all) that is
+ * the requested one, else the own one. Throws HTTP_FORBIDDEN when another one was requested.
+ */
+export function tenantOf(asked: string | undefined, own: string | null): string | undefined {
+  if (own === null) return asked;
+  if (asked === undefined || asked === own) return own;
+  throw new WaltrailError('HTTP_FORBIDDEN', 'The token sees another tenant only.', {
+    remedy:
+      'Leave "tenant" out, or use a token made for that tenant: waltrail token create --name NAME --tenant TENANT.',
+  });
+}

