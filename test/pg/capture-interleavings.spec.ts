@@ -107,9 +107,7 @@ function wrong(entries: readonly PlainEntry[], options: { readonly fat: boolean 
     );
     const actual = found.get(name) ?? [];
     if (JSON.stringify(actual) === JSON.stringify(expected)) return [];
-    return [
-      [name, ...[steps, expected, actual].map((part) => JSON.stringify(part).replace(/x{9,}/, 'x…'))],
-    ];
+    return [[name, ...[steps, expected, actual].map((part) => JSON.stringify(part).replace(/x{9,}/, 'x…'))]];
   });
 }
 
