@@ -9,7 +9,7 @@ COPY scripts ./scripts
 COPY src ./src
 COPY sql ./sql
 COPY config ./config
-RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts
+RUN npm run build && rm -rf node_modules/.cache && npm prune --omit=dev --omit=optional --ignore-scripts
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production \

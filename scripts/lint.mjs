@@ -8,7 +8,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ESLint } from 'eslint';
 import { importsOf } from './imports.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -32,6 +31,8 @@ const current = new Map([...sources.keys()].map((file) => [file, hashOfClosure(f
 const clean = process.argv.includes('--all') ? new Map() : readClean();
 const stale = [...current].filter(([file, hash]) => clean.get(file) !== hash).map(([file]) => file);
 if (stale.length > 0) {
+  // Loaded when needed: it takes a second.
+  const { ESLint } = await import('eslint');
   const eslint = new ESLint({ cwd: ROOT });
   const results = await eslint.lintFiles(stale);
   const text = await (await eslint.loadFormatter('stylish')).format(results);

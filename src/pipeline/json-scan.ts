@@ -24,6 +24,8 @@ const COLON = 0x3a;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
+/** Asked for every token, and globals are slow under Jest (its spec: 8 s in here, 0.6 s without). */
+const { abs } = Math;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 
@@ -71,8 +73,8 @@ export function scanJson(
       if (byte !== QUOTE) return 'malformed';
       const end = stringEnd(bytes, at);
       if (end === 0) return 'malformed';
-      tokens.name(at, Math.abs(end), end < 0);
-      at = afterBlanks(bytes, Math.abs(end));
+      tokens.name(at, abs(end), end < 0);
+      at = afterBlanks(bytes, abs(end));
       if (bytes[at++] !== COLON) return 'malformed';
       next = VALUE;
       continue;
@@ -86,8 +88,8 @@ export function scanJson(
     }
     const end = byte === QUOTE ? stringEnd(bytes, at) : plainEnd(bytes, at);
     if (end === 0) return 'malformed';
-    tokens.scalar(at, Math.abs(end), end < 0);
-    at = Math.abs(end);
+    tokens.scalar(at, abs(end), end < 0);
+    at = abs(end);
     if (depth === 0) return endsAt(bytes, at);
     next = COMMA_OR_END;
   }

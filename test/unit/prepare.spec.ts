@@ -63,6 +63,12 @@ describe('prepare', () => {
     await cp(template, root, { recursive: true, verbatimSymlinks: true });
   };
 
+  /** As after somebody has removed node_modules: there is something to install, and nothing to build. */
+  const beginUninstalled = async (): Promise<void> => {
+    await begin();
+    await rm(path.join(root, 'node_modules/.package-lock.json'));
+  };
+
   const makeRoot = async (): Promise<void> => {
     root = await mkdtemp('/tmp/waltrail-prepare-');
     await write('npm.js', FAKE_NPM);
@@ -210,10 +216,13 @@ describe('prepare', () => {
     await using other = start();
     expect([await one.ended, await other.ended]).toEqual([0, 0]);
     expect(await calls()).toEqual(['ci', 'build:web']);
-    expect(one.stdout() + other.stdout()).toContain('waiting for process');
+    const said = one.stdout() + other.stdout();
+    expect(said).toContain('waiting for process');
+    expect(said.split('building the daemon …')).toHaveLength(2);
   });
 
   test('a lock that a killed run left does not stop the next', async () => {
+    await beginUninstalled();
     const killed = start();
     await eventually('it holds the lock', () => exists('.waltrail/prepare.lock'));
     killed.process.kill('SIGKILL');
@@ -223,12 +232,14 @@ describe('prepare', () => {
   });
 
   test('nor does one in which it had not written yet who holds it', async () => {
+    await beginUninstalled();
     await write('.waltrail/prepare.lock', '');
     expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
-    expect(await calls()).toEqual(['ci', 'build:web']);
+    expect(await calls()).toEqual(['ci']);
   });
 
   test('an installation that failed shows what npm said, exits with 1 and is tried again', async () => {
+    await beginUninstalled();
     await write('fail', 'npm error nonsense');
     const { code, stderr } = await prepare();
     expect(code).toBe(1);
@@ -239,6 +250,7 @@ describe('prepare', () => {
   });
 
   test('npm gets a cache for the moment where the home folder cannot be written', async () => {
+    await beginUninstalled();
     // A file where the folder should be: refused to root as well.
     await write('home', '');
     await using child = runNode([path.join(root, 'scripts/prepare.mjs')], {
