@@ -6,21 +6,11 @@
  * `dist/.built-daemon` holds the hash of each source that dist was made of. It is removed before dist is
  * touched and written after, so that a run that was killed in between is not taken for one that was complete.
  */
-import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Complaint, exclusively } from './exclusively.mjs';
+import { filesBelow, hashOf } from './files.mjs';
 
 const RECORD = 'dist/.built-daemon';
 /** What the output of every file depends on: the compiler, its options, and how it is called here. */
@@ -28,7 +18,6 @@ const COMMON = ['package-lock.json', 'tsconfig.json', 'scripts/compile.mjs'];
 
 /**
  * What is to be done in `root`: sources to compile, and files of dist that no source has. A few milliseconds.
- * Contents are compared, not times: git and archives set times as they please.
  */
 export function daemonWork(root) {
   const record = readRecord(root);
@@ -125,17 +114,6 @@ const sourcesIn = (folder) =>
     (file) => file.endsWith('.ts') && !file.endsWith('.d.ts'),
   );
 
-/** Files below a folder, relative to it, with `/`; none where it does not exist. */
-function filesBelow(folder, isSkipped, below = '') {
-  const place = path.join(folder, below);
-  if (!existsSync(place)) return [];
-  return readdirSync(place, { withFileTypes: true }).flatMap((entry) => {
-    const name = below === '' ? entry.name : `${below}/${entry.name}`;
-    if (!entry.isDirectory()) return [name];
-    return isSkipped(name) ? [] : filesBelow(folder, isSkipped, name);
-  });
-}
-
 /** A daemon or a test that reads the file at this moment sees the old one or the new one. */
 function replace(file, text) {
   mkdirSync(path.dirname(file), { recursive: true });
@@ -161,12 +139,6 @@ function readRecord(root) {
     // Not built, or by another version of this file.
     return undefined;
   }
-}
-
-function hashOf(parts) {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex');
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -2,9 +2,10 @@
  * One run at a time: a start and a test, say, must not install or build over each other. Bare Node, because
  * `prepare.mjs` needs it before anything is installed.
  */
-import { mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readText } from './files.mjs';
 
 const LOCK_TIMEOUT_MS = 15 * 60_000;
 /**
@@ -89,12 +90,4 @@ function isAlive(pid) {
 /** Zero where there is no such file. */
 function ageMs(file) {
   return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-}
-
-function readText(file) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

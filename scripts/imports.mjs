@@ -5,10 +5,11 @@
  *
  *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { filesBelow } from './files.mjs';
 
 /** Files above all rooms that know none. */
 export const BASE = ['errors', 'settings', 'log'];
@@ -157,11 +158,7 @@ export function importsOf({ file, text, files }) {
 
 /** File to the files that it imports, all relative to the folder. */
 function readImports(folder) {
-  const files = new Set(
-    readdirSync(folder, { recursive: true })
-      .map((file) => file.split(path.sep).join('/'))
-      .filter((file) => /\.tsx?$/.test(file)),
-  );
+  const files = new Set(filesBelow(folder).filter((file) => /\.tsx?$/.test(file)));
   const imports = new Map();
   for (const file of files)
     imports.set(file, importsOf({ file, text: readFileSync(path.join(folder, file), 'utf8'), files }));

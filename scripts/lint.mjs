@@ -5,9 +5,9 @@
  *
  *   node scripts/lint.mjs --all     every file
  */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { filesBelow, hashOf } from './files.mjs';
 import { importsOf } from './imports.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -18,6 +18,7 @@ const LINTED = /\.(?:ts|tsx|mjs|js)$/;
 const COMMON = [
   'package-lock.json',
   'eslint.config.mjs',
+  'scripts/files.mjs',
   'scripts/imports.mjs',
   'scripts/lint.mjs',
   'tsconfig.json',
@@ -50,20 +51,19 @@ if (stale.length > 0) {
 
 /** Each file that is linted: its text, and the files among them that it imports. */
 function readSources() {
-  const texts = new Map(filesBelow('').map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]));
+  const texts = new Map(
+    filesBelow(ROOT, isNotOurs)
+      .filter((file) => LINTED.test(file))
+      .map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]),
+  );
   return new Map(
     [...texts].map(([file, text]) => [file, { text, imports: importsOf({ file, text, files: texts }) }]),
   );
 }
 
-/** As ESLint's configuration leaves them: not what is built, installed or kept. */
-function filesBelow(folder) {
-  return readdirSync(path.join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
-    const name = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    if (!entry.isDirectory()) return LINTED.test(name) ? [name] : [];
-    const isOurs = !name.startsWith('.') && !['dist', 'node_modules', 'coverage'].includes(name);
-    return isOurs ? filesBelow(name) : [];
-  });
+/** As ESLint's configuration has it: what is built, installed or kept. */
+function isNotOurs(folder) {
+  return folder.startsWith('.') || ['dist', 'node_modules', 'coverage'].includes(folder);
 }
 
 /** What declares types for all files, whoever imports it. */
@@ -90,10 +90,4 @@ function readClean() {
     // Torn by a run that was killed.
     return new Map();
   }
-}
-
-function hashOf(parts) {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex');
 }

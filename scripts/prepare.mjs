@@ -4,13 +4,11 @@
  * else is there yet. Jest calls it again before each run of `npm test -- --watch`.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
   existsSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -21,6 +19,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildDaemon, isDaemonBuilt } from './compile.mjs';
 import { Complaint, exclusively, Refusal, unwritable } from './exclusively.mjs';
+import { filesBelow, hashOf, readText } from './files.mjs';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE_STAMP = path.join(ROOT, 'dist/.built-page');
@@ -122,26 +121,11 @@ async function buildPage() {
   writeFileSync(PAGE_STAMP, inputs);
 }
 
-/** Contents, not times: git and archives set times as they please. */
 function hashOfPage() {
-  const hash = createHash('sha256');
-  for (const file of ['package-lock.json', ...filesBelow('src/web')]) {
-    hash
-      .update(`${file}\0`)
-      .update(readFileSync(path.join(ROOT, file)))
-      .update('\0');
-  }
-  return hash.digest('hex');
-}
-
-/** Files below a folder, relative to the root, with `/` and in a fixed order. */
-function filesBelow(folder) {
-  if (!existsSync(path.join(ROOT, folder))) return [];
-  return readdirSync(path.join(ROOT, folder), { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) =>
-      entry.isDirectory() ? filesBelow(`${folder}/${entry.name}`) : [`${folder}/${entry.name}`],
-    );
+  const sources = filesBelow(path.join(ROOT, 'src/web')).map((file) => `src/web/${file}`);
+  return hashOf(
+    ['package-lock.json', ...sources].flatMap((file) => [file, readFileSync(path.join(ROOT, file))]),
+  );
 }
 
 /** Says what is being done, and every ten seconds that it still is. */
@@ -178,14 +162,6 @@ async function npm(npmArguments) {
   );
   if (code === 'ENOENT') throw new Refusal('npm was not found on the PATH. Install it with Node.js.');
   if (code !== 0) throw new Complaint(output.trim());
-}
-
-function readText(file) {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
 }
 
 function readJson(file) {

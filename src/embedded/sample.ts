@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { connect } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
 import { startPostgres, type EmbeddedPostgres } from './postgres.js';
 
 /** The embedded PostgreSQL with the sample CRM and a database for its trail. */
@@ -36,8 +36,7 @@ export async function startSample(options: {
 
 /** In one transaction, so that an interrupted start leaves a database that the next one still finds empty. */
 async function loadOnce(url: string, onProgress: (phrase: string) => void): Promise<void> {
-  const client = await connect({ url, purpose: 'sample crm' });
-  try {
+  await withClient({ url, purpose: 'sample crm' }, async (client) => {
     const { rowCount } = await client.query(
       /* sql */ `select from pg_class where relnamespace = 'public'::regnamespace limit 1`,
     );
@@ -46,7 +45,5 @@ async function loadOnce(url: string, onProgress: (phrase: string) => void): Prom
     // Statements sent as one simple query are one transaction.
     await client.query(await readFile(SAMPLE_CRM, 'utf8'));
     await client.query('analyze');
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -15,7 +15,7 @@ import {
 } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
-import { close as closeClient, connect, createPool, describeUrl } from '../pg/connect.js';
+import { createPool, describeUrl, withClient } from '../pg/connect.js';
 import { refuseForeignSchema } from '../pg/own-schema.js';
 
 /**
@@ -206,8 +206,7 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
 }
 
 async function migrateQueue(url: string): Promise<void> {
-  const client = await connect({ url, purpose: 'queue migration' });
-  try {
+  await withClient({ url, purpose: 'queue migration' }, async (client) => {
     await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
     // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role
     // may lack.
@@ -218,9 +217,7 @@ async function migrateQueue(url: string): Promise<void> {
       throw error;
     });
     if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA, { skipVersionCheck: true });
-  } finally {
-    await closeClient(client);
-  }
+  });
 }
 
 async function withinLimit(work: Promise<unknown>): Promise<void> {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { connect, describeUrl } from '../pg/connect.js';
+import { describeUrl, withClient } from '../pg/connect.js';
 import { migrate } from '../pg/migrations.js';
 
 /** From dist/trail and from src/trail alike. */
@@ -20,19 +20,11 @@ export const DAYS_AHEAD = 7;
  * PG_REFUSED, PG_MIGRATION_FAILED and PG_MIGRATION_NEWER.
  */
 export async function migrateTrail(options: { readonly url: string; readonly log: Log }): Promise<void> {
-  const client = await connect({ url: options.url, purpose: 'migration' });
-  try {
-    await migrate({
-      client,
-      database: describeUrl(options.url),
-      folder: FOLDER,
-      schema: 'trail',
-      log: options.log,
-    });
-    await ensurePartitions(client, options.url);
-  } finally {
-    await client.end();
-  }
+  const { url, log } = options;
+  await withClient({ url, purpose: 'migration' }, async (client) => {
+    await migrate({ client, database: describeUrl(url), folder: FOLDER, schema: 'trail', log });
+    await ensurePartitions(client, url);
+  });
 }
 
 async function ensurePartitions(client: pg.Client, url: string): Promise<void> {
