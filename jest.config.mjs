@@ -59,6 +59,7 @@ export default {
       ...common,
       displayName: 'postgres',
       testMatch: ['**/test/{pg,faults}/**/*.spec.ts', '**/test/web/daemon.spec.ts'],
+      setupFiles: [...common.setupFiles, '<rootDir>/test/support/borrow-postgres.mjs'],
       globalSetup: '<rootDir>/test/support/setup-postgres.mjs',
       globalTeardown: '<rootDir>/test/support/teardown-postgres.mjs',
     },

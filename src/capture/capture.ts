@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import { TICK_MS } from '../pg/silence.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import type { StreamPosition } from '../pipeline/pipeline.js';
@@ -11,6 +10,7 @@ import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Stuck } from '../trail/write/stuck.js';
+import { PACE, type Pace } from './pace.js';
 import { tellStuck } from './pass-over.js';
 import { isRefusal, located, Repeats, stuckError } from './repeats.js';
 import { BACKLOG_READ, openSession, type Session } from './session.js';
@@ -50,11 +50,8 @@ export interface CaptureOptions {
   readonly log: Log;
   /** Folder for transactions in progress; that of the system for temporary files where nothing is said. */
   readonly spoolFolder?: string;
-  /**
-   * Between two looks whether source and trail still answer; twelve in vain end a session. Also between two
-   * tries after an operator's error. For tests.
-   */
-  readonly tickMs?: number;
+  /** What is to differ from {@link PACE}, in tests. */
+  readonly pace?: Partial<Pace>;
 }
 
 /**
@@ -77,7 +74,7 @@ class Supervisor {
   readonly ready: Promise<void>;
   readonly #config: TrackingConfig;
   readonly #log: Log;
-  readonly #tickMs: number;
+  readonly #pace: Pace;
   readonly #abort = new AbortController();
   /** Resolves with null when `stop` is called. */
   readonly #stopped = new Promise<null>((resolve) => {
@@ -96,7 +93,7 @@ class Supervisor {
   /** The last stream ended because the source had no publication when something was changed. */
   #publicationMissed = false;
   #backoffMs = FIRST_BACKOFF_MS;
-  readonly #repeats = new Repeats();
+  readonly #repeats: Repeats;
   /**
    * The error that repeats at one place. Until capture is past it, no session that streams for a while is a
    * good sign.
@@ -117,7 +114,8 @@ class Supervisor {
     this.#troubles = new Troubles(options.log);
     this.#unreadMessages = new UnreadMessages(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
-    this.#tickMs = options.tickMs ?? TICK_MS;
+    this.#pace = { ...PACE, ...options.pace };
+    this.#repeats = new Repeats(this.#pace.patienceMs);
     this.ready = new Promise((resolve) => {
       this.#settleReady = resolve;
     });
@@ -190,7 +188,7 @@ class Supervisor {
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
         aloneUntil: this.#aloneUntil,
-        tickMs: this.#tickMs,
+        pace: this.#pace,
         signal: this.#abort.signal,
       });
     } catch (thrown) {
@@ -302,7 +300,7 @@ class Supervisor {
     // An operator's error is looked at again with every tick, so that a mended source needs no restart; one
     // that the stream came upon is looked into sooner, because only opening compares source and trail and
     // records a gap.
-    const waitMs = operator && !streamed ? this.#tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
+    const waitMs = operator && !streamed ? this.#pace.tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
     await this.#wait(waitMs);
   }

@@ -13,8 +13,6 @@ export interface Failure {
   readonly checkpointLsn: Lsn | null;
 }
 
-/** An error that is gone when it is met again says so sooner than this. */
-const PATIENCE_MS = 20_000;
 const TRIES = 3;
 /** Of an error that needs a person anyway: met again at the same place, so it is no matter of chance. */
 const OPERATOR_TRIES = 2;
@@ -49,9 +47,15 @@ const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * the same transaction each time.
  */
 export class Repeats {
+  readonly #patienceMs: number;
   #signature = '';
   #sinceMs = 0;
   #tries = 0;
+
+  /** @param patienceMs an error that is gone when it is met again says so sooner than this */
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
 
   /** What capture waits on, once it is sure that it does; undefined before. */
   met(failure: Failure, nowMs: number): Stuck | undefined {
@@ -66,7 +70,7 @@ export class Repeats {
     this.#tries++;
     const isSure =
       error.retry === 'backoff'
-        ? this.#tries >= TRIES && nowMs - this.#sinceMs >= PATIENCE_MS
+        ? this.#tries >= TRIES && nowMs - this.#sinceMs >= this.#patienceMs
         : this.#tries >= (place?.exact === true ? OPERATOR_TRIES : TRIES);
     return isSure ? stuckAt(failure, checkpointLsn) : undefined;
   }

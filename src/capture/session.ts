@@ -25,6 +25,7 @@ import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
 import { isReadable } from './continuity.js';
 import { Opening } from './opening.js';
+import type { Pace } from './pace.js';
 import { passOver } from './pass-over.js';
 import { recordTables, settle, type Settled } from './settle.js';
 import { SourceFacts } from './source-facts.js';
@@ -62,8 +63,7 @@ export interface SessionOptions {
    * Transactions are stored one at a time until behind this, for one of them cannot be; null: many together.
    */
   readonly aloneUntil: Lsn | null;
-  /** Between two looks whether source and trail still answer. */
-  readonly tickMs: number;
+  readonly pace: Pace;
   /** Gives up opening; a session that is open is ended by its `stop`. */
   readonly signal: AbortSignal;
 }
@@ -85,7 +85,7 @@ export interface Session {
  * another daemon captures. Throws with everything closed again.
  */
 export async function openSession(options: SessionOptions): Promise<Session | null> {
-  const opening = new Opening(options);
+  const opening = new Opening({ signal: options.signal, tickMs: options.pace.tickMs });
   try {
     return await open({ ...options, opening, signal: opening.signal });
   } finally {
@@ -107,7 +107,7 @@ async function open(options: OpeningOptions): Promise<Session | null> {
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
-        tickMs: options.tickMs,
+        tickMs: options.pace.tickMs,
         failed: end.resolve,
       }),
     );
@@ -212,7 +212,7 @@ async function connectStream(
   const facts = new SourceFacts({
     config,
     signal: closing.signal,
-    limitMs: GIVE_UP_TICKS * options.tickMs,
+    limitMs: GIVE_UP_TICKS * options.pace.tickMs,
     catalog: options.catalog,
     published: options.published.state,
     lsn: options.published.lsn,
@@ -275,7 +275,7 @@ async function connectStream(
       messagePrefixes: STATEMENT_PREFIXES,
       handler,
       made: (made) => (parts.stream = made),
-      tickMs: options.tickMs,
+      tickMs: options.pace.tickMs,
       signal: options.signal,
     }),
   );
@@ -297,6 +297,7 @@ async function connectStream(
   const watch = watchPublished({
     config,
     log: options.log,
+    lookMs: options.pace.lookMs,
     published: options.published,
     open: options.open,
     tell: (told) => pipeline.tell(told),

@@ -32,10 +32,10 @@ import { logGaps } from './gap-log.js';
 import type { CatalogReading } from './source-facts.js';
 import { endedGaps, lackingTables } from './table-gaps.js';
 
-/** Short enough that what befalls a table is in the trail within five seconds, with what follows a look. */
-const LOOK_MS = 2_000;
 /** A reading of the whole catalog takes at most this part of the time, however often somebody changes it. */
 const READING_SHARE = 1 / 5;
+/** Of a statement to the source. */
+const SOURCE_LIMIT_MS = 20_000;
 /**
  * How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored
  * one.
@@ -64,6 +64,8 @@ export interface Watch {
 export interface WatchOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
+  /** Between two looks; more where the catalog takes long to read. */
+  readonly lookMs: number;
   /** As the session found it. */
   readonly published: PublishedAtLsn;
   /** Gaps that last, as recorded when the session began. */
@@ -77,7 +79,7 @@ export interface WatchOptions {
 }
 
 /**
- * Looks every other second whether the publication and the tables that the YAML wants are as they were. The
+ * Looks again and again whether the publication and the tables that the YAML wants are as they were. The
  * stream does not say that a table was made, renamed or taken out of the publication; its changes just do not
  * come. What concerns named tables is recorded while capture streams, and stops nothing; what concerns the
  * whole stream ends the session.
@@ -124,11 +126,12 @@ class Watcher {
   readonly #ending = new Map<number, Ending>();
   /** Entries are on their way into the trail: gaps begin, but nothing more is told before they are there. */
   #telling = false;
-  #lookMs = LOOK_MS;
+  #lookMs: number;
   #failures = 0;
 
   constructor(options: WatchOptions & { readonly signal: AbortSignal }) {
     this.#options = options;
+    this.#lookMs = options.lookMs;
     this.#sure = this.#remembered = options.published;
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
   }
@@ -181,13 +184,13 @@ class Watcher {
     this.#client ??= await connect({
       url: config.source.url,
       purpose: 'watch',
-      statementTimeoutMs: 10 * LOOK_MS,
+      statementTimeoutMs: SOURCE_LIMIT_MS,
       signal,
     });
     const read = await readCatalogDigest(this.#client);
     if (this.#telling && read.digest === this.#begunDigest) return true;
     if (read.digest !== this.#digest) return this.#compare(this.#client, read);
-    this.#lookMs = LOOK_MS;
+    this.#lookMs = this.#options.lookMs;
     this.#cover(read);
     await this.#end(this.#client, read);
     return true;
@@ -207,7 +210,7 @@ class Watcher {
 
   /** Reads the catalog and records what concerns tables. False where the whole stream is concerned. */
   async #compare(client: pg.Client, read: CatalogDigest): Promise<boolean> {
-    const { config, learned } = this.#options;
+    const { config, learned, lookMs } = this.#options;
     const { publication } = config.source;
     const began = performance.now();
     const last = this.#sure.state;
@@ -215,7 +218,7 @@ class Watcher {
     const fate = await fateOfTables(client, { tables: last.tables, publication });
     const changes = publishedChanges({ config, last, now, fate });
     const catalog = changes.stream === null ? await this.#check(client) : null;
-    this.#lookMs = Math.max(LOOK_MS, (performance.now() - began) / READING_SHARE);
+    this.#lookMs = Math.max(lookMs, (performance.now() - began) / READING_SHARE);
     if (catalog === null) return false;
     const { troubles } = catalog;
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);

@@ -132,7 +132,7 @@ ${yaml}`,
     slot,
     stored,
     startCapture: ({ tickMs = TICK_MS } = {}) => {
-      const capture = startCapture({ config, log, tickMs });
+      const capture = startCapture({ config, log, pace: { tickMs } });
       captures.push(capture);
       return capture;
     },

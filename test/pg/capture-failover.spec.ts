@@ -18,7 +18,7 @@ async function ground() {
   await source.query('create table items (id int generated always as identity primary key, name text)');
   const config = testConfig({ source, trail, yaml: YAML });
   await applyTracking(config);
-  const capture = startCapture({ config, log: silentLog, tickMs: 500 });
+  const capture = startCapture({ config, log: silentLog, pace: { tickMs: 500 } });
   await streaming(capture);
   const own = async () => (await readEntries(trail)).filter(({ entityType }) => entityType === 'waltrail');
   return {

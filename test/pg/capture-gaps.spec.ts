@@ -25,7 +25,7 @@ const SCHEMA = `create table items (id int generated always as identity primary 
 const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
 
 const ground = (of: { readonly log?: Log; readonly source?: TestDatabase } = {}) =>
-  captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { tickMs: TICK_MS }, ...of });
+  captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { pace: { tickMs: TICK_MS } }, ...of });
 const add = (g: CaptureGround, name: string, table = 'items') =>
   g.source.query(`insert into ${table} (name) values ('${name}')`);
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
@@ -79,7 +79,7 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
   g.capture = startCapture({
     config: { ...g.config, source: { ...g.config.source, onGap } },
     log: silentLog,
-    tickMs: TICK_MS,
+    pace: { tickMs: TICK_MS },
   });
 };
 
@@ -363,7 +363,7 @@ test('what was changed on a slot before its publication was made is a gap, and n
   await source.query(`select pg_create_logical_replication_slot('${config.source.slot}', 'pgoutput')`);
   await source.query(`insert into items (name) values ('before')`);
   await applyTracking(config);
-  const capture = startCapture({ config, log: silentLog, tickMs: TICK_MS });
+  const capture = startCapture({ config, log: silentLog, pace: { tickMs: TICK_MS } });
   try {
     await until('capture to stop', () => capture.status().error?.code === 'SOURCE_PUBLICATION_MISSING');
     await until(

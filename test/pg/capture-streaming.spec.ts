@@ -7,6 +7,7 @@ import pg from 'pg';
 import { startPostgres, type EmbeddedPostgres } from '../../src/embedded/postgres.js';
 import { createLog } from '../../src/log.js';
 import { MessageReader } from '../../src/pgoutput/reader.js';
+import type { Pace } from '../../src/capture/pace.js';
 import { captureGround, untilCaughtUp, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 import { judge, oracleOn, ORACLE_SQL } from '../support/oracle.ts';
@@ -53,7 +54,7 @@ interface StreamingGround extends CaptureGround {
 }
 
 async function streamingGround(
-  options: { spoolFolder?: string; tickMs?: number } = {},
+  options: { spoolFolder?: string; pace?: Partial<Pace> } = {},
 ): Promise<StreamingGround> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-spool-test-'));
   const spoolFolder = options.spoolFolder ?? folder;
@@ -459,7 +460,7 @@ describe('a spool whose disk is full', () => {
 });
 
 test('a replay waits for the trail without the source losing patience', async () => {
-  await using g = await streamingGround({ tickMs: 1000 });
+  await using g = await streamingGround({ pace: { tickMs: 1_000 } });
   await g.source.query(`alter system set wal_sender_timeout = '2s'`);
   await g.source.query('select pg_reload_conf()');
   const blocker = new pg.Client(g.trail.url);

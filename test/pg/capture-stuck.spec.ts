@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import type { Pace } from '../../src/capture/pace.js';
 import { applyTracking, captureGround, streaming, type CaptureGround } from '../support/capture.ts';
 import { waltrail, type CommandResult } from '../support/command.ts';
 import { until } from '../support/until.ts';
@@ -16,7 +17,15 @@ tables:
   public.customers: { entity: customer, name: "{name}" }
   public.notes: { entity: note, name: "{body}" }`;
 
-const ground = () => captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { tickMs: 500 } });
+/**
+ * Of a daemon but for how soon an operator's error is tried again, and how long one must last to need a
+ * person.
+ */
+const TICK_MS = 500;
+const QUICK = { tickMs: TICK_MS, patienceMs: 2_000 };
+
+const ground = (pace: Partial<Pace> = QUICK) =>
+  captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { pace } });
 
 /** The trail refuses every entry that holds this text, as with this SQLSTATE. */
 async function refuse(g: CaptureGround, text: string, sqlState = '22021'): Promise<void> {
@@ -60,7 +69,8 @@ const names = async (g: CaptureGround): Promise<(string | null | undefined)[]> =
 
 describe('a transaction that the trail refuses again and again', () => {
   test('needs a person within a minute, by table and LSN, and is passed over alone when asked', async () => {
-    await using g = await ground();
+    // With the patience of a daemon.
+    await using g = await ground({ tickMs: TICK_MS });
     await refuse(g, 'poison');
     const began = performance.now();
     // One batch: many small transactions, of which one is refused.
@@ -138,7 +148,7 @@ describe('a transaction that the trail refuses again and again', () => {
     g.capture = (await import('../../src/capture/capture.js')).startCapture({
       config: g.config,
       log: (await import('../../src/log.js')).silentLog,
-      tickMs: 500,
+      pace: QUICK,
     });
     expect((await stuck(g)).lsn).toBe(error.lsn);
     expect(performance.now() - restarted).toBeLessThan(15_000);
@@ -180,7 +190,7 @@ test('names that a skipped transaction changed are read again as they are now', 
   await using g = await captureGround({
     schemaSql: `${SCHEMA} alter table customers add column updated_by int; insert into agents values (1, 'Dana');`,
     yaml: YAML.replace('entity: customer,', 'entity: customer, modifier: updated_by,'),
-    options: { tickMs: 500 },
+    options: { pace: QUICK },
   });
   await refuse(g, 'poison');
   await g.source.query(
@@ -222,7 +232,7 @@ test('a walsender that fails at one transaction each time is an error at that pl
       create table people (id int primary key, mood mood, note text);
       insert into people values (1, 'glad', ''), (2, 'sad', '');`,
     yaml: `tables: { public.people: { entity: person } }`,
-    options: { tickMs: 500 },
+    options: { pace: QUICK },
   });
   // A value without a label, as damage to a catalog leaves it: its output function fails, here and in the
   // walsender.

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { startCapture } from '../../src/capture/capture.js';
+import { PACE, type Pace } from '../../src/capture/pace.js';
 import { createLog, silentLog, type Log } from '../../src/log.js';
 import { parseLsn } from '../../src/pg/lsn.js';
 import { acceptGaps } from '../../src/trail/write/gaps.js';
@@ -22,14 +23,22 @@ const SCHEMA = `create table items (id int generated always as identity primary 
 const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
 const PATTERN_YAML = `tables: { "public.*": { entity: thing, name: "{name}" } }`;
 
-const ground = (
-  of: {
-    readonly log?: Log;
-    readonly source?: TestDatabase;
-    readonly schema?: string;
-    readonly yaml?: string;
-  } = {},
-) => captureGround({ schemaSql: of.schema ?? SCHEMA, yaml: of.yaml ?? YAML, ...of });
+/** Looks more often than a daemon, for what is not about how soon something is seen. */
+const QUICK = { lookMs: 250 };
+
+interface Of {
+  readonly log?: Log;
+  readonly source?: TestDatabase;
+  readonly schema?: string;
+  readonly yaml?: string;
+  readonly pace?: Partial<Pace>;
+}
+
+const ground = ({ schema = SCHEMA, yaml = YAML, pace = QUICK, ...of }: Of = {}) =>
+  captureGround({ schemaSql: schema, yaml, options: { pace }, ...of });
+/** As a daemon looks. */
+const groundOfDaemon = (of: Of = {}) => ground({ ...of, pace: PACE });
+const start = (g: CaptureGround, config = g.config) => startCapture({ config, log: silentLog, pace: QUICK });
 
 const add = (g: CaptureGround, name: string, table = 'items') =>
   g.source.query(`insert into ${table} (name) values ('${name}')`);
@@ -122,7 +131,7 @@ const BROKEN: readonly {
 test.each(BROKEN)(
   'a table that $name is a gap of that table within five seconds; the others go on, and it ends when the table is mended',
   async ({ sql, code, lost }) => {
-    await using g = await ground();
+    await using g = await groundOfDaemon();
     await add(g, 'before');
     await g.caughtUp();
     const position = await walPosition(g);
@@ -155,7 +164,7 @@ test.each(BROKEN)(
     await g.caughtUp();
     await g.capture.stop();
     await g.source.query(sql);
-    g.capture = startCapture({ config: g.config, log: silentLog });
+    g.capture = start(g);
     await streaming(g.capture);
     await told(g, `gap public.items ${code}`);
     await add(g, 'other', 'parts');
@@ -175,7 +184,7 @@ test('a table that was out of the publication for a while is a gap also when not
   await g.source.query('alter publication waltrail drop table items');
   await add(g, 'lost');
   await applyTracking(g.config);
-  g.capture = startCapture({ config: g.config, log: silentLog });
+  g.capture = start(g);
   await streaming(g.capture);
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
   await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
@@ -187,7 +196,7 @@ test('a table that was out of the publication for a while is a gap also when not
 });
 
 test('a table that appears under a pattern is named within five seconds, and stops nothing, now or after a restart', async () => {
-  await using g = await ground({ yaml: PATTERN_YAML });
+  await using g = await groundOfDaemon({ yaml: PATTERN_YAML });
   await g.source.query('create table later (id int primary key, name text)');
   await told(g, 'gap public.later SOURCE_PUBLICATION_INCOMPLETE');
   expect(troubles(g)).toEqual(['SOURCE_PUBLICATION_INCOMPLETE public.later']);
@@ -301,7 +310,7 @@ test('a renamed table is captured under its new name once the YAML has it', asyn
   const tables = g.config.tables.map((rule) =>
     rule.pattern === 'public.items' ? { ...rule, pattern: 'public.things' } : rule,
   );
-  g.capture = startCapture({ config: { ...g.config, tables }, log: silentLog });
+  g.capture = start(g, { ...g.config, tables });
   await streaming(g.capture);
   const entries = await g.caughtUp();
   expect(inserted(entries)).toEqual(['before', 'after']);
@@ -356,7 +365,7 @@ test('a gap of a table that the YAML no longer names ends', async () => {
   await told(g, 'gap public.parts SOURCE_PUBLICATION_INCOMPLETE');
   await g.capture.stop();
   const tables = g.config.tables.filter(({ pattern }) => pattern !== 'public.parts');
-  g.capture = startCapture({ config: { ...g.config, tables }, log: silentLog });
+  g.capture = start(g, { ...g.config, tables });
   await streaming(g.capture);
   const closed = await told(
     g,
@@ -585,7 +594,7 @@ test('a gap whose writer was killed before its entry was stored is told of by th
     `select gap.id from trail.checkpoint,
             trail.begin_table_gaps('{SOURCE_PUBLICATION_INCOMPLETE}', '{public.items}', end_lsn) gap`,
   );
-  g.capture = startCapture({ config: g.config, log: silentLog });
+  g.capture = start(g);
   await streaming(g.capture);
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
   expect(

@@ -56,7 +56,7 @@ export async function captureGround(options: {
   /** A new one by default. Goes with the ground. */
   readonly source?: TestDatabase;
   readonly log?: Log;
-  readonly options?: Pick<CaptureOptions, 'spoolFolder' | 'tickMs'>;
+  readonly options?: Pick<CaptureOptions, 'spoolFolder' | 'pace'>;
 }): Promise<CaptureGround> {
   const source = options.source ?? (await freshDatabase('empty'));
   const trail = await freshDatabase('trail');

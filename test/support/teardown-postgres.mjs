@@ -1,8 +1,8 @@
-/** Ends what setup-postgres.mjs started. With `--watch` the next run starts another. */
+/** Ends what setup-postgres.mjs started. With `--watch` the next run starts others. */
 export default async function teardown() {
-  const server = globalThis.__WALTRAIL_POSTGRES__;
-  if (server === undefined) return;
-  globalThis.__WALTRAIL_POSTGRES__ = undefined;
-  delete process.env.WALTRAIL_TEST_POSTGRES;
-  await server.stop();
+  const lender = globalThis.__WALTRAIL_LENDER__;
+  if (lender === undefined) return;
+  globalThis.__WALTRAIL_LENDER__ = undefined;
+  delete process.env.WALTRAIL_TEST_LENDER;
+  await lender.stop();
 }

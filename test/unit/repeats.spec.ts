@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { PACE } from '../../src/capture/pace.js';
 import { located, Repeats, stuckError, type Failure } from '../../src/capture/repeats.js';
 import { WaltrailError, type ErrorCode } from '../../src/errors.js';
 
@@ -19,7 +20,7 @@ const failure = (
 });
 /** What is said of the last of these, one second after the other. */
 function last(failures: readonly Failure[], stepMs = 10_000): ReturnType<Repeats['met']> {
-  const repeats = new Repeats();
+  const repeats = new Repeats(PACE.patienceMs);
   let said: ReturnType<Repeats['met']>;
   failures.forEach((one, index) => (said = repeats.met(one, index * stepMs)));
   return said;
@@ -71,10 +72,10 @@ describe('an error repeats at one place', () => {
 
   test('at once when an earlier process knew it', () => {
     const known = last(times(3, failure('TRAIL_WRITE_FAILED')))!;
-    const repeats = new Repeats();
+    const repeats = new Repeats(PACE.patienceMs);
     repeats.recall(known);
     expect(repeats.met(failure('TRAIL_WRITE_FAILED', { sqlState: '53100' }), 0)).toBeUndefined();
-    const other = new Repeats();
+    const other = new Repeats(PACE.patienceMs);
     other.recall(known);
     expect(other.met(failure('TRAIL_WRITE_FAILED'), 0)).toBeDefined();
   });

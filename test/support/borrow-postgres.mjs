@@ -1,0 +1,8 @@
+/** Before each spec that needs PostgreSQL: that of its worker, from the lender in the process of the run. */
+const lender = process.env.WALTRAIL_TEST_LENDER;
+if (lender !== undefined) {
+  const answer = await fetch(`${lender}/${process.env.JEST_WORKER_ID}`);
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`There is no PostgreSQL for this spec: ${text}`);
+  process.env.WALTRAIL_TEST_POSTGRES = text;
+}
