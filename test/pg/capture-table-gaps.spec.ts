@@ -553,6 +553,12 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   await g.source.query(
     `begin; insert into parts (name) select 'part ' || n from generate_series(1, 300000) n; commit`,
   );
+  await until('the transaction to arrive', async () => {
+    const waiting = await g.trail.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return waiting.length > 0;
+  });
   await g.source.query('alter publication waltrail drop table items');
   await until(
     'the gap to be listed',

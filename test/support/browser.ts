@@ -72,7 +72,12 @@ export function sharedBrowser(): (options?: BrowserContextOptions) => Promise<Te
 
 /** A new page with no cookie and no storage. */
 export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<TestPage> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  // What moves for ever is painted sixty times a second, by the processor.
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
   // As an init script, axe is there under the strictest CSP; it does nothing until it is called.
   await context.addInitScript({ content: AXE });
   await context.addInitScript(() => {

@@ -78,18 +78,26 @@ function urlOf(database: string): string {
   return url.href;
 }
 
-async function asSuperuser<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: urlOf('postgres') });
-  client.on('error', () => undefined);
-  await client.connect();
+/** To each server that this spec has databases on, kept because a connection costs as much as a database. */
+const superusers = new Map<string, pg.Pool>();
+
+async function asSuperuser<T>(work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
+  const url = urlOf('postgres');
+  let pool = superusers.get(url);
+  if (pool === undefined) {
+    pool = new pg.Pool({ connectionString: url, max: 2, allowExitOnIdle: true });
+    pool.on('error', () => undefined);
+    superusers.set(url, pool);
+  }
+  const client = await pool.connect();
   try {
     return await work(client);
   } finally {
-    await client.end();
+    client.release();
   }
 }
 
-async function ensureTemplate(client: pg.Client, template: 'crm' | 'trail'): Promise<string> {
+async function ensureTemplate(client: pg.ClientBase, template: 'crm' | 'trail'): Promise<string> {
   const name = `template_${template}`;
   await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);
   try {

@@ -1,5 +1,6 @@
 import { build } from './build.mjs';
 import { lendServers } from './lender.mjs';
+import { memoryFolder } from './memory-folder.mjs';
 
 /**
  * Has ephemeral PostgreSQL servers ready for the specs that need one, unless WALTRAIL_TEST_POSTGRES is the
@@ -7,9 +8,14 @@ import { lendServers } from './lender.mjs';
  * worker; test/support/database.ts makes the databases of tests.
  */
 export default async function setup() {
-  if (!(await build(['daemon', 'page'])) || process.env.WALTRAIL_TEST_POSTGRES) return;
+  if (!(await build(['daemon', 'page']))) return;
+  const run = { memory: await memoryFolder(), temporary: process.env.TMPDIR, lender: undefined };
+  globalThis.__WALTRAIL_RUN__ = run;
+  // Of this process and of the workers, which are started later.
+  if (run.memory !== undefined) process.env.TMPDIR = run.memory;
+  if (process.env.WALTRAIL_TEST_POSTGRES) return;
   const { startPostgres } = await import('../../dist/embedded/postgres.js');
-  const lender = await lendServers(() =>
+  run.lender = await lendServers(() =>
     startPostgres({
       home: null,
       // Set by installed-postgres.mjs; without it: the embedded one.
@@ -17,6 +23,5 @@ export default async function setup() {
       settings: { max_replication_slots: '50', max_wal_senders: '50', max_connections: '200' },
     }),
   );
-  globalThis.__WALTRAIL_LENDER__ = lender;
-  process.env.WALTRAIL_TEST_LENDER = lender.url;
+  process.env.WALTRAIL_TEST_LENDER = run.lender.url;
 }

@@ -1,8 +1,13 @@
-/** Ends what setup-postgres.mjs started. With `--watch` the next run starts others. */
+import { rm } from 'node:fs/promises';
+
+/** Ends what setup-postgres.mjs began. With `--watch` the next run begins anew. */
 export default async function teardown() {
-  const lender = globalThis.__WALTRAIL_LENDER__;
-  if (lender === undefined) return;
-  globalThis.__WALTRAIL_LENDER__ = undefined;
+  const run = globalThis.__WALTRAIL_RUN__;
+  if (run === undefined) return;
+  globalThis.__WALTRAIL_RUN__ = undefined;
   delete process.env.WALTRAIL_TEST_LENDER;
-  await lender.stop();
+  await run.lender?.stop();
+  if (run.temporary === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = run.temporary;
+  if (run.memory !== undefined) await rm(run.memory, { recursive: true, force: true });
 }
