@@ -9,6 +9,7 @@ import {
   applyTracking,
   captureGround,
   streaming,
+  untilCaughtUp,
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
@@ -551,7 +552,7 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   await blocking.connect();
   await blocking.query('begin; lock table trail.entry in share row exclusive mode');
   await g.source.query(
-    `begin; insert into parts (name) select 'part ' || n from generate_series(1, 300000) n; commit`,
+    `begin; insert into parts (name) select 'part ' || n from generate_series(1, 100000) n; commit`,
   );
   await until('the transaction to arrive', async () => {
     const waiting = await g.trail.query(
@@ -568,10 +569,8 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   await blocking.query('rollback');
   await blocking.end();
   const gap = await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 60_000);
-  const parts = (await g.caughtUp()).filter(({ entityType }) => entityType === 'part');
-  expect(parts).toHaveLength(300_000);
-  expect(new Set(parts.map(({ xid }) => xid)).size).toBe(1);
-  expect(gap.id).toBe(parts.at(-1)!.id + 1n);
+  await untilCaughtUp(g.source, g.trail);
+  expect(await storedParts(g)).toEqual({ count: 100_000, transactions: 1, last: String(gap.id - 1n) });
   expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
 });
 
@@ -585,10 +584,10 @@ test('a table whose catalog changes all the time does not keep a large transacti
       );
   })();
   await g.source.query(`insert into parts (name) select 'part ' || n from generate_series(1, 200000) n`);
-  const entries = await g.caughtUp();
+  await untilCaughtUp(g.source, g.trail);
   abort.abort();
   await migrating;
-  expect(entries.filter(({ table, rung }) => table === 'public.parts' && rung !== 'w')).toHaveLength(200_000);
+  expect(await storedParts(g)).toMatchObject({ count: 200_000, transactions: 1 });
   isStreaming(g);
 });
 
@@ -631,6 +630,16 @@ test('a change of the publication is a gap from its commit on, also when a synch
   expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(before);
   expect(inserted(await g.entries())).toEqual([]);
 });
+
+/** Entries of rows of `parts`, of which there are too many to read. */
+async function storedParts(g: CaptureGround): Promise<unknown> {
+  const [stored] = await g.trail.query(
+    `select count(*)::int4 as count, count(distinct xid::text)::int4 as transactions, max(e.id)::text as last
+       from trail.entry e join trail.relation r on r.id = e.relation_id
+      where r.table_name = 'parts' and e.rung <> 'w'`,
+  );
+  return stored;
+}
 
 /** What commits with `synchronous_commit = on` waits for a standby of this name; of no name: for none. */
 async function waitForStandby(g: CaptureGround, name: string): Promise<void> {
