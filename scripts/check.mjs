@@ -1,13 +1,14 @@
 /**
- * `npm run check`: format, lint with the import rule and types, two at a time, then the unit tests, which use
- * both cores by themselves. What fails is shown whole; the tests run when all else is right.
+ * Runs `npm run check`: format, lint with the import rule, and types, two at a time; then the unit tests,
+ * which use both cores by themselves. The output of a check that fails is shown in full. The tests run only
+ * when all other checks pass.
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const AT_ONCE = 2;
-/** What takes longest comes first. */
+/** The checks, slowest first. */
 const CHECKS = ['lint', 'types:test', 'types:daemon', 'types:page', 'format:check'];
 
 const began = Date.now();
@@ -30,7 +31,7 @@ async function runWaiting() {
   }
 }
 
-/** Runs npm to its end. The output is empty where it goes to the terminal. */
+/** Runs npm until it exits. The output is empty if it goes straight to the terminal. */
 function npm(npmArguments, output) {
   const child = spawn('npm', npmArguments, {
     cwd: ROOT,

@@ -1,10 +1,11 @@
 /**
- * Compiles the daemon, `src/` without the page, into `dist/`: only the files that changed (decision 44). With
- * `isolatedModules` the output of a file depends on that file and the options alone, so building one again is
- * as right as building all. Types are checked by `npm run types`. `npm run build:daemon` compiles every file.
+ * Compiles the daemon (`src/` without the page) into `dist/`, and only the files that changed (decision 44).
+ * With `isolatedModules`, the output of a file depends on that file and the options alone, so compiling a
+ * single file is as correct as compiling all of them. Types are checked by `npm run types`. `npm run
+ * build:daemon` compiles every file.
  *
- * `dist/.built-daemon` holds the hash of each source that dist was made of. It is removed before dist is
- * touched and written after, so that a run that was killed in between is not taken for one that was complete.
+ * `dist/.built-daemon` holds the hash of each source that dist was built from. It is removed before dist is
+ * touched and written afterwards, so that a run that was killed in between is not taken for a complete one.
  */
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +18,8 @@ const RECORD = 'dist/.built-daemon';
 const COMMON = ['package-lock.json', 'tsconfig.json', 'scripts/compile.mjs'];
 
 /**
- * What is to be done in `root`: sources to compile, and files of dist that no source has. A few milliseconds.
+ * Finds what there is to do in `root`: the sources to compile (`stale`) and the files of dist that belong to
+ * no source (`orphans`). Takes a few milliseconds.
  */
 export function daemonWork(root) {
   const record = readRecord(root);
@@ -39,15 +41,15 @@ export function daemonWork(root) {
   };
 }
 
-/** Whether dist is what the sources say. */
+/** Whether dist is up to date with the sources. */
 export function isDaemonBuilt(root) {
   const { stale, orphans } = daemonWork(root);
   return stale.length === 0 && orphans.length === 0;
 }
 
 /**
- * Brings dist to what the sources say. Throws {@link Complaint} with what the compiler says; dist is then as
- * it was.
+ * Brings dist up to date with the sources. Throws {@link Complaint} with the compiler's messages; dist is
+ * then unchanged.
  */
 export async function buildDaemon(root) {
   const { common, sources, stale, orphans } = daemonWork(root);
@@ -63,18 +65,22 @@ export async function buildDaemon(root) {
   replace(path.join(root, RECORD), JSON.stringify({ common, files }));
 }
 
-/** The JavaScript and the source map of each source. Complaints here are of syntax only. */
+/**
+ * Compiles each source to JavaScript and a source map. The compiler reports syntax errors only, because it
+ * sees one file at a time.
+ */
 async function compile(root, sources) {
-  // Loaded when needed: it takes a quarter of a second, and is not there before packages are installed.
+  // Loaded only when needed: loading takes a quarter of a second, and the package is absent until packages
+  // are installed.
   const { default: ts } = await import('typescript');
   const { config } = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root);
   const compilerOptions = {
     ...options,
-    // Of one file the compiler cannot see that package.json says "module".
+    // Given a single file, the compiler cannot see that package.json says "module".
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
-    // Settings of a whole program, which this is not.
+    // These settings apply to whole programs only.
     ...{ noEmit: false, incremental: false, tsBuildInfoFile: undefined, rootDir: undefined },
   };
   const complaints = [];
@@ -114,7 +120,10 @@ const sourcesIn = (folder) =>
     (file) => file.endsWith('.ts') && !file.endsWith('.d.ts'),
   );
 
-/** A daemon or a test that reads the file at this moment sees the old one or the new one. */
+/**
+ * Replaces a file by renaming a complete draft over it. A daemon or a test that reads the file meanwhile sees
+ * either the old content or the new.
+ */
 function replace(file, text) {
   mkdirSync(path.dirname(file), { recursive: true });
   const draft = `${file}.new`;
@@ -136,7 +145,7 @@ function readRecord(root) {
   try {
     return JSON.parse(readFileSync(path.join(root, RECORD), 'utf8'));
   } catch {
-    // Not built, or by another version of this file.
+    // Dist was not built, or it was built by another version of this script.
     return undefined;
   }
 }

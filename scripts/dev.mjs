@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: compiles the daemon at every change of `src/`, within a tenth of a second, and shows errors
- * of types when the compiler has found them. What it has built is what `npm start` and `npm test` take.
+ * Runs `npm run dev`: compiles the daemon at every change of `src/`, within a tenth of a second, and shows
+ * type errors once the compiler has found them. `npm start` and `npm test` use what it has built.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, watch } from 'node:fs';
@@ -9,7 +9,7 @@ import { prepare } from './prepare.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const SOURCES = path.join(ROOT, 'src');
-/** Editors write a file in several steps. */
+/** The pause after a change before the build, because editors write a file in several steps. */
 const SETTLE_MS = 30;
 
 await build();
@@ -28,7 +28,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /**
- * One watcher for each folder: Node's own watching of whole trees loses files that are replaced, on Linux.
+ * Watches each folder with a watcher of its own: on Linux, Node's recursive watching loses files that are
+ * replaced.
  */
 function watchFolders() {
   const folders = [SOURCES, ...foldersBelow(SOURCES)];
@@ -40,7 +41,7 @@ function watchFolders() {
   for (const folder of folders) {
     if (watchers.has(folder)) continue;
     const watcher = watch(folder, later).on('error', () => {
-      // The folder is gone.
+      // The folder was removed.
       watcher.close();
       watchers.delete(folder);
     });

@@ -1,6 +1,6 @@
 /**
- * One run at a time: a start and a test, say, must not install or build over each other. Bare Node, because
- * `prepare.mjs` needs it before anything is installed.
+ * Allows one run at a time: a start and a test, for example, must not install or build over each other. Uses
+ * bare Node, because `prepare.mjs` needs it before anything is installed.
  */
 import { mkdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,20 +9,20 @@ import { readText } from './files.mjs';
 
 const LOCK_TIMEOUT_MS = 15 * 60_000;
 /**
- * The holder's number is written within moments of the file; later, an empty lock was left by a run that was
- * killed in between.
+ * The holder writes its process id within moments of creating the lock. An empty lock that is older than this
+ * was left by a run that was killed in between.
  */
 const NAMELESS_MS = 2_000;
 
-/** An error that is a sentence for the person at the terminal. */
+/** An error whose message is a sentence for the person at the terminal. */
 export class Refusal extends Error {}
 
-/** What a program complained of, as it printed it. */
+/** An error whose message is what a program printed when it failed. */
 export class Complaint extends Error {}
 
 /**
- * Does `work` while no other process does any for the repository in `root`. Waits for the one that does.
- * Throws {@link Refusal}.
+ * Runs `work` while no other process runs any for the repository in `root`. Waits for a process that does.
+ * Throws {@link Refusal} if it has waited too long or may not write in the repository.
  */
 export async function exclusively({ root, say }, work) {
   const lock = path.join(root, '.waltrail', 'prepare.lock');
@@ -52,7 +52,7 @@ export async function exclusively({ root, say }, work) {
     try {
       rmdirSync(path.dirname(lock));
     } catch {
-      // The folder holds data, as it should.
+      // The folder is not empty: it holds data.
     }
   }
 }
@@ -67,13 +67,13 @@ function takeLock({ root, lock }) {
     writeFileSync(lock, String(process.pid), { flag: 'wx' });
     return true;
   } catch (error) {
-    // Held, or the run that held it has just removed the folder.
+    // Another run holds the lock, or the run that held it has just removed the folder.
     if (error.code === 'EEXIST' || error.code === 'ENOENT') return false;
     throw new Refusal(unwritable(root, error.code));
   }
 }
 
-/** The sentence for a repository that this account may not write. */
+/** Returns the sentence for a repository that this account may not write. */
 export function unwritable(root, code) {
   return `${root} cannot be written (${code}). Make it writable for this account, or clone into a folder of your own.`;
 }
@@ -87,7 +87,7 @@ function isAlive(pid) {
   }
 }
 
-/** Zero where there is no such file. */
+/** Returns the age of a file; zero if there is no such file. */
 function ageMs(file) {
   return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }

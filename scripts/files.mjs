@@ -1,13 +1,14 @@
 /**
- * What several scripts ask of files. Bare Node, because `prepare.mjs` needs it before anything is installed.
+ * File helpers that several scripts share. Uses bare Node, because `prepare.mjs` needs it before anything is
+ * installed.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * Files below a folder, relative to it, with `/` and in a fixed order; none where it does not exist. Folders
- * of whose relative name `isSkipped` says so are left out.
+ * Lists the files below a folder: relative to it, with `/` as separator, in a fixed order. Returns none if
+ * the folder does not exist. Leaves out folders for whose relative name `isSkipped` returns true.
  */
 export function filesBelow(folder, isSkipped = () => false, below = '') {
   const place = path.join(folder, below);
@@ -21,14 +22,17 @@ export function filesBelow(folder, isSkipped = () => false, below = '') {
     });
 }
 
-/** Of texts or bytes in their order. Contents, not times: git and archives set times as they please. */
+/**
+ * Hashes texts or bytes in the given order. It takes contents and not times, because git and archives set
+ * times as they please.
+ */
 export function hashOf(parts) {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex');
 }
 
-/** Undefined where it cannot be read. */
+/** Reads a file as text; undefined if it cannot be read. */
 export function readText(file) {
   try {
     return readFileSync(file, 'utf8');

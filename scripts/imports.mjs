@@ -1,7 +1,7 @@
 /**
- * The import rule: who may import whom in `src/`, and that no files import each other in a circle. `npm run
- * lint` runs it. Types count like values. Changing the table is a design decision: write it down in
- * DECISIONS.md.
+ * Checks the import rule: which room may import which in `src/`, and that no files import each other in a
+ * circle. `npm run lint` runs it. Imports of types count like imports of values. Changing the table is a
+ * design decision: record it in DECISIONS.md.
  *
  *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
  */
@@ -11,12 +11,12 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { filesBelow } from './files.mjs';
 
-/** Files above all rooms that know none. */
+/** Files that belong to no room and know none. */
 export const BASE = ['errors', 'settings', 'log'];
 
 /**
- * Room to what it may import beside itself: a room with all below it, or one file. A file in no listed room
- * is its own room.
+ * Maps each room to what it may import besides itself: a room with all below it, the files of a room only
+ * (`room/*`), or one file. A file in no listed room is a room of its own.
  */
 export const ROOMS = {
   errors: [],
@@ -105,7 +105,7 @@ export const ROOMS = {
   cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/auth/tokens', 'embedded', 'main'],
 };
 
-/** Every breach of the rule in a folder of sources, as sentences. */
+/** Returns every breach of the rule in a folder of sources, each as a sentence. */
 export function breaches(folder, rooms = ROOMS) {
   const imports = readImports(folder);
   const found = [];
@@ -120,7 +120,10 @@ export function breaches(folder, rooms = ROOMS) {
   return found;
 }
 
-/** The longest listed room that a file is in. A file above all rooms is a room of its own name. */
+/**
+ * Returns the room of a file: the most specific one that is listed. A file in no listed room is a room of its
+ * own name.
+ */
 function roomOf(file, rooms) {
   const parts = file.replace(/\.tsx?$/, '').split('/');
   for (let length = parts.length; length > 0; length--) {
@@ -130,7 +133,10 @@ function roomOf(file, rooms) {
   return parts.join('/');
 }
 
-/** `room` allows what is below it, `room/*` only the files in it, `room/file` that file. */
+/**
+ * Whether a room may import a file. In the table, `room` allows what is below it, `room/*` only the files in
+ * it, and `room/file` that file.
+ */
 function mayImport(room, target, rooms) {
   const to = roomOf(target, rooms);
   if (to === room) return true;
@@ -142,7 +148,10 @@ function mayImport(room, target, rooms) {
   );
 }
 
-/** The files among `files` (a Set or Map of them) that a file imports, named as these are. */
+/**
+ * Returns those of `files` (a Set or a Map keyed by name) that a file imports, under the names that they have
+ * there.
+ */
 export function importsOf({ file, text, files }) {
   const targets = ts
     .preProcessFile(text, true, true)
@@ -156,7 +165,7 @@ export function importsOf({ file, text, files }) {
   return [...new Set(targets)];
 }
 
-/** File to the files that it imports, all relative to the folder. */
+/** Maps each file to the files that it imports, all relative to the folder. */
 function readImports(folder) {
   const files = new Set(filesBelow(folder).filter((file) => /\.tsx?$/.test(file)));
   const imports = new Map();
@@ -166,8 +175,8 @@ function readImports(folder) {
 }
 
 /**
- * Groups of files of which each imports, by way of others, every other (Tarjan's strongly connected
- * components).
+ * Finds groups of files in which each file imports, directly or through others, every other one (Tarjan's
+ * strongly connected components).
  */
 function circles(imports) {
   const order = new Map();

@@ -1,7 +1,8 @@
 /**
- * ESLint for what changed since it last found nothing: `npm run lint` (decision 45). Rules that know types
- * see into what a file imports, so a file is looked at again when it, or anything that it imports by way of
- * whatever else, has changed. ESLint's own cache looks at the file alone and would miss that.
+ * Runs ESLint on what changed since it last found nothing: `npm run lint` (decision 45). Type-aware rules
+ * look into what a file imports. A file is therefore linted again when it has changed, or when anything that
+ * it imports, directly or through other files, has changed. ESLint's own cache looks at the file alone and
+ * would miss that.
  *
  *   node scripts/lint.mjs --all     every file
  */
@@ -11,7 +12,10 @@ import { filesBelow, hashOf } from './files.mjs';
 import { importsOf } from './imports.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
-/** Gone with the packages, whose versions it depends on. */
+/**
+ * The cache lies in node_modules, so that it is removed together with the packages on whose versions it
+ * depends.
+ */
 const CACHE = path.join(ROOT, 'node_modules/.cache/waltrail/lint.json');
 const LINTED = /\.(?:ts|tsx|mjs|js)$/;
 /** What every file's result depends on. */
@@ -32,7 +36,7 @@ const current = new Map([...sources.keys()].map((file) => [file, hashOfClosure(f
 const clean = process.argv.includes('--all') ? new Map() : readClean();
 const stale = [...current].filter(([file, hash]) => clean.get(file) !== hash).map(([file]) => file);
 if (stale.length > 0) {
-  // Loaded when needed: it takes a second.
+  // Loaded only when needed: loading takes a second.
   const { ESLint } = await import('eslint');
   const eslint = new ESLint({ cwd: ROOT });
   const results = await eslint.lintFiles(stale);
@@ -49,7 +53,7 @@ if (stale.length > 0) {
   process.exitCode = results.some(({ errorCount }) => errorCount > 0) ? 1 : 0;
 }
 
-/** Each file that is linted: its text, and the files among them that it imports. */
+/** Reads each file that is linted: its text, and which of these files it imports. */
 function readSources() {
   const texts = new Map(
     filesBelow(ROOT, isNotOurs)
@@ -61,33 +65,33 @@ function readSources() {
   );
 }
 
-/** As ESLint's configuration has it: what is built, installed or kept. */
+/** Whether a folder holds what is built, installed or kept, following ESLint's configuration. */
 function isNotOurs(folder) {
   return folder.startsWith('.') || ['dist', 'node_modules', 'coverage'].includes(folder);
 }
 
-/** What declares types for all files, whoever imports it. */
+/** Returns the texts that declare types for all files, whether or not a file imports them. */
 function ambientTexts() {
   return [...sources]
     .filter(([file, { text }]) => file.endsWith('.d.ts') || /^\s*declare (?:global|module)\b/m.test(text))
     .map(([, { text }]) => text);
 }
 
-/** Of a file and of all that it imports. */
+/** Hashes a file together with everything that it imports, directly or through other files. */
 function hashOfClosure(file) {
   const seen = new Set([file]);
   for (const one of seen) for (const target of sources.get(one).imports) seen.add(target);
   return hashOf([...seen].sort().flatMap((name) => [name, sources.get(name).text]));
 }
 
-/** Files without any remark to the hash that they had then. */
+/** Reads which files had no message at the last run, each with the hash that it had then. */
 function readClean() {
   if (!existsSync(CACHE)) return new Map();
   try {
     const cache = JSON.parse(readFileSync(CACHE, 'utf8'));
     return new Map(cache.common === common ? Object.entries(cache.files) : []);
   } catch {
-    // Torn by a run that was killed.
+    // The cache is incomplete: the run that wrote it was killed.
     return new Map();
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Runs before `npm start`, `npm test` and the like: installs and builds what is missing or older than its
- * sources, and returns at once when nothing is. Bare Node and nothing else, because on a fresh clone nothing
- * else is there yet. Jest calls it again before each run of `npm test -- --watch`.
+ * Runs before `npm start`, `npm test` and the like. Installs and builds what is missing or older than its
+ * sources, and returns at once if nothing is. Uses nothing but bare Node, because on a fresh clone nothing
+ * else is installed yet. Jest calls it again before each run of `npm test -- --watch`.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -25,12 +25,12 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE_STAMP = path.join(ROOT, 'dist/.built-page');
 const HEARTBEAT_MS = 10_000;
 /**
- * Explicit, because NODE_ENV=production or a setting of the user would leave out what the build and the
- * embedded PostgreSQL need.
+ * Development and optional packages are included explicitly, because NODE_ENV=production or a setting of the
+ * user would leave out what the build and the embedded PostgreSQL need.
  */
 const INSTALL = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'];
 
-/** What is built. */
+/** The parts that can be built. */
 const PARTS = {
   daemon: { isStale: () => !isDaemonBuilt(ROOT), build: () => buildDaemon(ROOT) },
   page: { isStale: isPageStale, build: buildPage },
@@ -39,13 +39,13 @@ const PARTS = {
 const say = (text) => process.stdout.write(`waltrail: ${text}\n`);
 
 /**
- * Installs and builds what is stale of `parts`. Throws a {@link Refusal} whose message is for the person at
- * the terminal.
+ * Installs packages and builds the stale ones of `parts`. Throws a {@link Refusal} whose message is for the
+ * person at the terminal.
  */
 export async function prepare(parts = Object.keys(PARTS)) {
   if (isReady(parts)) return;
   await exclusively({ root: ROOT, say }, async () => {
-    // Another run may have done it meanwhile.
+    // Another run may have done it in the meantime.
     if (isReady(parts)) return;
     if (!packagesComplete({ forBuild: true })) await installPackages();
     for (const part of parts.filter((name) => PARTS[name].isStale()))
@@ -69,9 +69,9 @@ function checkNodeVersion() {
 }
 
 /**
- * Whether node_modules holds what package-lock.json names, by npm's own record of what it installed. Packages
- * for building count only when something is to be built; optional ones are for some platforms only, but the
- * one with PostgreSQL counts.
+ * Whether node_modules holds what package-lock.json names, according to npm's own record of what it
+ * installed. Development packages count only if something is to be built. Optional packages are for some
+ * platforms only and do not count, except the one with PostgreSQL for this platform.
  */
 function packagesComplete({ forBuild }) {
   const installed = readJson('node_modules/.package-lock.json')?.packages;
@@ -88,7 +88,7 @@ function packagesComplete({ forBuild }) {
 
 async function installPackages() {
   const remedy = 'Check the connection to the package registry, then try again.';
-  // npm keeps what it downloads below the home folder, which may not be writable.
+  // npm keeps its downloads below the home folder, which may not be writable.
   const cache = isWritable(process.env.npm_config_cache ?? path.join(os.homedir(), '.npm'))
     ? undefined
     : mkdtempSync(path.join(os.tmpdir(), 'waltrail-npm-'));
@@ -100,7 +100,7 @@ async function installPackages() {
   }
 }
 
-/** Of a folder that does not exist yet: whether it can be made. */
+/** Whether a folder can be written or, if it does not exist yet, be created. */
 function isWritable(folder) {
   try {
     accessSync(folder, constants.W_OK);
@@ -114,7 +114,7 @@ function isPageStale() {
   return !existsSync(path.join(ROOT, 'dist/web/index.html')) || readText(PAGE_STAMP) !== hashOfPage();
 }
 
-/** A bundle of all files: one that changed builds it anew. */
+/** Builds the whole page: it is one bundle of all files, so a single changed file means a new build. */
 async function buildPage() {
   const inputs = hashOfPage();
   await npm(['run', '--silent', 'build:web']);
@@ -128,7 +128,10 @@ function hashOfPage() {
   );
 }
 
-/** Says what is being done, and every ten seconds that it still is. */
+/**
+ * Does some work. Prints what is being done and, every ten seconds, that it still is. Throws a {@link
+ * Refusal} if a program that it runs fails.
+ */
 async function task(what, work, remedy) {
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(1)} s`;
@@ -147,9 +150,12 @@ async function task(what, work, remedy) {
   say(`${what} took ${seconds()}`);
 }
 
-/** Throws a {@link Complaint} with what npm has printed. */
+/**
+ * Runs npm. Throws a {@link Complaint} with what npm printed, or a {@link Refusal} if there is no npm on the
+ * PATH.
+ */
 async function npm(npmArguments) {
-  // The npm that runs this script, else the one on the PATH.
+  // Uses the npm that runs this script, or else the one on the PATH.
   const own = process.env.npm_execpath;
   const options = { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] };
   const child = own?.endsWith('.js')

@@ -28,13 +28,13 @@ import { OpenStreams } from './stream/sse.js';
 import { StatusController } from './routes/status.controller.js';
 import { StreamController } from './routes/stream.controller.js';
 
-/** What the HTTP side of the daemon works with; main.ts makes it. */
+/** The parts that the HTTP side of the daemon works with. main.ts creates them. */
 export interface AdminParts {
   readonly facts: DaemonFacts;
   /** For tokens, sessions and the access record. */
   readonly pool: pg.Pool;
   readonly reader: TrailReader;
-  /** Undefined without the role `api`: health and metrics only. */
+  /** Undefined without the role `api`: the process then serves health and metrics only. */
   readonly exports: Exports | undefined;
   readonly queue: QueueStatusSource;
   readonly capture: CaptureStatusSource;

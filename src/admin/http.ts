@@ -14,16 +14,16 @@ import { servePage } from './page.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 export interface HttpServer {
-  /** Where it listens, without a path, as `http://127.0.0.1:8080`. */
+  /** The address at which the server listens, without a path, such as `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Ends streams, lets answers under way finish for `limitMs`, then cuts what is left. */
+  /** Ends streams, waits up to `limitMs` for requests in progress, then closes the remaining connections. */
   close(options: { readonly limitMs: number }): Promise<void>;
 }
 
 const PREFIX = 'v1';
 /**
- * Limits a body, and likewise a URL with its headers, so that filters that fit into one fit into the other.
- * Node's default for headers is 16 KiB, less than 500 UUIDs.
+ * Maximum size of a body, and also of a URL with the headers, so that filters that fit into one fit into the
+ * other. Node's default for headers is 16 KiB, which is less than 500 UUIDs need.
  */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
 const CSP = {
@@ -33,11 +33,11 @@ const CSP = {
   'frame-ancestors': ["'none'"],
   'object-src': ["'none'"],
 };
-/** Swagger UI is made of inline styles and data: pictures; its scripts are files. */
+/** Swagger UI uses inline styles and data: images; its scripts are files. */
 const DOCS_CSP =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-/** Starts the HTTP side. Throws HTTP_PORT_BUSY; nothing listens then. Port 0 takes any free port. */
+/** Starts the HTTP side. Port 0 takes any free port. Throws HTTP_PORT_BUSY; in that case nothing listens. */
 export async function listenHttp(
   parts: AdminParts,
   options: { readonly host: string; readonly port: number },
@@ -52,14 +52,14 @@ export async function listenHttp(
   return { url: urlOf(app, options.host), close: ({ limitMs }) => closeWithin(app, limitMs) };
 }
 
-/** The application with everything registered, not yet listening. */
+/** Creates the application with everything registered. It does not listen yet. */
 export async function createApp(parts: AdminParts): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     bodyLimit: REQUEST_LIMIT_BYTES,
     http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
     routerOptions: { maxParamLength: 500 },
     requestTimeout: 60_000,
-    // What the router refuses before any hook or filter runs, such as a malformed percent sign.
+    // Answers what the router refuses before any hook or filter runs, such as a malformed percent sign.
     frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
       const document = toProblem(error);
       void reply.code(document.status).type(PROBLEM_TYPE).send(JSON.stringify(document));
@@ -68,7 +68,7 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
   const app = await NestFactory.create<NestFastifyApplication>(AdminModule.of(parts), adapter, {
     logger: nestLogger(parts.log),
     abortOnError: false,
-    // JSON only, which Fastify parses by itself: a form of another site cannot send it.
+    // Only JSON is accepted, which Fastify parses by itself. A form on another site cannot send JSON.
     bodyParser: false,
   });
   app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
@@ -76,7 +76,7 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
   server.removeContentTypeParser('text/plain');
   await server.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CSP },
-    // For whoever ends TLS to decide: it concerns the whole host name.
+    // HSTS concerns the whole host name, so it is decided where TLS is terminated.
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
@@ -107,7 +107,7 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
     return payload;
   });
   server.addHook('onResponse', async (request, reply) => {
-    // A stream lasts as long as somebody listens, which says nothing of how fast answers are.
+    // A stream lasts as long as its client listens, so its duration says nothing about how fast answers are.
     if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return;
     const route = request.routeOptions.url ?? 'none';
     metrics.observeRequest({
@@ -117,7 +117,7 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
       seconds: reply.elapsedTime / 1000,
     });
   });
-  // Fastify refuses new requests from here on and waits for those under way: a stream would never end by
+  // From here on Fastify refuses new requests and waits for those in progress. A stream would never end by
   // itself.
   server.addHook('preClose', async () => {
     streams.endAll();
@@ -150,14 +150,14 @@ function listenError(error: unknown, options: { readonly host: string; readonly 
 
 function urlOf(app: NestFastifyApplication, host: string): string {
   const { port } = app.getHttpServer().address() as { port: number };
-  // A wildcard is no address to go to; this machine is.
+  // A wildcard address cannot be opened in a browser; the loopback address can.
   const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 /**
- * Nest's own messages. Its errors are thrown as well (a busy port, say), and an error is logged once, at the
- * top.
+ * Forwards Nest's own messages to the log. Its errors are logged at debug level only, because they are thrown
+ * as well (a busy port, for example), and an error is logged once, at the top.
  */
 function nestLogger(log: Log): LoggerService {
   const silent = (): void => undefined;

@@ -4,24 +4,24 @@ import { ANSWERS } from '../api/answers.js';
 
 type Components = NonNullable<OpenAPIObject['components']>['schemas'];
 
-/** The answers as components of an OpenAPI 3.0 document. */
+/** Returns the answers as components of an OpenAPI 3.0 document. */
 export function answerComponents(): Components {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(ANSWERS)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, {
     target: 'openapi-3.0',
-    // With "output", zod would forbid further members; later releases add some.
+    // With "output", zod would forbid additional members; later releases add some.
     io: 'input',
     uri: (id) => `#/components/schemas/${id}`,
     override: ({ zodSchema, jsonSchema }) => simplify(zodSchema, jsonSchema),
   });
   for (const schema of Object.values(schemas)) delete schema.$id;
-  // The two libraries have types of their own for the same thing.
+  // The two libraries each have a type of their own for the same thing.
   return schemas as Components;
 }
 
 /**
- * Leaves out what zod adds and no reader needs, and lists null among nullable choices, as OpenAPI 3.0
+ * Removes what zod adds and no reader needs. Adds null to the choices of a nullable enum, as OpenAPI 3.0
  * requires.
  */
 function simplify(type: z.core.$ZodType, schema: z.core.JSONSchema.BaseSchema): void {

@@ -3,7 +3,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 import { SESSION_COOKIE } from './auth/sessions.js';
 import { answerComponents } from './openapi-schemas.js';
 
-/** Swagger UI; its own Content-Security-Policy allows the inline styles it is made of (http.ts). */
+/** Path of Swagger UI. Its own Content-Security-Policy allows the inline styles that it uses (http.ts). */
 export const DOCS_PATH = '/docs';
 export const OPENAPI_PATH = '/v1/openapi.json';
 

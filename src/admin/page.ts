@@ -8,8 +8,8 @@ const MISSING =
   'The page was not built. Run "npm run build:web" and start Waltrail again; the API works without it.\n';
 
 /**
- * Serves the page at `/`. Files under assets/ have their content's hash in their names and never change;
- * index.html is asked for anew each time, so that a browser never mixes two versions.
+ * Serves the page at `/`. Files under assets/ have the hash of their content in their names and never change.
+ * index.html is revalidated at each load, so that a browser never mixes two versions.
  */
 export async function servePage(server: FastifyInstance): Promise<void> {
   if (!existsSync(path.join(PAGE_FOLDER, 'index.html'))) {
@@ -18,7 +18,8 @@ export async function servePage(server: FastifyInstance): Promise<void> {
   }
   await server.register(fastifyStatic, {
     root: PAGE_FOLDER,
-    // One route for each file that is there: every other path stays a 404 of the API, in its own words.
+    // Registers one route for each existing file. Every other path stays a 404 of the API, with the API's own
+    // problem document.
     wildcard: false,
     cacheControl: false,
     setHeaders: (reply, file) => {

@@ -5,8 +5,8 @@ import type { GuardedRequest } from './auth/guard.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 /**
- * The one error filter: whatever is thrown leaves as a problem document, and a 500 is logged once, under its
- * id.
+ * Turns whatever is thrown into a problem document. It is the only error filter. A 500 is logged once, under
+ * its id.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -21,7 +21,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const document = toProblem(error);
     if (document.status >= 500) {
-      // The pattern of the route and not its URL: a URL holds filters, which are values.
+      // Logs the pattern of the route instead of the URL: a URL holds filters, which are values.
       this.#log.error(
         {
           id: document.instance,
@@ -43,8 +43,8 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * What the log may say of an error. PostgreSQL's message, detail and context quote values, so only its code
- * and place are kept.
+ * Returns what the log may say about an error. PostgreSQL's message, detail and context quote values, so only
+ * its code and the place of the error are kept.
  */
 function loggable(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { type: typeof error };

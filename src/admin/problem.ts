@@ -15,7 +15,7 @@ export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 /** A problem document as an answer; media type `application/problem+json`. */
 export type Problem = Answer<'Problem'> & { readonly status: number };
 
-/** Codes for what Fastify and Nest refuse by themselves, by status. */
+/** Error codes, by HTTP status, for what Fastify and Nest refuse by themselves. */
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'HTTP_NOT_FOUND',
   413: 'HTTP_BODY_TOO_LARGE',
@@ -23,15 +23,15 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'HTTP_TOO_MANY_REQUESTS',
 };
 
-/** Codes of node that mean the trail is not there for the moment. */
+/** Node's error codes that mean that the trail is unreachable for the moment. */
 const UNREACHABLE = /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)/;
 
-/** Only a value of the request can cause these here. */
+/** SQLSTATEs that only a value of the request can cause here. */
 const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATABLE_CHARACTER];
 
 /**
- * Anything thrown as a problem document. What is not known to be harmless becomes a 500 that says nothing of
- * its cause.
+ * Converts anything that was thrown to a problem document. An error that is not known to be harmless becomes
+ * a 500 that says nothing about its cause.
  */
 export function toProblem(error: unknown): Problem {
   if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
@@ -67,7 +67,7 @@ function problem(status: number, error: WaltrailError): Problem {
   };
 }
 
-/** Titles of the codes that read oddly as words. */
+/** Titles for the codes whose own words read badly. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
   HTTP_BODY_INVALID: 'Invalid body',
@@ -85,7 +85,10 @@ const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   TRAIL_CURSOR_INVALID: 'Invalid cursor',
 };
 
-/** `Range too long` for RANGE_TOO_LONG: most codes are written to be read. */
+/**
+ * Derives a title from a code: `Range too long` for RANGE_TOO_LONG. Most codes are written so that this
+ * works.
+ */
 function titleOf(code: ErrorCode): string {
   const title = TITLES[code];
   if (title !== undefined) return title;
@@ -106,7 +109,8 @@ function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
-  // FATAL and PANIC end the connection, whatever their code: the server takes none, or shuts down.
+  // FATAL and PANIC end the connection, whatever their code: the server accepts no connections or is shutting
+  // down.
   const { severity } = error as { severity?: unknown };
   if (severity === 'FATAL' || severity === 'PANIC') return true;
   const code = codeOf(error);
@@ -119,7 +123,10 @@ function isUnavailable(error: unknown): boolean {
   );
 }
 
-/** Fastify's errors and http-errors have `statusCode`, Nest's exceptions `getStatus()`. */
+/**
+ * Returns the HTTP status of an error. Fastify's errors and those of http-errors have `statusCode`, Nest's
+ * exceptions have `getStatus()`.
+ */
 function statusOf(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { statusCode, getStatus } = error as { statusCode?: unknown; getStatus?: unknown };
@@ -127,7 +134,7 @@ function statusOf(error: unknown): number | undefined {
   return typeof getStatus === 'function' ? Number(getStatus.call(error)) : undefined;
 }
 
-/** Own words: a parser's message may repeat a part of the body. */
+/** Describes an error in Waltrail's own words, because a parser's message may repeat a part of the body. */
 function describe(status: number, error: unknown): string {
   switch (status) {
     case 404:
@@ -145,7 +152,7 @@ function describe(status: number, error: unknown): string {
   }
 }
 
-/** SQLSTATE, or the code of node or Fastify; empty without one. */
+/** Returns the SQLSTATE, or the error code of Node or Fastify; empty if there is none. */
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : '';

@@ -2,8 +2,8 @@ import { StandardSchemaValidationPipe, type ArgumentMetadata } from '@nestjs/com
 import { WaltrailError } from '../errors.js';
 
 /**
- * Validates what a route declares with `{ schema }`. Throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one
- * message for each fault.
+ * Validates the parameters that a route declares with `{ schema }`. Throws HTTP_REQUEST_INVALID for a text
+ * that PostgreSQL cannot store, else HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one message for each fault.
  */
 export class SchemaPipe extends StandardSchemaValidationPipe {
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
@@ -33,7 +33,10 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
 
 const sentence = (text: string): string => (/[.?]$/.test(text) ? text : `${text}.`);
 
-/** PostgreSQL's text and jsonb hold neither NUL nor half a surrogate pair. */
+/**
+ * Whether PostgreSQL can store every text in a value: text and jsonb hold neither NUL nor half a surrogate
+ * pair.
+ */
 function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value);
   return typeof value !== 'object' || value === null || Object.values(value).every(isStorable);

@@ -6,8 +6,9 @@ import { Problem } from './problem.js';
 import { Health, Readiness, Session, Status } from './status.js';
 
 /**
- * The answers of the API, by their names in the OpenAPI document. The document, the server's types and the
- * page's types come from here. test/pg/admin-answers.spec.ts compares them with what a daemon answers.
+ * The schemas of the API's answers, by their names in the OpenAPI document. The document, the server's types
+ * and the page's types are derived from them. test/pg/admin-answers.spec.ts compares them with what a daemon
+ * answers.
  */
 export const ANSWERS = {
   Entry,

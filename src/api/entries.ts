@@ -13,7 +13,7 @@ const Labels = z.record(z.string(), z.string()).describe('Column to the word for
 const Columns = z.array(z.string());
 
 /**
- * One entry. Its numbers have the text that PostgreSQL printed (trail/read/json.ts), which no schema can
+ * An entry. Its numbers are in the text that PostgreSQL printed (trail/read/json.ts), which no schema can
  * express.
  */
 export const Entry = z.object({
@@ -93,7 +93,7 @@ export const Facet = z.object({
   count: Count,
 });
 
-/** Counts in the range for every value of a dimension, most first. */
+/** The number of entries in the range for every value of each dimension, highest number first. */
 export const Facets = z.object({
   modifiers: z.array(Facet),
   actions: z.array(Facet),

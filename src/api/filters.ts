@@ -17,7 +17,7 @@ const AnyText = z
   })
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters`);
 
-/** A text of a request. An empty one is refused: as a filter it would find nothing, or everything. */
+/** A text in a request. An empty text is refused: as a filter it would match nothing, or everything. */
 export const Text = AnyText.min(1, EMPTY);
 
 const list = (of: z.ZodString) =>
@@ -26,7 +26,10 @@ const list = (of: z.ZodString) =>
     .min(1, EMPTY)
     .max(MAX_LIST_LENGTH, `has more than ${MAX_LIST_LENGTH} values`);
 
-/** A list in a query string: a parameter that is given once arrives as a text, a repeated one as an array. */
+/**
+ * Accepts a list in a query string: a parameter that is given once arrives as a text, a repeated one as an
+ * array.
+ */
 const repeated = (texts: ReturnType<typeof list>) =>
   z
     .preprocess((value) => (typeof value === 'string' ? [value] : value), texts)
@@ -44,7 +47,7 @@ const TEXTS = {
   q: Text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),
 };
 
-/** Filters of entries as members of a body. Different ones mean "and". */
+/** Filters of entries as members of a body. Different filters are combined with "and". */
 export const FILTERS = {
   modifier: Modifiers.optional(),
   action: Actions.optional(),
@@ -62,7 +65,7 @@ export const QUERY_FILTERS = {
 export type EntryFilters = z.infer<z.ZodObject<typeof FILTERS>>;
 
 /**
- * The range of commit time of a page, a facet count or an export. trail/read/range.ts knows its defaults and
+ * The range of commit times for a page, a facet count or an export. trail/read/range.ts has its defaults and
  * its limit.
  */
 export const RANGE = {
@@ -75,8 +78,8 @@ export const RANGE = {
 };
 
 /**
- * Returns the tenant that a request is about. Without an `own` tenant (null: the requester sees all) that is
- * the requested one, else the own one. Throws HTTP_FORBIDDEN when another one was requested.
+ * Returns the tenant that a request is about. If `own` is null (the requester sees all tenants), that is the
+ * requested tenant, else it is `own`. Throws HTTP_FORBIDDEN if a tenant other than `own` was requested.
  */
 export function tenantOf(asked: string | undefined, own: string | null): string | undefined {
   if (own === null) return asked;

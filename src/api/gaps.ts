@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Count, Instant } from './parts.js';
 
-/** What the trail may lack. */
+/** A gap: a stretch of the stream of which the trail may lack changes. */
 export const Gap = z.object({
   id: Count,
   code: z.string().describe('What happened; the README lists the codes with their remedies.'),

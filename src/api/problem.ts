@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Count } from './parts.js';
 
-/** A problem document of RFC 9457 with Waltrail's members. */
+/** A problem document (RFC 9457) with Waltrail's additional members. */
 export const Problem = z.object({
   type: z.string(),
   title: z.string(),

@@ -7,7 +7,7 @@ const DEFAULT_PAGE_LENGTH = 50;
 
 const PAGE = {
   cursor: Text.optional().describe('The "next" of the page before.'),
-  // A list is left as it is: converted to a number it would be NaN, and the message would be about that.
+  // A list is not converted: as a number it would be NaN, and the error message would be about that.
   limit: z
     .preprocess(
       (value) => (typeof value === 'string' ? Number(value) : value),
@@ -21,7 +21,8 @@ const PAGE = {
         .max(MAX_PAGE_LENGTH, `must be at most ${MAX_PAGE_LENGTH}`),
     )
     .default(DEFAULT_PAGE_LENGTH)
-    // The text names the default because the OpenAPI document does not show that of a preprocessed schema.
+    // The description names the default, because the OpenAPI document does not show the default of a
+    // preprocessed schema.
     .describe(`Entries a page. Default: ${DEFAULT_PAGE_LENGTH}.`),
 };
 
@@ -81,7 +82,8 @@ function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$stric
 
 function isTimeZone(name: string): boolean {
   try {
-    // Offsets such as "+02:00" are accepted by newer engines only and know no daylight saving: names, then.
+    // Only names are accepted: offsets such as "+02:00" are known to newer engines only and have no daylight
+    // saving time.
     return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
   } catch {
     return false;

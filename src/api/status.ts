@@ -50,7 +50,7 @@ const TrailHead = z.object({
   lastCommittedAt: z.string().nullable(),
 });
 
-/** What a process is and does, and how far the trail is. */
+/** What a process is and does, and how far the trail has got. */
 export const Status = z.object({
   version: z.string(),
   roles: z.array(z.enum(['capture', 'api', 'exports'])),
@@ -73,7 +73,7 @@ export const Status = z.object({
     .describe('Whether exports are made; where not, why. Null in a process that has no use for the queue.'),
 });
 
-/** Who is signed in, and what the page has to know of the daemon. */
+/** Who is signed in, and what the page has to know about the daemon. */
 export const Session = z.object({
   name: z.string(),
   role: z.enum(['viewer', 'exporter', 'admin']),

@@ -5,8 +5,8 @@ import type { GuardedRequest } from './guard.js';
 const REFUSED = new Set([401, 403, 429]);
 
 /**
- * Records a request before its answer leaves: a use of the trail that cannot be recorded is not answered. It
- * runs as Fastify's `onSend` hook, so that it sees refusals, files and pages alike. Streams take over their
+ * Records a request before its answer leaves: if a use of the trail cannot be recorded, it is not answered.
+ * Runs as Fastify's `onSend` hook, so that it sees refusals, files and pages alike. Streams take over their
  * reply and record themselves.
  */
 export async function recordAccess(
@@ -20,7 +20,7 @@ export async function recordAccess(
     await access.record(accessOf(request, reply.statusCode));
 }
 
-/** What the record says of a request that the guard has let pass. */
+/** Returns what the access record says about a request that the guard has let pass. */
 export function accessOf(request: GuardedRequest, status: number): Access {
   const filters = {
     ...asRecord(request.params),
@@ -38,7 +38,7 @@ export function accessOf(request: GuardedRequest, status: number): Access {
   };
 }
 
-/** The body of a sign-in is a secret. */
+/** Whether a request signs in. The body of a sign-in is a secret and must not be recorded. */
 const isSignIn = (request: GuardedRequest): boolean =>
   request.routeOptions?.url?.endsWith('/session') ?? false;
 

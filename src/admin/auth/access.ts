@@ -4,7 +4,8 @@ import type { Log } from '../../log.js';
 import type { Principal } from './tokens.js';
 
 /**
- * What somebody did with the trail. `watch`: opened a live stream. `refused`: was not let in or not allowed.
+ * The kind of a use of the trail. `watch`: a live stream was opened. `refused`: the request was turned away
+ * (401, 403 or 429).
  */
 export type AccessAction =
   'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused';
@@ -14,17 +15,20 @@ export interface Access {
   readonly action: AccessAction;
   /** Method and pattern of the route, as `GET /v1/entries/:id`. */
   readonly route: string;
-  /** Names and values that were asked for; null when the route takes none. */
+  /** Names and values of the request's parameters and body; null when the route takes none. */
   readonly filters: Readonly<Record<string, unknown>> | null;
   readonly status: number;
   readonly address: string;
 }
 
-/** Refusals cost a guesser nothing, so this many are recorded a minute; further ones are only counted. */
+/**
+ * Maximum number of refusals that are recorded in a minute; further ones are only counted. Refusals cost a
+ * guesser nothing and must not fill the record.
+ */
 const REFUSALS_A_MINUTE = 120;
 const PRUNE_INTERVAL_MS = 6 * 3_600_000;
 
-/** The append-only record of who used the trail (`trail.access`). */
+/** Writes the append-only record of who used the trail (`trail.access`). */
 export class AccessRecord {
   readonly #pool: pg.Pool;
   readonly #log: Log;
@@ -37,8 +41,8 @@ export class AccessRecord {
   }
 
   /**
-   * Resolves when the access is durable; an answer waits for it, so that nothing leaves the trail unrecorded.
-   * A refusal that cannot be recorded is still a refusal.
+   * Resolves when the access is durable. An answer waits for it, so that no data leaves the trail unrecorded.
+   * A refusal that cannot be recorded is still a refusal: no error is thrown.
    */
   async record(access: Access): Promise<void> {
     if (access.action !== 'refused') return this.#insert(access);
@@ -81,8 +85,8 @@ export class AccessRecord {
 }
 
 /**
- * Deletes accesses that are older than the retention of entries, now and every six hours. `retentionDays`
- * null: keeps everything.
+ * Deletes accesses that are older than the retention of entries, at once and then every six hours. If
+ * `retentionDays` is null, it keeps everything.
  */
 export function startPruning(options: {
   readonly pool: pg.Pool;
@@ -92,7 +96,7 @@ export function startPruning(options: {
   const { pool, retentionDays, log } = options;
   if (retentionDays === null) return { stop: () => undefined };
   const prune = (): void => {
-    // The trail itself never prunes the last day.
+    // `trail.prune_access` refuses to delete from the last day.
     pool
       .query(/* sql */ `select trail.prune_access(clock_timestamp() - make_interval(days => $1))`, [
         Math.max(retentionDays, 2),

@@ -3,18 +3,21 @@ import { WaltrailError } from '../../errors.js';
 import { closeSession, findSession, openSession, SESSION_COOKIE, type OpenedSession } from './sessions.js';
 import { findToken, hashSecret, noteTokenUse, type Principal } from './tokens.js';
 
-/** The parts of a request that decide who asks. Header names are in lower case, as node:http gives them. */
+/**
+ * The parts of a request from which its principal is found. Header names are in lower case, as node:http
+ * gives them.
+ */
 export interface Credentials {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** A revoked token stops working within this time, in every process. */
+/** Time for which a found principal is cached: a revoked token stops working within it, in every process. */
 const CACHE_MS = 2_000;
 const CACHE_ENTRIES = 1_000;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Finds the principal of a request, from its bearer token or else its session cookie. */
+/** Finds the principal of a request from its bearer token or, without one, from its session cookie. */
 export class Authenticator {
   readonly #pool: pg.Pool;
   readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
@@ -24,9 +27,9 @@ export class Authenticator {
   }
 
   /**
-   * Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that another site made the browser send,
-   * HTTP_CROSS_SITE. An Authorization header that is wrong does not fall back to the cookie: the caller would
-   * act as somebody it does not expect.
+   * Returns the principal of a request. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that
+   * another site made the browser send, HTTP_CROSS_SITE. A wrong Authorization header does not fall back to
+   * the cookie: the caller would act as a principal that it does not expect.
    */
   async authenticate(request: Credentials): Promise<Principal> {
     const { authorization } = request.headers;
@@ -48,8 +51,8 @@ export class Authenticator {
   }
 
   /**
-   * Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as somebody of its
-   * choice.
+   * Opens a session. Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as
+   * a principal of its choice.
    */
   async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
@@ -73,13 +76,15 @@ export class Authenticator {
 
   async #findToken(secret: string): Promise<Principal | undefined> {
     const principal = await findToken(this.#pool, secret);
-    // Only the list of tokens needs it: a request neither waits for it nor fails with it.
+    // Only the list of tokens shows the last use, so a request neither waits for the update nor fails with
+    // it.
     if (principal !== undefined) noteTokenUse(this.#pool, principal.tokenId).catch(() => undefined);
     return principal;
   }
 
   /**
-   * Caches only principals that were found: a guesser cannot fill the cache, and a new token works at once.
+   * Returns a principal from the cache, or finds it. Only principals that were found are cached: a guesser
+   * cannot fill the cache, and a new token works at once.
    */
   async #cached(key: string, find: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
     const known = this.#cache.get(key);
@@ -113,13 +118,14 @@ function sessionSecret(cookies: string | string[] | undefined): string | undefin
 }
 
 /**
- * Browsers say which site made them send a request (Fetch Metadata), older ones its origin. SameSite=Strict
- * keeps the cookie from other sites already; other ports and subdomains are the same site, and this keeps
- * them out.
+ * Throws HTTP_CROSS_SITE unless the request comes from a page of this server. Browsers send which site made
+ * them send a request (Fetch Metadata); older ones send its origin. SameSite=Strict already keeps the cookie
+ * from other sites. Other ports and subdomains count as the same site, and this check keeps them out.
  */
 function assertSameOrigin({ headers }: Credentials): void {
   const site = headers['sec-fetch-site'];
-  // The scheme is not compared: behind a proxy that ends TLS it differs, the host does not.
+  // The scheme is not compared: behind a proxy that terminates TLS the scheme differs, while the host does
+  // not.
   const same =
     site === undefined
       ? originHost(headers.origin) === headers.host && headers.host !== undefined

@@ -17,28 +17,28 @@ const RULE = Symbol('waltrail.rule');
 interface Rule {
   /** The lowest role that may call the route; `open`: no token is needed. */
   readonly role: TokenRole | 'open';
-  /** What the access record says of a use that succeeded; undefined: nothing worth recording. */
+  /** The action that the access record gives a successful use; undefined: such a use is not recorded. */
   readonly record?: AccessAction;
 }
 
 /**
- * Declares who may call a route and what the access record says of it. A route without it is closed to
- * everybody.
+ * Declares who may call a route and what the access record says about it. A route without this decorator is
+ * closed to everybody.
  */
 export const Allow = (
   role: Rule['role'],
   options: { readonly record?: AccessAction } = {},
 ): CustomDecorator<symbol> => SetMetadata<symbol, Rule>(RULE, { role, ...options });
 
-/** A request after the guard: who asks, and what the access record will say. */
+/** A request that has passed the guard: its principal, and the action for the access record. */
 export interface GuardedRequest extends FastifyRequest {
   principal?: Principal;
   accessAction?: AccessAction;
 }
 
 /**
- * The only guard: every route of every controller passes through it. Throws HTTP_TOKEN_MISSING,
- * HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN.
+ * Checks every request. It is the only guard, and every route of every controller passes through it. Throws
+ * HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN.
  */
 @Injectable()
 export class AuthGuard implements CanActivate {
@@ -74,7 +74,10 @@ export class AuthGuard implements CanActivate {
 export const mayAct = (principal: Principal, role: TokenRole): boolean =>
   TOKEN_ROLES.indexOf(principal.role) >= TOKEN_ROLES.indexOf(role);
 
-/** The principal that the guard found. Only for handlers of routes that are not open. */
+/**
+ * Returns the principal that the guard found. Only for handlers of routes that are not open. Throws
+ * HTTP_TOKEN_MISSING.
+ */
 export function principalOf(request: GuardedRequest): Principal {
   if (request.principal === undefined)
     throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');

@@ -4,7 +4,10 @@ import { hashSecret, type Principal } from './tokens.js';
 
 export const SESSION_COOKIE = 'waltrail_session';
 
-/** A working day: a session is signed in again every morning, whatever was left open overnight. */
+/**
+ * Lifetime of a session: a working day, so that everybody signs in again every morning, whatever was left
+ * open overnight.
+ */
 const SESSION_HOURS = 12;
 
 export interface OpenedSession {
@@ -15,10 +18,10 @@ export interface OpenedSession {
 }
 
 /**
- * Opens a session for an API token or a one-time sign-in code; undefined when it is unknown, revoked, expired
- * or spent. One statement spends the code and opens the session: of two browsers that bring the same code,
- * the row lock lets one in. A session never outlives its API token, but it does outlive a code, which is good
- * for minutes only.
+ * Opens a session for an API token or a one-time sign-in code. Returns undefined if it is unknown, revoked,
+ * expired or spent. One statement spends the code and opens the session: if two browsers bring the same code,
+ * the row lock lets only one in. A session never outlives its API token. It does outlive a sign-in code,
+ * which is valid for minutes only.
  */
 export async function openSession(pool: pg.Pool, tokenOrCode: string): Promise<OpenedSession | undefined> {
   await pool.query(/* sql */ `delete from trail.session where expires_at < clock_timestamp()`);
@@ -44,7 +47,10 @@ export async function openSession(pool: pg.Pool, tokenOrCode: string): Promise<O
   return { principal, secret, expiresAt };
 }
 
-/** The principal of a session cookie, or undefined when it is unknown, expired, or its token was revoked. */
+/**
+ * Returns the principal of a session cookie, or undefined if it is unknown or expired, or if its token was
+ * revoked.
+ */
 export async function findSession(pool: pg.Pool, secret: string): Promise<Principal | undefined> {
   const { rows } = await pool.query<Principal>(
     /* sql */ `select token.id as "tokenId", token.name, token.role, token.tenant
@@ -55,7 +61,7 @@ export async function findSession(pool: pg.Pool, secret: string): Promise<Princi
   return rows[0];
 }
 
-/** Ends a session; an unknown one is no error. */
+/** Ends a session. An unknown session is not an error. */
 export async function closeSession(pool: pg.Pool, secret: string): Promise<void> {
   await pool.query(/* sql */ `delete from trail.session where sha256 = $1`, [hashSecret(secret)]);
 }

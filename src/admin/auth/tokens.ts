@@ -1,30 +1,30 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 
-/** What a token may do, least first: each role may do what the ones before it may. */
+/** The roles of tokens, weakest first: each role includes the rights of those before it. */
 export const TOKEN_ROLES = ['viewer', 'exporter', 'admin'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 
-/** Who asks, as found by a token or a session. */
+/** The authenticated requester, found by a token or a session. */
 export interface Principal {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
-  /** Sees this tenant only; null: all. */
+  /** The only tenant that the principal sees; null: it sees all tenants. */
   readonly tenant: string | null;
 }
 
 export interface NewToken {
-  /** Whose token it is, as shown in the access record. */
+  /** The owner of the token, as shown in the access record. */
   readonly name: string;
   readonly role: TokenRole;
   readonly tenant?: string | null;
   readonly expiresAt?: Date | null;
-  /** A sign-in code: good for one `POST /v1/session`, no API token. */
+  /** Whether it is a sign-in code, which is valid for one `POST /v1/session` and is no API token. */
   readonly singleUse?: boolean;
 }
 
-/** A row of `waltrail token list`; the secret is not stored, so it is not here. */
+/** A row of `waltrail token list`. It has no secret, because secrets are not stored. */
 export interface TokenInfo {
   readonly name: string;
   readonly role: TokenRole;
@@ -38,7 +38,10 @@ export interface TokenInfo {
 
 const SECRET_BYTES = 32;
 
-/** Stores a new token and returns its secret, `wt_` and 256 random bits: the only time it is seen. */
+/**
+ * Stores a new token and returns its secret: `wt_` followed by 256 random bits. The secret cannot be shown
+ * again.
+ */
 export async function createToken(pool: pg.Pool, token: NewToken): Promise<string> {
   const secret = `wt_${randomBytes(SECRET_BYTES).toString('base64url')}`;
   await pool.query(
@@ -55,7 +58,10 @@ export async function createToken(pool: pg.Pool, token: NewToken): Promise<strin
   return secret;
 }
 
-/** Revokes every live token of that name, and with it its sessions; returns how many there were. */
+/**
+ * Revokes every token of a name that is not revoked yet, which also ends its sessions. Returns how many
+ * tokens there were.
+ */
 export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<number> {
   const { rowCount } = await pool.query(
     /* sql */ `update trail.token set revoked_at = clock_timestamp() where name = $1 and revoked_at is null`,
@@ -64,7 +70,7 @@ export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<nu
   return rowCount ?? 0;
 }
 
-/** Every token ever made, newest first. */
+/** Returns every token that was ever created, newest first. */
 export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
   const { rows } =
     await pool.query<TokenInfo>(/* sql */ `select name, role, tenant, single_use as "singleUse", created_at as "createdAt", expires_at as "expiresAt",
@@ -74,9 +80,9 @@ export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
 }
 
 /**
- * The principal of an API token, or undefined when it is unknown, revoked, expired or a sign-in code. The
- * secret is found by its hash: comparing hashes of 256 random bits in an index tells a guesser nothing about
- * a secret.
+ * Returns the principal of an API token, or undefined if it is unknown, revoked, expired or a sign-in code.
+ * The secret is found by its hash. Comparing hashes of 256 random bits in an index tells a guesser nothing
+ * about a secret.
  */
 export async function findToken(pool: pg.Pool, secret: string): Promise<Principal | undefined> {
   const { rows } = await pool.query<Principal>(
@@ -89,8 +95,8 @@ export async function findToken(pool: pg.Pool, secret: string): Promise<Principa
 }
 
 /**
- * Notes that a token was used, at most once a minute: an administrator finds tokens that nobody needs any
- * more.
+ * Records that a token was used, at most once a minute, so that an administrator can find tokens that are no
+ * longer needed.
  */
 export async function noteTokenUse(pool: pg.Pool, tokenId: string): Promise<void> {
   await pool.query(
@@ -101,7 +107,7 @@ export async function noteTokenUse(pool: pg.Pool, tokenId: string): Promise<void
 }
 
 /**
- * SHA-256, which is all that is stored of a secret. It needs no salt and no work factor: secrets are random,
- * not chosen.
+ * Returns the SHA-256 of a secret, which is all that is stored of it. It needs no salt and no work factor,
+ * because secrets are random and not chosen.
  */
 export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();

@@ -17,8 +17,8 @@ const PROBLEMS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Describes a route for the OpenAPI document. `answer` names a schema, a media type (what is not JSON), or
- * null for 204; every status in `errors` is a problem document.
+ * Describes a route for the OpenAPI document. `answer` is the name of a schema, a media type for an answer
+ * that is not JSON, or null for a 204. The answer for every status in `errors` is a problem document.
  */
 export function Describe(options: {
   readonly summary: string;

@@ -16,8 +16,8 @@ import type { DaemonFacts } from './facts.js';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
- * Reads the trail. Entries leave as the JSON text that the trail prints, so that no number passes through a
- * double.
+ * Serves the entries of the trail. Entries are sent as the JSON text that the trail prints, so that no number
+ * passes through a double.
  */
 @Controller()
 export class EntriesController {
@@ -56,7 +56,7 @@ export class EntriesController {
   ): Promise<string> {
     const { tenant } = principalOf(request);
     const entry = await this.#reader.entry(id);
-    // Another tenant's entry does not exist for this token: 403 would say that it does.
+    // For this token, an entry of another tenant does not exist: a 403 would reveal that it does.
     if (entry === undefined || (tenant !== null && entry.tenant !== tenant)) {
       throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
         remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
@@ -82,7 +82,7 @@ export class EntriesController {
       ...this.#range(query),
     });
     if (tenant === null) return facets;
-    // A facet leaves its own filter aside, so this one counts every tenant.
+    // A facet is counted without its own filter, so this one counts every tenant.
     return { ...facets, tenants: facets.tenants.filter((facet) => facet.value === tenant) };
   }
 

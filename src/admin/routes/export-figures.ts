@@ -2,13 +2,13 @@ import type pg from 'pg';
 
 /** Figures of the exports that the trail holds. */
 export interface ExportFigures {
-  /** State to number. */
+  /** Number of exports in each state. */
   readonly states: Readonly<Record<string, number>>;
-  /** Of the exports that are ready: from the start of the run to the finished file. */
+  /** Durations of the exports that are ready, from the start of the run to the finished file. */
   readonly seconds: { readonly sum: number; readonly max: number };
 }
 
-/** Reads the figures from the rows of the exports. */
+/** Reads the figures from `trail.export`. */
 export async function readExportFigures(pool: pg.Pool): Promise<ExportFigures> {
   const { rows } = await pool.query<{
     state: string;

@@ -25,8 +25,8 @@ import { OpenStreams, SseStream } from '../stream/sse.js';
 const COMMON = [401, 403, 503] as const;
 
 /**
- * Exports: durable jobs that are requested here and downloaded later. For all but admins, exports of others
- * do not exist.
+ * Serves exports: durable jobs that are requested here and downloaded later. Except for admins, the exports
+ * of others do not exist.
  */
 @Controller('exports')
 export class ExportsController {
@@ -105,14 +105,15 @@ export class ExportsController {
     const requester = principalOf(request);
     const abort = new AbortController();
     const views = this.#exports.watch(id, requester, { signal: abort.signal });
-    // Before the reply is taken over: an export that does not exist is a 404 and not an empty stream.
+    // The first state is read before the reply is taken over, so that an export that does not exist is a 404
+    // and not an empty stream.
     const first = await views.next();
     const stream = new SseStream(reply);
     this.#streams.add(stream);
     void stream.closed.then(() => abort.abort());
     try {
-      // At most two small events a second, and only until the export is final: no client is too slow for
-      // that.
+      // Every client can keep up: there are at most two small events a second, and only until the export is
+      // final.
       for (let view = first; !view.done; view = await views.next())
         stream.send([{ data: JSON.stringify(view.value) }]);
     } finally {
@@ -150,6 +151,6 @@ export class ExportsController {
   }
 }
 
-/** RFC 6266: an ASCII name for old clients beside the exact one. */
+/** Builds a Content-Disposition header (RFC 6266) with an ASCII name for old clients beside the exact one. */
 const attachment = (name: string): string =>
   `attachment; filename="${name.replaceAll(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`;

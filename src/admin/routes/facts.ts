@@ -5,13 +5,16 @@ import type { CaptureStatus } from '../../pipeline/capture-status.js';
 /** The part of the status that does not change while the daemon runs. */
 export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'gaps' | 'exportQueue'>;
 
-/** What capture is doing in this process; null where it does not capture, and before it has begun. */
+/**
+ * Returns what capture is doing in this process; null if this process does not capture, or before capture has
+ * begun.
+ */
 export type CaptureStatusSource = () => CaptureStatus | null;
 
 /** Injection token of {@link CaptureStatusSource}. */
 export const CAPTURE_STATUS = Symbol('waltrail.captureStatus');
 
-/** Whether the queue of exports works; null in a process that has no use for one. */
+/** Returns whether the export queue works; null in a process that does not use it. */
 export type QueueStatusSource = () => ExportQueueStatus | null;
 
 /** Injection token of {@link QueueStatusSource}. */

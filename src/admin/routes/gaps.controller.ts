@@ -9,7 +9,7 @@ import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
 
-/** What the trail may lack. */
+/** Serves the gaps: what the trail may lack. */
 @Controller('gaps')
 export class GapsController {
   readonly #reader: TrailReader;
@@ -34,7 +34,7 @@ export class GapsController {
     const range = resolveRange({ ...query, maxRangeMs: this.#facts.maxRangeMs, now: new Date() });
     const { gaps, total } = await this.#reader.gaps(range, { limit: query.limit });
     if (principalOf(request).tenant === null) return { items: gaps, total };
-    // That its report may be incomplete concerns every tenant; which tables there are does not.
+    // Every tenant must know that its report may be incomplete, but not which tables there are.
     return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total };
   }
 }

@@ -10,14 +10,14 @@ import { CAPTURE_STATUS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, QueueStatusSource } from './facts.js';
 import { Metrics } from './metrics.js';
 
-/** Injection token of the pool that readiness asks. */
+/** Injection token of the pool that the readiness check queries. */
 export const HEALTH_POOL = Symbol('waltrail.healthPool');
 
 const TRAIL_TIMEOUT_MS = 2_000;
 
 /**
- * Answers orchestrators and Prometheus, outside the prefix of the API. Health is open to everybody and says
- * nothing of the trail.
+ * Answers orchestrators and Prometheus, outside the API's prefix. Health is open to everybody and says
+ * nothing about the trail.
  */
 @Controller()
 export class HealthController {
@@ -46,7 +46,9 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** 503 while the trail does not answer, or while a capturing process neither streams nor stands by. */
+  /**
+   * Answers 503 while the trail does not answer, or while a capturing process neither streams nor stands by.
+   */
   @Get('readyz')
   @Allow('open')
   @Describe({ summary: 'The process can do its work', answer: 'Readiness', open: true })

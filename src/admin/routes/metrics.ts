@@ -6,17 +6,17 @@ import type { ExportQueueStatus } from '../../exports/queue.js';
 import type { ExportFigures } from './export-figures.js';
 
 export interface MetricsSources {
-  /** Null where this process does not capture. */
+  /** Null if this process does not capture. */
   readonly capture: () => CaptureStatus | null;
   readonly head: () => Promise<TrailHead>;
   readonly gaps: () => Promise<GapCounts>;
   readonly exports: () => Promise<ExportFigures>;
-  /** Null where this process has no use for the queue. */
+  /** Null if this process does not use the queue. */
   readonly queue: () => ExportQueueStatus | null;
   readonly openStreams: () => number;
 }
 
-/** What is known at one scrape; what could not be read is undefined, and its series are absent. */
+/** The values known at one scrape. A value that could not be read is undefined, and its series are absent. */
 interface Snapshot {
   readonly capture: CaptureStatus | null;
   readonly head: TrailHead | undefined;
@@ -131,9 +131,9 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /**
- * What Prometheus reads. Labels are route patterns, methods, classes of status and states, never a value of a
- * request, so the number of series is bounded. Figures are taken when they are asked for; nothing runs in
- * between.
+ * Produces what Prometheus reads. Labels are route patterns, methods, classes of status and states, never a
+ * value of a request, so the number of series is bounded. Figures are read when they are requested; nothing
+ * runs in between.
  */
 export class Metrics {
   readonly #sources: MetricsSources;
@@ -157,7 +157,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** `route` is the pattern; `none` where no route matched. */
+  /** Counts a request that was answered. `route` is the pattern, or `none` if no route matched. */
   observeRequest(request: {
     readonly method: string;
     readonly route: string;
@@ -168,7 +168,10 @@ export class Metrics {
     this.#requests.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, request.seconds);
   }
 
-  /** The exposition. Scrapes at the same time share one: they set the same figures. */
+  /**
+   * Returns the metrics in Prometheus's exposition format. Simultaneous scrapes share one result, because
+   * they set the same figures.
+   */
   async text(): Promise<string> {
     this.#scrape ??= this.#take().finally(() => (this.#scrape = undefined));
     return this.#scrape;
@@ -185,7 +188,7 @@ export class Metrics {
       gaps: await gaps().catch(absent),
       exports: await exports().catch(absent),
     };
-    // Recreated each time: a figure without a value is absent, not zero.
+    // The series are recreated at each scrape, because a figure without a value must be absent and not zero.
     for (const { name, help, type, value } of FIGURES) {
       this.#registry.removeSingleMetric(name);
       const figure = value(now);

@@ -13,7 +13,7 @@ import { SESSION_COOKIE } from '../auth/sessions.js';
 import type { Principal } from '../auth/tokens.js';
 
 const DAY_MS = 86_400_000;
-/** Nobody guesses 256 bits; the limit keeps attempts from loading the database. */
+/** Nobody can guess 256 bits. The limit is there to keep attempts from loading the database. */
 const SIGN_INS_A_MINUTE = 30;
 
 /** Signs in to the page: exchanges a token or a sign-in code for an HttpOnly cookie. */
@@ -80,7 +80,8 @@ export class SessionController {
 }
 
 function cookie(request: GuardedRequest, value: string, maxAgeSeconds: number): string {
-  // Set by a proxy that ends TLS. Whoever forges it only makes their own cookie stricter.
+  // A proxy that terminates TLS sets x-forwarded-proto. A client that forges it only makes its own cookie
+  // stricter.
   const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
   return `${SESSION_COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure ? '; Secure' : ''}`;
 }

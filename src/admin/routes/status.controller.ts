@@ -7,7 +7,7 @@ import { Describe } from './describe.js';
 import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
 
-/** What this process is and does, and how far the trail is. */
+/** Serves the status: what this process is and does, and how far the trail has got. */
 @Controller('status')
 export class StatusController {
   readonly #reader: TrailReader;
@@ -36,7 +36,7 @@ export class StatusController {
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
     const [trail, gaps] = await Promise.all([this.#reader.head(), this.#reader.gapCounts()]);
-    // Numbers of entries and changes are those of all tenants, which a scoped token does not see.
+    // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.
     const exportQueue = queueView(this.#queue());
     if (principalOf(request).tenant !== null)
       return { ...this.#facts, capture: null, trail: null, gaps: null, exportQueue };

@@ -14,12 +14,15 @@ import { OpenStreams, SseStream } from '../stream/sse.js';
 import { accessOf } from '../auth/access-hook.js';
 
 const HEARTBEAT_MS = 15_000;
-/** How soon a stream ends after its token was revoked. */
+/**
+ * Interval between two checks of a stream's token: a stream ends within this time after its token was
+ * revoked.
+ */
 const RECHECK_MS = 5_000;
 /** A client that has not read for this long counts as gone. */
 const STALLED_MS = 60_000;
 
-/** New entries as they arrive. */
+/** Streams new entries as they arrive. */
 @Controller('entries/stream')
 export class StreamController {
   readonly #feed: LiveFeed;
@@ -68,8 +71,8 @@ export class StreamController {
     });
     stream = new SseStream(reply, { onWritable: listening.resume });
     this.#streams.add(stream);
-    // The position is sent at once and with every heartbeat: a client that comes back misses nothing, even if
-    // no entry had matched.
+    // The position is sent at once and with every heartbeat, so that a client that reconnects misses nothing
+    // even if no entry has matched.
     stream.send([{ id: listening.position }]);
     const timer = this.#watchOver(stream, request, () => position ?? listening.position);
     await stream.closed;
@@ -82,7 +85,7 @@ export class StreamController {
     let stalled = 0;
     return setInterval(() => {
       this.#authenticator.authenticate(request).catch((error: unknown) => {
-        // Only a refusal ends it: while the trail does not answer, nobody was revoked.
+        // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
         if (isWaltrailError(error)) stream.end();
       });
       stalled = stream.writable ? 0 : stalled + RECHECK_MS;

@@ -2,7 +2,7 @@ import { codeOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../trail/read/entry.js';
 
-/** What the live feed needs of the trail (`TrailReader`). */
+/** The part of the trail that the live feed needs (`TrailReader`). */
 export interface LiveTrail {
   head(): Promise<TrailHead>;
   after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch>;
@@ -10,41 +10,52 @@ export interface LiveTrail {
 
 export interface Listener {
   readonly filter: UnboundedFilter;
-  /** Entries after this id are delivered; undefined: those that come from now on. */
+  /** Entries after this id are delivered; undefined: only entries that arrive from now on. */
   readonly after?: string | undefined;
-  /** False while the client has not read what it was sent: it is left out, and keeps its position. */
+  /**
+   * Returns false while the client has not read what it was sent. The listener is then skipped and keeps its
+   * position.
+   */
   readonly ready: () => boolean;
-  /** One entry after the other, ascending by id; stops when the listener is not ready any more. */
+  /**
+   * Delivers one entry. Entries come in ascending order of id, and stop when the listener is no longer ready.
+   */
   readonly deliver: (entry: Entry) => void;
-  /** Everything up to here was looked at and delivered where it matched. */
+  /** Reports a position up to which every entry was looked at and, if it matched, delivered. */
   readonly reached: (position: string) => void;
 }
 
 export interface Listening {
   readonly position: string;
-  /** To be called when the listener is ready again. */
+  /** Must be called when the listener is ready again. */
   readonly resume: () => void;
   readonly stop: () => void;
 }
 
 const POLL_MS = 200;
-/** Small, because the entries of a page are in memory at once and may have large values. */
+/**
+ * Maximum number of entries in a page. It is small, because the entries of a page are in memory at the same
+ * time and may have large values.
+ */
 const PAGE = 50;
-/** Listeners that are read for at the same time, so that a slow search delays only itself. */
+/**
+ * Maximum number of listeners that are served at the same time. With several, a slow search delays only
+ * itself.
+ */
 const READING_TOGETHER = 3;
 /**
- * A listener that cannot be served is tried again after a pause, which doubles from the first value to the
+ * A listener that cannot be served is retried after a pause, which doubles from the first value up to the
  * second.
  */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
 /**
- * Follows the trail for everybody who listens. One poller per process asks for the head of the trail while
- * somebody listens. New entries are then read for each listener with its own filter, for a few listeners at a
- * time. A listener is a position in the trail and not a buffer: a slow one falls behind and costs no memory.
- * If its entries cannot be read or delivered, it keeps its position and is tried again; nobody else waits for
- * it.
+ * Follows the trail for all listeners. As long as there is a listener, one poller per process asks for the
+ * head of the trail. New entries are then read for each listener with its own filter, for a few listeners at
+ * a time. A listener is a position in the trail and not a buffer: a slow one falls behind and costs no
+ * memory. If its entries cannot be read or delivered, it keeps its position and is retried; no other listener
+ * waits for it.
  */
 export class LiveFeed {
   readonly #trail: LiveTrail;
@@ -52,11 +63,11 @@ export class LiveFeed {
   readonly #followers = new Set<Follower>();
   #polling: Promise<void> | undefined;
   #closed = false;
-  /** Reads that run. */
+  /** Reads in progress. */
   readonly #reading = new Set<Promise<void>>();
-  /** Some listener is behind and was not read for, because so many are. */
+  /** Whether a listener that is behind was skipped because too many others are being served. */
   #crowded = false;
-  /** Nothing is to be waited for before the next look. */
+  /** Whether the next poll follows without a pause. */
   #awake = false;
   #endPause: () => void = () => undefined;
 
@@ -65,7 +76,7 @@ export class LiveFeed {
     this.#log = options.log;
   }
 
-  /** Resolves to the position where the listener begins. */
+  /** Adds a listener. Resolves to its handle, with the position at which it begins. */
   async listen(listener: Listener): Promise<Listening> {
     const position = listener.after === undefined ? lastId(await this.#trail.head()) : BigInt(listener.after);
     const follower: Follower = {
@@ -103,17 +114,19 @@ export class LiveFeed {
         this.#readAhead(head);
         failing = false;
       } catch (error) {
-        // Positions stay, so nothing is missed; clients keep their connection while the trail comes back.
+        // Positions stay unchanged, so nothing is missed. Clients keep their connection until the trail is
+        // back.
         if (!failing) this.#log.warn({ code: codeOf(error) }, 'The live view cannot read the trail.');
         failing = true;
       }
       await this.#pause(Math.max(POLL_MS - (Date.now() - started), 20));
     }
-    // In the same turn as the last look at the listeners: whoever comes next starts a new poller.
+    // This runs in the same turn of the event loop as the last look at the listeners, so the next listener
+    // starts a new poller.
     this.#polling = undefined;
   }
 
-  /** Begins to read for those that are behind, who waited longest first. */
+  /** Begins to read for the listeners that are behind, those that have waited longest first. */
   #readAhead(head: bigint): void {
     this.#crowded = false;
     for (const follower of [...this.#followers]) {
@@ -122,7 +135,7 @@ export class LiveFeed {
         this.#crowded = true;
         return;
       }
-      // Behind the others, for the next time.
+      // Moves the listener behind the others, for the next round.
       this.#followers.delete(follower);
       this.#followers.add(follower);
       follower.isReading = true;
@@ -135,14 +148,14 @@ export class LiveFeed {
     }
   }
 
-  /** One page for one listener; true: there is more. Never rejects. */
+  /** Delivers one page to one listener. Resolves to whether there is more. Never rejects. */
   async #serve(follower: Follower, head: bigint): Promise<boolean> {
     try {
       const more = await this.#advance(follower, head);
       follower.retryMs = FIRST_RETRY_MS;
       return more;
     } catch (error) {
-      // Said once: it is tried again for as long as the client stays.
+      // Logged once, although the read is retried for as long as the client stays.
       if (follower.retryMs === FIRST_RETRY_MS)
         this.#log.warn(
           { code: codeOf(error), after: String(follower.position) },
@@ -155,8 +168,8 @@ export class LiveFeed {
   }
 
   /**
-   * Delivers at most one page, so that one listener far behind does not hold up the others; true: there is
-   * more.
+   * Delivers at most one page, so that a listener that is far behind does not hold up the others. Resolves to
+   * whether there is more.
    */
   async #advance(follower: Follower, head: bigint): Promise<boolean> {
     const { listener, limit } = follower;
@@ -166,18 +179,19 @@ export class LiveFeed {
     });
     follower.limit = Math.min(limit * 2, PAGE);
     for (const [taken, entry] of items.entries()) {
-      // The client may have gone while the query ran, or be full by now: the rest is read again when it is
-      // not.
+      // The client may have disconnected while the query ran, or its socket may be full by now. In the second
+      // case the rest is read again later.
       if (!this.#followers.has(follower) || !listener.ready()) {
-        // What it could not take was read in vain; next time no more is read than it took now.
+        // The entries that the client could not take were read in vain, so the next read fetches no more than
+        // it took now.
         follower.limit = Math.max(taken, 1);
         return false;
       }
       listener.deliver(entry);
       follower.position = BigInt(entry.id);
     }
-    // The head was read before the entries: everything up to it was visible to the query, so without more
-    // nothing matches below it. The query may also have seen beyond.
+    // The head was read before the entries, so everything up to it was visible to the query: if there is no
+    // more, nothing else matches up to the head. The query may also have seen entries beyond it.
     if (!more && follower.position < head) follower.position = head;
     listener.reached(String(follower.position));
     return more;
@@ -205,10 +219,13 @@ export class LiveFeed {
 interface Follower {
   readonly listener: Listener;
   position: bigint;
-  /** Entries to read at once. */
+  /** Maximum number of entries in the next read. */
   limit: number;
   isReading: boolean;
-  /** After an error: when it is tried again, and how long after the one that comes next. */
+  /**
+   * After an error: the time of the retry (milliseconds since the epoch), and the pause after the next error
+   * (milliseconds).
+   */
   retryAt: number;
   retryMs: number;
 }
@@ -216,5 +233,5 @@ interface Follower {
 const isBehind = ({ listener, position }: Follower, head: bigint): boolean =>
   position < head && listener.ready();
 
-/** 0 before the trail has begun: ids are greater. */
+/** Returns the id of the newest entry, or 0 before the trail has begun. Every id is greater than 0. */
 const lastId = (head: TrailHead): bigint => (head.nextId === '0' ? 0n : BigInt(head.nextId) - 1n);

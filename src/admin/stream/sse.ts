@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * One event of a stream. `data` is one line of text; without it the event only moves the client's
+ * One event of a stream. `data` is one line of text. An event without it only moves the client's
  * Last-Event-ID.
  */
 export interface SseEvent {
@@ -14,18 +14,21 @@ export interface SseEvent {
 const RECONNECT_MS = 1_000;
 
 /**
- * Server-sent events to one client (HTML standard, 9.2). It never queues: while the client's socket is full,
- * `writable` is false, and the writer has to wait.
+ * Sends server-sent events to one client (HTML standard, 9.2). It never queues: while the client's socket is
+ * full, `writable` is false and the writer has to wait.
  */
 export class SseStream {
   readonly #reply: FastifyReply;
   readonly #onWritable: () => void;
   #full = false;
   #closed = false;
-  /** Settles when the client has gone or the stream was ended. */
+  /** Resolves when the client has disconnected or the stream was ended. */
   readonly closed: Promise<void>;
 
-  /** Takes the reply over from Fastify and sends the head. Fastify's hooks before an answer no longer run. */
+  /**
+   * Takes the reply over from Fastify and sends the head. Fastify's hooks that run before an answer no longer
+   * run.
+   */
   constructor(reply: FastifyReply, options: { readonly onWritable?: () => void } = {}) {
     this.#reply = reply;
     this.#onWritable = options.onWritable ?? (() => undefined);
@@ -36,7 +39,7 @@ export class SseStream {
     raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store, no-transform',
-      // nginx would collect events until its buffer is full.
+      // Without this header nginx would collect events until its buffer is full.
       'x-accel-buffering': 'no',
     });
     raw.on('drain', () => {
@@ -49,7 +52,7 @@ export class SseStream {
         this.#closed = true;
         resolve();
       };
-      // The client may have gone before the stream began; its "close" will not come again.
+      // The client may have disconnected before the stream began; its "close" event will not come again.
       if (raw.destroyed || raw.socket === null || raw.socket.destroyed) close();
       else raw.once('close', close);
     });
@@ -72,7 +75,7 @@ export class SseStream {
     if (!this.isClosed) this.#reply.raw.end();
   }
 
-  /** Cuts the connection of a client that does not read; what the socket holds is dropped. */
+  /** Cuts the connection of a client that does not read. What the socket holds is dropped. */
   destroy(): void {
     this.#reply.raw.destroy();
   }
@@ -83,7 +86,7 @@ export class SseStream {
   }
 }
 
-/** The open streams: the server ends them all before it closes, and refuses more than it can serve. */
+/** Keeps the open streams. The server ends them all before it closes, and refuses more than `max`. */
 export class OpenStreams {
   readonly #streams = new Set<SseStream>();
   readonly #max: number;

@@ -1,7 +1,7 @@
 /**
- * Puts text on the clipboard; false when the browser does not allow it. Without HTTPS there is no clipboard
- * API, so the old command stands in: its text field is put beside `near`, because a modal dialog makes all
- * else inert.
+ * Copies text to the clipboard. Resolves to false if the browser does not allow it. Without HTTPS there is no
+ * clipboard API, so the old copy command is used. Its text field is placed next to `near`, because a modal
+ * dialog makes everything outside it inert.
  */
 export async function copyText(text: string, near: HTMLElement): Promise<boolean> {
   try {

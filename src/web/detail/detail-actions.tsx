@@ -10,7 +10,7 @@ import { humanize } from '../texts/vocabulary.ts';
 import { QUICK_RANGE_TEXTS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { copyText } from './clipboard.ts';
 
-/** What can be done with an entry: the last days of its entity, its link, its JSON. */
+/** Shows what can be done with an entry: list the last days of its entity, copy its link, copy its JSON. */
 export function DetailActions({ entry }: { entry: Entry }) {
   const { type, id } = entry.entity;
   return (
@@ -57,8 +57,8 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
 }
 
 /**
- * The list of one entity in the longest quick range. Older entries are in the API's history of the entity
- * only.
+ * Returns the view of one entity in the longest quick range. Older entries are only in the entity's history
+ * in the API.
  */
 function recentOf(type: string, id: string) {
   const range = { kind: longestRange() };

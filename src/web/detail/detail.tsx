@@ -13,7 +13,7 @@ import { DetailActions } from './detail-actions.tsx';
 import { Facts } from './facts.tsx';
 import { FieldTable } from './field-table.tsx';
 
-/** The detail of the entry that the view names, as a drawer over the page. */
+/** Shows the detail of the entry that the view names, as a drawer over the page. */
 export function Detail() {
   const id = view.value.entry;
   return id === null ? null : <Drawer id={id} />;
@@ -23,7 +23,8 @@ function Drawer({ id }: { id: string }) {
   const body = useRef<HTMLDivElement>(null);
   const loaded = useEntry(id);
 
-  // With the render, not after the paint: an Esc in between would give the focus to the row before.
+  // A layout effect runs before the paint. After it, an Esc in between would give the focus to the row of the
+  // previous entry.
   useLayoutEffect(() => {
     lastShown = id;
     body.current!.scrollTop = 0;
@@ -39,7 +40,8 @@ function Drawer({ id }: { id: string }) {
       shape="drawer"
       labelledBy="detail-title"
       onClose={close}
-      // The row of the entry that was shown last: it may be another than the one it was opened from.
+      // Focuses the row of the entry that was shown last, which may differ from the one that the drawer was
+      // opened from.
       focusAfter={() => document.querySelector(`tr[data-entry="${CSS.escape(lastShown)}"] [data-row-link]`)}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -114,11 +116,11 @@ function Content({ entry }: { entry: Entry }) {
 
 type Loaded = { readonly entry: Entry } | { readonly problem: Problem } | { readonly loading: true };
 
-/** The entry from the list where it is there, else from the server. */
+/** Returns the entry from the list if it is in it, else from the server. */
 function useEntry(id: string): Loaded {
   const listed = rows.value.find((entry) => entry.id === id);
   const [fetched, setFetched] = useState<(Loaded & { readonly id: string }) | null>(null);
-  // Kept when the list drops the row meanwhile.
+  // Keeps the entry if the list drops its row in the meantime.
   const shown = useRef<Entry | undefined>(undefined);
   if (listed !== undefined) shown.current = listed;
   const known = shown.current?.id === id ? shown.current : undefined;

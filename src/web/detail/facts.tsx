@@ -8,7 +8,8 @@ import { dateText, timeText } from '../time/format.ts';
 import { Modifier } from '../ui/badges.tsx';
 
 /**
- * All that is known of an entry besides its values: who, where from, and where in the source's log it stands.
+ * Shows everything that is known about an entry besides its values: who changed it, where the change comes
+ * from, and its position in the source's log.
  */
 export function Facts({ entry }: { entry: Entry }) {
   const { modifier, entity, transaction } = entry;
@@ -50,7 +51,7 @@ export function Facts({ entry }: { entry: Entry }) {
         <Fact name="Commit LSN">
           <code>{transaction.commitLsn}</code>
         </Fact>
-        {/* What Waltrail writes between transactions has none. */}
+        {/* Entries that Waltrail writes between transactions have no transaction id. */}
         {transaction.xid !== '0' && (
           <>
             <Fact name="Transaction id (xid)">

@@ -13,7 +13,7 @@ const CAPTIONS = {
   truncate: 'Fields',
 } as const;
 
-/** Every field of an entry before and after, with what differs marked by line and word. */
+/** Shows every field of an entry before and after the change. Differences are marked by line and word. */
 export function FieldTable({ entry }: { entry: Entry }) {
   const fields = fieldsOf(entry);
   if (fields.length === 0) {
@@ -86,7 +86,7 @@ function FieldRow({ field, isOnlyNotation }: { field: Field; isOnlyNotation: boo
   );
 }
 
-/** A value whole. It is marked where the other side has something else. */
+/** Shows a whole value. It is marked if the other side has a different one. */
 function Side({ cell, other, mark }: { cell: Cell; other: Cell; mark: 'removed' | 'added' }) {
   if (cell.is !== 'value') return <CellText cell={cell} maxLength={Infinity} />;
   const isReplaced = other.is !== 'absent' && other.is !== 'unknown';
@@ -104,7 +104,7 @@ function Side({ cell, other, mark }: { cell: Cell; other: Cell; mark: 'removed' 
   );
 }
 
-/** A value of which only parts differ: those are marked. */
+/** Shows a value and marks the parts that differ. */
 function Marked({ parts, mark, cell }: { parts: readonly Part[]; mark: 'removed' | 'added'; cell: Cell }) {
   const content = parts
     .filter((part) => part.is === 'same' || part.is === mark)
@@ -116,7 +116,7 @@ function Marked({ parts, mark, cell }: { parts: readonly Part[]; mark: 'removed'
   );
 }
 
-/** Marks each line of a text by itself and leaves its indentation alone. */
+/** Marks each line of a text separately and leaves its indentation unmarked. */
 function marksOf(text: string, mark: 'removed' | 'added'): ComponentChildren[] {
   const Mark = mark === 'removed' ? 'del' : 'ins';
   return text
@@ -126,7 +126,10 @@ function marksOf(text: string, mark: 'removed' | 'added'): ComponentChildren[] {
     );
 }
 
-/** Short single values read better whole; words and json are compared by their parts. */
+/**
+ * Whether to compare two values by their parts. Short values are easier to read whole; longer texts and json
+ * are compared by their parts.
+ */
 function isWorthDiffing(previous: Cell & { is: 'value' }, updated: Cell & { is: 'value' }): boolean {
   if (previous.label !== undefined || updated.label !== undefined) return false;
   if (previous.type === 'json' && updated.type === 'json') return true;

@@ -1,12 +1,13 @@
-/** A part of a text that is on both sides, or only on the previous or the updated one. */
+/** A part of a text that is on both sides, only on the previous one, or only on the updated one. */
 export interface Part {
   readonly is: 'same' | 'removed' | 'added';
   readonly text: string;
 }
 
 /**
- * Compares two texts: by line where either has several, else by word. Texts with little in common are
- * returned as one removed and one added part, because scattered matches of single commas help nobody.
+ * Compares two texts: by line if either has several lines, else by word. If texts compared by word have
+ * little in common, they are returned as one removed and one added part, because scattered matches of single
+ * commas help nobody.
  */
 export function diffText(previous: string, updated: string): Part[] {
   const split = previous.includes('\n') || updated.includes('\n') ? splitLines : splitWords;
@@ -21,12 +22,12 @@ export function diffText(previous: string, updated: string): Part[] {
   return parts;
 }
 
-/** Maximum of cells of the table for the longest common subsequence: 4 MB, some milliseconds. */
+/** Maximum number of cells in the table for the longest common subsequence: 4 MB, some milliseconds. */
 const MAX_DIFF_CELLS = 1_000_000;
 
 /**
- * Compares two lists of tokens by their longest common subsequence. Equal ends are set aside first. A middle
- * of more than MAX_DIFF_CELLS counts as replaced in full.
+ * Compares two lists of tokens by their longest common subsequence. Equal beginnings and ends are set aside
+ * first. If the middle needs more than MAX_DIFF_CELLS, it counts as replaced in full.
  */
 export function diffTokens(previous: readonly string[], updated: readonly string[]): Part[] {
   let start = 0;
@@ -92,8 +93,8 @@ function walkMiddle(
 }
 
 /**
- * Splits by line. The comma at the end of a line of json is a token of its own: adding a member changes only
- * it.
+ * Splits a text by line. The comma at the end of a line of json is a token of its own: if a member is added
+ * after the line, only the comma differs.
  */
 const splitLines = (text: string): string[] => text.split(/(?<=\n)|(?=,?\n)|(?<=,)(?=\n)/);
 const splitWords = (text: string): string[] =>

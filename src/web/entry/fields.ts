@@ -1,16 +1,16 @@
 import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
 
-/** One side of a field. Six different things have no text, and stay apart. */
+/** One side of a field. Six kinds of cell have no text, and are kept apart. */
 export type Cell =
   | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
   | { readonly is: 'null' }
-  /** The value of a json column that is json's own null. */
+  /** The column holds the JSON value null. */
   | { readonly is: 'json-null' }
   | { readonly is: 'empty' }
-  /** The source did not send it. */
+  /** The source did not send the value. */
   | { readonly is: 'unknown' }
-  /** It was too large to be stored. */
+  /** The value was too large to be stored. */
   | { readonly is: 'large'; readonly bytes: number }
   /** The row did not exist on this side. */
   | { readonly is: 'absent' };
@@ -52,7 +52,7 @@ export function isOnlyNotation(entry: Entry, { previous, updated }: Field): bool
   );
 }
 
-/** Returns the text of a value on one line: as PostgreSQL printed it, json compact. */
+/** Returns the text of a value: as PostgreSQL printed it, json in compact form on one line. */
 export function valueText(value: Json): string {
   return typeof value === 'string' ? value : printExact(value);
 }

@@ -19,12 +19,13 @@ const OWN_COLUMN_TEXTS: Readonly<Record<string, readonly [name: string, ofNull: 
 };
 
 /**
- * Whether Waltrail itself wrote the entry. A tracked table can have the same entity type, but not the schema.
+ * Whether Waltrail itself wrote the entry. A tracked table can have the same entity type, but never the
+ * schema `waltrail`.
  */
 export const isOwn = (entry: Entry): boolean =>
   entry.entity.type === OWN_TYPE && entry.table.startsWith('waltrail.');
 
-/** Returns the text for the action of any entry. */
+/** Returns the text for the action of an entry, whether it is Waltrail's own or not. */
 export const actionText = (entry: Entry): string =>
   (isOwn(entry) ? OWN_ACTION_TEXTS[entry.action] : undefined) ?? humanize(entry.action);
 
@@ -43,8 +44,8 @@ export function titleOf(entry: Entry): string {
 }
 
 /**
- * Returns one of Waltrail's own entries with texts for its columns, nulls and times; any other entry
- * unchanged.
+ * Returns the entry with texts for its columns, nulls and times if it is one of Waltrail's own; returns any
+ * other entry unchanged.
  */
 export function readableEntry(entry: Entry, zone: string): Entry {
   if (!isOwn(entry)) return entry;

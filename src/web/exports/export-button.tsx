@@ -4,7 +4,7 @@ import { mayExport } from '../state/session.ts';
 import { DownloadIcon } from '../ui/icons.tsx';
 import { ExportDialog } from './export-dialog.tsx';
 
-/** Opens the export dialog; explains itself to who may not export. */
+/** Opens the export dialog. If the reader cannot export, the button explains why. */
 export function ExportButton() {
   const [open, setOpen] = useState(false);
   const why = !mayExport.value
@@ -17,7 +17,7 @@ export function ExportButton() {
       <button
         type="button"
         class="primary"
-        // Not `disabled`: the reason must be reachable by keyboard, too.
+        // `disabled` is not used, because the reason must be reachable by keyboard as well.
         aria-disabled={why !== null}
         aria-describedby={why === null ? undefined : 'export-why'}
         aria-haspopup="dialog"

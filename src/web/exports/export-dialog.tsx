@@ -15,7 +15,7 @@ import { CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
 
-/** Asks for the format and the zone, and for the export. */
+/** Asks the reader for the format and the zone, and requests the export. */
 export function ExportDialog({ onClose }: { onClose: () => void }) {
   const [format, setFormat] = useState<ExportFormat>(() => formatOf(remembered('format')));
   const [timezone, setTimezone] = useState(zone.peek());
@@ -30,7 +30,8 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
     setProblem(null);
     try {
       remember('format', format);
-      // Another wish is another export, not a repetition of the first.
+      // The key holds the choices: a request with other choices is another export, not a repetition of the
+      // first.
       await createExport({ format, timezone, key: `${key}.${format}.${timezone.replace(/[^\w]/g, '-')}` });
       onClose();
       show({ panel: 'exports' });
@@ -119,7 +120,7 @@ function formatOf(name: string | null): ExportFormat {
   return name === 'csv' || name === 'ndjson' ? name : 'xlsx';
 }
 
-/** Not `randomUUID`, which exists under HTTPS only. */
+/** Returns a random key. `randomUUID` is not used, because browsers offer it under HTTPS only. */
 function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, '0'),

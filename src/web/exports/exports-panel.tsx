@@ -12,7 +12,7 @@ import { AlertIcon, CloseIcon, DownloadIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
 
-/** All exports of the reader, in a drawer; what they are comes from the server. */
+/** Shows all exports of the reader in a drawer. The list comes from the server. */
 export function ExportsPanel() {
   return view.value.panel === 'exports' && mayExport.value ? <Panel /> : null;
 }
@@ -137,14 +137,14 @@ function Progress({ item }: { item: Export }) {
   );
 }
 
-/** Deleting asks once more, in place. */
+/** The button that cancels or deletes an export. It asks for confirmation in place. */
 function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Problem | null) => void }) {
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   const group = useRef<HTMLSpanElement>(null);
   const verb = isUnfinished(item) ? 'Cancel' : 'Delete';
 
-  // Before the next paint: the button that had the focus is gone.
+  // Moves the focus before the next paint, because the button that had it was removed.
   const asked = useRef(false);
   useLayoutEffect(() => {
     if (asking || asked.current) group.current!.querySelector('button')!.focus();
@@ -157,7 +157,7 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
     const dialog = group.current!.closest('dialog')!;
     try {
       await removeExport(item);
-      // The item is gone, and the focus with it: back to the heading of the list.
+      // The item was removed and the focus with it, so the focus moves to the heading of the list.
       dialog.querySelector<HTMLElement>('h2')!.focus();
     } catch (error) {
       onProblem(problemFrom(error));

@@ -12,7 +12,7 @@ interface Chip {
   readonly without: Partial<View>;
 }
 
-/** Every filter that is set, each to be taken away by itself, and all at once. */
+/** Shows every filter that is set. Each can be removed separately, or all at once. */
 export function Chips() {
   const current = view.value;
   const chips = chipsOf(current);

@@ -13,7 +13,7 @@ import {
 import { CalendarIcon } from '../ui/icons.tsx';
 import { Popover } from '../ui/popover.tsx';
 
-/** The range filter: quick ranges, and two ends to be typed in the shown zone. */
+/** The range filter: quick ranges, and two ends that can be typed in the zone that is shown. */
 export function DateRange() {
   const [open, setOpen] = useState(false);
   const { range } = view.value;
@@ -51,7 +51,7 @@ function RangePanel({ onDone }: { onDone: () => void }) {
 
   const choose = (chosen: Range): void => {
     show({ range: chosen });
-    // Back to the button that opened the panel, or the focus would be lost with the panel.
+    // Returns the focus to the button that opened the panel; otherwise it would be lost with the panel.
     root.current!.closest('.popover')!.querySelector<HTMLElement>('.field-button')!.focus();
     onDone();
   };
@@ -112,7 +112,7 @@ function RangePanel({ onDone }: { onDone: () => void }) {
   );
 }
 
-/** The typed ends begin with the range that is shown. */
+/** Returns the initial texts of the two ends: those of the range that is shown. */
 function draftOf(range: Range, maxRangeDays: number): { from: string; to: string } {
   const ends = resolveRange(range, { now: Date.now(), zone: zone.peek(), maxRangeDays });
   const from =

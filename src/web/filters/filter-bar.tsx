@@ -7,9 +7,9 @@ import { DateRange } from './date-range.tsx';
 import { MultiSelect } from './multi-select.tsx';
 import { TextFilter } from './text-filter.tsx';
 
-/** All filters of the view. */
+/** Shows all filters of the view. */
 export function FilterBar() {
-  // On a narrow screen only the range and the search stay in sight until more is asked for.
+  // On a narrow screen, only the range and the search are visible until the others are expanded.
   const [expanded, setExpanded] = useState(false);
   return (
     <section class="filters" aria-label="Filters" role="search">
@@ -45,7 +45,7 @@ export function FilterBar() {
   );
 }
 
-/** Only where there are several tenants to choose from. */
+/** The tenant filter. It is shown only if there are several tenants, or if one is chosen already. */
 function TenantFilter() {
   const chosen = view.value.tenant;
   const tenants = facets.value?.tenants ?? [];

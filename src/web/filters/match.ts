@@ -1,12 +1,12 @@
 import type { Facet } from '../api-types.ts';
 import { humanize } from '../texts/vocabulary.ts';
 
-/** How an option reads: modifiers by their name, the API's vocabulary in words. */
+/** Returns the text of an option: the name of a modifier, or the API's vocabulary in words. */
 export function optionText(option: Facet, isVocabulary: boolean): string {
   return isVocabulary ? humanize(option.name) : option.name;
 }
 
-/** Options whose text or value contains every word of the search, ignoring case and accents. */
+/** Returns the options whose text or value contains every word of the search, ignoring case and accents. */
 export function matchOptions(
   options: readonly Facet[],
   search: string,

@@ -14,12 +14,15 @@ import { matchOptions, optionText } from './match.ts';
 export interface MultiSelectProps {
   readonly filter: ListFilter;
   readonly label: string;
-  /** What it says when nothing is chosen. */
+  /** Text of the button when nothing is chosen. */
   readonly any: string;
   readonly searchLabel: string;
 }
 
-/** A filter of several values: a button that says what is chosen, and a list with search below it. */
+/**
+ * A filter that takes several values: a button that shows what is chosen, and below it a list with a search
+ * field.
+ */
 export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProps) {
   const [open, setOpen] = useState(false);
   const chosen = view.value[filter];
@@ -41,7 +44,7 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
 
 /**
  * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus
- * stays in the search; the active option is told by aria-activedescendant.
+ * stays in the search field; aria-activedescendant names the active option.
  */
 function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'>) {
   const id = useId();

@@ -11,17 +11,21 @@ export interface TextFilterProps {
 
 const DEBOUNCE_MS = 350;
 
-/** A filter that is typed. It takes effect when the typing rests, or with Enter; Esc empties it. */
+/** A text filter. It takes effect when the reader stops typing or presses Enter. Esc clears it. */
 export function TextFilter({ filter, label, placeholder, icon }: TextFilterProps) {
   const id = useId();
   const applied = view.value[filter];
   const [text, setText] = useState(applied);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  /** A typed word is one step for Back, however many pauses it was typed with. */
+  /**
+   * Whether the current input has added its history entry. Typing adds one entry for Back, however many
+   * pauses it has.
+   */
   const stepped = useRef(false);
 
   useEffect(() => {
-    // Changed from elsewhere: a chip, Back, a link. What is being typed is not overwritten by its own echo.
+    // The filter may have been changed elsewhere: by a chip, by Back, or by a link. The text in the field is
+    // not overwritten if it is the source of the change itself.
     if (applied !== text.trim()) setText(applied);
     clearTimeout(timer.current);
   }, [applied]);

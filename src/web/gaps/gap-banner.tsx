@@ -14,12 +14,12 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** The red mark on a range that the trail may not have whole: one alert, however many gaps there are. */
+/** Warns that the trail may lack changes in the range. There is one alert, however many gaps there are. */
 export function GapBanner() {
   const found = gaps.value;
   if (found !== null && found.total > 0) return <Banner found={found} />;
   const problem = gapsProblem.value;
-  // When the list has failed, too, it says the same.
+  // If the list has failed as well, its problem says the same.
   if (found !== null || problem === null || listState.value.is === 'failed') return null;
   return (
     <ProblemBox
@@ -85,7 +85,7 @@ function Reason({ gap }: { gap: Gap }) {
   );
 }
 
-/** What becomes of gaps that last. */
+/** Says what happens with gaps that have not ended. */
 function StandingStill({ items }: { items: readonly Gap[] }) {
   const open = items.filter(({ closedAt }) => closedAt === null);
   const stops = open.filter(({ scope }) => scope === 'stream');
@@ -112,7 +112,7 @@ function StandingStill({ items }: { items: readonly Gap[] }) {
   );
 }
 
-/** The entries that Waltrail wrote about it. A tenant has none of them. */
+/** Links to the entries that Waltrail wrote about the gaps. A tenant sees none of these entries. */
 function OwnEntries({ items }: { items: readonly Gap[] }) {
   const change = { ...NO_FILTERS, entityTypes: [OWN_TYPE], range: rangeWith(items) };
   return (
@@ -130,8 +130,8 @@ function OwnEntries({ items }: { items: readonly Gap[] }) {
 }
 
 /**
- * Returns the range of the view if it holds the entries about these gaps, else a range that does. These
- * entries are at the times at which the gaps were found.
+ * Returns the range of the view if it holds the entries about these gaps, else a range that does. The times
+ * of these entries are the times at which the gaps were found.
  */
 function rangeWith(items: readonly Gap[]): Range {
   const { range } = view.value;

@@ -1,7 +1,10 @@
 import type { Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
 
-/** A request that failed. The problem is the API's own or, where the API did not answer, written here. */
+/**
+ * A request that failed. The problem is the API's own or, if the API did not answer, one that the page itself
+ * wrote.
+ */
 export class ApiError extends Error {
   readonly problem: Problem;
 
@@ -32,8 +35,8 @@ export function onSessionEnded(listener: () => void): void {
 }
 
 /**
- * Sends one request with the session's cookie. Resolves to the parsed body, or undefined where there is none.
- * Throws ApiError; an abort throws as fetch does.
+ * Sends one request with the session's cookie. Resolves to the parsed body, or to undefined if there is none.
+ * Throws ApiError; an aborted request throws as fetch does.
  */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   const response = await send(apiUrl(path, options.query), {
@@ -96,7 +99,7 @@ function problemOf(status: number, text: string): Problem {
     const parsed = JSON.parse(text) as Partial<Problem> | null;
     if (typeof parsed?.title === 'string') return { ...parsed, title: parsed.title, status };
   } catch {
-    // Not an answer of the API but, say, a proxy's error page: only its status is known.
+    // The answer is not the API's but, for example, a proxy's error page: only its status is known.
   }
   return {
     title: `The server answered ${status}`,

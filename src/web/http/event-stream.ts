@@ -5,7 +5,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** Turns the chunks of a `text/event-stream` body into events, wherever a chunk ends. */
+/** Parses the chunks of a `text/event-stream` body into events, wherever a chunk ends. */
 export class EventStreamParser {
   #rest = '';
   #data: string[] = [];
@@ -18,7 +18,7 @@ export class EventStreamParser {
     this.#lastId = lastId;
   }
 
-  /** Id of the last complete event, also of one without data. A new connection resumes after it. */
+  /** Id of the last complete event, including events without data. A new connection resumes after it. */
   get lastId(): string {
     return this.#lastId;
   }
@@ -27,7 +27,7 @@ export class EventStreamParser {
   push(chunk: string): StreamEvent[] {
     const events: StreamEvent[] = [];
     const text = this.#rest + chunk;
-    // A trailing CR may be half of CRLF: it waits for the next chunk.
+    // A trailing CR may be the first half of CRLF, so it waits for the next chunk.
     const lines = text.split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop()!;
     for (const line of lines) {
@@ -35,7 +35,8 @@ export class EventStreamParser {
         this.#field(line);
         continue;
       }
-      // Only now: a connection that breaks in the middle of an event must not skip that event.
+      // The id counts only once the event is complete: after a connection that breaks in the middle of an
+      // event, that event must not be skipped.
       this.#lastId = this.#id;
       if (this.#data.length > 0)
         events.push({ id: this.#id, type: this.#type || 'message', data: this.#data.join('\n') });

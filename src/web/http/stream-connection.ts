@@ -12,22 +12,23 @@ export interface StreamOptions {
   readonly onEvent: (event: StreamEvent) => void;
   /** Called when the server refuses the stream (4xx); no further attempt follows. */
   readonly onRefused: (error: ApiError) => void;
-  /** Called when the server closes the stream in good order. Without it the stream is opened again. */
+  /** Called when the server closes the stream regularly. Without this callback the stream is opened again. */
   readonly onEnd?: () => void;
 }
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 /**
- * The server sends a heartbeat every 15 s: two missed ones mean that the connection is dead, even if TCP
- * holds it.
+ * Time without any data after which a connection counts as dead. The server sends a heartbeat every 15 s: if
+ * two are missing, the connection is dead even if TCP keeps it open.
  */
 const SILENCE_MS = 40_000;
 
 /**
  * Opens a stream of server-sent events, reconnects by itself, and resumes after the last event. Returns the
- * function that ends it. It uses `fetch`: an EventSource cannot be told where to begin, so entries could fall
- * between the list and its stream, and it cannot tell an ended session from a broken connection.
+ * function that ends it. It uses `fetch` for two reasons: an EventSource cannot be told where to begin, so
+ * entries could be lost between the list and its stream, and it cannot tell an ended session from a broken
+ * connection.
  */
 export function openStream(options: StreamOptions): () => void {
   const abort = new AbortController();
@@ -52,7 +53,7 @@ async function run(options: StreamOptions, ended: AbortSignal): Promise<void> {
     }
     if (ended.aborted) return;
     options.onState('reconnecting');
-    // Jitter: browsers that one restart disconnected do not all return in the same instant.
+    // Jitter: browsers that were disconnected by one restart must not all reconnect at the same instant.
     await pause(retryMs * (0.5 + Math.random() / 2), ended);
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
   }

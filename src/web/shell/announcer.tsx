@@ -1,6 +1,6 @@
 import { announcement } from '../state/announcements.ts';
 
-/** The page's one live region. */
+/** The page's only live region. */
 export function Announcer() {
   return (
     <div class="visually-hidden" role="status" aria-live="polite">

@@ -7,7 +7,10 @@ import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from '../ui/icons.tsx
 
 const THEME_TEXTS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
 
-/** Name of the page, the source it is about, and what concerns the reader. */
+/**
+ * Shows the name of the page, the source that it is about, and the reader's own controls: exports, shortcuts,
+ * theme, session.
+ */
 export function Header() {
   const current = session.value;
   if (current === null) return null;

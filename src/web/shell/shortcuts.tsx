@@ -5,7 +5,7 @@ import { show } from '../state/view.ts';
 import { CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 
-/** What the keys need of the rows of the list. */
+/** What the keyboard shortcuts need from the rows of the list. */
 export interface RowFocus {
   /** Whether the focus is on a row. */
   readonly isOnRow: () => boolean;
@@ -25,8 +25,8 @@ const SHORTCUTS = [
 ] as const;
 
 /**
- * Listens to the keys of the whole page. How the focus moves among rows is the table's matter and is handed
- * in.
+ * Handles the keys of the whole page. Moving the focus among rows is up to the table, so these functions are
+ * passed in.
  */
 export function followKeys(rows: RowFocus): void {
   addEventListener('keydown', (event) => {
@@ -34,7 +34,7 @@ export function followKeys(rows: RowFocus): void {
     const target = event.target instanceof Element ? event.target : null;
     if (target?.closest('input, select, textarea, dialog, .popover-panel')) return;
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-      // Elsewhere the arrows scroll, as they do on every page.
+      // Outside of the rows, the arrow keys scroll as on every page.
       if (rows.isOnRow() && rows.moveRow(event.key === 'ArrowDown' ? 1 : -1)) event.preventDefault();
       return;
     }
@@ -66,7 +66,7 @@ function act(key: string, { moveRow }: RowFocus): boolean {
   }
 }
 
-/** The list of shortcuts, and the switch for them. */
+/** Shows the list of shortcuts, with the switch that turns them on and off. */
 export function Shortcuts() {
   return shortcutsOpen.value ? <ShortcutsDialog /> : null;
 }

@@ -1,9 +1,9 @@
 import { signal } from '@preact/signals';
 
-/** What screen readers are told now: the text of the page's one live region. */
+/** The text that screen readers are told: the content of the page's only live region. */
 export const announcement = signal('');
 
-/** Says a text to screen readers, politely. The same text twice is said twice. */
+/** Announces a text to screen readers, politely. A text that is repeated is announced again. */
 export function announce(text: string): void {
   announcement.value = announcement.peek() === text ? `${text}\u00a0` : text;
 }

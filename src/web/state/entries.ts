@@ -7,7 +7,9 @@ import { filterQuery, type View } from './url-state.ts';
 import { view, zone } from './view.ts';
 
 export const ENTRIES_PER_PAGE = 50;
-/** Maximum of rows in the document. Rows beyond it are dropped, and fetched again when they are wanted. */
+/**
+ * Maximum number of rows in the document. Rows beyond it are dropped and fetched again when they are needed.
+ */
 export const MAX_ROWS = 500;
 
 export type ListState =
@@ -17,11 +19,11 @@ export type ListState =
 
 /** Whether the list of the view is loading, shown or failed. */
 export const listState = signal<ListState>({ is: 'loading' });
-/** Entries that arrived after the pages were loaded, newest first; they stand above the first page. */
+/** Entries that arrived after the pages were loaded, newest first. They are shown above the first page. */
 export const arrived = signal<readonly Entry[]>([]);
 /** Pages of entries as they were loaded, newest first. */
 export const entryPages = signal<readonly EntryPage[]>([]);
-/** Whether rows above the first were dropped to keep the document small. */
+/** Whether newer rows were dropped from the top to keep the document small. */
 export const droppedAbove = signal(false);
 /** Whether the next page is being loaded. */
 export const loadingMore = signal(false);
@@ -33,11 +35,11 @@ export const rows = computed(() => [...arrived.value, ...entryPages.value.flatMa
 /** Whether there are older entries to load. */
 export const hasMore = computed(() => (entryPages.value.at(-1)?.next ?? null) !== null);
 /**
- * Identifies the query of entries, stream and facets: equal keys mean equal queries. Null: nobody is signed
+ * Identifies the query of entries, stream and facets: equal keys mean equal queries. Null if nobody is signed
  * in.
  */
 export const queryKey = computed(() => queryKeyOf(view.value));
-/** Why the server would refuse the range of the view; null when it would not. */
+/** The reason for which the server would refuse the range of the view; null if it would accept it. */
 export const rangeProblem = computed(() => {
   const maxRangeDays = session.value?.maxRangeDays;
   return maxRangeDays === undefined ? null : checkRange(view.value.range, { now: Date.now(), maxRangeDays });
@@ -45,14 +47,16 @@ export const rangeProblem = computed(() => {
 
 let abort = new AbortController();
 /**
- * The query of the list as shown. All its pages use it, so that a moving range does not move between them.
+ * The query of the list as shown. All pages of the list use it, so that a moving range does not shift between
+ * two pages.
  */
 let query = new URLSearchParams();
 let onLoaded: (newest: string | undefined) => void = () => {};
 let onReset: () => void = () => {};
 
 /**
- * Sets the listener (the live feed) for a list that is dropped, or loaded: with the id of its newest entry.
+ * Sets the callbacks of the live feed. `reset` is called when the list is dropped; `loaded` is called when it
+ * was loaded, with the id of its newest entry.
  */
 export function onList(listeners: { reset: () => void; loaded: (newest: string | undefined) => void }): void {
   onReset = listeners.reset;
@@ -72,7 +76,10 @@ export function followEntries(): void {
   });
 }
 
-/** Fetches the newest page of entries and replaces the list with it. `quiet` keeps the rows meanwhile. */
+/**
+ * Fetches the newest page of entries and replaces the list with it. `quiet` keeps the old rows visible until
+ * then.
+ */
 export async function reload(options: { readonly quiet?: boolean } = {}): Promise<void> {
   abort.abort();
   abort = new AbortController();
@@ -97,7 +104,10 @@ export async function reload(options: { readonly quiet?: boolean } = {}): Promis
   }
 }
 
-/** Fetches the newest page and adds missing entries on top: those between an empty list and its stream. */
+/**
+ * Fetches the newest page and adds entries that the list lacks on top: those that arrived between an empty
+ * list and the opening of its stream.
+ */
 export async function catchUp(): Promise<void> {
   const { signal } = abort;
   try {
@@ -131,15 +141,15 @@ export async function loadMore(): Promise<void> {
 }
 
 /**
- * Adds entries that are not in the list yet on top, newest first. Drops pages at the bottom when there are
- * too many.
+ * Adds those entries on top that are not in the list yet, newest first. Drops pages at the bottom if there
+ * are too many rows.
  */
 export function addOnTop(entries: readonly Entry[]): void {
   const known = new Set(rows.peek().map((entry) => entry.id));
   const fresh = entries.filter((entry) => !known.has(entry.id));
   if (fresh.length === 0) return;
   arrived.value = [...fresh, ...arrived.peek()];
-  // Whole pages only: the cursor of the page above leads back to them.
+  // Only whole pages are dropped, because the cursor of the page above leads back to them.
   let kept = entryPages.peek();
   let count = rows.peek().length;
   while (count > MAX_ROWS && kept.length > 1) {
@@ -147,7 +157,7 @@ export function addOnTop(entries: readonly Entry[]): void {
     kept = kept.slice(0, -1);
   }
   if (kept !== entryPages.peek()) entryPages.value = kept;
-  // Arrived rows have no cursor that leads back to them, so they are replaced by a newly fetched page.
+  // No cursor leads back to arrived rows, so they are replaced by a newly fetched page.
   if (arrived.peek().length > MAX_ROWS / 2) void reload({ quiet: true });
 }
 
@@ -181,7 +191,7 @@ export function currentQuery(now = Date.now()): URLSearchParams {
 
 function queryKeyOf(current: View): string | null {
   if (session.value === null) return null;
-  // Only these two ranges depend on the zone: a day begins at another instant in another zone.
+  // Only these two ranges depend on the zone, because a day begins at a different instant in another zone.
   const isCalendar = current.range.kind === 'today' || current.range.kind === 'yesterday';
   return `${filterQuery(current, {}).toString()}|${JSON.stringify(current.range)}|${isCalendar ? zone.value : ''}`;
 }

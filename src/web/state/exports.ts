@@ -10,8 +10,8 @@ import { filterBody } from './url-state.ts';
 import { view, zone } from './view.ts';
 
 /**
- * The exports as the server lists them, newest first; null before the first answer. Nothing of them is kept
- * in the browser: a reload or another browser shows the same.
+ * The exports as the server lists them, newest first; null before the first answer. The browser stores
+ * nothing about them, so that a reload or another browser shows the same.
  */
 export const exports = signal<readonly Export[] | null>(null);
 /** Why the list could not be loaded. */
@@ -25,8 +25,8 @@ export const unseen = signal(0);
 export const isUnfinished = (item: Export): boolean => item.state === 'queued' || item.state === 'running';
 
 /**
- * Maximum of exports that are watched by a stream. The others are polled with the list: browsers have six
- * connections for each server, and the live feed takes one.
+ * Maximum number of exports that are watched by a stream. The others are polled with the list, because
+ * browsers allow six connections to each server and the live feed takes one of them.
  */
 const MAX_STREAMS = 2;
 const POLL_MS = 3_000;
@@ -36,7 +36,7 @@ const watchers = new Map<string, () => void>();
 const withoutStream = new Set<string>();
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Loads the list when the reader may export, and watches what is unfinished. */
+/** Loads the list if the reader may export, and watches the unfinished exports. */
 export function followExports(): void {
   effect(() => {
     if (!mayExport.value) {

@@ -6,15 +6,15 @@ import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.t
 import { NOBODY, type ListFilter } from './url-state.ts';
 import { view } from './view.ts';
 
-/** Counts of the view; null until they are known. */
+/** The facet counts of the view; null until they are known. */
 export const facets = signal<Facets | null>(null);
 
 /** Number of entries in the view as of the last count; null when unknown. */
 export const total = computed(() => {
   const counted = facets.value;
-  // Every entry has one action, one type and, unless it is Waltrail's own, one modifier: the counts of each
-  // filter add up to the total. But a filter that is set is counted without itself, so one that is not set is
-  // taken.
+  // Every entry has one action, one type and, unless it is Waltrail's own, one modifier, so the counts of
+  // each filter add up to the total. A filter that is set is counted without itself, so the counts of a
+  // filter that is not set are used.
   const open = (['entityTypes', 'actions', 'modifiers'] as const).find(
     (filter) => view.value[filter].length === 0,
   );
@@ -26,13 +26,16 @@ export const total = computed(() => {
 
 interface ModifierName {
   readonly name: string;
-  /** Null: nobody; undefined: not known. */
+  /** Null: nobody; undefined: the kind is not known. */
   readonly kind: Kind | null | undefined;
 }
 
 const modifierNames = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
-/** Returns the name and kind of a modifier that an answer has named, else its key as the name. */
+/**
+ * Returns the name and kind of a modifier as given by an answer of the API; if none has named it, its key
+ * serves as the name.
+ */
 export function modifierName(key: string): ModifierName {
   if (key === NOBODY) return { name: 'Unattributed', kind: null };
   const known = modifierNames.value.get(key);
@@ -44,11 +47,12 @@ export function modifierName(key: string): ModifierName {
 }
 
 /**
- * Time from an arrival to the next count: short enough to look current, long enough to cost the trail little.
+ * Time from the arrival of an entry to the next count: short enough to look current, long enough to cost the
+ * trail little.
  */
 const RECOUNT_MS = 3_000;
 
-/** Counts again whenever the query changes, and a moment after entries arrive. */
+/** Refreshes the counts whenever the query changes, and a moment after entries arrive. */
 export function followFacets(): void {
   let abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -82,7 +86,7 @@ export function followFacets(): void {
   });
 }
 
-/** Fetches the values that a filter can be set to. The server counts them under all the other filters. */
+/** Fetches the values that a filter can be set to. The server counts them with all other filters applied. */
 export async function optionsOf(
   filter: ListFilter,
   signal: AbortSignal,
@@ -97,7 +101,7 @@ export async function optionsOf(
   }
 }
 
-/** Adds the chosen values that no entry matches any more, so that they stay in the list. */
+/** Adds the chosen values that no entry matches any more, so that they stay in the list of options. */
 function withChosen(options: readonly Facet[], filter: ListFilter): readonly Facet[] {
   const there = new Set(options.map((option) => option.value));
   const missing = view.peek()[filter].filter((value) => !there.has(value));

@@ -9,14 +9,17 @@ import { session } from './session.ts';
 import { filterQuery, NO_FILTERS } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-/** Maximum of gaps that are listed; the others are only counted. */
+/** Maximum number of gaps that are listed; further ones are only counted. */
 const MAX_NAMED = 5;
-/** Time between two requests. While recording stands still no entry arrives that could announce a gap. */
+/**
+ * Time between two requests. Polling is needed because no entry that could announce a gap arrives while
+ * recording is stopped.
+ */
 const POLL_MS = 30_000;
 
-/** Gaps of the trail in the range of the view, whatever its filters; null before the answer. */
+/** Gaps of the trail in the range of the view, whatever its filters; null before the first answer. */
 export const gaps = signal<GapList | null>(null);
-/** Why the gaps are not known. */
+/** The reason for which the gaps are not known. */
 export const gapsProblem = signal<Problem | null>(null);
 
 const queryKey = computed(() =>
@@ -29,7 +32,7 @@ const newestOwn = computed(() => [...waiting.value, ...arrived.value].find(isOwn
 let abort = new AbortController();
 
 /**
- * Loads the gaps when the range changes, when an entry announces one, and regularly while the range has no
+ * Loads the gaps when the range changes, when an entry announces a gap, and regularly if the range has no
  * end.
  */
 export function followGaps(): void {
@@ -52,7 +55,7 @@ export function followGaps(): void {
   });
 }
 
-/** Loads the gaps of the view. `quiet` keeps the known ones when there is no answer. */
+/** Loads the gaps of the view. `quiet` keeps the known gaps if the request fails. */
 export async function loadGaps(options: { readonly quiet?: boolean } = {}): Promise<void> {
   abort.abort();
   abort = new AbortController();
@@ -66,7 +69,7 @@ export async function loadGaps(options: { readonly quiet?: boolean } = {}): Prom
   try {
     const found = await request<GapList>('GET', 'gaps', { query, signal: abort.signal });
     batch(() => {
-      // An equal answer must not make a screen reader repeat it.
+      // An unchanged answer must not make a screen reader repeat it.
       if (JSON.stringify(found) !== JSON.stringify(gaps.peek())) gaps.value = found;
       gapsProblem.value = null;
     });

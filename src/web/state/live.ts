@@ -16,21 +16,21 @@ export type LiveState = ConnectionState | 'off' | 'refused';
 export const liveState = signal<LiveState>('off');
 /** Why the server refused the live feed. */
 export const liveProblem = signal<Problem | null>(null);
-/** Whether the reader stopped the list from moving. What arrives meanwhile is counted. */
+/** Whether the reader has stopped the list from moving. Entries that arrive in the meantime are counted. */
 export const paused = signal(false);
 /** Entries that arrived and wait for the reader, newest first. */
 export const waiting = signal<readonly Entry[]>([]);
-/** Whether more entries arrived than are kept. Showing them means loading the newest page. */
+/** Whether more entries arrived than are kept. To show them, the newest page has to be loaded. */
 export const waitingOverflow = signal(false);
 /** Ids of the rows that were added last; they are highlighted for a moment. */
 export const highlighted = signal<ReadonlySet<string>>(new Set());
 
-/** Shortest time between two changes of the list: a burst must not make it flicker. */
+/** Minimum time between two changes of the list, so that a burst does not make it flicker. */
 const FLUSH_MS = 200;
 const MAX_WAITING = 500;
 const HIGHLIGHT_MS = 2_500;
 const ANNOUNCE_MS = 10_000;
-/** Time after which a hidden tab closes its connection (browsers have six for each server). */
+/** Time after which a hidden tab closes its connection, because browsers allow six to each server. */
 const HIDDEN_MS = 30_000;
 const TOP_PX = 120;
 
@@ -96,8 +96,8 @@ function connect(id: string | undefined): void {
     ...(id === undefined ? {} : { lastEventId: id }),
     onState: (state) => {
       liveState.value = state;
-      // An empty list has no entry to resume after, so entries between it and the stream are fetched once
-      // more.
+      // An empty list has no entry to resume after, so entries that arrived between the list and the stream
+      // are fetched by another request.
       if (state === 'open' && isFirstOpen) {
         isFirstOpen = false;
         void catchUp();
@@ -149,7 +149,7 @@ function showOnTop(entries: readonly Entry[]): void {
   highlightTimer = setTimeout(() => (highlighted.value = new Set()), HIGHLIGHT_MS);
 }
 
-/** Announces arrivals as one summary: a screen reader must be able to read in between. */
+/** Announces arrivals as one summary, so that a screen reader can read the page in between. */
 function sayLater(count: number): void {
   unannounced += count;
   announceTimer ??= setTimeout(() => {

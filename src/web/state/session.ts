@@ -14,21 +14,21 @@ export type SessionState =
   | { readonly is: 'signed-in'; readonly session: Session };
 
 export const sessionState = signal<SessionState>({ is: 'unknown' });
-/** Who is signed in; null for nobody. */
+/** Who is signed in; null if nobody is. */
 export const session = computed(() =>
   sessionState.value.is === 'signed-in' ? sessionState.value.session : null,
 );
 /** Whether the reader may export. */
 export const mayExport = computed(() => session.value !== null && session.value.role !== 'viewer');
 
-/** Finds out who is signed in: by the sign-in code of the URL if there is one, else by the cookie. */
+/** Finds out who is signed in: from the sign-in code of the URL if there is one, else from the cookie. */
 export async function beginSession(): Promise<void> {
   onSessionEnded(() => {
-    // While a code is exchanged, a 401 is about the code; the next request tells whether the session still
-    // lives.
+    // While a code is exchanged, a 401 is about the code; the next request shows whether the session is still
+    // valid.
     if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
   });
-  // A link that is pasted into a tab of this page only changes the hash and loads nothing.
+  // If a link is pasted into a tab that already shows this page, only the hash changes and nothing is loaded.
   addEventListener('hashchange', () => {
     const pasted = takeSignInCode();
     if (pasted !== null) void signInByCode(pasted);
@@ -45,7 +45,7 @@ export async function beginSession(): Promise<void> {
 
 let isExchanging = false;
 
-/** Signs in with a code. If it is refused (used, expired), whoever is signed in already stays so. */
+/** Signs in with a code. If the code is refused (used or expired), the existing session stays signed in. */
 async function signInByCode(code: string): Promise<void> {
   isExchanging = true;
   try {
@@ -89,8 +89,8 @@ export async function signOut(): Promise<void> {
     await request('DELETE', 'session');
     signedOut('left');
   } catch (error) {
-    // A session that has ended already is as wanted. Any other failure leaves the cookie, so it must be
-    // shown.
+    // If the session has already ended, that is the desired result. Any other failure leaves the cookie in
+    // place, so it must be shown.
     const isGone = error instanceof ApiError && error.problem.status === 401;
     signedOut('left', isGone ? null : problemFrom(error));
   }
@@ -105,7 +105,8 @@ function signedOut(reason: 'none' | 'expired' | 'left', problem: Problem | null 
 }
 
 /**
- * Takes the code out of the URL and the history before it is used: neither a bookmark nor Back may hold it.
+ * Removes the code from the URL and the history before it is used, so that neither a bookmark nor Back holds
+ * it.
  */
 function takeSignInCode(): string | null {
   const match = /^#signin=(.+)$/.exec(location.hash);

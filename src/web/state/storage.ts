@@ -1,4 +1,4 @@
-/** Reads a small choice that this browser remembers; null for none, or where storage is forbidden. */
+/** Reads a small choice that this browser remembers; null if there is none, or if storage is forbidden. */
 export function remembered(name: string): string | null {
   try {
     return localStorage.getItem(`waltrail.${name}`);
@@ -8,8 +8,8 @@ export function remembered(name: string): string | null {
 }
 
 /**
- * Remembers a small choice, or forgets it (null). Where storage is forbidden or full, the choice ends with
- * the page.
+ * Remembers a small choice, or forgets it (null). If storage is forbidden or full, the choice lasts until the
+ * page is left.
  */
 export function remember(name: string, value: string | null): void {
   try {

@@ -7,7 +7,7 @@ import {
 } from '../time/ranges.ts';
 import { isZone } from '../time/zone.ts';
 
-/** The modifier that stands for entries of which nobody is known to be the modifier. No real key is empty. */
+/** The value of the modifier filter that stands for unattributed entries. No real key is empty. */
 export const NOBODY = '';
 
 /** The filters of the list, without the range. An empty value filters nothing. */
@@ -20,10 +20,10 @@ export interface Filters {
   readonly q: string;
 }
 
-/** Everything that a link to the page holds. What the page shows follows from it and the session. */
+/** Everything that a link to the page holds. The link and the session determine what the page shows. */
 export interface View extends Filters {
   readonly range: Range;
-  /** IANA name; null: the reader's own choice, else the report's. */
+  /** IANA name; null: the reader's own choice if there is one, else the report's zone. */
   readonly zone: string | null;
   /** Entry whose detail is open. */
   readonly entry: string | null;
@@ -57,7 +57,7 @@ const LITERAL_KEY = 'modifierKey';
 
 /**
  * Reads a view from a URL's query. Ignores what it does not understand, so that an old or mistyped link still
- * opens.
+ * opens the page.
  */
 export function readView(query: URLSearchParams): View {
   const list = (name: string): string[] => [...new Set(query.getAll(name).filter((value) => value !== ''))];
@@ -110,7 +110,7 @@ export function writeView(view: View): URLSearchParams {
   return query;
 }
 
-/** Writes filters and range as the API takes them in a query: lists as repeated parameters. */
+/** Writes filters and range as a query of the API, with lists as repeated parameters. */
 export function filterQuery(filters: Filters, range: ResolvedRange): URLSearchParams {
   const query = new URLSearchParams();
   for (const [list, name] of Object.entries(LISTS)) {
@@ -149,7 +149,7 @@ const QUICK_RANGE_PHRASES: Readonly<Record<QuickRange, string>> = {
 
 const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
 
-/** Reads the modifiers in their order, under either of their two parameters. */
+/** Reads the modifiers in their order, from both of their parameters. */
 function readModifiers(query: URLSearchParams): string[] {
   const keys = [...query].flatMap(([name, value]) => {
     if (name === LISTS.modifiers) return [value === FORMER_NOBODY ? NOBODY : value];

@@ -4,20 +4,23 @@ import { session } from './session.ts';
 import { remember, remembered } from './storage.ts';
 import { EMPTY_VIEW, readView, writeView, type View } from './url-state.ts';
 
-/** The view that the URL holds. Only `show` changes it, so that the two never differ. */
+/** The view that the URL holds. The view and the URL never differ, because only `show` changes them. */
 export const view = signal<View>(readView(new URLSearchParams(location.search)));
 
 const ownZone = signal(remembered('zone'));
 
-/** IANA name of the zone of all times shown: the link's, else the reader's choice, else the report's. */
+/**
+ * IANA name of the zone of all times shown: the link's zone, else the reader's choice, else the report's
+ * zone.
+ */
 export const zone = computed(() => {
   const own = ownZone.value !== null && isZone(ownZone.value) ? ownZone.value : null;
   return view.value.zone ?? own ?? session.value?.timezone ?? 'UTC';
 });
 
 /**
- * Changes the view and the URL. `push` adds a step for Back; `replace` does not (typing, moving from entry to
- * entry).
+ * Changes the view and the URL. `push` adds a history entry for Back; `replace` does not (for typing, and for
+ * moving from entry to entry).
  */
 export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): void {
   const next = { ...view.value, ...change };
@@ -39,7 +42,7 @@ export function clearFilters(): void {
   show({ ...EMPTY_VIEW, zone: view.value.zone, panel: view.value.panel, entry: view.value.entry });
 }
 
-/** Chooses a zone: it is remembered and becomes part of the link. */
+/** Chooses a zone, remembers it and adds it to the link. */
 export function chooseZone(name: string): void {
   ownZone.value = name;
   remember('zone', name);

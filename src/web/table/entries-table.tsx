@@ -29,7 +29,7 @@ const COLUMNS = [
   ['updated', 'Updated value'],
 ] as const;
 
-/** The list of the view in whichever state it is. */
+/** Shows the list of the view in each of its states: refused range, failed, empty, loading or ready. */
 export function EntriesTable() {
   const problem = rangeProblem.value;
   const state = listState.value;
@@ -129,7 +129,7 @@ function More() {
 }
 
 function Empty() {
-  // What the trail does not have may still have happened.
+  // If the trail may be incomplete, a change that it does not have may still have happened.
   const isIncomplete = gaps.value === null || gaps.value.total > 0;
   const current = view.value;
   const filtered = isFiltered(current);

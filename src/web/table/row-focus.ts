@@ -1,6 +1,6 @@
 /**
- * Moves the focus one row down (1) or up (-1), or from outside of the rows to the first. Returns whether
- * there is a row.
+ * Moves the focus one row down (1) or up (-1). If the focus is outside of the rows, moves it to the first
+ * row. Returns whether there is a row.
  */
 export function moveRow(by: 1 | -1): boolean {
   const links = [...document.querySelectorAll<HTMLElement>('[data-row-link]')];

@@ -14,15 +14,17 @@ export interface RowProps {
 }
 
 /**
- * One entry. The time is a link to its detail, so that a row is reached, opened and copied by keyboard; the
- * mouse may click anywhere. Roles are spelled out because the narrow layout turns the row into a card, and
- * with `display` browsers drop the table's own.
+ * Shows one entry as a row. The time is a link to the entry's detail, so that a row can be reached, opened
+ * and copied by keyboard; with the mouse, a click anywhere in the row opens it. Roles are spelled out because
+ * the narrow layout turns the row into a card, and browsers drop the table's own roles when `display` is
+ * changed.
  */
 export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProps) {
   const { modifier, entity } = entry;
   const shown = readableEntry(entry, zoneName);
   const open = (event: MouseEvent): void => {
-    // A new tab is the browser's; a click that ends a selection of text is none.
+    // The browser handles a click that opens a new tab. A click that ends a text selection does not open the
+    // entry.
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     const isLink = event.target instanceof Element && event.target.closest('a') !== null;
     if (!isLink && (getSelection()?.toString() ?? '') !== '') return;

@@ -10,8 +10,8 @@ import { localZone } from '../time/zone.ts';
 import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
 
 /**
- * What the list shows, in which zone, and whether it is live. `children` are the buttons that act on the
- * list.
+ * Shows what the list contains, in which zone, and whether it is live. `children` are the buttons that act on
+ * the list.
  */
 export function Toolbar({ children }: { children: ComponentChildren }) {
   const counted = total.value;
@@ -38,7 +38,7 @@ export function Toolbar({ children }: { children: ComponentChildren }) {
   );
 }
 
-/** How many entries wait above; shows them. */
+/** Shows how many new entries wait, as a button that adds them to the list. */
 export function NewEntries() {
   const count = waiting.value.length;
   if (count === 0) return null;
@@ -95,7 +95,7 @@ const LIVE_TEXTS = {
   refused: ['Not live', 'The server refused the live feed.'],
 } as const;
 
-/** State of the live feed, and the switch that stops the list from moving (WCAG 2.2.2). */
+/** Shows the state of the live feed, with the switch that stops the list from moving (WCAG 2.2.2). */
 function LiveIndicator() {
   const state = liveState.value;
   const isPaused = paused.value && state !== 'off' && state !== 'refused';

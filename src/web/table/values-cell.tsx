@@ -3,15 +3,15 @@ import { fieldsOf, type Cell, type Field } from '../entry/fields.ts';
 import { isOwn } from '../entry/own-entries.ts';
 import { CellText } from '../ui/cell-text.tsx';
 
-/** Columns and characters of a value that a row shows; the detail shows all. */
+/** Maximum numbers of columns, and of characters of a value, that a row shows. The detail shows all. */
 const MAX_COLUMNS = 5;
 const MAX_TEXT = 80;
 
-/** The values of one side of an entry as a compact list. */
+/** Shows the values of one side of an entry as a compact list. */
 export function ValuesCell({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
   const fields = fieldsOf(entry).filter((field) => field[side].is !== 'absent');
   if (fields.length === 0) return <NoValues entry={entry} side={side} />;
-  // A whole row is mostly nulls; what it says comes first.
+  // The values of a whole row are mostly nulls, so columns that have a value come first.
   const ordered =
     entry.operation === 'update' ? fields : [...fields].sort((a, b) => weight(a[side]) - weight(b[side]));
   const rest = ordered.length - MAX_COLUMNS;

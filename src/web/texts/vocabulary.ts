@@ -8,7 +8,7 @@ export function humanize(value: string): string {
 
 export const KIND_TEXTS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
 
-/** Says how the modifier was found: short for the table, as a sentence for the detail. */
+/** Texts for how the modifier was found: short for the table, as a sentence for the detail. */
 export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonly sentence: string }>> = {
   message: {
     short: 'named by the application',
@@ -36,7 +36,7 @@ export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {
 };
 
 /**
- * Returns the tone of an action, which sets its colour. The action's text always stands beside the colour.
+ * Returns the tone of an action, which sets its colour. The action's text is always shown with the colour.
  */
 export function actionTone(action: string): 'good' | 'bad' | 'neutral' {
   if (/^(delete|block|remove|.*failed|deactivate|disable|truncate|gap)$/.test(action)) return 'bad';

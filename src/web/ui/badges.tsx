@@ -5,7 +5,7 @@ import { AgentIcon, BotIcon, SystemIcon } from './icons.tsx';
 
 const ICONS = { agent: AgentIcon, bot: BotIcon, system: SystemIcon } as const;
 
-/** The kind of a modifier (agent, bot or system) as icon, text and colour. */
+/** Shows the kind of a modifier (agent, bot or system) as icon, text and colour. */
 export function KindBadge({ kind }: { kind: Kind }) {
   const KindIcon = ICONS[kind];
   return (
@@ -17,8 +17,8 @@ export function KindBadge({ kind }: { kind: Kind }) {
 }
 
 /**
- * The modifier of an entry: a name with its kind. Where there is none (nobody is known, or Waltrail wrote the
- * entry) the text looks different from a name and has no badge, since it is no person.
+ * Shows the modifier of an entry: a name with its kind. If there is no modifier (nobody is known, or Waltrail
+ * wrote the entry), the text looks different from a name and has no badge, since it stands for no person.
  */
 export function Modifier({ modifier: { name, kind } }: Pick<Entry, 'modifier'>) {
   if (kind === null) return <span class="modifier-none">{name}</span>;
@@ -30,7 +30,7 @@ export function Modifier({ modifier: { name, kind } }: Pick<Entry, 'modifier'>) 
   );
 }
 
-/** The text for the action of an entry, coloured by its tone. */
+/** Shows the text for the action of an entry, coloured by its tone. */
 export function ActionBadge({ entry }: { entry: Entry }) {
   return <span class={`action action-${actionTone(entry.action)}`}>{actionText(entry)}</span>;
 }

@@ -1,7 +1,7 @@
 import type { Cell } from '../entry/fields.ts';
 import { bytesText } from '../texts/numbers.ts';
 
-/** A value on one line: its label where it has one, and a text for each way of having no value. */
+/** Shows a value on one line: its label if it has one, or a text for each way of having no value. */
 export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number }) {
   switch (cell.is) {
     case 'null':

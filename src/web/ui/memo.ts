@@ -1,7 +1,8 @@
 import { Component, createElement, type ComponentChild, type FunctionComponent } from 'preact';
 
 /**
- * Renders a component again only when one of its props changes: a new row leaves hundreds of others alone.
+ * Renders a component again only when one of its props changes, so that a new row does not render hundreds of
+ * others.
  */
 export function memo<P extends object>(Render: FunctionComponent<P>): new (props: P) => Component<P> {
   return class Memo extends Component<P> {

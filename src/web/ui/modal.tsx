@@ -9,7 +9,8 @@ export interface ModalProps {
   readonly labelledBy: string;
   readonly onClose: () => void;
   /**
-   * Returns the element that gets the focus when the dialog closes; by default the one that had it before.
+   * Returns the element that gets the focus when the dialog closes. By default, that is the element that had
+   * it before.
    */
   readonly focusAfter?: () => HTMLElement | null;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
@@ -17,8 +18,8 @@ export interface ModalProps {
 }
 
 /**
- * A native modal dialog that is open while it is rendered. The browser keeps the focus in it and the rest
- * inert.
+ * A native modal dialog that is open while it is rendered. The browser keeps the focus in it and makes the
+ * rest of the page inert.
  */
 export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -39,7 +40,8 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       openModals.value = openModals.peek() - 1;
     };
   }, []);
-  // A browser may close a dialog without asking (a second Esc); then it must no longer be rendered either.
+  // A browser may close a dialog without asking (at a second Esc). The dialog must then no longer be rendered
+  // either.
   useEffect(() => {
     const element = dialog.current!;
     const closed = (): void => {
@@ -55,13 +57,14 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       class={shape}
       aria-labelledby={labelledBy}
       onCancel={(event) => {
-        // Only for this dialog, not for a file or colour chooser in it.
+        // Handles the event of this dialog only, not that of a file or colour chooser in it.
         if (event.target !== dialog.current) return;
         event.preventDefault();
         onClose();
       }}
       onClick={(event) => {
-        // The backdrop counts as the dialog itself; the content of a drawer covers all of it.
+        // A click on the backdrop has the dialog itself as its target, because the content of a drawer covers
+        // all of the dialog.
         if (shape === 'drawer' && event.target === dialog.current) onClose();
       }}
       onKeyDown={onKeyDown}

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { Problem } from '../api-types.ts';
 import { AlertIcon } from './icons.tsx';
 
-/** A problem as title, detail and remedy. `children` are the buttons that carry out the remedy. */
+/** Shows a problem as title, detail and remedy. `children` are the buttons that carry out the remedy. */
 export function ProblemBox({ problem, children }: { problem: Problem; children?: ComponentChildren }) {
   return (
     <div class="problem" role="alert">
