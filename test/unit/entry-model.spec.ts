@@ -67,11 +67,12 @@ function modelOf(change: Change, treatments: readonly Treatment[], seq: number):
   if (change.is === 'delete') return { seq, operation: 'd', previous: side(all, before), updated: null };
   const after = (index: number): StoredValue => stored(change.row[index]!, treatments[index]!);
   if (change.is === 'insert') return { seq, operation: 'i', previous: null, updated: side(all, after) };
+  const isKnown = (index: number): boolean => change.sent === 'O' || (change.sent === 'K' && index === KEY);
   const changed = all.filter(
     (index) =>
       treatments[index] !== 'ignore' &&
       change.row[index] !== UNCHANGED &&
-      (change.sent !== 'O' || change.row[index] !== change.old[index]),
+      (!isKnown(index) || change.row[index] !== change.old[index]),
   );
   if (changed.length === 0) return null;
   return { seq, operation: 'u', previous: side(changed, before), updated: side(changed, after) };
