@@ -1,6 +1,6 @@
 /**
  * Runs `npm run check`: format, lint with the import rule, and types, two at a time; then the unit tests,
- * which use both cores by themselves. The output of a check that fails is shown in full. The tests run only
+ * which use all cores by themselves. The output of a check that fails is shown in full. The tests run only
  * when all other checks pass.
  */
 import { spawn } from 'node:child_process';

@@ -15,7 +15,7 @@ export interface Access {
   readonly action: AccessAction;
   /** Method and pattern of the route, as `GET /v1/entries/:id`. */
   readonly route: string;
-  /** Names and values of the request's parameters and body; null when the route takes none. */
+  /** Names and values of the request's parameters and body; null when it has none, and for a sign-in. */
   readonly filters: Readonly<Record<string, unknown>> | null;
   readonly status: number;
   readonly address: string;
@@ -85,8 +85,8 @@ export class AccessRecord {
 }
 
 /**
- * Deletes accesses that are older than the retention of entries, at once and then every six hours. If
- * `retentionDays` is null, it keeps everything.
+ * Deletes accesses that are older than the retention of entries, and older than two days, at once and then
+ * every six hours. If `retentionDays` is null, it keeps everything.
  */
 export function startPruning(options: {
   readonly pool: pg.Pool;

@@ -16,8 +16,8 @@ export const HEALTH_POOL = Symbol('waltrail.healthPool');
 const TRAIL_TIMEOUT_MS = 2_000;
 
 /**
- * Answers orchestrators and Prometheus, outside the API's prefix. Health is open to everybody and says
- * nothing about the trail.
+ * Answers orchestrators and Prometheus, outside the API's prefix. Health is open to everybody and shows
+ * nothing that the trail holds; metrics need a token.
  */
 @Controller()
 export class HealthController {

@@ -15,8 +15,8 @@ import { accessOf } from '../auth/access-hook.js';
 
 const HEARTBEAT_MS = 15_000;
 /**
- * Interval between two checks of a stream's token: a stream ends within this time after its token was
- * revoked.
+ * Interval between two checks of a stream's token. After its token was revoked, a stream ends within this
+ * time and that for which principals are cached.
  */
 const RECHECK_MS = 5_000;
 /** A client that has not read for this long counts as gone. */

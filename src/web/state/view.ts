@@ -4,7 +4,9 @@ import { session } from './session.ts';
 import { remember, remembered } from './storage.ts';
 import { EMPTY_VIEW, readView, writeView, type View } from './url-state.ts';
 
-/** The view that the URL holds. The view and the URL never differ, because only `show` changes them. */
+/**
+ * The view that the URL holds. The two never differ: `show` changes both, and {@link followHistory} follows.
+ */
 export const view = signal<View>(readView(new URLSearchParams(location.search)));
 
 const ownZone = signal(remembered('zone'));
