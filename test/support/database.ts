@@ -20,6 +20,7 @@ const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql')
 /** Held while a template is made: both workers of a run may want it at once. */
 const TEMPLATE_LOCK = 7_268_201;
 const SLOT_RELEASE_TIMEOUT_MS = 10_000;
+const CLOSING_LIMIT_MS = 100;
 
 /** The major version of the server, such as 18: specs run on several, and say what is right on each. */
 export async function majorVersion(database: Pick<TestDatabase, 'query'>): Promise<number> {
@@ -129,11 +130,23 @@ async function loadSampleCrm(url: string): Promise<void> {
 }
 
 /**
+ * A pool has ended before its connections are closed. A connection that is terminated meanwhile is an error
+ * that nobody listens for any more.
+ */
+async function untilClosed(client: pg.ClientBase, name: string): Promise<void> {
+  for (const deadline = Date.now() + CLOSING_LIMIT_MS; Date.now() < deadline; await delay(5)) {
+    const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [name]);
+    if (rowCount === 0) return;
+  }
+}
+
+/**
  * A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after
  * it was told to.
  */
 async function dropDatabase(name: string): Promise<void> {
   await asSuperuser(async (client) => {
+    await untilClosed(client, name);
     const deadline = Date.now() + SLOT_RELEASE_TIMEOUT_MS;
     for (;;) {
       await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name]);
