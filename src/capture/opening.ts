@@ -1,8 +1,8 @@
 import { GIVE_UP_TICKS } from '../pg/silence.js';
 
 /**
- * Ends an opening that takes too long at one step, or that is not wanted any more, by destroying its
- * connections.
+ * Ends the opening of a session by destroying its connections, if one step takes too long or the session is
+ * no longer wanted.
  */
 export class Opening {
   readonly #abort = new AbortController();
@@ -22,8 +22,8 @@ export class Opening {
   }
 
   /**
-   * A step with a limit. Beginning a trail has none: a new slot waits for the transactions that run on the
-   * source.
+   * Runs a step with a time limit. Beginning a trail has no limit, because a new slot waits for the
+   * transactions that run on the source.
    */
   async step<T>(run: () => Promise<T>): Promise<T> {
     const limit = setTimeout(this.#giveUp, this.#limitMs);

@@ -4,22 +4,25 @@ import { sqlStateOf } from '../pg/sql-state.js';
 import type { StreamPosition } from '../pipeline/pipeline.js';
 import type { Stuck } from '../trail/write/stuck.js';
 
-/** How a try to capture ended. */
+/** How an attempt to capture ended. */
 export interface Failure {
   readonly error: WaltrailError;
-  /** Where in the stream; null: the stream had not begun. */
+  /** Where in the stream it ended; null: the stream had not begun. */
   readonly place: StreamPosition | null;
-  /** The checkpoint behind which it happened; null: it is not known yet. */
+  /** The checkpoint behind which it ended; null: it is not known yet. */
   readonly checkpointLsn: Lsn | null;
 }
 
 const TRIES = 3;
-/** Of an error that needs a person anyway: met again at the same place, so it is no matter of chance. */
+/**
+ * Tries for an error that needs a person anyway: if it is met again at the same place, it is not a matter of
+ * chance.
+ */
 const OPERATOR_TRIES = 2;
-/** What is named of the tables of one transaction. */
+/** Largest number of tables of one transaction that a message names. */
 const MAX_TABLES = 10;
 
-/** What the opening of a session looks into and settles by itself. */
+/** Errors that the opening of a session examines and settles by itself. */
 const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PIPELINE_READ_AGAIN',
   'SOURCE_LOOK_AGAIN',
@@ -27,7 +30,7 @@ const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_SPOOL_FAILED',
   'TRAIL_FENCED',
 ]);
-/** What refuses the same thing again when it is tried again, wherever it is met. */
+/** Errors that occur again when the same thing is tried again, wherever they are met. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PGOUTPUT_MALFORMED',
   'PIPELINE_FAILED',
@@ -35,16 +38,16 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_ROW_TOO_LARGE',
   'TRAIL_WRITE_FAILED',
 ]);
-/** Met before the stream has begun, these are about this session and no transaction. */
+/** Refusals that concern the session and no transaction if they are met before the stream has begun. */
 const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PIPELINE_FAILED',
   'TRAIL_WRITE_FAILED',
 ]);
 
 /**
- * Tells an error that repeats at one place from troubles that pass: sessions that end with the same code and
- * SQLSTATE while the checkpoint stays where it is. A connection that breaks counts only where it breaks in
- * the same transaction each time.
+ * Tells an error that repeats at one place from transient ones. An error repeats if sessions end with the
+ * same code and SQLSTATE while the checkpoint stays where it is. A connection that breaks counts only if it
+ * breaks in the same transaction each time.
  */
 export class Repeats {
   readonly #patienceMs: number;
@@ -52,12 +55,12 @@ export class Repeats {
   #sinceMs = 0;
   #tries = 0;
 
-  /** @param patienceMs an error that is gone when it is met again says so sooner than this */
+  /** @param patienceMs a transient error has passed before this time is over */
   constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
 
-  /** What capture waits on, once it is sure that it does; undefined before. */
+  /** Returns what capture waits on, once this is certain; undefined before. */
   met(failure: Failure, nowMs: number): Stuck | undefined {
     const { error, place, checkpointLsn } = failure;
     if (!mayRepeat(failure) || checkpointLsn === null) return undefined;
@@ -75,7 +78,7 @@ export class Repeats {
     return isSure ? stuckAt(failure, checkpointLsn) : undefined;
   }
 
-  /** What an earlier process waited on: the same error needs no patience. */
+  /** Recalls what an earlier process waited on, so that the same error needs no patience. */
   recall(stuck: Stuck): void {
     if (this.#signature !== '') return;
     this.#signature = signatureOf(stuck.code, stuck.sqlState, stuck.checkpointLsn);
@@ -107,14 +110,14 @@ function stuckAt({ error, place }: Failure, checkpointLsn: Lsn): Stuck {
   };
 }
 
-/** The same error, with the place in the stream where that says something: what a person has to look at. */
+/** Returns the same error with the place in the stream, if that says what a person has to look at. */
 export function located(error: WaltrailError, place: StreamPosition | null): WaltrailError {
   if (place === null || !(REFUSALS.has(error.code) || place.exact)) return error;
   const { code, message, remedy, details, cause } = error;
   return new WaltrailError(code, `${message} It happened ${where(place, code)}.`, { remedy, details, cause });
 }
 
-/** The error that capture waits on, with the last resort where there is one. */
+/** Returns the error that capture waits on, with the last resort in its remedy if there is one. */
 export function stuckError(stuck: Stuck, error: WaltrailError): WaltrailError {
   const { remedy, details, cause } = error;
   return new WaltrailError(stuck.code, stuck.message, {
@@ -128,7 +131,7 @@ export function stuckError(stuck: Stuck, error: WaltrailError): WaltrailError {
 }
 
 function where({ commitLsn, exact, checkpointLsn, tables }: StreamPosition, code: ErrorCode): string {
-  // What the trail refuses is a batch; only where each transaction is stored alone is it known which one.
+  // The trail refuses a batch. Only if each transaction is stored alone is it known which one it was.
   const known = exact || !code.startsWith('TRAIL_');
   if (commitLsn === null || !known) return `after ${formatLsn(checkpointLsn)}`;
   const named = tables.slice(0, MAX_TABLES).join(', ');

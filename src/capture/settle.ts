@@ -42,42 +42,43 @@ import { readSourceState, onSource, type SourceAccess } from './source-state.js'
 import { readStartNames } from './start-names.js';
 import { lackingTables } from './table-gaps.js';
 
-/** How long the end of a gap waits for running transactions where capture does not go on anyway. */
+/** How long the end of a gap waits for running transactions if capture does not resume anyway. */
 const PATIENCE_MS = 2_000;
 
 export interface SettleOptions extends SourceAccess {
-  /** Elected, and in no transaction. */
+  /** Client that holds the election lock, and is in no transaction. */
   readonly client: pg.Client;
   readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
   readonly knownLsn: Lsn | null;
   /**
-   * Runs a step with a limit of time. A new slot has none: it waits for the transactions that run on the
-   * source.
+   * Runs a step with a time limit. Creating a slot has no limit, because it waits for the transactions that
+   * run on the source.
    */
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
-  /** The last stream ended because the source had no publication when something was changed. */
+  /** Whether the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Refuses a source that is not fit to be captured at all. */
   readonly checkSource: () => Promise<CheckedCatalog>;
 }
 
-/** From where to stream, and what the watch compares with. */
+/** The position to stream from, and what the watch compares with. */
 export interface Settled {
   readonly checkpoint: Checkpoint;
   readonly published: PublishedAtLsn;
-  /** Where the source's WAL ended: what lies between is a backlog. */
+  /** Where the source's WAL ended. What lies between the checkpoint and this position is a backlog. */
   readonly sourceLsn: Lsn;
-  /** Gaps of named tables that last: they end while capture streams. */
+  /** Open gaps of named tables, which end while capture streams. */
   readonly open: readonly OpenGap[];
   readonly catalog: CheckedCatalog;
 }
 
 /**
- * Compares source and trail before anything is streamed, and records what it finds: gaps as entries, once.
- * Gaps of named tables stop nothing. For one of the whole stream it refuses with its code, or, where an
- * operator or the YAML lets it go on, moves to where that is possible.
+ * Compares source and trail before anything is streamed, and records each gap that it finds once, as an
+ * entry. Gaps of named tables stop nothing. If an operator or the YAML lets capture resume after a gap of the
+ * whole stream, it moves to a position from which that is possible; otherwise it throws an error with the
+ * code of the gap.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;
@@ -108,7 +109,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   if (going.length > 0) {
     const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
     if (toLsn !== null) {
-      // By now every transaction has ended that the look might not have seen yet.
+      // By now, every transaction that the look might not have seen has ended.
       sure = seen;
       await endGaps(client, { gaps: going, toLsn, sure, notes });
       notes = [];
@@ -134,8 +135,9 @@ export async function settle(options: SettleOptions): Promise<Settled> {
 }
 
 /**
- * Records gaps of tables from `fromLsn` on, as entries. Only while nobody writes; those that end do so while
- * capture streams, where the transactions that run can be waited for without holding anything up.
+ * Records gaps of tables from `fromLsn` on, as entries. May be called only while there is no writer. Gaps
+ * that end do so while capture streams, when running transactions can be waited for without delaying
+ * anything.
  */
 export async function recordTables(
   options: Pick<SettleOptions, 'client' | 'log'>,
@@ -163,8 +165,8 @@ async function recordGap(
 }
 
 /**
- * The look at the publication, with the names under which renamed tables are still captured and the tables
- * that refuse writes.
+ * Returns the look at the publication, with the names under which renamed tables are still captured and the
+ * tables that refuse writes.
  */
 function knownPublished(options: {
   readonly config: TrackingConfig;
@@ -182,9 +184,9 @@ function knownPublished(options: {
 }
 
 /**
- * The look with a position that is surely covered by it: that of the last sure one. A commit that waits for a
- * standby is in the WAL, and decoded, before anybody can see it, so a look may show the state from before it.
- * The watch moves the position on when it has seen such transactions end.
+ * Returns the look with a position that it surely covers: that of the last sure look. A commit that waits for
+ * a standby is in the WAL, and decoded, before anybody can see it, so a look may show the state from before
+ * it. The watch moves the position on when it has seen such transactions end.
  */
 const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn => ({
   state,
@@ -192,9 +194,9 @@ const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn =>
 });
 
 /**
- * Going on after a lost slot takes steps: an invalid one is dropped, a new one is made, the checkpoint is
- * moved. Where the process ended in between, or a person did it meanwhile, it is still the same stretch that
- * is missing, and one acceptance answers for it.
+ * Whether a gap is a part of one that is open. Resuming after a lost slot takes steps: an invalid slot is
+ * dropped, a new one is created, the checkpoint is moved. If the process ended in between, or a person took a
+ * step meanwhile, it is still the same stretch that is missing, and one acceptance covers it.
  */
 function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
   const isOpen = (lost: FoundGap['code']): boolean =>
@@ -210,7 +212,8 @@ function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
 }
 
 /**
- * What the source itself said, where no look has found why: a change was made while there was no publication.
+ * Returns the gap that the source itself reported, if no look has found the cause: a change was made while
+ * there was no publication.
  */
 function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: readonly FoundGap[]): FoundGap[] {
   if (!publicationMissed || known.some(({ code }) => code === 'SOURCE_PUBLICATION_MISSING')) return [];
@@ -218,10 +221,10 @@ function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: read
 }
 
 /**
- * Position from which every commit is of changes that were published as the look found it. Not simply after
- * the look: what a transaction changed before the publication was mended is not sent either, however late it
- * commits. So those that run have to end, as for a new slot. Null where they do not end soon and nobody waits
- * for them.
+ * Returns a position from which every commit is of changes that were published as the look found it. The
+ * position after the look would not do: what a transaction changed before the publication was repaired is not
+ * sent either, however late it commits. So the running transactions have to end, as for a new slot. Null if
+ * they do not end soon and nothing waits for them.
  */
 async function fitSince(
   options: SettleOptions,
@@ -237,8 +240,8 @@ async function fitSince(
       await untilEnded(source, { transactions, limitMs: Infinity, signal });
     }
     const lsn = await currentLsn(source);
-    // A publication that was broken again since the look, or mended only after it, would have its gap end too
-    // early.
+    // If the publication was broken again since the look, or was repaired only after it, its gap would end
+    // too early.
     const state = await readPublished(source, publication);
     if (!isDeepStrictEqual(state, sourceState.published.state))
       throw new WaltrailError('SOURCE_LOOK_AGAIN', `Publication ${publication} has just changed.`);
@@ -247,8 +250,8 @@ async function fitSince(
 }
 
 /**
- * The look is what the next is compared with, so that a publication that is broken again before these are
- * accepted is found.
+ * Ends gaps and stores the look, in one transaction. The next look is compared with it, so that a publication
+ * that is broken again before the gaps are accepted is found.
  */
 async function endGaps(
   client: pg.Client,
@@ -272,11 +275,11 @@ async function endGaps(
 const isOfPublication = ({ code }: OpenGap): boolean =>
   code === 'SOURCE_PUBLICATION_MISSING' || code === 'SOURCE_PUBLICATION_INCOMPLETE';
 
-/** Accepted by an operator or by the YAML. */
+/** Whether capture may resume after a gap, because an operator or the YAML accepts it. */
 const mayGoOn = ({ accepted }: OpenGap, { config }: SettleOptions): boolean =>
   accepted || config.source.onGap === 'continue';
 
-/** The codes say what happened; the message says where. */
+/** Makes the error for gaps. The codes say what happened; the message says where. */
 function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
   const sentences = gaps.map(
     ({ code, fromLsn, toLsn }) =>
@@ -287,7 +290,8 @@ function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
 }
 
 /**
- * A source that is not fit to be captured, behind a gap: first the one is mended, then the other accepted.
+ * Combines the error of a source that is not fit to be captured with that of its gaps: the operator first
+ * fixes the source, then accepts the gaps.
  */
 function mendFirst(error: unknown, gaps: WaltrailError): unknown {
   if (!isWaltrailError(error) || error.retry !== 'operator') return error;
@@ -303,7 +307,7 @@ interface GoingOn extends SettleOptions {
   readonly notes: Continuity['notes'];
 }
 
-/** Moves to the first position from which the source can send everything: on the slot, or on a new one. */
+/** Moves to the first position from which the source can send everything, on the slot or on a new one. */
 async function goOn(options: GoingOn): Promise<Checkpoint> {
   const { client, config, log, checkpoint, sourceState, gaps } = options;
   const { slot, url, name } = config.source;
@@ -312,7 +316,7 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
     await move(options, { to: { lsn, slot, ...sourceState.identity }, snapshot: null });
   } else {
     if (sourceState.slot !== undefined) {
-      // An invalidated slot can only be dropped. Nobody reads from it.
+      // An invalidated slot can only be dropped. Nothing reads from it.
       await onSource(options, (source) =>
         source.query(`select pg_catalog.pg_drop_replication_slot(${quoteLiteral(slot)})`),
       );
@@ -330,7 +334,8 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
 }
 
 /**
- * One trail transaction: position, gaps, notes, and where something was skipped the names as they are now.
+ * Stores position, gaps and notes in one trail transaction. If something was skipped, it also stores the
+ * names as they are now.
  */
 async function move(
   options: GoingOn,

@@ -8,13 +8,15 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
 import type { SourceState } from './continuity.js';
 
-/** Where to look, and what gives the look up. */
+/** The source to look at, and the signal that cancels the look. */
 export interface SourceAccess {
   readonly config: TrackingConfig;
   readonly signal: AbortSignal;
 }
 
-/** Everything of the source that is compared with the trail. Throws SOURCE_UNSUPPORTED for a standby. */
+/**
+ * Reads everything about the source that is compared with the trail. Throws SOURCE_UNSUPPORTED for a standby.
+ */
 export async function readSourceState(
   options: SourceAccess & {
     readonly checkpoint: Checkpoint;
@@ -36,7 +38,7 @@ export async function readSourceState(
   return { ...seen, identity: await identifySource({ url, signal, timeline: checkpoint.timeline }) };
 }
 
-/** Runs `work` on a connection to the source of its own. */
+/** Runs `work` on a separate connection to the source. */
 export async function onSource<T>(
   { config, signal }: SourceAccess,
   work: (client: pg.Client) => Promise<T>,
@@ -50,7 +52,8 @@ export async function onSource<T>(
 }
 
 /**
- * As `server_version_num`. A standby is refused before anything of it is taken for the state of the source.
+ * Reads `server_version_num`. A standby is refused before anything about it is taken for the state of the
+ * source.
  */
 async function readVersion(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ version: number; standby: boolean }>(

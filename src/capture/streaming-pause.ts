@@ -2,22 +2,22 @@ const FIRST_STRETCH_MS = 5_000;
 const LONGEST_STRETCH_MS = 600_000;
 
 /**
- * How long transactions are read when they have committed, once one could not be read while it ran. Going
- * back to streaming takes two sessions, so a source that makes many such transactions is read whole for
- * longer each time: every stretch is twice as long as the one before, until streaming has lasted for the
- * longest stretch. Times are those of `performance.now()`.
+ * Decides how long transactions are read whole, after they have committed, once one of them could not be read
+ * while it ran. Returning to streaming takes two sessions, so a source with many such transactions is read
+ * whole for longer each time. Every stretch is twice as long as the one before, until streaming has lasted
+ * for the longest stretch. Times are those of `performance.now()`.
  */
 export class StreamingPause {
   #until: number | null = null;
   #stretchMs = 0;
   #endedAt = -Infinity;
 
-  /** Transactions are read whole until this moment at least; null: they are streamed. */
+  /** Moment until which transactions are read whole, at least; null: they are streamed. */
   get until(): number | null {
     return this.#until;
   }
 
-  /** A transaction has to be read whole. */
+  /** Notes that a transaction has to be read whole. */
   begin(now: number): void {
     this.#stretchMs =
       now - this.#endedAt < LONGEST_STRETCH_MS
@@ -26,7 +26,7 @@ export class StreamingPause {
     this.#until = now + this.#stretchMs;
   }
 
-  /** Transactions are streamed again, if they were not. */
+  /** Notes that transactions are streamed again. Does nothing if they were streamed already. */
   end(now: number): void {
     if (this.#until === null) return;
     this.#until = null;

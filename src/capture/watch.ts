@@ -32,43 +32,42 @@ import { logGaps } from './gap-log.js';
 import type { CatalogReading } from './source-facts.js';
 import { endedGaps, lackingTables } from './table-gaps.js';
 
-/** A reading of the whole catalog takes at most this part of the time, however often somebody changes it. */
+/** Largest part of the time that reading the whole catalog may take, however often the catalog changes. */
 const READING_SHARE = 1 / 5;
-/** Of a statement to the source. */
+/** Time limit of a statement to the source. */
 const SOURCE_LIMIT_MS = 20_000;
 /**
- * How often the last good look is stored: where the daemon is killed, a gap is said to begin at the stored
- * one.
+ * How often the last good look is stored. If the daemon is killed, a gap is said to begin at the stored look.
  */
 const REMEMBER_MS = 60_000;
 /**
- * Of a statement to the trail: where a gap begins long ago, the last entry before it is looked for through
- * many.
+ * Time limit of a statement to the trail. If a gap began long ago, the last entry before it is searched for
+ * among many.
  */
 const TRAIL_LIMIT_MS = 30_000;
-/** For storing the last look at the end. Without it, a gap would be said to begin earlier. */
+/** Time limit for storing the last look at the end. If it is not stored, a gap is said to begin earlier. */
 const STOP_LIMIT_MS = 5_000;
-/** Looks that failed one after the other, after which the log says so: half a minute and more. */
+/** Number of looks that have to fail in a row before the log says so: half a minute or more. */
 const FAILURES_TO_TELL = 15;
 
-/** What a look has learned of the source. */
+/** What a look has learned about the source. */
 export interface Learned extends CatalogReading {
   readonly catalog: CheckedCatalog;
 }
 
 export interface Watch {
-  /** Ends looking, and stores the last good look. Never rejects. */
+  /** Stops looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
 }
 
 export interface WatchOptions {
   readonly config: TrackingConfig;
   readonly log: Log;
-  /** Between two looks; more where the catalog takes long to read. */
+  /** Milliseconds between two looks; more if reading the catalog takes long. */
   readonly lookMs: number;
-  /** As the session found it. */
+  /** The publication as the session found it. */
   readonly published: PublishedAtLsn;
-  /** Gaps that last, as recorded when the session began. */
+  /** Open gaps, as recorded when the session began. */
   readonly open: readonly OpenGap[];
   /** Stores entries between two transactions of the source. */
   readonly tell: (told: Told) => void;
@@ -79,9 +78,9 @@ export interface WatchOptions {
 }
 
 /**
- * Looks again and again whether the publication and the tables that the YAML wants are as they were. The
- * stream does not say that a table was made, renamed or taken out of the publication; its changes just do not
- * come. What concerns named tables is recorded while capture streams, and stops nothing; what concerns the
+ * Checks repeatedly whether the publication and the tables that the YAML wants are as they were. The stream
+ * does not say that a table was created, renamed or removed from the publication; its changes simply do not
+ * arrive. What concerns named tables is recorded while capture streams, and stops nothing. What concerns the
  * whole stream ends the session.
  */
 export function watchPublished(options: WatchOptions): Watch {
@@ -97,34 +96,37 @@ export function watchPublished(options: WatchOptions): Watch {
   };
 }
 
-/** A gap that is over, until nothing can be committed any more that belongs to it. */
+/** A gap that is over. It is kept until nothing that belongs to it can be committed any more. */
 interface Ending {
   readonly end: TableGapEnd;
-  /** Transactions that ran when this was seen: what they changed before may be missing. */
+  /** Transactions that were running when the end was seen. What they changed before may be missing. */
   readonly running: readonly string[];
 }
 
 class Watcher {
   readonly #options: WatchOptions & { readonly signal: AbortSignal };
   #client: pg.Client | undefined;
-  /** Of the last digest that was compared; undefined: the catalog has to be read. */
+  /** The last digest that was compared; undefined: the catalog has to be read. */
   #digest: string | undefined;
-  /** Of the last digest whose gaps have begun. */
+  /** The last digest whose gaps have been recorded. */
   #begunDigest: string | undefined;
-  /** The last good look whose position is surely covered by it. */
+  /** The last good look, with a position that it surely covers. */
   #sure: PublishedAtLsn;
   /**
-   * A later good look, until the transactions have ended that ran at it: one of them may be in the WAL
-   * already.
+   * A later good look. It is unsure until the transactions have ended that were running at it, because one of
+   * them may be in the WAL already.
    */
   #unsure: { readonly lsn: Lsn; readonly running: readonly string[] } | undefined;
   #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
-  /** Gaps of tables that last, by their number. */
+  /** Open gaps of tables, by their number. */
   readonly #open: Map<number, OpenGap>;
-  /** Those of them that are over. */
+  /** The gaps of `#open` that are over. */
   readonly #ending = new Map<number, Ending>();
-  /** Entries are on their way into the trail: gaps begin, but nothing more is told before they are there. */
+  /**
+   * Whether entries are on their way into the trail. Meanwhile gaps are recorded, but nothing more is told
+   * until the entries are stored.
+   */
   #telling = false;
   #lookMs: number;
   #failures = 0;
@@ -149,8 +151,8 @@ class Watcher {
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
         this.#failures = 0;
       } catch (error) {
-        // Trouble with this connection says nothing about the stream, and the stream says when the source is
-        // gone.
+        // A failure of this connection says nothing about the stream, and the stream itself reports when the
+        // source is gone.
         await this.#disconnect();
         if (++this.#failures === FAILURES_TO_TELL && !signal.aborted)
           this.#options.log.warn(
@@ -163,8 +165,8 @@ class Watcher {
   }
 
   /**
-   * Stores where the last good look was, if it moved. Never rejects: then a gap would be said to begin
-   * earlier.
+   * Stores the last good look if its position has moved. Never rejects: if storing fails, a gap would only be
+   * said to begin earlier.
    */
   async remember(signal: AbortSignal): Promise<void> {
     this.#rememberedAt = performance.now();
@@ -174,11 +176,11 @@ class Watcher {
       await this.#onTrail(signal, (client) => storePublished(client, sure));
       this.#remembered = sure;
     } catch {
-      // The next one will.
+      // The next call tries again.
     }
   }
 
-  /** False where what has changed concerns the whole stream. */
+  /** Looks once. Returns false if what has changed concerns the whole stream. */
   async #look(): Promise<boolean> {
     const { config, signal } = this.#options;
     this.#client ??= await connect({
@@ -197,9 +199,10 @@ class Watcher {
   }
 
   /**
-   * The order of what is read matters: position, running transactions, digest. A change of the catalog that
-   * is in the WAL before the position and not in the digest belongs to one of those transactions; once they
-   * have ended and the digest is still the same, there was none.
+   * Moves the position that a good look surely covers. The order of what is read matters: position, running
+   * transactions, digest. A change of the catalog that is in the WAL before the position, but not in the
+   * digest, belongs to one of those transactions. If they have ended and the digest is still the same, there
+   * was no such change.
    */
   #cover({ lsn, running }: CatalogDigest): void {
     const unsure = this.#unsure;
@@ -208,7 +211,7 @@ class Watcher {
     this.#unsure = { lsn, running };
   }
 
-  /** Reads the catalog and records what concerns tables. False where the whole stream is concerned. */
+  /** Reads the catalog and records what concerns tables. Returns false if the whole stream is concerned. */
   async #compare(client: pg.Client, read: CatalogDigest): Promise<boolean> {
     const { config, learned, lookMs } = this.#options;
     const { publication } = config.source;
@@ -225,19 +228,19 @@ class Watcher {
     learned({ published, catalog, lsn: read.lsn });
     await this.#begin(troubles, changes.unpublished);
     this.#begunDigest = read.digest;
-    // What is not told now is compared again.
+    // What cannot be told now is compared again by the next look.
     if (this.#telling) return true;
     const quiet = this.#record({
       published,
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published)],
-      // Those that began since the digest was read may have changed a table before what is seen now mended
-      // it.
+      // Read again: transactions that began since the digest was read may have changed a table before it was
+      // repaired.
       running: await runningTransactions(client),
     });
     this.#digest = read.digest;
     if (quiet) {
-      // Whoever alters other tables all the time must not keep gaps open.
+      // Frequent changes to other tables must not keep gaps open.
       this.#cover(read);
       await this.#end(client, read);
     } else {
@@ -246,7 +249,7 @@ class Watcher {
     return true;
   }
 
-  /** Null where the source is not fit to be captured at all. */
+  /** Checks the source; null if it is not fit to be captured at all. */
   async #check(client: pg.Client): Promise<CheckedCatalog | null> {
     try {
       return await checkTracking(client, this.#options.config);
@@ -256,7 +259,7 @@ class Watcher {
     }
   }
 
-  /** Records gaps from the last look on that surely showed the tables as they should be. */
+  /** Records gaps. They begin at the last look that surely showed the tables as they should be. */
   async #begin(troubles: readonly TableTrouble[], unpublished: readonly string[]): Promise<void> {
     const { signal, log } = this.#options;
     const lacking = lackingTables({ open: [...this.#open.values()], troubles, unpublished });
@@ -270,7 +273,7 @@ class Watcher {
     );
   }
 
-  /** Has the trail told of what was found. True where there was nothing to tell. */
+  /** Passes what was found to the trail, as entries. Returns true if there was nothing to pass. */
   #record(found: {
     readonly published: PublishedState;
     readonly catalog: CheckedCatalog;
@@ -295,7 +298,7 @@ class Watcher {
     return false;
   }
 
-  /** Ends gaps when nothing that was changed before their tables were mended can still be committed. */
+  /** Ends gaps once nothing that was changed before their tables were repaired can still be committed. */
   async #end(client: pg.Client, { running }: CatalogDigest): Promise<void> {
     if (this.#ending.size === 0 || this.#telling) return;
     const ended = [...this.#ending].filter(

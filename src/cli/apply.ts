@@ -4,8 +4,8 @@ import { defineCommand, type Command, type Answer } from './command.js';
 import { makePlan, planAnswer, withSource } from './source-plan.js';
 
 /**
- * `waltrail apply`: prints the plan and carries it out. Exits with 0 when the source is then as the YAML
- * wants it, with 1 where problems stand in the way of all tables, or of some, which are then left out.
+ * `waltrail apply`: prints the plan and carries it out. Exits with 0 if the source is then as the YAML wants
+ * it. Exits with 1 if problems stand in the way of all tables, or of some, which are then left out.
  */
 export const apply: Command = defineCommand({
   usage: '',

@@ -3,20 +3,20 @@ import type { Settings } from '../settings.js';
 import type { Teardown } from '../teardown.js';
 import type { StartOptions } from './start-options.js';
 
-/** Everything that a start needs on its way. Steps add to `teardown` what they have started. */
+/** Everything that the steps of a start need. A step adds to `teardown` what it has started. */
 export interface Boot {
   readonly options: StartOptions;
   readonly settings: Settings;
   readonly log: Log;
   readonly teardown: Teardown;
   readonly say: (text: string) => void;
-  /** Aborted once somebody asked to stop; looked at between steps, so that none is torn apart. */
+  /** Aborted once a stop is requested. It is checked between steps, so that no step is left half done. */
   readonly signal: AbortSignal;
 }
 
 export interface Running {
   /**
-   * Rejects when something ended without which the daemon cannot go on; null: nothing of that kind was
+   * Rejects when something ends without which the daemon cannot continue; null: nothing of that kind was
    * started.
    */
   readonly lost: Promise<void> | null;

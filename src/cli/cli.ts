@@ -4,14 +4,14 @@ import { dispatch } from './dispatch.js';
 
 const LINGER_MS = 3000;
 
-// Whoever read it may be gone (`| head`, a closed terminal); that must not end a daemon in the middle of its
-// stop.
+// The reader of the output may be gone (`| head`, a closed terminal). That must not end a daemon in the
+// middle of stopping.
 process.stdout.on('error', () => undefined);
 process.exitCode = await dispatch(process.argv.slice(2), {
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
   settings: readSettings,
 });
-// A connection that does not close must not keep a stopped daemon alive; when all is closed this waits for
-// nothing.
+// A connection that does not close must not keep a stopped daemon alive. If everything is closed, this waits
+// for nothing.
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -4,7 +4,7 @@ import type { Settings } from '../settings.js';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
 
-/** What a command tells: text for people, or the same as data where `--json` asks for it. */
+/** What a command answers: text for people, or the same as data for `--json`. */
 export interface Answer {
   readonly text: string;
   /** What `JSON.stringify` prints. */
@@ -40,16 +40,19 @@ export interface Command<O extends Options = Options> {
   readonly takesArgument?: boolean;
   /** Whether it can print its answer as JSON. */
   readonly json: boolean;
-  /** Does it and resolves with the exit code. */
+  /** Runs the command and resolves with the exit code. */
   run(context: CommandContext<O>): Promise<number>;
 }
 
 /**
- * Checks the types of a command where it is written; the table of commands does not know each one's options.
+ * Checks the types of a command where it is defined, because the table of commands does not know the options
+ * of each.
  */
 export const defineCommand = <const O extends Options>(command: Command<O>): Command => command;
 
-/** A mistake in the command line. It exits with 2, as with most Unix tools. */
+/**
+ * Makes the error for a mistake in the command line. The process then exits with 2, as with most Unix tools.
+ */
 export const usageError = (message: string, cause?: unknown): WaltrailError =>
   new WaltrailError('CLI_USAGE', message, { cause });
 

@@ -3,11 +3,11 @@ import type { Command } from './command.js';
 /** A command in the list that `waltrail --help` prints. */
 export interface ListedCommand {
   readonly summary: string;
-  /** Imports the command and what it needs: `--help` stays quick. */
+  /** Imports the command and what it needs. It is called only to run the command, so `--help` stays fast. */
   readonly load: () => Promise<Command>;
 }
 
-/** Every command of `waltrail`, by what is typed. */
+/** Every command of `waltrail`, by the words that are typed. */
 export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   start: {
     summary: 'run the daemon; with nothing configured, on a sample CRM of its own',
@@ -43,7 +43,7 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   },
 };
 
-/** The command that some words begin with, and the words behind its name. */
+/** Finds the command that some words begin with, and returns the words behind its name. */
 export function findCommand(
   words: readonly string[],
 ): { readonly name: string; readonly args: readonly string[] } | undefined {
@@ -54,7 +54,7 @@ export function findCommand(
   return undefined;
 }
 
-/** The commands whose name begins with a word, as `token`; all of them for an empty one. */
+/** Returns the commands whose name begins with a word, such as `token`; all of them for an empty one. */
 export const commandsBelow = (word: string): (readonly [name: string, summary: string])[] =>
   Object.entries(COMMANDS)
     .filter(([name]) => word === '' || name.startsWith(`${word} `))

@@ -4,7 +4,7 @@ import { loadConfig } from '../tracking/load.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 
 /**
- * The YAML for a database of one's own. Throws SETTINGS_INVALID where none is named, and what {@link
+ * Loads the YAML for a database of the user's own. Throws SETTINGS_INVALID if none is named, and what {@link
  * loadConfig} throws.
  */
 export async function loadOwnConfig({ configFile, environment }: Settings): Promise<TrackingConfig> {

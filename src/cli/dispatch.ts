@@ -4,7 +4,7 @@ import { runCommand, type Surroundings } from './command.js';
 import { COMMANDS, commandsBelow, findCommand } from './commands.js';
 
 const EXIT_FAILED = 1;
-/** The command line itself was wrong, as with most Unix tools. */
+/** Exit code for a mistake in the command line itself, as with most Unix tools. */
 const EXIT_USAGE = 2;
 
 export interface Terminal extends Surroundings {
@@ -12,8 +12,8 @@ export interface Terminal extends Surroundings {
 }
 
 /**
- * Does what a command line says, whose words come without `node` and the script. Resolves with the exit code
- * and never rejects.
+ * Runs a command line, whose words are given without `node` and the script. Resolves with the exit code and
+ * never rejects.
  */
 export async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
   const { write } = terminal;
@@ -37,7 +37,9 @@ export async function dispatch(words: readonly string[], terminal: Terminal): Pr
   }
 }
 
-/** Of a group of commands, as `token`, it lists those. */
+/**
+ * Answers words that are no command. If they name a group of commands, such as `token`, it lists the group.
+ */
 function unknownCommand([first, second]: readonly string[], { write, writeError }: Terminal): number {
   const group = commandsBelow(first!);
   const isHelp = second === undefined || ['--help', '-h', 'help'].includes(second);
@@ -50,7 +52,7 @@ function unknownCommand([first, second]: readonly string[], { write, writeError 
   return EXIT_USAGE;
 }
 
-/** What is wrong and what to do: on one line, or one under the other where the error itself has several. */
+/** Prints what is wrong and what to do: on one line, or on separate lines if the error itself has several. */
 function errorText(error: unknown): string {
   if (!isWaltrailError(error)) return `waltrail: unexpected error, please report it: ${stackOf(error)}\n`;
   const { message, remedy }: WaltrailError = error;
@@ -58,7 +60,7 @@ function errorText(error: unknown): string {
   return `waltrail: ${message}${separator}${remedy}\n`;
 }
 
-/** The same for programs, as one document. */
+/** Prints the same for programs, as one JSON document. */
 function errorJson(error: unknown): string {
   const { code, message, remedy } = isWaltrailError(error)
     ? error

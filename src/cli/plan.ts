@@ -1,7 +1,7 @@
 import { defineCommand, type Command } from './command.js';
 import { makePlan, planAnswer, withSource } from './source-plan.js';
 
-/** `waltrail plan`: tells what `apply` would do to the source. Exits with 1 where there are problems. */
+/** `waltrail plan`: prints what `apply` would do to the source. Exits with 1 if there are problems. */
 export const plan: Command = defineCommand({
   usage: '',
   help: `Exits with 1 where the plan has problems. The SQL of its steps can be run by hand as it stands.

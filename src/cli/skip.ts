@@ -8,8 +8,8 @@ import { withTrail } from './trail-client.js';
 const MAX_REASON = 500;
 
 /**
- * `waltrail skip --at LSN --reason TEXT`: has capture pass over one transaction. Without options it tells
- * what capture waits on, and exits with 1 where it waits. Throws SKIP_….
+ * `waltrail skip --at LSN --reason TEXT`: makes capture pass over one transaction. Without options it prints
+ * what capture waits on, and exits with 1 if it waits. Throws SKIP_….
  */
 export const skip: Command = defineCommand({
   usage: '[--at LSN --reason TEXT]',
@@ -49,7 +49,7 @@ interface Wish {
   readonly reason: string;
 }
 
-/** Null without options. */
+/** Parses the options; null if there are none. */
 function parseWish(values: { readonly at?: string; readonly reason?: string }): Wish | null {
   if (values.at === undefined && values.reason === undefined) return null;
   const reason = values.reason?.trim() ?? '';
@@ -109,7 +109,7 @@ function refusal(
   }
 }
 
-/** Of the operating system; null where it has no name. */
+/** Returns the name of the operating system's account; null if it has none. */
 function accountName(): string | null {
   try {
     return os.userInfo().username;

@@ -9,7 +9,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { Answer } from './command.js';
 import { loadOwnConfig } from './config.js';
 
-/** The plan for a source, with what it was made from. */
+/** The plan for a source, and what it was made from. */
 export interface SourcePlan {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
@@ -33,7 +33,7 @@ export async function makePlan(config: TrackingConfig, client: pg.Client): Promi
   return { config, catalog, plan: planTracking({ config, catalog }) };
 }
 
-/** The plan as text, and as data the same lists. */
+/** Returns the plan as text, and the same lists as data. */
 export function planAnswer(made: SourcePlan): Answer {
   const { config, catalog, plan } = made;
   return {

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { ROLES, type Role, type Settings } from '../settings.js';
 import { usageError } from './command.js';
 
-/** For `parseArgs`. */
+/** Options of `waltrail start` for `parseArgs`. */
 export const START_OPTIONS = {
   roles: { type: 'string' },
   port: { type: 'string' },
@@ -26,7 +26,7 @@ PostgreSQL of its own with a sample CRM, and keeps everything in WALTRAIL_DATA_D
 export interface StartOptions {
   readonly roles: readonly Role[];
   readonly traffic: boolean;
-  /** The settings with what the command line says instead. */
+  /** Returns the settings, overridden by the options of the command line. */
   override(settings: Settings): Settings;
 }
 

@@ -6,8 +6,8 @@ import type { Boot, Running } from './boot.js';
 import { loadOwnConfig } from './config.js';
 
 /**
- * Servers of the user's own: nothing of theirs is changed, so a source that `apply` has not prepared is
- * refused.
+ * Starts on servers of the user's own. Nothing on them is changed, so a source that `apply` has not prepared
+ * is refused.
  */
 export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;

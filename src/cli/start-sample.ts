@@ -14,17 +14,20 @@ import type { Boot, Running } from './boot.js';
 import { makePlan } from './source-plan.js';
 
 const SAMPLE_CONFIG = path.resolve(import.meta.dirname, '../../config/sample.yaml');
-/** Whose token run.json holds, in the access record. */
+/** Name of the token that run.json holds, as the access record shows it. */
 const TOKEN_NAME = 'npm start';
 const SIGN_IN_NAME = 'npm start, sign-in link';
-/** Longer than it takes to find the terminal again; the code works once. */
+/**
+ * Hours for which the sign-in code is valid: longer than it takes to find the terminal again. The code works
+ * once.
+ */
 const SIGN_IN_HOURS = 12;
 const HOUR_MS = 3_600_000;
 const READY_TIMEOUT_MS = 30_000;
 
 /**
- * With nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens, traffic, in the order of
- * dependence.
+ * Starts with nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens and traffic, in the
+ * order of their dependencies.
  */
 export async function startOnSample(boot: Boot): Promise<Running> {
   const { options, log, teardown, signal } = boot;
@@ -47,9 +50,10 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   const lost = sample.postgres.ended.then(() => {
     if (!stopping) throw lostError(dataDir);
   });
-  // Nobody listens before the start is done; it would fail with a connection error by then.
+  // Nothing handles the rejection before the start is done; if PostgreSQL ends by then, the start fails with
+  // a connection error.
   lost.catch(() => undefined);
-  // What a killed run left; this one holds the lock of the folder.
+  // A killed run may have left its file. This run holds the lock of the folder, so it may remove the file.
   await removeRunFile(dataDir, null);
   signal.throwIfAborted();
 
@@ -89,9 +93,9 @@ export async function startOnSample(boot: Boot): Promise<Running> {
 }
 
 /**
- * The trail begins where the slot does: what somebody changes before would have no entry, so nobody is told
- * to try yet. Capture that does not come up says why on the page and in the log; the start does not wait for
- * it for ever.
+ * Waits until capture is ready. The trail begins where the slot does, so a change made before would have no
+ * entry, and nobody is invited to try yet. If capture does not start, the page and the log say why; the start
+ * does not wait for it forever.
  */
 async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([
@@ -102,8 +106,8 @@ async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<vo
 }
 
 /**
- * The YAML's `${WALTRAIL_SOURCE_URL}` means the embedded server; the environment of this process stays as it
- * is.
+ * Sets the URLs of the embedded server, which the YAML's `${WALTRAIL_SOURCE_URL}` then means. The environment
+ * of this process stays as it is.
  */
 function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings {
   const environment = {
@@ -122,7 +126,10 @@ async function applyTracking(config: TrackingConfig, onProgress: (phrase: string
   });
 }
 
-/** Fresh ones at every start. The API token of the last run ends; a browser that is signed in stays so. */
+/**
+ * Creates new tokens at every start. The API token of the last run is revoked; a browser that is signed in
+ * stays signed in.
+ */
 async function makeTokens(url: string): Promise<{ token: string; code: string }> {
   const pool = createPool({ url, purpose: 'start', max: 1 });
   try {

@@ -8,14 +8,14 @@ import { checkStartOptions, START_HELP, START_OPTIONS, START_USAGE } from './sta
 import { startOnOwn } from './start-own.js';
 import { startOnSample } from './start-sample.js';
 
-/** As a shell reports a process that SIGINT ended. */
+/** Exit code with which a shell reports a process that SIGINT ended. */
 const EXIT_FORCED = 130;
 const PARENT_INTERVAL_MS = 250;
 
 class Interrupted extends Error {}
 
 /**
- * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code; a second signal ends the
+ * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code. A second signal ends the
  * process at once, which is safe too: what PostgreSQL has not committed is read again, and a guard stops the
  * embedded server.
  */
@@ -56,8 +56,8 @@ export const start: Command = defineCommand({
 });
 
 /**
- * npm passes SIGTERM on to the shell that it runs a script in, and that shell dies of it without telling its
- * child. So what `npm start` started stops when the shell has gone.
+ * Calls `onGone` when the shell in which npm runs a script has gone. npm passes SIGTERM on to that shell,
+ * which dies of it without telling its child, so what `npm start` started has to notice by itself.
  */
 function watchNpm(settings: Settings, onGone: () => void): () => void {
   if (!settings.isNpmScript) return () => undefined;

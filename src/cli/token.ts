@@ -19,7 +19,7 @@ import { defineCommand, type Command, usageError } from './command.js';
 const MAX_DAYS = 3650;
 const DAY_MS = 86_400_000;
 
-/** `waltrail token create --name NAME …`: prints the token, once. */
+/** `waltrail token create --name NAME …`: creates a token and prints it, once. */
 export const tokenCreate: Command = defineCommand({
   usage: '--name NAME [--role ROLE] [--tenant TENANT] [--expires DAYS] [--single-use]',
   help: `  --name NAME      whose token it is
@@ -40,7 +40,7 @@ Prints the token once; only its hash is kept.
   json: true,
   run: async ({ values, settings, answer }) => {
     const wanted = parseWanted(values);
-    // The days begin when it is made.
+    // The days begin when the token is created.
     const expiresAt = wanted.days === null ? null : new Date(Date.now() + wanted.days * DAY_MS);
     const token = await withTokens(settings(), (pool) => createToken(pool, { ...wanted, expiresAt }));
     answer({ text: `${token}\n`, data: { token } });
@@ -48,7 +48,7 @@ Prints the token once; only its hash is kept.
   },
 });
 
-/** `waltrail token list`. */
+/** `waltrail token list`: lists the API tokens. */
 export const tokenList: Command = defineCommand({
   usage: '',
   help: '',
@@ -91,7 +91,7 @@ interface WantedToken {
   readonly singleUse: boolean;
 }
 
-/** Checked before anything is connected to: a mistyped option must not wait for a database. */
+/** Checks the options before anything is connected to: a mistyped option must not wait for a database. */
 function parseWanted(values: {
   readonly name?: string;
   readonly role?: string;
@@ -112,7 +112,10 @@ function parseWanted(values: {
 
 const isRole = (role: string): role is TokenRole => (TOKEN_ROLES as readonly string[]).includes(role);
 
-/** Tokens live in the trail's tables, which are made here where the trail is new. */
+/**
+ * Runs `work` on the trail's tables, which hold the tokens. If the trail is new, the tables are created
+ * first.
+ */
 async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
   const url = await trailUrl(settings);
   await migrateTrail({ url, log: createLog({ level: 'error' }) });
@@ -125,8 +128,8 @@ async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promis
 }
 
 /**
- * Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running `waltrail start` has written
- * down.
+ * Returns the URL of the trail. Without WALTRAIL_TRAIL_URL the trail is the embedded one, whose URL a running
+ * `waltrail start` has written to run.json.
  */
 async function trailUrl(settings: Settings): Promise<string> {
   if (settings.trailUrl !== undefined) return settings.trailUrl;
@@ -135,7 +138,7 @@ async function trailUrl(settings: Settings): Promise<string> {
     const { trailUrl: url } = JSON.parse(await readFile(file, 'utf8')) as { trailUrl?: unknown };
     if (typeof url === 'string') return url;
   } catch {
-    // Said below: no file, or not one that a running Waltrail wrote.
+    // Reported below: there is no file, or it is not one that a running Waltrail wrote.
   }
   throw new WaltrailError(
     'SETTINGS_INVALID',

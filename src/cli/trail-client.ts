@@ -5,8 +5,8 @@ import { trailError } from '../trail/trail-error.js';
 import { loadOwnConfig } from './config.js';
 
 /**
- * Connects to the trail of the YAML for as long as `work` lasts. Throws PG_UNREACHABLE, PG_REFUSED, what
- * loading the YAML throws, and errors of `work` as those of the trail.
+ * Connects to the trail of the YAML for as long as `work` lasts. Throws PG_UNREACHABLE, PG_REFUSED and what
+ * loading the YAML throws. Errors of `work` are translated to those of the trail.
  */
 export async function withTrail<T>(
   settings: Settings,

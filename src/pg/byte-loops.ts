@@ -37,7 +37,7 @@ export function sameBytes(view: DataView, left: number, right: number, length: n
   const apart = right - left;
   for (let at = left; at < last; at += WORD)
     if (view.getInt32(at) !== view.getInt32(at + apart)) return false;
-  // The last word may look at bytes for the second time: cheaper than one byte after the other.
+  // The last word may compare bytes a second time, which is cheaper than comparing byte by byte.
   return view.getInt32(last) === view.getInt32(last + apart);
 }
 
@@ -50,6 +50,6 @@ export function copyBytes(from: DataView, start: number, length: number, to: Dat
   const last = start + length - WORD;
   const apart = at - start;
   for (let source = start; source < last; source += WORD) to.setInt32(source + apart, from.getInt32(source));
-  // As above.
+  // The last word may copy bytes a second time, as above.
   to.setInt32(last + apart, from.getInt32(last));
 }

@@ -4,8 +4,8 @@ import { SEARCH_PATH } from '../pg/pin.js';
 
 /**
  * Settings that change how PostgreSQL prints values, or what it tells us. A database or role may set them,
- * and then the stream would carry `0.3` for 0.30000000000000004 or German dates; pinned on our connection,
- * values are printed in one way for ever.
+ * and then the stream would carry `0.3` for 0.30000000000000004 or German dates. They are pinned on our
+ * connection, so that values are always printed in the same way.
  */
 const PRINTING = [
   'datestyle=ISO',
@@ -14,13 +14,13 @@ const PRINTING = [
   'timezone=UTC',
   'bytea_output=hex',
   'lc_monetary=C',
-  // regclass, regtype and their kin are printed with their schema but for PostgreSQL's own, quoted only where
-  // they must be.
+  // regclass, regtype and similar values are printed with their schema, except for PostgreSQL's own, and are
+  // quoted only where necessary.
   `search_path=${SEARCH_PATH.replaceAll(' ', '')}`,
   'quote_all_identifiers=off',
   'statement_timeout=0',
   'idle_session_timeout=0',
-  // From PostgreSQL 18 on a publication that is gone is only warned of.
+  // From PostgreSQL 18 on, a missing publication causes only a warning.
   'client_min_messages=warning',
 ];
 
@@ -29,7 +29,7 @@ const PRINTING = [
  *
  * Limits that a DBA has set for the application's statements are not meant for a reader of everything:
  * PostgreSQL would end the walsender in the middle of every transaction that takes longer to decode than
- * `transaction_timeout`. Not all of them are known to every version, so they cannot be in the options.
+ * `transaction_timeout`. Not every version knows all of these settings, so they cannot be in the options.
  */
 export const PREPARE_READING = /* sql */ `
   select pg_catalog.set_config(name, '0', false)
@@ -37,15 +37,16 @@ export const PREPARE_READING = /* sql */ `
    where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
 /**
- * Makes the server send the bytes that it has, whatever its encoding: what it cannot convert it would refuse
- * to send, again and again (pg/encoding.ts). Statements that follow are taken to be in the server's encoding,
- * so they have to be ASCII.
+ * Makes the server send the bytes that it has, whatever its encoding. Otherwise it would refuse to send what
+ * it cannot convert, again and again (pg/encoding.ts). Statements that follow are taken to be in the server's
+ * encoding, so they have to be ASCII.
  */
 export const SEND_BYTES = /* sql */ `set client_encoding = 'SQL_ASCII'`;
 
 /**
- * Client configuration of a replication connection (`replication=database`) to the source. What the URL has
- * under `options` stays, in front of ours: of two values for one setting PostgreSQL takes the last.
+ * Returns the client configuration of a replication connection (`replication=database`) to the source. What
+ * the URL has under `options` stays, in front of ours: of two values for one setting, PostgreSQL takes the
+ * last.
  *
  * @param options.socket makes the socket; `own` is false where the URL asks for TLS, which reads from it by
  *   itself
@@ -68,7 +69,7 @@ export function replicationClientConfig(
   };
 }
 
-/** Taken out of the URL, because pg prefers what stands there to what it is told beside it. */
+/** Takes `options` out of the URL, because pg prefers what stands there to what it is given beside it. */
 function withoutOptions(url: string): {
   readonly connectionString: string;
   readonly given: readonly string[];

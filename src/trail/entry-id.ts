@@ -10,24 +10,24 @@
  *        |  chunk                                |  place      |
  *        +------------------------------+--------+-------------+
  *
- * A day is one of UTC, counted from 2026-01-01, on which the entry was stored. A chunk is 16,384 entries that
- * have their posting lists together (posting-lists.ts); the place of an entry is its number in the chunk. A
- * block is four chunks, which have one summary (`trail.block`). Days, blocks and chunks are int4 in SQL, ids
- * are int8.
+ * A day is the day in UTC on which the entry was stored, counted from 2026-01-01. A chunk is 16,384 entries
+ * that have their posting lists together (posting-lists.ts); the place of an entry is its number in the
+ * chunk. A block is four chunks, which have one summary (`trail.block`). Days, blocks and chunks are int4 in
+ * SQL, ids are int8.
  */
 /** Bits of an entry's number in its day. */
 const NUMBER_BITS = 32;
 const CHUNK_BITS = 14;
 const BLOCK_BITS = 16;
-/** Entries of a chunk that is full. The last one of a day may be shorter. */
+/** Entries of a full chunk. The last chunk of a day may be shorter. */
 export const CHUNK_ENTRIES = 1 << CHUNK_BITS;
-/** Ids of a day. */
+/** Number of ids that a day has. */
 const DAY_ENTRIES = 2 ** NUMBER_BITS;
 const CHUNK_OF_DAY_BITS = NUMBER_BITS - CHUNK_BITS;
 const CHUNK_OF_BLOCK_BITS = BLOCK_BITS - CHUNK_BITS;
 /**
- * Bits of an int4 that is not negative. There are more chunks than days and blocks: their numbers suffice
- * until the year 2048.
+ * Bits of an int4 that is not negative. There are more chunks than days and blocks, so the numbers of chunks
+ * run out first: they suffice until the year 2048.
  */
 const CHUNK_NUMBER_BITS = 31;
 /** No entry has a greater id. */
@@ -41,38 +41,43 @@ const NUMBER_BITS_64 = BigInt(NUMBER_BITS);
 const CHUNK_BITS_64 = BigInt(CHUNK_BITS);
 const NUMBER_MASK_64 = BigInt(DAY_ENTRIES - 1);
 
-/** The day that a time in milliseconds since 1970 belongs to. */
+/** Returns the day that a time in milliseconds since 1970 belongs to. */
 export const dayAt = (timeMs: number): number => Math.floor((timeMs - FIRST_DAY_MS) / DAY_MS);
 
-/** The id of the entry that has a number in a day. */
+/** Returns the id of the entry that has a number in a day. */
 export const entryId = (day: number, number: number): bigint => firstIdOfDay(day) | BigInt(number);
 
-/** The day of an entry. Its id may be a JavaScript number: it has 45 bits of the 53 that are exact. */
+/**
+ * Returns the day of an entry. Its id may be a JavaScript number: it has 45 bits, of the 53 that are exact.
+ */
 export const dayOfId = (id: bigint | number): number => Math.floor(Number(id) / DAY_ENTRIES);
 
-/** The number of an entry in its day. */
+/** Returns the number of an entry in its day. */
 export const numberOfId = (id: bigint): number => Number(id & NUMBER_MASK_64);
 
-/** The chunk of an entry. */
+/** Returns the chunk of an entry. */
 export const chunkOfId = (id: bigint): number => Number(id >> CHUNK_BITS_64);
 
-/** The chunk of the entry that has a number in a day. */
+/** Returns the chunk of the entry that has a number in a day. */
 export const chunkOf = (day: number, number: number): number =>
   (day << CHUNK_OF_DAY_BITS) | (number >>> CHUNK_BITS);
 
-/** The place in its chunk of the entry that has a number in its day. */
+/** Returns the place in its chunk of the entry that has a number in its day. */
 export const placeOf = (number: number): number => number & (CHUNK_ENTRIES - 1);
 
-/** The block of a chunk. */
+/** Returns the block of a chunk. */
 export const blockOfChunk = (chunk: number): number => chunk >> CHUNK_OF_BLOCK_BITS;
 
-/** The least id that an entry of a day has. */
+/** Returns the least id that an entry of a day may have. */
 export const firstIdOfDay = (day: number): bigint => BigInt(day) << NUMBER_BITS_64;
 
-/** The least id that an entry of a chunk has. */
+/** Returns the least id that an entry of a chunk may have. */
 export const firstIdOfChunk = (chunk: number): bigint => BigInt(chunk) << CHUNK_BITS_64;
 
-/** The same as SQL expressions of SQL expressions: names or calls, anything else in brackets. */
+/**
+ * The same functions as SQL expressions of SQL expressions. An argument is a name or a call; anything else
+ * has to be in brackets.
+ */
 export const ID_SQL = {
   dayOfId: (id: string) => `(${id} >> ${NUMBER_BITS})::int4`,
   chunkOfId: (id: string) => `(${id} >> ${CHUNK_BITS})::int4`,

@@ -13,5 +13,7 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
 };
 
-/** What a gap of this code is called, in its entry and wherever it is told of. */
+/**
+ * Returns the summary of gaps of a code, which names them in their entries and wherever they are reported.
+ */
 export const gapSummary = (code: ErrorCode): string => SUMMARIES[code] ?? 'Changes may be missing';

@@ -9,28 +9,32 @@ import { takeRole } from './roles.js';
 export interface HousekeepingOptions {
   readonly url: string;
   readonly log: Log;
-  /** Whole days that entries are kept after the day on which they were stored; null: for ever. */
+  /** Whole days that entries are kept after the day on which they were stored; null: forever. */
   readonly retentionDays: number | null;
-  /** Between two rounds; 5 s by default. */
+  /** Milliseconds between two rounds; 5 s by default. */
   readonly intervalMs?: number;
 }
 
 export interface Housekeeping {
-  /** Resolves when the round under way is over and its connection closed. */
+  /** Resolves when the current round is over and its connection closed. */
   stop(): Promise<void>;
 }
 
 const INTERVAL_MS = 5_000;
 const HOUR_MS = 3_600_000;
-/** After a failed hourly task: soon enough to make tomorrow's partition, too seldom to fill a log. */
+/** Delay after a failed hourly task: soon enough to create tomorrow's partition, too seldom to fill a log. */
 const RETRY_MS = 60_000;
-/** Of 65,536 entries and about 130 ms each; a round of them does not hold up the rest. */
+/**
+ * Blocks that are summarized in a round. Each has 65,536 entries and takes about 130 ms, so a round does not
+ * hold up the other tasks.
+ */
 const BLOCKS_PER_ROUND = 10;
 
 /**
- * Keeps a trail going: summarises complete blocks every round, and every hour makes the partitions of the
- * coming days and drops those past the retention. Any number of processes may run it; the functions in the
- * database are safe to call at once. An error is logged and tried again; it never ends the process.
+ * Maintains a trail: every round it summarizes complete blocks, and every hour it creates the partitions of
+ * the coming days and drops those past the retention. Any number of processes may run it, because the
+ * functions in the database are safe to call at once. An error is logged and the task is tried again; an
+ * error never ends the process.
  */
 export function startHousekeeping(options: HousekeepingOptions): Housekeeping {
   const stopping = new AbortController();
@@ -78,7 +82,7 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
           { task: task.name, code: codeOf(error), reason: (error as Error).message },
           'housekeeping failed and tries again',
         );
-        // Whatever state the connection is in, the next round begins with a new one.
+        // The state of the connection is unknown, so the next round begins with a new one.
         await client!.end().catch(() => undefined);
         client = undefined;
         break;

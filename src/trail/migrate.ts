@@ -5,18 +5,18 @@ import type { Log } from '../log.js';
 import { describeUrl, withClient } from '../pg/connect.js';
 import { migrate } from '../pg/migrations.js';
 
-/** From dist/trail and from src/trail alike. */
+/** The same folder, seen from dist/trail and from src/trail. */
 const FOLDER = path.resolve(import.meta.dirname, '../../sql/trail');
 
 /**
- * Partitions of `trail.entry` exist this many days ahead, so that a weekend without housekeeping stops
- * nobody.
+ * Days ahead for which partitions of `trail.entry` exist, so that a weekend without housekeeping stops
+ * nothing.
  */
 export const DAYS_AHEAD = 7;
 
 /**
- * Brings a trail database to this version's schema and makes the partitions of the next days. Safe to call
- * from several processes at once, and does nothing but look when nothing is to do. Throws PG_UNREACHABLE,
+ * Brings a trail database to this version's schema and creates the partitions of the next days. Safe to call
+ * from several processes at once. If there is nothing to do, it only checks. Throws PG_UNREACHABLE,
  * PG_REFUSED, PG_MIGRATION_FAILED and PG_MIGRATION_NEWER.
  */
 export async function migrateTrail(options: { readonly url: string; readonly log: Log }): Promise<void> {

@@ -20,10 +20,10 @@ import { CHUNK_ENTRIES } from './entry-id.js';
  */
 export const LIST_HEAD_BYTES = 6;
 export const BITMAP_BYTES = CHUNK_ENTRIES / 8;
-/** A bitmap is not larger than so many places. */
+/** From this number of places on, a bitmap is not larger than the places themselves. */
 export const FEWEST_IN_BITMAP = BITMAP_BYTES / 2;
 
-/** Dimensions that have lists, by their letter in `trail.posting`. */
+/** Dimensions that have lists, with their letters in `trail.posting`. */
 export const POSTING_DIMENSIONS = {
   modifiers: 'm',
   entityTypes: 't',
@@ -35,7 +35,7 @@ export type PostingDimension = keyof typeof POSTING_DIMENSIONS;
 
 const BUCKET_BITS = 10;
 export const BUCKETS = 1 << BUCKET_BITS;
-/** The hash of an entity id is made of so many bytes of it. */
+/** Leading bytes of an entity id that its hash is made of. */
 const HASHED_BYTES = 256;
 
 export const bucketOf = (key: number): number => key & (BUCKETS - 1);
@@ -102,7 +102,7 @@ export class Places {
     const int32s = this.#int32s;
     for (let index = 0; index < int32s.length; index++) {
       if (int32s[index] === 0) continue;
-      // By bytes, since the machine decides on their order in 32 bits.
+      // Read by bytes, because the order of bytes in 32 bits depends on the machine.
       for (let byte = 4 * index; byte < 4 * index + 4; byte++) {
         for (let bits = this.#bytes[byte]!; bits !== 0; bits &= bits - 1)
           places.push(8 * byte + (31 - Math.clz32(bits & -bits)));
@@ -122,8 +122,8 @@ export class Places {
   }
 
   #countBitmap(lists: Buffer, start: number): number {
-    // Copied, since the bitmap begins at any byte of the row, and 32 bits can be read only at multiples of
-    // four.
+    // Copied, because the bitmap may begin at any byte of the row, and 32 bits can be read only at multiples
+    // of four.
     OTHER_BYTES.set(lists.subarray(start, start + BITMAP_BYTES));
     const int32s = this.#int32s;
     let count = 0;

@@ -7,17 +7,17 @@ import { INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT } fro
 /** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
 export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
 
-/** The login may not take the role, or (the other two) there is no such role. */
+/** SQLSTATEs: the login may not take the role (the first), or there is no such role (the other two). */
 const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];
 
 /**
- * Gives up all rights but those of a role, for the rest of the connection. False where the role does not
- * exist or the login may not take it (a DBA who did not let Waltrail create roles): then the login's own
- * rights are all there is.
+ * Gives up all rights but those of a role, for the rest of the connection. Returns false if the role does not
+ * exist or the login may not take it (because a DBA did not let Waltrail create roles); the connection then
+ * has the login's own rights.
  */
 export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<boolean> {
   try {
-    // Tried, not looked up: what membership allows differs between versions of PostgreSQL.
+    // Attempted, not looked up, because what membership allows differs between versions of PostgreSQL.
     await client.query(`set role ${quoteIdentifier(role)}`);
     return true;
   } catch (error) {
@@ -27,8 +27,8 @@ export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<
 }
 
 /**
- * A pool on the trail whose connections have a role's rights only, where the login may take it. The caller
- * ends it.
+ * Opens a pool on the trail. Its connections have only the rights of a role, if the login may take it. The
+ * caller ends the pool.
  */
 export function openTrailPool(options: {
   readonly url: string;

@@ -1,11 +1,12 @@
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { isServerGone, sqlStateOf } from '../pg/sql-state.js';
 
-/** Raised by `trail.advance` and `trail.adopt_source` (sql/trail/0001_trail.sql, 0005_gaps.sql). */
+/** SQLSTATE that `trail.advance` and `trail.adopt_source` raise (sql/trail/0001_trail.sql, 0005_gaps.sql). */
 const CHECKPOINT_MOVED = 'WT001';
 
 /**
- * What a failed statement or connection of the trail means. Branches on SQLSTATE; the message names no value.
+ * Translates the error of a failed statement or connection of the trail. Branches on SQLSTATE; the message
+ * contains no value.
  */
 export function trailError(error: unknown): WaltrailError {
   if (isWaltrailError(error)) return error;

@@ -24,11 +24,11 @@ export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
 
-/** A larger value is not stored, only its length and digest. */
+/** Of a value larger than this, only the length and digest are stored. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 /**
- * Values that would make one side of an entry larger than this are not stored either: PostgreSQL takes no
- * field of a gigabyte.
+ * Values that would make one side of an entry larger than this are not stored either, because PostgreSQL does
+ * not accept a field of a gigabyte.
  */
 export const MAX_SIDE_BYTES = 4 * MAX_VALUE_BYTES;
 
@@ -40,7 +40,7 @@ export type StoredValue =
   | { readonly is: 'null' }
   | { readonly is: 'unknown' };
 
-/** The fields of `previous` or `updated`, in the order of `columns`. */
+/** Decodes the fields of `previous` or `updated`, in the order of `columns`. */
 export function decodeFields(stored: string): StoredValue[] {
   const fields: StoredValue[] = [];
   let start = 0;
@@ -53,7 +53,8 @@ export function decodeFields(stored: string): StoredValue[] {
 }
 
 /**
- * Column indexes that the text of `trail.entry.columns` names; null there means the first `count` columns.
+ * Returns the column indexes that the text of `trail.entry.columns` names; null there means the first `count`
+ * columns.
  */
 export function decodeColumns(columns: string | null, count: number): number[] {
   if (columns === null) return Array.from({ length: count }, (_, index) => index);

@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Entry, LargeValue, Value, Values } from './entry.js';
 
 /**
- * A JavaScript string ends at 536,870,888 characters, and the answer that an entry stands in holds a page
- * beside it. Values of 64 MiB are stored, and JSON makes six characters of a control character.
+ * Most characters that the values of an entry may take in an answer. A JavaScript string holds at most
+ * 536,870,888 characters, and an answer has a page beside the entry. Values of 64 MiB are stored, and JSON
+ * makes six characters of a control character.
  */
 const MAX_CHARACTERS = 400_000_000;
 const MOST_FOR_ONE = 6;
 
 /**
- * Whether a row's values could be more than an answer holds, whatever they are: those of usual rows are not
- * looked at.
+ * Returns whether a row's values could be more than an answer holds, whatever characters they have. Values of
+ * usual rows need not be examined.
  */
 export const mayBeTooLong = (row: {
   readonly previous: string | null;
@@ -18,8 +19,8 @@ export const mayBeTooLong = (row: {
 }): boolean => ((row.previous?.length ?? 0) + (row.updated?.length ?? 0)) * MOST_FOR_ONE > MAX_CHARACTERS;
 
 /**
- * The entry with values that can be printed together: the longest of others are too large for an answer, and
- * shown like those that were too large to be stored.
+ * Returns the entry with values that can be printed together. If they are too large for an answer, the
+ * longest are left out and shown like values that were too large to be stored.
  */
 export function printable(entry: Entry, limit = MAX_CHARACTERS): Entry {
   const sides = [
@@ -52,7 +53,7 @@ export function printable(entry: Entry, limit = MAX_CHARACTERS): Entry {
   };
 }
 
-/** As JSON at most, without the names and marks around it. */
+/** Returns the most characters that a text takes as JSON, without the names and marks around it. */
 function printedLength(text: string): number {
   let length = text.length;
   for (let at = 0; at < text.length; at++) {

@@ -11,7 +11,7 @@ import type { Snapshot } from './snapshot.js';
 export interface WantedLists {
   readonly dimension: PostingDimension;
   readonly keys: ReadonlySet<number>;
-  /** In these blocks only some of the keys, or none. */
+  /** Blocks in which only some of the keys are wanted, or none. */
   readonly keysByBlock?: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
@@ -21,7 +21,7 @@ export interface WantedLists {
  */
 const RAREST_FIRST = ['entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
 
-/** Returns the lists of each dimension that a filter names. None: the lists say nothing about the filter. */
+/** Returns the lists of each dimension that a filter names. Empty if lists say nothing about the filter. */
 export function wantedLists(filter: StoredFilter): WantedLists[] {
   const { entity } = filter;
   return RAREST_FIRST.flatMap((dimension) => {
@@ -38,9 +38,9 @@ function keyOfEntity(entity: string): number {
 
 /** Entries that a filter may find in some chunks. */
 export interface Candidates {
-  /** By chunk. Chunks without any are left out. */
+  /** Places of the candidates by chunk. Chunks without candidates are left out. */
   readonly found: ReadonlyMap<number, Places>;
-  /** All of them are the filter's, as far as it is known to lists. Otherwise some may not be. */
+  /** Whether all candidates match the filter, as far as lists know it. Otherwise some may not. */
   readonly isExact: boolean;
 }
 
@@ -56,7 +56,7 @@ const FEW_IN_CHUNK = 4;
 export class CandidateFinder {
   readonly #snapshot: Snapshot;
   readonly #wanted: WantedLists[];
-  /** Entries in a chunk, as far as they are known. */
+  /** Average number of places found in a chunk, as far as it is known. */
   readonly #density = new Map<PostingDimension, number>();
 
   /** @param wanted at least one */
@@ -115,8 +115,8 @@ export class CandidateFinder {
 
 /**
  * Yields the ids of candidates, chunk by chunk in the order of `chunks`, those of a chunk ascending or
- * descending. Each portion but the last has at least `portion` ids: a few values may be those of all entries
- * of all chunks.
+ * descending. Each portion but the last has at least `portion` ids. They are not yielded all at once, because
+ * a few values may be those of all entries of all chunks.
  */
 export function* idsInPortions(
   found: ReadonlyMap<number, Places>,

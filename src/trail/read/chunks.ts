@@ -4,11 +4,11 @@ import { Parameters, type StoredFilter } from './filter.js';
 import { idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** The ids of a range that entries have. */
+/** Narrows a range to the ids that entries have. */
 export const storedIds = ({ firstId, head }: Snapshot, range: IdRange): IdRange =>
   narrowed(range, { above: firstId, below: BigInt(head?.nextId ?? 0) });
 
-/** The ids of a range for which there are no posting lists yet, one range for each day, ascending. */
+/** Returns the ids of a range for which there are no posting lists yet: one range for each day, ascending. */
 export const openRanges = ({ openFrom, openDays }: Snapshot, range: IdRange): IdRange[] =>
   openDays.map((day) => narrowed(narrowed(range, { above: openFrom }), idsOfDays(day, 1)));
 
@@ -24,8 +24,8 @@ export async function completeChunks(
   const { above, below } = narrowed(options.ids, { below: snapshot.openFrom });
   if (above >= below) return [];
   const parameters = new Parameters();
-  // Not by the number where a time is given: with unknown values the planner cannot tell which of them says
-  // more.
+  // If a time is given, chunks are not looked up by their number: with unknown values the planner cannot tell
+  // which condition is more selective.
   const isTimed = filter.from !== '-infinity';
   const { rows } = await snapshot.query<{ chunks: number[] }>(
     /* sql */ `
@@ -70,7 +70,7 @@ export async function chunksWithAllValues(
     ...COLUMNS[dimension],
     ids: idsOf(filter, dimension),
   })).filter(({ ids }) => ids !== null);
-  // Not by the modifier: many modifiers are too rare for a summary of their own.
+  // A modifier is not chosen, because many modifiers are too rare for a summary of their own.
   const one = filtered.find(({ ids, letter }) => ids?.length === 1 && letter !== 'm');
   const others = filtered.filter((dimension) => dimension !== one);
   if (one === undefined || others.length === 0 || chunks.length === 0) return chunks;

@@ -34,8 +34,8 @@ export async function countIds(
     for (end = at + 1; end < options.ids.length && dayOfId(options.ids[end]!) === day; end++);
     options.clock.reads(day);
     const parameters = new Parameters();
-    // In a subquery, so that the planner does not see the array: to estimate each id takes as long as reading
-    // its entry.
+    // The array is in a subquery, so that the planner does not see it: estimating each id takes as long as
+    // reading its entry.
     const entries = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
        and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
@@ -45,8 +45,8 @@ export async function countIds(
 }
 
 /**
- * Counts the entries of a chunk that lie outside the filter's range of time; the rest of the filter is left
- * aside.
+ * Counts the entries of a chunk that lie outside the filter's range of time. The rest of the filter is
+ * ignored.
  */
 export async function countOutside(
   snapshot: Snapshot,
@@ -63,8 +63,8 @@ export async function countOutside(
 }
 
 /**
- * Counts rows. Modifiers are many and grouped alone. Of the other dimensions few combinations occur, so one
- * grouping serves all three.
+ * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations
+ * occur, so one grouping serves all three.
  */
 async function countRows(
   snapshot: Snapshot,
@@ -92,7 +92,7 @@ async function countRows(
   const counts = noCounts(dimensions);
   for (const row of rows) {
     for (const dimension of dimensions) {
-      // Null where the row is not grouped by it: the columns themselves have no nulls.
+      // Null if the row is not grouped by this column: the columns themselves have no nulls.
       const id = row[COLUMNS[dimension].column];
       if (id !== null) addCount(counts, { dimension, id: id!, count: Number(row.count) });
     }

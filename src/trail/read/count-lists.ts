@@ -17,21 +17,24 @@ const IDS_TOGETHER = 65_536;
  * apart).
  */
 const ROWS_PER_ENTRY = 6;
-/** What else a dimension of a chunk takes, in entries that are read. */
+/** Further time that a dimension takes in a chunk, in entries that could be read instead. */
 const ENTRIES_PER_DIMENSION = 6;
 
-/** What posting lists have answered for some chunks. */
+/** The answer of posting lists for some chunks. */
 export interface Listed {
   readonly counts: DimensionCounts;
-  /** Ids, in portions, of entries that are not counted. Those of the filter among them have to be. */
+  /**
+   * Ids, in portions, of entries that are not counted. Those of them that match the filter have to be
+   * counted.
+   */
   readonly left: Iterable<readonly number[]>;
 }
 
 /**
  * Counts what a filter finds in complete chunks by comparing it with the lists of each dimension; no entry is
- * read. Yields the counts of some chunks at a time. Left are chunks that do not lie entirely in the range,
- * those in which the filter finds so few entries that reading these is quicker, and all where lists do not
- * know exactly what the filter finds.
+ * read. Yields the counts of some chunks at a time. It leaves chunks that do not lie entirely in the range,
+ * chunks in which the filter finds so few entries that reading these is quicker, and all chunks if lists do
+ * not know exactly what the filter finds.
  */
 export async function* countInLists(
   snapshot: Snapshot,
@@ -76,7 +79,7 @@ interface Sources {
   readonly fixed: readonly (readonly [Dimension, number])[];
   /** The other dimensions, and the buckets of their lists. */
   readonly listed: readonly (readonly [Dimension, readonly number[]])[];
-  /** From so many entries in a chunk on, comparing lists takes less time than reading the entries. */
+  /** Number of entries in a chunk from which on comparing lists takes less time than reading the entries. */
   readonly fewest: number;
 }
 
@@ -124,6 +127,6 @@ async function compare(
   return counts;
 }
 
-/** Ids that entries may have in a dimension; 0 is that of those without a tenant. */
+/** Returns the ids that entries may have in a dimension; 0 is the id of entries without a tenant. */
 const knownIds = ({ dictionaries }: Snapshot, dimension: Dimension): Iterable<number> =>
   dimension === 'modifiers' ? dictionaries.modifiers.keys() : [0, ...dictionaries[dimension].ids];

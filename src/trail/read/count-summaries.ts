@@ -5,7 +5,7 @@ import { isKnownToLists, Parameters } from './filter.js';
 import { narrowed } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** What summaries have answered. */
+/** The answer of summaries. */
 export interface Summarized {
   readonly counts: DimensionCounts;
   /** The only dimension that the filter names, if it names one that summaries know. */
@@ -17,8 +17,8 @@ export interface Summarized {
    */
   readonly overhanging: readonly number[];
   /**
-   * Blocks whose entries are counted, but for those with these values of `by`, which are too rare for a
-   * summary of their own.
+   * Blocks whose entries are counted, except for the entries with these values of `by`, which are too rare
+   * for a summary of their own.
    */
   readonly blocks: ReadonlyMap<number, ReadonlySet<number>>;
 }
@@ -35,8 +35,8 @@ type SummaryRow =
   | { readonly kind: Dimension; readonly value: number; readonly entries: string };
 
 /**
- * Adds up the summaries of blocks and chunks in the range. They know the counts under no filter, and those of
- * blocks also under a filter of one dimension; under any other filter nothing is answered.
+ * Adds up the summaries of blocks and chunks in the range. They know the counts without a filter, and those
+ * of blocks also the counts under a filter of one dimension. Under any other filter nothing is answered.
  */
 export async function countInSummaries(snapshot: Snapshot, counting: Counting): Promise<Summarized> {
   const counts = noCounts(counting.dimensions);
@@ -82,7 +82,7 @@ interface RangeConditions {
   readonly to: string;
   readonly firstId: string;
   readonly endId: string;
-  /** All of its commit times are in the range. */
+  /** All commit times of the summary are in the range. */
   readonly inTime: string;
 }
 

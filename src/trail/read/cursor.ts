@@ -4,14 +4,15 @@ import { MAX_ENTRY_ID } from '../entry-id.js';
 import type { UnboundedFilter } from './entry.js';
 
 /**
- * The cursor of the page that continues below an entry. It is opaque to clients and belongs to one filter;
- * the range is no part of that, because a request without `to` means another range every time.
+ * Makes the cursor of the page that continues below an entry. It is opaque to clients and belongs to one
+ * filter. The range is not part of that filter, because a request without `to` means another range every
+ * time.
  */
 export function makeCursor(id: string, filter: UnboundedFilter): string {
   return Buffer.from(`1.${id}.${filterHash(filter)}`).toString('base64url');
 }
 
-/** The id below which the page goes on. Throws TRAIL_CURSOR_INVALID. */
+/** Reads the id below which the page continues. Throws TRAIL_CURSOR_INVALID. */
 export function readCursor(cursor: string, filter: UnboundedFilter): bigint {
   const [version, id, hash, ...rest] = Buffer.from(cursor, 'base64url').toString('latin1').split('.');
   if (
@@ -26,7 +27,7 @@ export function readCursor(cursor: string, filter: UnboundedFilter): bigint {
   return readId(id);
 }
 
-/** An entry id. Throws TRAIL_CURSOR_INVALID. */
+/** Reads an entry id. Throws TRAIL_CURSOR_INVALID. */
 export function readId(id: string): bigint {
   const number = /^\d{1,19}$/.test(id) ? BigInt(id) : -1n;
   if (number >= 0n && number <= MAX_ENTRY_ID) return number;

@@ -97,7 +97,10 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   };
 }
 
-/** Waltrail's own entries have the number of nobody, but somebody made them. */
+/**
+ * Returns the modifier of an entry. Waltrail's own entries have the modifier id of unattributed ones, but
+ * they are not unattributed.
+ */
 function modifierOf({ modifier_id, rung }: EntryRow, dictionaries: ReaderDictionaries): Entry['modifier'] {
   if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
   const modifier = dictionaries.modifiers.get(modifier_id);
@@ -175,8 +178,8 @@ function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, c
 }
 
 /**
- * A masked or truncated value has the column's type and yet may be any text: what no reader takes for JSON
- * stays text.
+ * Returns a text as a value of its column's type. A masked or truncated value may be any text whatever the
+ * type, so what no reader takes for JSON stays text.
  */
 function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {

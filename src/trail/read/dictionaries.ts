@@ -4,10 +4,10 @@ import type { Kind } from '../../tracking/rules.js';
 /** A row of `trail.modifier`. */
 export interface StoredModifier {
   readonly id: number;
-  /** Null: nobody. */
+  /** Null: unattributed. */
   readonly key: string | null;
   readonly name: string;
-  /** Null: nobody. */
+  /** Null: unattributed. */
   readonly kind: Kind | null;
 }
 
@@ -39,7 +39,7 @@ export interface GreatestIds {
 
 /**
  * The trail's dictionaries in a reader's memory; write/dictionary.ts fills them. Rows are only ever added, so
- * what is held stays right and `refresh` reads what is new.
+ * what is held stays valid, and `refresh` reads only what is new.
  */
 export class ReaderDictionaries {
   readonly modifiers = new Map<number, StoredModifier>();
@@ -87,14 +87,17 @@ export class ReaderDictionaries {
     }
   }
 
-  /** Most columns that a table has had. */
+  /** Greatest number of columns that a table has had. */
   get mostColumns(): number {
     let most = 0;
     for (const { columns } of this.relations.values()) most = Math.max(most, columns.length);
     return most;
   }
 
-  /** Ids of all names and kinds that a key has had, oldest first; null: nobody. */
+  /**
+   * Returns the ids of all names and kinds that a key has had, oldest first. The key null stands for
+   * unattributed.
+   */
   modifierIds(key: string | null): readonly number[] {
     return this.#modifiersByKey.get(key) ?? [];
   }

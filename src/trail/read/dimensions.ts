@@ -32,11 +32,11 @@ export const COLUMNS = {
   },
 } as const;
 
-/** What an entry has exactly one number of, and facets count. */
+/** A property of which every entry has exactly one dictionary id, and by which facets count. */
 export type Dimension = keyof typeof COLUMNS;
 
 export const DIMENSIONS = Object.keys(COLUMNS) as Dimension[];
 
-/** Dictionary ids that a filter asks for in a dimension; null: any. */
+/** Returns the dictionary ids that a filter asks for in a dimension; null: any. */
 export const idsOf = (filter: StoredFilter, dimension: Dimension): readonly number[] | null =>
   dimension !== 'tenants' ? filter[dimension] : filter.tenant === null ? null : [filter.tenant];

@@ -4,7 +4,7 @@ import { dayOfId } from '../entry-id.js';
 import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** A row of `trail.entry` as `decode.ts` takes it. */
+/** A row of `trail.entry` in the form that `decode.ts` takes. */
 export interface EntryRow {
   readonly id: string;
   readonly committed_at: string;
@@ -43,32 +43,42 @@ export interface Walk {
 }
 
 /**
- * Stored bytes of the values of the rows of one walk, but for its first row: a page of a few dozen values of
- * 64 MiB would take the process down, and capture with it.
+ * Most stored bytes that the values of one walk may have; only its first row may exceed this. A page of a few
+ * dozen values of 64 MiB would take the process down, and capture with it.
  */
 export const MAX_WALK_BYTES = 16 * 1024 * 1024;
 
-/** Entries of which those of the filter are wanted: all ids of a range, or some, in the order of the walk. */
+/**
+ * Entries among which a walk looks for those of the filter: all ids of a range, or a list of ids, in the
+ * order of the walk.
+ */
 export type Stretch = IdRange | { readonly ids: readonly number[] };
 
 /** What one statement reads. */
 export interface Part {
   readonly stretch: Stretch;
-  /** Days that its plan knows: this and the following ones. */
+  /** First of the days that the statement's plan knows. */
   readonly firstDay: number;
   readonly days: number;
 }
 
-/** Plans name the days that they read, and would be as many as the days of the trail. */
+/**
+ * Days that one plan covers. Plans name the days that they read, so with single days there would be as many
+ * plans as the trail has days.
+ */
 const DAYS_TOGETHER = 8;
-/** Older ones are read less. */
+/** Newest days for which plans are kept. Older days are read less often. */
 const DAYS_KEPT = 16;
-/** Most are entries of the filter; a search for text throws most of them away. */
+/**
+ * Ids that one statement reads, unless it searches for a text. Most of them are entries of the filter, while
+ * a search for a text discards most.
+ */
 const IDS_TOGETHER = 512;
 
 /**
- * Divides a stretch into what single statements read. A search for text reads all that it is given, so one of
- * its statements names one day, and those of a day take no longer than the timeout.
+ * Divides a stretch into the parts that single statements read. A search for a text reads everything in its
+ * part, so each of its statements names one day, and those of one day together take no longer than the
+ * timeout.
  */
 export function* byStatement(
   stretch: Stretch,
@@ -105,8 +115,8 @@ export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow 
 }
 
 /**
- * Reads rows of a part. Each has the bytes of all values up to it, and its own values only while these are
- * not too many.
+ * Reads rows of a part. Each row has the stored bytes of all values up to it. It has its own values only
+ * while these bytes are not too many.
  */
 export async function readStretch(
   snapshot: Snapshot,

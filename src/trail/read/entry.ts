@@ -14,7 +14,7 @@ export type Rung = Answer<'Entry'>['modifier']['rung'];
 export interface Value {
   readonly kind: 'null' | 'boolean' | 'number' | 'json' | 'text';
   readonly text: string;
-  /** The administrator's word for it (`labels` and `values` of the YAML), as of the change. */
+  /** The administrator's label for the value (`labels` and `values` of the YAML), as of the change. */
   readonly label?: string;
 }
 
@@ -22,7 +22,8 @@ export interface Value {
 export type LargeValue = NonNullable<Answer<'Entry'>['tooLarge']>[number];
 
 /**
- * A logical message that was not understood: whom it named is not known. Its reasons: pipeline/statement.ts.
+ * A logical message that was not understood, so whom it named is not known. The reasons are in
+ * pipeline/statement.ts.
  */
 export type UnreadMessage = NonNullable<Answer<'Entry'>['unreadMessage']>;
 
@@ -31,11 +32,11 @@ export type Values = ReadonlyMap<string, Value>;
 
 /** One stored audit record as read back from the trail. `json.ts` prints it for the API. */
 export interface Entry {
-  /** Opaque, grows in commit order. */
+  /** Opaque; ids grow in commit order. */
   readonly id: string;
   /**
    * ISO 8601 in UTC with microseconds, as `2026-11-23T09:51:07.123456Z`. Entries of earlier releases may have
-   * what no such text stands for, as `infinity`.
+   * a time that cannot be written so, such as `infinity`.
    */
   readonly committedAt: string;
   readonly modifier: {
@@ -66,28 +67,29 @@ export interface Entry {
     readonly commitLsn: string;
     readonly seq: number;
     /**
-     * Name of the replication origin that the source's session had set up; null mostly: made on the source
-     * itself.
+     * Name of the replication origin that the source's session had set up. Usually null: the change was made
+     * on the source itself.
      */
     readonly origin: string | null;
     /**
-     * The commit time that the source claimed, as PostgreSQL prints it, where no reader could show it
-     * (`infinity`, a year of five digits): `committedAt` is then that of the transaction before. Null mostly.
+     * The commit time that the source claimed, as PostgreSQL prints it, if no reader could show it
+     * (`infinity`, a year of five digits); `committedAt` is then that of the transaction before. Usually
+     * null.
      */
     readonly claimedCommitAt: string | null;
   };
-  /** What a logical message carried in `context`, as JSON text; null without one. */
+  /** What a logical message carried in `context`, as JSON text; null if there was none. */
   readonly context: string | null;
-  /** The message that speaks for this change, where it was not understood; null mostly. */
+  /** The message that speaks for this change, if it was not understood. Usually null. */
   readonly unreadMessage: UnreadMessage | null;
 }
 
 /**
- * What a page, a report and a facet count may be narrowed by. Lists mean "any of"; different filters mean
- * "and".
+ * Conditions by which a page, a report and a facet count may be narrowed. Lists mean "any of"; different
+ * filters mean "and".
  */
 export interface EntryFilter {
-  /** Modifier keys; {@link NOBODY} stands for the entries that nobody is known to have made. */
+  /** Modifier keys; {@link NOBODY} stands for unattributed entries. */
   readonly modifiers?: readonly string[];
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
@@ -101,16 +103,16 @@ export interface EntryFilter {
   readonly to: string;
 }
 
-/** A filter of whatever commit time. */
+/** A filter without a range of commit time. */
 export type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;
 
 /**
- * Nobody as the value of a modifier filter and of a facet: the one that no key can have, since a key is never
- * empty (DECISIONS 39).
+ * Value of a modifier filter and of a facet that stands for unattributed entries. No key can have this value,
+ * because a key is never empty (DECISIONS 39).
  */
 export const NOBODY = '';
 
-/** A stretch of a walk: fewer entries than asked for do not mean that it has ended. */
+/** A batch of a walk. Fewer entries than requested do not mean that the walk has ended. */
 export interface EntryBatch {
   readonly items: readonly Entry[];
   readonly more: boolean;

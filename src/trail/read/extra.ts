@@ -1,12 +1,12 @@
 import type { UnreadMessage } from './entry.js';
 import { isAnswerable, memberTexts } from './json-text.js';
 
-/** What `trail.entry.extra` says. */
+/** The content of `trail.entry.extra`. */
 export interface Extra {
   /** JSON text; null: there is none. */
   readonly context: string | null;
   readonly origin: string | null;
-  /** The commit time that the source claimed, where another one is stored. */
+  /** The commit time that the source claimed, if another one is stored. */
   readonly claimedCommitAt: string | null;
   readonly unreadMessage: UnreadMessage | null;
 }
@@ -19,9 +19,9 @@ const NOTHING: Extra = {
 };
 
 /**
- * Reads what is stored beside an entry's values. Never throws: PostgreSQL's own functions refuse half of a
- * surrogate pair, NUL and great depth, which may stand in trails of earlier releases, and with them a whole
- * page for one entry. What may not stand in an answer as JSON is a string with its text.
+ * Reads what is stored beside an entry's values. Never throws. PostgreSQL's own functions refuse half of a
+ * surrogate pair, NUL and great depth, which trails of earlier releases may contain; a whole page would then
+ * fail for one entry. Text that may not stand in an answer as JSON becomes a JSON string of that text.
  */
 export function readExtra(extra: string | null): Extra {
   if (extra === null) return NOTHING;
@@ -39,7 +39,7 @@ export function readExtra(extra: string | null): Extra {
 const stringOf = (json: string | undefined): string | null =>
   json?.startsWith('"') === true ? (JSON.parse(json) as string) : null;
 
-/** Written by the pipeline in fixed words; what is not of this form says nothing. */
+/** Reads the unread message, which the pipeline writes in a fixed form. Anything else is ignored. */
 function unreadOf(json: string | undefined): UnreadMessage | null {
   const members = json === undefined ? null : memberTexts(json);
   const lsn = stringOf(members?.get('lsn'));

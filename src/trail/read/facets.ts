@@ -14,8 +14,8 @@ const OWN_TYPE = 'waltrail';
 
 /**
  * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
- * choosing another of its values would find. The tenant always applies: who sees one tenant must not learn of
- * others.
+ * choosing another of its values would find. The filter for a tenant always applies: a person who sees one
+ * tenant must not learn of others.
  */
 export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Answer<'Facets'>> {
   // Dimensions without a filter of their own are counted together; each of the others needs a count without
@@ -43,8 +43,8 @@ export async function countEntries(
   const { filter, below } = options;
   const filtered = DIMENSIONS.filter((dimension) => idsOf(filter, dimension) !== null);
   const dimension = filtered[0] ?? 'actions';
-  // Under at most one other filter summaries know the counts of a dimension; else every condition helps to
-  // find entries.
+  // Under at most one other filter, summaries know the counts of a dimension. Otherwise every condition helps
+  // to find entries.
   const bySummaries = filtered.length <= 2 && isKnownToLists({ ...filter, own: 'any' });
   const others = bySummaries ? { ...filter, [dimension === 'tenants' ? 'tenant' : dimension]: null } : filter;
   const ids = bySummaries ? idsOf(filter, dimension) : null;
@@ -55,9 +55,9 @@ export async function countEntries(
 }
 
 /**
- * Counts dimensions without counting Waltrail's own entries as nobody's. Lists and summaries do, so these
- * entries, of which there are few, are counted by themselves and subtracted: from all dimensions where the
- * filter asks for nobody, else from the modifiers alone.
+ * Counts dimensions without counting Waltrail's own entries as unattributed, as lists and summaries do. These
+ * entries are few, so they are counted by themselves and subtracted: from all dimensions if the filter asks
+ * for unattributed entries, else from the modifiers alone.
  */
 async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;
@@ -74,7 +74,8 @@ async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<
 }
 
 /**
- * One facet for each key: the names that a renamed modifier has had are counted together, under the newest.
+ * Makes one facet for each key. The names that a renamed modifier has had are counted together, under the
+ * newest.
  */
 function modifierFacets(counts: Counts, dictionaries: ReaderDictionaries): Facet[] {
   const facets = new Map<string, Facet>();

@@ -2,7 +2,7 @@ import { RUNG } from '../../pipeline/ports.js';
 import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 
-/** A filter in the ids of the dictionaries. Null: not filtered by this. */
+/** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
 export interface StoredFilter {
   readonly modifiers: readonly number[] | null;
   readonly actions: readonly number[] | null;
@@ -11,8 +11,8 @@ export interface StoredFilter {
   readonly entity: string | null;
   readonly q: string | null;
   /**
-   * Whether entries of Waltrail's own (rung w) are found. They have the id of nobody, in lists and summaries
-   * too, and yet a filter for nobody does not ask for them.
+   * Whether Waltrail's own entries (rung w) are found. They have the modifier id of unattributed entries, in
+   * lists and summaries too, but a filter for unattributed entries does not ask for them.
    */
   readonly own: 'any' | 'none' | 'only';
   /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
@@ -21,8 +21,8 @@ export interface StoredFilter {
 }
 
 /**
- * Translates a filter into ids. Undefined when nothing can match: a value that is in no dictionary, or a text
- * with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
+ * Translates a filter into ids. Returns undefined if nothing can match: because of a value that is in no
+ * dictionary, or of a text with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
 export function storedFilter(
   filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
@@ -52,8 +52,8 @@ export function storedFilter(
 }
 
 /**
- * Whether posting lists and summaries know all that a filter asks for but the range. Otherwise its entries
- * have to be read.
+ * Whether posting lists and summaries know everything that a filter asks for except the range. If not, its
+ * entries have to be read.
  */
 export const isKnownToLists = ({ entity, q, own }: StoredFilter): boolean =>
   entity === null && q === null && own === 'any';
@@ -72,14 +72,14 @@ const one = (id: number | undefined): readonly number[] => (id === undefined ? [
 export class Parameters {
   readonly values: unknown[] = [];
 
-  /** `$n::type` of a value. */
+  /** Adds a value and returns `$n::type`. */
   add(value: unknown, type: string): string {
     this.values.push(value);
     return `$${this.values.length}::${type}`;
   }
 }
 
-/** The whole filter as conditions on `entry e`, each preceded by `and`. */
+/** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
   const { modifiers, entityTypes, actions, tenant, entity, q, own, from, to } = filter;
   return [
@@ -98,13 +98,14 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
 }
 
 /**
- * Marks of values.ts begin with an escape. A search for a text that begins like this would find their letter.
+ * Texts that begin like the rest of a mark. A mark of values.ts begins with an escape, and a search for such
+ * a text would find the letter behind it.
  */
 const LOOKS_LIKE_MARK = /^[nux[_]/i;
 
 function textSql(q: string, parameters: Parameters): string {
-  // Ignoring the case of ASCII letters is four times cheaper than that of all letters; other texts have no
-  // case.
+  // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
+  // ASCII without letters has no case.
   const ascii = /^[\x01-\x7f]*$/.test(q);
   const collation = ascii ? ' collate "C"' : '';
   const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';

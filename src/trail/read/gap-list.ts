@@ -5,8 +5,8 @@ import { gapSummary } from '../gap-summary.js';
 import type { TimeRange } from './range.js';
 
 /**
- * A gap as a reader sees it, with its tables; positions as `16/B374D848`, times as ISO 8601 in UTC with
- * microseconds.
+ * A gap with its tables, as a reader sees it. Positions are written as `16/B374D848`, times as ISO 8601 in
+ * UTC with microseconds.
  */
 export type Gap = Required<Answer<'Gap'>> & { readonly code: ErrorCode };
 
@@ -16,12 +16,12 @@ export interface GapsInRange {
   readonly total: number;
 }
 
-/** The gaps of a whole trail. */
+/** Counts of the gaps of a whole trail, with the newest gap. */
 export type GapCounts = NonNullable<Answer<'Status'>['gaps']>;
 
 type Client = Pick<pg.ClientBase, 'query'>;
 
-/** The gaps of a trail, newest first. */
+/** Reads the gaps of a trail, newest first. */
 export async function listGaps(client: Client, options: { readonly limit: number }): Promise<Gap[]> {
   const { rows } = await client.query<GapRow>(
     /* sql */ `select ${COLUMNS} from trail.gap order by id desc limit $1`,
@@ -31,8 +31,8 @@ export async function listGaps(client: Client, options: { readonly limit: number
 }
 
 /**
- * The gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before it
- * (from ever, where there was none) to when capture resumed, or to now.
+ * Finds the gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before
+ * it (from minus infinity if there was none) to the time at which capture resumed, or to now.
  */
 export async function findGaps(
   client: Client,
@@ -51,7 +51,7 @@ export async function findGaps(
   return { gaps: rows[0]!.gaps.map(gapOf), total: rows[0]!.total };
 }
 
-/** How many gaps the trail has, and the newest. */
+/** Counts the gaps of the trail and reads the newest. */
 export async function countGaps(client: Client): Promise<GapCounts> {
   const { rows } = await client.query<{
     open: number;
@@ -69,7 +69,9 @@ type GapRow = Omit<Gap, 'summary' | 'scope'>;
 const utc = (column: string): string =>
   `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-/** Of a time that nobody can have committed at, as infinity, it is not known where the gap begins. */
+/**
+ * If the last entry has an impossible commit time, such as infinity, it is not known where the gap begins.
+ */
 const LAST_ENTRY_AT = /* sql */ `case when last_entry_at < '10000-01-01 00:00:00+00' then last_entry_at end`;
 
 const COLUMNS = /* sql */ `id, code, tables, from_lsn::text as "fromLsn", to_lsn::text as "toLsn",

@@ -8,7 +8,8 @@ export interface IdRange {
 }
 
 /**
- * Groups chunks that follow each other. Their numbers rise or fall, and the groups come in the same order.
+ * Groups chunks that follow each other. Their numbers ascend or descend, and the groups are in the same
+ * order.
  */
 export function runsOf(chunks: readonly number[]): { readonly first: number; readonly last: number }[] {
   const runs: { first: number; last: number }[] = [];
@@ -21,21 +22,21 @@ export function runsOf(chunks: readonly number[]): { readonly first: number; rea
   return runs;
 }
 
-/** The ids of the chunks from the first to the last. */
+/** Returns the ids of the chunks from the first to the last. */
 export const idsOfChunks = (first: number, last: number): IdRange => ({
   above: firstIdOfChunk(first),
   below: firstIdOfChunk(last + 1),
 });
 
-/** The ids of `count` days from the first. */
+/** Returns the ids of `count` days from the first. */
 export const idsOfDays = (first: number, count: number): IdRange => ({
   above: firstIdOfDay(first),
   below: firstIdOfDay(first + count),
 });
 
 /**
- * The condition on `entry e` that an id is one of some days. It is written out without parameters, so that a
- * plan opens the partitions of these days alone, whatever its parameters will be.
+ * Returns the condition on `entry e` that an id is one of some days. It is written without parameters, so
+ * that a plan opens the partitions of these days alone, whatever its parameters will be.
  */
 export function inDays(first: number, count: number): string {
   const { above, below } = idsOfDays(first, count);
@@ -43,8 +44,8 @@ export function inDays(first: number, count: number): string {
 }
 
 /**
- * Ids of a chunk's entries at some places, ascending, in a range. They are numbers, which hold 53 bits where
- * an id has 45.
+ * Returns the ids of a chunk's entries at some places, ascending, that are in a range. They are JavaScript
+ * numbers, which hold 53 bits; an id has 45.
  */
 export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
   const first = chunk * CHUNK_ENTRIES;
@@ -55,12 +56,12 @@ export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
 }
 
 /**
- * An array of ids as PostgreSQL reads it. The driver would quote each of them, which takes longer than
+ * Prints an array of ids as PostgreSQL reads it. The driver would quote each id, which takes longer than
  * reading their entries.
  */
 export const arrayOf = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 
-/** The ids that are in both ranges. */
+/** Returns the ids that are in both ranges. */
 export function narrowed(range: IdRange, by: Partial<IdRange>): IdRange {
   const { above = range.above, below = range.below } = by;
   return {

@@ -1,20 +1,20 @@
 /*
- * JSON as text: looked at a character at a time, so that neither depth nor width costs more than its length.
- * JSON.parse would make an object of each of twenty million empty ones, and recursion over what it makes ends
- * a stack.
+ * Scans JSON as text, one character at a time, so that neither depth nor width costs more than the length of
+ * the text. JSON.parse would create an object for each of twenty million empty ones, and recursion over its
+ * result overflows the stack.
  */
 
 /**
  * Levels of lists and objects that a value in an answer may have. Parsers of other languages refuse a whole
- * answer for one value that is deeper than they like: .NET at 64 levels, Ruby at 100, PHP at 512. An entry
- * has a few around it.
+ * answer for one value that exceeds their limit: .NET at 64 levels, Ruby at 100, PHP at 512. The entry adds a
+ * few levels around the value.
  */
 export const MAX_JSON_DEPTH = 60;
 
 const WORD = /true|false|null/y;
 /**
- * The beginning of a number; loops look for its digits, as for the characters of a string: a pattern that
- * repeats overflows.
+ * The beginning of a number. Its digits, like the characters of a string, are matched by loops, because a
+ * pattern that repeats overflows.
  */
 const FIRST_DIGIT = /-?(?:0(?!\d)|(?=[1-9]))/y;
 const FRACTION = /\.(?=\d)/y;
@@ -36,8 +36,8 @@ export function isAnswerable(text: string): boolean {
 }
 
 /**
- * Members of the outermost object as their JSON text, however deep; null where the text is not JSON, or no
- * object.
+ * Returns the members of the outermost object as JSON texts, however deep they are; null if the text is not
+ * JSON, or not an object.
  */
 export function memberTexts(text: string): ReadonlyMap<string, string> | null {
   const scanner = new Scanner(text, ESCAPE);
@@ -68,7 +68,7 @@ class Scanner {
    *   and ends
    */
   value(maxDepth: number, member?: (name: string, start: number, end: number) => void): boolean {
-    /** Of the objects and lists that are open. */
+    /** For each object or list that is open, which of the two it is. */
     const open: boolean[] = [];
     let name = '';
     let start = 0;
@@ -111,7 +111,7 @@ class Scanner {
     }
   }
 
-  /** A name with its colon. */
+  /** Reads a name with its colon; null if there is none. */
   #name(): string | null {
     this.#space();
     const start = this.#at;
@@ -152,7 +152,7 @@ class Scanner {
     this.#pass((code) => code >= 0x30 && code <= 0x39);
   }
 
-  /** What a string holds up to a quote, an escape or what is not allowed. */
+  /** Passes over the characters of a string up to a quote, an escape or a character that is not allowed. */
   #plain(): void {
     this.#pass((code) => code !== QUOTE && code !== BACKSLASH && code >= FIRST_PRINTABLE);
   }
@@ -168,7 +168,7 @@ class Scanner {
     this.#at = at;
   }
 
-  /** Before the white space that was just passed over. */
+  /** Returns where the value ends, before the white space that was just passed over. */
   #endOfValue(): number {
     let end = this.#at;
     while (' \t\n\r'.includes(this.#text[end - 1]!)) end--;

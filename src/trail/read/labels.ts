@@ -11,8 +11,8 @@ export interface LabelWanted {
 }
 
 /**
- * Finds the labels of values as of their entries, in one statement. A key is asked for once however many
- * entries show it, and the versions of its name are told apart here.
+ * Finds the labels of values as of their entries, in one statement. A key is requested once however many
+ * entries show it, and the versions of its name are assigned to the entries here.
  */
 export async function findLabels(query: Query, wanted: readonly LabelWanted[]): Promise<void> {
   if (wanted.length === 0) return;
@@ -57,8 +57,8 @@ export async function findLabels(query: Query, wanted: readonly LabelWanted[]): 
   keys.forEach((labels, index) => {
     const ofKey = versions.get(String(index + 1)) ?? [];
     for (const label of labels) {
-      // Newest first, so the first that is not later than the entry is the one of its time; null: deleted by
-      // then.
+      // Versions are newest first, so the first that is not later than the entry is the one of its time;
+      // null: deleted by then.
       const name = ofKey.find(({ from }) => from <= label.id)?.name ?? null;
       if (name !== null) label.found(name);
     }

@@ -16,11 +16,11 @@ export interface WantedRows {
   readonly chunks: readonly number[];
 }
 
-/** In memory, of 2 kB where they are bitmaps. */
+/** Rows that are in memory together, of 2 kB each where they are bitmaps. */
 const ROWS_TOGETHER = 4_096;
 /**
- * All lists of one are 32 kB and 6 bytes for each key, at most 128 kB: what comes together is counted in one
- * go, and capture waits.
+ * Chunks whose joined lists are read together. All lists of a chunk take 32 kB and 6 bytes for each key, at
+ * most 128 kB. Rows that arrive together are counted without a pause, and capture waits meanwhile.
  */
 const CHUNKS_TOGETHER = 16;
 
@@ -32,7 +32,10 @@ export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerato
     sql: `select p.chunk, p.lists from ${POSTINGS}`,
   });
 
-/** Reads rows in portions, those of a chunk joined: one by one many of them would take a quarter longer. */
+/**
+ * Reads rows in portions, with the rows of a chunk joined: reading many rows one by one would take a quarter
+ * longer.
+ */
 export const readJoinedLists = (
   snapshot: Snapshot,
   wanted: WantedRows,
@@ -53,7 +56,7 @@ async function* read(
   snapshot: Snapshot,
   { wanted, together, sql }: { readonly wanted: WantedRows; readonly together: number; readonly sql: string },
 ): AsyncGenerator<readonly ChunkLists[], void, undefined> {
-  // Those that follow each other are one stretch of the primary key.
+  // Chunks that follow each other are one range of the primary key.
   const chunks = [...wanted.chunks].sort((a, b) => a - b);
   for (let at = 0; at < chunks.length; at += together) {
     const runs = runsOf(chunks.slice(at, at + together));
@@ -67,7 +70,7 @@ async function* read(
   }
 }
 
-/** Where lists of these keys are. */
+/** Returns the buckets that hold the lists of these keys. */
 export function bucketsOf(keys: Iterable<number>): number[] {
   const buckets = new Set<number>();
   for (const key of keys) if (buckets.add(bucketOf(key)).size === BUCKETS) break;

@@ -1,25 +1,25 @@
 import type pg from 'pg';
 
-/** What a connection holds. */
+/** The plans that a connection holds. */
 interface Plans {
-  /** Names of statements by their text, the one that was used last at the end. */
+  /** Names of statements by their text, the most recently used at the end. */
   readonly names: Map<string, string>;
   made: number;
 }
 
 const held = new WeakMap<pg.ClientBase, Plans>();
 
-/** Half a megabyte of the server's memory each, on average. */
+/** Plans that a connection holds at most. Each takes half a megabyte of the server's memory on average. */
 const MOST_PLANS = 120;
 /**
- * The driver never forgets the text of a statement that was prepared, so that a connection does not live for
- * ever.
+ * Statements that a connection prepares before it is replaced: the driver never forgets the text of a
+ * prepared statement.
  */
 const MOST_MADE = 2_000;
 
 /**
- * Runs a statement whose plan the connection keeps, since to plan a page costs more than to run it. For texts
- * of which there are few: what differs from one request to the next is a parameter.
+ * Runs a statement whose plan the connection keeps, because planning a page costs more than running it. Only
+ * for texts of which there are few: what differs from one request to the next is a parameter.
  *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */
@@ -43,13 +43,13 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
   try {
     return await client.query<T>({ name, text, values: [...values] });
   } catch (error) {
-    // Nobody knows whether it was prepared before it failed. A new connection knows.
+    // It is not known whether the statement was prepared before it failed, so the connection is replaced.
     plans.made = MOST_MADE;
     throw error;
   }
 }
 
-/** Whether the connection has served its time. */
+/** Whether the connection has to be replaced, because it has prepared many statements. */
 export function isWornOut(client: pg.ClientBase): boolean {
   return (held.get(client)?.made ?? 0) >= MOST_MADE;
 }

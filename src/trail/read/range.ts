@@ -20,9 +20,9 @@ const INSTANT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d)))?$/;
 
 /**
- * The range that a page, a facet count or an export is about; the one place that knows its defaults and its
- * limit. Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both naming the
- * parameter.
+ * Resolves the range that a page, a facet count or an export covers. Only this function knows its defaults
+ * and its limit. Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both
+ * naming the parameter.
  */
 export function resolveRange(request: RangeRequest): TimeRange {
   const maxRange = BigInt(request.maxRangeMs) * 1000n;
@@ -49,8 +49,8 @@ export function resolveRange(request: RangeRequest): TimeRange {
 }
 
 /**
- * Microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds exactly the same
- * entries.
+ * Parses an instant to microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds
+ * exactly the same entries.
  */
 function parseInstant(name: string, text: string): bigint {
   const match = INSTANT.exec(text);
@@ -88,7 +88,10 @@ function formatInstant(micros: bigint): string {
   return `${seconds}.${fraction.toString().padStart(6, '0')}Z`;
 }
 
-/** `7 days`, `36 hours`, `90 seconds`: the largest unit that divides it, rounded down to seconds. */
+/**
+ * Prints a duration, as `7 days`, `36 hours` or `90 seconds`: in the largest unit that divides it, rounded
+ * down to seconds.
+ */
 function describeDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   for (const [unit, size] of [

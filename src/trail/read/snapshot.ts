@@ -6,15 +6,15 @@ import type { GreatestIds, ReaderDictionaries } from './dictionaries.js';
 import type { TrailHead } from './entry.js';
 import { isWornOut, queryPlanned } from './plans.js';
 
-/** Runs a statement by a plan as the snapshot has them. */
+/** Runs a statement, planned as the snapshot's {@link Plans} say. */
 export type Query = <T extends pg.QueryResultRow>(
   text: string,
   values: readonly unknown[],
 ) => Promise<pg.QueryResult<T>>;
 
 /**
- * One consistent state of the trail: every statement sees the same entries, and the dictionaries hold all
- * that these need.
+ * One consistent state of the trail. Every statement sees the same entries, and the dictionaries hold
+ * everything that these need.
  */
 export interface Snapshot {
   readonly client: pg.ClientBase;
@@ -25,26 +25,26 @@ export interface Snapshot {
   /** The least id that an entry may have. */
   readonly firstId: bigint;
   /**
-   * The first id behind the last complete chunk. Chunks have lists and a summary; entries from here on are
-   * all read.
+   * The first id behind the last complete chunk. Complete chunks have lists and a summary; from this id on,
+   * all entries are read.
    */
   readonly openFrom: bigint;
-  /** Days that have entries from that id on, ascending: mostly the current one. */
+  /** Days that have entries from `openFrom` on, ascending; usually only the current day. */
   readonly openDays: readonly number[];
-  /** Nothing that reads entries of one day may take longer. */
+  /** Limit in milliseconds for anything that reads entries of one day. */
   readonly timeoutMs: number;
 }
 
 /**
- * How statements of a snapshot are planned: those of pages by plans that are `kept` and know no values; what
- * reads much, or seldom, is planned for its values each time.
+ * How statements of a snapshot are planned. Statements of pages have plans that are `kept` and know no
+ * values. Statements that read much, or run seldom, are planned for their values each time.
  */
 export type Plans = 'kept' | 'fresh';
 
 /**
- * JIT, parallel plans and memoize cost more than these statements. Entries are found by their id: without the
- * others the planner has no choice to be wrong about, as it was with BRIN (1,000 ms for entries of a list,
- * not 10).
+ * Settings for every statement. JIT, parallel plans and memoize cost more than these statements. Entries are
+ * found by their id: without sequential and bitmap scans the planner has no choice to be wrong about, as it
+ * was with BRIN (measured: 1,000 ms instead of 10 ms for entries of a list).
  */
 const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
   set local enable_seqscan = off; set local enable_bitmapscan = off;`;
@@ -148,8 +148,8 @@ async function begin(
 }
 
 /**
- * The time that reading the entries of a day may take, where many statements read them: a search for a rare
- * text among those of a usual value would hold a connection for minutes.
+ * Limits the time that many statements together may spend on the entries of one day. Without it, a search for
+ * a rare text among the entries of a frequent value would hold a connection for minutes.
  */
 export class DayClock {
   readonly #timeoutMs: number;
@@ -160,7 +160,7 @@ export class DayClock {
     this.#timeoutMs = snapshot.timeoutMs;
   }
 
-  /** Entries of a day are read next. Throws TRAIL_QUERY_TIMEOUT. */
+  /** Notes that entries of a day are read next. Throws TRAIL_QUERY_TIMEOUT. */
   reads(day: number): void {
     const now = performance.now();
     if (day !== this.#day) {

@@ -20,14 +20,14 @@ const NO_FACETS: Answer<'Facets'> = { modifiers: [], actions: [], entityTypes: [
 export interface TrailReaderOptions {
   /** Connections to the trail; the role waltrail_reader suffices. */
   readonly pool: pg.Pool;
-  /** No statement runs longer: TRAIL_QUERY_TIMEOUT. 15 s by default. */
+  /** Limit of a statement, beyond which it ends with TRAIL_QUERY_TIMEOUT. 15 s by default. */
   readonly statementTimeoutMs?: number;
 }
 
 /**
- * The trail for reading: pages, single entries, counts, live tails, whole walks and gaps, newest first unless
- * said otherwise. Every call sees one consistent state of the trail. A value that the trail does not know
- * finds nothing; it is no error. Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when
+ * Reads the trail: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said
+ * otherwise. Every call sees one consistent state of the trail. A value that the trail does not know finds
+ * nothing; that is not an error. Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when
  * the trail cannot be reached.
  */
 export class TrailReader {
@@ -40,7 +40,7 @@ export class TrailReader {
     this.#timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   }
 
-  /** At most `limit` (1 to 500) entries. Throws TRAIL_CURSOR_INVALID. */
+  /** Reads at most `limit` (1 to 500) entries. Throws TRAIL_CURSOR_INVALID. */
   async page(
     filter: EntryFilter,
     options: { readonly limit: number; readonly cursor?: string | undefined },
@@ -48,7 +48,7 @@ export class TrailReader {
     return this.#page(filter, options);
   }
 
-  /** One entry; undefined when there is none of that id, whatever the id looks like. */
+  /** Reads one entry; undefined if there is none with that id, whatever the id looks like. */
   async entry(id: string): Promise<Entry | undefined> {
     if (!/^\d{1,19}$/.test(id) || BigInt(id) > MAX_ENTRY_ID) return undefined;
     return this.#snapshot('fresh', async (snapshot) => {
@@ -58,14 +58,15 @@ export class TrailReader {
   }
 
   /**
-   * Everything that happened to one entity, in all the time the trail covers. Throws TRAIL_CURSOR_INVALID.
+   * Reads everything that happened to one entity, in all the time that the trail covers. Throws
+   * TRAIL_CURSOR_INVALID.
    */
   async history(options: {
     readonly type: string;
     readonly id: string;
     readonly limit: number;
     readonly cursor?: string | undefined;
-    /** Only what belongs to this tenant. */
+    /** Limits the history to entries of this tenant. */
     readonly tenant?: string | undefined;
   }): Promise<EntryPage> {
     const { type, id, tenant } = options;
@@ -75,7 +76,7 @@ export class TrailReader {
     );
   }
 
-  /** Counts for the lists beside a page; each list leaves its own filter aside. */
+  /** Counts the values in the lists beside a page; each list ignores its own filter. */
   async facets(filter: EntryFilter): Promise<Answer<'Facets'>> {
     return this.#snapshot('fresh', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.dictionaries);
@@ -83,7 +84,7 @@ export class TrailReader {
     });
   }
 
-  /** Entries of the filter with ids below `below`. */
+  /** Counts the entries of the filter with ids below `below`. */
   async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
     const below = readId(options.below);
     return this.#snapshot('fresh', async (snapshot) => {
@@ -93,8 +94,8 @@ export class TrailReader {
   }
 
   /**
-   * The first `limit` entries after `id`, oldest first, or fewer where they are large: for live streams.
-   * `more` where it did not end with the last one. Throws TRAIL_CURSOR_INVALID.
+   * Reads the first `limit` entries after `id`, oldest first, or fewer if they are large. For live streams.
+   * `more` is true if there may be entries after the last one. Throws TRAIL_CURSOR_INVALID.
    */
   async after(
     filter: UnboundedFilter,
@@ -103,7 +104,7 @@ export class TrailReader {
     const above = readId(options.id) + 1n;
     return this.#snapshot('kept', (snapshot) => {
       const stored = storedFilter(filter, snapshot.dictionaries);
-      // The usual answer of a live stream that waits: nothing new, and nothing but the checkpoint was read.
+      // The usual answer of a live stream that waits: there is nothing new, and only the checkpoint was read.
       if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
         return NOTHING;
       return this.#entries(snapshot, {
@@ -117,9 +118,10 @@ export class TrailReader {
   }
 
   /**
-   * All entries of the filter with ids below `below` (the `nextId` of a head that was read before: the frozen
-   * end), newest first, in batches of at most `batchSize`, or fewer where tables have hundreds of columns.
-   * Holds no connection between batches; entries that come meanwhile have greater ids and do not matter.
+   * Yields all entries of the filter with ids below `below` (the `nextId` of a head that was read before: the
+   * frozen end), newest first, in batches of at most `batchSize`, or fewer if tables have hundreds of
+   * columns. Holds no connection between batches; entries that are stored meanwhile have greater ids and do
+   * not matter.
    */
   async *walk(
     filter: EntryFilter,
@@ -147,17 +149,17 @@ export class TrailReader {
     }
   }
 
-  /** How far the trail goes. Before it has begun, an empty head. */
+  /** Reads how far the trail goes. Before the trail has begun, the head is empty. */
   async head(): Promise<TrailHead> {
     return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
   }
 
-  /** What the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
+  /** Reads what the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
     return this.#snapshot('fresh', ({ client }) => findGaps(client, { range, limit: options.limit }));
   }
 
-  /** How many gaps the trail has, and the newest. */
+  /** Counts the gaps of the trail and reads the newest. */
   async gapCounts(): Promise<GapCounts> {
     return this.#snapshot('fresh', ({ client }) => countGaps(client));
   }
@@ -171,8 +173,8 @@ export class TrailReader {
     return this.#snapshot('kept', async (snapshot) => {
       const stored = storedFilter(filter, snapshot.dictionaries);
       if (stored === undefined) return { items: [], next: null };
-      // One more than asked for tells whether there is a next page; so does an end before that for the sake
-      // of memory.
+      // One row more than requested tells whether there is a next page. So does a walk that ended earlier to
+      // save memory.
       const { rows, more } = await walkEntries(snapshot, {
         filter: stored,
         above: 0n,
@@ -207,7 +209,10 @@ export class TrailReader {
   }
 }
 
-/** Of a batch, previous and updated ones: each takes 100 bytes of memory or more, however short it is. */
+/**
+ * Values of a batch at most, previous and updated ones together. Each takes 100 bytes of memory or more,
+ * however short it is.
+ */
 const MAX_BATCH_VALUES = 400_000;
 
 const NOTHING: EntryBatch = { items: [], more: false };

@@ -14,7 +14,7 @@ import { DayClock, type Snapshot } from './snapshot.js';
 /** Rows in the order of the walk. */
 export interface Walked {
   readonly rows: readonly EntryRow[];
-  /** Ended by the limit, of rows or of bytes: there may be more. */
+  /** Whether the walk was ended by a limit, of rows or of bytes, so that there may be more rows. */
   readonly more: boolean;
 }
 
@@ -42,9 +42,9 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   return { rows, more: false };
 }
 
-/** Complete chunks whose lists are read together at first: a usual value fills the page from these. */
+/** Complete chunks whose lists are read together at first. A frequent value fills the page from these. */
 const FEWEST_CHUNKS = 8;
-/** How many times as many chunks may be read together next. */
+/** Greatest factor by which the number of chunks that are read together may grow at a time. */
 const MOST_TIMES_AS_MANY = 16;
 const MOST_CHUNKS = 2_048;
 /** Factor by which more chunks are read than should suffice. */
@@ -52,7 +52,7 @@ const AMPLE = 1.3;
 /** Ids of one stretch. */
 const IDS_TOGETHER = 8_192;
 
-/** Yields what the lists leave of the entries, in the order of the walk. */
+/** Yields the entries that the lists leave, in the order of the walk. */
 async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
   const all = storedIds(snapshot, walk);
   const open = openRanges(snapshot, all);
@@ -90,12 +90,12 @@ async function* completeStretches(
     }
     entries += count;
     at += some.length;
-    // Where the first few do not suffice, the values of the filter may be frequent and never together.
+    // If the first few do not suffice, the values of the filter may be frequent but never occur together.
     if (together === FEWEST_CHUNKS && at < chunks.length) {
       chunks = await chunksWithAllValues(snapshot, { filter, chunks: chunks.slice(at) });
       at = 0;
     }
-    // As many as should suffice at the density that these had; where that is not known, many more.
+    // Next come as many chunks as should suffice at the density of these; if that is not known, many more.
     const most = Math.min(MOST_TIMES_AS_MANY * together, MOST_CHUNKS);
     const enough = (AMPLE * (walk.limit - entries) * together) / count;
     together = enough > 0 ? Math.min(Math.max(Math.ceil(enough), FEWEST_CHUNKS + 1), most) : most;

@@ -2,14 +2,14 @@ import type { Lsn } from '../../pg/lsn.js';
 import type { EntryRowBuffer } from './rows.js';
 
 /**
- * The last place up to which only whole source transactions are written. Set for each of them, so it keeps
- * bytes and makes bigints of them only when it is asked.
+ * The last position up to which only whole source transactions are written. It is set for each of them, so it
+ * keeps bytes and makes bigints of them only on request.
  */
 export class Boundary {
-  /** Of the rows that were not sent. */
+  /** Bytes of the rows that were not sent. */
   bytes = 0;
   entries = 0;
-  /** The source's clock told the commit time. */
+  /** Whether the commit time is from the source's clock. */
   byClock = true;
   /** End LSN (8) and commit time (8); all zero before the first transaction. */
   readonly #end = Buffer.alloc(16);
@@ -26,8 +26,8 @@ export class Boundary {
   }
 
   /**
-   * What was written since, between two transactions, belongs to it; `lsn` is where the trail ends if none
-   * was written yet.
+   * Includes what was written since the boundary was set, between two transactions. `lsn` is where the trail
+   * ends; the boundary moves there if no transaction was written since.
    */
   extend(rows: EntryRowBuffer, lsn: Lsn): void {
     this.bytes = rows.bytes;
@@ -37,7 +37,7 @@ export class Boundary {
     this.#end.writeBigInt64BE(0n, 8);
   }
 
-  /** Everything up to it was sent. */
+  /** Notes that everything up to the boundary was sent. */
   sent(): void {
     this.bytes = 0;
     this.entries = 0;
@@ -47,7 +47,7 @@ export class Boundary {
     return this.#end.readBigUInt64BE();
   }
 
-  /** Microseconds since 2000-01-01; null: no transaction ends here. */
+  /** Commit time in microseconds since 2000-01-01; null: no transaction ends here. */
   get committedAt(): bigint | null {
     const committedAt = this.#end.readBigInt64BE(8);
     return committedAt === 0n ? null : committedAt;

@@ -15,8 +15,9 @@ interface UnindexedRow {
 }
 
 /**
- * The index as the writer goes on with it: with the entries of the open chunk. Chunks that are complete and
- * not indexed are stored before: an entry of the trail's own may have been a chunk's last, or a day's first.
+ * Returns the index with which the writer continues; it holds the entries of the open chunk. Chunks that are
+ * complete and not indexed are stored first: an entry of Waltrail's own may have been the last of a chunk, or
+ * the first of a day.
  */
 export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
   await client.query(/* sql */ `select trail.trim_chunks()`);

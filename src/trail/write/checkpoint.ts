@@ -11,9 +11,9 @@ import { trailError } from '../trail-error.js';
 const ELECTION_LOCK = 0x77616c74; // "walt"
 
 /**
- * What a database or role may have set otherwise. Acknowledged means durable, so a commit must wait for its
- * flush; a COPY lasts as long as the source's transaction, so no timeout may end it; and a host that vanished
- * must not keep the election lock for the two hours that TCP waits by default.
+ * Corrects settings that a database or role may have changed. Acknowledged means durable, so a commit must
+ * wait for its flush. A COPY lasts as long as the source's transaction, so no timeout may end it. A host that
+ * vanished must not keep the election lock for the two hours that TCP waits by default.
  */
 const SESSION_SETTINGS = /* sql */ `
   select pg_catalog.set_config(name, wanted.value, false)
@@ -38,8 +38,8 @@ export interface Checkpoint {
 }
 
 /**
- * Makes this process the capturing daemon of the trail, if no other is. The client then holds the election
- * lock.
+ * Makes this process the capturing daemon of the trail if no other process is. Returns a client that holds
+ * the election lock, or null.
  */
 export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
   const client = await connect({ url, purpose: 'capture', signal });
@@ -62,7 +62,7 @@ export async function elect(url: string, signal?: AbortSignal): Promise<pg.Clien
   return null;
 }
 
-/** The checkpoint, or undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
+/** Reads the checkpoint; undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
 export async function readCheckpoint(client: pg.Client, source: string): Promise<Checkpoint | undefined> {
   const rows = await read<{
     source: string;
@@ -142,7 +142,7 @@ export async function beginTrail(
   }
 }
 
-/** Stores names as of entry `fromId`, batch by batch, where they are not those that hold already. */
+/** Stores names as of entry `fromId`, batch by batch. A name that already holds is not stored again. */
 export async function storeNames(
   client: pg.Client,
   options: { readonly names: AsyncIterable<readonly StartName[]>; readonly fromId: bigint },
@@ -166,7 +166,7 @@ export async function storeNames(
   }
 }
 
-/** The trail's secret for hashing redacted values. */
+/** Reads the trail's secret for hashing redacted values. */
 export async function readRedactionKey(client: pg.Client): Promise<Buffer> {
   const [row] = await read<{ value: string }>(
     client,

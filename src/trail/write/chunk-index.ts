@@ -29,16 +29,16 @@ const CHUNK_TABLE =
   'actions, action_counts, tenants, tenant_counts)';
 /** Dimensions with counts, in the order of the columns. */
 const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
-/** Of a chunk of a usual trail; they grow. */
+/** Initial sizes of the buffers, enough for a chunk of a usual trail. The buffers grow. */
 const POSTING_BYTES = 256 * 1024;
 const CHUNK_ROW_BYTES = 8 * 1024;
-/** The halves in which commit times are kept. */
+/** Commit times are kept in two halves of 32 bits. */
 const TIME_LOW_BITS = 32n;
 const TIME_LOW_MASK = 0xffffffffn;
-/** As many as wait for the socket while it keeps up. */
+/** Number of buffers kept for reuse: as many as wait for the socket while it keeps up. */
 const SPARE_BUFFERS = 2;
 
-/** What an entry is found by. */
+/** The values by which an entry is found. */
 export interface IndexedEntry {
   readonly id: bigint;
   /** Microseconds since 2000-01-01. */
@@ -47,22 +47,22 @@ export interface IndexedEntry {
   readonly entityTypeId: number;
   readonly actionId: number;
   readonly tenantId: number;
-  /** Null: it has no entity id. */
+  /** Null: the entry has no entity id. */
   readonly entityHash: number | null;
 }
 
-/** What is to be stored in a table. */
+/** Rows to be stored in a table. */
 export interface TableRows {
-  /** Name and columns, as COPY wants them. */
+  /** Name and columns of the table, as COPY expects them. */
   readonly table: string;
   /** CopyData frames without header and trailer of the binary format. */
   readonly frames: readonly Buffer[];
 }
 
 /**
- * Makes the posting lists and the summary of each chunk from the entries as they are sent to the trail: the
- * open chunk is 0.9 MB in memory. A chunk is complete with its last entry, or with the first of another one
- * (of a new day).
+ * Builds the posting lists and the summary of each chunk from the entries as they are sent to the trail. The
+ * open chunk takes 0.9 MB of memory. A chunk is complete with its last entry, or with the first entry of
+ * another chunk (of a new day).
  */
 export class ChunkIndex {
   /** Number of the open chunk; -1 before the first entry. */
@@ -76,7 +76,7 @@ export class ChunkIndex {
     tenants: new Int32Array(CHUNK_ENTRIES),
     entity: new Int32Array(CHUNK_ENTRIES),
   };
-  /** By number of the entry in the chunk: it has an entity id. */
+  /** Whether an entry has an entity id, by the entry's number in the chunk. */
   readonly #hasEntity = new Uint8Array(CHUNK_ENTRIES);
   /** Commit times in halves: a bigint for each entry would be garbage. */
   readonly #timesHigh = new Int32Array(CHUNK_ENTRIES);
@@ -121,7 +121,7 @@ export class ChunkIndex {
     if (place === CHUNK_ENTRIES - 1) this.#close();
   }
 
-  /** The rows of what has become complete since they were taken last, if anything has. */
+  /** Takes the rows of the chunks that have become complete since the last call; empty if there are none. */
   takeComplete(): readonly TableRows[] {
     if (this.#chunks.length === 0) return [];
     const complete = [
@@ -133,13 +133,13 @@ export class ChunkIndex {
     return complete;
   }
 
-  /** Takes a frame back that is not needed any more. */
+  /** Takes back a frame that is no longer needed. */
   recycle(frame: Buffer): void {
     if (frame.buffer.byteLength >= POSTING_BYTES && this.#spare.length < SPARE_BUFFERS)
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
-  /** Where the keys of the next entry go. */
+  /** Returns the index at which the keys of the next entry are stored. */
   #place(chunk: number, place: number): number {
     if (chunk !== this.#chunk) {
       this.#close();
@@ -217,7 +217,7 @@ export class ChunkIndex {
     if (bucket >= 0) rows.endBytes(bytesAt);
   }
 
-  /** Moves those without an entity behind the others, whose number is given. */
+  /** Moves the entries without an entity id behind the others, and returns the number of the others. */
   #withEntity(order: Uint16Array, start: number, end: number): number {
     let to = start;
     for (let from = start; from < end; from++)

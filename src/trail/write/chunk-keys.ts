@@ -1,20 +1,20 @@
 import { CHUNK_ENTRIES } from '../entry-id.js';
 import { byBucket } from '../posting-lists.js';
 
-/** More than any count. */
+/** Factor that separates a key from its count: greater than any count. */
 const COUNTS = 2 * CHUNK_ENTRIES;
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
 /**
- * The keys of a dimension with how many entries of a chunk have each. In arrays that stay: a pair for each
- * key lived until the chunk was complete, so the engine made the next ones where only a full collection finds
- * them, and a daemon that had little processor time grew by 60 MB.
+ * Counts how many entries of a chunk have each key of a dimension. The arrays are reused. With an object for
+ * each key, which lived until the chunk was complete, the engine allocated the next ones where only a full
+ * collection finds them, and a daemon that had little processor time grew by 60 MB.
  */
 export class KeyCounts {
   /**
-   * Key and count in one number, so that the order is that of the keys: 32 and 15 bits of the 53 that are
-   * exact.
+   * Key and count in one number, so that sorting the numbers sorts the keys. They take 32 and 15 of the 53
+   * bits that are exact.
    */
   readonly #pairs = new Float64Array(CHUNK_ENTRIES);
   readonly #keys = new Int32Array(CHUNK_ENTRIES);
@@ -29,7 +29,7 @@ export class KeyCounts {
     this.#pairs[this.#length++] = key * COUNTS + count;
   }
 
-  /** In the order of the keys. Overwritten by the next call. */
+  /** Returns keys and counts in the order of the keys. The next call overwrites them. */
   byKey(): { readonly keys: Int32Array; readonly counts: Int32Array } {
     const pairs = this.#pairs.subarray(0, this.#length).sort();
     for (let index = 0; index < pairs.length; index++) {
@@ -42,8 +42,8 @@ export class KeyCounts {
 }
 
 /**
- * Radix sort of a chunk's entries by a key: ten times as fast as a comparison for each, and entries of a key
- * stay in order.
+ * Radix sort of a chunk's entries by a key. It is ten times as fast as a sort by comparison, and entries with
+ * the same key stay in order.
  */
 export class KeyOrder {
   #order = new Uint16Array(CHUNK_ENTRIES);
@@ -51,7 +51,10 @@ export class KeyOrder {
   readonly #digits = new Uint32Array(CHUNK_ENTRIES);
   readonly #counts = new Uint32Array(DIGITS);
 
-  /** Numbers of the entries in the order of {@link byBucket} of their keys. Overwritten by the next call. */
+  /**
+   * Returns the numbers of the entries, ordered by {@link byBucket} of their keys. The next call overwrites
+   * them.
+   */
   order(keys: Int32Array, count: number): Uint16Array {
     for (let index = 0; index < count; index++) {
       this.#order[index] = index;
@@ -64,7 +67,7 @@ export class KeyOrder {
   #pass(count: number, shift: number): void {
     const counts = this.#counts.fill(0);
     for (let index = 0; index < count; index++) counts[(this.#digits[index]! >>> shift) & (DIGITS - 1)]!++;
-    // Most dictionaries are small: all keys have the same digit there.
+    // Most dictionaries are small, so all keys have the same digit here.
     if (counts[(this.#digits[0]! >>> shift) & (DIGITS - 1)] === count) return;
     for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
       const of = counts[digit]!;

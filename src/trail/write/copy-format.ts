@@ -9,7 +9,7 @@ import { COPY_DATA } from '../../pg/message-types.js';
 /** Room at the start of a buffer for the header of its CopyData frame. */
 export const FRAME_HEADER_BYTES = 5;
 
-/** Makes a CopyData frame of a buffer whose first bytes were left free for its header. */
+/** Makes a CopyData frame of a buffer whose first bytes were left free for the frame's header. */
 export function frame(buffer: Buffer): Buffer {
   buffer[0] = COPY_DATA;
   buffer.writeInt32BE(buffer.length - 1, 1);
@@ -30,7 +30,7 @@ export const COPY_TRAILER = frame(
 /** OID of int4, which the binary form of an array names. */
 const INT4 = 23;
 
-/** Rows of a table in a buffer, in place of which a larger one is taken when it is full. */
+/** Builds rows of a table in a buffer. A full buffer is replaced by a larger one. */
 export class CopyRows {
   #bytes: Buffer;
   #at = FRAME_HEADER_BYTES;
@@ -59,7 +59,7 @@ export class CopyRows {
     this.#at = this.#bytes.writeInt32BE(value, this.#at);
   }
 
-  /** An int8, or what is stored like one. */
+  /** Writes an int8, or a value that is stored like one. */
   int8(value: bigint): void {
     this.#field(8);
     this.#at = this.#bytes.writeBigInt64BE(value, this.#at);
@@ -74,15 +74,15 @@ export class CopyRows {
     }
   }
 
-  /** Begins a bytea; the place is for {@link endBytes}. */
+  /** Begins a bytea and returns the offset to pass to {@link endBytes}. */
   beginBytes(): number {
     this.#field(0);
     return this.#at;
   }
 
   /**
-   * `length` bytes of it, to be filled in by the caller at the place that is given, before anything else is
-   * written.
+   * Reserves `length` bytes of a bytea. The caller fills them in at the offset that is returned, before
+   * anything else is written.
    */
   bytes(length: number): { readonly buffer: Buffer; readonly at: number } {
     this.#reserve(length);
@@ -95,7 +95,7 @@ export class CopyRows {
     this.#bytes.writeInt32BE(this.#at - start, start - 4);
   }
 
-  /** All rows as one CopyData frame. */
+  /** Returns all rows as one CopyData frame. */
   take(): Buffer {
     return frame(this.#bytes.subarray(0, this.#at));
   }

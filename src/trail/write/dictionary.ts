@@ -7,12 +7,15 @@ import type { Dictionary, LookupName, Lookups, RelationVersion } from '../../pip
 import type { Kind } from '../../tracking/rules.js';
 
 const MAX_INT2 = 32_767;
-/** A B-tree page takes keys of at most a third of it, about 2,700 bytes. */
+/**
+ * Longest key that is stored as it is. A key of a B-tree takes at most a third of a page, about 2,700 bytes.
+ */
 const MAX_KEY_BYTES = 1_000;
 
 /**
- * The trail's dictionaries and lookup names in the writer's memory. The writer is alone (the fence sees to
- * it), so it numbers new texts itself and stores them in the transaction of the entries that use them first.
+ * The trail's dictionaries and lookup names in the writer's memory. There is only one writer (the fence
+ * ensures this), so it numbers new texts itself and stores them in the transaction of the entries that use
+ * them first.
  */
 export class TrailDictionary implements Dictionary {
   readonly #tables = {
@@ -22,7 +25,7 @@ export class TrailDictionary implements Dictionary {
     tenant: new Table(),
     relation: new Table(),
   };
-  /** By schema and table. */
+  /** Newest version of each table, by schema and table. */
   readonly #newestRelations = new Map<string, RelationVersion>();
   readonly lookups: TrailLookups;
 
@@ -30,7 +33,7 @@ export class TrailDictionary implements Dictionary {
     this.lookups = lookups;
   }
 
-  /** Everything that is stored, and the current names of the lookup tables in `held`. */
+  /** Loads all stored rows, and the current names of the lookup tables in `held`. */
   static async load(
     client: pg.Client,
     options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
@@ -89,7 +92,8 @@ export class TrailDictionary implements Dictionary {
     const version = storableVersion(asked);
     const text = relationText(version);
     const newest = this.#newestRelations.get(tableText(version));
-    // A shape that comes back is numbered anew: a restart takes the highest number for the newest.
+    // A shape that a table had before gets a new number, because a restart takes the highest number for the
+    // newest.
     if (newest !== undefined && relationText(newest) !== text) this.#tables.relation.forget(text);
     this.#newestRelations.set(tableText(version), version);
     return this.#tables.relation.id(text, () => [
@@ -99,7 +103,7 @@ export class TrailDictionary implements Dictionary {
     ]);
   }
 
-  /** Rows that wait to be stored. */
+  /** Number of rows that wait to be stored. */
   get pending(): number {
     return Object.values(this.#tables).reduce(
       (sum, table) => sum + table.pending.length,
@@ -108,8 +112,9 @@ export class TrailDictionary implements Dictionary {
   }
 
   /**
-   * Statements that store what is new since the last call. Names that entries see only from a later id than
-   * `untilId` on stay: stored before those entries they would be the names that a restart begins with.
+   * Returns statements that store what is new since the last call. Names that entries see only from an id
+   * greater than `untilId` on are kept back: if they were stored before those entries, a restart would begin
+   * with them.
    */
   takeStatements(untilId: bigint): string[] {
     const inserts = Object.entries(this.#tables).flatMap(([name, table]) => {
@@ -145,7 +150,7 @@ type RelationRow = {
   columns: RelationVersion['columns'];
 };
 
-/** One dictionary: text to number, and the rows that are not stored yet. */
+/** One dictionary: it maps texts to numbers, and holds the rows that are not stored yet. */
 class Table {
   readonly #ids = new Map<string, number>();
   #next = 1;
@@ -178,7 +183,7 @@ interface Version {
   readonly name: LookupName | null;
 }
 
-/** All names of a table that is emptied. */
+/** Removal of all names of a table that was emptied. */
 interface Clearing {
   readonly fromId: bigint;
   readonly cleared: string;
@@ -190,8 +195,8 @@ class TrailLookups implements Lookups {
   readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
   readonly #nextId: () => bigint;
   /**
-   * In the order in which they happened, so ids only grow. Versions by table, key and id: two for one id are
-   * one.
+   * Changes that wait to be stored, in the order in which they happened, so ids only grow. Versions are keyed
+   * by table, key and id: of two versions for one id, the later replaces the earlier.
    */
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
@@ -297,13 +302,13 @@ const insertCleared = ({ cleared, fromId }: Clearing): string =>
   `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
 
 /**
- * A key as the trail and its index can hold it: one that is too long is cut, and told from others that begin
- * alike by its digest.
+ * Returns a key as the trail and its index can hold it. A key that is too long is cut, and a digest tells it
+ * from others that begin alike.
  */
 export function indexable(longKey: string): string {
   const key = storable(longKey);
   if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
-  // In bytes, because a character cut in half would not be stored as it is remembered.
+  // Cut by bytes: a string that is cut inside a character would not be stored as it is held in memory.
   return `${Buffer.from(key).toString('utf8', 0, MAX_KEY_BYTES / 2)}…${createHash('sha256').update(key).digest('hex')}`;
 }
 
@@ -334,7 +339,7 @@ const modifierText = (modifier: {
 const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
   JSON.stringify([schema, table]);
 
-/** The names of the source are storable; what the YAML says need not be. */
+/** Makes the labels of a version storable. Names from the source are; texts from the YAML need not be. */
 const storableVersion = (version: RelationVersion): RelationVersion => ({
   ...version,
   columns: version.columns.map((column) =>
@@ -349,7 +354,7 @@ const storableVersion = (version: RelationVersion): RelationVersion => ({
   ),
 });
 
-/** The same text for the same version, in whatever order jsonb gave the members back. */
+/** Returns the same text for the same version, in whatever order jsonb returned the members. */
 const relationText = (version: RelationVersion): string =>
   JSON.stringify([
     version.schema,

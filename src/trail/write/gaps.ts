@@ -10,25 +10,27 @@ import { trailError } from '../trail-error.js';
 export interface FoundGap {
   /** What happened; ERROR_CODES says what can be done. */
   readonly code: ErrorCode;
-  /** `schema.table` of those that may lack changes; null: every tracked table. */
+  /** Tables that may lack changes, as `schema.table`; null: every tracked table. */
   readonly tables: readonly string[] | null;
-  /** Changes committed from here on. */
+  /** Changes committed from this position on may be missing. */
   readonly fromLsn: Lsn;
-  /** To before here; null while that is not known. */
+  /** Changes committed before this position may be missing; null while it is not known. */
   readonly toLsn: Lsn | null;
 }
 
 /**
- * A recorded gap that lasts: of the whole stream, after which capture has not gone on yet; or of tables not
- * captured yet.
+ * A recorded gap that is still open. Either it is one of the whole stream and capture has not resumed after
+ * it, or it is one of tables that are not captured yet.
  */
 export interface OpenGap extends FoundGap {
   readonly id: number;
-  /** Commit time of the last entry before it, as `2026-11-23 20:29:02.027018+00`; null: there is none. */
+  /**
+   * Commit time of the last entry before the gap, as `2026-11-23 20:29:02.027018+00`; null: there is none.
+   */
   readonly lastEntryAt: string | null;
-  /** An operator let capture go on, or has seen the gap of a table. */
+  /** Whether an operator has let capture resume, or has acknowledged the gap of a table. */
   readonly accepted: boolean;
-  /** No entry says so yet: the writer that was to store it ended before. */
+  /** Whether no entry records the gap yet: the writer that was to store it ended before. */
   readonly untold: boolean;
 }
 
@@ -38,12 +40,12 @@ export interface Lacking {
   readonly table: string;
 }
 
-/** What the entry says with which a gap ends. */
+/** Name of the entry that records the end of a gap. */
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 
 /**
- * Records a gap and the entry that tells of it, by its summary or `name`. False where the same gap is open
- * already.
+ * Records a gap and the entry that tells of it, named `name` or else after the gap's summary. Returns false
+ * if the same gap is already open.
  */
 export async function openGap(
   client: pg.Client,
@@ -63,7 +65,7 @@ export async function openGap(
   return rows[0]!.opened;
 }
 
-/** Gaps that last, oldest first. */
+/** Reads the open gaps, oldest first. */
 export async function readOpenGaps(client: pg.Client): Promise<OpenGap[]> {
   const { rows } = await query<OpenGapRow>(
     client,
@@ -95,12 +97,12 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
   lastEntryAt: last_entry_at,
 });
 
-/** Gaps that concern the whole stream: only these stop capture. */
+/** Whether a gap concerns the whole stream: only these stop capture. */
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of each table from `fromLsn` on, without its entry: that is the writer's to store, with
- * {@link toldStatement}. A gap of the same table and code that is open already is given as it is.
+ * Records a gap of each table from `fromLsn` on, without its entry: the writer stores that, with {@link
+ * toldStatement}. If a gap of the same table and code is already open, it is returned as it is.
  */
 export async function beginTableGaps(
   client: pg.Client,
@@ -115,22 +117,22 @@ export async function beginTableGaps(
   return rows.map(openGapOf);
 }
 
-/** Statement for the transaction that stores the entry of a gap. */
+/** Returns the statement for the transaction that stores the entry of a gap. */
 export const toldStatement = (gap: number, entryId: bigint): string =>
   `select trail.tell_table_gap(${gap}, ${entryId})`;
 
 /**
- * Statement for the transaction that stores the entry with which a gap of tables ends: what is committed from
- * `toLsn` on is not missing.
+ * Returns the statement for the transaction that stores the entry with which a gap of tables ends: changes
+ * committed from `toLsn` on are not missing.
  */
 export const endStatement = (gap: number, toLsn: Lsn): string =>
   `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
 
-/** Statement that makes this look the one that the next is compared with. */
+/** Returns the statement that stores this look, so that the next one is compared with it. */
 export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
-/** Writes the entries of gaps that have none yet. Only while nobody writes. */
+/** Writes the entries of gaps that have none yet. May be called only while there is no writer. */
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
   const untold = gaps.filter((gap) => gap.untold);
   if (untold.length === 0) return;
@@ -142,16 +144,16 @@ export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): P
 }
 
 /**
- * The source is as it should be again, so changes from `toLsn` on are not missing. Does nothing where that is
- * known.
+ * Records that changes from `toLsn` on are not missing, because the source is as it should be again. Does
+ * nothing if the end of the gap is already known.
  */
 export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
   await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
 }
 
 /**
- * Lets capture go on after every open gap, and acknowledges those of tables; returns how many were not
- * accepted before.
+ * Lets capture resume after every open gap of the whole stream, and acknowledges the open gaps of tables.
+ * Returns how many were not accepted before.
  */
 export async function acceptGaps(client: pg.Client): Promise<number> {
   const { rows } = await query<{ accepted: number }>(
@@ -161,7 +163,7 @@ export async function acceptGaps(client: pg.Client): Promise<number> {
   return rows[0]!.accepted;
 }
 
-/** Where capture goes on: position, slot and identity of the source. */
+/** Where capture resumes: position, slot and identity of the source. */
 export interface NewPosition {
   readonly lsn: Lsn;
   readonly systemIdentifier: string;
@@ -170,9 +172,9 @@ export interface NewPosition {
 }
 
 /**
- * Moves the checkpoint to where capture goes on and closes the gaps, in the transaction that the caller has
- * begun on `client`. Throws TRAIL_FENCED when the checkpoint is not that of `from`, or would be moved without
- * a gap.
+ * Moves the checkpoint to where capture resumes and closes the gaps, in the transaction that the caller has
+ * begun on `client`. Throws TRAIL_FENCED if the checkpoint is not that of `from`, or if it would be moved
+ * without a gap.
  */
 export async function goOnAt(
   client: pg.Client,
@@ -195,7 +197,7 @@ export async function goOnAt(
 }
 
 /**
- * Stores an entry for a change of the tracking in which nothing was lost: `subject` is the table, or the
+ * Stores an entry for a change of the tracking in which nothing was lost. `subject` is the table, or the
  * source.
  */
 export async function recordTracking(
@@ -211,8 +213,8 @@ export async function recordTracking(
 }
 
 /**
- * Position before which the source says that it had no publication, and the trail says so too; null: it
- * always had one.
+ * Reads the position before which the source says that it had no publication, and the trail says so too;
+ * null: the source always had one.
  */
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   const { rows } = await query<{ lsn: string | null }>(
@@ -225,14 +227,15 @@ export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
 }
 
 /**
- * What the last good look at the publication found, in a form that only its reader knows, and its position.
+ * The result of the last good look at the publication, in a form that only its reader knows, and its
+ * position.
  */
 export interface StoredPublished {
   readonly state: unknown;
   readonly lsn: Lsn;
 }
 
-/** The last good look; undefined before the first. */
+/** Reads the last good look; undefined before the first. */
 export async function readStoredPublished(client: pg.Client): Promise<StoredPublished | undefined> {
   const { rows } = await query<{ state: unknown; lsn: string }>(
     client,
@@ -241,7 +244,7 @@ export async function readStoredPublished(client: pg.Client): Promise<StoredPubl
   return rows[0] === undefined ? undefined : { state: rows[0].state, lsn: parseLsn(rows[0].lsn) };
 }
 
-/** Makes this look the one that the next is compared with. */
+/** Stores this look, so that the next one is compared with it. */
 export async function storePublished(client: pg.Client, look: StoredPublished): Promise<void> {
   await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
     JSON.stringify(look.state),

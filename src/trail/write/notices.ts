@@ -6,7 +6,8 @@ import { endStatement, toldStatement, type OpenGap } from './gaps.js';
 /** OID of text. */
 const TEXT = 25;
 
-// As trail.write_event of sql/trail/0005_gaps.sql has them, so that both write rows of one relation version.
+// The columns are those of trail.write_event in sql/trail/0005_gaps.sql, so that both write rows of one
+// relation version.
 const relation = (table: string, columns: readonly string[]): RelationVersion => ({
   schema: 'waltrail',
   table,
@@ -15,7 +16,7 @@ const relation = (table: string, columns: readonly string[]): RelationVersion =>
 const GAP = relation('gap', ['code', 'tables', 'from_lsn', 'to_lsn', 'last_entry_at']);
 const TRACKING = relation('tracking', ['change']);
 
-/** The entry that tells of a gap of a table. */
+/** Makes the entry that records a gap of a table. */
 export const gapNotice = (gap: OpenGap): Notice => ({
   ...gapEntry(gap, null),
   action: 'gap',
@@ -24,7 +25,10 @@ export const gapNotice = (gap: OpenGap): Notice => ({
   statement: (entryId) => toldStatement(gap.id, entryId),
 });
 
-/** Why a gap of a table ends: it is captured whole again, exists no more, or is none that the YAML wants. */
+/**
+ * Why a gap of a table ends: the table is captured completely again, no longer exists, or is no longer
+ * tracked by the YAML.
+ */
 export type TableGapEnd = 'captured' | 'gone' | 'untracked';
 
 const ENDS: Readonly<Record<TableGapEnd, string>> = {
@@ -33,7 +37,7 @@ const ENDS: Readonly<Record<TableGapEnd, string>> = {
   untracked: 'The table is tracked no more',
 };
 
-/** The entry that tells where and why it ended: what is committed from `toLsn` on is not missing. */
+/** Makes the entry that says where and why a gap ended: changes committed from `toLsn` on are not missing. */
 export const gapClosedNotice = (
   gap: OpenGap,
   { end, toLsn }: { readonly end: TableGapEnd; readonly toLsn: Lsn },
@@ -45,7 +49,7 @@ export const gapClosedNotice = (
   statement: () => endStatement(gap.id, toLsn),
 });
 
-/** The entry of a change of the tracking in which nothing was lost: `subject` is the table. */
+/** Makes the entry of a change of the tracking in which nothing was lost. `subject` is the table. */
 export const trackingNotice = (change: {
   readonly subject: string;
   readonly before: string;

@@ -4,7 +4,7 @@ export const ENTRY_COLUMNS = [
   'action_id', 'operation', 'rung', 'entity_id', 'entity_name', 'columns', 'previous', 'updated', 'extra',
 ] as const; // prettier-ignore
 
-// Places in a row of binary COPY: a field count, then for each field its length (4 bytes) and its bytes.
+// Offsets in a row of binary COPY: a field count, then for each field its length (4 bytes) and its bytes.
 export const AT_DAY = 6;
 export const AT_NUMBER = 10;
 export const AT_COMMITTED_AT = 18;
@@ -19,18 +19,18 @@ export const AT_ACTION = 88;
 export const AT_OPERATION = 94;
 export const AT_RUNG = 99;
 export const HEAD_BYTES = 100;
-/** The first of the texts, with its length in front. */
+/** Offset of the first text, which begins with its length. */
 export const AT_ENTITY_ID = HEAD_BYTES;
 const TEXTS = 6;
 
-/** Places of one row in a buffer. */
+/** Offsets of one row in a buffer. */
 export interface Row {
   readonly start: number;
   readonly lastTextAt: number;
   readonly end: number;
 }
 
-/** The rows that a stretch of a buffer holds. */
+/** Returns the rows between two offsets of a buffer. */
 export function rowsBetween(view: DataView, start: number, end: number): Row[] {
   const rows: Row[] = [];
   for (let at = start, next: number; at < end; at = next) {
@@ -40,17 +40,20 @@ export function rowsBetween(view: DataView, start: number, end: number): Row[] {
   return rows;
 }
 
-/** Where the row that begins at `at` ends. */
+/** Returns the offset at which the row that begins at `at` ends. */
 export const rowEnd = (view: DataView, at: number): number => textAt(view, at, TEXTS);
 
-/** Where the text of a number (from 0) begins in the row that begins at `at`. */
+/** Returns the offset of the text with a number (from 0) in the row that begins at `at`. */
 function textAt(view: DataView, at: number, number: number): number {
   let place = at + HEAD_BYTES;
   for (let text = 0; text < number; text++) place += 4 + Math.max(0, view.getInt32(place));
   return place;
 }
 
-/** Field count and the lengths of the fixed fields; their values are filled in for each row. */
+/**
+ * Makes the head of a row, with the field count and the lengths of the fixed fields. Their values are filled
+ * in for each row.
+ */
 export function makeHead(): DataView {
   const head = new DataView(new ArrayBuffer(HEAD_BYTES));
   head.setInt16(0, ENTRY_COLUMNS.length);

@@ -35,27 +35,33 @@ import {
   SEPARATOR,
 } from '../values.js';
 
-/** Twice of what the pipeline lets gather, and as many as it lets wait for the socket. */
+/**
+ * Buffers are twice as large as what the pipeline lets gather. As many are kept as it lets wait for the
+ * socket.
+ */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
 /**
- * Late attribution makes the rows of the buffer at most this much longer: a thousand of them with 64 KiB of
- * context each are no rows to hold in memory.
+ * Late attribution may lengthen the rows of the buffer by at most this much: a thousand rows with 64 KiB of
+ * context each are too many to hold in memory.
  */
 const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
-/** Above these a native copy beats a loop: over bytes, and over words. */
+/** Lengths above which a native copy is faster than a loop over bytes (raw) or over words (value). */
 const LONG_RAW_BYTES = 64;
 const LONG_VALUE_BYTES = 256;
-/** ESCAPE and SEPARATOR differ in one bit: without it, each byte of a word that is one of them is 0x1B. */
+/**
+ * ESCAPE and SEPARATOR differ in one bit. With this bit cleared, each byte of a word that is one of them is
+ * 0x1B.
+ */
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
- * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket as they
- * are. Everything that is the same for a transaction stands ready in a 100-byte head that is copied and
- * patched.
+ * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
+ * copying. Everything that is the same for a transaction is kept in a 100-byte head, which is copied and
+ * patched for each row.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
@@ -66,7 +72,7 @@ export class EntryRowBuffer implements EntryRows {
   #view = viewOf(this.#buffer);
   #at = FRAME_HEADER_BYTES;
   #textAt = 0;
-  /** Place of the first row of the running transaction, or -1 when a part of it has left this buffer. */
+  /** Offset of the first row of the running transaction, or -1 if a part of it has left this buffer. */
   #transactionAt = FRAME_HEADER_BYTES;
   #entries = 0;
   #day: number;
@@ -94,7 +100,10 @@ export class EntryRowBuffer implements EntryRows {
     return this.#entries;
   }
 
-  /** Entries from here on are stored on `day` (days since 2026-01-01). Only while nothing is written. */
+  /**
+   * Stores the following entries on `day` (days since 2026-01-01). May be called only while no rows are
+   * buffered.
+   */
   startDay(day: number): void {
     this.#day = day;
     this.#number = 0;
@@ -165,7 +174,7 @@ export class EntryRowBuffer implements EntryRows {
       for (let index = start, end = start + length; index < end; index++) {
         const byte = bytes[index]!;
         buffer[at++] = byte;
-        // Of zero, one less has every bit set.
+        // For a byte of zero, one less has every bit set.
         seen |= byte | (byte - 1);
       }
       if ((seen & ~0x7f) === 0) {
@@ -218,8 +227,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Takes the first `bytes` written as one CopyData frame; what follows stays. The buffer behind the frame is
-   * given back with {@link recycle} once it was sent.
+   * Takes the first `bytes` written as one CopyData frame; what follows stays. Once the frame was sent, its
+   * buffer is given back with {@link recycle}.
    */
   take(bytes: number, entries: number): Buffer | null {
     if (bytes === 0) return null;
@@ -244,9 +253,11 @@ export class EntryRowBuffer implements EntryRows {
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
-  // Each of these leaves room for the separator.
+  // Each of the following methods leaves room for the separator.
 
-  /** Most values hold printable ASCII only: that is seen while they are copied, at no cost. */
+  /**
+   * Copies a short value. Most hold printable ASCII only; this is checked while they are copied, at no cost.
+   */
   #shortValue(bytes: Buffer, start: number, length: number): void {
     this.#reserve(2 * length + 3);
     const from = this.#sources.of(bytes);
@@ -256,7 +267,7 @@ export class EntryRowBuffer implements EntryRows {
     let target = this.#at;
     for (const last = end - 4; source <= last; source += 4, target += 4) {
       const word = from.getInt32(source);
-      // A byte of 0x80 or more has its sign bit set; one below 0x20 borrows, and then has it set.
+      // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
       if (((word | (word - 0x20202020)) & SIGNS) !== 0) return this.#markedValue(bytes, start, length);
       to.setInt32(target, word);
     }
@@ -268,7 +279,9 @@ export class EntryRowBuffer implements EntryRows {
     this.#at = target;
   }
 
-  /** A value that may have to be escaped, or may be no text. Room for either is there. */
+  /**
+   * Copies a value that may have to be escaped, or may not be text. The caller has reserved room for either.
+   */
   #markedValue(bytes: Buffer, start: number, length: number): void {
     const from = this.#sources.of(bytes);
     const to = this.#view;
@@ -279,7 +292,8 @@ export class EntryRowBuffer implements EntryRows {
     for (const last = end - 4; source <= last; source += 4, target += 4) {
       const word = from.getInt32(source);
       const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
-      // A byte of zero borrows from its neighbour: the sign bit of some byte is set where it was not before.
+      // A byte of zero borrows from its neighbour, so the sign bit of some byte is set that was not set
+      // before.
       if ((((marked - 0x01010101) & ~marked) | ((word - 0x01010101) & ~word)) & SIGNS) break;
       seen |= word;
       to.setInt32(target, word);
@@ -295,7 +309,7 @@ export class EntryRowBuffer implements EntryRows {
         to.setUint8(target++, byte);
       }
     }
-    // A native call, which ASCII need not pay for.
+    // A native call, which values of ASCII alone do not need.
     if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
       return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
@@ -314,7 +328,7 @@ export class EntryRowBuffer implements EntryRows {
     return length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES;
   }
 
-  /** What says that a value was there, and lets two of them be told apart. */
+  /** Writes the length and digest of a value: they show that there was one, and tell two of them apart. */
   #largeValue(value: Buffer): void {
     this.#reserve(100);
     this.#buffer[this.#at++] = ESCAPE;
@@ -335,8 +349,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Rewrites the rows of the running transaction with `extra` as their last text. Rare: only for late
-   * messages.
+   * Rewrites the rows of the running transaction with `extra` as their last text. This is rare: only late
+   * messages need it.
    */
   #replaceExtra(rows: readonly Row[], extra: Buffer): void {
     const length = Buffer.alloc(4);

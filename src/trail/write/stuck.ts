@@ -3,21 +3,21 @@ import type { ErrorCode } from '../../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import { trailError } from '../trail-error.js';
 
-/** An error that repeats at one place, as the trail remembers it. */
+/** An error that repeats at one place in the stream, as the trail remembers it. */
 export interface Stuck {
   readonly code: ErrorCode;
-  /** Of the server that refuses; null: it was no server. */
+  /** SQLSTATE from the server that refuses; null: the error is not from a server. */
   readonly sqlState: string | null;
   readonly message: string;
-  /** Capture waits as long as the checkpoint is here. */
+  /** Capture waits as long as the checkpoint is at this position. */
   readonly checkpointLsn: Lsn;
-  /** Of the transaction; null: it is not known which one. */
+  /** Commit LSN of the transaction; null: it is not known which transaction it is. */
   readonly commitLsn: Lsn | null;
-  /** `schema.table` of what the transaction changes, as far as it was read. */
+  /** Tables that the transaction changes, as `schema.table`, as far as it was read. */
   readonly tables: readonly string[];
 }
 
-/** A wish to pass over the transaction that capture waits on. */
+/** A request to pass over the transaction that capture waits on. */
 export interface SkipRequest {
   readonly id: number;
   readonly atLsn: Lsn;
@@ -25,7 +25,7 @@ export interface SkipRequest {
   readonly askedBy: string;
 }
 
-/** What a wish to pass over a transaction met with. */
+/** The answer to a request to pass over a transaction. */
 export type SkipAnswer = 'asked' | 'asked before' | 'not waiting' | 'another place' | 'place unknown';
 
 export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<void> {
@@ -39,12 +39,12 @@ export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<vo
   ]);
 }
 
-/** Forgets what capture does not wait on any more, and the wishes to pass over it. */
+/** Forgets the error that capture no longer waits on, and the requests to pass over it. */
 export async function forgetStuck(client: pg.Client): Promise<void> {
   await query(client, /* sql */ `select trail.forget_stuck()`);
 }
 
-/** What capture waits on; undefined where it has moved on. */
+/** Reads the error that capture waits on; undefined if capture has moved on. */
 export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
   const [row] = await query<{
     code: ErrorCode;
@@ -69,7 +69,7 @@ export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
   };
 }
 
-/** Asks to pass over the transaction that commits at `atLsn`, if that is what capture waits on. */
+/** Requests to pass over the transaction that commits at `atLsn`, if capture waits on it. */
 export async function askSkip(
   client: pg.Client,
   wish: { readonly atLsn: Lsn; readonly reason: string; readonly account: string | null },
@@ -82,7 +82,7 @@ export async function askSkip(
   return row!.answer;
 }
 
-/** The wish that was not honoured yet. */
+/** Reads the request that was not carried out yet. */
 export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | undefined> {
   const [row] = await query<{ id: number; at_lsn: string; reason: string; asked_by: string }>(
     client,
@@ -93,7 +93,7 @@ export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | 
   return { id: row.id, atLsn: parseLsn(row.at_lsn), reason: row.reason, askedBy: row.asked_by };
 }
 
-/** Marks a wish as honoured, in the transaction that the caller has begun. */
+/** Marks a request as carried out, in the transaction that the caller has begun. */
 export async function endSkip(
   client: pg.Client,
   ended: { readonly id: number; readonly gap: number },

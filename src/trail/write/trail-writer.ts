@@ -18,33 +18,33 @@ import { dayAt, dayOfId } from '../entry-id.js';
 import { trailError } from '../trail-error.js';
 
 /**
- * New dictionary rows wait in memory for the commit; when a transaction brings more than this, they are
- * stored before.
+ * Largest number of new dictionary rows that wait in memory for the commit. When a transaction brings more,
+ * they are stored before the commit.
  */
 const MAX_PENDING_DICTIONARY = 4_000;
 
-/** What a waiting dictionary row counts for when it is decided whether to send. */
+/** Bytes that a waiting dictionary row counts for in the decision whether to send. */
 const DICTIONARY_ROW_BYTES = 32;
 
 export interface TrailWriterOptions {
-  /** From {@link elect}: holds the election lock. The writer owns it from here on. */
+  /** Client from {@link elect}, which holds the election lock. The writer owns it from here on. */
   readonly client: pg.Client;
   readonly checkpoint: Checkpoint;
   /** Lookup tables whose names are held in memory. */
   readonly held: ReadonlySet<string>;
-  /** Between two looks whether the trail still answers. */
+  /** Milliseconds between two checks whether the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
   readonly failed: (error: WaltrailError) => void;
 }
 
 /**
- * The one writer of a trail: numbers entries, keeps dictionaries, stores entries by COPY and moves the
- * checkpoint in the same transaction. Any error ends it; the next one starts from what is durable.
+ * The one writer of a trail: it numbers entries, keeps dictionaries, stores entries by COPY and moves the
+ * checkpoint in the same transaction. Any error ends it; the next writer starts from what is durable.
  *
- * Entries are sent as they come, also while a commit is not answered yet: the server works on them as soon as
- * it can. But there is never more than one such commit, so what was sent behind one that fails cannot become
- * durable (DECISIONS 29).
+ * Entries are sent as they arrive, even while a commit is unanswered, so that the server can work on them as
+ * soon as possible. But there is never more than one such commit, so what was sent behind one that fails
+ * cannot become durable (DECISIONS 29).
  */
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
@@ -58,16 +58,16 @@ export class TrailWriter implements TrailSession {
   #checkpointLsn: Lsn;
   #checkpointId: bigint;
   readonly #boundary = new Boundary();
-  /** Where the last commit that was sent ends. */
+  /** End LSN of the last commit that was sent. */
   #sentLsn: Lsn;
-  /** Executed with the next commit. */
+  /** Statements that are executed with the next commit. */
   #statements: string[] = [];
   #copying = false;
-  /** Entries sent into it. */
+  /** Entries sent since the last commit. */
   #sentEntries = 0;
   /** Rows beyond the boundary were sent: committing now would store a part of a source transaction. */
   #torn = false;
-  /** Entries of the commit that is not answered. */
+  /** Entries of the commit that is unanswered. */
   #committingEntries = 0;
   #busy = false;
   /** Bytes that the socket has not taken. */
@@ -206,13 +206,12 @@ export class TrailWriter implements TrailSession {
   }
 
   /**
-   * Closes the connection, which also gives the election lock back. What was not committed is not in the
-   * trail.
+   * Closes the connection, which also releases the election lock. What was not committed is not in the trail.
    */
   async close(): Promise<void> {
     this.#failure ??= new WaltrailError('TRAIL_DISCONNECTED', 'The trail session is closed.');
     clearInterval(this.#watch);
-    // An open COPY would make a polite end wait for its data; the server rolls back either way.
+    // With an open COPY, a graceful end would wait for its data; the server rolls back either way.
     destroy(this.#client);
     await close(this.#client);
   }
@@ -231,8 +230,8 @@ export class TrailWriter implements TrailSession {
   }
 
   /**
-   * A commit that is never answered, or bytes that are never taken, would otherwise be waited for as long as
-   * TCP tries.
+   * Checks whether the trail still answers. Without this, a commit that is never answered, or bytes that are
+   * never taken, would be waited for as long as TCP tries.
    */
   #look(tickMs: number): void {
     if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
@@ -255,7 +254,7 @@ export class TrailWriter implements TrailSession {
     this.#sentEntries += entries;
     this.#index.addFrame(data);
     this.#sendData(data, () => this.rows.recycle(data));
-    // In the transaction that has the last entry of the chunk.
+    // Stored in the transaction that has the last entry of the chunk.
     for (const { table, frames } of this.#index.takeComplete()) {
       this.#endCopy();
       this.#beginCopy(table);
@@ -285,7 +284,7 @@ export class TrailWriter implements TrailSession {
     if (statements.length > 0) this.#inTransaction(statements.join('; '));
   }
 
-  /** Says something that only a later commit makes durable. */
+  /** Executes statements that only a later commit makes durable. */
   #inTransaction(sql: string): void {
     // The conversation reports what goes wrong.
     this.#server.within(sql).catch(() => undefined);
