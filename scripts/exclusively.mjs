@@ -78,7 +78,8 @@ export function unwritable(root, code) {
   return `${root} cannot be written (${code}). Make it writable for this account, or clone into a folder of your own.`;
 }
 
-function isAlive(pid) {
+/** Whether a process runs, of this account or of another one. */
+export function isAlive(pid) {
   try {
     process.kill(pid, 0);
     return true;

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { isAlive } from '../../scripts/exclusively.mjs';
 
 const MEMORY = '/dev/shm';
 const PREFIX = 'waltrail-test-';
@@ -31,14 +32,5 @@ async function removeLeft() {
   for (const name of await readdir(MEMORY)) {
     const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length)) : NaN;
     if (pid > 0 && !isAlive(pid)) await rm(path.join(MEMORY, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code === 'EPERM';
   }
 }
