@@ -6,6 +6,7 @@
  *
  * `dist/.built-daemon` holds the hash of each source that dist was built from. It is removed before dist is
  * touched and written afterwards, so that a run that was killed in between is not taken for a complete one.
+ * Called as a script, this file removes the record first, and so compiles everything.
  */
 import { mkdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -3,7 +3,6 @@
  * sources, and returns at once if nothing is. Uses nothing but bare Node, because on a fresh clone nothing
  * else is installed yet. Jest calls it again before each run of `npm test -- --watch`.
  */
-import { spawn } from 'node:child_process';
 import {
   accessSync,
   constants,
@@ -20,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { buildDaemon, isDaemonBuilt } from './compile.mjs';
 import { Complaint, exclusively, Refusal, unwritable } from './exclusively.mjs';
 import { filesBelow, hashOf, readText } from './files.mjs';
+import { runNpm } from './npm.mjs';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE_STAMP = path.join(ROOT, 'dist/.built-page');
@@ -155,17 +155,7 @@ async function task(what, work, remedy) {
  * PATH.
  */
 async function npm(npmArguments) {
-  // Uses the npm that runs this script, or else the one on the PATH.
-  const own = process.env.npm_execpath;
-  const options = { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] };
-  const child = own?.endsWith('.js')
-    ? spawn(process.execPath, [own, ...npmArguments], options)
-    : spawn('npm', npmArguments, { ...options, shell: process.platform === 'win32' });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-  const code = await new Promise((resolve) =>
-    child.on('close', resolve).on('error', (error) => resolve(error.code)),
-  );
+  const { code, output } = await runNpm(npmArguments, 'pipe');
   if (code === 'ENOENT') throw new Refusal('npm was not found on the PATH. Install it with Node.js.');
   if (code !== 0) throw new Complaint(output.trim());
 }

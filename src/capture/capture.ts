@@ -37,7 +37,7 @@ const STANDBY_INTERVAL_MS = 1_000;
 const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
 /** A session that ended so has met nothing that storing transactions one at a time could find. */
 const isNoTrouble = (error: WaltrailError): boolean => error === BACKLOG_READ || READ_ANEW.has(error.code);
-/** Between two looks whether capture has got past what it waited on. */
+/** Milliseconds between two checks whether capture has got past what it waited on. */
 const PROGRESS_INTERVAL_MS = 200;
 /**
  * Sessions in a row that end without having stored anything, after which transactions are stored one at a

@@ -5,7 +5,8 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
 
 /**
  * `waltrail apply`: prints the plan and carries it out. Exits with 0 if the source is then as the YAML wants
- * it. Exits with 1 if problems stand in the way of all tables, or of some, which are then left out.
+ * it. Exits with 1 if a problem of the whole source forbids every step, if tables with problems of their own
+ * were left out, or if the source was changed by somebody else meanwhile.
  */
 export const apply: Command = defineCommand({
   usage: '',

@@ -33,7 +33,7 @@ export async function makePlan(config: TrackingConfig, client: pg.Client): Promi
   return { config, catalog, plan: planTracking({ config, catalog }) };
 }
 
-/** Returns the plan as text, and the same lists as data. */
+/** Returns the plan as text; and as data, with the source and the role that it was made for. */
 export function planAnswer(made: SourcePlan): Answer {
   const { config, catalog, plan } = made;
   return {

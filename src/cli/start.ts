@@ -8,7 +8,7 @@ import { checkStartOptions, START_HELP, START_OPTIONS, START_USAGE } from './sta
 import { startOnOwn } from './start-own.js';
 import { startOnSample } from './start-sample.js';
 
-/** Exit code with which a shell reports a process that SIGINT ended. */
+/** Exit code after a second signal, SIGINT or SIGTERM: the one with which a shell reports SIGINT. */
 const EXIT_FORCED = 130;
 const PARENT_INTERVAL_MS = 250;
 

@@ -1,16 +1,16 @@
-/** Between two looks at a connection, in milliseconds. */
+/** Milliseconds between two ticks, each a check of a connection for a sign of life. */
 export const TICK_MS = 5_000;
-/** Looks without a sign of life after which the other side is asked for one. */
+/** Ticks without a sign of life after which the other side is asked for one. */
 const ASK_TICKS = 4;
 /**
- * Looks without a sign of life after which a connection is given up: a minute, as PostgreSQL's own receivers
- * have it.
+ * Ticks without a sign of life after which a connection is given up: a minute, as in PostgreSQL's own
+ * receivers.
  */
 export const GIVE_UP_TICKS = 12;
 
 /**
- * Tells a connection that is quiet from one that is dead. Counted in looks, not by the clock: a process that
- * was stopped and goes on (SIGSTOP, a suspended machine) sees a single look pass, and reads what has arrived
+ * Tells a quiet connection from a dead one. It counts ticks and does not measure time: a process that was
+ * stopped and continues (SIGSTOP, a suspended machine) counts a single tick, and reads what has arrived
  * before it judges.
  */
 export class Silence {
@@ -21,7 +21,7 @@ export class Silence {
     this.#ticks = 0;
   }
 
-  /** One look has passed. */
+  /** Counts one tick, and returns what to do now. */
   tick(): 'wait' | 'ask' | 'give up' {
     this.#ticks++;
     if (this.#ticks >= GIVE_UP_TICKS) return 'give up';

@@ -74,8 +74,8 @@ export interface StreamOptions {
   /** Called with the stream before anything of it arrives. */
   readonly made: (stream: ReplicationStream) => void;
   /**
-   * Between two status updates, each of which is a look whether the source is still there: TICK_MS of
-   * pg/silence.ts in production.
+   * Milliseconds between two status updates, with each of which it is checked whether the source is still
+   * there: TICK_MS of pg/silence.ts in production.
    */
   readonly tickMs: number;
   /** Gives up opening. */
@@ -235,18 +235,18 @@ export class ReplicationStream {
     this.#socket = socket;
     this.#acked = options.startLsn;
     connection.query(startReplication({ ...options, streaming: options.spoolFolder !== null }));
-    this.#status = setInterval(() => this.#look(options.tickMs), options.tickMs);
+    this.#status = setInterval(() => this.#tick(options.tickMs), options.tickMs);
     this.#status.unref();
     await started;
     this.#streaming = true;
   }
 
   /**
-   * A status update unasked, because while the socket is paused a request of the source for one stays unread;
-   * and the look whether the source is still there. A connection that was cut without a word never ends by
-   * itself.
+   * Sends a status update that was not requested, because a request of the source stays unread while the
+   * socket is paused; and checks whether the source is still there. A connection that was cut without a word
+   * never ends by itself.
    */
-  #look(tickMs: number): void {
+  #tick(tickMs: number): void {
     if (this.#pause !== undefined || this.#frames.held) this.#silence.heard();
     const verdict = this.#silence.tick();
     if (verdict === 'give up') {

@@ -22,7 +22,7 @@ export interface Housekeeping {
 
 const INTERVAL_MS = 5_000;
 const HOUR_MS = 3_600_000;
-/** Delay after a failed hourly task: soon enough to create tomorrow's partition, too seldom to fill a log. */
+/** Delay after a failed task: soon enough to create tomorrow's partition, too seldom to fill a log. */
 const RETRY_MS = 60_000;
 /**
  * Blocks that are summarized in a round. Each has 65,536 entries and takes about 130 ms, so a round does not

@@ -442,6 +442,22 @@ export const GUARDS = [
     test: 'are stored as the last one before',
   },
   {
+    guard: 'what was not sent with a key may have changed',
+    file: 'dist/pipeline/entry-builder.js',
+    from: '(sent === null || sent[column] === 1) &&',
+    to: '',
+    spec: 'test/pg/capture-shapes.spec.ts',
+    test: 'of it that did not change is not listed',
+  },
+  {
+    guard: 'a key that was sent is compared',
+    file: 'dist/pipeline/entry-builder.js',
+    from: 'const previous = old.previous ?? old.previousKey;',
+    to: 'const previous = old.previous;',
+    spec: 'test/pg/capture-shapes.spec.ts',
+    test: 'whose identity has just become its key lists what changed',
+  },
+  {
     guard: 'bytes of another encoding become text',
     file: 'dist/pg/encoding.js',
     from: "if (name === 'UTF8' || name === 'SQL_ASCII')",

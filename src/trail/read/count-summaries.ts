@@ -88,7 +88,7 @@ interface RangeConditions {
 
 /**
  * Makes the conditions. They name ids, too: a summary may be of a day that was dropped, or of entries that
- * were taken back by hand.
+ * somebody deleted in the database.
  */
 function rangeConditions(
   snapshot: Snapshot,

@@ -16,7 +16,7 @@ export interface WantedRows {
   readonly chunks: readonly number[];
 }
 
-/** Rows that are in memory together, of 2 kB each where they are bitmaps. */
+/** Maximum number of rows that are read together, unless one chunk has more; a row of bitmaps takes 2 kB. */
 const ROWS_TOGETHER = 4_096;
 /**
  * Chunks whose joined lists are read together. All lists of a chunk take 32 kB and 6 bytes for each key, at

@@ -84,7 +84,7 @@ export class TrailReader {
     });
   }
 
-  /** Counts the entries of the filter with ids below `below`. */
+  /** Counts the entries of the filter with ids below `below`. Throws TRAIL_CURSOR_INVALID. */
   async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
     const below = readId(options.below);
     return this.#snapshot('fresh', async (snapshot) => {

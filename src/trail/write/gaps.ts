@@ -30,7 +30,10 @@ export interface OpenGap extends FoundGap {
   readonly lastEntryAt: string | null;
   /** Whether an operator has let capture resume, or has acknowledged the gap of a table. */
   readonly accepted: boolean;
-  /** Whether no entry records the gap yet: the writer that was to store it ended before. */
+  /**
+   * Whether no entry records the gap yet: a gap of a table is recorded first, and the writer then stores its
+   * entry with the changes.
+   */
   readonly untold: boolean;
 }
 
@@ -44,8 +47,8 @@ export interface Lacking {
 const GAP_CLOSED_NAME = 'Capture goes on after a gap';
 
 /**
- * Records a gap and the entry that tells of it, named `name` or else after the gap's summary. Returns false
- * if the same gap is already open.
+ * Records a gap and its entry, whose name is `name` or else the summary of the gap. Returns false if a gap
+ * with the same code and tables is already open.
  */
 export async function openGap(
   client: pg.Client,
@@ -128,7 +131,7 @@ export const toldStatement = (gap: number, entryId: bigint): string =>
 export const endStatement = (gap: number, toLsn: Lsn): string =>
   `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
 
-/** Returns the statement that stores this look, so that the next one is compared with it. */
+/** Returns the statement that stores the published state, for the next reading to be compared with. */
 export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
@@ -213,8 +216,8 @@ export async function recordTracking(
 }
 
 /**
- * Reads the position before which the source says that it had no publication, and the trail says so too;
- * null: the source always had one.
+ * Reads the position up to which the source has been without its publication, as the closed gaps of this
+ * source say; null: it never was. Changes before that position cannot be read with the publication.
  */
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   const { rows } = await query<{ lsn: string | null }>(
@@ -226,16 +229,13 @@ export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
 }
 
-/**
- * The result of the last good look at the publication, in a form that only its reader knows, and its
- * position.
- */
+/** The published state that was last read in full, in a form that only its reader knows, and its position. */
 export interface StoredPublished {
   readonly state: unknown;
   readonly lsn: Lsn;
 }
 
-/** Reads the last good look; undefined before the first. */
+/** Reads the stored published state; undefined if none was stored yet. */
 export async function readStoredPublished(client: pg.Client): Promise<StoredPublished | undefined> {
   const { rows } = await query<{ state: unknown; lsn: string }>(
     client,
@@ -244,11 +244,11 @@ export async function readStoredPublished(client: pg.Client): Promise<StoredPubl
   return rows[0] === undefined ? undefined : { state: rows[0].state, lsn: parseLsn(rows[0].lsn) };
 }
 
-/** Stores this look, so that the next one is compared with it. */
-export async function storePublished(client: pg.Client, look: StoredPublished): Promise<void> {
+/** Stores the published state, for the next reading to be compared with. */
+export async function storePublished(client: pg.Client, published: StoredPublished): Promise<void> {
   await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
-    JSON.stringify(look.state),
-    formatLsn(look.lsn),
+    JSON.stringify(published.state),
+    formatLsn(published.lsn),
   ]);
 }
 

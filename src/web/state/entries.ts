@@ -8,7 +8,8 @@ import { view, zone } from './view.ts';
 
 export const ENTRIES_PER_PAGE = 50;
 /**
- * Maximum number of rows in the document. Rows beyond it are dropped and fetched again when they are needed.
+ * Number of rows in the document beyond which whole pages are dropped, as long as one is left; they are
+ * fetched again when they are needed.
  */
 export const MAX_ROWS = 500;
 
