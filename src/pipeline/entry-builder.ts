@@ -99,7 +99,7 @@ export class EntryBuilder {
   update(plan: TrackedPlan, change: RowChange): boolean {
     const { previous, previousKey } = change;
     const row = change.row!;
-    if (!this.#difference(plan, change, row)) return false;
+    if (!this.#difference(plan, previous ?? previousKey, row)) return false;
     change.changed = this.#changed;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
     const rows = this.#rows;
@@ -178,12 +178,10 @@ export class EntryBuilder {
 
   /**
    * Marks the columns that differ, except ignored ones. A column whose old value the source did not send may
-   * have changed. A column whose new value was not sent (unchanged TOAST) has not.
+   * have changed: in a key that was sent, every other column is marked so (old-row.ts). A column whose new
+   * value was not sent (unchanged TOAST) has not.
    */
-  #difference(plan: TrackedPlan, old: Pick<RowChange, 'previous' | 'previousKey'>, updated: Tuple): boolean {
-    const previous = old.previous ?? old.previousKey;
-    /** The columns that may be compared; null: all. */
-    const sent = old.previous === null ? plan.keyColumns : null;
+  #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     const changed = this.#changed;
     const { ignored, dropped, columnCount } = plan;
     const { lengths } = updated;
@@ -196,7 +194,6 @@ export class EntryBuilder {
       if (ignored[column] === 1 || lengths[column] === LENGTH_UNCHANGED) continue;
       if (
         previous !== null &&
-        (sent === null || sent[column] === 1) &&
         this.#isSame(previous, updated, column) &&
         !(mayBeOpaque && updated.isOpaque(column) !== previous.isOpaque(column))
       )

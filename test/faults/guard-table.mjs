@@ -442,9 +442,9 @@ export const GUARDS = [
     test: 'are stored as the last one before',
   },
   {
-    guard: 'what was not sent with a key may have changed',
-    file: 'dist/pipeline/entry-builder.js',
-    from: '(sent === null || sent[column] === 1) &&',
+    guard: 'a null beside a key is not a value',
+    file: 'dist/pipeline/old-row.js',
+    from: 'if (lengths[column] === LENGTH_NULL)\n            lengths[column] = LENGTH_UNCHANGED;',
     to: '',
     spec: 'test/pg/capture-shapes.spec.ts',
     test: 'of it that did not change is not listed',
@@ -452,8 +452,8 @@ export const GUARDS = [
   {
     guard: 'a key that was sent is compared',
     file: 'dist/pipeline/entry-builder.js',
-    from: 'const previous = old.previous ?? old.previousKey;',
-    to: 'const previous = old.previous;',
+    from: 'this.#difference(plan, previous ?? previousKey, row)',
+    to: 'this.#difference(plan, previous, row)',
     spec: 'test/pg/capture-shapes.spec.ts',
     test: 'whose identity has just become its key lists what changed',
   },

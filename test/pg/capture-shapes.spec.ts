@@ -104,14 +104,14 @@ test('a truncate that cascades is one entry for each tracked table; keys alone i
 
 test('where only a key is sent, a column of it that did not change is not listed', async () => {
   await using g = await captureGround({
-    schemaSql: 'create table parts (a int, b int, name text, primary key (a, b))',
+    schemaSql: 'create table parts (a int, b int, name text, size int, primary key (a, b))',
     yaml: 'tables: { public.parts: { entity: part } }',
   });
   await g.source.query('alter table parts replica identity default');
-  await g.source.query(`insert into parts values (1, 2, 'x')`);
-  await g.source.query('update parts set a = 3');
+  await g.source.query(`insert into parts values (1, 2, 'x', 5)`);
+  await g.source.query('update parts set a = 3, size = null');
   const [, update] = ofParts(await g.caughtUp());
-  expect(update).toMatchObject({ updated: { a: '3', name: 'x' }, unknown: ['name'] });
+  expect(update).toMatchObject({ updated: { a: '3', name: 'x', size: null }, unknown: ['name', 'size'] });
   expect(update!.previous).toEqual({ a: '1' });
 });
 
