@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { startLoad } from '../support/load.ts';
+import { startLoad, STEADY } from '../support/load.ts';
 import { until } from '../support/until.ts';
 import { faultGround, note, ownSource, ownTrail, streamingGround } from './ground.ts';
 
@@ -10,14 +10,7 @@ test.each(['source', 'trail'] as const)(
     await using server = await (which === 'source' ? ownSource() : ownTrail());
     await using g = await faultGround({ servers: { [which]: server } });
     const daemon = await g.startDaemon();
-    const load = startLoad({
-      url: g.source.url,
-      writers: 2,
-      seed: 100,
-      pauseMs: 2,
-      bulk: 100,
-      reconnect: true,
-    });
+    const load = startLoad({ url: g.source.url, seed: 100, reconnect: true, ...STEADY });
     try {
       for (let round = 0; round < 2; round++) {
         await g.storesMore();

@@ -8,7 +8,7 @@ import type { WaltrailError } from '../../src/errors.js';
 import type { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import { streaming } from '../support/capture.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { startLoad } from '../support/load.ts';
+import { startLoad, STEADY } from '../support/load.ts';
 import { fillDisk, onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { expectIndexed } from '../support/trail-index.ts';
 import { until } from '../support/until.ts';
@@ -187,7 +187,7 @@ describe('sessions that are ended or cancelled under load, again and again', () 
     ],
   ] as const)('%s', async (_, which, act, whom) => {
     await using g = await streamingGround();
-    const load = startLoad({ url: g.source.url, writers: 2, seed: 21, pauseMs: 2, bulk: 40 });
+    const load = startLoad({ url: g.source.url, seed: 21, ...STEADY });
     try {
       for (let round = 0; round < 3; round++) {
         await g.storesMore();

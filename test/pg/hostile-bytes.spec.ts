@@ -14,6 +14,7 @@ import type { Entry } from '../../src/trail/read/entry.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, untilCaughtUp, type CaptureGround } from '../support/capture.ts';
+import { expectSame } from '../support/same.ts';
 import { until } from '../support/until.ts';
 
 /** The same each time, unless another is asked for: a failure names it. */
@@ -207,7 +208,7 @@ async function readEverything(reader: TrailReader): Promise<Entry[]> {
   });
   await until('the live list to have shown all', () => live.length >= entries.length, 60_000);
   await feed.close();
-  expect(live.reverse()).toEqual(entries);
+  expectSame(live.reverse(), entries);
   const facets = await reader.facets(range);
   expect(facets.entityTypes.reduce((sum, { count }) => sum + count, 0)).toBe(entries.length);
   expect(facets.tenants.length).toBeGreaterThan(100);
@@ -253,20 +254,23 @@ async function compareWithSource(
       const entry = byNumber.get(row.n)!;
       const id = { hex: row.id, text: row.id_text };
       const value = { hex: row.value, text: row.value_text };
-      expect({
-        id: entry.entity.id,
-        value: entry.updated!.get(COLUMN)!.text,
-        doc: entry.updated!.get('doc')!.text,
-        type: entry.entity.type,
-        table: entry.table,
-      }).toEqual({
-        id: shown(id, true),
-        value: shown(value, false),
-        doc: row.doc,
-        type: `thing_${index}`,
-        table: `public.${name}`,
-      });
-      if (entry.modifier.rung === 'column') expect(entry.modifier.key).toBe(shown(id, true));
+      expectSame(
+        {
+          id: entry.entity.id,
+          value: entry.updated!.get(COLUMN)!.text,
+          doc: entry.updated!.get('doc')!.text,
+          type: entry.entity.type,
+          table: entry.table,
+        },
+        {
+          id: shown(id, true),
+          value: shown(value, false),
+          doc: row.doc,
+          type: `thing_${index}`,
+          table: `public.${name}`,
+        },
+      );
+      if (entry.modifier.rung === 'column') expectSame(entry.modifier.key, shown(id, true));
     }
   }
 }
@@ -324,10 +328,10 @@ async function readFiles(entries: readonly Entry[]): Promise<void> {
   expect(rows).toHaveLength(entries.length + 1);
   for (const [index, entry] of entries.entries()) {
     const row = rows[index + 1]!;
-    expect(row).toHaveLength(rows[0]!.length);
+    expectSame(row.length, rows[0]!.length);
     const id = entry.entity.id ?? '';
     // An apostrophe is put in front of what a spreadsheet would take for a formula.
-    expect([id, `'${id}`]).toContain(row[7]);
+    if (row[7] !== `'${id}`) expectSame(row[7], id);
   }
 
   const xlsx = await written((sink) =>

@@ -4,7 +4,10 @@ import path from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** The whole browser. */
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** The same engine without the windows around it, which nobody sees here and which take most of the time. */
+const SHELLS = ['chromium-headless-shell', 'chrome-headless-shell'];
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -28,10 +31,10 @@ export interface TestPage extends AsyncDisposable {
   expectAccessible(state: string): Promise<void>;
 }
 
-/** Path of a Chromium on the PATH; undefined when there is none. */
-export function findBrowser(): string | undefined {
+/** Path of the first of these programs that is on the PATH; undefined when there is none. */
+function findProgram(names: readonly string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(path.delimiter);
-  for (const name of NAMES) {
+  for (const name of names) {
     for (const folder of folders) {
       const file = path.join(folder, name);
       try {
@@ -50,28 +53,34 @@ export function findBrowser(): string | undefined {
  * because there a missing browser is a missing install step.
  */
 export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 60_000): void {
-  if (findBrowser() === undefined && process.env.CI !== 'true') {
-    test.skip(`${name} (needs a browser: put one of ${NAMES.join(', ')} on the PATH)`, run);
+  if (findProgram(BROWSERS) === undefined && process.env.CI !== 'true') {
+    test.skip(`${name} (needs a browser: put one of ${BROWSERS.join(', ')} on the PATH)`, run);
   } else test(name, run, timeoutMs);
 }
 
 /** Headless Chromium with an empty profile of its own, made and removed by Playwright. */
-export async function openBrowser(): Promise<Browser> {
-  const executablePath = findBrowser();
+async function openBrowser({ whole }: { readonly whole: boolean }): Promise<Browser> {
+  const executablePath = findProgram(whole ? BROWSERS : [...SHELLS, ...BROWSERS]);
   if (executablePath === undefined)
-    throw new Error(`No browser: none of ${NAMES.join(', ')} is on the PATH. Install Debian's chromium.`);
+    throw new Error(`No browser: none of ${BROWSERS.join(', ')} is on the PATH. Install Debian's chromium.`);
   return chromium.launch({ executablePath, headless: true, args: FLAGS });
 }
 
-/** One browser for all tests of a file, opened by the first that needs it. Returns the maker of pages. */
-export function sharedBrowser(): (options?: BrowserContextOptions) => Promise<TestPage> {
+/**
+ * One browser for all tests of a file, opened by the first that needs it. Returns the maker of pages.
+ *
+ * @param options.whole the browser that people use, also where there is a shell with its engine
+ */
+export function sharedBrowser(
+  options = { whole: false },
+): (options?: BrowserContextOptions) => Promise<TestPage> {
   let browser: Promise<Browser> | undefined;
   afterAll(async () => (await browser)?.close());
-  return async (options) => newPage(await (browser ??= openBrowser()), options);
+  return async (of) => newPage(await (browser ??= openBrowser(options)), of);
 }
 
 /** A new page with no cookie and no storage. */
-export async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<TestPage> {
+async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<TestPage> {
   // What moves for ever is painted sixty times a second, by the processor.
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },

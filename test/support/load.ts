@@ -35,6 +35,12 @@ tables:
 const RECONNECT_MS = 100;
 
 /**
+ * For faults under load: some 150 transactions a second, with thousands of changes in one of 200, which
+ * capture keeps up with on a busy machine. What it falls behind is only waited for at the end.
+ */
+export const STEADY = { writers: 2, pauseMs: 8, bulk: 200 } as const;
+
+/**
  * @param options.bulk one of so many transactions has thousands of changes (none when left out)
  * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with
  *   another

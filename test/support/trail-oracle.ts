@@ -5,8 +5,8 @@ import type { TestDatabase } from './database.ts';
 /** An entry as a plain `select` with joins reads it, without any of the reader's machinery. */
 export interface PlainEntry {
   readonly id: bigint;
-  /** Microseconds since 1970. */
-  readonly at: bigint;
+  /** Microseconds since 1970, which a number holds exactly until the year 2255. */
+  readonly at: number;
   readonly modifier: string | null;
   readonly action: string;
   readonly type: string;
@@ -38,7 +38,7 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
        order by e.id desc`);
   return rows.map((row) => ({
     id: BigInt(row.id),
-    at: BigInt(row.at),
+    at: Number(row.at),
     modifier: row.modifier,
     action: row.action,
     type: row.type,
@@ -83,17 +83,17 @@ export function countBy(
   entries: readonly PlainEntry[],
   valueOf: (entry: PlainEntry) => string | null,
 ): Record<string, number> {
-  const counts: Record<string, number> = {};
+  const counts = new Map<string, number>();
   for (const entry of entries) {
     const value = valueOf(entry);
-    if (value !== null) counts[value] = (counts[value] ?? 0) + 1;
+    if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
-  return counts;
+  return Object.fromEntries(counts);
 }
 
 /** With the microseconds that a Date would drop. */
-function micros(instant: string): bigint {
+function micros(instant: string): number {
   const digits = /\.(\d+)/.exec(instant)?.[1] ?? '';
   const seconds = Math.floor(new Date(instant).getTime() / 1000);
-  return BigInt(seconds) * 1_000_000n + BigInt(digits.padEnd(6, '0').slice(0, 6));
+  return seconds * 1_000_000 + Number(digits.padEnd(6, '0').slice(0, 6));
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { compactJson } from '../../src/exports/columns.js';
 import { isAnswerable, memberTexts } from '../../src/trail/read/json-text.js';
+import { expectSame } from '../support/same.ts';
 
 const isJson = (text: string): boolean => {
   try {
@@ -48,7 +49,7 @@ describe('JSON as text', () => {
     let valid = 0;
     fc.assert(
       fc.property(nearlyJson, (text) => {
-        expect(isAnswerable(text)).toBe(isJson(text));
+        expectSame(isAnswerable(text), isJson(text));
         if (isJson(text)) valid++;
       }),
       { numRuns: 5_000 },

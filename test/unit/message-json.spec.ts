@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { expectSame } from '../support/same.ts';
 import {
   MAX_MESSAGE_BYTES,
   readMessageObject,
@@ -55,11 +56,9 @@ describe('the object of a message', () => {
         const sent = inAscii ? ascii(json) : json;
         const parsed = stored(JSON.parse(sent)) as Record<string, unknown>;
         const { members, context } = object(sent);
-        for (const name of MEMBERS) expect(members.get(name)).toEqual(memberOf(own(parsed, name)));
+        for (const name of MEMBERS) expectSame(members.get(name), memberOf(own(parsed, name)));
         const expected = own(parsed, 'context');
-        expect(context === undefined ? undefined : (JSON.parse(context ?? 'null') as unknown)).toEqual(
-          expected,
-        );
+        expectSame(context === undefined ? undefined : JSON.parse(context ?? 'null'), expected);
         if (context != null) {
           withContext++;
           expect(context).not.toMatch(/\\u0000|\\ud[89a-f]/i);

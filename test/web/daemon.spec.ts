@@ -15,7 +15,7 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { entryRows } from '../support/page.ts';
 import { until } from '../support/until.ts';
 
-const open = sharedBrowser();
+const open = sharedBrowser({ whole: true });
 const SAMPLE_YAML = path.resolve(import.meta.dirname, '../../config/sample.yaml');
 
 interface DaemonGround extends AsyncDisposable {
