@@ -68,7 +68,7 @@ export default {
   // Of all projects: Jest reads it here alone.
   testTimeout: 120_000,
   // Much of a run is waiting for what happens elsewhere.
-  maxWorkers: Math.min(Math.ceil(1.5 * os.availableParallelism()), 8),
+  maxWorkers: Math.min(2 * os.availableParallelism(), 8),
   // The modules of a spec are never collected, so a worker that ran forty specs holds 1.6 GB. Its end took up
   // to half a second on a busy machine, which Jest reports as a failure to exit gracefully.
   workerIdleMemoryLimit: '500MB',

@@ -209,12 +209,12 @@ class Supervisor {
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
     await session.stop();
-    const { place } = session.pipeline;
+    const { position } = session.pipeline;
     this.#remember(session);
     this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';
     if (error === null) return null;
-    this.#barren = place.checkpointLsn > began || isNoTrouble(error) ? 0 : this.#barren + 1;
-    return this.#judge(error, { ...place, readUntil: session.pipeline.readUntil });
+    this.#barren = position.checkpointLsn > began || isNoTrouble(error) ? 0 : this.#barren + 1;
+    return this.#judge(error, { ...position, readUntil: session.pipeline.readUntil });
   }
 
   /** While capture waits on an error, only what it stores shows that it does not any more. */
@@ -238,22 +238,22 @@ class Supervisor {
   /** What the end of a try means: whether an error repeats at one place, and how to find out at which. */
   async #judge(
     error: WaltrailError,
-    place: (StreamPosition & { readonly readUntil: Lsn }) | null,
+    position: (StreamPosition & { readonly readUntil: Lsn }) | null,
   ): Promise<WaltrailError> {
-    const checkpointLsn = place?.checkpointLsn ?? this.#checkpointLsn;
+    const checkpointLsn = position?.checkpointLsn ?? this.#checkpointLsn;
     if (this.#stuck !== null && checkpointLsn !== null && checkpointLsn > this.#stuck.checkpointLsn)
       this.#stuck = null;
-    if (place !== null)
+    if (position !== null)
       this.#aloneUntil =
         isRefusal(error) || this.#barren >= BARREN_SESSIONS
-          ? max(place.readUntil, place.checkpointLsn)
+          ? max(position.readUntil, position.checkpointLsn)
           : null;
-    const stuck = this.#repeats.met({ error, place, checkpointLsn }, performance.now());
-    if (stuck === undefined) return located(error, place);
+    const stuck = this.#repeats.met({ error, position, checkpointLsn }, performance.now());
+    if (stuck === undefined) return located(error, position);
     // The trail may refuse to be told of what it refused: what was known of the place stays known.
     if (this.#stuck === null || stuck.commitLsn !== null || this.#stuck.commitLsn === null) {
       this.#stuck = stuck;
-      this.#stuckAtOpening = place === null;
+      this.#stuckAtOpening = position === null;
     }
     // Before anybody reads what can be done about it.
     await tellStuck({ trailUrl: this.#config.trail.url, stuck: this.#stuck, log: this.#log });

@@ -8,7 +8,7 @@ import type { Stuck } from '../trail/write/stuck.js';
 export interface Failure {
   readonly error: WaltrailError;
   /** Where in the stream it ended; null: the stream had not begun. */
-  readonly place: StreamPosition | null;
+  readonly position: StreamPosition | null;
   /** The checkpoint behind which it ended; null: it is not known yet. */
   readonly checkpointLsn: Lsn | null;
 }
@@ -62,7 +62,7 @@ export class Repeats {
 
   /** Returns what capture waits on, once this is certain; undefined before. */
   met(failure: Failure, nowMs: number): Stuck | undefined {
-    const { error, place, checkpointLsn } = failure;
+    const { error, position, checkpointLsn } = failure;
     if (!mayRepeat(failure) || checkpointLsn === null) return undefined;
     const signature = signatureOf(error.code, sqlStateOf(error.cause) ?? null, checkpointLsn);
     if (signature !== this.#signature) {
@@ -74,7 +74,7 @@ export class Repeats {
     const isSure =
       error.retry === 'backoff'
         ? this.#tries >= TRIES && nowMs - this.#sinceMs >= this.#patienceMs
-        : this.#tries >= (place?.exact === true ? OPERATOR_TRIES : TRIES);
+        : this.#tries >= (position?.exact === true ? OPERATOR_TRIES : TRIES);
     return isSure ? stuckAt(failure, checkpointLsn) : undefined;
   }
 
@@ -93,28 +93,32 @@ export const isRefusal = ({ code }: WaltrailError): boolean => REFUSALS.has(code
 const signatureOf = (code: ErrorCode, sqlState: string | null, checkpointLsn: Lsn): string =>
   `${code} ${sqlState ?? '-'} ${formatLsn(checkpointLsn)}`;
 
-function mayRepeat({ error: { code }, place }: Failure): boolean {
+function mayRepeat({ error: { code }, position }: Failure): boolean {
   if (SETTLED_BY_OPENING.has(code)) return false;
-  if (place === null) return REFUSALS_OF_OPENING.has(code);
-  return REFUSALS.has(code) || place.exact;
+  if (position === null) return REFUSALS_OF_OPENING.has(code);
+  return REFUSALS.has(code) || position.exact;
 }
 
-function stuckAt({ error, place }: Failure, checkpointLsn: Lsn): Stuck {
+function stuckAt({ error, position }: Failure, checkpointLsn: Lsn): Stuck {
   return {
     code: error.code,
     sqlState: sqlStateOf(error.cause) ?? null,
-    message: `${located(error, place).message} It happens again and again.`,
+    message: `${located(error, position).message} It happens again and again.`,
     checkpointLsn,
-    commitLsn: place?.exact === true ? place.commitLsn : null,
-    tables: place?.exact === true ? place.tables : [],
+    commitLsn: position?.exact === true ? position.commitLsn : null,
+    tables: position?.exact === true ? position.tables : [],
   };
 }
 
 /** Returns the same error with the place in the stream, if that says what a person has to look at. */
-export function located(error: WaltrailError, place: StreamPosition | null): WaltrailError {
-  if (place === null || !(REFUSALS.has(error.code) || place.exact)) return error;
+export function located(error: WaltrailError, position: StreamPosition | null): WaltrailError {
+  if (position === null || !(REFUSALS.has(error.code) || position.exact)) return error;
   const { code, message, remedy, details, cause } = error;
-  return new WaltrailError(code, `${message} It happened ${where(place, code)}.`, { remedy, details, cause });
+  return new WaltrailError(code, `${message} It happened ${where(position, code)}.`, {
+    remedy,
+    details,
+    cause,
+  });
 }
 
 /** Returns the error that capture waits on, with the last resort in its remedy if there is one. */

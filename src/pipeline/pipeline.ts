@@ -176,7 +176,7 @@ export class Pipeline {
   }
 
   /** Where it is, or has ended. */
-  get place(): StreamPosition {
+  get position(): StreamPosition {
     const { checkpointLsn } = this.#trail;
     const { inTransaction, commitLsn, tables } = this.#recorder;
     // A commit that is stored lies before the checkpoint, which is its end.

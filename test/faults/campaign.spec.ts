@@ -50,7 +50,7 @@ test(
       url: g.source.url,
       writers: 3,
       seed: SEED,
-      pauseMs: 10,
+      pauseMs: FULL ? 10 : 25,
       // Thousands of rows to each of them: enough of them, and not most of what is judged.
       bulk: FULL ? 1_000 : 200,
       reconnect: true,

@@ -8,7 +8,7 @@ import { faultGround, note, streamingGround } from './ground.ts';
 test('a daemon that stands still for longer than wal_sender_timeout goes on without loss', async () => {
   await using g = await faultGround({ senderTimeout: '1s' });
   const daemon = await g.startDaemon();
-  const load = startLoad({ url: g.source.url, seed: 7, ...STEADY });
+  const load = startLoad({ url: g.source.url, seed: 7, ...STEADY, bulk: 0 });
   try {
     for (let round = 0; round < 3; round++) {
       await g.storesMore();
@@ -35,7 +35,7 @@ test('a daemon that stands still for longer than wal_sender_timeout goes on with
 test('of two daemons one captures, and the other takes over when it is killed, stopped or cut off', async () => {
   await using g = await faultGround({ senderTimeout: '1s' });
   let active = await g.startDaemon();
-  const load = startLoad({ url: g.source.url, seed: 11, ...STEADY });
+  const load = startLoad({ url: g.source.url, seed: 11, ...STEADY, bulk: 0 });
   try {
     for (const signal of ['SIGKILL', 'SIGTERM', 'SIGKILL'] as const) {
       const standby = g.daemons.start();

@@ -274,8 +274,12 @@ describe('a process that ended while it went on after an accepted gap does not a
 });
 
 test('a transaction that the source cannot send stops capture, and is passed over alone when an operator asks for it', async () => {
-  // As long a patience as in production: the source takes seconds to find out that the row is too large.
-  await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
+  // The source takes seconds to find out that the row is too large, each time.
+  await using g = await captureGround({
+    schemaSql: SCHEMA,
+    yaml: YAML,
+    options: { pace: { patienceMs: 8_000 } },
+  });
   await add(g, 'before');
   await g.caughtUp();
   // 600 MB as a row, and 1.2 GB in hexadecimal: more than PostgreSQL can put into one message.

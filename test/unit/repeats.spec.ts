@@ -9,7 +9,7 @@ const failure = (
   options: Partial<Failure> & { sqlState?: string; exact?: boolean } = {},
 ): Failure => ({
   error: new WaltrailError(code, 'It failed.', { cause: refused(options.sqlState ?? '22021') }),
-  place: {
+  position: {
     checkpointLsn: options.checkpointLsn ?? 16n,
     commitLsn: 32n,
     exact: options.exact ?? true,
@@ -58,11 +58,13 @@ describe('an error repeats at one place', () => {
   test('when a connection breaks in the same transaction each time, and not when it just breaks', () => {
     expect(last(times(9, failure('SOURCE_DISCONNECTED', { exact: false })))).toBeUndefined();
     expect(last(times(3, failure('SOURCE_DISCONNECTED')))).toBeDefined();
-    expect(last(times(9, failure('PG_UNREACHABLE', { place: null })))).toBeUndefined();
+    expect(last(times(9, failure('PG_UNREACHABLE', { position: null })))).toBeUndefined();
   });
 
   test('when the trail lets no session begin, but then no transaction is to blame', () => {
-    expect(last(times(3, failure('TRAIL_WRITE_FAILED', { place: null })))).toMatchObject({ commitLsn: null });
+    expect(last(times(3, failure('TRAIL_WRITE_FAILED', { position: null })))).toMatchObject({
+      commitLsn: null,
+    });
   });
 
   test('never when the next opening settles it', () => {
@@ -88,5 +90,5 @@ test('the message names transaction and tables, the remedy the command, and neit
     'It failed. It happened in the transaction that commits at 0/20 (public.t). It happens again and again.',
   );
   expect(error.remedy).toContain('waltrail skip --at 0/20 --reason');
-  expect(located(one.error, { ...one.place!, exact: false }).message).toContain('after 0/10');
+  expect(located(one.error, { ...one.position!, exact: false }).message).toContain('after 0/10');
 });

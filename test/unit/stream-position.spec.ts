@@ -93,7 +93,7 @@ test('each transaction is stored alone until the one in question, and then many 
     await held.shift()?.();
   }
   expect(commits).toEqual([108n, 208n]);
-  expect(pipeline.place).toMatchObject({ exact: false });
+  expect(pipeline.position).toMatchObject({ exact: false });
 });
 
 test('a row that cannot be read names its transaction and its relation', async () => {
@@ -103,12 +103,17 @@ test('a row that cannot be read names its transaction and its relation', async (
   send(bytes.insert(1, ['1']));
   send(bytes.commit({ lsn: 100n, endLsn: 108n, at: 5n }));
   await held.shift()!();
-  expect(pipeline.place).toMatchObject({ checkpointLsn: 108n, commitLsn: null, exact: false });
+  expect(pipeline.position).toMatchObject({ checkpointLsn: 108n, commitLsn: null, exact: false });
   send(bytes.begin({ lsn: 200n, at: 5n, xid: 8 }));
   send(relation(2, 'u'));
   const whole = bytes.insert(2, ['1']);
   expect(() => send(whole.subarray(0, whole.length - 1))).toThrow(
     expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
   );
-  expect(pipeline.place).toEqual({ checkpointLsn: 108n, commitLsn: 200n, exact: true, tables: ['public.u'] });
+  expect(pipeline.position).toEqual({
+    checkpointLsn: 108n,
+    commitLsn: 200n,
+    exact: true,
+    tables: ['public.u'],
+  });
 });
