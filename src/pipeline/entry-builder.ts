@@ -83,14 +83,14 @@ export class EntryBuilder {
     this.#begin(plan, change, OPERATION_INSERT, classify(plan.onInsert, change));
     this.#text(plan.wholeRowColumns);
     this.#rows.nullText();
-    this.#wholeRow(plan, row, null);
+    this.#wholeRow(plan, row);
     this.#text(this.#transaction.extra);
   }
 
   delete(plan: TrackedPlan, change: RowChange): void {
     this.#begin(plan, change, OPERATION_DELETE, classify(plan.onDelete, change));
     this.#text(plan.wholeRowColumns);
-    this.#wholeRow(plan, change.row!, change.previous === null ? plan.keyColumns : null);
+    this.#wholeRow(plan, change.row!);
     this.#rows.nullText();
     this.#text(this.#transaction.extra);
   }
@@ -115,7 +115,7 @@ export class EntryBuilder {
     for (let index = 0; index < count; index++) {
       const column = shown[index]!;
       if (previous !== null) this.#value(plan, previous, column);
-      else if (previousKey !== null && plan.keyColumns[column] === 1) this.#value(plan, previousKey, column);
+      else if (previousKey !== null) this.#value(plan, previousKey, column);
       else rows.mark(MARK_UNKNOWN);
     }
     rows.endText();
@@ -324,13 +324,10 @@ export class EntryBuilder {
     this.#rows.endText();
   }
 
-  /** `keys` where only the replica identity's columns were sent: the source sends null for all others. */
-  #wholeRow(plan: TrackedPlan, row: Tuple, keys: Uint8Array | null): void {
+  #wholeRow(plan: TrackedPlan, row: Tuple): void {
     this.#rows.beginText();
     for (let column = 0; column < plan.columnCount; column++) {
-      if (plan.dropped[column] === 1) continue;
-      if (keys !== null && keys[column] === 0) this.#rows.mark(MARK_UNKNOWN);
-      else this.#value(plan, row, column);
+      if (plan.dropped[column] === 0) this.#value(plan, row, column);
     }
     this.#rows.endText();
   }

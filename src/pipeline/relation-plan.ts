@@ -33,8 +33,6 @@ export interface TrackedPlan {
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly columnCount: number;
-  /** By column index: 1 for the columns of the replica identity. */
-  readonly keyColumns: Uint8Array;
   /** By column index: 1 where a difference alone makes no entry and is left out of others. */
   readonly ignored: Uint8Array;
   /** By column index: 1 for those that are never stored (`redact` with `drop`). */
@@ -186,7 +184,6 @@ function planTracked(options: {
     }),
     entityTypeId: dictionary.entityType(rule.entity),
     columnCount: relation.columns.length,
-    keyColumns: Uint8Array.from(relation.columns, ({ isKey }) => (isKey ? 1 : 0)),
     ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
     redactors: options.redactors,

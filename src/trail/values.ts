@@ -1,4 +1,4 @@
-import { FIRST_COLUMN } from '../pipeline/ports.js';
+import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN } from '../pipeline/ports.js';
 
 /**
  * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the
@@ -23,6 +23,14 @@ export const MARK_BYTES = 0x58;
 export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
+
+/** Every byte that stands behind an escape. */
+export const BEHIND_ESCAPE = String.fromCharCode(
+  ...[MARK_NULL, MARK_UNKNOWN, MARK_BYTES, MARK_LARGE, ESCAPED_ESCAPE, ESCAPED_SEPARATOR],
+);
+
+/** Returns a text as it stands inside a stored value. */
+export const escaped = (text: string): string => text.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_');
 
 /** Of a value larger than this, only the length and digest are stored. */
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024;

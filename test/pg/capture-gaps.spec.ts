@@ -274,12 +274,8 @@ describe('a process that ended while it went on after an accepted gap does not a
 });
 
 test('a transaction that the source cannot send stops capture, and is passed over alone when an operator asks for it', async () => {
-  // The source takes seconds to find out that the row is too large, each time.
-  await using g = await captureGround({
-    schemaSql: SCHEMA,
-    yaml: YAML,
-    options: { pace: { patienceMs: 8_000 } },
-  });
+  // At the pace of a daemon: the source takes seconds to find out that the row is too large, each time.
+  await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await add(g, 'before');
   await g.caughtUp();
   // 600 MB as a row, and 1.2 GB in hexadecimal: more than PostgreSQL can put into one message.

@@ -22,6 +22,11 @@ let all: PlainEntry[];
 beforeAll(async () => {
   database = await freshDatabase('trail');
   await seedTrail({ url: database.url, entries: ENTRIES, from: FROM, to: TO });
+  // One has a value that was too large to be stored.
+  await database.query(
+    `update trail.entry set columns = '!', previous = null, updated = e'\\x1bL66000000 abba\\x1f'
+      where id = (select id from trail.entry order by id desc offset 1000 limit 1)`,
+  );
   pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 4 });
   reader = new TrailReader({ pool });
   all = await readPlainEntries(database);
@@ -47,7 +52,7 @@ function random(seed: number): () => number {
 
 const TEXTS = [
   'name 1', '%', '_', '\\', 'élan', 'ÉLAN', '"', 'n', 'U', 'x', '[', 'nothing has this', '100%_', '77', 'Customer A', '\n100',
-  '\x1b', '\x1b[9', '\x1f', 'TAGS', '\ud800', '{"tags', 't', "'", '00ff',
+  '\x1b', '\x1b[9', '\x1f', 'TAGS', '\ud800', '{"tags', 't', "'", '00ff', 'L66',
 ]; // prettier-ignore
 
 function randomFilter(next: () => number): EntryFilter {

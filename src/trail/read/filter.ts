@@ -1,4 +1,5 @@
 import { RUNG } from '../../pipeline/ports.js';
+import { BEHIND_ESCAPE, escaped } from '../values.js';
 import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
 import type { ReaderDictionaries } from './dictionaries.js';
 
@@ -101,7 +102,7 @@ export function conditionsSql(filter: StoredFilter, parameters: Parameters): str
  * Texts that begin like the rest of a mark. A mark of values.ts begins with an escape, and a search for such
  * a text would find the letter behind it.
  */
-const LOOKS_LIKE_MARK = /^[nux[_]/i;
+const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`, 'i');
 
 function textSql(q: string, parameters: Parameters): string {
   // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
@@ -110,7 +111,7 @@ function textSql(q: string, parameters: Parameters): string {
   const collation = ascii ? ' collate "C"' : '';
   const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
   const plain = parameters.add(pattern(q), 'text');
-  const inValues = parameters.add(pattern(q.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_')), 'text');
+  const inValues = parameters.add(pattern(escaped(q)), 'text');
   const valueSql = (column: string): string => {
     const contains = `${column}${collation} ${like} ${inValues}`;
     if (!LOOKS_LIKE_MARK.test(q)) return contains;
