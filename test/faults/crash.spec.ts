@@ -22,6 +22,7 @@ test.each(['source', 'trail'] as const)(
       await load.stop();
     }
     await g.exact({ load, atLeast: 100 });
+    expect(load.bulks()).toBeGreaterThan(0);
     expect(daemon.exited).toBe(false);
   },
 );

@@ -217,5 +217,6 @@ describe('under load, again and again', () => {
       await load.stop();
     }
     await g.exact({ load, atLeast: 100 });
+    expect(load.bulks()).toBeGreaterThan(0);
   });
 });

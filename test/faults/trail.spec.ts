@@ -202,6 +202,7 @@ describe('sessions that are ended or cancelled under load, again and again', () 
       await load.stop();
     }
     await g.exact({ load, atLeast: 100 });
+    expect(load.bulks()).toBeGreaterThan(0);
   });
 });
 

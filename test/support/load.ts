@@ -7,6 +7,8 @@ import { ORACLE_SQL, oracleOn } from './oracle.ts';
  */
 export interface Load {
   readonly transactions: () => number;
+  /** Of these, the ones with thousands of changes. */
+  readonly bulks: () => number;
   stop(): Promise<void>;
 }
 
@@ -41,7 +43,8 @@ const RECONNECT_MS = 100;
 export const STEADY = { writers: 2, pauseMs: 8, bulk: 200 } as const;
 
 /**
- * @param options.bulk one of so many transactions has thousands of changes (none when left out)
+ * @param options.bulk of so many transactions of a writer, the tenth has thousands of changes (none when left
+ *   out)
  * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with
  *   another
  */
@@ -55,12 +58,15 @@ export function startLoad(options: {
 }): Load {
   let running = true;
   let transactions = 0;
+  let bulks = 0;
   const isRunning = (): boolean => running;
   const write = async (client: pg.Client, random: Random): Promise<void> => {
-    while (isRunning()) {
+    for (let index = 0; isRunning(); index++) {
+      const isBulk = (options.bulk ?? 0) > 0 && index % options.bulk! === 10 % options.bulk!;
       try {
-        await client.query(transaction(random, options.bulk ?? 0));
+        await client.query(transaction(random, isBulk));
         transactions++;
+        if (isBulk) bulks++;
       } catch (error) {
         // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one
         // of them.
@@ -88,6 +94,7 @@ export function startLoad(options: {
   });
   return {
     transactions: () => transactions,
+    bulks: () => bulks,
     stop: async () => {
       running = false;
       await Promise.all(writers);
@@ -98,7 +105,7 @@ export function startLoad(options: {
 export type Random = (below: number) => number;
 
 /** One to five changes, some with a logical message, something undone, or thousands of rows more. */
-function transaction(random: Random, bulk: number): string {
+function transaction(random: Random, isBulk: boolean): string {
   const statements = ['begin'];
   const message = random(10);
   const say = `select oracle.say('writer ${random(8)}')`;
@@ -109,7 +116,7 @@ function transaction(random: Random, bulk: number): string {
     statements.push(
       `insert into orders (account_id, item) select id, 'bulk ' || id from accounts where id <= 100`,
     );
-  if (bulk > 0 && random(bulk) === 0) statements.push(...thousands(random));
+  if (isBulk) statements.push(...thousands(random));
   if (message === 1) statements.push(say);
   statements.push(random(15) === 0 ? 'rollback' : 'commit');
   return statements.join('; ');
