@@ -16,7 +16,7 @@ await Promise.all(Array.from({ length: AT_ONCE }, runWaiting));
 if (failed.length > 0) process.stdout.write(`failed: ${failed.join(', ')}\n`);
 const code = failed.length > 0 ? 1 : (await runNpm(['test', '--', 'test/unit'], 'inherit')).code;
 process.stdout.write(`checked in ${((Date.now() - began) / 1000).toFixed(0)} s\n`);
-process.exitCode = code;
+process.exitCode = code === 0 ? 0 : 1;
 
 async function runWaiting() {
   for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {

@@ -6,7 +6,7 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 /**
  * Runs npm in the project until it exits. `output` is `pipe`, and what npm printed is then returned as text;
- * or `inherit`, and it goes to the terminal. The code is `ENOENT` if there is no npm.
+ * or `inherit`, and it goes to the terminal. The code is a number, or `ENOENT` if there is no npm.
  */
 export function runNpm(npmArguments, output) {
   // The npm that runs this script, or else the one on the PATH.

@@ -31,7 +31,7 @@ export interface RunOptions {
 /** How often a run may end without an answer (a killed worker, a lost connection) before the export fails. */
 export const MAX_ATTEMPTS = 5;
 /** Days a file is kept. */
-export const KEEP_DAYS = 7;
+const KEEP_DAYS = 7;
 
 const PROGRESS_INTERVAL_MS = 500;
 /**

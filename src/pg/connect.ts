@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import { pinSearchPath } from './pin.js';
+import { isConnectionRefused } from './sql-state.js';
 
 export interface ConnectOptions {
   readonly url: string;
@@ -44,7 +45,7 @@ export async function openPinned(
 }
 
 /** Makes `signal` destroy the client's connection; throws when it has fired already. */
-export function destroyOnAbort(client: pg.Client, signal: AbortSignal | undefined): void {
+function destroyOnAbort(client: pg.Client, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
   signal.throwIfAborted();
   const abandon = (): void => destroy(client);
@@ -117,13 +118,10 @@ export function describeUrl(url: string): string {
   }
 }
 
-/**
- * Translates a failed connection attempt: SQLSTATE classes 28 and 3D are a refusal, all else means not
- * reachable.
- */
+/** Translates a failed connection attempt: the server refused it, or cannot be reached. */
 export function connectError(url: string, error: unknown): WaltrailError {
   const code = codeOf(error);
-  const refused = code !== undefined && /^(28|3D|42)/.test(code);
+  const refused = code !== undefined && isConnectionRefused(code);
   return new WaltrailError(
     refused ? 'PG_REFUSED' : 'PG_UNREACHABLE',
     `${describeUrl(url)} ${refused ? 'refused the connection' : 'cannot be reached'} (${code ?? 'no answer'}).`,

@@ -37,5 +37,11 @@ export const isDataException = (sqlState: string): boolean => sqlState.startsWit
  */
 export const isServerGone = (sqlState: string): boolean => /^(08|57P)/.test(sqlState);
 
+/**
+ * Classes 28, 3D and 42: the server does not accept the account, has no such database, or does not let the
+ * account connect to it.
+ */
+export const isConnectionRefused = (sqlState: string): boolean => /^(28|3D|42)/.test(sqlState);
+
 /** Class 53, insufficient resources: no connection, memory or disk space is left for the moment. */
 export const isOutOfResources = (sqlState: string): boolean => sqlState.startsWith('53');

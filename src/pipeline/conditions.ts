@@ -5,7 +5,7 @@ import type { Scalar } from '../tracking/rules.js';
 /** Whether the value of one column of a row is what a rule asks for. */
 export type Condition = (row: Tuple) => boolean;
 
-const OID_BOOL = 16;
+export const OID_BOOL = 16;
 /** float4, float8, numeric: printed in more than one way for the same number (`1.50`, `1.5`). */
 const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 

@@ -1,12 +1,22 @@
-import { OPEN_ARRAY, OPEN_OBJECT, QUOTE, type JsonTokens } from './json-scan.js';
+import { storable } from '../pg/text.js';
+import {
+  CLOSE_ARRAY,
+  CLOSE_OBJECT,
+  COLON,
+  COMMA,
+  OPEN_ARRAY,
+  OPEN_OBJECT,
+  QUOTE,
+  type JsonTokens,
+} from './json-scan.js';
 
 /** A context is stored with every entry that it speaks for, of which there may be a million. */
-export const MAX_CONTEXT_BYTES = 64 * 1024;
+const MAX_CONTEXT_BYTES = 64 * 1024;
 /**
  * What says that a context was cut: the last member of an object, the last element of an array, else all that
  * is left.
  */
-export const CUT_MARK = 'waltrail_cut';
+const CUT_MARK = 'waltrail_cut';
 /**
  * A member with a longer name is left out, as one that does not fit: nobody could say whether it is to be
  * redacted.
@@ -16,10 +26,6 @@ const MAX_NAME_BYTES = 1_000;
 /** Room for the mark with two figures of any size. */
 const MARK_ROOM_BYTES = 100;
 const MASK = Buffer.from('"***"');
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const CLOSE_OBJECT = 0x7d;
-const CLOSE_ARRAY = 0x5d;
 /** Bytes of `\u0041`, which stand for at least one. */
 const ESCAPE_BYTES = 6;
 const NOT_SILENT = -1;
@@ -199,7 +205,3 @@ export function textOf(bytes: Buffer, start: number, end: number): string {
   const token = bytes.toString('utf8', start, end);
   return bytes[start] === QUOTE ? (JSON.parse(token) as string) : token;
 }
-
-/** PostgreSQL has no NUL in a text, and nobody has half a surrogate pair in UTF-8. */
-export const storable = (text: string): string =>
-  text.replaceAll('\0', '\ufffd').replace(/\p{Surrogate}/gu, '\ufffd');

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { ContextWriter, SCRATCH_BYTES, storable, textOf } from './context-writer.js';
+import { storable } from '../pg/text.js';
+import { ContextWriter, SCRATCH_BYTES, textOf } from './context-writer.js';
 import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
 
 /** What a member of a message's object says: a string or the digits of a number, `null`, or anything else. */

@@ -22,6 +22,9 @@ export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
 export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
 export const RUNG_OWN = RUNG.own.charCodeAt(0);
 
+/** Entity type of Waltrail's own entries, and schema of the tables that these entries name. */
+export const OWN = 'waltrail';
+
 /** Id of the modifier of changes that nobody is known to have made. */
 export const UNATTRIBUTED = 0;
 

@@ -11,11 +11,10 @@ import type {
   TrackingConfig,
 } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
+import { OID_BOOL } from './conditions.js';
 import type { NamePart } from './naming.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersionColumn } from './ports.js';
 import { redactorOf, type Redactor } from './redaction.js';
-
-const OID_BOOL = 16;
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {

@@ -4,11 +4,11 @@ import { formatTable, type TableName } from '../tracking/names.js';
 import { ruleFor } from '../tracking/match.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { EntryBuilder } from './entry-builder.js';
-import type { Dictionary, RelationVersion } from './ports.js';
+import { OWN, type Dictionary, type RelationVersion } from './ports.js';
 
 /** Of `waltrail.schema`: the table and its columns as one text. */
 const SCHEMA_TABLE: RelationVersion = {
-  schema: 'waltrail',
+  schema: OWN,
   table: 'schema',
   columns: [{ name: 'columns', type: 25 }],
 };
@@ -46,7 +46,7 @@ export class SchemaFollower {
     this.#builder.own({
       seq,
       relationId: this.#dictionary.relation(SCHEMA_TABLE),
-      entityTypeId: this.#dictionary.entityType('waltrail'),
+      entityTypeId: this.#dictionary.entityType(OWN),
       actionId: this.#dictionary.action('schema_change'),
       entityId: formatTable(known),
       entityName: formatTable(known),

@@ -20,6 +20,7 @@ import {
   UNATTRIBUTED,
   type Notice,
   type TrailSession,
+  OWN,
 } from './ports.js';
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
@@ -186,7 +187,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       ...notice,
       seq: notice.seq ?? FIRST_SEQ_BY_ID + Number(entryId % SEQS_BY_ID),
       relationId: dictionary.relation(notice.relation),
-      entityTypeId: dictionary.entityType('waltrail'),
+      entityTypeId: dictionary.entityType(OWN),
       actionId: dictionary.action(notice.action),
     });
     this.counts.entries++;

@@ -11,7 +11,7 @@ import { INTERNAL_ERROR } from '../pg/sql-state.js';
  */
 export const XLOG_DATA = 0x77; // 'w'
 export const PRIMARY_KEEPALIVE = 0x6b; // 'k'
-export const STANDBY_STATUS_UPDATE = 0x72; // 'r'
+const STANDBY_STATUS_UPDATE = 0x72; // 'r'
 
 /**
  * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase

@@ -58,7 +58,7 @@ export function planEventTrigger(options: {
  * sql/source/event-trigger.sql for one publication, without its last semicolon, and the comment that tells
  * that it is installed.
  */
-export function eventTriggerScript(publication: string): { readonly sql: string; readonly comment: string } {
+function eventTriggerScript(publication: string): { readonly sql: string; readonly comment: string } {
   template ??= readFileSync(TEMPLATE, 'utf8').trimEnd();
   // Another text makes another comment, so the trigger is renewed when the script changes.
   const digest = createHash('sha256').update(template).digest('hex').slice(0, 16);

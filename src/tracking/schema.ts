@@ -340,5 +340,5 @@ export type TrackingFile = z.output<typeof TrackingFile>;
  */
 export function trackingJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = z.toJSONSchema(TrackingFile, { target: 'draft-7', io: 'input' });
-  return { $schema, title: 'Waltrail tracking (waltrail.yaml)', ...rest };
+  return { $schema, title: 'Configuration of Waltrail', ...rest };
 }

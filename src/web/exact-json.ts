@@ -74,13 +74,6 @@ export function printExact(value: Json, indent = 0): string {
   return print(value, indent, '\n');
 }
 
-/** An object with members, as opposed to a list, a number or null. */
-export function isJsonObject(value: Json): value is JsonObject {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber)
-  );
-}
-
 function print(value: Json, indent: number, newline: string): string {
   if (value instanceof ExactNumber) return value.text;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

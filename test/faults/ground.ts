@@ -18,7 +18,7 @@ import { faultyProxy, type FaultyProxy } from '../support/proxy.ts';
 import { ownServer, type OwnServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-/** Between two looks at a link in these tests: twelve of them make it dead, in 2.4 s instead of a minute. */
+/** Between two ticks of a connection in these tests: twelve make it dead, in 2.4 s instead of a minute. */
 export const TICK_MS = 200;
 
 /**

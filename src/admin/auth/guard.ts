@@ -71,7 +71,7 @@ export class AuthGuard implements CanActivate {
   }
 }
 
-export const mayAct = (principal: Principal, role: TokenRole): boolean =>
+const mayAct = (principal: Principal, role: TokenRole): boolean =>
   TOKEN_ROLES.indexOf(principal.role) >= TOKEN_ROLES.indexOf(role);
 
 /**

@@ -1,4 +1,5 @@
 import type { Answer } from '../../api/answers.js';
+import { OWN } from '../../pipeline/ports.js';
 import { countDimensions } from './count-dimensions.js';
 import { subtractCounts, type Counting, type Counts, type DimensionCounts } from './counts.js';
 import type { ReaderDictionaries } from './dictionaries.js';
@@ -8,9 +9,6 @@ import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 
 type Facet = Answer<'Facet'>;
-
-/** Entity type of Waltrail's own entries. A table may have it too; the rung tells them apart. */
-const OWN_TYPE = 'waltrail';
 
 /**
  * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
@@ -65,7 +63,7 @@ async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<
   const ofNobody = dimensions.filter(
     (dimension) => filter.own === 'none' || (dimension === 'modifiers' && filter.modifiers === null),
   );
-  const type = snapshot.dictionaries.entityTypes.id(OWN_TYPE);
+  const type = snapshot.dictionaries.entityTypes.id(OWN);
   const hasOwn = type !== undefined && (filter.entityTypes === null || filter.entityTypes.includes(type));
   if (ofNobody.length === 0 || !hasOwn) return counts;
   const own: StoredFilter = { ...filter, modifiers: null, entityTypes: [type], own: 'only' };

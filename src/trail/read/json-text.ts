@@ -9,7 +9,7 @@
  * answer for one value that exceeds their limit: .NET at 64 levels, Ruby at 100, PHP at 512. The entry adds a
  * few levels around the value.
  */
-export const MAX_JSON_DEPTH = 60;
+const MAX_JSON_DEPTH = 60;
 
 const WORD = /true|false|null/y;
 /**

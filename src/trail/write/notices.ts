@@ -1,5 +1,5 @@
 import { formatLsn, type Lsn } from '../../pg/lsn.js';
-import type { Notice, RelationVersion } from '../../pipeline/ports.js';
+import { OWN, type Notice, type RelationVersion } from '../../pipeline/ports.js';
 import { gapSummary } from '../gap-summary.js';
 import { endStatement, toldStatement, type OpenGap } from './gaps.js';
 
@@ -9,7 +9,7 @@ const TEXT = 25;
 // The columns are those of trail.write_event in sql/trail/0005_gaps.sql, so that both write rows of one
 // relation version.
 const relation = (table: string, columns: readonly string[]): RelationVersion => ({
-  schema: 'waltrail',
+  schema: OWN,
   table,
   columns: columns.map((name) => ({ name, type: TEXT })),
 });

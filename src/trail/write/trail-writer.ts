@@ -98,7 +98,7 @@ export class TrailWriter implements TrailSession {
     this.#sentLsn = checkpoint.endLsn;
     this.#client.on('error', (error) => this.#fail(error));
     this.#client.on('end', () => this.#fail(undefined));
-    this.#watch = setInterval(() => this.#look(options.tickMs), options.tickMs);
+    this.#watch = setInterval(() => this.#tick(options.tickMs), options.tickMs);
     this.#watch.unref();
     this.#startDayIfNew();
   }
@@ -233,7 +233,7 @@ export class TrailWriter implements TrailSession {
    * Checks whether the trail still answers. Without this, a commit that is never answered, or bytes that are
    * never taken, would be waited for as long as TCP tries.
    */
-  #look(tickMs: number): void {
+  #tick(tickMs: number): void {
     if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
     if (this.#silence.tick() !== 'give up') return;
     this.#fail(

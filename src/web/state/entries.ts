@@ -6,7 +6,7 @@ import { session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-export const ENTRIES_PER_PAGE = 50;
+const ENTRIES_PER_PAGE = 50;
 /**
  * Number of rows in the document beyond which whole pages are dropped, as long as one is left; they are
  * fetched again when they are needed.
@@ -23,7 +23,7 @@ export const listState = signal<ListState>({ is: 'loading' });
 /** Entries that arrived after the pages were loaded, newest first. They are shown above the first page. */
 export const arrived = signal<readonly Entry[]>([]);
 /** Pages of entries as they were loaded, newest first. */
-export const entryPages = signal<readonly EntryPage[]>([]);
+const entryPages = signal<readonly EntryPage[]>([]);
 /** Whether newer rows were dropped from the top to keep the document small. */
 export const droppedAbove = signal(false);
 /** Whether the next page is being loaded. */

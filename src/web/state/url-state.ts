@@ -31,7 +31,7 @@ export interface View extends Filters {
 }
 
 /** The filters that hold lists, with their names in the API and in the page's own URL. */
-export const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType' } as const;
+const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType' } as const;
 export type ListFilter = keyof typeof LISTS;
 
 export const NO_FILTERS: Filters = {
