@@ -11,8 +11,19 @@ const { breaches } = (await import(pathToFileURL(SCRIPT).href)) as {
   breaches: (folder: string, rooms?: Readonly<Record<string, readonly string[]>>) => string[];
 };
 
-/** `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. */
-const ROOMS = { low: [], mid: [], 'mid/inner': ['mid/*'], other: [], high: ['low', 'mid/*', 'other/open'] };
+/**
+ * `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. Of the page, `web/types`
+ * knows `low`, and `web/ui` knows `web/types`.
+ */
+const ROOMS = {
+  low: [],
+  mid: [],
+  'mid/inner': ['mid/*'],
+  other: [],
+  high: ['low', 'mid/*', 'other/open'],
+  'web/types': ['low'],
+  'web/ui': ['web/types'],
+};
 
 describe('the import rule', () => {
   let folder = '';
@@ -61,6 +72,8 @@ describe('the import rule', () => {
     ['of everything', `export * from '../high/x.js';`],
     ['when it is needed', `const loaded = await import('../high/x.js');`],
     ['inside of a type', `let x: import('../high/x.js').X;`],
+    ['by require', `import x = require('../high/x.js');`],
+    ['for adding to a module', `export {}; declare module '../high/x.js' {}`],
   ])('an import %s counts like any other', async (_, text) => {
     expect(await breachesOf({ 'low/a.ts': text, 'high/x.ts': 'export type X = 1;' })).toEqual([
       refusal('low/a.ts', 'high/x.ts', 'low'),
@@ -95,6 +108,34 @@ describe('the import rule', () => {
     expect(await breachesOf({ 'loose.ts': `import './low/a.js';`, 'low/a.ts': '' })).toEqual([
       refusal('loose.ts', 'low/a.ts', 'loose'),
     ]);
+  });
+
+  test.each([
+    './row',
+    './rows',
+    './gone.js',
+    './data.json',
+    './look.css',
+    '../../scripts/run.mjs',
+    '../../test/x.js',
+    '/row.js',
+  ])('an import of %s, which is no source file with this name, is refused', async (name) => {
+    const sentence =
+      `low/a.ts imports ${name}, which is no source file below src/: ` +
+      'write the name with its extension, and import nothing from outside.';
+    expect(
+      await breachesOf({
+        'low/a.ts': `import '${name}';`,
+        'low/row.tsx': '',
+        'low/rows/index.ts': '',
+        'low/data.json': '{}',
+        'low/look.css': '',
+      }),
+    ).toEqual([sentence]);
+  });
+
+  test('the page may import style sheets', async () => {
+    expect(await breachesOf({ 'web/ui/a.tsx': `import './a.css';` })).toEqual([]);
   });
 
   test('files that import each other are a circle, by way of others and within one room too', async () => {
