@@ -1,7 +1,8 @@
 /**
  * Checks the import rule: which room may import which in `src/`, and that no files import each other in a
- * circle. `npm run lint` runs it. Imports of types count like imports of values. Changing the table is a
- * design decision: record it in DECISIONS.md.
+ * circle. `npm run lint` runs it. Imports of types count like imports of values, and so does a file of code
+ * that `new URL('file.js', import.meta.url)` names. Changing the table is a design decision: record it in
+ * DECISIONS.md.
  *
  *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
  */
@@ -202,6 +203,10 @@ function specifiersIn(file, text) {
     else if (ts.isImportTypeNode(node)) add(node.argument.literal, true);
     else if (ts.isModuleDeclaration(node)) add(node.name, true);
     else if (ts.isCallExpression(node) && isLoading(node.expression)) add(node.arguments[0], false);
+    else if (ts.isNewExpression(node)) {
+      const name = codeBeside(node, source);
+      if (name !== undefined) found.push({ name, isType: false });
+    }
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -213,6 +218,18 @@ function isLoading(called) {
   return (
     called.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(called) && called.text === 'require')
   );
+}
+
+/**
+ * Returns the file of code that `new URL('thread.js', import.meta.url)` names, as an import would name it.
+ * Such a file is started as a thread or a process. Returns undefined for any other expression.
+ */
+function codeBeside(node, source) {
+  const [name, base] = node.arguments ?? [];
+  if (node.expression.getText(source) !== 'URL' || base?.getText(source) !== 'import.meta.url')
+    return undefined;
+  if (!ts.isStringLiteralLike(name) || !/\.[cm]?[jt]sx?$/.test(name.text)) return undefined;
+  return /^(?:[./]|\w+:)/.test(name.text) ? name.text : `./${name.text}`;
 }
 
 /** Maps each file to what it imports, all relative to the folder. */

@@ -74,6 +74,8 @@ describe('the import rule', () => {
     ['inside of a type', `let x: import('../high/x.js').X;`],
     ['by require', `import x = require('../high/x.js');`],
     ['for adding to a module', `export {}; declare module '../high/x.js' {}`],
+    ['for a thread', `new Worker(new URL('../high/x.js', import.meta.url), { name: 'x' });`],
+    ['for a process', `fork(fileURLToPath(new URL(\`../high/x.js\`, import.meta.url)));`],
   ])('an import %s counts like any other', async (_, text) => {
     expect(await breachesOf({ 'low/a.ts': text, 'high/x.ts': 'export type X = 1;' })).toEqual([
       refusal('low/a.ts', 'high/x.ts', 'low'),
@@ -136,6 +138,24 @@ describe('the import rule', () => {
 
   test('the page may import style sheets', async () => {
     expect(await breachesOf({ 'web/ui/a.tsx': `import './a.css';` })).toEqual([]);
+  });
+
+  test('a file of code in a URL is found without `./`, and what is no code or elsewhere is not', async () => {
+    expect(
+      await breachesOf({
+        'low/a.ts': `new URL('b.js', import.meta.url);`,
+        'low/b.ts': `import './a.js';`,
+      }),
+    ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts.']);
+    expect(
+      await breachesOf({
+        'low/a.ts': `
+          new URL('../package.json', import.meta.url);
+          new URL('https://example.org/x.js', import.meta.url);
+          new URL('b.js', 'https://example.org');
+          new URL(place);`,
+      }),
+    ).toEqual([]);
   });
 
   test('files that import each other are a circle, by way of others and within one room too', async () => {
