@@ -106,6 +106,9 @@ export const ROOMS = {
   cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/auth/tokens', 'embedded', 'main'],
 };
 
+/** Where the page is. It takes only types of other rooms: values would add their packages to its bundle. */
+const PAGE = 'web/';
+
 /** Returns every breach of the rule in a folder of sources, each as a sentence. */
 export function breaches(folder, rooms = ROOMS) {
   const imports = readImports(folder);
@@ -120,7 +123,7 @@ export function breaches(folder, rooms = ROOMS) {
 /** Returns how one import breaches the rule; undefined if it does not. */
 function breachOf(file, { name, target, isType }, rooms) {
   if (target === undefined) {
-    if (file.startsWith('web/') && name.endsWith('.css')) return undefined;
+    if (file.startsWith(PAGE) && name.endsWith('.css')) return undefined;
     return (
       `${file} imports ${name}, which is no source file below src/: ` +
       'write the name with its extension, and import nothing from outside.'
@@ -129,6 +132,11 @@ function breachOf(file, { name, target, isType }, rooms) {
   const room = roomOf(file, rooms);
   if (!mayImport(room, target, rooms))
     return `${file} imports ${target}: ${room} may not; see src/README.md, "The import rule".`;
+  if (file.startsWith(PAGE) && !target.startsWith(PAGE) && !isType)
+    return (
+      `${file} imports values of ${target}: ${PAGE} takes only types of other rooms, ` +
+      'each with `import type` or `export type`.'
+    );
   return undefined;
 }
 

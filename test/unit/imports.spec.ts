@@ -158,6 +158,35 @@ describe('the import rule', () => {
     ).toEqual([]);
   });
 
+  test.each([
+    ['of a value', `import { x } from '../../low/x.js';`],
+    ['of a type among values', `import { type X } from '../../low/x.js';`],
+    ['that loads it', `import '../../low/x.js';`],
+    ['that is passed on', `export { x } from '../../low/x.js';`],
+    ['when it is needed', `const { x } = await import('../../low/x.js');`],
+    ['for a thread', `new Worker(new URL('../../low/x.js', import.meta.url));`],
+  ])('the page may have no import %s from another room', async (_, text) => {
+    const sentence =
+      'web/types/a.ts imports values of low/x.ts: web/ takes only types of other rooms, ' +
+      'each with `import type` or `export type`.';
+    expect(await breachesOf({ 'web/types/a.ts': text, 'low/x.ts': 'export const x = 1;' })).toEqual([
+      sentence,
+    ]);
+  });
+
+  test('the page may import types from another room, and values from its own', async () => {
+    expect(
+      await breachesOf({
+        'web/types/a.ts': `
+          import type { X } from '../../low/x.js';
+          export type { Y } from '../../low/x.js';
+          export type Z = import('../../low/x.js').Z;`,
+        'web/ui/b.tsx': `import { y } from '../types/a.ts';`,
+        'low/x.ts': 'export const x = 1;',
+      }),
+    ).toEqual([]);
+  });
+
   test('files that import each other are a circle, by way of others and within one room too', async () => {
     expect(
       await breachesOf({
