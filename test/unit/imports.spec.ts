@@ -6,7 +6,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
-const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/imports.mjs');
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const SCRIPT = path.join(ROOT, 'scripts/imports.mjs');
+const run = promisify(execFile);
 const { breaches } = (await import(pathToFileURL(SCRIPT).href)) as {
   breaches: (folder: string, rooms?: Readonly<Record<string, readonly string[]>>) => string[];
 };
@@ -200,14 +202,29 @@ describe('the import rule', () => {
 
   test('as a command it ends with 1 and prints each breach', async () => {
     await breachesOf({ 'pg/a.ts': `import '../capture/b.js';`, 'capture/b.ts': '' });
-    const run = promisify(execFile)(process.execPath, [SCRIPT, folder]);
-    await expect(run).rejects.toMatchObject({
+    await expect(run(process.execPath, [SCRIPT, folder])).rejects.toMatchObject({
       code: 1,
       stderr: `${refusal('pg/a.ts', 'capture/b.ts', 'pg')}\n`,
     });
     await writeFile(path.join(folder, 'pg/a.ts'), '');
-    await expect(promisify(execFile)(process.execPath, [SCRIPT, folder])).resolves.toMatchObject({
+    await expect(run(process.execPath, [SCRIPT, folder])).resolves.toMatchObject({
       stderr: '',
     });
   });
 });
+
+test("ESLint's rules of which file may use Nest, pg and the environment hold for .tsx as for .ts", async () => {
+  const restrictions = async (file: string): Promise<Record<string, unknown>> => {
+    const eslint = path.join(ROOT, 'node_modules/eslint/bin/eslint.js');
+    const { stdout } = await run(process.execPath, [eslint, '--print-config', file], { cwd: ROOT });
+    const { rules } = JSON.parse(stdout) as { rules: Record<string, unknown> };
+    return Object.fromEntries(Object.entries(rules).filter(([name]) => name.startsWith('no-restricted-')));
+  };
+  const [ofTs, ofTsx] = await Promise.all([restrictions('src/web/a.ts'), restrictions('src/web/a.tsx')]);
+  expect(Object.keys(ofTs).sort()).toEqual([
+    'no-restricted-imports',
+    'no-restricted-properties',
+    'no-restricted-syntax',
+  ]);
+  expect(ofTsx).toEqual(ofTs);
+}, 30_000);
