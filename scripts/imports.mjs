@@ -12,9 +12,6 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { filesBelow } from './files.mjs';
 
-/** Files that belong to no room and know none. */
-export const BASE = ['errors', 'settings', 'log'];
-
 /**
  * Maps each room to what it may import besides itself: a room with all below it, the files of a room only
  * (`room/*`), or one file. A file in no listed room is a room of its own.
@@ -25,17 +22,17 @@ export const ROOMS = {
   settings: ['errors'],
   version: [],
   teardown: ['errors', 'log'],
-  pg: [...BASE],
+  pg: ['errors', 'log'],
   pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/byte-loops'],
-  source: [...BASE, 'pg', 'pgoutput'],
-  tracking: [...BASE, 'pg'],
+  source: ['errors', 'log', 'pg', 'pgoutput'],
+  tracking: ['errors', 'log', 'pg'],
   api: ['errors', 'tracking/nearest'],
-  pipeline: [...BASE, 'pg', 'pgoutput', 'tracking'],
-  trail: [...BASE, 'pg', 'pipeline/ports'],
-  'trail/write': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  'trail/read': [...BASE, 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  capture: [...BASE, 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
-  exports: [...BASE, 'version', 'api', 'pg', 'trail/*', 'trail/read'],
+  pipeline: ['errors', 'log', 'pg', 'pgoutput', 'tracking'],
+  trail: ['errors', 'log', 'pg', 'pipeline/ports'],
+  'trail/write': ['errors', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  'trail/read': ['errors', 'log', 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  capture: ['errors', 'log', 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
+  exports: ['errors', 'log', 'version', 'api', 'pg', 'trail/*', 'trail/read'],
   'admin/auth': ['errors', 'log'],
   'admin/stream': ['errors', 'log', 'trail/read'],
   'admin/routes': [
@@ -91,9 +88,11 @@ export const ROOMS = {
     'web/shell',
   ],
   'web/main': ['web/state', 'web/table/row-focus', 'web/shell/shortcuts', 'web/app'],
-  embedded: [...BASE, 'pg'],
+  embedded: ['errors', 'log', 'pg'],
   main: [
-    ...BASE,
+    'errors',
+    'settings',
+    'log',
     'version',
     'teardown',
     'tracking/rules',
@@ -103,7 +102,19 @@ export const ROOMS = {
     'exports',
     'admin',
   ],
-  cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/auth/tokens', 'embedded', 'main'],
+  cli: [
+    'errors',
+    'settings',
+    'log',
+    'version',
+    'teardown',
+    'pg',
+    'tracking',
+    'trail',
+    'admin/auth/tokens',
+    'embedded',
+    'main',
+  ],
 };
 
 /** Where the page is. It takes only types of other rooms: values would add their packages to its bundle. */

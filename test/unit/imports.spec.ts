@@ -6,11 +6,14 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
+type Rooms = Readonly<Record<string, readonly string[]>>;
+
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const SCRIPT = path.join(ROOT, 'scripts/imports.mjs');
 const run = promisify(execFile);
-const { breaches } = (await import(pathToFileURL(SCRIPT).href)) as {
-  breaches: (folder: string, rooms?: Readonly<Record<string, readonly string[]>>) => string[];
+const { breaches, ROOMS: OUR_ROOMS } = (await import(pathToFileURL(SCRIPT).href)) as {
+  breaches: (folder: string, rooms?: Rooms) => string[];
+  ROOMS: Rooms;
 };
 
 /**
@@ -198,6 +201,11 @@ describe('the import rule', () => {
         'low/d.ts': `import './a.js';`,
       }),
     ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts, low/c.tsx.']);
+  });
+
+  test('only what starts the daemon or runs a command may import the settings', () => {
+    const allowed = Object.entries(OUR_ROOMS).filter(([, names]) => names.includes('settings'));
+    expect(allowed.map(([room]) => room)).toEqual(['main', 'cli']);
   });
 
   test('as a command it ends with 1 and prints each breach', async () => {
