@@ -29,7 +29,7 @@ export default tseslint.config(
   },
   {
     // Who may import whom in src/ otherwise: scripts/imports.mjs.
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}'],
     ignores: ['src/main.ts', 'src/admin/**'],
     rules: {
       'no-restricted-imports': [
@@ -39,7 +39,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}'],
     ignores: ['src/settings.ts'],
     rules: {
       'no-restricted-properties': [
@@ -50,7 +50,7 @@ export default tseslint.config(
   },
   {
     // One door: every connection to source and trail is opened, and its search_path pinned, in pg/connect.ts.
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}'],
     ignores: ['src/pg/**'],
     rules: {
       'no-restricted-syntax': [

@@ -1,7 +1,8 @@
 /**
  * Checks the import rule: which room may import which in `src/`, and that no files import each other in a
- * circle. `npm run lint` runs it. Imports of types count like imports of values. Changing the table is a
- * design decision: record it in DECISIONS.md.
+ * circle. `npm run lint` runs it. Imports of types count like imports of values, and so does a file of code
+ * that `new URL('file.js', import.meta.url)` names. Changing the table is a design decision: record it in
+ * DECISIONS.md.
  *
  *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
  */
@@ -10,9 +11,6 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { filesBelow } from './files.mjs';
-
-/** Files that belong to no room and know none. */
-export const BASE = ['errors', 'settings', 'log'];
 
 /**
  * Maps each room to what it may import besides itself: a room with all below it, the files of a room only
@@ -24,17 +22,17 @@ export const ROOMS = {
   settings: ['errors'],
   version: [],
   teardown: ['errors', 'log'],
-  pg: [...BASE],
+  pg: ['errors', 'log'],
   pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/byte-loops'],
-  source: [...BASE, 'pg', 'pgoutput'],
-  tracking: [...BASE, 'pg'],
+  source: ['errors', 'log', 'pg', 'pgoutput'],
+  tracking: ['errors', 'log', 'pg'],
   api: ['errors', 'tracking/nearest'],
-  pipeline: [...BASE, 'pg', 'pgoutput', 'tracking'],
-  trail: [...BASE, 'pg', 'pipeline/ports'],
-  'trail/write': [...BASE, 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  'trail/read': [...BASE, 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
-  capture: [...BASE, 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
-  exports: [...BASE, 'version', 'api', 'pg', 'trail/*', 'trail/read'],
+  pipeline: ['errors', 'log', 'pg', 'pgoutput', 'tracking'],
+  trail: ['errors', 'log', 'pg', 'pipeline/ports'],
+  'trail/write': ['errors', 'log', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  'trail/read': ['errors', 'log', 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
+  capture: ['errors', 'log', 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
+  exports: ['errors', 'log', 'version', 'api', 'pg', 'trail/*', 'trail/read'],
   'admin/auth': ['errors', 'log'],
   'admin/stream': ['errors', 'log', 'trail/read'],
   'admin/routes': [
@@ -90,9 +88,11 @@ export const ROOMS = {
     'web/shell',
   ],
   'web/main': ['web/state', 'web/table/row-focus', 'web/shell/shortcuts', 'web/app'],
-  embedded: [...BASE, 'pg'],
+  embedded: ['errors', 'log', 'pg'],
   main: [
-    ...BASE,
+    'errors',
+    'settings',
+    'log',
     'version',
     'teardown',
     'tracking/rules',
@@ -102,22 +102,53 @@ export const ROOMS = {
     'exports',
     'admin',
   ],
-  cli: [...BASE, 'version', 'teardown', 'pg', 'tracking', 'trail', 'admin/auth/tokens', 'embedded', 'main'],
+  cli: [
+    'errors',
+    'settings',
+    'log',
+    'version',
+    'teardown',
+    'pg',
+    'tracking',
+    'trail',
+    'admin/auth/tokens',
+    'embedded',
+    'main',
+  ],
 };
+
+/** Where the page is. It takes only types of other rooms: values would add their packages to its bundle. */
+const PAGE = 'web/';
 
 /** Returns every breach of the rule in a folder of sources, each as a sentence. */
 export function breaches(folder, rooms = ROOMS) {
   const imports = readImports(folder);
   const found = [];
-  for (const [file, targets] of imports) {
-    const room = roomOf(file, rooms);
-    for (const target of targets)
-      if (!mayImport(room, target, rooms))
-        found.push(`${file} imports ${target}: ${room} may not; see src/README.md, "The import rule".`);
-  }
+  for (const [file, edges] of imports)
+    found.push(...edges.flatMap((edge) => breachOf(file, edge, rooms) ?? []));
   for (const circle of circles(imports))
     found.push(`These files import each other in a circle: ${circle.join(', ')}.`);
-  return found;
+  return [...new Set(found)];
+}
+
+/** Returns how one import breaches the rule; undefined if it does not. */
+function breachOf(file, { name, target, isType }, rooms) {
+  if (target === undefined) {
+    if (file.startsWith(PAGE) && name.endsWith('.css')) return undefined;
+    return (
+      `${file} imports ${name}, which is no source file below src/: ` +
+      'write the name with its extension, and import nothing from outside.'
+    );
+  }
+  const room = roomOf(file, rooms);
+  if (!mayImport(room, target, rooms))
+    return `${file} imports ${target}: ${room} may not; see src/README.md, "The import rule".`;
+  if (file.startsWith(PAGE) && !target.startsWith(PAGE) && !isType)
+    return (
+      `${file} imports values of ${target}: ${PAGE} takes only types of other rooms, ` +
+      'each with `import type` or `export type`.'
+    );
+  return undefined;
 }
 
 /**
@@ -152,25 +183,80 @@ function mayImport(room, target, rooms) {
  * Returns those of `files` (a Set or a Map keyed by name) that a file imports, under the names that they have
  * there.
  */
-export function importsOf({ file, text, files }) {
-  const targets = ts
-    .preProcessFile(text, true, true)
-    .importedFiles.map(({ fileName }) => fileName)
-    .filter((name) => name.startsWith('.'))
-    .map((name) => path.posix.join(path.posix.dirname(file), name))
-    .map((place) =>
-      [place, place.replace(/\.js$/, '.ts'), place.replace(/\.js$/, '.tsx')].find((one) => files.has(one)),
-    )
-    .filter((target) => target !== undefined);
-  return [...new Set(targets)];
+export function importsOf(source) {
+  const targets = edgesOf(source).map(({ target }) => target);
+  return [...new Set(targets.filter((target) => target !== undefined))];
 }
 
-/** Maps each file to the files that it imports, all relative to the folder. */
+/**
+ * Returns what a file imports by place, and not by the name of a package. `target` is undefined where `files`
+ * does not have it.
+ */
+function edgesOf({ file, text, files }) {
+  return specifiersIn(file, text)
+    .filter(({ name }) => /^[./]/.test(name))
+    .map(({ name, isType }) => ({ name, isType, target: resolve(file, name, files) }));
+}
+
+/** Returns the name in `files` of what a file imports as `name`. */
+function resolve(file, name, files) {
+  if (name.startsWith('/')) return undefined;
+  const place = path.posix.join(path.posix.dirname(file), name);
+  return [place, place.replace(/\.js$/, '.ts'), place.replace(/\.js$/, '.tsx')].find((one) => files.has(one));
+}
+
+/**
+ * Returns what a file imports, as it is written there. `isType` is true only where every compiler removes the
+ * whole import: of `import { type X } from`, one may leave an import of nothing, which still loads the file.
+ */
+function specifiersIn(file, text) {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest);
+  const found = [];
+  const add = (node, isType) => {
+    if (node !== undefined && ts.isStringLiteralLike(node)) found.push({ name: node.text, isType });
+  };
+  const visit = (node) => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly === true);
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportEqualsDeclaration(node)) add(node.moduleReference.expression, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node)) add(node.argument.literal, true);
+    else if (ts.isModuleDeclaration(node)) add(node.name, true);
+    else if (ts.isCallExpression(node) && isLoading(node.expression)) add(node.arguments[0], false);
+    else if (ts.isNewExpression(node)) {
+      const name = codeBeside(node, source);
+      if (name !== undefined) found.push({ name, isType: false });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+/** Whether what is called is `import` or `require`. */
+function isLoading(called) {
+  return (
+    called.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(called) && called.text === 'require')
+  );
+}
+
+/**
+ * Returns the file of code that `new URL('thread.js', import.meta.url)` names, as an import would name it.
+ * Such a file is started as a thread or a process. Returns undefined for any other expression.
+ */
+function codeBeside(node, source) {
+  const [name, base] = node.arguments ?? [];
+  if (node.expression.getText(source) !== 'URL' || base?.getText(source) !== 'import.meta.url')
+    return undefined;
+  if (!ts.isStringLiteralLike(name) || !/\.[cm]?[jt]sx?$/.test(name.text)) return undefined;
+  return /^(?:[./]|\w+:)/.test(name.text) ? name.text : `./${name.text}`;
+}
+
+/** Maps each file to what it imports, all relative to the folder. */
 function readImports(folder) {
   const files = new Set(filesBelow(folder).filter((file) => /\.tsx?$/.test(file)));
   const imports = new Map();
   for (const file of files)
-    imports.set(file, importsOf({ file, text: readFileSync(path.join(folder, file), 'utf8'), files }));
+    imports.set(file, edgesOf({ file, text: readFileSync(path.join(folder, file), 'utf8'), files }));
   return imports;
 }
 
@@ -187,7 +273,8 @@ function circles(imports) {
     order.set(file, order.size);
     lowest.set(file, order.get(file));
     open.push(file);
-    for (const target of imports.get(file)) {
+    for (const { target } of imports.get(file)) {
+      if (target === undefined) continue;
       if (!order.has(target)) visit(target);
       if (open.includes(target)) lowest.set(file, Math.min(lowest.get(file), lowest.get(target)));
     }

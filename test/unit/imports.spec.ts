@@ -6,13 +6,29 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 
-const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/imports.mjs');
-const { breaches } = (await import(pathToFileURL(SCRIPT).href)) as {
-  breaches: (folder: string, rooms?: Readonly<Record<string, readonly string[]>>) => string[];
+type Rooms = Readonly<Record<string, readonly string[]>>;
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const SCRIPT = path.join(ROOT, 'scripts/imports.mjs');
+const run = promisify(execFile);
+const { breaches, ROOMS: OUR_ROOMS } = (await import(pathToFileURL(SCRIPT).href)) as {
+  breaches: (folder: string, rooms?: Rooms) => string[];
+  ROOMS: Rooms;
 };
 
-/** `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. */
-const ROOMS = { low: [], mid: [], 'mid/inner': ['mid/*'], other: [], high: ['low', 'mid/*', 'other/open'] };
+/**
+ * `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. Of the page, `web/types`
+ * knows `low`, and `web/ui` knows `web/types`.
+ */
+const ROOMS = {
+  low: [],
+  mid: [],
+  'mid/inner': ['mid/*'],
+  other: [],
+  high: ['low', 'mid/*', 'other/open'],
+  'web/types': ['low'],
+  'web/ui': ['web/types'],
+};
 
 describe('the import rule', () => {
   let folder = '';
@@ -61,6 +77,10 @@ describe('the import rule', () => {
     ['of everything', `export * from '../high/x.js';`],
     ['when it is needed', `const loaded = await import('../high/x.js');`],
     ['inside of a type', `let x: import('../high/x.js').X;`],
+    ['by require', `import x = require('../high/x.js');`],
+    ['for adding to a module', `export {}; declare module '../high/x.js' {}`],
+    ['for a thread', `new Worker(new URL('../high/x.js', import.meta.url), { name: 'x' });`],
+    ['for a process', `fork(fileURLToPath(new URL(\`../high/x.js\`, import.meta.url)));`],
   ])('an import %s counts like any other', async (_, text) => {
     expect(await breachesOf({ 'low/a.ts': text, 'high/x.ts': 'export type X = 1;' })).toEqual([
       refusal('low/a.ts', 'high/x.ts', 'low'),
@@ -97,6 +117,81 @@ describe('the import rule', () => {
     ]);
   });
 
+  test.each([
+    './row',
+    './rows',
+    './gone.js',
+    './data.json',
+    './look.css',
+    '../../scripts/run.mjs',
+    '../../test/x.js',
+    '/row.js',
+  ])('an import of %s, which is no source file with this name, is refused', async (name) => {
+    const sentence =
+      `low/a.ts imports ${name}, which is no source file below src/: ` +
+      'write the name with its extension, and import nothing from outside.';
+    expect(
+      await breachesOf({
+        'low/a.ts': `import '${name}';`,
+        'low/row.tsx': '',
+        'low/rows/index.ts': '',
+        'low/data.json': '{}',
+        'low/look.css': '',
+      }),
+    ).toEqual([sentence]);
+  });
+
+  test('the page may import style sheets', async () => {
+    expect(await breachesOf({ 'web/ui/a.tsx': `import './a.css';` })).toEqual([]);
+  });
+
+  test('a file of code in a URL is found without `./`, and what is no code or elsewhere is not', async () => {
+    expect(
+      await breachesOf({
+        'low/a.ts': `new URL('b.js', import.meta.url);`,
+        'low/b.ts': `import './a.js';`,
+      }),
+    ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts.']);
+    expect(
+      await breachesOf({
+        'low/a.ts': `
+          new URL('../package.json', import.meta.url);
+          new URL('https://example.org/x.js', import.meta.url);
+          new URL('b.js', 'https://example.org');
+          new URL(place);`,
+      }),
+    ).toEqual([]);
+  });
+
+  test.each([
+    ['of a value', `import { x } from '../../low/x.js';`],
+    ['of a type among values', `import { type X } from '../../low/x.js';`],
+    ['that loads it', `import '../../low/x.js';`],
+    ['that is passed on', `export { x } from '../../low/x.js';`],
+    ['when it is needed', `const { x } = await import('../../low/x.js');`],
+    ['for a thread', `new Worker(new URL('../../low/x.js', import.meta.url));`],
+  ])('the page may have no import %s from another room', async (_, text) => {
+    const sentence =
+      'web/types/a.ts imports values of low/x.ts: web/ takes only types of other rooms, ' +
+      'each with `import type` or `export type`.';
+    expect(await breachesOf({ 'web/types/a.ts': text, 'low/x.ts': 'export const x = 1;' })).toEqual([
+      sentence,
+    ]);
+  });
+
+  test('the page may import types from another room, and values from its own', async () => {
+    expect(
+      await breachesOf({
+        'web/types/a.ts': `
+          import type { X } from '../../low/x.js';
+          export type { Y } from '../../low/x.js';
+          export type Z = import('../../low/x.js').Z;`,
+        'web/ui/b.tsx': `import { y } from '../types/a.ts';`,
+        'low/x.ts': 'export const x = 1;',
+      }),
+    ).toEqual([]);
+  });
+
   test('files that import each other are a circle, by way of others and within one room too', async () => {
     expect(
       await breachesOf({
@@ -108,16 +203,36 @@ describe('the import rule', () => {
     ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts, low/c.tsx.']);
   });
 
+  test('only what starts the daemon or runs a command may import the settings', () => {
+    const allowed = Object.entries(OUR_ROOMS).filter(([, names]) => names.includes('settings'));
+    expect(allowed.map(([room]) => room)).toEqual(['main', 'cli']);
+  });
+
   test('as a command it ends with 1 and prints each breach', async () => {
     await breachesOf({ 'pg/a.ts': `import '../capture/b.js';`, 'capture/b.ts': '' });
-    const run = promisify(execFile)(process.execPath, [SCRIPT, folder]);
-    await expect(run).rejects.toMatchObject({
+    await expect(run(process.execPath, [SCRIPT, folder])).rejects.toMatchObject({
       code: 1,
       stderr: `${refusal('pg/a.ts', 'capture/b.ts', 'pg')}\n`,
     });
     await writeFile(path.join(folder, 'pg/a.ts'), '');
-    await expect(promisify(execFile)(process.execPath, [SCRIPT, folder])).resolves.toMatchObject({
+    await expect(run(process.execPath, [SCRIPT, folder])).resolves.toMatchObject({
       stderr: '',
     });
   });
 });
+
+test("ESLint's rules of which file may use Nest, pg and the environment hold for .tsx as for .ts", async () => {
+  const restrictions = async (file: string): Promise<Record<string, unknown>> => {
+    const eslint = path.join(ROOT, 'node_modules/eslint/bin/eslint.js');
+    const { stdout } = await run(process.execPath, [eslint, '--print-config', file], { cwd: ROOT });
+    const { rules } = JSON.parse(stdout) as { rules: Record<string, unknown> };
+    return Object.fromEntries(Object.entries(rules).filter(([name]) => name.startsWith('no-restricted-')));
+  };
+  const [ofTs, ofTsx] = await Promise.all([restrictions('src/web/a.ts'), restrictions('src/web/a.tsx')]);
+  expect(Object.keys(ofTs).sort()).toEqual([
+    'no-restricted-imports',
+    'no-restricted-properties',
+    'no-restricted-syntax',
+  ]);
+  expect(ofTsx).toEqual(ofTs);
+}, 30_000);
