@@ -95,8 +95,8 @@ class Supervisor {
   #backoffMs = FIRST_BACKOFF_MS;
   readonly #repeats: Repeats;
   /**
-   * The error that repeats at one place. Until capture is past it, no session that streams for a while is a
-   * good sign.
+   * The error that repeats at one position. Until capture is past it, no session that streams for a while is
+   * a good sign.
    */
   #stuck: Stuck | null = null;
   /** Sessions could not even be opened because of it. */
@@ -235,7 +235,7 @@ class Supervisor {
     return timer;
   }
 
-  /** What the end of a try means: whether an error repeats at one place, and how to find out at which. */
+  /** What the end of a try means: whether an error repeats at one position, and how to find out at which. */
   async #judge(
     error: WaltrailError,
     position: (StreamPosition & { readonly readUntil: Lsn }) | null,
@@ -250,7 +250,7 @@ class Supervisor {
           : null;
     const stuck = this.#repeats.met({ error, position, checkpointLsn }, performance.now());
     if (stuck === undefined) return located(error, position);
-    // The trail may refuse to be told of what it refused: what was known of the place stays known.
+    // The trail may refuse to be told of what it refused: what was known of the position stays known.
     if (this.#stuck === null || stuck.commitLsn !== null || this.#stuck.commitLsn === null) {
       this.#stuck = stuck;
       this.#stuckAtOpening = position === null;

@@ -15,8 +15,8 @@ export interface Failure {
 
 const TRIES = 3;
 /**
- * Tries for an error that needs a person anyway: if it is met again at the same place, it is not a matter of
- * chance.
+ * Tries for an error that needs a person anyway: if it is met again at the same position, it is not a matter
+ * of chance.
  */
 const OPERATOR_TRIES = 2;
 /** Largest number of tables of one transaction that a message names. */
@@ -45,7 +45,7 @@ const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 /**
- * Tells an error that repeats at one place from transient ones. An error repeats if sessions end with the
+ * Tells an error that repeats at one position from transient ones. An error repeats if sessions end with the
  * same code and SQLSTATE while the checkpoint stays where it is. A connection that breaks counts only if it
  * breaks in the same transaction each time.
  */
@@ -110,7 +110,7 @@ function stuckAt({ error, position }: Failure, checkpointLsn: Lsn): Stuck {
   };
 }
 
-/** Returns the same error with the place in the stream, if that says what a person has to look at. */
+/** Returns the same error with the position in the stream, if that says what a person has to look at. */
 export function located(error: WaltrailError, position: StreamPosition | null): WaltrailError {
   if (position === null || !(REFUSALS.has(error.code) || position.exact)) return error;
   const { code, message, remedy, details, cause } = error;

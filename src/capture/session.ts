@@ -57,7 +57,7 @@ export interface SessionOptions {
   readonly publicationMissed: boolean;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
-  /** An error that repeats at one place; null: none is known. */
+  /** An error that repeats at one position; null: none is known. */
   readonly stuck: Stuck | null;
   /**
    * Transactions are stored one at a time until behind this, for one of them cannot be; null: many together.
@@ -73,7 +73,7 @@ export interface Session {
   readonly pipeline: Pipeline;
   readonly stream: ReplicationStream;
   readonly writer: TrailWriter;
-  /** What the trail says that an earlier process waited on, at this very place. */
+  /** What the trail says that an earlier process waited on, at this very position. */
   readonly waitedOn: Stuck | undefined;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;

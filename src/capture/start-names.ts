@@ -31,7 +31,7 @@ interface StartNamesOptions {
 }
 
 /**
- * The names that modifiers and label tables hold when a trail begins, in batches: in the slot's snapshot they
+ * The names that lookup tables hold when a trail begins, in batches: in the slot's snapshot they
  * are exactly as of the first change; without one (an existing slot is adopted) as of now. A table that
  * cannot be read, or may not be without executing what its owner wrote, has no names until its rows change:
  * the log says so, and nothing stops.

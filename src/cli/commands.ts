@@ -7,7 +7,7 @@ export interface ListedCommand {
   readonly load: () => Promise<Command>;
 }
 
-/** Every command of `waltrail`, by the words that are typed. */
+/** Every command of `waltrail`, by its name as it is typed. */
 export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   start: {
     summary: 'run the daemon; with nothing configured, on a sample CRM of its own',
@@ -43,13 +43,13 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   },
 };
 
-/** Finds the command that some words begin with, and returns the words behind its name. */
+/** Finds the command whose name the arguments begin with, and returns the arguments behind it. */
 export function findCommand(
-  words: readonly string[],
+  argv: readonly string[],
 ): { readonly name: string; readonly args: readonly string[] } | undefined {
   for (const length of [2, 1]) {
-    const name = words.slice(0, length).join(' ');
-    if (words.length >= length && Object.hasOwn(COMMANDS, name)) return { name, args: words.slice(length) };
+    const name = argv.slice(0, length).join(' ');
+    if (argv.length >= length && Object.hasOwn(COMMANDS, name)) return { name, args: argv.slice(length) };
   }
   return undefined;
 }

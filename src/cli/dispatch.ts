@@ -12,12 +12,12 @@ export interface Terminal extends Surroundings {
 }
 
 /**
- * Runs a command line, whose words are given without `node` and the script. Resolves with the exit code and
- * never rejects.
+ * Runs a command line, whose arguments are given without `node` and the script. Resolves with the exit code
+ * and never rejects.
  */
-export async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
+export async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
   const { write } = terminal;
-  const [first] = words;
+  const [first] = argv;
   if (first === undefined || ['--help', '-h', 'help'].includes(first)) {
     write(usage());
     return first === undefined ? EXIT_USAGE : 0;
@@ -26,19 +26,20 @@ export async function dispatch(words: readonly string[], terminal: Terminal): Pr
     write(`waltrail ${readVersion()}\n`);
     return 0;
   }
-  const found = findCommand(words);
-  if (found === undefined) return unknownCommand(words, terminal);
+  const found = findCommand(argv);
+  if (found === undefined) return unknownCommand(argv, terminal);
   try {
     const { summary, load } = COMMANDS[found.name]!;
     return await runCommand({ ...found, ...terminal, summary, command: await load() });
   } catch (error) {
-    terminal.writeError(words.includes('--json') ? errorJson(error) : errorText(error));
+    terminal.writeError(argv.includes('--json') ? errorJson(error) : errorText(error));
     return isWaltrailError(error) && error.code === 'CLI_USAGE' ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 
 /**
- * Answers words that are no command. If they name a group of commands, such as `token`, it lists the group.
+ * Answers arguments that are no command. If they name a group of commands, such as `token`, it lists the
+ * group.
  */
 function unknownCommand([first, second]: readonly string[], { write, writeError }: Terminal): number {
   const group = commandsBelow(first!);

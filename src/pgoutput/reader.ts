@@ -156,15 +156,15 @@ export class MessageReader {
         if (end - start !== COMMIT_BYTES) throw malformed(NOT_WHOLE);
         return this.#handler.commit(bytes, start + 2);
       case TAG_RELATION:
-        return this.#handler.relation(whole(readRelation, bytes.subarray(start, end)));
+        return this.#handler.relation(readWhole(readRelation, bytes.subarray(start, end)));
       case TAG_TRUNCATE: // count, options, relations
-        return this.#handler.truncate(whole(readTruncated, bytes.subarray(start, end)));
+        return this.#handler.truncate(readWhole(readTruncated, bytes.subarray(start, end)));
       case TAG_LOGICAL_MESSAGE:
-        return this.#handler.logicalMessage(whole(readLogicalMessage, bytes.subarray(start, end)));
+        return this.#handler.logicalMessage(readWhole(readLogicalMessage, bytes.subarray(start, end)));
       case TAG_ORIGIN:
-        return this.#handler.origin(whole(readOrigin, bytes.subarray(start, end)));
+        return this.#handler.origin(readWhole(readOrigin, bytes.subarray(start, end)));
       case TAG_TYPE: // values are text whatever their type
-        return whole(readType, bytes.subarray(start, end));
+        return readWhole(readType, bytes.subarray(start, end));
       default:
         if (this.#streaming && tag !== TAG_STREAM_STOP)
           throw malformed(`message tag ${hex(tag)} in a stream`);
@@ -173,7 +173,7 @@ export class MessageReader {
   }
 
   #readOther(tag: number, bytes: Buffer): void {
-    const message = whole(readTransactionMessage, bytes);
+    const message = readWhole(readTransactionMessage, bytes);
     if (message === undefined) throw malformed(`message tag ${hex(tag)}`);
     this.#streaming = message.kind === 'stream start';
     this.#handler.transaction(message);
@@ -255,7 +255,7 @@ function oldRowOf(kind: number | undefined): OldRow {
 }
 
 /** Reads a message that is no row. Buffer's own checks find what is too short, `ends` what is too long. */
-function whole<T>(read: (message: Buffer) => T, message: Buffer): T {
+function readWhole<T>(read: (message: Buffer) => T, message: Buffer): T {
   try {
     return read(message);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { keyText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 
-/** A power of two. Values that share a place push each other out. */
-const PLACES = 16384;
+/** A power of two. Values that share a cell push each other out. */
+const CELLS = 16384;
 /** An UUID has 36. */
 const MAX_BYTES = 40;
 const FNV_PRIME = 0x01000193;
@@ -12,10 +12,10 @@ const FNV_PRIME = 0x01000193;
  * and a map for each row would cost more than the rest of its entry.
  */
 export class BytesCache {
-  readonly #keys = new Uint8Array(PLACES * MAX_BYTES);
-  /** Length of the key in each place, or -1. */
-  readonly #lengths = new Int8Array(PLACES).fill(-1);
-  readonly #values = new Int32Array(PLACES);
+  readonly #keys = new Uint8Array(CELLS * MAX_BYTES);
+  /** Length of the key in each cell, or -1. */
+  readonly #lengths = new Int8Array(CELLS).fill(-1);
+  readonly #values = new Int32Array(CELLS);
 
   /** The number for the column's bytes, found by `find` from their text where they are not in memory. */
   get(row: Tuple, column: number, find: (text: string) => number): number {
@@ -23,12 +23,12 @@ export class BytesCache {
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
     if (length > MAX_BYTES || row.isOpaque(column)) return find(row.text(column)!);
-    const place = placeOf(bytes, start, length);
-    if (this.#lengths[place] === length && this.#holds(place, bytes, start)) return this.#values[place]!;
+    const cell = cellOf(bytes, start, length);
+    if (this.#lengths[cell] === length && this.#holds(cell, bytes, start)) return this.#values[cell]!;
     const value = find(keyText(bytes, start, length));
-    this.#keys.set(bytes.subarray(start, start + length), place * MAX_BYTES);
-    this.#lengths[place] = length;
-    this.#values[place] = value;
+    this.#keys.set(bytes.subarray(start, start + length), cell * MAX_BYTES);
+    this.#lengths[cell] = length;
+    this.#values[cell] = value;
     return value;
   }
 
@@ -36,18 +36,18 @@ export class BytesCache {
     this.#lengths.fill(-1);
   }
 
-  #holds(place: number, bytes: Buffer, start: number): boolean {
-    const at = place * MAX_BYTES;
+  #holds(cell: number, bytes: Buffer, start: number): boolean {
+    const at = cell * MAX_BYTES;
     const keys = this.#keys;
-    for (let index = 0, length = this.#lengths[place]!; index < length; index++)
+    for (let index = 0, length = this.#lengths[cell]!; index < length; index++)
       if (keys[at + index] !== bytes[start + index]) return false;
     return true;
   }
 }
 
 /** FNV-1a, its upper half folded in. */
-function placeOf(bytes: Buffer, start: number, length: number): number {
+function cellOf(bytes: Buffer, start: number, length: number): number {
   let hash = 0x811c9dc5;
   for (let at = start, end = start + length; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
-  return (hash ^ (hash >>> 16)) & (PLACES - 1);
+  return (hash ^ (hash >>> 16)) & (CELLS - 1);
 }

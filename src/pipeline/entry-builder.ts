@@ -171,7 +171,7 @@ export class EntryBuilder {
     this.#rows.beginText();
     for (const field of fields) {
       if (field === null) this.#rows.mark(MARK_NULL);
-      else this.#rows.value(...whole(Buffer.from(field)));
+      else this.#rows.value(...allOf(Buffer.from(field)));
     }
     this.#rows.endText();
   }
@@ -271,7 +271,7 @@ export class EntryBuilder {
       const column = columns[index]!;
       const redactor = plan.redactors[column];
       if (redactor)
-        this.#rows.text(...whole(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
+        this.#rows.text(...allOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
       else this.#key(row, column);
     }
     this.#rows.endText();
@@ -281,7 +281,7 @@ export class EntryBuilder {
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
     if (row.isOpaque(column) || looksLikeBytes(row.bytes, start, length))
-      this.#rows.raw(...whole(Buffer.from(row.text(column)!)));
+      this.#rows.raw(...allOf(Buffer.from(row.text(column)!)));
     else this.#rows.text(row.bytes, start, length);
   }
 
@@ -301,7 +301,7 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sent(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.words === null && part.label === null && !plan.redactors[column] && !holder.isOpaque(column)) {
+    if (part.values === null && part.lookup === null && !plan.redactors[column] && !holder.isOpaque(column)) {
       return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
     }
     const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
@@ -348,7 +348,7 @@ export class EntryBuilder {
   }
 }
 
-const whole = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
+const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
 
 /** The row in which the column was sent: unchanged TOAST is only in the old one. */
 function sent(column: number, row: Tuple, fallback: Tuple | null): Tuple | null {

@@ -7,24 +7,25 @@ export type NamePart = { readonly text: Buffer } | ColumnPart;
 
 export interface ColumnPart {
   readonly column: number;
-  /** Words for stored values. */
-  readonly words: ReadonlyMap<string, string> | null;
-  /** Table whose names are the words. */
-  readonly label: string | null;
+  /** Labels by stored value. */
+  readonly values: ReadonlyMap<string, string> | null;
+  /** Lookup table whose names are the labels. */
+  readonly lookup: string | null;
 }
 
-/** A column within a name: by its word or label where it has one, else as printed; null without a value. */
+/** A column within a name: by its label where it has one, else as printed; null without a value. */
 export function partText(
   part: ColumnPart,
   row: Tuple,
   options: { readonly redactors: readonly (Redactor | null)[]; readonly lookups: Pick<Lookups, 'get'> },
 ): Buffer | null {
-  const { column, words, label } = part;
+  const { column, values, lookup } = part;
   if (!row.has(column)) return null;
-  if (words !== null || label !== null) {
+  if (values !== null || lookup !== null) {
     const text = row.text(column)!;
-    const word = words?.get(text) ?? (label === null ? undefined : options.lookups.get(label, text)?.name);
-    if (word !== undefined) return Buffer.from(word);
+    const label =
+      values?.get(text) ?? (lookup === null ? undefined : options.lookups.get(lookup, text)?.name);
+    if (label !== undefined) return Buffer.from(label);
   }
   const redactor = options.redactors[column];
   if (redactor) return redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);

@@ -110,13 +110,13 @@ export interface RelationVersion {
 export interface RelationVersionColumn {
   readonly name: string;
   readonly type: number;
-  /** Words for stored values. */
+  /** Labels by stored value. */
   readonly values?: Readonly<Record<string, string>>;
-  /** Table (`schema.table`) whose names are the words. */
+  /** Lookup table (`schema.table`) whose names are the labels. */
   readonly label?: string;
 }
 
-/** What the modifiers table or a label table says for a key. `kind` for modifiers only. */
+/** What the modifiers table or another lookup table says for a key. `kind` for modifiers only. */
 export interface LookupName {
   readonly name: string;
   readonly kind: Kind | null;

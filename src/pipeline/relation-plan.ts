@@ -134,7 +134,7 @@ function describe(options: {
   };
 }
 
-/** The modifiers table and every label table, each pair of table and key once. */
+/** The modifiers table and every other lookup table, each pair of table and key once. */
 export function nameRules(config: TrackingConfig): readonly (LabelRule | ModifiersRule)[] {
   const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
   const modifiers = config.modifiers;
@@ -203,7 +203,7 @@ function planTracked(options: {
 }
 
 function versionColumn(column: Relation['columns'][number], rule: TableRule): RelationVersionColumn {
-  const values = wordsOf(column, rule);
+  const values = valueLabelsOf(column, rule);
   const label = rule.labels.get(column.name);
   return {
     name: column.name,
@@ -213,16 +213,16 @@ function versionColumn(column: Relation['columns'][number], rule: TableRule): Re
   };
 }
 
-/** Words of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
-function wordsOf(
+/** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
+function valueLabelsOf(
   column: { readonly name: string; readonly typeOid: number },
   rule: TableRule,
 ): ReadonlyMap<string, string> | null {
-  const words = rule.values.get(column.name);
-  if (words === undefined) return null;
-  if (column.typeOid !== OID_BOOL) return words;
+  const labels = rule.values.get(column.name);
+  if (labels === undefined) return null;
+  if (column.typeOid !== OID_BOOL) return labels;
   return new Map(
-    [...words].map(([value, word]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, word]),
+    [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
   );
 }
 
@@ -237,8 +237,8 @@ function planTemplate(
     return [
       {
         column: column.index,
-        words: options.rule === null ? null : wordsOf(column, options.rule),
-        label: options.rule?.labels.get(part.column)?.table ?? null,
+        values: options.rule === null ? null : valueLabelsOf(column, options.rule),
+        lookup: options.rule?.labels.get(part.column)?.table ?? null,
       },
     ];
   });

@@ -57,7 +57,7 @@ export class TrackingDocument {
         uniqueKeys: sameKey,
       });
       for (const { pos, code } of document.errors) {
-        problems.push({ ...this.#place(pos[0]), message: SYNTAX[code] ?? 'this is not valid YAML' });
+        problems.push({ ...this.#lineAndColumn(pos[0]), message: SYNTAX[code] ?? 'this is not valid YAML' });
       }
       if (problems.length > 0) return;
       this.#document = document;
@@ -85,10 +85,10 @@ export class TrackingDocument {
   position(path: KeyPath, what: 'key' | 'value'): { line: number; column: number } {
     const { key, value } = this.#find(path);
     const node = what === 'key' ? (key ?? value) : (value ?? key);
-    return this.#place(node?.range?.[0] ?? 0);
+    return this.#lineAndColumn(node?.range?.[0] ?? 0);
   }
 
-  #place(offset: number): { line: number; column: number } {
+  #lineAndColumn(offset: number): { line: number; column: number } {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   }
@@ -125,20 +125,23 @@ export class TrackingDocument {
     visit(document, {
       Alias: (_, alias) => {
         if (alias.resolve(document) !== undefined) return;
-        problems.push({ ...this.#place(alias.range?.[0] ?? 0), message: SYNTAX.BAD_ALIAS! });
+        problems.push({ ...this.#lineAndColumn(alias.range?.[0] ?? 0), message: SYNTAX.BAD_ALIAS! });
         whole = false;
       },
       Pair: (_, pair) => {
         if (!isScalar(pair.key)) {
           problems.push({
-            ...this.#place(asNode(pair.key)?.range?.[0] ?? 0),
+            ...this.#lineAndColumn(asNode(pair.key)?.range?.[0] ?? 0),
             message: 'a key must be a plain word',
           });
           whole = false;
         } else {
           pair.key.value = keyText(pair.key);
           if (pair.key.value === '__proto__') {
-            problems.push({ ...this.#place(pair.key.range?.[0] ?? 0), message: 'this key cannot be used' });
+            problems.push({
+              ...this.#lineAndColumn(pair.key.range?.[0] ?? 0),
+              message: 'this key cannot be used',
+            });
           }
         }
       },
@@ -150,7 +153,7 @@ export class TrackingDocument {
         if ('problem' in filled) {
           this.#unresolved.add(node);
           const message = `${formatPath(pathOf(node, ancestors))} ${filled.problem}`;
-          problems.push({ ...this.#place(node.range?.[0] ?? 0), message });
+          problems.push({ ...this.#lineAndColumn(node.range?.[0] ?? 0), message });
         } else {
           node.value = filled.text;
         }

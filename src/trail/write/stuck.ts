@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import { trailError } from '../trail-error.js';
 
-/** An error that repeats at one place in the stream, as the trail remembers it. */
+/** An error that repeats at one position in the stream, as the trail remembers it. */
 export interface Stuck {
   readonly code: ErrorCode;
   /** SQLSTATE from the server that refuses; null: the error is not from a server. */
