@@ -37,10 +37,10 @@ tables:
 const RECONNECT_MS = 100;
 
 /**
- * For faults under load: some 150 transactions a second, with thousands of changes in one of 200, which
+ * For faults under load: some 150 transactions a second, with thousands of changes in one of 400, which
  * capture keeps up with on a busy machine. What it falls behind is only waited for at the end.
  */
-export const STEADY = { writers: 2, pauseMs: 8, bulk: 200 } as const;
+export const STEADY = { writers: 2, pauseMs: 8, bulk: 400 } as const;
 
 /**
  * @param options.bulk of so many transactions of a writer, the tenth has thousands of changes (none when left
