@@ -163,11 +163,20 @@ export const GUARDS = [
   {
     guard: 'bytes that are taken are no silence of the trail',
     file: 'dist/trail/write/trail-writer.js',
-    from: `this.#silence.heard();
+    from: `if (!this.#busy || performance.now() - sentAt > AT_ONCE_MS)
+                this.#silence.heard();
             sent?.();`,
     to: 'sent?.();',
     spec: 'test/faults/network.spec.ts',
     test: 'to the trail slows capture down',
+  },
+  {
+    guard: 'bytes that a buffer takes at once are no answer of the trail',
+    file: 'dist/trail/write/trail-writer.js',
+    from: '!this.#busy || performance.now() - sentAt > AT_ONCE_MS',
+    to: 'true',
+    spec: 'test/faults/network.spec.ts',
+    test: 'though what is sent goes on being taken',
   },
   {
     guard: 'a slot without a trail is begun with as it stands',

@@ -58,6 +58,23 @@ describe('a dead connection', () => {
     await streaming(g.capture);
   });
 
+  test('to the trail is given up as soon though what is sent goes on being taken by a buffer', async () => {
+    await using g = await streamingGround();
+    await note(g.source, 'before');
+    await g.caughtUp();
+    g.toTrail.blackhole();
+    let count = 0;
+    const limit = performance.now() + 3 * 12 * TICK_MS;
+    while (g.capture.status().error === null && performance.now() < limit) {
+      // Enough to be sent, and too little to fill the buffers on the way.
+      await note(g.source, 'meanwhile '.repeat(10_000) + count++);
+      await delay(400);
+    }
+    expect(g.capture.status().error).toMatchObject({ code: 'TRAIL_DISCONNECTED' });
+    g.toTrail.pass();
+    expect(notes(await g.caughtUp())).toHaveLength(1 + count);
+  });
+
   test('to the trail is given up in the middle of a transaction larger than the buffers', async () => {
     // Longer than the source may need for the transaction on a busy machine: it is silent meanwhile.
     await using g = await streamingGround({ tickMs: 500 });

@@ -25,6 +25,8 @@ const MAX_PENDING_DICTIONARY = 4_000;
 
 /** Bytes that a waiting dictionary row counts for in the decision whether to send. */
 const DICTIONARY_ROW_BYTES = 32;
+/** Milliseconds in which a socket takes bytes for which its buffer has room. */
+const AT_ONCE_MS = 20;
 
 export interface TrailWriterOptions {
   /** Client from {@link elect}, which holds the election lock. The writer owns it from here on. */
@@ -270,9 +272,12 @@ export class TrailWriter implements TrailSession {
 
   #sendData(data: Buffer, sent?: () => void): void {
     this.#unsentBytes += data.length;
+    const sentAt = performance.now();
     this.#server.copyData(data, () => {
       this.#unsentBytes -= data.length;
-      this.#silence.heard();
+      // While an answer is waited for, only bytes that had to wait are a sign of life: a buffer on this side
+      // that has room takes bytes also when nobody will ever answer.
+      if (!this.#busy || performance.now() - sentAt > AT_ONCE_MS) this.#silence.heard();
       sent?.();
       this.#drained();
     });
