@@ -17,7 +17,7 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql');
-/** Held while a template is made: both workers of a run may want it at once. */
+/** Held while a template is made: workers that share a server may want it at once. */
 const TEMPLATE_LOCK = 7_268_201;
 const SLOT_RELEASE_TIMEOUT_MS = 10_000;
 const CLOSING_LIMIT_MS = 100;

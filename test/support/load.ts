@@ -35,6 +35,8 @@ tables:
   public.baskets:   { entity: basket, name: "{code}" }`;
 
 const RECONNECT_MS = 100;
+/** So early that each fault meets one, and not before capture has stored the first. */
+const BULK_INDEX = 9;
 
 /**
  * For faults under load: some 150 transactions a second, with thousands of changes in one of 400, which
@@ -56,13 +58,14 @@ export function startLoad(options: {
   readonly bulk?: number;
   readonly reconnect?: boolean;
 }): Load {
+  const { bulk = 0 } = options;
   let running = true;
   let transactions = 0;
   let bulks = 0;
   const isRunning = (): boolean => running;
   const write = async (client: pg.Client, random: Random): Promise<void> => {
     for (let index = 0; isRunning(); index++) {
-      const isBulk = (options.bulk ?? 0) > 0 && index % options.bulk! === 10 % options.bulk!;
+      const isBulk = index % bulk === BULK_INDEX;
       try {
         await client.query(transaction(random, isBulk));
         transactions++;
