@@ -1,8 +1,8 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import path from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { findProgram } from './programs.ts';
 
 /** The whole browser. */
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -29,23 +29,6 @@ export interface TestPage extends AsyncDisposable {
   expectQuiet(options?: { readonly except?: RegExp }): void;
   /** Fails on any violation of WCAG 2 A or AA that axe finds. */
   expectAccessible(state: string): Promise<void>;
-}
-
-/** Path of the first of these programs that is on the PATH; undefined when there is none. */
-function findProgram(names: readonly string[]): string | undefined {
-  const folders = (process.env.PATH ?? '').split(path.delimiter);
-  for (const name of names) {
-    for (const folder of folders) {
-      const file = path.join(folder, name);
-      try {
-        accessSync(file, constants.X_OK);
-        return file;
-      } catch {
-        // The next place.
-      }
-    }
-  }
-  return undefined;
 }
 
 /**

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { findProgram } from './programs.ts';
 
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
@@ -18,17 +18,7 @@ const START_LIMIT_MS = 10_000;
  * Path of the redis-server on the PATH; undefined where there is none. CI installs it, so that nothing is
  * skipped there.
  */
-export const redisBinary: string | undefined = (process.env.PATH ?? '')
-  .split(path.delimiter)
-  .map((folder) => path.join(folder, 'redis-server'))
-  .find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+export const redisBinary = findProgram(['redis-server']);
 
 /** A Redis of its own on a loopback port, keeping nothing on disk; disposing it ends the process. */
 export async function startRedis(
