@@ -46,7 +46,7 @@ test(
       tablesYaml: MIGRATOR_YAML,
     });
     let daemon = await g.startDaemon();
-    const load = startLoad({
+    await using load = startLoad({
       url: g.source.url,
       writers: 3,
       seed: SEED,
@@ -87,8 +87,8 @@ test(
           );
       }
       await g.storesMore();
+      await load.stop(FAULTS.length * 20);
     } finally {
-      await load.stop();
       await migrator.stop();
     }
     // The last tables that were made, detached or renamed are noticed within as long.

@@ -10,17 +10,13 @@ test.each(['source', 'trail'] as const)(
     await using server = await (which === 'source' ? ownSource() : ownTrail());
     await using g = await faultGround({ servers: { [which]: server } });
     const daemon = await g.startDaemon();
-    const load = startLoad({ url: g.source.url, seed: 100, reconnect: true, ...STEADY });
-    try {
-      for (let round = 0; round < 2; round++) {
-        await g.storesMore();
-        await delay(100 + 100 * round);
-        await server.crash();
-      }
+    await using load = startLoad({ url: g.source.url, seed: 100, reconnect: true, ...STEADY });
+    for (let round = 0; round < 2; round++) {
       await g.storesMore();
-    } finally {
-      await load.stop();
+      await delay(100 + 100 * round);
+      await server.crash();
     }
+    await g.storesMore();
     await g.exact({ load, atLeast: 100 });
     expect(load.bulks()).toBeGreaterThan(0);
     expect(daemon.exited).toBe(false);

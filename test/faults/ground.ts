@@ -49,7 +49,10 @@ export interface FaultGround extends AsyncDisposable {
   storesMore(limitMs?: number): Promise<void>;
   caughtUp(): Promise<PlainEntry[]>;
   entries(): Promise<PlainEntry[]>;
-  /** Ends the load, waits until all of it is stored and lets the oracle judge. */
+  /**
+   * Ends the load when it has made as many transactions, waits until all of it is stored and lets the oracle
+   * judge.
+   */
   exact(options: {
     readonly load?: Load;
     readonly atLeast: number;
@@ -156,7 +159,7 @@ ${yaml}`,
     },
     entries: () => readEntries(trail),
     exact: async ({ load, atLeast, limitMs }) => {
-      await load?.stop();
+      await load?.stop(atLeast);
       await untilCaughtUp(source, trail, limitMs);
       return expectExact({ source, trail, atLeast });
     },

@@ -63,7 +63,7 @@ const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
 test('the oracle sees each single entry that is lost, doubled, moved or altered', async () => {
   await using g = await streamingGround();
   const { source, trail } = g;
-  const load = startLoad({ url: source.url, writers: 2, seed: 5, bulk: 60 });
+  await using load = startLoad({ url: source.url, writers: 2, seed: 5, bulk: 60 });
   await g.storesMore();
   await source.query(`
     insert into accounts values (1001, 'swap', 1, 'first'), (1002, 'pair', 1, null), (1003, 'pair', 1, null), (1004, 'plain', 1, null)`);
@@ -73,7 +73,7 @@ test('the oracle sees each single entry that is lost, doubled, moved or altered'
   );
   await source.query(`update accounts set amount = 2 where id = 1004`);
   await g.storesMore();
-  await load.stop();
+  await load.stop(100);
   await source.query(
     `begin; select oracle.say('the last one'); update accounts set note = 'end' where id = 1; commit`,
   );

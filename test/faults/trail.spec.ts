@@ -187,20 +187,16 @@ describe('sessions that are ended or cancelled under load, again and again', () 
     ],
   ] as const)('%s', async (_, which, act, whom) => {
     await using g = await streamingGround();
-    const load = startLoad({ url: g.source.url, seed: 21, ...STEADY });
-    try {
-      for (let round = 0; round < 3; round++) {
-        await g.storesMore();
-        await until('the session to end', async () => {
-          if (g.capture.status().state !== 'streaming') return true;
-          await g[which].query(`select ${act}(pid) from pg_stat_activity where ${whom}`);
-          return false;
-        });
-      }
+    await using load = startLoad({ url: g.source.url, seed: 21, ...STEADY });
+    for (let round = 0; round < 3; round++) {
       await g.storesMore();
-    } finally {
-      await load.stop();
+      await until('the session to end', async () => {
+        if (g.capture.status().state !== 'streaming') return true;
+        await g[which].query(`select ${act}(pid) from pg_stat_activity where ${whom}`);
+        return false;
+      });
     }
+    await g.storesMore();
     await g.exact({ load, atLeast: 100 });
     expect(load.bulks()).toBeGreaterThan(0);
   });

@@ -1,15 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ORACLE_SQL, oracleOn } from './oracle.ts';
+import { until } from './until.ts';
 
 /**
  * Writers that run random transactions until they are stopped; seeded, so that a failing run can be repeated.
  */
-export interface Load {
+export interface Load extends AsyncDisposable {
   readonly transactions: () => number;
   /** Of these, the ones with thousands of changes. */
   readonly bulks: () => number;
-  stop(): Promise<void>;
+  /** @param atLeast transactions that it makes before, however slow the machine is */
+  stop(atLeast: number): Promise<void>;
 }
 
 /** The tables that the load writes to, under the eyes of the oracle. */
@@ -95,13 +97,18 @@ export function startLoad(options: {
       }
     }
   });
+  const end = async (): Promise<void> => {
+    running = false;
+    await Promise.all(writers);
+  };
   return {
     transactions: () => transactions,
     bulks: () => bulks,
-    stop: async () => {
-      running = false;
-      await Promise.all(writers);
+    stop: async (atLeast) => {
+      await until(`the load to have made ${atLeast} transactions`, () => transactions >= atLeast);
+      await end();
     },
+    [Symbol.asyncDispose]: end,
   };
 }
 
