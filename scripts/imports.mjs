@@ -89,8 +89,10 @@ export const ROOMS = {
   ],
   'web/main': ['web/state', 'web/table/row-focus', 'web/shell/shortcuts', 'web/app'],
   embedded: ['errors', 'log', 'pg'],
+  'current-config': ['errors', 'tracking/rules'],
   main: [
     'errors',
+    'current-config',
     'settings',
     'log',
     'version',

@@ -218,6 +218,10 @@ export const ERROR_CODES = {
     remedy:
       'Read the SQLSTATE in the message; nothing was changed. The SQL of waltrail plan can also be run by hand.',
   },
+  TRACKING_CHANGED: {
+    retry: 'backoff',
+    remedy: 'Nothing: capture opens again and works by the other configuration from this position on.',
+  },
   TRACKING_COLUMN_UNKNOWN: { retry: 'operator', remedy: 'Correct the column name in the YAML.' },
   TRACKING_FILE_INVALID: {
     retry: 'never',
@@ -232,6 +236,10 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy:
       'The application held the table longer than 5 s; nothing was changed. Run waltrail apply again at a quieter moment.',
+  },
+  TRACKING_NEEDS_RESTART: {
+    retry: 'operator',
+    remedy: 'Restart Waltrail to work by it, or undo that part and reload again; nothing was taken over.',
   },
   TRACKING_PATTERN_UNMATCHED: { retry: 'operator', remedy: 'Correct the pattern in the YAML, or remove it.' },
   TRACKING_TABLE_UNKNOWN: {
@@ -271,6 +279,13 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy:
       'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
+  },
+
+  // waltrail reload
+  RELOAD_UNANSWERED: {
+    retry: 'operator',
+    remedy:
+      'Check that a daemon runs on this trail and that its version knows reload (GET /v1/status); a start reads the file anyway.',
   },
 
   // waltrail skip

@@ -7,7 +7,6 @@ import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions, untilEnded } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
-import type { CheckedCatalog } from '../tracking/check.js';
 import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -38,6 +37,7 @@ import {
   type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
+import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 import { lackingTables } from './table-gaps.js';
@@ -60,7 +60,7 @@ export interface SettleOptions extends SourceAccess {
   /** Whether the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Refuses a source that is not fit to be captured at all. */
-  readonly checkSource: () => Promise<CheckedCatalog>;
+  readonly checkSource: () => Promise<SourceCatalog>;
 }
 
 /** The position to stream from, and what the watch compares with. */
@@ -71,7 +71,7 @@ export interface Settled {
   readonly sourceLsn: Lsn;
   /** Open gaps of named tables, which end while capture streams. */
   readonly open: readonly OpenGap[];
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }
 
 /**
@@ -99,7 +99,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   await recordTables(options, {
     fromLsn: covered,
     troubles: catalog.troubles,
-    unpublished: found.unpublished,
+    unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
   });
   const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
   let sure = surely(seen, covered);

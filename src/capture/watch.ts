@@ -7,7 +7,8 @@ import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
-import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
+import { configurationBegins } from '../pipeline/transaction-recorder.js';
+import type { Catalog } from '../tracking/catalog.js';
 import {
   fateOfTables,
   readCatalogDigest,
@@ -29,6 +30,7 @@ import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
+import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
 import { endedGaps, lackingTables } from './table-gaps.js';
 
@@ -52,7 +54,7 @@ const FAILURES_TO_TELL = 15;
 
 /** What a look has learned about the source. */
 export interface Learned extends CatalogReading {
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }
 
 export interface Watch {
@@ -62,6 +64,12 @@ export interface Watch {
 
 export interface WatchOptions {
   readonly config: TrackingConfig;
+  /** The configuration on disk, where it comes into effect later. */
+  readonly pending: TrackingConfig | null;
+  /** Whether the file is another than capture knows, and the source is as that one wants it. */
+  readonly appliedAnother: (catalog: Catalog) => boolean;
+  /** Called with a position from which on everything is sent as the pending configuration wants it. */
+  readonly prepared: (lsn: Lsn) => void;
   readonly log: Log;
   /** Milliseconds between two looks; more if reading the catalog takes long. */
   readonly lookMs: number;
@@ -128,6 +136,8 @@ class Watcher {
    * until the entries are stored.
    */
   #telling = false;
+  /** Transactions that were running when the source was first seen as the pending configuration wants it. */
+  #preparing: readonly string[] | undefined;
   #lookMs: number;
   #failures = 0;
 
@@ -144,8 +154,9 @@ class Watcher {
       await sleep(this.#lookMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) break;
       try {
-        if (!(await this.#look())) {
-          changed(new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.'));
+        const ends = await this.#look();
+        if (ends !== null) {
+          changed(ends);
           break;
         }
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
@@ -180,8 +191,8 @@ class Watcher {
     }
   }
 
-  /** Looks once. Returns false if what has changed concerns the whole stream. */
-  async #look(): Promise<boolean> {
+  /** Looks once. Returns what ends the session, if what has changed concerns the whole stream. */
+  async #look(): Promise<WaltrailError | null> {
     const { config, signal } = this.#options;
     this.#client ??= await connect({
       url: config.source.url,
@@ -190,12 +201,13 @@ class Watcher {
       signal,
     });
     const read = await readCatalogDigest(this.#client);
-    if (this.#telling && read.digest === this.#begunDigest) return true;
+    if (this.#telling && read.digest === this.#begunDigest) return null;
     if (read.digest !== this.#digest) return this.#compare(this.#client, read);
     this.#lookMs = this.#options.lookMs;
     this.#cover(read);
+    await this.#prepare(this.#client, read);
     await this.#end(this.#client, read);
-    return true;
+    return null;
   }
 
   /**
@@ -211,8 +223,8 @@ class Watcher {
     this.#unsure = { lsn, running };
   }
 
-  /** Reads the catalog and records what concerns tables. Returns false if the whole stream is concerned. */
-  async #compare(client: pg.Client, read: CatalogDigest): Promise<boolean> {
+  /** Reads the catalog and records what concerns tables. Returns what ends the session, as {@link #look}. */
+  async #compare(client: pg.Client, read: CatalogDigest): Promise<WaltrailError | null> {
     const { config, learned, lookMs } = this.#options;
     const { publication } = config.source;
     const began = performance.now();
@@ -222,14 +234,18 @@ class Watcher {
     const changes = publishedChanges({ config, last, now, fate });
     const catalog = changes.stream === null ? await this.#check(client) : null;
     this.#lookMs = Math.max(lookMs, (performance.now() - began) / READING_SHARE);
-    if (catalog === null) return false;
+    if (catalog === null) return new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.');
+    if (this.#options.appliedAnother(catalog)) return configurationBegins();
     const { troubles } = catalog;
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
     learned({ published, catalog, lsn: read.lsn });
-    await this.#begin(troubles, changes.unpublished);
+    await this.#begin(
+      troubles,
+      changes.unpublished.filter((table) => !catalog.leaving.has(table)),
+    );
     this.#begunDigest = read.digest;
     // What cannot be told now is compared again by the next look.
-    if (this.#telling) return true;
+    if (this.#telling) return null;
     const quiet = this.#record({
       published,
       catalog,
@@ -239,6 +255,9 @@ class Watcher {
       running: await runningTransactions(client),
     });
     this.#digest = read.digest;
+    this.#preparing = catalog.isPrepared
+      ? (this.#preparing ?? (await runningTransactions(client)))
+      : undefined;
     if (quiet) {
       // Frequent changes to other tables must not keep gaps open.
       this.#cover(read);
@@ -246,13 +265,23 @@ class Watcher {
     } else {
       this.#unsure = { lsn: read.lsn, running: read.running };
     }
-    return true;
+    return null;
+  }
+
+  /**
+   * Once every transaction has ended that may have written a table before it was published. Where apply has
+   * said so in the WAL, the stream has come to that before.
+   */
+  async #prepare(client: pg.Client, { running }: CatalogDigest): Promise<void> {
+    if (this.#preparing === undefined || this.#preparing.some((xid) => running.includes(xid))) return;
+    this.#preparing = [];
+    this.#options.prepared(await currentLsn(client));
   }
 
   /** Checks the source; null if it is not fit to be captured at all. */
-  async #check(client: pg.Client): Promise<CheckedCatalog | null> {
+  async #check(client: pg.Client): Promise<SourceCatalog | null> {
     try {
-      return await checkTracking(client, this.#options.config);
+      return await readSourceCatalog(client, this.#options);
     } catch (error) {
       if (isWaltrailError(error)) return null;
       throw error;
@@ -276,7 +305,7 @@ class Watcher {
   /** Passes what was found to the trail, as entries. Returns true if there was nothing to pass. */
   #record(found: {
     readonly published: PublishedState;
-    readonly catalog: CheckedCatalog;
+    readonly catalog: SourceCatalog;
     readonly notes: readonly TrackingNote[];
     readonly running: readonly string[];
   }): boolean {

@@ -163,6 +163,8 @@ export interface Notice {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
+  /** End of the last whole source transaction that was written; the checkpoint before the first. */
+  readonly boundaryLsn: Lsn;
   /**
    * Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there
    * is none.

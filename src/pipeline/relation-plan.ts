@@ -134,8 +134,11 @@ function describe(options: {
   };
 }
 
+/** What gives names to keys: the modifiers table, or a lookup table of labels. */
+export type NameRule = LabelRule | ModifiersRule;
+
 /** The modifiers table and every other lookup table, each pair of table and key once. */
-export function nameRules(config: TrackingConfig): readonly (LabelRule | ModifiersRule)[] {
+export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
   const modifiers = config.modifiers;
   const others = labels.filter(

@@ -5,6 +5,7 @@ import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '.
 import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/tags.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
+import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -43,6 +44,11 @@ export interface RecorderOptions {
    * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
+  /**
+   * Told of each message that says that a configuration begins, with its digest and the end of the last
+   * transaction before. True: it begins here, so capture has to open again with it.
+   */
+  readonly announced: (digest: string, afterLsn: Lsn) => boolean;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
@@ -80,13 +86,17 @@ const BEGIN_BYTES = 20;
 /** Messages in which an oid follows the tag. */
 const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
+/** More than a digest has. */
+const MAX_DIGEST_BYTES = 128;
+
 const BY_CLOCK = { byClock: true };
 const NOT_BY_CLOCK = { byClock: false };
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each
  * ends. When they are stored is not its business. Its methods as a {@link MessageHandler} throw
- * PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late.
+ * PGOUTPUT_MALFORMED, PIPELINE_READ_AGAIN where the first logical message comes too late, and
+ * TRACKING_CHANGED where another configuration begins.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
@@ -293,6 +303,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   logicalMessage(message: LogicalMessage): void {
+    if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
     const messages = this.#messages;
     if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
     const { modifierId, extra } = messages;
@@ -303,6 +314,15 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
     );
+  }
+
+  /**
+   * The transaction that holds the message is the first of the configuration: nothing of it is stored before.
+   */
+  #configuration({ transactional, content }: LogicalMessage): void {
+    if (!transactional || content.length > MAX_DIGEST_BYTES) return;
+    if (this.#options.announced(content.toString('latin1'), this.#trail.boundaryLsn))
+      throw configurationBegins();
   }
 
   origin({ name }: Origin): void {
@@ -379,3 +399,7 @@ function ownTransaction(lsn: Lsn): Buffer {
   bytes.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 8);
   return bytes;
 }
+
+/** Ends a pipeline where another configuration begins. */
+export const configurationBegins = (): WaltrailError =>
+  new WaltrailError('TRACKING_CHANGED', 'Another configuration begins here.');

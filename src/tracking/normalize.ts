@@ -1,5 +1,14 @@
+import { createHash } from 'node:crypto';
 import { canonicalName } from './names.js';
-import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
+import type {
+  ActionRule,
+  Definition,
+  LabelRule,
+  RedactWith,
+  TableRule,
+  Template,
+  TrackingConfig,
+} from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { parseTemplate } from './template.js';
 
@@ -29,7 +38,18 @@ export function toConfig(file: TrackingFile): TrackingConfig {
     })),
     tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
+    definition: toDefinition(file),
   };
+}
+
+function toDefinition({
+  source: _source,
+  trail: _trail,
+  reports: _reports,
+  ...tracking
+}: TrackingFile): Definition {
+  const document = JSON.stringify(tracking);
+  return { document, digest: createHash('sha256').update(document).digest('hex') };
 }
 
 type TableFile = TrackingFile['tables'][string];

@@ -20,6 +20,18 @@ export interface TrackingConfig {
   readonly tables: readonly TableRule[];
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
+  readonly definition: Definition;
+}
+
+/**
+ * What the YAML says of tracking, as the trail keeps it: everything but `source`, `trail` and `reports`, so
+ * no URL and no password.
+ */
+export interface Definition {
+  /** JSON text, with the tables in the order of the file. */
+  readonly document: string;
+  /** SHA-256 of it, hexadecimal: two files with one digest track in the same way. */
+  readonly digest: string;
 }
 
 export type Kind = 'agent' | 'bot' | 'system';

@@ -57,7 +57,7 @@ const published = async (database: TestDatabase): Promise<string[]> =>
 describe('plan and apply', () => {
   test('bring the sample CRM to what its file says, and then there is nothing to do', async () => {
     await using database = await freshDatabase('crm');
-    const config = await loadConfig({
+    const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: database.url, WALTRAIL_TRAIL_URL: database.url },
     });

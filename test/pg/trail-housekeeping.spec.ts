@@ -34,7 +34,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: null,
+      retentionDays: () => null,
       intervalMs: 50,
     });
     try {
@@ -102,7 +102,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: null,
+      retentionDays: () => null,
       intervalMs: 50,
     });
     try {
@@ -123,7 +123,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: 4,
+      retentionDays: () => 4,
       intervalMs: 50,
     });
     try {
@@ -197,7 +197,12 @@ describe('housekeeping', () => {
       level: 'error',
       destination: { write: (line: string) => void lines.push(line) },
     });
-    const housekeeping = startHousekeeping({ url: database.url, log, retentionDays: null, intervalMs: 20 });
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log,
+      retentionDays: () => null,
+      intervalMs: 20,
+    });
     try {
       await until('a line of log', () => lines.length > 0, 15_000);
     } finally {
@@ -215,7 +220,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: 'postgres://u:s3cret@127.0.0.1:1/x',
       log,
-      retentionDays: 1,
+      retentionDays: () => 1,
       intervalMs: 20,
     });
     await until('a line of log', () => lines.length > 0, 15_000);

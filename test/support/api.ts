@@ -53,6 +53,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   redact: [],
   tables: [],
   exclude: [],
+  definition: { document: '{}', digest: 'none' },
 });
 
 /** A daemon on a fresh trail, as `waltrail start --roles …` would run it, on a free port of the loopback. */

@@ -97,6 +97,8 @@ function entriesOf(options: {
       hold: () => undefined,
     },
     aloneUntil: null,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'items' },
@@ -184,6 +186,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   return {
     lastCommittedAt: null,
     checkpointLsn: 0n,
+    boundaryLsn: 0n,
     rows,
     dictionary,
     lookups: { get: () => undefined, set: () => undefined, clear: () => undefined },

@@ -64,6 +64,8 @@ function ground(aloneUntil: bigint | null) {
       hold: (work) => void held.push(work),
     },
     aloneUntil,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
     unreadMessages: new UnreadMessages(silentLog),
