@@ -82,3 +82,22 @@ $$;
 comment on function trail.answer_reload is 'What a daemon has made of a request to read its file again.';
 
 revoke execute on function trail.adopt_configuration, trail.remember_names_read, trail.ask_reload, trail.answer_reload from public;
+
+-- ---------------------------------------------------------------- gaps of tables that end while there is no writer
+
+create function trail.close_table_gap(p_gap int4, p_name text, p_to_lsn pg_lsn) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_gap trail.gap;
+begin
+  perform from trail.checkpoint for update;
+  update trail.gap set closed_at = clock_timestamp(), to_lsn = greatest(from_lsn, p_to_lsn)
+   where id = p_gap and tables is not null and closed_at is null and entry_id <> 0
+  returning * into v_gap;
+  if found then
+    perform trail.write_gap_event(v_gap, 'gap_closed', p_name);
+  end if;
+end $$;
+comment on function trail.close_table_gap is 'A gap of named tables has ended, and says so by an entry; for when nobody writes, so that a daemon which is killed again and again ends it too.';
+
+revoke execute on function trail.close_table_gap from public;

@@ -8,6 +8,7 @@ import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
@@ -189,7 +190,9 @@ async function findBeginning(
   const published = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
-  const catalog = await opening.step(() => checkSource(options, { config, pending: null }));
+  const catalog = await opening.step(() =>
+    onSource(options, (source) => readSourceCatalog(source, { config, pending: null })),
+  );
   await opening.step(() => storePublished(client, published));
   const begun = await begin(options);
   await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
@@ -359,11 +362,19 @@ function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Sta
   return waitedOn === undefined ? null : (waitedOn.commitLsn ?? checkpoint.endLsn);
 }
 
-/** Refuses a source that cannot be captured at all, and reads what is to be known of it. */
-const checkSource = (
+/**
+ * Refuses a source that cannot be captured at all, and reads what is to be known of it. Throws
+ * TRACKING_CHANGED where the file has become another one meanwhile.
+ */
+async function checkSource(
   options: SessionOptions,
   chosen: Pick<Chosen, 'config' | 'pending'>,
-): Promise<SourceCatalog> => onSource(options, (client) => readSourceCatalog(client, chosen));
+): Promise<SourceCatalog> {
+  const catalog = await onSource(options, (client) => readSourceCatalog(client, chosen));
+  // Applied since the session has chosen: what leaves the publication by it is no gap.
+  if (options.followed.appliedAnother(catalog)) throw configurationBegins();
+  return catalog;
+}
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */
 async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {

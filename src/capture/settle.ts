@@ -4,16 +4,17 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
-import { runningTransactions, untilEnded } from '../pg/running.js';
+import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
-import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
+import { readPublished, type PublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import {
   beginTableGaps,
+  closeTableGap,
   endGap,
   goOnAt,
   isOfStream,
@@ -40,7 +41,8 @@ import { logGaps } from './gap-log.js';
 import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
-import { lackingTables } from './table-gaps.js';
+import { ENDS } from '../trail/write/notices.js';
+import { endedGaps, lackingTables } from './table-gaps.js';
 
 /** How long the end of a gap waits for running transactions if capture does not resume anyway. */
 const PATIENCE_MS = 2_000;
@@ -105,6 +107,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   let sure = surely(seen, covered);
   let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
   if (!moved) await record(client, { sure, notes });
+  await step(() => endTableGaps(options, { published: seen.state, catalog }));
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
     const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
@@ -151,10 +154,30 @@ export async function recordTables(
   const open = await readOpenGaps(client);
   const begun = await beginTableGaps(client, {
     lacking: lackingTables({ ...found, open }),
-    fromLsn: found.fromLsn,
+    fromLsn: () => found.fromLsn,
   });
   logGaps(log, begun);
   await tellUntold(client, [...open, ...begun]);
+}
+
+/**
+ * Ends gaps of tables that nobody can have written to while they were not as they should be. The watch does
+ * so too, but a daemon that is killed again and again may never come to it.
+ */
+async function endTableGaps(
+  options: SettleOptions,
+  found: { readonly published: PublishedState; readonly catalog: SourceCatalog },
+): Promise<void> {
+  const { client, config } = options;
+  const { troubles } = found.catalog;
+  const ended = endedGaps({ ...found, config, troubles, open: await readOpenGaps(client) });
+  if (ended.length === 0) return;
+  const { writers, toLsn } = await onSource(options, async (source) => ({
+    writers: await writersOf(source, [...new Set(ended.flatMap(({ oids }) => oids))]),
+    toLsn: await currentLsn(source),
+  }));
+  for (const { gap, end, oids } of ended)
+    if (!oids.some((oid) => writers.has(oid))) await closeTableGap(client, gap, { toLsn, name: ENDS[end] });
 }
 
 async function recordGap(

@@ -9,7 +9,10 @@ import type { TrackingConfig } from './rules.js';
  * stay stopped.
  */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
-  return { problems: serverProblems(config, catalog), warnings: [...headroomWarnings(catalog), ...staleCacheWarnings(catalog)] };
+  return {
+    problems: serverProblems(config, catalog),
+    warnings: [...headroomWarnings(catalog), ...staleCacheWarnings(catalog)],
+  };
 }
 
 function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog): PlanProblem[] {

@@ -263,8 +263,8 @@ export const GUARDS = [
   {
     guard: 'a gap of a table ends behind the transactions that ran when it was mended',
     file: 'dist/capture/watch.js',
-    from: '!ending.running.some((xid) => running.includes(xid))',
-    to: 'ending.running.length >= 0',
+    from: 'if (left.size > 0 || gap === undefined)',
+    to: 'if (gap === undefined)',
     spec: 'test/pg/capture-table-gaps.spec.ts',
     test: 'ends behind transactions that changed something',
   },
@@ -330,9 +330,9 @@ export const GUARDS = [
   },
   {
     guard: 'what is committed and cannot be seen yet is waited for',
-    file: 'dist/capture/watch.js',
-    from: 'if (unsure?.running.some((xid) => running.includes(xid)) === true)',
-    to: 'if (false)',
+    file: 'dist/capture/sure-looks.js',
+    from: 'if (unsure?.running.some((xid) => running.includes(xid)) !== true) {',
+    to: 'if (true) {',
     spec: 'test/pg/capture-table-gaps.spec.ts',
     test: 'also when a synchronous standby kept it from being seen',
   },

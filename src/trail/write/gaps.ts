@@ -104,20 +104,24 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of each table from `fromLsn` on, without its entry: the writer stores that, with {@link
+ * Records a gap of each table from its position on, without its entry: the writer stores that, with {@link
  * toldStatement}. If a gap of the same table and code is already open, it is returned as it is.
  */
 export async function beginTableGaps(
   client: pg.Client,
-  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: Lsn },
+  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: (table: string) => Lsn },
 ): Promise<OpenGap[]> {
-  if (lacking.length === 0) return [];
-  const { rows } = await query<OpenGapRow>(
-    client,
-    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
-    [lacking.map(({ code }) => code), lacking.map(({ table }) => table), formatLsn(fromLsn)],
-  );
-  return rows.map(openGapOf);
+  const gaps: OpenGap[] = [];
+  for (const from of new Set(lacking.map(({ table }) => fromLsn(table)))) {
+    const here = lacking.filter(({ table }) => fromLsn(table) === from);
+    const { rows } = await query<OpenGapRow>(
+      client,
+      /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
+      [here.map(({ code }) => code), here.map(({ table }) => table), formatLsn(from)],
+    );
+    gaps.push(...rows.map(openGapOf));
+  }
+  return gaps;
 }
 
 /** Returns the statement for the transaction that stores the entry of a gap. */
@@ -144,6 +148,17 @@ export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): P
     /* sql */ `select trail.tell_untold_gap(id, name) from unnest($1::int4[], $2::text[]) as untold (id, name)`,
     [untold.map(({ id }) => id), untold.map(({ code }) => gapSummary(code))],
   );
+}
+
+/**
+ * Ends a gap of tables, with its entry, whose name is `name`. May be called only while there is no writer.
+ */
+export async function closeTableGap(
+  client: pg.Client,
+  gap: OpenGap,
+  { toLsn, name }: { readonly toLsn: Lsn; readonly name: string },
+): Promise<void> {
+  await query(client, /* sql */ `select trail.close_table_gap($1, $2, $3)`, [gap.id, name, formatLsn(toLsn)]);
 }
 
 /**
