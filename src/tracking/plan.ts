@@ -3,6 +3,7 @@ import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import type { TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
+import { messageAdvice } from './message-rights.js';
 import { planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { serverFindings } from './server.js';
@@ -38,6 +39,7 @@ export function planTracking(options: {
     steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
     problems: findings.flatMap(({ problems }) => problems),
     warnings: findings.flatMap(({ warnings }) => warnings),
+    advice: messageAdvice(options.catalog),
     costs: identity.costs,
   };
 }
