@@ -233,6 +233,7 @@ async function connectStream(
     },
     aloneUntil,
     redactionKey: options.redactionKey,
+    systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,

@@ -22,6 +22,7 @@ export function toConfig(file: TrackingFile): TrackingConfig {
     reports: { maxRangeMs: parseDuration(file.reports.max_range)!, timezone: file.reports.timezone },
     modifiers:
       file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
       tables: rule.tables?.map(toName) ?? null,
@@ -41,7 +42,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     entity: rule.entity,
     name: rule.name === undefined ? null : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: rule.modifier ?? null,
+    modifier: toModifier(rule.modifier),
     tenant: rule.tenant ?? null,
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
@@ -52,6 +53,13 @@ function toTable(key: string, rule: TableFile): TableRule {
     actions: (rule.actions ?? []).map(toAction),
   };
 }
+
+const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
+  modifier === undefined
+    ? null
+    : typeof modifier === 'string'
+      ? { column: modifier, alwaysSet: false }
+      : { column: modifier.column, alwaysSet: modifier.always_set };
 
 function toAction(rule: ActionFile): ActionRule {
   return {
