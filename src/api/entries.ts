@@ -10,6 +10,7 @@ const Values = z
     'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
   );
 const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
+const Person = z.object({ key: z.string(), name: z.string(), kind: Kind });
 const Columns = z.array(z.string());
 
 /**
@@ -32,7 +33,16 @@ export const Entry = z.object({
       ),
   }),
   action: z.string(),
-  entity: z.object({ type: z.string(), name: z.string().nullable(), id: z.string().nullable() }),
+  entity: z.object({
+    type: z.string(),
+    name: z.string().nullable(),
+    id: z
+      .string()
+      .nullable()
+      .describe(
+        'Of a key of several columns: their values joined by commas, each comma and backslash within one of them with a backslash before it.',
+      ),
+  }),
   tenant: z.string().nullable(),
   previous: Values,
   updated: Values,
@@ -78,7 +88,17 @@ export const Entry = z.object({
   unreadMessage: z
     .object({ lsn: z.string(), reason: z.string() })
     .optional()
-    .describe('The logical message that speaks for this change, where it was not understood.'),
+    .describe(
+      'The logical message that speaks for this change, where it was not understood, or was passed over because it is not rightly signed.',
+    ),
+  lastSetBy: Person.optional().describe(
+    "Whom the row's modifier column names, where nobody is known to have made the change: this change did not set the column, or that is not known. A hint: filters, counts and action rules do not take it for the modifier.",
+  ),
+  conflict: Person.extend({ rung: z.literal('column') })
+    .optional()
+    .describe(
+      'Whom the modifier column names that this change has set, where a logical message counts and does not agree.',
+    ),
 });
 
 export const EntryPage = z.object({

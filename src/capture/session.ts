@@ -261,6 +261,7 @@ async function connectStream(
     announced: (digest, afterLsn) => followed.announce(digest, afterLsn),
     reached: (afterLsn) => followed.reached(afterLsn),
     redactionKey: options.redactionKey,
+    systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,

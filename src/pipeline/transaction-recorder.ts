@@ -11,19 +11,13 @@ import { formatTable, type TableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
+import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
+import { Ladder } from './ladder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import {
-  RUNG_COLUMN,
-  RUNG_MESSAGE,
-  RUNG_NOBODY,
-  UNATTRIBUTED,
-  type Notice,
-  type TrailSession,
-  OWN,
-} from './ports.js';
-import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
+import { type Notice, type TrailSession, OWN } from './ports.js';
+import { planRelation, type RelationPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import {
@@ -37,6 +31,8 @@ export interface RecorderOptions {
   readonly config: TrackingConfig;
   readonly trail: TrailSession;
   readonly redactionKey: Buffer;
+  /** Of the source. */
+  readonly systemIdentifier: string;
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
@@ -103,7 +99,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
+  readonly #difference = new Difference();
   readonly #attribution: Attribution;
+  readonly #ladder: Ladder;
   readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
@@ -135,15 +133,24 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       dictionary,
       lookups,
       modifiersTable: config.modifiers?.table ?? null,
+      trustNames: config.messages.trustNames,
     });
     this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
-      redact: config.redact,
+      config,
+      systemIdentifier: options.systemIdentifier,
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
     });
-    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#messages });
+    this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
+    this.#builder = new EntryBuilder({
+      rows: trail.rows,
+      dictionary,
+      lookups,
+      difference: this.#difference,
+      transaction: this.#messages,
+    });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -250,7 +257,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(updated);
     if (tracked !== null) {
-      this.#attribute(change, updated, tracked);
+      this.#ladder.climb(change, tracked, true);
       this.#builder.insert(tracked, change);
       this.counts.entries++;
     }
@@ -265,11 +272,19 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
-      this.#attribute(change, sent.updated, tracked);
-      if (sent.oldRow === 'full') change.previous = sent.previous;
-      else if (sent.oldRow === 'key') change.previousKey = sent.previous;
-      if (this.#builder.update(tracked, change)) this.counts.entries++;
-      else this.counts.ignored++;
+      const previous = (change.previous = sent.oldRow === 'none' ? null : sent.previous);
+      if (this.#difference.find(tracked, previous, sent.updated)) {
+        // Who only left the column as it was has not put a name there.
+        const columnSpeaks =
+          tracked.modifierAlwaysSet ||
+          (tracked.modifierColumn >= 0 &&
+            this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
+        this.#ladder.climb(change, tracked, columnSpeaks);
+        this.#builder.update(tracked, change);
+        this.counts.entries++;
+      } else {
+        this.counts.ignored++;
+      }
     }
     if (names.length > 0) this.#names.updated(names, sent);
   }
@@ -279,10 +294,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
-      // The modifier column of a deleted row names who changed it last, not who deleted it: only a message
-      // can say that.
-      this.#attribute(change, null, tracked);
-      if (sent.oldRow === 'full') change.previous = sent.previous;
+      this.#ladder.byMessage(change);
       this.#builder.delete(tracked, change);
       this.counts.entries++;
     }
@@ -294,7 +306,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       const { tracked, names } = this.#planOf(oid);
       const change = this.#next(null);
       if (tracked !== null) {
-        this.#attribute(change, null, tracked);
+        this.#ladder.byMessage(change);
         this.#builder.truncate(tracked, change);
         this.counts.entries++;
       }
@@ -304,12 +316,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   logicalMessage(message: LogicalMessage): void {
     if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
-    const messages = this.#messages;
-    if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
-    const { modifierId, extra } = messages;
-    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-    if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
-    messages.readAgain();
+    const heard = this.#messages.hear(message);
+    if (heard === 'nothing' || this.counts.entries === this.#entriesBefore) return;
+    // That one was passed over is worth a mark where entries are at hand, and no second reading.
+    if (this.#trail.rows.reattribute((entry) => this.#ladder.revise(entry)) || heard !== 'first') return;
+    this.#messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
@@ -355,26 +366,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const change = this.#change;
     change.seq = this.#seq++;
     change.previous = null;
-    change.previousKey = null;
     change.changed = null;
     change.row = row;
     return change;
-  }
-
-  /** `row` is null where no column can say who it was. */
-  #attribute(change: RowChange, row: Tuple | null, plan: TrackedPlan): void {
-    const { modifierId } = this.#messages;
-    if (modifierId !== null) {
-      change.modifierId = modifierId;
-      // A message that was not understood: the column could name another than the one it meant.
-      change.rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-      return;
-    }
-    change.modifierId =
-      row === null
-        ? UNATTRIBUTED
-        : this.#attribution.byColumn(row, plan.modifierColumn, plan.modifierRedactor);
-    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
   }
 
   #planOf(oid: number): RelationPlan {

@@ -21,6 +21,8 @@ export interface TrackingPlan {
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
+  /** What the DBA may do, with its SQL; `apply` does none of it. */
+  readonly advice: readonly string[];
   /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
   readonly costs: readonly IdentityCost[];
 }

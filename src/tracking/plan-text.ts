@@ -18,6 +18,7 @@ export function planText(options: {
     stepsText(plan),
     plan.costs.length === 0 ? '' : costsText(plan.costs),
     list('To know', plan.warnings),
+    list('Advice (apply does none of it)', plan.advice),
     problemsText('Problems (nothing is applied before they are solved)', blocking),
     problemsText(
       'Problems of capture (they do not stand in the way of apply)',

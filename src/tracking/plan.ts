@@ -6,6 +6,7 @@ import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
 import type { PlanStep, TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
+import { messageAdvice } from './message-rights.js';
 import { planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { serverFindings } from './server.js';
@@ -44,6 +45,7 @@ export function planTracking(options: {
     configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
     warnings: findings.flatMap(({ warnings }) => warnings),
+    advice: messageAdvice(options.catalog),
     costs: identity.costs,
   };
 }

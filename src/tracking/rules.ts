@@ -14,6 +14,7 @@ export interface TrackingConfig {
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly modifiers: ModifiersRule | null;
+  readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
@@ -59,6 +60,14 @@ export interface ModifiersRule extends LabelRule {
   } | null;
 }
 
+/** What logical messages are believed. */
+export interface MessagesRule {
+  /** Names and kinds that they give win over those of the modifiers table. */
+  readonly trustNames: boolean;
+  /** Secrets, as the URLs are: never stored, shown or logged. Empty: messages need no signature. */
+  readonly signingKeys: readonly string[];
+}
+
 export type RedactWith =
   { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
 
@@ -92,7 +101,8 @@ export interface TableRule {
   readonly name: Template | null;
   /** Columns of the entity id; null: the primary key. */
   readonly id: readonly string[] | null;
-  readonly modifier: string | null;
+  /** `alwaysSet`: the application sets the column with each update, also to the value that it had. */
+  readonly modifier: { readonly column: string; readonly alwaysSet: boolean } | null;
   readonly tenant: string | null;
   /**
    * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;

@@ -50,6 +50,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
   modifiers: null,
+  messages: { trustNames: false, signingKeys: [] },
   redact: [],
   tables: [],
   exclude: [],

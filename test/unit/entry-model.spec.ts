@@ -72,6 +72,8 @@ function modelOf(change: Change, treatments: readonly Treatment[], seq: number):
     (index) =>
       treatments[index] !== 'ignore' &&
       change.row[index] !== UNCHANGED &&
+      // Without an old row the key is the same.
+      !(change.sent === 'none' && index === KEY) &&
       (!isKnown(index) || change.row[index] !== change.old[index]),
   );
   if (changed.length === 0) return null;
@@ -105,6 +107,7 @@ function entriesOf(options: {
       primaryKey: [nameOf(KEY)],
       partitioned: false,
     }),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: (error) => {

@@ -69,6 +69,7 @@ function ground(aloneUntil: bigint | null) {
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
     unreadMessages: new UnreadMessages(silentLog),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     failed: (error) => {
       throw error;

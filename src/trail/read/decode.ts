@@ -58,7 +58,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
+  const { origin, claimedCommitAt, ...beside } = readExtra(row.extra);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
   const side = (name: 'previous' | 'updated'): Values | null => {
@@ -92,8 +92,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     table: relation.table,
     operation: OPERATIONS[row.operation],
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
-    context,
-    unreadMessage,
+    ...beside,
   };
 }
 
