@@ -17,7 +17,7 @@ export const configurationSql = (digest: string): string =>
 
 /**
  * Makes the configuration that a document of the trail describes. What is not part of the document (source,
- * trail, reports) is taken from `current`. Undefined if this version of Waltrail does not understand the
+ * trail, reports, keys) is taken from `current`. Undefined if this version of Waltrail does not understand the
  * document.
  */
 export function restoreConfig(document: string, current: TrackingConfig): TrackingConfig | undefined {
@@ -36,7 +36,9 @@ export function restoreConfig(document: string, current: TrackingConfig): Tracki
   });
   if (!parsed.success) return undefined;
   const { source, trail, reports } = current;
-  return { ...toConfig(parsed.data), source, trail, reports };
+  const restored = toConfig(parsed.data);
+  const messages = { ...restored.messages, signingKeys: current.messages.signingKeys };
+  return { ...restored, messages, source, trail, reports };
 }
 
 /** Returns the top-level parts in which two documents differ, as JSON texts; null: there are none. */

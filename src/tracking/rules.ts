@@ -25,8 +25,8 @@ export interface TrackingConfig {
 }
 
 /**
- * What the YAML says of tracking, as the trail keeps it: everything but `source`, `trail` and `reports`, so
- * no URL and no password.
+ * What the YAML says of tracking, as the trail keeps it: everything but `source`, `trail`, `reports` and the
+ * keys of `messages`, so no secret.
  */
 export interface Definition {
   /** JSON text, with the tables in the order of the file. */

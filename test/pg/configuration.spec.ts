@@ -237,6 +237,18 @@ test('what the plan prints marks the position as apply does, and a publication t
   expect(await gaps(g)).toEqual([]);
 });
 
+test('keys of signatures are in no configuration that is kept, and come into effect with a reload', async () => {
+  await using g = await ground(ACCOUNTS);
+  const key = 'k'.repeat(40);
+  g.file = `messages: { signing_keys: ["${key}"] }\n${ACCOUNTS}`;
+  expect(await g.reload()).toBe('in effect');
+  await g.source.query(`
+    begin; select pg_logical_emit_message(true, 'waltrail', '{"modifier": "7"}'); insert into accounts values (1, 'unsigned'); commit`);
+  await untilCaughtUp(g.source, g.trail);
+  expect((await readEntries(g.trail)).at(-1)).toMatchObject({ modifierKey: null });
+  expect(JSON.stringify(await g.trail.query('select document from trail.configuration'))).not.toContain(key);
+});
+
 describe('names', () => {
   const label = async (g: Ground, key: number): Promise<unknown> =>
     (
