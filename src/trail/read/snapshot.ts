@@ -111,7 +111,7 @@ async function begin(
         from trail.checkpoint)
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
-           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
+           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day where dropped_at is null), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
            open.first::text as open_from,
            array(select day from trail.days() where entries > 0 and day >= ${ID_SQL.dayOfId('open.first')} order by day) as open_days
       from trail.checkpoint cross join open;

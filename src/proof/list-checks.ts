@@ -1,0 +1,182 @@
+import { RowFields } from '../pg/copy-binary.js';
+import { CHUNK_ENTRIES } from '../trail/entry-id.js';
+import {
+  BITMAP_BYTES,
+  bucketOf,
+  BUCKETS,
+  FEWEST_IN_BITMAP,
+  LIST_HEAD_BYTES,
+  POSTING_DIMENSIONS,
+  type PostingDimension,
+} from '../trail/posting-lists.js';
+import { counted, ENTRIES, type Findings } from './findings.js';
+import { STRETCH_CHUNKS, type Stretch } from './stretch.js';
+
+const DIMENSIONS = Object.keys(POSTING_DIMENSIONS) as PostingDimension[];
+const LETTERS: readonly string[] = Object.values(POSTING_DIMENSIONS);
+/** What the lists of a dimension find. */
+const WORDS: Readonly<Record<PostingDimension, string>> = {
+  modifiers: 'modifier',
+  entityTypes: 'entity type',
+  actions: 'action',
+  tenants: 'tenant',
+  entity: 'entity',
+};
+
+/**
+ * Checks the posting lists of a stretch against its entries, both ways, without making lists: a place that a
+ * list names has to be of an entry with the list's key, and to be named once; and as many places have to be
+ * named as there are entries. Both together mean that every entry is in exactly its list.
+ */
+export class ListChecks {
+  readonly #findings: Findings;
+  readonly #stretch: Stretch;
+  /** One bit for each dimension: the entry was named in a list of it. */
+  readonly #named = new Uint8Array(STRETCH_CHUNKS * CHUNK_ENTRIES);
+  /** By chunk and dimension: entries named rightly, and whatever is wrong. */
+  readonly #right = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
+  readonly #wrong = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
+  readonly #rowsOfChunk = new Int32Array(STRETCH_CHUNKS);
+
+  constructor(findings: Findings, stretch: Stretch) {
+    this.#findings = findings;
+    this.#stretch = stretch;
+  }
+
+  begin(): void {
+    this.#named.fill(0);
+    this.#right.fill(0);
+    this.#wrong.fill(0);
+    this.#rowsOfChunk.fill(0);
+  }
+
+  /** Statement that reads the lists of chunks from the first to before `end`; null: to the last. */
+  static sql({ first, end }: { readonly first: number; readonly end: number | null }): string {
+    return `copy (select dimension, bucket, chunk, lists from trail.posting
+      where dimension = any ('{${LETTERS.join(',')}}'::"char"[])
+        and bucket = any (array(select generate_series(0, ${BUCKETS - 1})::int2))
+        and chunk >= ${first} ${end === null ? '' : `and chunk < ${end}`}) to stdout (format binary)`;
+  }
+
+  /** Takes a row; returns false if its chunk is none of the stretch. */
+  add(row: Buffer, at: number): boolean {
+    const fields = new RowFields(row, at);
+    const letter = fields.char();
+    const bucket = fields.int2();
+    const chunk = fields.int4() - this.#stretch.bounds.firstChunk;
+    if (chunk < 0 || chunk >= this.#stretch.bounds.chunks) return false;
+    this.#rowsOfChunk[chunk]!++;
+    this.#checkRow(fields.bytes(), { dimension: LETTERS.indexOf(letter), bucket, chunk });
+    return true;
+  }
+
+  /** Number of rows that a chunk has, numbered within the stretch. */
+  rowsOf(chunk: number): number {
+    return this.#rowsOfChunk[chunk]!;
+  }
+
+  /** Says what does not agree in the lists of a chunk, once all rows were taken. */
+  report(chunk: number): void {
+    const entries = this.#stretch.summaryOf(chunk).entries;
+    for (const [index, dimension] of DIMENSIONS.entries()) {
+      const of = chunk * DIMENSIONS.length + index;
+      const unlisted = (dimension === 'entity' ? this.#withEntity(chunk) : entries) - this.#right[of]!;
+      const wrong = this.#wrong[of]!;
+      if (unlisted === 0 && wrong === 0) continue;
+      const parts = [
+        ...(unlisted > 0 ? [`leave out ${counted(unlisted, ENTRIES)}`] : []),
+        ...(wrong > 0 ? [`are wrong at ${counted(wrong, ['place', 'places'])}`] : []),
+      ];
+      this.#findings.add(
+        'posting_lists',
+        `The posting lists of chunk ${this.#stretch.bounds.firstChunk + chunk} by ${WORDS[dimension]} ${parts.join(' and ')}.`,
+      );
+    }
+  }
+
+  #withEntity(chunk: number): number {
+    const { entries } = this.#stretch.bounds;
+    let count = 0;
+    for (let slot = chunk * CHUNK_ENTRIES, end = Math.min(entries, slot + CHUNK_ENTRIES); slot < end; slot++)
+      if (this.#stretch.hasEntity[slot] === 1 && this.#stretch.has(slot)) count++;
+    return count;
+  }
+
+  #checkRow(
+    lists: Buffer,
+    row: { readonly dimension: number; readonly bucket: number; readonly chunk: number },
+  ): void {
+    const of = row.chunk * DIMENSIONS.length + row.dimension;
+    for (let at = 0; at < lists.length;) {
+      if (lists.length - at < LIST_HEAD_BYTES) {
+        this.#wrong[of]!++;
+        return;
+      }
+      const key = lists.readInt32BE(at);
+      const count = lists.readUInt16BE(at + 4);
+      const start = at + LIST_HEAD_BYTES;
+      const isBitmap = count >= FEWEST_IN_BITMAP;
+      at = start + (isBitmap ? BITMAP_BYTES : 2 * count);
+      if (bucketOf(key) !== row.bucket || count === 0 || at > lists.length) {
+        this.#wrong[of]!++;
+        if (at > lists.length) return;
+        continue;
+      }
+      const list = { ...row, key, lists, start };
+      if (isBitmap) this.#checkBitmap(list, count);
+      else this.#checkPlaces(list, at);
+    }
+  }
+
+  #checkPlaces(list: CheckedList, end: number): void {
+    const { lists, start } = list;
+    let before = -1;
+    for (let at = start; at < end; at += 2) {
+      const place = (lists[at]! << 8) | lists[at + 1]!;
+      if (place > before && place < CHUNK_ENTRIES) this.#checkPlace(list, place);
+      else this.#wrong[list.chunk * DIMENSIONS.length + list.dimension]!++;
+      before = place;
+    }
+  }
+
+  #checkBitmap(list: CheckedList, count: number): void {
+    const { lists, start } = list;
+    let set = 0;
+    for (let byte = 0; byte < BITMAP_BYTES; byte++) {
+      for (let bits = lists[start + byte]!; bits !== 0; bits &= bits - 1) {
+        this.#checkPlace(list, 8 * byte + (31 - Math.clz32(bits & -bits)));
+        set++;
+      }
+    }
+    if (set !== count) this.#wrong[list.chunk * DIMENSIONS.length + list.dimension]!++;
+  }
+
+  #checkPlace({ dimension, chunk, key }: CheckedList, place: number): void {
+    const slot = chunk * CHUNK_ENTRIES + place;
+    const stretch = this.#stretch;
+    const name = DIMENSIONS[dimension]!;
+    const bit = 1 << dimension;
+    const isRight =
+      slot < stretch.bounds.entries &&
+      stretch.has(slot) &&
+      stretch.keys[name][slot] === key &&
+      (name !== 'entity' || stretch.hasEntity[slot] === 1) &&
+      (this.#named[slot]! & bit) === 0;
+    if (!isRight) {
+      this.#wrong[chunk * DIMENSIONS.length + dimension]!++;
+      return;
+    }
+    this.#named[slot]! |= bit;
+    this.#right[chunk * DIMENSIONS.length + dimension]!++;
+  }
+}
+
+interface CheckedList {
+  readonly dimension: number;
+  readonly bucket: number;
+  readonly chunk: number;
+  readonly key: number;
+  readonly lists: Buffer;
+  /** Where its places begin. */
+  readonly start: number;
+}
