@@ -64,7 +64,10 @@ export class ChunkChecks {
     }
     for (const chunk of part.summaries.keys())
       if (chunk < firstChunk || chunk >= firstChunk + chunks)
-        this.#findings.add('chunk_summary', `trail.chunk has a summary of chunk ${chunk}, which has no entries.`);
+        this.#findings.add(
+          'chunk_summary',
+          `trail.chunk has a summary of chunk ${chunk}, which has no entries.`,
+        );
   }
 
   #compare(index: number, summary: Summary, lists: ListChecks): void {

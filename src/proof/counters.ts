@@ -118,6 +118,8 @@ function stretchAt(
 
 /** Conditions on the ids of a part, as literals, so that the planner opens its partitions alone. */
 export const inPart = ({ fromId, endId }: Part): string =>
-  [`true`, ...(fromId === null ? [] : [`id >= ${fromId}`]), ...(endId === null ? [] : [`id < ${endId}`])].join(
-    ' and ',
-  );
+  [
+    `true`,
+    ...(fromId === null ? [] : [`id >= ${fromId}`]),
+    ...(endId === null ? [] : [`id < ${endId}`]),
+  ].join(' and ');

@@ -62,7 +62,10 @@ export class EntryChecks {
     const length = row.readInt32BE(at + AT_ENTITY_ID);
     const gap = Number(row.toString('latin1', at + AT_ENTITY_ID + 4, at + AT_ENTITY_ID + 4 + length));
     if (this.#references.hasGap(gap)) return;
-    this.#findings.add('gap', `${capital(entryText(idOf(row, at)))} tells of a gap that trail.gap does not have.`);
+    this.#findings.add(
+      'gap',
+      `${capital(entryText(idOf(row, at)))} tells of a gap that trail.gap does not have.`,
+    );
   }
 
   #checkOrder(row: Buffer, at: number): void {

@@ -58,16 +58,28 @@ export class ListChecks {
         and chunk >= ${first} ${end === null ? '' : `and chunk < ${end}`}) to stdout (format binary)`;
   }
 
-  /** Takes a row; returns false if its chunk is none of the stretch. */
-  add(row: Buffer, at: number): boolean {
+  /** Takes a row. Of chunks that are none of the stretch, `RowCounts` says that there are rows. */
+  add(row: Buffer, at: number): void {
     const fields = new RowFields(row, at);
     const letter = fields.char();
     const bucket = fields.int2();
     const chunk = fields.int4() - this.#stretch.bounds.firstChunk;
-    if (chunk < 0 || chunk >= this.#stretch.bounds.chunks) return false;
+    if (chunk < 0 || chunk >= this.#stretch.bounds.chunks) return;
     this.#rowsOfChunk[chunk]!++;
-    this.#checkRow(fields.bytes(), { dimension: LETTERS.indexOf(letter), bucket, chunk });
-    return true;
+    const dimension = LETTERS.indexOf(letter);
+    const name = DIMENSIONS[dimension]!;
+    const checked: CheckedRow = {
+      bucket,
+      keys: this.#stretch.keys[name],
+      present: name === 'entity' ? this.#stretch.hasEntity : this.#stretch.kinds,
+      base: chunk * CHUNK_ENTRIES,
+      bit: 1 << dimension,
+      right: 0,
+      wrong: 0,
+    };
+    this.#checkRow(fields.bytes(), checked);
+    this.#right[chunk * DIMENSIONS.length + dimension]! += checked.right;
+    this.#wrong[chunk * DIMENSIONS.length + dimension]! += checked.wrong;
   }
 
   /** Number of rows that a chunk has, numbered within the stretch. */
@@ -98,85 +110,80 @@ export class ListChecks {
     const { entries } = this.#stretch.bounds;
     let count = 0;
     for (let slot = chunk * CHUNK_ENTRIES, end = Math.min(entries, slot + CHUNK_ENTRIES); slot < end; slot++)
-      if (this.#stretch.hasEntity[slot] === 1 && this.#stretch.has(slot)) count++;
+      if (this.#stretch.hasEntity[slot] === 1) count++;
     return count;
   }
 
-  #checkRow(
-    lists: Buffer,
-    row: { readonly dimension: number; readonly bucket: number; readonly chunk: number },
-  ): void {
-    const of = row.chunk * DIMENSIONS.length + row.dimension;
+  /** Most lists have one place, so nothing is allocated for a list. */
+  #checkRow(lists: Buffer, row: CheckedRow): void {
     for (let at = 0; at < lists.length;) {
-      if (lists.length - at < LIST_HEAD_BYTES) {
-        this.#wrong[of]!++;
+      const start = at + LIST_HEAD_BYTES;
+      if (start > lists.length) {
+        row.wrong++;
         return;
       }
       const key = lists.readInt32BE(at);
       const count = lists.readUInt16BE(at + 4);
-      const start = at + LIST_HEAD_BYTES;
       const isBitmap = count >= FEWEST_IN_BITMAP;
       at = start + (isBitmap ? BITMAP_BYTES : 2 * count);
-      if (bucketOf(key) !== row.bucket || count === 0 || at > lists.length) {
-        this.#wrong[of]!++;
-        if (at > lists.length) return;
-        continue;
-      }
-      const list = { ...row, key, lists, start };
-      if (isBitmap) this.#checkBitmap(list, count);
-      else this.#checkPlaces(list, at);
+      if (at > lists.length || bucketOf(key) !== row.bucket || count === 0) row.wrong += Math.max(1, count);
+      else if (isBitmap) this.#checkBitmap(lists.subarray(start, at), { key, count, row });
+      else this.#checkPlaces(lists, start, at, key, row);
     }
   }
 
-  #checkPlaces(list: CheckedList, end: number): void {
-    const { lists, start } = list;
-    let before = -1;
-    for (let at = start; at < end; at += 2) {
+  #checkPlaces(lists: Buffer, start: number, end: number, key: number, row: CheckedRow): void {
+    const { keys, present, base, bit } = row;
+    const named = this.#named;
+    for (let at = start, before = -1; at < end; at += 2) {
       const place = (lists[at]! << 8) | lists[at + 1]!;
-      if (place > before && place < CHUNK_ENTRIES) this.#checkPlace(list, place);
-      else this.#wrong[list.chunk * DIMENSIONS.length + list.dimension]!++;
+      const slot = base + place;
+      if (
+        place > before &&
+        place < CHUNK_ENTRIES &&
+        present[slot] !== 0 &&
+        keys[slot] === key &&
+        (named[slot]! & bit) === 0
+      ) {
+        named[slot]! |= bit;
+        row.right++;
+      } else row.wrong++;
       before = place;
     }
   }
 
-  #checkBitmap(list: CheckedList, count: number): void {
-    const { lists, start } = list;
-    let set = 0;
+  #checkBitmap(
+    bitmap: Buffer,
+    { key, count, row }: { readonly key: number; readonly count: number; readonly row: CheckedRow },
+  ): void {
+    const { keys, present, base, bit } = row;
+    const named = this.#named;
+    let places = 0;
     for (let byte = 0; byte < BITMAP_BYTES; byte++) {
-      for (let bits = lists[start + byte]!; bits !== 0; bits &= bits - 1) {
-        this.#checkPlace(list, 8 * byte + (31 - Math.clz32(bits & -bits)));
-        set++;
+      for (let bits = bitmap[byte]!; bits !== 0; bits &= bits - 1) {
+        const slot = base + 8 * byte + (31 - Math.clz32(bits & -bits));
+        places++;
+        if (present[slot] !== 0 && keys[slot] === key && (named[slot]! & bit) === 0) {
+          named[slot]! |= bit;
+          row.right++;
+        } else row.wrong++;
       }
     }
-    if (set !== count) this.#wrong[list.chunk * DIMENSIONS.length + list.dimension]!++;
-  }
-
-  #checkPlace({ dimension, chunk, key }: CheckedList, place: number): void {
-    const slot = chunk * CHUNK_ENTRIES + place;
-    const stretch = this.#stretch;
-    const name = DIMENSIONS[dimension]!;
-    const bit = 1 << dimension;
-    const isRight =
-      slot < stretch.bounds.entries &&
-      stretch.has(slot) &&
-      stretch.keys[name][slot] === key &&
-      (name !== 'entity' || stretch.hasEntity[slot] === 1) &&
-      (this.#named[slot]! & bit) === 0;
-    if (!isRight) {
-      this.#wrong[chunk * DIMENSIONS.length + dimension]!++;
-      return;
-    }
-    this.#named[slot]! |= bit;
-    this.#right[chunk * DIMENSIONS.length + dimension]!++;
+    if (places !== count) row.wrong++;
   }
 }
 
-interface CheckedList {
-  readonly dimension: number;
+/** A row of `trail.posting`: what its lists are compared with, and how many places agree. */
+interface CheckedRow {
   readonly bucket: number;
-  readonly chunk: number;
-  readonly key: number;
-  readonly lists: Buffer;
-  /** Where its places begin. */
-  readonly start: number;
+  /** Keys of the dimension by slot. */
+  readonly keys: Int32Array;
+  /** Not zero: the entry of the slot has a key. */
+  readonly present: Uint8Array;
+  /** Slot of the chunk's first place. */
+  readonly base: number;
+  /** The dimension's bit in what was named. */
+  readonly bit: number;
+  right: number;
+  wrong: number;
 }

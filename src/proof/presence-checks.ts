@@ -22,6 +22,7 @@ export class PresenceChecks {
   readonly #stretch: Stretch;
   readonly #unknown: Surplus = { first: 0n, entries: 0 };
   readonly #repeated: Surplus = { first: 0n, entries: 0 };
+  #hasUnknown = false;
 
   constructor(findings: Findings, stretch: Stretch) {
     this.#findings = findings;
@@ -57,7 +58,10 @@ export class PresenceChecks {
 
   /** Compares the counters with each other. */
   checkCounters({ checkpoint, days, dropped }: Counters): void {
-    if (checkpoint === null) return;
+    if (checkpoint === null) {
+      if (this.#hasUnknown) this.#findings.add('counter', 'The trail has entries and no checkpoint.');
+      return;
+    }
     const there = days.reduce((sum, { entries }) => sum + BigInt(entries), 0n);
     if (checkpoint.entries === there + dropped) return;
     this.#findings.add(
@@ -71,6 +75,7 @@ export class PresenceChecks {
     { kind, text }: { readonly kind: 'unknown_entry' | 'repeated_entry'; readonly text: string },
   ): void {
     if (surplus.entries === 0) return;
+    if (kind === 'unknown_entry') this.#hasUnknown = true;
     const others = surplus.entries > 1 ? ` and ${counted(surplus.entries - 1, ['other', 'others'])}` : '';
     this.#findings.add(kind, `${capital(entryText(surplus.first))}${others}: ${text}.`);
     surplus.entries = 0;

@@ -1,5 +1,7 @@
 import type pg from 'pg';
+import { WaltrailError } from '../errors.js';
 import { copyBinary } from '../pg/copy-binary.js';
+import { isServerGone, sqlStateOf } from '../pg/sql-state.js';
 import { BLOCK_CHUNKS, blockOfChunk } from '../trail/entry-id.js';
 import { BlockChecks } from './block-checks.js';
 import { ChunkChecks } from './chunk-checks.js';
@@ -46,14 +48,26 @@ export interface QuickOptions {
  * Compares what the trail says of its entries with the entries themselves: counters, dense ids, order, references,
  * posting lists and summaries. No value of an entry is read.
  *
- * It reads half a million entries at a time, each time in a transaction of its own: stored entries do not
+ * It reads at most 131,072 entries at a time, each time in a transaction of its own: stored entries do not
  * change, so no snapshot is held for minutes, and capture, housekeeping and retention go on beside it. It ends
- * with the last entry that is stored when it gets there.
+ * with the last entry that is stored when it gets there. Throws TRAIL_READ_FAILED, and what the driver throws when the connection is lost.
  */
 export async function verifyQuick(options: QuickOptions): Promise<QuickReport> {
   const run = new QuickRun(options);
-  for (let fromId: bigint | null | undefined = null; fromId !== undefined;) fromId = await run.part(fromId);
+  try {
+    for (let fromId: bigint | null | undefined = null; fromId !== undefined;) fromId = await run.part(fromId);
+  } catch (error) {
+    throw readError(error);
+  }
   return run.report();
+}
+
+function readError(error: unknown): unknown {
+  const sqlState = sqlStateOf(error);
+  if (sqlState === undefined || isServerGone(sqlState)) return error;
+  return new WaltrailError('TRAIL_READ_FAILED', `The trail cannot be read (SQLSTATE ${sqlState}).`, {
+    cause: error,
+  });
 }
 
 /**
@@ -177,7 +191,10 @@ class QuickRun {
     if (checked < summaries.size)
       for (const block of summaries.keys())
         if (block < blockOfChunk(firstChunk) || block > blockOfChunk(firstChunk + chunks - 1))
-          this.#findings.add('block_summary', `trail.block has a summary of block ${block}, which has no entries.`);
+          this.#findings.add(
+            'block_summary',
+            `trail.block has a summary of block ${block}, which has no entries.`,
+          );
   }
 
   /** What is known only when the last entry was read. */

@@ -3,8 +3,8 @@ import { RUNG_OWN } from '../pipeline/ports.js';
 import { CHUNK_ENTRIES, entryId } from '../trail/entry-id.js';
 import { entityHash, type PostingDimension } from '../trail/posting-lists.js';
 
-/** Most chunks that are checked together: whole blocks, whose keys take 13 MB. */
-export const STRETCH_CHUNKS = 32;
+/** Most chunks that are checked together: two blocks, whose keys take 3 MB. */
+export const STRETCH_CHUNKS = 8;
 const SLOTS = STRETCH_CHUNKS * CHUNK_ENTRIES;
 
 /** Columns of `trail.entry` that are checked, in the order of the places below. None holds a value. */
@@ -66,8 +66,10 @@ export class Stretch {
     tenants: new Int32Array(SLOTS),
     entity: new Int32Array(SLOTS),
   };
+  /** 1: the entry of the slot is there and has an entity id. */
   readonly hasEntity = new Uint8Array(SLOTS);
-  readonly #kinds = new Uint8Array(SLOTS);
+  /** Whether the entry of a slot is there, and whether it is the source's or Waltrail's own. */
+  readonly kinds = new Uint8Array(SLOTS);
   /** Least and greatest commit time by chunk, in halves: a bigint for each entry would be garbage. */
   readonly #firstCommits = new Halves();
   readonly #lastCommits = new Halves();
@@ -75,7 +77,8 @@ export class Stretch {
 
   begin(bounds: StretchBounds): void {
     this.bounds = bounds;
-    this.#kinds.fill(ABSENT, 0, bounds.chunks * CHUNK_ENTRIES);
+    this.kinds.fill(ABSENT, 0, bounds.chunks * CHUNK_ENTRIES);
+    this.hasEntity.fill(0, 0, bounds.chunks * CHUNK_ENTRIES);
     this.#entriesOfChunk.fill(0);
   }
 
@@ -86,8 +89,8 @@ export class Stretch {
     const slot = row.readUInt32BE(at + AT_NUMBER) - this.bounds.firstNumber;
     if (row.readInt32BE(at + AT_DAY) !== this.bounds.day || slot < 0 || slot >= this.bounds.entries)
       return 'unknown';
-    if (this.#kinds[slot] !== ABSENT) return 'repeated';
-    this.#kinds[slot] = row[at + AT_RUNG] === RUNG_OWN ? OWN_ENTRY : OF_SOURCE;
+    if (this.kinds[slot] !== ABSENT) return 'repeated';
+    this.kinds[slot] = row[at + AT_RUNG] === RUNG_OWN ? OWN_ENTRY : OF_SOURCE;
     this.keys.modifiers[slot] = row.readInt32BE(at + AT_MODIFIER);
     this.keys.entityTypes[slot] = row.readInt16BE(at + AT_ENTITY_TYPE);
     this.keys.actions[slot] = row.readInt16BE(at + AT_ACTION);
@@ -106,18 +109,18 @@ export class Stretch {
 
   /** Whether a slot of the stretch has its entry. */
   has(slot: number): boolean {
-    return this.#kinds[slot] !== ABSENT;
+    return this.kinds[slot] !== ABSENT;
   }
 
   /** Whether a slot has an entry of the source: not an absent one, nor one of Waltrail's own. */
   isOfSource(slot: number): boolean {
-    return this.#kinds[slot] === OF_SOURCE;
+    return this.kinds[slot] === OF_SOURCE;
   }
 
   /** Whether a chunk, numbered within the stretch, has an entry of the source. */
   hasSource(chunk: number): boolean {
     const start = chunk * CHUNK_ENTRIES;
-    const first = this.#kinds.indexOf(OF_SOURCE, start);
+    const first = this.kinds.indexOf(OF_SOURCE, start);
     return first >= 0 && first < Math.min(start + CHUNK_ENTRIES, this.bounds.entries);
   }
 
@@ -139,7 +142,7 @@ export class Stretch {
     const { day, firstNumber, entries } = this.bounds;
     for (let slot = this.#absentFrom(0); slot < entries;) {
       let end = slot + 1;
-      while (end < entries && this.#kinds[end] === ABSENT) end++;
+      while (end < entries && this.kinds[end] === ABSENT) end++;
       yield {
         first: entryId(day, firstNumber + slot),
         last: entryId(day, firstNumber + end - 1),
@@ -150,7 +153,7 @@ export class Stretch {
   }
 
   #absentFrom(slot: number): number {
-    const absent = this.#kinds.indexOf(ABSENT, slot);
+    const absent = this.kinds.indexOf(ABSENT, slot);
     return absent < 0 ? this.bounds.entries : absent;
   }
 }
