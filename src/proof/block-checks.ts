@@ -16,7 +16,10 @@ import {
 } from './summaries.js';
 
 const BLOCK_ENTRIES = BLOCK_CHUNKS * CHUNK_ENTRIES;
-/** Modifiers and tenants have a summary of their own only with so many entries of a block (`trail.summarize_block`). */
+/**
+ * Modifiers and tenants have a summary of their own only with so many entries of a block
+ * (`trail.summarize_block`).
+ */
 const FEWEST_OF_VALUE: readonly number[] = [64, 1, 1, 64];
 /** Bits of a number in a block: a block has 65,536 entries, so it has at most as many keys. */
 const NUMBER_BITS = 16;

@@ -75,14 +75,20 @@ export interface Part {
   readonly fromId: bigint | null;
   /** Null: to the greatest id. */
   readonly endId: bigint | null;
-  /** The same in chunks. Rows of days that were dropped are left out: housekeeping removes them a moment later. */
+  /**
+   * The same in chunks. Rows of days that were dropped are left out: housekeeping removes them a moment
+   * later.
+   */
   readonly firstChunk: number;
   readonly endChunk: number | null;
 }
 
 const NO_ENTRIES: StretchBounds = { day: 0, firstChunk: 0, chunks: 0, firstNumber: 0, entries: 0 };
 
-/** Returns the part that begins at an id (null: at the least); it ends behind its stretch, or before the next day. */
+/**
+ * Returns the part that begins at an id (null: at the least); it ends behind its stretch, or before the next
+ * day.
+ */
 export function partAt(counters: Counters, fromId: bigint | null): Part {
   const { days } = counters;
   const firstChunk = Math.max(fromId === null ? 0 : chunkOfId(fromId), chunkOf(days[0]?.day ?? 0, 0));

@@ -45,12 +45,13 @@ export interface QuickOptions {
 }
 
 /**
- * Compares what the trail says of its entries with the entries themselves: counters, dense ids, order, references,
- * posting lists and summaries. No value of an entry is read.
+ * Compares what the trail says of its entries with the entries themselves: counters, dense ids, order,
+ * references, posting lists and summaries. No value of an entry is read.
  *
  * It reads at most 131,072 entries at a time, each time in a transaction of its own: stored entries do not
- * change, so no snapshot is held for minutes, and capture, housekeeping and retention go on beside it. It ends
- * with the last entry that is stored when it gets there. Throws TRAIL_READ_FAILED, and what the driver throws when the connection is lost.
+ * change, so no snapshot is held for minutes, and capture, housekeeping and retention go on beside it. It
+ * ends with the last entry that is stored when it gets there. Throws TRAIL_READ_FAILED, and what the driver
+ * throws when the connection is lost.
  */
 export async function verifyQuick(options: QuickOptions): Promise<QuickReport> {
   const run = new QuickRun(options);

@@ -124,7 +124,9 @@ export class Stretch {
     return first >= 0 && first < Math.min(start + CHUNK_ENTRIES, this.bounds.entries);
   }
 
-  /** Number of entries of a chunk, and its least and greatest commit time, in microseconds since 2000-01-01. */
+  /**
+   * Number of entries of a chunk, and its least and greatest commit time, in microseconds since 2000-01-01.
+   */
   summaryOf(chunk: number): {
     readonly entries: number;
     readonly firstCommit: bigint;
@@ -172,7 +174,9 @@ class Halves {
     return (BigInt(this.#high[chunk]!) << 32n) | BigInt(this.#low[chunk]!);
   }
 
-  /** Below, equal to or above zero, as the number of the chunk is less than, equal to or greater than this. */
+  /**
+   * Below, equal to or above zero, as the number of the chunk is less than, equal to or greater than this.
+   */
   compare(chunk: number, high: number, low: number): number {
     return this.#high[chunk] === high ? this.#low[chunk]! - low : this.#high[chunk]! - high;
   }

@@ -38,7 +38,10 @@ export interface Counting {
   readonly numbers: readonly KeyNumbers[];
 }
 
-/** Reads the summaries of chunks or blocks, by their number, from the first to before `end`; null: to the last. */
+/**
+ * Reads the summaries of chunks or blocks, by their number, from the first to before `end`; null: to the
+ * last.
+ */
 export async function readSummaries(
   client: pg.Client,
   { of, first, end }: { readonly of: 'chunk' | 'block'; readonly first: number; readonly end: number | null },

@@ -23,9 +23,7 @@ export async function run({ entries, runs }) {
       say(`  ${index + 1}/${runs}: ${figures.seconds.toFixed(1)} s`);
     }
     const { rows } = await client.query('show server_version');
-    const { seconds, readerCpuS, serverCpuS, peakRssMb } = medians(
-      measured.map(({ checked, findings, ...figures }) => figures),
-    );
+    const { seconds, readerCpuS, serverCpuS, peakRssMb } = medians(measured);
     return {
       versions: { postgres: rows[0].server_version },
       rows: [

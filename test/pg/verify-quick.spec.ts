@@ -20,7 +20,9 @@ import { endTransaction, openWriter } from '../support/writer.ts';
 
 const DAY_MS = 86_400_000;
 const CHUNK = 16_384;
-/** Three days of a chunk and a part of one. Two are finished; the third is running, and its last chunk open. */
+/**
+ * Three days of a chunk and a part of one. Two are finished; the third is running, and its last chunk open.
+ */
 const ENTRIES = 3 * (CHUNK + 2_000);
 
 const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
@@ -440,8 +442,8 @@ describe('waltrail verify --quick', () => {
   }, 60_000);
 
   test('finds nothing in a trail of an older version, whose retention had dropped a day before', async () => {
-    const { trail } = await recordedTrail('trail-0.1');
-    await using _ = trail;
+    const recorded = await recordedTrail('trail-0.1');
+    await using trail = recorded.trail;
     await trail.query(`select trail.drop_before((select min(day) + 1 from trail.days()))`);
     await migrateTrail({ url: trail.url, log: silentLog });
     const { findings, checked } = await verified(trail.url);

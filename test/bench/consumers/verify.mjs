@@ -1,6 +1,6 @@
 /**
- * Verifies a trail once, in a process of its own. Order: { url, role }. Says { seconds, readerCpuS, serverCpuS,
- * peakRssMb, checked, findings }.
+ * Verifies a trail once, in a process of its own. Order: { url, role }. Says { seconds, readerCpuS,
+ * serverCpuS, peakRssMb, checked, findings }.
  */
 import { once } from 'node:events';
 import { connect } from '../../../dist/pg/connect.js';
