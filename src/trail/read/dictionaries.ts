@@ -108,6 +108,8 @@ export class ReaderDictionaries {
     return this.#modifiers.get(query, ids);
   }
 
+  // In both of the following, "+ 0" keeps the planner from looking for a key along the index of ids.
+
   /** Returns, by the first id of a key, the modifier with its newest name and kind. */
   async newestModifiers(
     query: Query,
@@ -117,8 +119,8 @@ export class ReaderDictionaries {
       /* sql */ `
       select f.id as first, newest.id, newest.key, newest.name, newest.kind
         from trail.modifier f
-       cross join lateral (
-         select id, key, name, kind from trail.modifier m where m.key = f.key order by id desc limit 1) newest
+       cross join lateral (select max(m.id + 0) as id from trail.modifier m where m.key = f.key) of_key
+        join trail.modifier newest on newest.id = of_key.id
        where f.id = any($1::int4[]) and f.key is not null
       union all
       select id, id, key, name, kind from trail.modifier where id = any($1::int4[]) and key is null`,
@@ -168,7 +170,7 @@ export class ReaderDictionaries {
         /* sql */ `
         select coalesce(array_agg(m.id), '{}') as ids, coalesce(array_agg(o.first), '{}') as firsts
           from trail.modifier m
-         cross join lateral (select min(id) as first from trail.modifier o where o.key = m.key) o
+         cross join lateral (select min(o.id + 0) as first from trail.modifier o where o.key = m.key) o
          where m.id > $1 and m.id <= $2 and o.first < m.id`,
         [held, upTo],
       );
