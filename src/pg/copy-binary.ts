@@ -120,6 +120,11 @@ export class RowFields {
     return this.#message.readBigInt64BE(this.#skip());
   }
 
+  text(): string {
+    const start = this.#skip();
+    return this.#message.toString('utf8', start, this.#at);
+  }
+
   /** A bytea, valid only as long as the message. */
   bytes(): Buffer {
     const start = this.#skip();

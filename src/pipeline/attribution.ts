@@ -5,12 +5,15 @@ import { UNATTRIBUTED, type Dictionary, type LookupName, type Lookups } from './
 import { redactedText, type Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
 
+/** Keys that are held at most. */
+const MOST_IDS = 10_000;
+
 /** Finds the modifier of a change: rungs `message` and `column` of the attribution ladder. */
 export class Attribution {
   readonly #dictionary: Dictionary;
   readonly #lookups: Lookups;
   readonly #modifiersTable: string | null;
-  /** Modifier id by key, as long as the names are what they were. */
+  /** Modifier id by key, of the last keys, as long as the names are what they were. */
   readonly #ids = new Map<string, number>();
   readonly #byBytes = new BytesCache();
   readonly #find = (key: string): number => this.#idOf(key);
@@ -65,6 +68,8 @@ export class Attribution {
         name: shortName(known?.name ?? key),
         kind: known?.kind ?? 'agent',
       });
+      // Anybody may invent keys.
+      if (this.#ids.size >= MOST_IDS) this.#ids.clear();
       this.#ids.set(key, id);
     }
     return id;
