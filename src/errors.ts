@@ -271,6 +271,11 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Narrow the range or add a filter: a search for text alone has to read every entry of the range.',
   },
+  TRAIL_READ_FAILED: {
+    retry: 'operator',
+    remedy:
+      'Read the SQLSTATE in the message. 42P01, 42703: the trail is of an older version; start this version on it once (waltrail start). 42501: grant waltrail_reader to the login of the trail.',
+  },
   TRAIL_RESTORED: {
     retry: 'operator',
     remedy: `The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then ${RESUME}`,

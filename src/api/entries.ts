@@ -108,15 +108,25 @@ export const EntryPage = z.object({
 
 export const Facet = z.object({
   value: z.string().describe('What the filter takes; of modifiers the empty text: nobody.'),
-  name: z.string(),
+  name: z.string().describe('At most 200 characters; a longer name ends with an ellipsis.'),
   kind: Kind.nullable().optional().describe('Of modifiers; null: nobody.'),
   count: Count,
 });
 
-/** The number of entries in the range for every value of each dimension, highest number first. */
+const More = z
+  .object({ values: Count, entries: Count })
+  .describe('Further values that are not listed, and their entries.');
+
+/** The values of one dimension with most entries in the range, highest number first. */
+export const FacetList = z.object({ items: z.array(Facet), more: More });
+
+/** The same of every dimension. */
 export const Facets = z.object({
   modifiers: z.array(Facet),
   actions: z.array(Facet),
   entityTypes: z.array(Facet),
   tenants: z.array(Facet),
+  more: z
+    .object({ modifiers: More, actions: More, entityTypes: More, tenants: More })
+    .describe('What each list leaves out; GET /v1/facets/:list?search= finds it.'),
 });

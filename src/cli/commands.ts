@@ -33,6 +33,10 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'as a last resort, pass over the one transaction that capture cannot store',
     load: async () => (await import('./skip.js')).skip,
   },
+  verify: {
+    summary: 'compare what the trail says of its entries with the entries',
+    load: async () => (await import('./verify.js')).verify,
+  },
   'token create': {
     summary: 'create an API token or a sign-in code',
     load: async () => (await import('./token.js')).tokenCreate,

@@ -139,7 +139,7 @@ describe('housekeeping', () => {
       Record<'first' | 'days' | 'blocks' | 'chunks' | 'lists' | 'values', number>
     >(
       `select (select min(id >> 32)::int from trail.entry) - trail.today() as first,
-              (select min(day) from trail.day) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks,
+              (select min(day) from trail.day where dropped_at is null) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks,
               (select min(chunk >> 18) from trail.chunk) - trail.today() as chunks,
               (select min(chunk >> 18) from trail.posting) - trail.today() as lists, (select count(*)::int4 from trail.block_value where block >> 16 < trail.today() - 4) as values`,
     );
