@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { LookupName } from '../../pipeline/ports.js';
 import type { Kind } from '../../tracking/rules.js';
 
@@ -31,6 +32,8 @@ export class NameTable {
   #used = 0;
   #liveBytes = 0;
   #wasteBytes = 0;
+  /** Keys are the application's: nobody may choose them so that they fall on one place. */
+  readonly #seed = randomInt(2 ** 32);
   /** The key that was asked for last. */
   #key = Buffer.allocUnsafeSlow(1_024);
   #keyLength = 0;
@@ -96,7 +99,7 @@ export class NameTable {
   #place(): number {
     const records = this.#records;
     const mask = records.length - 1;
-    let place = hashOf(this.#key, 0, this.#keyLength) & mask;
+    let place = hashOf(this.#key, { start: 0, end: this.#keyLength, seed: this.#seed }) & mask;
     for (; records[place] !== FREE; place = (place + 1) & mask)
       if (records[place] !== REMOVED && this.#hasKey(records[place]!)) break;
     return place;
@@ -150,7 +153,8 @@ export class NameTable {
     for (const record of records) {
       const { page, at } = this.#find(record);
       const keyAt = at + AT_KEY;
-      let place = hashOf(page, keyAt, keyAt + page.readUInt16LE(at + AT_KEY_LENGTH)) & (places - 1);
+      const end = keyAt + page.readUInt16LE(at + AT_KEY_LENGTH);
+      let place = hashOf(page, { start: keyAt, end, seed: this.#seed }) & (places - 1);
       while (this.#records[place] !== FREE) place = (place + 1) & (places - 1);
       this.#records[place] = record;
     }
@@ -190,9 +194,12 @@ const bytesAt = ({ page, at }: RecordPlace): number =>
 
 const wholeUnits = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
 
-/** FNV-1a, its upper half folded in. */
-function hashOf(bytes: Buffer, start: number, end: number): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a from a secret beginning, its upper half folded in. */
+function hashOf(
+  bytes: Buffer,
+  { start, end, seed }: { readonly start: number; readonly end: number; readonly seed: number },
+): number {
+  let hash = seed;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
