@@ -25,8 +25,8 @@ export interface ListOptions {
 }
 
 /**
- * Makes the list of a dimension: the values with most entries, and how many more there are. Only their names are
- * read, however many values have entries.
+ * Makes the list of a dimension: the values with most entries, and how many more there are. Only their names
+ * are read, however many values have entries.
  */
 export async function facetList(snapshot: Snapshot, options: ListOptions): Promise<FacetList> {
   const { dimension, search } = options;

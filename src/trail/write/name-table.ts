@@ -19,9 +19,9 @@ const LEAST_WASTE_BYTES = 4 * PAGE_BYTES;
 const KINDS: readonly (Kind | null)[] = [null, 'agent', 'bot', 'system'];
 
 /**
- * Names by key, as bytes in pages of 1 MiB, and an open hash table of their places: the texts and about 20 bytes
- * for each name. Tables of names have as many rows as the application stores, and a Map of them takes four
- * times as much.
+ * Names by key, as bytes in pages of 1 MiB, and an open hash table of their places: the texts and about 20
+ * bytes for each name. Tables of names have as many rows as the application stores, and a Map of them takes
+ * four times as much.
  */
 export class NameTable {
   #pages: Buffer[] = [];
@@ -140,8 +140,8 @@ export class NameTable {
   }
 
   /**
-   * Makes the hash table anew, as large as it has to be; the records too, if many are no longer used. This keeps
-   * memory in proportion to the names, whatever is renamed and removed.
+   * Makes the hash table anew, as large as it has to be; the records too, if many are no longer used. This
+   * keeps memory in proportion to the names, whatever is renamed and removed.
    */
   #rewrite(): void {
     let records = this.#records.filter((record) => record !== FREE && record !== REMOVED);

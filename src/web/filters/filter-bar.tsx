@@ -46,8 +46,8 @@ export function FilterBar() {
 }
 
 /**
- * The tenant filter. It is shown only if there are several tenants, or if one is chosen already. Of more tenants
- * than a list holds, one is typed.
+ * The tenant filter. It is shown only if there are several tenants, or if one is chosen already. Of more
+ * tenants than a list holds, one is typed.
  */
 function TenantFilter() {
   const chosen = view.value.tenant;

@@ -87,8 +87,8 @@ export function followFacets(): void {
 }
 
 /**
- * Fetches the values that a filter can be set to, those with most entries, or of those that match a search. The
- * server counts them with all other filters applied. Undefined: the request was aborted.
+ * Fetches the values that a filter can be set to, those with most entries, or of those that match a search.
+ * The server counts them with all other filters applied. Undefined: the request was aborted.
  */
 export async function optionsOf(
   filter: ListFilter,
