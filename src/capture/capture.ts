@@ -256,7 +256,8 @@ class Supervisor {
     const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
-    await session.stop();
+    // Where another configuration begins, what is before has to be stored first.
+    await session.stop({ patient: error?.code === 'TRACKING_CHANGED' });
     const { position } = session.pipeline;
     this.#remember(session);
     this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';

@@ -87,7 +87,8 @@ export interface Session {
   readonly ended: Promise<WaltrailError>;
   /** Ends the session with an error, as something that fails would. */
   end(error: WaltrailError): void;
-  stop(): Promise<void>;
+  /** `patient`: as in {@link Pipeline.finish}. */
+  stop(options: { readonly patient: boolean }): Promise<void>;
 }
 
 /**
@@ -347,9 +348,9 @@ async function connectStream(
     waitedOn: options.waitedOn,
     ended: end.promise,
     end: end.resolve,
-    stop: async () => {
+    stop: async ({ patient }) => {
       closing.abort();
-      await pipeline.finish();
+      await pipeline.finish({ patient });
       await stream.stop();
       await writer.close();
       await watch.stop();

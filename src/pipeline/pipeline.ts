@@ -221,11 +221,16 @@ export class Pipeline {
     return this.#recorder.commitLsn;
   }
 
-  /** Commits what is whole, if the trail takes it, and ends. Anything else stays on the source. */
-  async finish(): Promise<void> {
+  /**
+   * Commits what is whole, if the trail takes it, and ends. Anything else stays on the source.
+   *
+   * @param options.patient waits for a commit that is under way, and then commits what is left: only where
+   *   nothing has failed, for a trail that is gone never answers
+   */
+  async finish({ patient }: { readonly patient: boolean }): Promise<void> {
     clearTimeout(this.#timer);
     this.#source.pause();
-    if (!this.#over) {
+    if (!this.#over && (patient || !this.#trail.busy)) {
       const committed = Promise.all([this.#committing, this.#skip]).then(() => this.#commitWhole());
       // A trail that does not answer must not hold up the end: what it has not confirmed is read again.
       let limit: NodeJS.Timeout | undefined;
