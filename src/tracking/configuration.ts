@@ -17,8 +17,8 @@ export const configurationSql = (digest: string): string =>
 
 /**
  * Makes the configuration that a document of the trail describes. What is not part of the document (source,
- * trail, reports, keys) is taken from `current`. Undefined if this version of Waltrail does not understand the
- * document.
+ * trail, reports, keys) is taken from `current`. Undefined if this version of Waltrail does not understand
+ * the document.
  */
 export function restoreConfig(document: string, current: TrackingConfig): TrackingConfig | undefined {
   let data: unknown;
