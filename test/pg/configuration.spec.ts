@@ -272,6 +272,10 @@ describe('names', () => {
     g.file = LABELLED.replace('"{name}"', '"team {name}"');
     expect(await g.reload()).toBe('in effect');
     expect(await label(g, 2)).toEqual({ name: 'team Red' });
+    // A rule that comes back is no rule that was tried before.
+    g.file = LABELLED;
+    expect(await g.reload()).toBe('in effect');
+    expect(await label(g, 2)).toEqual({ name: 'Red' });
   });
 
   test('that could not be read are read at the next start, with the right to the named columns alone', async () => {
