@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { formatLsn, type Lsn } from '../../pg/lsn.js';
-import { trailError } from '../trail-error.js';
+import { queryTrail } from '../query.js';
 
 /** A configuration as the trail keeps it; see `Definition` in tracking/rules.ts. */
 export interface StoredConfiguration {
@@ -13,7 +13,7 @@ export type Adoption = 'start' | 'reload' | 'apply' | 'source as configured';
 
 /** Reads the configuration that is in effect at the checkpoint; undefined: none was ever stored. */
 export async function readConfiguration(client: pg.Client): Promise<StoredConfiguration | undefined> {
-  const [row] = await query<{ digest: string; document: string }>(
+  const [row] = await queryTrail<{ digest: string; document: string }>(
     client,
     /* sql */ `select digest, document from trail.configuration order by id desc limit 1`,
   );
@@ -38,7 +38,7 @@ export async function adoptConfiguration(
   },
 ): Promise<void> {
   const { digest, document, lsn, how, askedBy, difference } = adopted;
-  await query(client, /* sql */ `select trail.adopt_configuration($1, $2, $3, $4, $5, $6, $7)`, [
+  await queryTrail(client, /* sql */ `select trail.adopt_configuration($1, $2, $3, $4, $5, $6, $7)`, [
     digest,
     document,
     formatLsn(lsn),
@@ -54,7 +54,7 @@ export async function adoptConfiguration(
  * changes may be missing since then is left out.
  */
 export async function readNamesRead(client: pg.Client): Promise<ReadonlyMap<string, string>> {
-  const rows = await query<{ table_name: string; rule: string }>(
+  const rows = await queryTrail<{ table_name: string; rule: string }>(
     client,
     /* sql */ `select n.table_name, n.rule from trail.names_read n
                 where not exists (select from trail.gap g
@@ -71,21 +71,9 @@ export async function rememberNamesRead(
   options: { readonly wanted: readonly string[]; readonly read: ReadonlyMap<string, string> },
 ): Promise<void> {
   const { wanted, read } = options;
-  await query(client, /* sql */ `select trail.remember_names_read($1, $2, $3)`, [
+  await queryTrail(client, /* sql */ `select trail.remember_names_read($1, $2, $3)`, [
     wanted,
     [...read.keys()],
     [...read.values()],
   ]);
-}
-
-async function query<T extends pg.QueryResultRow>(
-  client: pg.Client,
-  sql: string,
-  values: readonly unknown[] = [],
-): Promise<T[]> {
-  try {
-    return (await client.query<T>(sql, [...values])).rows;
-  } catch (error) {
-    throw trailError(error);
-  }
 }
