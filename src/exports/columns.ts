@@ -42,12 +42,24 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Commit LSN', kind: 'text', width: 16, text: (entry) => entry.transaction.commitLsn },
   { header: 'Transaction', kind: 'text', width: 13, text: (entry) => entry.transaction.xid },
   { header: 'Seq', kind: 'count', width: 8, text: (entry) => String(entry.transaction.seq) },
+  { header: 'Previous entity id', kind: 'text', width: 18, text: (entry) => entry.entity.previousId ?? '' },
+  { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
 ];
+
+/** In brackets what is no tenant: one may have such a name. */
+function previousTenantText(moved: Entry['moved']): string {
+  if (moved === null || moved.side === 'left') return '';
+  return moved.side === 'both' ? (moved.previousTenant ?? '(none)') : OTHER_TENANT;
+}
+
+/** Stands for what a reader of one tenant does not see of a row that moved. */
+const OTHER_TENANT = '(in another tenant)';
 
 /** `column: value`, one line each; empty for null (the values before an insert, after a delete). */
 function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string {
   const values = entry[side];
-  if (values === null) return '';
+  if (values === null)
+    return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? OTHER_TENANT : '';
   const lines: string[] = [];
   for (const [column, value] of values) lines.push(`${column}: ${valueText(value)}`);
   for (const column of unknown) {

@@ -1,6 +1,6 @@
 import { looksLikeBytes } from '../pg/text.js';
 import { LastView, sameBytes } from '../pg/byte-loops.js';
-import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, type Tuple } from '../pgoutput/tuple.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
 import { partText, type NamePart } from './naming.js';
@@ -12,6 +12,7 @@ import {
   OPERATION_TRUNCATE,
   OPERATION_UPDATE,
   RUNG_OWN,
+  SAME_TENANT,
   UNATTRIBUTED,
   type Dictionary,
   type EntryHead,
@@ -61,7 +62,25 @@ export class EntryBuilder {
     actionId: 0,
     operation: 0,
     rung: 0,
+    moved: false as boolean,
   } satisfies EntryHead;
+  /** Tenant before the update at hand, as {@link EntryRows.previousTenant} takes it. */
+  #previousTenantId = SAME_TENANT;
+  /** The row whose name is made. */
+  readonly #named: { plan: TrackedPlan | null; row: Tuple; fallback: Tuple | null } = {
+    plan: null,
+    row: new Tuple(),
+    fallback: null,
+  };
+  /** Its tenant, which few names ask for: those with words of a table whose rows have tenants. */
+  readonly #namedTenant = (): string | null => {
+    const { plan, row, fallback } = this.#named;
+    const column = plan!.tenantColumn;
+    const holder = column < 0 ? null : sent(column, row, fallback);
+    if (holder?.has(column) !== true) return null;
+    const redactor = plan!.redactors[column];
+    return redactor ? redactedText(redactor, holder, column) : holder.text(column);
+  };
 
   readonly #transaction: { readonly extra: Buffer | null };
 
@@ -127,7 +146,9 @@ export class EntryBuilder {
   }
 
   truncate(plan: TrackedPlan, change: RowChange): void {
-    this.#writeHead(plan, change, OPERATION_TRUNCATE, classify(plan.onTruncate, change), 0);
+    this.#head.tenantId = 0;
+    this.#head.moved = false;
+    this.#writeHead(plan, change, OPERATION_TRUNCATE, classify(plan.onTruncate, change));
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
@@ -158,6 +179,7 @@ export class EntryBuilder {
       tenantId: 0,
       operation: previous === null ? OPERATION_INSERT : OPERATION_UPDATE,
       rung: RUNG_OWN,
+      moved: false,
     });
     this.#text(entry.entityId === null ? null : Buffer.from(entry.entityId));
     this.#text(Buffer.from(entry.entityName));
@@ -224,31 +246,73 @@ export class EntryBuilder {
   #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
     const row = change.row!;
     const fallback = change.previous;
-    const column = plan.tenantColumn;
-    const holder = column < 0 ? null : sent(column, row, fallback);
-    const tenantId = holder?.has(column) === true ? this.#tenant(plan, holder) : 0;
-    this.#writeHead(plan, change, operation, actionId, tenantId);
-    this.#id(plan, row);
+    const head = this.#head;
+    head.tenantId = this.#tenantOf(plan, row, fallback);
+    head.moved = operation === OPERATION_UPDATE && this.#hasMoved(plan, change);
+    this.#writeHead(plan, change, operation, actionId);
+    if (head.moved) this.#before(plan, change.previous ?? change.previousKey!);
+    this.#id(plan, row, fallback);
     this.#entityName(plan, row, fallback);
   }
 
-  #writeHead(
-    plan: TrackedPlan,
-    change: RowChange,
-    operation: number,
-    actionId: number,
-    tenantId: number,
-  ): void {
+  #writeHead(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
     const head = this.#head;
     head.seq = change.seq;
     head.modifierId = change.modifierId;
     head.rung = change.rung;
     head.relationId = plan.relationId;
-    head.tenantId = tenantId;
     head.entityTypeId = plan.entityTypeId;
     head.actionId = actionId;
     head.operation = operation;
     this.#rows.head(head);
+  }
+
+  /** Dictionary id of a row's tenant; 0: it has none, or it was not sent. */
+  #tenantOf(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): number {
+    const column = plan.tenantColumn;
+    const holder = column < 0 ? null : sent(column, row, fallback);
+    return holder?.has(column) === true ? this.#tenant(plan, holder) : 0;
+  }
+
+  /**
+   * Whether an update is known to have changed the entity id or the tenant, as they are stored: of a value
+   * that the source did not send, before or after, nothing is claimed. The columns of a move may be ignored
+   * ones, which have no difference.
+   */
+  #hasMoved(plan: TrackedPlan, change: RowChange): boolean {
+    const row = change.row!;
+    const before = change.previous ?? change.previousKey;
+    this.#previousTenantId = SAME_TENANT;
+    if (before === null) return false;
+    const { tenantColumn, idColumns } = plan;
+    if (tenantColumn >= 0 && this.#isMoved(plan, before, row, tenantColumn)) {
+      const previousTenantId = this.#tenantOf(plan, before, null);
+      if (previousTenantId !== this.#head.tenantId) this.#previousTenantId = previousTenantId;
+    }
+    let moved = false;
+    for (let index = 0; index < idColumns.length; index++) {
+      const column = idColumns[index]!;
+      // Of a composite key that was sent in part, the id is not known.
+      if (!wasSent(before, column)) return this.#previousTenantId !== SAME_TENANT;
+      moved ||= this.#isMoved(plan, before, row, column);
+    }
+    return moved || this.#previousTenantId !== SAME_TENANT;
+  }
+
+  #isMoved(plan: TrackedPlan, before: Tuple, row: Tuple, column: number): boolean {
+    if (!wasSent(before, column) || !wasSent(row, column)) return false;
+    if (this.#isSame(before, row, column) && before.isOpaque(column) === row.isOpaque(column)) return false;
+    const redactor = plan.redactors[column];
+    if (!redactor || !before.has(column) || !row.has(column)) return true;
+    return redactedText(redactor, before, column) !== redactedText(redactor, row, column);
+  }
+
+  /** Writes the tenant, the id and, where the tenant is another, the name before an update. */
+  #before(plan: TrackedPlan, before: Tuple): void {
+    this.#rows.previousTenant(this.#previousTenantId);
+    this.#id(plan, before, null);
+    if (this.#previousTenantId === SAME_TENANT) this.#rows.nullText();
+    else this.#entityName(plan, before, null);
   }
 
   #tenant(plan: TrackedPlan, row: Tuple): number {
@@ -258,21 +322,24 @@ export class EntryBuilder {
     return this.#tenantId(redactedText(redactor, row, column));
   }
 
-  #id(plan: TrackedPlan, row: Tuple): void {
+  #id(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
     const columns = plan.idColumns;
     for (let index = 0; index < columns.length; index++) {
       const column = columns[index]!;
-      if (!row.has(column) || row.lengths[column]! > MAX_ID_BYTES) return this.#rows.nullText();
+      const holder = sent(column, row, fallback);
+      if (holder?.has(column) !== true || holder.lengths[column]! > MAX_ID_BYTES)
+        return this.#rows.nullText();
     }
     if (columns.length === 0) return this.#rows.nullText();
     this.#rows.beginText();
     for (let index = 0; index < columns.length; index++) {
       if (index > 0) this.#rows.raw(COMMA, 0, 1);
       const column = columns[index]!;
+      const holder = sent(column, row, fallback)!;
       const redactor = plan.redactors[column];
       if (redactor)
-        this.#rows.text(...allOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
-      else this.#key(row, column);
+        this.#rows.text(...allOf(redactor(holder.bytes, holder.offsets[column]!, holder.lengths[column]!)));
+      else this.#key(holder, column);
     }
     this.#rows.endText();
   }
@@ -291,6 +358,9 @@ export class EntryBuilder {
     for (const part of plan.name)
       found ||= 'column' in part && (sent(part.column, row, fallback)?.has(part.column) ?? false);
     if (!found) return this.#rows.nullText();
+    this.#named.plan = plan;
+    this.#named.row = row;
+    this.#named.fallback = fallback;
     this.#rows.beginText();
     for (const part of plan.name) this.#namePart(plan, part, row, fallback);
     this.#rows.endText();
@@ -304,7 +374,11 @@ export class EntryBuilder {
     if (part.values === null && part.lookup === null && !plan.redactors[column] && !holder.isOpaque(column)) {
       return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
     }
-    const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
+    const text = partText(part, holder, {
+      redactors: plan.redactors,
+      lookups: this.#lookups,
+      tenant: this.#namedTenant,
+    });
     if (text !== null) this.#shortened(text, 0, text.length);
   }
 
@@ -349,6 +423,9 @@ export class EntryBuilder {
 }
 
 const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
+
+const wasSent = (row: Tuple, column: number): boolean =>
+  column < row.count && row.lengths[column] !== LENGTH_UNCHANGED;
 
 /** The row in which the column was sent: unchanged TOAST is only in the old one. */
 function sent(column: number, row: Tuple, fallback: Tuple | null): Tuple | null {

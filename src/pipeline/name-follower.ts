@@ -6,6 +6,8 @@ import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './relation-plan.js';
 
 const MAX_GONE = 10_000;
+/** Names of rows of lookup tables are made of their own columns only. */
+const NO_TENANT = (): null => null;
 
 /**
  * Follows the tables that give names to keys (modifiers, labels) in the stream, so that a name is the name as
@@ -87,13 +89,14 @@ export class NameFollower {
       const bytes =
         'text' in part
           ? part.text
-          : partText(part, row, { redactors: plan.redactors, lookups: this.#lookups });
+          : partText(part, row, { redactors: plan.redactors, lookups: this.#lookups, tenant: NO_TENANT });
       if (bytes !== null)
         name += 'text' in part ? part.text.toString() : readableText(bytes, 0, bytes.length);
       found ||= 'column' in part && bytes !== null;
     }
     if (!found) return null;
-    if (plan.kind === null) return { name, kind: null };
+    const tenant = textOf(plan, row, plan.tenantColumn);
+    if (plan.kind === null) return { name, kind: null, tenant };
     const value = row.text(plan.kind.column);
     const kind =
       value === null
@@ -103,7 +106,7 @@ export class NameFollower {
           : plan.kind.system.has(value)
             ? 'system'
             : 'agent';
-    return { name, kind };
+    return { name, kind, tenant };
   }
 
   /** Most updates of such a table touch neither key nor name; they must cost nothing. */
@@ -111,12 +114,15 @@ export class NameFollower {
     if (previous.text(plan.keyColumn) !== updated.text(plan.keyColumn)) return false;
     const before = this.#nameOf(plan, previous);
     const after = this.#nameOf(plan, updated);
-    return before?.name === after?.name && before?.kind === after?.kind;
+    return before?.name === after?.name && before?.kind === after?.kind && before?.tenant === after?.tenant;
   }
 }
 
-/** The key as the entries have it: redacted where the column is. */
-function keyOf({ keyColumn, redactors }: NamesPlan, row: Tuple): string | null {
-  const redactor = redactors[keyColumn];
-  return redactor && row.has(keyColumn) ? redactedText(redactor, row, keyColumn) : row.text(keyColumn);
+const keyOf = (plan: NamesPlan, row: Tuple): string | null => textOf(plan, row, plan.keyColumn);
+
+/** A key or a tenant as the entries have it: redacted where the column is. Null without such a column. */
+function textOf({ redactors }: NamesPlan, row: Tuple, column: number): string | null {
+  if (column < 0 || !row.has(column)) return null;
+  const redactor = redactors[column];
+  return redactor ? redactedText(redactor, row, column) : row.text(column);
 }

@@ -47,12 +47,18 @@ export interface EntryHead {
   readonly operation: number;
   /** One of `RUNG_…`. */
   readonly rung: number;
+  /** Whether the update changed the entity id or the tenant (DECISIONS 53). */
+  readonly moved: boolean;
 }
+
+/** Stands for the tenant before an update that did not change it, or before which it is not known. */
+export const SAME_TENANT = -1;
 
 /**
  * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`,
- * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is
- * `nullText`, or `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
+ * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. An entry
+ * that moved has `previousTenant` and two more texts before these: entity id and entity name before. A text
+ * is `nullText`, or `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
   /** Bytes that were not sent. */
@@ -65,6 +71,8 @@ export interface EntryRows {
    */
   transaction(bytes: Buffer, at: number): void;
   head(head: EntryHead): void;
+  /** Dictionary id of the tenant before, 0 for none, or {@link SAME_TENANT}. */
+  previousTenant(id: number): void;
   nullText(): void;
   beginText(): void;
   endText(): void;
@@ -120,6 +128,8 @@ export interface RelationVersionColumn {
 export interface LookupName {
   readonly name: string;
   readonly kind: Kind | null;
+  /** Tenant of the row that says it; null: it has none. */
+  readonly tenant: string | null;
 }
 
 /**
@@ -130,6 +140,8 @@ export interface LookupName {
 export interface Lookups {
   /** From memory: only for tables that are held. */
   get(table: string, key: string): LookupName | undefined;
+  /** Whether rows of the table belong to tenants. */
+  hasTenants(table: string): boolean;
   /** Null: the row is gone. */
   set(table: string, key: string, name: LookupName | null): void;
   clear(table: string): void;

@@ -1,6 +1,6 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
-import { redactionFor, ruleFor } from '../tracking/match.js';
+import { lookupTenant, redactionFor, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type {
   LabelRule,
@@ -57,6 +57,8 @@ export interface TrackedPlan {
 export interface NamesPlan {
   readonly table: string;
   readonly keyColumn: number;
+  /** Column of the tenant of a row; -1: rows have none. */
+  readonly tenantColumn: number;
   readonly name: readonly NamePart[];
   readonly redactors: readonly (Redactor | null)[];
   readonly kind: {
@@ -262,6 +264,7 @@ function planNames(options: {
       {
         table: names.table,
         keyColumn: key.index,
+        tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
         name: planTemplate(names.name, { columns, rule: null }),
         redactors,
         kind: planKind('kind' in names ? names.kind : null, columns),

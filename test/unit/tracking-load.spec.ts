@@ -54,6 +54,7 @@ describe('a tracking file', () => {
       table: 'public.agents',
       key: 'id',
       name: [{ column: 'full_name' }],
+      tenant: null,
       kind: { column: 'role', bot: ['bot'], system: [] },
     });
     const agents = config.tables.find(({ pattern }) => pattern === 'public.agents')!;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
+import { RUNG_OWN, SAME_TENANT, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
@@ -14,6 +14,7 @@ import {
   AT_MODIFIER,
   AT_NUMBER,
   AT_OPERATION,
+  AT_PREVIOUS_TENANT,
   AT_RELATION,
   AT_RUNG,
   AT_SEQ,
@@ -21,6 +22,7 @@ import {
   AT_XID,
   HEAD_BYTES,
   makeHead,
+  NULL_FIELD,
   rowsBetween,
   type Row,
 } from './row-layout.js';
@@ -60,7 +62,7 @@ const HEX = Buffer.from('0123456789abcdef');
 
 /**
  * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
- * copying. Everything that is the same for a transaction is kept in a 100-byte head, which is copied and
+ * copying. Everything that is the same for a transaction is kept in a head of 112 bytes, which is copied and
  * patched for each row.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
@@ -132,14 +134,22 @@ export class EntryRowBuffer implements EntryRows {
     view.setInt16(at + AT_ACTION, head.actionId);
     view.setUint8(at + AT_OPERATION, head.operation);
     view.setUint8(at + AT_RUNG, head.rung);
-    this.#at = at + HEAD_BYTES;
+    this.#at = at + (head.moved ? AT_PREVIOUS_TENANT : HEAD_BYTES);
     this.#number++;
     this.#entries++;
   }
 
+  previousTenant(id: number): void {
+    if (id === SAME_TENANT) return this.nullText();
+    this.#reserve(8);
+    this.#view.setInt32(this.#at, 4);
+    this.#view.setInt32(this.#at + 4, id);
+    this.#at += 8;
+  }
+
   nullText(): void {
     this.#reserve(4);
-    this.#view.setInt32(this.#at, -1);
+    this.#view.setInt32(this.#at, NULL_FIELD);
     this.#at += 4;
   }
 
@@ -358,7 +368,7 @@ export class EntryRowBuffer implements EntryRows {
     const pieces = rows.flatMap((row) =>
       this.#buffer[row.start + AT_RUNG] === RUNG_OWN
         ? [this.#buffer.subarray(row.start, row.end)]
-        : [this.#buffer.subarray(row.start, row.lastTextAt), length, extra],
+        : [this.#buffer.subarray(row.start, row.extraAt), length, extra],
     );
     const all = Buffer.concat(pieces);
     this.#at = this.#transactionAt;

@@ -7,7 +7,7 @@ import { quoteLiteral } from '../../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../../pg/silence.js';
 import type { CommittedBatch, TrailSession } from '../../pipeline/ports.js';
 import { Boundary } from './boundary.js';
-import type { Checkpoint } from './checkpoint.js';
+import { storeLookupTables, type Checkpoint } from './checkpoint.js';
 import type { ChunkIndex } from './chunk-index.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
 import { TrailDictionary } from './dictionary.js';
@@ -34,6 +34,8 @@ export interface TrailWriterOptions {
   readonly checkpoint: Checkpoint;
   /** Lookup tables whose names are held in memory. */
   readonly held: ReadonlySet<string>;
+  /** Every lookup table, and whether its rows belong to tenants. */
+  readonly lookupTables: ReadonlyMap<string, boolean>;
   /** Milliseconds between two checks whether the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
@@ -108,8 +110,10 @@ export class TrailWriter implements TrailSession {
   static async open(options: TrailWriterOptions): Promise<TrailWriter> {
     const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId });
     try {
+      await storeLookupTables(options.client, options.lookupTables);
       const dictionary = await TrailDictionary.load(options.client, {
         held: options.held,
+        lookupTables: options.lookupTables,
         nextId: () => rows.nextId,
       });
       const index = await catchUpIndex(options.client);
