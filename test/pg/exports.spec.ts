@@ -247,6 +247,8 @@ describe('the file of an export', () => {
           entry.transaction.commitLsn,
           entry.transaction.xid,
           entry.transaction.seq,
+          '',
+          '',
         ];
       }),
     );

@@ -69,6 +69,7 @@ describe('a tracking file', () => {
       table: 'public.teams',
       key: 'id',
       name: [{ column: 'name' }],
+      tenant: null,
     });
     expect(agents.actions[0]).toEqual({
       on: ['update'],

@@ -33,6 +33,8 @@ describe('openpyxl reads the workbook alike:', () => {
       ['s', '0/16B3748'],
       ['s', '812'],
       ['n', 0],
+      ['n', null],
+      ['n', null],
     ]);
     // "@" keeps a text a text when somebody edits the cell.
     expect(

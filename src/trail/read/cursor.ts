@@ -43,7 +43,6 @@ function filterHash(filter: UnboundedFilter): string {
     filter.entity ?? null,
     filter.tenant ?? null,
     filter.q ?? '',
-    ...(filter.scope == null ? [] : [filter.scope]),
   ]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 12);
 }
