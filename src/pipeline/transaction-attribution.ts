@@ -2,9 +2,15 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { RedactRule } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
-import { UNATTRIBUTED } from './ports.js';
+import { UNATTRIBUTED, type EntryRows } from './ports.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
+
+/**
+ * A context that takes no more bytes than this stays with each of its entries: to store it once and to refer
+ * to it takes about 120 bytes for the first entry and 40 for every other.
+ */
+const MAX_INLINE_BYTES = 512;
 
 /** The first message of a transaction that says who made changes. */
 export interface FirstMessage {
@@ -31,6 +37,11 @@ export interface RunningTransaction {
 export class TransactionAttribution {
   #modifierId: number | null = null;
   #extra: Buffer | null = null;
+  /** The context that the next entry refers to, where it is not stored yet. */
+  #unstored: Buffer | null = null;
+  /** What entries refer to the context by, once it is stored; as JSON text. */
+  #contextId: string | null = null;
+  readonly #rows: Pick<EntryRows, 'context'>;
   readonly #attribution: Attribution;
   readonly #reader: StatementReader;
   readonly #lateAttributions: LateAttributions;
@@ -55,7 +66,9 @@ export class TransactionAttribution {
     readonly lateAttributions: LateAttributions;
     readonly unreadMessages: UnreadMessages;
     readonly running: RunningTransaction;
+    readonly rows: Pick<EntryRows, 'context'>;
   }) {
+    this.#rows = options.rows;
     this.#attribution = options.attribution;
     this.#reader = new StatementReader(options.redact);
     this.#lateAttributions = options.lateAttributions;
@@ -68,8 +81,16 @@ export class TransactionAttribution {
     return this.#modifierId;
   }
 
-  /** What the next entry carries beside its values, as JSON; null: nothing. */
+  /**
+   * What the entry at hand carries beside its values, as JSON; null: nothing. The first entry that asks has a
+   * long context stored: one that no entry refers to is not.
+   */
   get extra(): Buffer | null {
+    if (this.#unstored !== null) {
+      this.#contextId = `"${this.#rows.context(this.#unstored)}"`;
+      this.#unstored = null;
+      this.#setMembers(['contextId', this.#contextId]);
+    }
     return this.#extra;
   }
 
@@ -79,8 +100,8 @@ export class TransactionAttribution {
     this.#first = late.size === 0 ? null : (late.get(this.#running.commitLsn) ?? null);
     this.#heardLsn = this.#first?.lsn ?? null;
     this.#modifierId = null;
-    this.#context = this.#unread = this.#origin = this.#claimedCommitAt = null;
-    if (this.#first === null) this.#extra = null;
+    this.#context = this.#contextId = this.#unread = this.#origin = this.#claimedCommitAt = null;
+    if (this.#first === null) this.#extra = this.#unstored = null;
     else this.#take(this.#first);
   }
 
@@ -134,6 +155,7 @@ export class TransactionAttribution {
 
   #take(message: FirstMessage): FirstMessage {
     const { lsn, statement } = message;
+    this.#contextId = null;
     switch (statement.of) {
       case 'modifier and context':
         this.#modifierId =
@@ -156,8 +178,17 @@ export class TransactionAttribution {
   }
 
   #setExtra(): void {
+    const context = this.#context;
+    this.#unstored = null;
+    if (this.#contextId !== null) this.#setMembers(['contextId', this.#contextId]);
+    else if (context === null || Buffer.byteLength(context) <= MAX_INLINE_BYTES)
+      this.#setMembers(['context', context]);
+    else this.#unstored = Buffer.from(context);
+  }
+
+  #setMembers(context: readonly [name: string, json: string | null]): void {
     const members = [
-      ['context', this.#context],
+      context,
       ['unread', this.#unread],
       ['origin', this.#origin],
       ['claimedCommitAt', this.#claimedCommitAt],

@@ -132,6 +132,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
+      rows: trail.rows,
     });
     this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#messages });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });

@@ -13,7 +13,8 @@ import {
   type Value,
   type Values,
 } from './entry.js';
-import { readExtra } from './extra.js';
+import { readContexts, type Contexts } from './contexts.js';
+import { readExtra, type Extra } from './extra.js';
 import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
@@ -50,10 +51,17 @@ export async function decodeRows(
   rows: readonly EntryRow[],
   options: { readonly query: Query; readonly dictionaries: ReaderDictionaries; readonly scope: Scope },
 ): Promise<Entry[]> {
-  const { dictionaries, scope } = options;
-  const batch: Batch = { dictionaries, scope, labels: [], columns: new Map() };
-  const entries = rows.map((row) => decodeRow(row, batch));
-  await findLabels(options.query, { wanted: batch.labels, scope });
+  const { query, dictionaries, scope } = options;
+  const extras = rows.map(({ extra }) => readExtra(extra));
+  const batch: Batch = {
+    dictionaries,
+    scope,
+    labels: [],
+    contexts: await readContexts(query, new Set(extras.flatMap(({ contextId }) => contextId ?? []))),
+    columns: new Map(),
+  };
+  const entries = rows.map((row, index) => decodeRow(row, extras[index]!, batch));
+  await findLabels(query, { wanted: batch.labels, scope });
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
@@ -62,15 +70,17 @@ interface Batch {
   readonly scope: Scope;
   /** Values whose label has to be found. */
   readonly labels: LabelWanted[];
+  readonly contexts: Contexts;
   /** Column indexes by relation and text of `columns`: few differ within a batch. */
   readonly columns: Map<string, readonly number[]>;
 }
 
-function decodeRow(row: EntryRow, batch: Batch): Entry {
+function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
+  const { contextId, origin, claimedCommitAt, unreadMessage } = extra;
+  const context = contextId === null ? extra.context : (batch.contexts.get(contextId) ?? null);
   const moved = movedOf(row, batch);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];

@@ -4,6 +4,7 @@ import { RUNG_OWN, SAME_TENANT, type EntryHead, type EntryRows } from '../../pip
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
+import { WaitingContexts } from './contexts.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   AT_ACTION,
@@ -59,6 +60,7 @@ const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
 const HEX = Buffer.from('0123456789abcdef');
+const NO_FRAMES: readonly Buffer[] = [];
 
 /**
  * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
@@ -80,6 +82,7 @@ export class EntryRowBuffer implements EntryRows {
   #day: number;
   #number: number;
   readonly #spare: Buffer[] = [];
+  readonly #contexts = new WaitingContexts();
 
   /** @param options.nextId id of the next entry */
   constructor(options: { readonly nextId: bigint }) {
@@ -95,6 +98,11 @@ export class EntryRowBuffer implements EntryRows {
   /** Bytes of rows that were not taken. */
   get bytes(): number {
     return this.#at - FRAME_HEADER_BYTES;
+  }
+
+  /** Bytes of contexts that were not taken. */
+  get contextBytes(): number {
+    return this.#contexts.bytes;
   }
 
   /** Entries that were not taken. */
@@ -210,6 +218,12 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
+  context(json: Buffer): bigint {
+    const id = entryId(this.#day, this.#number - 1);
+    this.#contexts.add(id, json);
+    return id;
+  }
+
   mark(mark: number): void {
     this.#reserve(3);
     this.#buffer[this.#at++] = ESCAPE;
@@ -256,6 +270,13 @@ export class EntryRowBuffer implements EntryRows {
     this.#entries -= entries;
     this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
     return frame(buffer.subarray(0, end));
+  }
+
+  /** Takes the contexts of the entries that were taken, as CopyData frames of `trail.context`. */
+  takeContexts(): readonly Buffer[] {
+    return this.#contexts.bytes === 0
+      ? NO_FRAMES
+      : this.#contexts.take(entryId(this.#day, this.#number - this.#entries));
   }
 
   recycle(frame: Buffer): void {

@@ -16,6 +16,7 @@ export async function memoryTrail({ held, names }) {
   let storedBytes = 0;
   const take = () => {
     const frame = rows.take(boundary.bytes, boundary.entries);
+    for (const context of rows.takeContexts()) storedBytes += context.length;
     if (frame !== null) {
       storedBytes += frame.length;
       rows.recycle(frame);
