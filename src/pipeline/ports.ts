@@ -85,8 +85,8 @@ export interface EntryRows {
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
   bytesValue(bytes: Buffer, start: number, length: number): void;
   /**
-   * Stores a context, as JSON, once for all entries that refer to it. Returns what they refer to it by: the id
-   * of the entry at hand, or of the last one.
+   * Stores a context, as JSON, once for all entries that refer to it. Returns what they refer to it by: the
+   * id of the entry at hand, or of the last one.
    */
   context(json: Buffer): bigint;
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */

@@ -101,9 +101,7 @@ export class EntriesController {
     @Query({ schema: HistoryQuery }) query: HistoryQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    return pageToJson(
-      await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }),
-    );
+    return pageToJson(await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }));
   }
 
   #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {

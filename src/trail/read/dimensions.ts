@@ -33,8 +33,8 @@ export const COLUMNS = {
 } as const;
 
 /**
- * A property of which every entry has a dictionary id, and by which facets count. An entry that moved from one
- * tenant to another has both.
+ * A property of which every entry has a dictionary id, and by which facets count. An entry that moved from
+ * one tenant to another has both.
  */
 export type Dimension = keyof typeof COLUMNS;
 

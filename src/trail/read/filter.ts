@@ -8,7 +8,9 @@ export interface StoredFilter {
   readonly modifiers: readonly number[] | null;
   /** Actions as they are stored, as lists and summaries know them. */
   readonly actions: readonly number[] | null;
-  /** Actions as a reader of one tenant sees them, in place of stored ones: {@link MOVED_IDS} are among them. */
+  /**
+   * Actions as a reader of one tenant sees them, in place of stored ones: {@link MOVED_IDS} are among them.
+   */
   readonly shownActions: readonly number[] | null;
   readonly entityTypes: readonly number[] | null;
   /** Entries of this tenant, and those that moved from it. */
