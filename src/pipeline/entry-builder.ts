@@ -248,10 +248,10 @@ export class EntryBuilder {
     const fallback = change.previous;
     const head = this.#head;
     head.tenantId = this.#tenantOf(plan, row, fallback);
-    head.moved = operation === OPERATION_UPDATE && this.#hasMoved(plan, change);
+    head.moved = operation === OPERATION_UPDATE && this.#mayHaveMoved(plan) && this.#hasMoved(plan, change);
     this.#writeHead(plan, change, operation, actionId);
     if (head.moved) this.#before(plan, change.previous ?? change.previousKey!);
-    this.#id(plan, row, fallback);
+    this.#id(plan, row);
     this.#entityName(plan, row, fallback);
   }
 
@@ -275,9 +275,21 @@ export class EntryBuilder {
   }
 
   /**
+   * Whether an update has to be looked at more closely: few change these columns. Ignored ones have no
+   * difference.
+   */
+  #mayHaveMoved({ moveColumns, ignored }: TrackedPlan): boolean {
+    const changed = this.#changed;
+    for (let index = 0; index < moveColumns.length; index++) {
+      const column = moveColumns[index]!;
+      if (changed[column] === 1 || ignored[column] === 1) return true;
+    }
+    return false;
+  }
+
+  /**
    * Whether an update is known to have changed the entity id or the tenant, as they are stored: of a value
-   * that the source did not send, before or after, nothing is claimed. The columns of a move may be ignored
-   * ones, which have no difference.
+   * that the source did not send, before or after, nothing is claimed.
    */
   #hasMoved(plan: TrackedPlan, change: RowChange): boolean {
     const row = change.row!;
@@ -310,7 +322,7 @@ export class EntryBuilder {
   /** Writes the tenant, the id and, where the tenant is another, the name before an update. */
   #before(plan: TrackedPlan, before: Tuple): void {
     this.#rows.previousTenant(this.#previousTenantId);
-    this.#id(plan, before, null);
+    this.#id(plan, before);
     if (this.#previousTenantId === SAME_TENANT) this.#rows.nullText();
     else this.#entityName(plan, before, null);
   }
@@ -322,24 +334,21 @@ export class EntryBuilder {
     return this.#tenantId(redactedText(redactor, row, column));
   }
 
-  #id(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
+  #id(plan: TrackedPlan, row: Tuple): void {
     const columns = plan.idColumns;
     for (let index = 0; index < columns.length; index++) {
       const column = columns[index]!;
-      const holder = sent(column, row, fallback);
-      if (holder?.has(column) !== true || holder.lengths[column]! > MAX_ID_BYTES)
-        return this.#rows.nullText();
+      if (!row.has(column) || row.lengths[column]! > MAX_ID_BYTES) return this.#rows.nullText();
     }
     if (columns.length === 0) return this.#rows.nullText();
     this.#rows.beginText();
     for (let index = 0; index < columns.length; index++) {
       if (index > 0) this.#rows.raw(COMMA, 0, 1);
       const column = columns[index]!;
-      const holder = sent(column, row, fallback)!;
       const redactor = plan.redactors[column];
       if (redactor)
-        this.#rows.text(...allOf(redactor(holder.bytes, holder.offsets[column]!, holder.lengths[column]!)));
-      else this.#key(holder, column);
+        this.#rows.text(...allOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
+      else this.#key(row, column);
     }
     this.#rows.endText();
   }
@@ -358,9 +367,6 @@ export class EntryBuilder {
     for (const part of plan.name)
       found ||= 'column' in part && (sent(part.column, row, fallback)?.has(part.column) ?? false);
     if (!found) return this.#rows.nullText();
-    this.#named.plan = plan;
-    this.#named.row = row;
-    this.#named.fallback = fallback;
     this.#rows.beginText();
     for (const part of plan.name) this.#namePart(plan, part, row, fallback);
     this.#rows.endText();
@@ -373,6 +379,11 @@ export class EntryBuilder {
     if (holder === null || !holder.has(column)) return;
     if (part.values === null && part.lookup === null && !plan.redactors[column] && !holder.isOpaque(column)) {
       return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
+    }
+    if (part.lookup !== null) {
+      this.#named.plan = plan;
+      this.#named.row = row;
+      this.#named.fallback = fallback;
     }
     const text = partText(part, holder, {
       redactors: plan.redactors,

@@ -42,6 +42,8 @@ export interface TrackedPlan {
   /** `columns` of a whole row; null when that is all of them. */
   readonly wholeRowColumns: Buffer | null;
   readonly idColumns: readonly number[];
+  /** Those whose change moves a row: of the id and of the tenant. */
+  readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
   readonly modifierColumn: number;
   /** Keys are redacted like the columns they come from. */
@@ -177,6 +179,8 @@ function planTracked(options: {
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
     compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
   const idNames = rule.id ?? (options.primaryKey.length > 0 ? options.primaryKey : ['id']);
+  const idColumns = idNames.map(indexOf).filter((index) => index >= 0);
+  const tenantColumn = indexOf(rule.tenant);
   return {
     relationId: dictionary.relation({
       schema: relation.schema,
@@ -192,11 +196,12 @@ function planTracked(options: {
     wholeRowColumns: dropped.includes(true)
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
       : null,
-    idColumns: idNames.map(indexOf).filter((index) => index >= 0),
+    idColumns,
+    moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
     modifierColumn: indexOf(rule.modifier),
     modifierRedactor: options.redactors[indexOf(rule.modifier)] ?? null,
-    tenantColumn: indexOf(rule.tenant),
+    tenantColumn,
     onInsert: actions('insert'),
     onUpdate: actions('update'),
     onDelete: actions('delete'),

@@ -142,7 +142,7 @@ export class EntryRowBuffer implements EntryRows {
     view.setInt16(at + AT_ACTION, head.actionId);
     view.setUint8(at + AT_OPERATION, head.operation);
     view.setUint8(at + AT_RUNG, head.rung);
-    this.#at = at + (head.moved ? AT_PREVIOUS_TENANT : HEAD_BYTES);
+    this.#at = head.moved ? at + AT_PREVIOUS_TENANT : at + HEAD_BYTES;
     this.#number++;
     this.#entries++;
   }
