@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
@@ -9,7 +10,11 @@ const YAML = `tables: { public.items: { entity: item, tenant: org } }`;
 const ground = (): Promise<CaptureGround> => captureGround({ schemaSql: SCHEMA, yaml: YAML });
 
 const LARGE_BYTES = 63_000;
-const large = (word: string, bytes = LARGE_BYTES): string => `${word} ${'x'.repeat(bytes)}`;
+/** Text that compression does not make small. */
+const NOISE = Array.from({ length: LARGE_BYTES / 60 }, (_, n) =>
+  createHash('sha256').update(String(n)).digest('hex').slice(0, 60),
+).join('');
+const large = (word: string, bytes = LARGE_BYTES): string => `${word} ${NOISE.slice(0, bytes)}`;
 const say = (context: string): string =>
   `select pg_logical_emit_message(true, 'waltrail', '${JSON.stringify({ modifier: '5', context })}');`;
 const add = (from: number, to = from, org = 1): string =>
