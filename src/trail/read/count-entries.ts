@@ -1,7 +1,7 @@
 import { dayOfId } from '../entry-id.js';
 import { addCount, addCounts, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
-import { conditionsSql, Parameters } from './filter.js';
+import { conditionsSql, Parameters, shownActionSql, type StoredFilter } from './filter.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
 import type { DayClock, Snapshot } from './snapshot.js';
 
@@ -19,7 +19,7 @@ export async function countRange(
   options.clock.reads(dayOfId(above));
   const parameters = new Parameters();
   const entries = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
-  return countRows(snapshot, { entries, parameters, dimensions });
+  return countRows(snapshot, { entries, parameters, dimensions, filter });
 }
 
 /** Counts the entries of a filter among some ids, day by day. */
@@ -39,7 +39,7 @@ export async function countIds(
     const entries = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
        and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
-    addCounts(counts, await countRows(snapshot, { entries, parameters, dimensions }));
+    addCounts(counts, await countRows(snapshot, { entries, parameters, dimensions, filter }));
   }
   return counts;
 }
@@ -59,12 +59,13 @@ export async function countOutside(
      where e.id >= ${parameters.add(above.toString(), 'int8')} and e.id < ${parameters.add(below.toString(), 'int8')}
        and (e.committed_at < ${parameters.add(filter.from, 'timestamptz')}
          or e.committed_at >= ${parameters.add(filter.to, 'timestamptz')})`;
-  return countRows(snapshot, { entries, parameters, dimensions });
+  return countRows(snapshot, { entries, parameters, dimensions, filter });
 }
 
 /**
  * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations
- * occur, so one grouping serves all three.
+ * occur, so one grouping serves all three. An entry that moved counts for both of its tenants, but under a
+ * filter for a tenant only for that one: who sees one tenant must not learn of others.
  */
 async function countRows(
   snapshot: Snapshot,
@@ -73,29 +74,45 @@ async function countRows(
     readonly entries: string;
     readonly parameters: Parameters;
     readonly dimensions: readonly Dimension[];
+    readonly filter: StoredFilter;
   },
 ): Promise<DimensionCounts> {
-  const { dimensions } = options;
-  const others = dimensions.filter((dimension) => dimension !== 'modifiers');
+  const { dimensions, filter, parameters } = options;
+  const others = dimensions.filter((dimension) => dimension !== 'modifiers').map(columnOf);
+  const withPrevious = dimensions.includes('tenants') ? ['previous_tenant_id'] : [];
   const sets = [
-    ...(dimensions.includes('modifiers') ? [[COLUMNS.modifiers.column]] : []),
-    ...(others.length > 0 ? [others.map((dimension) => COLUMNS[dimension].column)] : []),
+    ...(dimensions.includes('modifiers') ? [[columnOf('modifiers')]] : []),
+    ...(others.length > 0 ? [[...others, ...withPrevious]] : []),
   ];
-  const columns = dimensions.map((dimension) => `e.${COLUMNS[dimension].column}`).join(', ');
+  const action =
+    filter.scope !== null && dimensions.includes('actions')
+      ? shownActionSql(parameters.add(filter.scope, 'int4'))
+      : 'e.action_id';
   const { rows } = await snapshot.query<Record<string, number | null> & { count: string }>(
     /* sql */ `
-    select ${columns}, count(*)::text as count
-      from ${options.entries}
-     group by grouping sets (${sets.map((set) => `(${set.map((column) => `e.${column}`).join(', ')})`).join(', ')})`,
-    options.parameters.values,
+    select ${[...dimensions.map(columnOf), ...withPrevious].join(', ')}, count(*)::text as count
+      from (select e.modifier_id, e.entity_type_id, ${action} as action_id, e.tenant_id, e.previous_tenant_id
+              from ${options.entries}) e
+     group by grouping sets (${sets.map((set) => `(${set.join(', ')})`).join(', ')})`,
+    parameters.values,
   );
   const counts = noCounts(dimensions);
   for (const row of rows) {
     for (const dimension of dimensions) {
       // Null if the row is not grouped by this column: the columns themselves have no nulls.
-      const id = row[COLUMNS[dimension].column];
-      if (id !== null) addCount(counts, { dimension, id: id!, count: Number(row.count) });
+      const id = row[columnOf(dimension)];
+      if (id === null) continue;
+      const ids = dimension === 'tenants' ? tenantsOf(row, filter) : [id!];
+      for (const id of ids) addCount(counts, { dimension, id, count: Number(row.count) });
     }
   }
   return counts;
+}
+
+const columnOf = (dimension: Dimension): string => COLUMNS[dimension].column;
+
+function tenantsOf(row: Record<string, number | null>, { tenant }: StoredFilter): readonly number[] {
+  if (tenant !== null) return [tenant];
+  const { tenant_id: now, previous_tenant_id: before } = row;
+  return before == null ? [now!] : [now!, before];
 }

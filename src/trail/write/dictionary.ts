@@ -33,11 +33,8 @@ export class TrailDictionary implements Dictionary {
     this.lookups = lookups;
   }
 
-  /** Loads all stored rows, and the current names of the lookup tables in `held`. */
-  static async load(
-    client: pg.Client,
-    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
-  ): Promise<TrailDictionary> {
+  /** Loads all stored rows, and the current names of the lookup tables that are held. */
+  static async load(client: pg.Client, options: LookupOptions): Promise<TrailDictionary> {
     const dictionary = new TrailDictionary(await TrailLookups.load(client, options));
     const { modifier, action, entity_type, tenant, relation } = dictionary.#tables;
     type Named = { id: number; name: string };
@@ -189,10 +186,21 @@ interface Clearing {
   readonly cleared: string;
 }
 
+interface LookupOptions {
+  /** Lookup tables whose names are held in memory. */
+  readonly held: ReadonlySet<string>;
+  /** Every lookup table, and whether its rows belong to tenants. */
+  readonly lookupTables: ReadonlyMap<string, boolean>;
+  readonly nextId: () => bigint;
+}
+
 /** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
+  readonly #tables: ReadonlyMap<string, boolean>;
+  /** Tenants of held names, each text once: names are many, tenants few. */
+  readonly #tenants = new Map<string, string>();
   readonly #nextId: () => bigint;
   /**
    * Changes that wait to be stored, in the order in which they happened, so ids only grow. Versions are keyed
@@ -200,31 +208,35 @@ class TrailLookups implements Lookups {
    */
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
-  private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
+  private constructor(options: LookupOptions) {
+    this.#tables = options.lookupTables;
     this.#held = new Map([...options.held].map((table) => [table, new Map<string, LookupName>()]));
     this.#nextId = options.nextId;
   }
 
-  static async load(
-    client: pg.Client,
-    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
-  ): Promise<TrailLookups> {
+  static async load(client: pg.Client, options: LookupOptions): Promise<TrailLookups> {
     const lookups = new TrailLookups(options);
     const { rows } = await client.query<{
       table_name: string;
       key: string;
       name: string | null;
       kind: Kind | null;
+      tenant: string | null;
     }>(
-      /* sql */ `select distinct on (table_name, key) table_name, key, name, kind
+      /* sql */ `select distinct on (table_name, key) table_name, key, name, kind, tenant
                    from trail.lookup where table_name = any($1)
                   order by table_name, key, from_id desc`,
       [[...options.held]],
     );
-    for (const { table_name, key, name, kind } of rows) {
-      if (name !== null) lookups.#held.get(table_name)?.set(key, { name, kind });
+    for (const { table_name, key, name, kind, tenant } of rows) {
+      if (name !== null)
+        lookups.#held.get(table_name)?.set(key, { name, kind, tenant: lookups.#sameText(tenant) });
     }
     return lookups;
+  }
+
+  hasTenants(table: string): boolean {
+    return this.#tables.get(table) ?? true;
   }
 
   get(table: string, key: string): LookupName | undefined {
@@ -233,7 +245,14 @@ class TrailLookups implements Lookups {
 
   set(table: string, longKey: string, newName: LookupName | null): void {
     const key = indexable(longKey);
-    const name = newName === null ? null : { ...newName, name: storable(newName.name) };
+    const name =
+      newName === null
+        ? null
+        : {
+            name: storable(newName.name),
+            kind: newName.kind,
+            tenant: this.#sameText(newName.tenant === null ? null : indexable(newName.tenant)),
+          };
     const held = this.#held.get(table);
     if (name === null) held?.delete(key);
     else held?.set(key, name);
@@ -249,6 +268,13 @@ class TrailLookups implements Lookups {
   clear(table: string): void {
     this.#held.get(table)?.clear();
     this.#waiting.push({ fromId: this.#nextId(), cleared: table });
+  }
+
+  #sameText(tenant: string | null): string | null {
+    if (tenant === null) return null;
+    const known = this.#tenants.get(tenant);
+    if (known === undefined) this.#tenants.set(tenant, tenant);
+    return known ?? tenant;
   }
 
   get pending(): number {
@@ -282,17 +308,18 @@ function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[
 }
 
 const ON_CONFLICT =
-  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind';
+  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind, tenant = excluded.tenant';
 
 const insertVersions = (versions: readonly Version[]): string[] =>
   insertStatements(
-    'insert into trail.lookup (table_name, key, from_id, name, kind)',
+    'insert into trail.lookup (table_name, key, from_id, name, kind, tenant)',
     versions.map(({ table, key, fromId, name }) => [
       table,
       key,
       String(fromId),
       name?.name ?? null,
       name?.kind ?? null,
+      name?.tenant ?? null,
     ]),
     { onConflict: ON_CONFLICT },
   );

@@ -9,13 +9,18 @@ import { EntryRowBuffer } from '../../../dist/trail/write/rows.js';
 export async function memoryTrail({ held, names }) {
   const rows = new EntryRowBuffer({ nextId: 0n });
   const client = { query: async (sql) => ({ rows: sql.includes('trail.lookup') ? names : [] }) };
-  const dictionary = await TrailDictionary.load(client, { held, nextId: () => rows.nextId });
+  const dictionary = await TrailDictionary.load(client, {
+    held,
+    lookupTables: new Map(),
+    nextId: () => rows.nextId,
+  });
   const boundary = { bytes: 0, entries: 0, end: Buffer.alloc(16) };
   let checkpointLsn = 0n;
   let torn = false;
   let storedBytes = 0;
   const take = () => {
     const frame = rows.take(boundary.bytes, boundary.entries);
+    for (const context of rows.takeContexts()) storedBytes += context.length;
     if (frame !== null) {
       storedBytes += frame.length;
       rows.recycle(frame);
