@@ -102,6 +102,66 @@ describe('a long context', () => {
     expect(await storedContexts(g)).toHaveLength(3);
   }, 60_000);
 
+  test.each([
+    ['names somebody', '"modifier": "5", ', ['m5', 'm5', 'm5']],
+    ['names nobody', '', ['-', 'c9', 'c5']],
+  ])(
+    'that comes late and %s is stored once, beside what the modifier column says',
+    async (_, who, rungs) => {
+      await using g = await captureGround({
+        schemaSql: `create table items (id int primary key, note text, by text)`,
+        yaml: `tables: { public.items: { entity: item, modifier: by } }`,
+      });
+      await g.source.query(`insert into items values (1, 'a', '9')`);
+      const context = JSON.stringify(large('late'));
+      await g.source.query(
+        inOne(
+          `update items set note = 'b' where id = 1;`,
+          `insert into items values (2, 'a', '9'), (3, 'a', '5');`,
+          `select pg_logical_emit_message(true, 'waltrail', '{${who}"context": ${context}}');`,
+          `insert into items values (4, 'a', null);`,
+        ),
+      );
+      const entries = (await g.caughtUp()).slice(1);
+      expect(entries.slice(0, 3).map(({ rung, modifierKey }) => rung + (modifierKey ?? ''))).toEqual(rungs);
+      const nine = { key: '9', name: '9', kind: 'agent' };
+      const beside = who === '' ? [{ lastSetBy: nine }, {}] : [{}, { conflict: { rung: 'column', ...nine } }];
+      expect(entries.map(({ extra }) => extra)).toEqual(
+        [...beside, {}, {}].map((more) => ({ context: large('late'), ...more })),
+      );
+      expect(await storedContexts(g)).toEqual([LARGE_BYTES + 7]);
+    },
+    60_000,
+  );
+
+  test('is not stored again behind a message that is passed over', async () => {
+    const key = 'b7d21a3c5e0f4d6893aa01bc5566ffee';
+    await using g = await captureGround({
+      schemaSql: `${SCHEMA} create extension pgcrypto;
+        create function say(body text) returns pg_lsn language sql as $$
+          select pg_logical_emit_message(true, 'waltrail', 'v1.' || encode(hmac(
+            'v1.' || system_identifier || '.' || (pg_current_xact_id()::text::int8 % 4294967296) || '.' || body, '${key}', 'sha256'), 'hex') || '.' || body)
+            from pg_control_system() $$;`,
+      yaml: `messages: { signing_keys: [${key}] }\n${YAML}`,
+    });
+    await g.source.query(
+      inOne(
+        `select say('${JSON.stringify({ modifier: '5', context: large('signed') })}');`,
+        add(1, 2),
+        say(large('unsigned')),
+        add(3, 4),
+      ),
+    );
+    expect(await wordsOf(g)).toEqual(['1 signed']);
+    expect((await g.entries()).map(({ extra }) => Object.keys(extra as object).sort())).toEqual([
+      ['context'],
+      ['context'],
+      ['context', 'unread'],
+      ['context', 'unread'],
+    ]);
+    expect(await storedContexts(g)).toHaveLength(1);
+  }, 60_000);
+
   test('of each row, in a transaction larger than memory, takes no memory of them all', async () => {
     await using g = await ground();
     const steps = Array.from({ length: 300 }, (_, n) => `${say(large(`c${n}`))} ${add(n)}`);
