@@ -95,7 +95,7 @@ export function startCapture(options: CaptureOptions): Capture {
 class Supervisor {
   readonly ready: Promise<void>;
   readonly #followed: FollowedConfiguration;
-  readonly #namesTried = new Set<string>();
+  readonly #namesTried = new Map<string, string>();
   readonly #log: Log;
   readonly #pace: Pace;
   readonly #abort = new AbortController();

@@ -17,8 +17,11 @@ export interface FillNamesOptions extends SourceAccess {
   readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
-  /** Rules that this process has tried. A table that cannot be read is tried once, not with each session. */
-  readonly tried: Set<string>;
+  /**
+   * The rule by which this process has tried to read a table, by table. One that cannot be read is tried once
+   * by each rule, not with each session.
+   */
+  readonly tried: Map<string, string>;
 }
 
 /**
@@ -33,10 +36,10 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
   const wanted = all.map(({ table }) => table);
   const rules = all.filter((rule) => {
     const text = ruleText(config, rule);
-    return known.get(rule.table) !== text && !tried.has(text);
+    return known.get(rule.table) !== text && tried.get(rule.table) !== text;
   });
   if (rules.length === 0 && [...known.keys()].every((table) => wanted.includes(table))) return;
-  for (const rule of rules) tried.add(ruleText(config, rule));
+  for (const rule of rules) tried.set(rule.table, ruleText(config, rule));
   const read = new Map<string, string>();
   try {
     await client.query('begin');
@@ -60,7 +63,7 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
   const tenant = lookupTenant(config, rule);
-  const columns = [...namesColumns(rule), ...(tenant === null ? [] : [tenant])];
+  const columns = [...new Set([...namesColumns(rule), ...(tenant === null ? [] : [tenant])])];
   const redactions = columns.map((column) => redactionFor(config, { ...table, column }));
   return JSON.stringify([{ ...rule, tenant }, redactions]);
 }

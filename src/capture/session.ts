@@ -50,7 +50,7 @@ export interface SessionOptions {
   readonly log: Log;
   readonly followed: FollowedConfiguration;
   /** As in {@link FillNamesOptions}. */
-  readonly namesTried: Set<string>;
+  readonly namesTried: Map<string, string>;
   readonly lateAttributions: LateAttributions;
   readonly unreadMessages: UnreadMessages;
   /** A checkpoint that this process has seen committed: a lower one was restored. */

@@ -301,11 +301,18 @@ describe('names', () => {
       { key: '1', name: 'Blue', tenant: '11' },
       { key: '2', name: 'Red', tenant: '12' },
     ]);
-    // Says the same of the label, by how the table is tracked; the column is another one.
-    g.file = `${labelled('').slice(0, -1)}, public.teams: { entity: team, tenant: owner } }`;
-    await g.apply();
-    await g.reload();
-    await until('the names to be read', async () => JSON.stringify(await tenants()).includes('"tenant":"7"'));
+    // The label says nothing of it from here on, but the table is tracked by one: first by another column.
+    for (const [column, tenant] of [
+      ['owner', '7'],
+      ['org', '11'],
+    ]) {
+      g.file = `${labelled('').slice(0, -1)}, public.teams: { entity: team, tenant: ${column} } }`;
+      await g.apply();
+      await g.reload();
+      await until('the names to be read', async () =>
+        JSON.stringify(await tenants()).includes(`"tenant":"${tenant}"`),
+      );
+    }
   });
 
   test('that could not be read are read at the next start, with the right to the named columns alone', async () => {
