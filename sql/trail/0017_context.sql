@@ -17,7 +17,7 @@ end $$;
 -- Not unique: as of entries, that rests on the fence (0001), and a checkpoint that somebody takes back by hand must stop nothing.
 create index context_id on trail.context (id);
 
-comment on column trail.entry.extra is 'json: {"context": … or "contextId": "…", "unread": …, "origin": "…", "claimedCommitAt": "…"}; null mostly.';
+comment on column trail.entry.extra is 'json: {"context": … or "contextId": "…", "unread": …, "origin": "…", "claimedCommitAt": "…", "lastSetBy": …, "conflict": …}; null mostly.';
 
 -- ---------------------------------------------------------------- partitions
 
