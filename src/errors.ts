@@ -175,6 +175,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Grant the missing privilege with the SQL given, as a superuser of the source.',
   },
+  SOURCE_PUBLICATION_FOREIGN: {
+    retry: 'operator',
+    remedy:
+      'Name another one under source.publication in the YAML; or, if nobody else reads it any more, take it over with waltrail apply --yes.',
+  },
   SOURCE_PUBLICATION_INCOMPLETE: {
     retry: 'operator',
     remedy: `${APPLY}; changes of tables that were not published are lost. Then ${RESUME}`,
@@ -252,6 +257,11 @@ export const ERROR_CODES = {
   TRAIL_FENCED: {
     retry: 'backoff',
     remedy: 'Another daemon writes this trail. Nothing was stored twice; this one stands by.',
+  },
+  TRAIL_IN_SOURCE: {
+    retry: 'operator',
+    remedy:
+      'Make a database of its own for the trail (create database waltrail_trail; the same server will do) and name it in trail.url: in the source, dropping or restoring it would take the trail along.',
   },
   TRAIL_OTHER_SOURCE: {
     retry: 'operator',

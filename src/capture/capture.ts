@@ -9,6 +9,8 @@ import type { StreamPosition } from '../pipeline/pipeline.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { withSlot } from '../tracking/slot-name.js';
+import { readCheckpointSlot } from '../trail/checkpoint-slot.js';
 import type { Stuck } from '../trail/write/stuck.js';
 import { PACE, type Pace } from './pace.js';
 import { tellStuck } from './pass-over.js';
@@ -87,6 +89,9 @@ class Supervisor {
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
+  #slot: string;
+  /** Whether that is the slot of the trail, and not only what it would be called. */
+  #slotIsTrails = false;
   #state: CaptureStatus['state'] = 'starting';
   #session: Session | undefined;
   #error: WaltrailError | null = null;
@@ -110,6 +115,7 @@ class Supervisor {
 
   constructor(options: CaptureOptions) {
     this.#config = options.config;
+    this.#slot = options.config.source.slot;
     this.#log = options.log;
     this.#troubles = new Troubles(options.log);
     this.#unreadMessages = new UnreadMessages(options.log);
@@ -150,7 +156,7 @@ class Supervisor {
     return {
       state: this.#state,
       source: this.#config.source.name,
-      slot: this.#config.source.slot,
+      slot: this.#slot,
       checkpointLsn: checkpoint === null ? null : formatLsn(checkpoint),
       sourceLsn: walEnd === null || walEnd === 0n ? null : formatLsn(walEnd),
       lagBytes:
@@ -185,6 +191,7 @@ class Supervisor {
         spoolFolder: this.#spoolFolder,
         unstreamedUntil: this.#streamingPause.until,
         publicationMissed: this.#publicationMissed,
+        slotKnown: (slot) => (this.#slot = slot),
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
         aloneUntil: this.#aloneUntil,
@@ -198,6 +205,7 @@ class Supervisor {
       return this.#judge(error, null);
     }
     if (session === null) {
+      await this.#readSlot();
       this.#enter('standby');
       return null;
     }
@@ -215,6 +223,19 @@ class Supervisor {
     if (error === null) return null;
     this.#barren = position.checkpointLsn > began || isNoTrouble(error) ? 0 : this.#barren + 1;
     return this.#judge(error, { ...position, readUntil: session.pipeline.readUntil });
+  }
+
+  /** Whoever stands by is not told of the slot, and says the same as the daemon that captures nevertheless. */
+  async #readSlot(): Promise<void> {
+    if (this.#slotIsTrails) return;
+    const { trail, source } = this.#config;
+    const slot = await readCheckpointSlot({
+      url: trail.url,
+      source: source.name,
+      signal: this.#abort.signal,
+    }).catch(() => undefined);
+    this.#slot = withSlot(this.#config, slot).source.slot;
+    this.#slotIsTrails = slot !== undefined;
   }
 
   /** While capture waits on an error, only what it stores shows that it does not any more. */
@@ -274,7 +295,7 @@ class Supervisor {
   #enter(state: 'streaming' | 'standby'): void {
     if (this.#state !== state)
       this.#log.info(
-        { slot: this.#config.source.slot },
+        { slot: this.#slot },
         state === 'streaming' ? 'Capture streams.' : 'Another daemon captures; standing by.',
       );
     this.#state = state;

@@ -15,9 +15,12 @@ import { ReplicationStream, type StreamHandler } from '../source/replication.js'
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import { readPublishedAtLsn } from '../tracking/published.js';
+import { withSlot } from '../tracking/slot-name.js';
 import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
+import { checkpointSlot } from '../trail/checkpoint-slot.js';
+import { trailInSource } from '../trail/not-source.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
@@ -55,6 +58,8 @@ export interface SessionOptions {
   readonly unstreamedUntil: number | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
+  /** Called with the slot that is used, as soon as the trail was asked for its own. */
+  readonly slotKnown: (slot: string) => void;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** An error that repeats at one position; null: none is known. */
@@ -93,12 +98,17 @@ export async function openSession(options: SessionOptions): Promise<Session | nu
   }
 }
 
-async function open(options: OpeningOptions): Promise<Session | null> {
-  const { config, opening, signal } = options;
-  const client = await opening.step(() => elect(config.trail.url, signal));
+async function open(given: OpeningOptions): Promise<Session | null> {
+  const { opening, signal } = given;
+  const client = await opening.step(() => elect(given.config.trail.url, signal));
   if (client === null) return null;
   let writer: TrailWriter | undefined;
   try {
+    // From here on everybody sees the slot of the trail, if it has one.
+    const { source } = given.config;
+    const config = withSlot(given.config, await opening.step(() => checkpointSlot(client, source.name)));
+    const options = { ...given, config };
+    options.slotKnown(config.source.slot);
     const redactionKey = await opening.step(() => readRedactionKey(client));
     const start = await findStart({ ...options, client, redactionKey });
     const end = deferred<WaltrailError>();
@@ -165,6 +175,7 @@ async function findBeginning(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Settled> {
   const { client, config, opening } = options;
+  await opening.step(() => onSource(options, (source) => refuseOwnSource(client, source)));
   const published = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
@@ -181,6 +192,11 @@ async function findBeginning(
     open: await readOpenGaps(client),
     catalog,
   };
+}
+
+async function refuseOwnSource(trail: pg.Client, source: pg.Client): Promise<void> {
+  const inSource = await trailInSource({ trail, source });
+  if (inSource !== null) throw inSource;
 }
 
 /**

@@ -120,7 +120,7 @@ function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings
 
 async function applyTracking(config: TrackingConfig, onProgress: (phrase: string) => void): Promise<void> {
   await withClient({ url: config.source.url, purpose: 'apply' }, async (client) => {
-    const { plan } = await makePlan(config, client);
+    const { plan } = await makePlan({ config, client });
     if (plan.steps.length > 0) onProgress('applying the tracking plan to the sample CRM');
     await applyPlan(client, plan);
   });

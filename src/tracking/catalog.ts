@@ -105,6 +105,7 @@ export interface CatalogPublication {
   readonly viaRoot: boolean;
   /** From PostgreSQL 18 on; null before. */
   readonly generatedColumns: 'none' | 'stored' | null;
+  readonly comment: string | null;
   readonly tables: readonly CatalogPublicationTable[];
 }
 
@@ -127,6 +128,10 @@ export interface CatalogEventTrigger {
 export interface CatalogSlot {
   readonly name: string;
   readonly active: boolean;
+  /** Null: a physical slot. */
+  readonly plugin: string | null;
+  /** The database it decodes; null: a physical slot. */
+  readonly database: string | null;
 }
 
 /** Logical messages in pgoutput, `wal_status` and pg_stat_wal came with it. */
@@ -354,6 +359,7 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
         case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,
       p.pubviaroot as "viaRoot",
       case pg_catalog.to_jsonb(p) ->> 'pubgencols' when 's' then 'stored' when 'n' then 'none' end as "generatedColumns",
+      pg_catalog.obj_description(p.oid, 'pg_publication') as comment,
       coalesce((
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'schema', n.nspname, 'table', c.relname,
@@ -389,7 +395,8 @@ async function readSlots(client: pg.Client): Promise<CatalogSlot[]> {
   const rows = await catalogRows<CatalogSlot>(
     client,
     /* sql */ `
-    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`,
+    select s.slot_name::text as name, s.active, s.plugin::text as plugin, s.database::text as database
+      from pg_catalog.pg_replication_slots s order by s.slot_name`,
   );
   return rows;
 }

@@ -18,6 +18,7 @@ export interface TrackingPlan {
 export interface PlanStep {
   readonly kind:
     | 'event_trigger'
+    | 'publication_comment'
     | 'publication_create'
     | 'publication_options'
     | 'publication_add'
@@ -51,6 +52,8 @@ export interface PlanProblem {
    * on.
    */
   readonly mistake?: true;
+  /** Stands in the way of applying the plan, but not of capture. */
+  readonly applyOnly?: true;
   /** Stands in the way of capture, but not of applying the plan: often another role does that. */
   readonly captureOnly?: true;
 }
@@ -63,7 +66,7 @@ export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[
 
 /** Problems that keep every table from being captured. */
 export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
-  problems.filter(({ tables }) => tables.length === 0);
+  problems.filter(({ tables, applyOnly }) => applyOnly !== true && tables.length === 0);
 
 export interface IdentityCost {
   readonly table: string;

@@ -1,6 +1,7 @@
 import { canonicalName } from './names.js';
 import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
+import { defaultSlot } from './slot-name.js';
 import { parseTemplate } from './template.js';
 
 const DAY_MS = 86_400_000;
@@ -11,9 +12,15 @@ const DAY_MS = 86_400_000;
  */
 export function toConfig(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
-  const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
+  const { on_gap: onGap, event_trigger: eventTrigger, slot, ...source } = file.source;
   return {
-    source: { ...source, onGap, eventTrigger },
+    source: {
+      ...source,
+      slot: slot ?? defaultSlot(source.name),
+      slotNamed: slot !== undefined,
+      onGap,
+      eventTrigger,
+    },
     trail: {
       url: file.trail.url,
       retentionDays:

@@ -1,5 +1,6 @@
-import { quoteIdentifier } from '../pg/quote.js';
-import type { Catalog } from './catalog.js';
+import { ERROR_CODES } from '../errors.js';
+import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import type { Catalog, CatalogSlot } from './catalog.js';
 import type { Findings, PlanProblem } from './findings.js';
 import { formatBytes } from './format.js';
 import type { TrackingConfig } from './rules.js';
@@ -9,7 +10,10 @@ import type { TrackingConfig } from './rules.js';
  * stay stopped.
  */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
-  return { problems: serverProblems(config, catalog), warnings: headroomWarnings(catalog) };
+  return {
+    problems: serverProblems(config, catalog),
+    warnings: [...leftSlots(config, catalog), ...headroomWarnings(catalog)],
+  };
 }
 
 function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog): PlanProblem[] {
@@ -41,6 +45,8 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
     });
   }
   const own = slots.find(({ name }) => name === config.source.slot);
+  if (own !== undefined && (own.plugin !== PLUGIN || own.database !== server.database))
+    problems.push(takenSlot(own, server));
   if (own === undefined && slots.length >= server.maxSlots) {
     problems.push({
       tables: [],
@@ -60,6 +66,40 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
     });
   }
   return problems;
+}
+
+const PLUGIN = 'pgoutput';
+
+/** Names of slots are those of the cluster: another database, or another program, may have this one. */
+const takenSlot = (slot: CatalogSlot, { database }: Catalog['server']): PlanProblem => ({
+  code: 'SOURCE_SLOT_FOREIGN',
+  message:
+    `Slot ${slot.name} is there and cannot be that of this source: ` +
+    (slot.database === null
+      ? 'it is a physical slot'
+      : slot.plugin !== PLUGIN
+        ? `its plugin is ${slot.plugin ?? 'none'}, not ${PLUGIN}`
+        : `it is of database ${slot.database}, not of ${database}`) +
+    `, and ${slot.active ? 'is being read' : 'nobody reads it at the moment'}.`,
+  remedy: ERROR_CODES.SOURCE_SLOT_FOREIGN.remedy,
+  tables: [],
+  captureOnly: true,
+});
+
+/** Slots that look like Waltrail's, which keep WAL for nobody. */
+function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[] {
+  const left = slots.filter(
+    ({ name, active, plugin, database }) =>
+      /^waltrail(?:_|$)/.test(name) &&
+      name !== config.source.slot &&
+      !active &&
+      plugin === PLUGIN &&
+      database === server.database,
+  );
+  return left.map(
+    ({ name }) =>
+      `Nobody reads slot ${name} of this database, and the source keeps WAL for it. If it is left over: select pg_drop_replication_slot(${quoteLiteral(name)});`,
+  );
 }
 
 function headroomWarnings({ server }: Catalog): string[] {

@@ -1,0 +1,11 @@
+/** Names that a sentence lists before it says how many more there are. */
+const MAX_LISTED = 10;
+
+/** Lists names for a sentence: `a, b and c`, of more than ten the first and `… and 127 more`. */
+export function listNames(names: readonly string[]): string {
+  const listed = names.slice(0, MAX_LISTED);
+  const more = names.length - listed.length;
+  if (more > 0) return `${listed.join(', ')} and ${more} more`;
+  const last = listed.at(-1) ?? '';
+  return listed.length < 2 ? last : `${listed.slice(0, -1).join(', ')} and ${last}`;
+}

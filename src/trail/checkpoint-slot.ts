@@ -1,0 +1,38 @@
+import type pg from 'pg';
+import { withClient } from '../pg/connect.js';
+import { trailError } from './trail-error.js';
+
+/**
+ * Reads the name of the slot on which the trail of a source stands; undefined where no trail of it has begun
+ * in this database, or nothing of Waltrail is in it.
+ */
+export async function checkpointSlot(client: pg.ClientBase, source: string): Promise<string | undefined> {
+  try {
+    const { rows: made } = await client.query<{ made: boolean }>(
+      /* sql */ `select pg_catalog.to_regclass('trail.checkpoint') is not null as made`,
+    );
+    if (!made[0]!.made) return undefined;
+    const { rows } = await client.query<{ slot: string }>(
+      /* sql */ `select slot from trail.checkpoint where source = $1`,
+      [source],
+    );
+    return rows[0]?.slot;
+  } catch (error) {
+    throw trailError(error);
+  }
+}
+
+/** {@link checkpointSlot} over a connection of its own. Throws what connecting throws. */
+export const readCheckpointSlot = (options: {
+  readonly url: string;
+  readonly source: string;
+  readonly signal?: AbortSignal;
+}): Promise<string | undefined> =>
+  withClient(
+    {
+      url: options.url,
+      purpose: 'slot',
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    },
+    (client) => checkpointSlot(client, options.source),
+  );
