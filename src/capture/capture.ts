@@ -5,7 +5,8 @@ import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
-import type { StreamPosition } from '../pipeline/pipeline.js';
+import type { StreamPosition, UnansweredCommit } from '../pipeline/pipeline.js';
+import type { RecordedCounts } from '../pipeline/transaction-recorder.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -109,7 +110,9 @@ class Supervisor {
   #aloneUntil: Lsn | null = null;
   #barren = 0;
   /** Of sessions that are over; those of the running one are added. */
-  readonly #total = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  #total: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** The last commit of a session that is over, of which no answer said whether it is stored; null: none. */
+  #unanswered: UnansweredCommit | null = null;
   #checkpointLsn: Lsn | null = null;
   #walEnd: Lsn | null = null;
 
@@ -150,7 +153,8 @@ class Supervisor {
 
   status(): CaptureStatus {
     const session = this.#session;
-    const counts = session?.pipeline.counts;
+    const { pipeline } = session ?? {};
+    const counts = pipeline === undefined ? this.#total : sum(this.#total, pipeline.counts);
     const checkpoint = session?.writer.checkpointLsn ?? this.#checkpointLsn;
     const walEnd = session?.stream.walEnd ?? this.#walEnd;
     return {
@@ -164,10 +168,7 @@ class Supervisor {
           ? null
           : Number(walEnd > checkpoint ? walEnd - checkpoint : 0n),
       latencyMs: session?.pipeline.latencyMs ?? null,
-      transactions: this.#total.transactions + (counts?.transactions ?? 0),
-      changes: this.#total.changes + (counts?.changes ?? 0),
-      entries: this.#total.entries + (counts?.entries ?? 0),
-      ignored: this.#total.ignored + (counts?.ignored ?? 0),
+      ...counts,
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
       messagesUnread: this.#unreadMessages.count,
@@ -213,6 +214,9 @@ class Supervisor {
     if (this.#stuckAtOpening) this.#stuck = null;
     if (session.waitedOn !== undefined) this.#repeats.recall(session.waitedOn);
     const began = session.writer.checkpointLsn;
+    // The trail itself says what the answer would have said.
+    if (this.#unanswered?.endLsn === began) this.#total = sum(this.#total, this.#unanswered.counts);
+    this.#unanswered = null;
     const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
@@ -282,11 +286,12 @@ class Supervisor {
   }
 
   #remember(session: Session): void {
-    const { counts } = session.pipeline;
-    this.#total.transactions += counts.transactions;
-    this.#total.changes += counts.changes;
-    this.#total.entries += counts.entries;
-    this.#total.ignored += counts.ignored;
+    const { counts, unanswered } = session.pipeline;
+    this.#total = sum(this.#total, counts);
+    this.#unanswered =
+      unanswered === null
+        ? null
+        : { endLsn: unanswered.endLsn, counts: difference(unanswered.counts, counts) };
     this.#checkpointLsn = session.writer.checkpointLsn;
     this.#walEnd = session.stream.walEnd;
     this.#session = undefined;
@@ -330,6 +335,20 @@ class Supervisor {
     await sleep(ms, undefined, { signal: this.#abort.signal }).catch(() => undefined);
   }
 }
+
+const sum = (one: RecordedCounts, other: RecordedCounts): RecordedCounts => ({
+  transactions: one.transactions + other.transactions,
+  changes: one.changes + other.changes,
+  entries: one.entries + other.entries,
+  ignored: one.ignored + other.ignored,
+});
+
+const difference = (one: RecordedCounts, other: RecordedCounts): RecordedCounts => ({
+  transactions: one.transactions - other.transactions,
+  changes: one.changes - other.changes,
+  entries: one.entries - other.entries,
+  ignored: one.ignored - other.ignored,
+});
 
 const max = (one: Lsn, other: Lsn): Lsn => (one > other ? one : other);
 

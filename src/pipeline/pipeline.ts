@@ -39,6 +39,16 @@ export interface Told {
   readonly stored: () => void;
 }
 
+/** A commit whose answer did not come. */
+export interface UnansweredCommit {
+  /** Where the checkpoint is if it is stored. */
+  readonly endLsn: Lsn;
+  /** {@link Pipeline.counts} if it is stored. */
+  readonly counts: RecordedCounts;
+}
+
+const NOTHING: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+
 /** Where in the stream a pipeline has come to. */
 export interface StreamPosition {
   readonly checkpointLsn: Lsn;
@@ -96,6 +106,8 @@ export class Pipeline {
   /** Written, and to be told when the next commit is durable. */
   #written: Told[] = [];
   #aloneUntil: Lsn | null;
+  #stored: RecordedCounts = NOTHING;
+  #unanswered: UnansweredCommit | null = null;
   /** The skip under way, if any: nothing can be committed before its answer. */
   #skip: Promise<void> = Promise.resolve();
 
@@ -109,9 +121,14 @@ export class Pipeline {
     this.#trail.onDrain(() => this.#step());
   }
 
-  /** Since the pipeline began. */
+  /** What is durable in the trail, since the pipeline began. */
   get counts(): RecordedCounts {
-    return this.#recorder.counts;
+    return this.#stored;
+  }
+
+  /** The commit that was sent and not answered: it may be stored, or may not. Null: there is none. */
+  get unanswered(): UnansweredCommit | null {
+    return this.#unanswered;
   }
 
   /** Takes one pgoutput message. Throws what {@link TransactionRecorder} throws. */
@@ -258,7 +275,14 @@ export class Pipeline {
 
   async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
-    const batch = await this.#trail.commit();
+    const { counts } = this.#recorder;
+    // Takes what is written up to the last boundary, which are these counts, before it returns.
+    const committing = this.#trail.commit();
+    if (this.#trail.sentLsn > this.#trail.checkpointLsn)
+      this.#unanswered = { endLsn: this.#trail.sentLsn, counts };
+    const batch = await committing;
+    this.#unanswered = null;
+    this.#stored = counts;
     this.#committed(batch);
     for (const { stored } of written) stored();
     return batch;

@@ -163,6 +163,8 @@ export interface Notice {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
+  /** Where the checkpoint is once the last commit is answered. */
+  readonly sentLsn: Lsn;
   /**
    * Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there
    * is none.

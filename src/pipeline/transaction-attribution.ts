@@ -102,7 +102,13 @@ export class TransactionAttribution {
     const { lsn, prefix } = message;
     const { statement } = this.#understand(message);
     if (statement.of === 'nothing')
-      this.#unreadMessages.add({ lsn, xid: this.#running.xid, prefix, reason: statement.reason });
+      this.#unreadMessages.add({
+        lsn,
+        commitLsn: this.#running.commitLsn,
+        xid: this.#running.xid,
+        prefix,
+        reason: statement.reason,
+      });
     if (this.#first !== null) return false;
     this.#first = { lsn, statement };
     return true;

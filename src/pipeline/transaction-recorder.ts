@@ -61,13 +61,15 @@ export interface TableFacts {
   readonly partitioned: boolean;
 }
 
-/** Counters since the recorder began. */
+/** What was read, or of it what was stored. */
 export interface RecordedCounts {
-  transactions: number;
-  changes: number;
-  entries: number;
-  ignored: number;
+  readonly transactions: number;
+  readonly changes: number;
+  readonly entries: number;
+  readonly ignored: number;
 }
+
+type Counters = { -readonly [Name in keyof RecordedCounts]: RecordedCounts[Name] };
 
 /**
  * Negative numbers for entries of Waltrail's own that have none, far from those of gaps
@@ -89,7 +91,10 @@ const NOT_BY_CLOCK = { byClock: false };
  * PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
-  readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** Read so far. */
+  readonly #counts: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** The same as of the last boundary. What is behind it may be read again, and is counted then. */
+  readonly #whole: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
@@ -143,6 +148,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     return this.#inTransaction;
   }
 
+  /** Counts up to the last boundary, since the recorder began: what the next commit of the trail stores. */
+  get counts(): RecordedCounts {
+    return { ...this.#whole };
+  }
+
   /** Commit LSN of the running transaction, or of the last one. */
   get commitLsn(): Lsn {
     return this.#begun.readBigUInt64BE();
@@ -190,7 +200,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       entityTypeId: dictionary.entityType(OWN),
       actionId: dictionary.action(notice.action),
     });
-    this.counts.entries++;
+    this.#counts.entries++;
+    this.#markWhole();
     this.#trail.between(notice.statement?.(entryId) ?? null);
   }
 
@@ -199,7 +210,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     for (let index = 0; index < BEGIN_BYTES; index++) this.#begun[index] = bytes[at + index]!;
     this.#seq = 0;
     this.#touched?.clear();
-    this.#entriesBefore = this.counts.entries;
+    this.#entriesBefore = this.#counts.entries;
     const claimed = this.#commitTimes.begin(bytes, at);
     this.#byClock = this.#asClaimed = claimed === null;
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
@@ -211,7 +222,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   commit(bytes: Buffer, at: number): void {
     this.#inTransaction = false;
     this.#names.endTransaction();
-    this.counts.transactions++;
+    this.#counts.transactions++;
+    this.#markWhole();
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
@@ -223,7 +235,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
     if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
       this.#seq++;
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     const plan = planRelation({
       relation: known,
@@ -242,7 +254,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (tracked !== null) {
       this.#attribute(change, updated, tracked);
       this.#builder.insert(tracked, change);
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     if (names.length > 0) this.#names.inserted(names, updated);
   }
@@ -258,8 +270,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       this.#attribute(change, sent.updated, tracked);
       if (sent.oldRow === 'full') change.previous = sent.previous;
       else if (sent.oldRow === 'key') change.previousKey = sent.previous;
-      if (this.#builder.update(tracked, change)) this.counts.entries++;
-      else this.counts.ignored++;
+      if (this.#builder.update(tracked, change)) this.#counts.entries++;
+      else this.#counts.ignored++;
     }
     if (names.length > 0) this.#names.updated(names, sent);
   }
@@ -274,7 +286,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       this.#attribute(change, null, tracked);
       if (sent.oldRow === 'full') change.previous = sent.previous;
       this.#builder.delete(tracked, change);
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     if (names.length > 0) this.#names.deleted(names, sent.previous);
   }
@@ -286,7 +298,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       if (tracked !== null) {
         this.#attribute(change, null, tracked);
         this.#builder.truncate(tracked, change);
-        this.counts.entries++;
+        this.#counts.entries++;
       }
       this.#names.truncated(names);
     }
@@ -294,7 +306,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   logicalMessage(message: LogicalMessage): void {
     const messages = this.#messages;
-    if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
+    if (!messages.hear(message) || this.#counts.entries === this.#entriesBefore) return;
     const { modifierId, extra } = messages;
     const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
     if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
@@ -329,9 +341,17 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     );
   }
 
+  /** Field by field: this is done for every transaction. */
+  #markWhole(): void {
+    this.#whole.transactions = this.#counts.transactions;
+    this.#whole.changes = this.#counts.changes;
+    this.#whole.entries = this.#counts.entries;
+    this.#whole.ignored = this.#counts.ignored;
+  }
+
   /** The change object, ready for the next row of the transaction. */
   #next(row: Tuple | null): RowChange {
-    this.counts.changes++;
+    this.#counts.changes++;
     const change = this.#change;
     change.seq = this.#seq++;
     change.previous = null;

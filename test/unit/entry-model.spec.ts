@@ -184,6 +184,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   return {
     lastCommittedAt: null,
     checkpointLsn: 0n,
+    sentLsn: 0n,
     rows,
     dictionary,
     lookups: { get: () => undefined, set: () => undefined, clear: () => undefined },

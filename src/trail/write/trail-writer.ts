@@ -127,6 +127,10 @@ export class TrailWriter implements TrailSession {
     return this.#checkpointLsn;
   }
 
+  get sentLsn(): Lsn {
+    return this.#sentLsn;
+  }
+
   get unsentBytes(): number {
     return this.rows.bytes + this.dictionary.pending * DICTIONARY_ROW_BYTES;
   }

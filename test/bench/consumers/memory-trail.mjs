@@ -33,6 +33,9 @@ export async function memoryTrail({ held, names }) {
     get checkpointLsn() {
       return checkpointLsn;
     },
+    get sentLsn() {
+      return checkpointLsn;
+    },
     get unsentBytes() {
       return rows.bytes;
     },
