@@ -1,6 +1,8 @@
 import type pg from 'pg';
-import type { WaltrailError } from '../errors.js';
+import { isWaltrailError, type WaltrailError } from '../errors.js';
 import { withClient } from '../pg/connect.js';
+import { queryError } from '../pg/connect-error.js';
+import { sqlStateOf } from '../pg/sql-state.js';
 import type { Settings } from '../settings.js';
 import { readCatalog, type Catalog } from '../tracking/catalog.js';
 import type { PlanProblem, TrackingPlan } from '../tracking/findings.js';
@@ -27,7 +29,8 @@ export async function withSource(
   work: (source: PlanSource) => Promise<number>,
 ): Promise<number> {
   const config = await loadOwnConfig(settings);
-  return withClient({ url: config.source.url, purpose: 'plan' }, async (client) => {
+  const address = { url: config.source.url, side: 'source' } as const;
+  return withClient({ ...address, purpose: 'plan' }, async (client) => {
     const look = await lookForPlan(config, client);
     return work({
       config: look.config,
@@ -35,6 +38,8 @@ export async function withSource(
       remarks: look.unasked === null ? [] : [look.unasked],
       problems: look.inSource === null ? [] : [problemOf(look.inSource)],
     });
+  }).catch((error: unknown) => {
+    throw isWaltrailError(error) || sqlStateOf(error) === undefined ? error : queryError(address, error);
   });
 }
 

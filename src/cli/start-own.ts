@@ -23,11 +23,14 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
 }
 
 async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void> {
-  const { remarks } = await withClient({ url: config.source.url, purpose: 'start' }, async (client) => {
-    const look = await lookAtTrail(config, client);
-    // Before anything is made there.
-    if (look.inSource !== null) throw look.inSource;
-    return checkTracking(client, look.config);
-  });
+  const { remarks } = await withClient(
+    { url: config.source.url, side: 'source', purpose: 'start' },
+    async (client) => {
+      const look = await lookAtTrail(config, client);
+      // Before anything is made there.
+      if (look.inSource !== null) throw look.inSource;
+      return checkTracking(client, look.config);
+    },
+  );
   for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
 }

@@ -119,7 +119,7 @@ const isRole = (role: string): role is TokenRole => (TOKEN_ROLES as readonly str
 async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
   const url = await trailUrl(settings);
   await migrateTrail({ url, log: createLog({ level: 'error' }) });
-  const pool = createPool({ url, purpose: 'token', max: 1 });
+  const pool = createPool({ url, side: 'trail', purpose: 'token', max: 1 });
   try {
     return await work(pool);
   } finally {

@@ -3,7 +3,7 @@ import { isWaltrailError, type WaltrailError } from '../errors.js';
 import { withClient } from '../pg/connect.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { withSlot } from '../tracking/slot-name.js';
-import { checkpointSlot } from '../trail/checkpoint-slot.js';
+import { checkedCheckpointSlot } from '../trail/checkpoint-slot.js';
 import { trailInSource } from '../trail/not-source.js';
 
 /** What the trail adds to a YAML. */
@@ -21,8 +21,8 @@ export interface TrailLook {
  * @param source connected to the source, in no transaction
  */
 export const lookAtTrail = (config: TrackingConfig, source: pg.ClientBase): Promise<TrailLook> =>
-  withClient({ url: config.trail.url, purpose: 'look' }, async (trail) => {
-    const slot = await checkpointSlot(trail, config.source.name);
+  withClient({ url: config.trail.url, side: 'trail', purpose: 'look' }, async (trail) => {
+    const slot = await checkedCheckpointSlot(trail, { url: config.trail.url, source: config.source.name });
     return {
       config: withSlot(config, slot),
       inSource: slot === undefined ? await trailInSource({ trail, source }) : null,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
+import { isPooled } from '../pg/pooler.js';
 import { isNameable, type TableName } from './names.js';
 
 /**
@@ -27,6 +28,8 @@ export interface CatalogServer {
   readonly database: string;
   readonly walLevel: string;
   readonly inRecovery: boolean;
+  /** The connection leads through a pooler. */
+  readonly pooled: boolean;
   readonly maxSlots: number;
   readonly maxSenders: number;
   readonly senders: number;
@@ -152,7 +155,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
     return {
-      server: await readServer(client),
+      server: { ...(await readServer(client)), pooled: await isPooled(client) },
       role: await readRole(client),
       ...(await readTables(client)),
       publications: await readPublications(client, version[0]!.number),
@@ -164,8 +167,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-async function readServer(client: pg.Client): Promise<CatalogServer> {
-  const rows = await catalogRows<CatalogServer>(
+async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
+  const rows = await catalogRows<Omit<CatalogServer, 'pooled'>>(
     client,
     /* sql */ `
     select

@@ -43,7 +43,7 @@ function hindranceOf(
   const role = catalog.role.name;
   const used = table.columns.filter((column) => columns.includes(column.name));
   if (table.filtered)
-    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Give the role the attribute bypassrls.`;
+    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
   if (!table.readable && used.some((column) => !column.readable))
     return `role ${role} may not read ${name}. ${grantSelect(role, { table, columns })}`;
   const generated = used.filter((column) => column.generated !== null);

@@ -12,7 +12,11 @@ import type { TrackingConfig } from './rules.js';
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
   return {
     problems: serverProblems(config, catalog),
-    warnings: [...leftSlots(config, catalog), ...headroomWarnings(catalog)],
+    warnings: [
+      ...(catalog.server.pooled ? [POOLED] : []),
+      ...leftSlots(config, catalog),
+      ...headroomWarnings(catalog),
+    ],
   };
 }
 
@@ -67,6 +71,9 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
   }
   return problems;
 }
+
+const POOLED =
+  'source.url leads through a connection pooler. Capture needs a replication connection, which passes through no pooler but PgBouncer from 1.24 on: name PostgreSQL itself.';
 
 const PLUGIN = 'pgoutput';
 

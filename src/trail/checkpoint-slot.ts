@@ -1,10 +1,13 @@
 import type pg from 'pg';
 import { withClient } from '../pg/connect.js';
+import { describeUrl } from '../pg/connect-error.js';
+import { refuseForeignSchema } from '../pg/own-schema.js';
 import { trailError } from './trail-error.js';
 
 /**
  * Reads the name of the slot on which the trail of a source stands; undefined where no trail of it has begun
- * in this database, or nothing of Waltrail is in it.
+ * in this database, or nothing of Waltrail is in it. Only where it is known that the schema is Waltrail's:
+ * reading a view executes what its owner wrote.
  */
 export async function checkpointSlot(client: pg.ClientBase, source: string): Promise<string | undefined> {
   try {
@@ -22,17 +25,24 @@ export async function checkpointSlot(client: pg.ClientBase, source: string): Pro
   }
 }
 
-/** {@link checkpointSlot} over a connection of its own. Throws what connecting throws. */
+/**
+ * {@link checkpointSlot} before anything else was looked at. Throws PG_SCHEMA_FOREIGN where somebody else has
+ * made the schema.
+ */
+export async function checkedCheckpointSlot(
+  client: pg.ClientBase,
+  options: { readonly url: string; readonly source: string },
+): Promise<string | undefined> {
+  await refuseForeignSchema(client, { schema: 'trail', database: describeUrl(options.url) });
+  return checkpointSlot(client, options.source);
+}
+
+/** {@link checkedCheckpointSlot} over a connection of its own. Throws what connecting throws. */
 export const readCheckpointSlot = (options: {
   readonly url: string;
   readonly source: string;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
 }): Promise<string | undefined> =>
-  withClient(
-    {
-      url: options.url,
-      purpose: 'slot',
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    },
-    (client) => checkpointSlot(client, options.source),
+  withClient({ ...options, side: 'trail', purpose: 'slot' }, (client) =>
+    checkedCheckpointSlot(client, options),
   );

@@ -94,7 +94,7 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
 }
 
 async function open(url: string): Promise<pg.Client> {
-  const client = await connect({ url, purpose: 'housekeeping' });
+  const client = await connect({ url, side: 'trail', purpose: 'housekeeping' });
   await takeRole(client, 'waltrail_keeper');
   return client;
 }
