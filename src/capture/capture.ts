@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import type { CaptureStatus } from '../pipeline/capture-status.js';
+import type { CaptureStatus, CaptureWaiting } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import type { StreamPosition, UnansweredCommit } from '../pipeline/pipeline.js';
 import type { RecordedCounts } from '../pipeline/transaction-recorder.js';
@@ -98,6 +98,7 @@ class Supervisor {
   #error: WaltrailError | null = null;
   /** The last stream ended because the source had no publication when something was changed. */
   #publicationMissed = false;
+  #waiting: CaptureWaiting | null = null;
   #backoffMs = FIRST_BACKOFF_MS;
   readonly #repeats: Repeats;
   /**
@@ -172,6 +173,7 @@ class Supervisor {
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
       messagesUnread: this.#unreadMessages.count,
+      waiting: this.#waiting,
       error:
         this.#error === null
           ? null
@@ -193,6 +195,7 @@ class Supervisor {
         unstreamedUntil: this.#streamingPause.until,
         publicationMissed: this.#publicationMissed,
         slotKnown: (slot) => (this.#slot = slot),
+        waiting: (waiting) => (this.#waiting = waiting),
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
         aloneUntil: this.#aloneUntil,

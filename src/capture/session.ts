@@ -4,6 +4,7 @@ import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
 import { GIVE_UP_TICKS } from '../pg/silence.js';
+import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
@@ -60,6 +61,8 @@ export interface SessionOptions {
   readonly publicationMissed: boolean;
   /** Called with the slot that is used, as soon as the trail was asked for its own. */
   readonly slotKnown: (slot: string) => void;
+  /** Called with what capture waits for on the source, and with null when that is over. */
+  readonly waiting: (waiting: CaptureWaiting | null) => void;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** An error that repeats at one position; null: none is known. */
