@@ -6,9 +6,11 @@ import { sqlStateOf } from '../pg/sql-state.js';
 import type { Settings } from '../settings.js';
 import { readCatalog, type Catalog } from '../tracking/catalog.js';
 import type { PlanProblem, TrackingPlan } from '../tracking/findings.js';
+import { forecast, type IdentityCost } from '../tracking/forecast.js';
 import { planTracking } from '../tracking/plan.js';
 import { planText } from '../tracking/plan-text.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { readStatistics } from '../tracking/statistics.js';
 import type { Answer } from './command.js';
 import { loadOwnConfig } from './config.js';
 import { lookForPlan } from './trail-look.js';
@@ -18,6 +20,8 @@ export interface SourcePlan {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly plan: TrackingPlan;
+  /** What the plan adds to the WAL of the source. */
+  readonly costs: readonly IdentityCost[];
 }
 
 /**
@@ -59,9 +63,14 @@ export async function makePlan(source: PlanSource): Promise<SourcePlan> {
   const { config, client, remarks = [], problems = [], takeOver = false } = source;
   const catalog = await readCatalog(client);
   const plan = planTracking({ config, catalog, takeOver });
+  const statistics = await readStatistics(
+    client,
+    plan.widened.flatMap(({ oids }) => oids),
+  );
   return {
     config,
     catalog,
+    costs: forecast(plan.widened, statistics),
     plan: { ...plan, problems: [...problems, ...plan.problems], warnings: [...remarks, ...plan.warnings] },
   };
 }
@@ -76,7 +85,8 @@ const problemOf = ({ code, message, remedy }: WaltrailError): PlanProblem => ({
 
 /** Returns the plan as text; and as data, with the source and the role that it was made for. */
 export function planAnswer(made: SourcePlan): Answer {
-  const { config, catalog, plan } = made;
+  const { config, catalog, plan, costs } = made;
+  const { steps, problems, warnings } = plan;
   return {
     text: planText(made),
     data: {
@@ -84,7 +94,10 @@ export function planAnswer(made: SourcePlan): Answer {
       database: catalog.server.database,
       serverVersion: catalog.server.version,
       role: catalog.role.name,
-      ...plan,
+      steps,
+      problems,
+      warnings,
+      costs,
     },
   };
 }

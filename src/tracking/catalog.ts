@@ -5,8 +5,7 @@ import { isPooled } from '../pg/pooler.js';
 import { isNameable, type TableName } from './names.js';
 
 /**
- * What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's
- * estimates.
+ * What the source has: everything that plan and preflight decide by.
  */
 export interface Catalog {
   readonly server: CatalogServer;
@@ -35,8 +34,8 @@ export interface CatalogServer {
   readonly senders: number;
   /** Bytes; null: no limit. */
   readonly maxSlotWalKeepBytes: number | null;
-  /** Average since the statistics were reset; null where they are younger than a minute. */
-  readonly walBytesPerSecond: number | null;
+  /** WAL since the server began to count; null where it does not say since when. */
+  readonly walCounted: { readonly bytes: number; readonly seconds: number } | null;
 }
 
 export interface CatalogRole {
@@ -73,14 +72,6 @@ export interface CatalogTable {
   readonly readable: boolean;
   /** Whether policies filter what the role reads. */
   readonly filtered: boolean;
-  /** Main fork and TOAST, without indexes. */
-  readonly bytes: number;
-  readonly rows: number;
-  /**
-   * Updates and deletes a second, averaged since the statistics were reset; null where they are younger than
-   * a minute.
-   */
-  readonly changesPerSecond: number | null;
 }
 
 export interface CatalogKey {
@@ -182,9 +173,8 @@ async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'poole
       -- in MB there, -1 for no limit
       (select case when s.setting::int8 >= 0 then s.setting::float8 * 1048576 end
          from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "maxSlotWalKeepBytes",
-      (select case when r.seconds > 60 then w.wal_bytes::float8 / r.seconds end
-         from pg_catalog.pg_stat_wal w
-        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`,
+      (select pg_catalog.jsonb_build_object('bytes', w.wal_bytes, 'seconds', extract(epoch from now() - w.stats_reset)::float8)
+         from pg_catalog.pg_stat_wal w where w.stats_reset is not null) as "walCounted"`,
   );
   return rows[0]!;
 }
@@ -225,22 +215,12 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       pn.nspname::text as "parentSchema",
       p.relname::text as "parentTable",
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
-      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered,
-      -- relpages, not pg_table_size(), which would wait for whoever has the table locked
-      (c.relpages + coalesce(t.relpages, 0))::float8 * current_setting('block_size')::int4 as bytes,
-      greatest(c.reltuples, s.n_live_tup, 0)::float8 as rows,
-      case when r.seconds > 60 then (coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 / r.seconds end as "changesPerSecond"
+      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
     left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
     left join pg_catalog.pg_class p on p.oid = i.inhparent
     left join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
-    left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-    cross join lateral (
-      select extract(epoch from now() - coalesce(d.stats_reset, pg_catalog.pg_postmaster_start_time()))::float8 as seconds
-        from pg_catalog.pg_stat_database d where d.datname = current_database()
-    ) r
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
     order by n.nspname, c.relname`,
   );

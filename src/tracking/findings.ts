@@ -11,8 +11,8 @@ export interface TrackingPlan {
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
-  /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
-  readonly costs: readonly IdentityCost[];
+  /** Tables on which a step sets REPLICA IDENTITY FULL; `forecast.ts` says what that costs. */
+  readonly widened: readonly WidenedTable[];
 }
 
 export interface PlanStep {
@@ -68,15 +68,12 @@ export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[
 export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
   problems.filter(({ tables, applyOnly }) => applyOnly !== true && tables.length === 0);
 
-export interface IdentityCost {
+/** A table whose old rows will be in the WAL whole. */
+export interface WidenedTable {
   readonly table: string;
   readonly columns: number;
-  /**
-   * Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows.
-   */
-  readonly rowBytes: number | null;
-  readonly changesPerDay: number | null;
-  readonly walBytesPerDay: number | null;
+  /** Of itself, or of its partitions that hold rows. */
+  readonly oids: readonly string[];
 }
 
 /** Problems and warnings of one aspect. */

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
-import type { Findings, IdentityCost, PlanProblem, PlanStep } from './findings.js';
+import type { Findings, PlanProblem, PlanStep, WidenedTable } from './findings.js';
 import { formatTable } from './names.js';
 import { asApplied } from './publication.js';
 import { identitySql, refusesWrites } from './refusal.js';
@@ -8,13 +8,12 @@ import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 
 interface IdentityPlan extends Findings {
   readonly steps: readonly PlanStep[];
-  readonly costs: readonly IdentityCost[];
+  readonly widened: readonly WidenedTable[];
   /** Keys of the tables that must not be in the publication: writes of the application would be refused. */
   readonly unfit: ReadonlySet<string>;
 }
 
 const HAS_VIRTUAL_COLUMNS = 180_000;
-const DAY_S = 86_400;
 
 /**
  * Replica identity full for every published table, so that the WAL holds the row before the change; but not
@@ -47,7 +46,7 @@ export function planIdentity(options: {
         ? [VIRTUAL_WARNING]
         : []),
     ],
-    costs: plans.flatMap(({ cost }) => cost ?? []),
+    widened: plans.flatMap(({ widened }) => widened ?? []),
     unfit: new Set(plans.filter(({ unfit }) => unfit).map(({ key }) => key)),
   };
 }
@@ -75,7 +74,7 @@ interface TablePlan {
   readonly steps: readonly PlanStep[];
   readonly problems: readonly PlanProblem[];
   readonly warnings: readonly string[];
-  readonly cost: IdentityCost | null;
+  readonly widened: WidenedTable | null;
   /** It has, or is to have, replica identity full. */
   readonly full: boolean;
   readonly unfit: boolean;
@@ -94,7 +93,7 @@ interface Given {
 function planTable(published: PublishedTable, given: Given): TablePlan {
   const { key, table, rule, partitions } = published;
   const { after, held } = given;
-  const nothing = { key, steps: [], problems: [], warnings: [], cost: null, full: false, unfit: false };
+  const nothing = { key, steps: [], problems: [], warnings: [], widened: null, full: false, unfit: false };
   const risk = partitionProblems(published, given);
   // What is published already stays so, and its partitions are put right.
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
@@ -121,7 +120,7 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     ...nothing,
     steps,
     problems: risk,
-    cost: narrow.length === 0 ? null : costOf(key, narrow),
+    widened: narrow.length === 0 ? null : widenedTable(key, narrow),
     full: true,
   };
 }
@@ -201,18 +200,8 @@ const cannotPublish = (
   effect: unfit ? 'not captured' : 'as far as possible',
 });
 
-function costOf(key: string, tables: readonly CatalogTable[]): IdentityCost {
-  const rows = sum(tables.map((table) => table.rows));
-  const rowBytes = rows === 0 ? null : sum(tables.map(({ bytes }) => bytes)) / rows;
-  const rates = tables.filter(({ kind }) => kind === 'table').map(({ changesPerSecond }) => changesPerSecond);
-  const changesPerDay = rates.includes(null) ? null : sum(rates.map((rate) => rate ?? 0)) * DAY_S;
-  return {
-    table: key,
-    columns: Math.max(...tables.map(({ columns }) => columns.length)),
-    rowBytes,
-    changesPerDay,
-    walBytesPerDay: rowBytes === null || changesPerDay === null ? null : rowBytes * changesPerDay,
-  };
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const widenedTable = (key: string, members: readonly CatalogTable[]): WidenedTable => ({
+  table: key,
+  columns: Math.max(...members.map(({ columns }) => columns.length)),
+  oids: members.filter(({ kind }) => kind === 'table').map(({ oid }) => oid),
+});

@@ -41,6 +41,6 @@ export function planTracking(options: {
     steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
     problems: findings.flatMap(({ problems }) => problems),
     warnings: findings.flatMap(({ warnings }) => warnings),
-    costs: identity.costs,
+    widened: identity.widened,
   };
 }

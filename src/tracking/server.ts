@@ -2,7 +2,7 @@ import { ERROR_CODES } from '../errors.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { Catalog, CatalogSlot } from './catalog.js';
 import type { Findings, PlanProblem } from './findings.js';
-import { formatBytes } from './format.js';
+import { formatBytes, formatDuration } from './format.js';
 import type { TrackingConfig } from './rules.js';
 
 /**
@@ -109,23 +109,28 @@ function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[]
   );
 }
 
+/** Below this, a rate says nothing of the hours to come. */
+const LEAST_WINDOW_S = 3_600;
+
 function headroomWarnings({ server }: Catalog): string[] {
-  const rate = server.walBytesPerSecond;
-  if (server.maxSlotWalKeepBytes === null) {
+  const { walCounted, maxSlotWalKeepBytes } = server;
+  const counted = walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0;
+  const window = counted ? formatDuration(walCounted.seconds) : '';
+  if (maxSlotWalKeepBytes === null) {
     return [
       'max_slot_wal_keep_size is not set: while Waltrail is stopped, the source keeps WAL without limit' +
-        `${rate === null ? '' : ` (about ${formatBytes(rate * 86_400)} a day at its average rate)`} and can fill its disk. ` +
+        `${counted ? ` (${formatBytes(walCounted.bytes)} over the last ${window})` : ''} and can fill its disk. ` +
         "A limit such as: alter system set max_slot_wal_keep_size = '50GB'; protects the disk, but a longer stop then loses changes.",
     ];
   }
-  const kept = formatBytes(server.maxSlotWalKeepBytes);
-  if (rate === null || rate === 0)
+  const kept = formatBytes(maxSlotWalKeepBytes);
+  if (!counted)
     return [
       `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size); beyond that, changes are lost.`,
     ];
-  const hours = server.maxSlotWalKeepBytes / rate / 3600;
+  const lasts = formatDuration((maxSlotWalKeepBytes / walCounted.bytes) * walCounted.seconds);
   return [
-    `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size): about ` +
-      `${hours >= 48 ? `${Math.floor(hours / 24)} days` : `${hours.toFixed(1)} hours`} at its average rate; beyond that, changes are lost.`,
+    `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size): ${lasts} ` +
+      `at its average rate over the last ${window}; beyond that, changes are lost.`,
   ];
 }
