@@ -1,5 +1,6 @@
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
 import type { Findings, PlanProblem, PlanStep, WidenedTable } from './findings.js';
+import { about } from './list-names.js';
 import { formatTable } from './names.js';
 import { asApplied } from './publication.js';
 import { identitySql, refusesWrites } from './refusal.js';
@@ -41,7 +42,7 @@ export function planIdentity(options: {
     steps: plans.flatMap(({ steps }) => steps),
     problems: plans.flatMap(({ problems }) => problems),
     warnings: [
-      ...plans.flatMap(({ warnings }) => warnings),
+      ...weakWarnings(plans),
       ...(version >= HAS_VIRTUAL_COLUMNS && !config.source.eventTrigger && plans.some(({ full }) => full)
         ? [VIRTUAL_WARNING]
         : []),
@@ -73,7 +74,8 @@ interface TablePlan {
   readonly key: string;
   readonly steps: readonly PlanStep[];
   readonly problems: readonly PlanProblem[];
-  readonly warnings: readonly string[];
+  /** Why it cannot have a full identity; null: it can, or is not published. */
+  readonly weak: string | null;
   readonly widened: WidenedTable | null;
   /** It has, or is to have, replica identity full. */
   readonly full: boolean;
@@ -93,7 +95,7 @@ interface Given {
 function planTable(published: PublishedTable, given: Given): TablePlan {
   const { key, table, rule, partitions } = published;
   const { after, held } = given;
-  const nothing = { key, steps: [], problems: [], warnings: [], widened: null, full: false, unfit: false };
+  const nothing = { key, steps: [], problems: [], weak: null, widened: null, full: false, unfit: false };
   const risk = partitionProblems(published, given);
   // What is published already stays so, and its partitions are put right.
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
@@ -136,7 +138,7 @@ function withoutFull(
     readonly reason: string;
     readonly risk: readonly PlanProblem[];
   },
-): Pick<TablePlan, 'steps' | 'problems' | 'warnings' | 'unfit'> {
+): Pick<TablePlan, 'steps' | 'problems' | 'weak' | 'unfit'> {
   const { members, reason, risk, after, without, held } = options;
   const refused = members.filter((member) => refusesWrites(member, after) !== null);
   const hopeless = refused.filter(
@@ -145,7 +147,7 @@ function withoutFull(
   if (hopeless.length > 0) {
     // Where others refuse its writes anyway, leaving the publication would help nobody.
     const unfit = !held || hopeless.some((member) => refusesWrites(member, without) === null);
-    return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], warnings: [], unfit };
+    return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], weak: null, unfit };
   }
   return {
     steps: refused.map((member) => ({
@@ -156,11 +158,21 @@ function withoutFull(
       optional: false,
     })),
     problems: risk,
-    warnings: [
-      `${key} cannot have replica identity full: it ${reason}. Previous values of its updates are unknown, but for the key.`,
-    ],
+    weak: reason,
     unfit: false,
   };
+}
+
+/** One sentence for each reason. */
+function weakWarnings(plans: readonly TablePlan[]): string[] {
+  const reasons = new Set(plans.flatMap(({ weak }) => weak ?? []));
+  return [...reasons].flatMap((reason) =>
+    about(
+      plans.filter(({ weak }) => weak === reason).map(({ key }) => key),
+      (names, isOne) =>
+        `${names} cannot have replica identity full: ${isOne ? 'it' : 'each'} ${reason}. Previous values of ${isOne ? 'its' : 'their'} updates are unknown, but for the key.`,
+    ),
+  );
 }
 
 /** A new partition without a primary key has no replica identity, and refuses updates from its first row. */

@@ -9,3 +9,13 @@ export function listNames(names: readonly string[]): string {
   const last = listed.at(-1) ?? '';
   return listed.length < 2 ? last : `${listed.slice(0, -1).join(', ')} and ${last}`;
 }
+
+/**
+ * Makes one warning about all tables of one kind; none where there is no table.
+ *
+ * @param sentence is given the listed names, and whether it is one table only
+ */
+export const about = (
+  tables: readonly string[],
+  sentence: (names: string, isOne: boolean) => string,
+): string[] => (tables.length === 0 ? [] : [sentence(listNames(tables), tables.length === 1)]);

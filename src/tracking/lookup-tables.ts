@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
+import { listNames } from './list-names.js';
 import { lookupUses } from './match.js';
 import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
@@ -26,12 +27,14 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     const columns = namesColumns(rule);
     // Partitions are read one by one, with the rights on each.
     const read = [table, ...partitionsOf(table, catalog)].filter(({ kind }) => kind === 'table');
-    return read.flatMap((part) => {
+    const hindered = read.flatMap((part) => {
       const hindrance = hindranceOf(part, { columns, catalog });
-      return hindrance === null
-        ? []
-        : [`${key}.table: names of before the start will be unknown: ${hindrance}`];
+      return hindrance === null ? [] : [{ name: keyOf(part), hindrance }];
     });
+    const [first, ...others] = hindered;
+    if (first === undefined) return [];
+    const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
+    return [`${key}.table: names of before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 

@@ -2,7 +2,7 @@ import type { Catalog } from './catalog.js';
 import { formatBytes, formatDuration } from './format.js';
 import type { IdentityCost } from './forecast.js';
 import { applyProblems, type PlanProblem, type TrackingPlan } from './findings.js';
-import { listNames } from './list-names.js';
+import { about, listNames } from './list-names.js';
 import type { TrackingConfig } from './rules.js';
 
 /** A plan for a terminal: the SQL can be copied and run as it stands. */
@@ -83,11 +83,22 @@ function unknownRows(costs: readonly IdentityCost[]): string[] {
   });
 }
 
-const problemsText = (title: string, problems: readonly PlanProblem[]): string =>
-  list(
-    title,
-    problems.map(({ code, message, remedy }) => `${code}: ${message}\n${remedy}`),
-  );
+/** Problems of one code that are printed whole. */
+const MAX_PRINTED = 5;
+
+/** Of many problems of one code the first, and the tables of the others. */
+function problemsText(title: string, problems: readonly PlanProblem[]): string {
+  const codes = new Set(problems.map(({ code }) => code));
+  const items = [...codes].flatMap((code) => {
+    const same = problems.filter((problem) => problem.code === code);
+    const others = same.slice(MAX_PRINTED).flatMap(({ tables }) => tables);
+    return [
+      ...same.slice(0, MAX_PRINTED).map(({ message, remedy }) => `${code}: ${message}\n${remedy}`),
+      ...about(others, (names) => `${code}: the same, as plan --json says one by one, of ${names}`),
+    ];
+  });
+  return list(title, items);
+}
 
 const list = (title: string, items: readonly string[]): string =>
   items.length === 0 ? '' : [title, ...items.map((item) => `- ${item.replaceAll('\n', '\n  ')}`)].join('\n');
