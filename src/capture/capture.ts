@@ -232,7 +232,7 @@ class Supervisor {
     return this.#judge(error, { ...position, readUntil: session.pipeline.readUntil });
   }
 
-  /** Whoever stands by is not told of the slot, and says the same as the daemon that captures nevertheless. */
+  /** Whoever stands by is not told of the slot, and nevertheless says the same as who captures. */
   async #readSlot(): Promise<void> {
     if (this.#slotIsTrails) return;
     const { trail, source } = this.#config;

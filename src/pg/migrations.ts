@@ -82,7 +82,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   }
 }
 
-/** Names the migration, and what the server says of it; a right that is lacking, with the statement for it. */
+/** Names the migration, what the server says of it, and the statement that grants a lacking right. */
 function migrationError(
   { client, database, schema }: MigrateOptions,
   { current, error }: { readonly current: string; readonly error: unknown },

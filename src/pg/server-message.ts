@@ -28,7 +28,7 @@ export function serverMessage(error: unknown): string | null {
   return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
 }
 
-/** `42501: permission denied for schema public`, or the SQLSTATE alone where {@link serverMessage} is null. */
+/** `42501: permission denied for schema x`, or the SQLSTATE alone where {@link serverMessage} is null. */
 export function serverSays(error: unknown): string {
   const message = serverMessage(error);
   const sqlState = sqlStateOf(error) ?? 'no SQLSTATE';

@@ -23,7 +23,7 @@ export interface IdentityCost {
 
 const DAY_S = 86_400;
 
-/** Forecasts the cost of each table that gets a full identity. Pure: `statistics` is of {@link readStatistics}. */
+/** Forecasts the cost of each table that gets a full identity. Pure. */
 export const forecast = (widened: readonly WidenedTable[], statistics: Statistics): IdentityCost[] =>
   widened.map((table) => costOf(table, statistics));
 
@@ -92,7 +92,7 @@ const inRecord = (bytes: number): number => bytes + (bytes > 255 ? 3 : 0) + (byt
 const STALE = 0.2;
 /** As PostgreSQL's autovacuum_analyze_threshold: until so many, nobody analyzes again. */
 const STALE_ROWS = 50;
-/** Chunks of large values that were removed, of all that were written: above this, free space is in the way. */
+/** Removed chunks of large values, of all that were written: above this, free space is in the way. */
 const REMOVED = 0.1;
 
 /** Why the statistics of a table say nothing that could be relied on; null where they do. */
