@@ -3,17 +3,17 @@ import type pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
-import { runningTransactions, untilEnded } from '../pg/running.js';
+import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
-import type { CheckedCatalog } from '../tracking/check.js';
-import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
+import { readPublished, type PublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import {
   beginTableGaps,
+  closeTableGap,
   endGap,
   goOnAt,
   isOfStream,
@@ -37,9 +37,11 @@ import {
   type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
+import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource } from './source-state.js';
 import { readStartNames } from './start-names.js';
-import { lackingTables } from './table-gaps.js';
+import { ENDS } from '../trail/write/notices.js';
+import { endedGaps, lackingTables } from './table-gaps.js';
 import { GAP_END, NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiting.js';
 
 /** How long the end of a gap waits for running transactions if capture does not resume anyway. */
@@ -59,7 +61,7 @@ export interface SettleOptions extends WaitingOptions {
   /** Whether the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Refuses a source that is not fit to be captured at all. */
-  readonly checkSource: () => Promise<CheckedCatalog>;
+  readonly checkSource: () => Promise<SourceCatalog>;
 }
 
 /** The position to stream from, and what the watch compares with. */
@@ -70,7 +72,7 @@ export interface Settled {
   readonly sourceLsn: Lsn;
   /** Open gaps of named tables, which end while capture streams. */
   readonly open: readonly OpenGap[];
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }
 
 /**
@@ -98,12 +100,13 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   await recordTables(options, {
     fromLsn: covered,
     troubles: catalog.troubles,
-    unpublished: found.unpublished,
+    unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
   });
   const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
   let sure = surely(seen, covered);
   let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
   if (!moved) await record(client, { sure, notes });
+  await step(() => endTableGaps(options, { published: seen.state, catalog }));
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
     const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
@@ -150,10 +153,30 @@ export async function recordTables(
   const open = await readOpenGaps(client);
   const begun = await beginTableGaps(client, {
     lacking: lackingTables({ ...found, open }),
-    fromLsn: found.fromLsn,
+    fromLsn: () => found.fromLsn,
   });
   logGaps(log, begun);
   await tellUntold(client, [...open, ...begun]);
+}
+
+/**
+ * Ends gaps of tables that nobody can have written to while they were not as they should be. The watch does
+ * so too, but a daemon that is killed again and again may never come to it.
+ */
+async function endTableGaps(
+  options: SettleOptions,
+  found: { readonly published: PublishedState; readonly catalog: SourceCatalog },
+): Promise<void> {
+  const { client, config } = options;
+  const { troubles } = found.catalog;
+  const ended = endedGaps({ ...found, config, troubles, open: await readOpenGaps(client) });
+  if (ended.length === 0) return;
+  const { writers, toLsn } = await onSource(options, async (source) => ({
+    writers: await writersOf(source, [...new Set(ended.flatMap(({ oids }) => oids))]),
+    toLsn: await currentLsn(source),
+  }));
+  for (const { gap, end, oids } of ended)
+    if (!oids.some((oid) => writers.has(oid))) await closeTableGap(client, gap, { toLsn, name: ENDS[end] });
 }
 
 async function recordGap(

@@ -32,7 +32,7 @@ export async function withSource(
   settings: Settings,
   work: (source: PlanSource) => Promise<number>,
 ): Promise<number> {
-  const config = await loadOwnConfig(settings);
+  const config = loadOwnConfig(settings);
   const address = { url: config.source.url, side: 'source' } as const;
   return withClient({ ...address, purpose: 'plan' }, async (client) => {
     const look = await lookForPlan(config, client);

@@ -79,15 +79,19 @@ export interface EntryRows {
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */
   mark(mark: number): void;
   /**
-   * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves
-   * what they have. False, and nothing is changed, when some of them were already sent or would take too much
-   * memory: then the transaction has to be read again.
+   * Gives every entry of the running transaction but Waltrail's own the attribution that `revise` makes of
+   * its present one. False, and nothing is changed, when some of them were already sent or would take too
+   * much memory, or `revise` returns null.
    */
-  reattribute(attribution: {
-    readonly modifierId: number | null;
-    readonly rung: number;
-    readonly extra: Buffer | null;
-  }): boolean;
+  reattribute(revise: (entry: EntryAttribution) => EntryAttribution | null): boolean;
+}
+
+/** What of an entry says who made the change. */
+export interface EntryAttribution {
+  readonly modifierId: number;
+  readonly rung: number;
+  /** JSON beside the values. */
+  readonly extra: Buffer | null;
 }
 
 /** Small integers for texts that repeat. New ones are stored with the entries that use them. */
@@ -163,8 +167,8 @@ export interface Notice {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
-  /** Where the checkpoint is once the last commit is answered. */
-  readonly sentLsn: Lsn;
+  /** End of the last whole source transaction that was written; the checkpoint before the first. */
+  readonly boundaryLsn: Lsn;
   /**
    * Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there
    * is none.

@@ -2,6 +2,7 @@ import type { LogicalMessage } from '../pgoutput/reader.js';
 import { matchesColumn } from '../tracking/names.js';
 import type { Kind, RedactRule } from '../tracking/rules.js';
 import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
+import type { MessageSignatures, Unsigned } from './signature.js';
 
 /** Who made changes, as a logical message names them. */
 export interface NamedModifier {
@@ -22,11 +23,14 @@ export type Statement =
       readonly context: string | null;
     }
   | { readonly of: 'context'; readonly context: string | null }
-  | { readonly of: 'nothing'; readonly reason: Unread };
+  | { readonly of: 'nothing'; readonly reason: Misunderstood }
+  | { readonly of: 'passed over'; readonly reason: Unsigned };
 
 /** Why a message was not understood. Stored, so these words stay as they are. */
-export type Unread =
+export type Misunderstood =
   Unreadable | 'neither modifier nor context' | 'the modifier is no key' | 'reading it failed';
+/** Why a message has named nobody. */
+export type Unread = Misunderstood | Unsigned;
 
 /**
  * Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged.
@@ -55,13 +59,27 @@ export class StatementReader {
   readonly #redacted = (name: string): boolean =>
     this.#patterns.some((pattern) => matchesColumn(pattern, name));
 
-  /** @param redact rules for every table hold for the names of context members too */
-  constructor(redact: readonly RedactRule[]) {
-    this.#patterns = redact.filter(({ tables }) => tables === null).flatMap(({ columns }) => columns);
+  readonly #signatures: MessageSignatures;
+
+  constructor(options: {
+    /** Rules for every table hold for the names of context members too. */
+    readonly redact: readonly RedactRule[];
+    readonly signatures: MessageSignatures;
+  }) {
+    this.#patterns = options.redact.filter(({ tables }) => tables === null).flatMap(({ columns }) => columns);
+    this.#signatures = options.signatures;
   }
 
-  read({ prefix, content }: LogicalMessage): Statement {
-    return prefix === BEMI_PREFIX ? this.#bemi(content) : this.#own(content);
+  /**
+   * A message that should be signed and is not is the word of nobody: it is passed over, and what was said
+   * before it stands. That is unlike one that is signed and not understood, which may have named somebody.
+   *
+   * @param xid of the transaction that the message belongs to
+   */
+  read({ prefix, content }: LogicalMessage, xid: number): Statement {
+    const body = this.#signatures.open(content, xid);
+    if (typeof body === 'string') return { of: 'passed over', reason: body };
+    return prefix === BEMI_PREFIX ? this.#bemi(body) : this.#own(body);
   }
 
   /**

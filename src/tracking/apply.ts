@@ -35,7 +35,7 @@ export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<
   await client.query('begin');
   try {
     const deadline = performance.now() + LOCK_LIMIT_MS;
-    for (const step of plan.steps) {
+    for (const step of inOrder(plan)) {
       const waitMs = Math.max(Math.ceil(deadline - performance.now()), LAST_WAIT_MS);
       await client.query(`set local lock_timeout = ${waitMs}`);
       await run(client, step);
@@ -47,7 +47,20 @@ export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<
   }
 }
 
-async function run(client: pg.Client, step: PlanStep): Promise<void> {
+type Step = Pick<PlanStep, 'tables' | 'sql'> & { readonly kind: PlanStep['kind'] | 'lock' | 'configuration' };
+
+/** The locks, the steps, and what says in the WAL from where on the configuration holds. */
+function inOrder({ steps, lock, configurationSql }: TrackingPlan): Step[] {
+  return [
+    ...(lock === null ? [] : [{ kind: 'lock' as const, ...lock }]),
+    ...steps,
+    ...(configurationSql === null
+      ? []
+      : [{ kind: 'configuration' as const, tables: [], sql: configurationSql }]),
+  ];
+}
+
+async function run(client: pg.Client, step: Step): Promise<void> {
   try {
     await client.query(step.sql);
   } catch (error) {
@@ -55,7 +68,7 @@ async function run(client: pg.Client, step: PlanStep): Promise<void> {
   }
 }
 
-function stepError(step: PlanStep, cause: unknown): WaltrailError {
+function stepError(step: Step, cause: unknown): WaltrailError {
   const what = step.tables.length === 0 ? step.kind : `${step.kind} of ${listNames(step.tables)}`;
   const nothing = 'nothing was changed.';
   switch (sqlStateOf(cause)) {
@@ -86,10 +99,13 @@ function stepError(step: PlanStep, cause: unknown): WaltrailError {
   }
 }
 
-function rightsRemedy({ kind }: PlanStep): string {
+function rightsRemedy({ kind }: Step): string {
   switch (kind) {
     case 'event_trigger':
       return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers.";
+    case 'configuration':
+      return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): by such a message apply says in the WAL from where on the configuration holds. Or let a user who has it run the SQL of 'waltrail plan'.";
+    case 'lock':
     case 'publication_comment':
     case 'publication_create':
     case 'publication_options':

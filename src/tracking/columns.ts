@@ -64,7 +64,7 @@ function columnUses(rule: TableRule): ColumnUse[] {
   return [
     ...uses('id', rule.id ?? []),
     ...uses('name', templateColumns(rule.name ?? [])),
-    ...uses('modifier', rule.modifier === null ? [] : [rule.modifier]),
+    ...uses('modifier', rule.modifier === null ? [] : [rule.modifier.column]),
     ...uses('tenant', rule.tenant === null ? [] : [rule.tenant]),
     ...uses('ignore', rule.ignore),
     ...uses('labels', rule.labels.keys()),

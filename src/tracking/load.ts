@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { WaltrailError } from '../errors.js';
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
@@ -13,14 +13,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of
  * the file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
+ * Synchronous, because capture asks in the middle of the stream.
  */
-export async function loadConfig(options: {
-  file: string;
-  environment: Environment;
-}): Promise<TrackingConfig> {
+export function loadConfig(options: { file: string; environment: Environment }): TrackingConfig {
   let text: string;
   try {
-    text = await readFile(options.file, 'utf8');
+    text = readFileSync(options.file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
     throw new WaltrailError('TRACKING_FILE_UNREADABLE', `${options.file} cannot be read (${code}).`, {

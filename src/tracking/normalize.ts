@@ -1,5 +1,14 @@
+import { createHash } from 'node:crypto';
 import { canonicalName } from './names.js';
-import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
+import type {
+  ActionRule,
+  Definition,
+  LabelRule,
+  RedactWith,
+  TableRule,
+  Template,
+  TrackingConfig,
+} from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { defaultSlot } from './slot-name.js';
 import { parseTemplate } from './template.js';
@@ -29,6 +38,7 @@ export function toConfig(file: TrackingFile): TrackingConfig {
     reports: { maxRangeMs: parseDuration(file.reports.max_range)!, timezone: file.reports.timezone },
     modifiers:
       file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
       tables: rule.tables?.map(toName) ?? null,
@@ -36,7 +46,19 @@ export function toConfig(file: TrackingFile): TrackingConfig {
     })),
     tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
+    definition: toDefinition(file),
   };
+}
+
+function toDefinition({
+  source: _source,
+  trail: _trail,
+  reports: _reports,
+  messages: { signing_keys: _keys, ...messages },
+  ...tracking
+}: TrackingFile): Definition {
+  const document = JSON.stringify({ ...tracking, messages });
+  return { document, digest: createHash('sha256').update(document).digest('hex') };
 }
 
 type TableFile = TrackingFile['tables'][string];
@@ -48,7 +70,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     entity: rule.entity,
     name: rule.name === undefined ? null : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: rule.modifier ?? null,
+    modifier: toModifier(rule.modifier),
     tenant: rule.tenant ?? null,
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
@@ -59,6 +81,13 @@ function toTable(key: string, rule: TableFile): TableRule {
     actions: (rule.actions ?? []).map(toAction),
   };
 }
+
+const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
+  modifier === undefined
+    ? null
+    : typeof modifier === 'string'
+      ? { column: modifier, alwaysSet: false }
+      : { column: modifier.column, alwaysSet: modifier.always_set };
 
 function toAction(rule: ActionFile): ActionRule {
   return {

@@ -46,7 +46,7 @@ const markStep = (sql: string): PlanStep => ({
 });
 
 /**
- * Finds out whose a publication is (DECISIONS 58). One that is marked as another source's is changed only
+ * Finds out whose a publication is (DECISIONS 59). One that is marked as another source's is changed only
  * with a yes. One without a mark was made by hand, or by a version that made none: it is adopted silently if
  * it holds nothing but tables of this YAML, and needs a yes otherwise.
  */

@@ -8,7 +8,7 @@ const DIGEST_DIGITS = 8;
 /**
  * Makes the name of the slot where the YAML has none: `waltrail_` and the source's name. Slots belong to the
  * cluster, not to the database, so a name that says nothing of the source would be the same for two databases
- * of one server (DECISIONS 58). A name that would be too long ends with a digest of the whole.
+ * of one server (DECISIONS 59). A name that would be too long ends with a digest of the whole.
  */
 export function defaultSlot(sourceName: string): string {
   const name = `waltrail_${sourceName.replaceAll('-', '_')}`;

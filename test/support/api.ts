@@ -51,9 +51,11 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
   modifiers: null,
+  messages: { trustNames: false, signingKeys: [] },
   redact: [],
   tables: [],
   exclude: [],
+  definition: { document: '{}', digest: 'none' },
 });
 
 /** A daemon on a fresh trail, as `waltrail start --roles …` would run it, on a free port of the loopback. */

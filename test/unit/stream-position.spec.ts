@@ -37,7 +37,7 @@ function ground(aloneUntil: bigint | null) {
     get checkpointLsn() {
       return checkpointLsn;
     },
-    get sentLsn() {
+    get boundaryLsn() {
       return endLsn;
     },
     pendingBytes: 0,
@@ -67,9 +67,12 @@ function ground(aloneUntil: bigint | null) {
       hold: (work) => void held.push(work),
     },
     aloneUntil,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
     unreadMessages: new UnreadMessages(silentLog),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     failed: (error) => {
       throw error;

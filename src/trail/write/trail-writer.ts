@@ -127,8 +127,9 @@ export class TrailWriter implements TrailSession {
     return this.#checkpointLsn;
   }
 
-  get sentLsn(): Lsn {
-    return this.#sentLsn;
+  get boundaryLsn(): Lsn {
+    const { endLsn } = this.#boundary;
+    return endLsn > this.#sentLsn ? endLsn : this.#sentLsn;
   }
 
   get unsentBytes(): number {

@@ -67,6 +67,7 @@ async function throughWaltrail({ yaml, names }) {
       primaryKey: ['id'],
       partitioned: false,
     }),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: fail,
