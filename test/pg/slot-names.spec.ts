@@ -1,13 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { startCapture } from '../../src/capture/capture.js';
 import { silentLog } from '../../src/log.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
-import { applyTracking, streaming, untilCaughtUp } from '../support/capture.ts';
+import { applyTracking, readEntries, streaming, untilCaughtUp } from '../support/capture.ts';
 import { waltrail, type CommandResult } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { catalogOf } from '../support/tracking.ts';
@@ -45,11 +46,11 @@ const environmentOf = ({ source, trail }: Pair) => ({
   WALTRAIL_TRAIL_URL: trail.url,
 });
 
-const configOf = (ground: Pair, more = ''): TrackingConfig =>
+const configOf = (ground: Pair, more = '', tables?: string): TrackingConfig =>
   parseConfig({
     file: 'test.yaml',
     environment: environmentOf(ground),
-    text: yamlOf(sourceName(ground), { more }),
+    text: yamlOf(sourceName(ground), { more, ...(tables === undefined ? {} : { tables }) }),
   });
 
 /** Captures one insert, and returns the slot that the status names. */
@@ -76,6 +77,12 @@ const entriesOf = async ({ trail }: Pair): Promise<string[]> =>
   (await trail.query<{ id: string }>(`select entity_id as id from trail.entry order by id`)).map(
     ({ id }) => id,
   );
+
+/** Entries that are changes of rows, with the name of their entity. */
+const rowsOf = async ({ trail }: Pair): Promise<string[]> =>
+  (await readEntries(trail))
+    .filter(({ entityType }) => entityType !== 'waltrail')
+    .map(({ entityType, entityId }) => `${entityType} ${entityId}`);
 
 async function run(ground: Pair, args: readonly string[], yaml: string): Promise<CommandResult> {
   const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
@@ -132,6 +139,35 @@ describe('a YAML without a name for the slot', () => {
       await capture.stop();
     }
   });
+});
+
+test('a file that is read again while capture runs is worked by on the slot of the trail', async () => {
+  await using ground = await pair();
+  await applyTracking(configOf(ground));
+  const old = `waltrail_old_${ground.source.name}`;
+  await captureOnce(ground, configOf(ground, `, slot: ${old}`), 1);
+  let tables = '{ public.a: { entity: a } }';
+  const readConfig = (): TrackingConfig => configOf(ground, '', tables);
+  const capture = startCapture({ config: readConfig(), readConfig, log: silentLog });
+  try {
+    await streaming(capture);
+    tables = '{ public.a: { entity: renamed } }';
+    expect(await capture.reload(readConfig(), { by: null })).toBe('in effect');
+    await ground.source.query('insert into a values (2)');
+    // Nobody reloads this one: capture reads it because the source announces it.
+    tables = '{ public.a: { entity: renamed }, public.b: { entity: b } }';
+    await applyTracking(readConfig());
+    await ground.source.query('insert into b values (3)');
+    const { digest } = readConfig().definition;
+    await until('the file to be in effect', () => capture.status().configuration.digest === digest);
+    await untilCaughtUp(ground.source, ground.trail);
+    expect(capture.status()).toMatchObject({ slot: old, state: 'streaming' });
+  } finally {
+    await capture.stop();
+  }
+  expect(await slotsOf(ground)).toEqual([old]);
+  expect(await rowsOf(ground)).toEqual(['a 1', 'renamed 2', 'b 3']);
+  expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
 });
 
 test('a name that the YAML gives wins over that of the trail', async () => {
@@ -234,6 +270,68 @@ describe('a publication says whose it is', () => {
     const config = configOf(ground);
     await captureOnce(ground, config, 1);
     expect(await entriesOf(ground)).toEqual(['1']);
+  });
+
+  test('which is no news to a capture that streams: no gap, no note, no session anew', async () => {
+    await using ground = await pair();
+    const config = configOf(ground);
+    await applyTracking(config);
+    const reader = async (): Promise<unknown> =>
+      (
+        await ground.source.query(
+          'select active_pid from pg_replication_slots where database = current_database()',
+        )
+      )[0];
+    const capture = startCapture({ config, log: silentLog, pace: { lookMs: 50 } });
+    try {
+      await streaming(capture);
+      await ground.source.query('insert into a values (1)');
+      await untilCaughtUp(ground.source, ground.trail);
+      const before = await reader();
+      for (const text of ['null', `'for the auditors'`, `'Waltrail: source billing'`]) {
+        await ground.source.query(`comment on publication waltrail is ${text}`);
+        await sleep(200);
+      }
+      await ground.source.query('comment on publication waltrail is null');
+      await applyTracking(config);
+      expect(await comment(ground)).toBe(`Waltrail: source ${sourceName(ground)}`);
+      await sleep(200);
+      await ground.source.query('insert into a values (2)');
+      await untilCaughtUp(ground.source, ground.trail);
+      expect(await reader()).toEqual(before);
+      expect(capture.status()).toMatchObject({ state: 'streaming', configuration: { ignored: 0 } });
+    } finally {
+      await capture.stop();
+    }
+    expect(await entriesOf(ground)).toEqual(['1', '2']);
+    expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
+  });
+
+  test('and no file waits for it where the publication is changed by hand', async () => {
+    await using ground = await pair();
+    const both = '{ public.a: { entity: a }, public.b: { entity: b } }';
+    await applyTracking(configOf(ground));
+    await ground.source.query('comment on publication waltrail is null');
+    const capture = startCapture({ config: configOf(ground), log: silentLog, pace: { lookMs: 50 } });
+    const inEffect = (): Promise<unknown> =>
+      until('the file to be in effect', () => capture.status().configuration.waitsFor === null);
+    try {
+      await streaming(capture);
+      expect(await capture.reload(configOf(ground, '', both), { by: null })).toBe('waits for apply');
+      await ground.source.query(`
+        alter table only b replica identity full;
+        alter publication waltrail add table only b`);
+      await inEffect();
+      await ground.source.query('insert into b values (1)');
+      // What the publication holds and the file does not name, nobody has taken out.
+      expect(await capture.reload(configOf(ground), { by: null })).toBe('waits for apply');
+      await ground.source.query('alter publication waltrail drop table only b');
+      await inEffect();
+    } finally {
+      await capture.stop();
+    }
+    expect(await rowsOf(ground)).toEqual(['b 1']);
+    expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
   });
 
   test('and one without a mark is adopted silently where it holds tables of the YAML only', async () => {
