@@ -4,7 +4,7 @@ import { checkTracking } from '../tracking/check.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
 import { loadOwnConfig } from './config.js';
-import { lookAtTrail } from './trail-look.js';
+import { lookAtTrail, refuseFirstTrailInSource } from './trail-look.js';
 
 /**
  * Starts on servers of the user's own. Nothing on them is changed, so a source that `apply` has not prepared
@@ -14,6 +14,7 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
   const config = loadOwnConfig(settings);
   if (options.roles.includes('capture')) await refuseUnprepared(config, log);
+  else await refuseFirstTrailInSource({ trailUrl: config.trail.url, sourceUrl: config.source.url });
   boot.signal.throwIfAborted();
   const { startDaemon } = await import('../main.js');
   const readConfig = (): TrackingConfig => loadOwnConfig(settings);

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { isWaltrailError, type WaltrailError } from '../errors.js';
 import { withClient } from '../pg/connect.js';
+import { isConnectError } from '../pg/connect-error.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { withSlot } from '../tracking/slot-name.js';
-import { checkedCheckpointSlot } from '../trail/checkpoint-slot.js';
+import { checkedCheckpointSlot, hasTrail } from '../trail/checkpoint-slot.js';
 import { trailInSource } from '../trail/not-source.js';
 
 /** What the trail adds to a YAML. */
@@ -28,6 +29,29 @@ export const lookAtTrail = (config: TrackingConfig, source: pg.ClientBase): Prom
       inSource: slot === undefined ? await trailInSource({ trail, source }) : null,
     };
   });
+
+/**
+ * Keeps whoever makes the tables of a trail from making the first ones in the source's own database. Where
+ * the source cannot be reached, which only capture needs, nothing is refused: capture does that before it
+ * begins.
+ * Throws TRAIL_IN_SOURCE and what connecting to the trail throws.
+ */
+export async function refuseFirstTrailInSource(urls: {
+  readonly trailUrl: string;
+  readonly sourceUrl: string;
+}): Promise<void> {
+  const { trailUrl, sourceUrl } = urls;
+  await withClient({ url: trailUrl, side: 'trail', purpose: 'look' }, async (trail) => {
+    if (await hasTrail(trail)) return;
+    const inSource = await withClient({ url: sourceUrl, side: 'source', purpose: 'look' }, (source) =>
+      trailInSource({ trail, source }),
+    ).catch((error: unknown) => {
+      if (isConnectError(error)) return null;
+      throw error;
+    });
+    if (inSource !== null) throw inSource;
+  });
+}
 
 /**
  * {@link lookAtTrail} for a plan, which may be made before there is a trail: where it does not answer, a

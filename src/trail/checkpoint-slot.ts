@@ -11,10 +11,7 @@ import { trailError } from './trail-error.js';
  */
 export async function checkpointSlot(client: pg.ClientBase, source: string): Promise<string | undefined> {
   try {
-    const { rows: made } = await client.query<{ made: boolean }>(
-      /* sql */ `select pg_catalog.to_regclass('trail.checkpoint') is not null as made`,
-    );
-    if (!made[0]!.made) return undefined;
+    if (!(await hasTrail(client))) return undefined;
     const { rows } = await client.query<{ slot: string }>(
       /* sql */ `select slot from trail.checkpoint where source = $1`,
       [source],
@@ -23,6 +20,14 @@ export async function checkpointSlot(client: pg.ClientBase, source: string): Pro
   } catch (error) {
     throw trailError(error);
   }
+}
+
+/** Whether the tables of a trail are in the database, begun or not. */
+export async function hasTrail(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ made: boolean }>(
+    /* sql */ `select pg_catalog.to_regclass('trail.checkpoint') is not null as made`,
+  );
+  return rows[0]!.made;
 }
 
 /**
