@@ -93,7 +93,7 @@ export async function openPostgresSession(url: string): Promise<QueueSession> {
     options: (purpose, max) => {
       // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its
       // own.
-      const pool = createPool({ url, purpose, max, searchPath: SEARCH_PATH });
+      const pool = createPool({ url, side: 'trail', purpose, max, searchPath: SEARCH_PATH });
       pools.push(pool);
       return { connection: pool };
     },

@@ -1,4 +1,4 @@
-import { codeOf, WaltrailError, type ErrorCode } from '../errors.js';
+import { codeOf, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
 import { quoteIdentifier } from './quote.js';
 import { serverSays } from './server-message.js';
 import {
@@ -59,6 +59,18 @@ export function queryError(address: Address, error: unknown): WaltrailError {
     { cause: error },
   );
 }
+
+const CONNECT_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'PG_POOLER',
+  'PG_REFUSED',
+  'PG_TLS',
+  'PG_UNPINNED',
+  'PG_UNREACHABLE',
+]);
+
+/** Whether an error says why there is no connection, as {@link connectError} and pinning (pin.ts) do. */
+export const isConnectError = (error: unknown): boolean =>
+  isWaltrailError(error) && CONNECT_CODES.has(error.code);
 
 interface Failure {
   readonly code: ErrorCode;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { isWaltrailError } from '../errors.js';
 import { connectError, describeUrl, type Address, type Side } from './connect-error.js';
+import { AddressedPool } from './pool.js';
 import { pinLimits, pinSearchPath } from './pin.js';
 
 export interface ConnectOptions {
@@ -96,14 +97,16 @@ export interface PoolOptions extends ConnectOptions {
   readonly onConnect?: (client: pg.ClientBase) => Promise<unknown>;
 }
 
-/** A pool whose connections are made as by {@link connect}; the caller ends it. */
+/**
+ * A pool whose connections are made as by {@link connect}, whose errors it throws; the caller ends it.
+ */
 export function createPool(options: PoolOptions): pg.Pool {
   const { max, searchPath, onConnect } = options;
   const pin = {
     database: describeUrl(options.url),
     ...(searchPath === undefined ? {} : { path: searchPath }),
   };
-  const pool = new pg.Pool({
+  const pool = new AddressedPool(options, {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,

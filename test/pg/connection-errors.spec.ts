@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startCapture } from '../../src/capture/capture.js';
 import { silentLog } from '../../src/log.js';
-import { close, connect, openPinned } from '../../src/pg/connect.js';
+import { close, connect, createPool, openPinned } from '../../src/pg/connect.js';
 import { replicationClientConfig } from '../../src/source/connection-settings.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { parseConfig } from '../../src/tracking/load.js';
@@ -252,6 +252,49 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
   });
 });
 
+describe('a pool of connections says the same', () => {
+  const queried = async (url: string): Promise<Record<string, unknown>> => {
+    const pool = createPool({ url, side: 'trail', purpose: 'test', max: 1 });
+    try {
+      // Who only asks it to run a statement is told too, not only who takes a connection.
+      const told = await refusedBy(pool.query('select 1'));
+      expect(await refusedBy(pool.connect())).toEqual(told);
+      return told;
+    } finally {
+      await pool.end();
+    }
+  };
+
+  test('of a server that is not there, or does not answer', async () => {
+    expect(await queried('postgres://x:y@127.0.0.1:1/x')).toMatchObject({
+      code: 'PG_UNREACHABLE',
+      message: 'The trail (127.0.0.1:1/x) cannot be reached (ECONNREFUSED).',
+    });
+  });
+
+  test('of one that refuses, with its message and the remedy', async () => {
+    await using database = await freshDatabase('empty');
+    await using login = await role(database, '');
+    await database.query(`revoke connect on database ${database.name} from public`);
+    expect(await queried(login.of(database.url))).toEqual(
+      await refusedBy(tryConnect(login.of(database.url))),
+    );
+  });
+
+  test('and goes on when the server does', async () => {
+    await using database = await freshDatabase('empty');
+    await using login = await role(database, 'connection limit 0');
+    const pool = createPool({ url: login.of(database.url), side: 'trail', purpose: 'test', max: 1 });
+    try {
+      expect(await refusedBy(pool.query('select 1'))).toMatchObject({ code: 'PG_UNREACHABLE' });
+      await database.query(`alter role ${login.name} connection limit 1`);
+      expect((await pool.query<{ one: number }>('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await pool.end();
+    }
+  });
+});
+
 describe('a pooler', () => {
   test('that refuses is named as one, with what it says (a fake that answers as PgBouncer does)', async () => {
     const fields = ['SFATAL', 'C08P01', 'Munsupported startup parameter: replication', ''].join('\0');
@@ -431,7 +474,7 @@ describe('what a server refuses is quoted', () => {
     expect(await refusedBy(applyPlan(client, pending))).toMatchObject({
       code: 'TRACKING_APPLY_FAILED',
       message:
-        'replica_identity of public.a: the source refused (42P01: relation "public.a" does not exist); nothing was changed.',
+        'lock of public.a: the source refused (42P01: relation "public.a" does not exist); nothing was changed.',
     });
     await close(client);
   });
@@ -491,6 +534,16 @@ describe('a trail in the source itself', () => {
     ]);
     const started = await run(['start', '--port', '0'], { source: source.url, trail });
     expect([started.code, started.errors]).toEqual([1, expect.stringContaining('is the source itself')]);
+    expect(await source.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
+  });
+
+  test.each([
+    ['a token before the first start', ['token', 'create', '--name', 'first']],
+    ['a process that does not capture', ['start', '--port', '0', '--roles', 'api']],
+  ])('is not made by %s either', async (_, command) => {
+    await using source = await freshDatabase('empty');
+    const ran = await run(command, { source: source.url, trail: source.url });
+    expect([ran.code, ran.errors]).toEqual([1, expect.stringContaining('is the source itself')]);
     expect(await source.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
   });
 
