@@ -5,6 +5,8 @@ import type { Unread } from './statement.js';
 /** A logical message that should say who made changes and was not understood, or not signed. */
 export interface UnreadMessage {
   readonly lsn: Lsn;
+  /** Of its transaction. */
+  readonly commitLsn: Lsn;
   readonly xid: number;
   readonly prefix: string;
   readonly reason: Unread;
@@ -34,7 +36,9 @@ export class UnreadMessages {
     return this.#count;
   }
 
+  /** Counts a message, unless it was counted before: the stream is read again from the checkpoint. */
   add(message: UnreadMessage): void {
+    if (!isBehind(message, this.#last)) return;
     this.#count++;
     this.#last = message;
     if (this.#timer === undefined) this.#say();
@@ -62,3 +66,9 @@ export class UnreadMessages {
     this.#timer.unref();
   }
 }
+
+/** Messages arrive by the commits of their transactions, and within one by their own place. */
+const isBehind = (message: UnreadMessage, last: UnreadMessage | undefined): boolean =>
+  last === undefined ||
+  message.commitLsn > last.commitLsn ||
+  (message.commitLsn === last.commitLsn && message.lsn > last.lsn);

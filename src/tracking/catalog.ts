@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
+import { isPooled } from '../pg/pooler.js';
 import { isNameable, type TableName } from './names.js';
 
 /**
- * What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's
- * estimates.
+ * What the source has: everything that plan and preflight decide by.
  */
 export interface Catalog {
   readonly server: CatalogServer;
@@ -29,13 +29,15 @@ export interface CatalogServer {
   readonly database: string;
   readonly walLevel: string;
   readonly inRecovery: boolean;
+  /** The connection leads through a pooler. */
+  readonly pooled: boolean;
   readonly maxSlots: number;
   readonly maxSenders: number;
   readonly senders: number;
   /** Bytes; null: no limit. */
   readonly maxSlotWalKeepBytes: number | null;
-  /** Average since the statistics were reset; null where they are younger than a minute. */
-  readonly walBytesPerSecond: number | null;
+  /** WAL since the server began to count; null where it does not say since when. */
+  readonly walCounted: { readonly bytes: number; readonly seconds: number } | null;
 }
 
 export interface CatalogRole {
@@ -72,14 +74,6 @@ export interface CatalogTable {
   readonly readable: boolean;
   /** Whether policies filter what the role reads. */
   readonly filtered: boolean;
-  /** Main fork and TOAST, without indexes. */
-  readonly bytes: number;
-  readonly rows: number;
-  /**
-   * Updates and deletes a second, averaged since the statistics were reset; null where they are younger than
-   * a minute.
-   */
-  readonly changesPerSecond: number | null;
 }
 
 export interface CatalogKey {
@@ -107,6 +101,7 @@ export interface CatalogPublication {
   readonly viaRoot: boolean;
   /** From PostgreSQL 18 on; null before. */
   readonly generatedColumns: 'none' | 'stored' | null;
+  readonly comment: string | null;
   readonly tables: readonly CatalogPublicationTable[];
 }
 
@@ -136,6 +131,10 @@ export interface CatalogMessageFunction {
 export interface CatalogSlot {
   readonly name: string;
   readonly active: boolean;
+  /** Null: a physical slot. */
+  readonly plugin: string | null;
+  /** The database it decodes; null: a physical slot. */
+  readonly database: string | null;
 }
 
 /** Logical messages in pgoutput, `wal_status` and pg_stat_wal came with it. */
@@ -156,7 +155,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
     return {
-      server: await readServer(client),
+      server: { ...(await readServer(client)), pooled: await isPooled(client) },
       role: await readRole(client),
       ...(await readTables(client)),
       publications: await readPublications(client, version[0]!.number),
@@ -169,8 +168,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-async function readServer(client: pg.Client): Promise<CatalogServer> {
-  const rows = await catalogRows<CatalogServer>(
+async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
+  const rows = await catalogRows<Omit<CatalogServer, 'pooled'>>(
     client,
     /* sql */ `
     select
@@ -184,9 +183,8 @@ async function readServer(client: pg.Client): Promise<CatalogServer> {
       -- in MB there, -1 for no limit
       (select case when s.setting::int8 >= 0 then s.setting::float8 * 1048576 end
          from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "maxSlotWalKeepBytes",
-      (select case when r.seconds > 60 then w.wal_bytes::float8 / r.seconds end
-         from pg_catalog.pg_stat_wal w
-        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`,
+      (select pg_catalog.jsonb_build_object('bytes', w.wal_bytes, 'seconds', extract(epoch from now() - w.stats_reset)::float8)
+         from pg_catalog.pg_stat_wal w where w.stats_reset is not null) as "walCounted"`,
   );
   return rows[0]!;
 }
@@ -227,22 +225,12 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       pn.nspname::text as "parentSchema",
       p.relname::text as "parentTable",
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
-      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered,
-      -- relpages, not pg_table_size(), which would wait for whoever has the table locked
-      (c.relpages + coalesce(t.relpages, 0))::float8 * current_setting('block_size')::int4 as bytes,
-      greatest(c.reltuples, s.n_live_tup, 0)::float8 as rows,
-      case when r.seconds > 60 then (coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 / r.seconds end as "changesPerSecond"
+      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
     left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
     left join pg_catalog.pg_class p on p.oid = i.inhparent
     left join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
-    left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-    cross join lateral (
-      select extract(epoch from now() - coalesce(d.stats_reset, pg_catalog.pg_postmaster_start_time()))::float8 as seconds
-        from pg_catalog.pg_stat_database d where d.datname = current_database()
-    ) r
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
     order by n.nspname, c.relname`,
   );
@@ -377,6 +365,7 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
         case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,
       p.pubviaroot as "viaRoot",
       case pg_catalog.to_jsonb(p) ->> 'pubgencols' when 's' then 'stored' when 'n' then 'none' end as "generatedColumns",
+      pg_catalog.obj_description(p.oid, 'pg_publication') as comment,
       coalesce((
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'schema', n.nspname, 'table', c.relname,
@@ -412,7 +401,8 @@ async function readSlots(client: pg.Client): Promise<CatalogSlot[]> {
   const rows = await catalogRows<CatalogSlot>(
     client,
     /* sql */ `
-    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`,
+    select s.slot_name::text as name, s.active, s.plugin::text as plugin, s.database::text as database
+      from pg_catalog.pg_replication_slots s order by s.slot_name`,
   );
   return rows;
 }

@@ -1,5 +1,6 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import { listNames } from './list-names.js';
 import { lookupUses } from './match.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './findings.js';
@@ -34,7 +35,7 @@ export function columnFindings(options: {
       if (lacking.length === tables.length)
         problems.push({ ...missing({ use, table: tables[0]!, version })!, tables: lacking.map(keyOf) });
       else if (lacking.length > 0 && needed(use)) {
-        warnings.push(`${use.key}: column "${use.column}" is missing in ${lacking.map(keyOf).join(', ')}.`);
+        warnings.push(`${use.key}: column "${use.column}" is missing in ${listNames(lacking.map(keyOf))}.`);
       }
     }
   }

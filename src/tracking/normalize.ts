@@ -10,6 +10,7 @@ import type {
   TrackingConfig,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
+import { defaultSlot } from './slot-name.js';
 import { parseTemplate } from './template.js';
 
 const DAY_MS = 86_400_000;
@@ -24,9 +25,15 @@ export function toConfig(file: TrackingFile): TrackingConfig {
 
 function asWritten(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
-  const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
+  const { on_gap: onGap, event_trigger: eventTrigger, slot, ...source } = file.source;
   return {
-    source: { ...source, onGap, eventTrigger },
+    source: {
+      ...source,
+      slot: slot ?? defaultSlot(source.name),
+      slotNamed: slot !== undefined,
+      onGap,
+      eventTrigger,
+    },
     trail: {
       url: file.trail.url,
       retentionDays:

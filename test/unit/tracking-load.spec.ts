@@ -43,7 +43,8 @@ describe('a tracking file', () => {
     expect(config.source).toEqual({
       name: 'crm',
       url: environment.SOURCE,
-      slot: 'waltrail',
+      slot: 'waltrail_crm',
+      slotNamed: false,
       publication: 'waltrail',
       onGap: 'stop',
       eventTrigger: false,
