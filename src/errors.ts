@@ -190,6 +190,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Grant the missing privilege with the SQL given, as a superuser of the source.',
   },
+  SOURCE_NOT_FOLLOWED: {
+    retry: 'operator',
+    remedy:
+      'Give the tables named a primary key or replica identity full, then run waltrail apply; or set source.on_new_table: apply in the YAML.',
+  },
   SOURCE_PUBLICATION_FOREIGN: {
     retry: 'operator',
     remedy:

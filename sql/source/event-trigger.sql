@@ -112,17 +112,47 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '1s'
 as $waltrail$
 declare
+  from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
+  lineage oid[] := member || array(select a.relid::oid from pg_partition_ancestors(member) a);
   entry record;
+  sibling record;
 begin
   if not (waltrail_source.:identity(member)).refused then return; end if;
+  if from_15 then
+    for entry in
+      select p.oid, p.pubname, n.oid as schema, n.nspname
+        from pg_publication p
+        join pg_publication_namespace s on s.pnpubid = p.oid
+        join pg_namespace n on n.oid = s.pnnspid
+       where p.pubname = :publication
+         and n.oid in (select c.relnamespace from pg_class c where c.oid = any (lineage))
+    loop
+      -- The other tables of the schema stay published, one by one; those that are made later are not.
+      for sibling in
+        select c.relname from pg_class c
+         where c.relnamespace = entry.schema and c.relkind in ('r', 'p') and c.relpersistence = 'p' and not c.relispartition
+           and c.oid <> all (lineage)
+           and not exists (select from pg_publication_rel r where r.prpubid = entry.oid and r.prrelid = c.oid)
+      loop
+        begin
+          execute format('alter publication %I add table only %I.%I', entry.pubname, entry.nspname, sibling.relname);
+        exception when others then
+          raise warning 'Waltrail: %.% left publication % with its schema (%): run waltrail apply.',
+            quote_ident(entry.nspname), quote_ident(sibling.relname), quote_ident(entry.pubname), sqlstate;
+        end;
+      end loop;
+      execute format('alter publication %I drop tables in schema %I', entry.pubname, entry.nspname);
+      raise warning 'Waltrail: schema % left publication %, so new tables there are no longer followed: run waltrail plan.',
+        quote_ident(entry.nspname), quote_ident(entry.pubname);
+    end loop;
+  end if;
   for entry in
     select p.pubname, n.nspname, c.relname
       from pg_publication p
       join pg_publication_rel r on r.prpubid = p.oid
       join pg_class c on c.oid = r.prrelid
       join pg_namespace n on n.oid = c.relnamespace
-     where p.pubname = :publication
-       and (c.oid = member or c.oid in (select a.relid from pg_partition_ancestors(member) a))
+     where p.pubname = :publication and c.oid = any (lineage)
   loop
     execute format('alter publication %I drop table only %I.%I', entry.pubname, entry.nspname, entry.relname);
   end loop;
@@ -141,7 +171,9 @@ set lock_timeout = '1s'
 as $waltrail$
 declare
   ours oid;
-  by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE');
+  by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO');
+  from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
+  schemas oid[] := '{}';
   member record;
   state record;
   done boolean;
@@ -152,31 +184,38 @@ begin
     -- What it does itself calls it again.
     if ours is null or current_setting('waltrail.following', true) = :publication then return; end if;
     perform set_config('waltrail.following', :publication, true);
+    if from_15 then
+      schemas := array(select s.pnnspid from pg_publication_namespace s where s.pnpubid = ours);
+    end if;
     for member in
       with recursive touched (oid, fresh) as (
         (
           -- A table that was made, or altered with those that inherit from it: a partition may have been attached.
-          select d.objid, d.command_tag = 'CREATE TABLE'
+          select d.objid, d.command_tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
             from pg_event_trigger_ddl_commands() d
            where by_table and d.classid = 'pg_class'::regclass
           union
           -- A publication, or what was dropped, may concern every table.
           select r.prrelid, false from pg_publication_rel r where not by_table and r.prpubid = ours
+          union
+          select c.oid, false from pg_class c where not by_table and c.relnamespace = any (schemas)
         )
         union
         select i.inhrelid, by_table from touched t join pg_inherits i on i.inhparent = t.oid
       )
-      select c.oid, n.nspname, c.relname, t.fresh and c.relispartition and c.relreplident in ('d', 'n') as weak
+      select c.oid, n.nspname, c.relname, t.fresh and c.relreplident in ('d', 'n') as weak
         from (select oid, bool_or(fresh) as fresh from touched group by oid) t
         join pg_class c on c.oid = t.oid
         join pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'r' and c.relpersistence = 'p'
+       where (c.relkind = 'r' or c.relkind = 'p' and t.fresh) and c.relpersistence = 'p'
          and (not by_table or exists (
-           select from pg_publication_rel r
-            where r.prpubid = ours
-              and r.prrelid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))))
-         -- The rest can be written as it is: full identity without generated columns, or a key.
-         and (t.fresh and c.relispartition and c.relreplident in ('d', 'n')
+           select from pg_class m
+            where m.oid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))
+              and (m.relnamespace = any (schemas)
+                   or exists (select from pg_publication_rel r where r.prpubid = ours and r.prrelid = m.oid))))
+         -- The rest can be written as it is: full identity without generated columns, or a key. What is new and
+         -- published gets the full one: a partition, or a table of a schema that is published whole.
+         and (t.fresh and c.relreplident in ('d', 'n')
            or c.relreplident = 'n'
            or c.relreplident <> 'f' and not exists (
                 select from pg_index i
@@ -225,7 +264,7 @@ grant execute on function waltrail_source.:leave(oid), waltrail_source.:identity
 
 create event trigger :event_trigger on ddl_command_end
   when tag in (
-    'ALTER PUBLICATION', 'ALTER TABLE', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE',
+    'ALTER PUBLICATION', 'ALTER TABLE', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
     -- with cascade these drop columns and keys
     'DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FUNCTION', 'DROP INDEX', 'DROP OPERATOR CLASS',
     'DROP OPERATOR FAMILY', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP TYPE')

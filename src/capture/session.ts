@@ -17,7 +17,7 @@ import { ReplicationStream, type StreamHandler } from '../source/replication.js'
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { lookupTables } from '../tracking/lookup-tables.js';
 import { readPublishedAtLsn } from '../tracking/published.js';
-import { withNewNames } from '../tracking/published-change.js';
+import { withNewNames, withoutUnwanted } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { checkpointSlot } from '../trail/checkpoint-slot.js';
@@ -199,9 +199,10 @@ async function findBeginning(
 ): Promise<Settled> {
   const { client, config, opening } = options;
   await opening.step(() => onSource(options, (source) => refuseOwnSource(client, source)));
-  const published = await opening.step(() =>
+  const look = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
+  const published = { ...look, state: withoutUnwanted(config, look.state) };
   const catalog = await opening.step(() =>
     onSource(options, (source) => readSourceCatalog(source, { config, pending: null })),
   );

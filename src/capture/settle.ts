@@ -7,7 +7,7 @@ import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import { readPublished, type PublishedAtLsn, type PublishedState } from '../tracking/published.js';
-import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
+import { refusalNotes, withHistory, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
@@ -201,7 +201,7 @@ function knownPublished(options: {
   const known =
     lastPublished === undefined
       ? state
-      : withKnownNames({ config, last: lastPublished.state, now: state, fate: sourceState.fate });
+      : withHistory({ config, last: lastPublished.state, now: state, fate: sourceState.fate });
   return { state: withRefusals(known, troubles), lsn };
 }
 

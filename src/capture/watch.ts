@@ -21,7 +21,7 @@ import {
 import {
   publishedChanges,
   refusalNotes,
-  withKnownNames,
+  withHistory,
   withRefusals,
   type TrackingNote,
 } from '../tracking/published-change.js';
@@ -31,6 +31,7 @@ import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
+import { NewTables } from './new-tables.js';
 import { SureLooks } from './sure-looks.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
@@ -127,6 +128,7 @@ class Watcher {
   /** What the last look saw. */
   #state: PublishedState;
   readonly #looks: SureLooks;
+  readonly #newTables: NewTables;
   #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
   /** Open gaps of tables, by their number. */
@@ -149,6 +151,7 @@ class Watcher {
     this.#remembered = options.published;
     this.#state = options.published.state;
     this.#looks = new SureLooks(options.published.lsn);
+    this.#newTables = new NewTables(options);
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
   }
 
@@ -212,7 +215,7 @@ class Watcher {
     });
     const read = await readCatalogDigest(this.#client);
     if (this.#telling && read.digest === this.#begunDigest) return null;
-    if (read.digest !== this.#digest) return this.#compare(this.#client, read);
+    if (read.digest !== this.#digest || this.#newTables.isDue) return this.#compare(this.#client, read);
     this.#lookMs = this.#options.lookMs;
     this.#looks.looked(read, []);
     await this.#prepare(this.#client, read);
@@ -234,7 +237,7 @@ class Watcher {
     if (catalog === null) return new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.');
     if (this.#options.appliedAnother(catalog)) return configurationBegins();
     const { troubles } = catalog;
-    const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
+    const published = withRefusals(withHistory({ config, last, now, fate }), troubles);
     learned({ published, catalog, lsn: read.lsn });
     await this.#begin(
       troubles,
@@ -249,6 +252,7 @@ class Watcher {
       notes: [...changes.notes, ...refusalNotes(last, published)],
     });
     await this.#beginEndings(client, { published, catalog, broken: changes.unpublished });
+    await this.#newTables.publish(client, { catalog, published });
     this.#digest = read.digest;
     this.#preparing = catalog.isPrepared
       ? (this.#preparing ?? (await runningTransactions(client)))

@@ -28,17 +28,21 @@ const LAST_WAIT_MS = 50;
  * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there
  * are any, TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
  */
-export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<void> {
+export async function applyPlan(
+  client: pg.Client,
+  plan: TrackingPlan,
+  { lockLimitMs = LOCK_LIMIT_MS }: { readonly lockLimitMs?: number } = {},
+): Promise<void> {
   const problems = applyProblems(plan);
   if (problems.length > 0) throw problemsError(problems);
   if (plan.steps.length === 0) return;
   await client.query('begin');
   try {
-    const deadline = performance.now() + LOCK_LIMIT_MS;
+    const deadline = performance.now() + lockLimitMs;
     for (const step of inOrder(plan)) {
       const waitMs = Math.max(Math.ceil(deadline - performance.now()), LAST_WAIT_MS);
       await client.query(`set local lock_timeout = ${waitMs}`);
-      await run(client, step);
+      await run(client, step, lockLimitMs);
     }
     await client.query('commit');
   } catch (error) {
@@ -60,15 +64,18 @@ function inOrder({ steps, lock, configurationSql }: TrackingPlan): Step[] {
   ];
 }
 
-async function run(client: pg.Client, step: Step): Promise<void> {
+async function run(client: pg.Client, step: Step, lockLimitMs: number): Promise<void> {
   try {
     await client.query(step.sql);
   } catch (error) {
-    throw stepError(step, error);
+    throw stepError(step, { cause: error, lockLimitMs });
   }
 }
 
-function stepError(step: Step, cause: unknown): WaltrailError {
+function stepError(
+  step: Step,
+  { cause, lockLimitMs }: { readonly cause: unknown; readonly lockLimitMs: number },
+): WaltrailError {
   const what = step.tables.length === 0 ? step.kind : `${step.kind} of ${listNames(step.tables)}`;
   const nothing = 'nothing was changed.';
   switch (sqlStateOf(cause)) {
@@ -76,7 +83,7 @@ function stepError(step: Step, cause: unknown): WaltrailError {
     case DEADLOCK_DETECTED:
       return new WaltrailError(
         'TRACKING_LOCK_TIMEOUT',
-        `${what}: no lock within ${LOCK_LIMIT_MS / 1000} s; ${nothing}`,
+        `${what}: no lock within ${lockLimitMs / 1000} s; ${nothing}`,
         { cause },
       );
     case INSUFFICIENT_PRIVILEGE:
@@ -103,6 +110,9 @@ function rightsRemedy({ kind }: Step): string {
   switch (kind) {
     case 'event_trigger':
       return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers.";
+    case 'publication_follow':
+    case 'publication_unfollow':
+      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may add a whole schema to a publication.";
     case 'configuration':
       return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): by such a message apply says in the WAL from where on the configuration holds. Or let a user who has it run the SQL of 'waltrail plan'.";
     case 'lock':

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { isPooled } from '../pg/pooler.js';
+import { isBytesText } from '../pg/text.js';
 import { isNameable, type TableName } from './names.js';
 
 /**
@@ -16,6 +17,8 @@ export interface Catalog {
    * Those that no statement can name, for the bytes of their name are no text in the encoding of the source.
    */
   readonly unnamed: readonly CatalogTable[];
+  /** Without PostgreSQL's own and those that no statement can name. */
+  readonly schemas: readonly string[];
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
@@ -158,6 +161,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       server: { ...(await readServer(client)), pooled: await isPooled(client) },
       role: await readRole(client),
       ...(await readTables(client)),
+      schemas: await readSchemas(client),
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
@@ -247,6 +251,17 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
   }));
   const isNamed = ({ schema, name }: CatalogTable): boolean => isNameable({ schema, table: name });
   return { tables: all.filter(isNamed), unnamed: all.filter((table) => !isNamed(table)) };
+}
+
+async function readSchemas(client: pg.Client): Promise<string[]> {
+  const rows = await catalogRows<{ readonly schema: string }>(
+    client,
+    /* sql */ `
+    select n.nspname::text as schema from pg_catalog.pg_namespace n
+     where not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
+     order by n.nspname`,
+  );
+  return rows.map(({ schema }) => schema).filter((schema) => !isBytesText(schema));
 }
 
 async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn[]>> {

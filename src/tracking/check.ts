@@ -72,6 +72,8 @@ function unapplied(step: PlanStep, publication: string): PlanProblem[] {
     case 'publication_add':
     case 'publication_comment':
     case 'publication_drop':
+    case 'publication_follow':
+    case 'publication_unfollow':
     case 'replica_identity':
       return [];
   }

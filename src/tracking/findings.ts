@@ -35,6 +35,8 @@ export interface PlanStep {
     | 'publication_options'
     | 'publication_add'
     | 'publication_drop'
+    | 'publication_follow'
+    | 'publication_unfollow'
     | 'replica_identity';
   /** Canonical names of the tables it is about. */
   readonly tables: readonly string[];

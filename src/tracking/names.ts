@@ -63,6 +63,14 @@ export function matchesTable(pattern: string, { schema, table }: TableName): boo
 export const matchesColumn = (pattern: string, column: string): boolean =>
   matchesStars(pattern.toLowerCase(), column.toLowerCase());
 
+/** Whether a pattern tracks tables of a schema whose names it does not say. */
+export function matchesNewTables(pattern: string, schema: string): boolean {
+  const parts = parseParts(pattern);
+  if (parts === undefined) return false;
+  const [ofSchema, ofTable] = parts;
+  return matchesPart(ofSchema, schema) && !ofTable.quoted && ofTable.text.includes('*');
+}
+
 function parseParts(text: string): readonly [Part, Part] | undefined {
   const parts: Part[] = [];
   let at = 0;

@@ -25,7 +25,13 @@ export function toConfig(file: TrackingFile): TrackingConfig {
 
 function asWritten(file: TrackingFile): TrackingConfig {
   const retention = file.trail.retention;
-  const { on_gap: onGap, event_trigger: eventTrigger, slot, ...source } = file.source;
+  const {
+    on_gap: onGap,
+    event_trigger: eventTrigger,
+    on_new_table: onNewTable,
+    slot,
+    ...source
+  } = file.source;
   return {
     source: {
       ...source,
@@ -33,6 +39,7 @@ function asWritten(file: TrackingFile): TrackingConfig {
       slotNamed: slot !== undefined,
       onGap,
       eventTrigger,
+      onNewTable,
     },
     trail: {
       url: file.trail.url,

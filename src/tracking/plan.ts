@@ -7,11 +7,11 @@ import { configurationSql } from './configuration.js';
 import type { PlanStep, TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
 import { messageAdvice } from './message-rights.js';
-import { planPublication } from './publication.js';
+import { addStep, planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
-import { keyOf, publishedTables } from './tracked.js';
+import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
 import { unnamedFindings } from './unnamed.js';
 
 /** Compares what the YAML needs with what the source has. Pure: `catalog` is from {@link readCatalog}. */
@@ -58,6 +58,33 @@ const MOVING: ReadonlySet<PlanStep['kind']> = new Set([
   'publication_add',
   'publication_drop',
 ]);
+
+/** The steps of a plan that publish one table. */
+export function planOfTable(
+  { steps }: TrackingPlan,
+  {
+    config,
+    catalog,
+    published,
+  }: { readonly config: TrackingConfig; readonly catalog: Catalog; readonly published: PublishedTable },
+): TrackingPlan {
+  const members = new Set([published.key, ...published.partitions.map(keyOf)]);
+  const own = [
+    ...steps.filter(
+      ({ kind, tables }) => kind === 'replica_identity' && tables.every((key) => members.has(key)),
+    ),
+    addStep(config.source.publication, [published]),
+  ];
+  return {
+    steps: own,
+    lock: lockOf(own, catalog),
+    configurationSql: null,
+    problems: [],
+    warnings: [],
+    advice: [],
+    widened: [],
+  };
+}
 
 function lockOf(steps: readonly PlanStep[], catalog: Catalog): TrackingPlan['lock'] {
   const keys = steps.flatMap(({ kind, tables }) => (MOVING.has(kind) ? tables : []));

@@ -11,6 +11,8 @@ import { lineageOf, nameOf } from './tracked.js';
 
 /** Whose a publication is, for a YAML that is about to change it. */
 export interface PublicationOwnership {
+  /** It is marked as that of the YAML's source, or will be. */
+  readonly isOurs: boolean;
   /** Marks the publication as that of the YAML's source; none where it is marked so. */
   readonly steps: readonly PlanStep[];
   /** Keeps the plan from being applied without a yes, for tables of others would leave the publication. */
@@ -60,14 +62,16 @@ export function ownershipOf(options: {
   const { config, existing, takeOver } = options;
   const { name: source, publication } = config.source;
   const owner = MARK.exec(existing.comment ?? '')?.[1];
-  if (owner === source) return { steps: [], problems: [], mayDrop: () => true };
+  if (owner === source) return { isOurs: true, steps: [], problems: [], mayDrop: () => true };
   const isOurs = namedBy(options);
   const others = existing.tables.filter((table) => !isOurs(table));
-  if (takeOver || (owner === undefined && others.length === 0))
-    return { steps: [markStep(markSql(existing, source))], problems: [], mayDrop: () => true };
+  const isNobodys = owner === undefined && others.length === 0 && existing.schemas.length === 0;
+  if (takeOver || isNobodys)
+    return { isOurs: true, steps: [markStep(markSql(existing, source))], problems: [], mayDrop: () => true };
   const names = listNames(others.map(formatTable));
   const effect = others.length === 0 ? '' : ` Applying this YAML would take out ${names}.`;
   return {
+    isOurs: false,
     steps: [],
     problems: [
       {

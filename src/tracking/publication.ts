@@ -3,11 +3,12 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, PlanStep } from './findings.js';
+import { planFollow } from './follow.js';
 import { listNames } from './list-names.js';
 import { formatTable, isNeverTracked, type TableName, isNameable } from './names.js';
 import { markSql, ownershipOf } from './publication-owner.js';
 import type { TrackingConfig } from './rules.js';
-import type { PublishedTable } from './tracked.js';
+import { nameOf, type PublishedTable } from './tracked.js';
 
 const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
@@ -40,7 +41,10 @@ interface PublicationPlan extends Findings {
   readonly after: readonly PlanStep[];
 }
 
-/** Brings the publication to exactly the tables that are needed, whole, with every operation. */
+/**
+ * Brings the publication to exactly the tables that are needed, whole, with every operation, and to the
+ * schemas in which it follows new ones.
+ */
 export function planPublication(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
@@ -51,9 +55,17 @@ export function planPublication(options: {
   const { config, catalog, published } = options;
   const name = config.source.publication;
   const existing = catalog.publications.find((publication) => publication.name === name);
-  if (existing === undefined) return { before: [], after: createSteps(options), problems: [], warnings: [] };
-  if (existing.allTables || existing.schemas.length > 0) {
+  if (existing?.allTables === true)
     return { before: [], after: [], warnings: [], problems: [unsuitable(existing)] };
+  const tables = published.map(({ table }) => nameOf(table));
+  const follow = planFollow({
+    ...options,
+    publication: asApplied({ name, version: catalog.server.version, tables }),
+    existing: existing?.schemas ?? [],
+  });
+  if (existing === undefined) {
+    const { problems, warnings } = follow;
+    return { before: [], after: [...createSteps(options), ...follow.add], problems, warnings };
   }
   const wanted = new Map(published.map((table) => [table.key, table]));
   const whole = existing.tables.filter(
@@ -61,13 +73,14 @@ export function planPublication(options: {
   );
   const present = new Set(whole.map(formatTable));
   const ownership = ownershipOf({ ...options, existing });
+  const foreign = follow.drop.length > 0 && !ownership.isOurs;
   const extra = existing.tables.filter(
     (table) => !wanted.has(formatTable(table)) && isNameable(table) && ownership.mayDrop(table),
   );
   const narrowed = existing.tables.filter(
     (table) => !whole.includes(table) && wanted.has(formatTable(table)),
   );
-  const missing = published.filter(({ key }) => !present.has(key));
+  const missing = published.filter(({ key, table }) => !present.has(key) && !follow.kept.has(table.schema));
   return {
     before: [
       ...ownership.steps,
@@ -83,9 +96,17 @@ export function planPublication(options: {
         'a row filter or column list hides a part of them; they are added again without',
       ),
     ],
-    after: missing.length === 0 ? [] : [addStep(name, missing)],
-    problems: [...ownership.problems, ...ownTables(name, extra)],
-    warnings: leftFull(catalog, extra),
+    after: [
+      ...(missing.length === 0 ? [] : [addStep(name, missing)]),
+      ...(foreign ? [] : follow.drop),
+      ...follow.add,
+    ],
+    problems: [
+      ...(foreign ? [{ ...unsuitable(existing), applyOnly: true as const }] : ownership.problems),
+      ...ownTables(name, extra),
+      ...follow.problems,
+    ],
+    warnings: [...leftFull(catalog, extra), ...follow.warnings],
   };
 }
 
@@ -159,7 +180,8 @@ function dropStep(name: string, tables: readonly TableName[], reason: string): P
   ];
 }
 
-const addStep = (name: string, tables: readonly PublishedTable[]): PlanStep => ({
+/** Adds tables to a publication. */
+export const addStep = (name: string, tables: readonly PublishedTable[]): PlanStep => ({
   kind: 'publication_add',
   tables: tables.map(({ key }) => key),
   sql: `alter publication ${quoteIdentifier(name)} add table\n${tableList(tables)}`,

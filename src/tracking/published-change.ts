@@ -58,7 +58,7 @@ export function publishedChanges(options: {
     if (replaced.has(oid) && wanted && !wasPublished(replaced.get(oid)!, options))
       unpublished.push(formatTable(name));
     if (after !== undefined) {
-      if (after.membership !== before.membership && (wanted || isWanted(config, after)))
+      if (!isSteady(before, after) && (wanted || isWanted(config, after)))
         unpublished.push(formatTable(knownName(after)));
       notes.push(...notesOf(before, after));
     } else if (wanted && !covered.has(oid)) {
@@ -70,18 +70,21 @@ export function publishedChanges(options: {
   }
   for (const [oid, after] of Object.entries(now.tables)) {
     if (last.tables[oid] !== undefined) continue;
-    // It may have been there, and written to, for a while before.
-    if (isWanted(config, after)) unpublished.push(formatTable(after));
-    notes.push(note(after, 'not published', 'published'));
+    // It may have been there, and written to, for a while before; but not in a schema that was published
+    // whole.
+    if (isWanted(config, after) && !isOfSchema(after, last)) unpublished.push(formatTable(after));
+    if (isWanted(config, after) || after.membership !== null)
+      notes.push(note(after, 'not published', 'published'));
   }
   return { stream: null, unpublished: [...new Set(unpublished)], notes };
 }
 
 /**
- * The state with the names under which the YAML knows renamed tables. A table that was tracked and has a name
- * now that the YAML does not know is still the same table, unless another has taken its name.
+ * The state with what only earlier looks tell: which tables somebody took out, and the names under which the
+ * YAML knows renamed tables. A table that was tracked and has a name now that the YAML does not know is still
+ * the same table, unless another has taken its name.
  */
-export function withKnownNames(options: {
+export function withHistory(options: {
   readonly config: TrackingConfig;
   readonly last: PublishedState;
   readonly now: PublishedState;
@@ -94,8 +97,36 @@ export function withKnownNames(options: {
     const knownAs = knownName(before);
     return [oid, isWanted(config, knownAs) ? { ...table, knownAs } : table];
   });
-  return { ...now, tables: Object.fromEntries(tables) };
+  const takenOut = takenOutOf(options);
+  return withoutUnwanted(config, {
+    ...now,
+    tables: Object.fromEntries(tables),
+    ...(takenOut.length === 0 ? {} : { takenOut }),
+  });
 }
+
+function takenOutOf({ config, last, now, fate }: Parameters<typeof withHistory>[0]): string[] {
+  const left = Object.entries(last.tables).filter(
+    ([oid, table]) => isWanted(config, knownName(table)) && !fate.gone.has(oid) && !fate.covered.has(oid),
+  );
+  const before = last.takenOut ?? [];
+  return [...new Set([...before, ...left.map(([oid]) => oid)])].filter(
+    (oid) => now.tables[oid] === undefined,
+  );
+}
+
+/**
+ * The state without tables that only their schema publishes and that the YAML does not want: there may be
+ * thousands, and nothing is to be said of them.
+ */
+export const withoutUnwanted = (config: TrackingConfig, state: PublishedState): PublishedState => ({
+  ...state,
+  tables: Object.fromEntries(
+    Object.entries(state.tables).filter(
+      ([, table]) => table.membership !== null || isWanted(config, knownName(table)),
+    ),
+  ),
+});
 
 /** The state with the tables whose writes are refused, as the troubles of the same look say. */
 export const withRefusals = (state: PublishedState, troubles: readonly TableTrouble[]): PublishedState => ({
@@ -164,8 +195,18 @@ function wasPublished(
   { last, now }: { readonly last: PublishedState; readonly now: PublishedState },
 ): boolean {
   const [before, after] = [last.tables[oid], now.tables[oid]];
-  return before !== undefined && before.membership === after?.membership;
+  if (after === undefined) return false;
+  return before === undefined ? isOfSchema(after, last) : isSteady(before, after);
 }
+
+/** Whether a table was in the publication by one membership from one look to the next. */
+const isSteady = (before: PublishedTableState, after: PublishedTableState): boolean =>
+  (before.membership !== null && before.membership === after.membership) ||
+  (before.schemaMembership !== undefined && before.schemaMembership === after.schemaMembership);
+
+/** Whether a table is in a schema that the publication held whole at the last look, and has since. */
+const isOfSchema = ({ schemaMembership }: PublishedTableState, last: PublishedState): boolean =>
+  schemaMembership !== undefined && last.schemas?.includes(schemaMembership) === true;
 
 function notesOf(before: PublishedTableState, after: PublishedTableState): TrackingNote[] {
   return [

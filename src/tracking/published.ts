@@ -22,8 +22,12 @@ export interface PublishedState {
   readonly version?: string | null;
   /** Its owner; absent in older looks. */
   readonly owner?: string | null;
-  /** Its tables by oid. */
+  /** Its tables by oid: those of its list, and those of its schemas that the YAML wants. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
+  /** Identity of the membership of each schema that it holds whole; absent in older looks. */
+  readonly schemas?: readonly string[];
+  /** Tables by oid that the YAML wants and that somebody took out of the publication; absent: none. */
+  readonly takenOut?: readonly string[];
   /**
    * `schema.table` of those whose updates and deletes the source refuses; absent where that was not looked
    * at.
@@ -34,8 +38,10 @@ export interface PublishedState {
 export interface PublishedTableState {
   readonly schema: string;
   readonly table: string;
-  /** Identity of its membership in the publication, with row filter and column list. */
-  readonly membership: string;
+  /** Identity of its membership in the publication, with row filter and column list; null: it has none. */
+  readonly membership: string | null;
+  /** Identity of the membership of its schema; absent where that is not held whole. */
+  readonly schemaMembership?: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
   /**
@@ -78,7 +84,8 @@ export async function readCatalogDigest(client: pg.Client): Promise<CatalogDiges
 
 /** What the digest of a later digest may have changed. */
 export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
-  const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication));
+  const version = await serverVersion(client);
+  const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication, version));
   return rows[0]!.state;
 }
 
@@ -113,6 +120,7 @@ export async function fateOfTables(
   options: { readonly tables: PublishedState['tables']; readonly publication: string },
 ): Promise<TableFate> {
   const known = Object.entries(options.tables);
+  const hasSchemas = (await serverVersion(client)) >= HAS_SCHEMA_PUBLICATIONS;
   // Of bytes that are no text there is no name to ask for, and so none that another table could have taken.
   const names = known.map(([, state]) => [knownName(state).schema, knownName(state).table].map(asked));
   const { rows } = await client.query<{
@@ -128,9 +136,12 @@ export async function fateOfTables(
                         where n.nspname = known.schema and c.relname = known.name
                           and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced_by,
                       exists (select from pg_catalog.pg_partition_ancestors(known.oid) a
-                                join pg_catalog.pg_publication_rel r on r.prrelid = a.relid
-                                join pg_catalog.pg_publication p on p.oid = r.prpubid
-                               where p.pubname = $4 and a.relid <> known.oid) as covered
+                                join pg_catalog.pg_class c on c.oid = a.relid
+                                join pg_catalog.pg_publication p on p.pubname = $4
+                               where a.relid <> known.oid and (
+                                     exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = c.oid)
+                                     ${hasSchemas ? 'or exists (select from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid and s.pnnspid = c.relnamespace)' : ''}
+                                     )) as covered
                  from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`,
     [
       known.map(([oid]) => oid),
@@ -170,20 +181,49 @@ const digestSql = (version: number): string => /* sql */ `
 const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
-const stateSql = (publication: string): string => /* sql */ `
+const stateSql = (publication: string, version: number): string => /* sql */ `
   select pg_catalog.jsonb_build_object(
     'publication', p.oid::text,
     'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text,
     'version', p.xmin::text,
     'owner', pg_catalog.pg_get_userbyid(p.pubowner),
+    ${version >= HAS_SCHEMA_PUBLICATIONS ? SCHEMAS : "'schemas', '[]'::jsonb"},
     'tables', coalesce((
       select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
                'schema', n.nspname, 'table', c.relname,
-               'membership', (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text,
-               'identity', c.relreplident::text))
-        from pg_catalog.pg_publication_rel r
-        join pg_catalog.pg_class c on c.oid = r.prrelid
-        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where r.prpubid = p.oid), '{}')) as state
+               'membership', t.membership,
+               'identity', c.relreplident::text)
+               || case when t.of_schema is null then '{}' else pg_catalog.jsonb_build_object('schemaMembership', t.of_schema) end)
+        from (select r.prrelid as relid, (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text as membership,
+                     ${version >= HAS_SCHEMA_PUBLICATIONS ? OF_SCHEMA : 'null::text'} as of_schema
+                from pg_catalog.pg_publication_rel r where r.prpubid = p.oid
+              ${version >= HAS_SCHEMA_PUBLICATIONS ? `union all ${BY_SCHEMA}` : ''}) t
+        join pg_catalog.pg_class c on c.oid = t.relid
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace), '{}')) as state
     from (values (${quoteLiteral(publication)}::text)) as wanted (name)
     left join pg_catalog.pg_publication p on p.pubname = wanted.name`;
+
+const SCHEMAS = /* sql */ `'schemas', coalesce((
+      select pg_catalog.jsonb_agg(s.oid::text order by s.oid) from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid), '[]')`;
+
+/** Membership of the schema of a table in the list. */
+const OF_SCHEMA = /* sql */ `(
+                       select s.oid::text from pg_catalog.pg_publication_namespace s
+                         join pg_catalog.pg_class m on m.relnamespace = s.pnnspid
+                        where s.pnpubid = p.oid and m.oid = r.prrelid)`;
+
+/**
+ * Tables that are published by their schema alone: a partition of one that is published is sent as that one.
+ */
+const BY_SCHEMA = /* sql */ `
+              select m.oid, null, s.oid::text
+                from pg_catalog.pg_publication_namespace s
+                join pg_catalog.pg_class m on m.relnamespace = s.pnnspid
+               where s.pnpubid = p.oid and m.relkind in ('r', 'p') and m.relpersistence = 'p'
+                 and not exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = m.oid)
+                 and not (m.relispartition and exists (
+                       select from pg_catalog.pg_partition_ancestors(m.oid) a
+                         join pg_catalog.pg_class root on root.oid = a.relid
+                        where a.relid <> m.oid and (
+                              exists (select from pg_catalog.pg_publication_namespace q where q.pnpubid = p.oid and q.pnnspid = root.relnamespace)
+                              or exists (select from pg_catalog.pg_publication_rel q where q.prpubid = p.oid and q.prrelid = root.oid))))`;

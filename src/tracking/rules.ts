@@ -16,6 +16,8 @@ export interface TrackingConfig {
     readonly onGap: 'stop' | 'continue';
     /** Whether the source has the event trigger by which replica identities follow migrations. */
     readonly eventTrigger: boolean;
+    /** What becomes of a table that is made and that the YAML tracks. */
+    readonly onNewTable: OnNewTable;
   };
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
@@ -40,6 +42,12 @@ export interface Definition {
   /** SHA-256 of it, hexadecimal: two files with one digest track in the same way. */
   readonly digest: string;
 }
+
+/**
+ * `report`: it is a trouble and a gap until `waltrail apply`. `apply`: capture publishes it when it sees it.
+ * `follow`: the publication holds the schemas of patterns whole, so it is captured from its first row.
+ */
+export type OnNewTable = 'report' | 'apply' | 'follow';
 
 export type Kind = 'agent' | 'bot' | 'system';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';

@@ -286,6 +286,23 @@ export const TrackingFile = z.strictObject({
         .describe(
           'Lets waltrail apply install an event trigger on the source (as a superuser): replica identities then follow migrations, so that PostgreSQL never refuses writes to published tables.',
         ),
+      on_new_table: z
+        .enum(['report', 'apply', 'follow'], { error: sentence('must be report, apply or follow') })
+        .default('report')
+        .describe(
+          'A table that is made and that the YAML tracks: report it, with a gap until waltrail apply; apply: publish it within seconds, where the role may; follow: capture it from its first row (PostgreSQL 15 or later, a superuser for waltrail apply, and event_trigger: true).',
+        ),
+    })
+    .check(({ value, issues }) => {
+      if (value.on_new_table !== 'follow' || value.event_trigger) return;
+      issues.push({
+        code: 'custom',
+        path: ['on_new_table'],
+        message:
+          'must not be follow without event_trigger: true, by which new tables get the replica identity that they need',
+        input: value,
+        continue: true,
+      });
     })
     .check(({ value, issues }) => {
       if (!value.event_trigger || value.publication.length <= MAX_PUBLICATION_WITH_TRIGGER) return;

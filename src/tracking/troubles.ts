@@ -54,9 +54,10 @@ const IDENTITY_CODES: ReadonlySet<ErrorCode> = new Set(['SOURCE_WRITES_REFUSED',
 function refusals({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): TableTrouble[] {
   const name = config.source.publication;
   const publication = catalog.publications.find((candidate) => candidate.name === name);
-  const held = (publication?.tables ?? []).flatMap(
-    (entry) => indexOf(catalog).tables.get(formatTable(entry)) ?? [],
-  );
+  const held = [
+    ...(publication?.tables ?? []).flatMap((entry) => indexOf(catalog).tables.get(formatTable(entry)) ?? []),
+    ...catalog.tables.filter(({ schema }) => publication?.schemas.includes(schema) === true),
+  ];
   const members = new Map<string, CatalogTable>();
   for (const table of held.flatMap((root) => [root, ...partitionsOf(root, catalog)]))
     members.set(keyOf(table), table);
@@ -96,20 +97,25 @@ function ofStep(
     case 'publication_create':
     case 'publication_options':
     case 'publication_drop':
+    case 'publication_follow':
+    case 'publication_unfollow':
       return [];
     case 'publication_add': {
-      const held = new Set(
-        catalog.publications.find((publication) => publication.name === name)?.tables.map(formatTable),
-      );
-      return tables.map((table) => ({
-        table,
-        code: 'SOURCE_PUBLICATION_INCOMPLETE',
-        message: held.has(table)
-          ? `Publication ${name} of the source holds only a part of ${table}: a row filter or a column list hides the rest.`
-          : `Publication ${name} of the source does not hold ${table}.`,
-        remedy: 'Run waltrail apply.',
-        effect: held.has(table) ? 'as far as possible' : 'not captured',
-      }));
+      const publication = catalog.publications.find((candidate) => candidate.name === name);
+      const held = new Set(publication?.tables.map(formatTable));
+      const inSchema = (table: string): boolean =>
+        publication?.schemas.includes(indexOf(catalog).tables.get(table)?.schema ?? '') === true;
+      return tables
+        .filter((table) => !inSchema(table))
+        .map((table) => ({
+          table,
+          code: 'SOURCE_PUBLICATION_INCOMPLETE',
+          message: held.has(table)
+            ? `Publication ${name} of the source holds only a part of ${table}: a row filter or a column list hides the rest.`
+            : `Publication ${name} of the source does not hold ${table}.`,
+          remedy: 'Run waltrail apply.',
+          effect: held.has(table) ? 'as far as possible' : 'not captured',
+        }));
     }
     case 'replica_identity':
       return tables.map((table) => ({

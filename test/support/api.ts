@@ -47,6 +47,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
     publication: 'waltrail',
     onGap: 'stop',
     eventTrigger: false,
+    onNewTable: 'report',
   },
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
