@@ -14,7 +14,15 @@ export const MIGRATOR_YAML = `
 /** A first table, for a pattern has to match one; and where the WAL was after each commit. */
 export const MIGRATOR_SQL = `
   create table m_0 (id int primary key, v text); ${oracleOn('m_0')}
-  create table oracle.committed (lsn pg_lsn not null default pg_current_wal_insert_lsn());`;
+  create table oracle.committed (lsn pg_lsn not null default pg_current_wal_insert_lsn());
+  -- Rows that were there before the oracle's trigger.
+  create function oracle.made(made regclass) returns void language plpgsql as $$
+  begin
+    execute pg_catalog.format(
+      'insert into oracle.change (xid, operation, table_name, updated_key, updated, written_to, weak, logged)
+       select oracle.xid(), ''i'', %1$L, made.id::text, pg_catalog.to_jsonb(made), %1$L, false, true from %1$s made order by made.ctid',
+      'public.' || made::text);
+  end $$;`;
 
 export interface Migrator {
   /** How often each thing was done. */
@@ -52,6 +60,11 @@ export function startMigrator(options: {
   readonly pauseMs: number;
   /** The trail, by whose gaps it can be seen which tables have been noticed. */
   readonly trail: TestDatabase;
+  /**
+   * New tables are captured from their first row: none has to be noticed or applied, tables are made of rows
+   * and swapped, and nobody makes an identity weak or a table unlogged.
+   */
+  readonly followed?: boolean;
 }): Migrator {
   let running = true;
   const isRunning = (): boolean => running;
@@ -60,7 +73,7 @@ export function startMigrator(options: {
   const refused: string[] = [];
   const steps = async (client: pg.Client): Promise<void> => {
     while (isRunning()) {
-      const step = await nextStep({ client, random, trail: options.trail });
+      const step = await nextStep({ ...options, client, random });
       try {
         if (step.is === 'apply') await applyTracking(options.config);
         else await client.query(step.sql);
@@ -106,8 +119,9 @@ async function nextStep(options: {
   readonly client: pg.Client;
   readonly random: Random;
   readonly trail: TestDatabase;
+  readonly followed?: boolean;
 }): Promise<{ is: string; sql: string }> {
-  const { client, random, trail } = options;
+  const { client, random, trail, followed = false } = options;
   const { rows: tables } = await client.query<MigratedTable>(`
     select c.relname as name, c.relkind as kind, c.relpersistence as persistence,
            c.oid::text as oid,
@@ -122,10 +136,16 @@ async function nextStep(options: {
   const one = pick(roots);
   const plain = pick(alone);
   const roll = random(40);
+  if (followed && FOLLOWED.has(roll))
+    return followedStep(
+      roll,
+      { fresh, plain, other: pick(alone), root: pick(roots.filter(({ kind }) => kind === 'p')) },
+      random,
+    );
   // A table that comes and goes between two looks leaves no trace, so one that is to go must have been
   // noticed before.
   const going = roll === SET_LOGGED ? plain : GOES.has(roll) ? one : undefined;
-  if (going !== undefined && !(await isNoticed(trail, going)))
+  if (!followed && going !== undefined && !(await isNoticed(trail, going)))
     return { is: 'write', sql: write(going, random) };
   if (one === undefined || (roll === 0 && tables.length < MAX_TABLES)) return create(fresh, random);
   switch (roll) {
@@ -189,6 +209,56 @@ async function nextStep(options: {
 const GOES: ReadonlySet<number> = new Set([1, 2, 11]);
 /** Of {@link nextStep}: what is unlogged is in no WAL, and under a pattern not tracked. */
 const SET_LOGGED = 7;
+
+/** Of {@link nextStep}: unlogged, weak, applied twice, and one more. */
+const FOLLOWED: ReadonlySet<number> = new Set([SET_LOGGED, 8, 9, 10, 12]);
+
+interface FollowedStep {
+  readonly fresh: string;
+  readonly plain: MigratedTable | undefined;
+  readonly other: MigratedTable | undefined;
+  readonly root: MigratedTable | undefined;
+}
+
+function followedStep(
+  roll: number,
+  { fresh, plain, other, root }: FollowedStep,
+  random: Random,
+): { is: string; sql: string } {
+  switch (roll) {
+    case 8:
+      if (plain === undefined || other === undefined || plain.name === other.name) break;
+      return {
+        is: 'swap',
+        sql: `begin; alter table ${plain.name} rename to ${fresh}; alter table ${other.name} rename to ${plain.name};
+              alter table ${fresh} rename to ${other.name}; commit`,
+      };
+    case 9:
+      if (plain === undefined) break;
+      return {
+        is: 'alter type',
+        sql: `alter table ${plain.name} alter column v type ${random(2) === 0 ? 'varchar(60)' : 'text'}`,
+      };
+    case 10: {
+      if (root === undefined) break;
+      const from = 3_000_000 + random(1_000_000) * 10;
+      const id = from + random(10);
+      return {
+        is: 'attach',
+        sql: `begin; create table ${fresh} (like ${root.name} including all); ${oracleRows(fresh)}
+              insert into ${fresh} (id, v) values (${id}, 'alone'); commit;
+              begin; drop trigger oracle on ${fresh};
+              alter table ${root.name} attach partition ${fresh} for values from (${from}) to (${from + 10}); commit;
+              update ${root.name} set v = 'attached' where id = ${id}`,
+      };
+    }
+  }
+  return {
+    is: 'as select',
+    sql: `begin; create table ${fresh} as select id, 'made ' || id as v from generate_series(1, ${1 + random(20)}) id;
+          select oracle.made('${fresh}'); alter table ${fresh} add primary key (id); ${oracleRows(fresh)} commit`,
+  };
+}
 
 async function isNoticed(trail: TestDatabase, { oid, name }: MigratedTable): Promise<boolean> {
   const [row] = await trail.query<{ noticed: boolean }>(
