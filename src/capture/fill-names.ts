@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Log } from '../log.js';
 import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
-import { redactionFor } from '../tracking/match.js';
+import { lookupTenant, redactionFor } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
@@ -59,9 +59,11 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
   }
 }
 
-/** What decides the names that are made of a table's rows. */
+/** What decides the names that are made of a table's rows, and whose readers see them. */
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
-  const redactions = namesColumns(rule).map((column) => redactionFor(config, { ...table, column }));
-  return JSON.stringify([rule, redactions]);
+  const tenant = lookupTenant(config, rule);
+  const columns = [...new Set([...namesColumns(rule), ...(tenant === null ? [] : [tenant])])];
+  const redactions = columns.map((column) => redactionFor(config, { ...table, column }));
+  return JSON.stringify([{ ...rule, tenant }, redactions]);
 }

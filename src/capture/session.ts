@@ -15,6 +15,7 @@ import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
+import { lookupTables } from '../tracking/lookup-tables.js';
 import { readPublishedAtLsn } from '../tracking/published.js';
 import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -128,6 +129,7 @@ async function open(given: SessionOptions, opening: Opening): Promise<Session | 
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
+        lookupTables: lookupTables(config, start.catalog),
         tickMs: options.pace.tickMs,
         failed: end.resolve,
       }),

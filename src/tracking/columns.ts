@@ -83,6 +83,7 @@ function lookupColumns(
   return [
     { key: `${key}.key`, column: rule.key },
     ...templateColumns(rule.name).map((column) => ({ key: `${key}.name`, column })),
+    ...(rule.tenant === null ? [] : [{ key: `${key}.tenant`, column: rule.tenant }]),
     ...(rule.kind == null ? [] : [{ key: `${key}.kind.column`, column: rule.kind.column }]),
   ];
 }
