@@ -1,5 +1,7 @@
 import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
+import { isBehind, type MessagePlace } from '../pipeline/message-place.js';
+import type { ConfigurationMessage } from '../pipeline/transaction-recorder.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { isPrepared, sameTables } from '../tracking/configuration-tables.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -51,6 +53,7 @@ export class FollowedConfiguration {
   #pending: TrackingConfig | null = null;
   #isPrepared = false;
   #loggedAt = -Infinity;
+  #lastIgnored: MessagePlace | undefined;
   readonly #log: Log;
   readonly #readFile: () => TrackingConfig | undefined;
   #waiting: (() => void)[] = [];
@@ -163,11 +166,14 @@ export class FollowedConfiguration {
    * The stream says that a configuration begins. True if it is that of the file, which then has to be worked
    * by from here on. Any other is ignored: whoever may log in to the source can send an old digest.
    */
-  announce(digest: string, afterLsn: Lsn): boolean {
+  announce(message: ConfigurationMessage): boolean {
+    const { digest, afterLsn } = message;
     if (digest === this.digest) return false;
     if (digest !== this.#file.definition.digest) {
       const file = this.readFile();
       if (file?.definition.digest !== digest) {
+        if (!isBehind(message, this.#lastIgnored)) return false;
+        this.#lastIgnored = message;
         this.ignored++;
         this.#say('The source announces a configuration that is not that of the file; it is ignored.');
         return false;

@@ -277,7 +277,7 @@ async function connectStream(
       hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
     aloneUntil,
-    announced: (digest, afterLsn) => followed.announce(digest, afterLsn),
+    announced: (message) => followed.announce(message),
     reached: (afterLsn) => followed.reached(afterLsn),
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,

@@ -10,8 +10,13 @@ const MAX_LENGTH = 300;
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const HOLDS_VALUES = /^(?:22|23|2F|38|39|44|HV|P0)/;
-/** The server lacks something, or its system refuses: no code of a user words such a message. */
+/** The server lacks something, or its system refuses. */
 const OF_THE_SYSTEM = /^(?:53|58)/;
+/**
+ * Files of PostgreSQL that say so where they meet the disk, in whatever statement. RAISE may take any
+ * SQLSTATE, and is known by its file.
+ */
+const AT_THE_DISK: ReadonlySet<unknown> = new Set(['md.c', 'fd.c', 'buffile.c', 'xlog.c', 'slru.c']);
 
 /**
  * Returns the primary message of an error that a server reported, on one line; null where it is not to be
@@ -21,9 +26,10 @@ const OF_THE_SYSTEM = /^(?:53|58)/;
 export function serverMessage(error: unknown): string | null {
   const sqlState = sqlStateOf(error);
   if (sqlState === undefined || HOLDS_VALUES.test(sqlState)) return null;
-  const { message, where } = error as { readonly message?: unknown; readonly where?: unknown };
+  const { message, where, file } = error as Readonly<Partial<Record<string, unknown>>>;
   if (typeof message !== 'string' || message === '') return null;
-  if (typeof where === 'string' && where !== '' && !OF_THE_SYSTEM.test(sqlState)) return null;
+  const fromDisk = OF_THE_SYSTEM.test(sqlState) && AT_THE_DISK.has(file);
+  if (typeof where === 'string' && where !== '' && !fromDisk) return null;
   const line = message.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
   return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH)}…` : line;
 }

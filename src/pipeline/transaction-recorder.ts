@@ -14,6 +14,7 @@ import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
 import { Ladder } from './ladder.js';
+import type { MessagePlace } from './message-place.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
 import { type Notice, type TrailSession, OWN } from './ports.js';
@@ -41,10 +42,10 @@ export interface RecorderOptions {
    */
   readonly lateAttributions: LateAttributions;
   /**
-   * Told of each message that says that a configuration begins, with its digest and the end of the last
-   * transaction before. True: it begins here, so capture has to open again with it.
+   * Told of each message that says that a configuration begins. True: it begins here, so capture has to open
+   * again with it.
    */
-  readonly announced: (digest: string, afterLsn: Lsn) => boolean;
+  readonly announced: (message: ConfigurationMessage) => boolean;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
@@ -61,6 +62,13 @@ export interface TableFacts {
   /** Columns of the primary key; empty where it has none. */
   readonly primaryKey: readonly string[];
   readonly partitioned: boolean;
+}
+
+/** A message that says that a configuration begins. */
+export interface ConfigurationMessage extends MessagePlace {
+  readonly digest: string;
+  /** End of the last transaction before. */
+  readonly afterLsn: Lsn;
 }
 
 /** What was read, or of it what was stored. */
@@ -343,9 +351,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   /**
    * The transaction that holds the message is the first of the configuration: nothing of it is stored before.
    */
-  #configuration({ transactional, content }: LogicalMessage): void {
+  #configuration({ transactional, content, lsn }: LogicalMessage): void {
     if (!transactional || content.length > MAX_DIGEST_BYTES) return;
-    if (this.#options.announced(content.toString('latin1'), this.#trail.boundaryLsn))
+    const digest = content.toString('latin1');
+    const { boundaryLsn: afterLsn } = this.#trail;
+    if (this.#options.announced({ digest, afterLsn, lsn, commitLsn: this.commitLsn }))
       throw configurationBegins();
   }
 

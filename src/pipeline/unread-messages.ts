@@ -1,12 +1,10 @@
 import type { Log } from '../log.js';
-import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { formatLsn } from '../pg/lsn.js';
+import { isBehind, type MessagePlace } from './message-place.js';
 import type { Unread } from './statement.js';
 
 /** A logical message that should say who made changes and was not understood, or not signed. */
-export interface UnreadMessage {
-  readonly lsn: Lsn;
-  /** Of its transaction. */
-  readonly commitLsn: Lsn;
+export interface UnreadMessage extends MessagePlace {
   readonly xid: number;
   readonly prefix: string;
   readonly reason: Unread;
@@ -66,9 +64,3 @@ export class UnreadMessages {
     this.#timer.unref();
   }
 }
-
-/** Messages arrive by the commits of their transactions, and within one by their own place. */
-const isBehind = (message: UnreadMessage, last: UnreadMessage | undefined): boolean =>
-  last === undefined ||
-  message.commitLsn > last.commitLsn ||
-  (message.commitLsn === last.commitLsn && message.lsn > last.lsn);

@@ -349,6 +349,11 @@ async function readMessageFunctions(client: pg.Client): Promise<CatalogMessageFu
   );
 }
 
+/** Not obj_description(): it is written in SQL, and is counted among the functions that users have called. */
+const commentOn = (catalog: string, oid: string): string =>
+  `(select d.description from pg_catalog.pg_description d
+     where d.classoid = 'pg_catalog.${catalog}'::pg_catalog.regclass and d.objoid = ${oid} and d.objsubid = 0)`;
+
 async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger[]> {
   const rows = await catalogRows<CatalogEventTrigger>(
     client,
@@ -357,7 +362,7 @@ async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger
       t.evtname::text as name,
       n.nspname::text as schema,
       t.evtenabled = 'A' as always,
-      pg_catalog.obj_description(t.oid, 'pg_event_trigger') as comment
+      ${commentOn('pg_event_trigger', 't.oid')} as comment
     from pg_catalog.pg_event_trigger t
     join pg_catalog.pg_proc f on f.oid = t.evtfoid
     join pg_catalog.pg_namespace n on n.oid = f.pronamespace
@@ -380,7 +385,7 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
         case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,
       p.pubviaroot as "viaRoot",
       case pg_catalog.to_jsonb(p) ->> 'pubgencols' when 's' then 'stored' when 'n' then 'none' end as "generatedColumns",
-      pg_catalog.obj_description(p.oid, 'pg_publication') as comment,
+      ${commentOn('pg_publication', 'p.oid')} as comment,
       coalesce((
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'schema', n.nspname, 'table', c.relname,

@@ -20,18 +20,20 @@ describe('what capture counts is what the trail has', () => {
   test('where a transaction is read again because its logical message came late', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`begin;
+      select pg_logical_emit_message(true, 'waltrail.configuration', 'of no file');
       insert into items (name) select 'a name of some length ' || i from generate_series(1, 5000) i;
       select pg_logical_emit_message(true, 'waltrail', '{"modifier": "late"}');
       select pg_logical_emit_message(true, 'waltrail', '{"nothing": "understood"}');
       update items set seen = 1 where id <= 10;
       commit`);
     await g.caughtUp();
-    const { entries, changes, ignored, transactions, messagesUnread } = g.capture.status();
-    expect({ entries, changes, ignored, messagesUnread }).toEqual({
+    const { entries, changes, ignored, transactions, messagesUnread, configuration } = g.capture.status();
+    expect({ entries, changes, ignored, messagesUnread, configurations: configuration.ignored }).toEqual({
       entries: (await stored(g.trail)).entries,
       changes: 5010,
       ignored: 10,
       messagesUnread: 1,
+      configurations: 1,
     });
     // The marker of the end is one without a change.
     expect(transactions).toBe(2);

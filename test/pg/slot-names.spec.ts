@@ -165,8 +165,21 @@ test('a file that is read again while capture runs is worked by on the slot of t
   } finally {
     await capture.stop();
   }
+  // Changed and applied while the daemon loads it: a session finds another file than it was given.
+  const loaded = readConfig();
+  tables = '{ public.a: { entity: again } }';
+  await applyTracking(readConfig());
+  await ground.source.query('insert into a values (4)');
+  const next = startCapture({ config: loaded, readConfig, log: silentLog });
+  try {
+    await streaming(next);
+    await untilCaughtUp(ground.source, ground.trail);
+    expect(next.status()).toMatchObject({ slot: old, state: 'streaming' });
+  } finally {
+    await next.stop();
+  }
   expect(await slotsOf(ground)).toEqual([old]);
-  expect(await rowsOf(ground)).toEqual(['a 1', 'renamed 2', 'b 3']);
+  expect(await rowsOf(ground)).toEqual(['a 1', 'renamed 2', 'b 3', 'again 4']);
   expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
 });
 
