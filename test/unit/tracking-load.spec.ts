@@ -67,6 +67,7 @@ describe('a tracking file', () => {
       slotNamed: false,
       publication: 'waltrail',
       onGap: 'stop',
+      onNewTable: 'report',
       eventTrigger: false,
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
