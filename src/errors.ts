@@ -218,6 +218,11 @@ export const ERROR_CODES = {
     remedy:
       'Read the SQLSTATE in the message; nothing was changed. The SQL of waltrail plan can also be run by hand.',
   },
+  TRACKING_COLUMN_RENAMED: {
+    retry: 'operator',
+    remedy:
+      'Call the column by its new name in the YAML, also under redact. One that is no secret any more goes under secrets.allow.',
+  },
   TRACKING_COLUMN_UNKNOWN: { retry: 'operator', remedy: 'Correct the column name in the YAML.' },
   TRACKING_FILE_INVALID: {
     retry: 'never',
@@ -234,6 +239,11 @@ export const ERROR_CODES = {
       'The application held the table longer than 5 s; nothing was changed. Run waltrail apply again at a quieter moment.',
   },
   TRACKING_PATTERN_UNMATCHED: { retry: 'operator', remedy: 'Correct the pattern in the YAML, or remove it.' },
+  TRACKING_REDACTION_UNMATCHED: {
+    retry: 'operator',
+    remedy:
+      'Correct the rule of redact in the YAML, or remove it: it matches no column, so what it should redact is stored.',
+  },
   TRACKING_TABLE_UNKNOWN: {
     retry: 'operator',
     remedy: 'Correct the table name in the YAML, or create the table first.',

@@ -4,6 +4,7 @@ import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import type { PublishedState } from '../tracking/published.js';
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
@@ -20,6 +21,7 @@ export async function begin(
     readonly client: pg.Client;
     readonly log: Log;
     readonly redactionKey: Buffer;
+    readonly published: PublishedState;
     readonly opening: Opening;
   },
 ): Promise<Checkpoint> {

@@ -14,7 +14,8 @@ import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
-import { readPublishedAtLsn } from '../tracking/published.js';
+import { renamedTroubles, withNamedColumns } from '../tracking/named-columns.js';
+import { readPublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
@@ -165,12 +166,14 @@ async function findBeginning(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Settled> {
   const { client, config, opening } = options;
-  const published = await opening.step(() =>
+  const look = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
   const catalog = await opening.step(() => checkSource(options));
+  const state = withNamedColumns({ config, catalog, last: undefined, now: look.state });
+  const published = { ...look, state };
   await opening.step(() => storePublished(client, published));
-  const begun = await begin(options);
+  const begun = await begin({ ...options, published: state });
   const { troubles } = catalog;
   await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
   return {
@@ -217,7 +220,7 @@ async function connectStream(
     published: options.published.state,
     lsn: options.published.lsn,
   });
-  options.observed(withNewNames(options.catalog.troubles, options.published.state));
+  options.observed(troublesNow(config, { catalog: options.catalog, published: options.published.state }));
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
@@ -303,7 +306,7 @@ async function connectStream(
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
       facts.learn(learned);
-      options.observed(withNewNames(learned.catalog.troubles, learned.published));
+      options.observed(troublesNow(config, learned));
     },
     changed: end.resolve,
   });
@@ -322,6 +325,15 @@ async function connectStream(
     },
   };
 }
+
+/** What is wrong with named tables, and what they and their columns are called now. */
+const troublesNow = (
+  config: TrackingConfig,
+  { catalog, published }: { readonly catalog: CheckedCatalog; readonly published: PublishedState },
+): readonly TableTrouble[] => [
+  ...withNewNames(catalog.troubles, published),
+  ...renamedTroubles(config, published),
+];
 
 /** Also at once where an earlier process knew that a transaction here cannot be stored. */
 function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {

@@ -8,6 +8,7 @@ import { runningTransactions, untilEnded } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
 import type { CheckedCatalog } from '../tracking/check.js';
+import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -101,9 +102,13 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     troubles: catalog.troubles,
     unpublished: found.unpublished,
   });
-  const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
+  const seen = knownPublished({ ...options, sourceState, lastPublished, catalog });
   let sure = surely(seen, covered);
-  let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
+  let notes = [
+    ...found.notes,
+    ...refusalNotes(lastPublished?.state, seen.state),
+    ...renameNotes(lastPublished?.state, seen.state),
+  ];
   if (!moved) await record(client, { sure, notes });
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
@@ -165,22 +170,22 @@ async function recordGap(
 }
 
 /**
- * Returns the look at the publication, with the names under which renamed tables are still captured and the
- * tables that refuse writes.
+ * Returns the look at the publication, with the names under which renamed tables are still captured, the
+ * columns that the YAML names and the tables that refuse writes.
  */
 function knownPublished(options: {
   readonly config: TrackingConfig;
   readonly sourceState: SourceState;
   readonly lastPublished: PublishedAtLsn | undefined;
-  readonly troubles: readonly TableTrouble[];
+  readonly catalog: CheckedCatalog;
 }): PublishedAtLsn {
-  const { config, sourceState, lastPublished, troubles } = options;
+  const { config, sourceState, lastPublished, catalog } = options;
   const { state, lsn } = sourceState.published;
+  const last = lastPublished?.state;
   const known =
-    lastPublished === undefined
-      ? state
-      : withKnownNames({ config, last: lastPublished.state, now: state, fate: sourceState.fate });
-  return { state: withRefusals(known, troubles), lsn };
+    last === undefined ? state : withKnownNames({ config, last, now: state, fate: sourceState.fate });
+  const named = withNamedColumns({ config, catalog, last, now: known });
+  return { state: withRefusals(named, catalog.troubles), lsn };
 }
 
 /**
@@ -347,7 +352,7 @@ async function move(
     await client.query('begin');
     if (to.lsn !== checkpoint.endLsn || snapshot !== null)
       await storeNames(client, {
-        names: readStartNames({ ...options, snapshot }),
+        names: readStartNames({ ...options, published: sure.state, snapshot }),
         fromId: checkpoint.nextId,
       });
     await goOnAt(client, { from: checkpoint, to, gaps });

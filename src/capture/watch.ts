@@ -8,6 +8,7 @@ import { runningTransactions } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
 import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
+import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import {
   fateOfTables,
   readCatalogDigest,
@@ -224,7 +225,8 @@ class Watcher {
     this.#lookMs = Math.max(lookMs, (performance.now() - began) / READING_SHARE);
     if (catalog === null) return false;
     const { troubles } = catalog;
-    const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
+    const known = withKnownNames({ config, last, now, fate });
+    const published = withRefusals(withNamedColumns({ config, catalog, last, now: known }), troubles);
     learned({ published, catalog, lsn: read.lsn });
     await this.#begin(troubles, changes.unpublished);
     this.#begunDigest = read.digest;
@@ -233,7 +235,7 @@ class Watcher {
     const quiet = this.#record({
       published,
       catalog,
-      notes: [...changes.notes, ...refusalNotes(last, published)],
+      notes: [...changes.notes, ...refusalNotes(last, published), ...renameNotes(last, published)],
       // Read again: transactions that began since the digest was read may have changed a table before it was
       // repaired.
       running: await runningTransactions(client),

@@ -269,10 +269,10 @@ export class EntryBuilder {
     for (let index = 0; index < columns.length; index++) {
       if (index > 0) this.#rows.raw(COMMA, 0, 1);
       const column = columns[index]!;
-      const redactor = plan.redactors[column];
-      if (redactor)
-        this.#rows.text(...allOf(redactor(row.bytes, row.offsets[column]!, row.lengths[column]!)));
-      else this.#key(row, column);
+      const redacted =
+        plan.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!) ?? null;
+      if (redacted === null) this.#key(row, column);
+      else this.#rows.text(redacted, 0, redacted.length);
     }
     this.#rows.endText();
   }
@@ -301,8 +301,13 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sent(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.values === null && part.lookup === null && !plan.redactors[column] && !holder.isOpaque(column)) {
-      return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
+    const start = holder.offsets[column]!;
+    const length = holder.lengths[column]!;
+    if (part.values === null && part.lookup === null && !holder.isOpaque(column)) {
+      const redacted = redactedBytes(plan, holder, column);
+      return redacted === null
+        ? this.#shortened(holder.bytes, start, length)
+        : this.#shortened(redacted, 0, redacted.length);
     }
     const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
     if (text !== null) this.#shortened(text, 0, text.length);
@@ -336,16 +341,23 @@ export class EntryBuilder {
     const length = row.lengths[column]!;
     if (column >= row.count || length === LENGTH_UNCHANGED) return this.#rows.mark(MARK_UNKNOWN);
     if (length === LENGTH_NULL) return this.#rows.mark(MARK_NULL);
-    const redactor = plan.redactors[column];
-    if (!redactor) {
-      const offset = row.offsets[column]!;
-      return row.hasOpaque && row.isOpaque(column)
-        ? this.#rows.bytesValue(row.bytes, offset, length)
-        : this.#rows.value(row.bytes, offset, length);
-    }
-    const redacted = redactor(row.bytes, row.offsets[column]!, length);
-    this.#rows.value(redacted, 0, redacted.length);
+    const offset = row.offsets[column]!;
+    const redacted = redactedBytes(plan, row, column);
+    if (redacted !== null) return this.#rows.value(redacted, 0, redacted.length);
+    return row.hasOpaque && row.isOpaque(column)
+      ? this.#rows.bytesValue(row.bytes, offset, length)
+      : this.#rows.value(row.bytes, offset, length);
   }
+}
+
+/** What is stored instead of a value that was sent; null: the value. */
+function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | null {
+  const redactor = plan.redactors[column];
+  if (!redactor) return null;
+  const start = row.offsets[column]!;
+  const length = row.lengths[column]!;
+  const look = plan.looks[column];
+  return look && !look.mayMask(row.bytes, start, start + length) ? null : redactor(row.bytes, start, length);
 }
 
 const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];

@@ -27,8 +27,8 @@ export function partText(
       values?.get(text) ?? (lookup === null ? undefined : options.lookups.get(lookup, text)?.name);
     if (label !== undefined) return Buffer.from(label);
   }
-  const redactor = options.redactors[column];
-  if (redactor) return redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  const redacted = options.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  if (redacted) return redacted;
   return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
 }
 

@@ -1,6 +1,7 @@
 import type { LogicalMessage } from '../pgoutput/reader.js';
-import { matchesColumn } from '../tracking/names.js';
-import type { Kind, RedactRule } from '../tracking/rules.js';
+import { contextRedaction } from '../tracking/redact.js';
+import type { Kind, TrackingConfig } from '../tracking/rules.js';
+import type { ContextMasking } from './context-writer.js';
 import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
 
 /** Who made changes, as a logical message names them. */
@@ -51,13 +52,11 @@ export const isStatement = ({ transactional, prefix }: LogicalMessage): boolean 
 
 /** Reads what {@link isStatement} has found to be one; never more than a part of its content is kept. */
 export class StatementReader {
-  readonly #patterns: readonly string[];
-  readonly #redacted = (name: string): boolean =>
-    this.#patterns.some((pattern) => matchesColumn(pattern, name));
+  readonly #masking: ContextMasking;
 
-  /** @param redact rules for every table hold for the names of context members too */
-  constructor(redact: readonly RedactRule[]) {
-    this.#patterns = redact.filter(({ tables }) => tables === null).flatMap(({ columns }) => columns);
+  /** Rules of `redact` for every table hold for the names of context members too. */
+  constructor(config: Pick<TrackingConfig, 'redact' | 'secrets'>) {
+    this.#masking = { redacted: contextRedaction(config), texts: config.secrets.defaults };
   }
 
   read({ prefix, content }: LogicalMessage): Statement {
@@ -69,7 +68,7 @@ export class StatementReader {
    * another.
    */
   #own(content: Buffer): Statement {
-    const read = readMessageObject(content, { ...OWN_FORMAT, redacted: this.#redacted });
+    const read = readMessageObject(content, { ...OWN_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const { members, context } = read;
     const modifier = members.get('modifier');
@@ -92,7 +91,7 @@ export class StatementReader {
   #bemi(content: Buffer): Statement {
     if (content.length <= LONGEST_NOTHING_BYTES && BEMI_NOTHING.has(content.toString('utf8').trim()))
       return { of: 'modifier and context', modifier: null, context: null };
-    const read = readMessageObject(content, { ...BEMI_FORMAT, redacted: this.#redacted });
+    const read = readMessageObject(content, { ...BEMI_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const values = BEMI_KEYS.map((name) => read.members.get(name));
     const key = values.map(keyOf).find((text) => text !== null) ?? null;

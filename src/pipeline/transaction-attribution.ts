@@ -1,6 +1,6 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
-import type { RedactRule } from '../tracking/rules.js';
+import type { TrackingConfig } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
 import { UNATTRIBUTED } from './ports.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
@@ -51,13 +51,13 @@ export class TransactionAttribution {
 
   constructor(options: {
     readonly attribution: Attribution;
-    readonly redact: readonly RedactRule[];
+    readonly config: TrackingConfig;
     readonly lateAttributions: LateAttributions;
     readonly unreadMessages: UnreadMessages;
     readonly running: RunningTransaction;
   }) {
     this.#attribution = options.attribution;
-    this.#reader = new StatementReader(options.redact);
+    this.#reader = new StatementReader(options.config);
     this.#lateAttributions = options.lateAttributions;
     this.#unreadMessages = options.unreadMessages;
     this.#running = options.running;

@@ -6,7 +6,7 @@ import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/ta
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { ruleFor } from '../tracking/match.js';
-import { formatTable, type TableName } from '../tracking/names.js';
+import { formatTable } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
@@ -25,6 +25,7 @@ import {
 import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
+import type { TableFacts } from './table-facts.js';
 import {
   TransactionAttribution,
   type LateAttributions,
@@ -47,18 +48,6 @@ export interface RecorderOptions {
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
   readonly tellTables: boolean;
-}
-
-/** What a Relation message does not say. */
-export interface TableFacts {
-  /**
-   * The name by which the YAML knows it, which is an earlier one where it was renamed; null: as its changes
-   * say.
-   */
-  readonly knownAs: TableName | null;
-  /** Columns of the primary key; empty where it has none. */
-  readonly primaryKey: readonly string[];
-  readonly partitioned: boolean;
 }
 
 /** Counters since the recorder began. */
@@ -128,7 +117,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     });
     this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
-      redact: config.redact,
+      config,
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
@@ -229,8 +218,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       relation: known,
       config,
       redactionKey,
-      primaryKey: facts?.primaryKey ?? [],
-      partitioned: facts?.partitioned ?? false,
+      facts,
+      xid: this.xid,
       dictionary: this.#trail.dictionary,
     });
     this.#plans.set(relation.oid, plan);

@@ -1,7 +1,9 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
+import { attributeColumns, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
+import { typesSql, type CatalogType } from './value-kind.js';
 
 /**
  * What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's
@@ -16,6 +18,8 @@ export interface Catalog {
    * Those that no statement can name, for the bytes of their name are no text in the encoding of the source.
    */
   readonly unnamed: readonly CatalogTable[];
+  /** Types of their columns that PostgreSQL does not come with, by OID. */
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
@@ -59,6 +63,8 @@ export interface CatalogTable {
   /** The table this one is a partition of, directly. */
   readonly partitionOf: TableName | null;
   readonly columns: readonly CatalogColumn[];
+  /** Every number that a column has or had, in order. */
+  readonly attributes: readonly Attribute[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
   /**
@@ -150,6 +156,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       server: await readServer(client),
       role: await readRole(client),
       ...(await readTables(client)),
+      types: await readTypes(client),
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
@@ -199,7 +206,7 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
 }
 
 async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | 'unnamed'>> {
-  type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'keys' | 'partitionOf'> & {
+  type Row = Omit<CatalogTable, 'columns' | 'attributes' | 'primaryKey' | 'keys' | 'partitionOf'> & {
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
@@ -243,7 +250,8 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
     ...table,
     partitionOf:
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
-    columns: columns.get(table.oid) ?? [],
+    columns: columns.get(table.oid)?.columns ?? [],
+    attributes: columns.get(table.oid)?.attributes ?? [],
     primaryKey: primaryKeys.get(table.oid) ?? [],
     keys: keys.get(table.oid) ?? [],
   }));
@@ -251,33 +259,45 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
   return { tables: all.filter(isNamed), unnamed: all.filter((table) => !isNamed(table)) };
 }
 
-async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn[]>> {
-  const rows = await catalogRows<CatalogColumn & { readonly oid: string }>(
+type TableColumns = { readonly columns: CatalogColumn[]; readonly attributes: Attribute[] };
+
+/** Columns of PostgreSQL's own schemas are of no interest. */
+const OF_TABLES = /* sql */ `
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where a.attnum > 0
+      and c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'`;
+
+async function readColumns(client: pg.Client): Promise<Map<string, TableColumns>> {
+  const rows = await catalogRows<CatalogColumn & Attribute & { readonly oid: string }>(
     client,
     /* sql */ `
     select
       a.attrelid::text as oid,
-      a.attname::text as name,
+      ${attributeColumns('a')},
       a.atttypid::int8::float8 as "typeOid",
-      pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-      case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
+      case when not a.attisdropped then pg_catalog.format_type(a.atttypid, a.atttypmod) end as type,
       -- asked only where something was granted on the column: there may be a million of them
       a.attacl is not null and coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'select')
         and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_class c on c.oid = a.attrelid
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where a.attnum > 0 and not a.attisdropped
-      and c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
+    ${OF_TABLES}
     order by a.attrelid, a.attnum`,
   );
-  const byTable = new Map<string, CatalogColumn[]>();
-  for (const { oid, ...column } of rows) {
-    const columns = byTable.get(oid);
-    if (columns === undefined) byTable.set(oid, [column]);
-    else columns.push(column);
+  const byTable = new Map<string, TableColumns>();
+  for (const { oid, number, dropped, xid, ...column } of rows) {
+    const { name, generated } = column;
+    let table = byTable.get(oid);
+    if (table === undefined) byTable.set(oid, (table = { columns: [], attributes: [] }));
+    table.attributes.push({ number, name, dropped, generated, xid });
+    if (!dropped) table.columns.push(column);
   }
   return byTable;
+}
+
+async function readTypes(client: pg.Client): Promise<ReadonlyMap<number, CatalogType>> {
+  const rows = await catalogRows<CatalogType>(client, typesSql(OF_TABLES));
+  return new Map(rows.map((type) => [type.oid, type]));
 }
 
 async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly string[]>> {

@@ -41,7 +41,8 @@ export interface PlanProblem {
   readonly remedy: string;
   /**
    * Canonical names of the tables it is about, or the pattern that matches none: the others are planned,
-   * applied and captured without them. Empty: it concerns the whole stream or server.
+   * applied and captured without them. Empty: it concerns the whole stream or server, or is a mistake that
+   * concerns none.
    */
   readonly tables: readonly string[];
   /** Where it is about tables: what it means for them while capture runs. */
@@ -63,7 +64,7 @@ export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[
 
 /** Problems that keep every table from being captured. */
 export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
-  problems.filter(({ tables }) => tables.length === 0);
+  problems.filter(({ tables, mistake }) => tables.length === 0 && mistake !== true);
 
 export interface IdentityCost {
   readonly table: string;

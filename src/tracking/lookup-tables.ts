@@ -20,7 +20,7 @@ export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[]
  * grant must not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
-  return lookupUses(config).flatMap(({ key, rule }) => {
+  return lookupUses(config).flatMap(({ path, rule }) => {
     const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
     if (table === undefined || !isPublishable(table)) return [];
     const columns = namesColumns(rule);
@@ -30,7 +30,9 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
       const hindrance = hindranceOf(part, { columns, catalog });
       return hindrance === null
         ? []
-        : [`${key}.table: names of before the start will be unknown: ${hindrance}`];
+        : [
+            `${config.places.of([...path, 'table'])}: names of before the start will be unknown: ${hindrance}`,
+          ];
     });
   });
 }

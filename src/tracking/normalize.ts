@@ -1,4 +1,5 @@
-import { canonicalName } from './names.js';
+import { canonicalName, columnName } from './names.js';
+import type { Places } from './places.js';
 import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { parseTemplate } from './template.js';
@@ -9,7 +10,7 @@ const DAY_MS = 86_400_000;
  * The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their
  * units.
  */
-export function toConfig(file: TrackingFile): TrackingConfig {
+export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
   const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
   return {
@@ -27,8 +28,13 @@ export function toConfig(file: TrackingFile): TrackingConfig {
       tables: rule.tables?.map(toName) ?? null,
       with: toRedactWith(rule.with),
     })),
+    secrets: {
+      defaults: file.secrets.defaults,
+      allow: file.secrets.allow.map((text) => columnName(text)!),
+    },
     tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
+    places,
   };
 }
 
@@ -43,6 +49,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: rule.modifier ?? null,
     tenant: rule.tenant ?? null,
+    columns: rule.columns ?? null,
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
     labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),

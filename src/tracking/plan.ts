@@ -1,10 +1,12 @@
 import type { Catalog } from './catalog.js';
+import { vainWarnings } from './action-findings.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import type { TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
 import { planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
+import { redactFindings } from './redact-findings.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
 import { publishedTables } from './tracked.js';
@@ -28,6 +30,7 @@ export function planTracking(options: {
     tableFindings(given),
     unnamedFindings(options),
     columnFindings(given),
+    redactFindings(given),
     eventTrigger,
     publication,
     identity,
@@ -37,7 +40,7 @@ export function planTracking(options: {
     // nothing.
     steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
     problems: findings.flatMap(({ problems }) => problems),
-    warnings: findings.flatMap(({ warnings }) => warnings),
+    warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
     costs: identity.costs,
   };
 }

@@ -1,3 +1,5 @@
+import type { Places } from './places.js';
+
 /**
  * What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it.
  */
@@ -16,10 +18,13 @@ export interface TrackingConfig {
   readonly modifiers: ModifiersRule | null;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
+  readonly secrets: SecretsRule;
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
   readonly tables: readonly TableRule[];
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
+  /** Where the file says each of these things. */
+  readonly places: Places;
 }
 
 export type Kind = 'agent' | 'bot' | 'system';
@@ -50,8 +55,28 @@ export interface ModifiersRule extends LabelRule {
 export type RedactWith =
   { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
 
+/** What is masked without a rule for it, behind all rules. */
+export interface SecretsRule {
+  readonly defaults: boolean;
+  /** What looks like a secret and is none. */
+  readonly allow: readonly AllowRule[];
+}
+
+export interface AllowRule {
+  /** Table pattern; null: every table, and the context of logical messages. */
+  readonly table: string | null;
+  /**
+   * A column, or behind a dot the path of a member of its JSON, with `*` as wildcard, case-insensitive.
+   * Without table: the name of a column or member.
+   */
+  readonly name: string;
+}
+
 export interface RedactRule {
-  /** Column names with `*` as wildcard, case-insensitive. */
+  /**
+   * Column names with `*` as wildcard, case-insensitive. One with a dot is a member of JSON: the column and
+   * the path in it.
+   */
   readonly columns: readonly string[];
   /** Table patterns (`schema.table`, `*`); null: every table. */
   readonly tables: readonly string[] | null;
@@ -82,6 +107,11 @@ export interface TableRule {
   readonly id: readonly string[] | null;
   readonly modifier: string | null;
   readonly tenant: string | null;
+  /**
+   * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;
+   * null: all.
+   */
+  readonly columns: readonly string[] | null;
   /**
    * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;
    * null: no.

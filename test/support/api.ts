@@ -7,6 +7,7 @@ import { createToken, type NewToken } from '../../src/admin/auth/tokens.js';
 import { createLog } from '../../src/log.js';
 import { startDaemon, type Daemon } from '../../src/main.js';
 import { readSettings, type Role } from '../../src/settings.js';
+import { Places } from '../../src/tracking/places.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { freshDatabase, type TestDatabase } from './database.ts';
 
@@ -51,8 +52,10 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
   modifiers: null,
   redact: [],
+  secrets: { defaults: true, allow: [] },
   tables: [],
   exclude: [],
+  places: new Places('test.yaml', () => ({ line: 1, column: 1 })),
 });
 
 /** A daemon on a fresh trail, as `waltrail start --roles …` would run it, on a free port of the loopback. */

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import { MARK_NULL, MARK_UNKNOWN, RUNG_MESSAGE } from '../../src/pipeline/ports.js';
-import { decodeFields, MAX_VALUE_BYTES } from '../../src/trail/values.js';
+import { MAX_VALUE_BYTES } from '../../src/pipeline/ports.js';
+import { decodeFields } from '../../src/trail/values.js';
 
 const HEAD = {
   seq: 3,

@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { isStatement, StatementReader, type Statement } from '../../src/pipeline/statement.js';
 
-const reader = new StatementReader([
-  { columns: ['*token*'], tables: null, with: { method: 'mask' } },
-  { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
-]);
+const reader = new StatementReader({
+  redact: [
+    { columns: ['*token*'], tables: null, with: { method: 'mask' } },
+    { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
+  ],
+  secrets: { defaults: true, allow: [] },
+});
 const read = (prefix: string, content: string) =>
   reader.read({ prefix, content: Buffer.from(content), transactional: true, lsn: 1n });
 const says = (modifier: object | null, context: string | null): unknown => ({

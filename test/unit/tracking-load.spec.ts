@@ -91,6 +91,7 @@ describe('a tracking file', () => {
       pattern: 'public.agents',
       entity: 'agent',
       name: null,
+      columns: null,
       newPartitions: null,
       id: null,
       modifier: null,

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
+import { MAX_VALUE_BYTES, RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
@@ -31,7 +31,6 @@ import {
   MARK_BYTES,
   MARK_LARGE,
   MAX_SIDE_BYTES,
-  MAX_VALUE_BYTES,
   SEPARATOR,
 } from '../values.js';
 

@@ -8,6 +8,7 @@ import { PgoutputPlugin } from 'pg-logical-replication';
 import { silentLog } from '../../../dist/log.js';
 import { heldTables } from '../../../dist/pipeline/relation-plan.js';
 import { Pipeline } from '../../../dist/pipeline/pipeline.js';
+import { NO_FACTS } from '../../../dist/pipeline/table-facts.js';
 import { UnreadMessages } from '../../../dist/pipeline/unread-messages.js';
 import { parseConfig } from '../../../dist/tracking/load.js';
 import { memoryTrail } from './memory-trail.mjs';
@@ -63,9 +64,9 @@ async function throughWaltrail({ yaml, names }) {
     aloneUntil: null,
     redactionKey: Buffer.from('bench'),
     tableFacts: () => ({
+      ...NO_FACTS,
       knownAs: { schema: 'public', table: 'customers' },
       primaryKey: ['id'],
-      partitioned: false,
     }),
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
