@@ -218,6 +218,10 @@ export const ERROR_CODES = {
     remedy:
       'Read the SQLSTATE in the message; nothing was changed. The SQL of waltrail plan can also be run by hand.',
   },
+  TRACKING_CHANGED: {
+    retry: 'backoff',
+    remedy: 'Nothing: capture opens again and works by the other configuration from this position on.',
+  },
   TRACKING_COLUMN_RENAMED: {
     retry: 'operator',
     remedy:
@@ -237,6 +241,10 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy:
       'The application held the table longer than 5 s; nothing was changed. Run waltrail apply again at a quieter moment.',
+  },
+  TRACKING_NEEDS_RESTART: {
+    retry: 'operator',
+    remedy: 'Restart Waltrail to work by it, or undo that part and reload again; nothing was taken over.',
   },
   TRACKING_PATTERN_UNMATCHED: { retry: 'operator', remedy: 'Correct the pattern in the YAML, or remove it.' },
   TRACKING_REDACTION_UNMATCHED: {
@@ -273,6 +281,11 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Narrow the range or add a filter: a search for text alone has to read every entry of the range.',
   },
+  TRAIL_READ_FAILED: {
+    retry: 'operator',
+    remedy:
+      'Read the SQLSTATE in the message. 42P01, 42703: the trail is of an older version; start this version on it once (waltrail start). 42501: grant waltrail_reader to the login of the trail.',
+  },
   TRAIL_RESTORED: {
     retry: 'operator',
     remedy: `The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then ${RESUME}`,
@@ -281,6 +294,13 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy:
       'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
+  },
+
+  // waltrail reload
+  RELOAD_UNANSWERED: {
+    retry: 'operator',
+    remedy:
+      'Check that a daemon runs on this trail and that its version knows reload (GET /v1/status); a start reads the file anyway.',
   },
 
   // waltrail skip

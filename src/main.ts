@@ -8,11 +8,14 @@ import { LiveFeed } from './admin/stream/live.js';
 import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
-import { startCapture, type Capture } from './capture/capture.js';
+import { startCapture, type Capture, type Reloaded } from './capture/capture.js';
+import { CurrentConfig } from './current-config.js';
+import { isWaltrailError } from './errors.js';
 import type { Role, Settings } from './settings.js';
 import { Teardown } from './teardown.js';
 import { startHousekeeping } from './trail/housekeeping.js';
 import { migrateTrail } from './trail/migrate.js';
+import { watchReloads, type ReloadAnswer } from './trail/reloads.js';
 import { TrailReader } from './trail/read/trail-reader.js';
 import { openTrailPool, type TrailRole } from './trail/roles.js';
 import type { TrackingConfig } from './tracking/rules.js';
@@ -21,6 +24,8 @@ import { readVersion } from './version.js';
 export interface DaemonOptions {
   readonly settings: Settings;
   readonly config: TrackingConfig;
+  /** Reads the file of `config` again, for a reload; throws what loading throws. Without it there is none. */
+  readonly readConfig?: () => TrackingConfig;
   /** What this process does; health and metrics are served whatever it is. */
   readonly roles: readonly Role[];
   readonly log: Log;
@@ -34,6 +39,11 @@ export interface Daemon {
    * capture.
    */
   readonly ready: Promise<void>;
+  /**
+   * Reads the file again and works by it, without a restart. Resolves with what became of it. Never rejects:
+   * a file that is refused changes nothing.
+   */
+  reload(asked: { readonly by: string | null }): Promise<ReloadAnswer>;
   /**
    * Ends everything in the reverse order of its start, each part within a limit. Never rejects; may be called
    * again.
@@ -56,9 +66,9 @@ const MAX_STREAMS = 200;
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const teardown = new Teardown(options.log);
   try {
-    const { url, ready } = await start(options, teardown);
-    options.log.info({ url, roles: options.roles }, 'Waltrail runs.');
-    return { url, ready, stop: () => teardown.run() };
+    const started = await start(options, teardown);
+    options.log.info({ url: started.url, roles: options.roles }, 'Waltrail runs.');
+    return { ...started, stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;
@@ -71,8 +81,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
  * taken.
  */
 async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<Daemon, 'stop'>> {
-  const { settings, config, roles, log } = options;
-  const { url } = config.trail;
+  const { settings, roles, log } = options;
+  const current = new CurrentConfig({
+    config: options.config,
+    read: options.readConfig ?? (() => options.config),
+  });
+  const { url } = options.config.trail;
   await migrateTrail({ url, log });
 
   const { readPool, accessPool } = openPools(url, teardown);
@@ -80,9 +94,10 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
 
   let capture: Capture | undefined;
   if (roles.includes('capture')) {
-    const housekeeping = startHousekeeping({ url, retentionDays: config.trail.retentionDays, log });
+    const retentionDays = (): number | null => current.now.trail.retentionDays;
+    const housekeeping = startHousekeeping({ url, retentionDays, log });
     teardown.add('housekeeping', { limitMs: 10_000, stop: () => housekeeping.stop() });
-    const pruning = startPruning({ pool: accessPool, retentionDays: config.trail.retentionDays, log });
+    const pruning = startPruning({ pool: accessPool, retentionDays, log });
     teardown.add('pruning', { limitMs: 1_000, stop: () => pruning.stop() });
     teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
@@ -95,15 +110,21 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
         version: readVersion(),
         roles,
         startedAt: new Date().toISOString(),
-        source: config.source.name,
-        maxRangeMs: config.reports.maxRangeMs,
-        timezone: config.reports.timezone,
-        retentionDays: config.trail.retentionDays,
+        source: options.config.source.name,
+        get maxRangeMs() {
+          return current.now.reports.maxRangeMs;
+        },
+        get timezone() {
+          return current.now.reports.timezone;
+        },
+        get retentionDays() {
+          return current.now.trail.retentionDays;
+        },
         queue: settings.redisUrl === undefined ? 'postgres' : 'redis',
       },
       pool: accessPool,
       reader,
-      exports: roles.includes('api') ? exports?.forApi(config.reports) : undefined,
+      exports: roles.includes('api') ? exports?.forApi(() => current.now.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
       metrics: new Metrics({
@@ -124,8 +145,54 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   );
   teardown.add('http', { limitMs: 12_000, stop: () => http.close({ limitMs: 10_000 }) });
 
-  if (roles.includes('capture')) capture = startCapture({ config, log, spoolFolder: settings.spoolDir });
-  return { url: http.url, ready: capture?.ready ?? Promise.resolve() };
+  if (roles.includes('capture')) {
+    const readConfig = (): TrackingConfig | undefined => {
+      try {
+        return current.read();
+      } catch {
+        // Whoever asks for it is told; here it only is no other configuration.
+        return undefined;
+      }
+    };
+    capture = startCapture({ config: options.config, readConfig, log, spoolFolder: settings.spoolDir });
+  }
+  const reload = (asked: { readonly by: string | null }): Promise<ReloadAnswer> =>
+    takeOver({ current, capture, log, asked });
+  const reloads = watchReloads({ url, log, reload });
+  teardown.add('reloads', { limitMs: 5_000, stop: () => reloads.stop() });
+  return { url: http.url, ready: capture?.ready ?? Promise.resolve(), reload };
+}
+
+const OUTCOMES: Readonly<Record<Reloaded, string>> = {
+  'in effect': 'The file is in effect.',
+  'waits for apply':
+    'The file was read; what it says of tracking comes into effect where waltrail apply prepares the source for it. Run it.',
+  'waits for position':
+    'The file was read; what it says of tracking comes into effect where the stream comes to what was applied.',
+  'not open': 'The file was read; it is worked by when capture opens here.',
+};
+
+async function takeOver(options: {
+  readonly current: CurrentConfig;
+  readonly capture: Capture | undefined;
+  readonly log: Log;
+  readonly asked: { readonly by: string | null };
+}): Promise<ReloadAnswer> {
+  const { current, capture, log, asked } = options;
+  const captures = capture !== undefined;
+  let config: TrackingConfig;
+  try {
+    config = current.read();
+  } catch (thrown) {
+    if (!isWaltrailError(thrown)) throw thrown;
+    const { code, message, remedy } = thrown;
+    log.error({ code, remedy }, message);
+    return { captures, digest: null, outcome: `${code}: ${message}\n${remedy}` };
+  }
+  current.take(config);
+  const outcome = OUTCOMES[(await capture?.reload(config, asked)) ?? 'in effect'];
+  log.info({ digest: config.definition.digest, by: asked.by }, outcome);
+  return { captures, digest: config.definition.digest, outcome };
 }
 
 /**

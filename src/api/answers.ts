@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { Entry, EntryPage, Facet, Facets } from './entries.js';
+import { Entry, EntryPage, Facet, FacetList, Facets } from './entries.js';
 import { Export, ExportList } from './exports.js';
 import { Gap, GapList } from './gaps.js';
 import { Problem } from './problem.js';
@@ -14,6 +14,7 @@ export const ANSWERS = {
   Entry,
   EntryPage,
   Facet,
+  FacetList,
   Facets,
   Gap,
   GapList,

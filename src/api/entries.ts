@@ -10,6 +10,7 @@ const Values = z
     'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
   );
 const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
+const Person = z.object({ key: z.string(), name: z.string(), kind: Kind });
 const Columns = z.array(z.string());
 
 /**
@@ -32,7 +33,16 @@ export const Entry = z.object({
       ),
   }),
   action: z.string(),
-  entity: z.object({ type: z.string(), name: z.string().nullable(), id: z.string().nullable() }),
+  entity: z.object({
+    type: z.string(),
+    name: z.string().nullable(),
+    id: z
+      .string()
+      .nullable()
+      .describe(
+        'Of a key of several columns: their values joined by commas, each comma and backslash within one of them with a backslash before it.',
+      ),
+  }),
   tenant: z.string().nullable(),
   previous: Values,
   updated: Values,
@@ -78,7 +88,17 @@ export const Entry = z.object({
   unreadMessage: z
     .object({ lsn: z.string(), reason: z.string() })
     .optional()
-    .describe('The logical message that speaks for this change, where it was not understood.'),
+    .describe(
+      'The logical message that speaks for this change, where it was not understood, or was passed over because it is not rightly signed.',
+    ),
+  lastSetBy: Person.optional().describe(
+    "Whom the row's modifier column names, where nobody is known to have made the change: this change did not set the column, or that is not known. A hint: filters, counts and action rules do not take it for the modifier.",
+  ),
+  conflict: Person.extend({ rung: z.literal('column') })
+    .optional()
+    .describe(
+      'Whom the modifier column names that this change has set, where a logical message counts and does not agree.',
+    ),
 });
 
 export const EntryPage = z.object({
@@ -88,15 +108,25 @@ export const EntryPage = z.object({
 
 export const Facet = z.object({
   value: z.string().describe('What the filter takes; of modifiers the empty text: nobody.'),
-  name: z.string(),
+  name: z.string().describe('At most 200 characters; a longer name ends with an ellipsis.'),
   kind: Kind.nullable().optional().describe('Of modifiers; null: nobody.'),
   count: Count,
 });
 
-/** The number of entries in the range for every value of each dimension, highest number first. */
+const More = z
+  .object({ values: Count, entries: Count })
+  .describe('Further values that are not listed, and their entries.');
+
+/** The values of one dimension with most entries in the range, highest number first. */
+export const FacetList = z.object({ items: z.array(Facet), more: More });
+
+/** The same of every dimension. */
 export const Facets = z.object({
   modifiers: z.array(Facet),
   actions: z.array(Facet),
   entityTypes: z.array(Facet),
   tenants: z.array(Facet),
+  more: z
+    .object({ modifiers: More, actions: More, entityTypes: More, tenants: More })
+    .describe('What each list leaves out; GET /v1/facets/:list?search= finds it.'),
 });

@@ -4,22 +4,12 @@ import { FILTERS, QUERY_FILTERS, RANGE, Text } from './filters.js';
 
 const MAX_PAGE_LENGTH = 500;
 const DEFAULT_PAGE_LENGTH = 50;
+const MAX_FACETS = 500;
+const DEFAULT_FACETS = 100;
 
 const PAGE = {
   cursor: Text.optional().describe('The "next" of the page before.'),
-  // A list is not converted: as a number it would be NaN, and the error message would be about that.
-  limit: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? Number(value) : value),
-      z
-        .number({
-          error: (issue) =>
-            Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a number',
-        })
-        .int('must be a whole number')
-        .min(1, 'must be at least 1')
-        .max(MAX_PAGE_LENGTH, `must be at most ${MAX_PAGE_LENGTH}`),
-    )
+  limit: limitOf(MAX_PAGE_LENGTH)
     .default(DEFAULT_PAGE_LENGTH)
     // The description names the default, because the OpenAPI document does not show the default of a
     // preprocessed schema.
@@ -28,8 +18,22 @@ const PAGE = {
 
 export const EntriesQuery = strict({ ...QUERY_FILTERS, ...RANGE, ...PAGE });
 export type EntriesQuery = z.infer<typeof EntriesQuery>;
-export const FacetsQuery = strict({ ...QUERY_FILTERS, ...RANGE });
+const FACETS = {
+  ...QUERY_FILTERS,
+  ...RANGE,
+  limit: limitOf(MAX_FACETS)
+    .default(DEFAULT_FACETS)
+    .describe(`Values of a list at most, beside those that the filter names. Default: ${DEFAULT_FACETS}.`),
+};
+export const FacetsQuery = strict(FACETS);
 export type FacetsQuery = z.infer<typeof FacetsQuery>;
+export const FacetListQuery = strict({
+  ...FACETS,
+  search: Text.optional().describe('Only values whose name or key has every word of this, ignoring case.'),
+});
+export type FacetListQuery = z.infer<typeof FacetListQuery>;
+/** Lists of facets, as a part of the path. */
+export const FACET_LISTS = ['modifiers', 'actions', 'entityTypes', 'tenants'] as const;
 export const StreamQuery = strict(QUERY_FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
 export const HistoryQuery = strict(PAGE);
@@ -88,4 +92,18 @@ function isTimeZone(name: string): boolean {
   } catch {
     return false;
   }
+}
+
+function limitOf(most: number) {
+  // A list is not converted: as a number it would be NaN, and the error message would be about that.
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? Number(value) : value),
+    z
+      .number({
+        error: (issue) => (Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a number'),
+      })
+      .int('must be a whole number')
+      .min(1, 'must be at least 1')
+      .max(most, `must be at most ${most}`),
+  );
 }

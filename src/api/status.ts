@@ -26,6 +26,20 @@ const Capture = z.object({
   changes: Count,
   entries: Count,
   ignored: Count.describe('Updates of nothing but ignored columns.'),
+  configuration: z
+    .object({
+      digest: z.string().nullable().describe('SHA-256; null before the first connection.'),
+      waitsFor: z
+        .enum(['apply', 'position'])
+        .nullable()
+        .describe(
+          'What the configuration of the file waits for, where another is in effect: that waltrail apply is run, or that capture comes to the position where it begins.',
+        ),
+      ignored: Count.describe(
+        'Messages of the source that announced a configuration which is neither in effect nor that of the file.',
+      ),
+    })
+    .describe('The configuration of tracking by which entries are made.'),
   messagesUnread: Count.describe(
     'Logical messages that should say who made changes and were not understood.',
   ),

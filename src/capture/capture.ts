@@ -6,10 +6,12 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { CaptureStatus } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
 import type { StreamPosition } from '../pipeline/pipeline.js';
+import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Stuck } from '../trail/write/stuck.js';
+import { FollowedConfiguration } from './followed-configuration.js';
 import { PACE, type Pace } from './pace.js';
 import { tellStuck } from './pass-over.js';
 import { isRefusal, located, Repeats, stuckError } from './repeats.js';
@@ -21,9 +23,20 @@ export interface Capture {
   status(): CaptureStatus;
   /** Resolves when capture streams or stands by for the first time. Never rejects; see `status().error`. */
   readonly ready: Promise<void>;
+  /**
+   * Works by another configuration: at once, or from where `apply` says so. Resolves when it is known which,
+   * within seconds; a capture that is not open by then takes it over when it opens. Never rejects.
+   */
+  reload(config: TrackingConfig, asked: { readonly by: string | null }): Promise<Reloaded>;
   /** Commits what is whole and closes everything. May be called again. */
   stop(): Promise<void>;
 }
+
+/**
+ * What became of a reloaded configuration: `in effect`, or it `waits for apply`, or for the `position` from
+ * which the source sends what it asks for; `not open`: capture stands by, or cannot open now.
+ */
+export type Reloaded = 'in effect' | 'waits for apply' | 'waits for position' | 'not open';
 
 const FIRST_BACKOFF_MS = 100;
 /**
@@ -33,10 +46,13 @@ const MAX_BACKOFF_MS = 3_000;
 /** How long a session must have lasted for the next trouble to be a new one. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
+/** How long a reload waits for capture to say what became of it. */
+const RELOAD_LIMIT_MS = 10_000;
 /** Nothing is wrong: the same transaction is read once more, in another way. */
 const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
 /** A session that ended so has met nothing that storing transactions one at a time could find. */
-const isNoTrouble = (error: WaltrailError): boolean => error === BACKLOG_READ || READ_ANEW.has(error.code);
+const isNoTrouble = (error: WaltrailError): boolean =>
+  error === BACKLOG_READ || error.code === 'TRACKING_CHANGED' || READ_ANEW.has(error.code);
 /** Milliseconds between two checks whether capture has got past what it waited on. */
 const PROGRESS_INTERVAL_MS = 200;
 /**
@@ -47,6 +63,11 @@ const BARREN_SESSIONS = 2;
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
+  /**
+   * Reads the file of `config` again, where the source says that a configuration begins which is not known
+   * here. Undefined: it cannot be read, is invalid, or differs in what needs a restart.
+   */
+  readonly readConfig?: () => TrackingConfig | undefined;
   readonly log: Log;
   /** Folder for transactions in progress; that of the system for temporary files where nothing is said. */
   readonly spoolFolder?: string;
@@ -63,6 +84,7 @@ export function startCapture(options: CaptureOptions): Capture {
   return {
     status: () => capture.status(),
     ready: capture.ready,
+    reload: (config, asked) => capture.reload(config, asked),
     stop: async () => {
       capture.stop();
       await running;
@@ -72,10 +94,13 @@ export function startCapture(options: CaptureOptions): Capture {
 
 class Supervisor {
   readonly ready: Promise<void>;
-  readonly #config: TrackingConfig;
+  readonly #followed: FollowedConfiguration;
+  readonly #namesTried = new Map<string, string>();
   readonly #log: Log;
   readonly #pace: Pace;
   readonly #abort = new AbortController();
+  /** Ends the pause between two sessions. */
+  #wake = new AbortController();
   /** Resolves with null when `stop` is called. */
   readonly #stopped = new Promise<null>((resolve) => {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
@@ -109,8 +134,9 @@ class Supervisor {
   #walEnd: Lsn | null = null;
 
   constructor(options: CaptureOptions) {
-    this.#config = options.config;
-    this.#log = options.log;
+    const { config, log, readConfig = () => undefined } = options;
+    this.#followed = new FollowedConfiguration({ config, log, readConfig });
+    this.#log = log;
     this.#troubles = new Troubles(options.log);
     this.#unreadMessages = new UnreadMessages(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
@@ -123,6 +149,19 @@ class Supervisor {
 
   stop(): void {
     this.#abort.abort();
+  }
+
+  async reload(config: TrackingConfig, { by }: { readonly by: string | null }): Promise<Reloaded> {
+    this.#followed.reload(config, { how: 'reload', by });
+    const opened = new Promise<true>((resolve) => this.#followed.onceOpen(() => resolve(true)));
+    this.#session?.end(configurationBegins());
+    this.#wake.abort();
+    const limit = sleep(RELOAD_LIMIT_MS, false, { ref: false, signal: this.#abort.signal }).catch(
+      () => false,
+    );
+    if (!(await Promise.race([opened, limit]))) return 'not open';
+    const { waiting } = this.#followed;
+    return waiting === null ? 'in effect' : `waits for ${waiting}`;
   }
 
   async run(): Promise<void> {
@@ -149,8 +188,8 @@ class Supervisor {
     const walEnd = session?.stream.walEnd ?? this.#walEnd;
     return {
       state: this.#state,
-      source: this.#config.source.name,
-      slot: this.#config.source.slot,
+      source: this.#followed.file.source.name,
+      slot: this.#followed.file.source.slot,
       checkpointLsn: checkpoint === null ? null : formatLsn(checkpoint),
       sourceLsn: walEnd === null || walEnd === 0n ? null : formatLsn(walEnd),
       lagBytes:
@@ -165,6 +204,11 @@ class Supervisor {
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
       messagesUnread: this.#unreadMessages.count,
+      configuration: {
+        digest: this.#followed.digest,
+        waitsFor: this.#followed.waiting,
+        ignored: this.#followed.ignored,
+      },
       error:
         this.#error === null
           ? null
@@ -177,7 +221,9 @@ class Supervisor {
     let session: Session | null;
     try {
       session = await openSession({
-        config: this.#config,
+        config: this.#followed.file,
+        followed: this.#followed,
+        namesTried: this.#namesTried,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
         unreadMessages: this.#unreadMessages,
@@ -202,13 +248,16 @@ class Supervisor {
       return null;
     }
     this.#session = session;
+    this.#followed.opened();
+    if (!this.#followed.isCurrent) session.end(configurationBegins());
     if (this.#stuckAtOpening) this.#stuck = null;
     if (session.waitedOn !== undefined) this.#repeats.recall(session.waitedOn);
     const began = session.writer.checkpointLsn;
     const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
-    await session.stop();
+    // Where another configuration begins, what is before has to be stored first.
+    await session.stop({ patient: error?.code === 'TRACKING_CHANGED' });
     const { position } = session.pipeline;
     this.#remember(session);
     this.#publicationMissed = error?.code === 'SOURCE_PUBLICATION_MISSING';
@@ -256,7 +305,7 @@ class Supervisor {
       this.#stuckAtOpening = position === null;
     }
     // Before anybody reads what can be done about it.
-    await tellStuck({ trailUrl: this.#config.trail.url, stuck: this.#stuck, log: this.#log });
+    await tellStuck({ trailUrl: this.#followed.file.trail.url, stuck: this.#stuck, log: this.#log });
     return stuckError(this.#stuck, error);
   }
 
@@ -274,7 +323,7 @@ class Supervisor {
   #enter(state: 'streaming' | 'standby'): void {
     if (this.#state !== state)
       this.#log.info(
-        { slot: this.#config.source.slot },
+        { slot: this.#followed.file.source.slot },
         state === 'streaming' ? 'Capture streams.' : 'Another daemon captures; standing by.',
       );
     this.#state = state;
@@ -283,6 +332,7 @@ class Supervisor {
   }
 
   async #waitAfter(error: WaltrailError): Promise<void> {
+    if (error.code === 'TRACKING_CHANGED') return;
     const operator = error.retry !== 'backoff' || this.#stuck !== null;
     if (this.#error?.code !== error.code || this.#error.message !== error.message) {
       this.#log[operator ? 'error' : 'warn'](
@@ -306,7 +356,9 @@ class Supervisor {
   }
 
   async #wait(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#abort.signal }).catch(() => undefined);
+    this.#wake = new AbortController();
+    const signal = AbortSignal.any([this.#abort.signal, this.#wake.signal]);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 }
 

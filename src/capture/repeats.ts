@@ -28,6 +28,7 @@ const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_LOOK_AGAIN',
   'SOURCE_PUBLICATION_MISSING',
   'SOURCE_SPOOL_FAILED',
+  'TRACKING_CHANGED',
   'TRAIL_FENCED',
 ]);
 /** Errors that occur again when the same thing is tried again, wherever they are met. */

@@ -8,12 +8,12 @@ import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
-import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import { renamedTroubles, withNamedColumns } from '../tracking/named-columns.js';
 import { readPublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { withNewNames } from '../tracking/published-change.js';
@@ -24,11 +24,15 @@ import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/g
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
 import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
+import { adoptFirst, chooseConfiguration, type Chosen } from './configurations.js';
 import { isReadable } from './continuity.js';
+import { fillNames } from './fill-names.js';
+import type { FollowedConfiguration } from './followed-configuration.js';
 import { Opening } from './opening.js';
 import type { Pace } from './pace.js';
 import { passOver } from './pass-over.js';
 import { recordTables, settle, type Settled } from './settle.js';
+import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import { SourceFacts } from './source-facts.js';
 import { onSource } from './source-state.js';
 import { watchPublished } from './watch.js';
@@ -41,8 +45,12 @@ import { watchPublished } from './watch.js';
 const BACKLOG_BYTES = 64n * 1024n * 1024n;
 
 export interface SessionOptions {
+  /** The configuration of the file. The session may have to work by an earlier one. */
   readonly config: TrackingConfig;
   readonly log: Log;
+  readonly followed: FollowedConfiguration;
+  /** As in {@link FillNamesOptions}. */
+  readonly namesTried: Map<string, string>;
   readonly lateAttributions: LateAttributions;
   readonly unreadMessages: UnreadMessages;
   /** A checkpoint that this process has seen committed: a lower one was restored. */
@@ -78,7 +86,10 @@ export interface Session {
   readonly waitedOn: Stuck | undefined;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
-  stop(): Promise<void>;
+  /** Ends the session with an error, as something that fails would. */
+  end(error: WaltrailError): void;
+  /** `patient`: as in {@link Pipeline.finish}. */
+  stop(options: { readonly patient: boolean }): Promise<void>;
 }
 
 /**
@@ -95,13 +106,15 @@ export async function openSession(options: SessionOptions): Promise<Session | nu
 }
 
 async function open(options: OpeningOptions): Promise<Session | null> {
-  const { config, opening, signal } = options;
-  const client = await opening.step(() => elect(config.trail.url, signal));
+  const { opening, signal } = options;
+  const client = await opening.step(() => elect(options.config.trail.url, signal));
   if (client === null) return null;
   let writer: TrailWriter | undefined;
   try {
     const redactionKey = await opening.step(() => readRedactionKey(client));
     const start = await findStart({ ...options, client, redactionKey });
+    // From here on, what the session works by.
+    const { config } = start;
     const end = deferred<WaltrailError>();
     writer = await opening.step(() =>
       TrailWriter.open({
@@ -127,7 +140,7 @@ export const BACKLOG_READ = new WaltrailError(
 );
 
 /** Where a session begins, and what it has to know of the source. */
-interface Start extends Settled {
+interface Start extends Settled, Pick<Chosen, 'config' | 'pending'> {
   readonly decoder: Decoder;
   readonly missingUntil: Lsn | null;
   readonly waitedOn: Stuck | undefined;
@@ -136,26 +149,43 @@ interface Start extends Settled {
 async function findStart(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Start> {
-  const { client, config, opening } = options;
+  const { client, opening } = options;
   const decoder = await opening.step(() => onSource(options, readDecoder));
-  const found = await opening.step(() => readCheckpoint(client, config.source.name));
-  if (found === undefined)
+  const found = await opening.step(() => readCheckpoint(client, options.config.source.name));
+  if (found === undefined) {
+    const chosen = { config: options.config, pending: null };
+    options.followed.chosen(chosen);
     return {
       ...(await findBeginning(options)),
+      ...chosen,
       decoder,
       missingUntil: null,
       waitedOn: undefined,
     };
-  const checkpoint = await opening.step(() => behindSkipped(options, found));
+  }
+  const skipped = await opening.step(() => behindSkipped(options, found));
+  const chosen = await opening.step(() => chooseConfiguration({ ...options, checkpoint: skipped }));
+  const { config, pending, checkpoint } = chosen;
+  options.followed.chosen(chosen);
   const waitedOn = await opening.step(() => readStuck(client));
   const settled = await settle({
     ...options,
+    config,
+    pending,
     checkpoint,
     step: (run) => opening.step(run),
-    checkSource: () => checkSource(options),
+    checkSource: () => checkSource(options, chosen),
   });
   const missingUntil = await opening.step(() => readMissingUntil(client));
-  return { ...settled, decoder, missingUntil, waitedOn };
+  // Without a limit: as many names as there are rows.
+  await fillNames({
+    ...options,
+    config,
+    checkpoint: settled.checkpoint,
+    published: settled.published.state,
+    tried: options.namesTried,
+  });
+  return { ...settled, config, pending, decoder, missingUntil, waitedOn };
 }
 
 /**
@@ -169,11 +199,14 @@ async function findBeginning(
   const look = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
-  const catalog = await opening.step(() => checkSource(options));
-  const state = withNamedColumns({ config, catalog, last: undefined, now: look.state });
+  const catalog = await opening.step(() =>
+    onSource(options, (source) => readSourceCatalog(source, { config, pending: null })),
+  );
+  const state = withNamedColumns({ config, pending: null, catalog, last: undefined, now: look.state });
   const published = { ...look, state };
   await opening.step(() => storePublished(client, published));
   const begun = await begin({ ...options, published: state });
+  await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
   const { troubles } = catalog;
   await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
   return {
@@ -208,7 +241,7 @@ async function connectStream(
     readonly end: Deferred<WaltrailError>;
   } & Start,
 ): Promise<Session> {
-  const { config, writer, checkpoint, end, opening } = options;
+  const { config, followed, writer, checkpoint, end, opening } = options;
   const aloneUntil = aloneUntilOf(options);
   const sure = { ...deferred<void>(), is: false };
   const closing = new AbortController();
@@ -221,6 +254,7 @@ async function connectStream(
     lsn: options.published.lsn,
   });
   options.observed(troublesNow(config, { catalog: options.catalog, published: options.published.state }));
+  followed.observed(options.catalog);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
@@ -235,7 +269,10 @@ async function connectStream(
       hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
     aloneUntil,
+    announced: (digest, afterLsn) => followed.announce(digest, afterLsn),
+    reached: (afterLsn) => followed.reached(afterLsn),
     redactionKey: options.redactionKey,
+    systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,
@@ -299,6 +336,9 @@ async function connectStream(
   // With a signal of its own: that of the opening is for the opening.
   const watch = watchPublished({
     config,
+    pending: options.pending,
+    appliedAnother: (catalog) => followed.appliedAnother(catalog),
+    prepared: (lsn) => pipeline.changeAt(lsn),
     log: options.log,
     lookMs: options.pace.lookMs,
     published: options.published,
@@ -307,6 +347,7 @@ async function connectStream(
     learned: (learned) => {
       facts.learn(learned);
       options.observed(troublesNow(config, learned));
+      followed.observed(learned.catalog);
     },
     changed: end.resolve,
   });
@@ -316,9 +357,10 @@ async function connectStream(
     writer,
     waitedOn: options.waitedOn,
     ended: end.promise,
-    stop: async () => {
+    end: end.resolve,
+    stop: async ({ patient }) => {
       closing.abort();
-      await pipeline.finish();
+      await pipeline.finish({ patient });
       await stream.stop();
       await writer.close();
       await watch.stop();
@@ -329,7 +371,7 @@ async function connectStream(
 /** What is wrong with named tables, and what they and their columns are called now. */
 const troublesNow = (
   config: TrackingConfig,
-  { catalog, published }: { readonly catalog: CheckedCatalog; readonly published: PublishedState },
+  { catalog, published }: { readonly catalog: SourceCatalog; readonly published: PublishedState },
 ): readonly TableTrouble[] => [
   ...withNewNames(catalog.troubles, published),
   ...renamedTroubles(config, published),
@@ -341,9 +383,19 @@ function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Sta
   return waitedOn === undefined ? null : (waitedOn.commitLsn ?? checkpoint.endLsn);
 }
 
-/** Refuses a source that cannot be captured at all, and reads what is to be known of it. */
-const checkSource = (options: SessionOptions): Promise<CheckedCatalog> =>
-  onSource(options, (client) => checkTracking(client, options.config));
+/**
+ * Refuses a source that cannot be captured at all, and reads what is to be known of it. Throws
+ * TRACKING_CHANGED where the file has become another one meanwhile.
+ */
+async function checkSource(
+  options: SessionOptions,
+  chosen: Pick<Chosen, 'config' | 'pending'>,
+): Promise<SourceCatalog> {
+  const catalog = await onSource(options, (client) => readSourceCatalog(client, chosen));
+  // Applied since the session has chosen: what leaves the publication by it is no gap.
+  if (options.followed.appliedAnother(catalog)) throw configurationBegins();
+  return catalog;
+}
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */
 async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {

@@ -4,18 +4,18 @@ import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
-import { runningTransactions, untilEnded } from '../pg/running.js';
+import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
-import type { CheckedCatalog } from '../tracking/check.js';
 import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
-import { readPublished, type PublishedAtLsn } from '../tracking/published.js';
+import { readPublished, type PublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { refusalNotes, withKnownNames, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import {
   beginTableGaps,
+  closeTableGap,
   endGap,
   goOnAt,
   isOfStream,
@@ -39,14 +39,18 @@ import {
   type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
+import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource, type SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
-import { lackingTables } from './table-gaps.js';
+import { ENDS } from '../trail/write/notices.js';
+import { endedGaps, lackingTables } from './table-gaps.js';
 
 /** How long the end of a gap waits for running transactions if capture does not resume anyway. */
 const PATIENCE_MS = 2_000;
 
 export interface SettleOptions extends SourceAccess {
+  /** The configuration of the file, where it comes into effect later; null: it is in effect. */
+  readonly pending: TrackingConfig | null;
   /** Client that holds the election lock, and is in no transaction. */
   readonly client: pg.Client;
   readonly log: Log;
@@ -61,7 +65,7 @@ export interface SettleOptions extends SourceAccess {
   /** Whether the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Refuses a source that is not fit to be captured at all. */
-  readonly checkSource: () => Promise<CheckedCatalog>;
+  readonly checkSource: () => Promise<SourceCatalog>;
 }
 
 /** The position to stream from, and what the watch compares with. */
@@ -72,7 +76,7 @@ export interface Settled {
   readonly sourceLsn: Lsn;
   /** Open gaps of named tables, which end while capture streams. */
   readonly open: readonly OpenGap[];
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }
 
 /**
@@ -100,7 +104,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   await recordTables(options, {
     fromLsn: covered,
     troubles: catalog.troubles,
-    unpublished: found.unpublished,
+    unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
   });
   const seen = knownPublished({ ...options, sourceState, lastPublished, catalog });
   let sure = surely(seen, covered);
@@ -110,6 +114,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     ...renameNotes(lastPublished?.state, seen.state),
   ];
   if (!moved) await record(client, { sure, notes });
+  await step(() => endTableGaps(options, { published: seen.state, catalog }));
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
   if (going.length > 0) {
     const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
@@ -156,10 +161,30 @@ export async function recordTables(
   const open = await readOpenGaps(client);
   const begun = await beginTableGaps(client, {
     lacking: lackingTables({ ...found, open }),
-    fromLsn: found.fromLsn,
+    fromLsn: () => found.fromLsn,
   });
   logGaps(log, begun);
   await tellUntold(client, [...open, ...begun]);
+}
+
+/**
+ * Ends gaps of tables that nobody can have written to while they were not as they should be. The watch does
+ * so too, but a daemon that is killed again and again may never come to it.
+ */
+async function endTableGaps(
+  options: SettleOptions,
+  found: { readonly published: PublishedState; readonly catalog: SourceCatalog },
+): Promise<void> {
+  const { client, config } = options;
+  const { troubles } = found.catalog;
+  const ended = endedGaps({ ...found, config, troubles, open: await readOpenGaps(client) });
+  if (ended.length === 0) return;
+  const { writers, toLsn } = await onSource(options, async (source) => ({
+    writers: await writersOf(source, [...new Set(ended.flatMap(({ oids }) => oids))]),
+    toLsn: await currentLsn(source),
+  }));
+  for (const { gap, end, oids } of ended)
+    if (!oids.some((oid) => writers.has(oid))) await closeTableGap(client, gap, { toLsn, name: ENDS[end] });
 }
 
 async function recordGap(
@@ -175,16 +200,17 @@ async function recordGap(
  */
 function knownPublished(options: {
   readonly config: TrackingConfig;
+  readonly pending: TrackingConfig | null;
   readonly sourceState: SourceState;
   readonly lastPublished: PublishedAtLsn | undefined;
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }): PublishedAtLsn {
-  const { config, sourceState, lastPublished, catalog } = options;
+  const { config, pending, sourceState, lastPublished, catalog } = options;
   const { state, lsn } = sourceState.published;
   const last = lastPublished?.state;
   const known =
     last === undefined ? state : withKnownNames({ config, last, now: state, fate: sourceState.fate });
-  const named = withNamedColumns({ config, catalog, last, now: known });
+  const named = withNamedColumns({ config, pending, catalog, last, now: known });
   return { state: withRefusals(named, catalog.troubles), lsn };
 }
 

@@ -8,7 +8,7 @@ import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
-import { nameRules, planRelationNames } from '../pipeline/relation-plan.js';
+import { nameRules, planRelationNames, type NameRule } from '../pipeline/relation-plan.js';
 import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
 import { PREPARE_READING } from '../source/connection-settings.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
@@ -31,15 +31,19 @@ interface StartNamesOptions {
   readonly published: PublishedState | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Which lookup tables are read; all where nothing is said. */
+  readonly rules?: readonly NameRule[];
+  /** Called with each lookup table that was read whole. */
+  readonly whole?: (rule: NameRule) => void;
   /** How long a locked table is waited for. Shorter in tests. */
   readonly lockTimeoutMs?: number;
 }
 
 /**
- * The names that lookup tables hold when a trail begins, in batches: in the slot's snapshot they
- * are exactly as of the first change; without one (an existing slot is adopted) as of now. A table that
- * cannot be read, or may not be without executing what its owner wrote, has no names until its rows change:
- * the log says so, and nothing stops.
+ * The names that lookup tables hold when a trail begins or a rule comes to it, in batches: in the slot's
+ * snapshot they are exactly as of the first change; without one (an existing slot is adopted) as of now. A
+ * table that cannot be read, or may not be without executing what its owner wrote, has no names until its
+ * rows change: the log says so, and nothing stops.
  */
 export async function* readStartNames(options: StartNamesOptions): AsyncGenerator<readonly StartName[]> {
   const client = await connect({
@@ -57,7 +61,7 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
     // As the stream prints them.
     await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
-    for (const rule of nameRules(options.config)) {
+    for (const rule of options.rules ?? nameRules(options.config)) {
       const wanted = new Set(namesColumns(rule));
       const { relations, unread } = await namesRelations(client, { table: rule.table, wanted });
       const facts = await factsOf(client, { relations, published: options.published });
@@ -73,6 +77,7 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
         if (refusal !== null) refused.push(refusal);
       }
       if (refused.length > 0) warn(options.log, { table: rule.table, refused });
+      else options.whole?.(rule);
     }
     await client.query('commit');
   } finally {

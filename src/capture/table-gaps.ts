@@ -41,6 +41,8 @@ export function lackingTables(options: {
 export interface EndedGap {
   readonly gap: OpenGap;
   readonly end: TableGapEnd;
+  /** Oids of its tables, as far as they are there: who writes them has to end before the gap does. */
+  readonly oids: readonly string[];
 }
 
 /**
@@ -65,8 +67,17 @@ export function endedGaps(options: {
   return untroubled.flatMap((gap) => {
     const ends = gap.tables!.map((table) => (captured.has(table) ? 'captured' : lost(table, options)));
     const [end = null] = ends;
-    return end === null || ends.includes(null) ? [] : [{ gap, end }];
+    if (end === null || ends.includes(null)) return [];
+    return [{ gap, end, oids: gap.tables!.flatMap((table) => oidOf(table, options) ?? []) }];
   });
+}
+
+/** By its name, or by the one under which a renamed table is known. */
+function oidOf(table: string, { catalog, published }: Parameters<typeof endedGaps>[0]): string | undefined {
+  const renamed = Object.entries(published.tables).find(
+    ([, { knownAs }]) => knownAs !== undefined && formatTable(knownAs) === table,
+  );
+  return renamed?.[0] ?? indexOf(catalog).tables.get(table)?.oid;
 }
 
 /**

@@ -4,10 +4,12 @@ import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close, connect, withClient } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
-import { runningTransactions } from '../pg/running.js';
+import { runningTransactions, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import type { Told } from '../pipeline/pipeline.js';
-import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
+import type { Notice } from '../pipeline/ports.js';
+import { configurationBegins } from '../pipeline/transaction-recorder.js';
+import type { Catalog } from '../tracking/catalog.js';
 import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import {
   fateOfTables,
@@ -30,8 +32,10 @@ import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
+import { SureLooks } from './sure-looks.js';
+import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
-import { endedGaps, lackingTables } from './table-gaps.js';
+import { endedGaps, lackingTables, type EndedGap } from './table-gaps.js';
 
 /** Largest part of the time that reading the whole catalog may take, however often the catalog changes. */
 const READING_SHARE = 1 / 5;
@@ -53,7 +57,7 @@ const FAILURES_TO_TELL = 15;
 
 /** What a look has learned about the source. */
 export interface Learned extends CatalogReading {
-  readonly catalog: CheckedCatalog;
+  readonly catalog: SourceCatalog;
 }
 
 export interface Watch {
@@ -63,6 +67,12 @@ export interface Watch {
 
 export interface WatchOptions {
   readonly config: TrackingConfig;
+  /** The configuration on disk, where it comes into effect later. */
+  readonly pending: TrackingConfig | null;
+  /** Whether the file is another than capture knows, and the source is as that one wants it. */
+  readonly appliedAnother: (catalog: Catalog) => boolean;
+  /** Called with a position from which on everything is sent as the pending configuration wants it. */
+  readonly prepared: (lsn: Lsn) => void;
   readonly log: Log;
   /** Milliseconds between two looks; more if reading the catalog takes long. */
   readonly lookMs: number;
@@ -100,8 +110,12 @@ export function watchPublished(options: WatchOptions): Watch {
 /** A gap that is over. It is kept until nothing that belongs to it can be committed any more. */
 interface Ending {
   readonly end: TableGapEnd;
-  /** Transactions that were running when the end was seen. What they changed before may be missing. */
-  readonly running: readonly string[];
+  readonly oids: readonly string[];
+  /**
+   * Transactions that could write the tables when the end was seen, and have not ended since: what they
+   * changed before may be missing. Others have nothing to do with these tables.
+   */
+  readonly writers: ReadonlySet<string>;
 }
 
 class Watcher {
@@ -111,13 +125,9 @@ class Watcher {
   #digest: string | undefined;
   /** The last digest whose gaps have been recorded. */
   #begunDigest: string | undefined;
-  /** The last good look, with a position that it surely covers. */
-  #sure: PublishedAtLsn;
-  /**
-   * A later good look. It is unsure until the transactions have ended that were running at it, because one of
-   * them may be in the WAL already.
-   */
-  #unsure: { readonly lsn: Lsn; readonly running: readonly string[] } | undefined;
+  /** What the last look saw. */
+  #state: PublishedState;
+  readonly #looks: SureLooks;
   #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
   /** Open gaps of tables, by their number. */
@@ -129,13 +139,17 @@ class Watcher {
    * until the entries are stored.
    */
   #telling = false;
+  /** Transactions that were running when the source was first seen as the pending configuration wants it. */
+  #preparing: readonly string[] | undefined;
   #lookMs: number;
   #failures = 0;
 
   constructor(options: WatchOptions & { readonly signal: AbortSignal }) {
     this.#options = options;
     this.#lookMs = options.lookMs;
-    this.#sure = this.#remembered = options.published;
+    this.#remembered = options.published;
+    this.#state = options.published.state;
+    this.#looks = new SureLooks(options.published.lsn);
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
   }
 
@@ -145,8 +159,9 @@ class Watcher {
       await sleep(this.#lookMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) break;
       try {
-        if (!(await this.#look())) {
-          changed(new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.'));
+        const ends = await this.#look();
+        if (ends !== null) {
+          changed(ends);
           break;
         }
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
@@ -181,8 +196,13 @@ class Watcher {
     }
   }
 
-  /** Looks once. Returns false if what has changed concerns the whole stream. */
-  async #look(): Promise<boolean> {
+  /** The last look, with a position up to which it surely speaks. */
+  get #sure(): PublishedAtLsn {
+    return { state: this.#state, lsn: this.#looks.lsn };
+  }
+
+  /** Looks once. Returns what ends the session, if what has changed concerns the whole stream. */
+  async #look(): Promise<WaltrailError | null> {
     const { config, signal } = this.#options;
     this.#client ??= await connect({
       url: config.source.url,
@@ -191,70 +211,76 @@ class Watcher {
       signal,
     });
     const read = await readCatalogDigest(this.#client);
-    if (this.#telling && read.digest === this.#begunDigest) return true;
+    if (this.#telling && read.digest === this.#begunDigest) return null;
     if (read.digest !== this.#digest) return this.#compare(this.#client, read);
     this.#lookMs = this.#options.lookMs;
-    this.#cover(read);
-    await this.#end(this.#client, read);
-    return true;
+    this.#looks.looked(read, []);
+    await this.#prepare(this.#client, read);
+    await this.#end(this.#client);
+    return null;
   }
 
-  /**
-   * Moves the position that a good look surely covers. The order of what is read matters: position, running
-   * transactions, digest. A change of the catalog that is in the WAL before the position, but not in the
-   * digest, belongs to one of those transactions. If they have ended and the digest is still the same, there
-   * was no such change.
-   */
-  #cover({ lsn, running }: CatalogDigest): void {
-    const unsure = this.#unsure;
-    if (unsure?.running.some((xid) => running.includes(xid)) === true) return;
-    if (unsure !== undefined) this.#sure = { ...this.#sure, lsn: unsure.lsn };
-    this.#unsure = { lsn, running };
-  }
-
-  /** Reads the catalog and records what concerns tables. Returns false if the whole stream is concerned. */
-  async #compare(client: pg.Client, read: CatalogDigest): Promise<boolean> {
-    const { config, learned, lookMs } = this.#options;
+  /** Reads the catalog and records what concerns tables. Returns what ends the session, as {@link #look}. */
+  async #compare(client: pg.Client, read: CatalogDigest): Promise<WaltrailError | null> {
+    const { config, pending, learned, lookMs } = this.#options;
     const { publication } = config.source;
     const began = performance.now();
-    const last = this.#sure.state;
+    const last = this.#state;
     const now = await readPublished(client, publication);
     const fate = await fateOfTables(client, { tables: last.tables, publication });
     const changes = publishedChanges({ config, last, now, fate });
     const catalog = changes.stream === null ? await this.#check(client) : null;
     this.#lookMs = Math.max(lookMs, (performance.now() - began) / READING_SHARE);
-    if (catalog === null) return false;
+    if (catalog === null) return new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.');
+    if (this.#options.appliedAnother(catalog)) return configurationBegins();
     const { troubles } = catalog;
     const known = withKnownNames({ config, last, now, fate });
-    const published = withRefusals(withNamedColumns({ config, catalog, last, now: known }), troubles);
+    const published = withRefusals(
+      withNamedColumns({ config, pending, catalog, last, now: known }),
+      troubles,
+    );
     learned({ published, catalog, lsn: read.lsn });
-    await this.#begin(troubles, changes.unpublished);
+    await this.#begin(
+      troubles,
+      changes.unpublished.filter((table) => !catalog.leaving.has(table)),
+    );
     this.#begunDigest = read.digest;
     // What cannot be told now is compared again by the next look.
-    if (this.#telling) return true;
+    if (this.#telling) return null;
     const quiet = this.#record({
       published,
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published), ...renameNotes(last, published)],
-      // Read again: transactions that began since the digest was read may have changed a table before it was
-      // repaired.
-      running: await runningTransactions(client),
     });
+    await this.#beginEndings(client, { published, catalog, broken: changes.unpublished });
     this.#digest = read.digest;
-    if (quiet) {
-      // Frequent changes to other tables must not keep gaps open.
-      this.#cover(read);
-      await this.#end(client, read);
-    } else {
-      this.#unsure = { lsn: read.lsn, running: read.running };
-    }
-    return true;
+    this.#preparing = catalog.isPrepared
+      ? (this.#preparing ?? (await runningTransactions(client)))
+      : undefined;
+    this.#looks.looked(read, [
+      ...changes.unpublished,
+      ...changes.notes.map(({ subject }) => subject),
+      ...troubles.map(({ table }) => table),
+    ]);
+    // What is told now comes first.
+    if (quiet) await this.#end(client);
+    return null;
+  }
+
+  /**
+   * Once every transaction has ended that may have written a table before it was published. Where apply has
+   * said so in the WAL, the stream has come to that before.
+   */
+  async #prepare(client: pg.Client, { running }: CatalogDigest): Promise<void> {
+    if (this.#preparing === undefined || this.#preparing.some((xid) => running.includes(xid))) return;
+    this.#preparing = [];
+    this.#options.prepared(await currentLsn(client));
   }
 
   /** Checks the source; null if it is not fit to be captured at all. */
-  async #check(client: pg.Client): Promise<CheckedCatalog | null> {
+  async #check(client: pg.Client): Promise<SourceCatalog | null> {
     try {
-      return await checkTracking(client, this.#options.config);
+      return await readSourceCatalog(client, this.#options);
     } catch (error) {
       if (isWaltrailError(error)) return null;
       throw error;
@@ -266,8 +292,9 @@ class Watcher {
     const { signal, log } = this.#options;
     const lacking = lackingTables({ open: [...this.#open.values()], troubles, unpublished });
     if (lacking.length === 0) return;
-    const fromLsn = this.#sure.lsn;
-    const gaps = await this.#onTrail(signal, (client) => beginTableGaps(client, { lacking, fromLsn }));
+    const gaps = await this.#onTrail(signal, (client) =>
+      beginTableGaps(client, { lacking, fromLsn: (table) => this.#looks.of(table) }),
+    );
     for (const gap of gaps) this.#open.set(gap.id, gap);
     logGaps(
       log,
@@ -278,43 +305,78 @@ class Watcher {
   /** Passes what was found to the trail, as entries. Returns true if there was nothing to pass. */
   #record(found: {
     readonly published: PublishedState;
-    readonly catalog: CheckedCatalog;
+    readonly catalog: SourceCatalog;
     readonly notes: readonly TrackingNote[];
-    readonly running: readonly string[];
   }): boolean {
-    const { published, catalog, running } = found;
-    const { config } = this.#options;
-    const { lsn, state } = this.#sure;
+    const { published } = found;
+    const { lsn } = this.#looks;
     const open = [...this.#open.values()];
     const untold = open.filter((gap) => gap.untold);
-    const changed = JSON.stringify(published) !== JSON.stringify(state);
+    const changed = JSON.stringify(published) !== JSON.stringify(this.#state);
     const quiet = !changed && untold.length === 0 && found.notes.length === 0;
-    const before = new Map(quiet ? this.#ending : []);
-    this.#ending.clear();
-    for (const { gap, end } of endedGaps({ open, published, catalog, config, troubles: catalog.troubles }))
-      this.#ending.set(gap.id, { end, running: before.get(gap.id)?.running ?? running });
-    this.#sure = { state: published, lsn };
+    this.#state = published;
     if (quiet) return true;
     for (const gap of untold) this.#open.set(gap.id, { ...gap, untold: false });
     this.#tell([...untold.map(gapNotice), ...found.notes.map((note) => trackingNotice({ ...note, lsn }))]);
     return false;
   }
 
+  /**
+   * Notes which gaps are over, and who could write their tables at that moment. Asked behind the reading of
+   * the catalog: who begins to write after it writes a table that is as it should be. What befalls other
+   * tables meanwhile changes nothing for one that is waited for.
+   *
+   * @param found.broken tables that were not published for a while since the last look
+   */
+  async #beginEndings(
+    client: pg.Client,
+    found: {
+      readonly published: PublishedState;
+      readonly catalog: SourceCatalog;
+      readonly broken: readonly string[];
+    },
+  ): Promise<void> {
+    const { config } = this.#options;
+    const { troubles } = found.catalog;
+    const ended = endedGaps({ ...found, config, troubles, open: [...this.#open.values()] });
+    const before = new Map(this.#ending);
+    this.#ending.clear();
+    const isNew = ({ gap }: EndedGap): boolean =>
+      !before.has(gap.id) || gap.tables!.some((table) => found.broken.includes(table));
+    const writers = await this.#writersOf(client, ended.filter(isNew));
+    for (const one of ended)
+      this.#ending.set(
+        one.gap.id,
+        isNew(one) ? { ...one, writers: writers(one.oids) } : before.get(one.gap.id)!,
+      );
+  }
+
   /** Ends gaps once nothing that was changed before their tables were repaired can still be committed. */
-  async #end(client: pg.Client, { running }: CatalogDigest): Promise<void> {
+  async #end(client: pg.Client): Promise<void> {
     if (this.#ending.size === 0 || this.#telling) return;
-    const ended = [...this.#ending].filter(
-      ([, ending]) => !ending.running.some((xid) => running.includes(xid)),
-    );
-    if (ended.length === 0) return;
+    const writers = await this.#writersOf(client, [...this.#ending.values()]);
+    const notices: Notice[] = [];
     const toLsn = await currentLsn(client);
-    const notices = ended.flatMap(([id, { end }]) => {
+    for (const [id, ending] of [...this.#ending]) {
+      const now = writers(ending.oids);
+      const left = new Set([...ending.writers].filter((writer) => now.has(writer)));
+      this.#ending.set(id, { ...ending, writers: left });
       const gap = this.#open.get(id);
+      if (left.size > 0 || gap === undefined) continue;
       this.#open.delete(id);
       this.#ending.delete(id);
-      return gap === undefined ? [] : [gapClosedNotice(gap, { end, toLsn })];
-    });
-    this.#tell(notices);
+      notices.push(gapClosedNotice(gap, { end: ending.end, toLsn }));
+    }
+    if (notices.length > 0) this.#tell(notices);
+  }
+
+  async #writersOf(
+    client: pg.Client,
+    of: readonly { readonly oids: readonly string[] }[],
+  ): Promise<(oids: readonly string[]) => ReadonlySet<string>> {
+    const oids = [...new Set(of.flatMap((one) => one.oids))];
+    const writers = oids.length === 0 ? new Map<string, readonly string[]>() : await writersOf(client, oids);
+    return (wanted) => new Set(wanted.flatMap((oid) => writers.get(oid) ?? []));
   }
 
   #tell(notices: Told['notices']): void {

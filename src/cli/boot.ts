@@ -1,4 +1,5 @@
 import type { Log } from '../log.js';
+import type { Daemon } from '../main.js';
 import type { Settings } from '../settings.js';
 import type { Teardown } from '../teardown.js';
 import type { StartOptions } from './start-options.js';
@@ -12,7 +13,12 @@ export interface Boot {
   readonly say: (text: string) => void;
   /** Aborted once a stop is requested. It is checked between steps, so that no step is left half done. */
   readonly signal: AbortSignal;
+  /** Lets SIGHUP reload the daemon that has started. */
+  readonly onReload: (daemon: Reloading) => void;
 }
+
+/** What a reload is asked of. */
+export type Reloading = Pick<Daemon, 'reload'>;
 
 export interface Running {
   /**

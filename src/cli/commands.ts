@@ -21,6 +21,10 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'prepare the source: publication and replica identity',
     load: async () => (await import('./apply.js')).apply,
   },
+  reload: {
+    summary: 'let running daemons work by the changed YAML, without a restart',
+    load: async () => (await import('./reload.js')).reload,
+  },
   gaps: {
     summary: 'list what the trail may lack, and resume capture behind it',
     load: async () => (await import('./gaps.js')).gaps,
@@ -28,6 +32,10 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   skip: {
     summary: 'as a last resort, pass over the one transaction that capture cannot store',
     load: async () => (await import('./skip.js')).skip,
+  },
+  verify: {
+    summary: 'compare what the trail says of its entries with the entries',
+    load: async () => (await import('./verify.js')).verify,
   },
   'token create': {
     summary: 'create an API token or a sign-in code',

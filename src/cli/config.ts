@@ -7,7 +7,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
  * Loads the YAML for a database of the user's own. Throws SETTINGS_INVALID if none is named, and what {@link
  * loadConfig} throws.
  */
-export async function loadOwnConfig({ configFile, environment }: Settings): Promise<TrackingConfig> {
+export function loadOwnConfig({ configFile, environment }: Settings): TrackingConfig {
   if (configFile === undefined)
     throw new WaltrailError(
       'SETTINGS_INVALID',

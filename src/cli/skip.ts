@@ -1,7 +1,7 @@
-import os from 'node:os';
 import { WaltrailError } from '../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../pg/lsn.js';
 import { askSkip, readStuck, type SkipAnswer, type Stuck } from '../trail/write/stuck.js';
+import { accountName } from './account.js';
 import { defineCommand, type Command, usageError, type Answer } from './command.js';
 import { withTrail } from './trail-client.js';
 
@@ -106,14 +106,5 @@ function refusal(
         'SKIP_NOT_WAITING',
         'Capture does not wait on an error that repeats at one place.',
       );
-  }
-}
-
-/** Returns the name of the operating system's account; null if it has none. */
-function accountName(): string | null {
-  try {
-    return os.userInfo().username;
-  } catch {
-    return null;
   }
 }

@@ -24,7 +24,7 @@ export async function withSource(
   settings: Settings,
   work: (source: { readonly config: TrackingConfig; readonly client: pg.Client }) => Promise<number>,
 ): Promise<number> {
-  const config = await loadOwnConfig(settings);
+  const config = loadOwnConfig(settings);
   return withClient({ url: config.source.url, purpose: 'plan' }, (client) => work({ config, client }));
 }
 

@@ -11,11 +11,13 @@ import { loadOwnConfig } from './config.js';
  */
 export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
-  const config = await loadOwnConfig(settings);
+  const config = loadOwnConfig(settings);
   if (options.roles.includes('capture')) await refuseUnprepared(config, log);
   boot.signal.throwIfAborted();
   const { startDaemon } = await import('../main.js');
-  const daemon = await startDaemon({ settings, config, roles: options.roles, log });
+  const readConfig = (): TrackingConfig => loadOwnConfig(settings);
+  const daemon = await startDaemon({ settings, config, readConfig, roles: options.roles, log });
+  boot.onReload(daemon);
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
   boot.say(`waltrail: running at ${daemon.url} (roles ${options.roles.join(', ')})\n`);
   return { lost: null };

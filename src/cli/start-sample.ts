@@ -58,16 +58,16 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   signal.throwIfAborted();
 
   const settings = withUrls(boot.settings, sample);
-  const config = await loadConfig({
-    file: settings.configFile ?? SAMPLE_CONFIG,
-    environment: settings.environment,
-  });
+  const readConfig = (): TrackingConfig =>
+    loadConfig({ file: settings.configFile ?? SAMPLE_CONFIG, environment: settings.environment });
+  const config = readConfig();
   await applyTracking(config, onProgress);
   signal.throwIfAborted();
 
   onProgress('starting the daemon');
   const { startDaemon } = await loading;
-  const daemon = await startDaemon({ settings, config, roles: options.roles, log });
+  const daemon = await startDaemon({ settings, config, readConfig, roles: options.roles, log });
+  boot.onReload(daemon);
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
   await untilReady(daemon.ready, signal);
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { createLog } from '../log.js';
 import type { Settings } from '../settings.js';
 import { Teardown } from '../teardown.js';
-import type { Boot } from './boot.js';
+import type { Boot, Reloading } from './boot.js';
 import { defineCommand, type Command } from './command.js';
 import { checkStartOptions, START_HELP, START_OPTIONS, START_USAGE } from './start-options.js';
 import { startOnOwn } from './start-own.js';
@@ -35,11 +36,27 @@ export const start: Command = defineCommand({
       stopping.abort(new Interrupted());
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+    // SIGHUP reloads; from a terminal that goes away it ends what was started in it.
+    let daemon: Reloading | undefined;
+    const hadTerminal = process.stdin.isTTY;
+    const onHangUp = (): void => {
+      if (hadTerminal && !hasTerminal()) onSignal();
+      else void daemon?.reload({ by: null });
+    };
+    process.on('SIGHUP', onHangUp);
     const unwatch = watchNpm(settings, () => stopping.signal.aborted || onSignal());
 
     const teardown = new Teardown(log);
     try {
-      const boot: Boot = { options, settings, log, teardown, say, signal: stopping.signal };
+      const boot: Boot = {
+        options,
+        settings,
+        log,
+        teardown,
+        say,
+        signal: stopping.signal,
+        onReload: (started) => (daemon = started),
+      };
       const { lost } = settings.sourceUrl === undefined ? await startOnSample(boot) : await startOnOwn(boot);
       const stopped = stopping.signal.aborted ? undefined : once(stopping.signal, 'abort');
       await Promise.race([stopped, ...(lost === null ? [] : [lost])]);
@@ -50,10 +67,19 @@ export const start: Command = defineCommand({
     } finally {
       await teardown.run();
       unwatch();
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onHangUp);
     }
   },
 });
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Calls `onGone` when the shell in which npm runs a script has gone. npm passes SIGTERM on to that shell,

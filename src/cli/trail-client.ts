@@ -12,7 +12,7 @@ export async function withTrail<T>(
   settings: Settings,
   options: { readonly purpose: string; readonly work: (client: pg.Client) => Promise<T> },
 ): Promise<T> {
-  const config = await loadOwnConfig(settings);
+  const config = loadOwnConfig(settings);
   return withClient({ url: config.trail.url, purpose: options.purpose }, (client) =>
     options.work(client).catch((error: unknown) => {
       throw trailError(error);

@@ -173,7 +173,10 @@ async function blockOrActivate(stage: Stage): Promise<void> {
   );
 }
 
-/** The bot says who it is by a logical message in its transaction, not by a column: rung 1 of attribution. */
+/**
+ * The bot says who it is by a logical message in its transaction, which counts, with what it was thinking;
+ * and by the column, as this application does with each update.
+ */
 async function tagCustomer(stage: Stage): Promise<void> {
   const { client, random } = stage;
   const bot = await one<{ id: number; full_name: string; organization_id: number }>(stage, {
@@ -199,9 +202,9 @@ async function tagCustomer(stage: Stage): Promise<void> {
   // The tag comes and goes, so that tags do not grow.
   await client.query(
     /* sql */ `update public.customers
-                  set tags = case when $1 = any (tags) then array_remove(tags, $1) else tags || $1::text end, updated_at = now()
+                  set tags = case when $1 = any (tags) then array_remove(tags, $1) else tags || $1::text end, updated_at = now(), updated_by = $3
                 where id = $2`,
-    [random.pick(['at-risk', 'happy', 'spanish', 'needs-call']), customer.id],
+    [random.pick(['at-risk', 'happy', 'spanish', 'needs-call']), customer.id, bot.id],
   );
 }
 

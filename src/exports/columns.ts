@@ -42,21 +42,46 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Commit LSN', kind: 'text', width: 16, text: (entry) => entry.transaction.commitLsn },
   { header: 'Transaction', kind: 'text', width: 13, text: (entry) => entry.transaction.xid },
   { header: 'Seq', kind: 'count', width: 8, text: (entry) => String(entry.transaction.seq) },
+  { header: 'Attribution note', kind: 'text', width: 40, text: attributionNote },
 ];
 
-/** `column: value`, one line each; empty for null (the values before an insert, after a delete). */
+/** What speaks for another modifier, or for one where there is none. */
+function attributionNote({ lastSetBy, conflict, unreadMessage }: Entry): string {
+  return [
+    ...(conflict === null ? [] : [`the modifier column names ${person(conflict)}`]),
+    ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
+    ...(unreadMessage === null ? [] : [`a message named nobody: ${unreadMessage.reason}`]),
+  ].join('; ');
+}
+
+const person = ({ name, key }: { readonly name: string; readonly key: string }): string =>
+  name === key ? key : `${name} (${key})`;
+
+/**
+ * `column: value`, one line each; empty for null (the values before an insert, after a delete). Further lines
+ * of a value are indented: else a value could look like other columns.
+ */
 function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string {
   const values = entry[side];
   if (values === null) return '';
   const lines: string[] = [];
-  for (const [column, value] of values) lines.push(`${column}: ${valueText(value)}`);
+  for (const [column, value] of values)
+    lines.push(`${columnText(column)}: ${valueText(value).replace(LINE_END, '$&  ')}`);
   for (const column of unknown) {
     if (values.has(column)) continue;
     const large = tooLarge.find((value) => value.side === side && value.column === column);
-    lines.push(`${column}: ${large === undefined ? '(not sent)' : `(too large: ${large.bytes} bytes)`}`);
+    lines.push(
+      `${columnText(column)}: ${large === undefined ? '(not sent)' : `(too large: ${large.bytes} bytes)`}`,
+    );
   }
   return lines.join('\n');
 }
+
+const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
+
+/** A name that could be taken for the end of a line, for its value or for a further line is in quotes. */
+const columnText = (name: string): string =>
+  /^[^\s"][^\n\v\f\r\u0085\u2028\u2029]*$/.test(name) && !name.includes(': ') ? name : JSON.stringify(name);
 
 /** SQL NULL and the empty text are told apart in words; JSON null stays `null`. */
 function valueText(value: Value): string {

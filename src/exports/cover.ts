@@ -125,11 +125,16 @@ function filtersText(filters: EntryFilters): string {
     const value = filters[name];
     if (value === undefined) continue;
     // In brackets, as what is no value is in the cells: a key may be the same word.
-    const texts = [value].flat().map((text) => (text === NOBODY ? '(unattributed)' : text));
+    // In quotes, what could be taken for two of a list, or for another line.
+    const texts = [value]
+      .flat()
+      .map((text) => (text === NOBODY ? '(unattributed)' : isPlain(text) ? text : JSON.stringify(text)));
     lines.push(`${label}: ${texts.join(', ')}`);
   }
   return lines.length === 0 ? 'none' : lines.join('\n');
 }
+
+const isPlain = (text: string): boolean => /^[^\s"(][^,"\r\n]*$/.test(text);
 
 /**
  * Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings

@@ -28,7 +28,7 @@ export interface ExportsOptions {
   readonly queue: ExportQueue;
   readonly reader: Pick<TrailReader, 'head'>;
   /** `reports` of the YAML. */
-  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
+  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
   readonly log: Log;
 }
 
@@ -58,7 +58,8 @@ export class Exports {
     request: ExportBody,
     context: { readonly requester: Requester; readonly idempotencyKey?: string | undefined },
   ): Promise<{ export: ExportView; created: boolean }> {
-    const { store, reader, reports } = this.#options;
+    const { store, reader } = this.#options;
+    const reports = this.#options.reports();
     const { requester } = context;
     tenantOf(request.tenant, requester.tenant);
     const { from, to, format, timezone = reports.timezone, ...filters } = request;

@@ -31,7 +31,7 @@ export interface OpenExportsOptions {
 export interface OpenExports {
   readonly queue: ExportQueue;
   /** Exports as the API offers them. */
-  forApi(reports: { readonly maxRangeMs: number; readonly timezone: string }): Exports;
+  forApi(reports: () => { readonly maxRangeMs: number; readonly timezone: string }): Exports;
   /** Starts to make exports. The caller stops the worker before it closes the rest. */
   startWorker(): ExportWorker;
   /** Closes the queue, which takes seconds where nobody answers, then the pool. */

@@ -20,6 +20,36 @@ export async function runningTransactions(client: pg.Client): Promise<string[]> 
   return rows.map(({ xid }) => xid);
 }
 
+/**
+ * Transactions that hold a lock with which rows of a table, or of its partitions, are written, by table. A
+ * transaction that has written one holds such a lock until everybody can see its end.
+ *
+ * @param tables oids; of one that is gone there are none
+ */
+export async function writersOf(
+  client: pg.Client,
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await client.query<{ oid: string; writers: string[] }>(
+    /* sql */ `with recursive member as (
+                 select t as root, t as relid from unnest($1::oid[]) as t
+                 union
+                 select m.root, i.inhrelid
+                   from member m
+                   join pg_catalog.pg_class c on c.oid = m.relid and c.relkind = 'p'
+                   join pg_catalog.pg_inherits i on i.inhparent = m.relid)
+               select m.root::text as oid, array_agg(distinct l.virtualtransaction::text) as writers
+                 from member m
+                 join pg_catalog.pg_locks l on l.relation = m.relid
+                where l.locktype = 'relation' and l.granted
+                  and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+                  and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+                group by m.root`,
+    [tables],
+  );
+  return new Map(rows.map(({ oid, writers }) => [oid, writers]));
+}
+
 /** Waits until none of these runs. False when they still do after `limitMs`. */
 export async function untilEnded(
   client: pg.Client,

@@ -17,6 +17,18 @@ export interface CaptureStatus {
   readonly entries: number;
   /** Updates of nothing but ignored columns. */
   readonly ignored: number;
+  /** The configuration of tracking that entries are made by. */
+  readonly configuration: {
+    /** SHA-256; null before the first connection. */
+    readonly digest: string | null;
+    /**
+     * What the configuration of the file waits for, where another is in effect: `apply`, or the `position` of
+     * the stream from which on the source sends what it asks for; null: it is in effect.
+     */
+    readonly waitsFor: 'apply' | 'position' | null;
+    /** Messages that announced a configuration which is neither in effect nor that of the file. */
+    readonly ignored: number;
+  };
   /** Logical messages that should say who made changes and were not understood. */
   readonly messagesUnread: number;
   /**

@@ -1,6 +1,7 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { ActionRule, Operation } from '../tracking/rules.js';
 import { equals, equalsAny, type Condition } from './conditions.js';
+import { DIFFERENT } from './difference.js';
 
 /** A column of a relation, as rules refer to it. */
 export interface Column {
@@ -10,13 +11,14 @@ export interface Column {
 }
 
 /**
- * What a rule may look at. `previous` is absent for an insert, and in an update whose old row was not sent.
+ * What a rule may look at. `previous` is absent for an insert, and in an update whose old row was not sent. A
+ * rule acts on what is known: a value that was not sent neither differs nor matches (DECISIONS 50).
  */
 export interface ClassifiedChange {
   readonly previous: Tuple | null;
   /** After the change; before it for a delete. */
   readonly row: Tuple | null;
-  /** By column index: 1 where previous and updated differ. Updates only. */
+  /** By column index: `EQUAL`, `DIFFERENT` or `UNKNOWN` of difference.ts. Updates only. */
   readonly changed: Uint8Array | null;
 }
 
@@ -74,7 +76,7 @@ function compileRule(rule: ActionRule, columns: ReadonlyMap<string, Column>): Co
   const indexes = watched.map(({ index }) => index);
   return (change) =>
     (indexes.length === 0 ||
-      (change.changed !== null && indexes.some((index) => change.changed![index] === 1))) &&
+      (change.changed !== null && indexes.some((index) => change.changed![index] === DIFFERENT))) &&
     (from === null || (change.previous !== null && from(change.previous))) &&
     (to === null || (change.row !== null && to(change.row))) &&
     when.every((condition) => change.row !== null && condition(change.row));

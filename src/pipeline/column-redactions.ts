@@ -24,7 +24,7 @@ export interface ColumnRedaction {
 
 /**
  * What is redacted of a relation's columns, by index, also under names that the YAML does not know (DECISIONS
- * 55).
+ * 62).
  *
  * @param options.remembered columns of the table that were redacted before, by number
  * @param options.xid of the transaction that the relation message belongs to
@@ -41,13 +41,15 @@ export function columnRedactions(options: {
   const { relation, config, redactionKey, facts = NO_FACTS } = options;
   const oid = relation.oid >>> 0;
   const exempt = exemptColumns(config, relation, facts.primaryKey);
-  const remembered = new Map([...facts.named, ...options.remembered]);
+  const remembered = namesByNumber([facts.named, options.remembered]);
   const names = relation.columns.map(({ name }) => name);
   const followed =
     facts.attributes === null
       ? names.map(() => ({ number: null, maybe: [] }))
       : followColumns({ names, attributes: facts.attributes, xid: options.xid });
-  const isWhole = [...remembered.values()].every(({ column }) => names.includes(column));
+  const isWhole = [...remembered.values()].every((known) =>
+    known.some(({ column: earlier }) => names.includes(earlier)),
+  );
   let used: ReadonlySet<string> | undefined;
   const isUsed = (column: string): boolean =>
     (used ??= new Set(usesOfTable(config, relation).map((use) => use.column))).has(column);
@@ -60,9 +62,10 @@ export function columnRedactions(options: {
     /** What held for it as one of these; null: nothing. */
     const redactedAs = (numbers: Iterable<number>): { as: ColumnName; with: RedactWith } | null => {
       for (const known of numbers) {
-        const as = remembered.get(known);
-        const found = as === undefined ? null : wholeRedaction(config, as, given);
-        if (found !== null) return { as: as!, with: found };
+        for (const as of remembered.get(known) ?? []) {
+          const found = wholeRedaction(config, as, given);
+          if (found !== null) return { as, with: found };
+        }
       }
       return null;
     };
@@ -89,4 +92,17 @@ export function columnRedactions(options: {
         redaction.whole === null || number === null ? null : { schema, table, column: as, oid, number },
     };
   });
+}
+
+/**
+ * Every name by which a column was redacted: the rule of another configuration may have known it by another
+ * name than that of today's does.
+ */
+function namesByNumber(
+  sources: readonly ReadonlyMap<number, ColumnName>[],
+): ReadonlyMap<number, readonly ColumnName[]> {
+  const names = new Map<number, readonly ColumnName[]>();
+  for (const [number, name] of sources.flatMap((source) => [...source]))
+    names.set(number, [...(names.get(number) ?? []), name]);
+  return names;
 }

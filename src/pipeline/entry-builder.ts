@@ -1,9 +1,10 @@
-import { looksLikeBytes } from '../pg/text.js';
-import { LastView, sameBytes } from '../pg/byte-loops.js';
-import { LENGTH_NULL, LENGTH_UNCHANGED, MAX_COLUMNS, type Tuple } from '../pgoutput/tuple.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { BytesCache } from './bytes-cache.js';
 import { classify } from './classification.js';
+import type { Difference } from './difference.js';
+import { IdWriter } from './entity-id.js';
 import { partText, type NamePart } from './naming.js';
+import { sentIn } from './old-row.js';
 import {
   MARK_NULL,
   MARK_UNKNOWN,
@@ -22,19 +23,14 @@ import type { TrackedPlan } from './relation-plan.js';
 import { redactedText } from './redaction.js';
 import type { RowChange } from './row-change.js';
 
-/** From here on a native comparison beats a loop. */
-const LONG_VALUE_BYTES = 256;
 /** Of a longer name the beginning is stored, and "…". */
 const MAX_NAME_BYTES = 1_000;
-/**
- * A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes
- * at most 2,704 bytes.
- */
-const MAX_ID_BYTES = 8_000;
 const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
+const OPEN = Buffer.from('{');
 const COMMA = Buffer.from(',');
+const CLOSE = Buffer.from('}');
 
 /**
  * Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes
@@ -45,12 +41,8 @@ export class EntryBuilder {
   readonly #tenants = new BytesCache();
   readonly #tenantId: (text: string) => number;
   readonly #lookups: Lookups;
-  readonly #views = new LastView();
-  /** By column index: 1 where an update made a difference. */
-  readonly #changed = new Uint8Array(MAX_COLUMNS);
-  /** The columns of an update that are stored, and how many they are. */
-  readonly #shown = new Uint16Array(MAX_COLUMNS);
-  #shownCount = 0;
+  readonly #difference: Difference;
+  readonly #ids: IdWriter;
   // One head, reused: see MessageReader.
   readonly #head = {
     seq: 0,
@@ -69,6 +61,8 @@ export class EntryBuilder {
     readonly rows: EntryRows;
     readonly dictionary: Dictionary;
     readonly lookups: Lookups;
+    /** Of the update that is written. */
+    readonly difference: Difference;
     /** The running one: what it has to say beside its rows is stored with each of its entries. */
     readonly transaction: { readonly extra: Buffer | null };
   }) {
@@ -76,6 +70,8 @@ export class EntryBuilder {
     this.#transaction = options.transaction;
     this.#tenantId = (text) => options.dictionary.tenant(text);
     this.#lookups = options.lookups;
+    this.#difference = options.difference;
+    this.#ids = new IdWriter(options.rows);
   }
 
   insert(plan: TrackedPlan, change: RowChange): void {
@@ -84,7 +80,7 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#rows.nullText();
     this.#wholeRow(plan, row);
-    this.#text(this.#transaction.extra);
+    this.#extra(change);
   }
 
   delete(plan: TrackedPlan, change: RowChange): void {
@@ -92,38 +88,33 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#wholeRow(plan, change.row!);
     this.#rows.nullText();
-    this.#text(this.#transaction.extra);
+    this.#extra(change);
   }
 
-  /** False when nothing changed but ignored columns. */
-  update(plan: TrackedPlan, change: RowChange): boolean {
-    const { previous, previousKey } = change;
+  /** Of a change whose difference was found. */
+  update(plan: TrackedPlan, change: RowChange): void {
+    const { previous } = change;
     const row = change.row!;
-    if (!this.#difference(plan, previous ?? previousKey, row)) return false;
-    change.changed = this.#changed;
+    const { columns, shown, shownCount } = this.#difference;
+    change.changed = columns;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
     const rows = this.#rows;
-    const shown = this.#shown;
-    const count = this.#shownCount;
     rows.beginText();
-    for (let index = 0; index < count; index++) {
+    for (let index = 0; index < shownCount; index++) {
       const mark = plan.columnMarks[shown[index]!]!;
       rows.raw(mark, 0, mark.length);
     }
     rows.endText();
     rows.beginText();
-    for (let index = 0; index < count; index++) {
-      const column = shown[index]!;
-      if (previous !== null) this.#value(plan, previous, column);
-      else if (previousKey !== null) this.#value(plan, previousKey, column);
-      else rows.mark(MARK_UNKNOWN);
+    for (let index = 0; index < shownCount; index++) {
+      if (previous === null) rows.mark(MARK_UNKNOWN);
+      else this.#value(plan, previous, shown[index]!);
     }
     rows.endText();
     rows.beginText();
-    for (let index = 0; index < count; index++) this.#value(plan, row, shown[index]!);
+    for (let index = 0; index < shownCount; index++) this.#value(plan, row, shown[index]!);
     rows.endText();
-    this.#text(this.#transaction.extra);
-    return true;
+    this.#extra(change);
   }
 
   truncate(plan: TrackedPlan, change: RowChange): void {
@@ -131,7 +122,7 @@ export class EntryBuilder {
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
-    this.#text(this.#transaction.extra);
+    this.#extra(change);
   }
 
   /**
@@ -176,59 +167,14 @@ export class EntryBuilder {
     this.#rows.endText();
   }
 
-  /**
-   * Marks the columns that differ, except ignored ones. A column whose old value the source did not send may
-   * have changed: in a key that was sent, every other column is marked so (old-row.ts). A column whose new
-   * value was not sent (unchanged TOAST) has not.
-   */
-  #difference(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
-    const changed = this.#changed;
-    const { ignored, dropped, columnCount } = plan;
-    const { lengths } = updated;
-    // What is text in one and no text in the other may be the same bytes.
-    const mayBeOpaque = updated.hasOpaque || previous?.hasOpaque === true;
-    let any = false;
-    let shown = 0;
-    for (let column = 0; column < columnCount; column++) {
-      changed[column] = 0;
-      if (ignored[column] === 1 || lengths[column] === LENGTH_UNCHANGED) continue;
-      if (
-        previous !== null &&
-        this.#isSame(previous, updated, column) &&
-        !(mayBeOpaque && updated.isOpaque(column) !== previous.isOpaque(column))
-      )
-        continue;
-      any = true;
-      changed[column] = 1;
-      // That a column that is never stored has changed makes an entry and may name its action, but is not
-      // shown.
-      if (dropped[column] === 0) this.#shown[shown++] = column;
-    }
-    this.#shownCount = shown;
-    return any;
-  }
-
-  /** Both rows of an update lie in one message, so in one buffer. */
-  #isSame(previous: Tuple, updated: Tuple, column: number): boolean {
-    const length = updated.lengths[column]!;
-    if (previous.lengths[column] !== length) return false;
-    if (length <= 0) return true;
-    const left = previous.offsets[column]!;
-    const right = updated.offsets[column]!;
-    const { bytes } = updated;
-    return length > LONG_VALUE_BYTES
-      ? bytes.compare(bytes, left, left + length, right, right + length) === 0
-      : sameBytes(this.#views.of(bytes), left, right, length);
-  }
-
   #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
     const row = change.row!;
     const fallback = change.previous;
     const column = plan.tenantColumn;
-    const holder = column < 0 ? null : sent(column, row, fallback);
+    const holder = column < 0 ? null : sentIn(column, row, fallback);
     const tenantId = holder?.has(column) === true ? this.#tenant(plan, holder) : 0;
     this.#writeHead(plan, change, operation, actionId, tenantId);
-    this.#id(plan, row);
+    this.#ids.write(plan, row, fallback);
     this.#entityName(plan, row, fallback);
   }
 
@@ -258,38 +204,11 @@ export class EntryBuilder {
     return this.#tenantId(redactedText(redactor, row, column));
   }
 
-  #id(plan: TrackedPlan, row: Tuple): void {
-    const columns = plan.idColumns;
-    for (let index = 0; index < columns.length; index++) {
-      const column = columns[index]!;
-      if (!row.has(column) || row.lengths[column]! > MAX_ID_BYTES) return this.#rows.nullText();
-    }
-    if (columns.length === 0) return this.#rows.nullText();
-    this.#rows.beginText();
-    for (let index = 0; index < columns.length; index++) {
-      if (index > 0) this.#rows.raw(COMMA, 0, 1);
-      const column = columns[index]!;
-      const redacted =
-        plan.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!) ?? null;
-      if (redacted === null) this.#key(row, column);
-      else this.#rows.text(redacted, 0, redacted.length);
-    }
-    this.#rows.endText();
-  }
-
-  #key(row: Tuple, column: number): void {
-    const start = row.offsets[column]!;
-    const length = row.lengths[column]!;
-    if (row.isOpaque(column) || looksLikeBytes(row.bytes, start, length))
-      this.#rows.raw(...allOf(Buffer.from(row.text(column)!)));
-    else this.#rows.text(row.bytes, start, length);
-  }
-
   #entityName(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
     if (plan.name === null) return this.#rows.nullText();
     let found = false;
     for (const part of plan.name)
-      found ||= 'column' in part && (sent(part.column, row, fallback)?.has(part.column) ?? false);
+      found ||= 'column' in part && (sentIn(part.column, row, fallback)?.has(part.column) ?? false);
     if (!found) return this.#rows.nullText();
     this.#rows.beginText();
     for (const part of plan.name) this.#namePart(plan, part, row, fallback);
@@ -299,7 +218,7 @@ export class EntryBuilder {
   #namePart(plan: TrackedPlan, part: NamePart, row: Tuple, fallback: Tuple | null): void {
     if ('text' in part) return this.#rows.raw(part.text, 0, part.text.length);
     const { column } = part;
-    const holder = sent(column, row, fallback);
+    const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
     const start = holder.offsets[column]!;
     const length = holder.lengths[column]!;
@@ -320,6 +239,23 @@ export class EntryBuilder {
     for (let back = 0; back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--;
     this.#rows.text(bytes, start, end - start);
     this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
+  }
+
+  /** What the transaction has to say, and what the change alone has. */
+  #extra({ beside }: RowChange): void {
+    const { extra } = this.#transaction;
+    if (beside === null) return this.#text(extra);
+    const rows = this.#rows;
+    rows.beginText();
+    if (extra === null) {
+      rows.raw(OPEN, 0, 1);
+    } else {
+      rows.raw(extra, 0, extra.length - 1);
+      rows.raw(COMMA, 0, 1);
+    }
+    rows.raw(beside, 0, beside.length);
+    rows.raw(CLOSE, 0, 1);
+    rows.endText();
   }
 
   #text(text: Buffer | null): void {
@@ -361,8 +297,3 @@ function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | 
 }
 
 const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
-
-/** The row in which the column was sent: unchanged TOAST is only in the old one. */
-function sent(column: number, row: Tuple, fallback: Tuple | null): Tuple | null {
-  return row.lengths[column] === LENGTH_UNCHANGED ? fallback : row;
-}

@@ -13,7 +13,7 @@ export interface FollowedColumn {
  * The message has names alone, in the order of the numbers; the catalog was read after it and may be ahead.
  * What no later transaction has touched is as it was then. Between two such columns lie those that were
  * renamed, changed or dropped since, in the same order: where all of them are still there, each is known,
- * and where some were dropped, it is known which of them each may be (DECISIONS 55).
+ * and where some were dropped, it is known which of them each may be (DECISIONS 62).
  *
  * @param options.attributes in order
  * @param options.xid of the transaction that the message belongs to: low 32 bits

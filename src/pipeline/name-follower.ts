@@ -1,6 +1,7 @@
 import { readableText } from '../pg/text.js';
-import type { Tuple } from '../pgoutput/tuple.js';
+import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { partText } from './naming.js';
+import { sentIn } from './old-row.js';
 import { redactedText } from './redaction.js';
 import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './relation-plan.js';
@@ -24,21 +25,21 @@ export class NameFollower {
   }
 
   inserted(plans: readonly NamesPlan[], row: Tuple): void {
-    for (const plan of plans) this.#set(plan, row);
+    for (const plan of plans) this.#set(plan, row, null);
   }
 
   updated(
     plans: readonly NamesPlan[],
     change: { readonly previous: Tuple; readonly oldRow: string; readonly updated: Tuple },
   ): void {
+    const { updated } = change;
+    const previous = change.oldRow === 'none' ? null : change.previous;
     for (const plan of plans) {
-      if (change.oldRow === 'full' && this.#same(plan, change.previous, change.updated)) continue;
-      if (change.oldRow !== 'none') {
-        const previousKey = keyOf(plan, change.previous);
-        if (previousKey !== null && previousKey !== keyOf(plan, change.updated))
-          this.#remove(plan.table, previousKey);
-      }
-      this.#set(plan, change.updated);
+      if (change.oldRow === 'full' && this.#same(plan, change.previous, updated)) continue;
+      const previousKey = previous === null ? null : keyOf(plan, previous);
+      if (previousKey !== null && previousKey !== keyOf(plan, sentIn(plan.keyColumn, updated, previous)!))
+        this.#remove(plan.table, previousKey);
+      this.#set(plan, updated, previous);
     }
   }
 
@@ -65,9 +66,10 @@ export class NameFollower {
     this.#gone.clear();
   }
 
-  #set(plan: NamesPlan, row: Tuple): void {
-    const key = keyOf(plan, row);
-    const name = this.#nameOf(plan, row);
+  #set(plan: NamesPlan, row: Tuple, previous: Tuple | null): void {
+    const holder = sentIn(plan.keyColumn, row, previous);
+    const key = holder === null ? null : keyOf(plan, holder);
+    const name = this.#nameOf(plan, row, previous);
     if (key === null || name === null) return;
     this.#gone.delete(JSON.stringify([plan.table, key]));
     this.#lookups.set(plan.table, key, name);
@@ -80,40 +82,46 @@ export class NameFollower {
     if (this.#gone.size > MAX_GONE) this.endTransaction();
   }
 
-  #nameOf(plan: NamesPlan, row: Tuple): LookupName | null {
+  /**
+   * Null where there is no name, and where a part of it was not sent: the name that is known is better than
+   * one that lacks a part.
+   */
+  #nameOf(plan: NamesPlan, row: Tuple, previous: Tuple | null): LookupName | null {
     let name = '';
     let found = false;
     for (const part of plan.name) {
-      const bytes =
-        'text' in part
-          ? part.text
-          : partText(part, row, { redactors: plan.redactors, lookups: this.#lookups });
-      if (bytes !== null)
-        name += 'text' in part ? part.text.toString() : readableText(bytes, 0, bytes.length);
-      found ||= 'column' in part && bytes !== null;
+      if ('text' in part) {
+        name += part.text.toString();
+        continue;
+      }
+      const holder = sentIn(part.column, row, previous);
+      if (isUnsent(holder, part.column)) return null;
+      const bytes = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
+      if (bytes === null) continue;
+      name += readableText(bytes, 0, bytes.length);
+      found = true;
     }
     if (!found) return null;
     if (plan.kind === null) return { name, kind: null };
-    const value = row.text(plan.kind.column);
-    const kind =
-      value === null
-        ? 'agent'
-        : plan.kind.bot.has(value)
-          ? 'bot'
-          : plan.kind.system.has(value)
-            ? 'system'
-            : 'agent';
-    return { name, kind };
+    const { column, bot, system } = plan.kind;
+    const holder = sentIn(column, row, previous);
+    if (isUnsent(holder, column)) return null;
+    const value = holder.text(column) ?? '';
+    return { name, kind: bot.has(value) ? 'bot' : system.has(value) ? 'system' : 'agent' };
   }
 
   /** Most updates of such a table touch neither key nor name; they must cost nothing. */
   #same(plan: NamesPlan, previous: Tuple, updated: Tuple): boolean {
-    if (previous.text(plan.keyColumn) !== updated.text(plan.keyColumn)) return false;
-    const before = this.#nameOf(plan, previous);
-    const after = this.#nameOf(plan, updated);
+    const updatedKey = sentIn(plan.keyColumn, updated, previous)!.text(plan.keyColumn);
+    if (previous.text(plan.keyColumn) !== updatedKey) return false;
+    const before = this.#nameOf(plan, previous, null);
+    const after = this.#nameOf(plan, updated, previous);
     return before?.name === after?.name && before?.kind === after?.kind;
   }
 }
+
+const isUnsent = (holder: Tuple | null, column: number): holder is null =>
+  holder === null || holder.lengths[column] === LENGTH_UNCHANGED;
 
 /** The key as the entries have it: redacted where the column is. */
 function keyOf({ keyColumn, redactors }: NamesPlan, row: Tuple): string | null {

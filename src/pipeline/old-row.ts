@@ -1,4 +1,4 @@
-import type { OldRow } from '../pgoutput/reader.js';
+import type { OldRow, Relation } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 
 /**
@@ -26,4 +26,31 @@ function holdsKeyOnly({ lengths, count }: Tuple, key: readonly number[]): boolea
   const keyValues = key.filter((column) => lengths[column] !== LENGTH_NULL).length;
   // Without a value in its primary key it is the key of another index.
   return keyValues < key.length || (values === keyValues && count > key.length);
+}
+
+/**
+ * The row of an update in which a column was sent: unchanged TOAST is only in the old one, if anywhere.
+ *
+ * @param previous null: no old row was sent
+ */
+export function sentIn(column: number, row: Tuple, previous: Tuple | null): Tuple | null {
+  return row.lengths[column] === LENGTH_UNCHANGED ? previous : row;
+}
+
+/**
+ * By column index: 1 for the columns that did not change in an update without an old row. PostgreSQL leaves
+ * it out where the columns of the replica identity are the same. The Relation message flags these as of the
+ * change. But with identity full it flags every column, and for a partitioned table it speaks of the root,
+ * where the partition's identity has decided: then it is the primary key.
+ */
+export function unsentIdentity(options: {
+  readonly relation: Relation;
+  readonly primaryKey: readonly string[];
+  readonly partitioned: boolean;
+}): Uint8Array {
+  const { relation, primaryKey, partitioned } = options;
+  const byFlag = !partitioned && relation.replicaIdentity !== 'f';
+  return Uint8Array.from(relation.columns, ({ name, isKey }) =>
+    (byFlag ? isKey : primaryKey.includes(name)) ? 1 : 0,
+  );
 }

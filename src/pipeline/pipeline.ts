@@ -2,9 +2,14 @@ import { WaltrailError } from '../errors.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import { MessageReader } from '../pgoutput/reader.js';
-import { TAG_COMMIT } from '../pgoutput/tags.js';
+import { TAG_BEGIN, TAG_COMMIT } from '../pgoutput/tags.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
-import { TransactionRecorder, type RecordedCounts, type RecorderOptions } from './transaction-recorder.js';
+import {
+  configurationBegins,
+  TransactionRecorder,
+  type RecordedCounts,
+  type RecorderOptions,
+} from './transaction-recorder.js';
 
 /** The source as the pipeline sees it. */
 export interface SourceControl {
@@ -26,6 +31,8 @@ export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables'> {
    * trail refuses; null: many together.
    */
   readonly aloneUntil: Lsn | null;
+  /** Called where the stream has come to the position of {@link Pipeline.changeAt}. */
+  readonly reached: (afterLsn: Lsn) => void;
   /** Called with what ends the pipeline. */
   readonly failed: (error: WaltrailError) => void;
 }
@@ -79,6 +86,7 @@ export class Pipeline {
    * told.
    */
   latencyMs: number | null = null;
+  readonly #options: PipelineOptions;
   readonly #source: SourceControl;
   readonly #failed: (error: WaltrailError) => void;
   readonly #trail: TrailSession;
@@ -98,8 +106,12 @@ export class Pipeline {
   #aloneUntil: Lsn | null;
   /** The skip under way, if any: nothing can be committed before its answer. */
   #skip: Promise<void> = Promise.resolve();
+  /** The commit under way, if any; fulfilled whatever became of it. */
+  #committing: Promise<unknown> = Promise.resolve();
+  #changeLsn: Lsn | null = null;
 
   constructor(options: PipelineOptions) {
+    this.#options = options;
     this.#source = options.source;
     this.#failed = options.failed;
     this.#trail = options.trail;
@@ -117,6 +129,8 @@ export class Pipeline {
   /** Takes one pgoutput message. Throws what {@link TransactionRecorder} throws. */
   message(bytes: Buffer, start: number, end: number): void {
     if (this.#over) return;
+    if (this.#changeLsn !== null && bytes[start] === TAG_BEGIN)
+      this.#changeWhenReached(bytes.readBigUInt64BE(start + 1));
     try {
       this.#reader.read(bytes, start, end);
     } catch (error) {
@@ -163,6 +177,10 @@ export class Pipeline {
       this.#step();
       return;
     }
+    if (this.#changeLsn !== null && walEnd >= this.#changeLsn) {
+      this.#options.reached(trail.checkpointLsn);
+      return this.#fail(configurationBegins());
+    }
     const now = performance.now();
     if (walEnd <= trail.checkpointLsn || now - this.#checkpointMs < SKIP_INTERVAL_MS) return;
     this.#checkpointMs = now;
@@ -173,6 +191,14 @@ export class Pipeline {
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /**
+   * Another configuration begins with the first transaction that commits at this position or behind it. The
+   * first call counts.
+   */
+  changeAt(lsn: Lsn): void {
+    this.#changeLsn ??= lsn;
   }
 
   /** Where it is, or has ended. */
@@ -195,12 +221,17 @@ export class Pipeline {
     return this.#recorder.commitLsn;
   }
 
-  /** Commits what is whole, if the trail takes it, and ends. Anything else stays on the source. */
-  async finish(): Promise<void> {
+  /**
+   * Commits what is whole, if the trail takes it, and ends. Anything else stays on the source.
+   *
+   * @param options.patient waits for a commit that is under way, and then commits what is left: only where
+   *   nothing has failed, for a trail that is gone never answers
+   */
+  async finish({ patient }: { readonly patient: boolean }): Promise<void> {
     clearTimeout(this.#timer);
     this.#source.pause();
-    if (!this.#over && !this.#trail.busy && this.#trail.committable) {
-      const committed = this.#commit().catch(() => undefined);
+    if (!this.#over && (patient || !this.#trail.busy)) {
+      const committed = Promise.all([this.#committing, this.#skip]).then(() => this.#commitWhole());
       // A trail that does not answer must not hold up the end: what it has not confirmed is read again.
       let limit: NodeJS.Timeout | undefined;
       await Promise.race([
@@ -210,6 +241,17 @@ export class Pipeline {
       clearTimeout(limit);
     }
     this.#over = true;
+  }
+
+  /** Commits what is whole, where the trail takes it. Never rejects. */
+  async #commitWhole(): Promise<void> {
+    if (!this.#trail.busy && this.#trail.committable) await this.#commit().catch(() => undefined);
+  }
+
+  #changeWhenReached(commitLsn: Lsn): void {
+    if (commitLsn < this.#changeLsn!) return;
+    this.#options.reached(this.#trail.boundaryLsn);
+    throw configurationBegins();
   }
 
   /** Whatever can be done now: commit, spill, slow the source down or let it go on. */
@@ -258,7 +300,9 @@ export class Pipeline {
 
   async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
-    const batch = await this.#trail.commit();
+    const committing = this.#trail.commit();
+    this.#committing = committing.catch(() => undefined);
+    const batch = await committing;
     this.#committed(batch);
     for (const { stored } of written) stored();
     return batch;

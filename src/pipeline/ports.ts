@@ -83,15 +83,19 @@ export interface EntryRows {
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */
   mark(mark: number): void;
   /**
-   * Gives every entry of the running transaction but Waltrail's own this modifier and this extra; null leaves
-   * what they have. False, and nothing is changed, when some of them were already sent or would take too much
-   * memory: then the transaction has to be read again.
+   * Gives every entry of the running transaction but Waltrail's own the attribution that `revise` makes of
+   * its present one. False, and nothing is changed, when some of them were already sent or would take too
+   * much memory, or `revise` returns null.
    */
-  reattribute(attribution: {
-    readonly modifierId: number | null;
-    readonly rung: number;
-    readonly extra: Buffer | null;
-  }): boolean;
+  reattribute(revise: (entry: EntryAttribution) => EntryAttribution | null): boolean;
+}
+
+/** What of an entry says who made the change. */
+export interface EntryAttribution {
+  readonly modifierId: number;
+  readonly rung: number;
+  /** JSON beside the values. */
+  readonly extra: Buffer | null;
 }
 
 /** Small integers for texts that repeat. New ones are stored with the entries that use them. */
@@ -124,7 +128,7 @@ export interface RelationVersionColumn {
 }
 
 /**
- * What tells a redacted column whatever it is called, and the name by which it is redacted (DECISIONS 55).
+ * What tells a redacted column whatever it is called, and the name by which it is redacted (DECISIONS 62).
  */
 export interface RedactedColumn extends ColumnName {
   /** Of its table. */
@@ -180,6 +184,8 @@ export interface Notice {
  */
 export interface TrailSession {
   readonly checkpointLsn: Lsn;
+  /** End of the last whole source transaction that was written; the checkpoint before the first. */
+  readonly boundaryLsn: Lsn;
   /**
    * Of the last stored source transaction when the session began, microseconds since 2000-01-01; null: there
    * is none.

@@ -5,8 +5,10 @@ import { formatTable } from '../tracking/names.js';
 import type { LabelRule, ModifiersRule, TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import { OID_BOOL } from './conditions.js';
+import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
+import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Look, Redactor } from './redaction.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
@@ -23,14 +25,9 @@ export interface RelationPlan {
   readonly rootKey: readonly number[] | null;
 }
 
-export interface TrackedPlan {
+export interface TrackedPlan extends ComparedRelation {
   readonly relationId: number;
   readonly entityTypeId: number;
-  readonly columnCount: number;
-  /** By column index: 1 where a difference alone makes no entry and is left out of others. */
-  readonly ignored: Uint8Array;
-  /** By column index: 1 for those that are never stored (`redact` with `drop`). */
-  readonly dropped: Uint8Array;
   readonly redactors: readonly (Redactor | null)[];
   /** By column index: tells which values its redactor need not see. */
   readonly looks: readonly (Look | null)[];
@@ -41,6 +38,8 @@ export interface TrackedPlan {
   readonly idColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
   readonly modifierColumn: number;
+  /** The application sets it with each update, also to the value that it had. */
+  readonly modifierAlwaysSet: boolean;
   /** Keys are redacted like the columns they come from. */
   readonly modifierRedactor: Redactor | null;
   readonly tenantColumn: number;
@@ -99,6 +98,7 @@ export function planRelation(options: {
             relation,
             dictionary,
             primaryKey,
+            partitioned,
             rule,
             columns,
             redacted,
@@ -134,8 +134,11 @@ export function planRelationNames(options: {
 const byName = ({ columns }: Relation): ReadonlyMap<string, Column> =>
   new Map(columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }]));
 
+/** What gives names to keys: the modifiers table, or a lookup table of labels. */
+export type NameRule = LabelRule | ModifiersRule;
+
 /** The modifiers table and every other lookup table, each pair of table and key once. */
-export function nameRules(config: TrackingConfig): readonly (LabelRule | ModifiersRule)[] {
+export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
   const modifiers = config.modifiers;
   const others = labels.filter(
@@ -165,12 +168,14 @@ function planTracked(options: {
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
   readonly primaryKey: readonly string[];
+  readonly partitioned: boolean;
   readonly dictionary: Dictionary;
   readonly redacted: readonly ColumnRedaction[];
 }): TrackedPlan {
   const { relation, rule, columns, dictionary, redacted } = options;
   const dropped = redacted.map(({ redaction }) => redaction.whole?.method === 'drop');
   const redactors = redacted.map(({ redactor }) => redactor);
+  const modifier = rule.modifier?.column ?? null;
   const indexOf = (name: string | null): number => (name === null ? -1 : (columns.get(name)?.index ?? -1));
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
@@ -182,6 +187,7 @@ function planTracked(options: {
     columnCount: relation.columns.length,
     ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
+    identity: unsentIdentity(options),
     redactors,
     looks: redacted.map(({ look }) => look),
     columnMarks: marks,
@@ -190,8 +196,9 @@ function planTracked(options: {
       : null,
     idColumns: idNames.map(indexOf).filter((index) => index >= 0),
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
-    modifierColumn: indexOf(rule.modifier),
-    modifierRedactor: redactors[indexOf(rule.modifier)] ?? null,
+    modifierColumn: indexOf(modifier),
+    modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
+    modifierRedactor: redactors[indexOf(modifier)] ?? null,
     tenantColumn: indexOf(rule.tenant),
     onInsert: actions('insert'),
     onUpdate: actions('update'),

@@ -12,12 +12,12 @@ export class RowChange implements ClassifiedChange {
   modifierId = 0;
   /** One of `RUNG_…` of ports.ts. */
   rung = 0;
-  /** The old row, where all of it was sent. */
+  /** The old row, with the columns marked that were not sent (old-row.ts); null: none was sent. */
   previous: Tuple | null = null;
-  /** The old row, where only the columns of the replica identity were sent. */
-  previousKey: Tuple | null = null;
   /** After the change; before it for a delete. */
   row: Tuple | null = null;
-  /** By column index: 1 where an update made a difference. */
+  /** By column index, of an update: `EQUAL`, `DIFFERENT` or `UNKNOWN` of difference.ts. */
   changed: Uint8Array | null = null;
+  /** A member of the JSON beside the values (other-modifier.ts): whom the row names as well; null: nobody. */
+  beside: Buffer | null = null;
 }

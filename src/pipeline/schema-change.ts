@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../pg/quote.js';
 import { typeName } from '../pg/type-name.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { formatTable, type TableName } from '../tracking/names.js';
@@ -84,4 +85,7 @@ const shapeText = (
   table: TableName,
   columns: readonly { readonly name: string; readonly type: number }[],
 ): string =>
-  `${formatTable(table)} (${columns.map(({ name, type }) => `${name} ${typeName(type)}`).join(', ')})`;
+  `${formatTable(table)} (${columns.map(({ name, type }) => `${columnText(name)} ${typeName(type)}`).join(', ')})`;
+
+/** A name that could be taken for two columns, or for a type, is in quotes: two shapes are two texts. */
+const columnText = (name: string): string => (/^[^\s,()"]+$/.test(name) ? name : quoteIdentifier(name));

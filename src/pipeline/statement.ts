@@ -3,6 +3,7 @@ import { contextRedaction } from '../tracking/redact.js';
 import type { Kind, TrackingConfig } from '../tracking/rules.js';
 import type { ContextMasking } from './context-writer.js';
 import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
+import type { MessageSignatures, Unsigned } from './signature.js';
 
 /** Who made changes, as a logical message names them. */
 export interface NamedModifier {
@@ -23,11 +24,14 @@ export type Statement =
       readonly context: string | null;
     }
   | { readonly of: 'context'; readonly context: string | null }
-  | { readonly of: 'nothing'; readonly reason: Unread };
+  | { readonly of: 'nothing'; readonly reason: Misunderstood }
+  | { readonly of: 'passed over'; readonly reason: Unsigned };
 
 /** Why a message was not understood. Stored, so these words stay as they are. */
-export type Unread =
+export type Misunderstood =
   Unreadable | 'neither modifier nor context' | 'the modifier is no key' | 'reading it failed';
+/** Why a message has named nobody. */
+export type Unread = Misunderstood | Unsigned;
 
 /**
  * Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged.
@@ -54,13 +58,28 @@ export const isStatement = ({ transactional, prefix }: LogicalMessage): boolean 
 export class StatementReader {
   readonly #masking: ContextMasking;
 
-  /** Rules of `redact` for every table hold for the names of context members too. */
-  constructor(config: Pick<TrackingConfig, 'redact' | 'secrets'>) {
+  readonly #signatures: MessageSignatures;
+
+  constructor(options: {
+    /** Rules of `redact` for every table hold for the names of context members too. */
+    readonly config: Pick<TrackingConfig, 'redact' | 'secrets'>;
+    readonly signatures: MessageSignatures;
+  }) {
+    const { config } = options;
     this.#masking = { redacted: contextRedaction(config), texts: config.secrets.defaults };
+    this.#signatures = options.signatures;
   }
 
-  read({ prefix, content }: LogicalMessage): Statement {
-    return prefix === BEMI_PREFIX ? this.#bemi(content) : this.#own(content);
+  /**
+   * A message that should be signed and is not is the word of nobody: it is passed over, and what was said
+   * before it stands. That is unlike one that is signed and not understood, which may have named somebody.
+   *
+   * @param xid of the transaction that the message belongs to
+   */
+  read({ prefix, content }: LogicalMessage, xid: number): Statement {
+    const body = this.#signatures.open(content, xid);
+    if (typeof body === 'string') return { of: 'passed over', reason: body };
+    return prefix === BEMI_PREFIX ? this.#bemi(body) : this.#own(body);
   }
 
   /**

@@ -3,8 +3,15 @@ import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
 import { UNATTRIBUTED } from './ports.js';
+import { MessageSignatures } from './signature.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
+
+/**
+ * What a message that was heard means for the entries of its transaction that are written already: nothing;
+ * it is the first and speaks for them, so they have to be revised; it was passed over, which they should say.
+ */
+export type Heard = 'nothing' | 'first' | 'passed over';
 
 /** The first message of a transaction that says who made changes. */
 export interface FirstMessage {
@@ -30,6 +37,7 @@ export interface RunningTransaction {
  */
 export class TransactionAttribution {
   #modifierId: number | null = null;
+  #modifierKey: string | null = null;
   #extra: Buffer | null = null;
   readonly #attribution: Attribution;
   readonly #reader: StatementReader;
@@ -37,6 +45,8 @@ export class TransactionAttribution {
   readonly #unreadMessages: UnreadMessages;
   readonly #running: RunningTransaction;
   #first: FirstMessage | null = null;
+  /** A message of this transaction was passed over. */
+  #passedOver = false;
   /**
    * Of the message that was heard last. The first one of a transaction may come twice: ahead of its changes,
    * and in its place.
@@ -51,13 +61,19 @@ export class TransactionAttribution {
 
   constructor(options: {
     readonly attribution: Attribution;
-    readonly config: TrackingConfig;
+    readonly config: Pick<TrackingConfig, 'redact' | 'secrets' | 'messages'>;
+    /** Of the source: a signature holds for one cluster. */
+    readonly systemIdentifier: string;
     readonly lateAttributions: LateAttributions;
     readonly unreadMessages: UnreadMessages;
     readonly running: RunningTransaction;
   }) {
     this.#attribution = options.attribution;
-    this.#reader = new StatementReader(options.config);
+    const { config, systemIdentifier } = options;
+    this.#reader = new StatementReader({
+      config,
+      signatures: new MessageSignatures({ keys: config.messages.signingKeys, systemIdentifier }),
+    });
     this.#lateAttributions = options.lateAttributions;
     this.#unreadMessages = options.unreadMessages;
     this.#running = options.running;
@@ -66,6 +82,11 @@ export class TransactionAttribution {
   /** {@link UNATTRIBUTED} where a message was not understood; null: lower rungs speak. */
   get modifierId(): number | null {
     return this.#modifierId;
+  }
+
+  /** The key that the message gave; null where none was given or understood. */
+  get modifierKey(): string | null {
+    return this.#modifierKey;
   }
 
   /** What the next entry carries beside its values, as JSON; null: nothing. */
@@ -78,7 +99,8 @@ export class TransactionAttribution {
     const late = this.#lateAttributions;
     this.#first = late.size === 0 ? null : (late.get(this.#running.commitLsn) ?? null);
     this.#heardLsn = this.#first?.lsn ?? null;
-    this.#modifierId = null;
+    this.#modifierId = this.#modifierKey = null;
+    this.#passedOver = false;
     this.#context = this.#unread = this.#origin = this.#claimedCommitAt = null;
     if (this.#first === null) this.#extra = null;
     else this.#take(this.#first);
@@ -95,17 +117,25 @@ export class TransactionAttribution {
     this.#setExtra();
   }
 
-  /** True when it is the first of its transaction: the changes so far are its as well. */
-  hear(message: LogicalMessage): boolean {
-    if (!isStatement(message) || message.lsn === this.#heardLsn) return false;
+  hear(message: LogicalMessage): Heard {
+    if (!isStatement(message) || message.lsn === this.#heardLsn) return 'nothing';
     this.#heardLsn = message.lsn;
     const { lsn, prefix } = message;
-    const { statement } = this.#understand(message);
-    if (statement.of === 'nothing')
+    const heard = this.#understand(message);
+    const { statement } = heard;
+    const isUnread = statement.of === 'nothing' || statement.of === 'passed over';
+    // The first one of a transaction that is read again was counted.
+    if (isUnread && lsn !== this.#first?.lsn)
       this.#unreadMessages.add({ lsn, xid: this.#running.xid, prefix, reason: statement.reason });
-    if (this.#first !== null) return false;
-    this.#first = { lsn, statement };
-    return true;
+    if (statement.of === 'passed over') {
+      // Once a transaction: anybody may send any number of them.
+      const isFirst = this.#first === null && !this.#passedOver;
+      this.#passedOver = true;
+      return isFirst ? 'passed over' : 'nothing';
+    }
+    if (this.#first !== null) return 'nothing';
+    this.#first = heard;
+    return 'first';
   }
 
   /**
@@ -125,7 +155,7 @@ export class TransactionAttribution {
   #understand(message: LogicalMessage): FirstMessage {
     const { lsn } = message;
     try {
-      return this.#take({ lsn, statement: this.#reader.read(message) });
+      return this.#take({ lsn, statement: this.#reader.read(message, this.#running.xid) });
     } catch {
       // Whatever it was: a message that stops capture would stop it again after each restart.
       return this.#take({ lsn, statement: { of: 'nothing', reason: 'reading it failed' } });
@@ -138,6 +168,7 @@ export class TransactionAttribution {
       case 'modifier and context':
         this.#modifierId =
           statement.modifier === null ? null : this.#attribution.byMessage(statement.modifier);
+        this.#modifierKey = statement.modifier?.key ?? null;
         this.#context = statement.context;
         this.#unread = null;
         break;
@@ -147,8 +178,13 @@ export class TransactionAttribution {
         break;
       case 'nothing':
         this.#modifierId = UNATTRIBUTED;
-        this.#context = null;
+        this.#modifierKey = this.#context = null;
         this.#unread = JSON.stringify({ lsn: formatLsn(lsn), reason: statement.reason });
+        break;
+      case 'passed over':
+        // What was said before it stands, also that it was not understood.
+        if (this.#modifierId !== UNATTRIBUTED)
+          this.#unread = JSON.stringify({ lsn: formatLsn(lsn), reason: statement.reason });
         break;
     }
     this.#setExtra();

@@ -5,24 +5,19 @@ import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '.
 import { TAG_DELETE, TAG_INSERT, TAG_RELATION, TAG_UPDATE } from '../pgoutput/tags.js';
 import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
+import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
+import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
+import { Ladder } from './ladder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import {
-  RUNG_COLUMN,
-  RUNG_MESSAGE,
-  RUNG_NOBODY,
-  UNATTRIBUTED,
-  type Notice,
-  type TrailSession,
-  OWN,
-} from './ports.js';
-import { planRelation, type RelationPlan, type TrackedPlan } from './relation-plan.js';
+import { type Notice, type TrailSession, OWN } from './ports.js';
+import { planRelation, type RelationPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import type { TableFacts } from './table-facts.js';
@@ -37,6 +32,8 @@ export interface RecorderOptions {
   readonly config: TrackingConfig;
   readonly trail: TrailSession;
   readonly redactionKey: Buffer;
+  /** Of the source. */
+  readonly systemIdentifier: string;
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /**
@@ -44,6 +41,11 @@ export interface RecorderOptions {
    * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
+  /**
+   * Told of each message that says that a configuration begins, with its digest and the end of the last
+   * transaction before. True: it begins here, so capture has to open again with it.
+   */
+  readonly announced: (digest: string, afterLsn: Lsn) => boolean;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
@@ -69,20 +71,26 @@ const BEGIN_BYTES = 20;
 /** Messages in which an oid follows the tag. */
 const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
+/** More than a digest has. */
+const MAX_DIGEST_BYTES = 128;
+
 const BY_CLOCK = { byClock: true };
 const NOT_BY_CLOCK = { byClock: false };
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each
  * ends. When they are stored is not its business. Its methods as a {@link MessageHandler} throw
- * PGOUTPUT_MALFORMED, and PIPELINE_READ_AGAIN where the first logical message comes too late.
+ * PGOUTPUT_MALFORMED, PIPELINE_READ_AGAIN where the first logical message comes too late, and
+ * TRACKING_CHANGED where another configuration begins.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
+  readonly #difference = new Difference();
   readonly #attribution: Attribution;
+  readonly #ladder: Ladder;
   readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
@@ -114,15 +122,24 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       dictionary,
       lookups,
       modifiersTable: config.modifiers?.table ?? null,
+      trustNames: config.messages.trustNames,
     });
     this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
       config,
+      systemIdentifier: options.systemIdentifier,
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
     });
-    this.#builder = new EntryBuilder({ rows: trail.rows, dictionary, lookups, transaction: this.#messages });
+    this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
+    this.#builder = new EntryBuilder({
+      rows: trail.rows,
+      dictionary,
+      lookups,
+      difference: this.#difference,
+      transaction: this.#messages,
+    });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -229,7 +246,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(updated);
     if (tracked !== null) {
-      this.#attribute(change, updated, tracked);
+      this.#ladder.climb(change, tracked, true);
       this.#builder.insert(tracked, change);
       this.counts.entries++;
     }
@@ -244,11 +261,19 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
-      this.#attribute(change, sent.updated, tracked);
-      if (sent.oldRow === 'full') change.previous = sent.previous;
-      else if (sent.oldRow === 'key') change.previousKey = sent.previous;
-      if (this.#builder.update(tracked, change)) this.counts.entries++;
-      else this.counts.ignored++;
+      const previous = (change.previous = sent.oldRow === 'none' ? null : sent.previous);
+      if (this.#difference.find(tracked, previous, sent.updated)) {
+        // Who only left the column as it was has not put a name there.
+        const columnSpeaks =
+          tracked.modifierAlwaysSet ||
+          (tracked.modifierColumn >= 0 &&
+            this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
+        this.#ladder.climb(change, tracked, columnSpeaks);
+        this.#builder.update(tracked, change);
+        this.counts.entries++;
+      } else {
+        this.counts.ignored++;
+      }
     }
     if (names.length > 0) this.#names.updated(names, sent);
   }
@@ -258,10 +283,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
-      // The modifier column of a deleted row names who changed it last, not who deleted it: only a message
-      // can say that.
-      this.#attribute(change, null, tracked);
-      if (sent.oldRow === 'full') change.previous = sent.previous;
+      this.#ladder.byMessage(change);
       this.#builder.delete(tracked, change);
       this.counts.entries++;
     }
@@ -273,7 +295,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       const { tracked, names } = this.#planOf(oid);
       const change = this.#next(null);
       if (tracked !== null) {
-        this.#attribute(change, null, tracked);
+        this.#ladder.byMessage(change);
         this.#builder.truncate(tracked, change);
         this.counts.entries++;
       }
@@ -282,16 +304,25 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   logicalMessage(message: LogicalMessage): void {
-    const messages = this.#messages;
-    if (!messages.hear(message) || this.counts.entries === this.#entriesBefore) return;
-    const { modifierId, extra } = messages;
-    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-    if (this.#trail.rows.reattribute({ modifierId, rung, extra })) return;
-    messages.readAgain();
+    if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
+    const heard = this.#messages.hear(message);
+    if (heard === 'nothing' || this.counts.entries === this.#entriesBefore) return;
+    // That one was passed over is worth a mark where entries are at hand, and no second reading.
+    if (this.#trail.rows.reattribute((entry) => this.#ladder.revise(entry)) || heard !== 'first') return;
+    this.#messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
     );
+  }
+
+  /**
+   * The transaction that holds the message is the first of the configuration: nothing of it is stored before.
+   */
+  #configuration({ transactional, content }: LogicalMessage): void {
+    if (!transactional || content.length > MAX_DIGEST_BYTES) return;
+    if (this.#options.announced(content.toString('latin1'), this.#trail.boundaryLsn))
+      throw configurationBegins();
   }
 
   origin({ name }: Origin): void {
@@ -324,26 +355,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const change = this.#change;
     change.seq = this.#seq++;
     change.previous = null;
-    change.previousKey = null;
     change.changed = null;
     change.row = row;
     return change;
-  }
-
-  /** `row` is null where no column can say who it was. */
-  #attribute(change: RowChange, row: Tuple | null, plan: TrackedPlan): void {
-    const { modifierId } = this.#messages;
-    if (modifierId !== null) {
-      change.modifierId = modifierId;
-      // A message that was not understood: the column could name another than the one it meant.
-      change.rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-      return;
-    }
-    change.modifierId =
-      row === null
-        ? UNATTRIBUTED
-        : this.#attribution.byColumn(row, plan.modifierColumn, plan.modifierRedactor);
-    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
   }
 
   #planOf(oid: number): RelationPlan {
@@ -368,3 +382,7 @@ function ownTransaction(lsn: Lsn): Buffer {
   bytes.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 8);
   return bytes;
 }
+
+/** Ends a pipeline where another configuration begins. */
+export const configurationBegins = (): WaltrailError =>
+  new WaltrailError('TRACKING_CHANGED', 'Another configuration begins here.');

@@ -2,7 +2,7 @@ import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { Unread } from './statement.js';
 
-/** A logical message that should say who made changes and was not understood. */
+/** A logical message that should say who made changes and was not understood, or not signed. */
 export interface UnreadMessage {
   readonly lsn: Lsn;
   readonly xid: number;
@@ -14,8 +14,8 @@ export interface UnreadMessage {
 const LOG_INTERVAL_MS = 60_000;
 
 /**
- * Counts messages that were not understood, and logs them at most once a minute: how many since the last
- * time, and the last of them.
+ * Counts messages that were not understood or not signed, and logs them at most once a minute: how many since
+ * the last time, and the last of them.
  */
 export class UnreadMessages {
   readonly #log: Log;
@@ -52,7 +52,7 @@ export class UnreadMessages {
     const { lsn, xid, prefix, reason } = this.#last!;
     this.#log.warn(
       { messages: this.#count - this.#logged, lsn: formatLsn(lsn), xid: String(xid >>> 0), prefix, reason },
-      'Logical messages were not understood: the changes that follow them are unattributed. Named is the last one.',
+      'Logical messages were not understood, or not signed: they name nobody. This is the last one.',
     );
     this.#logged = this.#count;
     this.#timer = setTimeout(() => {

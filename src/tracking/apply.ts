@@ -27,7 +27,7 @@ export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<
   await client.query('begin');
   try {
     const deadline = performance.now() + LOCK_LIMIT_MS;
-    for (const step of plan.steps) {
+    for (const step of inOrder(plan)) {
       const waitMs = Math.max(Math.ceil(deadline - performance.now()), LAST_WAIT_MS);
       await client.query(`set local lock_timeout = ${waitMs}`);
       await run(client, step);
@@ -39,7 +39,20 @@ export async function applyPlan(client: pg.Client, plan: TrackingPlan): Promise<
   }
 }
 
-async function run(client: pg.Client, step: PlanStep): Promise<void> {
+type Step = Pick<PlanStep, 'tables' | 'sql'> & { readonly kind: PlanStep['kind'] | 'lock' | 'configuration' };
+
+/** The locks, the steps, and what says in the WAL from where on the configuration holds. */
+function inOrder({ steps, lock, configurationSql }: TrackingPlan): Step[] {
+  return [
+    ...(lock === null ? [] : [{ kind: 'lock' as const, ...lock }]),
+    ...steps,
+    ...(configurationSql === null
+      ? []
+      : [{ kind: 'configuration' as const, tables: [], sql: configurationSql }]),
+  ];
+}
+
+async function run(client: pg.Client, step: Step): Promise<void> {
   try {
     await client.query(step.sql);
   } catch (error) {
@@ -47,7 +60,7 @@ async function run(client: pg.Client, step: PlanStep): Promise<void> {
   }
 }
 
-function stepError(step: PlanStep, cause: unknown): WaltrailError {
+function stepError(step: Step, cause: unknown): WaltrailError {
   const { code } = cause as { code?: unknown };
   const sqlState = typeof code === 'string' ? code : 'none';
   const what = step.tables.length === 0 ? step.kind : `${step.kind} of ${step.tables.join(', ')}`;

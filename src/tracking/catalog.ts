@@ -23,6 +23,8 @@ export interface Catalog {
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
+  /** Every overload of pg_logical_emit_message. */
+  readonly messageFunctions: readonly CatalogMessageFunction[];
 }
 
 export interface CatalogServer {
@@ -130,6 +132,13 @@ export interface CatalogEventTrigger {
   readonly comment: string | null;
 }
 
+export interface CatalogMessageFunction {
+  /** With schema and types of arguments, as grants name it. */
+  readonly signature: string;
+  /** Everybody may execute it. */
+  readonly isPublic: boolean;
+}
+
 export interface CatalogSlot {
   readonly name: string;
   readonly active: boolean;
@@ -160,6 +169,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
+      messageFunctions: await readMessageFunctions(client),
     };
   } finally {
     await client.query('rollback').catch(() => undefined);
@@ -341,6 +351,19 @@ async function readKeys(client: pg.Client): Promise<Map<string, readonly Catalog
     group by i.indrelid`,
   );
   return new Map(rows.map(({ oid, keys }) => [oid, keys]));
+}
+
+async function readMessageFunctions(client: pg.Client): Promise<CatalogMessageFunction[]> {
+  return catalogRows<CatalogMessageFunction>(
+    client,
+    /* sql */ `
+    select
+      'pg_catalog.pg_logical_emit_message(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' as signature,
+      pg_catalog.has_function_privilege('public', p.oid, 'execute') as "isPublic"
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'pg_catalog'::regnamespace and p.proname = 'pg_logical_emit_message'
+    order by 1`,
+  );
 }
 
 async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger[]> {

@@ -20,7 +20,7 @@ export function columnUses(rule: TableRule): ColumnUse[] {
   return [
     ...all(['id'], rule.id),
     ...all(['name'], templateColumns(rule.name ?? [])),
-    ...all(['modifier'], rule.modifier === null ? null : [rule.modifier]),
+    ...all(['modifier'], rule.modifier === null ? null : [rule.modifier.column]),
     ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
     ...rule.ignore.map((column, index) => ({ path: at('ignore', index), column })),
     ...each(['labels'], rule.labels),

@@ -5,12 +5,24 @@ export interface TrackingPlan {
   /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
   readonly steps: readonly PlanStep[];
   /**
+   * Locks the tables that enter or leave the publication, before the steps and in their transaction: writers
+   * end before or begin after it, so the configuration changes at one position of the WAL for all rows of a
+   * table. Null where there is none.
+   */
+  readonly lock: { readonly tables: readonly string[]; readonly sql: string } | null;
+  /**
+   * Says in the WAL, behind the steps and in their transaction, which configuration begins; null: no steps.
+   */
+  readonly configurationSql: string | null;
+  /**
    * Those about named tables concern these alone, those of {@link applyProblems} keep everything from being
    * applied.
    */
   readonly problems: readonly PlanProblem[];
   /** Sentences for the DBA; nothing depends on them. */
   readonly warnings: readonly string[];
+  /** What the DBA may do, with its SQL; `apply` does none of it. */
+  readonly advice: readonly string[];
   /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
   readonly costs: readonly IdentityCost[];
 }

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { WaltrailError } from '../errors.js';
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
-import { Places } from './places.js';
+import { Places, type PlacesFile } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { TrackingFile } from './schema.js';
 
@@ -14,14 +14,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of
  * the file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
+ * Synchronous, because capture asks in the middle of the stream.
  */
-export async function loadConfig(options: {
-  file: string;
-  environment: Environment;
-}): Promise<TrackingConfig> {
+export function loadConfig(options: { file: string; environment: Environment }): TrackingConfig {
   let text: string;
   try {
-    text = await readFile(options.file, 'utf8');
+    text = readFileSync(options.file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason';
     throw new WaltrailError('TRACKING_FILE_UNREADABLE', `${options.file} cannot be read (${code}).`, {
@@ -60,14 +58,14 @@ export function parseConfig(options: {
       })),
   ];
   if (problems.length > 0) throw invalid(options.file, problems);
-  return toConfig(parsed.data!, new Places(options.file, placesOf(document)));
+  return toConfig(parsed.data!, new Places({ name: options.file, positionOf: positionsOf(document) }));
 }
 
 /**
  * Where the document says what a path of the configuration names: tables and exclusions have their canonical
  * names there, and a single word stands for a list of one.
  */
-function placesOf(document: TrackingDocument): (path: KeyPath) => { line: number; column: number } {
+function positionsOf(document: TrackingDocument): PlacesFile['positionOf'] {
   const { tables } = document.data as TrackingFile;
   const written = new Map(Object.keys(tables).map((key) => [canonicalName(key), key]));
   return (path) => {

@@ -14,10 +14,15 @@ import { valueKind } from './value-kind.js';
  * are known when they are called otherwise. What a column was redacted as is kept until a rule of `redact`
  * knows its new name.
  *
+ * The configuration that waits for its position counts too: a column that it redacts may be called otherwise
+ * before the stream comes there.
+ *
  * @param options.last the look before; undefined: there is none
  */
 export function withNamedColumns(options: {
   readonly config: TrackingConfig;
+  /** The one of the file, where it is not in effect yet; null: it is. */
+  readonly pending: TrackingConfig | null;
   readonly catalog: Catalog;
   readonly last: PublishedState | undefined;
   readonly now: PublishedState;
@@ -35,14 +40,18 @@ export function withNamedColumns(options: {
 
 function namedIn(options: {
   readonly config: TrackingConfig;
+  readonly pending: TrackingConfig | null;
   readonly catalog: Catalog;
   readonly state: PublishedTableState;
   readonly table: CatalogTable;
   readonly before: Readonly<Record<string, ColumnName>>;
 }): Pick<PublishedTableState, 'named' | 'renamed'> {
-  const { config, catalog, state, table, before } = options;
+  const { config, pending, catalog, state, table, before } = options;
   const known = knownName(state);
-  const exempt = exemptColumns(config, known, table.primaryKey);
+  const rules = [config, ...(pending === null ? [] : [pending])].map((by) => ({
+    by,
+    exempt: exemptColumns(by, known, table.primaryKey),
+  }));
   const uses = new Set(usesOfTable(config, known).map(({ column }) => column));
   const types = new Map(table.columns.map(({ name, typeOid }) => [name, valueKind(typeOid, catalog.types)]));
   const names = new Set(types.keys());
@@ -50,8 +59,9 @@ function namedIn(options: {
   const renamed: Record<string, string> = {};
   for (const { number, name: column, dropped } of table.attributes) {
     if (dropped) continue;
-    const given = { kind: types.get(column)!, exempt: exempt.has(column) };
-    const isRedacted = (name: ColumnName): boolean => wholeRedaction(config, name, given) !== null;
+    const kind = types.get(column)!;
+    const isRedacted = (name: ColumnName): boolean =>
+      rules.some(({ by, exempt }) => wholeRedaction(by, name, { kind, exempt: exempt.has(column) }) !== null);
     const name = { ...known, column };
     const earlier = before[number];
     const keeps = earlier !== undefined && earlier.column !== column && isRedacted(earlier);

@@ -1,6 +1,15 @@
+import { createHash } from 'node:crypto';
 import { canonicalName, columnName } from './names.js';
 import type { Places } from './places.js';
-import type { ActionRule, LabelRule, RedactWith, TableRule, Template, TrackingConfig } from './rules.js';
+import type {
+  ActionRule,
+  Definition,
+  LabelRule,
+  RedactWith,
+  TableRule,
+  Template,
+  TrackingConfig,
+} from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { parseTemplate } from './template.js';
 
@@ -23,6 +32,7 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
     reports: { maxRangeMs: parseDuration(file.reports.max_range)!, timezone: file.reports.timezone },
     modifiers:
       file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
       tables: rule.tables?.map(toName) ?? null,
@@ -34,8 +44,20 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
     },
     tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
+    definition: toDefinition(file),
     places,
   };
+}
+
+function toDefinition({
+  source: _source,
+  trail: _trail,
+  reports: _reports,
+  messages: { signing_keys: _keys, ...messages },
+  ...tracking
+}: TrackingFile): Definition {
+  const document = JSON.stringify({ ...tracking, messages });
+  return { document, digest: createHash('sha256').update(document).digest('hex') };
 }
 
 type TableFile = TrackingFile['tables'][string];
@@ -47,7 +69,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     entity: rule.entity,
     name: rule.name === undefined ? null : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: rule.modifier ?? null,
+    modifier: toModifier(rule.modifier),
     tenant: rule.tenant ?? null,
     columns: rule.columns ?? null,
     newPartitions: rule.new_partitions ?? null,
@@ -59,6 +81,13 @@ function toTable(key: string, rule: TableFile): TableRule {
     actions: (rule.actions ?? []).map(toAction),
   };
 }
+
+const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
+  modifier === undefined
+    ? null
+    : typeof modifier === 'string'
+      ? { column: modifier, alwaysSet: false }
+      : { column: modifier.column, alwaysSet: modifier.always_set };
 
 function toAction(rule: ActionFile): ActionRule {
   return {

@@ -18,6 +18,7 @@ export function planText(options: {
     stepsText(plan),
     plan.costs.length === 0 ? '' : costsText(plan.costs),
     list('To know', plan.warnings),
+    list('Advice (apply does none of it)', plan.advice),
     problemsText('Problems (nothing is applied before they are solved)', blocking),
     problemsText(
       'Problems of capture (they do not stand in the way of apply)',
@@ -31,10 +32,21 @@ export function planText(options: {
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-function stepsText({ steps, problems }: TrackingPlan): string {
+function stepsText({ steps, problems, lock, configurationSql }: TrackingPlan): string {
   if (steps.length === 0)
     return problems.length > 0 ? '' : 'Nothing to do: the source is as the YAML wants it.';
-  return ['Steps, in one transaction', ...steps.map(({ sql, reason }) => `-- ${reason}\n${sql};`)].join('\n');
+  return [
+    'Steps, in one transaction',
+    "begin;\nset local lock_timeout = '5s';",
+    ...(lock === null
+      ? []
+      : [`-- no row of these tables is written between two configurations\n${lock.sql};`]),
+    ...steps.map(({ sql, reason }) => `-- ${reason}\n${sql};`),
+    ...(configurationSql === null
+      ? []
+      : [`-- from here on, capture works by this configuration\n${configurationSql};`]),
+    'commit;',
+  ].join('\n');
 }
 
 function costsText(costs: readonly IdentityCost[]): string {

@@ -1,15 +1,19 @@
+import { quoteTable } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
 import { vainWarnings } from './action-findings.js';
+import { indexOf } from './catalog-index.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
-import type { TrackingPlan } from './findings.js';
+import { configurationSql } from './configuration.js';
+import type { PlanStep, TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
+import { messageAdvice } from './message-rights.js';
 import { planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { redactFindings } from './redact-findings.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
-import { publishedTables } from './tracked.js';
+import { keyOf, publishedTables } from './tracked.js';
 import { unnamedFindings } from './unnamed.js';
 
 /** Compares what the YAML needs with what the source has. Pure: `catalog` is from {@link readCatalog}. */
@@ -25,6 +29,9 @@ export function planTracking(options: {
     published: published.filter(({ key }) => !identity.unfit.has(key)),
   });
   const eventTrigger = planEventTrigger(options);
+  // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
+  // nothing.
+  const steps = [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after];
   const findings = [
     serverFindings(options),
     tableFindings(given),
@@ -36,11 +43,33 @@ export function planTracking(options: {
     identity,
   ];
   return {
-    // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
-    // nothing.
-    steps: [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after],
+    steps,
+    lock: lockOf(steps, options.catalog),
+    configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
     warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
+    advice: messageAdvice(options.catalog),
     costs: identity.costs,
+  };
+}
+
+const MOVING: ReadonlySet<PlanStep['kind']> = new Set([
+  'publication_create',
+  'publication_add',
+  'publication_drop',
+]);
+
+function lockOf(steps: readonly PlanStep[], catalog: Catalog): TrackingPlan['lock'] {
+  const keys = steps.flatMap(({ kind, tables }) => (MOVING.has(kind) ? tables : []));
+  // In one order, so that two of them do not wait for each other.
+  const tables = [...new Set(keys)].sort().flatMap((key) => indexOf(catalog).tables.get(key) ?? []);
+  if (tables.length === 0) return null;
+  // Rows of a partitioned table are also written to its partitions directly.
+  const names = tables.map(
+    ({ schema, name, kind }) => `  ${kind === 'partitioned' ? '' : 'only '}${quoteTable(schema, name)}`,
+  );
+  return {
+    tables: tables.map(keyOf),
+    sql: `lock table\n${names.join(',\n')}\nin share row exclusive mode`,
   };
 }

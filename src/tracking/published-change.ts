@@ -41,18 +41,22 @@ export function publishedChanges(options: {
   readonly fate: TableFate;
 }): PublishedChanges {
   const { config, last, now } = options;
+  const { publication } = config.source;
   const { gone, replaced, covered } = options.fate;
   const unpublished: string[] = [];
   const notes: TrackingNote[] = [];
   // Made anew it is another publication: in between there was none, and what was changed then was not sent.
   if (now.publication === null || now.publication !== last.publication)
     return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, notes };
-  if (now.options !== last.options) return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, notes };
+  if (optionsChanged(last, now)) return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, notes };
+  if (last.owner != null && now.owner != null && last.owner !== now.owner)
+    notes.push({ subject: publication, before: `owner ${last.owner}`, after: `owner ${now.owner}` });
   for (const [oid, before] of Object.entries(last.tables)) {
     const name = knownName(before);
     const wanted = isWanted(config, name);
     const after = now.tables[oid];
-    if (replaced.has(oid) && wanted) unpublished.push(formatTable(name));
+    if (replaced.has(oid) && wanted && !wasPublished(replaced.get(oid)!, options))
+      unpublished.push(formatTable(name));
     if (after !== undefined) {
       if (after.membership !== before.membership && (wanted || isWanted(config, after)))
         unpublished.push(formatTable(knownName(after)));
@@ -138,6 +142,29 @@ export function refusalNotes(last: PublishedState | undefined, now: PublishedSta
       .filter((subject) => !after.includes(subject))
       .map((subject) => ({ subject, before: refused, after: accepted })),
   ];
+}
+
+/**
+ * Whether the options may have been others for a while. The version tells of options that were changed and
+ * changed back; a new owner changes it too.
+ */
+function optionsChanged(last: PublishedState, now: PublishedState): boolean {
+  // Looks of before had both in one text.
+  if (last.version === undefined && now.version !== undefined)
+    return `${now.options} ${now.version}` !== last.options;
+  return now.options !== last.options || (now.version !== last.version && now.owner === last.owner);
+}
+
+/**
+ * Whether a table was published at both looks, in the same way: every change of it was sent, by whatever
+ * name.
+ */
+function wasPublished(
+  oid: string,
+  { last, now }: { readonly last: PublishedState; readonly now: PublishedState },
+): boolean {
+  const [before, after] = [last.tables[oid], now.tables[oid]];
+  return before !== undefined && before.membership === after?.membership;
 }
 
 function notesOf(before: PublishedTableState, after: PublishedTableState): TrackingNote[] {

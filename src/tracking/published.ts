@@ -16,8 +16,12 @@ import type { ColumnName, TableName } from './names.js';
 export interface PublishedState {
   /** Identity of the publication: made anew it is another. Null: there is none. */
   readonly publication: string | null;
-  /** Its options and the transaction that set them last. */
+  /** Its options. */
   readonly options: string | null;
+  /** The transaction that changed the publication last, whatever it changed; absent in older looks. */
+  readonly version?: string | null;
+  /** Its owner; absent in older looks. */
+  readonly owner?: string | null;
   /** Its tables by oid. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
   /**
@@ -40,7 +44,7 @@ export interface PublishedTableState {
   readonly knownAs?: TableName;
   /**
    * By attribute number: columns that the YAML or the defaults name, as they were called then. A column stays
-   * the same under every name (DECISIONS 55).
+   * the same under every name (DECISIONS 62).
    */
   readonly named?: Readonly<Record<string, ColumnName>>;
   /**
@@ -110,8 +114,8 @@ const asked = (name: string): string | null => (isBytesText(name) ? null : name)
 export interface TableFate {
   /** They exist no more. */
   readonly gone: ReadonlySet<string>;
-  /** Another table has the name now: the two were swapped, or it was dropped and made anew. */
-  readonly replaced: ReadonlySet<string>;
+  /** Another table has the name now, with its oid: the two were swapped, or it was dropped and made anew. */
+  readonly replaced: ReadonlyMap<string, string>;
   /** They are partitions of a table that is published, so their changes are sent as its changes. */
   readonly covered: ReadonlySet<string>;
 }
@@ -124,13 +128,18 @@ export async function fateOfTables(
   const known = Object.entries(options.tables);
   // Of bytes that are no text there is no name to ask for, and so none that another table could have taken.
   const names = known.map(([, state]) => [knownName(state).schema, knownName(state).table].map(asked));
-  const { rows } = await client.query<{ oid: string; gone: boolean; replaced: boolean; covered: boolean }>(
+  const { rows } = await client.query<{
+    oid: string;
+    gone: boolean;
+    replaced_by: string | null;
+    covered: boolean;
+  }>(
     /* sql */ `select known.oid::text,
                       not exists (select from pg_catalog.pg_class c where c.oid = known.oid) as gone,
-                      exists (select from pg_catalog.pg_class c
-                                join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                               where n.nspname = known.schema and c.relname = known.name
-                                 and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced,
+                      (select c.oid::text from pg_catalog.pg_class c
+                         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                        where n.nspname = known.schema and c.relname = known.name
+                          and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced_by,
                       exists (select from pg_catalog.pg_partition_ancestors(known.oid) a
                                 join pg_catalog.pg_publication_rel r on r.prrelid = a.relid
                                 join pg_catalog.pg_publication p on p.oid = r.prpubid
@@ -143,16 +152,18 @@ export async function fateOfTables(
       options.publication,
     ],
   );
-  const oids = (of: 'gone' | 'replaced' | 'covered') =>
-    new Set(rows.filter((row) => row[of]).map(({ oid }) => oid));
-  return { gone: oids('gone'), replaced: oids('replaced'), covered: oids('covered') };
+  const oids = (of: 'gone' | 'covered') => new Set(rows.filter((row) => row[of]).map(({ oid }) => oid));
+  const replaced = rows.flatMap(({ oid, replaced_by: by }): [string, string][] =>
+    by === null ? [] : [[oid, by]],
+  );
+  return { gone: oids('gone'), replaced: new Map(replaced), covered: oids('covered') };
 }
 
 /**
  * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is
  * changed is a new version with another xmin. Sums, because their order is of no account (measured: see
  * DECISIONS 43). Of columns, those of published tables: one that the YAML names may be renamed (DECISIONS
- * 55).
+ * 62).
  */
 const digestSql = (version: number): string => /* sql */ `
   select pg_catalog.concat_ws(' ',
@@ -179,7 +190,9 @@ const HAS_SCHEMA_PUBLICATIONS = 150_000;
 const stateSql = (publication: string): string => /* sql */ `
   select pg_catalog.jsonb_build_object(
     'publication', p.oid::text,
-    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text || ' ' || p.xmin,
+    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text,
+    'version', p.xmin::text,
+    'owner', pg_catalog.pg_get_userbyid(p.pubowner),
     'tables', coalesce((
       select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
                'schema', n.nspname, 'table', c.relname,

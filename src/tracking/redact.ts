@@ -6,7 +6,7 @@ import { isSecretColumn, isSecretName } from './secrets.js';
 import { templateColumns } from './template.js';
 import { holdsText, type ValueKind } from './value-kind.js';
 
-/** What is redacted of a column's values, DECISIONS 56. */
+/** What is redacted of a column's values, DECISIONS 63. */
 export interface Redaction {
   /** How the whole value is stored; null: as it is, but for `within`. */
   readonly whole: RedactWith | null;
@@ -170,7 +170,7 @@ export function isListed(rule: TableRule, column: string): boolean {
 const shownColumns = (rule: TableRule): readonly string[] => [
   ...(rule.id ?? []),
   ...templateColumns(rule.name ?? []),
-  ...(rule.modifier === null ? [] : [rule.modifier]),
+  ...(rule.modifier === null ? [] : [rule.modifier.column]),
   ...(rule.tenant === null ? [] : [rule.tenant]),
   ...rule.labels.keys(),
   ...rule.values.keys(),
@@ -187,7 +187,7 @@ export function exemptColumns(
     ...primaryKey,
     ...namesKeys(config, table),
     ...(rule?.id ?? []),
-    ...(rule?.modifier == null ? [] : [rule.modifier]),
+    ...(rule?.modifier == null ? [] : [rule.modifier.column]),
     ...(rule?.tenant == null ? [] : [rule.tenant]),
   ]);
 }

@@ -16,6 +16,7 @@ export interface TrackingConfig {
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
   readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
   readonly modifiers: ModifiersRule | null;
+  readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
   readonly secrets: SecretsRule;
@@ -23,8 +24,20 @@ export interface TrackingConfig {
   readonly tables: readonly TableRule[];
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
+  readonly definition: Definition;
   /** Where the file says each of these things. */
   readonly places: Places;
+}
+
+/**
+ * What the YAML says of tracking, as the trail keeps it: everything but `source`, `trail`, `reports` and the
+ * keys of `messages`, so no secret.
+ */
+export interface Definition {
+  /** JSON text, with the tables in the order of the file. */
+  readonly document: string;
+  /** SHA-256 of it, hexadecimal: two files with one digest track in the same way. */
+  readonly digest: string;
 }
 
 export type Kind = 'agent' | 'bot' | 'system';
@@ -50,6 +63,14 @@ export interface ModifiersRule extends LabelRule {
     readonly bot: readonly Scalar[];
     readonly system: readonly Scalar[];
   } | null;
+}
+
+/** What logical messages are believed. */
+export interface MessagesRule {
+  /** Names and kinds that they give win over those of the modifiers table. */
+  readonly trustNames: boolean;
+  /** Secrets, as the URLs are: never stored, shown or logged. Empty: messages need no signature. */
+  readonly signingKeys: readonly string[];
 }
 
 export type RedactWith =
@@ -105,7 +126,8 @@ export interface TableRule {
   readonly name: Template | null;
   /** Columns of the entity id; null: the primary key. */
   readonly id: readonly string[] | null;
-  readonly modifier: string | null;
+  /** `alwaysSet`: the application sets the column with each update, also to the value that it had. */
+  readonly modifier: { readonly column: string; readonly alwaysSet: boolean } | null;
   readonly tenant: string | null;
   /**
    * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;

@@ -39,6 +39,11 @@ const template = text('a template such as "{full_name}"').check((context) => {
     context.issues.push({ code: 'custom', message: parsed, input: context.value, continue: true });
 });
 
+/** As many hexadecimal digits as 128 bits have. */
+const MIN_KEY_CHARACTERS = 32;
+/** Each message is tried with each of them. */
+const MAX_KEYS = 4;
+
 const DURATION = /^([0-9]{1,6})([mhd])$/;
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -144,6 +149,16 @@ const ActionFile = z
       problem('when', 'cannot be used on truncate, which has no rows');
   });
 
+const ModifierFile = z.strictObject({
+  column: column.describe('The column that holds who made the change.'),
+  always_set: z
+    .boolean({ error: sentence('must be true or false') })
+    .default(false)
+    .describe(
+      'The application sets the column with each update, so it names who made the update also where it did not change.',
+    ),
+});
+
 const TableFile = z
   .strictObject({
     entity: word('an entity type').describe(
@@ -153,9 +168,14 @@ const TableFile = z
       .optional()
       .describe('The entity name, from columns in braces: "{full_name}". Without it the entity id is shown.'),
     id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
-    modifier: column
+    modifier: z
+      .union([column, ModifierFile], {
+        error: sentence('must be a column name, or { column: …, always_set: true }'),
+      })
       .optional()
-      .describe('The column that holds who made the change, as updated_by (rung 2 of attribution).'),
+      .describe(
+        'The column that holds who made the change, as updated_by (the rung column of attribution). An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had.',
+      ),
     tenant: column.optional().describe('The column that holds the tenant.'),
     columns: z
       .array(column, { error: sentence('must be a list of column names') })
@@ -328,6 +348,30 @@ export const TrackingFile = z.strictObject({
     })
     .optional()
     .describe('Turns the key that attribution found into a name and a kind, as of the change.'),
+  messages: z
+    .strictObject({
+      trust_names: z
+        .boolean({ error: sentence('must be true or false') })
+        .default(false)
+        .describe(
+          'Names and kinds that logical messages give win over those of the modifiers table. Only where nobody but the application can send messages: one message then renames a modifier for everybody.',
+        ),
+      signing_keys: z
+        .array(
+          text('a key, as "${WALTRAIL_MESSAGE_KEY}"').min(
+            MIN_KEY_CHARACTERS,
+            `must be at least ${MIN_KEY_CHARACTERS} characters long`,
+          ),
+          { error: sentence('must be a list of keys, as ["${WALTRAIL_MESSAGE_KEY}"]') },
+        )
+        .max(MAX_KEYS, `has more than ${MAX_KEYS} keys`)
+        .default([])
+        .describe(
+          'Keys, from the environment, of which one has to have signed each logical message; any other message is passed over and marked. Several of them let a key be replaced. Without keys no signature is asked for.',
+        ),
+    })
+    .default({ trust_names: false, signing_keys: [] })
+    .describe('What logical messages are believed.'),
   redact: z
     .array(RedactFile, { error: sentence('must be a list of rules') })
     .default([])

@@ -1,7 +1,7 @@
 /**
  * Which names stand for secrets: of columns, of members of JSON and hstore, of parameters of URLs. They are
  * the names that frameworks give (Devise, Django, Laravel, Auth.js, Supabase …) and those that people
- * give after their example. DECISIONS 56.
+ * give after their example. DECISIONS 63.
  */
 
 /**

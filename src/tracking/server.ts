@@ -9,7 +9,10 @@ import type { TrackingConfig } from './rules.js';
  * stay stopped.
  */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
-  return { problems: serverProblems(config, catalog), warnings: headroomWarnings(catalog) };
+  return {
+    problems: serverProblems(config, catalog),
+    warnings: [...headroomWarnings(catalog), ...staleCacheWarnings(catalog)],
+  };
 }
 
 function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog): PlanProblem[] {
@@ -60,6 +63,25 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
     });
   }
   return problems;
+}
+
+/** First minor versions in which every walsender learns at once that a publication has changed, by major. */
+const FRESH_CACHE: ReadonlyMap<number, number> = new Map([
+  [14, 18],
+  [15, 13],
+  [16, 9],
+  [17, 5],
+]);
+
+/** https://www.postgresql.org/docs/release/17.5/ (distribution of invalidations to running transactions) */
+function staleCacheWarnings({ server }: Catalog): string[] {
+  const major = Math.floor(server.version / 10_000);
+  const fresh = FRESH_CACHE.get(major);
+  if (fresh === undefined || server.version % 10_000 >= fresh) return [];
+  return [
+    `PostgreSQL ${major}.${server.version % 10_000} may go on for a while not to send changes of a table that was just published, where transactions run meanwhile: ` +
+      `apply locks the tables, alter publication by hand does not. Update to ${major}.${fresh} or later.`,
+  ];
 }
 
 function headroomWarnings({ server }: Catalog): string[] {

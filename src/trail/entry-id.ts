@@ -21,6 +21,8 @@ const CHUNK_BITS = 14;
 const BLOCK_BITS = 16;
 /** Entries of a full chunk. The last chunk of a day may be shorter. */
 export const CHUNK_ENTRIES = 1 << CHUNK_BITS;
+/** Chunks of a full block. */
+export const BLOCK_CHUNKS = 1 << (BLOCK_BITS - CHUNK_BITS);
 /** Number of ids that a day has. */
 const DAY_ENTRIES = 2 ** NUMBER_BITS;
 const CHUNK_OF_DAY_BITS = NUMBER_BITS - CHUNK_BITS;
@@ -43,6 +45,12 @@ const NUMBER_MASK_64 = BigInt(DAY_ENTRIES - 1);
 
 /** Returns the day that a time in milliseconds since 1970 belongs to. */
 export const dayAt = (timeMs: number): number => Math.floor((timeMs - FIRST_DAY_MS) / DAY_MS);
+
+/** Returns a day as `2026-11-29`; a number that no day has is returned as it is. */
+export const dateOfDay = (day: number): string =>
+  day >= 0 && day <= dayOfId(MAX_ENTRY_ID)
+    ? new Date(FIRST_DAY_MS + day * DAY_MS).toISOString().slice(0, 10)
+    : String(day);
 
 /** Returns the id of the entry that has a number in a day. */
 export const entryId = (day: number, number: number): bigint => firstIdOfDay(day) | BigInt(number);

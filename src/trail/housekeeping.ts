@@ -10,7 +10,7 @@ export interface HousekeepingOptions {
   readonly url: string;
   readonly log: Log;
   /** Whole days that entries are kept after the day on which they were stored; null: forever. */
-  readonly retentionDays: number | null;
+  readonly retentionDays: () => number | null;
   /** Milliseconds between two rounds; 5 s by default. */
   readonly intervalMs?: number;
 }
@@ -108,10 +108,11 @@ async function makePartitions(client: pg.Client, log: Log): Promise<void> {
 }
 
 async function applyRetention(client: pg.Client, options: HousekeepingOptions): Promise<void> {
-  if (options.retentionDays === null) return;
+  const days = options.retentionDays();
+  if (days === null) return;
   const { rows } = await client.query<{ dropped: number }>(
     /* sql */ `select trail.retain_days($1) as dropped`,
-    [Math.max(options.retentionDays, 1)],
+    [Math.max(days, 1)],
   );
   const dropped = rows[0]?.dropped ?? 0;
   for (let left = true; left;) {

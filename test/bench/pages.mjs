@@ -76,11 +76,13 @@ const READS = {
   /** Some dimensions of facets only. */
   counts: ({ pool, dictionaries }, { filter, range }) =>
     timed(() =>
-      withSnapshot({ pool, dictionaries, timeoutMs: STATEMENT_TIMEOUT_MS, plans: 'fresh' }, (snapshot) =>
-        countDimensions(snapshot, {
-          filter: storedFilter(range, dictionaries),
-          dimensions: filter.dimensions,
-        }),
+      withSnapshot(
+        { pool, dictionaries, timeoutMs: STATEMENT_TIMEOUT_MS, plans: 'fresh' },
+        async (snapshot) =>
+          countDimensions(snapshot, {
+            filter: await storedFilter(range, snapshot),
+            dimensions: filter.dimensions,
+          }),
       ),
     ),
   history: ({ reader }, { filter }) => timed(() => reader.history({ ...filter, limit: PAGE })),

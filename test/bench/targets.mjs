@@ -121,6 +121,14 @@ const TARGETS = {
       of: cell('what', 'counts of 7 days: modifiers', 'p99 ms'),
     },
   ],
+  verify: [
+    {
+      figure: 'seconds for the whole trail',
+      atMost: [60, 30],
+      size: WEEK,
+      of: cell('what', 'verify --quick', 'seconds'),
+    },
+  ],
 };
 
 /** Rows for the table and the result of a bench, none when nothing was promised of it. */

@@ -87,6 +87,7 @@ describe('what the API answers is what its schemas say', () => {
       for (const facet of modifiers) expectAnswer('Facet', facet);
       expect(modifiers.length).toBeGreaterThan(0);
       met.add('Facet');
+      await ask('GET /v1/facets/{list}', { url: '/v1/facets/actions', token });
     }
   });
 

@@ -10,6 +10,7 @@ const SCHEMA = `${CAST};
   create table items (id text primary key, name text, tenant text, by_whom text);
   create table people (id text primary key, name text)`;
 const YAML = `
+messages: { trust_names: true }
 modifiers: { table: public.people, key: id, name: "{name}" }
 tables: { public.items: { entity: item, name: "{name}", tenant: tenant, modifier: by_whom } }`;
 

@@ -4,6 +4,7 @@ import { until } from '../support/until.ts';
 
 const SCHEMA = `create table customers (id bigint generated always as identity primary key, name text, organization_id text, updated_by text);`;
 const YAML = `
+messages: { trust_names: true }
 tables:
   public.customers: { entity: customer, name: "{name}", modifier: updated_by, tenant: organization_id }`;
 

@@ -121,7 +121,8 @@ describe('capture', () => {
     );
     await g.source.query(`insert into customers (name, updated_by) values ('other', 7)`);
     const entries = await g.caughtUp();
-    const context = { context: { job: 'tagging', password: '***' } };
+    const conflict = { rung: 'column', key: '7', name: 'Dana Levi', kind: 'agent' };
+    const context = { context: { job: 'tagging', password: '***' }, conflict };
     expect(
       entries.map(({ updated, modifier, kind, rung, extra }) => [updated!.name, modifier, kind, rung, extra]),
     ).toEqual([
@@ -135,11 +136,11 @@ describe('capture', () => {
     await using g = await ground();
     await g.source
       .query(`begin; insert into customers (name, attributes) select 'n' || i, jsonb_build_object('pad', repeat('x', 200)) from generate_series(1, 20000) i;
-      select pg_logical_emit_message(true, 'waltrail', '{"modifier": "import", "name": "Import job", "kind": "bot"}'); commit`);
+      select pg_logical_emit_message(true, 'waltrail', '{"modifier": 9}'); commit`);
     const entries = await g.caughtUp();
     expect(entries).toHaveLength(20_000);
     expect(new Set(entries.map(({ modifier, rung }) => `${modifier} ${rung}`))).toEqual(
-      new Set(['Import job m']),
+      new Set(['Tagger m']),
     );
   });
 

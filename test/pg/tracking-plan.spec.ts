@@ -58,7 +58,7 @@ const published = async (database: TestDatabase): Promise<string[]> =>
 describe('plan and apply', () => {
   test('bring the sample CRM to what its file says, and then there is nothing to do', async () => {
     await using database = await freshDatabase('crm');
-    const config = await loadConfig({
+    const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: database.url, WALTRAIL_TRAIL_URL: database.url },
     });
@@ -739,5 +739,43 @@ describe('the commands', () => {
       expect(output).not.toContain('Nothing to do');
     }
     expect(await database.query('select from pg_publication')).toEqual([]);
+  });
+});
+
+describe('advice', () => {
+  test('is the SQL by which only the application can send logical messages, for every overload', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key)');
+    const config = configOf(database, 'tables: { public.a: { entity: a } }');
+    const { advice } = await plan(database, config);
+    expect(advice).toHaveLength(1);
+    const overloads = await database.query<{ name: string }>(
+      `select oid::regprocedure::text as name from pg_proc where proname = 'pg_logical_emit_message'`,
+    );
+    const statements = advice[0]!.split('\n').slice(1);
+    expect(statements).toHaveLength(2 * overloads.length);
+    const [app, other] = [`app_${database.name}`, `other_${database.name}`];
+    await database.query(`create role ${app} login; create role ${other} login`);
+    const may = async (role: string): Promise<boolean[]> =>
+      (
+        await database.query<{ may: boolean }>(
+          `select has_function_privilege($1, oid, 'execute') as may from pg_proc where proname = 'pg_logical_emit_message'`,
+          [role],
+        )
+      ).map(({ may }) => may);
+    try {
+      for (const statement of statements) await database.query(statement.replace('app_role', app));
+      expect(new Set(await may(app))).toEqual(new Set([true]));
+      expect(new Set(await may(other))).toEqual(new Set([false]));
+      expect((await plan(database, config)).advice).toEqual([]);
+      // What an application has to know to sign them.
+      expect(
+        await database.query(
+          `select has_function_privilege('${app}', 'pg_control_system()', 'execute') as may`,
+        ),
+      ).toEqual([{ may: true }]);
+    } finally {
+      await database.query(`drop owned by ${app}; drop role ${app}; drop role ${other}`);
+    }
   });
 });

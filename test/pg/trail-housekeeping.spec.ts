@@ -34,7 +34,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: null,
+      retentionDays: () => null,
       intervalMs: 50,
     });
     try {
@@ -102,7 +102,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: null,
+      retentionDays: () => null,
       intervalMs: 50,
     });
     try {
@@ -123,7 +123,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: database.url,
       log: silentLog,
-      retentionDays: 4,
+      retentionDays: () => 4,
       intervalMs: 50,
     });
     try {
@@ -139,7 +139,7 @@ describe('housekeeping', () => {
       Record<'first' | 'days' | 'blocks' | 'chunks' | 'lists' | 'values', number>
     >(
       `select (select min(id >> 32)::int from trail.entry) - trail.today() as first,
-              (select min(day) from trail.day) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks,
+              (select min(day) from trail.day where dropped_at is null) - trail.today() as days, (select min(block >> 16) from trail.block) - trail.today() as blocks,
               (select min(chunk >> 18) from trail.chunk) - trail.today() as chunks,
               (select min(chunk >> 18) from trail.posting) - trail.today() as lists, (select count(*)::int4 from trail.block_value where block >> 16 < trail.today() - 4) as values`,
     );
@@ -197,7 +197,12 @@ describe('housekeeping', () => {
       level: 'error',
       destination: { write: (line: string) => void lines.push(line) },
     });
-    const housekeeping = startHousekeeping({ url: database.url, log, retentionDays: null, intervalMs: 20 });
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log,
+      retentionDays: () => null,
+      intervalMs: 20,
+    });
     try {
       await until('a line of log', () => lines.length > 0, 15_000);
     } finally {
@@ -215,7 +220,7 @@ describe('housekeeping', () => {
     const housekeeping = startHousekeeping({
       url: 'postgres://u:s3cret@127.0.0.1:1/x',
       log,
-      retentionDays: 1,
+      retentionDays: () => 1,
       intervalMs: 20,
     });
     await until('a line of log', () => lines.length > 0, 15_000);

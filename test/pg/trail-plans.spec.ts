@@ -172,7 +172,7 @@ describe('pages', () => {
     const dictionaries = new ReaderDictionaries();
     const opened = (limit: number, filter: Partial<EntryFilter>) =>
       withSnapshot({ pool, dictionaries, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
-        const stored = storedFilter(filter, snapshot.dictionaries)!;
+        const stored = (await storedFilter(filter, snapshot))!;
         await walkEntries(snapshot, { filter: stored, above: 0n, below: MAX_ENTRY_ID, order: 'desc', limit });
         const { rows } = await snapshot.client.query<{ name: string }>(
           `select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation

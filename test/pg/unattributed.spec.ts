@@ -16,6 +16,7 @@ const SCHEMA = `
                             ('nightly', 'Nightly job', 'job');
   create table notes (id int primary key, updated_by text);`;
 const YAML = `
+messages: { trust_names: true }
 modifiers: { table: public.agents, key: id, name: "{full_name}", kind: { column: role, system: [job] } }
 tables: { public.notes: { entity: note, modifier: updated_by } }`;
 const RANGE = { from: '2000-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };

@@ -51,11 +51,13 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
   modifiers: null,
+  messages: { trustNames: false, signingKeys: [] },
   redact: [],
   secrets: { defaults: true, allow: [] },
   tables: [],
   exclude: [],
-  places: new Places('test.yaml', () => ({ line: 1, column: 1 })),
+  places: new Places({ name: 'test.yaml', positionOf: () => ({ line: 1, column: 1 }) }),
+  definition: { document: '{}', digest: 'none' },
 });
 
 /** A daemon on a fresh trail, as `waltrail start --roles …` would run it, on a free port of the loopback. */

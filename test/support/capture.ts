@@ -112,13 +112,29 @@ ${options.yaml}`,
   });
 }
 
-export async function applyTracking(config: TrackingConfig): Promise<void> {
+/**
+ * What `waltrail apply` does.
+ *
+ * @param options.before statements of the same transaction, behind its locks
+ */
+export async function applyTracking(
+  config: TrackingConfig,
+  { before = [] }: { readonly before?: readonly string[] } = {},
+): Promise<void> {
   const client = new pg.Client(config.source.url);
   // The source may be shut down meanwhile; the statement under way says so.
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await applyPlan(client, planTracking({ config, catalog: await readCatalog(client) }));
+    const plan = planTracking({ config, catalog: await readCatalog(client) });
+    const others = before.map((sql) => ({
+      kind: 'publication_options' as const,
+      tables: [],
+      sql,
+      reason: '',
+      optional: false,
+    }));
+    await applyPlan(client, { ...plan, steps: [...others, ...plan.steps] });
   } finally {
     await client.end();
   }

@@ -5,6 +5,7 @@
  * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
  *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
  *   out, and the agent whose key is that word is no part of it.
+ * - Rows of csv have a last column more, which is empty for entries of then (DECISIONS 51).
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
@@ -110,7 +111,7 @@ export function fileBefore(files: readonly string[], format: string): string {
       text
         .replaceAll(new RegExp(`^${now.name},`, 'gm'), `${before.name},`)
         .replaceAll(`,,${now.rung},`, `,${before.kind},${before.rung},`),
-    files.join(''),
+    files.join('').replaceAll(/,(?:Attribution note)?\r\n/g, '\r\n'),
   );
 }
 

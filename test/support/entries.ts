@@ -24,6 +24,8 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null, claimedCommitAt: null },
     context: null,
     unreadMessage: null,
+    lastSetBy: null,
+    conflict: null,
     ...changes,
   };
 }

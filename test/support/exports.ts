@@ -69,7 +69,7 @@ export async function exportGround(options: {
   const ofGround = open(directory);
   const workers: ExportWorker[] = [];
   const processes: ChildProcess[] = [];
-  const exports = ofGround.forApi(reports);
+  const exports = ofGround.forApi(() => reports);
   return {
     db,
     exports,

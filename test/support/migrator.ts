@@ -350,17 +350,20 @@ const isOf = (entry: PlainEntry, change: MigratedChange): boolean =>
 /**
  * Each previous value that is not in the entry was one that the source could not send, and the entry says so.
  */
-function saysUnknown(entry: PlainEntry, { weak, previous, updated }: MigratedChange): boolean {
+function saysUnknown(entry: PlainEntry, { weak, operation, previous, updated }: MigratedChange): boolean {
   const known = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean =>
     Object.entries(values ?? {}).every(([column, value]) => value === printed(row?.[column]));
+  // Of the columns of the replica identity the source says that they are the same, and they have to be.
+  const isSame = (column: string): boolean =>
+    operation === 'u' && printed(previous?.[column]) === printed(updated?.[column]);
   return (
     weak &&
     entry.unknown.length > 0 &&
     known(previous, entry.previous) &&
     known(updated, entry.updated) &&
-    Object.keys(updated ?? {}).every((column) => entry.updated?.[column] !== undefined) &&
+    Object.keys(updated ?? {}).every((column) => entry.updated?.[column] !== undefined || isSame(column)) &&
     Object.keys(previous ?? {}).every(
-      (column) => entry.previous?.[column] !== undefined || entry.unknown.includes(column),
+      (column) => entry.previous?.[column] !== undefined || entry.unknown.includes(column) || isSame(column),
     )
   );
 }

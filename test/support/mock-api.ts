@@ -145,6 +145,12 @@ export async function startMockApi(
     if (url.pathname === '/v1/entries') return page(query, response);
     if (url.pathname === '/v1/gaps') return listGaps(query, response);
     if (url.pathname === '/v1/facets') return json(response, 200, facetsOf(entries, query));
+    if (url.pathname.startsWith('/v1/facets/'))
+      return json(
+        response,
+        200,
+        facetListOf(entries, { list: url.pathname.slice('/v1/facets/'.length), query }),
+      );
     const entry = entries.find(({ id }) => url.pathname === `/v1/entries/${id}`);
     if (entry !== undefined) return json(response, 200, entry);
     problem(response, {
@@ -315,15 +321,60 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
 
 const isOwn = ({ modifier }: MockEntry): boolean => modifier.rung === 'waltrail';
 
-/** Each list is counted without its own filter, as the daemon does. */
+/** Values of a list: as few as a test can fill. */
+const MAX_FACETS = 20;
+
+interface MockFacet {
+  readonly value: string;
+  readonly name: string;
+  readonly kind?: string | null;
+  readonly count: number;
+}
+
+/** The lists, each with its end cut off. */
 function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object {
+  const cut = Object.entries(allFacetsOf(entries, query)).map(([list, facets]) => ({
+    list,
+    ...cutOff(facets),
+  }));
+  return {
+    ...Object.fromEntries(cut.map(({ list, items }) => [list, items])),
+    more: Object.fromEntries(cut.map(({ list, more }) => [list, more])),
+  };
+}
+
+/** One list with a search in it. */
+function facetListOf(
+  entries: readonly MockEntry[],
+  { list, query }: { readonly list: string; readonly query: URLSearchParams },
+): object {
+  const filters = new URLSearchParams(query);
+  filters.delete('search');
+  const search = (query.get('search') ?? '').toLowerCase();
+  const facets = allFacetsOf(entries, filters)[list] ?? [];
+  return cutOff(facets.filter(({ name, value }) => `${name} ${value}`.toLowerCase().includes(search)));
+}
+
+const cutOff = (facets: readonly MockFacet[]) => {
+  const more = facets.slice(MAX_FACETS);
+  return {
+    items: facets.slice(0, MAX_FACETS),
+    more: { values: more.length, entries: more.reduce((sum, { count }) => sum + count, 0) },
+  };
+};
+
+/** Each list is counted without its own filter, as the daemon does. */
+function allFacetsOf(
+  entries: readonly MockEntry[],
+  query: URLSearchParams,
+): Readonly<Record<string, readonly MockFacet[]>> {
   const count = (
     name: string,
     facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string | null },
-  ): object[] => {
+  ): MockFacet[] => {
     const others = new URLSearchParams(query);
     others.delete(name);
-    const counts = new Map<string, { value: string; name: string; kind?: string | null; count: number }>();
+    const counts = new Map<string, MockFacet>();
     const counted = entries.filter((entry) => matches(entry, others));
     for (const entry of counted.filter((entry) => !(name === 'modifier' && isOwn(entry)))) {
       const facet = facetOf(entry);

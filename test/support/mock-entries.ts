@@ -15,6 +15,9 @@ export interface MockEntry {
   readonly operation: 'insert' | 'update' | 'delete' | 'truncate';
   readonly transaction: { xid: string; commitLsn: string; seq: number };
   readonly context: unknown;
+  readonly unreadMessage?: { lsn: string; reason: string };
+  readonly lastSetBy?: { key: string; name: string; kind: string };
+  readonly conflict?: { key: string; name: string; kind: string; rung: string };
 }
 
 /** What a test says of an entry; the rest is made up. */

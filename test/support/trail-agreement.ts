@@ -32,7 +32,7 @@ export async function expectAgreement(
   if (found.length <= MAX_READ_WHOLE) expect(ids(await allPages(reader, filter))).toEqual(ids(found));
   if (!options.facets) return;
   const without = (name: keyof EntryFilter): PlainEntry[] => matching(all, { ...filter, [name]: undefined });
-  const facets = await reader.facets(filter);
+  const facets = await reader.facets(filter, { limit: 100_000 });
   expect({
     modifiers: byValue(facets.modifiers),
     actions: byValue(facets.actions),

@@ -1,8 +1,11 @@
+import type pg from 'pg';
+
 import type { WaltrailError } from '../../src/errors.js';
 import { OPERATION_INSERT, RUNG_NOBODY, UNATTRIBUTED } from '../../src/pipeline/ports.js';
 import { beginTrail, elect, readCheckpoint } from '../../src/trail/write/checkpoint.js';
 import { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import type { TestDatabase } from './database.ts';
+import { until } from './until.ts';
 
 const HEAD = {
   seq: 0,
@@ -15,13 +18,17 @@ const HEAD = {
   rung: RUNG_NOBODY,
 };
 
-/** A writer without a source. The trail begins at LSN 100 if it has not begun. */
+/**
+ * A writer without a source. The trail begins at LSN 100 if it has not begun. Waits for the server to notice
+ * that the writer before is closed: until then it holds the election.
+ */
 export async function openWriter(
   trail: TestDatabase,
   failed: (error: WaltrailError) => void = () => undefined,
 ): Promise<TrailWriter> {
-  const client = await elect(trail.url);
-  if (client === null) throw new Error('another writer is elected');
+  let elected: pg.Client | null = null;
+  await until('no other writer is elected', async () => (elected = await elect(trail.url)) !== null);
+  const client = elected!;
   if ((await readCheckpoint(client, 'test')) === undefined) {
     await beginTrail(client, {
       source: 'test',

@@ -61,7 +61,7 @@ function sourceState(options: {
     lsn: parseLsn(options.lsn ?? '0/7000'),
     fate: {
       gone: new Set(options.gone),
-      replaced: new Set(options.replaced),
+      replaced: new Map(options.replaced?.map((oid) => [oid, '9'])),
       covered: new Set(options.covered),
     },
   };

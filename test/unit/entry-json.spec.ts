@@ -5,7 +5,7 @@ import type { Answer } from '../../src/api/answers.js';
 import { printable } from '../../src/trail/read/answer-size.js';
 import { decodeRows } from '../../src/trail/read/decode.js';
 import { ReaderDictionaries, type StoredColumn } from '../../src/trail/read/dictionaries.js';
-import type { Query } from '../../src/trail/read/snapshot.js';
+import type { Query } from '../../src/trail/read/plans.js';
 import type { Entry, Value } from '../../src/trail/read/entry.js';
 import { entryToJson, valueToJson } from '../../src/trail/read/json.js';
 import type { EntryRow } from '../../src/trail/read/entry-row.js';
@@ -40,17 +40,20 @@ const ROW: EntryRow = {
   extra: null,
 };
 
-/** Has no lookups: only entries without labels are decoded here. */
-const noQuery: Query = () => Promise.reject(new Error('nothing has to be looked up'));
+/** Rows of dictionaries. Only entries without labels are decoded here. */
+const query = ((text: string) =>
+  Promise.resolve({
+    rows: text.includes('trail.modifier')
+      ? [{ id: 3, key: '7', name: 'Dana Levi', kind: 'agent' }]
+      : [{ id: 1, name: '1' }],
+  })) as unknown as Query;
 
 async function decode(columns: readonly StoredColumn[], row: Partial<EntryRow>): Promise<Entry> {
   const dictionaries = new ReaderDictionaries();
-  dictionaries.modifiers.set(3, { id: 3, key: '7', name: 'Dana Levi', kind: 'agent' });
   dictionaries.actions.add(1, 'block');
   dictionaries.entityTypes.add(1, 'agent');
-  dictionaries.tenants.add(1, '1');
   dictionaries.relations.set(1, { table: 'public.agents', columns });
-  const [entry] = await decodeRows([{ ...ROW, ...row }], { query: noQuery, dictionaries });
+  const [entry] = await decodeRows([{ ...ROW, ...row }], { query, dictionaries });
   return entry!;
 }
 

@@ -73,6 +73,8 @@ function modelOf(change: Change, treatments: readonly Treatment[], seq: number):
     (index) =>
       treatments[index] !== 'ignore' &&
       change.row[index] !== UNCHANGED &&
+      // Without an old row the key is the same.
+      !(change.sent === 'none' && index === KEY) &&
       (!isKnown(index) || change.row[index] !== change.old[index]),
   );
   if (changed.length === 0) return null;
@@ -98,12 +100,15 @@ function entriesOf(options: {
       hold: () => undefined,
     },
     aloneUntil: null,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({
       ...NO_FACTS,
       knownAs: { schema: 'public', table: 'items' },
       primaryKey: [nameOf(KEY)],
     }),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: (error) => {
@@ -186,6 +191,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   return {
     lastCommittedAt: null,
     checkpointLsn: 0n,
+    boundaryLsn: 0n,
     rows,
     dictionary,
     lookups: { get: () => undefined, set: () => undefined, clear: () => undefined },

@@ -2,8 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
-import { MARK_NULL, MARK_UNKNOWN, RUNG_MESSAGE } from '../../src/pipeline/ports.js';
-import { MAX_VALUE_BYTES } from '../../src/pipeline/ports.js';
+import {
+  MARK_NULL,
+  MARK_UNKNOWN,
+  MAX_VALUE_BYTES,
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+} from '../../src/pipeline/ports.js';
 import { decodeFields } from '../../src/trail/values.js';
 
 const HEAD = {
@@ -272,9 +277,19 @@ describe('rows of entries', () => {
     write(rows, ['2', null, null, null, null, null]);
     write(rows, ['3', null, null, null, null, '{"context":{"job":"earlier"}}']);
     const first = parse(rows.take(whole, 1)!);
+    const seen: unknown[] = [];
+    const extra = Buffer.from('{"context":{"job":"x"}}');
     expect(
-      rows.reattribute({ modifierId: 77, rung: RUNG_MESSAGE, extra: Buffer.from('{"context":{"job":"x"}}') }),
+      rows.reattribute((entry) => {
+        seen.push({ ...entry, extra: entry.extra?.toString() ?? null });
+        return { modifierId: 77, rung: RUNG_MESSAGE, extra };
+      }),
     ).toBe(true);
+    expect(seen).toEqual([
+      { modifierId: 4, rung: RUNG_COLUMN, extra: null },
+      { modifierId: 4, rung: RUNG_COLUMN, extra: '{"context":{"job":"earlier"}}' },
+    ]);
+    expect(rows.reattribute(() => null)).toBe(false);
     const rest = parse(rows.take(rows.bytes, 2)!);
     expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[17]])).toEqual([
       [4, 'c', null],
@@ -290,7 +305,7 @@ describe('rows of entries', () => {
       ['2', 77, 'm', '{"context":{"job":"x"}}'],
       ['3', 77, 'm', '{"context":{"job":"x"}}'],
     ]);
-    expect(rows.reattribute({ modifierId: 1, rung: RUNG_MESSAGE, extra: null })).toBe(false);
+    expect(rows.reattribute((entry) => entry)).toBe(false);
   });
 
   test('a row larger than the buffer makes it grow', () => {

@@ -1,15 +1,24 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
+import { MessageSignatures } from '../../src/pipeline/signature.js';
 import { isStatement, StatementReader, type Statement } from '../../src/pipeline/statement.js';
 
-const reader = new StatementReader({
-  redact: [
-    { columns: ['*token*'], tables: null, with: { method: 'mask' } },
-    { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
-  ],
-  secrets: { defaults: true, allow: [] },
-});
-const read = (prefix: string, content: string) =>
-  reader.read({ prefix, content: Buffer.from(content), transactional: true, lsn: 1n });
+const SYSTEM = '7543210987654321098';
+const XID = 815;
+const readerWith = (...keys: string[]) =>
+  new StatementReader({
+    config: {
+      redact: [
+        { columns: ['*token*'], tables: null, with: { method: 'mask' } },
+        { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
+      ],
+      secrets: { defaults: true, allow: [] },
+    },
+    signatures: new MessageSignatures({ keys, systemIdentifier: SYSTEM }),
+  });
+const unsigned = readerWith();
+const read = (prefix: string, content: string, reader = unsigned, xid = XID) =>
+  reader.read({ prefix, content: Buffer.from(content), transactional: true, lsn: 1n }, xid);
 const says = (modifier: object | null, context: string | null): unknown => ({
   of: 'modifier and context',
   modifier,
@@ -105,5 +114,57 @@ describe('messages of the Bemi packages', () => {
     expect(read('_bemi', '[7]')).toEqual(nothing('not a JSON object'));
     expect(read('_bemi', '{"userId": 7')).toEqual(nothing('not a JSON object'));
     expect(read('_bemi', '{"userId": {"id": 7}}')).toEqual(nothing('the modifier is no key'));
+  });
+});
+
+describe('signed messages', () => {
+  const KEY = 'a key of at least thirty-two characters';
+  const NEXT = 'the key that replaces it, when it is time';
+  const signed = (body: string, of: { key?: string; system?: string; xid?: number | bigint } = {}) => {
+    const { key = KEY, system = SYSTEM, xid = XID } = of;
+    return `v1.${createHmac('sha256', key).update(`v1.${system}.${xid}.${body}`).digest('hex')}.${body}`;
+  };
+  const BODY = '{"modifier": 7}';
+  const reader = readerWith(KEY);
+  const passedOver = (reason: string): unknown => ({ of: 'passed over', reason });
+
+  test('are read where a key has signed them for this transaction of this cluster, and nowhere else', () => {
+    expect(read('waltrail', signed(BODY), reader)).toEqual(says(seven, null));
+    expect(read('waltrail', signed(BODY).replace(/[a-f0-9]{64}/, (hex) => hex.toUpperCase()), reader)).toEqual(says(seven, null)); // prettier-ignore
+    // An xid is signed in the stream, and counted with its epoch by pg_current_xact_id().
+    expect(read('waltrail', signed(BODY, { xid: 4_000_000_000 }), reader, 4_000_000_000 | 0)).toEqual(says(seven, null)); // prettier-ignore
+    for (const content of [
+      signed(BODY, { xid: XID + 1 }),
+      signed(BODY, { system: '7543210987654321099' }),
+      signed(BODY, { key: NEXT }),
+      signed(BODY).replace('7}', '8}'),
+      `v1.${'0'.repeat(64)}.${BODY}`,
+    ])
+      expect(read('waltrail', content, reader)).toEqual(passedOver('wrongly signed'));
+    for (const content of [
+      BODY,
+      '',
+      'v1.',
+      signed(BODY).slice(1),
+      signed(BODY).replace('v1', 'v2'),
+      ` ${signed(BODY)}`,
+    ])
+      // prettier-ignore
+      expect(read('waltrail', content, reader)).toEqual(passedOver('not signed'));
+    expect(read('_bemi', BODY, reader)).toEqual(passedOver('not signed'));
+    expect(read('_bemi', signed('{"user_id": 7}'), reader)).toEqual(says(seven, '{"user_id":7}'));
+  });
+
+  test('by any of several keys; without a key the signature is taken off and not looked at', () => {
+    const rotating = readerWith(NEXT, KEY);
+    expect(read('waltrail', signed(BODY), rotating)).toEqual(says(seven, null));
+    expect(read('waltrail', signed(BODY, { key: NEXT }), rotating)).toEqual(says(seven, null));
+    expect(read('waltrail', signed(BODY, { xid: 1 }), unsigned)).toEqual(says(seven, null));
+  });
+
+  test('that are not understood have named somebody, whom nobody knows; what is too large is not tried', () => {
+    expect(read('waltrail', signed('{"modifier": {}}'), reader)).toEqual(nothing('the modifier is no key'));
+    const large = `{"modifier": 7, "context": "${'x'.repeat(4 * 1024 * 1024 + 64 * 1024)}"}`;
+    expect(read('waltrail', signed(large), reader)).toEqual(passedOver('too large to be signed'));
   });
 });

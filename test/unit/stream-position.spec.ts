@@ -66,9 +66,12 @@ function ground(aloneUntil: bigint | null) {
       hold: (work) => void held.push(work),
     },
     aloneUntil,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({ ...NO_FACTS, primaryKey: ['id'] }),
     unreadMessages: new UnreadMessages(silentLog),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     failed: (error) => {
       throw error;

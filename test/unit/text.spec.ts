@@ -51,7 +51,13 @@ describe('bytes as text', () => {
   });
 
   test('what the YAML says is stored in a form that PostgreSQL takes', async () => {
-    const client = { query: () => Promise.resolve({ rows: [] }) };
+    // A trail without a row: answers to statements, and to COPY.
+    const client = {
+      query: (what: string | { handleReadyForQuery(): void }) =>
+        typeof what === 'string'
+          ? Promise.resolve({ rows: [] })
+          : setImmediate(() => what.handleReadyForQuery()),
+    };
     const dictionary = await TrailDictionary.load(client as never, { held: new Set(), nextId: () => 0n });
     const hostile = 'a\0b\ud83d c\udc00 😀';
     dictionary.action(hostile);

@@ -35,8 +35,8 @@ const inRule = (...lines: string[]): string[] =>
   problemsOf(`${HEAD}tables:\n  public.agents:\n${lines.map((line) => `    ${line}\n`).join('')}`);
 
 describe('a tracking file', () => {
-  test('of the sample CRM loads, and everything it says arrives', async () => {
-    const config = await loadConfig({
+  test('of the sample CRM loads, and everything it says arrives', () => {
+    const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: environment.SOURCE, WALTRAIL_TRAIL_URL: environment.TRAIL },
     });
@@ -59,7 +59,7 @@ describe('a tracking file', () => {
     const agents = config.tables.find(({ pattern }) => pattern === 'public.agents')!;
     expect(agents).toMatchObject({
       entity: 'agent',
-      modifier: 'updated_by',
+      modifier: { column: 'updated_by', alwaysSet: true },
       tenant: 'organization_id',
       id: null,
     });
@@ -83,6 +83,7 @@ describe('a tracking file', () => {
     const config = parse(HEAD + TABLES);
     expect(config).toMatchObject({
       modifiers: null,
+      messages: { trustNames: false, signingKeys: [] },
       redact: [],
       exclude: [],
       trail: { retentionDays: null },
@@ -224,6 +225,36 @@ describe('an environment variable in a tracking file', () => {
       'w.yaml:4:32: tables."public.a".name has a ${ that is not ${NAME} or ${NAME:-default}; write $${ for the two characters',
     ]);
     expect(parse(rule('$${{{{a}}')).tables[0]!.name).toEqual([{ text: '${{a}' }]);
+  });
+
+  test('of a table names its modifier column alone, or says that it is always set', () => {
+    const modifierOf = (line: string) =>
+      parse(`${HEAD}tables: { public.agents: { entity: agent, modifier: ${line} } }`).tables[0]!.modifier;
+    expect(modifierOf('updated_by')).toEqual({ column: 'updated_by', alwaysSet: false });
+    expect(modifierOf('{ column: updated_by }')).toEqual({ column: 'updated_by', alwaysSet: false });
+    expect(modifierOf('{ column: updated_by, always_set: true }')).toEqual({
+      column: 'updated_by',
+      alwaysSet: true,
+    });
+    expect(
+      problemsOf(
+        `${HEAD}tables:\n  public.agents: { entity: agent, modifier: { column: x, alwaysset: true } }\n`,
+      ),
+    ).toEqual([
+      'w.yaml:4:58: tables."public.agents".modifier.alwaysset is no key that is known here. Did you mean "always_set"?',
+    ]);
+  });
+
+  test('takes the keys of messages from the environment, and never prints one', () => {
+    const KEYS = `${HEAD}messages: { signing_keys: ["\${KEY}"] }\n${TABLES}`;
+    const environment = { SOURCE: 'postgres://s/crm', TRAIL: 'postgres://t/trail' };
+    const key = 'hunter2-hunter2-hunter2-hunter2-hunter2';
+    expect(
+      parseConfig({ text: KEYS, file: 'w.yaml', environment: { ...environment, KEY: key } }).messages,
+    ).toEqual({ trustNames: false, signingKeys: [key] });
+    expect(problemsOf(KEYS, { ...environment, KEY: 'hunter2' })).toEqual([
+      'w.yaml:3:28: messages.signing_keys[0] must be at least 32 characters long',
+    ]);
   });
 
   test('that holds a password is never printed, whatever is wrong with it', () => {
@@ -494,16 +525,24 @@ tables:
   });
 });
 
+const refusal = (load: () => unknown): unknown => {
+  try {
+    return load();
+  } catch (error) {
+    return error;
+  }
+};
+
 describe('a file that was not meant to be one', () => {
-  test('is refused when it does not exist, with its name', async () => {
-    await expect(loadConfig({ file: '/nowhere/w.yaml', environment })).rejects.toMatchObject({
+  test('is refused when it does not exist, with its name', () => {
+    expect(refusal(() => loadConfig({ file: '/nowhere/w.yaml', environment }))).toMatchObject({
       code: 'TRACKING_FILE_UNREADABLE',
       message: '/nowhere/w.yaml cannot be read (ENOENT).',
     });
   });
 
-  test('is refused when it is a folder', async () => {
-    await expect(loadConfig({ file: import.meta.dirname, environment })).rejects.toMatchObject({
+  test('is refused when it is a folder', () => {
+    expect(refusal(() => loadConfig({ file: import.meta.dirname, environment }))).toMatchObject({
       code: 'TRACKING_FILE_UNREADABLE',
     });
   });
@@ -513,7 +552,7 @@ describe('a file that was not meant to be one', () => {
     try {
       const file = path.join(folder, 'w.yaml');
       await writeFile(file, `\ufeff${HEAD}${TABLES}`);
-      await expect(loadConfig({ file, environment })).resolves.toEqual(parse(HEAD + TABLES));
+      expect(loadConfig({ file, environment })).toEqual(parse(HEAD + TABLES));
     } finally {
       await rm(folder, { recursive: true });
     }

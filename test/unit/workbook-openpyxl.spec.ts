@@ -11,7 +11,7 @@ describe('openpyxl reads the workbook alike:', () => {
     expect(creator).toBe('Waltrail');
     expect(sheets.map(({ title }) => title)).toEqual([COVER_SHEET, DATA_SHEET]);
     const { freezePanes, autoFilter, rows } = sheets[1]!;
-    expect([freezePanes, autoFilter, rows.length]).toEqual(['A2', 'A1:O2', 2]);
+    expect([freezePanes, autoFilter, rows.length]).toEqual(['A2', 'A1:P2', 2]);
     expect(rows[0]!.slice(0, 3).map(({ value }) => value)).toEqual([
       'Modified by',
       'Action category',
@@ -33,6 +33,7 @@ describe('openpyxl reads the workbook alike:', () => {
       ['s', '0/16B3748'],
       ['s', '812'],
       ['n', 0],
+      ['n', null],
     ]);
     // "@" keeps a text a text when somebody edits the cell.
     expect(

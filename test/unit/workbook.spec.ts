@@ -52,6 +52,7 @@ describe('the workbook', () => {
       'Commit LSN',
       'Transaction',
       'Seq',
+      'Attribution note',
     ]);
   });
 
@@ -86,7 +87,7 @@ describe('the workbook', () => {
     expect(workbook.worksheets.map((sheet) => sheet.name)).toEqual([COVER_SHEET, DATA_SHEET]);
     const sheet = workbook.getWorksheet(DATA_SHEET)!;
     expect(sheet.views[0]).toMatchObject({ state: 'frozen', ySplit: 1 });
-    expect(sheet.autoFilter).toBe('A1:O3');
+    expect(sheet.autoFilter).toBe('A1:P3');
     expect(sheet.getColumn(5).width).toBe(48);
     expect(sheet.getCell('D3').value).toBe('second');
     expect(sheet.getCell('E2').alignment).toMatchObject({ wrapText: true, vertical: 'top' });
@@ -167,7 +168,7 @@ describe('the workbook', () => {
     const [row] = rowsOf(file);
     expect(row![4]).toBeUndefined();
     expect(row![5]!.v).toBe(
-      'status: away (2)\nteam_id: (null)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\npayload: null\nnick: (empty text)\nowner: nobody (null)\nnote: two\nlines\nbody: (not sent)\nscan: (too large: 70000000 bytes)',
+      'status: away (2)\nteam_id: (null)\nsettings: {"a b":[1,2.50],"c\\"":"x  y"}\npayload: null\nnick: (empty text)\nowner: nobody (null)\nnote: two\n  lines\nbody: (not sent)\nscan: (too large: 70000000 bytes)',
     );
   });
 
@@ -198,7 +199,7 @@ describe('the workbook', () => {
   test('without entries is a valid file with a header', async () => {
     const { file, counts } = await workbookOf([]);
     const sheet = xlsx.read(file).Sheets[DATA_SHEET]!;
-    expect(sheet['!ref']).toBe('A1:O1');
+    expect(sheet['!ref']).toBe('A1:P1');
     expect(counts).toEqual({ sheets: 1, clipped: 0 });
   });
 

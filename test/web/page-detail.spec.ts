@@ -181,4 +181,43 @@ describe('the detail of an entry', () => {
     expect(await focused(page)).toContain(nasty);
     tab.expectQuiet();
   });
+
+  browserTest(
+    'says whom the row names as well, in the list too, and why a message named nobody',
+    async () => {
+      await using ground = await openGround(open);
+      const { api, page, tab } = ground;
+      api.add({
+        modifier: { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' },
+        lastSetBy: { key: '7', name: 'Dana Levi', kind: 'agent' },
+        unreadMessage: { lsn: '0/16B3748', reason: 'not signed' },
+      });
+      api.add({
+        modifier: { key: '12', name: 'Omer Katz', kind: 'agent', rung: 'message' },
+        conflict: { rung: 'column', key: '31', name: 'Tag Robot', kind: 'bot' },
+      });
+      await until('the rows', async () => (await entryRows(page).count()) === 2);
+      const cells = await entryRows(page).locator('.cell-modifier').allTextContents();
+      expect(cells).toEqual([
+        'Omer KatzAgentnamed by the applicationthe row names Tag Robot',
+        'Unattributednobody was namedlast set by Dana Levi',
+      ]);
+      await tab.expectAccessible('hint and conflict');
+      const dialog = page.getByRole('dialog');
+      await entryRows(page).nth(1).click();
+      await dialog.getByText('Last set by').waitFor();
+      const hint = await dialog.textContent();
+      expect(hint).toContain('Last set byDana LeviAgent 7');
+      expect(hint).toContain('A message of the transaction was passed over: it is not signed. LSN 0/16B3748');
+      await page.keyboard.press('Escape');
+      await until('the list', () => !page.url().includes('entry='));
+      await entryRows(page).nth(0).click();
+      await dialog.getByText('Conflict').waitFor();
+      const conflict = await dialog.textContent();
+      expect(conflict).toContain('ConflictTag RobotBot 31');
+      expect(conflict).toContain('The message counts.');
+      await tab.expectAccessible('detail with a conflict');
+      tab.expectQuiet();
+    },
+  );
 });

@@ -69,6 +69,30 @@ describe('filters', () => {
     },
   );
 
+  browserTest('of more modifiers than a list holds the others are found by a search', async () => {
+    await using ground = await openGround(open, { entries: 40 });
+    const { api, page, tab } = ground;
+    for (let n = 0; n < 30; n++)
+      api.add({ modifier: { key: `k${n}`, name: `Invented ${n}`, kind: 'agent', rung: 'message' } });
+    await page.getByRole('button', { name: /^Modified by/ }).click();
+    const search = page.getByRole('combobox', { name: 'Search modifiers' });
+    const note = page.getByText(/more, with \d+ entries\. Search to find them\./);
+    const options = page.getByRole('listbox').getByRole('option');
+    await note.waitFor();
+    expect(await options.count()).toBe(20);
+    await tab.expectAccessible('a list that is cut off');
+    await search.fill('invented 29');
+    await until('the one that was found', async () => (await options.count()) === 1);
+    expect(await page.getByText(/Search to find them/).count()).toBe(0);
+    await page.keyboard.press('Enter');
+    expect(new URL(page.url()).searchParams.getAll('modifier')).toEqual(['k29']);
+    // What is chosen stays in the list, and has its name.
+    await search.fill('');
+    await until('the whole list', async () => (await options.count()) >= 20);
+    await page.getByRole('option', { name: /Invented 29/, selected: true }).waitFor();
+    tab.expectQuiet();
+  });
+
   browserTest(
     'nobody is one of the options, stands apart from the names, and has a link of its own',
     async () => {

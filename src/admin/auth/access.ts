@@ -86,20 +86,21 @@ export class AccessRecord {
 
 /**
  * Deletes accesses that are older than the retention of entries, and older than two days, at once and then
- * every six hours. If `retentionDays` is null, it keeps everything.
+ * every six hours. If `retentionDays` gives null, it keeps everything.
  */
 export function startPruning(options: {
   readonly pool: pg.Pool;
-  readonly retentionDays: number | null;
+  readonly retentionDays: () => number | null;
   readonly log: Log;
 }): { stop(): void } {
-  const { pool, retentionDays, log } = options;
-  if (retentionDays === null) return { stop: () => undefined };
+  const { pool, log } = options;
   const prune = (): void => {
+    const days = options.retentionDays();
+    if (days === null) return;
     // `trail.prune_access` refuses to delete from the last day.
     pool
       .query(/* sql */ `select trail.prune_access(clock_timestamp() - make_interval(days => $1))`, [
-        Math.max(retentionDays, 2),
+        Math.max(days, 2),
       ])
       .catch((error: unknown) =>
         log.warn({ code: codeOf(error) }, 'The access record could not be pruned; it will be tried again.'),

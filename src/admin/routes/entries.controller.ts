@@ -1,6 +1,13 @@
 import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
 import type { Answer } from '../../api/answers.js';
-import { EntriesQuery, FacetsQuery, HistoryQuery, NoQuery } from '../../api/requests.js';
+import {
+  EntriesQuery,
+  FACET_LISTS,
+  FacetListQuery,
+  FacetsQuery,
+  HistoryQuery,
+  NoQuery,
+} from '../../api/requests.js';
 import { WaltrailError } from '../../errors.js';
 import type { EntryPage } from '../../trail/read/entry.js';
 import { entryToJson } from '../../trail/read/json.js';
@@ -68,7 +75,7 @@ export class EntriesController {
   @Get('facets')
   @Allow('viewer', { record: 'read' })
   @Describe({
-    summary: 'How many entries every filter value has in the range',
+    summary: 'How many entries the filter values with most of them have in the range',
     answer: 'Facets',
     errors: [400, 401, 403, 422, 503],
   })
@@ -77,13 +84,38 @@ export class EntriesController {
     @Query({ schema: FacetsQuery }) query: FacetsQuery,
   ): Promise<Answer<'Facets'>> {
     const { tenant } = principalOf(request);
-    const facets = await this.#reader.facets({
-      ...filterOf(query, tenant),
-      ...this.#range(query),
-    });
+    const facets = await this.#reader.facets(
+      {
+        ...filterOf(query, tenant),
+        ...this.#range(query),
+      },
+      query,
+    );
     if (tenant === null) return facets;
     // A facet is counted without its own filter, so this one counts every tenant.
     return { ...facets, tenants: facets.tenants.filter((facet) => facet.value === tenant) };
+  }
+
+  @Get('facets/:list')
+  @Allow('viewer', { record: 'read' })
+  @Describe({
+    summary: 'The same of one list: modifiers, actions, entityTypes or tenants, with a search in it',
+    answer: 'FacetList',
+    errors: [400, 401, 403, 404, 422, 503],
+  })
+  async facetList(
+    @Req() request: GuardedRequest,
+    @Param('list') list: string,
+    @Query({ schema: FacetListQuery }) query: FacetListQuery,
+  ): Promise<Answer<'FacetList'>> {
+    const dimension = FACET_LISTS.find((name) => name === list);
+    if (dimension === undefined)
+      throw new WaltrailError('HTTP_NOT_FOUND', `There is no such list of facets.`, {
+        remedy: `The lists are ${FACET_LISTS.join(', ')}.`,
+      });
+    const { tenant } = principalOf(request);
+    const filter = { ...filterOf(query, tenant), ...this.#range(query) };
+    return this.#reader.facetList(filter, { dimension, limit: query.limit, search: query.search });
   }
 
   @Get('entities/:type/:id/history')

@@ -80,6 +80,18 @@ const FIGURES: readonly Figure[] = [
     value: (now) => now.capture?.messagesUnread,
   },
   {
+    name: 'waltrail_capture_configuration_waiting',
+    help: 'Whether the configuration of the file waits to come into effect: 1 or 0.',
+    type: Gauge,
+    value: (now) => now.capture && (now.capture.configuration.waitsFor === null ? 0 : 1),
+  },
+  {
+    name: 'waltrail_capture_configurations_ignored_total',
+    help: 'Messages that announced a configuration which is not that of the file, since this process started.',
+    type: Counter,
+    value: (now) => now.capture?.configuration.ignored,
+  },
+  {
     name: 'waltrail_capture_lag_bytes',
     help: 'WAL between the position of the source and the checkpoint.',
     type: Gauge,

@@ -1,5 +1,5 @@
 import { dayOfId } from '../entry-id.js';
-import { addCount, addCounts, noCounts, type Counting, type DimensionCounts } from './counts.js';
+import { addCounts, encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, Parameters } from './filter.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
@@ -82,20 +82,23 @@ async function countRows(
     ...(others.length > 0 ? [others.map((dimension) => COLUMNS[dimension].column)] : []),
   ];
   const columns = dimensions.map((dimension) => `e.${COLUMNS[dimension].column}`).join(', ');
-  const { rows } = await snapshot.query<Record<string, number | null> & { count: string }>(
+  // A row that is not grouped by a column has null there: the columns themselves have no nulls.
+  const sums = dimensions.map(
+    (dimension) => /* sql */ `
+    select '${dimension}' as dimension, ${encodedSql('id', 'entries')} as counts
+      from (select ${COLUMNS[dimension].column}::int4 as id, sum(entries)::int8 as entries from grouped
+             where ${COLUMNS[dimension].column} is not null group by 1) sums`,
+  );
+  const { rows } = await snapshot.query<{ dimension: Dimension; counts: Buffer | null }>(
     /* sql */ `
-    select ${columns}, count(*)::text as count
-      from ${options.entries}
-     group by grouping sets (${sets.map((set) => `(${set.map((column) => `e.${column}`).join(', ')})`).join(', ')})`,
+    with grouped as materialized (
+      select ${columns}, count(*) as entries
+        from ${options.entries}
+       group by grouping sets (${sets.map((set) => `(${set.map((column) => `e.${column}`).join(', ')})`).join(', ')}))
+    ${sums.join(' union all ')}`,
     options.parameters.values,
   );
   const counts = noCounts(dimensions);
-  for (const row of rows) {
-    for (const dimension of dimensions) {
-      // Null if the row is not grouped by this column: the columns themselves have no nulls.
-      const id = row[COLUMNS[dimension].column];
-      if (id !== null) addCount(counts, { dimension, id: id!, count: Number(row.count) });
-    }
-  }
+  for (const row of rows) counts[row.dimension]!.addEncoded(row.counts);
   return counts;
 }

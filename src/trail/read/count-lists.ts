@@ -1,7 +1,7 @@
 import { CandidateFinder, idsInPortions, type Candidates, type WantedLists } from './candidates.js';
 import { chunksInRange } from './chunks.js';
-import { addCount, noCounts, type Counting, type DimensionCounts } from './counts.js';
-import { idsOf, type Dimension } from './dimensions.js';
+import { noCounts, type Counting, type DimensionCounts } from './counts.js';
+import { COLUMNS, idsOf, type Dimension } from './dimensions.js';
 import { isKnownToLists } from './filter.js';
 import type { IdRange } from './ids.js';
 import { bucketsOf, readJoinedLists } from './lists.js';
@@ -113,20 +113,21 @@ async function compare(
   const counts = noCounts(options.counting.dimensions);
   if (found.size === 0) return counts;
   for (const [dimension, id] of sources.fixed)
-    for (const { count } of found.values()) addCount(counts, { dimension, id, count });
+    for (const { count } of found.values()) counts[dimension]!.add(id, count);
   const chunks = [...found.keys()];
   for (const [dimension, buckets] of sources.listed) {
     const ofDimension = counts[dimension]!;
     for await (const rows of readJoinedLists(snapshot, { dimension, buckets, chunks })) {
       for (const { chunk, lists } of rows)
         found.get(chunk)!.countIn(lists, (key, count) => {
-          if (count > 0) ofDimension.set(key, (ofDimension.get(key) ?? 0) + count);
+          if (count > 0) ofDimension.add(key, count);
         });
     }
   }
   return counts;
 }
 
-/** Returns the ids that entries may have in a dimension; 0 is the id of entries without a tenant. */
-const knownIds = ({ dictionaries }: Snapshot, dimension: Dimension): Iterable<number> =>
-  dimension === 'modifiers' ? dictionaries.modifiers.keys() : [0, ...dictionaries[dimension].ids];
+/** Ids that entries may have in a dimension: all up to the greatest; 0 is nobody, or no tenant. */
+function* knownIds({ greatest }: Snapshot, dimension: Dimension): Generator<number, void, undefined> {
+  for (let id = 0; id <= greatest[COLUMNS[dimension].table]; id++) yield id;
+}

@@ -1,5 +1,5 @@
 import { blockOfChunk, ID_SQL, MAX_ENTRY_ID } from '../entry-id.js';
-import { addCount, noCounts, type Counting, type DimensionCounts } from './counts.js';
+import { encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { isKnownToLists, Parameters } from './filter.js';
 import { narrowed } from './ids.js';
@@ -32,7 +32,7 @@ type SummaryRow =
   | { readonly kind: 'block'; readonly block: number }
   | { readonly kind: 'rare value'; readonly block: number; readonly value: number }
   | { readonly kind: 'chunk' | 'overhanging chunk'; readonly chunk: number }
-  | { readonly kind: Dimension; readonly value: number; readonly entries: string };
+  | { readonly kind: Dimension; readonly counts: Buffer | null };
 
 /**
  * Adds up the summaries of blocks and chunks in the range. They know the counts without a filter, and those
@@ -70,7 +70,7 @@ export async function countInSummaries(snapshot: Snapshot, counting: Counting): 
         chunks.add(row.chunk);
         break;
       default:
-        addCount(counts, { dimension: row.kind, id: row.value, count: Number(row.entries) });
+        counts[row.kind]!.addEncoded(row.counts);
     }
   }
   return { counts, by, chunks, overhanging, blocks };
@@ -115,7 +115,7 @@ const blocksSql = ({ inTime, firstId, endId }: RangeConditions): string =>
 
 /** The first rows that a statement returns: its columns are those of {@link SummaryRow}. */
 const COUNTED_BLOCKS = /* sql */ `
-  select 'block' as kind, block, null::int4 as chunk, null::int4 as value, null::text as entries from block`;
+  select 'block' as kind, block, null::int4 as chunk, null::int4 as value, null::bytea as counts from block`;
 
 /** Adds up, for each dimension, the counts in the summaries of some relations. */
 function sumsSql(dimensions: readonly Dimension[], relations: readonly string[]): string {
@@ -128,8 +128,9 @@ function sumsSql(dimensions: readonly Dimension[], relations: readonly string[])
         (name) => `select unnest(${values}) as value, unnest(${counts}) as entries from ${name}`,
       );
       return /* sql */ `
-  union all select '${dimension}', null, null, value, sum(entries)::text
-    from (${lists.join(' union all ')}) lists group by value`;
+  union all select '${dimension}', null, null, null, ${encodedSql('value', 'entries')}
+    from (select value, sum(entries)::int8 as entries
+            from (${lists.join(' union all ')}) lists group by value) sums`;
     })
     .join('');
 }

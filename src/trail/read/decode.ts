@@ -2,13 +2,13 @@ import { bytesText, keyText } from '../../pg/text.js';
 import { OPERATION, RUNG } from '../../pipeline/ports.js';
 import type { Operation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
-import type { ReaderDictionaries, StoredColumn, StoredRelation } from './dictionaries.js';
+import type { ReaderDictionaries, StoredColumn, StoredModifier, StoredRelation } from './dictionaries.js';
 import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
 import { readExtra } from './extra.js';
 import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
-import type { Query } from './snapshot.js';
+import type { Query } from './plans.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
 
 const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
@@ -38,16 +38,31 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
  */
 export async function decodeRows(
   rows: readonly EntryRow[],
-  options: { readonly query: Query; readonly dictionaries: ReaderDictionaries },
+  { query, dictionaries }: { readonly query: Query; readonly dictionaries: ReaderDictionaries },
 ): Promise<Entry[]> {
-  const batch: Batch = { dictionaries: options.dictionaries, labels: [], columns: new Map() };
+  const batch: Batch = {
+    dictionaries,
+    modifiers: await dictionaries.modifiers(
+      query,
+      rows.map(({ modifier_id }) => modifier_id),
+    ),
+    tenants: await dictionaries.tenants(
+      query,
+      rows.map(({ tenant_id }) => tenant_id),
+    ),
+    labels: [],
+    columns: new Map(),
+  };
   const entries = rows.map((row) => decodeRow(row, batch));
-  await findLabels(options.query, batch.labels);
+  await findLabels(query, batch.labels);
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
 interface Batch {
   readonly dictionaries: ReaderDictionaries;
+  /** Those of the rows, by their ids. */
+  readonly modifiers: ReadonlyMap<number, StoredModifier>;
+  readonly tenants: ReadonlyMap<number, string>;
   /** Values whose label has to be found. */
   readonly labels: LabelWanted[];
   /** Column indexes by relation and text of `columns`: few differ within a batch. */
@@ -58,7 +73,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { context, origin, claimedCommitAt, unreadMessage } = readExtra(row.extra);
+  const { origin, claimedCommitAt, ...beside } = readExtra(row.extra);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
   const side = (name: 'previous' | 'updated'): Values | null => {
@@ -77,14 +92,14 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
   return {
     id: row.id,
     committedAt: row.committed_at,
-    modifier: modifierOf(row, dictionaries),
+    modifier: modifierOf(row, batch),
     action: dictionaries.actions.name(row.action_id) ?? `action ${row.action_id}`,
     entity: {
       type: dictionaries.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
       name: row.entity_name,
       id: row.entity_id,
     },
-    tenant: dictionaries.tenants.name(row.tenant_id) ?? null,
+    tenant: batch.tenants.get(row.tenant_id) ?? null,
     previous: side('previous'),
     updated: side('updated'),
     unknown: [...unknown],
@@ -92,8 +107,7 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     table: relation.table,
     operation: OPERATIONS[row.operation],
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
-    context,
-    unreadMessage,
+    ...beside,
   };
 }
 
@@ -101,9 +115,9 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
  * Returns the modifier of an entry. Waltrail's own entries have the modifier id of unattributed ones, but
  * they are not unattributed.
  */
-function modifierOf({ modifier_id, rung }: EntryRow, dictionaries: ReaderDictionaries): Entry['modifier'] {
+function modifierOf({ modifier_id, rung }: EntryRow, { modifiers }: Batch): Entry['modifier'] {
   if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
-  const modifier = dictionaries.modifiers.get(modifier_id);
+  const modifier = modifiers.get(modifier_id);
   return {
     key: modifier?.key ?? null,
     name: modifier?.name ?? `modifier ${modifier_id}`,

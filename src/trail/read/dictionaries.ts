@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { Kind } from '../../tracking/rules.js';
+import { CachedRows } from './cached-rows.js';
+import type { Query } from './plans.js';
 
 /** A row of `trail.modifier`. */
 export interface StoredModifier {
@@ -37,18 +39,34 @@ export interface GreatestIds {
   readonly relation: number;
 }
 
+/** Modifiers and tenants that are held at most, each with keys and names of at most 2 kB. */
+const MOST_HELD = 20_000;
+/** Modifiers that are asked together which of them share a key. */
+const IDS_TOGETHER = 50_000;
+
+/** The ids of a key as of a greatest id of the dictionary. */
+interface IdsOfKey {
+  readonly ids: readonly number[];
+  readonly upTo: number;
+}
+
 /**
- * The trail's dictionaries in a reader's memory; write/dictionary.ts fills them. Rows are only ever added, so
- * what is held stays valid, and `refresh` reads only what is new.
+ * The trail's dictionaries as a reader needs them; write/dictionary.ts fills them. Rows are only ever added,
+ * so what is held stays valid. Actions, entity types and table versions are held whole, and `refresh` reads
+ * only what is new. Modifiers and tenants are as many as anybody invents, so they are read when they are
+ * needed, and the last used are held.
  */
 export class ReaderDictionaries {
-  readonly modifiers = new Map<number, StoredModifier>();
   readonly relations = new Map<number, StoredRelation>();
   readonly actions = new NameDictionary();
   readonly entityTypes = new NameDictionary();
-  readonly tenants = new NameDictionary();
-  readonly #modifiersByKey = new Map<string | null, number[]>();
-  readonly #held = { modifier: -1, action: 0, entity_type: 0, tenant: 0, relation: 0 };
+  readonly #modifiers = new CachedRows<number, StoredModifier>({ most: MOST_HELD, read: readModifiers });
+  readonly #tenants = new CachedRows<number, string>({ most: MOST_HELD, read: readTenants });
+  readonly #tenantIds = new CachedRows<string, number>({ most: MOST_HELD, read: readTenantIds });
+  readonly #idsByKey = new Map<string, IdsOfKey>();
+  /** By id the first id with the same key; 0: it is the first. Four bytes for each modifier. */
+  #firstIds = new Int32Array(0);
+  readonly #held = { action: 0, entity_type: 0, relation: 0 };
 
   /**
    * Reads the rows up to the greatest ids that are not held. The statements run on `client`, in the snapshot
@@ -56,18 +74,9 @@ export class ReaderDictionaries {
    */
   async refresh(client: pg.ClientBase, greatest: GreatestIds): Promise<void> {
     const held = this.#held;
-    if (greatest.modifier > held.modifier) {
-      const { rows } = await client.query<StoredModifier>(
-        /* sql */ `select id, key, name, kind from trail.modifier where id > $1 order by id`,
-        [held.modifier],
-      );
-      for (const row of rows) this.#addModifier(row);
-      held.modifier = Math.max(held.modifier, greatest.modifier);
-    }
     for (const [table, dictionary] of [
       ['action', this.actions],
       ['entity_type', this.entityTypes],
-      ['tenant', this.tenants],
     ] as const) {
       if (greatest[table] <= held[table]) continue;
       const { rows } = await client.query<{ id: number; name: string }>(
@@ -94,22 +103,117 @@ export class ReaderDictionaries {
     return most;
   }
 
-  /**
-   * Returns the ids of all names and kinds that a key has had, oldest first. The key null stands for
-   * unattributed.
-   */
-  modifierIds(key: string | null): readonly number[] {
-    return this.#modifiersByKey.get(key) ?? [];
+  /** Returns modifiers by their ids. */
+  modifiers(query: Query, ids: Iterable<number>): Promise<ReadonlyMap<number, StoredModifier>> {
+    return this.#modifiers.get(query, ids);
   }
 
-  #addModifier(row: StoredModifier): void {
-    // Two requests may read the same new rows at once.
-    if (this.modifiers.has(row.id)) return;
-    this.modifiers.set(row.id, row);
-    const ids = this.#modifiersByKey.get(row.key);
-    if (ids === undefined) this.#modifiersByKey.set(row.key, [row.id]);
-    else ids.push(row.id);
+  // In both of the following, "+ 0" keeps the planner from looking for a key along the index of ids.
+
+  /** Returns, by the first id of a key, the modifier with its newest name and kind. */
+  async newestModifiers(
+    query: Query,
+    firstIds: readonly number[],
+  ): Promise<ReadonlyMap<number, StoredModifier>> {
+    const { rows } = await query<StoredModifier & { first: number }>(
+      /* sql */ `
+      select f.id as first, newest.id, newest.key, newest.name, newest.kind
+        from trail.modifier f
+       cross join lateral (select max(m.id + 0) as id from trail.modifier m where m.key = f.key) of_key
+        join trail.modifier newest on newest.id = of_key.id
+       where f.id = any($1::int4[]) and f.key is not null
+      union all
+      select id, id, key, name, kind from trail.modifier where id = any($1::int4[]) and key is null`,
+      [firstIds],
+    );
+    return new Map(rows.map(({ first, ...modifier }) => [first, modifier]));
   }
+
+  /** Returns the names of tenants by their ids; 0, no tenant, has none. */
+  tenants(query: Query, ids: Iterable<number>): Promise<ReadonlyMap<number, string>> {
+    return this.#tenants.get(query, withoutZero(ids));
+  }
+
+  /** Returns the id of a tenant; undefined if the trail does not know it. */
+  async tenantId(query: Query, name: string): Promise<number | undefined> {
+    return (await this.#tenantIds.get(query, [name])).get(name);
+  }
+
+  /** Returns the ids of all names and kinds that each key has had, oldest first. */
+  async modifierIds(
+    query: Query,
+    { keys, greatest }: { readonly keys: readonly string[]; readonly greatest: GreatestIds },
+  ): Promise<readonly number[]> {
+    const stale = keys.filter((key) => (this.#idsByKey.get(key)?.upTo ?? -1) < greatest.modifier);
+    const found = new Map<string, number[]>(stale.map((key) => [key, []]));
+    if (stale.length > 0) {
+      const { rows } = await query<{ key: string; id: number }>(
+        /* sql */ `select m.key, m.id from unnest($1::text[]) as asked (key) join trail.modifier m using (key) order by m.id`,
+        [stale],
+      );
+      for (const { key, id } of rows) found.get(key)!.push(id);
+    }
+    const ids = keys.flatMap((key) => found.get(key) ?? this.#idsByKey.get(key)!.ids);
+    if (this.#idsByKey.size + found.size > MOST_HELD) this.#idsByKey.clear();
+    for (const [key, ids] of found) this.#idsByKey.set(key, { ids, upTo: greatest.modifier });
+    return ids;
+  }
+
+  /**
+   * Returns by id the first id with the same key, 0 where the id is the first: renamed modifiers are counted
+   * together. Reads what is new of the dictionary.
+   */
+  async firstIds(query: Query, greatest: GreatestIds): Promise<Int32Array> {
+    for (let held = this.#firstIds.length - 1; held < greatest.modifier;) {
+      const upTo = Math.min(greatest.modifier, held + IDS_TOGETHER);
+      const { rows } = await query<{ ids: number[]; firsts: number[] }>(
+        /* sql */ `
+        select coalesce(array_agg(m.id), '{}') as ids, coalesce(array_agg(o.first), '{}') as firsts
+          from trail.modifier m
+         cross join lateral (select min(o.id + 0) as first from trail.modifier o where o.key = m.key) o
+         where m.id > $1 and m.id <= $2 and o.first < m.id`,
+        [held, upTo],
+      );
+      const firstIds = new Int32Array(upTo + 1);
+      firstIds.set(this.#firstIds.subarray(0, upTo + 1));
+      for (const [index, id] of rows[0]!.ids.entries()) firstIds[id] = rows[0]!.firsts[index]!;
+      // Another request may have read more meanwhile.
+      if (firstIds.length > this.#firstIds.length) this.#firstIds = firstIds;
+      held = Math.max(upTo, this.#firstIds.length - 1);
+    }
+    return this.#firstIds;
+  }
+}
+
+async function readModifiers(
+  query: Query,
+  ids: readonly number[],
+): Promise<(readonly [number, StoredModifier])[]> {
+  const { rows } = await query<StoredModifier>(
+    /* sql */ `select id, key, name, kind from trail.modifier where id = any($1::int4[])`,
+    [ids],
+  );
+  return rows.map((row) => [row.id, row]);
+}
+
+async function readTenants(query: Query, ids: readonly number[]): Promise<(readonly [number, string])[]> {
+  const { rows } = await query<{ id: number; name: string }>(
+    /* sql */ `select id, name from trail.tenant where id = any($1::int4[])`,
+    [ids],
+  );
+  return rows.map(({ id, name }) => [id, name]);
+}
+
+async function readTenantIds(query: Query, names: readonly string[]): Promise<(readonly [string, number])[]> {
+  const { rows } = await query<{ id: number; name: string }>(
+    /* sql */ `select id, name from trail.tenant where name = any($1::text[])`,
+    [names],
+  );
+  return rows.map(({ id, name }) => [name, id]);
+}
+
+function* withoutZero(ids: Iterable<number>): Generator<number, void, undefined> {
+  for (const id of ids) if (id !== 0) yield id;
 }
 
 /** A dictionary whose rows are an id and a name. */
@@ -128,9 +232,5 @@ class NameDictionary {
 
   id(name: string): number | undefined {
     return this.#ids.get(name);
-  }
-
-  get ids(): readonly number[] {
-    return [...this.#names.keys()];
   }
 }

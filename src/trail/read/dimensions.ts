@@ -2,29 +2,33 @@ import type { StoredFilter } from './filter.js';
 import { POSTING_DIMENSIONS } from '../posting-lists.js';
 
 /**
- * The dimensions with their columns in trail.entry and in the summaries, and their letter in
- * trail.block_value.
+ * The dimensions with their dictionaries, their columns in trail.entry and in the summaries, and their letter
+ * in trail.block_value.
  */
 export const COLUMNS = {
   modifiers: {
+    table: 'modifier',
     column: 'modifier_id',
     values: 'modifiers',
     counts: 'modifier_counts',
     letter: POSTING_DIMENSIONS.modifiers,
   },
   entityTypes: {
+    table: 'entity_type',
     column: 'entity_type_id',
     values: 'entity_types',
     counts: 'entity_type_counts',
     letter: POSTING_DIMENSIONS.entityTypes,
   },
   actions: {
+    table: 'action',
     column: 'action_id',
     values: 'actions',
     counts: 'action_counts',
     letter: POSTING_DIMENSIONS.actions,
   },
   tenants: {
+    table: 'tenant',
     column: 'tenant_id',
     values: 'tenants',
     counts: 'tenant_counts',

@@ -22,10 +22,16 @@ export interface Value {
 export type LargeValue = NonNullable<Answer<'Entry'>['tooLarge']>[number];
 
 /**
- * A logical message that was not understood, so whom it named is not known. The reasons are in
- * pipeline/statement.ts.
+ * A logical message that has named nobody: it was not understood, or not signed. The reasons are in
+ * pipeline/statement.ts and pipeline/signature.ts.
  */
 export type UnreadMessage = NonNullable<Answer<'Entry'>['unreadMessage']>;
+
+/** Whom the row's modifier column names, where this change did not set it, so that nobody is attributed. */
+export type LastSetBy = NonNullable<Answer<'Entry'>['lastSetBy']>;
+
+/** Whom a lower rung names, where a higher one counts and does not agree. */
+export type Conflict = NonNullable<Answer<'Entry'>['conflict']>;
 
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
@@ -80,8 +86,12 @@ export interface Entry {
   };
   /** What a logical message carried in `context`, as JSON text; null if there was none. */
   readonly context: string | null;
-  /** The message that speaks for this change, if it was not understood. Usually null. */
+  /** The message that speaks for this change, or should, if it has named nobody. Usually null. */
   readonly unreadMessage: UnreadMessage | null;
+  /** A hint that no filter, count or rule takes for the modifier. Usually null. */
+  readonly lastSetBy: LastSetBy | null;
+  /** Usually null. */
+  readonly conflict: Conflict | null;
 }
 
 /**

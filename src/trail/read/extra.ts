@@ -1,4 +1,4 @@
-import type { UnreadMessage } from './entry.js';
+import type { Conflict, LastSetBy, UnreadMessage } from './entry.js';
 import { isAnswerable, memberTexts } from './json-text.js';
 
 /** The content of `trail.entry.extra`. */
@@ -9,6 +9,8 @@ export interface Extra {
   /** The commit time that the source claimed, if another one is stored. */
   readonly claimedCommitAt: string | null;
   readonly unreadMessage: UnreadMessage | null;
+  readonly lastSetBy: LastSetBy | null;
+  readonly conflict: Conflict | null;
 }
 
 const NOTHING: Extra = {
@@ -16,6 +18,8 @@ const NOTHING: Extra = {
   origin: null,
   claimedCommitAt: null,
   unreadMessage: null,
+  lastSetBy: null,
+  conflict: null,
 };
 
 /**
@@ -33,6 +37,8 @@ export function readExtra(extra: string | null): Extra {
     origin: stringOf(members.get('origin')),
     claimedCommitAt: stringOf(members.get('claimedCommitAt')),
     unreadMessage: unreadOf(members.get('unread')),
+    lastSetBy: personOf(members.get('lastSetBy')),
+    conflict: conflictOf(members.get('conflict')),
   };
 }
 
@@ -45,4 +51,21 @@ function unreadOf(json: string | undefined): UnreadMessage | null {
   const lsn = stringOf(members?.get('lsn'));
   const reason = stringOf(members?.get('reason'));
   return lsn === null || reason === null ? null : { lsn, reason };
+}
+
+/** Reads whom a row names (pipeline/other-modifier.ts). Anything else than is written there is ignored. */
+function personOf(json: string | undefined): LastSetBy | null {
+  const members = json === undefined ? null : memberTexts(json);
+  const key = stringOf(members?.get('key'));
+  const name = stringOf(members?.get('name'));
+  const kind = stringOf(members?.get('kind'));
+  if (key === null || name === null) return null;
+  return kind === 'agent' || kind === 'bot' || kind === 'system' ? { key, name, kind } : null;
+}
+
+function conflictOf(json: string | undefined): Conflict | null {
+  const person = personOf(json);
+  return person === null || stringOf(memberTexts(json!)?.get('rung')) !== 'column'
+    ? null
+    : { rung: 'column', ...person };
 }

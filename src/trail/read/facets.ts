@@ -1,37 +1,83 @@
 import type { Answer } from '../../api/answers.js';
 import { OWN } from '../../pipeline/ports.js';
 import { countDimensions } from './count-dimensions.js';
-import { subtractCounts, type Counting, type Counts, type DimensionCounts } from './counts.js';
-import type { ReaderDictionaries } from './dictionaries.js';
-import { DIMENSIONS, idsOf } from './dimensions.js';
-import { NOBODY } from './entry.js';
+import { subtractCounts, type Counting, type DimensionCounts } from './counts.js';
+import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
+import { facetList } from './facet-list.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 
-type Facet = Answer<'Facet'>;
+/** Ids that a filter names in a dimension; they are listed however few entries they have. */
+const namedIn = (filter: StoredFilter, dimension: Dimension): readonly number[] =>
+  idsOf(filter, dimension) ?? [];
 
 /**
  * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
  * choosing another of its values would find. The filter for a tenant always applies: a person who sees one
  * tenant must not learn of others.
  */
-export async function countFacets(snapshot: Snapshot, filter: StoredFilter): Promise<Answer<'Facets'>> {
+export async function countFacets(
+  snapshot: Snapshot,
+  { filter, limit }: { readonly filter: StoredFilter; readonly limit: number },
+): Promise<Answer<'Facets'>> {
   // Dimensions without a filter of their own are counted together; each of the others needs a count without
   // its filter.
   const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || filter[dimension] === null);
   let counts = await countAttributed(snapshot, { filter, dimensions: shared });
-  for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension))) {
-    const others = { ...filter, [dimension]: null };
-    counts = { ...counts, ...(await countAttributed(snapshot, { filter: others, dimensions: [dimension] })) };
-  }
-  const { dictionaries } = snapshot;
+  for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension)))
+    counts = { ...counts, ...(await countAlone(snapshot, filter, dimension)) };
+  const list = (dimension: Dimension): Promise<Answer<'FacetList'>> =>
+    facetList(snapshot, {
+      dimension,
+      counts: counts[dimension]!,
+      limit,
+      always: namedIn(filter, dimension),
+    });
+  const lists = {
+    modifiers: await list('modifiers'),
+    actions: await list('actions'),
+    entityTypes: await list('entityTypes'),
+    tenants: await list('tenants'),
+  };
   return {
-    modifiers: modifierFacets(counts.modifiers!, dictionaries),
-    actions: nameFacets(counts.actions!, dictionaries.actions),
-    entityTypes: nameFacets(counts.entityTypes!, dictionaries.entityTypes),
-    tenants: nameFacets(counts.tenants!, dictionaries.tenants),
+    modifiers: lists.modifiers.items,
+    actions: lists.actions.items,
+    entityTypes: lists.entityTypes.items,
+    tenants: lists.tenants.items,
+    more: {
+      modifiers: lists.modifiers.more,
+      actions: lists.actions.more,
+      entityTypes: lists.entityTypes.more,
+      tenants: lists.tenants.more,
+    },
   };
 }
+
+/** Counts one dimension likewise, and lists the values whose text has every word of a search. */
+export async function countFacetList(
+  snapshot: Snapshot,
+  options: {
+    readonly filter: StoredFilter;
+    readonly dimension: Dimension;
+    readonly limit: number;
+    readonly search: string | undefined;
+  },
+): Promise<Answer<'FacetList'>> {
+  const { filter, dimension } = options;
+  const counts = await countAlone(snapshot, filter, dimension);
+  return facetList(snapshot, { ...options, counts: counts[dimension]!, always: namedIn(filter, dimension) });
+}
+
+/** Counts a dimension without its own filter, unless that is the filter for a tenant. */
+const countAlone = (
+  snapshot: Snapshot,
+  filter: StoredFilter,
+  dimension: Dimension,
+): Promise<DimensionCounts> =>
+  countAttributed(snapshot, {
+    filter: dimension === 'tenants' ? filter : { ...filter, [dimension]: null },
+    dimensions: [dimension],
+  });
 
 /** Counts the entries with ids below `below` that a filter finds. */
 export async function countEntries(
@@ -48,7 +94,9 @@ export async function countEntries(
   const ids = bySummaries ? idsOf(filter, dimension) : null;
   const counts = await countAttributed(snapshot, { filter: others, dimensions: [dimension], below });
   let sum = 0;
-  for (const [id, count] of counts[dimension]!) if (ids === null || ids.includes(id)) sum += count;
+  counts[dimension]!.forEach((id, count) => {
+    if (ids === null || ids.includes(id)) sum += count;
+  });
   return sum;
 }
 
@@ -70,37 +118,3 @@ async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<
   subtractCounts(counts, await countDimensions(snapshot, { ...counting, filter: own, dimensions: ofNobody }));
   return counts;
 }
-
-/**
- * Makes one facet for each key. The names that a renamed modifier has had are counted together, under the
- * newest.
- */
-function modifierFacets(counts: Counts, dictionaries: ReaderDictionaries): Facet[] {
-  const facets = new Map<string, Facet>();
-  for (const [id, count] of counts) {
-    const modifier = dictionaries.modifiers.get(id);
-    if (modifier === undefined) continue;
-    const value = modifier.key ?? NOBODY;
-    const other = facets.get(value);
-    const newest = dictionaries.modifiers.get(dictionaries.modifierIds(modifier.key).at(-1)!) ?? modifier;
-    facets.set(value, {
-      value,
-      name: newest.name,
-      kind: newest.kind,
-      count: count + (other?.count ?? 0),
-    });
-  }
-  return mostFirst([...facets.values()]);
-}
-
-function nameFacets(counts: Counts, dictionary: { name(id: number): string | undefined }): Facet[] {
-  return mostFirst(
-    [...counts].flatMap(([id, count]) => {
-      const name = dictionary.name(id);
-      return name === undefined ? [] : [{ value: name, name, count }];
-    }),
-  );
-}
-
-const mostFirst = (facets: Facet[]): Facet[] =>
-  facets.sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

@@ -1,7 +1,8 @@
-import { RUNG } from '../../pipeline/ports.js';
+import { storable } from '../../pg/text.js';
+import { RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
 import { BEHIND_ESCAPE, escaped } from '../values.js';
 import { NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
-import type { ReaderDictionaries } from './dictionaries.js';
+import type { Snapshot } from './snapshot.js';
 
 /** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
 export interface StoredFilter {
@@ -21,20 +22,22 @@ export interface StoredFilter {
   readonly to: string;
 }
 
+/** What a filter is translated with: a snapshot has it. */
+type Words = Pick<Snapshot, 'query' | 'dictionaries' | 'greatest'>;
+
 /**
  * Translates a filter into ids. Returns undefined if nothing can match: because of a value that is in no
  * dictionary, or of a text with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
  */
-export function storedFilter(
+export async function storedFilter(
   filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
-  dictionaries: ReaderDictionaries,
-): StoredFilter | undefined {
-  const modifiers = idsOfAll(filter.modifiers, (key) =>
-    dictionaries.modifierIds(key === NOBODY ? null : key),
-  );
-  const actions = idsOfAll(filter.actions, (name) => one(dictionaries.actions.id(name)));
-  const entityTypes = idsOfAll(filter.entityTypes, (name) => one(dictionaries.entityTypes.id(name)));
-  const tenant = filter.tenant === undefined ? null : dictionaries.tenants.id(filter.tenant);
+  words: Words,
+): Promise<StoredFilter | undefined> {
+  const { dictionaries } = words;
+  const modifiers = await modifierIds(filter.modifiers, words);
+  const actions = idsOfAll(filter.actions, dictionaries.actions);
+  const entityTypes = idsOfAll(filter.entityTypes, dictionaries.entityTypes);
+  const tenant = filter.tenant === undefined ? null : await tenantId(filter.tenant, words);
   const entity = filter.entity ?? null;
   const q = filter.q === undefined || filter.q === '' ? null : filter.q;
   if (
@@ -60,14 +63,29 @@ export const isKnownToLists = ({ entity, q, own }: StoredFilter): boolean =>
   entity === null && q === null && own === 'any';
 
 function idsOfAll(
-  texts: readonly string[] | undefined,
-  idsOf: (text: string) => readonly number[],
+  names: readonly string[] | undefined,
+  dictionary: { id(name: string): number | undefined },
 ): readonly number[] | null {
-  if (texts === undefined || texts.length === 0) return null;
-  return [...new Set(texts.flatMap((text) => idsOf(text)))];
+  if (names === undefined || names.length === 0) return null;
+  const ids = new Set(names.map((name) => dictionary.id(name)));
+  return [...ids].filter((id) => id !== undefined);
 }
 
-const one = (id: number | undefined): readonly number[] => (id === undefined ? [] : [id]);
+async function modifierIds(
+  keys: readonly string[] | undefined,
+  { query, dictionaries, greatest }: Words,
+): Promise<readonly number[] | null> {
+  if (keys === undefined || keys.length === 0) return null;
+  const named = [...new Set(keys)].filter((key) => key !== NOBODY && canBeStored(key));
+  const ids = await dictionaries.modifierIds(query, { keys: named, greatest });
+  return keys.includes(NOBODY) ? [UNATTRIBUTED, ...ids] : ids;
+}
+
+const tenantId = async (name: string, { query, dictionaries }: Words): Promise<number | undefined> =>
+  canBeStored(name) ? dictionaries.tenantId(query, name) : undefined;
+
+/** Whether a dictionary can have a text; PostgreSQL cannot be asked for another. */
+const canBeStored = (text: string): boolean => storable(text) === text;
 
 /** Parameters of a statement, numbered as they are added. */
 export class Parameters {
@@ -121,4 +139,5 @@ function textSql(q: string, parameters: Parameters): string {
     or ${valueSql('e.previous')} or ${valueSql('e.updated')})`;
 }
 
-const pattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+/** Returns the pattern of LIKE that finds what contains a text. */
+export const pattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;

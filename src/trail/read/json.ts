@@ -40,6 +40,8 @@ export function entryToJson(entry: Entry): string {
     }),
     context: oneLine(entry.context ?? 'null'),
     unreadMessage: entry.unreadMessage === null ? undefined : JSON.stringify(entry.unreadMessage),
+    lastSetBy: entry.lastSetBy === null ? undefined : JSON.stringify(entry.lastSetBy),
+    conflict: entry.conflict === null ? undefined : JSON.stringify(entry.conflict),
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Query } from './snapshot.js';
+import type { Query } from './plans.js';
 
 /** A value whose label is a name in `trail.lookup`. */
 export interface LabelWanted {

@@ -1,5 +1,11 @@
 import type pg from 'pg';
 
+/** Runs a statement, planned as the snapshot's `Plans` say. */
+export type Query = <T extends pg.QueryResultRow>(
+  text: string,
+  values: readonly unknown[],
+) => Promise<pg.QueryResult<T>>;
+
 /** The plans that a connection holds. */
 interface Plans {
   /** Names of statements by their text, the most recently used at the end. */

@@ -4,22 +4,18 @@ import { QUERY_CANCELED } from '../../pg/sql-state.js';
 import { ID_SQL } from '../entry-id.js';
 import type { GreatestIds, ReaderDictionaries } from './dictionaries.js';
 import type { TrailHead } from './entry.js';
-import { isWornOut, queryPlanned } from './plans.js';
-
-/** Runs a statement, planned as the snapshot's {@link Plans} say. */
-export type Query = <T extends pg.QueryResultRow>(
-  text: string,
-  values: readonly unknown[],
-) => Promise<pg.QueryResult<T>>;
+import { isWornOut, queryPlanned, type Query } from './plans.js';
 
 /**
- * One consistent state of the trail. Every statement sees the same entries, and the dictionaries hold
+ * One consistent state of the trail. Every statement sees the same entries, and the dictionaries know
  * everything that these need.
  */
 export interface Snapshot {
   readonly client: pg.ClientBase;
   readonly query: Query;
   readonly dictionaries: ReaderDictionaries;
+  /** Greatest id of each dictionary. */
+  readonly greatest: GreatestIds;
   /** Undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
   /** The least id that an entry may have. */
@@ -66,8 +62,8 @@ export async function withSnapshot<T>(
   const client = await options.pool.connect();
   let broken: Error | undefined;
   try {
-    const { greatestIds, ...seen } = await begin(client, options);
-    await options.dictionaries.refresh(client, greatestIds);
+    const seen = await begin(client, options);
+    await options.dictionaries.refresh(client, seen.greatest);
     const query: Query = (text, values) =>
       options.plans === 'kept'
         ? queryPlanned(client, text, values)
@@ -94,9 +90,7 @@ export async function withSnapshot<T>(
 async function begin(
   client: pg.ClientBase,
   { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
-): Promise<
-  Pick<Snapshot, 'head' | 'firstId' | 'openFrom' | 'openDays'> & { readonly greatestIds: GreatestIds }
-> {
+): Promise<Pick<Snapshot, 'greatest' | 'head' | 'firstId' | 'openFrom' | 'openDays'>> {
   // Several statements in one message: one round trip.
   const results = (await client.query(`
     begin isolation level repeatable read, read only;
@@ -111,12 +105,12 @@ async function begin(
         from trail.checkpoint)
     select source, start_lsn::text, end_lsn::text, next_id::text, entries::text,
            to_char(last_committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_committed_at,
-           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
+           ${ID_SQL.firstIdOfDay(`coalesce((select min(day) from trail.day where dropped_at is null), ${ID_SQL.dayOfId('next_id')})`)}::text as first_id,
            open.first::text as open_from,
            array(select day from trail.days() where entries > 0 and day >= ${ID_SQL.dayOfId('open.first')} order by day) as open_days
       from trail.checkpoint cross join open;
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
-  const greatestIds = results[2]!.rows[0] as GreatestIds;
+  const greatest = results[2]!.rows[0] as GreatestIds;
   const row = results[3]!.rows[0] as
     | {
         source: string;
@@ -140,7 +134,7 @@ async function begin(
   };
   return {
     head,
-    greatestIds,
+    greatest,
     firstId: BigInt(row?.first_id ?? 0),
     openFrom: BigInt(row?.open_from ?? 0),
     openDays: row?.open_days ?? [],

@@ -5,7 +5,8 @@ import { makeCursor, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
 import { ReaderDictionaries } from './dictionaries.js';
 import type { Entry, EntryBatch, EntryFilter, EntryPage, TrailHead, UnboundedFilter } from './entry.js';
-import { countEntries, countFacets } from './facets.js';
+import type { Dimension } from './dimensions.js';
+import { countEntries, countFacetList, countFacets } from './facets.js';
 import { storedFilter, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow } from './entry-row.js';
@@ -15,7 +16,16 @@ import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
-const NO_FACETS: Answer<'Facets'> = { modifiers: [], actions: [], entityTypes: [], tenants: [] };
+/** Values of each list of facets, where nobody says otherwise. */
+const USUAL_FACETS = 100;
+const NO_MORE = { values: 0, entries: 0 };
+const NO_FACETS: Answer<'Facets'> = {
+  modifiers: [],
+  actions: [],
+  entityTypes: [],
+  tenants: [],
+  more: { modifiers: NO_MORE, actions: NO_MORE, entityTypes: NO_MORE, tenants: NO_MORE },
+};
 
 export interface TrailReaderOptions {
   /** Connections to the trail; the role waltrail_reader suffices. */
@@ -77,10 +87,33 @@ export class TrailReader {
   }
 
   /** Counts the values in the lists beside a page; each list ignores its own filter. */
-  async facets(filter: EntryFilter): Promise<Answer<'Facets'>> {
+  async facets(
+    filter: EntryFilter,
+    { limit = USUAL_FACETS }: { readonly limit?: number } = {},
+  ): Promise<Answer<'Facets'>> {
     return this.#snapshot('fresh', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.dictionaries);
-      return stored === undefined ? NO_FACETS : countFacets(snapshot, stored);
+      const stored = await storedFilter(filter, snapshot);
+      return stored === undefined ? NO_FACETS : countFacets(snapshot, { filter: stored, limit });
+    });
+  }
+
+  /**
+   * Counts the values of one of these lists whose text has every word of a search; undefined: all of them. A
+   * list, whichever it is, ends after `limit` values, and says how many more there are.
+   */
+  async facetList(
+    filter: EntryFilter,
+    options: {
+      readonly dimension: Dimension;
+      readonly limit: number;
+      readonly search: string | undefined;
+    },
+  ): Promise<Answer<'FacetList'>> {
+    return this.#snapshot('fresh', async (snapshot) => {
+      const stored = await storedFilter(filter, snapshot);
+      return stored === undefined
+        ? { items: [], more: NO_MORE }
+        : countFacetList(snapshot, { filter: stored, ...options });
     });
   }
 
@@ -88,7 +121,7 @@ export class TrailReader {
   async count(filter: EntryFilter, options: { readonly below: string }): Promise<number> {
     const below = readId(options.below);
     return this.#snapshot('fresh', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.dictionaries);
+      const stored = await storedFilter(filter, snapshot);
       return stored === undefined ? 0 : countEntries(snapshot, { filter: stored, below });
     });
   }
@@ -102,8 +135,8 @@ export class TrailReader {
     options: { readonly id: string; readonly limit: number },
   ): Promise<EntryBatch> {
     const above = readId(options.id) + 1n;
-    return this.#snapshot('kept', (snapshot) => {
-      const stored = storedFilter(filter, snapshot.dictionaries);
+    return this.#snapshot('kept', async (snapshot) => {
+      const stored = await storedFilter(filter, snapshot);
       // The usual answer of a live stream that waits: there is nothing new, and only the checkpoint was read.
       if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
         return NOTHING;
@@ -130,7 +163,7 @@ export class TrailReader {
     let below = readId(options.below);
     for (;;) {
       const batch = await this.#snapshot('kept', async (snapshot) => {
-        const stored = storedFilter(filter, snapshot.dictionaries);
+        const stored = await storedFilter(filter, snapshot);
         if (stored === undefined) return NOTHING;
         return this.#entries(snapshot, {
           filter: stored,
@@ -171,7 +204,7 @@ export class TrailReader {
     const limit = Math.min(Math.max(Math.trunc(options.limit), 1), MAX_PAGE);
     const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
     return this.#snapshot('kept', async (snapshot) => {
-      const stored = storedFilter(filter, snapshot.dictionaries);
+      const stored = await storedFilter(filter, snapshot);
       if (stored === undefined) return { items: [], next: null };
       // One row more than requested tells whether there is a next page. So does a walk that ended earlier to
       // save memory.

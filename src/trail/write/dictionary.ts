@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { WaltrailError } from '../../errors.js';
+import { copyBinary, RowFields } from '../../pg/copy-binary.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import { storable } from '../../pg/text.js';
 import type {
@@ -11,6 +12,8 @@ import type {
   RelationVersion,
 } from '../../pipeline/ports.js';
 import type { Kind } from '../../tracking/rules.js';
+import { NameTable } from './name-table.js';
+import { TextIds } from './text-ids.js';
 
 const MAX_INT2 = 32_767;
 /**
@@ -52,16 +55,32 @@ export class TrailDictionary implements Dictionary {
     const all = async <T extends pg.QueryResultRow>(sql: string): Promise<T[]> =>
       (await client.query<T>(sql)).rows;
 
-    for (const row of await all<Named & { key: string; kind: Kind }>(
-      /* sql */ `select id, key, name, kind from trail.modifier where key is not null`,
-    ))
-      modifier.known(modifierText(row), row.id);
+    // Row by row: there may be a million of these.
+    await copyBinary(
+      client,
+      /* sql */ `copy (select id, key, name, kind from trail.modifier where key is not null) to stdout (format binary)`,
+      (row, at) => {
+        const fields = new RowFields(row, at);
+        const id = fields.int4();
+        modifier.known(
+          modifierText({ key: fields.text(), name: fields.text(), kind: fields.text() as Kind }),
+          id,
+        );
+      },
+    );
+    await copyBinary(
+      client,
+      /* sql */ `copy (select id, name from trail.tenant) to stdout (format binary)`,
+      (row, at) => {
+        const fields = new RowFields(row, at);
+        const id = fields.int4();
+        tenant.known(fields.text(), id);
+      },
+    );
     for (const row of await all<Named>(/* sql */ `select id, name from trail.action`))
       action.known(row.name, row.id);
     for (const row of await all<Named>(/* sql */ `select id, name from trail.entity_type`))
       entity_type.known(row.name, row.id);
-    for (const row of await all<Named>(/* sql */ `select id, name from trail.tenant`))
-      tenant.known(row.name, row.id);
     for (const row of await all<RelationRow>(
       /* sql */ `select id, schema_name, table_name, columns from trail.relation order by id`,
     )) {
@@ -176,7 +195,7 @@ type RelationRow = {
 
 /** One dictionary: it maps texts to numbers, and holds the rows that are not stored yet. */
 class Table {
-  readonly #ids = new Map<string, number>();
+  readonly #ids = new TextIds();
   #next = 1;
   readonly pending: (readonly (number | string)[])[] = [];
 
@@ -186,7 +205,7 @@ class Table {
   }
 
   forget(text: string): void {
-    this.#ids.delete(text);
+    this.#ids.forget(text);
   }
 
   id(text: string, row: () => readonly string[]): number {
@@ -216,7 +235,7 @@ interface Clearing {
 /** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
-  readonly #held: ReadonlyMap<string, Map<string, LookupName>>;
+  readonly #held: ReadonlyMap<string, NameTable>;
   readonly #nextId: () => bigint;
   /**
    * Changes that wait to be stored, in the order in which they happened, so ids only grow. Versions are keyed
@@ -225,7 +244,7 @@ class TrailLookups implements Lookups {
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
   private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
-    this.#held = new Map([...options.held].map((table) => [table, new Map<string, LookupName>()]));
+    this.#held = new Map([...options.held].map((table) => [table, new NameTable()]));
     this.#nextId = options.nextId;
   }
 
@@ -234,19 +253,19 @@ class TrailLookups implements Lookups {
     options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
   ): Promise<TrailLookups> {
     const lookups = new TrailLookups(options);
-    const { rows } = await client.query<{
-      table_name: string;
-      key: string;
-      name: string | null;
-      kind: Kind | null;
-    }>(
-      /* sql */ `select distinct on (table_name, key) table_name, key, name, kind
-                   from trail.lookup where table_name = any($1)
-                  order by table_name, key, from_id desc`,
-      [[...options.held]],
-    );
-    for (const { table_name, key, name, kind } of rows) {
-      if (name !== null) lookups.#held.get(table_name)?.set(key, { name, kind });
+    // Row by row, in the order of the primary key: there may be millions.
+    for (const [table, names] of lookups.#held) {
+      await copyBinary(
+        client,
+        `copy (select key, name, coalesce(kind, '') from (
+                 select distinct on (key) key, name, kind from trail.lookup
+                  where table_name = ${quoteLiteral(table)} order by key, from_id desc) newest
+                where name is not null) to stdout (format binary)`,
+        (row, at) => {
+          const fields = new RowFields(row, at);
+          names.set(fields.text(), { name: fields.text(), kind: kindOf(fields.text()) });
+        },
+      );
     }
     return lookups;
   }
@@ -294,6 +313,8 @@ class TrailLookups implements Lookups {
     return statements;
   }
 }
+
+const kindOf = (text: string): Kind | null => (text === '' ? null : (text as Kind));
 
 function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[] {
   const taken: Version[] = [];

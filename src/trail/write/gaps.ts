@@ -4,7 +4,7 @@ import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import type { Checkpoint } from './checkpoint.js';
 import { gapSummary } from '../gap-summary.js';
-import { trailError } from '../trail-error.js';
+import { queryTrail } from '../query.js';
 
 /** A stretch of the source's WAL that may hold changes which the trail does not have. */
 export interface FoundGap {
@@ -54,7 +54,7 @@ export async function openGap(
   client: pg.Client,
   gap: FoundGap & { readonly name?: string },
 ): Promise<boolean> {
-  const { rows } = await query<{ opened: boolean }>(
+  const rows = await queryTrail<{ opened: boolean }>(
     client,
     /* sql */ `select trail.open_gap($1, $2, $3, $4, $5) as opened`,
     [
@@ -70,7 +70,7 @@ export async function openGap(
 
 /** Reads the open gaps, oldest first. */
 export async function readOpenGaps(client: pg.Client): Promise<OpenGap[]> {
-  const { rows } = await query<OpenGapRow>(
+  const rows = await queryTrail<OpenGapRow>(
     client,
     /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.gap where closed_at is null order by id`,
   );
@@ -104,20 +104,24 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of each table from `fromLsn` on, without its entry: the writer stores that, with {@link
+ * Records a gap of each table from its position on, without its entry: the writer stores that, with {@link
  * toldStatement}. If a gap of the same table and code is already open, it is returned as it is.
  */
 export async function beginTableGaps(
   client: pg.Client,
-  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: Lsn },
+  { lacking, fromLsn }: { readonly lacking: readonly Lacking[]; readonly fromLsn: (table: string) => Lsn },
 ): Promise<OpenGap[]> {
-  if (lacking.length === 0) return [];
-  const { rows } = await query<OpenGapRow>(
-    client,
-    /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
-    [lacking.map(({ code }) => code), lacking.map(({ table }) => table), formatLsn(fromLsn)],
-  );
-  return rows.map(openGapOf);
+  const gaps: OpenGap[] = [];
+  for (const from of new Set(lacking.map(({ table }) => fromLsn(table)))) {
+    const here = lacking.filter(({ table }) => fromLsn(table) === from);
+    const rows = await queryTrail<OpenGapRow>(
+      client,
+      /* sql */ `select ${OPEN_GAP_COLUMNS} from trail.begin_table_gaps($1, $2, $3) order by id`,
+      [here.map(({ code }) => code), here.map(({ table }) => table), formatLsn(from)],
+    );
+    gaps.push(...rows.map(openGapOf));
+  }
+  return gaps;
 }
 
 /** Returns the statement for the transaction that stores the entry of a gap. */
@@ -139,7 +143,7 @@ export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
   const untold = gaps.filter((gap) => gap.untold);
   if (untold.length === 0) return;
-  await query(
+  await queryTrail(
     client,
     /* sql */ `select trail.tell_untold_gap(id, name) from unnest($1::int4[], $2::text[]) as untold (id, name)`,
     [untold.map(({ id }) => id), untold.map(({ code }) => gapSummary(code))],
@@ -147,11 +151,26 @@ export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): P
 }
 
 /**
+ * Ends a gap of tables, with its entry, whose name is `name`. May be called only while there is no writer.
+ */
+export async function closeTableGap(
+  client: pg.Client,
+  gap: OpenGap,
+  { toLsn, name }: { readonly toLsn: Lsn; readonly name: string },
+): Promise<void> {
+  await queryTrail(client, /* sql */ `select trail.close_table_gap($1, $2, $3)`, [
+    gap.id,
+    name,
+    formatLsn(toLsn),
+  ]);
+}
+
+/**
  * Records that changes from `toLsn` on are not missing, because the source is as it should be again. Does
  * nothing if the end of the gap is already known.
  */
 export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
-  await query(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
+  await queryTrail(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
 }
 
 /**
@@ -159,7 +178,7 @@ export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promi
  * Returns how many were not accepted before.
  */
 export async function acceptGaps(client: pg.Client): Promise<number> {
-  const { rows } = await query<{ accepted: number }>(
+  const rows = await queryTrail<{ accepted: number }>(
     client,
     /* sql */ `select trail.accept_gaps() as accepted`,
   );
@@ -184,7 +203,7 @@ export async function goOnAt(
   options: { readonly from: Checkpoint; readonly to: NewPosition; readonly gaps: readonly OpenGap[] },
 ): Promise<void> {
   const { from, to, gaps } = options;
-  await query(client, /* sql */ `select trail.adopt_source($1, $2, $3, $4, $5)`, [
+  await queryTrail(client, /* sql */ `select trail.adopt_source($1, $2, $3, $4, $5)`, [
     formatLsn(from.endLsn),
     formatLsn(to.lsn),
     to.systemIdentifier,
@@ -192,7 +211,7 @@ export async function goOnAt(
     to.slot,
   ]);
   if (gaps.length === 0) return;
-  await query(client, /* sql */ `select trail.close_gaps($1, $2, $3)`, [
+  await queryTrail(client, /* sql */ `select trail.close_gaps($1, $2, $3)`, [
     gaps.map(({ id }) => id),
     formatLsn(to.lsn),
     GAP_CLOSED_NAME,
@@ -207,7 +226,7 @@ export async function recordTracking(
   client: pg.Client,
   change: { readonly subject: string; readonly before: string; readonly after: string; readonly lsn: Lsn },
 ): Promise<void> {
-  await query(client, /* sql */ `select trail.record_tracking($1, $2, $3, $4)`, [
+  await queryTrail(client, /* sql */ `select trail.record_tracking($1, $2, $3, $4)`, [
     change.subject,
     change.before,
     change.after,
@@ -220,7 +239,7 @@ export async function recordTracking(
  * source say; null: it never was. Changes before that position cannot be read with the publication.
  */
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
-  const { rows } = await query<{ lsn: string | null }>(
+  const rows = await queryTrail<{ lsn: string | null }>(
     client,
     /* sql */ `select max(to_lsn)::text as lsn from trail.gap where code = 'SOURCE_PUBLICATION_MISSING' and closed_at is not null
                     -- positions of another cluster mean nothing
@@ -237,7 +256,7 @@ export interface StoredPublished {
 
 /** Reads the stored published state; undefined if none was stored yet. */
 export async function readStoredPublished(client: pg.Client): Promise<StoredPublished | undefined> {
-  const { rows } = await query<{ state: unknown; lsn: string }>(
+  const rows = await queryTrail<{ state: unknown; lsn: string }>(
     client,
     /* sql */ `select state, lsn::text from trail.published`,
   );
@@ -246,20 +265,8 @@ export async function readStoredPublished(client: pg.Client): Promise<StoredPubl
 
 /** Stores the published state, for the next reading to be compared with. */
 export async function storePublished(client: pg.Client, published: StoredPublished): Promise<void> {
-  await query(client, /* sql */ `select trail.remember_published($1, $2)`, [
+  await queryTrail(client, /* sql */ `select trail.remember_published($1, $2)`, [
     JSON.stringify(published.state),
     formatLsn(published.lsn),
   ]);
-}
-
-async function query<T extends pg.QueryResultRow>(
-  client: pg.Client,
-  sql: string,
-  values: readonly unknown[] = [],
-): Promise<pg.QueryResult<T>> {
-  try {
-    return await client.query<T>(sql, [...values]);
-  } catch (error) {
-    throw trailError(error);
-  }
 }

@@ -31,7 +31,8 @@ export const gapNotice = (gap: OpenGap): Notice => ({
  */
 export type TableGapEnd = 'captured' | 'gone' | 'untracked';
 
-const ENDS: Readonly<Record<TableGapEnd, string>> = {
+/** Names of the entries that say so. */
+export const ENDS: Readonly<Record<TableGapEnd, string>> = {
   captured: 'The table is captured again',
   gone: 'The table is gone',
   untracked: 'The table is tracked no more',

@@ -1,6 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { MAX_VALUE_BYTES, RUNG_OWN, type EntryHead, type EntryRows } from '../../pipeline/ports.js';
+import {
+  MAX_VALUE_BYTES,
+  RUNG_OWN,
+  type EntryAttribution,
+  type EntryHead,
+  type EntryRows,
+} from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
@@ -55,6 +61,7 @@ const LONG_VALUE_BYTES = 256;
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
+const NOTHING = Buffer.alloc(0);
 const HEX = Buffer.from('0123456789abcdef');
 
 /**
@@ -206,22 +213,27 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
-  reattribute(attribution: {
-    readonly modifierId: number | null;
-    readonly rung: number;
-    readonly extra: Buffer | null;
-  }): boolean {
+  reattribute(revise: (entry: EntryAttribution) => EntryAttribution | null): boolean {
     if (this.#transactionAt < 0) return false;
     const rows = rowsBetween(this.#view, this.#transactionAt, this.#at);
-    if (attribution.extra !== null && rows.length * attribution.extra.length > MAX_EXTRA_BYTES) return false;
-    if (attribution.modifierId !== null) {
-      for (const row of rows) {
-        if (this.#buffer[row.start + AT_RUNG] === RUNG_OWN) continue;
-        this.#view.setInt32(row.start + AT_MODIFIER, attribution.modifierId);
-        this.#buffer[row.start + AT_RUNG] = attribution.rung;
-      }
+    const revised: (EntryAttribution | undefined)[] = [];
+    let extraBytes = 0;
+    for (const row of rows) {
+      const entry = this.#isOwn(row) ? undefined : revise(this.#attributionOf(row));
+      if (entry === null) return false;
+      extraBytes += entry?.extra?.length ?? 0;
+      if (extraBytes > MAX_EXTRA_BYTES) return false;
+      revised.push(entry);
     }
-    if (attribution.extra !== null) this.#replaceExtra(rows, attribution.extra);
+    rows.forEach((row, index) => {
+      const entry = revised[index];
+      if (entry === undefined) return;
+      this.#view.setInt32(row.start + AT_MODIFIER, entry.modifierId);
+      this.#buffer[row.start + AT_RUNG] = entry.rung;
+    });
+    const isBare = (row: Row, index: number): boolean =>
+      this.#view.getInt32(row.lastTextAt) < 0 && (revised[index]?.extra ?? null) === null;
+    if (!rows.every(isBare)) this.#replaceExtras(rows, revised);
     return true;
   }
 
@@ -347,18 +359,31 @@ export class EntryRowBuffer implements EntryRows {
     }
   }
 
+  #isOwn(row: Row): boolean {
+    return this.#buffer[row.start + AT_RUNG] === RUNG_OWN;
+  }
+
+  #attributionOf(row: Row): EntryAttribution {
+    const { start, lastTextAt, end } = row;
+    return {
+      modifierId: this.#view.getInt32(start + AT_MODIFIER),
+      rung: this.#buffer[start + AT_RUNG]!,
+      extra: this.#view.getInt32(lastTextAt) < 0 ? null : this.#buffer.subarray(lastTextAt + 4, end),
+    };
+  }
+
   /**
-   * Rewrites the rows of the running transaction with `extra` as their last text. This is rare: only late
-   * messages need it.
+   * Rewrites the rows of the running transaction with another last text. This is rare: only late messages
+   * need it.
    */
-  #replaceExtra(rows: readonly Row[], extra: Buffer): void {
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(extra.length);
-    const pieces = rows.flatMap((row) =>
-      this.#buffer[row.start + AT_RUNG] === RUNG_OWN
-        ? [this.#buffer.subarray(row.start, row.end)]
-        : [this.#buffer.subarray(row.start, row.lastTextAt), length, extra],
-    );
+  #replaceExtras(rows: readonly Row[], revised: readonly (EntryAttribution | undefined)[]): void {
+    const pieces = rows.flatMap((row, index) => {
+      const entry = revised[index];
+      if (entry === undefined) return [this.#buffer.subarray(row.start, row.end)];
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(entry.extra?.length ?? -1);
+      return [this.#buffer.subarray(row.start, row.lastTextAt), length, entry.extra ?? NOTHING];
+    });
     const all = Buffer.concat(pieces);
     this.#at = this.#transactionAt;
     this.#reserve(all.length);

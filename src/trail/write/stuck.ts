@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { ErrorCode } from '../../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
-import { trailError } from '../trail-error.js';
+import { queryTrail } from '../query.js';
 
 /** An error that repeats at one position in the stream, as the trail remembers it. */
 export interface Stuck {
@@ -29,7 +29,7 @@ export interface SkipRequest {
 export type SkipAnswer = 'asked' | 'asked before' | 'not waiting' | 'another place' | 'place unknown';
 
 export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<void> {
-  await query(client, /* sql */ `select trail.remember_stuck($1, $2, $3, $4, $5, $6)`, [
+  await queryTrail(client, /* sql */ `select trail.remember_stuck($1, $2, $3, $4, $5, $6)`, [
     stuck.code,
     stuck.sqlState,
     stuck.message,
@@ -41,12 +41,12 @@ export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<vo
 
 /** Forgets the error that capture no longer waits on, and the requests to pass over it. */
 export async function forgetStuck(client: pg.Client): Promise<void> {
-  await query(client, /* sql */ `select trail.forget_stuck()`);
+  await queryTrail(client, /* sql */ `select trail.forget_stuck()`);
 }
 
 /** Reads the error that capture waits on; undefined if capture has moved on. */
 export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
-  const [row] = await query<{
+  const [row] = await queryTrail<{
     code: ErrorCode;
     sql_state: string | null;
     message: string;
@@ -74,7 +74,7 @@ export async function askSkip(
   client: pg.Client,
   wish: { readonly atLsn: Lsn; readonly reason: string; readonly account: string | null },
 ): Promise<SkipAnswer> {
-  const [row] = await query<{ answer: SkipAnswer }>(
+  const [row] = await queryTrail<{ answer: SkipAnswer }>(
     client,
     /* sql */ `select trail.ask_skip($1, $2, $3) as answer`,
     [formatLsn(wish.atLsn), wish.reason, wish.account],
@@ -84,7 +84,7 @@ export async function askSkip(
 
 /** Reads the request that was not carried out yet. */
 export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | undefined> {
-  const [row] = await query<{ id: number; at_lsn: string; reason: string; asked_by: string }>(
+  const [row] = await queryTrail<{ id: number; at_lsn: string; reason: string; asked_by: string }>(
     client,
     /* sql */ `select s.id, s.at_lsn::text, s.reason, s.asked_by
                  from trail.skip s join trail.checkpoint c on c.end_lsn = s.checkpoint_lsn where s.done_at is null`,
@@ -98,17 +98,5 @@ export async function endSkip(
   client: pg.Client,
   ended: { readonly id: number; readonly gap: number },
 ): Promise<void> {
-  await query(client, /* sql */ `select trail.end_skip($1, $2)`, [ended.id, ended.gap]);
-}
-
-async function query<T extends pg.QueryResultRow>(
-  client: pg.Client,
-  sql: string,
-  values: readonly unknown[] = [],
-): Promise<T[]> {
-  try {
-    return (await client.query<T>(sql, [...values])).rows;
-  } catch (error) {
-    throw trailError(error);
-  }
+  await queryTrail(client, /* sql */ `select trail.end_skip($1, $2)`, [ended.id, ended.gap]);
 }

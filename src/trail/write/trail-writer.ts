@@ -127,6 +127,11 @@ export class TrailWriter implements TrailSession {
     return this.#checkpointLsn;
   }
 
+  get boundaryLsn(): Lsn {
+    const { endLsn } = this.#boundary;
+    return endLsn > this.#sentLsn ? endLsn : this.#sentLsn;
+  }
+
   get unsentBytes(): number {
     return this.rows.bytes + this.dictionary.pending * DICTIONARY_ROW_BYTES;
   }

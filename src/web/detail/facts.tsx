@@ -3,7 +3,14 @@ import type { Entry } from '../api-types.ts';
 import { isOwn } from '../entry/own-entries.ts';
 import { printExact } from '../exact-json.ts';
 import { zone } from '../state/view.ts';
-import { humanize, OPERATION_TEXTS, RUNG_TEXTS } from '../texts/vocabulary.ts';
+import {
+  CONFLICT_SENTENCE,
+  humanize,
+  LAST_SET_BY_SENTENCE,
+  OPERATION_TEXTS,
+  RUNG_TEXTS,
+  unreadSentence,
+} from '../texts/vocabulary.ts';
 import { dateText, timeText } from '../time/format.ts';
 import { Modifier } from '../ui/badges.tsx';
 
@@ -23,6 +30,28 @@ export function Facts({ entry }: { entry: Entry }) {
           {modifier.key !== null && <code>{modifier.key}</code>}
         </Fact>
         <Fact name="How it is known">{RUNG_TEXTS[modifier.rung].sentence}</Fact>
+        {entry.conflict !== undefined && (
+          <Fact name="Conflict">
+            <span class="attribution-conflict">
+              <Modifier modifier={entry.conflict} /> <code>{entry.conflict.key}</code>
+            </span>
+            <span class="muted"> {CONFLICT_SENTENCE}</span>
+          </Fact>
+        )}
+        {entry.lastSetBy !== undefined && (
+          <Fact name="Last set by">
+            <Modifier modifier={entry.lastSetBy} /> <code>{entry.lastSetBy.key}</code>
+            <span class="muted"> {LAST_SET_BY_SENTENCE}</span>
+          </Fact>
+        )}
+        {entry.unreadMessage !== undefined && (
+          <Fact name="Message">
+            {unreadSentence(entry.unreadMessage.reason)}{' '}
+            <span class="muted">
+              LSN <code>{entry.unreadMessage.lsn}</code>
+            </span>
+          </Fact>
+        )}
         <Fact name="Date of modification">
           {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}

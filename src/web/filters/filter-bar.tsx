@@ -45,10 +45,15 @@ export function FilterBar() {
   );
 }
 
-/** The tenant filter. It is shown only if there are several tenants, or if one is chosen already. */
+/**
+ * The tenant filter. It is shown only if there are several tenants, or if one is chosen already. Of more
+ * tenants than a list holds, one is typed.
+ */
 function TenantFilter() {
   const chosen = view.value.tenant;
   const tenants = facets.value?.tenants ?? [];
+  if ((facets.value?.more.tenants.values ?? 0) > 0)
+    return <TextFilter filter="tenant" label="Tenant" placeholder="Exact tenant" />;
   if (chosen === '' && tenants.length < 2) return null;
   const isListed = chosen === '' || tenants.some(({ value }) => value === chosen);
   return (

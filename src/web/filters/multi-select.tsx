@@ -1,5 +1,5 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import type { Facet, Problem } from '../api-types.ts';
+import type { Facet, FacetList, Problem } from '../api-types.ts';
 import { modifierName, optionsOf } from '../state/facets.ts';
 import type { ListFilter } from '../state/url-state.ts';
 import { show, view } from '../state/view.ts';
@@ -42,6 +42,9 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
   );
 }
 
+/** Time without a keystroke after which the server is asked. */
+const SEARCH_MS = 200;
+
 /**
  * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus
  * stays in the search field; aria-activedescendant names the active option.
@@ -50,22 +53,34 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
-  const [options, setOptions] = useState<readonly Facet[] | Problem | null>(null);
+  const [options, setOptions] = useState<FacetList | Problem | null>(null);
+  /** The list holds every value, so it is searched here; else the server searches. */
+  const [isWhole, setIsWhole] = useState(false);
   const [search, setSearch] = useState('');
   const [active, setActive] = useState(0);
   const chosen = view.value[filter];
   const isVocabulary = filter !== 'modifiers';
 
+  const asked = isWhole ? '' : search.trim();
+
+  useEffect(() => input.current!.focus(), []);
   useEffect(() => {
     const abort = new AbortController();
-    input.current!.focus();
-    void optionsOf(filter, abort.signal).then((loaded) => {
-      if (!abort.signal.aborted) setOptions(loaded);
-    });
-    return () => abort.abort();
-  }, []);
+    const load = async (): Promise<void> => {
+      const loaded = await optionsOf(filter, { search: asked, signal: abort.signal });
+      if (loaded === undefined || abort.signal.aborted) return;
+      setOptions(loaded);
+      if (asked === '' && isList(loaded)) setIsWhole(loaded.more.values === 0);
+    };
+    const timer = setTimeout(() => void load(), asked === '' ? 0 : SEARCH_MS);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [asked]);
 
-  const shown = options !== null && isList(options) ? matchOptions(options, search, isVocabulary) : [];
+  const listed = options !== null && isList(options) ? options.items : [];
+  const shown = isWhole ? matchOptions(listed, search, isVocabulary) : listed;
   const current = Math.min(active, shown.length - 1);
 
   useEffect(() => {
@@ -153,7 +168,7 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
         })}
       </ul>
       <p class="options-note" role="status">
-        {noteOf(options, shown.length, search)}
+        {noteOf({ options, shown: shown.length, search })}
       </p>
       {chosen.length > 0 && (
         <button
@@ -168,10 +183,23 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
   );
 }
 
-function noteOf(options: readonly Facet[] | Problem | null, shown: number, search: string): string {
+function noteOf({
+  options,
+  shown,
+  search,
+}: {
+  readonly options: FacetList | Problem | null;
+  readonly shown: number;
+  readonly search: string;
+}): string {
   if (options === null) return 'Loading…';
-  if (!isList(options) || shown > 0) return '';
+  if (!isList(options)) return '';
+  const { values, entries } = options.more;
+  if (values > 0 && search === '')
+    return `${countText(values)} more, with ${countText(entries)} entries. Search to find them.`;
+  if (values > 0) return `${countText(values)} more match.`;
+  if (shown > 0) return '';
   return search === '' ? 'Nothing happened in this range.' : `Nothing matches “${search}”.`;
 }
 
-const isList = (options: readonly Facet[] | Problem): options is readonly Facet[] => Array.isArray(options);
+const isList = (options: FacetList | Problem): options is FacetList => 'items' in options;

@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { show, view } from '../state/view.ts';
 
 export interface TextFilterProps {
-  readonly filter: 'q' | 'entity';
+  readonly filter: 'q' | 'entity' | 'tenant';
   readonly label: string;
   readonly placeholder: string;
   readonly icon?: ComponentChildren;

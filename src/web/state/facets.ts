@@ -1,5 +1,5 @@
 import { computed, effect, signal } from '@preact/signals';
-import type { Facet, Facets, Kind, Problem } from '../api-types.ts';
+import type { Facet, FacetList, Facets, Kind, Problem } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
@@ -21,7 +21,7 @@ export const total = computed(() => {
   if (open === 'modifiers' && view.value.entityTypes.includes(OWN_TYPE)) return null;
   return counted === null || open === undefined
     ? null
-    : counted[open].reduce((sum, { count }) => sum + count, 0);
+    : counted[open].reduce((sum, { count }) => sum + count, counted.more[open].entries);
 });
 
 interface ModifierName {
@@ -62,7 +62,7 @@ export function followFacets(): void {
     request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
       .then((counted) => {
         facets.value = counted;
-        learnNames(counted);
+        learnNames(counted.modifiers);
       })
       .catch((error: unknown) => {
         // The list shows the problem; it can be used without counts.
@@ -86,18 +86,22 @@ export function followFacets(): void {
   });
 }
 
-/** Fetches the values that a filter can be set to. The server counts them with all other filters applied. */
+/**
+ * Fetches the values that a filter can be set to, those with most entries, or of those that match a search.
+ * The server counts them with all other filters applied. Undefined: the request was aborted.
+ */
 export async function optionsOf(
   filter: ListFilter,
-  signal: AbortSignal,
-): Promise<readonly Facet[] | Problem> {
+  { search, signal }: { readonly search: string; readonly signal: AbortSignal },
+): Promise<FacetList | Problem | undefined> {
+  const query = new URLSearchParams(currentQuery());
+  if (search !== '') query.set('search', search);
   try {
-    const counted = await request<Facets>('GET', 'facets', { query: currentQuery(), signal });
-    learnNames(counted);
-    return withChosen(counted[filter], filter);
+    const list = await request<FacetList>('GET', `facets/${filter}`, { query, signal });
+    if (filter === 'modifiers') learnNames(list.items);
+    return search === '' ? { ...list, items: withChosen(list.items, filter) } : list;
   } catch (error) {
-    if (isAbort(error)) return [];
-    return problemFrom(error);
+    return isAbort(error) ? undefined : problemFrom(error);
   }
 }
 
@@ -114,8 +118,8 @@ function withChosen(options: readonly Facet[], filter: ListFilter): readonly Fac
   ];
 }
 
-function learnNames(counted: Facets): void {
+function learnNames(modifiers: readonly Facet[]): void {
   const next = new Map(modifierNames.peek());
-  for (const { value, name, kind } of counted.modifiers) next.set(value, { name, kind });
+  for (const { value, name, kind } of modifiers) next.set(value, { name, kind });
   modifierNames.value = next;
 }

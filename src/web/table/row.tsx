@@ -1,7 +1,7 @@
 import type { Entry } from '../api-types.ts';
 import { isOwn, readableEntry } from '../entry/own-entries.ts';
 import { show, urlOf, view } from '../state/view.ts';
-import { humanize, RUNG_TEXTS } from '../texts/vocabulary.ts';
+import { CONFLICT_SENTENCE, humanize, LAST_SET_BY_SENTENCE, RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { dateText, timeText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { memo } from '../ui/memo.ts';
@@ -52,6 +52,16 @@ export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProp
         <span class="rung" title={RUNG_TEXTS[modifier.rung].sentence}>
           {RUNG_TEXTS[modifier.rung].short}
         </span>
+        {entry.conflict !== undefined && (
+          <span class="attribution-conflict" title={CONFLICT_SENTENCE}>
+            the row names {entry.conflict.name}
+          </span>
+        )}
+        {entry.lastSetBy !== undefined && (
+          <span class="rung" title={LAST_SET_BY_SENTENCE}>
+            last set by {entry.lastSetBy.name}
+          </span>
+        )}
       </td>
       <td role="cell" class="cell-action" data-label="Action">
         <ActionBadge entry={entry} />

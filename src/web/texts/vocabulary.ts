@@ -16,7 +16,7 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   },
   column: {
     short: 'from the row',
-    sentence: 'The modifier is what the row itself says in its modifier column.',
+    sentence: 'The modifier is whom the change put into the modifier column of its row.',
   },
   unattributed: {
     short: 'nobody was named',
@@ -27,6 +27,19 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
     sentence: 'Waltrail wrote this entry itself: it is about the trail, not about a row.',
   },
 };
+
+export const LAST_SET_BY_SENTENCE =
+  'The row names this modifier, but this change did not set that, or it is not known. So it may have been anybody.';
+export const CONFLICT_SENTENCE =
+  'This change set the modifier column to somebody else than a message of the application named. The message counts.';
+
+/** Why a message of the application named nobody. The reasons are those of the API. */
+export function unreadSentence(reason: string): string {
+  const isUnsigned = /signed/.test(reason);
+  return isUnsigned
+    ? `A message of the transaction was passed over: it is ${reason}.`
+    : `The message that speaks for this change was not understood: ${reason}. Whom it named is not known.`;
+}
 
 export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {
   insert: 'Insert',

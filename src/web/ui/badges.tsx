@@ -20,7 +20,11 @@ export function KindBadge({ kind }: { kind: Kind }) {
  * Shows the modifier of an entry: a name with its kind. If there is no modifier (nobody is known, or Waltrail
  * wrote the entry), the text looks different from a name and has no badge, since it stands for no person.
  */
-export function Modifier({ modifier: { name, kind } }: Pick<Entry, 'modifier'>) {
+export function Modifier({
+  modifier: { name, kind },
+}: {
+  readonly modifier: Pick<Entry['modifier'], 'name' | 'kind'>;
+}) {
   if (kind === null) return <span class="modifier-none">{name}</span>;
   return (
     <>

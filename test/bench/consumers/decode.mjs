@@ -68,6 +68,7 @@ async function throughWaltrail({ yaml, names }) {
       knownAs: { schema: 'public', table: 'customers' },
       primaryKey: ['id'],
     }),
+    systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: fail,

@@ -8,8 +8,17 @@ import { EntryRowBuffer } from '../../../dist/trail/write/rows.js';
 /** @param names of held lookup tables, as rows of trail.lookup */
 export async function memoryTrail({ held, names }) {
   const rows = new EntryRowBuffer({ nextId: 0n });
-  const client = { query: async (sql) => ({ rows: sql.includes('trail.lookup') ? names : [] }) };
+  // A trail without a row: answers to statements, and to COPY.
+  const client = {
+    query: (what) =>
+      typeof what === 'string'
+        ? Promise.resolve({ rows: [] })
+        : setImmediate(() => what.handleReadyForQuery()),
+  };
   const dictionary = await TrailDictionary.load(client, { held, nextId: () => rows.nextId });
+  for (const { table_name, key, name, kind } of names)
+    dictionary.lookups.set(table_name, key, { name, kind });
+  dictionary.takeStatements(rows.nextId);
   const boundary = { bytes: 0, entries: 0, end: Buffer.alloc(16) };
   let checkpointLsn = 0n;
   let torn = false;

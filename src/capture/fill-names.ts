@@ -1,0 +1,70 @@
+import type pg from 'pg';
+import type { Log } from '../log.js';
+import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
+import { ruleFor } from '../tracking/match.js';
+import { tableName } from '../tracking/names.js';
+import type { PublishedState } from '../tracking/published.js';
+import { rulesOf } from '../tracking/redact.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
+import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
+import { trailError } from '../trail/trail-error.js';
+import type { SourceAccess } from './source-state.js';
+import { readStartNames } from './start-names.js';
+
+export interface FillNamesOptions extends SourceAccess {
+  /** Elected, and in no transaction. */
+  readonly client: pg.Client;
+  readonly log: Log;
+  readonly redactionKey: Buffer;
+  readonly checkpoint: Checkpoint;
+  /** The last look: it knows which columns are redacted under another name. */
+  readonly published: PublishedState;
+  /**
+   * The rule by which this process has tried to read a table, by table. One that cannot be read is tried once
+   * by each rule, not with each session.
+   */
+  readonly tried: Map<string, string>;
+}
+
+/**
+ * Reads the names of lookup tables whose rules are new or have changed since their rows were read, and of
+ * those that could not be read or followed: the stream brings a name only with a change of its row. Read in
+ * one snapshot, as of now, and stored for the entries from the checkpoint on.
+ */
+export async function fillNames(options: FillNamesOptions): Promise<void> {
+  const { client, config, checkpoint, tried } = options;
+  const known = await readNamesRead(client);
+  const all = nameRules(config);
+  const wanted = all.map(({ table }) => table);
+  const rules = all.filter((rule) => {
+    const text = ruleText(config, rule);
+    return known.get(rule.table) !== text && tried.get(rule.table) !== text;
+  });
+  if (rules.length === 0 && [...known.keys()].every((table) => wanted.includes(table))) return;
+  for (const rule of rules) tried.set(rule.table, ruleText(config, rule));
+  const read = new Map<string, string>();
+  try {
+    await client.query('begin');
+    await storeNames(client, {
+      names: readStartNames({
+        ...options,
+        snapshot: null,
+        rules,
+        whole: (rule) => read.set(rule.table, ruleText(config, rule)),
+      }),
+      fromId: checkpoint.nextId,
+    });
+    await rememberNamesRead(client, { wanted, read });
+    await client.query('commit');
+  } catch (error) {
+    throw trailError(error);
+  }
+}
+
+/** What decides the names that are made of a table's rows. */
+export function ruleText(config: TrackingConfig, rule: NameRule): string {
+  const table = tableName(rule.table);
+  const listed = ruleFor(config, table)?.columns ?? null;
+  return JSON.stringify([rule, rulesOf(config, table), config.secrets, listed]);
+}

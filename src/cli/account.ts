@@ -1,0 +1,10 @@
+import os from 'node:os';
+
+/** Returns the name of the operating system's account; null if it has none. */
+export function accountName(): string | null {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,189 @@
+import { RowFields } from '../pg/copy-binary.js';
+import { CHUNK_ENTRIES } from '../trail/entry-id.js';
+import {
+  BITMAP_BYTES,
+  bucketOf,
+  BUCKETS,
+  FEWEST_IN_BITMAP,
+  LIST_HEAD_BYTES,
+  POSTING_DIMENSIONS,
+  type PostingDimension,
+} from '../trail/posting-lists.js';
+import { counted, ENTRIES, type Findings } from './findings.js';
+import { STRETCH_CHUNKS, type Stretch } from './stretch.js';
+
+const DIMENSIONS = Object.keys(POSTING_DIMENSIONS) as PostingDimension[];
+const LETTERS: readonly string[] = Object.values(POSTING_DIMENSIONS);
+/** What the lists of a dimension find. */
+const WORDS: Readonly<Record<PostingDimension, string>> = {
+  modifiers: 'modifier',
+  entityTypes: 'entity type',
+  actions: 'action',
+  tenants: 'tenant',
+  entity: 'entity',
+};
+
+/**
+ * Checks the posting lists of a stretch against its entries, both ways, without making lists: a place that a
+ * list names has to be of an entry with the list's key, and to be named once; and as many places have to be
+ * named as there are entries. Both together mean that every entry is in exactly its list.
+ */
+export class ListChecks {
+  readonly #findings: Findings;
+  readonly #stretch: Stretch;
+  /** One bit for each dimension: the entry was named in a list of it. */
+  readonly #named = new Uint8Array(STRETCH_CHUNKS * CHUNK_ENTRIES);
+  /** By chunk and dimension: entries named rightly, and whatever is wrong. */
+  readonly #right = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
+  readonly #wrong = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
+  readonly #rowsOfChunk = new Int32Array(STRETCH_CHUNKS);
+
+  constructor(findings: Findings, stretch: Stretch) {
+    this.#findings = findings;
+    this.#stretch = stretch;
+  }
+
+  begin(): void {
+    this.#named.fill(0);
+    this.#right.fill(0);
+    this.#wrong.fill(0);
+    this.#rowsOfChunk.fill(0);
+  }
+
+  /** Statement that reads the lists of chunks from the first to before `end`; null: to the last. */
+  static sql({ first, end }: { readonly first: number; readonly end: number | null }): string {
+    return `copy (select dimension, bucket, chunk, lists from trail.posting
+      where dimension = any ('{${LETTERS.join(',')}}'::"char"[])
+        and bucket = any (array(select generate_series(0, ${BUCKETS - 1})::int2))
+        and chunk >= ${first} ${end === null ? '' : `and chunk < ${end}`}) to stdout (format binary)`;
+  }
+
+  /** Takes a row. Of chunks that are none of the stretch, `RowCounts` says that there are rows. */
+  add(row: Buffer, at: number): void {
+    const fields = new RowFields(row, at);
+    const letter = fields.char();
+    const bucket = fields.int2();
+    const chunk = fields.int4() - this.#stretch.bounds.firstChunk;
+    if (chunk < 0 || chunk >= this.#stretch.bounds.chunks) return;
+    this.#rowsOfChunk[chunk]!++;
+    const dimension = LETTERS.indexOf(letter);
+    const name = DIMENSIONS[dimension]!;
+    const checked: CheckedRow = {
+      bucket,
+      keys: this.#stretch.keys[name],
+      present: name === 'entity' ? this.#stretch.hasEntity : this.#stretch.kinds,
+      base: chunk * CHUNK_ENTRIES,
+      bit: 1 << dimension,
+      right: 0,
+      wrong: 0,
+    };
+    this.#checkRow(fields.bytes(), checked);
+    this.#right[chunk * DIMENSIONS.length + dimension]! += checked.right;
+    this.#wrong[chunk * DIMENSIONS.length + dimension]! += checked.wrong;
+  }
+
+  /** Number of rows that a chunk has, numbered within the stretch. */
+  rowsOf(chunk: number): number {
+    return this.#rowsOfChunk[chunk]!;
+  }
+
+  /** Says what does not agree in the lists of a chunk, once all rows were taken. */
+  report(chunk: number): void {
+    const entries = this.#stretch.summaryOf(chunk).entries;
+    for (const [index, dimension] of DIMENSIONS.entries()) {
+      const of = chunk * DIMENSIONS.length + index;
+      const unlisted = (dimension === 'entity' ? this.#withEntity(chunk) : entries) - this.#right[of]!;
+      const wrong = this.#wrong[of]!;
+      if (unlisted === 0 && wrong === 0) continue;
+      const parts = [
+        ...(unlisted > 0 ? [`leave out ${counted(unlisted, ENTRIES)}`] : []),
+        ...(wrong > 0 ? [`are wrong at ${counted(wrong, ['place', 'places'])}`] : []),
+      ];
+      this.#findings.add(
+        'posting_lists',
+        `The posting lists of chunk ${this.#stretch.bounds.firstChunk + chunk} by ${WORDS[dimension]} ${parts.join(' and ')}.`,
+      );
+    }
+  }
+
+  #withEntity(chunk: number): number {
+    const { entries } = this.#stretch.bounds;
+    let count = 0;
+    for (let slot = chunk * CHUNK_ENTRIES, end = Math.min(entries, slot + CHUNK_ENTRIES); slot < end; slot++)
+      if (this.#stretch.hasEntity[slot] === 1) count++;
+    return count;
+  }
+
+  /** Most lists have one place, so nothing is allocated for a list. */
+  #checkRow(lists: Buffer, row: CheckedRow): void {
+    for (let at = 0; at < lists.length;) {
+      const start = at + LIST_HEAD_BYTES;
+      if (start > lists.length) {
+        row.wrong++;
+        return;
+      }
+      const key = lists.readInt32BE(at);
+      const count = lists.readUInt16BE(at + 4);
+      const isBitmap = count >= FEWEST_IN_BITMAP;
+      at = start + (isBitmap ? BITMAP_BYTES : 2 * count);
+      if (at > lists.length || bucketOf(key) !== row.bucket || count === 0) row.wrong += Math.max(1, count);
+      else if (isBitmap) this.#checkBitmap(lists.subarray(start, at), { key, count, row });
+      else this.#checkPlaces(lists, start, at, key, row);
+    }
+  }
+
+  #checkPlaces(lists: Buffer, start: number, end: number, key: number, row: CheckedRow): void {
+    const { keys, present, base, bit } = row;
+    const named = this.#named;
+    for (let at = start, before = -1; at < end; at += 2) {
+      const place = (lists[at]! << 8) | lists[at + 1]!;
+      const slot = base + place;
+      if (
+        place > before &&
+        place < CHUNK_ENTRIES &&
+        present[slot] !== 0 &&
+        keys[slot] === key &&
+        (named[slot]! & bit) === 0
+      ) {
+        named[slot]! |= bit;
+        row.right++;
+      } else row.wrong++;
+      before = place;
+    }
+  }
+
+  #checkBitmap(
+    bitmap: Buffer,
+    { key, count, row }: { readonly key: number; readonly count: number; readonly row: CheckedRow },
+  ): void {
+    const { keys, present, base, bit } = row;
+    const named = this.#named;
+    let places = 0;
+    for (let byte = 0; byte < BITMAP_BYTES; byte++) {
+      for (let bits = bitmap[byte]!; bits !== 0; bits &= bits - 1) {
+        const slot = base + 8 * byte + (31 - Math.clz32(bits & -bits));
+        places++;
+        if (present[slot] !== 0 && keys[slot] === key && (named[slot]! & bit) === 0) {
+          named[slot]! |= bit;
+          row.right++;
+        } else row.wrong++;
+      }
+    }
+    if (places !== count) row.wrong++;
+  }
+}
+
+/** A row of `trail.posting`: what its lists are compared with, and how many places agree. */
+interface CheckedRow {
+  readonly bucket: number;
+  /** Keys of the dimension by slot. */
+  readonly keys: Int32Array;
+  /** Not zero: the entry of the slot has a key. */
+  readonly present: Uint8Array;
+  /** Slot of the chunk's first place. */
+  readonly base: number;
+  /** The dimension's bit in what was named. */
+  readonly bit: number;
+  right: number;
+  wrong: number;
+}

@@ -1,0 +1,121 @@
+import type pg from 'pg';
+import { copyBinary, RowFields } from '../pg/copy-binary.js';
+import { OWN } from '../pipeline/ports.js';
+import { entryText, type Findings } from './findings.js';
+import { AT_RELATION, idOf } from './stretch.js';
+
+/** Dictionaries that an entry refers to by number. Tenant 0 is no tenant. */
+const DICTIONARIES = {
+  modifiers: { table: 'modifier', column: 'modifier_id' },
+  entityTypes: { table: 'entity_type', column: 'entity_type_id' },
+  actions: { table: 'action', column: 'action_id' },
+  tenants: { table: 'tenant', column: 'tenant_id' },
+  relations: { table: 'relation', column: 'relation_id' },
+} as const;
+export type Referred = keyof typeof DICTIONARIES;
+
+/** Numbers that are looked for in a list before they are asked for: dictionaries only grow. */
+const NO_IDS = new Int32Array(0);
+
+/**
+ * The numbers of the rows that entries refer to: of the dictionaries, and of `trail.gap`. They take 4 bytes
+ * each, so a million modifiers are 4 MB.
+ */
+export class References {
+  readonly #findings: Findings;
+  readonly #ids: Record<Referred | 'gaps', Int32Array> = {
+    modifiers: NO_IDS,
+    entityTypes: NO_IDS,
+    actions: NO_IDS,
+    tenants: NO_IDS,
+    relations: NO_IDS,
+    gaps: NO_IDS,
+  };
+  #gapRelations: readonly number[] = [];
+  #gapClosed = -1;
+  #lastRelation = -1;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  /** Number of the action `gap_closed`; -1 if there is none. */
+  get gapClosed(): number {
+    return this.#gapClosed;
+  }
+
+  /** Reads the numbers that have come since the last call. */
+  async refresh(client: pg.Client): Promise<void> {
+    for (const [name, { table }] of Object.entries(DICTIONARIES))
+      await this.#extend(client, { name: name as Referred, table });
+    await this.#extend(client, { name: 'gaps', table: 'gap' });
+    const { rows } = await client.query<{ relations: number[]; closed: number | null }>(
+      /* sql */ `select array(select id from trail.relation where schema_name = $1 and table_name = 'gap') as relations,
+                        (select id from trail.action where name = 'gap_closed') as closed`,
+      [OWN],
+    );
+    this.#gapRelations = rows[0]!.relations;
+    this.#gapClosed = rows[0]!.closed ?? -1;
+  }
+
+  isGapRelation(relation: number): boolean {
+    return this.#gapRelations.includes(relation);
+  }
+
+  hasGap(gap: number): boolean {
+    return isIn(this.#ids.gaps, gap);
+  }
+
+  /** Whether a dictionary has a number. */
+  has(dictionary: Referred, id: number): boolean {
+    return (dictionary === 'tenants' && id === 0) || isIn(this.#ids[dictionary], id);
+  }
+
+  /** Checks the table version of a row of entries. */
+  checkRelation(row: Buffer, at: number): void {
+    const relation = row.readInt32BE(at + AT_RELATION);
+    if (relation === this.#lastRelation) return;
+    if (this.has('relations', relation)) this.#lastRelation = relation;
+    else this.report('relations', { id: relation, entries: entryText(idOf(row, at)) });
+  }
+
+  /** Adds the finding for a number that is in no dictionary. */
+  report(dictionary: Referred, missing: { readonly id: number; readonly entries: string }): void {
+    const { table, column } = DICTIONARIES[dictionary];
+    this.#findings.add(
+      'reference',
+      `trail.${table} has no row ${missing.id}, to which ${missing.entries} refers (${column}).`,
+    );
+  }
+
+  async #extend(
+    client: pg.Client,
+    { name, table }: { readonly name: Referred | 'gaps'; readonly table: string },
+  ): Promise<void> {
+    const held = this.#ids[name];
+    const greatest = held.at(-1);
+    const more: number[] = [];
+    const where = greatest === undefined ? '' : `where id > ${greatest}`;
+    await copyBinary(
+      client,
+      `copy (select id::int4 from trail.${table} ${where} order by id) to stdout (format binary)`,
+      (row, at) => more.push(new RowFields(row, at).int4()),
+    );
+    if (more.length === 0) return;
+    const ids = new Int32Array(held.length + more.length);
+    ids.set(held);
+    ids.set(more, held.length);
+    this.#ids[name] = ids;
+  }
+}
+
+/** Whether a sorted array has a value. */
+function isIn(sorted: Int32Array, value: number): boolean {
+  let from = 0;
+  for (let to = sorted.length; from < to;) {
+    const middle = (from + to) >>> 1;
+    if (sorted[middle]! < value) from = middle + 1;
+    else to = middle;
+  }
+  return sorted[from] === value;
+}

@@ -1,0 +1,38 @@
+import type { Catalog } from './catalog.js';
+import { planTracking } from './plan.js';
+import type { TrackingConfig } from './rules.js';
+import { publishedTables } from './tracked.js';
+
+/** Whether apply would have nothing to do. */
+export const isPrepared = (options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): boolean => planTracking(options).steps.length === 0;
+
+/** Whether two configurations ask for the same tables in the publication. */
+export function sameTables(one: TrackingConfig, other: TrackingConfig, catalog: Catalog): boolean {
+  const [keys, others] = [keysOf(one, catalog), keysOf(other, catalog)];
+  return keys.size === others.size && [...keys].every((key) => others.has(key));
+}
+
+/**
+ * Tables that leave the publication because the file asks for it: apply has run, and the stream has not come
+ * to where it says so. Nothing is missing of them. Empty where the source is not as the file wants it.
+ */
+export function leavingTables(options: {
+  readonly config: TrackingConfig;
+  readonly pending: TrackingConfig | null;
+  readonly catalog: Catalog;
+}): ReadonlySet<string> {
+  const { config, pending, catalog } = options;
+  if (pending === null || !isPrepared({ config: pending, catalog })) return new Set();
+  const wanted = keysOf(pending, catalog);
+  return new Set([...keysOf(config, catalog)].filter((key) => !wanted.has(key)));
+}
+
+/** Canonical names of the tables that are tracked. */
+export const trackedKeys = (config: TrackingConfig, catalog: Catalog): ReadonlySet<string> =>
+  new Set(publishedTables(config, catalog).flatMap(({ key, rule }) => (rule === null ? [] : [key])));
+
+const keysOf = (config: TrackingConfig, catalog: Catalog): ReadonlySet<string> =>
+  new Set(publishedTables(config, catalog).map(({ key }) => key));

@@ -1,0 +1,167 @@
+import type { Answer } from '../../api/answers.js';
+import { Counts } from './counts.js';
+import { COLUMNS, type Dimension } from './dimensions.js';
+import { NOBODY } from './entry.js';
+import { pattern } from './filter.js';
+import type { Snapshot } from './snapshot.js';
+
+type Facet = Answer<'Facet'>;
+type FacetList = Answer<'FacetList'>;
+
+/** Characters of a name in a list: the rest of a longer one helps nobody to choose it. */
+const MAX_NAME_LENGTH = 200;
+/** Words of a search; each is a condition on every name of the dictionary. */
+const MAX_WORDS = 10;
+
+export interface ListOptions {
+  readonly dimension: Dimension;
+  readonly counts: Counts;
+  /** Values that are listed at most, beside those in `always`. */
+  readonly limit: number;
+  /** Ids of values that are listed if they have entries: those that the filter names. */
+  readonly always: readonly number[];
+  /** Only values are listed whose text has every word of this. */
+  readonly search?: string | undefined;
+}
+
+/**
+ * Makes the list of a dimension: the values with most entries, and how many more there are. Only their names
+ * are read, however many values have entries.
+ */
+export async function facetList(snapshot: Snapshot, options: ListOptions): Promise<FacetList> {
+  const { dimension, search } = options;
+  const firstIds = await firstIdsOf(snapshot, dimension);
+  const matching =
+    search === undefined ? undefined : await matchingIds(snapshot, { dimension, search, firstIds });
+  const { top, more } = rank(options, { firstIds, matching });
+  const facets = await named(snapshot, { dimension, top });
+  return { items: facets.sort(mostFirst), more };
+}
+
+/** Ids of the same value by their first; undefined where each id is a value of its own. */
+async function firstIdsOf(
+  { query, dictionaries, greatest }: Snapshot,
+  dimension: Dimension,
+): Promise<Int32Array | undefined> {
+  return dimension === 'modifiers' ? dictionaries.firstIds(query, greatest) : undefined;
+}
+
+interface Ranked {
+  readonly id: number;
+  readonly count: number;
+}
+
+/**
+ * Finds the values with most entries, in one pass and without sorting the others. Of values with as many
+ * entries, the one that was stored first comes first.
+ */
+function rank(
+  { dimension, counts, limit, always }: ListOptions,
+  {
+    firstIds,
+    matching,
+  }: { readonly firstIds: Int32Array | undefined; readonly matching: Uint8Array | undefined },
+): { readonly top: readonly Ranked[]; readonly more: FacetList['more'] } {
+  const values = firstIds === undefined ? counts : summed(counts, firstIds);
+  const named = new Set(always.map((id) => firstOf(id, firstIds)));
+  const kept: Ranked[] = [];
+  const top: Ranked[] = [];
+  const more = { values: 0, entries: 0 };
+  values.forEach((id, count) => {
+    // Entries without a tenant have no tenant to choose.
+    if (dimension === 'tenants' && id === 0) return;
+    if (matching !== undefined && matching[id] !== 1) return;
+    if (named.has(id)) {
+      kept.push({ id, count });
+      return;
+    }
+    more.values++;
+    more.entries += count;
+    insert(top, { id, count }, limit);
+  });
+  for (const { count } of top) {
+    more.values--;
+    more.entries -= count;
+  }
+  return { top: [...kept, ...top], more };
+}
+
+function insert(top: Ranked[], value: Ranked, limit: number): void {
+  const last = top[limit - 1];
+  if (last !== undefined && !isBefore(value, last)) return;
+  let place = top.length;
+  while (place > 0 && isBefore(value, top[place - 1]!)) place--;
+  top.splice(place, 0, value);
+  if (top.length > limit) top.pop();
+}
+
+const isBefore = (one: Ranked, other: Ranked): boolean =>
+  one.count > other.count || (one.count === other.count && one.id < other.id);
+
+const firstOf = (id: number, firstIds: Int32Array | undefined): number => firstIds?.[id] || id;
+
+function summed(counts: Counts, firstIds: Int32Array): Counts {
+  const sums = new Counts();
+  counts.forEach((id, count) => sums.add(firstOf(id, firstIds), count));
+  return sums;
+}
+
+/** Reads the names; a value without one, in a damaged trail, is left out. A modifier has its newest name. */
+async function named(
+  { query, dictionaries }: Snapshot,
+  { dimension, top }: { readonly dimension: Dimension; readonly top: readonly Ranked[] },
+): Promise<Facet[]> {
+  const ids = top.map(({ id }) => id);
+  if (dimension === 'modifiers') {
+    const newest = await dictionaries.newestModifiers(query, ids);
+    return top.flatMap(({ id, count }) => {
+      const modifier = newest.get(id);
+      if (modifier === undefined) return [];
+      const { key, name, kind } = modifier;
+      return [{ value: key ?? NOBODY, name: shortened(name), kind, count }];
+    });
+  }
+  const tenants = dimension === 'tenants' ? await dictionaries.tenants(query, ids) : undefined;
+  return top.flatMap(({ id, count }) => {
+    const name = dimension === 'tenants' ? tenants!.get(id) : dictionaries[dimension].name(id);
+    return name === undefined ? [] : [{ value: name, name: shortened(name), count }];
+  });
+}
+
+/**
+ * Finds the ids whose name or key has every word of a search, as a mark for each (the first) id. The words
+ * of a vocabulary are joined by underscores.
+ */
+async function matchingIds(
+  { query, greatest }: Snapshot,
+  options: {
+    readonly dimension: Dimension;
+    readonly search: string;
+    readonly firstIds: Int32Array | undefined;
+  },
+): Promise<Uint8Array> {
+  const { table } = COLUMNS[options.dimension];
+  const text =
+    options.dimension === 'modifiers'
+      ? `name || ' ' || coalesce(key, '')`
+      : `name || ' ' || pg_catalog.replace(name, '_', ' ')`;
+  const words = options.search.split(/\s+/).filter((word) => word !== '');
+  const { rows } = await query<{ ids: Buffer | null }>(
+    `select pg_catalog.string_agg(pg_catalog.int4send(id), '') as ids from trail.${table} where ${text} ilike all($1::text[])`,
+    [words.slice(0, MAX_WORDS).map(pattern)],
+  );
+  const marks = new Uint8Array(greatest[table] + 1);
+  const ids = rows[0]!.ids ?? Buffer.alloc(0);
+  for (let at = 0; at < ids.length; at += 4) marks[firstOf(ids.readInt32BE(at), options.firstIds)] = 1;
+  return marks;
+}
+
+/** Cuts a name, not within a character. */
+function shortened(name: string): string {
+  if (name.length <= MAX_NAME_LENGTH) return name;
+  const cut = name.slice(0, MAX_NAME_LENGTH);
+  return `${/[\uD800-\uDBFF]$/.test(cut) ? cut.slice(0, -1) : cut}…`;
+}
+
+const mostFirst = (a: Facet, b: Facet): number =>
+  b.count - a.count || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);

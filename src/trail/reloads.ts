@@ -1,0 +1,107 @@
+import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { codeOf } from '../errors.js';
+import type { Log } from '../log.js';
+import { close, connect } from '../pg/connect.js';
+import { takeRole } from './roles.js';
+
+/** What one daemon has made of a request to read its file again. */
+export interface ReloadAnswer {
+  /** Whether it has the role capture. */
+  readonly captures: boolean;
+  /** Of the configuration in its file; null: the file is refused. */
+  readonly digest: string | null;
+  /** A sentence for the operator. */
+  readonly outcome: string;
+}
+
+/** Asks every daemon of the trail to read its file again. Returns the number of the request. */
+export async function askReload(client: pg.Client, account: string | null): Promise<number> {
+  const { rows } = await client.query<{ id: number }>(/* sql */ `select trail.ask_reload($1) as id`, [
+    account,
+  ]);
+  return rows[0]!.id;
+}
+
+/** Reads what the daemons have answered so far, by process. */
+export async function readReloadAnswers(
+  client: pg.Client,
+  reload: number,
+): Promise<(ReloadAnswer & { readonly process: string })[]> {
+  const { rows } = await client.query<ReloadAnswer & { process: string }>(
+    /* sql */ `select process, captures, digest, outcome from trail.reload_answer where reload_id = $1 order by process`,
+    [reload],
+  );
+  return rows;
+}
+
+const POLL_MS = 1_000;
+
+/**
+ * Watches for requests to read the file again, and answers them. A trail that cannot be reached is tried
+ * again with each look, in silence: others say that it is gone.
+ */
+export function watchReloads(options: {
+  readonly url: string;
+  readonly log: Log;
+  readonly reload: (asked: { readonly by: string }) => Promise<ReloadAnswer>;
+}): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const finished = run(options, stopping.signal);
+  return {
+    stop: () => {
+      stopping.abort();
+      return finished;
+    },
+  };
+}
+
+async function run(options: Parameters<typeof watchReloads>[0], signal: AbortSignal): Promise<void> {
+  let client: pg.Client | undefined;
+  let seen: number | undefined;
+  while (!signal.aborted) {
+    try {
+      client ??= await open(options.url, signal);
+      // What was asked for before this process began is in the file that it has read.
+      seen ??= (await requestsAbove(client, 0)).at(-1)?.id ?? 0;
+      for (const { id, asked_by } of await requestsAbove(client, seen)) {
+        seen = id;
+        await answer(client, { id, ...(await options.reload({ by: asked_by })) });
+      }
+    } catch (error) {
+      options.log.debug({ code: codeOf(error) }, 'Requests to reload cannot be looked for.');
+      if (client !== undefined) await close(client);
+      client = undefined;
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  if (client !== undefined) await close(client);
+}
+
+async function open(url: string, signal: AbortSignal): Promise<pg.Client> {
+  const client = await connect({ url, purpose: 'reload', signal });
+  await takeRole(client, 'waltrail_keeper');
+  return client;
+}
+
+async function requestsAbove(client: pg.Client, id: number): Promise<{ id: number; asked_by: string }[]> {
+  const { rows } = await client.query<{ id: number; asked_by: string }>(
+    /* sql */ `select id, asked_by from trail.reload where id > $1 order by id`,
+    [id],
+  );
+  return rows;
+}
+
+async function answer(
+  client: pg.Client,
+  { id, captures, digest, outcome }: ReloadAnswer & { readonly id: number },
+) {
+  await client.query(/* sql */ `select trail.answer_reload($1, $2, $3, $4, $5)`, [
+    id,
+    `${os.hostname()}:${process.pid}`,
+    captures,
+    digest,
+    outcome,
+  ]);
+}

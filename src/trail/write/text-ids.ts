@@ -1,0 +1,77 @@
+import { hash } from 'node:crypto';
+
+const FEWEST_PLACES = 64;
+/** Numbers of 32 bits that a digest is kept as: 128 bits. */
+const WORDS = 4;
+/** The number of a text that was forgotten: its place stays used. */
+const FORGOTTEN = -1;
+
+/**
+ * Numbers of texts, in 40 bytes for each text or fewer, however long it is: whoever may emit messages can
+ * invent modifiers, and a Map with a million of their names takes 300 MB. Of a text only 128 bits of its
+ * SHA-256 are kept; two texts with the same do not occur, also where somebody looks for them.
+ */
+export class TextIds {
+  #digests = new Uint32Array(WORDS * FEWEST_PLACES);
+  /** 0: the place is free. Numbers begin with 1. */
+  #ids = new Int32Array(FEWEST_PLACES);
+  #used = 0;
+
+  get(text: string): number | undefined {
+    const id = this.#ids[this.#placeOf(hash('sha256', text, 'buffer'))]!;
+    return id > 0 ? id : undefined;
+  }
+
+  set(text: string, id: number): void {
+    if (4 * (this.#used + 1) > 3 * this.#ids.length) this.#grow();
+    const digest = hash('sha256', text, 'buffer');
+    const place = this.#placeOf(digest);
+    if (this.#ids[place] === 0) {
+      this.#used++;
+      for (let word = 0; word < WORDS; word++)
+        this.#digests[WORDS * place + word] = digest.readUInt32LE(4 * word);
+    }
+    this.#ids[place] = id;
+  }
+
+  forget(text: string): void {
+    const place = this.#placeOf(hash('sha256', text, 'buffer'));
+    if (this.#ids[place] !== 0) this.#ids[place] = FORGOTTEN;
+  }
+
+  /** The place of a digest, or the free place where it belongs. */
+  #placeOf(digest: Buffer): number {
+    const first = digest.readUInt32LE(0);
+    const second = digest.readUInt32LE(4);
+    const third = digest.readUInt32LE(8);
+    const fourth = digest.readUInt32LE(12);
+    const [ids, digests] = [this.#ids, this.#digests];
+    const mask = ids.length - 1;
+    let place = first & mask;
+    for (; ids[place] !== 0; place = (place + 1) & mask) {
+      const at = WORDS * place;
+      if (
+        digests[at] === first &&
+        digests[at + 1] === second &&
+        digests[at + 2] === third &&
+        digests[at + 3] === fourth
+      )
+        break;
+    }
+    return place;
+  }
+
+  #grow(): void {
+    const [ids, digests] = [this.#ids, this.#digests];
+    this.#ids = new Int32Array(2 * ids.length);
+    this.#digests = new Uint32Array(2 * digests.length);
+    const mask = this.#ids.length - 1;
+    for (let from = 0; from < ids.length; from++) {
+      if (ids[from] === 0) continue;
+      let place = digests[WORDS * from]! & mask;
+      while (this.#ids[place] !== 0) place = (place + 1) & mask;
+      this.#ids[place] = ids[from]!;
+      this.#digests.set(digests.subarray(WORDS * from, WORDS * (from + 1)), WORDS * place);
+    }
+  }
+}
