@@ -30,6 +30,8 @@ begin
                     where relnamespace = 'trail'::regnamespace and relname = trail.partition_name(day))
   loop
     execute format('drop table trail.%I', trail.partition_name(v_day));
+    -- Days from before 0017 have none.
+    execute format('drop table if exists trail.%I', trail.context_partition_name(v_day));
     v_dropped := v_dropped + 1;
   end loop;
   update trail.day set dropped_at = clock_timestamp() where day < p_day and dropped_at is null;

@@ -14,7 +14,7 @@ comment on table trail.configuration is 'The configurations of tracking that wer
 
 create table trail.names_read (
   table_name text primary key,                   -- lookup table
-  rule       text not null,                      -- by which rule its rows were read whole (key, name, kind), as JSON
+  rule       text not null,                      -- by which rule its rows were read whole (key, name, kind, tenant), as JSON
   read_at    timestamptz not null default clock_timestamp()
 );
 comment on table trail.names_read is 'Lookup tables whose rows were read since their rule came; those of other rules are read at the next start.';

@@ -11,7 +11,10 @@ declare
       "usage on schema trail",
       "insert on trail.entry, trail.posting, trail.chunk",
       "select, insert on trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint",
-      "update (name, kind) on trail.lookup",
+      "update (name, kind, tenant) on trail.lookup",
+      "select, insert on trail.lookup_table",
+      "update (has_tenants) on trail.lookup_table",
+      "insert on trail.context",
       "select on trail.secret, trail.day, trail.migration, trail.gap, trail.published, trail.stuck, trail.skip, trail.configuration, trail.names_read",
       "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published, trail.trim_chunks, trail.unindexed_entries",
       "execute on function trail.remember_stuck, trail.forget_stuck, trail.end_skip",
@@ -20,8 +23,8 @@ declare
     ],
     "waltrail_reader": [
       "usage on schema trail",
-      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.posting, trail.chunk, trail.block, trail.block_value, trail.gap, trail.export, trail.access, trail.migration, trail.readable, trail.configuration",
-      "execute on function trail.days, trail.readable_field, trail.readable_values, trail.readable_context, trail.readable_extra"
+      "select on trail.entry, trail.modifier, trail.action, trail.entity_type, trail.tenant, trail.relation, trail.lookup, trail.checkpoint, trail.day, trail.posting, trail.chunk, trail.block, trail.block_value, trail.gap, trail.export, trail.access, trail.migration, trail.readable, trail.configuration, trail.lookup_table, trail.context",
+      "execute on function trail.days, trail.readable_field, trail.readable_values, trail.readable_context, trail.readable_extra, trail.context_of"
     ],
     "waltrail_api": [
       "select, insert on trail.token",

@@ -7,7 +7,7 @@ const Values = z
   .record(z.string(), z.unknown())
   .nullable()
   .describe(
-    'Column to value. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.',
+    "Column to value; null where there was no row, or where it was another tenant's. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.",
   );
 const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
 const Person = z.object({ key: z.string(), name: z.string(), kind: Kind });
@@ -42,8 +42,20 @@ export const Entry = z.object({
       .describe(
         'Of a key of several columns: their values joined by commas, each comma and backslash within one of them with a backslash before it.',
       ),
+    previousId: z.string().optional().describe('The id before, where the update changed it.'),
   }),
   tenant: z.string().nullable(),
+  moved: z
+    .object({
+      side: z
+        .enum(['both', 'arrived', 'left'])
+        .describe(
+          'What a token for one tenant sees of the entry: "arrived" without previous values, "left" without updated values and context, with name and id of before. "both": the token sees all tenants.',
+        ),
+      previousTenant: z.string().nullable().optional().describe('With "both"; null: it had none.'),
+    })
+    .optional()
+    .describe('The update moved the row from one tenant to another.'),
   previous: Values,
   updated: Values,
   labels: z.object({ previous: Labels, updated: Labels }).optional(),

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
 import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
-import { ruleFor } from '../tracking/match.js';
+import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
 import type { PublishedState } from '../tracking/published.js';
 import { rulesOf } from '../tracking/redact.js';
@@ -62,9 +62,10 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
   }
 }
 
-/** What decides the names that are made of a table's rows. */
+/** What decides the names that are made of a table's rows, and whose readers see them. */
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
+  const tenant = lookupTenant(config, rule);
   const listed = ruleFor(config, table)?.columns ?? null;
-  return JSON.stringify([rule, rulesOf(config, table), config.secrets, listed]);
+  return JSON.stringify([{ ...rule, tenant }, rulesOf(config, table), config.secrets, listed]);
 }

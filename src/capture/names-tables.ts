@@ -44,10 +44,16 @@ const PARTITIONED = 'p';
  */
 export async function namesRelations(
   client: pg.Client,
-  options: { readonly table: string; readonly wanted: ReadonlySet<string> },
+  options: {
+    readonly table: string;
+    readonly wanted: ReadonlySet<string>;
+    /** Column that is read where there is one. */
+    readonly tenant: string | null;
+  },
 ): Promise<{ readonly relations: readonly NamesRelation[]; readonly unread: readonly Unread[] }> {
   const { schema, table } = tableName(options.table);
-  const rows = await catalogRows<RelationRow>(client, relationsSql({ schema, table }, [...options.wanted]));
+  const columns = [...new Set([...options.wanted, ...(options.tenant === null ? [] : [options.tenant])])];
+  const rows = await catalogRows<RelationRow>(client, relationsSql({ schema, table }, columns));
   if (rows.length === 0)
     return {
       relations: [],

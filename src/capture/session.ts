@@ -14,6 +14,7 @@ import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
+import { lookupTables } from '../tracking/lookup-tables.js';
 import { renamedTroubles, withNamedColumns } from '../tracking/named-columns.js';
 import { readPublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { withNewNames } from '../tracking/published-change.js';
@@ -121,6 +122,7 @@ async function open(options: OpeningOptions): Promise<Session | null> {
         client,
         checkpoint: start.checkpoint,
         held: heldTables(config),
+        lookupTables: lookupTables(config, start.catalog),
         tickMs: options.pace.tickMs,
         failed: end.resolve,
       }),

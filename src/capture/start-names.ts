@@ -12,6 +12,7 @@ import { nameRules, planRelationNames, type NameRule } from '../pipeline/relatio
 import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
 import { PREPARE_READING } from '../source/connection-settings.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
+import { lookupTenant } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
 import { namedColumns, type PublishedState } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -62,8 +63,11 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
     // As the stream prints them.
     await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
     for (const rule of options.rules ?? nameRules(options.config)) {
-      const wanted = new Set(namesColumns(rule));
-      const { relations, unread } = await namesRelations(client, { table: rule.table, wanted });
+      const { relations, unread } = await namesRelations(client, {
+        table: rule.table,
+        wanted: new Set(namesColumns(rule)),
+        tenant: lookupTenant(options.config, rule),
+      });
       const facts = await factsOf(client, { relations, published: options.published });
       const refused: Unread[] = [...unread];
       for (const relation of relations) {
@@ -124,8 +128,9 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
   // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
   const lookups: Lookups = {
     get: () => undefined,
+    hasTenants: () => false,
     set: (table, key, name) => {
-      if (name !== null) found.set(key, { table, key, name: name.name, kind: name.kind });
+      if (name !== null) found.set(key, { table, key, ...name });
     },
     clear: () => undefined,
   };

@@ -42,8 +42,19 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Commit LSN', kind: 'text', width: 16, text: (entry) => entry.transaction.commitLsn },
   { header: 'Transaction', kind: 'text', width: 13, text: (entry) => entry.transaction.xid },
   { header: 'Seq', kind: 'count', width: 8, text: (entry) => String(entry.transaction.seq) },
+  { header: 'Previous entity id', kind: 'text', width: 18, text: (entry) => entry.entity.previousId ?? '' },
+  { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
   { header: 'Attribution note', kind: 'text', width: 40, text: attributionNote },
 ];
+
+/** In brackets what is no tenant: one may have such a name. */
+function previousTenantText(moved: Entry['moved']): string {
+  if (moved === null || moved.side === 'left') return '';
+  return moved.side === 'both' ? (moved.previousTenant ?? '(none)') : OTHER_TENANT;
+}
+
+/** Stands for what a reader of one tenant does not see of a row that moved. */
+const OTHER_TENANT = '(in another tenant)';
 
 /** What speaks for another modifier, or for one where there is none. */
 function attributionNote({ lastSetBy, conflict, unreadMessage }: Entry): string {
@@ -63,7 +74,8 @@ const person = ({ name, key }: { readonly name: string; readonly key: string }):
  */
 function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string {
   const values = entry[side];
-  if (values === null) return '';
+  if (values === null)
+    return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? OTHER_TENANT : '';
   const lines: string[] = [];
   for (const [column, value] of values)
     lines.push(`${columnText(column)}: ${valueText(value).replace(LINE_END, '$&  ')}`);

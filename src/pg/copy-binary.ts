@@ -14,6 +14,8 @@ const HEADER_BYTES = EXTENSION_LENGTH_AT + 4;
 /** Stands where the number of fields of a row would stand. */
 const TRAILER = -1;
 const INT4_BYTES = 4;
+/** Stands where the length of a field would stand. */
+const NULL_LENGTH = -1;
 /** Of an array's binary form: dimensions, flags, element type, and of its one dimension length and bound. */
 const EMPTY_ARRAY_BYTES = 12;
 const ARRAY_LENGTH_AT = 12;
@@ -123,6 +125,12 @@ export class RowFields {
   text(): string {
     const start = this.#skip();
     return this.#message.toString('utf8', start, this.#at);
+  }
+
+  textOrNull(): string | null {
+    const isNull = this.#message.readInt32BE(this.#at) === NULL_LENGTH;
+    const text = this.text();
+    return isNull ? null : text;
   }
 
   /** A bytea, valid only as long as the message. */

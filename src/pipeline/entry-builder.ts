@@ -1,8 +1,8 @@
-import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import { BytesCache } from './bytes-cache.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from '../pgoutput/tuple.js';
 import { classify } from './classification.js';
 import type { Difference } from './difference.js';
 import { IdWriter } from './entity-id.js';
+import { MovedRow } from './moved-row.js';
 import { partText, type NamePart } from './naming.js';
 import { sentIn } from './old-row.js';
 import {
@@ -13,6 +13,7 @@ import {
   OPERATION_TRUNCATE,
   OPERATION_UPDATE,
   RUNG_OWN,
+  SAME_TENANT,
   UNATTRIBUTED,
   type Dictionary,
   type EntryHead,
@@ -20,8 +21,8 @@ import {
   type Lookups,
 } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
-import { redactedText } from './redaction.js';
 import type { RowChange } from './row-change.js';
+import { TenantReader, tenantText } from './row-tenant.js';
 
 /** Of a longer name the beginning is stored, and "…". */
 const MAX_NAME_BYTES = 1_000;
@@ -38,10 +39,10 @@ const CLOSE = Buffer.from('}');
  */
 export class EntryBuilder {
   readonly #rows: EntryRows;
-  readonly #tenants = new BytesCache();
-  readonly #tenantId: (text: string) => number;
+  readonly #tenants: TenantReader;
   readonly #lookups: Lookups;
   readonly #difference: Difference;
+  readonly #moved: MovedRow;
   readonly #ids: IdWriter;
   // One head, reused: see MessageReader.
   readonly #head = {
@@ -53,7 +54,19 @@ export class EntryBuilder {
     actionId: 0,
     operation: 0,
     rung: 0,
+    moved: false as boolean,
   } satisfies EntryHead;
+  /** The row whose name is made. */
+  readonly #named: { plan: TrackedPlan | null; row: Tuple; fallback: Tuple | null } = {
+    plan: null,
+    row: new Tuple(),
+    fallback: null,
+  };
+  /** Its tenant, which few names ask for: those with words of a table whose rows have tenants. */
+  readonly #namedTenant = (): string | null => {
+    const { plan, row, fallback } = this.#named;
+    return tenantText(plan!, row, fallback);
+  };
 
   readonly #transaction: { readonly extra: Buffer | null };
 
@@ -68,9 +81,10 @@ export class EntryBuilder {
   }) {
     this.#rows = options.rows;
     this.#transaction = options.transaction;
-    this.#tenantId = (text) => options.dictionary.tenant(text);
+    this.#tenants = new TenantReader(options.dictionary);
     this.#lookups = options.lookups;
     this.#difference = options.difference;
+    this.#moved = new MovedRow({ difference: options.difference, tenants: this.#tenants });
     this.#ids = new IdWriter(options.rows);
   }
 
@@ -118,7 +132,9 @@ export class EntryBuilder {
   }
 
   truncate(plan: TrackedPlan, change: RowChange): void {
-    this.#writeHead(plan, change, OPERATION_TRUNCATE, classify(plan.onTruncate, change), 0);
+    this.#head.tenantId = 0;
+    this.#head.moved = false;
+    this.#writeHead(plan, change, OPERATION_TRUNCATE, classify(plan.onTruncate, change));
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
@@ -149,6 +165,7 @@ export class EntryBuilder {
       tenantId: 0,
       operation: previous === null ? OPERATION_INSERT : OPERATION_UPDATE,
       rung: RUNG_OWN,
+      moved: false,
     });
     this.#text(entry.entityId === null ? null : Buffer.from(entry.entityId));
     this.#text(Buffer.from(entry.entityName));
@@ -170,38 +187,35 @@ export class EntryBuilder {
   #begin(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
     const row = change.row!;
     const fallback = change.previous;
-    const column = plan.tenantColumn;
-    const holder = column < 0 ? null : sentIn(column, row, fallback);
-    const tenantId = holder?.has(column) === true ? this.#tenant(plan, holder) : 0;
-    this.#writeHead(plan, change, operation, actionId, tenantId);
+    const head = this.#head;
+    head.tenantId = this.#tenants.id(plan, row, fallback);
+    head.moved = operation === OPERATION_UPDATE && this.#moved.find(plan, fallback, row);
+    this.#writeHead(plan, change, operation, actionId);
+    if (head.moved) this.#before(plan, fallback!);
     this.#ids.write(plan, row, fallback);
     this.#entityName(plan, row, fallback);
   }
 
-  #writeHead(
-    plan: TrackedPlan,
-    change: RowChange,
-    operation: number,
-    actionId: number,
-    tenantId: number,
-  ): void {
+  #writeHead(plan: TrackedPlan, change: RowChange, operation: number, actionId: number): void {
     const head = this.#head;
     head.seq = change.seq;
     head.modifierId = change.modifierId;
     head.rung = change.rung;
     head.relationId = plan.relationId;
-    head.tenantId = tenantId;
     head.entityTypeId = plan.entityTypeId;
     head.actionId = actionId;
     head.operation = operation;
     this.#rows.head(head);
   }
 
-  #tenant(plan: TrackedPlan, row: Tuple): number {
-    const column = plan.tenantColumn;
-    const redactor = plan.redactors[column];
-    if (!redactor) return this.#tenants.get(row, column, this.#tenantId);
-    return this.#tenantId(redactedText(redactor, row, column));
+  /** Writes the tenant, the id and, where the tenant is another, the name before an update. */
+  #before(plan: TrackedPlan, previous: Tuple): void {
+    const { previousTenantId } = this.#moved;
+    this.#rows.previousTenant(previousTenantId);
+    this.#ids.write(plan, previous, null);
+    // Who saw the row before sees this name: one that lacks a part would be none that it ever had.
+    if (previousTenantId === SAME_TENANT || !hasWholeName(plan, previous)) this.#rows.nullText();
+    else this.#entityName(plan, previous, null);
   }
 
   #entityName(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
@@ -228,7 +242,16 @@ export class EntryBuilder {
         ? this.#shortened(holder.bytes, start, length)
         : this.#shortened(redacted, 0, redacted.length);
     }
-    const text = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
+    if (part.lookup !== null) {
+      this.#named.plan = plan;
+      this.#named.row = row;
+      this.#named.fallback = fallback;
+    }
+    const text = partText(part, holder, {
+      redactors: plan.redactors,
+      lookups: this.#lookups,
+      tenant: this.#namedTenant,
+    });
     if (text !== null) this.#shortened(text, 0, text.length);
   }
 
@@ -297,3 +320,7 @@ function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | 
 }
 
 const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];
+
+/** Whether every part of a row's name was sent. */
+const hasWholeName = ({ name }: TrackedPlan, row: Tuple): boolean =>
+  name?.every((part) => 'text' in part || row.lengths[part.column] !== LENGTH_UNCHANGED) ?? false;

@@ -7,6 +7,8 @@ import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './relation-plan.js';
 
 const MAX_GONE = 10_000;
+/** Names of rows of lookup tables are made of their own columns only. */
+const NO_TENANT = (): null => null;
 
 /**
  * Follows the tables that give names to keys (modifiers, labels) in the stream, so that a name is the name as
@@ -83,8 +85,8 @@ export class NameFollower {
   }
 
   /**
-   * Null where there is no name, and where a part of it was not sent: the name that is known is better than
-   * one that lacks a part.
+   * Null where there is no name, and where a part of it or its tenant was not sent: what is known is better
+   * than a name that lacks a part, or one that no tenant sees, or another.
    */
   #nameOf(plan: NamesPlan, row: Tuple, previous: Tuple | null): LookupName | null {
     let name = '';
@@ -96,18 +98,23 @@ export class NameFollower {
       }
       const holder = sentIn(part.column, row, previous);
       if (isUnsent(holder, part.column)) return null;
-      const bytes = partText(part, holder, { redactors: plan.redactors, lookups: this.#lookups });
+      const naming = { redactors: plan.redactors, lookups: this.#lookups, tenant: NO_TENANT };
+      const bytes = partText(part, holder, naming);
       if (bytes === null) continue;
       name += readableText(bytes, 0, bytes.length);
       found = true;
     }
     if (!found) return null;
-    if (plan.kind === null) return { name, kind: null };
+    const { tenantColumn } = plan;
+    const tenantHolder = tenantColumn < 0 ? row : sentIn(tenantColumn, row, previous);
+    if (tenantColumn >= 0 && isUnsent(tenantHolder, tenantColumn)) return null;
+    const tenant = textOf(plan, tenantHolder!, tenantColumn);
+    if (plan.kind === null) return { name, kind: null, tenant };
     const { column, bot, system } = plan.kind;
     const holder = sentIn(column, row, previous);
     if (isUnsent(holder, column)) return null;
     const value = holder.text(column) ?? '';
-    return { name, kind: bot.has(value) ? 'bot' : system.has(value) ? 'system' : 'agent' };
+    return { name, kind: bot.has(value) ? 'bot' : system.has(value) ? 'system' : 'agent', tenant };
   }
 
   /** Most updates of such a table touch neither key nor name; they must cost nothing. */
@@ -116,15 +123,18 @@ export class NameFollower {
     if (previous.text(plan.keyColumn) !== updatedKey) return false;
     const before = this.#nameOf(plan, previous, null);
     const after = this.#nameOf(plan, updated, previous);
-    return before?.name === after?.name && before?.kind === after?.kind;
+    return before?.name === after?.name && before?.kind === after?.kind && before?.tenant === after?.tenant;
   }
 }
 
 const isUnsent = (holder: Tuple | null, column: number): holder is null =>
   holder === null || holder.lengths[column] === LENGTH_UNCHANGED;
 
-/** The key as the entries have it: redacted where the column is. */
-function keyOf({ keyColumn, redactors }: NamesPlan, row: Tuple): string | null {
-  const redactor = redactors[keyColumn];
-  return redactor && row.has(keyColumn) ? redactedText(redactor, row, keyColumn) : row.text(keyColumn);
+const keyOf = (plan: NamesPlan, row: Tuple): string | null => textOf(plan, row, plan.keyColumn);
+
+/** A key or a tenant as the entries have it: redacted where the column is. Null without such a column. */
+function textOf({ redactors }: NamesPlan, row: Tuple, column: number): string | null {
+  if (column < 0 || !row.has(column)) return null;
+  const redactor = redactors[column];
+  return redactor ? redactedText(redactor, row, column) : row.text(column);
 }

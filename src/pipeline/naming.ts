@@ -13,23 +13,37 @@ export interface ColumnPart {
   readonly lookup: string | null;
 }
 
+interface Naming {
+  readonly redactors: readonly (Redactor | null)[];
+  readonly lookups: Pick<Lookups, 'get' | 'hasTenants'>;
+  /** Tenant of the row that is named; null: it has none. */
+  readonly tenant: () => string | null;
+}
+
 /** A column within a name: by its label where it has one, else as printed; null without a value. */
-export function partText(
-  part: ColumnPart,
-  row: Tuple,
-  options: { readonly redactors: readonly (Redactor | null)[]; readonly lookups: Pick<Lookups, 'get'> },
-): Buffer | null {
-  const { column, values, lookup } = part;
+export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer | null {
+  const { column, values } = part;
   if (!row.has(column)) return null;
-  if (values !== null || lookup !== null) {
+  if (values !== null || part.lookup !== null) {
     const text = row.text(column)!;
-    const label =
-      values?.get(text) ?? (lookup === null ? undefined : options.lookups.get(lookup, text)?.name);
+    const label = values?.get(text) ?? lookedUp(part, text, naming);
     if (label !== undefined) return Buffer.from(label);
   }
-  const redacted = options.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  const redacted = naming.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!);
   if (redacted) return redacted;
   return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
+}
+
+/**
+ * The word for a key. The name of an entry is shown to whoever sees the entry's tenant, so a word of another
+ * tenant's row does not go into it (DECISIONS 57).
+ */
+function lookedUp(part: ColumnPart, key: string, { lookups, tenant }: Naming): string | undefined {
+  if (part.lookup === null) return undefined;
+  const found = lookups.get(part.lookup, key);
+  if (found === undefined || !lookups.hasTenants(part.lookup)) return found?.name;
+  const own = tenant();
+  return own === null || own === found.tenant ? found.name : undefined;
 }
 
 function valueOf({ bytes, offsets, lengths }: Tuple, column: number): Buffer {

@@ -51,12 +51,18 @@ export interface EntryHead {
   readonly operation: number;
   /** One of `RUNG_…`. */
   readonly rung: number;
+  /** Whether the update changed the entity id or the tenant (DECISIONS 57). */
+  readonly moved: boolean;
 }
+
+/** Stands for the tenant before an update that did not change it, or before which it is not known. */
+export const SAME_TENANT = -1;
 
 /**
  * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`,
- * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. A text is
- * `nullText`, or `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
+ * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. An entry
+ * that moved has `previousTenant` and two more texts before these: entity id and entity name before. A text
+ * is `nullText`, or `beginText`, any number of `raw`, `text`, `value` and `mark` calls, `endText`.
  */
 export interface EntryRows {
   /** Bytes that were not sent. */
@@ -69,6 +75,8 @@ export interface EntryRows {
    */
   transaction(bytes: Buffer, at: number): void;
   head(head: EntryHead): void;
+  /** Dictionary id of the tenant before, 0 for none, or {@link SAME_TENANT}. */
+  previousTenant(id: number): void;
   nullText(): void;
   beginText(): void;
   endText(): void;
@@ -80,6 +88,11 @@ export interface EntryRows {
   value(bytes: Buffer, start: number, length: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
   bytesValue(bytes: Buffer, start: number, length: number): void;
+  /**
+   * Stores a context, as JSON, once for all entries that refer to it. Returns what they refer to it by: the
+   * id of the entry at hand, or of the last one.
+   */
+  context(json: Buffer): bigint;
   /** A field that is SQL null or unknown: `MARK_NULL` or `MARK_UNKNOWN`. */
   mark(mark: number): void;
   /**
@@ -141,6 +154,8 @@ export interface RedactedColumn extends ColumnName {
 export interface LookupName {
   readonly name: string;
   readonly kind: Kind | null;
+  /** Tenant of the row that says it; null: it has none. */
+  readonly tenant: string | null;
 }
 
 /**
@@ -151,6 +166,8 @@ export interface LookupName {
 export interface Lookups {
   /** From memory: only for tables that are held. */
   get(table: string, key: string): LookupName | undefined;
+  /** Whether rows of the table belong to tenants. */
+  hasTenants(table: string): boolean;
   /** Null: the row is gone. */
   set(table: string, key: string, name: LookupName | null): void;
   clear(table: string): void;

@@ -49,12 +49,8 @@ export function redactorOf(
 
 /** The redacted value of a column that was sent, as the text of a key. */
 export function redactedText(redactor: Redactor, row: Tuple, column: number): string {
-  const start = row.offsets[column]!;
-  const length = row.lengths[column]!;
-  const redacted = redactor(row.bytes, start, length);
-  return redacted === null
-    ? readableText(row.bytes, start, length)
-    : readableText(redacted, 0, redacted.length);
+  const redacted = redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  return redacted === null ? row.text(column)! : readableText(redacted, 0, redacted.length);
 }
 
 interface Within {

@@ -1,6 +1,6 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
-import { ruleFor } from '../tracking/match.js';
+import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type { LabelRule, ModifiersRule, TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
@@ -36,6 +36,8 @@ export interface TrackedPlan extends ComparedRelation {
   /** `columns` of a whole row; null when that is all of them. */
   readonly wholeRowColumns: Buffer | null;
   readonly idColumns: readonly number[];
+  /** Those whose change moves a row: of the id and of the tenant. */
+  readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
   readonly modifierColumn: number;
   /** The application sets it with each update, also to the value that it had. */
@@ -53,6 +55,8 @@ export interface TrackedPlan extends ComparedRelation {
 export interface NamesPlan {
   readonly table: string;
   readonly keyColumn: number;
+  /** Column of the tenant of a row; -1: rows have none. */
+  readonly tenantColumn: number;
   readonly name: readonly NamePart[];
   readonly redactors: readonly (Redactor | null)[];
   readonly kind: {
@@ -181,6 +185,8 @@ function planTracked(options: {
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
     compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
   const idNames = rule.id ?? (options.primaryKey.length > 0 ? options.primaryKey : ['id']);
+  const idColumns = idNames.map(indexOf).filter((index) => index >= 0);
+  const tenantColumn = indexOf(rule.tenant);
   return {
     relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(rule.entity),
@@ -194,12 +200,13 @@ function planTracked(options: {
     wholeRowColumns: dropped.includes(true)
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
       : null,
-    idColumns: idNames.map(indexOf).filter((index) => index >= 0),
+    idColumns,
+    moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
     modifierColumn: indexOf(modifier),
     modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
     modifierRedactor: redactors[indexOf(modifier)] ?? null,
-    tenantColumn: indexOf(rule.tenant),
+    tenantColumn,
     onInsert: actions('insert'),
     onUpdate: actions('update'),
     onDelete: actions('delete'),
@@ -281,6 +288,7 @@ function planNames(options: {
       {
         table: names.table,
         keyColumn: key.index,
+        tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
         name: planTemplate(names.name, { columns, rule: null }),
         redactors,
         kind: planKind('kind' in names ? names.kind : null, columns),

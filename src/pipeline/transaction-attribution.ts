@@ -2,7 +2,7 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
-import { UNATTRIBUTED } from './ports.js';
+import { UNATTRIBUTED, type EntryRows } from './ports.js';
 import { MessageSignatures } from './signature.js';
 import { isStatement, StatementReader, type Statement } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
@@ -12,6 +12,12 @@ import type { UnreadMessages } from './unread-messages.js';
  * it is the first and speaks for them, so they have to be revised; it was passed over, which they should say.
  */
 export type Heard = 'nothing' | 'first' | 'passed over';
+
+/**
+ * A context that takes no more bytes than this stays with each of its entries: to store it once and to refer
+ * to it takes about 120 bytes for the first entry and 40 for every other.
+ */
+const MAX_INLINE_BYTES = 512;
 
 /** The first message of a transaction that says who made changes. */
 export interface FirstMessage {
@@ -39,6 +45,11 @@ export class TransactionAttribution {
   #modifierId: number | null = null;
   #modifierKey: string | null = null;
   #extra: Buffer | null = null;
+  /** The context that the next entry refers to, where it is not stored yet. */
+  #unstored: Buffer | null = null;
+  /** What entries refer to the context by, once it is stored; as JSON text. */
+  #contextId: string | null = null;
+  readonly #rows: Pick<EntryRows, 'context'>;
   readonly #attribution: Attribution;
   readonly #reader: StatementReader;
   readonly #lateAttributions: LateAttributions;
@@ -67,7 +78,9 @@ export class TransactionAttribution {
     readonly lateAttributions: LateAttributions;
     readonly unreadMessages: UnreadMessages;
     readonly running: RunningTransaction;
+    readonly rows: Pick<EntryRows, 'context'>;
   }) {
+    this.#rows = options.rows;
     this.#attribution = options.attribution;
     const { config, systemIdentifier } = options;
     this.#reader = new StatementReader({
@@ -89,8 +102,16 @@ export class TransactionAttribution {
     return this.#modifierKey;
   }
 
-  /** What the next entry carries beside its values, as JSON; null: nothing. */
+  /**
+   * What the entry at hand carries beside its values, as JSON; null: nothing. The first entry that asks has a
+   * long context stored: one that no entry refers to is not.
+   */
   get extra(): Buffer | null {
+    if (this.#unstored !== null) {
+      this.#contextId = `"${this.#rows.context(this.#unstored)}"`;
+      this.#unstored = null;
+      this.#setMembers(['contextId', this.#contextId]);
+    }
     return this.#extra;
   }
 
@@ -101,8 +122,8 @@ export class TransactionAttribution {
     this.#heardLsn = this.#first?.lsn ?? null;
     this.#modifierId = this.#modifierKey = null;
     this.#passedOver = false;
-    this.#context = this.#unread = this.#origin = this.#claimedCommitAt = null;
-    if (this.#first === null) this.#extra = null;
+    this.#context = this.#contextId = this.#unread = this.#origin = this.#claimedCommitAt = null;
+    if (this.#first === null) this.#extra = this.#unstored = null;
     else this.#take(this.#first);
   }
 
@@ -164,6 +185,8 @@ export class TransactionAttribution {
 
   #take(message: FirstMessage): FirstMessage {
     const { lsn, statement } = message;
+    // Its context, if it has one, is another; one that is passed over leaves what was said before.
+    if (statement.of !== 'passed over') this.#contextId = null;
     switch (statement.of) {
       case 'modifier and context':
         this.#modifierId =
@@ -192,8 +215,17 @@ export class TransactionAttribution {
   }
 
   #setExtra(): void {
+    const context = this.#context;
+    this.#unstored = null;
+    if (this.#contextId !== null) this.#setMembers(['contextId', this.#contextId]);
+    else if (context === null || Buffer.byteLength(context) <= MAX_INLINE_BYTES)
+      this.#setMembers(['context', context]);
+    else this.#unstored = Buffer.from(context);
+  }
+
+  #setMembers(context: readonly [name: string, json: string | null]): void {
     const members = [
-      ['context', this.#context],
+      context,
       ['unread', this.#unread],
       ['origin', this.#origin],
       ['claimedCommitAt', this.#claimedCommitAt],

@@ -131,6 +131,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lateAttributions: options.lateAttributions,
       unreadMessages: options.unreadMessages,
       running: this,
+      rows: trail.rows,
     });
     this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
     this.#builder = new EntryBuilder({

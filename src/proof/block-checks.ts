@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { copyBinary, RowFields } from '../pg/copy-binary.js';
 import { BLOCK_CHUNKS, CHUNK_ENTRIES } from '../trail/entry-id.js';
 import { counted, type Findings } from './findings.js';
-import { KeyNumbers } from './key-numbers.js';
+import { KeyNumbers, TenantCounts } from './key-numbers.js';
 import type { Stretch } from './stretch.js';
 import {
   COUNT_COLUMNS,
@@ -21,6 +21,7 @@ const BLOCK_ENTRIES = BLOCK_CHUNKS * CHUNK_ENTRIES;
  * (`trail.summarize_block`).
  */
 const FEWEST_OF_VALUE: readonly number[] = [64, 1, 1, 64];
+const TENANTS = COUNTED.indexOf('tenants');
 /** Bits of a number in a block: a block has 65,536 entries, so it has at most as many keys. */
 const NUMBER_BITS = 16;
 
@@ -31,14 +32,23 @@ const NUMBER_BITS = 16;
 export class BlockChecks {
   readonly #findings: Findings;
   readonly #stretch: Stretch;
-  /** Keys of each dimension, in the order of {@link COUNTED}. */
-  readonly #numbers = COUNTED.map(() => new KeyNumbers(BLOCK_ENTRIES));
+  readonly #tenants = new TenantCounts(BLOCK_ENTRIES);
+  /** Keys of each dimension, in the order of {@link COUNTED}; of tenants those of now. */
+  readonly #numbers = COUNTED.map((dimension) =>
+    dimension === 'tenants' ? this.#tenants.now : new KeyNumbers(BLOCK_ENTRIES),
+  );
+  readonly #counts = this.#numbers.map((numbers, index) => (index === TENANTS ? this.#tenants : numbers));
   /** For each entry of the block the number of its key. */
   readonly #numberOf = COUNTED.map(() => new Uint16Array(BLOCK_ENTRIES));
   /** Pairs of keys, for each two dimensions the first of which stands before the second. */
   readonly #pairs = COUNTED.map((_, one) =>
     COUNTED.map((_, other) => (one < other ? new KeyNumbers(BLOCK_ENTRIES) : undefined)),
   );
+
+  /** Likewise, for each dimension before the tenants: its keys with the tenants before of what moved. */
+  readonly #movedPairs = COUNTED.slice(0, TENANTS).map(() => new KeyNumbers(BLOCK_ENTRIES));
+  /** Entries that moved, by the number of their key in each of these dimensions. */
+  readonly #moved = COUNTED.slice(0, TENANTS).map(() => new Uint32Array(BLOCK_ENTRIES));
 
   constructor(findings: Findings, stretch: Stretch) {
     this.#findings = findings;
@@ -59,7 +69,7 @@ export class BlockChecks {
     },
   ): Promise<number> {
     this.#count(block);
-    const different = differences(block.summary, { ...this.#range(block), numbers: this.#numbers });
+    const different = differences(block.summary, { ...this.#range(block), counts: this.#counts });
     if (different.length > 0)
       this.#findings.add(
         'block_summary',
@@ -87,6 +97,23 @@ export class BlockChecks {
         pairs.clear();
         for (let slot = start; slot < end; slot++)
           if (stretch.has(slot)) pairs.add((ofOne[slot - start]! << NUMBER_BITS) | ofOther[slot - start]!);
+      }
+    }
+    this.#countMoved({ start, end });
+  }
+
+  #countMoved({ start, end }: { readonly start: number; readonly end: number }): void {
+    const { tenants, hasTenant } = this.#stretch.previous;
+    this.#tenants.before.clear();
+    for (const pairs of this.#movedPairs) pairs.clear();
+    for (const moved of this.#moved) moved.fill(0);
+    for (let slot = start; slot < end; slot++) {
+      if (hasTenant[slot] === 0) continue;
+      const before = this.#tenants.before.add(tenants[slot]!);
+      for (let one = 0; one < TENANTS; one++) {
+        const number = this.#numberOf[one]![slot - start]!;
+        this.#movedPairs[one]!.add((number << NUMBER_BITS) | before);
+        this.#moved[one]![number]!++;
       }
     }
   }
@@ -136,36 +163,40 @@ export class BlockChecks {
   }
 
   #valuesOf(dimension: number): number[] {
-    const numbers = this.#numbers[dimension]!;
-    const values: number[] = [];
-    for (let number = 0; number < numbers.length; number++) {
-      const key = numbers.keyOf(number);
-      if (numbers.countOf(key) >= FEWEST_OF_VALUE[dimension]!) values.push(key);
-    }
-    return values;
+    const counts = this.#counts[dimension]!;
+    const keys = this.#numbers[dimension]!.keys();
+    const { now, before } = this.#tenants;
+    if (dimension === TENANTS) keys.push(...before.keys().filter((key) => now.numberOf(key) < 0));
+    return keys.filter((key) => counts.countOf(key) >= FEWEST_OF_VALUE[dimension]!);
   }
 
   #isRight(dimension: number, value: number, lists: readonly CountList[]): boolean {
-    const number = this.#numbers[dimension]!.numberOf(value);
-    const sum = this.#numbers[dimension]!.countOf(value);
+    const own = this.#counts[dimension]!.countOf(value);
     return lists.every((list, other) => {
-      const others = this.#numbers[other]!;
+      if (other === dimension)
+        return isCountOf(list, { sum: own, countOf: (key) => (key === value ? own : 0) });
+      // An entry that moved counts for two tenants.
+      const moved =
+        other === TENANTS ? this.#moved[dimension]![this.#numbers[dimension]!.numberOf(value)]! : 0;
       return isCountOf(list, {
-        sum,
+        sum: own + moved,
         countOf: (key) =>
-          other === dimension
-            ? key === value
-              ? sum
-              : 0
-            : this.#pairCount(dimension, number, other, others.numberOf(key)),
+          dimension < other
+            ? this.#pairCount(dimension, value, other, key)
+            : this.#pairCount(other, key, dimension, value),
       });
     });
   }
 
-  #pairCount(one: number, numberOfOne: number, other: number, numberOfOther: number): number {
-    if (numberOfOther < 0) return 0;
-    return one < other
-      ? this.#pairs[one]![other]!.countOf((numberOfOne << NUMBER_BITS) | numberOfOther)
-      : this.#pairs[other]![one]!.countOf((numberOfOther << NUMBER_BITS) | numberOfOne);
+  /** Entries with two keys, of dimensions the first of which stands before the second. */
+  #pairCount(one: number, keyOfOne: number, other: number, keyOfOther: number): number {
+    const number = this.#numbers[one]!.numberOf(keyOfOne);
+    if (number < 0) return 0;
+    const count = (pairs: KeyNumbers, numberOfOther: number): number =>
+      numberOfOther < 0 ? 0 : pairs.countOf((number << NUMBER_BITS) | numberOfOther);
+    const now = count(this.#pairs[one]![other]!, this.#numbers[other]!.numberOf(keyOfOther));
+    return other === TENANTS
+      ? now + count(this.#movedPairs[one]!, this.#tenants.before.numberOf(keyOfOther))
+      : now;
   }
 }

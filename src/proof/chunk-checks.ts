@@ -1,10 +1,10 @@
 import { CHUNK_ENTRIES, dateOfDay, firstIdOfChunk } from '../trail/entry-id.js';
 import { counted, ENTRIES, type Findings } from './findings.js';
-import { KeyNumbers } from './key-numbers.js';
+import { KeyNumbers, TenantCounts } from './key-numbers.js';
 import type { ListChecks } from './list-checks.js';
 import type { References } from './references.js';
 import type { Stretch } from './stretch.js';
-import { COUNTED, differences, type Summary } from './summaries.js';
+import { COUNTED, differences, type Counted, type Summary } from './summaries.js';
 
 /** What checks of chunks need of the part that they are in. */
 export interface ChunksOfPart {
@@ -26,8 +26,13 @@ export class ChunkChecks {
   readonly #findings: Findings;
   readonly #stretch: Stretch;
   readonly #references: References;
-  /** The counts of one chunk at a time, in the order of {@link COUNTED}. */
-  readonly #numbers = COUNTED.map(() => new KeyNumbers(CHUNK_ENTRIES));
+  /** The counts of one chunk at a time. */
+  readonly #counts = {
+    modifiers: new KeyNumbers(CHUNK_ENTRIES),
+    entityTypes: new KeyNumbers(CHUNK_ENTRIES),
+    actions: new KeyNumbers(CHUNK_ENTRIES),
+    tenants: new TenantCounts(CHUNK_ENTRIES),
+  };
   /** Chunks without a summary that need none unless an entry of the source follows. */
   #waiting: number[] = [];
   #checked = 0;
@@ -73,7 +78,10 @@ export class ChunkChecks {
   #compare(index: number, summary: Summary, lists: ListChecks): void {
     this.#checked++;
     lists.report(index);
-    const different = differences(summary, { ...this.#stretch.summaryOf(index), numbers: this.#numbers });
+    const different = differences(summary, {
+      ...this.#stretch.summaryOf(index),
+      counts: COUNTED.map((dimension) => this.#counts[dimension]),
+    });
     if (different.length > 0)
       this.#findings.add(
         'chunk_summary',
@@ -82,23 +90,49 @@ export class ChunkChecks {
   }
 
   #count(index: number): void {
-    const stretch = this.#stretch;
+    const { kinds, keys, previous } = this.#stretch;
+    const { modifiers, entityTypes, actions, tenants } = this.#counts;
+    this.#countKeys(index, {
+      dimension: 'modifiers',
+      marks: kinds,
+      keys: keys.modifiers,
+      numbers: modifiers,
+    });
+    this.#countKeys(index, {
+      dimension: 'entityTypes',
+      marks: kinds,
+      keys: keys.entityTypes,
+      numbers: entityTypes,
+    });
+    this.#countKeys(index, { dimension: 'actions', marks: kinds, keys: keys.actions, numbers: actions });
+    this.#countKeys(index, { dimension: 'tenants', marks: kinds, keys: keys.tenants, numbers: tenants.now });
+    const before = { marks: previous.hasTenant, keys: previous.tenants, numbers: tenants.before };
+    this.#countKeys(index, { dimension: 'tenants', ...before });
+  }
+
+  /** Counts the keys of the slots of a chunk that have a mark, and looks for them in their dictionary. */
+  #countKeys(
+    index: number,
+    options: {
+      readonly dimension: Counted;
+      readonly marks: Uint8Array;
+      readonly keys: Int32Array;
+      readonly numbers: KeyNumbers;
+    },
+  ): void {
+    const { dimension, marks, keys, numbers } = options;
     const start = index * CHUNK_ENTRIES;
-    const end = Math.min(start + CHUNK_ENTRIES, stretch.bounds.entries);
-    for (const [place, dimension] of COUNTED.entries()) {
-      const numbers = this.#numbers[place]!;
-      const keys = stretch.keys[dimension];
-      numbers.clear();
-      for (let slot = start; slot < end; slot++) if (stretch.has(slot)) numbers.add(keys[slot]!);
-      for (let number = 0; number < numbers.length; number++) {
-        const id = numbers.keyOf(number);
-        if (this.#references.has(dimension, id)) continue;
-        const entries = counted(numbers.countOf(id), ENTRIES);
-        this.#references.report(dimension, {
-          id,
-          entries: `${entries} of ${chunkText(stretch.bounds.firstChunk + index)}`,
-        });
-      }
+    const end = Math.min(start + CHUNK_ENTRIES, this.#stretch.bounds.entries);
+    numbers.clear();
+    for (let slot = start; slot < end; slot++) if (marks[slot] !== 0) numbers.add(keys[slot]!);
+    for (let number = 0; number < numbers.length; number++) {
+      const id = numbers.keyOf(number);
+      if (this.#references.has(dimension, id)) continue;
+      const entries = counted(numbers.countOf(id), ENTRIES);
+      this.#references.report(dimension, {
+        id,
+        entries: `${entries} of ${chunkText(this.#stretch.bounds.firstChunk + index)}`,
+      });
     }
   }
 

@@ -1,8 +1,15 @@
+/** How often each key of a dimension occurs among some entries. */
+export interface KeyCounts {
+  /** Number of keys that were counted. */
+  readonly total: number;
+  countOf(key: number): number;
+}
+
 /**
  * Numbers the keys of a dimension from 0 in the order in which they come, and counts each. An open hash table
  * whose arrays are used again: with a Map, counting would take most of a check.
  */
-export class KeyNumbers {
+export class KeyNumbers implements KeyCounts {
   readonly #mask: number;
   /** Number of the key in a place of the table, plus one; 0: the place is free. */
   readonly #table: Int32Array;
@@ -10,6 +17,7 @@ export class KeyNumbers {
   readonly #counts: Int32Array;
   readonly #places: Int32Array;
   #length = 0;
+  #total = 0;
 
   /** @param most number of different keys at most, a power of two */
   constructor(most: number) {
@@ -20,6 +28,11 @@ export class KeyNumbers {
     this.#places = new Int32Array(most);
   }
 
+  /** Number of keys that were counted. */
+  get total(): number {
+    return this.#total;
+  }
+
   /** Number of different keys. */
   get length(): number {
     return this.#length;
@@ -28,10 +41,12 @@ export class KeyNumbers {
   clear(): void {
     for (let number = 0; number < this.#length; number++) this.#table[this.#places[number]!] = 0;
     this.#length = 0;
+    this.#total = 0;
   }
 
   /** Counts a key, and returns its number. */
   add(key: number): number {
+    this.#total++;
     const place = this.#placeOf(key);
     const found = this.#table[place]!;
     if (found !== 0) {
@@ -55,6 +70,11 @@ export class KeyNumbers {
     return this.#keys[number]!;
   }
 
+  /** The keys by their numbers. */
+  keys(): number[] {
+    return [...this.#keys.subarray(0, this.#length)];
+  }
+
   /** How often a key was counted. */
   countOf(key: number): number {
     const number = this.numberOf(key);
@@ -66,5 +86,25 @@ export class KeyNumbers {
     for (let found: number; (found = this.#table[place]!) !== 0; place = (place + 1) & this.#mask)
       if (this.#keys[found - 1] === key) break;
     return place;
+  }
+}
+
+/** The tenants of some entries: those of now, and the ones before of the entries that moved. */
+export class TenantCounts implements KeyCounts {
+  readonly now: KeyNumbers;
+  readonly before: KeyNumbers;
+
+  /** @param most number of entries at most, a power of two */
+  constructor(most: number) {
+    this.now = new KeyNumbers(most);
+    this.before = new KeyNumbers(most);
+  }
+
+  get total(): number {
+    return this.now.total + this.before.total;
+  }
+
+  countOf(key: number): number {
+    return this.now.countOf(key) + this.before.countOf(key);
   }
 }

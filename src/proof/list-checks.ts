@@ -21,26 +21,47 @@ const WORDS: Readonly<Record<PostingDimension, string>> = {
   actions: 'action',
   tenants: 'tenant',
   entity: 'entity',
+  moved: 'move',
 };
 
 /**
  * Checks the posting lists of a stretch against its entries, both ways, without making lists: a place that a
  * list names has to be of an entry with the list's key, and to be named once; and as many places have to be
- * named as there are entries. Both together mean that every entry is in exactly its list.
+ * named as the entries have keys. Both together mean that every entry is in exactly its lists.
  */
 export class ListChecks {
   readonly #findings: Findings;
   readonly #stretch: Stretch;
-  /** One bit for each dimension: the entry was named in a list of it. */
-  readonly #named = new Uint8Array(STRETCH_CHUNKS * CHUNK_ENTRIES);
+  /**
+   * Two bits for each dimension: the entry was named in the list of its key, and in that of the one before.
+   */
+  readonly #named = new Uint16Array(STRETCH_CHUNKS * CHUNK_ENTRIES);
   /** By chunk and dimension: entries named rightly, and whatever is wrong. */
   readonly #right = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
   readonly #wrong = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
   readonly #rowsOfChunk = new Int32Array(STRETCH_CHUNKS);
 
+  readonly #keys: Readonly<Record<PostingDimension, ListedKeys>>;
+
   constructor(findings: Findings, stretch: Stretch) {
     this.#findings = findings;
     this.#stretch = stretch;
+    const { keys, kinds, hasEntity, previous } = stretch;
+    const none = { before: new Int32Array(kinds.length), hasBefore: new Uint8Array(kinds.length) };
+    const tenants = { now: keys.tenants, before: previous.tenants, hasBefore: previous.hasTenant };
+    this.#keys = {
+      modifiers: { now: keys.modifiers, hasNow: kinds, ...none },
+      entityTypes: { now: keys.entityTypes, hasNow: kinds, ...none },
+      actions: { now: keys.actions, hasNow: kinds, ...none },
+      tenants: { ...tenants, hasNow: kinds },
+      entity: {
+        now: keys.entity,
+        hasNow: hasEntity,
+        before: previous.entity,
+        hasBefore: previous.hasEntity,
+      },
+      moved: { ...tenants, hasNow: previous.hasTenant },
+    };
   }
 
   begin(): void {
@@ -67,13 +88,11 @@ export class ListChecks {
     if (chunk < 0 || chunk >= this.#stretch.bounds.chunks) return;
     this.#rowsOfChunk[chunk]!++;
     const dimension = LETTERS.indexOf(letter);
-    const name = DIMENSIONS[dimension]!;
     const checked: CheckedRow = {
       bucket,
-      keys: this.#stretch.keys[name],
-      present: name === 'entity' ? this.#stretch.hasEntity : this.#stretch.kinds,
+      keys: this.#keys[DIMENSIONS[dimension]!],
       base: chunk * CHUNK_ENTRIES,
-      bit: 1 << dimension,
+      bit: 1 << (2 * dimension),
       right: 0,
       wrong: 0,
     };
@@ -89,10 +108,9 @@ export class ListChecks {
 
   /** Says what does not agree in the lists of a chunk, once all rows were taken. */
   report(chunk: number): void {
-    const entries = this.#stretch.summaryOf(chunk).entries;
     for (const [index, dimension] of DIMENSIONS.entries()) {
       const of = chunk * DIMENSIONS.length + index;
-      const unlisted = (dimension === 'entity' ? this.#withEntity(chunk) : entries) - this.#right[of]!;
+      const unlisted = this.#keysOf(chunk, dimension) - this.#right[of]!;
       const wrong = this.#wrong[of]!;
       if (unlisted === 0 && wrong === 0) continue;
       const parts = [
@@ -106,11 +124,19 @@ export class ListChecks {
     }
   }
 
-  #withEntity(chunk: number): number {
+  /** Number of keys that the entries of a chunk have in a dimension. */
+  #keysOf(chunk: number, dimension: PostingDimension): number {
     const { entries } = this.#stretch.bounds;
+    const { hasNow, hasBefore } = this.#keys[dimension];
     let count = 0;
-    for (let slot = chunk * CHUNK_ENTRIES, end = Math.min(entries, slot + CHUNK_ENTRIES); slot < end; slot++)
-      if (this.#stretch.hasEntity[slot] === 1) count++;
+    for (
+      let slot = chunk * CHUNK_ENTRIES, end = Math.min(entries, slot + CHUNK_ENTRIES);
+      slot < end;
+      slot++
+    ) {
+      if (hasNow[slot] !== 0) count++;
+      if (hasBefore[slot] !== 0) count++;
+    }
     return count;
   }
 
@@ -133,56 +159,66 @@ export class ListChecks {
   }
 
   #checkPlaces(lists: Buffer, start: number, end: number, key: number, row: CheckedRow): void {
-    const { keys, present, base, bit } = row;
-    const named = this.#named;
+    const { base } = row;
     for (let at = start, before = -1; at < end; at += 2) {
       const place = (lists[at]! << 8) | lists[at + 1]!;
-      const slot = base + place;
-      if (
-        place > before &&
-        place < CHUNK_ENTRIES &&
-        present[slot] !== 0 &&
-        keys[slot] === key &&
-        (named[slot]! & bit) === 0
-      ) {
-        named[slot]! |= bit;
+      if (place > before && place < CHUNK_ENTRIES && this.#isNamedRightly(base + place, key, row))
         row.right++;
-      } else row.wrong++;
+      else row.wrong++;
       before = place;
     }
+  }
+
+  /** Whether an entry has a key and was not named for it before. */
+  #isNamedRightly(slot: number, key: number, { keys, bit }: CheckedRow): boolean {
+    const named = this.#named;
+    if (keys.hasNow[slot] !== 0 && keys.now[slot] === key && (named[slot]! & bit) === 0) {
+      named[slot]! |= bit;
+      return true;
+    }
+    const bitBefore = bit << 1;
+    if (keys.hasBefore[slot] === 0 || keys.before[slot] !== key || (named[slot]! & bitBefore) !== 0)
+      return false;
+    named[slot]! |= bitBefore;
+    return true;
   }
 
   #checkBitmap(
     bitmap: Buffer,
     { key, count, row }: { readonly key: number; readonly count: number; readonly row: CheckedRow },
   ): void {
-    const { keys, present, base, bit } = row;
-    const named = this.#named;
+    const { base } = row;
     let places = 0;
     for (let byte = 0; byte < BITMAP_BYTES; byte++) {
       for (let bits = bitmap[byte]!; bits !== 0; bits &= bits - 1) {
         const slot = base + 8 * byte + (31 - Math.clz32(bits & -bits));
         places++;
-        if (present[slot] !== 0 && keys[slot] === key && (named[slot]! & bit) === 0) {
-          named[slot]! |= bit;
-          row.right++;
-        } else row.wrong++;
+        if (this.#isNamedRightly(slot, key, row)) row.right++;
+        else row.wrong++;
       }
     }
     if (places !== count) row.wrong++;
   }
 }
 
+/**
+ * The keys of a dimension by slot: one that every entry has, or some have, and one more of those that moved.
+ */
+interface ListedKeys {
+  readonly now: Int32Array;
+  /** Not zero: the entry of the slot is there and has the key. */
+  readonly hasNow: Uint8Array;
+  readonly before: Int32Array;
+  readonly hasBefore: Uint8Array;
+}
+
 /** A row of `trail.posting`: what its lists are compared with, and how many places agree. */
 interface CheckedRow {
   readonly bucket: number;
-  /** Keys of the dimension by slot. */
-  readonly keys: Int32Array;
-  /** Not zero: the entry of the slot has a key. */
-  readonly present: Uint8Array;
+  readonly keys: ListedKeys;
   /** Slot of the chunk's first place. */
   readonly base: number;
-  /** The dimension's bit in what was named. */
+  /** The first of the dimension's two bits in what was named. */
   readonly bit: number;
   right: number;
   wrong: number;

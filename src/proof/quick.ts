@@ -115,6 +115,7 @@ class QuickRun {
     await this.#references.refresh(client);
     await this.#readEntries(part);
     await this.#presence.report(client);
+    await this.#references.checkContexts(client, { day: part.bounds.day, contexts: this.#stretch.contexts });
     const summaries = await this.#readLists(part, counters);
     this.#chunks.check({ summaries, lists: this.#lists, openFrom: counters.openFrom });
     await this.#checkBlocks(part, counters);

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { copyBinary, RowFields } from '../pg/copy-binary.js';
 import { OWN } from '../pipeline/ports.js';
+import { firstIdOfDay } from '../trail/entry-id.js';
 import { entryText, type Findings } from './findings.js';
 import { AT_RELATION, idOf } from './stretch.js';
 
@@ -13,6 +14,12 @@ const DICTIONARIES = {
   relations: { table: 'relation', column: 'relation_id' },
 } as const;
 export type Referred = keyof typeof DICTIONARIES;
+
+/** Contexts that entries of a day refer to, by their ids, each with the first such entry. */
+export interface ContextsOfDay {
+  readonly day: number;
+  readonly contexts: ReadonlyMap<bigint, bigint>;
+}
 
 /** Numbers that are looked for in a list before they are asked for: dictionaries only grow. */
 const NO_IDS = new Int32Array(0);
@@ -69,6 +76,25 @@ export class References {
   /** Whether a dictionary has a number. */
   has(dictionary: Referred, id: number): boolean {
     return (dictionary === 'tenants' && id === 0) || isIn(this.#ids[dictionary], id);
+  }
+
+  /**
+   * Checks that the contexts are there to which entries of a day refer, given with the first such entry.
+   */
+  async checkContexts(client: pg.Client, { day, contexts }: ContextsOfDay): Promise<void> {
+    if (contexts.size === 0) return;
+    const { rows } = await client.query<{ id: string }>(
+      /* sql */ `
+      select w.id::text from unnest($1::int8[]) as w (id)
+       where not exists (select from trail.context c
+                          where c.id = w.id and c.id >= ${firstIdOfDay(day)} and c.id < ${firstIdOfDay(day + 1)})`,
+      [[...contexts.keys()].map(String)],
+    );
+    for (const { id } of rows)
+      this.#findings.add(
+        'reference',
+        `trail.context has no row ${id}, to which ${entryText(contexts.get(BigInt(id))!)} refers (extra).`,
+      );
   }
 
   /** Checks the table version of a row of entries. */

@@ -1,15 +1,19 @@
 import { viewOf } from '../pg/byte-loops.js';
 import { RUNG_OWN } from '../pipeline/ports.js';
 import { CHUNK_ENTRIES, entryId } from '../trail/entry-id.js';
-import { entityHash, type PostingDimension } from '../trail/posting-lists.js';
+import { entityHash } from '../trail/posting-lists.js';
 
-/** Most chunks that are checked together: two blocks, whose keys take 3 MB. */
+/** Most chunks that are checked together: two blocks, whose keys take 5 MB. */
 export const STRETCH_CHUNKS = 8;
 const SLOTS = STRETCH_CHUNKS * CHUNK_ENTRIES;
 
-/** Columns of `trail.entry` that are checked, in the order of the places below. None holds a value. */
+/**
+ * What is checked of a row of `trail.entry`, in the order of the places below: no value, and of `extra` only
+ * the id of a context, which the writer puts first.
+ */
 export const CHECKED_COLUMNS =
-  'id, committed_at, commit_lsn, seq, modifier_id, relation_id, tenant_id, entity_type_id, action_id, rung, entity_id';
+  'id, committed_at, commit_lsn, seq, modifier_id, relation_id, tenant_id, entity_type_id, action_id, rung, entity_id, ' +
+  `previous_tenant_id, previous_entity_id, substring(extra from '^{"contextId":"(\\d{1,15})"')::int8`;
 
 // Places in a row of binary COPY, counted from its number of fields.
 export const AT_DAY = 6;
@@ -23,7 +27,7 @@ const AT_TENANT = 66;
 const AT_ENTITY_TYPE = 74;
 export const AT_ACTION = 80;
 export const AT_RUNG = 86;
-/** A length, then the text. */
+/** A length, then the text. Behind it come the fields that are null in most entries. */
 export const AT_ENTITY_ID = 87;
 
 /** Returns the id in a row. */
@@ -59,7 +63,7 @@ export interface Hole {
  */
 export class Stretch {
   bounds: StretchBounds = { day: 0, firstChunk: 0, chunks: 0, firstNumber: 0, entries: 0 };
-  readonly keys: Readonly<Record<PostingDimension, Int32Array>> = {
+  readonly keys = {
     modifiers: new Int32Array(SLOTS),
     entityTypes: new Int32Array(SLOTS),
     actions: new Int32Array(SLOTS),
@@ -68,6 +72,15 @@ export class Stretch {
   };
   /** 1: the entry of the slot is there and has an entity id. */
   readonly hasEntity = new Uint8Array(SLOTS);
+  /** Tenant and entity before, of an entry that moved; each counts where its mark is 1. */
+  readonly previous = {
+    tenants: new Int32Array(SLOTS),
+    hasTenant: new Uint8Array(SLOTS),
+    entity: new Int32Array(SLOTS),
+    hasEntity: new Uint8Array(SLOTS),
+  };
+  /** Contexts that entries refer to, by their ids, each with the first such entry. */
+  readonly contexts = new Map<bigint, bigint>();
   /** Whether the entry of a slot is there, and whether it is the source's or Waltrail's own. */
   readonly kinds = new Uint8Array(SLOTS);
   /** Least and greatest commit time by chunk, in halves: a bigint for each entry would be garbage. */
@@ -79,6 +92,9 @@ export class Stretch {
     this.bounds = bounds;
     this.kinds.fill(ABSENT, 0, bounds.chunks * CHUNK_ENTRIES);
     this.hasEntity.fill(0, 0, bounds.chunks * CHUNK_ENTRIES);
+    this.previous.hasTenant.fill(0, 0, bounds.chunks * CHUNK_ENTRIES);
+    this.previous.hasEntity.fill(0, 0, bounds.chunks * CHUNK_ENTRIES);
+    this.contexts.clear();
     this.#entriesOfChunk.fill(0);
   }
 
@@ -98,6 +114,8 @@ export class Stretch {
     const length = row.readInt32BE(at + AT_ENTITY_ID);
     this.hasEntity[slot] = length < 0 ? 0 : 1;
     if (length >= 0) this.keys.entity[slot] = entityHash(viewOf(row), at + AT_ENTITY_ID + 4, length);
+    const context = this.#addPrevious(slot, row, at + AT_ENTITY_ID + 4 + Math.max(0, length));
+    if (context !== null && !this.contexts.has(context)) this.contexts.set(context, idOf(row, at));
     const high = row.readInt32BE(at + AT_COMMITTED_AT);
     const low = row.readUInt32BE(at + AT_COMMITTED_AT + 4);
     const chunk = Math.floor(slot / CHUNK_ENTRIES);
@@ -105,6 +123,27 @@ export class Stretch {
     if (isFirst || this.#firstCommits.compare(chunk, high, low) > 0) this.#firstCommits.set(chunk, high, low);
     if (isFirst || this.#lastCommits.compare(chunk, high, low) < 0) this.#lastCommits.set(chunk, high, low);
     return 'taken';
+  }
+
+  /** Takes the fields of before, which begin at `at`. Returns the id of the context behind them. */
+  #addPrevious(slot: number, row: Buffer, at: number): bigint | null {
+    let field = at;
+    const { previous } = this;
+    if (row.readInt32BE(field) > 0) {
+      previous.tenants[slot] = row.readInt32BE(field + 4);
+      previous.hasTenant[slot] = 1;
+      field += 4;
+    }
+    field += 4;
+    const length = row.readInt32BE(field);
+    if (length >= 0) {
+      const hash = entityHash(viewOf(row), field + 4, length);
+      previous.entity[slot] = hash;
+      // Lists have an entry once under a key, also where both ids have the same hash.
+      previous.hasEntity[slot] = this.hasEntity[slot] === 1 && this.keys.entity[slot] === hash ? 0 : 1;
+    }
+    field += 4 + Math.max(0, length);
+    return row.readInt32BE(field) < 0 ? null : row.readBigInt64BE(field + 4);
   }
 
   /** Whether a slot of the stretch has its entry. */

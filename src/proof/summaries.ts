@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { copyBinary, RowFields } from '../pg/copy-binary.js';
 import { POSTING_DIMENSIONS } from '../trail/posting-lists.js';
-import type { KeyNumbers } from './key-numbers.js';
+import type { KeyCounts } from './key-numbers.js';
 
 /** Dimensions with counts, in the order of the columns of a summary. */
 export const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
@@ -35,7 +35,7 @@ export interface Counting {
   readonly firstCommit: bigint;
   readonly lastCommit: bigint;
   /** In the order of {@link COUNTED}. */
-  readonly numbers: readonly KeyNumbers[];
+  readonly counts: readonly KeyCounts[];
 }
 
 /**
@@ -83,11 +83,8 @@ export function differences(summary: Summary, counting: Counting): string[] {
       ? []
       : ['the commit times']),
     ...COUNTED.filter((_, index) => {
-      const numbers = counting.numbers[index]!;
-      return !isCountOf(summary.lists[index]!, {
-        sum: counting.entries,
-        countOf: (key) => numbers.countOf(key),
-      });
+      const counts = counting.counts[index]!;
+      return !isCountOf(summary.lists[index]!, { sum: counts.total, countOf: (key) => counts.countOf(key) });
     }).map((dimension) => `the counts of ${WORDS[dimension]}`),
   ];
 }

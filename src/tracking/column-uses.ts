@@ -37,6 +37,7 @@ export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): C
   return [
     { path: [...path, 'key'], column: rule.key },
     ...templateColumns(rule.name).map((column) => ({ path: [...path, 'name'], column })),
+    ...(rule.tenant === null ? [] : [{ path: [...path, 'tenant'], column: rule.tenant }]),
     ...('kind' in rule && rule.kind !== null
       ? [{ path: [...path, 'kind', 'column'], column: rule.kind.column }]
       : []),
@@ -55,8 +56,8 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
   ];
 }
 
-/** Keys of a table of names: the columns by which `modifiers` and labels look into it. */
+/** Keys of a table of names, by which `modifiers` and labels look into it, and the tenants of its rows. */
 export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] =>
   lookupUses(config)
     .filter(({ rule }) => rule.table === formatTable(table))
-    .map(({ rule }) => rule.key);
+    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]);

@@ -1,15 +1,34 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
-import { lookupUses } from './match.js';
+import { indexOf } from './catalog-index.js';
+import { lookupTenant, lookupUses } from './match.js';
 import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { isPublishable, keyOf, partitionsOf } from './tracked.js';
+
+/**
+ * Every table of modifiers or labels, and whether its rows belong to tenants: it has the column. Of a table
+ * that the catalog does not know, they do where the YAML says so.
+ */
+export function lookupTables(config: TrackingConfig, catalog: Catalog): ReadonlyMap<string, boolean> {
+  return new Map(
+    lookupUses(config).map(({ rule }) => {
+      const tenant = lookupTenant(config, rule);
+      const table = indexOf(catalog).tables.get(rule.table);
+      return [
+        rule.table,
+        tenant !== null && (table === undefined || table.columns.some(({ name }) => name === tenant)),
+      ];
+    }),
+  );
+}
 
 /** The columns that a table of modifiers or labels is read for, each once. */
 export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[] => [
   ...new Set([
     rule.key,
     ...templateColumns(rule.name),
+    ...(rule.tenant === null ? [] : [rule.tenant]),
     ...('kind' in rule && rule.kind !== null ? [rule.kind.column] : []),
   ]),
 ];
@@ -23,7 +42,13 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
   return lookupUses(config).flatMap(({ path, rule }) => {
     const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
     if (table === undefined || !isPublishable(table)) return [];
-    const columns = namesColumns(rule);
+    const tenant = lookupTenant(config, rule);
+    const columns = [
+      ...new Set([
+        ...namesColumns(rule),
+        ...table.columns.flatMap(({ name }) => (name === tenant ? [name] : [])),
+      ]),
+    ];
     // Partitions are read one by one, with the rights on each.
     const read = [table, ...partitionsOf(table, catalog)].filter(({ kind }) => kind === 'table');
     return read.flatMap((part) => {

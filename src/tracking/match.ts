@@ -13,6 +13,13 @@ export function ruleFor(config: TrackingConfig, table: TableName): TableRule | u
   return matching.find(({ pattern }) => !isPattern(pattern)) ?? matching[0];
 }
 
+/**
+ * Column of a lookup table that holds the tenant of a row: as the YAML names it, or as the table is tracked,
+ * where a table that a pattern matches may lack it. Null: rows have no tenant.
+ */
+export const lookupTenant = (config: TrackingConfig, rule: LabelRule): string | null =>
+  rule.tenant ?? ruleFor(config, tableName(rule.table))?.tenant ?? null;
+
 /** A label or the modifiers, and the key of the file it stands under. */
 export interface LookupUse {
   readonly path: KeyPath;

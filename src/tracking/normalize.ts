@@ -20,6 +20,10 @@ const DAY_MS = 86_400_000;
  * units.
  */
 export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
+  return withLookupTenants(asWritten(file, places));
+}
+
+function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
   const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
   return {
@@ -58,6 +62,29 @@ function toDefinition({
 }: TrackingFile): Definition {
   const document = JSON.stringify({ ...tracking, messages });
   return { document, digest: createHash('sha256').update(document).digest('hex') };
+}
+
+/** A lookup table has one tenant column, whichever of its labels names it. */
+function withLookupTenants(config: TrackingConfig): TrackingConfig {
+  const { modifiers, tables } = config;
+  const named = new Map<string, string>();
+  for (const { table, tenant } of [
+    ...(modifiers === null ? [] : [modifiers]),
+    ...tables.flatMap(({ labels }) => [...labels.values()]),
+  ])
+    if (tenant !== null && !named.has(table)) named.set(table, tenant);
+  const withTenant = <T extends LabelRule>(label: T): T => ({
+    ...label,
+    tenant: named.get(label.table) ?? null,
+  });
+  return {
+    ...config,
+    modifiers: modifiers === null ? null : withTenant(modifiers),
+    tables: tables.map((table) => ({
+      ...table,
+      labels: new Map([...table.labels].map(([column, label]) => [column, withTenant(label)])),
+    })),
+  };
 }
 
 type TableFile = TrackingFile['tables'][string];
@@ -100,10 +127,16 @@ function toAction(rule: ActionFile): ActionRule {
   };
 }
 
-const toLabel = (label: { table: string; key: string; name: string }): LabelRule => ({
+const toLabel = (label: {
+  table: string;
+  key: string;
+  name: string;
+  tenant?: string | undefined;
+}): LabelRule => ({
   table: toName(label.table),
   key: label.key,
   name: toTemplate(label.name),
+  tenant: label.tenant ?? null,
 });
 
 function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWith {

@@ -54,6 +54,11 @@ export interface LabelRule {
   readonly table: string;
   readonly key: string;
   readonly name: Template;
+  /**
+   * Column of the tenant whose readers see the words of a row. Null: that by which the table is tracked
+   * (`lookupTenant` of match.ts).
+   */
+  readonly tenant: string | null;
 }
 
 export interface ModifiersRule extends LabelRule {

@@ -101,6 +101,11 @@ const labelShape = {
   name: template.describe(
     'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
   ),
+  tenant: column
+    .optional()
+    .describe(
+      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
+    ),
 };
 
 const LabelFile = z.strictObject(labelShape);

@@ -5,7 +5,9 @@ import { CHUNK_ENTRIES } from './entry-id.js';
  * the writer and the readers.
  *
  * An entry is named by its place in the chunk (entry-id.ts). A key is a number of 32 bits: the id of a
- * modifier, entity type, action or tenant in its dictionary, or the hash of an entity id. A row of
+ * modifier, entity type, action or tenant in its dictionary, or the hash of an entity id. An entry that moved
+ * from one tenant or entity id to another is in the lists of both, and in those that name who moved from or
+ * to a tenant. A row of
  * `trail.posting` holds the lists of all keys that share their last ten bits, so a chunk has at most 1,024
  * rows for a dimension, however many keys there are. The lists follow each other; integers have the most
  * significant byte first:
@@ -30,6 +32,8 @@ export const POSTING_DIMENSIONS = {
   actions: 'a',
   tenants: 'n',
   entity: 'e',
+  /** Entries that moved, by the tenants from and to which they did. */
+  moved: 'v',
 } as const;
 export type PostingDimension = keyof typeof POSTING_DIMENSIONS;
 

@@ -9,9 +9,9 @@ export type EntryPage = Omit<Answer<'EntryPage'>, 'items'> & { readonly items: r
 
 /** An entry as `parseExact` reads it. */
 export type Entry = Omit<Answer<'Entry'>, 'previous' | 'updated' | 'context'> & {
-  /** Null for an insert. */
+  /** Null for an insert, and for a row that arrived from another tenant. */
   readonly previous: Values | null;
-  /** Null for a delete. */
+  /** Null for a delete, and for a row that left for another tenant. */
   readonly updated: Values | null;
   readonly context: Json;
 };

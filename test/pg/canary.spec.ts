@@ -247,7 +247,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
     });
     const spool = path.join(ground.folder, 'spool');
     await applyTracking(
-      await loadConfig({
+      loadConfig({
         file: path.join(ground.folder, 'waltrail.yaml'),
         environment: {
           WALTRAIL_SOURCE_URL: sourceUrl,

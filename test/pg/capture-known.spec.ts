@@ -141,6 +141,29 @@ describe('what an update leaves out of its new row because it is the same', () =
     expect(names[0]!.length).toBeGreaterThan(900);
     expect(names[1]).toBe(names[0]);
   });
+
+  test('does not take its tenant from the name that a table gives', async () => {
+    await using g = await captureGround({
+      schemaSql: `create table teams (id int primary key, name text, org text);
+        alter table teams alter org set storage external;
+        create table notes (id int primary key, team_id int)`,
+      yaml: `tables: { public.notes: { entity: note,
+        labels: { team_id: { table: public.teams, key: id, name: "{name}", tenant: org } } } }`,
+    });
+    await g.source.query(`insert into teams values (1, 'Blue', ${TEXT('org')}), (2, 'Red', 'two')`);
+    await g.source.query(`update teams set name = name || ' team'`);
+    await g.source.query('alter table teams replica identity default');
+    // Of the first row the tenant is not sent, so what is known of it stays.
+    await g.source.query(`update teams set name = name || ' one'`);
+    await g.caughtUp();
+    const known = await g.trail.query<{ key: string; name: string; tenant: string }>(
+      `select distinct on (key) key, name, tenant from trail.lookup order by key, from_id desc`,
+    );
+    expect(known).toEqual([
+      { key: '1', name: 'Blue team', tenant: expect.stringMatching(/.{500}/) },
+      { key: '2', name: 'Red team one', tenant: 'two' },
+    ]);
+  });
 });
 
 describe('the id of a key of several columns', () => {

@@ -3,7 +3,7 @@ import { elect } from '../../src/trail/write/checkpoint.js';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 
-const name = (text: string) => ({ name: text, kind: 'agent' as const });
+const name = (text: string) => ({ name: text, kind: 'agent' as const, tenant: null });
 
 test('a name given after the committed transactions is not the one that a restart begins with', async () => {
   await using trail = await freshDatabase('trail');

@@ -278,6 +278,47 @@ describe('names', () => {
     expect(await label(g, 2)).toEqual({ name: 'Red' });
   });
 
+  test('are read again with their tenants when the YAML begins to say whose they are', async () => {
+    await using g = await ground(ACCOUNTS);
+    await g.source.query(
+      `alter table teams add column org int, add column owner int; update teams set org = id + 10, owner = 7`,
+    );
+    const tenants = (): Promise<unknown[]> =>
+      g.trail.query(
+        `select distinct on (key) key, name, tenant from trail.lookup where table_name = 'public.teams' order by key, from_id desc`,
+      );
+    const hasTenants = async (): Promise<unknown> =>
+      (await g.trail.query<{ has: boolean }>(`select has_tenants as has from trail.lookup_table`))[0]?.has;
+    const labelled = (more: string): string => LABELLED.replace('"{name}"', `"{name}"${more}`);
+    g.file = labelled('');
+    await g.apply();
+    await g.reload();
+    await until('the names to be read', async () => (await hasTenants()) === false);
+    expect(await tenants()).toEqual([
+      { key: '1', name: 'Blue', tenant: null },
+      { key: '2', name: 'Red', tenant: null },
+    ]);
+    g.file = labelled(', tenant: org');
+    expect(await g.reload()).toBe('in effect');
+    await until('rows of the table to have tenants', async () => (await hasTenants()) === true);
+    expect(await tenants()).toEqual([
+      { key: '1', name: 'Blue', tenant: '11' },
+      { key: '2', name: 'Red', tenant: '12' },
+    ]);
+    // The label says nothing of it from here on, but the table is tracked by one: first by another column.
+    for (const [column, tenant] of [
+      ['owner', '7'],
+      ['org', '11'],
+    ]) {
+      g.file = `${labelled('').slice(0, -1)}, public.teams: { entity: team, tenant: ${column} } }`;
+      await g.apply();
+      await g.reload();
+      await until('the names to be read', async () =>
+        JSON.stringify(await tenants()).includes(`"tenant":"${tenant}"`),
+      );
+    }
+  });
+
   test('that could not be read are read at the next start, with the right to the named columns alone', async () => {
     await using g = await ground(ACCOUNTS);
     await g.source.query(`

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { viewOf } from '../../src/pg/byte-loops.js';
+import { SAME_TENANT } from '../../src/pipeline/ports.js';
 import { entityHash } from '../../src/trail/posting-lists.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
@@ -15,17 +16,22 @@ const CHUNK = 16_384;
 const DAY_MS = 86_400_000;
 
 /**
- * Entries of which no two follow each other with the same words; each 7th without an entity, as much as a
- * writer can.
+ * Entries of which no two follow each other with the same words; each 7th without an entity, each 17th of a
+ * row that moved from a tenant, from an id or from both, as much as a writer can.
  */
 function writeMixed(writer: TrailWriter, count: number, from = 0): void {
   for (let n = from; n < from + count; n++) {
-    writeEntry(writer, n % 7 === 0 ? null : `entity ${n % 3_001}`, {
+    const words = {
       modifierId: n % 5 === 0 ? n % 4_001 : n % 3,
       entityTypeId: n % 11,
       actionId: n % 2 === 0 ? 1 : n % 1_500,
       tenantId: n % 13 === 0 ? 1_000_000 + (n % 900) : 0,
-    });
+    };
+    const before = {
+      tenantId: n % 3 === 0 ? SAME_TENANT : 2_000_000 + (n % 31),
+      entityId: n % 4 === 0 ? null : `entity ${(n + (n % 5)) % 3_001}`,
+    };
+    writeEntry(writer, n % 7 === 0 ? null : `entity ${n % 3_001}`, words, n % 17 === 0 ? before : undefined);
   }
 }
 
@@ -131,7 +137,7 @@ describe('the lists of a chunk', () => {
       const range = { from: '1999-01-01T00:00:00Z', to: '2001-01-01T00:00:00Z' };
       const found = () => reader.count({ ...range, entity: 'entity 1' }, { below: nextId });
       const [{ left }] = (await trail.query<{ left: number }>(
-        `select count(*)::int4 as left from trail.entry where entity_id = 'entity 1'`,
+        `select count(*)::int4 as left from trail.entry where entity_id = 'entity 1' or previous_entity_id = 'entity 1'`,
       )) as [{ left: number }];
       expect(await found()).toBe(left);
       const { modifiers } = await reader.facets(range);

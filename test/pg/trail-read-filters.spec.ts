@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
-import { NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
+import { MOVED_ACTIONS, NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { expectAgreement } from '../support/trail-agreement.ts';
-import { indexTrail, seedTrail } from '../support/trail-data.ts';
-import { matching, readPlainEntries, type PlainEntry } from '../support/trail-oracle.ts';
+import { indexTrail, MOVES, seedTrail } from '../support/trail-data.ts';
+import { matching, readPlainEntries, shownAction, type PlainEntry } from '../support/trail-oracle.ts';
 
 // Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a
 // border between.
@@ -84,6 +84,11 @@ beforeAll(async () => {
     `update trail.entry set modifier_id = 1001
       where id % 16384 = 77 or id between (select min(id) + 1000 from trail.entry) and (select min(id) + 1023 from trail.entry)`,
   );
+  await database.query(MOVES);
+  // What the small tenant lost to others in one chunk.
+  await database.query(
+    `update trail.entry set previous_tenant_id = 6, previous_entity_id = entity_id where operation = 'u' and tenant_id = 3 and id % 16384 between 900 and 990`,
+  );
   await indexTrail(database.url);
   pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 2 });
   reader = new TrailReader({ pool });
@@ -111,6 +116,38 @@ describe('every combination of filters finds what a plain reading finds', () => 
   );
 });
 
+describe('a reader of one tenant finds its own side of every entry', () => {
+  const scopes = ['2', 'small'];
+  const actions = [
+    undefined,
+    ['edit'],
+    ['edit', MOVED_ACTIONS.left],
+    [MOVED_ACTIONS.arrived],
+    [MOVED_ACTIONS.arrived, MOVED_ACTIONS.left],
+  ];
+  test.each(Object.keys(RANGES).slice(0, 3))(
+    'in %s',
+    async (name) => {
+      const range = RANGES[name as keyof typeof RANGES];
+      const read = { reader, all: matching(all, range) };
+      for (const scope of scopes) {
+        for (const [index, filter] of [...COMBINATIONS, ...SINGLE].entries())
+          if (filter.tenant === undefined && filter.actions === undefined)
+            for (const chosen of actions)
+              await expectAgreement(
+                read,
+                { ...filter, ...range, ...(chosen && { actions: chosen }), scope },
+                { facets: index % 2 === 0 },
+              );
+        for (const q of ['former', 'away', '19', '9'])
+          await expectAgreement(read, { ...RANGES['around midnight'], q, scope }, { facets: false });
+      }
+      expect(matching(read.all, { scope: '2', actions: [MOVED_ACTIONS.left] }).length).toBeGreaterThan(10);
+    },
+    240_000,
+  );
+});
+
 describe('summaries make no difference', () => {
   const range = RANGES['both days, their ends cut'];
 
@@ -126,6 +163,8 @@ describe('summaries make no difference', () => {
     try {
       const read = { reader, all: matching(all, range) };
       for (const filter of SINGLE) await expectAgreement(read, { ...filter, ...range }, { facets: true });
+      for (const scope of ['1', 'small'])
+        await expectAgreement(read, { ...range, scope }, { facets: true });
       const both = { modifiers: ['1'], tenant: '2' };
       await expectAgreement(read, { ...both, ...range }, { facets: true });
     } finally {
@@ -159,14 +198,14 @@ describe('summaries make no difference', () => {
 
 test("a tenant's lists name nobody and nothing that only other tenants have", async () => {
   const range = { from: ALL.from, to: '2100-01-01T00:00:00Z' };
-  const own = all.filter(({ tenant }) => tenant === 'small');
-  const facets = await reader.facets({ ...range, tenant: 'small' });
+  const own = matching(all, { scope: 'small' });
+  const facets = await reader.facets({ ...range, scope: 'small' });
   const values = (list: readonly { readonly value: string }[]): Set<string> => new Set(list.map(({ value }) => value));
   expect(values(facets.tenants)).toEqual(new Set(['small']));
   expect(values(facets.modifiers)).toEqual(new Set(own.map(({ modifier }) => modifier ?? NOBODY)));
-  expect(values(facets.actions)).toEqual(new Set(own.map(({ action }) => action)));
+  expect(values(facets.actions)).toEqual(new Set(own.map((entry) => shownAction(entry, 'small'))));
   expect(own.length).toBeGreaterThan(5);
-  const { items } = await reader.page({ ...range, tenant: 'small' }, { limit: 500 });
+  const { items } = await reader.page({ ...range, scope: 'small' }, { limit: 500 });
   expect(items.map(({ id }) => BigInt(id))).toEqual(own.map(({ id }) => id));
   expect(values((await reader.facets({ ...range, tenant: 'not one' })).modifiers)).toEqual(new Set());
 }); // prettier-ignore

@@ -16,6 +16,7 @@ import {
   NOBODY_BEFORE,
   NOBODY_NOW,
   UNATTRIBUTED_NOW,
+  withoutLookedUp,
   type Answer,
   type Facets,
 } from '../support/corrected-answers.ts';
@@ -75,7 +76,7 @@ describe('a trail of an older version', () => {
       expect({ asked, status: response.status, answer: answer.now }).toEqual({
         asked,
         status: question.status,
-        answer: answer.before,
+        answer: question.as === 'tenant' ? withoutLookedUp(answer.before) : answer.before,
       });
     }
     expect(compared).toBeGreaterThan(95);

@@ -15,7 +15,7 @@ import type { TrailWriter } from '../../src/trail/write/trail-writer.js';
 import { waltrail } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { recordedTrail } from '../support/recorded-trail.ts';
-import { seedTrail } from '../support/trail-data.ts';
+import { indexTrail, MOVES, seedTrail } from '../support/trail-data.ts';
 import { endTransaction, openWriter } from '../support/writer.ts';
 
 const DAY_MS = 86_400_000;
@@ -34,7 +34,10 @@ beforeAll(async () => {
   seeded = await freshDatabase('trail');
   const range = { from: new Date(midnight - 2 * DAY_MS), to: new Date(midnight + DAY_MS) };
   // No connection may stay: the trail is copied for each test.
-  await seedTrail({ url: seeded.url, entries: ENTRIES, ...range });
+  await seedTrail({ url: seeded.url, entries: ENTRIES, ...range, index: false });
+  await run(seeded.url, MOVES);
+  await run(seeded.url, CONTEXTS);
+  await indexTrail(seeded.url);
 }, 60_000);
 afterAll(async () => {
   await seeded[Symbol.asyncDispose]();
@@ -80,6 +83,14 @@ const id = (number: number, day = FIRST_DAY): string => ((BigInt(day) << 32n) + 
 const chunk = (number: number, day = FIRST_DAY): number => (day << 18) + number;
 const block = (number: number, day = FIRST_DAY): number => (day << 16) + number;
 const partition = `entry_${new Date(midnight - 2 * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '_')}`;
+
+/** Contexts that are stored once, each for the entries of a transaction; and short ones in the entries. */
+const CONTEXTS = /* sql */ `
+  update trail.entry set extra = '{"contextId":"' || (id - id % 3) || '","origin":"app"}' where id % 300 < 3;
+  insert into trail.context select id, '{"job":"' || id || '"}' from trail.entry where id % 300 = 0;
+  update trail.entry set extra = '{"context":{"contextId":"1"}}' where id % 301 = 0 and extra is null`;
+/** An entry that moved from one tenant to another, and had another id there. */
+const MOVED = `(select min(id) from trail.entry where previous_tenant_id > 0 and previous_entity_id <> entity_id and id & 4294967295 > 1000)`;
 
 /** Every finding that a deleted entry of a complete block leads to. */
 const OF_A_DELETED_ENTRY: FindingKind[] = [
@@ -166,6 +177,35 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     what: 'the entity of an entry removed',
     sql: `update trail.entry set entity_id = null where id = (select min(id) from trail.entry where entity_id is not null)`,
     found: ['posting_lists'],
+  },
+  {
+    what: 'the tenant changed that an entry moved from',
+    sql: `update trail.entry set previous_tenant_id = 7 - previous_tenant_id where id = ${MOVED}`,
+    found: ['posting_lists', 'chunk_summary', 'block_summary', 'value_summary'],
+    says: /by move leave out 1 entry and are wrong at 1 place/,
+  },
+  {
+    what: 'a move removed',
+    sql: `update trail.entry set previous_tenant_id = null, previous_entity_id = null where id = ${MOVED}`,
+    found: ['posting_lists', 'chunk_summary', 'block_summary', 'value_summary'],
+    says: /by entity are wrong at 1 place/,
+  },
+  {
+    what: 'the entity changed that a row was before',
+    sql: `update trail.entry set previous_entity_id = previous_entity_id || 'x' where id = ${MOVED}`,
+    found: ['posting_lists'],
+  },
+  {
+    what: 'a list of moves emptied',
+    sql: `update trail.posting set lists = '' where dimension = 'v' and chunk = ${chunk(0)}`,
+    found: ['posting_lists'],
+    says: /by move leave out \d+ entries\.$/,
+  },
+  {
+    what: 'a context deleted',
+    sql: `delete from trail.context where id = (select min(id) from trail.context)`,
+    found: ['reference'],
+    says: /^trail\.context has no row \d+, to which entry \d+ of .* refers \(extra\)\.$/,
   },
   {
     what: 'two entries swapped',
@@ -523,6 +563,7 @@ function store(
       actionId: 1,
       operation: OPERATION_INSERT,
       rung: RUNG_NOBODY,
+      moved: false,
     });
     for (let text = 0; text < 6; text++) writer.rows.nullText();
   }

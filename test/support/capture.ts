@@ -196,6 +196,7 @@ interface EntryRow {
   previous: string | null;
   updated: string | null;
   extra: string | null;
+  context: string | null;
 }
 
 /** Entries as they lie; a part of them for those who cannot hold all. */
@@ -207,13 +208,14 @@ export async function readEntries(
     `
     select e.id::text, e.commit_lsn::text, e.seq, e.xid::text, e.operation::text, e.rung::text, m.name as modifier, m.key as modifier_key,
            m.kind, a.name as action, t.name as entity_type, e.entity_id, e.entity_name, n.name as tenant,
-           r.schema_name || '.' || r.table_name as table_name, r.columns as relation_columns, e.columns, e.previous, e.updated, e.extra
+           r.schema_name || '.' || r.table_name as table_name, r.columns as relation_columns, e.columns, e.previous, e.updated, e.extra, c.context
       from trail.entry e
       join trail.modifier m on m.id = e.modifier_id
       join trail.action a on a.id = e.action_id
       join trail.entity_type t on t.id = e.entity_type_id
       join trail.relation r on r.id = e.relation_id
       left join trail.tenant n on n.id = e.tenant_id
+      left join trail.context c on c.id = (substring(e.extra from '^[{]"contextId":"([0-9]+)"'))::int8
      where e.id > $1
      order by e.id limit $2`,
     [after, limit ?? null],
@@ -260,7 +262,14 @@ export async function readEntries(
       previous: values(row.previous),
       updated: values(row.updated),
       unknown: [...unknown],
-      extra: row.extra === null ? null : (JSON.parse(row.extra) as unknown),
+      extra: extraOf(row),
     };
   });
+}
+
+/** With the context that it refers to in place of the reference. */
+function extraOf({ extra, context }: EntryRow): unknown {
+  if (extra === null) return null;
+  const { contextId, ...rest } = JSON.parse(extra) as Record<string, unknown>;
+  return contextId === undefined ? rest : { context: JSON.parse(context!) as unknown, ...rest };
 }

@@ -5,7 +5,7 @@
  * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
  *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
  *   out, and the agent whose key is that word is no part of it.
- * - Rows of csv have a last column more, which is empty for entries of then (DECISIONS 51).
+ * - Rows of csv have three columns more, which are empty for entries of then (DECISIONS 51, 53).
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
@@ -111,8 +111,34 @@ export function fileBefore(files: readonly string[], format: string): string {
       text
         .replaceAll(new RegExp(`^${now.name},`, 'gm'), `${before.name},`)
         .replaceAll(`,,${now.rung},`, `,${before.kind},${before.rung},`),
-    files.join('').replaceAll(/,(?:Attribution note)?\r\n/g, '\r\n'),
+    files
+      .join('')
+      // Columns that came since, which are empty in rows of then.
+      .replace(',Previous entity id,Previous tenant,Attribution note\r\n', '\r\n')
+      .replaceAll(/(?<=,-?\d+),,,\r\n/g, '\r\n'),
   );
+}
+
+/** The column of the recorded tables whose labels are names of a lookup table. */
+const LOOKED_UP = 'team_id';
+
+/**
+ * An answer of then as a reader of one tenant gets it now: names of a lookup table are hidden, for of which
+ * tenant their rows were is not in a trail of then, and no session of capture has said that rows have none.
+ */
+export function withoutLookedUp<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutLookedUp) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).flatMap(([name, member]) => {
+    if (name !== 'labels') return [[name, withoutLookedUp<unknown>(member)]];
+    const sides = Object.entries(member as Record<string, Record<string, string>>).map(([side, labels]) => [
+      side,
+      Object.fromEntries(Object.entries(labels).filter(([column]) => column !== LOOKED_UP)),
+    ]);
+    const isEmpty = sides.every(([, labels]) => Object.keys(labels as object).length === 0);
+    return isEmpty ? [] : [[name, Object.fromEntries(sides)]];
+  });
+  return Object.fromEntries(members) as T;
 }
 
 const keyNow = (key: string): string => (key === NOBODY_BEFORE ? NOBODY_NOW : key);

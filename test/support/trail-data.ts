@@ -66,6 +66,19 @@ export async function seedTrail(options: SeedOptions): Promise<void> {
 }
 
 /**
+ * Makes updates of a trail that was seeded without index those of rows that moved: to another tenant, from
+ * none, to none and to another id as well, or to another id only.
+ */
+export const MOVES = /* sql */ `
+  update trail.entry
+     set previous_tenant_id = case when id % 10 = 3 then 0 else tenant_id % 5 + 1 end,
+         previous_entity_id = case when id % 4 = 0 then entity_id || '9' else entity_id end,
+         previous_entity_name = 'Former ' || entity_name
+   where operation = 'u' and (id % 47 = 3 or id % 16384 between 100 and 140) and not (tenant_id = 0 and id % 10 = 3);
+  update trail.entry set previous_entity_id = entity_id || '9'
+   where operation = 'u' and id % 53 = 4 and previous_tenant_id is null`;
+
+/**
  * Makes the posting lists and summaries of entries that were not stored by a writer: those of the writer,
  * then those of housekeeping.
  */

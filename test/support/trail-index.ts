@@ -25,13 +25,18 @@ function readLists(rows: readonly Buffer[]): { readonly key: number; readonly pl
 }
 
 const OF_CHUNK = 'id >= c.chunk::int8 << 14 and id < (c.chunk::int8 + 1) << 14';
-const COLUMNS = {
-  m: 'modifier_id',
-  t: 'entity_type_id::int4',
-  a: 'action_id::int4',
-  n: 'tenant_id',
-  e: 'trail.entity_hash(entity_id)',
+/** The keys of an entry in each dimension, as an array. */
+const KEYS = {
+  m: 'array[modifier_id]',
+  t: 'array[entity_type_id::int4]',
+  a: 'array[action_id::int4]',
+  n: 'array[tenant_id, previous_tenant_id]',
+  e: 'array[trail.entity_hash(entity_id), trail.entity_hash(previous_entity_id)]',
+  v: 'case when previous_tenant_id is not null then array[tenant_id, previous_tenant_id] end',
 };
+/** Each of an entry's keys once. */
+const keysOf = (dimension: keyof typeof KEYS): string =>
+  `lateral (select distinct key from unnest(${KEYS[dimension]}) key where key is not null)`;
 
 /**
  * That posting lists and summaries of exactly these chunks (all complete ones) say what their entries say.
@@ -44,10 +49,11 @@ export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
             and c.modifier_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by modifier_id order by modifier_id)
             and c.action_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by action_id order by action_id)
             and c.entity_type_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by entity_type_id order by entity_type_id)
-            and c.tenant_counts = array(select count(*)::int4 from trail.entry where ${OF_CHUNK} group by tenant_id order by tenant_id) as counts
+            and c.tenant_counts = array(select count(*)::int4 from trail.entry, ${keysOf('n')} keys where ${OF_CHUNK} group by key order by key) as counts
        from trail.chunk c cross join lateral (
          select count(*)::int4 as entries, min(committed_at) as first, max(committed_at) as last, array_agg(distinct modifier_id) as modifiers,
-                array_agg(distinct action_id::int4) as actions, array_agg(distinct entity_type_id::int4) as entity_types, array_agg(distinct tenant_id) as tenants
+                array_agg(distinct action_id::int4) as actions, array_agg(distinct entity_type_id::int4) as entity_types,
+                array(select distinct key from trail.entry, ${keysOf('n')} keys where ${OF_CHUNK} order by key) as tenants
            from trail.entry where ${OF_CHUNK}) e
       order by c.chunk`,
   );
@@ -57,14 +63,14 @@ export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
     await trail.query(`select distinct chunk from trail.posting where chunk <> all($1)`, [numbers]),
   ).toEqual([]);
   for (const chunk of numbers) {
-    for (const [dimension, key] of Object.entries(COLUMNS)) {
+    for (const dimension of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
       const rows = await trail.query<{ bucket: number; lists: Buffer }>(
         `select bucket, lists from trail.posting where dimension = $1 and chunk = $2 order by bucket`,
         [dimension, chunk],
       );
       const wanted = await trail.query<{ key: number; places: number[] }>(
-        `select ${key} as key, array_agg((id & 16383)::int4 order by id) as places from trail.entry
-          where id >= $1::int8 << 14 and id < ($1::int8 + 1) << 14 and ${key} is not null group by 1 order by 1`,
+        `select key, array_agg((id & 16383)::int4 order by id) as places from trail.entry, ${keysOf(dimension)} keys
+          where id >= $1::int8 << 14 and id < ($1::int8 + 1) << 14 group by 1 order by 1`,
         [chunk],
       );
       // As texts: to compare tens of thousands of numbers one by one would hold up a capture in this process.

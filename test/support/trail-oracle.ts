@@ -1,4 +1,4 @@
-import { NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
+import { MOVED_ACTIONS, NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
 import { decodeFields } from '../../src/trail/values.js';
 import type { TestDatabase } from './database.ts';
 
@@ -11,10 +11,13 @@ export interface PlainEntry {
   readonly action: string;
   readonly type: string;
   readonly tenant: string | null;
+  /** The tenant before a move to another; null: none before. Undefined: it did not move. */
+  readonly previousTenant: string | null | undefined;
   readonly entity: string | null;
+  readonly previousEntity: string | null;
   readonly name: string | null;
-  /** Texts in which `q` is looked for. */
-  readonly texts: readonly string[];
+  /** Texts in which `q` is looked for, of before and after the change. */
+  readonly texts: { readonly before: readonly string[]; readonly after: readonly string[] };
 }
 
 /** All entries, newest first. */
@@ -26,15 +29,22 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
     action: string;
     type: string;
     tenant: string | null;
+    has_moved: boolean;
+    previous_tenant: string | null;
     entity: string | null;
+    previous_entity: string | null;
     name: string | null;
+    previous_name: string | null;
     columns: string | null;
     previous: string | null;
     updated: string | null;
   }>(`select e.id::text, (extract(epoch from e.committed_at) * 1000000)::int8::text as at, m.key as modifier, a.name as action,
-             t.name as type, n.name as tenant, e.entity_id as entity, e.entity_name as name, e.columns, e.previous, e.updated
+             t.name as type, n.name as tenant, e.entity_id as entity, e.entity_name as name, e.columns, e.previous, e.updated,
+             e.previous_tenant_id is not null as has_moved, p.name as previous_tenant, e.previous_entity_id as previous_entity,
+             e.previous_entity_name as previous_name
         from trail.entry e join trail.modifier m on m.id = e.modifier_id join trail.action a on a.id = e.action_id
         join trail.entity_type t on t.id = e.entity_type_id left join trail.tenant n on n.id = e.tenant_id
+        left join trail.tenant p on p.id = e.previous_tenant_id
        order by e.id desc`);
   return rows.map((row) => ({
     id: BigInt(row.id),
@@ -43,13 +53,19 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
     action: row.action,
     type: row.type,
     tenant: row.tenant,
+    previousTenant: row.has_moved ? row.previous_tenant : undefined,
     entity: row.entity,
+    previousEntity: row.previous_entity,
     name: row.name,
-    texts: [row.name, row.entity, ...fieldTexts(row.previous), ...fieldTexts(row.updated)].flatMap((text) =>
-      text === null ? [] : [text.toLowerCase()],
-    ),
+    texts: {
+      before: lowered([row.previous_name, row.previous_entity, ...fieldTexts(row.previous)]),
+      after: lowered([row.name, row.entity, ...fieldTexts(row.updated)]),
+    },
   }));
 }
+
+const lowered = (texts: readonly (string | null)[]): string[] =>
+  texts.flatMap((text) => (text === null ? [] : [text.toLowerCase()]));
 
 function fieldTexts(stored: string | null): string[] {
   if (stored === null) return [];
@@ -60,19 +76,36 @@ export function matches(entry: PlainEntry, filter: Partial<EntryFilter>): boolea
   return matching([entry], filter).length === 1;
 }
 
+/** The sides of an entry that a reader of a tenant sees; of all tenants both. */
+function sidesOf(entry: PlainEntry, scope: string | null): readonly ('before' | 'after')[] {
+  if (scope === null || entry.previousTenant === undefined) return ['before', 'after'];
+  return entry.previousTenant === scope ? ['before'] : ['after'];
+}
+
+/** The action of an entry as a reader of a tenant sees it; of all tenants as it is stored. */
+export function shownAction(entry: PlainEntry, scope: string | null | undefined): string {
+  if (scope == null || entry.previousTenant === undefined) return entry.action;
+  return entry.previousTenant === scope ? MOVED_ACTIONS.left : MOVED_ACTIONS.arrived;
+}
+
 /** Those entries that a filter asks for, in their order. */
 export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFilter>): PlainEntry[] {
-  const { modifiers = [], actions = [], entityTypes = [], entity, tenant, q = '' } = filter;
+  const { modifiers = [], actions = [], entityTypes = [], entity, scope = null, q = '' } = filter;
+  const tenant = scope ?? filter.tenant;
   const from = filter.from === undefined ? undefined : micros(filter.from);
   const to = filter.to === undefined ? undefined : micros(filter.to);
+  const ids = ({ entity: after, previousEntity: before }: PlainEntry) => ({ before, after });
   return entries.filter(
     (entry) =>
       (modifiers.length === 0 || modifiers.includes(entry.modifier ?? NOBODY)) &&
-      (actions.length === 0 || actions.includes(entry.action)) &&
+      (actions.length === 0 || actions.includes(shownAction(entry, scope))) &&
       (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
-      (entity === undefined || entry.entity === entity) &&
-      (tenant === undefined || entry.tenant === tenant) &&
-      (q === '' || entry.texts.some((text) => text.includes(q.toLowerCase()))) &&
+      (tenant === undefined || entry.tenant === tenant || entry.previousTenant === tenant) &&
+      (entity === undefined || sidesOf(entry, scope).some((side) => ids(entry)[side] === entity)) &&
+      (q === '' ||
+        sidesOf(entry, scope).some((side) =>
+          entry.texts[side].some((text) => text.includes(q.toLowerCase())),
+        )) &&
       (from === undefined || entry.at >= from) &&
       (to === undefined || entry.at < to),
   );
@@ -81,12 +114,12 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
 /** Counts by value, as facets give them. */
 export function countBy(
   entries: readonly PlainEntry[],
-  valueOf: (entry: PlainEntry) => string | null,
+  valuesOf: (entry: PlainEntry) => string | null | readonly (string | null | undefined)[],
 ): Record<string, number> {
   const counts = new Map<string, number>();
   for (const entry of entries) {
-    const value = valueOf(entry);
-    if (value !== null) counts.set(value, (counts.get(value) ?? 0) + 1);
+    for (const value of [valuesOf(entry)].flat())
+      if (value != null) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return Object.fromEntries(counts);
 }

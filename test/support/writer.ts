@@ -16,6 +16,7 @@ const HEAD = {
   actionId: 1,
   operation: OPERATION_INSERT,
   rung: RUNG_NOBODY,
+  moved: false,
 };
 
 /**
@@ -42,27 +43,36 @@ export async function openWriter(
     client,
     checkpoint: (await readCheckpoint(client, 'test'))!,
     held: new Set(['public.agents']),
+    lookupTables: new Map([['public.agents', false]]),
     tickMs: 5_000,
     failed,
   });
 }
 
-/** One entry with this id of its entity; null: it has none. */
+/** One entry with this id of its entity; null: it has none. `before`: what it moved from. */
 export function writeEntry(
   writer: TrailWriter,
   entityId: string | null = '1',
   head: Partial<typeof HEAD> = {},
+  before?: { readonly tenantId: number; readonly entityId: string | null },
 ): void {
   writer.rows.transaction(Buffer.alloc(20), 0);
-  writer.rows.head({ ...HEAD, ...head });
-  if (entityId === null) writer.rows.nullText();
-  else {
-    const bytes = Buffer.from(entityId);
-    writer.rows.beginText();
-    writer.rows.raw(bytes, 0, bytes.length);
-    writer.rows.endText();
+  writer.rows.head({ ...HEAD, ...head, moved: before !== undefined });
+  if (before !== undefined) {
+    writer.rows.previousTenant(before.tenantId);
+    writeText(writer, before.entityId);
+    writer.rows.nullText();
   }
+  writeText(writer, entityId);
   for (let text = 1; text < 6; text++) writer.rows.nullText();
+}
+
+function writeText({ rows }: TrailWriter, text: string | null): void {
+  if (text === null) return rows.nullText();
+  const bytes = Buffer.from(text);
+  rows.beginText();
+  rows.raw(bytes, 0, bytes.length);
+  rows.endText();
 }
 
 /** The end of a source transaction. */

@@ -113,8 +113,8 @@ describe.each([
   });
 
   test("have the requester's tenant forced on them", async () => {
-    expect(filterOf(await read({ q: 'x' }), '1')).toEqual({ q: 'x', tenant: '1' });
-    expect(filterOf(await read({ tenant: '1' }), '1')).toEqual({ tenant: '1' });
+    expect(filterOf(await read({ q: 'x' }), '1')).toEqual({ q: 'x', tenant: '1', scope: '1' });
+    expect(filterOf(await read({ tenant: '1' }), '1')).toEqual({ tenant: '1', scope: '1' });
     expect(filterOf(await read({ tenant: '5' }), null)).toEqual({ tenant: '5' });
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { SAME_TENANT } from '../../src/pipeline/ports.js';
 import { ChunkIndex, type IndexedEntry } from '../../src/trail/write/chunk-index.js';
 import { bucketOf, byBucket, Places } from '../../src/trail/posting-lists.js';
 
@@ -59,6 +60,8 @@ function entry(id: bigint, of: Partial<IndexedEntry> = {}): IndexedEntry {
     actionId: 3,
     tenantId: 0,
     entityHash: null,
+    previousTenantId: SAME_TENANT,
+    previousEntityHash: null,
     ...of,
   };
 }
@@ -129,6 +132,40 @@ describe('the index of a chunk', () => {
       { numRuns: 40 },
     );
   }); // prettier-ignore
+
+  test('lists an entry that moved under both of its tenants and entities, each once', () => {
+    const Key = fc.constantFrom(...KEYS);
+    const Move = fc.record({
+      tenantId: Key,
+      previousTenantId: fc.option(Key.filter((key) => key !== SAME_TENANT), { nil: SAME_TENANT }),
+      entityHash: fc.option(Key),
+      previousEntityHash: fc.option(Key),
+    }); // prettier-ignore
+    fc.assert(
+      fc.property(fc.array(Move, { minLength: 1, maxLength: 40 }), (moves) => {
+        const index = new ChunkIndex();
+        for (const [n, move] of moves.entries()) index.add(entry(FIRST + BigInt(n), move));
+        index.add(entry(301n << 32n));
+        const { postings } = complete(index);
+        const listed = (dimension: string, key: number): number[] =>
+          placesOf(postings.get(`${dimension}${bucketOf(key)}`), key);
+        const wanted = (keysOf: (move: (typeof moves)[number]) => readonly (number | null)[], key: number) =>
+          [...moves.keys()].filter((n) => keysOf(moves[n]!).includes(key));
+        for (const key of KEYS) {
+          const tenants = (move: (typeof moves)[number]): number[] => [
+            move.tenantId,
+            ...(move.previousTenantId === SAME_TENANT ? [] : [move.previousTenantId]),
+          ];
+          expect(listed('n', key)).toEqual(wanted(tenants, key));
+          expect(listed('v', key)).toEqual(
+            wanted((move) => (move.previousTenantId === SAME_TENANT ? [] : tenants(move)), key),
+          );
+          expect(listed('e', key)).toEqual(wanted((move) => [move.entityHash, move.previousEntityHash], key));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
 
   test.each([1_023, 1_024])('lists %d entries as few and as many are listed', (count) => {
     const index = new ChunkIndex();

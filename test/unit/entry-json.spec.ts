@@ -28,12 +28,15 @@ const ROW: EntryRow = {
   modifier_id: 3,
   relation_id: 1,
   tenant_id: 1,
+  previous_tenant_id: null,
   entity_type_id: 1,
   action_id: 1,
   operation: 'u',
   rung: 'c',
   entity_id: '12',
   entity_name: 'Omer Katz',
+  previous_entity_id: null,
+  previous_entity_name: null,
   columns: null,
   previous: null,
   updated: null,
@@ -53,7 +56,7 @@ async function decode(columns: readonly StoredColumn[], row: Partial<EntryRow>):
   dictionaries.actions.add(1, 'block');
   dictionaries.entityTypes.add(1, 'agent');
   dictionaries.relations.set(1, { table: 'public.agents', columns });
-  const [entry] = await decodeRows([{ ...ROW, ...row }], { query, dictionaries });
+  const [entry] = await decodeRows([{ ...ROW, ...row }], { query, dictionaries, scope: null });
   return entry!;
 }
 

@@ -194,7 +194,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     boundaryLsn: 0n,
     rows,
     dictionary,
-    lookups: { get: () => undefined, set: () => undefined, clear: () => undefined },
+    lookups: { get: () => undefined, hasTenants: () => false, set: () => undefined, clear: () => undefined },
     pendingBytes: 0,
     unsentBytes: 0,
     pendingEntries: 0,
@@ -222,7 +222,7 @@ function readRows(copied: Buffer | null, columnCount: number): PlainEntry[] {
       fields.push(length < 0 ? null : copied.subarray(at, at + length));
       at += Math.max(0, length);
     }
-    const columns = decodeColumns(fields[14]?.toString() ?? null, columnCount);
+    const columns = decodeColumns(fields[17]?.toString() ?? null, columnCount);
     const side = (field: Buffer | null | undefined): Record<string, StoredValue> | null => {
       if (field == null) return null;
       const values = decodeFields(field.toString());
@@ -232,8 +232,8 @@ function readRows(copied: Buffer | null, columnCount: number): PlainEntry[] {
     entries.push({
       seq: fields[3]!.readInt32BE(),
       operation: fields[10]!.toString(),
-      previous: side(fields[15]),
-      updated: side(fields[16]),
+      previous: side(fields[18]),
+      updated: side(fields[19]),
     });
   }
   return entries;

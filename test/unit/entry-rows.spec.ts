@@ -8,6 +8,7 @@ import {
   MAX_VALUE_BYTES,
   RUNG_COLUMN,
   RUNG_MESSAGE,
+  SAME_TENANT,
 } from '../../src/pipeline/ports.js';
 import { decodeFields } from '../../src/trail/values.js';
 
@@ -20,6 +21,7 @@ const HEAD = {
   actionId: 8,
   operation: 0x75,
   rung: 0x63,
+  moved: false,
 };
 const TRANSACTION = Buffer.from('00000000016b374800000000000f424000000309', 'hex');
 
@@ -56,6 +58,10 @@ function textOrNull(bytes: Uint8Array): string | null {
 
 function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   rows.head(HEAD);
+  writeTexts(rows, texts);
+}
+
+function writeTexts(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   for (const text of texts) {
     if (text === null) rows.nullText();
     else {
@@ -76,7 +82,7 @@ describe('rows of entries', () => {
     write(rows, ['12', 'Omer', null, 'a', 'b', null]);
     write(rows, ['13', null, null, null, null, null]);
     const [first, second] = parse(rows.take(rows.bytes, 2)!);
-    expect(first!.length).toBe(18);
+    expect(first!.length).toBe(21);
     expect(first!.slice(0, 5).map((field) => field!.toString('hex'))).toEqual([
       '000001470000' + '0029',
       '00000000000f4240',
@@ -94,6 +100,9 @@ describe('rows of entries', () => {
       '63',
     ]);
     expect(first!.slice(12).map((field) => field?.toString() ?? null)).toEqual([
+      null,
+      null,
+      null,
       '12',
       'Omer',
       null,
@@ -104,6 +113,31 @@ describe('rows of entries', () => {
     expect(second![0]!.readUInt32BE(4)).toBe(42);
     expect(rows.nextId).toBe((327n << 32n) | 43n);
     expect(rows.bytes).toBe(0);
+  });
+
+  test('a row that moved has its tenant, id and name of before', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    for (const tenant of [300, SAME_TENANT]) {
+      rows.head({ ...HEAD, moved: true });
+      rows.previousTenant(tenant);
+      writeTexts(rows, ['11', 'Dana', '12', 'Omer', null, 'a', 'b', null]);
+    }
+    write(rows, ['13', null, null, null, null, null]);
+    expect(rows.reattribute(() => ({ modifierId: 9, rung: RUNG_MESSAGE, extra: Buffer.from('{}') }))).toBe(
+      true,
+    );
+    const texts = ['11', 'Dana', '12', 'Omer', null, 'a', 'b', '{}'];
+    expect(
+      parse(rows.take(rows.bytes, 3)!).map((row) => [
+        row[12]?.readInt32BE() ?? null,
+        ...row.slice(13).map((field) => field?.toString() ?? null),
+      ]),
+    ).toEqual([
+      [300, ...texts],
+      [null, ...texts],
+      [null, null, null, '13', null, null, null, null, '{}'],
+    ]);
   });
 
   test('any value survives the encoding, whatever separators and escapes it holds', () => {
@@ -138,7 +172,7 @@ describe('rows of entries', () => {
             ? { is: value === MARK_NULL ? 'null' : 'unknown' }
             : { is: 'text', text: Buffer.from(value).toString() },
         );
-        expect(decodeFields(row![12]!.toString())).toEqual(expected);
+        expect(decodeFields(row![15]!.toString())).toEqual(expected);
       }),
     );
   });
@@ -156,7 +190,7 @@ describe('rows of entries', () => {
           rows.endText();
           for (let rest = 0; rest < 5; rest++) rows.nullText();
           const [row] = parse(rows.take(rows.bytes, 1)!);
-          expect(decodeFields(row![12]!.toString())).toEqual([{ is: 'text', text: value }]);
+          expect(decodeFields(row![15]!.toString())).toEqual([{ is: 'text', text: value }]);
         }
       }
     }
@@ -172,7 +206,7 @@ describe('rows of entries', () => {
     rows.endText();
     for (let rest = 0; rest < 5; rest++) rows.nullText();
     const [row] = parse(rows.take(rows.bytes, 1)!);
-    expect(decodeFields(row![12]!.toString())).toEqual([
+    expect(decodeFields(row![15]!.toString())).toEqual([
       { is: 'bytes', text: 'ff0041' },
       { is: 'text', text: 'ok' },
     ]);
@@ -208,7 +242,7 @@ describe('rows of entries', () => {
         for (let rest = 0; rest < 5; rest++) rows.nullText();
         const [row] = parse(rows.take(rows.bytes, 1)!);
         expect(
-          decodeFields(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(row![12]!)),
+          decodeFields(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(row![15]!)),
         ).toEqual(
           values.map((value) => {
             const text = textOrNull(value);
@@ -236,8 +270,8 @@ describe('rows of entries', () => {
     rows.endText();
     for (let rest = 0; rest < 2; rest++) rows.nullText();
     const [row] = parse(rows.take(rows.bytes, 1)!);
-    expect(row!.slice(12, 15).map(String)).toEqual(['\\x{c3}', '\\x{6100}', 'aé']);
-    expect(decodeFields(String(row![15]))).toEqual([{ is: 'bytes', text: 'c3a9' }]);
+    expect(row!.slice(15, 18).map(String)).toEqual(['\\x{c3}', '\\x{6100}', 'aé']);
+    expect(decodeFields(String(row![18]))).toEqual([{ is: 'bytes', text: 'c3a9' }]);
   });
 
   test('of a value that is too large, or that makes its side too large, length and digest are stored', () => {
@@ -253,7 +287,7 @@ describe('rows of entries', () => {
     rows.endText();
     for (let rest = 0; rest < 4; rest++) rows.nullText();
     const [row] = parse(rows.take(rows.bytes, 1)!);
-    const text = row![13]!;
+    const text = row![16]!;
     const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
     const [first, ...others] = [large, large.subarray(1)].map(
       (bytes) => `\x1bL${bytes.length} ${digest(bytes)}\x1f`,
@@ -291,15 +325,15 @@ describe('rows of entries', () => {
     ]);
     expect(rows.reattribute(() => null)).toBe(false);
     const rest = parse(rows.take(rows.bytes, 2)!);
-    expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[17]])).toEqual([
+    expect(first.map((row) => [row[5]!.readInt32BE(), row[11]!.toString(), row[20]])).toEqual([
       [4, 'c', null],
     ]);
     expect(
       rest.map((row) => [
-        row[12]!.toString(),
+        row[15]!.toString(),
         row[5]!.readInt32BE(),
         row[11]!.toString(),
-        row[17]!.toString(),
+        row[20]!.toString(),
       ]),
     ).toEqual([
       ['2', 77, 'm', '{"context":{"job":"x"}}'],
@@ -314,6 +348,6 @@ describe('rows of entries', () => {
     const large = 'x'.repeat(3_000_000);
     write(rows, ['1', large, null, null, null, null]);
     const [row] = parse(rows.take(rows.bytes, 1)!);
-    expect(row![13]!.length).toBe(3_000_000);
+    expect(row![16]!.length).toBe(3_000_000);
   });
 });

@@ -58,13 +58,17 @@ describe('bytes as text', () => {
           ? Promise.resolve({ rows: [] })
           : setImmediate(() => what.handleReadyForQuery()),
     };
-    const dictionary = await TrailDictionary.load(client as never, { held: new Set(), nextId: () => 0n });
+    const dictionary = await TrailDictionary.load(client as never, {
+      held: new Set(),
+      lookupTables: new Map(),
+      nextId: () => 0n,
+    });
     const hostile = 'a\0b\ud83d c\udc00 😀';
     dictionary.action(hostile);
     dictionary.entityType(hostile);
     dictionary.tenant(hostile);
     dictionary.modifier({ key: hostile, name: hostile, kind: 'agent' });
-    dictionary.lookups.set('public.t', hostile, { name: hostile, kind: null });
+    dictionary.lookups.set('public.t', hostile, { name: hostile, kind: null, tenant: null });
     dictionary.relation({
       schema: 'public',
       table: 't',

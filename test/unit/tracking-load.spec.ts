@@ -54,6 +54,7 @@ describe('a tracking file', () => {
       table: 'public.agents',
       key: 'id',
       name: [{ column: 'full_name' }],
+      tenant: null,
       kind: { column: 'role', bot: ['bot'], system: [] },
     });
     const agents = config.tables.find(({ pattern }) => pattern === 'public.agents')!;
@@ -68,6 +69,7 @@ describe('a tracking file', () => {
       table: 'public.teams',
       key: 'id',
       name: [{ column: 'name' }],
+      tenant: null,
     });
     expect(agents.actions[0]).toEqual({
       on: ['update'],

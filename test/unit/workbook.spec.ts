@@ -36,7 +36,8 @@ function rowsOf(file: Buffer, sheetName: string = DATA_SHEET): Cell[][] {
 /** The reading library makes one character of CR LF; what is in the file is tested by itself. */
 const asRead = (text: string): string => text.replaceAll('\r\n', '\n');
 
-const named = (name: string): Entry => sampleEntry({ entity: { type: 'agent', name, id: '12' } });
+const named = (name: string): Entry =>
+  sampleEntry({ entity: { type: 'agent', name, id: '12', previousId: null } });
 
 describe('the workbook', () => {
   test("has the report's seven columns first, under these names", async () => {
@@ -52,6 +53,8 @@ describe('the workbook', () => {
       'Commit LSN',
       'Transaction',
       'Seq',
+      'Previous entity id',
+      'Previous tenant',
       'Attribution note',
     ]);
   });
@@ -87,7 +90,7 @@ describe('the workbook', () => {
     expect(workbook.worksheets.map((sheet) => sheet.name)).toEqual([COVER_SHEET, DATA_SHEET]);
     const sheet = workbook.getWorksheet(DATA_SHEET)!;
     expect(sheet.views[0]).toMatchObject({ state: 'frozen', ySplit: 1 });
-    expect(sheet.autoFilter).toBe('A1:P3');
+    expect(sheet.autoFilter).toBe('A1:R3');
     expect(sheet.getColumn(5).width).toBe(48);
     expect(sheet.getCell('D3').value).toBe('second');
     expect(sheet.getCell('E2').alignment).toMatchObject({ wrapText: true, vertical: 'top' });
@@ -199,7 +202,7 @@ describe('the workbook', () => {
   test('without entries is a valid file with a header', async () => {
     const { file, counts } = await workbookOf([]);
     const sheet = xlsx.read(file).Sheets[DATA_SHEET]!;
-    expect(sheet['!ref']).toBe('A1:P1');
+    expect(sheet['!ref']).toBe('A1:R1');
     expect(counts).toEqual({ sheets: 1, clipped: 0 });
   });
 

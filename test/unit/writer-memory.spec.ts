@@ -11,6 +11,7 @@ const name: fc.Arbitrary<LookupName> = fc.record({
     fc.nat(3_000).map((length) => 'é'.repeat(length)),
   ),
   kind: fc.constantFrom('agent', 'bot', 'system', null),
+  tenant: fc.oneof(fc.constant(null), fc.string({ unit: 'grapheme', maxLength: 8 })),
 });
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ key, set: name }) },
@@ -45,8 +46,8 @@ describe('the names that the writer holds', () => {
     const table = new NameTable();
     for (let round = 0; round < 300; round++)
       for (let n = 0; n < 1_000; n++) {
-        table.set(`key ${n}`, { name: `name ${round} `.repeat(10), kind: 'agent' });
-        table.set(`once ${round} ${n}`, { name: 'x', kind: null });
+        table.set(`key ${n}`, { name: `name ${round} `.repeat(10), kind: 'agent', tenant: '1' });
+        table.set(`once ${round} ${n}`, { name: 'x', kind: null, tenant: null });
         table.delete(`once ${round} ${n}`);
       }
     // Without writing anew it would be 60 MB.

@@ -62,9 +62,9 @@ export class EntriesController {
     @Query({ schema: NoQuery }) _query: NoQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    const entry = await this.#reader.entry(id);
     // For this token, an entry of another tenant does not exist: a 403 would reveal that it does.
-    if (entry === undefined || (tenant !== null && entry.tenant !== tenant)) {
+    const entry = await this.#reader.entry(id, { scope: tenant });
+    if (entry === undefined) {
       throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
         remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
       });
@@ -133,9 +133,7 @@ export class EntriesController {
     @Query({ schema: HistoryQuery }) query: HistoryQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    return pageToJson(
-      await this.#reader.history({ type, id, ...pageOf(query), ...(tenant === null ? {} : { tenant }) }),
-    );
+    return pageToJson(await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }));
   }
 
   #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {

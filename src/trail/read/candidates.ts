@@ -2,7 +2,7 @@ import { viewOf } from '../../pg/byte-loops.js';
 import { blockOfChunk } from '../entry-id.js';
 import { entityHash, Places, type PostingDimension } from '../posting-lists.js';
 import { idsOf } from './dimensions.js';
-import type { StoredFilter } from './filter.js';
+import { isMovedId, type StoredFilter } from './filter.js';
 import { idsAt, type IdRange } from './ids.js';
 import { bucketsOf, readLists } from './lists.js';
 import type { Snapshot } from './snapshot.js';
@@ -19,16 +19,28 @@ export interface WantedLists {
  * The dimensions in the order in which lists are read while nothing is known of their lengths: usually the
  * shortest first.
  */
-const RAREST_FIRST = ['entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
+const RAREST_FIRST = ['moved', 'entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
 
 /** Returns the lists of each dimension that a filter names. Empty if lists say nothing about the filter. */
 export function wantedLists(filter: StoredFilter): WantedLists[] {
-  const { entity } = filter;
   return RAREST_FIRST.flatMap((dimension) => {
-    const keys =
-      dimension !== 'entity' ? idsOf(filter, dimension) : entity === null ? null : [keyOfEntity(entity)];
+    const keys = keysOf(filter, dimension);
     return keys === null ? [] : [{ dimension, keys: new Set(keys) }];
   });
+}
+
+function keysOf(filter: StoredFilter, dimension: PostingDimension): readonly number[] | null {
+  const { entity, tenant, moved, shownActions } = filter;
+  switch (dimension) {
+    case 'entity':
+      return entity === null ? null : [keyOfEntity(entity)];
+    case 'moved': {
+      const isAsked = moved === 'only' || shownActions?.every(isMovedId) === true;
+      return isAsked && tenant !== null ? [tenant] : null;
+    }
+    default:
+      return idsOf(filter, dimension);
+  }
 }
 
 function keyOfEntity(entity: string): number {

@@ -1,7 +1,7 @@
 import { dayOfId } from '../entry-id.js';
 import { addCounts, encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
-import { conditionsSql, Parameters } from './filter.js';
+import { conditionsSql, Parameters, shownActionSql, type StoredFilter } from './filter.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
 import type { DayClock, Snapshot } from './snapshot.js';
 
@@ -19,7 +19,7 @@ export async function countRange(
   options.clock.reads(dayOfId(above));
   const parameters = new Parameters();
   const entries = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
-  return countRows(snapshot, { entries, parameters, dimensions });
+  return countRows(snapshot, { entries, parameters, dimensions, filter });
 }
 
 /** Counts the entries of a filter among some ids, day by day. */
@@ -39,7 +39,7 @@ export async function countIds(
     const entries = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
        and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
-    addCounts(counts, await countRows(snapshot, { entries, parameters, dimensions }));
+    addCounts(counts, await countRows(snapshot, { entries, parameters, dimensions, filter }));
   }
   return counts;
 }
@@ -59,12 +59,13 @@ export async function countOutside(
      where e.id >= ${parameters.add(above.toString(), 'int8')} and e.id < ${parameters.add(below.toString(), 'int8')}
        and (e.committed_at < ${parameters.add(filter.from, 'timestamptz')}
          or e.committed_at >= ${parameters.add(filter.to, 'timestamptz')})`;
-  return countRows(snapshot, { entries, parameters, dimensions });
+  return countRows(snapshot, { entries, parameters, dimensions, filter });
 }
 
 /**
  * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations
- * occur, so one grouping serves all three.
+ * occur, so one grouping serves all three. An entry that moved counts for both of its tenants, but under a
+ * filter for a tenant only for that one: who sees one tenant must not learn of others.
  */
 async function countRows(
   snapshot: Snapshot,
@@ -73,32 +74,52 @@ async function countRows(
     readonly entries: string;
     readonly parameters: Parameters;
     readonly dimensions: readonly Dimension[];
+    readonly filter: StoredFilter;
   },
 ): Promise<DimensionCounts> {
-  const { dimensions } = options;
-  const others = dimensions.filter((dimension) => dimension !== 'modifiers');
+  const { dimensions, filter, parameters } = options;
+  const others = dimensions.filter((dimension) => dimension !== 'modifiers').map(columnOf);
+  const withPrevious = dimensions.includes('tenants') ? ['previous_tenant_id'] : [];
   const sets = [
-    ...(dimensions.includes('modifiers') ? [[COLUMNS.modifiers.column]] : []),
-    ...(others.length > 0 ? [others.map((dimension) => COLUMNS[dimension].column)] : []),
+    ...(dimensions.includes('modifiers') ? [[columnOf('modifiers')]] : []),
+    ...(others.length > 0 ? [[...others, ...withPrevious]] : []),
   ];
-  const columns = dimensions.map((dimension) => `e.${COLUMNS[dimension].column}`).join(', ');
-  // A row that is not grouped by a column has null there: the columns themselves have no nulls.
-  const sums = dimensions.map(
-    (dimension) => /* sql */ `
-    select '${dimension}' as dimension, ${encodedSql('id', 'entries')} as counts
-      from (select ${COLUMNS[dimension].column}::int4 as id, sum(entries)::int8 as entries from grouped
-             where ${COLUMNS[dimension].column} is not null group by 1) sums`,
-  );
+  const action =
+    filter.scope !== null && dimensions.includes('actions')
+      ? shownActionSql(parameters.add(filter.scope, 'int4'))
+      : 'e.action_id';
   const { rows } = await snapshot.query<{ dimension: Dimension; counts: Buffer | null }>(
     /* sql */ `
     with grouped as materialized (
-      select ${columns}, count(*) as entries
-        from ${options.entries}
-       group by grouping sets (${sets.map((set) => `(${set.map((column) => `e.${column}`).join(', ')})`).join(', ')}))
-    ${sums.join(' union all ')}`,
-    options.parameters.values,
+      select ${[...dimensions.map(columnOf), ...withPrevious].join(', ')}, count(*) as entries
+        from (select e.modifier_id, e.entity_type_id, ${action} as action_id, e.tenant_id, e.previous_tenant_id
+                from ${options.entries}) e
+       group by grouping sets (${sets.map((set) => `(${set.join(', ')})`).join(', ')}))
+    ${dimensions.map((dimension) => sumsSql(dimension, filter)).join(' union all ')}`,
+    parameters.values,
   );
   const counts = noCounts(dimensions);
   for (const row of rows) counts[row.dimension]!.addEncoded(row.counts);
   return counts;
+}
+
+const columnOf = (dimension: Dimension): string => COLUMNS[dimension].column;
+
+/**
+ * Returns the statement that sums the groups of a dimension. A group that is not by its column has null
+ * there: the columns themselves have no nulls, except the previous tenant.
+ */
+function sumsSql(dimension: Dimension, { tenant }: StoredFilter): string {
+  const column = columnOf(dimension);
+  const groups = `select ${column} as id, entries from grouped where ${column} is not null`;
+  const values =
+    dimension !== 'tenants'
+      ? groups
+      : tenant !== null
+        ? `select ${tenant} as id, entries from grouped where ${column} is not null`
+        : `${groups} union all
+           select previous_tenant_id, entries from grouped where previous_tenant_id is not null`;
+  return /* sql */ `
+    select '${dimension}' as dimension, ${encodedSql('id', 'entries')} as counts
+      from (select id::int4 as id, sum(entries)::int8 as entries from (${values}) v group by 1) sums`;
 }

@@ -3,8 +3,18 @@ import { OPERATION, RUNG } from '../../pipeline/ports.js';
 import type { Operation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
 import type { ReaderDictionaries, StoredColumn, StoredModifier, StoredRelation } from './dictionaries.js';
-import type { Entry, LargeValue, Rung, Value, Values } from './entry.js';
-import { readExtra } from './extra.js';
+import {
+  MOVED_ACTIONS,
+  type Entry,
+  type LargeValue,
+  type Moved,
+  type Rung,
+  type Scope,
+  type Value,
+  type Values,
+} from './entry.js';
+import { readContexts, type Contexts } from './contexts.js';
+import { readExtra, type Extra } from './extra.js';
 import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
 import type { EntryRow } from './entry-row.js';
@@ -34,46 +44,55 @@ const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /**
  * Decodes rows to entries, in the same order. Labels that are names in `trail.lookup` are read as of each
- * entry, in one statement for all rows and only where a column has such labels.
+ * entry, in one statement for all rows and only where a column has such labels. In a `scope`, an entry that
+ * moved is decoded from the tenant's side: nothing of the other side is in it.
  */
 export async function decodeRows(
   rows: readonly EntryRow[],
-  { query, dictionaries }: { readonly query: Query; readonly dictionaries: ReaderDictionaries },
+  options: { readonly query: Query; readonly dictionaries: ReaderDictionaries; readonly scope: Scope },
 ): Promise<Entry[]> {
+  const { query, dictionaries, scope } = options;
+  const extras = rows.map(({ extra }) => readExtra(extra));
   const batch: Batch = {
     dictionaries,
+    scope,
     modifiers: await dictionaries.modifiers(
       query,
       rows.map(({ modifier_id }) => modifier_id),
     ),
     tenants: await dictionaries.tenants(
       query,
-      rows.map(({ tenant_id }) => tenant_id),
+      rows.flatMap(({ tenant_id, previous_tenant_id }) => [tenant_id, previous_tenant_id ?? 0]),
     ),
     labels: [],
+    contexts: await readContexts(query, new Set(extras.flatMap(({ contextId }) => contextId ?? []))),
     columns: new Map(),
   };
-  const entries = rows.map((row) => decodeRow(row, batch));
-  await findLabels(query, batch.labels);
+  const entries = rows.map((row, index) => decodeRow(row, extras[index]!, batch));
+  await findLabels(query, { wanted: batch.labels, scope });
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
 interface Batch {
   readonly dictionaries: ReaderDictionaries;
+  readonly scope: Scope;
   /** Those of the rows, by their ids. */
   readonly modifiers: ReadonlyMap<number, StoredModifier>;
   readonly tenants: ReadonlyMap<number, string>;
   /** Values whose label has to be found. */
   readonly labels: LabelWanted[];
+  readonly contexts: Contexts;
   /** Column indexes by relation and text of `columns`: few differ within a batch. */
   readonly columns: Map<string, readonly number[]>;
 }
 
-function decodeRow(row: EntryRow, batch: Batch): Entry {
+function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { origin, claimedCommitAt, ...beside } = readExtra(row.extra);
+  const { contextId, context: ownContext, origin, claimedCommitAt, ...beside } = extra;
+  const context = contextId === null ? ownContext : (batch.contexts.get(contextId) ?? null);
+  const moved = movedOf(row, batch);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
   const side = (name: 'previous' | 'updated'): Values | null => {
@@ -93,22 +112,41 @@ function decodeRow(row: EntryRow, batch: Batch): Entry {
     id: row.id,
     committedAt: row.committed_at,
     modifier: modifierOf(row, batch),
-    action: dictionaries.actions.name(row.action_id) ?? `action ${row.action_id}`,
+    action:
+      moved === null || moved.side === 'both'
+        ? (dictionaries.actions.name(row.action_id) ?? `action ${row.action_id}`)
+        : MOVED_ACTIONS[moved.side],
     entity: {
       type: dictionaries.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
-      name: row.entity_name,
-      id: row.entity_id,
+      ...identityOf(row, moved),
     },
-    tenant: batch.tenants.get(row.tenant_id) ?? null,
-    previous: side('previous'),
-    updated: side('updated'),
+    tenant: moved?.side === 'left' ? batch.scope : (batch.tenants.get(row.tenant_id) ?? null),
+    moved,
+    previous: moved?.side === 'arrived' ? null : side('previous'),
+    updated: moved?.side === 'left' ? null : side('updated'),
     unknown: [...unknown],
     tooLarge,
     table: relation.table,
     operation: OPERATIONS[row.operation],
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
+    // What the application said of the change came with the values after it.
+    context: moved?.side === 'left' ? null : context,
     ...beside,
   };
+}
+
+function movedOf({ previous_tenant_id: before }: EntryRow, { tenants, scope }: Batch): Moved | null {
+  if (before === null) return null;
+  const previousTenant = tenants.get(before) ?? null;
+  if (scope === null) return { side: 'both', previousTenant };
+  return { side: previousTenant === scope ? 'left' : 'arrived' };
+}
+
+/** Name and ids of the entity, as the side that is shown has them. */
+function identityOf(row: EntryRow, moved: Moved | null): Omit<Entry['entity'], 'type'> {
+  const { entity_name: name, entity_id: id, previous_entity_id: previousId } = row;
+  if (moved?.side === 'left') return { name: row.previous_entity_name, id: previousId, previousId: null };
+  return { name, id, previousId: moved?.side === 'arrived' || previousId === id ? null : previousId };
 }
 
 /**

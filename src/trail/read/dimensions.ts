@@ -36,7 +36,10 @@ export const COLUMNS = {
   },
 } as const;
 
-/** A property of which every entry has exactly one dictionary id, and by which facets count. */
+/**
+ * A property of which every entry has a dictionary id, and by which facets count. An entry that moved from
+ * one tenant to another has both.
+ */
 export type Dimension = keyof typeof COLUMNS;
 
 export const DIMENSIONS = Object.keys(COLUMNS) as Dimension[];

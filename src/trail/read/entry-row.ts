@@ -14,12 +14,16 @@ export interface EntryRow {
   readonly modifier_id: number;
   readonly relation_id: number;
   readonly tenant_id: number;
+  /** Null: not changed, or not known; 0: none. */
+  readonly previous_tenant_id: number | null;
   readonly entity_type_id: number;
   readonly action_id: number;
   readonly operation: OperationLetter;
   readonly rung: RungLetter;
   readonly entity_id: string | null;
   readonly entity_name: string | null;
+  readonly previous_entity_id: string | null;
+  readonly previous_entity_name: string | null;
   readonly columns: string | null;
   readonly previous: string | null;
   readonly updated: string | null;
@@ -30,7 +34,8 @@ export interface EntryRow {
 const HEAD = /* sql */ `e.id::text, case when e.committed_at >= '0001-01-01 00:00:00+00' and e.committed_at < '10000-01-01 00:00:00+00'
       then to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') else e.committed_at::text end
     as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
-    e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.columns, e.extra`;
+    e.previous_tenant_id, e.action_id, e.operation, e.rung, e.entity_id, e.entity_name, e.previous_entity_id,
+    e.previous_entity_name, e.columns, e.extra`;
 
 export interface Walk {
   readonly filter: StoredFilter;

@@ -36,6 +36,22 @@ export type Conflict = NonNullable<Answer<'Entry'>['conflict']>;
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
 
+/**
+ * A move between tenants: for a reader of all tenants with the tenant before (null: it had none), for a
+ * reader of one tenant as the side that the reader sees.
+ */
+export type Moved =
+  { readonly side: 'both'; readonly previousTenant: string | null } | { readonly side: 'arrived' | 'left' };
+
+/**
+ * Actions of entries that moved, for a reader of one tenant: the stored action may follow from values of the
+ * other tenant.
+ */
+export const MOVED_ACTIONS = {
+  arrived: 'moved_from_another_tenant',
+  left: 'moved_to_another_tenant',
+} as const;
+
 /** One stored audit record as read back from the trail. `json.ts` prints it for the API. */
 export interface Entry {
   /** Opaque; ids grow in commit order. */
@@ -53,11 +69,19 @@ export interface Entry {
     readonly rung: Rung;
   };
   readonly action: string;
-  readonly entity: { readonly type: string; readonly name: string | null; readonly id: string | null };
+  readonly entity: {
+    readonly type: string;
+    readonly name: string | null;
+    readonly id: string | null;
+    /** The id before an update that changed it; null: it did not, or that one is not known or not shown. */
+    readonly previousId: string | null;
+  };
   readonly tenant: string | null;
-  /** Null for an insert. */
+  /** How an update moved the row from one tenant to another; null: it did not. */
+  readonly moved: Moved | null;
+  /** Null for an insert, and for a row that arrived from another tenant. */
   readonly previous: Values | null;
-  /** Null for a delete. */
+  /** Null for a delete, and for a row that left for another tenant. */
   readonly updated: Values | null;
   /**
    * Columns whose value before or after was not sent by the source, or not stored: neither null nor
@@ -106,12 +130,20 @@ export interface EntryFilter {
   /** Entity id, exactly. */
   readonly entity?: string;
   readonly tenant?: string;
+  /** The tenant of a reader who sees one only; all tenants by default. */
+  readonly scope?: Scope;
   /** Text contained, ignoring case, in entity name, entity id or a value. */
   readonly q?: string;
   /** Half-open range of commit time `[from, to)`, RFC 3339 instants. */
   readonly from: string;
   readonly to: string;
 }
+
+/**
+ * The one tenant that a reader sees: its entries, of those that moved its own side, and the labels of its
+ * rows (DECISIONS 57). Null: all tenants.
+ */
+export type Scope = string | null;
 
 /** A filter without a range of commit time. */
 export type UnboundedFilter = Omit<EntryFilter, 'from' | 'to'>;

@@ -5,6 +5,8 @@ import { isAnswerable, memberTexts } from './json-text.js';
 export interface Extra {
   /** JSON text; null: there is none. */
   readonly context: string | null;
+  /** Id under which the context is stored in `trail.context`; null: it is here, or there is none. */
+  readonly contextId: string | null;
   readonly origin: string | null;
   /** The commit time that the source claimed, if another one is stored. */
   readonly claimedCommitAt: string | null;
@@ -15,6 +17,7 @@ export interface Extra {
 
 const NOTHING: Extra = {
   context: null,
+  contextId: null,
   origin: null,
   claimedCommitAt: null,
   unreadMessage: null,
@@ -31,9 +34,9 @@ export function readExtra(extra: string | null): Extra {
   if (extra === null) return NOTHING;
   const members = memberTexts(extra);
   if (members === null) return { ...NOTHING, context: JSON.stringify(extra) };
-  const context = members.get('context') ?? null;
   return {
-    context: context === null || isAnswerable(context) ? context : JSON.stringify(context),
+    context: answerable(members.get('context') ?? null),
+    contextId: idOf(stringOf(members.get('contextId'))),
     origin: stringOf(members.get('origin')),
     claimedCommitAt: stringOf(members.get('claimedCommitAt')),
     unreadMessage: unreadOf(members.get('unread')),
@@ -41,6 +44,13 @@ export function readExtra(extra: string | null): Extra {
     conflict: conflictOf(members.get('conflict')),
   };
 }
+
+/** Returns JSON that may stand in an answer, or else a JSON string of its text. */
+export const answerable = (json: string | null): string | null =>
+  json === null || isAnswerable(json) ? json : JSON.stringify(json);
+
+/** Anything but an id is ignored: an extra of before may hold whatever an application sent. */
+const idOf = (text: string | null): string | null => (text !== null && /^\d{1,15}$/.test(text) ? text : null);
 
 const stringOf = (json: string | undefined): string | null =>
   json?.startsWith('"') === true ? (JSON.parse(json) as string) : null;

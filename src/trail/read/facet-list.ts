@@ -2,7 +2,7 @@ import type { Answer } from '../../api/answers.js';
 import { Counts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { NOBODY } from './entry.js';
-import { pattern } from './filter.js';
+import { movedAction, MOVED_IDS, pattern } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 
 type Facet = Answer<'Facet'>;
@@ -123,14 +123,15 @@ async function named(
   }
   const tenants = dimension === 'tenants' ? await dictionaries.tenants(query, ids) : undefined;
   return top.flatMap(({ id, count }) => {
-    const name = dimension === 'tenants' ? tenants!.get(id) : dictionaries[dimension].name(id);
+    const name =
+      dimension === 'tenants' ? tenants!.get(id) : (movedAction(id) ?? dictionaries[dimension].name(id));
     return name === undefined ? [] : [{ value: name, name: shortened(name), count }];
   });
 }
 
 /**
  * Finds the ids whose name or key has every word of a search, as a mark for each (the first) id. The words
- * of a vocabulary are joined by underscores.
+ * of a vocabulary are joined by underscores. An action of entries that moved is in no dictionary.
  */
 async function matchingIds(
   { query, greatest }: Snapshot,
@@ -145,15 +146,25 @@ async function matchingIds(
     options.dimension === 'modifiers'
       ? `name || ' ' || coalesce(key, '')`
       : `name || ' ' || pg_catalog.replace(name, '_', ' ')`;
-  const words = options.search.split(/\s+/).filter((word) => word !== '');
+  const words = options.search
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .slice(0, MAX_WORDS);
   const { rows } = await query<{ ids: Buffer | null }>(
     `select pg_catalog.string_agg(pg_catalog.int4send(id), '') as ids from trail.${table} where ${text} ilike all($1::text[])`,
-    [words.slice(0, MAX_WORDS).map(pattern)],
+    [words.map(pattern)],
   );
-  const marks = new Uint8Array(greatest[table] + 1);
+  const marks = new Uint8Array(Math.max(greatest[table], MOVED_IDS.left) + 1);
   const ids = rows[0]!.ids ?? Buffer.alloc(0);
   for (let at = 0; at < ids.length; at += 4) marks[firstOf(ids.readInt32BE(at), options.firstIds)] = 1;
+  if (options.dimension === 'actions')
+    for (const id of Object.values(MOVED_IDS)) if (hasWords(movedAction(id)!, words)) marks[id] = 1;
   return marks;
+}
+
+function hasWords(action: string, words: readonly string[]): boolean {
+  const text = `${action} ${action.replaceAll('_', ' ')}`.toLowerCase();
+  return words.every((word) => text.includes(word.toLowerCase()));
 }
 
 /** Cuts a name, not within a character. */

@@ -1,15 +1,15 @@
 import type { Answer } from '../../api/answers.js';
 import { OWN } from '../../pipeline/ports.js';
 import { countDimensions } from './count-dimensions.js';
-import { subtractCounts, type Counting, type DimensionCounts } from './counts.js';
+import { addCounts, subtractCounts, type Counting, type DimensionCounts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { facetList } from './facet-list.js';
-import { isKnownToLists, type StoredFilter } from './filter.js';
+import { isKnownToLists, isMovedId, type StoredFilter } from './filter.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Ids that a filter names in a dimension; they are listed however few entries they have. */
 const namedIn = (filter: StoredFilter, dimension: Dimension): readonly number[] =>
-  idsOf(filter, dimension) ?? [];
+  (dimension === 'actions' ? filter.shownActions : null) ?? idsOf(filter, dimension) ?? [];
 
 /**
  * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
@@ -22,8 +22,8 @@ export async function countFacets(
 ): Promise<Answer<'Facets'>> {
   // Dimensions without a filter of their own are counted together; each of the others needs a count without
   // its filter.
-  const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || filter[dimension] === null);
-  let counts = await countAttributed(snapshot, { filter, dimensions: shared });
+  const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || !isFiltered(filter, dimension));
+  let counts = await countShown(snapshot, { filter, dimensions: shared });
   for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension)))
     counts = { ...counts, ...(await countAlone(snapshot, filter, dimension)) };
   const list = (dimension: Dimension): Promise<Answer<'FacetList'>> =>
@@ -74,8 +74,8 @@ const countAlone = (
   filter: StoredFilter,
   dimension: Dimension,
 ): Promise<DimensionCounts> =>
-  countAttributed(snapshot, {
-    filter: dimension === 'tenants' ? filter : { ...filter, [dimension]: null },
+  countShown(snapshot, {
+    filter: dimension === 'tenants' ? filter : without(filter, dimension),
     dimensions: [dimension],
   });
 
@@ -90,14 +90,45 @@ export async function countEntries(
   // Under at most one other filter, summaries know the counts of a dimension. Otherwise every condition helps
   // to find entries.
   const bySummaries = filtered.length <= 2 && isKnownToLists({ ...filter, own: 'any' });
-  const others = bySummaries ? { ...filter, [dimension === 'tenants' ? 'tenant' : dimension]: null } : filter;
+  const others = bySummaries ? without(filter, dimension) : filter;
   const ids = bySummaries ? idsOf(filter, dimension) : null;
-  const counts = await countAttributed(snapshot, { filter: others, dimensions: [dimension], below });
+  const counts = await countShown(snapshot, { filter: others, dimensions: [dimension], below });
   let sum = 0;
   counts[dimension]!.forEach((id, count) => {
     if (ids === null || ids.includes(id)) sum += count;
   });
   return sum;
+}
+
+const isFiltered = (filter: StoredFilter, dimension: Dimension): boolean =>
+  idsOf(filter, dimension) !== null || (dimension === 'actions' && filter.shownActions !== null);
+
+const without = (filter: StoredFilter, dimension: Dimension): StoredFilter => ({
+  ...filter,
+  [dimension === 'tenants' ? 'tenant' : dimension]: null,
+  ...(dimension === 'actions' ? { shownActions: null } : {}),
+});
+
+/**
+ * Counts dimensions as the reader sees their entries. Lists and summaries know the stored action of an entry
+ * that moved, which a reader of one tenant does not see. Such entries are few, so they are counted by
+ * themselves, once as they are stored and once as they are shown.
+ */
+async function countShown(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
+  const { filter, dimensions } = counting;
+  const { scope, shownActions } = filter;
+  const asStored: StoredFilter = { ...filter, scope: null, shownActions: null };
+  const asksForActions = shownActions !== null || dimensions.includes('actions');
+  if (scope === null || !asksForActions || !isKnownToLists({ ...asStored, own: 'any' }))
+    return countAttributed(snapshot, counting);
+  const counts = await countAttributed(snapshot, { ...counting, filter: { ...filter, moved: 'only' } });
+  const stored = shownActions?.filter((id) => !isMovedId(id)) ?? null;
+  if (stored?.length === 0) return counts;
+  const unmoved: Counting = { ...counting, filter: { ...asStored, actions: stored } };
+  addCounts(counts, await countAttributed(snapshot, unmoved));
+  const moved: StoredFilter = { ...unmoved.filter, moved: 'only' };
+  subtractCounts(counts, await countAttributed(snapshot, { ...counting, filter: moved }));
+  return counts;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Scope } from './entry.js';
 import type { Query } from './plans.js';
 
 /** A value whose label is a name in `trail.lookup`. */
@@ -12,9 +13,13 @@ export interface LabelWanted {
 
 /**
  * Finds the labels of values as of their entries, in one statement. A key is requested once however many
- * entries show it, and the versions of its name are assigned to the entries here.
+ * entries show it, and the versions of its name are assigned to the entries here. In a `scope`, a name is
+ * found only if it is that of a row of the tenant, or of a table whose rows have no tenants.
  */
-export async function findLabels(query: Query, wanted: readonly LabelWanted[]): Promise<void> {
+export async function findLabels(
+  query: Query,
+  { wanted, scope }: { readonly wanted: readonly LabelWanted[]; readonly scope: Scope },
+): Promise<void> {
   if (wanted.length === 0) return;
   const byKey = new Map<string, LabelWanted[]>();
   let first = wanted[0]!.id;
@@ -30,13 +35,16 @@ export async function findLabels(query: Query, wanted: readonly LabelWanted[]): 
   const keys = [...byKey.values()];
   const { rows } = await query<{ number: string; from_id: string; name: string | null }>(
     /* sql */ `
-    select w.number, l.from_id::text, l.name
+    select w.number, l.from_id::text,
+           case when $5::text is null or l.tenant = $5::text
+                  or exists (select from trail.lookup_table t where t.table_name = w.table_name and not t.has_tenants)
+                then l.name end as name
       from unnest($1::text[], $2::text[]) with ordinality as w (table_name, key, number)
      cross join lateral (
-       (select from_id, name from trail.lookup l
+       (select from_id, name, tenant from trail.lookup l
          where l.table_name = w.table_name and l.key = w.key and l.from_id <= $3::int8 order by from_id desc limit 1)
        union all
-       (select from_id, name from trail.lookup l
+       (select from_id, name, tenant from trail.lookup l
          where l.table_name = w.table_name and l.key = w.key and l.from_id > $3::int8 and l.from_id <= $4::int8)
      ) l
      order by l.from_id desc`,
@@ -45,6 +53,7 @@ export async function findLabels(query: Query, wanted: readonly LabelWanted[]): 
       keys.map((labels) => labels[0]!.key),
       first.toString(),
       last.toString(),
+      scope,
     ],
   );
   const versions = new Map<string, { readonly from: bigint; readonly name: string | null }[]>();

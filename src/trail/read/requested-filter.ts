@@ -2,8 +2,9 @@ import { tenantOf, type EntryFilters } from '../../api/filters.js';
 import type { UnboundedFilter } from './entry.js';
 
 /**
- * Translates the filters of a request to the trail's, without their range. The requester's tenant is
- * forced on them; null: the requester sees all. Throws HTTP_FORBIDDEN when the request names another tenant.
+ * Translates the filters of a request to the trail's, without their range. The requester's tenant is forced
+ * on them, and nothing of another is shown; null: the requester sees all. Throws HTTP_FORBIDDEN when the
+ * request names another tenant.
  */
 export function filterOf(filters: EntryFilters, tenant: string | null): UnboundedFilter {
   return {
@@ -12,6 +13,7 @@ export function filterOf(filters: EntryFilters, tenant: string | null): Unbounde
     entityTypes: filters.entityType,
     entity: filters.entity,
     tenant: tenantOf(filters.tenant, tenant),
+    scope: tenant ?? undefined,
     q: filters.q,
   };
 }

@@ -4,10 +4,18 @@ import { MAX_ENTRY_ID } from '../entry-id.js';
 import { makeCursor, readCursor, readId } from './cursor.js';
 import { decodeRows } from './decode.js';
 import { ReaderDictionaries } from './dictionaries.js';
-import type { Entry, EntryBatch, EntryFilter, EntryPage, TrailHead, UnboundedFilter } from './entry.js';
+import type {
+  Entry,
+  EntryBatch,
+  EntryFilter,
+  EntryPage,
+  Scope,
+  TrailHead,
+  UnboundedFilter,
+} from './entry.js';
 import type { Dimension } from './dimensions.js';
 import { countEntries, countFacetList, countFacets } from './facets.js';
-import { storedFilter, type StoredFilter } from './filter.js';
+import { storedFilter, tenantId, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow } from './entry-row.js';
 import { walkEntries } from './walk.js';
@@ -58,12 +66,16 @@ export class TrailReader {
     return this.#page(filter, options);
   }
 
-  /** Reads one entry; undefined if there is none with that id, whatever the id looks like. */
-  async entry(id: string): Promise<Entry | undefined> {
+  /**
+   * Reads one entry; undefined if there is none with that id, whatever the id looks like, or none that a
+   * reader of the scope sees.
+   */
+  async entry(id: string, { scope = null }: { readonly scope?: Scope } = {}): Promise<Entry | undefined> {
     if (!/^\d{1,19}$/.test(id) || BigInt(id) > MAX_ENTRY_ID) return undefined;
     return this.#snapshot('fresh', async (snapshot) => {
       const row = await readRow(snapshot, BigInt(id));
-      return row === undefined ? undefined : (await decodeRows([row], snapshot))[0];
+      if (row === undefined || !(await isInScope(row, scope, snapshot))) return undefined;
+      return (await decodeRows([row], { ...snapshot, scope }))[0];
     });
   }
 
@@ -76,14 +88,10 @@ export class TrailReader {
     readonly id: string;
     readonly limit: number;
     readonly cursor?: string | undefined;
-    /** Limits the history to entries of this tenant. */
-    readonly tenant?: string | undefined;
+    readonly scope?: Scope;
   }): Promise<EntryPage> {
-    const { type, id, tenant } = options;
-    return this.#page(
-      { entityTypes: [type], entity: id, ...(tenant === undefined ? {} : { tenant }) },
-      options,
-    );
+    const { type, id, scope = null } = options;
+    return this.#page({ entityTypes: [type], entity: id, scope }, options);
   }
 
   /** Counts the values in the lists beside a page; each list ignores its own filter. */
@@ -142,6 +150,7 @@ export class TrailReader {
         return NOTHING;
       return this.#entries(snapshot, {
         filter: stored,
+        scope: filter.scope ?? null,
         above,
         below: MAX_ENTRY_ID,
         order: 'asc',
@@ -167,6 +176,7 @@ export class TrailReader {
         if (stored === undefined) return NOTHING;
         return this.#entries(snapshot, {
           filter: stored,
+          scope: filter.scope ?? null,
           above: 0n,
           below,
           order: 'desc',
@@ -215,7 +225,7 @@ export class TrailReader {
         order: 'desc',
         limit: limit + 1,
       });
-      const items = await decodeRows(rows.slice(0, limit), snapshot);
+      const items = await decodeRows(rows.slice(0, limit), { ...snapshot, scope: filter.scope ?? null });
       return { items, next: more ? makeCursor(items.at(-1)!.id, filter) : null };
     });
   }
@@ -224,6 +234,7 @@ export class TrailReader {
     snapshot: Snapshot,
     walk: {
       readonly filter: StoredFilter;
+      readonly scope: Scope;
       readonly above: bigint;
       readonly below: bigint;
       readonly order: 'asc' | 'desc';
@@ -231,7 +242,7 @@ export class TrailReader {
     },
   ): Promise<EntryBatch> {
     const { rows, more } = await walkEntries(snapshot, walk);
-    return { items: await decodeRows(rows, snapshot), more };
+    return { items: await decodeRows(rows, { ...snapshot, scope: walk.scope }), more };
   }
 
   #snapshot<T>(plans: Plans, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
@@ -240,6 +251,16 @@ export class TrailReader {
       async (snapshot) => work(snapshot),
     );
   }
+}
+
+async function isInScope(
+  row: { readonly tenant_id: number; readonly previous_tenant_id: number | null },
+  scope: Scope,
+  snapshot: Snapshot,
+): Promise<boolean> {
+  if (scope === null) return true;
+  const tenant = await tenantId(scope, snapshot);
+  return tenant !== undefined && (row.tenant_id === tenant || row.previous_tenant_id === tenant);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { Conversation } from '../../pg/conversation.js';
+import { SAME_TENANT } from '../../pipeline/ports.js';
 import { ChunkIndex, type TableRows } from './chunk-index.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
 import { CHUNK_ENTRIES } from '../entry-id.js';
@@ -11,7 +12,9 @@ interface UnindexedRow {
   readonly entity_type_id: number;
   readonly action_id: number;
   readonly tenant_id: number;
+  readonly previous_tenant_id: number | null;
   readonly entity_hash: number | null;
+  readonly previous_entity_hash: number | null;
 }
 
 /**
@@ -37,6 +40,8 @@ export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
         actionId: row.action_id,
         tenantId: row.tenant_id,
         entityHash: row.entity_hash,
+        previousTenantId: row.previous_tenant_id ?? SAME_TENANT,
+        previousEntityHash: row.previous_entity_hash,
       });
     }
     const complete = index.takeComplete();

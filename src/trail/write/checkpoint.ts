@@ -106,6 +106,7 @@ export interface StartName {
   readonly key: string;
   readonly name: string;
   readonly kind: Kind | null;
+  readonly tenant: string | null;
 }
 
 /**
@@ -149,21 +150,37 @@ export async function storeNames(
 ): Promise<void> {
   for await (const names of options.names) {
     await client.query(
-      /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind)
-                 select t, k, $5, n, c from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as x (t, k, n, c)
+      /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind, tenant)
+                 select t, k, $6, n, c, o from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as x (t, k, n, c, o)
                   where not exists (
-                    select from (select name, kind from trail.lookup where table_name = t and key = k order by from_id desc limit 1) held
-                     where (held.name, held.kind) is not distinct from (n, c))
-                 on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind`,
+                    select from (select name, kind, tenant from trail.lookup where table_name = t and key = k order by from_id desc limit 1) held
+                     where (held.name, held.kind, held.tenant) is not distinct from (n, c, o))
+                 on conflict (table_name, key, from_id)
+                 do update set name = excluded.name, kind = excluded.kind, tenant = excluded.tenant`,
       [
         names.map(({ table }) => table),
         names.map(({ key }) => indexable(key)),
         names.map(({ name }) => name),
         names.map(({ kind }) => kind),
+        names.map(({ tenant }) => (tenant === null ? null : indexable(tenant))),
         String(options.fromId),
       ],
     );
   }
+}
+
+/** Stores which lookup tables have rows that belong to tenants, for readers of one tenant (DECISIONS 57). */
+export async function storeLookupTables(
+  client: pg.Client,
+  tables: ReadonlyMap<string, boolean>,
+): Promise<void> {
+  await client.query(
+    /* sql */ `insert into trail.lookup_table (table_name, has_tenants)
+               select t, h from unnest($1::text[], $2::boolean[]) as x (t, h)
+               on conflict (table_name) do update set has_tenants = excluded.has_tenants
+                where lookup_table.has_tenants <> excluded.has_tenants`,
+    [[...tables.keys()], [...tables.values()]],
+  );
 }
 
 /** Reads the trail's secret for hashing redacted values. */

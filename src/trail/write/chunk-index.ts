@@ -1,5 +1,5 @@
 import { viewOf } from '../../pg/byte-loops.js';
-import { KeyCounts, KeyOrder } from './chunk-keys.js';
+import { CHUNK_KEYS, KeyCounts, KeyOrder } from './chunk-keys.js';
 import { CopyRows, FRAME_HEADER_BYTES } from './copy-format.js';
 import { CHUNK_ENTRIES, chunkOf, chunkOfId, numberOfId, placeOf } from '../entry-id.js';
 import {
@@ -11,15 +11,18 @@ import {
   POSTING_DIMENSIONS,
   type PostingDimension,
 } from '../posting-lists.js';
+import { SAME_TENANT } from '../../pipeline/ports.js';
 import {
   AT_ACTION,
   AT_COMMITTED_AT,
   AT_DAY,
-  AT_ENTITY_ID,
   AT_ENTITY_TYPE,
   AT_MODIFIER,
   AT_NUMBER,
+  AT_PREVIOUS_TENANT,
   AT_TENANT,
+  entityIdAt,
+  previousEntityIdAt,
   rowEnd,
 } from './row-layout.js';
 
@@ -49,6 +52,10 @@ export interface IndexedEntry {
   readonly tenantId: number;
   /** Null: the entry has no entity id. */
   readonly entityHash: number | null;
+  /** Tenant before; {@link SAME_TENANT} unless the entry moved from it. */
+  readonly previousTenantId: number;
+  /** Null: the entry has no entity id of before. */
+  readonly previousEntityHash: number | null;
 }
 
 /** Rows to be stored in a table. */
@@ -61,7 +68,7 @@ export interface TableRows {
 
 /**
  * Builds the posting lists and the summary of each chunk from the entries as they are sent to the trail. The
- * open chunk takes 0.9 MB of memory. A chunk is complete with its last entry, or with the first entry of
+ * open chunk takes 1.8 MB of memory. A chunk is complete with its last entry, or with the first entry of
  * another chunk (of a new day).
  */
 export class ChunkIndex {
@@ -69,15 +76,14 @@ export class ChunkIndex {
   #chunk = -1;
   #count = 0;
   readonly #places = new Uint16Array(CHUNK_ENTRIES);
-  readonly #keys: Readonly<Record<PostingDimension, Int32Array>> = {
-    modifiers: new Int32Array(CHUNK_ENTRIES),
-    entityTypes: new Int32Array(CHUNK_ENTRIES),
-    actions: new Int32Array(CHUNK_ENTRIES),
-    tenants: new Int32Array(CHUNK_ENTRIES),
-    entity: new Int32Array(CHUNK_ENTRIES),
-  };
-  /** Whether an entry has an entity id, by the entry's number in the chunk. */
-  readonly #hasEntity = new Uint8Array(CHUNK_ENTRIES);
+  readonly #keys = {
+    modifiers: new DimensionKeys(CHUNK_ENTRIES),
+    entityTypes: new DimensionKeys(CHUNK_ENTRIES),
+    actions: new DimensionKeys(CHUNK_ENTRIES),
+    tenants: new DimensionKeys(CHUNK_KEYS),
+    entity: new DimensionKeys(CHUNK_KEYS),
+    moved: new DimensionKeys(CHUNK_KEYS),
+  } satisfies Readonly<Record<PostingDimension, DimensionKeys>>;
   /** Commit times in halves: a bigint for each entry would be garbage. */
   readonly #timesHigh = new Int32Array(CHUNK_ENTRIES);
   readonly #timesLow = new Uint32Array(CHUNK_ENTRIES);
@@ -96,13 +102,15 @@ export class ChunkIndex {
       const index = this.#place(chunkOf(view.getInt32(at + AT_DAY), number), place);
       this.#timesHigh[index] = view.getInt32(at + AT_COMMITTED_AT);
       this.#timesLow[index] = view.getUint32(at + AT_COMMITTED_AT + 4);
-      this.#keys.modifiers[index] = view.getInt32(at + AT_MODIFIER);
-      this.#keys.entityTypes[index] = view.getInt16(at + AT_ENTITY_TYPE);
-      this.#keys.actions[index] = view.getInt16(at + AT_ACTION);
-      this.#keys.tenants[index] = view.getInt32(at + AT_TENANT);
-      const length = view.getInt32(at + AT_ENTITY_ID);
-      this.#hasEntity[index] = length < 0 ? 0 : 1;
-      if (length >= 0) this.#keys.entity[index] = entityHash(view, at + AT_ENTITY_ID + 4, length);
+      this.#keys.modifiers.add(index, view.getInt32(at + AT_MODIFIER));
+      this.#keys.entityTypes.add(index, view.getInt16(at + AT_ENTITY_TYPE));
+      this.#keys.actions.add(index, view.getInt16(at + AT_ACTION));
+      const tenant = view.getInt32(at + AT_TENANT);
+      this.#keys.tenants.add(index, tenant);
+      this.#addEntity(index, view, entityIdAt(view, at));
+      this.#addEntity(index, view, previousEntityIdAt(view, at));
+      if (view.getInt32(at + AT_PREVIOUS_TENANT) > 0)
+        this.#addMove(index, { from: view.getInt32(at + AT_PREVIOUS_TENANT + 4), to: tenant });
       if (place === CHUNK_ENTRIES - 1) this.#close();
     }
   }
@@ -112,12 +120,14 @@ export class ChunkIndex {
     const index = this.#place(chunkOfId(entry.id), place);
     this.#timesHigh[index] = Number(entry.committedAt >> TIME_LOW_BITS);
     this.#timesLow[index] = Number(entry.committedAt & TIME_LOW_MASK);
-    this.#keys.modifiers[index] = entry.modifierId;
-    this.#keys.entityTypes[index] = entry.entityTypeId;
-    this.#keys.actions[index] = entry.actionId;
-    this.#keys.tenants[index] = entry.tenantId;
-    this.#hasEntity[index] = entry.entityHash === null ? 0 : 1;
-    this.#keys.entity[index] = entry.entityHash ?? 0;
+    this.#keys.modifiers.add(index, entry.modifierId);
+    this.#keys.entityTypes.add(index, entry.entityTypeId);
+    this.#keys.actions.add(index, entry.actionId);
+    this.#keys.tenants.add(index, entry.tenantId);
+    if (entry.entityHash !== null) this.#keys.entity.add(index, entry.entityHash);
+    if (entry.previousEntityHash !== null) this.#keys.entity.add(index, entry.previousEntityHash);
+    if (entry.previousTenantId !== SAME_TENANT)
+      this.#addMove(index, { from: entry.previousTenantId, to: entry.tenantId });
     if (place === CHUNK_ENTRIES - 1) this.#close();
   }
 
@@ -139,7 +149,19 @@ export class ChunkIndex {
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
-  /** Returns the index at which the keys of the next entry are stored. */
+  /** Adds the hash of the entity id, of now or of before, whose field begins at `at`; null has none. */
+  #addEntity(index: number, view: DataView, at: number): void {
+    const length = view.getInt32(at);
+    if (length >= 0) this.#keys.entity.add(index, entityHash(view, at + 4, length));
+  }
+
+  #addMove(index: number, { from, to }: { readonly from: number; readonly to: number }): void {
+    this.#keys.tenants.add(index, from);
+    this.#keys.moved.add(index, to);
+    this.#keys.moved.add(index, from);
+  }
+
+  /** Returns the index of the next entry in the chunk. */
   #place(chunk: number, place: number): number {
     if (chunk !== this.#chunk) {
       this.#close();
@@ -160,16 +182,17 @@ export class ChunkIndex {
     chunk.int8(first);
     chunk.int8(last);
     for (const dimension of COUNTED) {
-      this.#summary.clear();
       this.#writeLists(postings, dimension);
       const { keys, counts } = this.#summary.byKey();
       chunk.int4Array(keys);
       chunk.int4Array(counts);
     }
     this.#writeLists(postings, 'entity');
+    this.#writeLists(postings, 'moved');
     this.#postings.push(postings.take());
     this.#chunks.push(chunk.take());
     this.#count = 0;
+    for (const keys of Object.values(this.#keys)) keys.clear();
   }
 
   #timeRange(): { readonly first: bigint; readonly last: bigint } {
@@ -191,17 +214,16 @@ export class ChunkIndex {
     return (BigInt(this.#timesHigh[index]!) << TIME_LOW_BITS) | BigInt(this.#timesLow[index]!);
   }
 
-  /** Writes the rows of a dimension, and adds its keys to the summary if it has one. */
+  /** Writes the rows of a dimension, and makes the summary that of its keys. */
   #writeLists(rows: CopyRows, dimension: PostingDimension): void {
-    const keys = this.#keys[dimension];
-    const order = this.#keyOrder.order(keys, this.#count);
+    this.#summary.clear();
+    const { keys, entries, count } = this.#keys[dimension];
+    const order = this.#keyOrder.order(keys, count);
     let bucket = -1;
     let bytesAt = 0;
-    for (let start = 0, end: number; start < this.#count; start = end) {
+    for (let start = 0, end: number; start < count; start = end) {
       const key = keys[order[start]!]!;
-      for (end = start + 1; end < this.#count && keys[order[end]!] === key; end++);
-      const listed = dimension === 'entity' ? this.#withEntity(order, start, end) : end - start;
-      if (listed === 0) continue;
+      for (end = start + 1; end < count && keys[order[end]!] === key; end++);
       if (bucketOf(key) !== bucket) {
         if (bucket >= 0) rows.endBytes(bytesAt);
         bucket = bucketOf(key);
@@ -211,18 +233,10 @@ export class ChunkIndex {
         rows.int4(this.#chunk);
         bytesAt = rows.beginBytes();
       }
-      this.#writeList(rows, { key, order, start, end: start + listed });
-      if (dimension !== 'entity') this.#summary.add(key, listed);
+      this.#writeList(rows, { key, order, entries, start, end });
+      this.#summary.add(key, end - start);
     }
     if (bucket >= 0) rows.endBytes(bytesAt);
-  }
-
-  /** Moves the entries without an entity id behind the others, and returns the number of the others. */
-  #withEntity(order: Uint16Array, start: number, end: number): number {
-    let to = start;
-    for (let from = start; from < end; from++)
-      if (this.#hasEntity[order[from]!] === 1) order[to++] = order[from]!;
-    return to - start;
   }
 
   #writeList(
@@ -230,6 +244,7 @@ export class ChunkIndex {
     list: {
       readonly key: number;
       readonly order: Uint16Array;
+      readonly entries: Uint16Array;
       readonly start: number;
       readonly end: number;
     },
@@ -243,12 +258,37 @@ export class ChunkIndex {
     const body = at + LIST_HEAD_BYTES;
     if (isBitmap) buffer.fill(0, body, at + length);
     for (let index = list.start, to = body; index < list.end; index++) {
-      const place = this.#places[list.order[index]!]!;
+      const place = this.#places[list.entries[list.order[index]!]!]!;
       if (isBitmap) buffer[body + (place >> 3)]! |= 1 << (place & 7);
       else {
         buffer[to++] = place >> 8;
         buffer[to++] = place & 0xff;
       }
     }
+  }
+}
+
+/** The keys of a chunk's entries in one dimension, in the order of the entries: none, one or two of each. */
+class DimensionKeys {
+  readonly keys: Int32Array;
+  /** By key: the number of its entry in the chunk. */
+  readonly entries: Uint16Array;
+  count = 0;
+
+  constructor(most: number) {
+    this.keys = new Int32Array(most);
+    this.entries = new Uint16Array(most);
+  }
+
+  /** Adds a key of an entry, unless it has it already: two ids may have the same hash. */
+  add(entry: number, key: number): void {
+    const last = this.count - 1;
+    if (last >= 0 && this.entries[last] === entry && this.keys[last] === key) return;
+    this.keys[this.count] = key;
+    this.entries[this.count++] = entry;
+  }
+
+  clear(): void {
+    this.count = 0;
   }
 }

@@ -1,6 +1,8 @@
 import { CHUNK_ENTRIES } from '../entry-id.js';
 import { byBucket } from '../posting-lists.js';
 
+/** Most keys that the entries of a chunk have in one dimension: an entry that moved has two. */
+export const CHUNK_KEYS = 2 * CHUNK_ENTRIES;
 /** Factor that separates a key from its count: greater than any count. */
 const COUNTS = 2 * CHUNK_ENTRIES;
 const DIGIT_BITS = 11;
@@ -16,9 +18,9 @@ export class KeyCounts {
    * Key and count in one number, so that sorting the numbers sorts the keys. They take 32 and 15 of the 53
    * bits that are exact.
    */
-  readonly #pairs = new Float64Array(CHUNK_ENTRIES);
-  readonly #keys = new Int32Array(CHUNK_ENTRIES);
-  readonly #counts = new Int32Array(CHUNK_ENTRIES);
+  readonly #pairs = new Float64Array(CHUNK_KEYS);
+  readonly #keys = new Int32Array(CHUNK_KEYS);
+  readonly #counts = new Int32Array(CHUNK_KEYS);
   #length = 0;
 
   clear(): void {
@@ -42,18 +44,17 @@ export class KeyCounts {
 }
 
 /**
- * Radix sort of a chunk's entries by a key. It is ten times as fast as a sort by comparison, and entries with
- * the same key stay in order.
+ * Radix sort of the keys of a chunk's entries in one dimension. It is ten times as fast as a sort by
+ * comparison, and equal keys stay in order.
  */
 export class KeyOrder {
-  #order = new Uint16Array(CHUNK_ENTRIES);
-  #spare = new Uint16Array(CHUNK_ENTRIES);
-  readonly #digits = new Uint32Array(CHUNK_ENTRIES);
+  #order = new Uint16Array(CHUNK_KEYS);
+  #spare = new Uint16Array(CHUNK_KEYS);
+  readonly #digits = new Uint32Array(CHUNK_KEYS);
   readonly #counts = new Uint32Array(DIGITS);
 
   /**
-   * Returns the numbers of the entries, ordered by {@link byBucket} of their keys. The next call overwrites
-   * them.
+   * Returns the numbers of the keys, ordered by {@link byBucket} of the keys. The next call overwrites them.
    */
   order(keys: Int32Array, count: number): Uint16Array {
     for (let index = 0; index < count; index++) {

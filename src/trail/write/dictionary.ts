@@ -44,11 +44,8 @@ export class TrailDictionary implements Dictionary {
     this.lookups = lookups;
   }
 
-  /** Loads all stored rows, and the current names of the lookup tables in `held`. */
-  static async load(
-    client: pg.Client,
-    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
-  ): Promise<TrailDictionary> {
+  /** Loads all stored rows, and the current names of the lookup tables that are held. */
+  static async load(client: pg.Client, options: LookupOptions): Promise<TrailDictionary> {
     const dictionary = new TrailDictionary(await TrailLookups.load(client, options));
     const { modifier, action, entity_type, tenant, relation } = dictionary.#tables;
     type Named = { id: number; name: string };
@@ -232,10 +229,19 @@ interface Clearing {
   readonly cleared: string;
 }
 
+interface LookupOptions {
+  /** Lookup tables whose names are held in memory. */
+  readonly held: ReadonlySet<string>;
+  /** Every lookup table, and whether its rows belong to tenants. */
+  readonly lookupTables: ReadonlyMap<string, boolean>;
+  readonly nextId: () => bigint;
+}
+
 /** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, NameTable>;
+  readonly #tables: ReadonlyMap<string, boolean>;
   readonly #nextId: () => bigint;
   /**
    * Changes that wait to be stored, in the order in which they happened, so ids only grow. Versions are keyed
@@ -243,31 +249,37 @@ class TrailLookups implements Lookups {
    */
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
-  private constructor(options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint }) {
+  private constructor(options: LookupOptions) {
+    this.#tables = options.lookupTables;
     this.#held = new Map([...options.held].map((table) => [table, new NameTable()]));
     this.#nextId = options.nextId;
   }
 
-  static async load(
-    client: pg.Client,
-    options: { readonly held: ReadonlySet<string>; readonly nextId: () => bigint },
-  ): Promise<TrailLookups> {
+  static async load(client: pg.Client, options: LookupOptions): Promise<TrailLookups> {
     const lookups = new TrailLookups(options);
     // Row by row, in the order of the primary key: there may be millions.
     for (const [table, names] of lookups.#held) {
       await copyBinary(
         client,
-        `copy (select key, name, coalesce(kind, '') from (
-                 select distinct on (key) key, name, kind from trail.lookup
+        `copy (select key, name, coalesce(kind, ''), tenant from (
+                 select distinct on (key) key, name, kind, tenant from trail.lookup
                   where table_name = ${quoteLiteral(table)} order by key, from_id desc) newest
                 where name is not null) to stdout (format binary)`,
         (row, at) => {
           const fields = new RowFields(row, at);
-          names.set(fields.text(), { name: fields.text(), kind: kindOf(fields.text()) });
+          names.set(fields.text(), {
+            name: fields.text(),
+            kind: kindOf(fields.text()),
+            tenant: fields.textOrNull(),
+          });
         },
       );
     }
     return lookups;
+  }
+
+  hasTenants(table: string): boolean {
+    return this.#tables.get(table) ?? true;
   }
 
   get(table: string, key: string): LookupName | undefined {
@@ -276,7 +288,14 @@ class TrailLookups implements Lookups {
 
   set(table: string, longKey: string, newName: LookupName | null): void {
     const key = indexable(longKey);
-    const name = newName === null ? null : { ...newName, name: storable(newName.name) };
+    const name =
+      newName === null
+        ? null
+        : {
+            name: storable(newName.name),
+            kind: newName.kind,
+            tenant: newName.tenant === null ? null : indexable(newName.tenant),
+          };
     const held = this.#held.get(table);
     if (name === null) held?.delete(key);
     else held?.set(key, name);
@@ -327,17 +346,18 @@ function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[
 }
 
 const ON_CONFLICT =
-  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind';
+  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind, tenant = excluded.tenant';
 
 const insertVersions = (versions: readonly Version[]): string[] =>
   insertStatements(
-    'insert into trail.lookup (table_name, key, from_id, name, kind)',
+    'insert into trail.lookup (table_name, key, from_id, name, kind, tenant)',
     versions.map(({ table, key, fromId, name }) => [
       table,
       key,
       String(fromId),
       name?.name ?? null,
       name?.kind ?? null,
+      name?.tenant ?? null,
     ]),
     { onConflict: ON_CONFLICT },
   );

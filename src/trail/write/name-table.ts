@@ -7,10 +7,13 @@ const PAGE_BYTES = 1 << 20;
 /** Records begin at multiples of this, so that 32 bits are enough for the place of one in 32 GiB. */
 const UNIT_BYTES = 8;
 const UNITS_OF_PAGE = PAGE_BYTES / UNIT_BYTES;
-// A record: kind (1 byte), length of the key (2), length of the name (4), key, name.
+// A record: kind (1 byte), length of the key (2), of the name (4), of the tenant (2), key, name, tenant.
 const AT_KEY_LENGTH = 1;
 const AT_NAME_LENGTH = 3;
-const AT_KEY = 7;
+const AT_TENANT_LENGTH = 7;
+const AT_KEY = 9;
+/** Length of the tenant where there is none. */
+const NO_TENANT = 0xffff;
 // What the hash table has where there is no record; records begin at 1.
 const FREE = 0;
 const REMOVED = 0xffffffff;
@@ -49,13 +52,17 @@ export class NameTable {
     if (record === FREE || record === REMOVED) return undefined;
     const { page, at } = this.#find(record);
     const nameAt = at + AT_KEY + page.readUInt16LE(at + AT_KEY_LENGTH);
+    const nameEnd = nameAt + page.readUInt32LE(at + AT_NAME_LENGTH);
+    const tenantLength = page.readUInt16LE(at + AT_TENANT_LENGTH);
     return {
-      name: page.toString('utf8', nameAt, nameAt + page.readUInt32LE(at + AT_NAME_LENGTH)),
+      name: page.toString('utf8', nameAt, nameEnd),
       kind: KINDS[page[at]!]!,
+      tenant: tenantLength === NO_TENANT ? null : page.toString('utf8', nameEnd, nameEnd + tenantLength),
     };
   }
 
-  set(key: string, { name, kind }: LookupName): void {
+  /** Sets the name of a key; keys and tenants have fewer than 65,535 bytes (`indexable`). */
+  set(key: string, { name, kind, tenant }: LookupName): void {
     if (4 * (this.#used + 1) > 3 * this.#records.length) this.#rewrite();
     else if (this.#wasteBytes > Math.max(LEAST_WASTE_BYTES, this.#liveBytes)) this.#rewrite();
     this.#setKey(key);
@@ -63,13 +70,16 @@ export class NameTable {
     this.#free(place);
     if (this.#records[place] === FREE) this.#used++;
     const nameLength = Buffer.byteLength(name);
-    const record = this.#allocate(AT_KEY + this.#keyLength + nameLength);
+    const tenantLength = tenant === null ? 0 : Buffer.byteLength(tenant);
+    const record = this.#allocate(AT_KEY + this.#keyLength + nameLength + tenantLength);
     const { page, at } = this.#find(record);
     page[at] = KINDS.indexOf(kind);
     page.writeUInt16LE(this.#keyLength, at + AT_KEY_LENGTH);
     page.writeUInt32LE(nameLength, at + AT_NAME_LENGTH);
+    page.writeUInt16LE(tenant === null ? NO_TENANT : tenantLength, at + AT_TENANT_LENGTH);
     this.#key.copy(page, at + AT_KEY, 0, this.#keyLength);
     page.write(name, at + AT_KEY + this.#keyLength);
+    if (tenant !== null) page.write(tenant, at + AT_KEY + this.#keyLength + nameLength);
     this.#records[place] = record;
   }
 
@@ -189,8 +199,15 @@ const placeIn = (pages: readonly Buffer[], record: number): RecordPlace => ({
 });
 
 /** Length of the record at a place. */
-const bytesAt = ({ page, at }: RecordPlace): number =>
-  AT_KEY + page.readUInt16LE(at + AT_KEY_LENGTH) + page.readUInt32LE(at + AT_NAME_LENGTH);
+function bytesAt({ page, at }: RecordPlace): number {
+  const tenantLength = page.readUInt16LE(at + AT_TENANT_LENGTH);
+  return (
+    AT_KEY +
+    page.readUInt16LE(at + AT_KEY_LENGTH) +
+    page.readUInt32LE(at + AT_NAME_LENGTH) +
+    (tenantLength === NO_TENANT ? 0 : tenantLength)
+  );
+}
 
 const wholeUnits = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
 

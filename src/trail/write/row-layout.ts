@@ -1,7 +1,8 @@
 /** Columns of `copy trail.entry … (format binary)`, in the order in which `EntryRowBuffer` writes them. */
 export const ENTRY_COLUMNS = [
   'id', 'committed_at', 'commit_lsn', 'seq', 'xid', 'modifier_id', 'relation_id', 'tenant_id', 'entity_type_id',
-  'action_id', 'operation', 'rung', 'entity_id', 'entity_name', 'columns', 'previous', 'updated', 'extra',
+  'action_id', 'operation', 'rung', 'previous_tenant_id', 'previous_entity_id', 'previous_entity_name', 'entity_id',
+  'entity_name', 'columns', 'previous', 'updated', 'extra',
 ] as const; // prettier-ignore
 
 // Offsets in a row of binary COPY: a field count, then for each field its length (4 bytes) and its bytes.
@@ -18,15 +19,23 @@ export const AT_ENTITY_TYPE = 82;
 export const AT_ACTION = 88;
 export const AT_OPERATION = 94;
 export const AT_RUNG = 99;
-export const HEAD_BYTES = 100;
-/** Offset of the first text, which begins with its length. */
-export const AT_ENTITY_ID = HEAD_BYTES;
-const TEXTS = 6;
+/** Offset of the first field that may be null. Each of these begins with its length. */
+export const AT_PREVIOUS_TENANT = 100;
+/** Bytes of a row that did not move, up to its entity id: its three fields of before are null. */
+export const HEAD_BYTES = AT_PREVIOUS_TENANT + 3 * 4;
+/** Length of a field that is null. */
+export const NULL_FIELD = -1;
+
+/** Numbers of the fields that may be null. */
+const PREVIOUS_ENTITY_ID = 1;
+const ENTITY_ID = 3;
+const EXTRA = 8;
+const NULLABLE_FIELDS = 9;
 
 /** Offsets of one row in a buffer. */
 export interface Row {
   readonly start: number;
-  readonly lastTextAt: number;
+  readonly extraAt: number;
   readonly end: number;
 }
 
@@ -35,18 +44,25 @@ export function rowsBetween(view: DataView, start: number, end: number): Row[] {
   const rows: Row[] = [];
   for (let at = start, next: number; at < end; at = next) {
     next = rowEnd(view, at);
-    rows.push({ start: at, lastTextAt: textAt(view, at, TEXTS - 1), end: next });
+    rows.push({ start: at, extraAt: fieldAt(view, at, EXTRA), end: next });
   }
   return rows;
 }
 
 /** Returns the offset at which the row that begins at `at` ends. */
-export const rowEnd = (view: DataView, at: number): number => textAt(view, at, TEXTS);
+export const rowEnd = (view: DataView, at: number): number => fieldAt(view, at, NULLABLE_FIELDS);
 
-/** Returns the offset of the text with a number (from 0) in the row that begins at `at`. */
-function textAt(view: DataView, at: number, number: number): number {
-  let place = at + HEAD_BYTES;
-  for (let text = 0; text < number; text++) place += 4 + Math.max(0, view.getInt32(place));
+/** Returns the offset of the entity id of the row that begins at `at`. */
+export const entityIdAt = (view: DataView, at: number): number => fieldAt(view, at, ENTITY_ID);
+
+/** Returns the offset of the entity id before of the row that begins at `at`. */
+export const previousEntityIdAt = (view: DataView, at: number): number =>
+  fieldAt(view, at, PREVIOUS_ENTITY_ID);
+
+/** Returns the offset of the nullable field with a number (from 0) in the row that begins at `at`. */
+function fieldAt(view: DataView, at: number, number: number): number {
+  let place = at + AT_PREVIOUS_TENANT;
+  for (let field = 0; field < number; field++) place += 4 + Math.max(0, view.getInt32(place));
   return place;
 }
 
@@ -57,11 +73,11 @@ function textAt(view: DataView, at: number, number: number): number {
 export function makeHead(): DataView {
   const head = new DataView(new ArrayBuffer(HEAD_BYTES));
   head.setInt16(0, ENTRY_COLUMNS.length);
-  const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1];
+  const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1, NULL_FIELD, NULL_FIELD, NULL_FIELD];
   let at = 2;
   for (const length of lengths) {
     head.setInt32(at, length);
-    at += 4 + length;
+    at += 4 + Math.max(0, length);
   }
   return head;
 }

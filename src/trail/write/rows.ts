@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   MAX_VALUE_BYTES,
   RUNG_OWN,
+  SAME_TENANT,
   type EntryAttribution,
   type EntryHead,
   type EntryRows,
@@ -10,6 +11,7 @@ import {
 import { bytesText, isText } from '../../pg/text.js';
 import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
+import { WaitingContexts } from './contexts.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
 import {
   AT_ACTION,
@@ -20,6 +22,7 @@ import {
   AT_MODIFIER,
   AT_NUMBER,
   AT_OPERATION,
+  AT_PREVIOUS_TENANT,
   AT_RELATION,
   AT_RUNG,
   AT_SEQ,
@@ -27,6 +30,7 @@ import {
   AT_XID,
   HEAD_BYTES,
   makeHead,
+  NULL_FIELD,
   rowsBetween,
   type Row,
 } from './row-layout.js';
@@ -63,10 +67,11 @@ const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
 const NOTHING = Buffer.alloc(0);
 const HEX = Buffer.from('0123456789abcdef');
+const NO_FRAMES: readonly Buffer[] = [];
 
 /**
  * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
- * copying. Everything that is the same for a transaction is kept in a 100-byte head, which is copied and
+ * copying. Everything that is the same for a transaction is kept in a head of 112 bytes, which is copied and
  * patched for each row.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
@@ -84,6 +89,7 @@ export class EntryRowBuffer implements EntryRows {
   #day: number;
   #number: number;
   readonly #spare: Buffer[] = [];
+  readonly #contexts = new WaitingContexts();
 
   /** @param options.nextId id of the next entry */
   constructor(options: { readonly nextId: bigint }) {
@@ -99,6 +105,11 @@ export class EntryRowBuffer implements EntryRows {
   /** Bytes of rows that were not taken. */
   get bytes(): number {
     return this.#at - FRAME_HEADER_BYTES;
+  }
+
+  /** Bytes of contexts that were not taken. */
+  get contextBytes(): number {
+    return this.#contexts.bytes;
   }
 
   /** Entries that were not taken. */
@@ -138,14 +149,22 @@ export class EntryRowBuffer implements EntryRows {
     view.setInt16(at + AT_ACTION, head.actionId);
     view.setUint8(at + AT_OPERATION, head.operation);
     view.setUint8(at + AT_RUNG, head.rung);
-    this.#at = at + HEAD_BYTES;
+    this.#at = head.moved ? at + AT_PREVIOUS_TENANT : at + HEAD_BYTES;
     this.#number++;
     this.#entries++;
   }
 
+  previousTenant(id: number): void {
+    if (id === SAME_TENANT) return this.nullText();
+    this.#reserve(8);
+    this.#view.setInt32(this.#at, 4);
+    this.#view.setInt32(this.#at + 4, id);
+    this.#at += 8;
+  }
+
   nullText(): void {
     this.#reserve(4);
-    this.#view.setInt32(this.#at, -1);
+    this.#view.setInt32(this.#at, NULL_FIELD);
     this.#at += 4;
   }
 
@@ -206,6 +225,12 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
+  context(json: Buffer): bigint {
+    const id = entryId(this.#day, this.#number - 1);
+    this.#contexts.add(id, json);
+    return id;
+  }
+
   mark(mark: number): void {
     this.#reserve(3);
     this.#buffer[this.#at++] = ESCAPE;
@@ -232,7 +257,7 @@ export class EntryRowBuffer implements EntryRows {
       this.#buffer[row.start + AT_RUNG] = entry.rung;
     });
     const isBare = (row: Row, index: number): boolean =>
-      this.#view.getInt32(row.lastTextAt) < 0 && (revised[index]?.extra ?? null) === null;
+      this.#view.getInt32(row.extraAt) < 0 && (revised[index]?.extra ?? null) === null;
     if (!rows.every(isBare)) this.#replaceExtras(rows, revised);
     return true;
   }
@@ -257,6 +282,13 @@ export class EntryRowBuffer implements EntryRows {
     this.#entries -= entries;
     this.#transactionAt = this.#transactionAt < end ? -1 : this.#transactionAt - bytes;
     return frame(buffer.subarray(0, end));
+  }
+
+  /** Takes the contexts of the entries that were taken, as CopyData frames of `trail.context`. */
+  takeContexts(): readonly Buffer[] {
+    return this.#contexts.bytes === 0
+      ? NO_FRAMES
+      : this.#contexts.take(entryId(this.#day, this.#number - this.#entries));
   }
 
   recycle(frame: Buffer): void {
@@ -364,11 +396,11 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   #attributionOf(row: Row): EntryAttribution {
-    const { start, lastTextAt, end } = row;
+    const { start, extraAt, end } = row;
     return {
       modifierId: this.#view.getInt32(start + AT_MODIFIER),
       rung: this.#buffer[start + AT_RUNG]!,
-      extra: this.#view.getInt32(lastTextAt) < 0 ? null : this.#buffer.subarray(lastTextAt + 4, end),
+      extra: this.#view.getInt32(extraAt) < 0 ? null : this.#buffer.subarray(extraAt + 4, end),
     };
   }
 
@@ -382,7 +414,7 @@ export class EntryRowBuffer implements EntryRows {
       if (entry === undefined) return [this.#buffer.subarray(row.start, row.end)];
       const length = Buffer.alloc(4);
       length.writeInt32BE(entry.extra?.length ?? -1);
-      return [this.#buffer.subarray(row.start, row.lastTextAt), length, entry.extra ?? NOTHING];
+      return [this.#buffer.subarray(row.start, row.extraAt), length, entry.extra ?? NOTHING];
     });
     const all = Buffer.concat(pieces);
     this.#at = this.#transactionAt;

@@ -7,7 +7,7 @@ import { quoteLiteral } from '../../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../../pg/silence.js';
 import type { CommittedBatch, TrailSession } from '../../pipeline/ports.js';
 import { Boundary } from './boundary.js';
-import type { Checkpoint } from './checkpoint.js';
+import { storeLookupTables, type Checkpoint } from './checkpoint.js';
 import type { ChunkIndex } from './chunk-index.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
 import { TrailDictionary } from './dictionary.js';
@@ -25,6 +25,7 @@ const MAX_PENDING_DICTIONARY = 4_000;
 
 /** Bytes that a waiting dictionary row counts for in the decision whether to send. */
 const DICTIONARY_ROW_BYTES = 32;
+const CONTEXT_TABLE = 'trail.context (id, context)';
 /** Milliseconds in which a socket takes bytes for which its buffer has room. */
 const AT_ONCE_MS = 20;
 
@@ -34,6 +35,8 @@ export interface TrailWriterOptions {
   readonly checkpoint: Checkpoint;
   /** Lookup tables whose names are held in memory. */
   readonly held: ReadonlySet<string>;
+  /** Every lookup table, and whether its rows belong to tenants. */
+  readonly lookupTables: ReadonlyMap<string, boolean>;
   /** Milliseconds between two checks whether the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
@@ -108,8 +111,10 @@ export class TrailWriter implements TrailSession {
   static async open(options: TrailWriterOptions): Promise<TrailWriter> {
     const rows = new EntryRowBuffer({ nextId: options.checkpoint.nextId });
     try {
+      await storeLookupTables(options.client, options.lookupTables);
       const dictionary = await TrailDictionary.load(options.client, {
         held: options.held,
+        lookupTables: options.lookupTables,
         nextId: () => rows.nextId,
       });
       const index = await catchUpIndex(options.client);
@@ -133,11 +138,11 @@ export class TrailWriter implements TrailSession {
   }
 
   get unsentBytes(): number {
-    return this.rows.bytes + this.dictionary.pending * DICTIONARY_ROW_BYTES;
+    return this.rows.bytes + this.rows.contextBytes + this.dictionary.pending * DICTIONARY_ROW_BYTES;
   }
 
   get pendingBytes(): number {
-    return this.rows.bytes + this.#unsentBytes;
+    return this.rows.bytes + this.rows.contextBytes + this.#unsentBytes;
   }
 
   get pendingEntries(): number {
@@ -262,12 +267,21 @@ export class TrailWriter implements TrailSession {
     this.#index.addFrame(data);
     this.#sendData(data, () => this.rows.recycle(data));
     // Stored in the transaction that has the last entry of the chunk.
-    for (const { table, frames } of this.#index.takeComplete()) {
-      this.#endCopy();
-      this.#beginCopy(table);
-      for (const data of frames) this.#sendData(data, () => this.#index.recycle(data));
-      this.#finishCopy();
-    }
+    for (const { table, frames } of this.#index.takeComplete())
+      this.#sendTable(table, { frames, sent: (data) => this.#index.recycle(data) });
+    const contexts = this.rows.takeContexts();
+    if (contexts.length > 0) this.#sendTable(CONTEXT_TABLE, { frames: contexts });
+  }
+
+  /** Sends whole rows of another table than that of entries. */
+  #sendTable(
+    table: string,
+    rows: { readonly frames: readonly Buffer[]; readonly sent?: (data: Buffer) => void },
+  ): void {
+    this.#endCopy();
+    this.#beginCopy(table);
+    for (const data of rows.frames) this.#sendData(data, () => rows.sent?.(data));
+    this.#finishCopy();
   }
 
   #beginCopy(table: string): void {

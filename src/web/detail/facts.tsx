@@ -61,9 +61,19 @@ export function Facts({ entry }: { entry: Entry }) {
             {humanize(entity.type)} {entity.name ?? ''} {entity.id !== null && <code>{entity.id}</code>}
           </Fact>
         )}
+        {entity.previousId !== undefined && (
+          <Fact name="Entity id before">
+            <code>{entity.previousId}</code>
+          </Fact>
+        )}
         {entry.tenant !== null && (
           <Fact name="Tenant">
             <code>{entry.tenant}</code>
+          </Fact>
+        )}
+        {entry.moved !== undefined && (
+          <Fact name={entry.moved.side === 'left' ? 'Moved to' : 'Moved from'}>
+            {entry.moved.side === 'both' ? <PreviousTenant moved={entry.moved} /> : 'another tenant'}
           </Fact>
         )}
       </dl>
@@ -113,6 +123,10 @@ export function Facts({ entry }: { entry: Entry }) {
       )}
     </>
   );
+}
+
+function PreviousTenant({ moved }: { moved: NonNullable<Entry['moved']> }) {
+  return moved.previousTenant == null ? <>no tenant</> : <code>{moved.previousTenant}</code>;
 }
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {

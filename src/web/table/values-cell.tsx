@@ -44,6 +44,8 @@ function ValueItem({ field, side }: { field: Field; side: 'previous' | 'updated'
 
 function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
   if (isOwn(entry)) return <span class="no-value">—</span>;
+  if (entry.moved?.side === (side === 'previous' ? 'arrived' : 'left'))
+    return <span class="no-value">in another tenant</span>;
   const reason =
     entry.operation === 'truncate'
       ? 'all rows'

@@ -15,9 +15,13 @@ export async function memoryTrail({ held, names }) {
         ? Promise.resolve({ rows: [] })
         : setImmediate(() => what.handleReadyForQuery()),
   };
-  const dictionary = await TrailDictionary.load(client, { held, nextId: () => rows.nextId });
+  const dictionary = await TrailDictionary.load(client, {
+    held,
+    lookupTables: new Map(),
+    nextId: () => rows.nextId,
+  });
   for (const { table_name, key, name, kind } of names)
-    dictionary.lookups.set(table_name, key, { name, kind });
+    dictionary.lookups.set(table_name, key, { name, kind, tenant: null });
   dictionary.takeStatements(rows.nextId);
   const boundary = { bytes: 0, entries: 0, end: Buffer.alloc(16) };
   let checkpointLsn = 0n;
@@ -25,6 +29,7 @@ export async function memoryTrail({ held, names }) {
   let storedBytes = 0;
   const take = () => {
     const frame = rows.take(boundary.bytes, boundary.entries);
+    for (const context of rows.takeContexts()) storedBytes += context.length;
     if (frame !== null) {
       storedBytes += frame.length;
       rows.recycle(frame);

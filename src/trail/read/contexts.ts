@@ -1,0 +1,27 @@
+import { byStatement } from './entry-row.js';
+import { answerable } from './extra.js';
+import { arrayOf, inDays } from './ids.js';
+import type { Query } from './plans.js';
+
+/** Contexts by the id that entries refer to them by. */
+export type Contexts = ReadonlyMap<string, string>;
+
+/**
+ * Reads the contexts that entries refer to, each once, however many entries share it. They are found by the
+ * references of entries alone: who may read an entry may read its context, and no other.
+ */
+export async function readContexts(query: Query, wanted: ReadonlySet<string>): Promise<Contexts> {
+  const contexts = new Map<string, string>();
+  const ids = Array.from(wanted, Number).sort((one, other) => one - other);
+  for (const { stretch, firstDay, days } of byStatement({ ids }, { order: 'asc', hasText: false })) {
+    if (!('ids' in stretch)) continue;
+    const { rows } = await query<{ id: string; context: string }>(
+      /* sql */ `
+      select e.id::text, e.context from unnest($1::int8[]) as i (id)
+       cross join lateral (select * from trail.context e where e.id = i.id and ${inDays(firstDay, days)} limit 1) e`,
+      [arrayOf(stretch.ids)],
+    );
+    for (const { id, context } of rows) contexts.set(id, answerable(context)!);
+  }
+  return contexts;
+}
