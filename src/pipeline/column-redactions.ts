@@ -13,8 +13,7 @@ import { NO_FACTS, type TableFacts } from './table-facts.js';
 export interface ColumnRedaction {
   readonly redaction: Redaction;
   readonly redactor: Redactor | null;
-  /** Tells which values the redactor need not see; null: it sees all. */
-  readonly look: Look | null;
+  readonly look: Look;
   /**
    * To be remembered: the column is redacted, also by another name. Null: it is not, or its number is not
    * known.

@@ -3,7 +3,8 @@ import type { MemberRedaction } from '../tracking/redact.js';
 import type { RedactWith } from '../tracking/rules.js';
 import { textOf } from './context-writer.js';
 import { MAX_DEPTH, OPEN_ARRAY, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
-import { NameMemo } from './name-memo.js';
+import { isBefore, NameMemo, NO_NAME } from './name-memo.js';
+import { nextSign } from './secret-signs.js';
 import { isSignal, maySecret, withoutSecrets } from './secret-text.js';
 
 /** What redaction makes of a value that is a JSON text or a part of one; null: as it is. */
@@ -52,59 +53,40 @@ export class JsonMasker {
   }
 
   /**
-   * Whether there may be something to mask. Runs over the bytes of every value of a JSON column, four at
-   * once: what stands before a colon is the name of a member, and known ones are told by their bytes
-   * (measured: DECISIONS 64). A colon within a text only looks like one, which costs nothing but time.
+   * Whether there may be something to mask. Runs over the bytes of every value of a JSON column: what stands
+   * before a colon is the name of a member, and known ones are told by their bytes (measured: DECISIONS 64).
+   * A colon within a text only looks like one, which costs nothing but time.
    */
   mayMask(bytes: Buffer, start: number, end: number): boolean {
     const memo = this.#memo;
-    if (memo === null || end - start < 4) return memo === null;
-    const { escapes } = this.#masking;
+    if (memo === null) return true;
+    const { texts, escapes } = this.#masking;
+    if (escapes && mayHide(bytes, start, end)) return true;
     const view = views.of(bytes);
-    const last = end - 4;
-    let at = start;
-    while (at < end) {
-      // The last words lie within the last four bytes; what is missing is zero, which is nothing.
-      const word = at <= last ? view.getInt32(at, true) : view.getInt32(last, true) >>> ((at - last) << 3);
-      const colon = word ^ FOUR_COLONS;
-      const equals = word ^ FOUR_EQUALS;
-      const capital = word ^ FOUR_CAPITAL_B;
-      const backslash = escapes ? word ^ FOUR_BACKSLASHES : FOUR_ONES;
-      // A byte of zero borrows, so the sign bit of some byte is set that was not set before.
-      const found =
-        (((colon - FOUR_ONES) & ~colon) |
-          ((equals - FOUR_ONES) & ~equals) |
-          ((capital - FOUR_ONES) & ~capital) |
-          ((backslash - FOUR_ONES) & ~backslash)) &
-        HIGH_BITS;
-      if (found === 0) {
-        at += 4;
-        continue;
+    let { last } = memo;
+    for (let at = nextSign(view, start, end); at < end; at = nextSign(view, at + 1, end)) {
+      if (view.getUint8(at) === COLON) {
+        const expected = last.next;
+        const name = isBefore(expected, view, start, at) ? expected : memo.before(bytes, start, at, last);
+        if (name.secret) return true;
+        if (name !== NO_NAME) last = name;
       }
-      // The lowest of these bits is that of the first byte: what borrows lies behind it.
-      at += (31 - Math.clz32(found & -found)) >> 3;
-      if (this.#isMark(memo, bytes, at, start, end)) return true;
-      at++;
+      if (texts && isSignal(bytes, at, start, end)) return true;
     }
+    memo.last = last;
     return false;
-  }
-
-  /** Whether this byte stands behind a secret name, begins a secret within a text, or hides one. */
-  #isMark(memo: NameMemo, bytes: Buffer, at: number, start: number, end: number): boolean {
-    const byte = bytes[at];
-    if (byte === COLON && memo.isSecretBefore(bytes, start, at)) return true;
-    // These two escapes hide what is looked for, the others hide nothing.
-    if (byte === BACKSLASH) return bytes[at + 1] === SLASH || bytes[at + 1] === SMALL_U;
-    return this.#masking.texts && isSignal(bytes, at, start, end);
   }
 }
 
-const FOUR_COLONS = 0x3a3a3a3a;
-const FOUR_BACKSLASHES = 0x5c5c5c5c;
-const FOUR_EQUALS = 0x3d3d3d3d;
-const FOUR_CAPITAL_B = 0x42424242;
-const FOUR_ONES = 0x01010101;
-const HIGH_BITS = 0x80808080 | 0;
+/** Whether there is one of the two escapes that can hide what is looked for. */
+function mayHide(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== BACKSLASH) continue;
+    at++;
+    if (bytes[at] === SLASH || bytes[at] === SMALL_U) return true;
+  }
+  return false;
+}
 
 const views = new LastView();
 

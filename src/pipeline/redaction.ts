@@ -9,7 +9,7 @@ import { maskElements } from './array-mask.js';
 import { maskHstore } from './hstore-mask.js';
 import { JsonMasker, type MemberMasking } from './json-mask.js';
 import { MAX_VALUE_BYTES } from './ports.js';
-import { maySecret, withoutSecrets } from './secret-text.js';
+import { withoutSecrets } from './secret-text.js';
 
 const MASK = Buffer.from('***');
 const ELLIPSIS = Buffer.from('…');
@@ -60,29 +60,13 @@ interface Within {
   readonly key: Buffer;
 }
 
+/** What tells cheaply which values a redactor need not see; null: it sees all. */
+export type Look = 'texts' | JsonMasker | null;
+
 /** What masks secrets within the values of a column. */
 export interface WithinRedaction {
-  /** Tells cheaply which values the redactor need not see; null: it sees all. */
-  readonly look: Look | null;
+  readonly look: Look;
   readonly redactor: Redactor;
-}
-
-/**
- * A look at the bytes of a value. One class for every kind, so that the call of the hot path is always the
- * same.
- */
-export class Look {
-  /** Null: the values are texts. */
-  readonly #json: JsonMasker | null;
-
-  constructor(json: JsonMasker | null) {
-    this.#json = json;
-  }
-
-  /** Whether there may be something to mask. */
-  mayMask(bytes: Buffer, start: number, end: number): boolean {
-    return this.#json === null ? maySecret(bytes, start, end) : this.#json.mayMask(bytes, start, end);
-  }
 }
 
 /**
@@ -94,7 +78,7 @@ export function withinRedactor(options: Within): WithinRedaction | null {
   if (holdsMembers(kind)) return membersOf(options);
   if (kind.of !== 'text' || !config.secrets.defaults) return null;
   const mask = kind.array ? (value: Buffer) => maskElements(value, maskText) : maskText;
-  return { look: new Look(null), redactor: bounded((value) => mask(value)) };
+  return { look: 'texts', redactor: bounded((value) => mask(value)) };
 }
 
 /** A value that is stored as its length and digest (DECISIONS 28) is not looked into. */
@@ -126,7 +110,7 @@ function membersOf(options: Within): WithinRedaction | null {
     json === null ? maskHstore(value, masking) : json.mask(value);
   return kind.array
     ? { look: null, redactor: bounded((value) => maskElements(value, mask)) }
-    : { look: json === null ? null : new Look(json), redactor: bounded(mask) };
+    : { look: json, redactor: bounded(mask) };
 }
 
 function writtenMember(rule: RedactWith, text: Buffer, key: Buffer): string | null {

@@ -10,7 +10,8 @@ import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
 import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
-import type { Look, Redactor } from './redaction.js';
+import type { Redactor } from './redaction.js';
+import { lookAt, type LookedAt } from './row-look.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
@@ -25,12 +26,10 @@ export interface RelationPlan {
   readonly rootKey: readonly number[] | null;
 }
 
-export interface TrackedPlan extends ComparedRelation {
+export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
-  /** By column index: tells which values its redactor need not see. */
-  readonly looks: readonly (Look | null)[];
   /** By column index: the character that stands for it in `columns`. */
   readonly columnMarks: readonly Buffer[];
   /** `columns` of a whole row; null when that is all of them. */
@@ -195,7 +194,7 @@ function planTracked(options: {
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
     identity: unsentIdentity(options),
     redactors,
-    looks: redacted.map(({ look }) => look),
+    ...lookAt(redacted),
     columnMarks: marks,
     wholeRowColumns: dropped.includes(true)
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
