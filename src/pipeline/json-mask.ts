@@ -64,12 +64,20 @@ export class JsonMasker {
     if (escapes && mayHide(bytes, start, end)) return true;
     const view = views.of(bytes);
     let { last } = memo;
-    for (let at = nextSign(view, start, end); at < end; at = nextSign(view, at + 1, end)) {
+    let at = start - 1;
+    while ((at = nextSign(view, at + 1, end)) < end) {
       if (view.getUint8(at) === COLON) {
-        const expected = last.next;
-        const name = isBefore(expected, view, start, at) ? expected : memo.before(bytes, start, at, last);
-        if (name.secret) return true;
-        if (name !== NO_NAME) last = name;
+        const { next } = last;
+        if (isBefore(next, view, start, at)) {
+          if (next.secret) return true;
+          last = next;
+          // Behind the quote of a name only this may be something else.
+          if (bytes[at + 1] !== SLASH) continue;
+        } else {
+          const name = memo.before(bytes, start, at, last);
+          if (name.secret) return true;
+          if (name !== NO_NAME) last = name;
+        }
       }
       if (texts && isSignal(bytes, at, start, end)) return true;
     }

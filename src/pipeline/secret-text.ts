@@ -26,8 +26,8 @@ const views = new LastView();
 export function maySecret(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < SHORTEST_SECRET_BYTES) return false;
   const view = views.of(bytes);
-  for (let at = nextSign(view, start, end); at < end; at = nextSign(view, at + 1, end))
-    if (isSignal(bytes, at, start, end)) return true;
+  let at = start - 1;
+  while ((at = nextSign(view, at + 1, end)) < end) if (isSignal(bytes, at, start, end)) return true;
   return false;
 }
 
