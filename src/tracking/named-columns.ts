@@ -4,7 +4,7 @@ import { formatPath } from './document.js';
 import { formatTable, type ColumnName } from './names.js';
 import type { TrackingNote } from './published-change.js';
 import { knownName, type PublishedState, type PublishedTableState } from './published.js';
-import { exemptColumns, wholeRedaction } from './redact.js';
+import { decisionFor, exemptColumns, wholeRedaction } from './redact.js';
 import type { TrackingConfig } from './rules.js';
 import type { TableTrouble } from './troubles.js';
 import { valueKind } from './value-kind.js';
@@ -65,7 +65,8 @@ function namedIn(options: {
     const name = { ...known, column };
     const earlier = before[number];
     const keeps = earlier !== undefined && earlier.column !== column && isRedacted(earlier);
-    if (isRedacted(name) || (uses.has(column) && !keeps)) named[number] = name;
+    const isAllowed = decisionFor(config, name, { exempt: false }) === 'allow';
+    if (isRedacted(name) || isAllowed || (uses.has(column) && !keeps)) named[number] = name;
     else if (
       earlier !== undefined &&
       earlier.column !== column &&
@@ -95,7 +96,7 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
         code: 'TRACKING_COLUMN_RENAMED',
         message: `On the source, ${table}: ${sentences.join(' ')}`,
         remedy:
-          'Call the columns by their new names in the YAML, also under redact, then restart Waltrail. A column that is no secret any more goes under secrets.allow.',
+          'Call the columns by their new names in the YAML, also under redact, then run waltrail reload. A column that is no secret any more goes under secrets.allow.',
         effect: 'as far as possible',
       },
     ];

@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { captureGround, type CaptureGround } from '../support/capture.ts';
+import { startCapture } from '../../src/capture/capture.js';
+import { silentLog } from '../../src/log.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import {
+  applyTracking,
+  captureGround,
+  streaming,
+  testConfig,
+  type CaptureGround,
+} from '../support/capture.ts';
 import { until } from '../support/until.ts';
 
 /** Told from everything else, wherever it appears. */
@@ -137,6 +146,76 @@ tables: { "public.*": { entity: user } }`);
     await g.source.query(`alter table users rename password to motto`);
     await g.source.query(`update users set motto = 'onward' where true`);
     expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { motto: 'onward' } });
+  });
+});
+
+describe('redaction follows a column across configurations', () => {
+  const configOf = (g: CaptureGround, yaml: string): TrackingConfig => testConfig({ ...g, yaml });
+  const restartWith = async (g: CaptureGround, config: TrackingConfig): Promise<void> => {
+    await g.capture.stop();
+    g.capture = startCapture({ config, readConfig: () => config, log: silentLog });
+    await streaming(g.capture);
+  };
+
+  test('that the new rule knows by its new name, in what the source sent under its old one', async () => {
+    await using g = await ground();
+    await g.source.query(`update users set password = '${secret(1)}'`);
+    await g.caughtUp();
+    await g.capture.stop();
+    await g.source.query(`update users set password = '${secret(2)}'`);
+    await g.source.query(`alter table users rename password to pwd`);
+    await g.source.query(`update users set pwd = '${secret(3)}'`);
+    await restartWith(g, configOf(g, YAML.replace('[password]', '[pwd]')));
+    expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { pwd: '***' } });
+    expect(await everythingStored(g)).not.toContain('canary');
+  });
+
+  test('that was renamed under one, and that another knows by its old name, also after a restart', async () => {
+    await using g = await ground();
+    await g.source.query(`alter table users rename password to pwd`);
+    await g.source.query(`update users set pwd = '${secret(1)}'`);
+    await g.caughtUp();
+    const config = configOf(g, YAML.replace('entity: user', 'entity: person'));
+    await g.capture.reload(config, { by: 'dana' });
+    await g.source.query(`update users set pwd = '${secret(2)}'`);
+    expect((await g.caughtUp()).at(-1)).toMatchObject({ entityType: 'person', updated: { pwd: '***' } });
+    await restartWith(g, config);
+    await g.source.query(`update users set pwd = '${secret(3)}'`);
+    expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { pwd: '***' } });
+    expect(await everythingStored(g)).not.toContain('canary');
+  });
+
+  test('that is renamed between the position at which the rule begins and the first row behind it', async () => {
+    await using g = await ground(YAML);
+    await g.source.query(`create table orders (id int primary key, hint text)`);
+    const config = configOf(
+      g,
+      YAML.replace('[password]', '[password, hint]').replace(
+        ' } }',
+        ' }, public.orders: { entity: order } }',
+      ),
+    );
+    expect(await g.capture.reload(config, { by: 'dana' })).toBe('waits for apply');
+    await g.capture.stop();
+    await applyTracking(config);
+    await g.source.query(`alter table users rename hint to clue`);
+    await g.source.query(`update users set clue = '${secret(1)}'`);
+    await restartWith(g, config);
+    expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { clue: '***' } });
+    expect(await everythingStored(g)).not.toContain('canary');
+  });
+
+  test('whose new name a reload allows is shown, and its trouble is over', async () => {
+    await using g = await ground(`tables: { public.users: { entity: user } }`);
+    await g.source.query(`alter table users rename password to motto`);
+    const isSaid = (): boolean =>
+      g.capture.status().troubles.some(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
+    await until('the trouble is said', isSaid);
+    const yaml = `secrets: { allow: [public.users.motto] }\ntables: { public.users: { entity: user } }`;
+    await g.capture.reload(configOf(g, yaml), { by: 'dana' });
+    await g.source.query(`update users set motto = 'onward'`);
+    expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { motto: 'onward' } });
+    expect(isSaid()).toBe(false);
   });
 });
 
