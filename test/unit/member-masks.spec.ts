@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { redactorOf, withinRedactor } from '../../src/pipeline/redaction.js';
 import { parseConfig } from '../../src/tracking/load.js';
+import { isSecretName } from '../../src/tracking/secrets.js';
 import { valueKind } from '../../src/tracking/value-kind.js';
 
 const JSON_TYPE = 114;
@@ -112,6 +113,45 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
         // Texts that happen to look like secrets aside.
         if (!/\/\/|=|bearer|basic/i.test(text)) expect(masked).toBe(expected);
       }),
+    );
+  });
+
+  test('are told by their names in whatever order these come, however often and however long they are', () => {
+    const names = [
+      '',
+      'a',
+      'p',
+      'id',
+      'pw',
+      'tier',
+      'é',
+      'salt',
+      'password',
+      'password at',
+      'tier\\"',
+      '\\"token',
+    ];
+    const long = [
+      'twelve bytes',
+      'thirteen byte',
+      'a name of many words',
+      'a token',
+      'a name of many tokens',
+    ];
+    const values = ['canary', '10:20', ':', ': canary', 'a\\"', 'AB', '?'];
+    const ofJsonb = masker(JSONB);
+    const members = fc.array(fc.tuple(fc.constantFrom(...names, ...long), fc.constantFrom(...values)));
+    // One masker, which has seen other objects before.
+    fc.assert(
+      fc.property(members, fc.constantFrom(': ', ':'), (found, colon) => {
+        const print = (value: (name: string, value: string) => string): string =>
+          `{${found.map(([name, text]) => `"${name}"${colon}"${value(name, text)}"`).join(', ')}}`;
+        const isSecret = (name: string): boolean => isSecretName(JSON.parse(`"${name}"`) as string);
+        expect(ofJsonb(print((_, text) => text))).toBe(
+          print((name, text) => (isSecret(name) ? '***' : text)),
+        );
+      }),
+      { numRuns: 2_000 },
     );
   });
 
