@@ -49,6 +49,8 @@ export const ROOMS = {
     'errors',
     'log',
     'api',
+    'pg/connect-error',
+    'pg/server-message',
     'pg/sql-state',
     'trail/read',
     'exports',

@@ -5,7 +5,7 @@ import type { TrackingConfig } from './tracking/rules.js';
 const FIXED: Readonly<Record<string, (config: TrackingConfig) => string>> = {
   'source.name': ({ source }) => source.name,
   'source.url': ({ source }) => source.url,
-  'source.slot': ({ source }) => source.slot,
+  'source.slot': ({ source }) => (source.slotNamed ? source.slot : ''),
   'source.publication': ({ source }) => source.publication,
   'trail.url': ({ trail }) => trail.url,
 };

@@ -56,11 +56,6 @@ export const ERROR_CODES = {
   },
 
   // pg: connections and migrations
-  PG_UNREACHABLE: {
-    retry: 'backoff',
-    remedy: 'Check that the server runs and that host, port and network of the URL are right.',
-  },
-  PG_REFUSED: { retry: 'operator', remedy: 'Check user, password, database and pg_hba.conf for the URL.' },
   PG_MIGRATION_FAILED: {
     retry: 'operator',
     remedy: 'Read the cause; the migration was rolled back and nothing changed.',
@@ -69,15 +64,35 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Start the newer version of Waltrail again, or use a database of its own for this one.',
   },
+  PG_POOLER: {
+    retry: 'operator',
+    remedy:
+      'Name PostgreSQL itself in the URL. Replication passes through no pooler but PgBouncer from 1.24 on; the trail may be behind one that leaves a session to one client (pool_mode = session).',
+  },
+  PG_QUERY_REFUSED: {
+    retry: 'operator',
+    remedy:
+      'Correct what the message of the server names. Where it names none, look its SQLSTATE up in the documentation of PostgreSQL, and the message in the log of the server.',
+  },
+  PG_REFUSED: { retry: 'operator', remedy: 'Check user, password, database and pg_hba.conf for the URL.' },
   PG_SCHEMA_FOREIGN: {
     retry: 'operator',
     remedy:
       'Find out who made the schema and what is in it; drop it, or, where you made it for Waltrail, give it to the owner of the database.',
   },
+  PG_TLS: {
+    retry: 'operator',
+    remedy:
+      'Compare sslmode, sslrootcert, sslcert and sslkey of the URL with what the server offers (ssl and ssl_ca_file there, and its pg_hba.conf).',
+  },
   PG_UNPINNED: {
     retry: 'operator',
     remedy:
       'Connect without a pooler, or through one that leaves a session to one client: settings of a session must hold, or the functions of other users could run with the rights of Waltrail.',
+  },
+  PG_UNREACHABLE: {
+    retry: 'backoff',
+    remedy: 'Check that the server runs and that host, port and network of the URL are right.',
   },
 
   // pgoutput: the replication protocol
@@ -175,6 +190,11 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Grant the missing privilege with the SQL given, as a superuser of the source.',
   },
+  SOURCE_PUBLICATION_FOREIGN: {
+    retry: 'operator',
+    remedy:
+      'Name another one under source.publication in the YAML; or, if nobody else reads it any more, take it over with waltrail apply --yes.',
+  },
   SOURCE_PUBLICATION_INCOMPLETE: {
     retry: 'operator',
     remedy: `${APPLY}; changes of tables that were not published are lost. Then ${RESUME}`,
@@ -216,7 +236,7 @@ export const ERROR_CODES = {
   TRACKING_APPLY_FAILED: {
     retry: 'operator',
     remedy:
-      'Read the SQLSTATE in the message; nothing was changed. The SQL of waltrail plan can also be run by hand.',
+      'Correct what the message of the source names; nothing was changed. The SQL of waltrail plan can also be run by hand.',
   },
   TRACKING_CHANGED: {
     retry: 'backoff',
@@ -271,6 +291,11 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy: 'Another daemon writes this trail. Nothing was stored twice; this one stands by.',
   },
+  TRAIL_IN_SOURCE: {
+    retry: 'operator',
+    remedy:
+      'Make a database of its own for the trail (create database waltrail_trail; the same server will do) and name it in trail.url: in the source, dropping or restoring it would take the trail along.',
+  },
   TRAIL_OTHER_SOURCE: {
     retry: 'operator',
     remedy:
@@ -293,7 +318,7 @@ export const ERROR_CODES = {
   TRAIL_WRITE_FAILED: {
     retry: 'backoff',
     remedy:
-      'Read the SQLSTATE in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
+      'Read what the server says in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
   },
 
   // waltrail reload

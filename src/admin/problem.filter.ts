@@ -1,6 +1,8 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { isWaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
+import { serverMessage } from '../pg/server-message.js';
 import type { GuardedRequest } from './auth/guard.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
@@ -43,14 +45,17 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * Returns what the log may say about an error. PostgreSQL's message, detail and context quote values, so only
- * its code and the place of the error are kept.
+ * Returns what the log may say about an error. PostgreSQL's detail and context quote values, and its message
+ * may: that is kept where it cannot.
  */
 function loggable(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { type: typeof error };
   const frames = error.stack?.split('\n').filter((line) => /^ +at /.test(line)) ?? [];
   const cause = error.cause === undefined ? {} : { cause: loggable(error.cause) };
-  if (!('severity' in error)) return { type: error.name, message: error.message, frames, ...cause };
+  const remedy = isWaltrailError(error) ? { code: error.code, remedy: error.remedy } : {};
+  if (!('severity' in error))
+    return { type: error.name, message: error.message, ...remedy, frames, ...cause };
   const { code, schema, table, constraint, routine } = error as Error & Record<string, unknown>;
-  return { type: error.name, sqlState: code, schema, table, constraint, routine, frames, ...cause };
+  const message = serverMessage(error);
+  return { type: error.name, sqlState: code, message, schema, table, constraint, routine, frames, ...cause };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Answer } from '../api/answers.js';
 import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../errors.js';
+import { isConnectError } from '../pg/connect-error.js';
 import {
   CHARACTER_NOT_IN_REPERTOIRE,
   isOutOfResources,
@@ -34,7 +35,11 @@ const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATAB
  * a 500 that says nothing about its cause.
  */
 export function toProblem(error: unknown): Problem {
-  if (isWaltrailError(error) && (error.status !== undefined || error.retry !== 'backoff')) {
+  const ofRequest =
+    isWaltrailError(error) &&
+    !isConnectError(error) &&
+    (error.status !== undefined || error.retry !== 'backoff');
+  if (ofRequest) {
     return error.status === undefined ? internal() : problem(error.status, error);
   }
   if (isUnavailable(error)) {
@@ -105,7 +110,8 @@ function internal(): Problem {
 }
 
 function isUnavailable(error: unknown): boolean {
-  if (isWaltrailError(error)) return error.retry === 'backoff';
+  // Whoever asks is not told where the trail is, nor what it says; the log is (problem.filter.ts).
+  if (isWaltrailError(error)) return isConnectError(error) || error.retry === 'backoff';
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;

@@ -4,6 +4,25 @@ import { Count, Instant } from './parts.js';
 
 const Fault = z.object({ code: z.string(), message: z.string(), remedy: z.string() });
 
+const Waiting = z.object({
+  what: z.string().describe('What waits, such as a new replication slot.'),
+  since: Instant,
+  transactions: z
+    .array(
+      z.object({
+        xid: z.string(),
+        pid: z.number().nullable().describe('Null: it is prepared, and no process has it.'),
+        gid: z.string().nullable().describe('By which a prepared transaction is committed or rolled back.'),
+        since: Instant.nullable().describe('Null where the role of source.url may not see it.'),
+        user: z.string().nullable(),
+        application: z.string().nullable(),
+        database: z.string().nullable(),
+      }),
+    )
+    .describe('The oldest of those that last, at most 10.'),
+  transactionCount: Count,
+});
+
 const Capture = z.object({
   state: z
     .enum(['starting', 'standby', 'streaming', 'reconnecting', 'stopped'])
@@ -52,6 +71,7 @@ const Capture = z.object({
     )
     .describe('Tables that are not captured, or not as the YAML says: at most 100. Those of others go on.'),
   troubleCount: Count,
+  waiting: Waiting.nullable().describe('Null while capture waits for no transaction of the source.'),
   error: Fault.nullable(),
 });
 

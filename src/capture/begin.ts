@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
@@ -8,18 +7,18 @@ import type { PublishedState } from '../tracking/published.js';
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
-import { onSource, type SourceAccess } from './source-state.js';
+import { onSource } from './source-state.js';
 import { readStartNames } from './start-names.js';
+import { NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiting.js';
 
 /**
  * The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it
  * stands. Throws SOURCE_SLOT_FOREIGN for a slot that cannot be ours.
  */
 export async function begin(
-  options: SourceAccess & {
+  options: WaitingOptions & {
     /** Elected, and in no transaction. */
     readonly client: pg.Client;
-    readonly log: Log;
     readonly redactionKey: Buffer;
     readonly published: PublishedState;
     readonly opening: Opening;
@@ -40,7 +39,18 @@ export async function begin(
       names: readStartNames({ ...options, snapshot: at.snapshot }),
     });
   const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
-  if (state === undefined) await createSlot({ url, slot, signal, begin: beginAt });
+  if (state === undefined)
+    await sayWhileWaiting({ ...options, ...NEW_SLOT }, (made) =>
+      createSlot({
+        url,
+        slot,
+        signal,
+        begin: (at) => {
+          made();
+          return beginAt(at);
+        },
+      }),
+    );
   else {
     checkSlotKind(slot, state);
     if (!isReadable(state))

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import type { CaptureStatus } from '../pipeline/capture-status.js';
+import type { CaptureStatus, CaptureWaiting } from '../pipeline/capture-status.js';
 import type { LateAttributions } from '../pipeline/transaction-attribution.js';
-import type { StreamPosition } from '../pipeline/pipeline.js';
-import { configurationBegins } from '../pipeline/transaction-recorder.js';
+import type { StreamPosition, UnansweredCommit } from '../pipeline/pipeline.js';
+import { configurationBegins, type RecordedCounts } from '../pipeline/transaction-recorder.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { readCheckpointSlot } from '../trail/checkpoint-slot.js';
 import type { Stuck } from '../trail/write/stuck.js';
 import { FollowedConfiguration } from './followed-configuration.js';
 import { PACE, type Pace } from './pace.js';
@@ -117,6 +118,7 @@ class Supervisor {
   #error: WaltrailError | null = null;
   /** The last stream ended because the source had no publication when something was changed. */
   #publicationMissed = false;
+  #waiting: CaptureWaiting | null = null;
   #backoffMs = FIRST_BACKOFF_MS;
   readonly #repeats: Repeats;
   /**
@@ -129,7 +131,9 @@ class Supervisor {
   #aloneUntil: Lsn | null = null;
   #barren = 0;
   /** Of sessions that are over; those of the running one are added. */
-  readonly #total = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  #total: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** The last commit of a session that is over, of which no answer said whether it is stored; null: none. */
+  #unanswered: UnansweredCommit | null = null;
   #checkpointLsn: Lsn | null = null;
   #walEnd: Lsn | null = null;
 
@@ -183,7 +187,8 @@ class Supervisor {
 
   status(): CaptureStatus {
     const session = this.#session;
-    const counts = session?.pipeline.counts;
+    const { pipeline } = session ?? {};
+    const counts = pipeline === undefined ? this.#total : sum(this.#total, pipeline.counts);
     const checkpoint = session?.writer.checkpointLsn ?? this.#checkpointLsn;
     const walEnd = session?.stream.walEnd ?? this.#walEnd;
     return {
@@ -197,13 +202,11 @@ class Supervisor {
           ? null
           : Number(walEnd > checkpoint ? walEnd - checkpoint : 0n),
       latencyMs: session?.pipeline.latencyMs ?? null,
-      transactions: this.#total.transactions + (counts?.transactions ?? 0),
-      changes: this.#total.changes + (counts?.changes ?? 0),
-      entries: this.#total.entries + (counts?.entries ?? 0),
-      ignored: this.#total.ignored + (counts?.ignored ?? 0),
+      ...counts,
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
       messagesUnread: this.#unreadMessages.count,
+      waiting: this.#waiting,
       configuration: {
         digest: this.#followed.digest,
         waitsFor: this.#followed.waiting,
@@ -221,7 +224,6 @@ class Supervisor {
     let session: Session | null;
     try {
       session = await openSession({
-        config: this.#followed.file,
         followed: this.#followed,
         namesTried: this.#namesTried,
         log: this.#log,
@@ -231,6 +233,7 @@ class Supervisor {
         spoolFolder: this.#spoolFolder,
         unstreamedUntil: this.#streamingPause.until,
         publicationMissed: this.#publicationMissed,
+        waiting: (waiting) => (this.#waiting = waiting),
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
         aloneUntil: this.#aloneUntil,
@@ -244,6 +247,7 @@ class Supervisor {
       return this.#judge(error, null);
     }
     if (session === null) {
+      await this.#readSlot();
       this.#enter('standby');
       return null;
     }
@@ -253,6 +257,9 @@ class Supervisor {
     if (this.#stuckAtOpening) this.#stuck = null;
     if (session.waitedOn !== undefined) this.#repeats.recall(session.waitedOn);
     const began = session.writer.checkpointLsn;
+    // The trail itself says what the answer would have said.
+    if (this.#unanswered?.endLsn === began) this.#total = sum(this.#total, this.#unanswered.counts);
+    this.#unanswered = null;
     const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
@@ -264,6 +271,18 @@ class Supervisor {
     if (error === null) return null;
     this.#barren = position.checkpointLsn > began || isNoTrouble(error) ? 0 : this.#barren + 1;
     return this.#judge(error, { ...position, readUntil: session.pipeline.readUntil });
+  }
+
+  /** Whoever stands by is not told of the slot, and nevertheless says the same as who captures. */
+  async #readSlot(): Promise<void> {
+    if (this.#followed.isSlotKnown) return;
+    const { trail, source } = this.#followed.file;
+    const slot = await readCheckpointSlot({
+      url: trail.url,
+      source: source.name,
+      signal: this.#abort.signal,
+    }).catch(() => undefined);
+    this.#followed.standsOn(slot);
   }
 
   /** While capture waits on an error, only what it stores shows that it does not any more. */
@@ -310,11 +329,12 @@ class Supervisor {
   }
 
   #remember(session: Session): void {
-    const { counts } = session.pipeline;
-    this.#total.transactions += counts.transactions;
-    this.#total.changes += counts.changes;
-    this.#total.entries += counts.entries;
-    this.#total.ignored += counts.ignored;
+    const { counts, unanswered } = session.pipeline;
+    this.#total = sum(this.#total, counts);
+    this.#unanswered =
+      unanswered === null
+        ? null
+        : { endLsn: unanswered.endLsn, counts: difference(unanswered.counts, counts) };
     this.#checkpointLsn = session.writer.checkpointLsn;
     this.#walEnd = session.stream.walEnd;
     this.#session = undefined;
@@ -361,6 +381,20 @@ class Supervisor {
     await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 }
+
+const sum = (one: RecordedCounts, other: RecordedCounts): RecordedCounts => ({
+  transactions: one.transactions + other.transactions,
+  changes: one.changes + other.changes,
+  entries: one.entries + other.entries,
+  ignored: one.ignored + other.ignored,
+});
+
+const difference = (one: RecordedCounts, other: RecordedCounts): RecordedCounts => ({
+  transactions: one.transactions - other.transactions,
+  changes: one.changes - other.changes,
+  entries: one.entries - other.entries,
+  ignored: one.ignored - other.ignored,
+});
 
 const max = (one: Lsn, other: Lsn): Lsn => (one > other ? one : other);
 

@@ -1,8 +1,11 @@
 import type { Log } from '../log.js';
 import type { Lsn } from '../pg/lsn.js';
+import { isBehind, type MessagePlace } from '../pipeline/message-place.js';
+import type { ConfigurationMessage } from '../pipeline/transaction-recorder.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { isPrepared, sameTables } from '../tracking/configuration-tables.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { withSlot } from '../tracking/slot-name.js';
 import type { Adoption } from '../trail/write/configuration.js';
 
 /** That a configuration begins at a position of the stream. */
@@ -39,13 +42,18 @@ const LOG_INTERVAL_MS = 60_000;
 export class FollowedConfiguration {
   /** Messages that announced a configuration which is neither in effect nor that of the file. */
   ignored = 0;
+  /** As it was read last; its slot is what the YAML says. */
+  #given: TrackingConfig;
+  /** The same with the slot that capture uses. */
   #file: TrackingConfig;
+  #trailSlot: string | undefined;
   #asked: Asked = { how: 'start', by: null };
   #announced: Announced | null = null;
   #inEffect: TrackingConfig | null = null;
   #pending: TrackingConfig | null = null;
   #isPrepared = false;
   #loggedAt = -Infinity;
+  #lastIgnored: MessagePlace | undefined;
   readonly #log: Log;
   readonly #readFile: () => TrackingConfig | undefined;
   #waiting: (() => void)[] = [];
@@ -55,12 +63,12 @@ export class FollowedConfiguration {
     readonly readConfig: () => TrackingConfig | undefined;
     readonly log: Log;
   }) {
-    this.#file = options.config;
+    this.#given = this.#file = options.config;
     this.#readFile = options.readConfig;
     this.#log = options.log;
   }
 
-  /** As it was read last. */
+  /** As it was read last, with the slot that capture uses. */
   get file(): TrackingConfig {
     return this.#file;
   }
@@ -84,18 +92,36 @@ export class FollowedConfiguration {
 
   /** The file as it is now; undefined: it cannot be read, is invalid, or needs a restart. */
   readFile(): TrackingConfig | undefined {
-    return this.#readFile();
+    const file = this.#readFile();
+    return file === undefined ? undefined : withSlot(file, this.#trailSlot);
+  }
+
+  /** Whether the trail was asked for its slot, and has one. */
+  get isSlotKnown(): boolean {
+    return this.#trailSlot !== undefined;
+  }
+
+  /**
+   * The trail was asked on which slot it stands (DECISIONS 59): from here on, every configuration has that
+   * one.
+   *
+   * @param slot undefined: no trail of this source has begun
+   */
+  standsOn(slot: string | undefined): void {
+    this.#trailSlot = slot;
+    this.#file = withSlot(this.#given, slot);
   }
 
   /** Takes over a file that somebody asks to work by. */
   reload(config: TrackingConfig, asked: Asked): void {
-    this.#file = config;
+    this.take(config);
     this.#asked = asked;
   }
 
   /** The file was found to be another one, which is worked by or waited for. */
   take(file: TrackingConfig): void {
-    this.#file = file;
+    this.#given = file;
+    this.#file = withSlot(file, this.#trailSlot);
   }
 
   /** Calls back when a session is open that knows of the file. */
@@ -140,16 +166,19 @@ export class FollowedConfiguration {
    * The stream says that a configuration begins. True if it is that of the file, which then has to be worked
    * by from here on. Any other is ignored: whoever may log in to the source can send an old digest.
    */
-  announce(digest: string, afterLsn: Lsn): boolean {
+  announce(message: ConfigurationMessage): boolean {
+    const { digest, afterLsn } = message;
     if (digest === this.digest) return false;
     if (digest !== this.#file.definition.digest) {
       const file = this.readFile();
       if (file?.definition.digest !== digest) {
+        if (!isBehind(message, this.#lastIgnored)) return false;
+        this.#lastIgnored = message;
         this.ignored++;
         this.#say('The source announces a configuration that is not that of the file; it is ignored.');
         return false;
       }
-      this.#file = file;
+      this.take(file);
     }
     this.#announced = { digest, afterLsn, how: 'apply' };
     return true;
@@ -172,7 +201,7 @@ export class FollowedConfiguration {
     const { digest } = (this.#pending ?? this.#inEffect)!.definition;
     if (file === undefined || file.definition.digest === digest) return false;
     if (sameTables(this.#inEffect!, file, catalog) || !isPrepared({ config: file, catalog })) return false;
-    this.#file = file;
+    this.take(file);
     return true;
   }
 

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { formatTable, tableName, type TableName } from '../tracking/names.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { quoteIdentifier, quoteLiteral, quoteTable } from '../pg/quote.js';
-import { INSUFFICIENT_PRIVILEGE } from '../pg/sql-state.js';
+import { serverSays } from '../pg/server-message.js';
+import { INSUFFICIENT_PRIVILEGE, sqlStateOf } from '../pg/sql-state.js';
 
 /** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
 export interface NamesRelation {
@@ -74,7 +75,7 @@ export async function namesRelations(
 /** What the server's refusal of a COPY means. Asked in the transaction, after it is usable again. */
 export async function refusalOf(
   client: pg.Client,
-  { relation, sqlState }: { readonly relation: NamesRelation; readonly sqlState: string },
+  { relation, error }: { readonly relation: NamesRelation; readonly error: unknown },
 ): Promise<Unread> {
   const { table } = relation;
   const { rows } = await client.query<{ role: string; filtered: boolean }>(
@@ -82,18 +83,17 @@ export async function refusalOf(
     [relation.oid],
   );
   const { role, filtered } = rows[0]!;
-  if (sqlState !== INSUFFICIENT_PRIVILEGE)
+  if (sqlStateOf(error) !== INSUFFICIENT_PRIVILEGE)
     return {
       table,
-      reason: `the source refused with SQLSTATE ${sqlState}`,
-      remedy:
-        'Look the SQLSTATE up in the documentation of PostgreSQL, and whether somebody has changed or locked the table.',
+      reason: `the source refused (${serverSays(error)})`,
+      remedy: 'Look whether somebody has changed or locked the table; the message of the server says more.',
     };
   return filtered
     ? {
         table,
         reason: 'a policy filters its rows, and policies are not executed with the rights of Waltrail',
-        remedy: `Give role ${role} the attribute bypassrls, or switch row security off for ${table}.`,
+        remedy: `Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls; or switch row security off for ${table}.`,
       }
     : { table, reason: `role ${role} may not read it`, remedy: grantSelect(relation, role) };
 }

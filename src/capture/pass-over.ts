@@ -32,7 +32,12 @@ export async function tellStuck(options: {
 }): Promise<void> {
   const { trailUrl, stuck, log } = options;
   try {
-    const options = { url: trailUrl, purpose: 'stuck', statementTimeoutMs: TELL_LIMIT_MS };
+    const options = {
+      url: trailUrl,
+      side: 'trail' as const,
+      purpose: 'stuck',
+      statementTimeoutMs: TELL_LIMIT_MS,
+    };
     await withClient(options, async (client) => {
       await takeRole(client, 'waltrail_writer');
       await rememberStuck(client, stuck);

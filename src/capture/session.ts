@@ -4,6 +4,7 @@ import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
 import { GIVE_UP_TICKS } from '../pg/silence.js';
+import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
@@ -20,6 +21,8 @@ import { readPublishedAtLsn, type PublishedState } from '../tracking/published.j
 import { withNewNames } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
+import { checkpointSlot } from '../trail/checkpoint-slot.js';
+import { trailInSource } from '../trail/not-source.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
@@ -46,9 +49,8 @@ import { watchPublished } from './watch.js';
 const BACKLOG_BYTES = 64n * 1024n * 1024n;
 
 export interface SessionOptions {
-  /** The configuration of the file. The session may have to work by an earlier one. */
-  readonly config: TrackingConfig;
   readonly log: Log;
+  /** The configuration of the file. The session may have to work by an earlier one. */
   readonly followed: FollowedConfiguration;
   /** As in {@link FillNamesOptions}. */
   readonly namesTried: Map<string, string>;
@@ -65,6 +67,8 @@ export interface SessionOptions {
   readonly unstreamedUntil: number | null;
   /** The last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
+  /** Called with what capture waits for on the source, and with null when that is over. */
+  readonly waiting: (waiting: CaptureWaiting | null) => void;
   /** Called with what is wrong with named tables, whenever that was looked at. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** An error that repeats at one position; null: none is known. */
@@ -100,18 +104,22 @@ export interface Session {
 export async function openSession(options: SessionOptions): Promise<Session | null> {
   const opening = new Opening({ signal: options.signal, tickMs: options.pace.tickMs });
   try {
-    return await open({ ...options, opening, signal: opening.signal });
+    return await open(options, opening);
   } finally {
     opening.done();
   }
 }
 
-async function open(options: OpeningOptions): Promise<Session | null> {
-  const { opening, signal } = options;
-  const client = await opening.step(() => elect(options.config.trail.url, signal));
+async function open(given: SessionOptions, opening: Opening): Promise<Session | null> {
+  const { followed } = given;
+  const { signal } = opening;
+  const { source, trail } = followed.file;
+  const client = await opening.step(() => elect(trail.url, signal));
   if (client === null) return null;
   let writer: TrailWriter | undefined;
   try {
+    followed.standsOn(await opening.step(() => checkpointSlot(client, source.name)));
+    const options: OpeningOptions = { ...given, opening, signal, config: followed.file };
     const redactionKey = await opening.step(() => readRedactionKey(client));
     const start = await findStart({ ...options, client, redactionKey });
     // From here on, what the session works by.
@@ -198,6 +206,7 @@ async function findBeginning(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
 ): Promise<Settled> {
   const { client, config, opening } = options;
+  await opening.step(() => onSource(options, (source) => refuseOwnSource(client, source)));
   const look = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
@@ -221,6 +230,11 @@ async function findBeginning(
   };
 }
 
+async function refuseOwnSource(trail: pg.Client, source: pg.Client): Promise<void> {
+  const inSource = await trailInSource({ trail, source });
+  if (inSource !== null) throw inSource;
+}
+
 /**
  * The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over
  * it.
@@ -234,7 +248,8 @@ async function behindSkipped(
   return stuck === null ? checkpoint : passOver({ ...options, checkpoint, stuck });
 }
 
-type OpeningOptions = SessionOptions & { readonly opening: Opening };
+/** `config`: that of the file; once it is found where the session begins, the one to work by. */
+type OpeningOptions = SessionOptions & { readonly opening: Opening; readonly config: TrackingConfig };
 
 async function connectStream(
   options: OpeningOptions & {
@@ -271,7 +286,7 @@ async function connectStream(
       hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
     aloneUntil,
-    announced: (digest, afterLsn) => followed.announce(digest, afterLsn),
+    announced: (message) => followed.announce(message),
     reached: (afterLsn) => followed.reached(afterLsn),
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,
@@ -390,7 +405,7 @@ function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Sta
  * TRACKING_CHANGED where the file has become another one meanwhile.
  */
 async function checkSource(
-  options: SessionOptions,
+  options: OpeningOptions,
   chosen: Pick<Chosen, 'config' | 'pending'>,
 ): Promise<SourceCatalog> {
   const catalog = await onSource(options, (client) => readSourceCatalog(client, chosen));
@@ -400,7 +415,7 @@ async function checkSource(
 }
 
 /** The slot and the source as they were settled; since then nobody else can have moved the slot. */
-async function checkUnmoved(options: SessionOptions, checkpoint: Checkpoint): Promise<void> {
+async function checkUnmoved(options: OpeningOptions, checkpoint: Checkpoint): Promise<void> {
   const { slot } = options.config.source;
   const state = await onSource(options, (client) => readSlot(client, slot));
   if (isReadable(state) && state.confirmedFlushLsn! <= checkpoint.endLsn) return;

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
@@ -40,20 +39,20 @@ import {
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
 import type { SourceCatalog } from './source-catalog.js';
-import { readSourceState, onSource, type SourceAccess } from './source-state.js';
+import { readSourceState, onSource } from './source-state.js';
 import { readStartNames } from './start-names.js';
 import { ENDS } from '../trail/write/notices.js';
 import { endedGaps, lackingTables } from './table-gaps.js';
+import { GAP_END, NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiting.js';
 
 /** How long the end of a gap waits for running transactions if capture does not resume anyway. */
 const PATIENCE_MS = 2_000;
 
-export interface SettleOptions extends SourceAccess {
+export interface SettleOptions extends WaitingOptions {
   /** The configuration of the file, where it comes into effect later; null: it is in effect. */
   readonly pending: TrackingConfig | null;
   /** Client that holds the election lock, and is in no transaction. */
   readonly client: pg.Client;
-  readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
   readonly knownLsn: Lsn | null;
@@ -261,14 +260,15 @@ async function fitSince(
   options: SettleOptions,
   { sourceState, patient }: { readonly sourceState: SourceState; readonly patient: boolean },
 ): Promise<Lsn | null> {
-  const { config, signal, log } = options;
+  const { config, signal } = options;
   const { publication } = config.source;
   return onSource(options, async (source) => {
     const transactions = await runningTransactions(source);
     if (!(await untilEnded(source, { transactions, limitMs: PATIENCE_MS, signal }))) {
       if (!patient) return null;
-      log.warn({ publication }, 'The end of a gap waits for the transactions that run on the source.');
-      await untilEnded(source, { transactions, limitMs: Infinity, signal });
+      await sayWhileWaiting({ ...options, ...GAP_END }, () =>
+        untilEnded(source, { transactions, limitMs: Infinity, signal }),
+      );
     }
     const lsn = await currentLsn(source);
     // If the publication was broken again since the look, or was repaired only after it, its gap would end
@@ -352,13 +352,17 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
         source.query(`select pg_catalog.pg_drop_replication_slot(${quoteLiteral(slot)})`),
       );
     }
-    await createSlot({
-      ...options,
-      url,
-      slot,
-      begin: ({ identity, startLsn, snapshot }) =>
-        move(options, { to: { lsn: startLsn, slot, ...identity }, snapshot }),
-    });
+    await sayWhileWaiting({ ...options, ...NEW_SLOT }, (made) =>
+      createSlot({
+        ...options,
+        url,
+        slot,
+        begin: ({ identity, startLsn, snapshot }) => {
+          made();
+          return move(options, { to: { lsn: startLsn, slot, ...identity }, snapshot });
+        },
+      }),
+    );
   }
   log.warn({ slot, gaps: gaps.map(({ id }) => id) }, 'Capture goes on behind what it found.');
   return (await readCheckpoint(client, name))!;

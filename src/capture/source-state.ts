@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { isWaltrailError, WaltrailError } from '../errors.js';
-import { connectError, withClient } from '../pg/connect.js';
+import { withClient } from '../pg/connect.js';
+import { queryError } from '../pg/connect-error.js';
 import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
 import { fateOfTables, readPublishedAtLsn, type PublishedAtLsn } from '../tracking/published.js';
@@ -44,9 +45,9 @@ export async function onSource<T>(
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const { url } = config.source;
-  return withClient({ url, purpose: 'checks', signal }, (client) =>
+  return withClient({ url, side: 'source', purpose: 'checks', signal }, (client) =>
     work(client).catch((error: unknown) => {
-      throw isWaltrailError(error) ? error : connectError(url, error);
+      throw isWaltrailError(error) ? error : queryError({ url, side: 'source' }, error);
     }),
   );
 }

@@ -10,7 +10,6 @@ import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
 import { nameRules, planRelationNames, type NameRule } from '../pipeline/relation-plan.js';
 import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
-import { PREPARE_READING } from '../source/connection-settings.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
 import { lookupTenant } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
@@ -49,11 +48,11 @@ interface StartNamesOptions {
 export async function* readStartNames(options: StartNamesOptions): AsyncGenerator<readonly StartName[]> {
   const client = await connect({
     url: options.config.source.url,
+    side: 'source',
     purpose: 'start names',
     signal: options.signal,
   });
   try {
-    await client.query(PREPARE_READING);
     const decoder = await readDecoder(client);
     // A policy is its owner's code: where one would filter what is read, PostgreSQL now refuses to read.
     await client.query('set row_security = off');
@@ -110,10 +109,9 @@ async function* readRelation(
   try {
     for await (const lines of copyOut(client, options.relation.copySql)) yield namesOf(lines);
   } catch (error) {
-    const sqlState = sqlStateOf(error);
-    if (sqlState === undefined) throw error;
+    if (sqlStateOf(error) === undefined) throw error;
     await client.query('rollback to savepoint relation');
-    return refusalOf(client, { relation: options.relation, sqlState });
+    return refusalOf(client, { relation: options.relation, error });
   }
   await client.query('release savepoint relation');
   return null;

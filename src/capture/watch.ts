@@ -206,6 +206,7 @@ class Watcher {
     const { config, signal } = this.#options;
     this.#client ??= await connect({
       url: config.source.url,
+      side: 'source',
       purpose: 'watch',
       statementTimeoutMs: SOURCE_LIMIT_MS,
       signal,
@@ -394,7 +395,13 @@ class Watcher {
 
   #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
     const { url } = this.#options.config.trail;
-    const options = { url, purpose: 'watch', statementTimeoutMs: TRAIL_LIMIT_MS, signal };
+    const options = {
+      url,
+      side: 'trail' as const,
+      purpose: 'watch',
+      statementTimeoutMs: TRAIL_LIMIT_MS,
+      signal,
+    };
     return withClient(options, async (client) => {
       await takeRole(client, 'waltrail_writer');
       return work(client);

@@ -9,15 +9,18 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
  * were left out, or if the source was changed by somebody else meanwhile.
  */
 export const apply: Command = defineCommand({
-  usage: '',
+  usage: '[--yes]',
   help: `Does what waltrail plan shows, in one transaction. Tables with problems of their own are left out. Exits with 1 where
 a problem is left, and does nothing at all where one concerns the whole source.
+
+  --yes   take over a publication that is marked as another source's, or holds tables of nobody knows whom
 `,
-  options: {},
+  options: { yes: { type: 'boolean' } },
   json: true,
-  run: ({ settings, say, answer }) =>
-    withSource(settings(), async ({ config, client }) => {
-      const made = await makePlan(config, client);
+  run: ({ values, settings, say, answer }) =>
+    withSource(settings(), async (asked) => {
+      const source = { ...asked, takeOver: values.yes === true };
+      const made = await makePlan(source);
       const planned = planAnswer(made);
       const { steps, problems } = made.plan;
       say(planned.text);
@@ -28,8 +31,8 @@ a problem is left, and does nothing at all where one concerns the whole source.
       if (applyProblems(made.plan).length > 0) return end('refused', 1);
       const leftOut = problems.some(({ tables }) => tables.length > 0);
       if (steps.length === 0) return end('nothing to do', leftOut ? 1 : 0);
-      await applyPlan(client, made.plan);
-      const left = (await makePlan(config, client)).plan;
+      await applyPlan(source.client, made.plan);
+      const left = (await makePlan(source)).plan;
       if (applyProblems(left).length + left.steps.length > 0) return end('changed meanwhile', 1);
       return end('applied', leftOut ? 1 : 0);
     }),

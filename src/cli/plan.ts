@@ -9,8 +9,8 @@ export const plan: Command = defineCommand({
   options: {},
   json: true,
   run: ({ settings, answer }) =>
-    withSource(settings(), async ({ config, client }) => {
-      const made = await makePlan(config, client);
+    withSource(settings(), async (source) => {
+      const made = await makePlan(source);
       answer(planAnswer(made));
       return made.plan.problems.length > 0 ? 1 : 0;
     }),

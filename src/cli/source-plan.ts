@@ -1,19 +1,27 @@
 import type pg from 'pg';
+import { isWaltrailError, type WaltrailError } from '../errors.js';
 import { withClient } from '../pg/connect.js';
+import { queryError } from '../pg/connect-error.js';
+import { sqlStateOf } from '../pg/sql-state.js';
 import type { Settings } from '../settings.js';
 import { readCatalog, type Catalog } from '../tracking/catalog.js';
-import type { TrackingPlan } from '../tracking/findings.js';
+import type { PlanProblem, TrackingPlan } from '../tracking/findings.js';
+import { forecast, type IdentityCost } from '../tracking/forecast.js';
 import { planTracking } from '../tracking/plan.js';
 import { planText } from '../tracking/plan-text.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { readStatistics } from '../tracking/statistics.js';
 import type { Answer } from './command.js';
 import { loadOwnConfig } from './config.js';
+import { lookForPlan } from './trail-look.js';
 
 /** The plan for a source, and what it was made from. */
 export interface SourcePlan {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly plan: TrackingPlan;
+  /** What the plan adds to the WAL of the source. */
+  readonly costs: readonly IdentityCost[];
 }
 
 /**
@@ -22,20 +30,63 @@ export interface SourcePlan {
  */
 export async function withSource(
   settings: Settings,
-  work: (source: { readonly config: TrackingConfig; readonly client: pg.Client }) => Promise<number>,
+  work: (source: PlanSource) => Promise<number>,
 ): Promise<number> {
   const config = loadOwnConfig(settings);
-  return withClient({ url: config.source.url, purpose: 'plan' }, (client) => work({ config, client }));
+  const address = { url: config.source.url, side: 'source' } as const;
+  return withClient({ ...address, purpose: 'plan' }, async (client) => {
+    const look = await lookForPlan(config, client);
+    return work({
+      config: look.config,
+      client,
+      remarks: look.unasked === null ? [] : [look.unasked],
+      problems: look.inSource === null ? [] : [problemOf(look.inSource)],
+    });
+  }).catch((error: unknown) => {
+    throw isWaltrailError(error) || sqlStateOf(error) === undefined ? error : queryError(address, error);
+  });
 }
 
-export async function makePlan(config: TrackingConfig, client: pg.Client): Promise<SourcePlan> {
-  const catalog = await readCatalog(client);
-  return { config, catalog, plan: planTracking({ config, catalog }) };
+/** A source to plan for. */
+export interface PlanSource {
+  /** With the slot that capture uses. */
+  readonly config: TrackingConfig;
+  readonly client: pg.Client;
+  /** What was found beside the source's catalog; nothing where nothing else was looked at. */
+  readonly remarks?: readonly string[];
+  readonly problems?: readonly PlanProblem[];
+  /** Takes over a publication that another source's YAML has marked as its own. */
+  readonly takeOver?: boolean;
 }
+
+export async function makePlan(source: PlanSource): Promise<SourcePlan> {
+  const { config, client, remarks = [], problems = [], takeOver = false } = source;
+  const catalog = await readCatalog(client);
+  const plan = planTracking({ config, catalog, takeOver });
+  const statistics = await readStatistics(
+    client,
+    plan.widened.flatMap(({ oids }) => oids),
+  );
+  return {
+    config,
+    catalog,
+    costs: forecast(plan.widened, statistics),
+    plan: { ...plan, problems: [...problems, ...plan.problems], warnings: [...remarks, ...plan.warnings] },
+  };
+}
+
+const problemOf = ({ code, message, remedy }: WaltrailError): PlanProblem => ({
+  code,
+  message,
+  remedy,
+  tables: [],
+  captureOnly: true,
+});
 
 /** Returns the plan as text; and as data, with the source and the role that it was made for. */
 export function planAnswer(made: SourcePlan): Answer {
-  const { config, catalog, plan } = made;
+  const { config, catalog, plan, costs } = made;
+  const { steps, problems, warnings } = plan;
   return {
     text: planText(made),
     data: {
@@ -43,7 +94,10 @@ export function planAnswer(made: SourcePlan): Answer {
       database: catalog.server.database,
       serverVersion: catalog.server.version,
       role: catalog.role.name,
-      ...plan,
+      steps,
+      problems,
+      warnings,
+      costs,
     },
   };
 }

@@ -4,6 +4,7 @@ import { checkTracking } from '../tracking/check.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
 import { loadOwnConfig } from './config.js';
+import { lookAtTrail, refuseFirstTrailInSource } from './trail-look.js';
 
 /**
  * Starts on servers of the user's own. Nothing on them is changed, so a source that `apply` has not prepared
@@ -13,6 +14,7 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
   const config = loadOwnConfig(settings);
   if (options.roles.includes('capture')) await refuseUnprepared(config, log);
+  else await refuseFirstTrailInSource({ trailUrl: config.trail.url, sourceUrl: config.source.url });
   boot.signal.throwIfAborted();
   const { startDaemon } = await import('../main.js');
   const readConfig = (): TrackingConfig => loadOwnConfig(settings);
@@ -24,8 +26,14 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
 }
 
 async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void> {
-  const { remarks } = await withClient({ url: config.source.url, purpose: 'start' }, (client) =>
-    checkTracking(client, config),
+  const { remarks } = await withClient(
+    { url: config.source.url, side: 'source', purpose: 'start' },
+    async (client) => {
+      const look = await lookAtTrail(config, client);
+      // Before anything is made there.
+      if (look.inSource !== null) throw look.inSource;
+      return checkTracking(client, look.config);
+    },
   );
   for (const remark of remarks) log.warn({ remark }, 'The source could be prepared better.');
 }

@@ -119,8 +119,8 @@ function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings
 }
 
 async function applyTracking(config: TrackingConfig, onProgress: (phrase: string) => void): Promise<void> {
-  await withClient({ url: config.source.url, purpose: 'apply' }, async (client) => {
-    const { plan } = await makePlan(config, client);
+  await withClient({ url: config.source.url, side: 'source', purpose: 'apply' }, async (client) => {
+    const { plan } = await makePlan({ config, client });
     if (plan.steps.length > 0) onProgress('applying the tracking plan to the sample CRM');
     await applyPlan(client, plan);
   });
@@ -131,7 +131,7 @@ async function applyTracking(config: TrackingConfig, onProgress: (phrase: string
  * stays signed in.
  */
 async function makeTokens(url: string): Promise<{ token: string; code: string }> {
-  const pool = createPool({ url, purpose: 'start', max: 1 });
+  const pool = createPool({ url, side: 'trail', purpose: 'start', max: 1 });
   try {
     await revokeTokensNamed(pool, TOKEN_NAME);
     const token = await createToken(pool, { name: TOKEN_NAME, role: 'admin' });

@@ -14,7 +14,9 @@ import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';
 import type { Settings } from '../settings.js';
 import { migrateTrail } from '../trail/migrate.js';
+import { trailError } from '../trail/trail-error.js';
 import { defineCommand, type Command, usageError } from './command.js';
+import { refuseFirstTrailInSource } from './trail-look.js';
 
 const MAX_DAYS = 3650;
 const DAY_MS = 86_400_000;
@@ -118,10 +120,14 @@ const isRole = (role: string): role is TokenRole => (TOKEN_ROLES as readonly str
  */
 async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
   const url = await trailUrl(settings);
+  if (settings.sourceUrl !== undefined)
+    await refuseFirstTrailInSource({ trailUrl: url, sourceUrl: settings.sourceUrl });
   await migrateTrail({ url, log: createLog({ level: 'error' }) });
-  const pool = createPool({ url, purpose: 'token', max: 1 });
+  const pool = createPool({ url, side: 'trail', purpose: 'token', max: 1 });
   try {
     return await work(pool);
+  } catch (error) {
+    throw trailError(error);
   } finally {
     await pool.end();
   }

@@ -13,7 +13,7 @@ export async function withTrail<T>(
   options: { readonly purpose: string; readonly work: (client: pg.Client) => Promise<T> },
 ): Promise<T> {
   const config = loadOwnConfig(settings);
-  return withClient({ url: config.trail.url, purpose: options.purpose }, (client) =>
+  return withClient({ url: config.trail.url, side: 'trail', purpose: options.purpose }, (client) =>
     options.work(client).catch((error: unknown) => {
       throw trailError(error);
     }),

@@ -15,7 +15,8 @@ import {
 } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
-import { createPool, describeUrl, withClient } from '../pg/connect.js';
+import { createPool, withClient } from '../pg/connect.js';
+import { describeUrl } from '../pg/connect-error.js';
 import { refuseForeignSchema } from '../pg/own-schema.js';
 
 /**
@@ -92,7 +93,7 @@ export async function openPostgresSession(url: string): Promise<QueueSession> {
     options: (purpose, max) => {
       // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its
       // own.
-      const pool = createPool({ url, purpose, max, searchPath: SEARCH_PATH });
+      const pool = createPool({ url, side: 'trail', purpose, max, searchPath: SEARCH_PATH });
       pools.push(pool);
       return { connection: pool };
     },
@@ -206,7 +207,7 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
 }
 
 async function migrateQueue(url: string): Promise<void> {
-  await withClient({ url, purpose: 'queue migration' }, async (client) => {
+  await withClient({ url, side: 'trail', purpose: 'queue migration' }, async (client) => {
     await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
     // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role
     // may lack.

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { isWaltrailError, WaltrailError } from '../errors.js';
 import { LastingProblem, type Log } from '../log.js';
+import { isConnectError } from '../pg/connect-error.js';
 import {
   openPostgresSession,
   openRedisSession,
@@ -239,7 +240,7 @@ class ReopeningQueue implements ExportQueue {
         throw error;
       });
     } catch (error) {
-      throw isWaltrailError(error) ? error : this.#backing.problem(error);
+      throw isWaltrailError(error) && !isConnectError(error) ? error : this.#backing.problem(error);
     }
   }
 }

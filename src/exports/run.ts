@@ -1,5 +1,6 @@
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
+import { isConnectError } from '../pg/connect-error.js';
 import type { Entry } from '../trail/read/entry.js';
 import type { GapsInRange } from '../trail/read/gap-list.js';
 import { filterOf } from '../trail/read/requested-filter.js';
@@ -214,7 +215,8 @@ async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 
 /** The error an export fails with; undefined when it is worth another attempt. */
 function finalError(error: unknown, order: ExportOrder): WaltrailError | undefined {
-  if (isWaltrailError(error) && error.retry !== 'backoff') return error;
+  // Where the trail cannot be reached is no business of who asked for the file, and may pass.
+  if (isWaltrailError(error) && error.retry !== 'backoff' && !isConnectError(error)) return error;
   if (order.attempts < MAX_ATTEMPTS) return undefined;
   const sqlState = codeOf(error);
   const reason = typeof sqlState === 'string' ? ` (${sqlState})` : '';

@@ -1,13 +1,17 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
-import { pinSearchPath } from './pin.js';
-import { isConnectionRefused } from './sql-state.js';
+import { isWaltrailError } from '../errors.js';
+import { connectError, describeUrl, type Address, type Side } from './connect-error.js';
+import { AddressedPool } from './pool.js';
+import { pinLimits, pinSearchPath } from './pin.js';
 
 export interface ConnectOptions {
   readonly url: string;
   /** Shown in pg_stat_activity, prefixed with `waltrail `. */
   readonly purpose: string;
+  /** For errors; absent where it is neither. */
+  readonly side?: Side | undefined;
+  /** Limit for each statement; without it there is none. */
   readonly statementTimeoutMs?: number;
   /** Destroys the connection when it fires, whatever it is waiting for. */
   readonly signal?: AbortSignal | undefined;
@@ -17,8 +21,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 1_000;
 
 /**
- * A connected client whose search_path is pinned (pin.ts); the caller ends it.
- * Throws PG_UNREACHABLE, PG_REFUSED and PG_UNPINNED, which name host and database only.
+ * A connected client whose search_path and limits are pinned (pin.ts); the caller ends it. Throws
+ * PG_UNREACHABLE, PG_REFUSED, PG_TLS, PG_POOLER and PG_UNPINNED, which name no credential.
  */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   return openPinned(clientConfig(options), options);
@@ -27,21 +31,28 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
 /** {@link connect} with a configuration of one's own, as replication needs. */
 export async function openPinned(
   config: pg.ClientConfig,
-  { url, signal }: { readonly url: string; readonly signal?: AbortSignal | undefined },
+  options: Address & {
+    readonly statementTimeoutMs?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<pg.Client> {
-  const client = new pg.Client(config);
-  // Without a listener an idle connection that breaks would end the process; the next query reports it
-  // anyway.
-  client.on('error', () => undefined);
+  const { url, signal } = options;
+  let client: pg.Client | undefined;
   try {
+    // Reads the certificates that the URL names.
+    client = new pg.Client(config);
+    // Without a listener an idle connection that breaks would end the process; the next query reports it
+    // anyway.
+    client.on('error', () => undefined);
     destroyOnAbort(client, signal);
     await client.connect();
     await pinSearchPath(client, { database: describeUrl(url) });
+    await pinLimits(client, options);
+    return client;
   } catch (error) {
-    destroy(client);
-    throw isWaltrailError(error) ? error : connectError(url, error);
+    if (client !== undefined) destroy(client);
+    throw isWaltrailError(error) ? error : connectError(options, error);
   }
-  return client;
 }
 
 /** Makes `signal` destroy the client's connection; throws when it has fired already. */
@@ -86,14 +97,16 @@ export interface PoolOptions extends ConnectOptions {
   readonly onConnect?: (client: pg.ClientBase) => Promise<unknown>;
 }
 
-/** A pool whose connections are made as by {@link connect}; the caller ends it. */
+/**
+ * A pool whose connections are made as by {@link connect}, whose errors it throws; the caller ends it.
+ */
 export function createPool(options: PoolOptions): pg.Pool {
   const { max, searchPath, onConnect } = options;
   const pin = {
     database: describeUrl(options.url),
     ...(searchPath === undefined ? {} : { path: searchPath }),
   };
-  const pool = new pg.Pool({
+  const pool = new AddressedPool(options, {
     ...clientConfig(options),
     max,
     idleTimeoutMillis: 30_000,
@@ -101,32 +114,12 @@ export function createPool(options: PoolOptions): pg.Pool {
     // eslint-disable-next-line @typescript-eslint/no-misused-promises
     onConnect: async (client) => {
       await pinSearchPath(client, pin);
+      await pinLimits(client, options);
       await onConnect?.(client);
     },
   });
   pool.on('error', () => undefined);
   return pool;
-}
-
-/** `host:port/database` of a URL: what an error or a log line may say of it. */
-export function describeUrl(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname}:${port || '5432'}${pathname}`;
-  } catch {
-    return 'the given URL';
-  }
-}
-
-/** Translates a failed connection attempt: the server refused it, or cannot be reached. */
-export function connectError(url: string, error: unknown): WaltrailError {
-  const code = codeOf(error);
-  const refused = code !== undefined && isConnectionRefused(code);
-  return new WaltrailError(
-    refused ? 'PG_REFUSED' : 'PG_UNREACHABLE',
-    `${describeUrl(url)} ${refused ? 'refused the connection' : 'cannot be reached'} (${code ?? 'no answer'}).`,
-    { cause: error },
-  );
 }
 
 function clientConfig(options: ConnectOptions): pg.ClientConfig {
@@ -135,6 +128,5 @@ function clientConfig(options: ConnectOptions): pg.ClientConfig {
     application_name: `waltrail ${options.purpose}`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
-    ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
   };
 }

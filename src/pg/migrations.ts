@@ -2,9 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { runner } from 'node-pg-migrate';
 import type pg from 'pg';
-import { codeOf, WaltrailError } from '../errors.js';
+import { isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { refuseForeignSchema } from './own-schema.js';
+import { quoteIdentifier } from './quote.js';
+import { serverSays } from './server-message.js';
+import { INSUFFICIENT_PRIVILEGE, sqlStateOf } from './sql-state.js';
 
 export interface MigrateOptions {
   /** Connected, with nothing under way; stays open. */
@@ -28,10 +31,9 @@ export interface MigrateOptions {
  * knows files that are not in the folder) and PG_SCHEMA_FOREIGN.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
-  await refuseForeignSchema(options.client, options);
   const files = (await readdir(options.folder)).filter((file) => file.endsWith('.sql')).sort();
   const names = files.map((file) => path.basename(file, '.sql'));
-  const applied = await appliedMigrations(options.client, options.schema);
+  const applied = await appliedMigrations(options);
   const foreign = applied.filter((name) => !names.includes(name));
   if (foreign.length > 0) {
     throw new WaltrailError(
@@ -76,23 +78,46 @@ export async function migrate(options: MigrateOptions): Promise<void> {
       options.log.info({ database: options.database, migrations: done.map(({ name }) => name) }, 'migrated');
     }
   } catch (error) {
-    const sqlState = codeOf(error);
-    throw new WaltrailError(
-      'PG_MIGRATION_FAILED',
-      `${options.database}: ${current} failed${typeof sqlState === 'string' ? ` (SQLSTATE ${sqlState})` : ''}.`,
-      { cause: error },
-    );
+    throw migrationError(options, { current, error });
   }
 }
 
-async function appliedMigrations(client: pg.Client, schema: string): Promise<string[]> {
+/** Names the migration, what the server says of it, and the statement that grants a lacking right. */
+function migrationError(
+  { client, database, schema }: MigrateOptions,
+  { current, error }: { readonly current: string; readonly error: unknown },
+): WaltrailError {
+  if (isWaltrailError(error)) return error;
+  const sqlState = sqlStateOf(error);
+  const remedy = (): string => {
+    const { user, database: name } = client;
+    const role = quoteIdentifier(user ?? '');
+    return (
+      `Run as the owner of the database: grant create on database ${quoteIdentifier(name ?? '')} to ${role}; ` +
+      `or, where schema ${schema} is there already: alter schema ${quoteIdentifier(schema)} owner to ${role}; Nothing was changed.`
+    );
+  };
+  return new WaltrailError(
+    'PG_MIGRATION_FAILED',
+    `${database}: ${current} failed${sqlState === undefined ? '' : ` (${serverSays(error)})`}.`,
+    { cause: error, ...(sqlState === INSUFFICIENT_PRIVILEGE ? { remedy: remedy() } : {}) },
+  );
+}
+
+async function appliedMigrations(options: MigrateOptions): Promise<string[]> {
+  const { client, schema } = options;
   const table = `${schema}.migration`;
-  const { rows } = await client.query<{ made: boolean }>('select to_regclass($1) is not null as made', [
-    table,
-  ]);
-  if (!rows[0]!.made) return [];
-  const applied = await client.query<{ name: string }>(`select name from ${table} order by id`);
-  return applied.rows.map(({ name }) => name);
+  try {
+    await refuseForeignSchema(client, options);
+    const { rows } = await client.query<{ made: boolean }>('select to_regclass($1) is not null as made', [
+      table,
+    ]);
+    if (!rows[0]!.made) return [];
+    const applied = await client.query<{ name: string }>(`select name from ${table} order by id`);
+    return applied.rows.map(({ name }) => name);
+  } catch (error) {
+    throw migrationError(options, { current: 'reading the list of migrations', error });
+  }
 }
 
 /** The library prints whole files on an error; ours names the file and carries the cause. */

@@ -37,3 +37,36 @@ export async function pinSearchPath(
       `${database} answered with another search_path than the one that was just set.`,
     );
 }
+
+/**
+ * Settings that a DBA gives a role or a database for the application's statements, and what they are for
+ * Waltrail, which reads everything, stores a transaction however long it lasts, and waits for it in idle
+ * sessions. Nobody needs a right to set them.
+ */
+const LIMITS = [
+  'lock_timeout = 0',
+  'idle_session_timeout = 0',
+  'idle_in_transaction_session_timeout = 0',
+  'default_transaction_read_only = off',
+  'default_transaction_deferrable = off',
+  `default_transaction_isolation = 'read committed'`,
+];
+
+/** From PostgreSQL 17 on. */
+const TRANSACTION_LIMIT = /* sql */ `
+  select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name = 'transaction_timeout'`;
+
+/**
+ * Makes the limits of a session Waltrail's own, whatever the role, the database or the URL says. Not in the
+ * options of the connection: a pooler refuses what it does not know there, and so does a server that is older
+ * than the setting. That of the statement first: a millisecond may be too little for anything else. Only
+ * after {@link pinSearchPath}.
+ */
+export async function pinLimits(
+  client: Pick<pg.ClientBase, 'query'>,
+  options: { readonly statementTimeoutMs?: number | undefined } = {},
+): Promise<void> {
+  const wanted = [`statement_timeout = ${options.statementTimeoutMs ?? 0}`, ...LIMITS];
+  await client.query(wanted.map((setting) => `set ${setting}`).join('; '));
+  await client.query(TRANSACTION_LIMIT);
+}

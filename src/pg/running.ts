@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { catalogRows } from './catalog-rows.js';
 
 const POLL_MS = 100;
 
@@ -18,6 +19,46 @@ export async function runningTransactions(client: pg.Client): Promise<string[]> 
                  where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
                    and (a.datname is null or a.datname = pg_catalog.current_database())`);
   return rows.map(({ xid }) => xid);
+}
+
+/** A transaction that has written something and has not ended, as a DBA finds it. */
+export interface RunningTransaction {
+  readonly xid: string;
+  /** Null: it is prepared, and no process has it. */
+  readonly pid: number | null;
+  /** By which a prepared transaction is committed or rolled back; null: it is none. */
+  readonly gid: string | null;
+  /** RFC 3339; null where the role may not see it (pg_read_all_stats). */
+  readonly since: string | null;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly database: string | null;
+}
+
+/**
+ * Describes the transactions of {@link runningTransactions}, the oldest first; never by their statements.
+ *
+ * @param options.everywhere those of every database of the cluster
+ */
+export async function describeRunning(
+  client: pg.Client,
+  options: { readonly everywhere: boolean },
+): Promise<RunningTransaction[]> {
+  // Names and gids may be bytes that are no text anywhere.
+  return catalogRows<RunningTransaction>(
+    client,
+    /* sql */ `select l.transactionid::text as xid, a.pid, p.gid::text as gid,
+                      pg_catalog.to_char(coalesce(a.xact_start, p.prepared) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since,
+                      coalesce(a.usename, p.owner)::text as "user",
+                      a.application_name::text as application,
+                      coalesce(a.datname, p.database)::text as database
+                 from pg_catalog.pg_locks l
+                 left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+                 left join pg_catalog.pg_prepared_xacts p on p.transaction = l.transactionid
+                where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+                  and (${options.everywhere} or coalesce(a.datname, p.database) is null or coalesce(a.datname, p.database) = pg_catalog.current_database())
+                order by coalesce(a.xact_start, p.prepared) nulls last, pg_catalog.age(l.transactionid) desc`,
+  );
 }
 
 /**

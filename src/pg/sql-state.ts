@@ -5,13 +5,18 @@ import { codeOf } from '../errors.js';
  *
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
+export const PROTOCOL_VIOLATION = '08P01';
 export const CHARACTER_NOT_IN_REPERTOIRE = '22021';
 export const INVALID_PARAMETER_VALUE = '22023';
 export const UNTRANSLATABLE_CHARACTER = '22P05';
 export const READ_ONLY_SQL_TRANSACTION = '25006';
+export const INVALID_AUTHORIZATION = '28000';
+export const INVALID_PASSWORD = '28P01';
+export const INVALID_CATALOG_NAME = '3D000';
 export const DEADLOCK_DETECTED = '40P01';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 export const UNDEFINED_OBJECT = '42704';
+export const DISK_FULL = '53100';
 export const PROGRAM_LIMIT_EXCEEDED = '54000';
 export const OBJECT_NOT_IN_PREREQUISITE_STATE = '55000';
 export const OBJECT_IN_USE = '55006';
@@ -37,11 +42,8 @@ export const isDataException = (sqlState: string): boolean => sqlState.startsWit
  */
 export const isServerGone = (sqlState: string): boolean => /^(08|57P)/.test(sqlState);
 
-/**
- * Classes 28, 3D and 42: the server does not accept the account, has no such database, or does not let the
- * account connect to it.
- */
-export const isConnectionRefused = (sqlState: string): boolean => /^(28|3D|42)/.test(sqlState);
+/** Class 08: the connection is not made, or is broken. */
+export const isConnectionException = (sqlState: string): boolean => sqlState.startsWith('08');
 
 /** Class 53, insufficient resources: no connection, memory or disk space is left for the moment. */
 export const isOutOfResources = (sqlState: string): boolean => sqlState.startsWith('53');

@@ -38,6 +38,8 @@ export interface CaptureStatus {
   readonly troubles: readonly CaptureTrouble[];
   /** How many there are. */
   readonly troubleCount: number;
+  /** What capture cannot begin or end without; null while it waits for nobody. */
+  readonly waiting: CaptureWaiting | null;
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
 }
 
@@ -50,4 +52,29 @@ export interface CaptureTrouble {
   readonly remedy: string;
   /** What it means for the trail, or for the application. */
   readonly effect: string;
+}
+
+/** Transactions of the source that have to end first. */
+export interface CaptureWaiting {
+  /** What waits, as the beginning of a sentence. */
+  readonly what: string;
+  /** RFC 3339. */
+  readonly since: string;
+  /** The oldest of those that last, at most ten. */
+  readonly transactions: readonly WaitedTransaction[];
+  /** How many there are. */
+  readonly transactionCount: number;
+}
+
+export interface WaitedTransaction {
+  readonly xid: string;
+  /** Null: it is prepared, and no process has it. */
+  readonly pid: number | null;
+  /** By which a prepared transaction is committed or rolled back; null: it is none. */
+  readonly gid: string | null;
+  /** RFC 3339; null where the role of source.url may not see it. */
+  readonly since: string | null;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly database: string | null;
 }

@@ -46,6 +46,16 @@ export interface Told {
   readonly stored: () => void;
 }
 
+/** A commit whose answer did not come. */
+export interface UnansweredCommit {
+  /** Where the checkpoint is if it is stored. */
+  readonly endLsn: Lsn;
+  /** {@link Pipeline.counts} if it is stored. */
+  readonly counts: RecordedCounts;
+}
+
+const NOTHING: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+
 /** Where in the stream a pipeline has come to. */
 export interface StreamPosition {
   readonly checkpointLsn: Lsn;
@@ -104,6 +114,8 @@ export class Pipeline {
   /** Written, and to be told when the next commit is durable. */
   #written: Told[] = [];
   #aloneUntil: Lsn | null;
+  #stored: RecordedCounts = NOTHING;
+  #unanswered: UnansweredCommit | null = null;
   /** The skip under way, if any: nothing can be committed before its answer. */
   #skip: Promise<void> = Promise.resolve();
   /** The commit under way, if any; fulfilled whatever became of it. */
@@ -121,9 +133,14 @@ export class Pipeline {
     this.#trail.onDrain(() => this.#step());
   }
 
-  /** Since the pipeline began. */
+  /** What is durable in the trail, since the pipeline began. */
   get counts(): RecordedCounts {
-    return this.#recorder.counts;
+    return this.#stored;
+  }
+
+  /** The commit that was sent and not answered: it may be stored, or may not. Null: there is none. */
+  get unanswered(): UnansweredCommit | null {
+    return this.#unanswered;
   }
 
   /** Takes one pgoutput message. Throws what {@link TransactionRecorder} throws. */
@@ -300,9 +317,15 @@ export class Pipeline {
 
   async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
+    const { counts } = this.#recorder;
+    // Takes what is written up to the last boundary, which are these counts, before it returns.
+    const { boundaryLsn, checkpointLsn } = this.#trail;
     const committing = this.#trail.commit();
     this.#committing = committing.catch(() => undefined);
+    if (boundaryLsn > checkpointLsn) this.#unanswered = { endLsn: boundaryLsn, counts };
     const batch = await committing;
+    this.#unanswered = null;
+    this.#stored = counts;
     this.#committed(batch);
     for (const { stored } of written) stored();
     return batch;

@@ -144,10 +144,10 @@ export class TransactionAttribution {
     const { lsn, prefix } = message;
     const heard = this.#understand(message);
     const { statement } = heard;
-    const isUnread = statement.of === 'nothing' || statement.of === 'passed over';
-    // The first one of a transaction that is read again was counted.
-    if (isUnread && lsn !== this.#first?.lsn)
-      this.#unreadMessages.add({ lsn, xid: this.#running.xid, prefix, reason: statement.reason });
+    if (statement.of === 'nothing' || statement.of === 'passed over') {
+      const { commitLsn, xid } = this.#running;
+      this.#unreadMessages.add({ lsn, commitLsn, xid, prefix, reason: statement.reason });
+    }
     if (statement.of === 'passed over') {
       // Once a transaction: anybody may send any number of them.
       const isFirst = this.#first === null && !this.#passedOver;

@@ -14,6 +14,7 @@ import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
 import { Ladder } from './ladder.js';
+import type { MessagePlace } from './message-place.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
 import { type Notice, type TrailSession, OWN } from './ports.js';
@@ -42,23 +43,32 @@ export interface RecorderOptions {
    */
   readonly lateAttributions: LateAttributions;
   /**
-   * Told of each message that says that a configuration begins, with its digest and the end of the last
-   * transaction before. True: it begins here, so capture has to open again with it.
+   * Told of each message that says that a configuration begins. True: it begins here, so capture has to open
+   * again with it.
    */
-  readonly announced: (digest: string, afterLsn: Lsn) => boolean;
+  readonly announced: (message: ConfigurationMessage) => boolean;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
   readonly tellTables: boolean;
 }
 
-/** Counters since the recorder began. */
-export interface RecordedCounts {
-  transactions: number;
-  changes: number;
-  entries: number;
-  ignored: number;
+/** A message that says that a configuration begins. */
+export interface ConfigurationMessage extends MessagePlace {
+  readonly digest: string;
+  /** End of the last transaction before. */
+  readonly afterLsn: Lsn;
 }
+
+/** What was read, or of it what was stored. */
+export interface RecordedCounts {
+  readonly transactions: number;
+  readonly changes: number;
+  readonly entries: number;
+  readonly ignored: number;
+}
+
+type Counters = { -readonly [Name in keyof RecordedCounts]: RecordedCounts[Name] };
 
 /**
  * Negative numbers for entries of Waltrail's own that have none, far from those of gaps
@@ -84,7 +94,10 @@ const NOT_BY_CLOCK = { byClock: false };
  * TRACKING_CHANGED where another configuration begins.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
-  readonly counts: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** Read so far. */
+  readonly #counts: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
+  /** The same as of the last boundary. What is behind it may be read again, and is counted then. */
+  readonly #whole: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
@@ -150,6 +163,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     return this.#inTransaction;
   }
 
+  /** Counts up to the last boundary, since the recorder began: what the next commit of the trail stores. */
+  get counts(): RecordedCounts {
+    return { ...this.#whole };
+  }
+
   /** Commit LSN of the running transaction, or of the last one. */
   get commitLsn(): Lsn {
     return this.#begun.readBigUInt64BE();
@@ -197,7 +215,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       entityTypeId: dictionary.entityType(OWN),
       actionId: dictionary.action(notice.action),
     });
-    this.counts.entries++;
+    this.#counts.entries++;
+    this.#markWhole();
     this.#trail.between(notice.statement?.(entryId) ?? null);
   }
 
@@ -206,7 +225,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     for (let index = 0; index < BEGIN_BYTES; index++) this.#begun[index] = bytes[at + index]!;
     this.#seq = 0;
     this.#touched?.clear();
-    this.#entriesBefore = this.counts.entries;
+    this.#entriesBefore = this.#counts.entries;
     const claimed = this.#commitTimes.begin(bytes, at);
     this.#byClock = this.#asClaimed = claimed === null;
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
@@ -218,7 +237,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   commit(bytes: Buffer, at: number): void {
     this.#inTransaction = false;
     this.#names.endTransaction();
-    this.counts.transactions++;
+    this.#counts.transactions++;
+    this.#markWhole();
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
@@ -230,7 +250,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
     if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
       this.#seq++;
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     const plan = planRelation({
       relation: known,
@@ -249,7 +269,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (tracked !== null) {
       this.#ladder.climb(change, tracked, true);
       this.#builder.insert(tracked, change);
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     if (names.length > 0) this.#names.inserted(names, updated);
   }
@@ -271,9 +291,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
             this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
         this.#ladder.climb(change, tracked, columnSpeaks);
         this.#builder.update(tracked, change);
-        this.counts.entries++;
+        this.#counts.entries++;
       } else {
-        this.counts.ignored++;
+        this.#counts.ignored++;
       }
     }
     if (names.length > 0) this.#names.updated(names, sent);
@@ -286,7 +306,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (tracked !== null) {
       this.#ladder.byMessage(change);
       this.#builder.delete(tracked, change);
-      this.counts.entries++;
+      this.#counts.entries++;
     }
     if (names.length > 0) this.#names.deleted(names, sent.previous);
   }
@@ -298,7 +318,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       if (tracked !== null) {
         this.#ladder.byMessage(change);
         this.#builder.truncate(tracked, change);
-        this.counts.entries++;
+        this.#counts.entries++;
       }
       this.#names.truncated(names);
     }
@@ -307,7 +327,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   logicalMessage(message: LogicalMessage): void {
     if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
     const heard = this.#messages.hear(message);
-    if (heard === 'nothing' || this.counts.entries === this.#entriesBefore) return;
+    if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
     // That one was passed over is worth a mark where entries are at hand, and no second reading.
     if (this.#trail.rows.reattribute((entry) => this.#ladder.revise(entry)) || heard !== 'first') return;
     this.#messages.readAgain();
@@ -320,9 +340,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   /**
    * The transaction that holds the message is the first of the configuration: nothing of it is stored before.
    */
-  #configuration({ transactional, content }: LogicalMessage): void {
+  #configuration({ transactional, content, lsn }: LogicalMessage): void {
     if (!transactional || content.length > MAX_DIGEST_BYTES) return;
-    if (this.#options.announced(content.toString('latin1'), this.#trail.boundaryLsn))
+    const digest = content.toString('latin1');
+    const { boundaryLsn: afterLsn } = this.#trail;
+    if (this.#options.announced({ digest, afterLsn, lsn, commitLsn: this.commitLsn }))
       throw configurationBegins();
   }
 
@@ -350,9 +372,17 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     );
   }
 
+  /** Field by field: this is done for every transaction. */
+  #markWhole(): void {
+    this.#whole.transactions = this.#counts.transactions;
+    this.#whole.changes = this.#counts.changes;
+    this.#whole.entries = this.#counts.entries;
+    this.#whole.ignored = this.#counts.ignored;
+  }
+
   /** The change object, ready for the next row of the transaction. */
   #next(row: Tuple | null): RowChange {
-    this.counts.changes++;
+    this.#counts.changes++;
     const change = this.#change;
     change.seq = this.#seq++;
     change.previous = null;

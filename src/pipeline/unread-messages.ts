@@ -1,10 +1,10 @@
 import type { Log } from '../log.js';
-import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { formatLsn } from '../pg/lsn.js';
+import { isBehind, type MessagePlace } from './message-place.js';
 import type { Unread } from './statement.js';
 
 /** A logical message that should say who made changes and was not understood, or not signed. */
-export interface UnreadMessage {
-  readonly lsn: Lsn;
+export interface UnreadMessage extends MessagePlace {
   readonly xid: number;
   readonly prefix: string;
   readonly reason: Unread;
@@ -34,7 +34,9 @@ export class UnreadMessages {
     return this.#count;
   }
 
+  /** Counts a message, unless it was counted before: the stream is read again from the checkpoint. */
   add(message: UnreadMessage): void {
+    if (!isBehind(message, this.#last)) return;
     this.#count++;
     this.#last = message;
     if (this.#timer === undefined) this.#say();

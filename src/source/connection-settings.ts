@@ -18,23 +18,9 @@ const PRINTING = [
   // quoted only where necessary.
   `search_path=${SEARCH_PATH.replaceAll(' ', '')}`,
   'quote_all_identifiers=off',
-  'statement_timeout=0',
-  'idle_session_timeout=0',
   // From PostgreSQL 18 on, a missing publication causes only a warning.
   'client_min_messages=warning',
 ];
-
-/**
- * First statements of a connection that reads rows of the source.
- *
- * Limits that a DBA has set for the application's statements are not meant for a reader of everything:
- * PostgreSQL would end the walsender in the middle of every transaction that takes longer to decode than
- * `transaction_timeout`. Not every version knows all of these settings, so they cannot be in the options.
- */
-export const PREPARE_READING = /* sql */ `
-  select pg_catalog.set_config(name, '0', false)
-    from pg_catalog.pg_settings
-   where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`;
 
 /**
  * Makes the server send the bytes that it has, whatever its encoding. Otherwise it would refuse to send what

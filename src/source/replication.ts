@@ -4,7 +4,7 @@ import type pg from 'pg';
 // eslint-disable-next-line no-restricted-syntax -- decision 7; #start pins what it opens
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { WaltrailError } from '../errors.js';
-import { connectError, describeUrl } from '../pg/connect.js';
+import { connectError, describeUrl } from '../pg/connect-error.js';
 import { formatLsn, LSN_ZERO, type Lsn } from '../pg/lsn.js';
 import {
   COPY_BOTH_RESPONSE,
@@ -13,7 +13,7 @@ import {
   ERROR_RESPONSE,
   NOTICE_RESPONSE,
 } from '../pg/message-types.js';
-import { pinSearchPath } from '../pg/pin.js';
+import { pinLimits, pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 import { FrameReader } from './frames.js';
@@ -27,7 +27,7 @@ import {
   statusUpdate,
   XLOG_DATA,
 } from './replication-protocol.js';
-import { replicationClientConfig, PREPARE_READING, SEND_BYTES } from './connection-settings.js';
+import { replicationClientConfig, SEND_BYTES } from './connection-settings.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
 
@@ -161,7 +161,9 @@ export class ReplicationStream {
         );
     } catch (error) {
       await stream.stop();
-      throw error instanceof WaltrailError ? error : connectError(options.url, error);
+      throw error instanceof WaltrailError
+        ? error
+        : connectError({ url: options.url, side: 'source' }, error);
     } finally {
       options.signal.removeEventListener('abort', abandon);
     }
@@ -218,7 +220,7 @@ export class ReplicationStream {
   async #start(client: pg.Client, options: StreamOptions): Promise<void> {
     await pinSearchPath(client, { database: describeUrl(options.url) });
     options.check(await identifySystem(client));
-    await client.query(PREPARE_READING);
+    await pinLimits(client);
     await client.query(SEND_BYTES);
     const connection = (client as unknown as { connection: { stream: Duplex; query(text: string): void } })
       .connection;

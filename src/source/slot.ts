@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import { close, connectError, openPinned } from '../pg/connect.js';
+import { close, openPinned } from '../pg/connect.js';
+import { queryError } from '../pg/connect-error.js';
 import { parseLsn, type Lsn } from '../pg/lsn.js';
 import { quoteIdentifier } from '../pg/quote.js';
-import { PREPARE_READING, replicationClientConfig } from './connection-settings.js';
+import { replicationClientConfig } from './connection-settings.js';
 import { streamError } from './stream-error.js';
 
 /**
@@ -84,11 +85,9 @@ export async function createSlot(options: {
   readonly slot: string;
   readonly begin: (slot: NewSlot) => Promise<void>;
 }): Promise<void> {
-  const client = await openPinned(replicationClientConfig(options.url), options);
+  const client = await openPinned(replicationClientConfig(options.url), { ...options, side: 'source' });
   try {
     const identity = await identifySystem(client);
-    // Its transaction stays open until the names are read.
-    await client.query(PREPARE_READING);
     const { rows: version } = await client.query<{ server_version_num: string }>('show server_version_num');
     const failover = Number(version[0]!.server_version_num) >= HAS_FAILOVER_SLOTS;
     const { rows } = await client
@@ -139,7 +138,7 @@ export async function identifySource(options: {
   readonly timeline?: number | undefined;
 }): Promise<SourceIdentity> {
   const { url, timeline } = options;
-  const client = await openPinned(replicationClientConfig(url), options);
+  const client = await openPinned(replicationClientConfig(url), { ...options, side: 'source' });
   try {
     const identity = await identifySystem(client);
     const same = timeline === undefined || timeline === identity.timeline;
@@ -148,7 +147,7 @@ export async function identifySource(options: {
       leftTimelineAt: same ? null : await endOfTimeline(client, identity.timeline, timeline),
     };
   } catch (error) {
-    throw connectError(url, error);
+    throw queryError({ url, side: 'source' }, error);
   } finally {
     await close(client);
   }

@@ -1,8 +1,16 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import { DEADLOCK_DETECTED, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE } from '../pg/sql-state.js';
+import { serverSays } from '../pg/server-message.js';
+import {
+  DEADLOCK_DETECTED,
+  INSUFFICIENT_PRIVILEGE,
+  LOCK_NOT_AVAILABLE,
+  READ_ONLY_SQL_TRANSACTION,
+  sqlStateOf,
+} from '../pg/sql-state.js';
 import { problemsError } from './check.js';
 import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
+import { listNames } from './list-names.js';
 
 /**
  * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then
@@ -61,38 +69,49 @@ async function run(client: pg.Client, step: Step): Promise<void> {
 }
 
 function stepError(step: Step, cause: unknown): WaltrailError {
-  const { code } = cause as { code?: unknown };
-  const sqlState = typeof code === 'string' ? code : 'none';
-  const what = step.tables.length === 0 ? step.kind : `${step.kind} of ${step.tables.join(', ')}`;
-  switch (sqlState) {
+  const what = step.tables.length === 0 ? step.kind : `${step.kind} of ${listNames(step.tables)}`;
+  const nothing = 'nothing was changed.';
+  switch (sqlStateOf(cause)) {
     case LOCK_NOT_AVAILABLE:
     case DEADLOCK_DETECTED:
       return new WaltrailError(
         'TRACKING_LOCK_TIMEOUT',
-        `${what}: no lock within ${LOCK_LIMIT_MS / 1000} s; nothing was changed.`,
-        {
-          cause,
-        },
+        `${what}: no lock within ${LOCK_LIMIT_MS / 1000} s; ${nothing}`,
+        { cause },
       );
     case INSUFFICIENT_PRIVILEGE:
       return new WaltrailError(
         'SOURCE_PRIVILEGE',
-        `${what}: the user of source.url may not do this; nothing was changed.`,
-        {
-          cause,
-          remedy:
-            step.kind === 'event_trigger'
-              ? "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers."
-              : "Let the owner of the tables (who also needs create on the database) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.",
-        },
+        `${what}: the user of source.url may not do this (${serverSays(cause)}); ${nothing}`,
+        { cause, remedy: rightsRemedy(step) },
       );
+    case READ_ONLY_SQL_TRANSACTION:
+      return new WaltrailError('SOURCE_UNSUPPORTED', `${what}: the source is read-only; ${nothing}`, {
+        cause,
+        remedy: 'Point source.url at the primary, with a user whose sessions may write.',
+      });
     default:
       return new WaltrailError(
         'TRACKING_APPLY_FAILED',
-        `${what}: SQLSTATE ${sqlState}; nothing was changed.`,
-        {
-          cause,
-        },
+        `${what}: the source refused (${serverSays(cause)}); ${nothing}`,
+        { cause },
       );
+  }
+}
+
+function rightsRemedy({ kind }: Step): string {
+  switch (kind) {
+    case 'event_trigger':
+      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers.";
+    case 'configuration':
+      return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): by such a message apply says in the WAL from where on the configuration holds. Or let a user who has it run the SQL of 'waltrail plan'.";
+    case 'lock':
+    case 'publication_comment':
+    case 'publication_create':
+    case 'publication_options':
+    case 'publication_add':
+    case 'publication_drop':
+    case 'replica_identity':
+      return "Let the owner of the tables and of the publication (who also needs create on the database to make one: grant create on database …) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.";
   }
 }

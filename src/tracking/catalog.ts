@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
+import { isPooled } from '../pg/pooler.js';
 import { attributeColumns, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
 /**
- * What the source has: everything that plan and preflight decide by. Sizes and rates are PostgreSQL's
- * estimates.
+ * What the source has: everything that plan and preflight decide by.
  */
 export interface Catalog {
   readonly server: CatalogServer;
@@ -33,13 +33,15 @@ export interface CatalogServer {
   readonly database: string;
   readonly walLevel: string;
   readonly inRecovery: boolean;
+  /** The connection leads through a pooler. */
+  readonly pooled: boolean;
   readonly maxSlots: number;
   readonly maxSenders: number;
   readonly senders: number;
   /** Bytes; null: no limit. */
   readonly maxSlotWalKeepBytes: number | null;
-  /** Average since the statistics were reset; null where they are younger than a minute. */
-  readonly walBytesPerSecond: number | null;
+  /** WAL since the server began to count; null where it does not say since when. */
+  readonly walCounted: { readonly bytes: number; readonly seconds: number } | null;
 }
 
 export interface CatalogRole {
@@ -78,14 +80,6 @@ export interface CatalogTable {
   readonly readable: boolean;
   /** Whether policies filter what the role reads. */
   readonly filtered: boolean;
-  /** Main fork and TOAST, without indexes. */
-  readonly bytes: number;
-  readonly rows: number;
-  /**
-   * Updates and deletes a second, averaged since the statistics were reset; null where they are younger than
-   * a minute.
-   */
-  readonly changesPerSecond: number | null;
 }
 
 export interface CatalogKey {
@@ -113,6 +107,7 @@ export interface CatalogPublication {
   readonly viaRoot: boolean;
   /** From PostgreSQL 18 on; null before. */
   readonly generatedColumns: 'none' | 'stored' | null;
+  readonly comment: string | null;
   readonly tables: readonly CatalogPublicationTable[];
 }
 
@@ -142,6 +137,10 @@ export interface CatalogMessageFunction {
 export interface CatalogSlot {
   readonly name: string;
   readonly active: boolean;
+  /** Null: a physical slot. */
+  readonly plugin: string | null;
+  /** The database it decodes; null: a physical slot. */
+  readonly database: string | null;
 }
 
 /** Logical messages in pgoutput, `wal_status` and pg_stat_wal came with it. */
@@ -162,7 +161,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
     return {
-      server: await readServer(client),
+      server: { ...(await readServer(client)), pooled: await isPooled(client) },
       role: await readRole(client),
       ...(await readTables(client)),
       types: await readTypes(client),
@@ -176,8 +175,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-async function readServer(client: pg.Client): Promise<CatalogServer> {
-  const rows = await catalogRows<CatalogServer>(
+async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
+  const rows = await catalogRows<Omit<CatalogServer, 'pooled'>>(
     client,
     /* sql */ `
     select
@@ -191,9 +190,8 @@ async function readServer(client: pg.Client): Promise<CatalogServer> {
       -- in MB there, -1 for no limit
       (select case when s.setting::int8 >= 0 then s.setting::float8 * 1048576 end
          from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "maxSlotWalKeepBytes",
-      (select case when r.seconds > 60 then w.wal_bytes::float8 / r.seconds end
-         from pg_catalog.pg_stat_wal w
-        cross join lateral (select extract(epoch from now() - w.stats_reset)::float8 as seconds) r) as "walBytesPerSecond"`,
+      (select pg_catalog.jsonb_build_object('bytes', w.wal_bytes, 'seconds', extract(epoch from now() - w.stats_reset)::float8)
+         from pg_catalog.pg_stat_wal w where w.stats_reset is not null) as "walCounted"`,
   );
   return rows[0]!;
 }
@@ -234,22 +232,12 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       pn.nspname::text as "parentSchema",
       p.relname::text as "parentTable",
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
-      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered,
-      -- relpages, not pg_table_size(), which would wait for whoever has the table locked
-      (c.relpages + coalesce(t.relpages, 0))::float8 * current_setting('block_size')::int4 as bytes,
-      greatest(c.reltuples, s.n_live_tup, 0)::float8 as rows,
-      case when r.seconds > 60 then (coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0))::float8 / r.seconds end as "changesPerSecond"
+      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
     left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
     left join pg_catalog.pg_class p on p.oid = i.inhparent
     left join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
-    left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-    cross join lateral (
-      select extract(epoch from now() - coalesce(d.stats_reset, pg_catalog.pg_postmaster_start_time()))::float8 as seconds
-        from pg_catalog.pg_stat_database d where d.datname = current_database()
-    ) r
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
     order by n.nspname, c.relname`,
   );
@@ -366,6 +354,11 @@ async function readMessageFunctions(client: pg.Client): Promise<CatalogMessageFu
   );
 }
 
+/** Not obj_description(): it is written in SQL, and is counted among the functions that users have called. */
+const commentOn = (catalog: string, oid: string): string =>
+  `(select d.description from pg_catalog.pg_description d
+     where d.classoid = 'pg_catalog.${catalog}'::pg_catalog.regclass and d.objoid = ${oid} and d.objsubid = 0)`;
+
 async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger[]> {
   const rows = await catalogRows<CatalogEventTrigger>(
     client,
@@ -374,7 +367,7 @@ async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger
       t.evtname::text as name,
       n.nspname::text as schema,
       t.evtenabled = 'A' as always,
-      pg_catalog.obj_description(t.oid, 'pg_event_trigger') as comment
+      ${commentOn('pg_event_trigger', 't.oid')} as comment
     from pg_catalog.pg_event_trigger t
     join pg_catalog.pg_proc f on f.oid = t.evtfoid
     join pg_catalog.pg_namespace n on n.oid = f.pronamespace
@@ -397,6 +390,7 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
         case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,
       p.pubviaroot as "viaRoot",
       case pg_catalog.to_jsonb(p) ->> 'pubgencols' when 's' then 'stored' when 'n' then 'none' end as "generatedColumns",
+      ${commentOn('pg_publication', 'p.oid')} as comment,
       coalesce((
         select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                  'schema', n.nspname, 'table', c.relname,
@@ -432,7 +426,8 @@ async function readSlots(client: pg.Client): Promise<CatalogSlot[]> {
   const rows = await catalogRows<CatalogSlot>(
     client,
     /* sql */ `
-    select s.slot_name::text as name, s.active from pg_catalog.pg_replication_slots s order by s.slot_name`,
+    select s.slot_name::text as name, s.active, s.plugin::text as plugin, s.database::text as database
+      from pg_catalog.pg_replication_slots s order by s.slot_name`,
   );
   return rows;
 }

@@ -74,6 +74,7 @@ function unapplied(step: PlanStep, publication: string): PlanProblem[] {
       ];
     case 'event_trigger':
     case 'publication_add':
+    case 'publication_comment':
     case 'publication_drop':
     case 'replica_identity':
       return [];

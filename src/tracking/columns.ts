@@ -1,6 +1,7 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { columnUses, lookupColumns, type ColumnUse } from './column-uses.js';
+import { listNames } from './list-names.js';
 import { lookupUses } from './match.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './findings.js';
@@ -34,7 +35,7 @@ export function columnFindings(options: {
         });
       else if (lacking.length > 0 && needed(use)) {
         warnings.push(
-          `${places.of(use.path)}: column "${use.column}" is missing in ${lacking.map(keyOf).join(', ')}.`,
+          `${places.of(use.path)}: column "${use.column}" is missing in ${listNames(lacking.map(keyOf))}.`,
         );
       }
     }

@@ -3,11 +3,15 @@ import { planTracking } from './plan.js';
 import type { TrackingConfig } from './rules.js';
 import { publishedTables } from './tracked.js';
 
-/** Whether apply would have nothing to do. */
+/**
+ * Whether the source sends what the configuration asks for, and nothing else. Whose the publication is said
+ * to be says nothing of that: its mark keeps capture from nothing (DECISIONS 59).
+ */
 export const isPrepared = (options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
-}): boolean => planTracking(options).steps.length === 0;
+}): boolean =>
+  planTracking({ ...options, takeOver: true }).steps.every(({ kind }) => kind === 'publication_comment');
 
 /** Whether two configurations ask for the same tables in the publication. */
 export function sameTables(one: TrackingConfig, other: TrackingConfig, catalog: Catalog): boolean {

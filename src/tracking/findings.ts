@@ -23,13 +23,14 @@ export interface TrackingPlan {
   readonly warnings: readonly string[];
   /** What the DBA may do, with its SQL; `apply` does none of it. */
   readonly advice: readonly string[];
-  /** What REPLICA IDENTITY FULL will cost, by table that a step sets it on. */
-  readonly costs: readonly IdentityCost[];
+  /** Tables on which a step sets REPLICA IDENTITY FULL; `forecast.ts` says what that costs. */
+  readonly widened: readonly WidenedTable[];
 }
 
 export interface PlanStep {
   readonly kind:
     | 'event_trigger'
+    | 'publication_comment'
     | 'publication_create'
     | 'publication_options'
     | 'publication_add'
@@ -54,7 +55,7 @@ export interface PlanProblem {
   /**
    * Canonical names of the tables it is about, or the pattern that matches none: the others are planned,
    * applied and captured without them. Empty: it concerns the whole stream or server, or is a mistake that
-   * concerns none.
+   * concerns no table.
    */
   readonly tables: readonly string[];
   /** Where it is about tables: what it means for them while capture runs. */
@@ -64,6 +65,8 @@ export interface PlanProblem {
    * on.
    */
   readonly mistake?: true;
+  /** Stands in the way of applying the plan, but not of capture. */
+  readonly applyOnly?: true;
   /** Stands in the way of capture, but not of applying the plan: often another role does that. */
   readonly captureOnly?: true;
 }
@@ -76,17 +79,14 @@ export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[
 
 /** Problems that keep every table from being captured. */
 export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
-  problems.filter(({ tables, mistake }) => tables.length === 0 && mistake !== true);
+  problems.filter(({ tables, applyOnly }) => applyOnly !== true && tables.length === 0);
 
-export interface IdentityCost {
+/** A table whose old rows will be in the WAL whole. */
+export interface WidenedTable {
   readonly table: string;
   readonly columns: number;
-  /**
-   * Average row, TOAST included: what each update and delete adds to the WAL. Null for a table without rows.
-   */
-  readonly rowBytes: number | null;
-  readonly changesPerDay: number | null;
-  readonly walBytesPerDay: number | null;
+  /** Of itself, or of its partitions that hold rows. */
+  readonly oids: readonly string[];
 }
 
 /** Problems and warnings of one aspect. */

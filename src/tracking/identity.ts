@@ -1,5 +1,6 @@
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
-import type { Findings, IdentityCost, PlanProblem, PlanStep } from './findings.js';
+import type { Findings, PlanProblem, PlanStep, WidenedTable } from './findings.js';
+import { about } from './list-names.js';
 import { formatTable } from './names.js';
 import { asApplied } from './publication.js';
 import { identitySql, refusesWrites } from './refusal.js';
@@ -8,13 +9,12 @@ import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 
 interface IdentityPlan extends Findings {
   readonly steps: readonly PlanStep[];
-  readonly costs: readonly IdentityCost[];
+  readonly widened: readonly WidenedTable[];
   /** Keys of the tables that must not be in the publication: writes of the application would be refused. */
   readonly unfit: ReadonlySet<string>;
 }
 
 const HAS_VIRTUAL_COLUMNS = 180_000;
-const DAY_S = 86_400;
 
 /**
  * Replica identity full for every published table, so that the WAL holds the row before the change; but not
@@ -42,12 +42,12 @@ export function planIdentity(options: {
     steps: plans.flatMap(({ steps }) => steps),
     problems: plans.flatMap(({ problems }) => problems),
     warnings: [
-      ...plans.flatMap(({ warnings }) => warnings),
+      ...weakWarnings(plans),
       ...(version >= HAS_VIRTUAL_COLUMNS && !config.source.eventTrigger && plans.some(({ full }) => full)
         ? [VIRTUAL_WARNING]
         : []),
     ],
-    costs: plans.flatMap(({ cost }) => cost ?? []),
+    widened: plans.flatMap(({ widened }) => widened ?? []),
     unfit: new Set(plans.filter(({ unfit }) => unfit).map(({ key }) => key)),
   };
 }
@@ -74,8 +74,9 @@ interface TablePlan {
   readonly key: string;
   readonly steps: readonly PlanStep[];
   readonly problems: readonly PlanProblem[];
-  readonly warnings: readonly string[];
-  readonly cost: IdentityCost | null;
+  /** Why it cannot have a full identity; null: it can, or is not published. */
+  readonly weak: string | null;
+  readonly widened: WidenedTable | null;
   /** It has, or is to have, replica identity full. */
   readonly full: boolean;
   readonly unfit: boolean;
@@ -94,7 +95,7 @@ interface Given {
 function planTable(published: PublishedTable, given: Given): TablePlan {
   const { key, table, rule, partitions } = published;
   const { after, held } = given;
-  const nothing = { key, steps: [], problems: [], warnings: [], cost: null, full: false, unfit: false };
+  const nothing = { key, steps: [], problems: [], weak: null, widened: null, full: false, unfit: false };
   const risk = partitionProblems(published, given);
   // What is published already stays so, and its partitions are put right.
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
@@ -121,7 +122,7 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     ...nothing,
     steps,
     problems: risk,
-    cost: narrow.length === 0 ? null : costOf(key, narrow),
+    widened: narrow.length === 0 ? null : widenedTable(key, narrow),
     full: true,
   };
 }
@@ -137,7 +138,7 @@ function withoutFull(
     readonly reason: string;
     readonly risk: readonly PlanProblem[];
   },
-): Pick<TablePlan, 'steps' | 'problems' | 'warnings' | 'unfit'> {
+): Pick<TablePlan, 'steps' | 'problems' | 'weak' | 'unfit'> {
   const { members, reason, risk, after, without, held } = options;
   const refused = members.filter((member) => refusesWrites(member, after) !== null);
   const hopeless = refused.filter(
@@ -146,7 +147,7 @@ function withoutFull(
   if (hopeless.length > 0) {
     // Where others refuse its writes anyway, leaving the publication would help nobody.
     const unfit = !held || hopeless.some((member) => refusesWrites(member, without) === null);
-    return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], warnings: [], unfit };
+    return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], weak: null, unfit };
   }
   return {
     steps: refused.map((member) => ({
@@ -157,11 +158,21 @@ function withoutFull(
       optional: false,
     })),
     problems: risk,
-    warnings: [
-      `${key} cannot have replica identity full: it ${reason}. Previous values of its updates are unknown, but for the key.`,
-    ],
+    weak: reason,
     unfit: false,
   };
+}
+
+/** One sentence for each reason. */
+function weakWarnings(plans: readonly TablePlan[]): string[] {
+  const reasons = new Set(plans.flatMap(({ weak }) => weak ?? []));
+  return [...reasons].flatMap((reason) =>
+    about(
+      plans.filter(({ weak }) => weak === reason).map(({ key }) => key),
+      (names, isOne) =>
+        `${names} cannot have replica identity full: ${isOne ? 'it' : 'each'} ${reason}. Previous values of ${isOne ? 'its' : 'their'} updates are unknown, but for the key.`,
+    ),
+  );
 }
 
 /** A new partition without a primary key has no replica identity, and refuses updates from its first row. */
@@ -201,18 +212,8 @@ const cannotPublish = (
   effect: unfit ? 'not captured' : 'as far as possible',
 });
 
-function costOf(key: string, tables: readonly CatalogTable[]): IdentityCost {
-  const rows = sum(tables.map((table) => table.rows));
-  const rowBytes = rows === 0 ? null : sum(tables.map(({ bytes }) => bytes)) / rows;
-  const rates = tables.filter(({ kind }) => kind === 'table').map(({ changesPerSecond }) => changesPerSecond);
-  const changesPerDay = rates.includes(null) ? null : sum(rates.map((rate) => rate ?? 0)) * DAY_S;
-  return {
-    table: key,
-    columns: Math.max(...tables.map(({ columns }) => columns.length)),
-    rowBytes,
-    changesPerDay,
-    walBytesPerDay: rowBytes === null || changesPerDay === null ? null : rowBytes * changesPerDay,
-  };
-}
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const widenedTable = (key: string, members: readonly CatalogTable[]): WidenedTable => ({
+  table: key,
+  columns: Math.max(...members.map(({ columns }) => columns.length)),
+  oids: members.filter(({ kind }) => kind === 'table').map(({ oid }) => oid),
+});

@@ -1,6 +1,7 @@
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import { listNames } from './list-names.js';
 import { lookupTenant, lookupUses } from './match.js';
 import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
@@ -51,14 +52,15 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     ];
     // Partitions are read one by one, with the rights on each.
     const read = [table, ...partitionsOf(table, catalog)].filter(({ kind }) => kind === 'table');
-    return read.flatMap((part) => {
+    const hindered = read.flatMap((part) => {
       const hindrance = hindranceOf(part, { columns, catalog });
-      return hindrance === null
-        ? []
-        : [
-            `${config.places.of([...path, 'table'])}: names of before the start will be unknown: ${hindrance}`,
-          ];
+      return hindrance === null ? [] : [{ name: keyOf(part), hindrance }];
     });
+    const [first, ...others] = hindered;
+    if (first === undefined) return [];
+    const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
+    const at = config.places.of([...path, 'table']);
+    return [`${at}: names of before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 
@@ -70,7 +72,7 @@ function hindranceOf(
   const role = catalog.role.name;
   const used = table.columns.filter((column) => columns.includes(column.name));
   if (table.filtered)
-    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Give the role the attribute bypassrls.`;
+    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
   if (!table.readable && used.some((column) => !column.readable))
     return `role ${role} may not read ${name}. ${grantSelect(role, { table, columns })}`;
   const generated = used.filter((column) => column.generated !== null);

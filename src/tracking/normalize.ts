@@ -11,6 +11,7 @@ import type {
   TrackingConfig,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
+import { defaultSlot } from './slot-name.js';
 import { parseTemplate } from './template.js';
 
 const DAY_MS = 86_400_000;
@@ -25,9 +26,15 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
 
 function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
-  const { on_gap: onGap, event_trigger: eventTrigger, ...source } = file.source;
+  const { on_gap: onGap, event_trigger: eventTrigger, slot, ...source } = file.source;
   return {
-    source: { ...source, onGap, eventTrigger },
+    source: {
+      ...source,
+      slot: slot ?? defaultSlot(source.name),
+      slotNamed: slot !== undefined,
+      onGap,
+      eventTrigger,
+    },
     trail: {
       url: file.trail.url,
       retentionDays:

@@ -1,22 +1,26 @@
 import type { Catalog } from './catalog.js';
-import { formatBytes } from './format.js';
-import { applyProblems, type IdentityCost, type PlanProblem, type TrackingPlan } from './findings.js';
+import { formatBytes, formatDuration } from './format.js';
+import type { IdentityCost } from './forecast.js';
+import { applyProblems, type PlanProblem, type TrackingPlan } from './findings.js';
+import { about, listNames } from './list-names.js';
 import type { TrackingConfig } from './rules.js';
 
 /** A plan for a terminal: the SQL can be copied and run as it stands. */
 export function planText(options: {
   readonly plan: TrackingPlan;
+  /** Of the tables that the plan widens. */
+  readonly costs: readonly IdentityCost[];
   readonly catalog: Catalog;
   readonly config: TrackingConfig;
 }): string {
-  const { plan, catalog, config } = options;
+  const { plan, costs, catalog, config } = options;
   const version = catalog.server.version;
   const blocking = applyProblems(plan);
   const others = plan.problems.filter((problem) => !blocking.includes(problem));
   const sections = [
     `Source ${config.source.name}: database ${catalog.server.database}, PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}, role ${catalog.role.name}`,
     stepsText(plan),
-    plan.costs.length === 0 ? '' : costsText(plan.costs),
+    costs.length === 0 ? '' : costsText(costs),
     list('To know', plan.warnings),
     list('Advice (apply does none of it)', plan.advice),
     problemsText('Problems (nothing is applied before they are solved)', blocking),
@@ -50,13 +54,14 @@ function stepsText({ steps, problems, lock, configurationSql }: TrackingPlan): s
 }
 
 function costsText(costs: readonly IdentityCost[]): string {
-  const header = ['table', 'columns', 'row', 'updates + deletes/day', 'WAL/day'];
-  const rows = costs.map(({ table, columns, rowBytes, changesPerDay, walBytesPerDay }) => [
+  const header = ['table', 'columns', 'row', 'updates + deletes', 'WAL', 'WAL/day'];
+  const rows = costs.map(({ table, columns, rowBytes, changes, walBytes, walBytesPerDay }) => [
     table,
     String(columns),
-    rowBytes === null ? 'no rows yet' : formatBytes(rowBytes),
-    changesPerDay === null ? 'not known yet' : Math.round(changesPerDay).toLocaleString('en'),
-    walBytesPerDay === null ? 'not known yet' : formatBytes(walBytesPerDay),
+    rowBytes === null ? 'unknown' : formatBytes(rowBytes),
+    changes.toLocaleString('en'),
+    walBytes === null ? 'unknown' : formatBytes(walBytes),
+    walBytesPerDay === null ? 'unknown' : formatBytes(walBytesPerDay),
   ]);
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]!.length)),
@@ -65,18 +70,47 @@ function costsText(costs: readonly IdentityCost[]): string {
     cells
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
       .join('  ');
+  const { windowSeconds } = costs[0]!;
+  const window =
+    windowSeconds === null
+      ? 'updates, deletes and WAL: since the source began to count'
+      : `updates, deletes and WAL: over the last ${formatDuration(windowSeconds)}` +
+        (windowSeconds < DAY_S ? ', too short to tell of a day' : '');
   return [
-    'Replica identity full adds the old row to the WAL of each update and delete',
+    `Replica identity full adds the old row to the WAL of each update and delete (${window})`,
     line(header),
     ...rows.map(line),
+    ...unknownRows(costs),
   ].join('\n');
 }
 
-const problemsText = (title: string, problems: readonly PlanProblem[]): string =>
-  list(
-    title,
-    problems.map(({ code, message, remedy }) => `${code}: ${message}\n${remedy}`),
-  );
+const DAY_S = 86_400;
+
+/** One line for each reason why rows are unknown, with the tables. */
+function unknownRows(costs: readonly IdentityCost[]): string[] {
+  const reasons = new Set(costs.flatMap(({ unknown }) => unknown ?? []));
+  return [...reasons].map((reason) => {
+    const tables = costs.filter(({ unknown }) => unknown === reason).map(({ table }) => table);
+    return `unknown, ${reason}: ${listNames(tables)}`;
+  });
+}
+
+/** Problems of one code that are printed whole. */
+const MAX_PRINTED = 5;
+
+/** Of many problems of one code the first, and the tables of the others. */
+function problemsText(title: string, problems: readonly PlanProblem[]): string {
+  const codes = new Set(problems.map(({ code }) => code));
+  const items = [...codes].flatMap((code) => {
+    const same = problems.filter((problem) => problem.code === code);
+    const others = same.slice(MAX_PRINTED).flatMap(({ tables }) => tables);
+    return [
+      ...same.slice(0, MAX_PRINTED).map(({ message, remedy }) => `${code}: ${message}\n${remedy}`),
+      ...about(others, (names) => `${code}: the same, as plan --json says one by one, of ${names}`),
+    ];
+  });
+  return list(title, items);
+}
 
 const list = (title: string, items: readonly string[]): string =>
   items.length === 0 ? '' : [title, ...items.map((item) => `- ${item.replaceAll('\n', '\n  ')}`)].join('\n');

@@ -20,12 +20,15 @@ import { unnamedFindings } from './unnamed.js';
 export function planTracking(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
+  /** The yes to changing a publication that may be somebody else's (`waltrail apply --yes`). */
+  readonly takeOver?: boolean;
 }): TrackingPlan {
   const published = publishedTables(options.config, options.catalog);
   const given = { ...options, published };
   const identity = planIdentity(given);
   const publication = planPublication({
     ...given,
+    takeOver: options.takeOver ?? false,
     published: published.filter(({ key }) => !identity.unfit.has(key)),
   });
   const eventTrigger = planEventTrigger(options);
@@ -49,7 +52,7 @@ export function planTracking(options: {
     problems: findings.flatMap(({ problems }) => problems),
     warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
     advice: messageAdvice(options.catalog),
-    costs: identity.costs,
+    widened: identity.widened,
   };
 }
 

@@ -3,7 +3,9 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, PlanStep } from './findings.js';
+import { listNames } from './list-names.js';
 import { formatTable, isNeverTracked, type TableName, isNameable } from './names.js';
+import { markSql, ownershipOf } from './publication-owner.js';
 import type { TrackingConfig } from './rules.js';
 import type { PublishedTable } from './tracked.js';
 
@@ -27,6 +29,7 @@ export const asApplied = (options: {
   publish: OPERATIONS,
   viaRoot: true,
   generatedColumns: options.version >= HAS_GENERATED_OPTION ? 'stored' : null,
+  comment: null,
   tables: options.tables.map((table) => ({ ...table, rowFilter: null, columnList: null })),
 });
 
@@ -42,6 +45,8 @@ export function planPublication(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly published: readonly PublishedTable[];
+  /** The yes to changing a publication that may be somebody else's. */
+  readonly takeOver: boolean;
 }): PublicationPlan {
   const { config, catalog, published } = options;
   const name = config.source.publication;
@@ -55,13 +60,17 @@ export function planPublication(options: {
     ({ rowFilter, columnList }) => rowFilter === null && columnList === null,
   );
   const present = new Set(whole.map(formatTable));
-  const extra = existing.tables.filter((table) => !wanted.has(formatTable(table)) && isNameable(table));
+  const ownership = ownershipOf({ ...options, existing });
+  const extra = existing.tables.filter(
+    (table) => !wanted.has(formatTable(table)) && isNameable(table) && ownership.mayDrop(table),
+  );
   const narrowed = existing.tables.filter(
     (table) => !whole.includes(table) && wanted.has(formatTable(table)),
   );
   const missing = published.filter(({ key }) => !present.has(key));
   return {
     before: [
+      ...ownership.steps,
       ...optionSteps(existing, catalog.server.version),
       ...dropStep(
         name,
@@ -75,8 +84,8 @@ export function planPublication(options: {
       ),
     ],
     after: missing.length === 0 ? [] : [addStep(name, missing)],
-    problems: ownTables(name, extra),
-    warnings: extra.flatMap((table) => leftFull(catalog, table)),
+    problems: [...ownership.problems, ...ownTables(name, extra)],
+    warnings: leftFull(catalog, extra),
   };
 }
 
@@ -104,12 +113,13 @@ function createSteps({ config, catalog, published }: Parameters<typeof planPubli
     'publish_via_partition_root = true',
     ...generatedOption(catalog.server.version),
   ];
+  const mark = markSql({ name: config.source.publication, comment: null }, config.source.name);
   return [
     {
       kind: 'publication_create',
       tables: published.map(({ key }) => key),
       // Without a table yet it is made nevertheless: the stream needs it, and tables are added to it.
-      sql: `create publication ${quoteIdentifier(config.source.publication)}${published.length === 0 ? '' : ` for table\n${tableList(published)}`}\nwith (${options.join(', ')})`,
+      sql: `create publication ${quoteIdentifier(config.source.publication)}${published.length === 0 ? '' : ` for table\n${tableList(published)}`}\nwith (${options.join(', ')});\n${mark}`,
       reason: 'the slot sends changes of the tables in this publication only',
       optional: false,
     },
@@ -171,11 +181,18 @@ const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings[
   remedy: ERROR_CODES.SOURCE_PUBLICATION_UNSUITABLE.remedy,
 });
 
-function leftFull(catalog: Catalog, { schema, table }: TableName): string[] {
-  const found = indexOf(catalog).tables.get(formatTable({ schema, table }));
-  if (found?.replicaIdentity !== 'full') return [];
+/** Tables that leave the publication and keep the identity that Waltrail gave them. */
+function leftFull(catalog: Catalog, leaving: readonly TableName[]): string[] {
+  const full = leaving.filter(
+    (table) => indexOf(catalog).tables.get(formatTable(table))?.replicaIdentity === 'full',
+  );
+  const [first] = full;
+  if (first === undefined) return [];
+  const names = listNames(full.map(formatTable));
+  const which = full.length === 1 ? 'leaves the publication but keeps' : 'leave the publication but keep';
   return [
-    `${formatTable({ schema, table })} leaves the publication but keeps replica identity full. If nothing else needs it: ` +
-      `alter table only ${quoteTable(schema, table)} replica identity default;`,
+    `${names} ${which} replica identity full. If nothing else needs it: ` +
+      `alter table only ${quoteTable(first.schema, first.table)} replica identity default;` +
+      (full.length === 1 ? '' : ' and the same for the others.'),
   ];
 }

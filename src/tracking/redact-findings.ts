@@ -93,6 +93,7 @@ const mistake = (message: string): PlanProblem => ({
     'Correct the name in the YAML, or remove it. A member of JSON is column.member; one of the context of logical messages alone is context.member.',
   tables: [],
   mistake: true,
+  applyOnly: true,
 });
 
 function matchOf(

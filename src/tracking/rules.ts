@@ -7,7 +7,13 @@ export interface TrackingConfig {
   readonly source: {
     readonly name: string;
     readonly url: string;
+    /**
+     * The slot that the YAML names, or the default for the source's name. Where a trail has begun, capture
+     * uses what `withSlot` of slot-name.ts makes of it.
+     */
     readonly slot: string;
+    /** Whether the YAML names the slot. */
+    readonly slotNamed: boolean;
     readonly publication: string;
     readonly onGap: 'stop' | 'continue';
     /** Whether the source has the event trigger by which replica identities follow migrations. */

@@ -281,7 +281,11 @@ export const TrackingFile = z.strictObject({
         )
         .describe('Names the source in the trail, metrics and logs. Not to be changed later.'),
       url: url.describe('Connection URL of the tracked database; the user needs REPLICATION.'),
-      slot: identifier.default('waltrail').describe('Name of the replication slot.'),
+      slot: identifier
+        .optional()
+        .describe(
+          'Name of the replication slot. Without it: the slot of the trail where one has begun, else waltrail_ and the name of the source.',
+        ),
       publication: identifier.default('waltrail').describe('Name of the publication.'),
       on_gap: z
         .enum(['stop', 'continue'], { error: 'must be stop or continue' })

@@ -1,7 +1,8 @@
-import { quoteIdentifier } from '../pg/quote.js';
-import type { Catalog } from './catalog.js';
+import { ERROR_CODES } from '../errors.js';
+import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import type { Catalog, CatalogSlot } from './catalog.js';
 import type { Findings, PlanProblem } from './findings.js';
-import { formatBytes } from './format.js';
+import { formatBytes, formatDuration } from './format.js';
 import type { TrackingConfig } from './rules.js';
 
 /**
@@ -11,7 +12,12 @@ import type { TrackingConfig } from './rules.js';
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
   return {
     problems: serverProblems(config, catalog),
-    warnings: [...headroomWarnings(catalog), ...staleCacheWarnings(catalog)],
+    warnings: [
+      ...(catalog.server.pooled ? [POOLED] : []),
+      ...leftSlots(config, catalog),
+      ...headroomWarnings(catalog),
+      ...staleCacheWarnings(catalog),
+    ],
   };
 }
 
@@ -44,6 +50,8 @@ function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog
     });
   }
   const own = slots.find(({ name }) => name === config.source.slot);
+  if (own !== undefined && (own.plugin !== PLUGIN || own.database !== server.database))
+    problems.push(takenSlot(own, server));
   if (own === undefined && slots.length >= server.maxSlots) {
     problems.push({
       tables: [],
@@ -84,23 +92,65 @@ function staleCacheWarnings({ server }: Catalog): string[] {
   ];
 }
 
+const POOLED =
+  'source.url leads through a connection pooler. Capture needs a replication connection, which passes through no pooler but PgBouncer from 1.24 on: name PostgreSQL itself.';
+
+const PLUGIN = 'pgoutput';
+
+/** Names of slots are those of the cluster: another database, or another program, may have this one. */
+const takenSlot = (slot: CatalogSlot, { database }: Catalog['server']): PlanProblem => ({
+  code: 'SOURCE_SLOT_FOREIGN',
+  message:
+    `Slot ${slot.name} is there and cannot be that of this source: ` +
+    (slot.database === null
+      ? 'it is a physical slot'
+      : slot.plugin !== PLUGIN
+        ? `its plugin is ${slot.plugin ?? 'none'}, not ${PLUGIN}`
+        : `it is of database ${slot.database}, not of ${database}`) +
+    `, and ${slot.active ? 'is being read' : 'nobody reads it at the moment'}.`,
+  remedy: ERROR_CODES.SOURCE_SLOT_FOREIGN.remedy,
+  tables: [],
+  captureOnly: true,
+});
+
+/** Slots that look like Waltrail's, which keep WAL for nobody. */
+function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[] {
+  const left = slots.filter(
+    ({ name, active, plugin, database }) =>
+      /^waltrail(?:_|$)/.test(name) &&
+      name !== config.source.slot &&
+      !active &&
+      plugin === PLUGIN &&
+      database === server.database,
+  );
+  return left.map(
+    ({ name }) =>
+      `Nobody reads slot ${name} of this database, and the source keeps WAL for it. If it is left over: select pg_drop_replication_slot(${quoteLiteral(name)});`,
+  );
+}
+
+/** Below this, a rate says nothing of the hours to come. */
+const LEAST_WINDOW_S = 3_600;
+
 function headroomWarnings({ server }: Catalog): string[] {
-  const rate = server.walBytesPerSecond;
-  if (server.maxSlotWalKeepBytes === null) {
+  const { walCounted, maxSlotWalKeepBytes } = server;
+  const counted = walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0;
+  const window = counted ? formatDuration(walCounted.seconds) : '';
+  if (maxSlotWalKeepBytes === null) {
     return [
       'max_slot_wal_keep_size is not set: while Waltrail is stopped, the source keeps WAL without limit' +
-        `${rate === null ? '' : ` (about ${formatBytes(rate * 86_400)} a day at its average rate)`} and can fill its disk. ` +
+        `${counted ? ` (${formatBytes(walCounted.bytes)} over the last ${window})` : ''} and can fill its disk. ` +
         "A limit such as: alter system set max_slot_wal_keep_size = '50GB'; protects the disk, but a longer stop then loses changes.",
     ];
   }
-  const kept = formatBytes(server.maxSlotWalKeepBytes);
-  if (rate === null || rate === 0)
+  const kept = formatBytes(maxSlotWalKeepBytes);
+  if (!counted)
     return [
       `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size); beyond that, changes are lost.`,
     ];
-  const hours = server.maxSlotWalKeepBytes / rate / 3600;
+  const lasts = formatDuration((maxSlotWalKeepBytes / walCounted.bytes) * walCounted.seconds);
   return [
-    `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size): about ` +
-      `${hours >= 48 ? `${Math.floor(hours / 24)} days` : `${hours.toFixed(1)} hours`} at its average rate; beyond that, changes are lost.`,
+    `The source keeps up to ${kept} of WAL for a stopped Waltrail (max_slot_wal_keep_size): ${lasts} ` +
+      `at its average rate over the last ${window}; beyond that, changes are lost.`,
   ];
 }

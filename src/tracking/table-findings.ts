@@ -2,6 +2,7 @@ import { ERROR_CODES } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, TroubleEffect } from './findings.js';
+import { about } from './list-names.js';
 import { lookupWarnings } from './lookup-tables.js';
 import { lookupUses } from './match.js';
 import { isPattern, matchesTable, tableName } from './names.js';
@@ -82,35 +83,52 @@ function exactProblems(options: {
   ];
 }
 
+/** One sentence for each kind, however many tables it is about. */
 function tableWarnings({ config, catalog, published }: Given): string[] {
-  const warnings: string[] = [];
-  for (const { key, table, rule, partitions } of published) {
-    if (rule !== null && rule.id === null && table.primaryKey.length === 0) {
-      warnings.push(
-        `${key} has no primary key: its entries have no entity id. Name its columns under tables."${rule.pattern}".id.`,
-      );
-    }
-    if (table.kind === 'partitioned' && !config.source.eventTrigger) {
-      warnings.push(
-        `${key} is partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
-          'making one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML they get it when they are made.',
-      );
-    }
-    const excluded = partitions.filter((partition) =>
-      config.exclude.some((pattern) => matchesTable(pattern, nameOf(partition))),
-    );
-    if (excluded.length > 0) {
-      warnings.push(
-        `${excluded.map(keyOf).join(', ')} cannot be excluded: partitions are tracked as rows of ${key}.`,
-      );
-    }
-  }
+  const keys = (tables: readonly PublishedTable[]): string[] => tables.map(({ key }) => key);
+  const withoutId = config.tables.map((rule) => ({
+    pattern: rule.pattern,
+    tables: keys(
+      published.filter(
+        (table) => table.rule === rule && rule.id === null && table.table.primaryKey.length === 0,
+      ),
+    ),
+  }));
+  const partitioned = keys(
+    config.source.eventTrigger ? [] : published.filter(({ table }) => table.kind === 'partitioned'),
+  );
+  const excluded = published.flatMap(({ key, partitions }) =>
+    partitions
+      .filter((partition) => config.exclude.some((pattern) => matchesTable(pattern, nameOf(partition))))
+      .map((partition) => `${keyOf(partition)} (of ${key})`),
+  );
   const unlogged = catalog.tables.filter(
     (table) =>
       table.persistence === 'unlogged' &&
       config.tables.some(({ pattern }) => isPattern(pattern) && matchesTable(pattern, nameOf(table))),
   );
-  for (const table of unlogged)
-    warnings.push(`${keyOf(table)} is unlogged and cannot be tracked: its changes are not in the WAL.`);
-  return warnings;
+  return [
+    ...withoutId.flatMap(({ pattern, tables }) =>
+      about(
+        tables,
+        (names, is) =>
+          `${names} ${is ? 'has' : 'have'} no primary key: ${is ? 'its' : 'their'} entries have no entity id. Name its columns under tables."${pattern}".id.`,
+      ),
+    ),
+    ...about(
+      partitioned,
+      (names, is) =>
+        `${names} ${is ? 'is' : 'are'} partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
+        'making one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML they get it when they are made.',
+    ),
+    ...about(
+      excluded,
+      (names) => `${names} cannot be excluded: partitions are tracked as rows of their table.`,
+    ),
+    ...about(
+      unlogged.map(keyOf),
+      (names, is) =>
+        `${names} ${is ? 'is unlogged and cannot be tracked: its' : 'are unlogged and cannot be tracked: their'} changes are not in the WAL.`,
+    ),
+  ];
 }

@@ -92,6 +92,7 @@ function ofStep(
   const remedy = (statement: string): string => `Run waltrail apply, or on the source: ${statement};`;
   switch (kind) {
     case 'event_trigger':
+    case 'publication_comment':
     case 'publication_create':
     case 'publication_options':
     case 'publication_drop':

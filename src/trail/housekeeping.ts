@@ -3,6 +3,8 @@ import type pg from 'pg';
 import { codeOf } from '../errors.js';
 import { LastingProblem, type Log } from '../log.js';
 import { connect } from '../pg/connect.js';
+import { serverSays } from '../pg/server-message.js';
+import { sqlStateOf } from '../pg/sql-state.js';
 import { DAYS_AHEAD } from './migrate.js';
 import { takeRole } from './roles.js';
 
@@ -79,7 +81,7 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
       } catch (error) {
         task.dueAt = Date.now() + RETRY_MS;
         log.error(
-          { task: task.name, code: codeOf(error), reason: (error as Error).message },
+          { task: task.name, code: codeOf(error), reason: reasonOf(error) },
           'housekeeping failed and tries again',
         );
         // The state of the connection is unknown, so the next round begins with a new one.
@@ -93,8 +95,12 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
   await client?.end().catch(() => undefined);
 }
 
+/** What a server says may hold a value. */
+const reasonOf = (error: unknown): string =>
+  sqlStateOf(error) === undefined ? (error as Error).message : serverSays(error);
+
 async function open(url: string): Promise<pg.Client> {
-  const client = await connect({ url, purpose: 'housekeeping' });
+  const client = await connect({ url, side: 'trail', purpose: 'housekeeping' });
   await takeRole(client, 'waltrail_keeper');
   return client;
 }

@@ -2,8 +2,11 @@ import path from 'node:path';
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { describeUrl, withClient } from '../pg/connect.js';
+import { connect, withClient } from '../pg/connect.js';
+import { describeUrl } from '../pg/connect-error.js';
+import { refuseSharedSessions } from '../pg/pooler.js';
 import { migrate } from '../pg/migrations.js';
+import { serverSays } from '../pg/server-message.js';
 
 /** The same folder, seen from dist/trail and from src/trail. */
 const FOLDER = path.resolve(import.meta.dirname, '../../sql/trail');
@@ -21,7 +24,12 @@ export const DAYS_AHEAD = 7;
  */
 export async function migrateTrail(options: { readonly url: string; readonly log: Log }): Promise<void> {
   const { url, log } = options;
-  await withClient({ url, purpose: 'migration' }, async (client) => {
+  await withClient({ url, side: 'trail', purpose: 'migration' }, async (client) => {
+    await refuseSharedSessions({
+      client,
+      open: () => connect({ url, side: 'trail', purpose: 'migration' }),
+      database: describeUrl(url),
+    });
     await migrate({ client, database: describeUrl(url), folder: FOLDER, schema: 'trail', log });
     await ensurePartitions(client, url);
   });
@@ -38,7 +46,7 @@ async function ensurePartitions(client: pg.Client, url: string): Promise<void> {
   } catch (error) {
     throw new WaltrailError(
       'PG_MIGRATION_FAILED',
-      `${describeUrl(url)}: the partitions of the next days cannot be made (SQLSTATE ${String((error as { code?: unknown }).code)}).`,
+      `${describeUrl(url)}: the partitions of the next days cannot be made (${serverSays(error)}).`,
       { cause: error },
     );
   }

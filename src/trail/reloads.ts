@@ -80,7 +80,7 @@ async function run(options: Parameters<typeof watchReloads>[0], signal: AbortSig
 }
 
 async function open(url: string, signal: AbortSignal): Promise<pg.Client> {
-  const client = await connect({ url, purpose: 'reload', signal });
+  const client = await connect({ url, side: 'trail', purpose: 'reload', signal });
   await takeRole(client, 'waltrail_keeper');
   return client;
 }

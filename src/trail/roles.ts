@@ -37,5 +37,5 @@ export function openTrailPool(options: {
   readonly max: number;
   readonly statementTimeoutMs?: number;
 }): pg.Pool {
-  return createPool({ ...options, onConnect: (client) => takeRole(client, options.role) });
+  return createPool({ ...options, side: 'trail', onConnect: (client) => takeRole(client, options.role) });
 }

@@ -50,7 +50,7 @@ export const GUARDS = [
   {
     guard: 'durable: the trail waits for its disk whatever it is set to',
     file: 'dist/trail/write/checkpoint.js',
-    from: "('synchronous_commit', 'on'), ",
+    from: "('synchronous_commit', 'on'),",
     to: '',
     spec: 'test/faults/crash.spec.ts',
     test: 'what is acknowledged survives',
@@ -182,9 +182,9 @@ export const GUARDS = [
     guard: 'a slot without a trail is begun with as it stands',
     file: 'dist/capture/begin.js',
     from: `if (state === undefined)
-        await createSlot(`,
+        await sayWhileWaiting(`,
     to: `if (state !== null)
-        await createSlot(`,
+        await sayWhileWaiting(`,
     spec: 'test/faults/kill.spec.ts',
     test: 'at its first start, between making the slot and beginning the trail',
   },
@@ -363,7 +363,7 @@ export const GUARDS = [
   {
     guard: 'the trail’s schema is nobody else’s',
     file: 'dist/pg/migrations.js',
-    from: 'await refuseForeignSchema(options.client, options);',
+    from: 'await refuseForeignSchema(client, options);',
     to: '',
     spec: 'test/pg/pin.spec.ts',
     test: 'trail is refused where another role has made it before',

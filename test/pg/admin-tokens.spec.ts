@@ -28,7 +28,11 @@ async function waltrailTokenOf(url: string, ...args: string[]): Promise<string> 
 }
 
 const tokenCommand = (url: string, ...args: string[]): Promise<CommandResult> =>
-  waltrail(['token', ...args], { WALTRAIL_SOURCE_URL: url, WALTRAIL_TRAIL_URL: url });
+  // Tokens are the trail's: nothing is asked of the source, which is not there.
+  waltrail(['token', ...args], {
+    WALTRAIL_SOURCE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    WALTRAIL_TRAIL_URL: url,
+  });
 
 describe('waltrail token', () => {
   test('create prints a token that works, and only its hash is stored', async () => {

@@ -210,7 +210,7 @@ describe('waltrail start on servers of one’s own', () => {
     // Each database of the test server needs a slot name of its own.
     const config = path.join(dataDir, 'waltrail.yaml');
     const text = await readFile(path.join(REPOSITORY, 'config/sample.yaml'), 'utf8');
-    await writeFile(config, text.replace('slot: waltrail', `slot: ${source.name}`));
+    await writeFile(config, text.replace('# slot: waltrail_crm', `slot: ${source.name}`));
     const environment = {
       WALTRAIL_SOURCE_URL: source.url,
       WALTRAIL_TRAIL_URL: trail.url,

@@ -229,16 +229,6 @@ describe('plan and apply', () => {
       'publication_create public.a public.teams',
     ]);
   });
-
-  test('predict the cost of full identity from sizes and rates', async () => {
-    await using database = await freshDatabase('empty');
-    await database.query(`create table a (id int primary key, x text);
-      insert into a select i, repeat('x', 1000) from generate_series(1, 1000) i; analyze a`);
-    const { costs } = await plan(database, configOf(database, 'tables: { public.a: { entity: a } }'));
-    expect(costs).toMatchObject([{ table: 'public.a', columns: 2 }]);
-    expect(costs[0]!.rowBytes).toBeGreaterThan(1000);
-    expect(costs[0]!.rowBytes).toBeLessThan(1400);
-  });
 });
 
 describe("full identity is not set where PostgreSQL would then refuse the application's updates:", () => {
@@ -671,7 +661,8 @@ describe('the commands', () => {
       return await waltrail([command], {
         WALTRAIL_CONFIG: file,
         WALTRAIL_SOURCE_URL: options.url,
-        WALTRAIL_TRAIL_URL: options.url,
+        // Another database: a trail in the source itself is a problem.
+        WALTRAIL_TRAIL_URL: Object.assign(new URL(options.url), { pathname: '/postgres' }).href,
       });
     } finally {
       await rm(folder, { recursive: true });

@@ -55,7 +55,7 @@ describe('migrateTrail', () => {
     await database.query('create schema trail; create table trail.checkpoint (of_someone_else int)');
     await expect(migrateTrail({ url: database.url, log: silentLog })).rejects.toMatchObject({
       code: 'PG_MIGRATION_FAILED',
-      message: expect.stringMatching(/0001_trail failed \(SQLSTATE 42P07\)/),
+      message: expect.stringMatching(/0001_trail failed \(42P07: relation "checkpoint" already exists\)/),
     });
     const [left] = await database.query<{ tables: number }>(
       `select count(*)::int as tables from pg_class where relnamespace = 'trail'::regnamespace and relname in ('day', 'entry', 'modifier')`,

@@ -44,6 +44,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
     name: 'crm',
     url: 'postgres://waltrail@127.0.0.1:1/crm',
     slot: 'waltrail',
+    slotNamed: true,
     publication: 'waltrail',
     onGap: 'stop',
     eventTrigger: false,

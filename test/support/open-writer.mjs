@@ -11,8 +11,14 @@ const client = await elect(url);
 const checkpoint = await readCheckpoint(client, 'crm');
 const peakKb = () => process.resourceUsage().maxRSS;
 const before = peakKb();
-const options = { client, checkpoint, held: new Set([held]), tickMs: 5_000, failed: () => undefined };
-const writer = await TrailWriter.open(options);
+const writer = await TrailWriter.open({
+  client,
+  checkpoint,
+  held: new Set([held]),
+  lookupTables: new Map([[held, false]]),
+  tickMs: 5_000,
+  failed: () => undefined,
+});
 const name = writer.lookups.get(held, '7')?.name;
 process.stdout.write(JSON.stringify({ grewMb: Math.round((peakKb() - before) / 1e3), name }));
 await writer.close();

@@ -56,6 +56,14 @@ describe('a problem document', () => {
     expect(toProblem(error)).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
   });
 
+  test('of a trail that refuses a connection is a 503 too, which does not say where the trail is', () => {
+    for (const code of ['PG_REFUSED', 'PG_TLS', 'PG_POOLER', 'PG_UNPINNED', 'PG_UNREACHABLE'] as const) {
+      const problem = toProblem(new WaltrailError(code, 'The trail (db:5432/trail) refused the connection.'));
+      expect(problem).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
+      expect(JSON.stringify(problem)).not.toContain('db:5432');
+    }
+  });
+
   test.each([
     [404, {}, 'HTTP_NOT_FOUND'],
     [413, { code: 'FST_ERR_CTP_BODY_TOO_LARGE' }, 'HTTP_BODY_TOO_LARGE'],

@@ -39,6 +39,9 @@ function ground(aloneUntil: bigint | null) {
     get checkpointLsn() {
       return checkpointLsn;
     },
+    get boundaryLsn() {
+      return endLsn;
+    },
     pendingBytes: 0,
     unsentBytes: 0,
     pendingEntries: 0,

@@ -34,6 +34,26 @@ function problemsOf(text: string, env?: Record<string, string | undefined>): str
 const inRule = (...lines: string[]): string[] =>
   problemsOf(`${HEAD}tables:\n  public.agents:\n${lines.map((line) => `    ${line}\n`).join('')}`);
 
+describe('what a configuration is compared by', () => {
+  const key = 'a-key-of-signatures-which-nobody-may-read';
+  const definitionOf = (head: string, rest = TABLES): TrackingConfig['definition'] =>
+    parse(`${head}${rest}`, { ...environment, KEY: key }).definition;
+
+  test('is what it says of tracking: not where source and trail are, on which slot, nor any key', () => {
+    const definition = definitionOf(HEAD);
+    for (const head of [
+      `source: { name: crm, url: "\${SOURCE}", slot: waltrail_crm }\ntrail: { url: "\${TRAIL}" }\n`,
+      `source: { name: erp, url: "postgres://x@y/z", slot: other, publication: p, on_gap: continue }\ntrail: { url: "\${SOURCE}", retention: 40d }\n`,
+      `${HEAD}reports: { timezone: Asia/Jerusalem }\nmessages: { signing_keys: ["\${KEY}"] }\n`,
+    ])
+      expect(definitionOf(head)).toEqual(definition);
+    expect(definitionOf(HEAD, 'tables: { public.agents: { entity: person } }').digest).not.toBe(
+      definition.digest,
+    );
+    expect(definition.document).not.toMatch(/postgres:|waltrail_crm/);
+  });
+});
+
 describe('a tracking file', () => {
   test('of the sample CRM loads, and everything it says arrives', () => {
     const config = loadConfig({
@@ -43,7 +63,8 @@ describe('a tracking file', () => {
     expect(config.source).toEqual({
       name: 'crm',
       url: environment.SOURCE,
-      slot: 'waltrail',
+      slot: 'waltrail_crm',
+      slotNamed: false,
       publication: 'waltrail',
       onGap: 'stop',
       eventTrigger: false,

@@ -8,6 +8,7 @@ afterEach(() => void jest.useRealTimers());
 
 const message = (n: number): UnreadMessage => ({
   lsn: BigInt(n),
+  commitLsn: BigInt(100_000),
   xid: -1,
   prefix: '_bemi',
   reason: 'too large',
@@ -23,6 +24,9 @@ test('messages that were not understood are counted, and logged at most once a m
   });
   const unread = new UnreadMessages(createLog({ level: 'warn', destination }));
   for (let n = 1; n <= 20_000; n++) unread.add(message(n));
+  expect(unread.count).toBe(20_000);
+  // As the stream brings them when it is read again.
+  for (let n = 1; n <= 100; n++) unread.add(message(n));
   expect(unread.count).toBe(20_000);
   const told = () =>
     lines.splice(0).map(({ messages, lsn, xid, prefix, reason }) => ({ messages, lsn, xid, prefix, reason }));

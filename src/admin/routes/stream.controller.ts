@@ -86,7 +86,7 @@ export class StreamController {
     return setInterval(() => {
       this.#authenticator.authenticate(request).catch((error: unknown) => {
         // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
-        if (isWaltrailError(error)) stream.end();
+        if (isWaltrailError(error) && error.status !== undefined) stream.end();
       });
       stalled = stream.writable ? 0 : stalled + RECHECK_MS;
       if (stalled >= STALLED_MS) stream.destroy();

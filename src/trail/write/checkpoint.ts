@@ -11,15 +11,14 @@ import { trailError } from '../trail-error.js';
 const ELECTION_LOCK = 0x77616c74; // "walt"
 
 /**
- * Corrects settings that a database or role may have changed. Acknowledged means durable, so a commit must
- * wait for its flush. A COPY lasts as long as the source's transaction, so no timeout may end it. A host that
- * vanished must not keep the election lock for the two hours that TCP waits by default.
+ * Corrects settings that a database or role may have changed, beside those that every connection pins
+ * (pg/pin.ts). Acknowledged means durable, so a commit must wait for its flush. A host that vanished must not
+ * keep the election lock for the two hours that TCP waits by default.
  */
 const SESSION_SETTINGS = /* sql */ `
   select pg_catalog.set_config(name, wanted.value, false)
     from pg_catalog.pg_settings
-    join (values ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-                 ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
+    join (values ('synchronous_commit', 'on'),
                  ('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) as wanted (name, value)
    using (name)
    where name <> 'synchronous_commit' or setting = 'off'`;
@@ -42,7 +41,7 @@ export interface Checkpoint {
  * the election lock, or null.
  */
 export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
-  const client = await connect({ url, purpose: 'capture', signal });
+  const client = await connect({ url, side: 'trail', purpose: 'capture', signal });
   try {
     const { rows } = await client.query<{ elected: boolean }>(
       /* sql */ `select pg_catalog.pg_try_advisory_lock($1, 0) as elected`,

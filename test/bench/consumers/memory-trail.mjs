@@ -47,6 +47,9 @@ export async function memoryTrail({ held, names }) {
     get checkpointLsn() {
       return checkpointLsn;
     },
+    get boundaryLsn() {
+      return boundary.end.readBigUInt64BE();
+    },
     get unsentBytes() {
       return rows.bytes;
     },

@@ -1,0 +1,105 @@
+import { ERROR_CODES } from '../errors.js';
+import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
+import type { Catalog, CatalogPublication } from './catalog.js';
+import { indexOf } from './catalog-index.js';
+import type { PlanProblem, PlanStep } from './findings.js';
+import { listNames } from './list-names.js';
+import { neededTables, ruleFor } from './match.js';
+import { formatTable, isNeverTracked, type TableName } from './names.js';
+import type { TrackingConfig } from './rules.js';
+import { lineageOf, nameOf } from './tracked.js';
+
+/** Whose a publication is, for a YAML that is about to change it. */
+export interface PublicationOwnership {
+  /** Marks the publication as that of the YAML's source; none where it is marked so. */
+  readonly steps: readonly PlanStep[];
+  /** Keeps the plan from being applied without a yes, for tables of others would leave the publication. */
+  readonly problems: readonly PlanProblem[];
+  /** Which of the tables that the YAML does not want may be taken out. */
+  readonly mayDrop: (table: TableName) => boolean;
+}
+
+/** What the comment on a publication says in a line of its own. */
+const MARK = /^Waltrail: source ([a-z][a-z0-9_-]{0,62})$/m;
+
+const markOf = (source: string): string => `Waltrail: source ${source}`;
+
+/** The statement that marks a publication; what else its comment says stays. */
+export function markSql(publication: Pick<CatalogPublication, 'name' | 'comment'>, source: string): string {
+  const { name, comment } = publication;
+  const mark = markOf(source);
+  const text =
+    comment === null || comment === ''
+      ? mark
+      : MARK.test(comment)
+        ? comment.replace(MARK, mark)
+        : `${comment}\n${mark}`;
+  return `comment on publication ${quoteIdentifier(name)} is ${quoteLiteral(text)}`;
+}
+
+const markStep = (sql: string): PlanStep => ({
+  kind: 'publication_comment',
+  tables: [],
+  sql,
+  reason: 'says whose it is, so that the YAML of another source does not take its tables out',
+  optional: true,
+});
+
+/**
+ * Finds out whose a publication is (DECISIONS 59). One that is marked as another source's is changed only
+ * with a yes. One without a mark was made by hand, or by a version that made none: it is adopted silently if
+ * it holds nothing but tables of this YAML, and needs a yes otherwise.
+ */
+export function ownershipOf(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly existing: CatalogPublication;
+  /** The yes. */
+  readonly takeOver: boolean;
+}): PublicationOwnership {
+  const { config, existing, takeOver } = options;
+  const { name: source, publication } = config.source;
+  const owner = MARK.exec(existing.comment ?? '')?.[1];
+  if (owner === source) return { steps: [], problems: [], mayDrop: () => true };
+  const isOurs = namedBy(options);
+  const others = existing.tables.filter((table) => !isOurs(table));
+  if (takeOver || (owner === undefined && others.length === 0))
+    return { steps: [markStep(markSql(existing, source))], problems: [], mayDrop: () => true };
+  const names = listNames(others.map(formatTable));
+  const effect = others.length === 0 ? '' : ` Applying this YAML would take out ${names}.`;
+  return {
+    steps: [],
+    problems: [
+      {
+        code: 'SOURCE_PUBLICATION_FOREIGN',
+        message:
+          owner === undefined
+            ? `Publication ${publication} is marked as nobody's, and holds tables that the YAML does not name.${effect}`
+            : `Publication ${publication} is marked as that of source ${owner}.${effect}`,
+        remedy: ERROR_CODES.SOURCE_PUBLICATION_FOREIGN.remedy,
+        tables: [],
+        applyOnly: true,
+      },
+    ],
+    mayDrop: isOurs,
+  };
+}
+
+/** Tells whether the YAML names a table, or one that it is a partition of; or it is Waltrail's own. */
+function namedBy({
+  config,
+  catalog,
+}: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): (table: TableName) => boolean {
+  const lookups = new Set(neededTables(config).map(formatTable));
+  return (table) => {
+    if (isNeverTracked(table.schema)) return true;
+    const found = indexOf(catalog).tables.get(formatTable(table));
+    const lineage = found === undefined ? [table] : lineageOf(found, catalog).map(nameOf);
+    return lineage.some(
+      (member) => ruleFor(config, member) !== undefined || lookups.has(formatTable(member)),
+    );
+  };
+}

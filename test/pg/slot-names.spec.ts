@@ -1,0 +1,374 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { startCapture } from '../../src/capture/capture.js';
+import { silentLog } from '../../src/log.js';
+import { parseConfig } from '../../src/tracking/load.js';
+import { planTracking } from '../../src/tracking/plan.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { applyTracking, readEntries, streaming, untilCaughtUp } from '../support/capture.ts';
+import { waltrail, type CommandResult } from '../support/command.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { catalogOf } from '../support/tracking.ts';
+import { until } from '../support/until.ts';
+
+interface Pair extends AsyncDisposable {
+  readonly source: TestDatabase;
+  readonly trail: TestDatabase;
+}
+
+async function pair(): Promise<Pair> {
+  const source = await freshDatabase('empty');
+  const trail = await freshDatabase('trail');
+  await source.query('create table a (id int primary key, x int); create table b (id int primary key)');
+  return {
+    source,
+    trail,
+    [Symbol.asyncDispose]: async () => {
+      await source[Symbol.asyncDispose]();
+      await trail[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Slots are the cluster's, and specs share one: each source has a name of its own. */
+const sourceName = ({ source }: Pair): string => source.name.replaceAll('_', '-');
+
+const yamlOf = (name: string, options: { readonly more?: string; readonly tables?: string } = {}): string => `
+source: { name: ${name}, url: "\${WALTRAIL_SOURCE_URL}"${options.more ?? ''} }
+trail: { url: "\${WALTRAIL_TRAIL_URL}" }
+tables: ${options.tables ?? '{ public.a: { entity: a } }'}`;
+
+const environmentOf = ({ source, trail }: Pair) => ({
+  WALTRAIL_SOURCE_URL: source.url,
+  WALTRAIL_TRAIL_URL: trail.url,
+});
+
+const configOf = (ground: Pair, more = '', tables?: string): TrackingConfig =>
+  parseConfig({
+    file: 'test.yaml',
+    environment: environmentOf(ground),
+    text: yamlOf(sourceName(ground), { more, ...(tables === undefined ? {} : { tables }) }),
+  });
+
+/** Captures one insert, and returns the slot that the status names. */
+async function captureOnce(ground: Pair, config: TrackingConfig, id: number): Promise<string> {
+  const capture = startCapture({ config, log: silentLog });
+  try {
+    await streaming(capture);
+    await ground.source.query(`insert into a values (${id})`);
+    await untilCaughtUp(ground.source, ground.trail);
+    return capture.status().slot;
+  } finally {
+    await capture.stop();
+  }
+}
+
+const slotsOf = async ({ source }: Pair): Promise<string[]> =>
+  (
+    await source.query<{ name: string }>(
+      `select slot_name::text as name from pg_replication_slots where database = current_database() order by 1`,
+    )
+  ).map(({ name }) => name);
+
+const entriesOf = async ({ trail }: Pair): Promise<string[]> =>
+  (await trail.query<{ id: string }>(`select entity_id as id from trail.entry order by id`)).map(
+    ({ id }) => id,
+  );
+
+/** Entries that are changes of rows, with the name of their entity. */
+const rowsOf = async ({ trail }: Pair): Promise<string[]> =>
+  (await readEntries(trail))
+    .filter(({ entityType }) => entityType !== 'waltrail')
+    .map(({ entityType, entityId }) => `${entityType} ${entityId}`);
+
+async function run(ground: Pair, args: readonly string[], yaml: string): Promise<CommandResult> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
+  try {
+    const file = path.join(folder, 'waltrail.yaml');
+    await writeFile(file, yaml);
+    return await waltrail([...args], { WALTRAIL_CONFIG: file, ...environmentOf(ground) });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe('a YAML without a name for the slot', () => {
+  test('has one of the name of the source, so that two databases of one server do not meet', async () => {
+    await using ground = await pair();
+    const config = configOf(ground);
+    await applyTracking(config);
+    const slot = `waltrail_${ground.source.name}`;
+    expect(await captureOnce(ground, config, 1)).toBe(slot);
+    expect(await slotsOf(ground)).toEqual([slot]);
+  });
+
+  test('goes on with the slot on which the trail stands, whatever the default is now', async () => {
+    await using ground = await pair();
+    const config = configOf(ground);
+    await applyTracking(config);
+    // As an earlier version began it, by another default.
+    const old = `waltrail_old_${ground.source.name}`;
+    expect(await captureOnce(ground, configOf(ground, `, slot: ${old}`), 1)).toBe(old);
+    await ground.source.query('insert into a values (2)');
+    expect(await captureOnce(ground, config, 3)).toBe(old);
+    expect(await slotsOf(ground)).toEqual([old]);
+    expect(await entriesOf(ground)).toEqual(['1', '2', '3']);
+    expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
+
+    // The plan knows it too, and takes it neither for left over nor for one more.
+    const planned = await run(ground, ['plan'], yamlOf(sourceName(ground)));
+    expect([planned.code, planned.output]).toEqual([0, expect.not.stringContaining(old)]);
+  });
+
+  test('shows the slot of the trail where another daemon captures', async () => {
+    await using ground = await pair();
+    await applyTracking(configOf(ground));
+    const old = `waltrail_old_${ground.source.name}`;
+    const capture = startCapture({ config: configOf(ground, `, slot: ${old}`), log: silentLog });
+    await streaming(capture);
+    const standby = startCapture({ config: configOf(ground), log: silentLog });
+    try {
+      expect(capture.status().slot).toBe(old);
+      await until('the other to know the slot', () => standby.status().slot === old);
+      expect(standby.status().state).toBe('standby');
+    } finally {
+      await standby.stop();
+      await capture.stop();
+    }
+  });
+});
+
+test('a file that is read again while capture runs is worked by on the slot of the trail', async () => {
+  await using ground = await pair();
+  await applyTracking(configOf(ground));
+  const old = `waltrail_old_${ground.source.name}`;
+  await captureOnce(ground, configOf(ground, `, slot: ${old}`), 1);
+  let tables = '{ public.a: { entity: a } }';
+  const readConfig = (): TrackingConfig => configOf(ground, '', tables);
+  const capture = startCapture({ config: readConfig(), readConfig, log: silentLog });
+  try {
+    await streaming(capture);
+    tables = '{ public.a: { entity: renamed } }';
+    expect(await capture.reload(readConfig(), { by: null })).toBe('in effect');
+    await ground.source.query('insert into a values (2)');
+    // Nobody reloads this one: capture reads it because the source announces it.
+    tables = '{ public.a: { entity: renamed }, public.b: { entity: b } }';
+    await applyTracking(readConfig());
+    await ground.source.query('insert into b values (3)');
+    const { digest } = readConfig().definition;
+    await until('the file to be in effect', () => capture.status().configuration.digest === digest);
+    await untilCaughtUp(ground.source, ground.trail);
+    expect(capture.status()).toMatchObject({ slot: old, state: 'streaming' });
+  } finally {
+    await capture.stop();
+  }
+  // Changed and applied while the daemon loads it: a session finds another file than it was given.
+  const loaded = readConfig();
+  tables = '{ public.a: { entity: again } }';
+  await applyTracking(readConfig());
+  await ground.source.query('insert into a values (4)');
+  const next = startCapture({ config: loaded, readConfig, log: silentLog });
+  try {
+    await streaming(next);
+    await untilCaughtUp(ground.source, ground.trail);
+    expect(next.status()).toMatchObject({ slot: old, state: 'streaming' });
+  } finally {
+    await next.stop();
+  }
+  expect(await slotsOf(ground)).toEqual([old]);
+  expect(await rowsOf(ground)).toEqual(['a 1', 'renamed 2', 'b 3', 'again 4']);
+  expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
+});
+
+test('a name that the YAML gives wins over that of the trail', async () => {
+  await using ground = await pair();
+  await applyTracking(configOf(ground));
+  await captureOnce(ground, configOf(ground), 1);
+  const named = `other_${ground.source.name}`;
+  const capture = startCapture({ config: configOf(ground, `, slot: ${named}`), log: silentLog });
+  try {
+    // It is not there, and making it would be a gap: the YAML is not told what it means.
+    await until('capture to stop', () => capture.status().state === 'stopped');
+    expect(capture.status()).toMatchObject({ slot: named, error: { code: 'SOURCE_SLOT_LOST' } });
+  } finally {
+    await capture.stop();
+  }
+});
+
+describe('plan sees a slot of that name', () => {
+  test('in another database of the cluster, read or not, and apply is not held up by it', async () => {
+    await using ground = await pair();
+    await using other = await freshDatabase('empty');
+    const config = configOf(ground);
+    await other.query(`select pg_create_logical_replication_slot('${config.source.slot}', 'pgoutput')`);
+    const catalog = await catalogOf(ground.source.url);
+    expect(planTracking({ config, catalog }).problems).toEqual([
+      expect.objectContaining({
+        code: 'SOURCE_SLOT_FOREIGN',
+        message: `Slot ${config.source.slot} is there and cannot be that of this source: it is of database ${other.name}, not of ${ground.source.name}, and nobody reads it at the moment.`,
+        captureOnly: true,
+      }),
+    ]);
+    const applied = await run(ground, ['apply'], yamlOf(sourceName(ground)));
+    expect([applied.code, applied.output]).toEqual([0, expect.stringContaining('SOURCE_SLOT_FOREIGN')]);
+  });
+
+  test('of another plugin', async () => {
+    await using ground = await pair();
+    const config = configOf(ground);
+    await ground.source.query(`select pg_create_physical_replication_slot('${config.source.slot}')`);
+    try {
+      const catalog = await catalogOf(ground.source.url);
+      expect(planTracking({ config, catalog }).problems).toEqual([
+        expect.objectContaining({ message: expect.stringContaining('it is a physical slot') }),
+      ]);
+    } finally {
+      await ground.source.query(`select pg_drop_replication_slot('${config.source.slot}')`);
+    }
+  });
+
+  test('that an earlier Waltrail has left behind in this database', async () => {
+    await using ground = await pair();
+    const left = `waltrail_left_${ground.source.name}`;
+    await ground.source.query(`select pg_create_logical_replication_slot('${left}', 'pgoutput')`);
+    const { warnings } = planTracking({
+      config: configOf(ground),
+      catalog: await catalogOf(ground.source.url),
+    });
+    expect(warnings).toContainEqual(expect.stringMatching(`^Nobody reads slot ${left} of this database`));
+  });
+});
+
+describe('a publication says whose it is', () => {
+  const comment = async ({ source }: Pair): Promise<string | null> =>
+    (
+      await source.query<{ comment: string | null }>(
+        `select obj_description(oid, 'pg_publication') as comment from pg_publication`,
+      )
+    )[0]!.comment;
+  const published = async ({ source }: Pair): Promise<string[]> =>
+    (
+      await source.query<{ name: string }>(
+        `select tablename::text as name from pg_publication_tables order by 1`,
+      )
+    ).map(({ name }) => name);
+
+  test('and the YAML of another source takes no table out of it without a yes', async () => {
+    await using ground = await pair();
+    expect((await run(ground, ['apply'], yamlOf('crm'))).code).toBe(0);
+    expect(await comment(ground)).toBe('Waltrail: source crm');
+
+    const other = yamlOf('billing', { tables: '{ public.b: { entity: b } }' });
+    for (const command of ['plan', 'apply']) {
+      const { code, output } = await run(ground, [command], other);
+      expect(code).toBe(1);
+      expect(output).toContain(
+        'SOURCE_PUBLICATION_FOREIGN: Publication waltrail is marked as that of source crm. Applying this YAML would take out public.a.',
+      );
+      expect(output).not.toContain('drop table');
+    }
+    expect([await published(ground), await comment(ground)]).toEqual([['a'], 'Waltrail: source crm']);
+
+    expect((await run(ground, ['apply', '--yes'], other)).code).toBe(0);
+    expect([await published(ground), await comment(ground)]).toEqual([['b'], 'Waltrail: source billing']);
+    expect((await run(ground, ['plan'], other)).code).toBe(0);
+  });
+
+  test('and capture of the other source goes on, for its tables are all there', async () => {
+    await using ground = await pair();
+    await run(ground, ['apply'], yamlOf('crm'));
+    const config = configOf(ground);
+    await captureOnce(ground, config, 1);
+    expect(await entriesOf(ground)).toEqual(['1']);
+  });
+
+  test('which is no news to a capture that streams: no gap, no note, no session anew', async () => {
+    await using ground = await pair();
+    const config = configOf(ground);
+    await applyTracking(config);
+    const reader = async (): Promise<unknown> =>
+      (
+        await ground.source.query(
+          'select active_pid from pg_replication_slots where database = current_database()',
+        )
+      )[0];
+    const capture = startCapture({ config, log: silentLog, pace: { lookMs: 50 } });
+    try {
+      await streaming(capture);
+      await ground.source.query('insert into a values (1)');
+      await untilCaughtUp(ground.source, ground.trail);
+      const before = await reader();
+      for (const text of ['null', `'for the auditors'`, `'Waltrail: source billing'`]) {
+        await ground.source.query(`comment on publication waltrail is ${text}`);
+        await sleep(200);
+      }
+      await ground.source.query('comment on publication waltrail is null');
+      await applyTracking(config);
+      expect(await comment(ground)).toBe(`Waltrail: source ${sourceName(ground)}`);
+      await sleep(200);
+      await ground.source.query('insert into a values (2)');
+      await untilCaughtUp(ground.source, ground.trail);
+      expect(await reader()).toEqual(before);
+      expect(capture.status()).toMatchObject({ state: 'streaming', configuration: { ignored: 0 } });
+    } finally {
+      await capture.stop();
+    }
+    expect(await entriesOf(ground)).toEqual(['1', '2']);
+    expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
+  });
+
+  test('and no file waits for it where the publication is changed by hand', async () => {
+    await using ground = await pair();
+    const both = '{ public.a: { entity: a }, public.b: { entity: b } }';
+    await applyTracking(configOf(ground));
+    await ground.source.query('comment on publication waltrail is null');
+    const capture = startCapture({ config: configOf(ground), log: silentLog, pace: { lookMs: 50 } });
+    const inEffect = (): Promise<unknown> =>
+      until('the file to be in effect', () => capture.status().configuration.waitsFor === null);
+    try {
+      await streaming(capture);
+      expect(await capture.reload(configOf(ground, '', both), { by: null })).toBe('waits for apply');
+      await ground.source.query(`
+        alter table only b replica identity full;
+        alter publication waltrail add table only b`);
+      await inEffect();
+      await ground.source.query('insert into b values (1)');
+      // What the publication holds and the file does not name, nobody has taken out.
+      expect(await capture.reload(configOf(ground), { by: null })).toBe('waits for apply');
+      await ground.source.query('alter publication waltrail drop table only b');
+      await inEffect();
+    } finally {
+      await capture.stop();
+    }
+    expect(await rowsOf(ground)).toEqual(['b 1']);
+    expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
+  });
+
+  test('and one without a mark is adopted silently where it holds tables of the YAML only', async () => {
+    await using ground = await pair();
+    await ground.source.query(`
+      create publication waltrail for table a with (publish_via_partition_root = true);
+      comment on publication waltrail is 'Asked for by the auditors'`);
+    const { code, output } = await run(ground, ['apply'], yamlOf('crm'));
+    expect([code, output]).toEqual([0, expect.not.stringContaining('FOREIGN')]);
+    // What the DBA has written stays.
+    expect(await comment(ground)).toBe('Asked for by the auditors\nWaltrail: source crm');
+    expect((await run(ground, ['plan'], yamlOf('crm'))).output).toContain('Nothing to do');
+  });
+
+  test('and one without a mark that somebody made for other tables as well needs the yes', async () => {
+    await using ground = await pair();
+    await ground.source.query('create publication waltrail for table a, b');
+    const { code, output } = await run(ground, ['apply'], yamlOf('crm'));
+    expect([code, output]).toEqual([
+      1,
+      expect.stringContaining("is marked as nobody's, and holds tables that the YAML does not name."),
+    ]);
+    expect([await published(ground), await comment(ground)]).toEqual([['a', 'b'], null]);
+    expect((await run(ground, ['apply', '--yes'], yamlOf('crm'))).code).toBe(0);
+    expect([await published(ground), await comment(ground)]).toEqual([['a'], 'Waltrail: source crm']);
+  });
+});
