@@ -247,6 +247,11 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy: 'Nothing: capture opens again and works by the other configuration from this position on.',
   },
+  TRACKING_COLUMN_RENAMED: {
+    retry: 'operator',
+    remedy:
+      'Call the column by its new name in the YAML, also under redact. One that is no secret any more goes under secrets.allow.',
+  },
   TRACKING_COLUMN_UNKNOWN: { retry: 'operator', remedy: 'Correct the column name in the YAML.' },
   TRACKING_FILE_INVALID: {
     retry: 'never',
@@ -267,6 +272,11 @@ export const ERROR_CODES = {
     remedy: 'Restart Waltrail to work by it, or undo that part and reload again; nothing was taken over.',
   },
   TRACKING_PATTERN_UNMATCHED: { retry: 'operator', remedy: 'Correct the pattern in the YAML, or remove it.' },
+  TRACKING_REDACTION_UNMATCHED: {
+    retry: 'operator',
+    remedy:
+      'Correct the rule of redact in the YAML, or remove it: it matches no column, so what it should redact is stored.',
+  },
   TRACKING_TABLE_UNKNOWN: {
     retry: 'operator',
     remedy: 'Correct the table name in the YAML, or create the table first.',

@@ -3,6 +3,7 @@ import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import type { PublishedState } from '../tracking/published.js';
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
@@ -19,6 +20,7 @@ export async function begin(
     /** Elected, and in no transaction. */
     readonly client: pg.Client;
     readonly redactionKey: Buffer;
+    readonly published: PublishedState;
     readonly opening: Opening;
   },
 ): Promise<Checkpoint> {

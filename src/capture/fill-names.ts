@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
 import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
-import { namesColumns } from '../tracking/lookup-tables.js';
-import { lookupTenant, redactionFor } from '../tracking/match.js';
+import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
+import type { PublishedState } from '../tracking/published.js';
+import { rulesOf } from '../tracking/redact.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
@@ -17,6 +18,8 @@ export interface FillNamesOptions extends SourceAccess {
   readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
+  /** The last look: it knows which columns are redacted under another name. */
+  readonly published: PublishedState;
   /**
    * The rule by which this process has tried to read a table, by table. One that cannot be read is tried once
    * by each rule, not with each session.
@@ -63,7 +66,6 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
   const tenant = lookupTenant(config, rule);
-  const columns = [...new Set([...namesColumns(rule), ...(tenant === null ? [] : [tenant])])];
-  const redactions = columns.map((column) => redactionFor(config, { ...table, column }));
-  return JSON.stringify([{ ...rule, tenant }, redactions]);
+  const listed = ruleFor(config, table)?.columns ?? null;
+  return JSON.stringify([{ ...rule, tenant }, rulesOf(config, table), config.secrets, listed]);
 }

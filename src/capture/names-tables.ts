@@ -10,7 +10,14 @@ export interface NamesRelation {
   /** Canonical `schema.table`. */
   readonly table: string;
   readonly oid: string;
-  readonly columns: readonly { readonly name: string; readonly typeOid: number }[];
+  /** Of the names table. */
+  readonly rootOid: string;
+  /** With their attribute numbers in the names table; null: it has none of that name. */
+  readonly columns: readonly {
+    readonly name: string;
+    readonly typeOid: number;
+    readonly number: number | null;
+  }[];
   readonly copySql: string;
 }
 
@@ -94,9 +101,11 @@ export async function refusalOf(
 interface RelationRow extends TableName {
   readonly kind: string;
   readonly oid: string;
+  readonly rootOid: string;
   readonly columns: readonly {
     readonly name: string;
     readonly typeOid: number;
+    readonly number: number | null;
     readonly generated: boolean;
   }[];
 }
@@ -123,11 +132,12 @@ function problemOf(row: RelationRow, wanted: ReadonlySet<string>): Pick<Unread, 
 }
 
 function relationOf(row: RelationRow): NamesRelation {
-  const { schema, table, oid, columns } = row;
+  const { schema, table, oid, rootOid, columns } = row;
   const list = columns.map(({ name }) => quoteIdentifier(name)).join(', ');
   return {
     table: formatTable(row),
     oid,
+    rootOid,
     columns,
     // As the server has them: what it cannot convert it would refuse to send (pg/encoding.ts).
     copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout (encoding 'SQL_ASCII')`,
@@ -144,12 +154,12 @@ function grantSelect({ table, columns }: NamesRelation, role: string): string {
 // Partitions by the snapshot, not pg_partition_tree(): that one knows the present only.
 const relationsSql = ({ schema, table }: TableName, columns: readonly string[]): string => /* sql */ `
   with recursive part as (
-    select c.oid, c.relkind, c.relname, c.relnamespace
+    select c.oid, c.oid as root, c.relkind, c.relname, c.relnamespace
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${quoteLiteral(schema)} and c.relname = ${quoteLiteral(table)}
     union all
-    select c.oid, c.relkind, c.relname, c.relnamespace
+    select c.oid, part.root, c.relkind, c.relname, c.relnamespace
       from part
       join pg_catalog.pg_inherits i on i.inhparent = part.oid
       join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -159,10 +169,12 @@ const relationsSql = ({ schema, table }: TableName, columns: readonly string[]):
          part.relname::text as table,
          part.relkind::text as kind,
          part.oid::text as oid,
+         part.root::text as "rootOid",
          coalesce((
            select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-                    'name', a.attname, 'typeOid', a.atttypid::int8, 'generated', a.attgenerated <> '') order by a.attnum)
+                    'name', a.attname, 'typeOid', a.atttypid::int8, 'number', r.attnum, 'generated', a.attgenerated <> '') order by a.attnum)
              from pg_catalog.pg_attribute a
+             left join pg_catalog.pg_attribute r on r.attrelid = part.root and r.attname = a.attname
             where a.attrelid = part.oid and a.attnum > 0 and not a.attisdropped and a.attname = any (array[${columns.map(quoteLiteral).join()}]::text[])), '[]') as columns
     from part
     join pg_catalog.pg_namespace n on n.oid = part.relnamespace

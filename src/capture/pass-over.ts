@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { withClient } from '../pg/connect.js';
 import { formatLsn } from '../pg/lsn.js';
 import { readCheckpoint, storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
-import { goOnAt, openGap, readOpenGaps, isOfStream } from '../trail/write/gaps.js';
+import { goOnAt, openGap, readOpenGaps, readStoredPublished, isOfStream } from '../trail/write/gaps.js';
 import { takeRole } from '../trail/roles.js';
 import {
   endSkip,
@@ -13,6 +13,7 @@ import {
   type SkipRequest,
   type Stuck,
 } from '../trail/write/stuck.js';
+import type { PublishedState } from '../tracking/published.js';
 import { trailError } from '../trail/trail-error.js';
 import type { SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
@@ -97,11 +98,12 @@ async function store(
 ): Promise<void> {
   const { client, checkpoint, stuck, config } = options;
   const behind = request.atLsn + 1n;
+  const published = (await readStoredPublished(client))?.state as PublishedState | undefined;
   await client.query('begin');
   // Those that it changed are nowhere else.
   if (names)
     await storeNames(client, {
-      names: readStartNames({ ...options, snapshot: null }),
+      names: readStartNames({ ...options, published, snapshot: null }),
       fromId: checkpoint.nextId,
     });
   await openGap(client, {

@@ -16,7 +16,8 @@ import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { lookupTables } from '../tracking/lookup-tables.js';
-import { readPublishedAtLsn } from '../tracking/published.js';
+import { renamedTroubles, withNamedColumns } from '../tracking/named-columns.js';
+import { readPublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { withNewNames, withoutUnwanted } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
@@ -180,13 +181,20 @@ async function findStart(
   const settled = await settle({
     ...options,
     config,
+    pending,
     checkpoint,
     step: (run) => opening.step(run),
     checkSource: () => checkSource(options, chosen),
   });
   const missingUntil = await opening.step(() => readMissingUntil(client));
   // Without a limit: as many names as there are rows.
-  await fillNames({ ...options, config, checkpoint: settled.checkpoint, tried: options.namesTried });
+  await fillNames({
+    ...options,
+    config,
+    checkpoint: settled.checkpoint,
+    published: settled.published.state,
+    tried: options.namesTried,
+  });
   return { ...settled, config, pending, decoder, missingUntil, waitedOn };
 }
 
@@ -202,12 +210,14 @@ async function findBeginning(
   const look = await opening.step(() =>
     onSource(options, (source) => readPublishedAtLsn(source, config.source.publication)),
   );
-  const published = { ...look, state: withoutUnwanted(config, look.state) };
   const catalog = await opening.step(() =>
     onSource(options, (source) => readSourceCatalog(source, { config, pending: null })),
   );
+  const now = withoutUnwanted(config, look.state);
+  const state = withNamedColumns({ config, pending: null, catalog, last: undefined, now });
+  const published = { ...look, state };
   await opening.step(() => storePublished(client, published));
-  const begun = await begin(options);
+  const begun = await begin({ ...options, published: state });
   await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
   const { troubles } = catalog;
   await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
@@ -261,7 +271,7 @@ async function connectStream(
     published: options.published.state,
     lsn: options.published.lsn,
   });
-  options.observed(withNewNames(options.catalog.troubles, options.published.state));
+  options.observed(troublesNow(config, { catalog: options.catalog, published: options.published.state }));
   followed.observed(options.catalog);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
@@ -354,7 +364,7 @@ async function connectStream(
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
       facts.learn(learned);
-      options.observed(withNewNames(learned.catalog.troubles, learned.published));
+      options.observed(troublesNow(config, learned));
       followed.observed(learned.catalog);
     },
     changed: end.resolve,
@@ -375,6 +385,15 @@ async function connectStream(
     },
   };
 }
+
+/** What is wrong with named tables, and what they and their columns are called now. */
+const troublesNow = (
+  config: TrackingConfig,
+  { catalog, published }: { readonly catalog: SourceCatalog; readonly published: PublishedState },
+): readonly TableTrouble[] => [
+  ...withNewNames(catalog.troubles, published),
+  ...renamedTroubles(config, published),
+];
 
 /** Also at once where an earlier process knew that a transaction here cannot be stored. */
 function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {

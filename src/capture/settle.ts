@@ -6,8 +6,9 @@ import { quoteLiteral } from '../pg/quote.js';
 import { runningTransactions, untilEnded, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
 import { checkSlotKind, createSlot } from '../source/slot.js';
+import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import { readPublished, type PublishedAtLsn, type PublishedState } from '../tracking/published.js';
-import { refusalNotes, withHistory, withRefusals } from '../tracking/published-change.js';
+import { refusalNotes, withHistory, withoutUnwanted, withRefusals } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { storeNames, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
@@ -48,6 +49,8 @@ import { GAP_END, NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiti
 const PATIENCE_MS = 2_000;
 
 export interface SettleOptions extends WaitingOptions {
+  /** The configuration of the file, where it comes into effect later; null: it is in effect. */
+  readonly pending: TrackingConfig | null;
   /** Client that holds the election lock, and is in no transaction. */
   readonly client: pg.Client;
   readonly redactionKey: Buffer;
@@ -102,9 +105,13 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     troubles: catalog.troubles,
     unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
   });
-  const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
+  const seen = knownPublished({ ...options, sourceState, lastPublished, catalog });
   let sure = surely(seen, covered);
-  let notes = [...found.notes, ...refusalNotes(lastPublished?.state, seen.state)];
+  let notes = [
+    ...found.notes,
+    ...refusalNotes(lastPublished?.state, seen.state),
+    ...renameNotes(lastPublished?.state, seen.state),
+  ];
   if (!moved) await record(client, { sure, notes });
   await step(() => endTableGaps(options, { published: seen.state, catalog }));
   const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
@@ -187,22 +194,25 @@ async function recordGap(
 }
 
 /**
- * Returns the look at the publication, with the names under which renamed tables are still captured and the
- * tables that refuse writes.
+ * Returns the look at the publication, with the names under which renamed tables are still captured, the
+ * columns that the YAML names and the tables that refuse writes.
  */
 function knownPublished(options: {
   readonly config: TrackingConfig;
+  readonly pending: TrackingConfig | null;
   readonly sourceState: SourceState;
   readonly lastPublished: PublishedAtLsn | undefined;
-  readonly troubles: readonly TableTrouble[];
+  readonly catalog: SourceCatalog;
 }): PublishedAtLsn {
-  const { config, sourceState, lastPublished, troubles } = options;
+  const { config, pending, sourceState, lastPublished, catalog } = options;
   const { state, lsn } = sourceState.published;
+  const last = lastPublished?.state;
   const known =
-    lastPublished === undefined
-      ? state
-      : withHistory({ config, last: lastPublished.state, now: state, fate: sourceState.fate });
-  return { state: withRefusals(known, troubles), lsn };
+    last === undefined
+      ? withoutUnwanted(config, state)
+      : withHistory({ config, last, now: state, fate: sourceState.fate });
+  const named = withNamedColumns({ config, pending, catalog, last, now: known });
+  return { state: withRefusals(named, catalog.troubles), lsn };
 }
 
 /**
@@ -374,7 +384,7 @@ async function move(
     await client.query('begin');
     if (to.lsn !== checkpoint.endLsn || snapshot !== null)
       await storeNames(client, {
-        names: readStartNames({ ...options, snapshot }),
+        names: readStartNames({ ...options, published: sure.state, snapshot }),
         fromId: checkpoint.nextId,
       });
     await goOnAt(client, { from: checkpoint, to, gaps });

@@ -1,9 +1,11 @@
 import type { Lsn } from '../pg/lsn.js';
 import { currentLsn } from '../pg/wal.js';
-import type { TableFacts } from '../pipeline/transaction-recorder.js';
-import { readTableKeys } from '../tracking/table-key.js';
-import { knownName, type PublishedState } from '../tracking/published.js';
+import type { TableFacts } from '../pipeline/table-facts.js';
+import { readTableShapes } from '../tracking/table-shape.js';
+import { knownName, namedColumns, type PublishedState } from '../tracking/published.js';
 import type { Catalog } from '../tracking/catalog.js';
+import type { ColumnName } from '../tracking/names.js';
+import type { CatalogType } from '../tracking/value-kind.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
 /**
@@ -23,7 +25,7 @@ export interface CatalogReading {
 /** Of one table, and the position of the WAL before this was read. */
 interface Fact {
   /** Undefined: the catalog does not know it any more. */
-  readonly facts: TableFacts | undefined;
+  readonly facts: Omit<TableFacts, 'types'> | undefined;
   readonly lsn: Lsn;
 }
 
@@ -34,6 +36,8 @@ interface Fact {
 export class SourceFacts {
   readonly #source: SourceAccess;
   readonly #limitMs: number;
+  /** Of all that was ever read: a column may have the type of one that is gone. */
+  #types: ReadonlyMap<number, CatalogType> = new Map();
   /** By oid, unsigned. */
   readonly #tables = new Map<number, Fact>();
 
@@ -54,19 +58,14 @@ export class SourceFacts {
    */
   learn({ catalog, published, lsn }: CatalogReading): void {
     if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
-    for (const { oid, schema, name, kind, primaryKey } of [...catalog.tables, ...catalog.unnamed]) {
-      const state = published.tables[oid];
-      const knownAs = state === undefined ? { schema, table: name } : knownName(state);
-      this.#tables.set(Number(oid), {
-        facts: { knownAs, primaryKey, partitioned: kind === 'partitioned' },
-        lsn,
-      });
-    }
+    this.#types = new Map([...this.#types, ...catalog.types]);
+    for (const [oid, facts] of tableFacts({ catalog, published })) this.#tables.set(oid, { facts, lsn });
   }
 
   /** Undefined where nothing is known. Oids are unsigned, and read from the stream as signed. */
   of(relationOid: number): TableFacts | undefined {
-    return this.#tables.get(relationOid >>> 0)?.facts;
+    const facts = this.#tables.get(relationOid >>> 0)?.facts;
+    return facts === undefined ? undefined : { ...facts, types: this.#types };
   }
 
   /**
@@ -83,12 +82,20 @@ export class SourceFacts {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#limitMs)]);
     return onSource({ config, signal: limited }, async (client) => {
       const lsn = await currentLsn(client);
-      const keys = await readTableKeys(client, oids);
+      const { shapes, types } = await readTableShapes(client, oids);
+      this.#types = new Map([...this.#types, ...types.map((type) => [type.oid, type] as const)]);
       for (const oid of oids) {
         const known = this.#tables.get(oid)?.facts;
-        const key = keys.get(oid);
+        const shape = shapes.get(oid);
         // Its name may be a later one than that of its changes, which name it themselves.
-        const facts = key === undefined ? known : { knownAs: known?.knownAs ?? null, ...key };
+        const facts =
+          shape === undefined
+            ? known && { ...known, attributes: null }
+            : {
+                knownAs: known?.knownAs ?? null,
+                named: known?.named ?? new Map<number, ColumnName>(),
+                ...shape,
+              };
         this.#tables.set(oid, { facts, lsn });
       }
     });
@@ -99,3 +106,18 @@ export class SourceFacts {
     return known !== undefined && lsn < known.lsn;
   }
 }
+
+/** What a reading of the catalog says of tables, by oid. */
+const tableFacts = ({
+  catalog,
+  published,
+}: Pick<CatalogReading, 'catalog' | 'published'>): ReadonlyMap<number, TableFacts> =>
+  new Map(
+    [...catalog.tables, ...catalog.unnamed].map(({ oid, schema, name, kind, primaryKey, attributes }) => {
+      const state = published.tables[oid];
+      const knownAs = state === undefined ? { schema, table: name } : knownName(state);
+      const named = namedColumns(state);
+      const partitioned = kind === 'partitioned';
+      return [Number(oid), { knownAs, primaryKey, partitioned, attributes, named, types: catalog.types }];
+    }),
+  );

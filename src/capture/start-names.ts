@@ -9,10 +9,13 @@ import type { Lookups } from '../pipeline/ports.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
 import { nameRules, planRelationNames, type NameRule } from '../pipeline/relation-plan.js';
+import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
 import { lookupTenant } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
+import { namedColumns, type PublishedState } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { readTableShapes } from '../tracking/table-shape.js';
 import type { StartName } from '../trail/write/checkpoint.js';
 import { copiedRow } from './copied-row.js';
 import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
@@ -24,6 +27,8 @@ interface StartNamesOptions {
   readonly config: TrackingConfig;
   readonly snapshot: string | null;
   readonly redactionKey: Buffer;
+  /** The last look: it knows what columns are redacted as that were renamed. */
+  readonly published: PublishedState | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** Which lookup tables are read; all where nothing is said. */
@@ -62,9 +67,16 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
         wanted: new Set(namesColumns(rule)),
         tenant: lookupTenant(options.config, rule),
       });
+      const facts = await factsOf(client, { relations, published: options.published });
       const refused: Unread[] = [...unread];
       for (const relation of relations) {
-        const refusal = yield* readRelation(client, { ...options, table: rule.table, relation, decoder });
+        const refusal = yield* readRelation(client, {
+          ...options,
+          table: rule.table,
+          relation,
+          facts,
+          decoder,
+        });
         if (refusal !== null) refused.push(refusal);
       }
       if (refused.length > 0) warn(options.log, { table: rule.table, refused });
@@ -80,6 +92,7 @@ type ReadingOptions = StartNamesOptions & {
   /** Canonical name of the names table, of which the relation may be a partition. */
   readonly table: string;
   readonly relation: NamesRelation;
+  readonly facts: TableFacts;
   readonly decoder: Decoder;
 };
 
@@ -120,12 +133,19 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
     clear: () => undefined,
   };
   const follower = new NameFollower({ lookups, changed: () => undefined });
+  const { columns } = options.relation;
   const plans = planRelationNames({
+    facts: {
+      ...options.facts,
+      attributes: columns.flatMap(({ name, number }) =>
+        number === null ? [] : [{ name, number, dropped: false, generated: null, xid: null }],
+      ),
+    },
     relation: {
       oid: 0,
       ...tableName(options.table),
       replicaIdentity: 'f',
-      columns: options.relation.columns.map((column) => ({ ...column, typeModifier: -1, isKey: true })),
+      columns: columns.map(({ name, typeOid }) => ({ name, typeOid, typeModifier: -1, isKey: true })),
     },
     config: options.config,
     redactionKey: options.redactionKey,
@@ -137,6 +157,25 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
       follower.inserted(plans, options.decoder === null ? row : recodeTuple(row, options.decoder));
     }
     return [...found.values()];
+  };
+}
+
+/** What is known of the names table whose rows lie in these relations. */
+async function factsOf(
+  client: pg.Client,
+  options: {
+    readonly relations: readonly NamesRelation[];
+    readonly published: PublishedState | undefined;
+  },
+): Promise<TableFacts> {
+  const [first] = options.relations;
+  if (first === undefined) return NO_FACTS;
+  const { shapes, types } = await readTableShapes(client, [Number(first.rootOid)]);
+  return {
+    ...(shapes.get(Number(first.rootOid)) ?? NO_FACTS),
+    knownAs: null,
+    named: namedColumns(options.published?.tables[first.rootOid]),
+    types: new Map(types.map((type) => [type.oid, type])),
   };
 }
 

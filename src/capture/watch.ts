@@ -10,6 +10,7 @@ import type { Told } from '../pipeline/pipeline.js';
 import type { Notice } from '../pipeline/ports.js';
 import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import type { Catalog } from '../tracking/catalog.js';
+import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import {
   fateOfTables,
   readCatalogDigest,
@@ -225,7 +226,7 @@ class Watcher {
 
   /** Reads the catalog and records what concerns tables. Returns what ends the session, as {@link #look}. */
   async #compare(client: pg.Client, read: CatalogDigest): Promise<WaltrailError | null> {
-    const { config, learned, lookMs } = this.#options;
+    const { config, pending, learned, lookMs } = this.#options;
     const { publication } = config.source;
     const began = performance.now();
     const last = this.#state;
@@ -237,7 +238,11 @@ class Watcher {
     if (catalog === null) return new WaltrailError('SOURCE_LOOK_AGAIN', 'The publication has changed.');
     if (this.#options.appliedAnother(catalog)) return configurationBegins();
     const { troubles } = catalog;
-    const published = withRefusals(withHistory({ config, last, now, fate }), troubles);
+    const known = withHistory({ config, last, now, fate });
+    const published = withRefusals(
+      withNamedColumns({ config, pending, catalog, last, now: known }),
+      troubles,
+    );
     learned({ published, catalog, lsn: read.lsn });
     await this.#begin(
       troubles,
@@ -249,7 +254,7 @@ class Watcher {
     const quiet = this.#record({
       published,
       catalog,
-      notes: [...changes.notes, ...refusalNotes(last, published)],
+      notes: [...changes.notes, ...refusalNotes(last, published), ...renameNotes(last, published)],
     });
     await this.#beginEndings(client, { published, catalog, broken: changes.unpublished });
     await this.#newTables.publish(client, { catalog, published });

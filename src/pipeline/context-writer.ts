@@ -1,4 +1,5 @@
 import { storable } from '../pg/text.js';
+import { maySecret, withoutSecrets } from './secret-text.js';
 import {
   CLOSE_ARRAY,
   CLOSE_OBJECT,
@@ -30,6 +31,17 @@ const MASK = Buffer.from('"***"');
 const ESCAPE_BYTES = 6;
 const NOT_SILENT = -1;
 
+/** What is masked of a context. */
+export interface ContextMasking {
+  /**
+   * Whether a member with this name, at this path behind `context`, is masked; by default only where it is a
+   * text, object or array.
+   */
+  readonly redacted: (name: string, path: () => string) => 'by rule' | 'by default' | null;
+  /** Whether passwords in URLs and bearer tokens are masked within texts. */
+  readonly texts: boolean;
+}
+
 /**
  * Writes the tokens of one JSON value as compact JSON that every reader takes, JSON.parse and PostgreSQL's
  * functions: strings without NUL and halves of surrogate pairs, numbers with all their digits. Members whose
@@ -39,13 +51,15 @@ const NOT_SILENT = -1;
  */
 export class ContextWriter implements JsonTokens {
   readonly #bytes: Buffer;
-  readonly #redacted: (name: string) => boolean;
+  readonly #masking: ContextMasking;
   readonly #out: Buffer;
   /** Written so far. */
   #length = 0;
   /** First bytes of what is open, and whether something was written in it. */
   readonly #open: number[] = [];
   readonly #filled: boolean[] = [];
+  /** Names of the members in which what is open lies; in an array there are none. */
+  readonly #names: string[] = [];
   /** How deep the object or array lies in which nothing is written. */
   #silentDepth = NOT_SILENT;
   #depth = 0;
@@ -61,17 +75,17 @@ export class ContextWriter implements JsonTokens {
   constructor(options: {
     readonly bytes: Buffer;
     readonly scratch: Buffer;
-    readonly redacted: (name: string) => boolean;
+    readonly masking: ContextMasking;
   }) {
     this.#bytes = options.bytes;
     this.#out = options.scratch;
-    this.#redacted = options.redacted;
+    this.#masking = options.masking;
   }
 
   /** Forgets what was written: another value begins at this place. */
   begin(at: number): void {
     this.#length = this.#leftOut = this.#depth = 0;
-    this.#open.length = this.#filled.length = 0;
+    this.#open.length = this.#filled.length = this.#names.length = 0;
     this.#silentDepth = NOT_SILENT;
     this.#startAt = at;
   }
@@ -95,7 +109,7 @@ export class ContextWriter implements JsonTokens {
       this.#item(() =>
         this.#mustMask(this.#bytes[start]!)
           ? this.#put(MASK, 0, MASK.length)
-          : this.#value(start, end, escaped),
+          : this.#text(start, end, escaped),
       );
   }
 
@@ -109,6 +123,8 @@ export class ContextWriter implements JsonTokens {
       });
       if (masked || !written) this.#silentDepth = this.#depth;
       else {
+        const isMember = this.#open.at(-1) === OPEN_OBJECT;
+        this.#names.push(isMember ? `.${textOf(this.#bytes, this.#nameStart, this.#nameEnd)}` : '');
         this.#open.push(this.#bytes[at]!);
         this.#filled.push(false);
       }
@@ -123,6 +139,7 @@ export class ContextWriter implements JsonTokens {
       this.#out[this.#length++] = this.#bytes[at]!;
       this.#open.pop();
       this.#filled.pop();
+      this.#names.pop();
     } else if (this.#silentDepth === this.#depth) {
       this.#silentDepth = NOT_SILENT;
     }
@@ -152,11 +169,25 @@ export class ContextWriter implements JsonTokens {
 
   /** Of a value that begins with this byte. That there is none is no secret. */
   #mustMask(first: number): boolean {
-    return (
-      this.#open.at(-1) === OPEN_OBJECT &&
-      first !== 0x6e && // null
-      this.#redacted(textOf(this.#bytes, this.#nameStart, this.#nameEnd))
-    );
+    if (this.#open.at(-1) !== OPEN_OBJECT || first === 0x6e /* null */) return false;
+    const name = textOf(this.#bytes, this.#nameStart, this.#nameEnd);
+    const redacted = this.#masking.redacted(name, () => `context${this.#names.join('')}.${name}`);
+    const isText = first === QUOTE || first === OPEN_OBJECT || first === OPEN_ARRAY;
+    return redacted === 'by rule' || (redacted === 'by default' && isText);
+  }
+
+  /** A scalar, of which a string is written without the secrets within it. */
+  #text(start: number, end: number, escaped: boolean): boolean {
+    const bytes = this.#bytes;
+    const mayMask =
+      this.#masking.texts &&
+      bytes[start] === QUOTE &&
+      end - start <= MAX_CONTEXT_BYTES * ESCAPE_BYTES &&
+      (escaped || maySecret(bytes, start, end));
+    const masked = mayMask ? withoutSecrets(textOf(bytes, start, end)) : null;
+    if (masked === null) return this.#value(start, end, escaped);
+    const written = Buffer.from(JSON.stringify(storable(masked)));
+    return this.#put(written, 0, written.length);
   }
 
   #value(start: number, end: number, escaped: boolean): boolean {

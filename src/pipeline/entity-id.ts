@@ -63,9 +63,8 @@ export class IdWriter {
     const isJoined = plan.idColumns.length > 1;
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
-    const redactor = plan.redactors[column];
-    if (redactor) {
-      const redacted = redactor(row.bytes, start, length);
+    const redacted = plan.redactors[column]?.(row.bytes, start, length) ?? null;
+    if (redacted !== null) {
       return isJoined
         ? this.#joined(redacted, 0, redacted.length)
         : this.#rows.text(redacted, 0, redacted.length);

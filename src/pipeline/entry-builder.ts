@@ -21,6 +21,7 @@ import {
   type Lookups,
 } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
+import { mayRedact, mayRedactValue } from './row-look.js';
 import type { RowChange } from './row-change.js';
 import { TenantReader, tenantText } from './row-tenant.js';
 
@@ -120,13 +121,17 @@ export class EntryBuilder {
     }
     rows.endText();
     rows.beginText();
-    for (let index = 0; index < shownCount; index++) {
-      if (previous === null) rows.mark(MARK_UNKNOWN);
-      else this.#value(plan, previous, shown[index]!);
-    }
+    if (previous !== null && mayRedact(plan, previous, shown, shownCount))
+      this.#redactedValues(plan, previous, shown, shownCount);
+    else
+      for (let index = 0; index < shownCount; index++) {
+        if (previous === null) rows.mark(MARK_UNKNOWN);
+        else this.#value(previous, shown[index]!);
+      }
     rows.endText();
     rows.beginText();
-    for (let index = 0; index < shownCount; index++) this.#value(plan, row, shown[index]!);
+    if (mayRedact(plan, row, shown, shownCount)) this.#redactedValues(plan, row, shown, shownCount);
+    else for (let index = 0; index < shownCount; index++) this.#value(row, shown[index]!);
     rows.endText();
     this.#extra(change);
   }
@@ -234,8 +239,13 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.values === null && part.lookup === null && !plan.redactors[column] && !holder.isOpaque(column)) {
-      return this.#shortened(holder.bytes, holder.offsets[column]!, holder.lengths[column]!);
+    const start = holder.offsets[column]!;
+    const length = holder.lengths[column]!;
+    if (part.values === null && part.lookup === null && !holder.isOpaque(column)) {
+      const redacted = redactedBytes(plan, holder, column);
+      return redacted === null
+        ? this.#shortened(holder.bytes, start, length)
+        : this.#shortened(redacted, 0, redacted.length);
     }
     if (part.lookup !== null) {
       this.#named.plan = plan;
@@ -285,26 +295,40 @@ export class EntryBuilder {
 
   #wholeRow(plan: TrackedPlan, row: Tuple): void {
     this.#rows.beginText();
-    for (let column = 0; column < plan.columnCount; column++) {
-      if (plan.dropped[column] === 0) this.#value(plan, row, column);
-    }
+    if (mayRedact(plan, row, plan.lookedAt, plan.lookedAt.length))
+      this.#redactedValues(plan, row, plan.stored, plan.stored.length);
+    else
+      for (let column = 0; column < plan.columnCount; column++) {
+        if (plan.dropped[column] === 0) this.#value(row, column);
+      }
     this.#rows.endText();
   }
 
-  #value(plan: TrackedPlan, row: Tuple, column: number): void {
+  #redactedValues(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
+    for (let index = 0; index < count; index++) {
+      const column = columns[index]!;
+      const redacted = redactedBytes(plan, row, column);
+      if (redacted === null) this.#value(row, column);
+      else this.#rows.value(redacted, 0, redacted.length);
+    }
+  }
+
+  #value(row: Tuple, column: number): void {
     const length = row.lengths[column]!;
     if (column >= row.count || length === LENGTH_UNCHANGED) return this.#rows.mark(MARK_UNKNOWN);
     if (length === LENGTH_NULL) return this.#rows.mark(MARK_NULL);
-    const redactor = plan.redactors[column];
-    if (!redactor) {
-      const offset = row.offsets[column]!;
-      return row.hasOpaque && row.isOpaque(column)
-        ? this.#rows.bytesValue(row.bytes, offset, length)
-        : this.#rows.value(row.bytes, offset, length);
-    }
-    const redacted = redactor(row.bytes, row.offsets[column]!, length);
-    this.#rows.value(redacted, 0, redacted.length);
+    const offset = row.offsets[column]!;
+    return row.hasOpaque && row.isOpaque(column)
+      ? this.#rows.bytesValue(row.bytes, offset, length)
+      : this.#rows.value(row.bytes, offset, length);
   }
+}
+
+/** What is stored instead of a value that was sent; null: the value, or that there is none. */
+function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | null {
+  return mayRedactValue(plan, row, column)
+    ? plan.redactors[column]!(row.bytes, row.offsets[column]!, row.lengths[column]!)
+    : null;
 }
 
 const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.length];

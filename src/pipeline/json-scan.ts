@@ -10,6 +10,9 @@ export interface JsonTokens {
   close(at: number): void;
 }
 
+/** PostgreSQL itself reads some thousand levels, by the size of its stack. */
+export const MAX_DEPTH = 10_000;
+
 /** Why a text was not read to its end. */
 export type JsonFault = 'malformed' | 'too deep';
 
@@ -36,19 +39,20 @@ const NAME = 2;
 const NAME_OR_END = 3;
 const COMMA_OR_END = 4;
 
+/** The closing bytes of what is open. Shared by all scans, of which one runs at a time. */
+const closers = Buffer.alloc(MAX_DEPTH);
+
 /**
  * Reads one JSON text (RFC 8259, after a byte order mark if there is one) in a single pass that neither
  * recurses nor allocates. Whether strings are UTF-8 is not looked at. Null when it was read to its end.
  *
- * @param options.maxDepth of objects and arrays in each other
+ * @param options.maxDepth of objects and arrays in each other, at most {@link MAX_DEPTH}
  */
 export function scanJson(
   bytes: Buffer,
   options: { readonly tokens: JsonTokens; readonly maxDepth: number },
 ): JsonFault | null {
   const { tokens, maxDepth } = options;
-  /** The closing bytes of what is open. */
-  const closers = Buffer.alloc(maxDepth);
   let depth = 0;
   let next = VALUE;
   let at = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;

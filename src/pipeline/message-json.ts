@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { storable } from '../pg/text.js';
-import { ContextWriter, SCRATCH_BYTES, textOf } from './context-writer.js';
+import { ContextWriter, SCRATCH_BYTES, textOf, type ContextMasking } from './context-writer.js';
 import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
 
 /** What a member of a message's object says: a string or the digits of a number, `null`, or anything else. */
@@ -41,12 +41,10 @@ const NULL: MemberValue = { is: 'null' };
  * Reads the JSON object of a logical message in one pass over its bytes: whatever they are, the work is at
  * most proportional to their number, and nothing is made of what is not kept (measured: 4 MiB of text take 10
  * ms, of the least favourable JSON 0.3 s).
- *
- * @param options.redacted whether members of the context with this name are masked
  */
 export function readMessageObject(
   content: Buffer,
-  options: MessageFormat & { readonly redacted: (name: string) => boolean },
+  options: MessageFormat & ContextMasking,
 ): MessageObject | Unreadable {
   if (content.length > MAX_MESSAGE_BYTES) return 'too large';
   // Bytes that are no characters of UTF-8 become U+FFFD, one by one.
@@ -74,10 +72,10 @@ class Pass implements JsonTokens {
   /** Name of the present member of the message's object, where it matters. */
   #member: string | null = null;
 
-  constructor(bytes: Buffer, options: MessageFormat & { readonly redacted: (name: string) => boolean }) {
+  constructor(bytes: Buffer, options: MessageFormat & ContextMasking) {
     this.#bytes = bytes;
     this.#format = options;
-    this.#writer = new ContextWriter({ bytes, scratch, redacted: options.redacted });
+    this.#writer = new ContextWriter({ bytes, scratch, masking: options });
     this.#inContext = this.#hasContext = options.context === null;
   }
 

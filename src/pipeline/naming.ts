@@ -29,8 +29,8 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
     const label = values?.get(text) ?? lookedUp(part, text, naming);
     if (label !== undefined) return Buffer.from(label);
   }
-  const redactor = naming.redactors[column];
-  if (redactor) return redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  const redacted = naming.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!);
+  if (redacted) return redacted;
   return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
 }
 

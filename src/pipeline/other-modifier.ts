@@ -40,5 +40,5 @@ export function isSameModifier(other: OtherModifier, key: string): boolean {
   if (redactor === null) return other.key === key;
   const bytes = Buffer.from(key);
   const redacted = redactor(bytes, 0, bytes.length);
-  return other.key === readableText(redacted, 0, redacted.length);
+  return other.key === (redacted === null ? key : readableText(redacted, 0, redacted.length));
 }

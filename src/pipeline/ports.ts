@@ -1,4 +1,5 @@
 import type { Lsn } from '../pg/lsn.js';
+import type { ColumnName } from '../tracking/names.js';
 import type { Kind } from '../tracking/rules.js';
 
 /** The letters of `trail.entry.operation`. */
@@ -34,6 +35,9 @@ export const MARK_UNKNOWN = 0x55; // 'U'
 
 /** Code point of the character that stands for column 0 in the text `columns` of an entry. */
 export const FIRST_COLUMN = 0x21;
+
+/** A longer value is stored as its length and digest (DECISIONS 28). */
+export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 
 /** Numbers of one entry that do not come from its transaction. */
 export interface EntryHead {
@@ -116,6 +120,8 @@ export interface Dictionary {
   relation(version: RelationVersion): number;
   /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
   newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined;
+  /** Columns of a table that were redacted in some version of it, by their numbers, as they were called. */
+  redactedColumns(relationOid: number): ReadonlyMap<number, RedactedColumn>;
 }
 
 export interface RelationVersion {
@@ -131,6 +137,17 @@ export interface RelationVersionColumn {
   readonly values?: Readonly<Record<string, string>>;
   /** Lookup table (`schema.table`) whose names are the labels. */
   readonly label?: string;
+  readonly redacted?: RedactedColumn;
+}
+
+/**
+ * What tells a redacted column whatever it is called, and the name by which it is redacted (DECISIONS 62).
+ */
+export interface RedactedColumn extends ColumnName {
+  /** Of its table. */
+  readonly oid: number;
+  /** Attribute number. */
+  readonly number: number;
 }
 
 /** What the modifiers table or another lookup table says for a key. `kind` for modifiers only. */

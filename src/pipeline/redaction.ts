@@ -1,45 +1,133 @@
 import { createHmac } from 'node:crypto';
 import { isText, readableText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
-import type { RedactWith } from '../tracking/rules.js';
+import type { ColumnName } from '../tracking/names.js';
+import { memberRedaction } from '../tracking/redact.js';
+import type { RedactWith, TrackingConfig } from '../tracking/rules.js';
+import { holdsMembers, type ValueKind } from '../tracking/value-kind.js';
+import { maskElements } from './array-mask.js';
+import { maskHstore } from './hstore-mask.js';
+import { JsonMasker, type MemberMasking } from './json-mask.js';
+import { MAX_VALUE_BYTES } from './ports.js';
+import { withoutSecrets } from './secret-text.js';
 
 const MASK = Buffer.from('***');
 const ELLIPSIS = Buffer.from('…');
 
-/** Turns a value's bytes into what may be stored. Runs before anything leaves the decoder. */
-export type Redactor = (bytes: Buffer, start: number, length: number) => Buffer;
+/**
+ * Turns a value's bytes into what may be stored; null: they may be stored as they are. Runs before anything
+ * leaves the decoder.
+ */
+export type Redactor = (bytes: Buffer, start: number, length: number) => Buffer | null;
 
 /**
- * The redactor of a column; null where the value is stored as it is. `drop` leaves the column out of the
+ * The redactor of a column; null where values are stored as they are. `drop` leaves the column out of the
  * values; where an id, a name or a key is made of it nevertheless, it is masked.
  *
  * @param options.key secret of the trail: without it the hash of a short value could be found by trying
+ * @param options.within masks what is a secret within a value of which something is shown
  */
-export function redactorOf(rule: RedactWith | null, options: { readonly key: Buffer }): Redactor | null {
+export function redactorOf(
+  rule: RedactWith | null,
+  { key, within = null }: { readonly key: Buffer; readonly within?: Redactor | null },
+): Redactor | null {
   switch (rule?.method) {
     case undefined:
-      return null;
+      return within;
     case 'drop':
     case 'mask':
       return () => MASK;
     case 'hash':
-      return (bytes, start, length) =>
-        Buffer.from(
-          createHmac('sha256', options.key)
-            .update(bytes.subarray(start, start + length))
-            .digest('hex')
-            .slice(0, 32),
-        );
+      return (bytes, start, length) => Buffer.from(hashed(bytes.subarray(start, start + length), key));
     case 'truncate':
-      return (bytes, start, length) => truncate(bytes, { start, length, characters: rule.length });
+      return (bytes, start, length) => {
+        const value = within?.(bytes, start, length) ?? bytes.subarray(start, start + length);
+        return truncate(value, { start: 0, length: value.length, characters: rule.length });
+      };
   }
 }
 
 /** The redacted value of a column that was sent, as the text of a key. */
 export function redactedText(redactor: Redactor, row: Tuple, column: number): string {
   const redacted = redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
-  return readableText(redacted, 0, redacted.length);
+  return redacted === null ? row.text(column)! : readableText(redacted, 0, redacted.length);
 }
+
+interface Within {
+  readonly config: TrackingConfig;
+  readonly name: ColumnName;
+  readonly kind: ValueKind;
+  readonly key: Buffer;
+}
+
+/** What tells cheaply which values a redactor need not see; null: it sees all. */
+export type Look = 'texts' | JsonMasker | null;
+
+/** What masks secrets within the values of a column. */
+export interface WithinRedaction {
+  readonly look: Look;
+  readonly redactor: Redactor;
+}
+
+/**
+ * Masks what is a secret within values of a column: members of JSON and hstore, and passwords and tokens in
+ * texts. Null where its values hold no such thing.
+ */
+export function withinRedactor(options: Within): WithinRedaction | null {
+  const { kind, config } = options;
+  if (holdsMembers(kind)) return membersOf(options);
+  if (kind.of !== 'text' || !config.secrets.defaults) return null;
+  const mask = kind.array ? (value: Buffer) => maskElements(value, maskText) : maskText;
+  return { look: 'texts', redactor: bounded((value) => mask(value)) };
+}
+
+/** A value that is stored as its length and digest (DECISIONS 28) is not looked into. */
+const bounded =
+  (mask: (value: Buffer) => Buffer | null): Redactor =>
+  (bytes, start, length) =>
+    length > MAX_VALUE_BYTES ? null : mask(bytes.subarray(start, start + length));
+
+function maskText(value: Buffer): Buffer | null {
+  // Bytes as characters: what is looked for is ASCII, and the rest stays as it is whatever it is.
+  const masked = withoutSecrets(value.toString('latin1'));
+  return masked === null ? null : Buffer.from(masked, 'latin1');
+}
+
+function membersOf(options: Within): WithinRedaction | null {
+  const { config, name, kind, key } = options;
+  const { of, byPath, isEmpty } = memberRedaction(config, name);
+  if (isEmpty) return null;
+  const masking: MemberMasking = {
+    redaction: of,
+    byPath,
+    column: name.column,
+    written: (rule, text) => writtenMember(rule, text, key),
+    texts: config.secrets.defaults,
+    escapes: kind.of === 'json',
+  };
+  const json = kind.of === 'hstore' ? null : new JsonMasker(masking);
+  const mask = (value: Buffer): Buffer | null =>
+    json === null ? maskHstore(value, masking) : json.mask(value);
+  return kind.array
+    ? { look: null, redactor: bounded((value) => maskElements(value, mask)) }
+    : { look: json, redactor: bounded(mask) };
+}
+
+function writtenMember(rule: RedactWith, text: Buffer, key: Buffer): string | null {
+  switch (rule.method) {
+    case 'drop':
+      return null;
+    case 'mask':
+      return MASK.toString();
+    case 'hash':
+      return hashed(text, key);
+    case 'truncate':
+      return truncate(text, { start: 0, length: text.length, characters: rule.length }).toString();
+  }
+}
+
+const hashed = (value: Buffer, key: Buffer): string =>
+  createHmac('sha256', key).update(value).digest('hex').slice(0, 32);
 
 /** The first characters of UTF-8; each byte of what is none counts as one. */
 function truncate(bytes: Buffer, value: { start: number; length: number; characters: number }): Buffer {

@@ -1,22 +1,18 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
-import { lookupTenant, redactionFor, ruleFor } from '../tracking/match.js';
+import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
-import type {
-  LabelRule,
-  ModifiersRule,
-  RedactWith,
-  TableRule,
-  Template,
-  TrackingConfig,
-} from '../tracking/rules.js';
+import type { LabelRule, ModifiersRule, TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import { OID_BOOL } from './conditions.js';
 import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
+import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
 import { unsentIdentity } from './old-row.js';
-import { FIRST_COLUMN, type Dictionary, type RelationVersionColumn } from './ports.js';
-import { redactorOf, type Redactor } from './redaction.js';
+import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
+import type { Redactor } from './redaction.js';
+import { lookAt, type LookedAt } from './row-look.js';
+import { NO_FACTS, type TableFacts } from './table-facts.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {
@@ -30,7 +26,7 @@ export interface RelationPlan {
   readonly rootKey: readonly number[] | null;
 }
 
-export interface TrackedPlan extends ComparedRelation {
+export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
@@ -70,21 +66,31 @@ export interface NamesPlan {
 }
 
 /**
- * Compiles the tracking of one relation version. `primaryKey`: its columns, by name, as the source's catalog
- * has them.
+ * Compiles the tracking of one relation version.
+ *
+ * @param options.xid of the transaction that its description belongs to: low 32 bits
  */
 export function planRelation(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
-  readonly primaryKey: readonly string[];
-  readonly partitioned: boolean;
+  readonly facts: TableFacts | undefined;
+  readonly xid: number;
   readonly dictionary: Dictionary;
   readonly redactionKey: Buffer;
 }): RelationPlan {
-  const { relation, config } = options;
+  const { relation, config, dictionary } = options;
+  const { primaryKey, partitioned } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
-  const { columns, redactions, redactors } = describe(options);
+  const columns = byName(relation);
+  const redacted = columnRedactions({
+    ...options,
+    remembered: dictionary.redactedColumns(relation.oid >>> 0),
+  });
   const rule = ruleFor(config, relation);
+  const names = planNames({ config, qualifiedName, columns, redacted });
+  // Of a table that is not tracked, versions are stored for what was redacted alone.
+  if (rule === undefined && names.length > 0 && redacted.some(({ remembered }) => remembered !== null))
+    dictionary.relation(versionOf({ relation, redacted, rule: null }));
   return {
     relation,
     qualifiedName,
@@ -92,14 +98,16 @@ export function planRelation(options: {
       rule === undefined
         ? null
         : planTracked({
-            ...options,
+            relation,
+            dictionary,
+            primaryKey,
+            partitioned,
             rule,
             columns,
-            redactors,
-            dropped: redactions.map((redaction) => redaction?.method === 'drop'),
+            redacted,
           }),
-    names: planNames({ config, qualifiedName, columns, redactions, redactors }),
-    rootKey: options.partitioned ? indexesOf(options.primaryKey, columns) : null,
+    names,
+    rootKey: partitioned ? indexesOf(primaryKey, columns) : null,
   };
 }
 
@@ -113,29 +121,21 @@ function indexesOf(names: readonly string[], columns: ReadonlyMap<string, Column
 export function planRelationNames(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
+  readonly facts: TableFacts;
   readonly redactionKey: Buffer;
 }): readonly NamesPlan[] {
   const { relation, config } = options;
-  return planNames({ config, qualifiedName: formatTable(relation), ...describe(options) });
+  return planNames({
+    config,
+    qualifiedName: formatTable(relation),
+    columns: byName(relation),
+    // The description is that of the catalog.
+    redacted: columnRedactions({ ...options, remembered: new Map(), xid: 0 }),
+  });
 }
 
-function describe(options: {
-  readonly relation: Relation;
-  readonly config: TrackingConfig;
-  readonly redactionKey: Buffer;
-}): {
-  readonly columns: ReadonlyMap<string, Column>;
-  readonly redactions: readonly (RedactWith | null)[];
-  readonly redactors: readonly (Redactor | null)[];
-} {
-  const { relation, config } = options;
-  const redactions = relation.columns.map(({ name }) => redactionFor(config, { ...relation, column: name }));
-  return {
-    columns: new Map(relation.columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }])),
-    redactions,
-    redactors: redactions.map((redaction) => redactorOf(redaction, { key: options.redactionKey })),
-  };
-}
+const byName = ({ columns }: Relation): ReadonlyMap<string, Column> =>
+  new Map(columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }]));
 
 /** What gives names to keys: the modifiers table, or a lookup table of labels. */
 export type NameRule = LabelRule | ModifiersRule;
@@ -173,10 +173,11 @@ function planTracked(options: {
   readonly primaryKey: readonly string[];
   readonly partitioned: boolean;
   readonly dictionary: Dictionary;
-  readonly redactors: readonly (Redactor | null)[];
-  readonly dropped: readonly boolean[];
+  readonly redacted: readonly ColumnRedaction[];
 }): TrackedPlan {
-  const { relation, rule, columns, dictionary, dropped } = options;
+  const { relation, rule, columns, dictionary, redacted } = options;
+  const dropped = redacted.map(({ redaction }) => redaction.whole?.method === 'drop');
+  const redactors = redacted.map(({ redactor }) => redactor);
   const modifier = rule.modifier?.column ?? null;
   const indexOf = (name: string | null): number => (name === null ? -1 : (columns.get(name)?.index ?? -1));
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
@@ -186,17 +187,14 @@ function planTracked(options: {
   const idColumns = idNames.map(indexOf).filter((index) => index >= 0);
   const tenantColumn = indexOf(rule.tenant);
   return {
-    relationId: dictionary.relation({
-      schema: relation.schema,
-      table: relation.table,
-      columns: relation.columns.map((column) => versionColumn(column, rule)),
-    }),
+    relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(rule.entity),
     columnCount: relation.columns.length,
     ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
     identity: unsentIdentity(options),
-    redactors: options.redactors,
+    redactors,
+    ...lookAt(redacted),
     columnMarks: marks,
     wholeRowColumns: dropped.includes(true)
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
@@ -206,7 +204,7 @@ function planTracked(options: {
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
     modifierColumn: indexOf(modifier),
     modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
-    modifierRedactor: options.redactors[indexOf(modifier)] ?? null,
+    modifierRedactor: redactors[indexOf(modifier)] ?? null,
     tenantColumn,
     onInsert: actions('insert'),
     onUpdate: actions('update'),
@@ -215,14 +213,28 @@ function planTracked(options: {
   };
 }
 
-function versionColumn(column: Relation['columns'][number], rule: TableRule): RelationVersionColumn {
-  const values = valueLabelsOf(column, rule);
-  const label = rule.labels.get(column.name);
+/** @param options.rule null: it is not tracked */
+function versionOf(options: {
+  readonly relation: Relation;
+  readonly redacted: readonly ColumnRedaction[];
+  readonly rule: TableRule | null;
+}): RelationVersion {
+  const { relation, redacted, rule } = options;
   return {
-    name: column.name,
-    type: column.typeOid,
-    ...(values === null ? {} : { values: Object.fromEntries(values) }),
-    ...(label === undefined ? {} : { label: label.table }),
+    schema: relation.schema,
+    table: relation.table,
+    columns: relation.columns.map((column, index) => {
+      const values = rule === null ? null : valueLabelsOf(column, rule);
+      const label = rule?.labels.get(column.name);
+      const { remembered } = redacted[index]!;
+      return {
+        name: column.name,
+        type: column.typeOid,
+        ...(values === null ? {} : { values: Object.fromEntries(values) }),
+        ...(label === undefined ? {} : { label: label.table }),
+        ...(remembered === null ? {} : { redacted: remembered }),
+      };
+    }),
   };
 }
 
@@ -261,15 +273,15 @@ function planNames(options: {
   readonly config: TrackingConfig;
   readonly qualifiedName: string;
   readonly columns: ReadonlyMap<string, Column>;
-  readonly redactions: readonly (RedactWith | null)[];
-  readonly redactors: readonly (Redactor | null)[];
+  readonly redacted: readonly ColumnRedaction[];
 }): NamesPlan[] {
-  const { columns, redactions, redactors } = options;
+  const { columns, redacted } = options;
+  const redactors = redacted.map(({ redactor }) => redactor);
   return nameRules(options.config).flatMap((names) => {
     const key = columns.get(names.key);
     if (names.table !== options.qualifiedName || key === undefined) return [];
     // Masked or cut, keys of different people are the same: better no name than a wrong one.
-    const redaction = redactions[key.index] ?? null;
+    const redaction = redacted[key.index]!.redaction.whole;
     if (redaction !== null && redaction.method !== 'hash') return [];
     return [
       {

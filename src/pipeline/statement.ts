@@ -1,6 +1,7 @@
 import type { LogicalMessage } from '../pgoutput/reader.js';
-import { matchesColumn } from '../tracking/names.js';
-import type { Kind, RedactRule } from '../tracking/rules.js';
+import { contextRedaction } from '../tracking/redact.js';
+import type { Kind, TrackingConfig } from '../tracking/rules.js';
+import type { ContextMasking } from './context-writer.js';
 import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
 import type { MessageSignatures, Unsigned } from './signature.js';
 
@@ -55,18 +56,17 @@ export const isStatement = ({ transactional, prefix }: LogicalMessage): boolean 
 
 /** Reads what {@link isStatement} has found to be one; never more than a part of its content is kept. */
 export class StatementReader {
-  readonly #patterns: readonly string[];
-  readonly #redacted = (name: string): boolean =>
-    this.#patterns.some((pattern) => matchesColumn(pattern, name));
+  readonly #masking: ContextMasking;
 
   readonly #signatures: MessageSignatures;
 
   constructor(options: {
-    /** Rules for every table hold for the names of context members too. */
-    readonly redact: readonly RedactRule[];
+    /** Rules of `redact` for every table hold for the names of context members too. */
+    readonly config: Pick<TrackingConfig, 'redact' | 'secrets'>;
     readonly signatures: MessageSignatures;
   }) {
-    this.#patterns = options.redact.filter(({ tables }) => tables === null).flatMap(({ columns }) => columns);
+    const { config } = options;
+    this.#masking = { redacted: contextRedaction(config), texts: config.secrets.defaults };
     this.#signatures = options.signatures;
   }
 
@@ -87,7 +87,7 @@ export class StatementReader {
    * another.
    */
   #own(content: Buffer): Statement {
-    const read = readMessageObject(content, { ...OWN_FORMAT, redacted: this.#redacted });
+    const read = readMessageObject(content, { ...OWN_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const { members, context } = read;
     const modifier = members.get('modifier');
@@ -110,7 +110,7 @@ export class StatementReader {
   #bemi(content: Buffer): Statement {
     if (content.length <= LONGEST_NOTHING_BYTES && BEMI_NOTHING.has(content.toString('utf8').trim()))
       return { of: 'modifier and context', modifier: null, context: null };
-    const read = readMessageObject(content, { ...BEMI_FORMAT, redacted: this.#redacted });
+    const read = readMessageObject(content, { ...BEMI_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const values = BEMI_KEYS.map((name) => read.members.get(name));
     const key = values.map(keyOf).find((text) => text !== null) ?? null;

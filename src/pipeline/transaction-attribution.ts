@@ -72,7 +72,7 @@ export class TransactionAttribution {
 
   constructor(options: {
     readonly attribution: Attribution;
-    readonly config: Pick<TrackingConfig, 'redact' | 'messages'>;
+    readonly config: Pick<TrackingConfig, 'redact' | 'secrets' | 'messages'>;
     /** Of the source: a signature holds for one cluster. */
     readonly systemIdentifier: string;
     readonly lateAttributions: LateAttributions;
@@ -84,7 +84,7 @@ export class TransactionAttribution {
     this.#attribution = options.attribution;
     const { config, systemIdentifier } = options;
     this.#reader = new StatementReader({
-      redact: config.redact,
+      config,
       signatures: new MessageSignatures({ keys: config.messages.signingKeys, systemIdentifier }),
     });
     this.#lateAttributions = options.lateAttributions;

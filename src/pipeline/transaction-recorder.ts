@@ -7,7 +7,7 @@ import type { TransactionMessage } from '../pgoutput/transactions.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
-import { formatTable, type TableName } from '../tracking/names.js';
+import { formatTable } from '../tracking/names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
@@ -21,6 +21,7 @@ import { type Notice, type TrailSession, OWN } from './ports.js';
 import { planRelation, type RelationPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
+import type { TableFacts } from './table-facts.js';
 import {
   TransactionAttribution,
   type LateAttributions,
@@ -50,18 +51,6 @@ export interface RecorderOptions {
   readonly unreadMessages: UnreadMessages;
   /** Keeps in mind which tables a transaction changes. */
   readonly tellTables: boolean;
-}
-
-/** What a Relation message does not say. */
-export interface TableFacts {
-  /**
-   * The name by which the YAML knows it, which is an earlier one where it was renamed; null: as its changes
-   * say.
-   */
-  readonly knownAs: TableName | null;
-  /** Columns of the primary key; empty where it has none. */
-  readonly primaryKey: readonly string[];
-  readonly partitioned: boolean;
 }
 
 /** A message that says that a configuration begins. */
@@ -267,8 +256,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       relation: known,
       config,
       redactionKey,
-      primaryKey: facts?.primaryKey ?? [],
-      partitioned: facts?.partitioned ?? false,
+      facts,
+      xid: this.xid,
       dictionary: this.#trail.dictionary,
     });
     this.#plans.set(relation.oid, plan);

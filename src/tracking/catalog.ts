@@ -3,7 +3,9 @@ import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { isPooled } from '../pg/pooler.js';
 import { isBytesText } from '../pg/text.js';
+import { attributeColumns, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
+import { typesSql, type CatalogType } from './value-kind.js';
 
 /**
  * What the source has: everything that plan and preflight decide by.
@@ -19,6 +21,8 @@ export interface Catalog {
   readonly unnamed: readonly CatalogTable[];
   /** Without PostgreSQL's own and those that no statement can name. */
   readonly schemas: readonly string[];
+  /** Types of their columns that PostgreSQL does not come with, by OID. */
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
   readonly slots: readonly CatalogSlot[];
@@ -66,6 +70,8 @@ export interface CatalogTable {
   /** The table this one is a partition of, directly. */
   readonly partitionOf: TableName | null;
   readonly columns: readonly CatalogColumn[];
+  /** Every number that a column has or had, in order. */
+  readonly attributes: readonly Attribute[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
   /**
@@ -162,6 +168,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       role: await readRole(client),
       ...(await readTables(client)),
       schemas: await readSchemas(client),
+      types: await readTypes(client),
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
       slots: await readSlots(client),
@@ -211,7 +218,7 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
 }
 
 async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | 'unnamed'>> {
-  type Row = Omit<CatalogTable, 'columns' | 'primaryKey' | 'keys' | 'partitionOf'> & {
+  type Row = Omit<CatalogTable, 'columns' | 'attributes' | 'primaryKey' | 'keys' | 'partitionOf'> & {
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
@@ -245,7 +252,8 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
     ...table,
     partitionOf:
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
-    columns: columns.get(table.oid) ?? [],
+    columns: columns.get(table.oid)?.columns ?? [],
+    attributes: columns.get(table.oid)?.attributes ?? [],
     primaryKey: primaryKeys.get(table.oid) ?? [],
     keys: keys.get(table.oid) ?? [],
   }));
@@ -264,33 +272,45 @@ async function readSchemas(client: pg.Client): Promise<string[]> {
   return rows.map(({ schema }) => schema).filter((schema) => !isBytesText(schema));
 }
 
-async function readColumns(client: pg.Client): Promise<Map<string, CatalogColumn[]>> {
-  const rows = await catalogRows<CatalogColumn & { readonly oid: string }>(
+type TableColumns = { readonly columns: CatalogColumn[]; readonly attributes: Attribute[] };
+
+/** Columns of PostgreSQL's own schemas are of no interest. */
+const OF_TABLES = /* sql */ `
+    from pg_catalog.pg_attribute a
+    join pg_catalog.pg_class c on c.oid = a.attrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where a.attnum > 0
+      and c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'`;
+
+async function readColumns(client: pg.Client): Promise<Map<string, TableColumns>> {
+  const rows = await catalogRows<CatalogColumn & Attribute & { readonly oid: string }>(
     client,
     /* sql */ `
     select
       a.attrelid::text as oid,
-      a.attname::text as name,
+      ${attributeColumns('a')},
       a.atttypid::int8::float8 as "typeOid",
-      pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-      case a.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
+      case when not a.attisdropped then pg_catalog.format_type(a.atttypid, a.atttypmod) end as type,
       -- asked only where something was granted on the column: there may be a million of them
       a.attacl is not null and coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'select')
         and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable
-    from pg_catalog.pg_attribute a
-    join pg_catalog.pg_class c on c.oid = a.attrelid
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where a.attnum > 0 and not a.attisdropped
-      and c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
+    ${OF_TABLES}
     order by a.attrelid, a.attnum`,
   );
-  const byTable = new Map<string, CatalogColumn[]>();
-  for (const { oid, ...column } of rows) {
-    const columns = byTable.get(oid);
-    if (columns === undefined) byTable.set(oid, [column]);
-    else columns.push(column);
+  const byTable = new Map<string, TableColumns>();
+  for (const { oid, number, dropped, xid, ...column } of rows) {
+    const { name, generated } = column;
+    let table = byTable.get(oid);
+    if (table === undefined) byTable.set(oid, (table = { columns: [], attributes: [] }));
+    table.attributes.push({ number, name, dropped, generated, xid });
+    if (!dropped) table.columns.push(column);
   }
   return byTable;
+}
+
+async function readTypes(client: pg.Client): Promise<ReadonlyMap<number, CatalogType>> {
+  const rows = await catalogRows<CatalogType>(client, typesSql(OF_TABLES));
+  return new Map(rows.map((type) => [type.oid, type]));
 }
 
 async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly string[]>> {

@@ -34,7 +34,11 @@ export function checkCatalog(options: {
   const publication = options.config.source.publication;
   const problems = [...streamProblems(plan), ...plan.steps.flatMap((step) => unapplied(step, publication))];
   if (problems.length > 0) throw problemsError(problems);
-  return { ...options.catalog, troubles: troublesOf(options, plan), remarks: plan.warnings };
+  // A mistake that concerns no table is for who applies the YAML: what was dropped since must not stop
+  // capture.
+  const mistakes = plan.problems.filter(({ tables, mistake }) => tables.length === 0 && mistake === true);
+  const remarks = [...mistakes.map(({ message }) => message), ...plan.warnings];
+  return { ...options.catalog, troubles: troublesOf(options, plan), remarks };
 }
 
 /** All problems as one error. */

@@ -1,5 +1,6 @@
 import { quoteLiteral } from '../pg/quote.js';
 import { toConfig } from './normalize.js';
+import { Places } from './places.js';
 import { TrackingFile } from './schema.js';
 import type { TrackingConfig } from './rules.js';
 
@@ -36,7 +37,7 @@ export function restoreConfig(document: string, current: TrackingConfig): Tracki
   });
   if (!parsed.success) return undefined;
   const { source, trail, reports } = current;
-  const restored = toConfig(parsed.data);
+  const restored = toConfig(parsed.data, new Places(null));
   const messages = { ...restored.messages, signingKeys: current.messages.signingKeys };
   return { ...restored, messages, source, trail, reports };
 }

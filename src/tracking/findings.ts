@@ -56,7 +56,8 @@ export interface PlanProblem {
   readonly remedy: string;
   /**
    * Canonical names of the tables it is about, or the pattern that matches none: the others are planned,
-   * applied and captured without them. Empty: it concerns the whole stream or server.
+   * applied and captured without them. Empty: it concerns the whole stream or server, or is a mistake that
+   * concerns no table.
    */
   readonly tables: readonly string[];
   /** Where it is about tables: what it means for them while capture runs. */

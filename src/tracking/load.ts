@@ -5,6 +5,7 @@ import { formatPath, TrackingDocument, type KeyPath, type Problem } from './docu
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
+import { Places, type PlacesFile } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { TrackingFile } from './schema.js';
 
@@ -57,7 +58,22 @@ export function parseConfig(options: {
       })),
   ];
   if (problems.length > 0) throw invalid(options.file, problems);
-  return toConfig(parsed.data!);
+  return toConfig(parsed.data!, new Places({ name: options.file, positionOf: positionsOf(document) }));
+}
+
+/**
+ * Where the document says what a path of the configuration names: tables and exclusions have their canonical
+ * names there, and a single word stands for a list of one.
+ */
+function positionsOf(document: TrackingDocument): PlacesFile['positionOf'] {
+  const { tables } = document.data as TrackingFile;
+  const written = new Map(Object.keys(tables).map((key) => [canonicalName(key), key]));
+  return (path) => {
+    const [first, table, ...rest] = path;
+    const inFile =
+      first === 'tables' && typeof table === 'string' ? [first, written.get(table) ?? table, ...rest] : path;
+    return document.position(inFile, 'key');
+  };
 }
 
 /** More problems than these are one problem repeated: a bracket that is missing high up. */

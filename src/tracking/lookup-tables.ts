@@ -40,7 +40,7 @@ export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[]
  * grant must not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
-  return lookupUses(config).flatMap(({ key, rule }) => {
+  return lookupUses(config).flatMap(({ path, rule }) => {
     const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
     if (table === undefined || !isPublishable(table)) return [];
     const tenant = lookupTenant(config, rule);
@@ -59,7 +59,8 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     const [first, ...others] = hindered;
     if (first === undefined) return [];
     const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
-    return [`${key}.table: names of before the start will be unknown: ${first.hindrance}${rest}`];
+    const at = config.places.of([...path, 'table']);
+    return [`${at}: names of before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 

@@ -1,12 +1,6 @@
-import {
-  isNeverTracked,
-  isPattern,
-  matchesColumn,
-  matchesTable,
-  tableName,
-  type TableName,
-} from './names.js';
-import type { LabelRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
+import type { KeyPath } from './document.js';
+import { isNeverTracked, isPattern, matchesTable, tableName, type TableName } from './names.js';
+import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from './rules.js';
 
 /**
  * The rule a table is tracked by; undefined: not tracked. Exact names win over patterns, earlier patterns
@@ -19,19 +13,6 @@ export function ruleFor(config: TrackingConfig, table: TableName): TableRule | u
   return matching.find(({ pattern }) => !isPattern(pattern)) ?? matching[0];
 }
 
-/** How a column's values are stored: the first rule of `redact` that matches; null: as they are. */
-export function redactionFor(
-  config: TrackingConfig,
-  { column, ...table }: TableName & { readonly column: string },
-): RedactWith | null {
-  const rule = config.redact.find(
-    ({ columns, tables }) =>
-      (tables === null || tables.some((pattern) => matchesTable(pattern, table))) &&
-      columns.some((pattern) => matchesColumn(pattern, column)),
-  );
-  return rule?.with ?? null;
-}
-
 /**
  * Column of a lookup table that holds the tenant of a row: as the YAML names it, or as the table is tracked,
  * where a table that a pattern matches may lack it. Null: rows have no tenant.
@@ -41,16 +22,16 @@ export const lookupTenant = (config: TrackingConfig, rule: LabelRule): string | 
 
 /** A label or the modifiers, and the key of the file it stands under. */
 export interface LookupUse {
-  readonly key: string;
-  readonly rule: LabelRule;
+  readonly path: KeyPath;
+  readonly rule: LabelRule | ModifiersRule;
 }
 
 /** Every use of a table that gives names to keys: `modifiers`, then the labels in order of the file. */
 export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
   const labels = config.tables.flatMap(({ pattern, labels }) =>
-    [...labels].map(([column, rule]) => ({ key: `tables."${pattern}".labels.${column}`, rule })),
+    [...labels].map(([column, rule]) => ({ path: ['tables', pattern, 'labels', column], rule })),
   );
-  return config.modifiers === null ? labels : [{ key: 'modifiers', rule: config.modifiers }, ...labels];
+  return config.modifiers === null ? labels : [{ path: ['modifiers'], rule: config.modifiers }, ...labels];
 }
 
 /**

@@ -6,6 +6,10 @@ export interface TableName {
   readonly table: string;
 }
 
+export interface ColumnName extends TableName {
+  readonly column: string;
+}
+
 /**
  * Schemas that are never tracked, whatever a pattern says: PostgreSQL's own, and those in which Waltrail
  * itself writes. The trail or the queue auditing itself would be an endless loop.
@@ -34,6 +38,21 @@ export const isNameable = ({ schema, table }: TableName): boolean =>
 export function canonicalName(text: string): string | undefined {
   return parseParts(text)?.map(formatPart).join('.');
 }
+
+/**
+ * `schema.table` in its canonical spelling and what stands behind it: of `schema.table.column`, or a longer
+ * path. The table is null where there is but one word. Undefined where it is no such name.
+ */
+export function columnName(
+  text: string,
+): { readonly table: string | null; readonly name: string } | undefined {
+  if (text !== '' && !text.includes('.')) return { table: null, name: text };
+  const parsed = COLUMN.exec(text);
+  const table = parsed === null ? undefined : canonicalName(parsed[1]!);
+  return table === undefined ? undefined : { table, name: parsed![2]! };
+}
+
+const COLUMN = /^((?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+))\.(.+)$/s;
 
 /** The canonical spelling of an existing table. */
 export const formatTable = ({ schema, table }: TableName): string =>

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { canonicalName } from './names.js';
+import { canonicalName, columnName } from './names.js';
+import type { Places } from './places.js';
 import type {
   ActionRule,
   Definition,
@@ -19,11 +20,11 @@ const DAY_MS = 86_400_000;
  * The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their
  * units.
  */
-export function toConfig(file: TrackingFile): TrackingConfig {
-  return withLookupTenants(asWritten(file));
+export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
+  return withLookupTenants(asWritten(file, places));
 }
 
-function asWritten(file: TrackingFile): TrackingConfig {
+function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
   const {
     on_gap: onGap,
@@ -55,9 +56,14 @@ function asWritten(file: TrackingFile): TrackingConfig {
       tables: rule.tables?.map(toName) ?? null,
       with: toRedactWith(rule.with),
     })),
+    secrets: {
+      defaults: file.secrets.defaults,
+      allow: file.secrets.allow.map((text) => columnName(text)!),
+    },
     tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
+    places,
   };
 }
 
@@ -106,6 +112,7 @@ function toTable(key: string, rule: TableFile): TableRule {
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: toModifier(rule.modifier),
     tenant: rule.tenant ?? null,
+    columns: rule.columns ?? null,
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
     labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),

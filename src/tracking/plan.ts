@@ -1,5 +1,6 @@
 import { quoteTable } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
+import { vainWarnings } from './action-findings.js';
 import { indexOf } from './catalog-index.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
@@ -9,6 +10,7 @@ import { planIdentity } from './identity.js';
 import { messageAdvice } from './message-rights.js';
 import { addStep, planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
+import { redactFindings } from './redact-findings.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
@@ -38,6 +40,7 @@ export function planTracking(options: {
     tableFindings(given),
     unnamedFindings(options),
     columnFindings(given),
+    redactFindings(given),
     eventTrigger,
     publication,
     identity,
@@ -47,7 +50,7 @@ export function planTracking(options: {
     lock: lockOf(steps, options.catalog),
     configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
-    warnings: findings.flatMap(({ warnings }) => warnings),
+    warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
     advice: messageAdvice(options.catalog),
     widened: identity.widened,
   };

@@ -6,7 +6,7 @@ import { isBytesText } from '../pg/text.js';
 import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
-import type { TableName } from './names.js';
+import type { ColumnName, TableName } from './names.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last
@@ -48,6 +48,15 @@ export interface PublishedTableState {
    * Where it was renamed and the YAML does not know its new name: the one under which it is still captured.
    */
   readonly knownAs?: TableName;
+  /**
+   * By attribute number: columns that the YAML or the defaults name, as they were called then. A column stays
+   * the same under every name (DECISIONS 62).
+   */
+  readonly named?: Readonly<Record<string, ColumnName>>;
+  /**
+   * Those of them that have another name now which the YAML does not know: the name it knows, and today's.
+   */
+  readonly renamed?: Readonly<Record<string, string>>;
 }
 
 /** A look: the state, and the position of the WAL before it. */
@@ -101,6 +110,10 @@ export async function readPublishedAtLsn(
 /** The name by which the YAML knows a published table: an earlier one, where it was renamed since. */
 export const knownName = ({ schema, table, knownAs }: PublishedTableState): TableName =>
   knownAs ?? { schema, table };
+
+/** The columns of a published table that the YAML or the defaults name, by attribute number. */
+export const namedColumns = (state: PublishedTableState | undefined): ReadonlyMap<number, ColumnName> =>
+  new Map(Object.entries(state?.named ?? {}).map(([number, column]) => [Number(number), column]));
 
 const asked = (name: string): string | null => (isBytesText(name) ? null : name);
 
@@ -160,8 +173,8 @@ export async function fateOfTables(
 /**
  * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is
  * changed is a new version with another xmin. Sums, because their order is of no account (measured: see
- * DECISIONS 43). Columns are not among them but for their number, which pg_class has: of other changes of a
- * column the stream itself tells.
+ * DECISIONS 43). Of columns, those of published tables: one that the YAML names may be renamed (DECISIONS
+ * 62).
  */
 const digestSql = (version: number): string => /* sql */ `
   select pg_catalog.concat_ws(' ',
@@ -171,6 +184,10 @@ const digestSql = (version: number): string => /* sql */ `
        from pg_catalog.pg_index i
        join pg_catalog.pg_class c on c.oid = i.indrelid and c.relkind in ('r', 'p') and c.relpersistence <> 't'
       where i.indisprimary or i.indisreplident),
+    -- the sum of xmin, but for a constant: age() takes half the time of a cast to text
+    (select pg_catalog.sum(pg_catalog.age(a.xmin)::int8) - pg_catalog.count(*) * pg_catalog.age('3'::xid)
+       from pg_catalog.pg_publication_rel r
+       join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum > 0),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),

@@ -1,3 +1,5 @@
+import type { Places } from './places.js';
+
 /**
  * What the YAML says, checked and with its defaults filled in. `load.ts` makes it, the pipeline compiles it.
  */
@@ -25,11 +27,14 @@ export interface TrackingConfig {
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
+  readonly secrets: SecretsRule;
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
   readonly tables: readonly TableRule[];
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
   readonly definition: Definition;
+  /** Where the file says each of these things. */
+  readonly places: Places;
 }
 
 /**
@@ -90,8 +95,28 @@ export interface MessagesRule {
 export type RedactWith =
   { readonly method: 'drop' | 'mask' | 'hash' } | { readonly method: 'truncate'; readonly length: number };
 
+/** What is masked without a rule for it, behind all rules. */
+export interface SecretsRule {
+  readonly defaults: boolean;
+  /** What looks like a secret and is none. */
+  readonly allow: readonly AllowRule[];
+}
+
+export interface AllowRule {
+  /** Table pattern; null: every table, and the context of logical messages. */
+  readonly table: string | null;
+  /**
+   * A column, or behind a dot the path of a member of its JSON, with `*` as wildcard, case-insensitive.
+   * Without table: the name of a column or member.
+   */
+  readonly name: string;
+}
+
 export interface RedactRule {
-  /** Column names with `*` as wildcard, case-insensitive. */
+  /**
+   * Column names with `*` as wildcard, case-insensitive. One with a dot is a member of JSON: the column and
+   * the path in it.
+   */
   readonly columns: readonly string[];
   /** Table patterns (`schema.table`, `*`); null: every table. */
   readonly tables: readonly string[] | null;
@@ -123,6 +148,11 @@ export interface TableRule {
   /** `alwaysSet`: the application sets the column with each update, also to the value that it had. */
   readonly modifier: { readonly column: string; readonly alwaysSet: boolean } | null;
   readonly tenant: string | null;
+  /**
+   * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;
+   * null: all.
+   */
+  readonly columns: readonly string[] | null;
   /**
    * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;
    * null: no.

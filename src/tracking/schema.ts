@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
-import { canonicalName, isPattern } from './names.js';
+import { canonicalName, columnName, isPattern } from './names.js';
 import { parseTemplate } from './template.js';
 
 /**
@@ -182,6 +182,13 @@ const TableFile = z
         'The column that holds who made the change, as updated_by (the rung column of attribution). An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had.',
       ),
     tenant: column.optional().describe('The column that holds the tenant.'),
+    columns: z
+      .array(column, { error: sentence('must be a list of column names') })
+      .min(1, 'names no column')
+      .optional()
+      .describe(
+        'The only columns whose values are stored, beside those that other keys of this table show: the entity id, name, modifier, tenant, labels and values. * stands for any characters. Columns made later are not stored either.',
+      ),
     new_partitions: z
       .literal('may_refuse_writes', { error: sentence('must be may_refuse_writes') })
       .optional()
@@ -228,11 +235,17 @@ const TableFile = z
 
 const REDACT_WITH = 'must be drop, mask, hash or { truncate: N } with N from 1';
 
+const redactColumn = text('a column name')
+  .min(1, 'must be a column name, not empty')
+  .max(255, 'is longer than a column and a path in it can be');
+
 const RedactFile = z.strictObject({
   columns: z
-    .array(column, { error: sentence('must be a list of column names') })
+    .array(redactColumn, { error: sentence('must be a list of column names') })
     .min(1, 'names no column')
-    .describe('Column names, ignoring case; * stands for any characters.'),
+    .describe(
+      'Column names, ignoring case; * stands for any characters. They also hold for members of json, jsonb and hstore, and of the context of logical messages. settings.smtp.password is the member at that path of column settings.',
+    ),
   tables: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })
     .min(1, 'names no table')
@@ -391,6 +404,29 @@ export const TrackingFile = z.strictObject({
     .describe(
       'Secrets and personal data, before anything is stored. The first rule that matches a column wins.',
     ),
+  secrets: z
+    .strictObject({
+      defaults: z
+        .boolean({ error: sentence('must be true or false') })
+        .default(true)
+        .describe(
+          'Masks what looks like a secret by its name (text, bytea, json, jsonb, hstore; never key, id, modifier or tenant columns), and bearer tokens and passwords in URLs.',
+        ),
+      allow: z
+        .array(
+          text('a column').refine((value) => columnName(value) !== undefined, {
+            error:
+              'must be schema.table.column (with .member behind it for JSON), or one name for every table; * is a wildcard',
+          }),
+          { error: sentence('must be a list of columns') },
+        )
+        .default([])
+        .describe(
+          'What looks like a secret and is none: schema.table.column, schema.table.column.member for JSON, or one name for every table and context.',
+        ),
+    })
+    .default({ defaults: true, allow: [] })
+    .describe('Secrets that are masked without a rule for them; rules of redact come first.'),
   tables: z
     .record(tablePattern, TableFile, { error: sentence('must be tables with their rules') })
     .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })

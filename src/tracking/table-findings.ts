@@ -20,7 +20,7 @@ type Given = {
 export function tableFindings({ config, catalog, published }: Given): Findings {
   const problems: PlanProblem[] = [];
   for (const { pattern } of config.tables) {
-    const key = `tables."${pattern}"`;
+    const key = config.places.of(['tables', pattern]);
     if (!isPattern(pattern))
       problems.push(...exactProblems({ key, table: pattern, catalog, effect: 'not captured' }));
     else if (matchingTables(pattern, config, catalog).length === 0) {
@@ -34,10 +34,9 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
       });
     }
   }
-  for (const { key, rule } of lookupUses(config)) {
-    problems.push(
-      ...exactProblems({ key: `${key}.table`, table: rule.table, catalog, effect: 'names unknown' }),
-    );
+  for (const { path, rule } of lookupUses(config)) {
+    const key = config.places.of([...path, 'table']);
+    problems.push(...exactProblems({ key, table: rule.table, catalog, effect: 'names unknown' }));
   }
   return {
     problems,

@@ -1,4 +1,4 @@
-import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN } from '../pipeline/ports.js';
+import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../pipeline/ports.js';
 
 /**
  * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the
@@ -32,8 +32,6 @@ export const BEHIND_ESCAPE = String.fromCharCode(
 /** Returns a text as it stands inside a stored value. */
 export const escaped = (text: string): string => text.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_');
 
-/** Of a value larger than this, only the length and digest are stored. */
-export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 /**
  * Values that would make one side of an entry larger than this are not stored either, because PostgreSQL does
  * not accept a field of a gigabyte.

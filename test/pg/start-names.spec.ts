@@ -41,6 +41,7 @@ async function namesOf(
     ...options,
     config,
     snapshot: null,
+    published: undefined,
     redactionKey: Buffer.from('key'),
     log,
     signal: new AbortController().signal,

@@ -6,7 +6,8 @@ import { connect } from '../../src/pg/connect.js';
 import { applyPlan } from '../../src/tracking/apply.js';
 import { readCatalog } from '../../src/tracking/catalog.js';
 import { loadConfig, parseConfig } from '../../src/tracking/load.js';
-import type { TrackingPlan } from '../../src/tracking/findings.js';
+import { checkTracking } from '../../src/tracking/check.js';
+import { applyProblems, type TrackingPlan } from '../../src/tracking/findings.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { waltrail, type CommandResult } from '../support/command.ts';
@@ -307,10 +308,13 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
 });
 
 describe('a plan names what does not fit:', () => {
-  const messagesOf = async (database: TestDatabase, text: string): Promise<string[]> =>
+  const placedOf = async (database: TestDatabase, text: string): Promise<string[]> =>
     (await plan(database, configOf(database, text))).problems.map(
       ({ code, message }) => `${code} ${message}`,
     );
+  /** Without the places in the file. */
+  const messagesOf = async (database: TestDatabase, text: string): Promise<string[]> =>
+    (await placedOf(database, text)).map((line) => line.replace(/w\.yaml:\d+:\d+: /, ''));
 
   test('tables that do not exist, with the nearest that does', async () => {
     await using database = await freshDatabase('empty');
@@ -344,7 +348,7 @@ tables:
     );
     expect(
       (
-        await messagesOf(
+        await placedOf(
           database,
           `modifiers: { table: public.w, key: idd, name: "{wort}", kind: { column: rolle, bot: [x] } }
 tables:
@@ -363,20 +367,20 @@ tables:
         )
       ).map((line) => line.replace('TRACKING_COLUMN_UNKNOWN ', '')),
     ).toEqual([
-      'tables."public.a".id: table public.a has no column "no".',
-      'tables."public.a".name: table public.a has no column "nam". Did you mean "name"?',
-      'tables."public.a".modifier: table public.a has no column "updated_byy". Did you mean "updated_by"?',
-      'tables."public.a".tenant: table public.a has no column "org".',
-      'tables."public.a".ignore: table public.a has no column "seen".',
-      'tables."public.a".labels: table public.a has no column "team".',
-      'tables."public.a".values: table public.a has no column "state".',
-      'tables."public.a".actions[0].changed: table public.a has no column "blocked".',
-      'tables."public.a".actions[0].when: table public.a has no column "kind".',
-      'modifiers.key: table public.w has no column "idd". Did you mean "id"?',
-      'modifiers.name: table public.w has no column "wort". Did you mean "word"?',
-      'modifiers.kind.column: table public.w has no column "rolle". Did you mean "role"?',
-      'tables."public.a".labels.team.key: table public.w has no column "idd". Did you mean "id"?',
-      'tables."public.a".labels.team.name: table public.w has no column "wort". Did you mean "word"?',
+      'w.yaml:7:5: tables."public.a".id: table public.a has no column "no".',
+      'w.yaml:8:5: tables."public.a".name: table public.a has no column "nam". Did you mean "name"?',
+      'w.yaml:9:5: tables."public.a".modifier: table public.a has no column "updated_byy". Did you mean "updated_by"?',
+      'w.yaml:10:5: tables."public.a".tenant: table public.a has no column "org".',
+      'w.yaml:11:14: tables."public.a".ignore[0]: table public.a has no column "seen".',
+      'w.yaml:12:15: tables."public.a".labels.team: table public.a has no column "team".',
+      'w.yaml:13:15: tables."public.a".values.state: table public.a has no column "state".',
+      'w.yaml:15:23: tables."public.a".actions[0].changed: table public.a has no column "blocked".',
+      'w.yaml:15:49: tables."public.a".actions[0].when.kind: table public.a has no column "kind".',
+      'w.yaml:3:31: modifiers.key: table public.w has no column "idd". Did you mean "id"?',
+      'w.yaml:3:41: modifiers.name: table public.w has no column "wort". Did you mean "word"?',
+      'w.yaml:3:65: modifiers.kind.column: table public.w has no column "rolle". Did you mean "role"?',
+      'w.yaml:12:40: tables."public.a".labels.team.key: table public.w has no column "idd". Did you mean "id"?',
+      'w.yaml:12:50: tables."public.a".labels.team.name: table public.w has no column "wort". Did you mean "word"?',
     ]);
   });
 
@@ -393,9 +397,120 @@ tables:
       ),
     );
     expect(found.problems.map(({ message }) => message)).toEqual([
-      'tables."public.*".tenant: table public.a has no column "org".',
+      'w.yaml:3:73: tables."public.*".tenant: table public.a has no column "org".',
     ]);
-    expect(found.warnings).toContain('tables."public.*".name: column "title" is missing in public.a.');
+    expect(found.warnings).toContain(
+      'w.yaml:3:34: tables."public.*".name: column "title" is missing in public.a.',
+    );
+  });
+
+  test('a rule of redact that matches nothing, which is a mistake: what it should redact is stored', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table a (id int primary key, body text, settings jsonb, title text); create table other (boddy text)',
+    );
+    const found = await plan(
+      database,
+      configOf(
+        database,
+        `redact:
+  - { columns: [boddy], with: mask }
+  - { columns: [body, bodi], tables: [public.a], with: { truncate: 5 } }
+  - { columns: [settings.api_key, "context.ip", "*.phone"], with: mask }
+  - { columns: [title.api_key], with: mask }
+  - { columns: ["*_digits"], tables: [public.a], with: mask }
+  - { columns: ["*body", "x*"], tables: [public.a, public.b], with: mask }
+  - { columns: ["*secret*"], with: mask }
+tables: { public.a: { entity: a } }
+`,
+      ),
+    );
+    expect(found.problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      'TRACKING_REDACTION_UNMATCHED w.yaml:4:17: redact[0].columns[0]: no tracked table has a column "boddy". Did you mean "body"?',
+      'TRACKING_REDACTION_UNMATCHED w.yaml:5:23: redact[1].columns[1]: no tracked table has a column "bodi". Did you mean "body"?',
+      'TRACKING_REDACTION_UNMATCHED w.yaml:7:17: redact[3].columns[0]: "title.api_key" is a member of a column that is no json, jsonb or hstore.',
+      'TRACKING_REDACTION_UNMATCHED w.yaml:8:5: redact[4]: the rule matches no column of a tracked table.',
+    ]);
+    expect(found.warnings).toEqual(
+      expect.arrayContaining([
+        'w.yaml:9:26: redact[5].columns[1]: "x*" matches no column of a tracked table.',
+        'w.yaml:9:52: redact[5].tables[1]: "public.b" matches no tracked table.',
+        'w.yaml:10:17: redact[6].columns[0]: "*secret*" matches no column of a tracked table.',
+      ]),
+    );
+  });
+
+  test('a rule of redact that matches nothing stops nothing that runs: a migration may have dropped the column', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key, body text)');
+    const config = configOf(
+      database,
+      'redact: [ { columns: [body], with: mask } ]\ntables: { public.a: { entity: a } }',
+    );
+    await apply(database, config);
+    await database.query('alter table a drop column body');
+    const checked = await withClient(database.url, (client) => checkTracking(client, config));
+    expect(checked.troubles).toEqual([]);
+    expect(checked.remarks.join('\n')).toContain('no tracked table has a column "body"');
+    expect(applyProblems(await plan(database, config))).toHaveLength(1);
+  });
+
+  test('exclusions of nothing, actions that are never taken, and columns of a list that do not exist', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key, state text, kind int, seen int)');
+    const { warnings } = await plan(
+      database,
+      configOf(
+        database,
+        `exclude: [public.b, "log.*"]
+secrets: { allow: [public.a.nothing, public.a.state] }
+tables:
+  public.a:
+    entity: a
+    columns: [state, "ki*", colour]
+    ignore: [seen]
+    actions:
+      - { on: update, changed: [state, kind], action: touch }
+      - { on: update, changed: state, to: open, action: open }
+      - { on: update, changed: seen, action: see }
+      - { on: [insert, delete], when: { kind: [1, 2] }, action: some }
+      - { on: insert, when: { kind: 1 }, action: one }
+      - { on: insert, when: { kind: 3 }, action: three }
+`,
+      ),
+    );
+    expect(warnings.filter((text) => text.startsWith('w.yaml'))).toEqual([
+      'w.yaml:8:29: tables."public.a".columns[2]: "colour" matches no column of public.a.',
+      'w.yaml:4:20: secrets.allow[0]: "public.a.nothing" matches no tracked column.',
+      'w.yaml:12:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
+      'w.yaml:13:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
+      'w.yaml:15:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:3:11: exclude[0]: "public.b" excludes no table.',
+      'w.yaml:3:21: exclude[1]: "log.*" excludes no table.',
+    ]);
+  });
+
+  test('columns that look like secrets and are stored, until somebody decides', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(`create table sessions (token text primary key, api_key uuid, password text, token_count int,
+      otp_secret text, access_token text, public_key text)`);
+    const listed = async (secrets: string): Promise<string | undefined> =>
+      (
+        await plan(database, configOf(database, `${secrets}\ntables: { public.sessions: { entity: s } }`))
+      ).warnings.find((text) => text.includes('look like secrets'));
+    expect(await listed('')).toBe(
+      'These columns look like secrets and are not redacted: public.sessions.token (key, id, modifier or tenant), ' +
+        'public.sessions.api_key (type uuid). Decide on each: a rule under redact, or secrets.allow.',
+    );
+    expect(
+      await listed(
+        'redact: [ { columns: [api_key], with: hash } ]\nsecrets: { allow: [public.sessions.token] }',
+      ),
+    ).toBeUndefined();
+    expect(await listed('secrets: { defaults: false, allow: ["*"] }')).toBeUndefined();
+    expect(await listed('secrets: { defaults: false }')).toContain(
+      'public.sessions.otp_secret (secrets.defaults is false)',
+    );
   });
 
   test('generated columns that are not replicated', async () => {
@@ -611,7 +726,7 @@ describe('the commands', () => {
     for (const command of ['plan', 'apply'] as const) {
       const { code, output } = await run(command, options);
       expect(code).toBe(1);
-      expect(output).toContain('TRACKING_TABLE_UNKNOWN: tables."public.b"');
+      expect(output).toMatch(/TRACKING_TABLE_UNKNOWN: \S+\.yaml:\d+:\d+: tables\."public\.b"/);
       expect(output).not.toContain('Nothing to do');
     }
     expect(await database.query('select from pg_publication')).toEqual([]);

@@ -7,6 +7,7 @@ import { createToken, type NewToken } from '../../src/admin/auth/tokens.js';
 import { createLog } from '../../src/log.js';
 import { startDaemon, type Daemon } from '../../src/main.js';
 import { readSettings, type Role } from '../../src/settings.js';
+import { Places } from '../../src/tracking/places.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { freshDatabase, type TestDatabase } from './database.ts';
 
@@ -54,8 +55,10 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   modifiers: null,
   messages: { trustNames: false, signingKeys: [] },
   redact: [],
+  secrets: { defaults: true, allow: [] },
   tables: [],
   exclude: [],
+  places: new Places({ name: 'test.yaml', positionOf: () => ({ line: 1, column: 1 }) }),
   definition: { document: '{}', digest: 'none' },
 });
 

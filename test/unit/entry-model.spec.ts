@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { silentLog } from '../../src/log.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
+import { NO_FACTS } from '../../src/pipeline/table-facts.js';
 import type { Dictionary, TrailSession } from '../../src/pipeline/ports.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { FrameReader } from '../../src/source/frames.js';
@@ -103,9 +104,9 @@ function entriesOf(options: {
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
     tableFacts: () => ({
+      ...NO_FACTS,
       knownAs: { schema: 'public', table: 'items' },
       primaryKey: [nameOf(KEY)],
-      partitioned: false,
     }),
     systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
@@ -184,6 +185,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     tenant: () => 1,
     relation: () => 1,
     newestRelation: () => undefined,
+    redactedColumns: () => new Map(),
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));
   return {

@@ -2,8 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
-import { MARK_NULL, MARK_UNKNOWN, RUNG_COLUMN, RUNG_MESSAGE, SAME_TENANT } from '../../src/pipeline/ports.js';
-import { decodeFields, MAX_VALUE_BYTES } from '../../src/trail/values.js';
+import {
+  MARK_NULL,
+  MARK_UNKNOWN,
+  MAX_VALUE_BYTES,
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+  SAME_TENANT,
+} from '../../src/pipeline/ports.js';
+import { decodeFields } from '../../src/trail/values.js';
 
 const HEAD = {
   seq: 3,

@@ -12,7 +12,12 @@ const MEMBERS = ['modifier', 'name', 'kind'];
 const KIB = 1024;
 
 const read = (json: string | Buffer, redacted: (name: string) => boolean = () => false) =>
-  readMessageObject(Buffer.from(json), { members: new Set(MEMBERS), context: 'context', redacted });
+  readMessageObject(Buffer.from(json), {
+    members: new Set(MEMBERS),
+    context: 'context',
+    redacted: (name) => (redacted(name) ? 'by rule' : null),
+    texts: false,
+  });
 
 /** What was read; fails where nothing was. */
 function object(json: string | Buffer, redacted?: (name: string) => boolean): MessageObject {

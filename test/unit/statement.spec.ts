@@ -7,10 +7,13 @@ const SYSTEM = '7543210987654321098';
 const XID = 815;
 const readerWith = (...keys: string[]) =>
   new StatementReader({
-    redact: [
-      { columns: ['*token*'], tables: null, with: { method: 'mask' } },
-      { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
-    ],
+    config: {
+      redact: [
+        { columns: ['*token*'], tables: null, with: { method: 'mask' } },
+        { columns: ['endpoint'], tables: ['public.requests'], with: { method: 'mask' } },
+      ],
+      secrets: { defaults: true, allow: [] },
+    },
     signatures: new MessageSignatures({ keys, systemIdentifier: SYSTEM }),
   });
 const unsigned = readerWith();

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { silentLog } from '../../src/log.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
+import { NO_FACTS } from '../../src/pipeline/table-facts.js';
 import { parseConfig } from '../../src/tracking/load.js';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import type { TrailSession } from '../../src/pipeline/ports.js';
@@ -32,6 +33,7 @@ function ground(aloneUntil: bigint | null) {
       tenant: () => 0,
       relation: () => 0,
       newestRelation: () => undefined,
+      redactedColumns: () => new Map(),
     },
     lookups: { get: () => undefined, set: () => undefined, clear: () => undefined },
     get checkpointLsn() {
@@ -70,7 +72,7 @@ function ground(aloneUntil: bigint | null) {
     announced: () => false,
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
-    tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
+    tableFacts: () => ({ ...NO_FACTS, primaryKey: ['id'] }),
     unreadMessages: new UnreadMessages(silentLog),
     systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),

@@ -41,7 +41,7 @@ describe('bytes as text', () => {
         2,
         value.length - 4,
       );
-      return readableText(kept, 0, kept.length);
+      return readableText(kept!, 0, kept!.length);
     };
     expect(truncated('c3a9c3a9c3a9', 2)).toBe('éé…');
     expect(truncated('80'.repeat(1_000), 2)).toBe('\\x{8080}…');

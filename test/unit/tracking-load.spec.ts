@@ -116,6 +116,7 @@ describe('a tracking file', () => {
       pattern: 'public.agents',
       entity: 'agent',
       name: null,
+      columns: null,
       newPartitions: null,
       id: null,
       modifier: null,

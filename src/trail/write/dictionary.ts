@@ -4,7 +4,13 @@ import { WaltrailError } from '../../errors.js';
 import { copyBinary, RowFields } from '../../pg/copy-binary.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import { storable } from '../../pg/text.js';
-import type { Dictionary, LookupName, Lookups, RelationVersion } from '../../pipeline/ports.js';
+import type {
+  Dictionary,
+  LookupName,
+  Lookups,
+  RedactedColumn,
+  RelationVersion,
+} from '../../pipeline/ports.js';
 import type { Kind } from '../../tracking/rules.js';
 import { NameTable } from './name-table.js';
 import { TextIds } from './text-ids.js';
@@ -30,6 +36,8 @@ export class TrailDictionary implements Dictionary {
   };
   /** Newest version of each table, by schema and table. */
   readonly #newestRelations = new Map<string, RelationVersion>();
+  /** By the OID of the table and the number of the column. */
+  readonly #redacted = new Map<number, Map<number, RedactedColumn>>();
   readonly lookups: TrailLookups;
 
   private constructor(lookups: TrailLookups) {
@@ -75,7 +83,7 @@ export class TrailDictionary implements Dictionary {
     )) {
       const version = { schema: row.schema_name, table: row.table_name, columns: row.columns };
       relation.known(relationText(version), row.id);
-      dictionary.#newestRelations.set(tableText(version), version);
+      dictionary.#seen(version);
     }
     return dictionary;
   }
@@ -104,6 +112,10 @@ export class TrailDictionary implements Dictionary {
     return this.#newestRelations.get(tableText(table));
   }
 
+  redactedColumns(relationOid: number): ReadonlyMap<number, RedactedColumn> {
+    return this.#redacted.get(relationOid) ?? NONE;
+  }
+
   relation(asked: RelationVersion): number {
     const version = storableVersion(asked);
     const text = relationText(version);
@@ -111,12 +123,22 @@ export class TrailDictionary implements Dictionary {
     // A shape that a table had before gets a new number, because a restart takes the highest number for the
     // newest.
     if (newest !== undefined && relationText(newest) !== text) this.#tables.relation.forget(text);
-    this.#newestRelations.set(tableText(version), version);
+    this.#seen(version);
     return this.#tables.relation.id(text, () => [
       version.schema,
       version.table,
       JSON.stringify(version.columns),
     ]);
+  }
+
+  #seen(version: RelationVersion): void {
+    this.#newestRelations.set(tableText(version), version);
+    for (const { redacted } of version.columns) {
+      if (redacted === undefined) continue;
+      const { oid, number } = redacted;
+      const columns = this.#redacted.get(oid) ?? new Map<number, RedactedColumn>();
+      this.#redacted.set(oid, columns.set(number, redacted));
+    }
   }
 
   /** Number of rows that wait to be stored. */
@@ -150,6 +172,8 @@ export class TrailDictionary implements Dictionary {
     );
   }
 }
+
+const NONE: ReadonlyMap<number, RedactedColumn> = new Map();
 
 const INSERT_COLUMNS = {
   modifier: 'id, key, name, kind',
@@ -400,11 +424,14 @@ const relationText = (version: RelationVersion): string =>
   JSON.stringify([
     version.schema,
     version.table,
-    version.columns.map(({ name, type, values, label }) => [
+    version.columns.map(({ name, type, values, label, redacted }) => [
       name,
       type,
       values === undefined ? null : Object.entries(values).sort(),
       label ?? null,
+      redacted === undefined
+        ? null
+        : [redacted.oid, redacted.number, redacted.schema, redacted.table, redacted.column],
     ]),
   ]);
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import {
+  MAX_VALUE_BYTES,
   RUNG_OWN,
   SAME_TENANT,
   type EntryAttribution,
@@ -40,7 +41,6 @@ import {
   MARK_BYTES,
   MARK_LARGE,
   MAX_SIDE_BYTES,
-  MAX_VALUE_BYTES,
   SEPARATOR,
 } from '../values.js';
 

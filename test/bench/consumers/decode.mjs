@@ -8,6 +8,7 @@ import { PgoutputPlugin } from 'pg-logical-replication';
 import { silentLog } from '../../../dist/log.js';
 import { heldTables } from '../../../dist/pipeline/relation-plan.js';
 import { Pipeline } from '../../../dist/pipeline/pipeline.js';
+import { NO_FACTS } from '../../../dist/pipeline/table-facts.js';
 import { UnreadMessages } from '../../../dist/pipeline/unread-messages.js';
 import { parseConfig } from '../../../dist/tracking/load.js';
 import { memoryTrail } from './memory-trail.mjs';
@@ -61,11 +62,13 @@ async function throughWaltrail({ yaml, names }) {
       hold: () => undefined,
     },
     aloneUntil: null,
+    announced: () => false,
+    reached: () => undefined,
     redactionKey: Buffer.from('bench'),
     tableFacts: () => ({
+      ...NO_FACTS,
       knownAs: { schema: 'public', table: 'customers' },
       primaryKey: ['id'],
-      partitioned: false,
     }),
     systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),
@@ -76,7 +79,7 @@ async function throughWaltrail({ yaml, names }) {
     message: (bytes, start, end) => pipeline.message(bytes, start, end),
     readDone: () => pipeline.readDone(),
     finish: async () => {
-      await pipeline.finish();
+      await pipeline.finish({ patient: true });
       return { changes: pipeline.counts.changes, out: trail.storedBytes };
     },
   };

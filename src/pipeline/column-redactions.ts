@@ -1,0 +1,107 @@
+import type { Relation } from '../pgoutput/reader.js';
+import { usesOfTable } from '../tracking/column-uses.js';
+import type { ColumnName } from '../tracking/names.js';
+import { exemptColumns, redactionOf, wholeRedaction, type Redaction } from '../tracking/redact.js';
+import type { RedactWith, TrackingConfig } from '../tracking/rules.js';
+import { valueKind } from '../tracking/value-kind.js';
+import { followColumns } from './followed-columns.js';
+import type { RedactedColumn } from './ports.js';
+import { redactorOf, withinRedactor, type Look, type Redactor } from './redaction.js';
+import { NO_FACTS, type TableFacts } from './table-facts.js';
+
+/** How one column of a relation version is redacted. */
+export interface ColumnRedaction {
+  readonly redaction: Redaction;
+  readonly redactor: Redactor | null;
+  readonly look: Look;
+  /**
+   * To be remembered: the column is redacted, also by another name. Null: it is not, or its number is not
+   * known.
+   */
+  readonly remembered: RedactedColumn | null;
+}
+
+/**
+ * What is redacted of a relation's columns, by index, also under names that the YAML does not know (DECISIONS
+ * 62).
+ *
+ * @param options.remembered columns of the table that were redacted before, by number
+ * @param options.xid of the transaction that the relation message belongs to
+ */
+export function columnRedactions(options: {
+  /** Under the name by which it is tracked. */
+  readonly relation: Relation;
+  readonly config: TrackingConfig;
+  readonly facts: TableFacts | undefined;
+  readonly remembered: ReadonlyMap<number, ColumnName>;
+  readonly xid: number;
+  readonly redactionKey: Buffer;
+}): readonly ColumnRedaction[] {
+  const { relation, config, redactionKey, facts = NO_FACTS } = options;
+  const oid = relation.oid >>> 0;
+  const exempt = exemptColumns(config, relation, facts.primaryKey);
+  const remembered = namesByNumber([facts.named, options.remembered]);
+  const names = relation.columns.map(({ name }) => name);
+  const followed =
+    facts.attributes === null
+      ? names.map(() => ({ number: null, maybe: [] }))
+      : followColumns({ names, attributes: facts.attributes, xid: options.xid });
+  const isWhole = [...remembered.values()].every((known) =>
+    known.some(({ column: earlier }) => names.includes(earlier)),
+  );
+  let used: ReadonlySet<string> | undefined;
+  const isUsed = (column: string): boolean =>
+    (used ??= new Set(usesOfTable(config, relation).map((use) => use.column))).has(column);
+
+  return relation.columns.map(({ name: column, typeOid }, index) => {
+    const { number, maybe } = followed[index]!;
+    const kind = valueKind(typeOid, facts.types);
+    const name = { schema: relation.schema, table: relation.table, column };
+    const given = { kind, exempt: exempt.has(column) };
+    /** What held for it as one of these; null: nothing. */
+    const redactedAs = (numbers: Iterable<number>): { as: ColumnName; with: RedactWith } | null => {
+      for (const known of numbers) {
+        for (const as of remembered.get(known) ?? []) {
+          const found = wholeRedaction(config, as, given);
+          if (found !== null) return { as, with: found };
+        }
+      }
+      return null;
+    };
+    let before: ReturnType<typeof redactedAs> = null;
+    if (number !== null) before = redactedAs([number]);
+    // It may be any of those that are not called as they were, until the YAML names it.
+    else if (!isUsed(column) && !(isWhole && facts.attributes === null))
+      before = redactedAs(maybe.length > 0 ? maybe : remembered.keys());
+    const redaction = redactionOf(config, name, { ...given, followed: before?.with ?? null });
+    const {
+      schema,
+      table,
+      column: as,
+    } = wholeRedaction(config, name, given) === null ? (before?.as ?? name) : name;
+    const within = redaction.within ? withinRedactor({ config, name, kind, key: redactionKey }) : null;
+    return {
+      redaction,
+      redactor: redactorOf(redaction.whole, {
+        key: redactionKey,
+        within: within?.redactor ?? null,
+      }),
+      look: redaction.whole === null ? (within?.look ?? null) : null,
+      remembered:
+        redaction.whole === null || number === null ? null : { schema, table, column: as, oid, number },
+    };
+  });
+}
+
+/**
+ * Every name by which a column was redacted: the rule of another configuration may have known it by another
+ * name than that of today's does.
+ */
+function namesByNumber(
+  sources: readonly ReadonlyMap<number, ColumnName>[],
+): ReadonlyMap<number, readonly ColumnName[]> {
+  const names = new Map<number, readonly ColumnName[]>();
+  for (const [number, name] of sources.flatMap((source) => [...source]))
+    names.set(number, [...(names.get(number) ?? []), name]);
+  return names;
+}

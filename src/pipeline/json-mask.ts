@@ -1,0 +1,253 @@
+import { LastView } from '../pg/byte-loops.js';
+import type { MemberRedaction } from '../tracking/redact.js';
+import type { RedactWith } from '../tracking/rules.js';
+import { textOf } from './context-writer.js';
+import { MAX_DEPTH, OPEN_ARRAY, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
+import { isBefore, NameMemo, NO_NAME } from './name-memo.js';
+import { nextSign } from './secret-signs.js';
+import { isSignal, maySecret, withoutSecrets } from './secret-text.js';
+
+/** What redaction makes of a value that is a JSON text or a part of one; null: as it is. */
+export interface MemberMasking {
+  readonly redaction: MemberRedaction;
+  /** Whether the redaction of a member needs its path. */
+  readonly byPath: boolean;
+  /** Name of the column, with which paths begin. */
+  readonly column: string;
+  /** How a redacted value is written, as text; null: it is left out. */
+  readonly written: (rule: RedactWith, text: Buffer) => string | null;
+  /** Whether texts are looked at for passwords in URLs and bearer tokens. */
+  readonly texts: boolean;
+  /** Whether any character may be written as an escape: in json, not in jsonb. */
+  readonly escapes: boolean;
+}
+
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const SLASH = 0x2f;
+const SMALL_U = 0x75;
+const SMALL_N = 0x6e;
+const MAX_PATH_LENGTH = 1_000;
+const WHOLE_MASK = Buffer.from('"***"');
+
+/**
+ * Masks members of JSON by their names, at any depth, and secrets within its strings. Bytes are spliced:
+ * order, blanks, duplicate names and the digits of numbers stay as they came.
+ */
+export class JsonMasker {
+  readonly #masking: MemberMasking;
+  readonly #memo: NameMemo | null;
+
+  constructor(masking: MemberMasking) {
+    this.#masking = masking;
+    const { byPath, redaction } = masking;
+    this.#memo = byPath ? null : new NameMemo((name) => redaction(name, () => name) !== null);
+  }
+
+  /** Null where nothing is to be masked. What cannot be read to its end is masked as a whole. */
+  mask(json: Buffer): Buffer | null {
+    if (!this.mayMask(json, 0, json.length)) return null;
+    const pass = new Pass(json, this.#masking);
+    const fault = scanJson(json, { tokens: pass, maxDepth: MAX_DEPTH });
+    return fault === null ? pass.finish() : WHOLE_MASK;
+  }
+
+  /**
+   * Whether there may be something to mask. Runs over the bytes of every value of a JSON column: what stands
+   * before a colon is the name of a member, and known ones are told by their bytes (measured: DECISIONS 64).
+   * A colon within a text only looks like one, which costs nothing but time.
+   */
+  mayMask(bytes: Buffer, start: number, end: number): boolean {
+    const memo = this.#memo;
+    if (memo === null) return true;
+    const { texts, escapes } = this.#masking;
+    if (escapes && mayHide(bytes, start, end)) return true;
+    const view = views.of(bytes);
+    let { last } = memo;
+    let at = start - 1;
+    while ((at = nextSign(view, at + 1, end)) < end) {
+      if (view.getUint8(at) === COLON) {
+        const { next } = last;
+        if (isBefore(next, view, start, at)) {
+          if (next.secret) return true;
+          last = next;
+          // Behind the quote of a name only this may be something else.
+          if (bytes[at + 1] !== SLASH) continue;
+        } else {
+          const name = memo.before(bytes, start, at, last);
+          if (name.secret) return true;
+          if (name !== NO_NAME) last = name;
+        }
+      }
+      if (texts && isSignal(bytes, at, start, end)) return true;
+    }
+    memo.last = last;
+    return false;
+  }
+}
+
+/** Whether there is one of the two escapes that can hide what is looked for. */
+function mayHide(bytes: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] !== BACKSLASH) continue;
+    at++;
+    if (bytes[at] === SLASH || bytes[at] === SMALL_U) return true;
+  }
+  return false;
+}
+
+const views = new LastView();
+
+/** One object or array that is open. */
+interface Level {
+  readonly isObject: boolean;
+  /** Path down to it. */
+  readonly path: string;
+  /**
+   * Something in it was kept, so what is left out takes the comma before it along, else the one behind it.
+   */
+  kept: boolean;
+}
+
+class Pass implements JsonTokens {
+  readonly #bytes: Buffer;
+  readonly #masking: MemberMasking;
+  readonly #pieces: (Buffer | string)[] = [];
+  /** Bytes before are in the pieces, or left out. */
+  #done = 0;
+  readonly #levels: Level[] = [];
+  #nameStart = 0;
+  #nameEnd = 0;
+  /** Where the last value that was kept, of those in the innermost level, ends. */
+  #keptEnd = 0;
+  /** How deep the value lies that is being replaced; -1: none is. */
+  #replacedDepth = -1;
+  #replacedRule: RedactWith | null = null;
+  #replacedStart = 0;
+  /** A first member was left out: with what stands between it and the next one. */
+  #skipping = false;
+
+  constructor(bytes: Buffer, masking: MemberMasking) {
+    this.#bytes = bytes;
+    this.#masking = masking;
+  }
+
+  finish(): Buffer | null {
+    if (this.#pieces.length === 0) return null;
+    this.#pieces.push(this.#bytes.subarray(this.#done));
+    return Buffer.concat(
+      this.#pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece)),
+    );
+  }
+
+  name(start: number, end: number): void {
+    if (this.#replacedDepth >= 0) return;
+    if (this.#skipping) {
+      this.#done = start;
+      this.#skipping = false;
+    }
+    this.#nameStart = start;
+    this.#nameEnd = end;
+  }
+
+  scalar(start: number, end: number, escaped: boolean): void {
+    if (this.#replacedDepth >= 0) return;
+    const rule = this.#ruleFor(start);
+    if (rule !== null) this.#replace(rule, start, end);
+    else if (this.#masking.texts && this.#bytes[start] === QUOTE) this.#text(start, end, escaped);
+    this.#ended(end, rule);
+  }
+
+  open(at: number): void {
+    const level = this.#levels.at(-1);
+    if (this.#replacedDepth < 0) {
+      const rule = this.#ruleFor(at);
+      if (rule !== null) {
+        this.#replacedDepth = this.#levels.length;
+        this.#replacedRule = rule;
+        this.#replacedStart = at;
+      }
+    }
+    const path =
+      level?.isObject === true && this.#masking.byPath
+        ? this.#path(level)
+        : (level?.path ?? this.#masking.column);
+    this.#levels.push({ isObject: this.#bytes[at] === OPEN_OBJECT, path, kept: false });
+  }
+
+  close(at: number): void {
+    this.#levels.pop();
+    if (this.#replacedDepth < 0) {
+      if (this.#skipping) {
+        this.#done = at;
+        this.#skipping = false;
+      }
+      this.#ended(at + 1, null);
+    } else if (this.#replacedDepth === this.#levels.length) {
+      const rule = this.#replacedRule!;
+      this.#replacedDepth = -1;
+      // The name that stands before it was overwritten by those in it.
+      this.#replace(rule, this.#replacedStart, at + 1);
+      this.#ended(at + 1, rule);
+    }
+  }
+
+  /** Of the present member. A long path is shortened in the middle: it may be that of many levels. */
+  #path(level: Level): string {
+    return `${level.path.slice(0, MAX_PATH_LENGTH)}.${textOf(this.#bytes, this.#nameStart, this.#nameEnd)}`;
+  }
+
+  /** How the value that begins here is redacted; null: it is not. That there is none is no secret. */
+  #ruleFor(start: number): RedactWith | null {
+    const level = this.#levels.at(-1);
+    const first = this.#bytes[start]!;
+    if (level?.isObject !== true || first === SMALL_N) return null;
+    const name = textOf(this.#bytes, this.#nameStart, this.#nameEnd);
+    const found = this.#masking.redaction(name, () => this.#path(level));
+    if (found === null) return null;
+    const isText = first === QUOTE || first === OPEN_OBJECT || first === OPEN_ARRAY;
+    return found.byDefault && !isText ? null : found.with;
+  }
+
+  #replace(rule: RedactWith, start: number, end: number): void {
+    const { written } = this.#masking;
+    const value = this.#bytes.subarray(start, end);
+    const text = written(
+      rule,
+      this.#bytes[start] === QUOTE ? Buffer.from(textOf(this.#bytes, start, end)) : value,
+    );
+    if (text === null) this.#leaveOut(end);
+    else {
+      this.#pieces.push(this.#bytes.subarray(this.#done, start), JSON.stringify(text));
+      this.#done = end;
+    }
+  }
+
+  /** The member whose name was read last, and whose value ends here. */
+  #leaveOut(end: number): void {
+    if (this.#levels.at(-1)!.kept) {
+      this.#pieces.push(this.#bytes.subarray(this.#done, this.#keptEnd));
+      this.#done = end;
+    } else {
+      this.#pieces.push(this.#bytes.subarray(this.#done, this.#nameStart));
+      this.#done = end;
+      this.#skipping = true;
+    }
+  }
+
+  #ended(end: number, rule: RedactWith | null): void {
+    if (rule?.method === 'drop') return;
+    const level = this.#levels.at(-1);
+    if (level !== undefined) level.kept = true;
+    this.#keptEnd = end;
+  }
+
+  #text(start: number, end: number, escaped: boolean): void {
+    if (!escaped && !maySecret(this.#bytes, start + 1, end - 1)) return;
+    const text = escaped ? textOf(this.#bytes, start, end) : this.#bytes.toString('utf8', start + 1, end - 1);
+    const masked = withoutSecrets(text);
+    if (masked === null) return;
+    this.#pieces.push(this.#bytes.subarray(this.#done, start), JSON.stringify(masked));
+    this.#done = end;
+  }
+}

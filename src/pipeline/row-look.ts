@@ -1,0 +1,70 @@
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { ColumnRedaction } from './column-redactions.js';
+import { JsonMasker } from './json-mask.js';
+import { maySecret, SHORTEST_SECRET_BYTES } from './secret-text.js';
+
+/** Which columns of a relation are looked at, and how; compiled once for each version of it. */
+export interface LookedAt {
+  /** By column index. */
+  readonly lookKinds: Uint8Array;
+  /** By column index, of {@link MEMBERS}. */
+  readonly maskers: readonly (JsonMasker | null)[];
+  /** Indexes of the columns that are stored, and of those of them that are looked at. */
+  readonly stored: Uint16Array;
+  readonly lookedAt: Uint16Array;
+}
+
+/** Values are stored as they are. */
+const STORED = 0;
+/** Texts, in which a password or a token may be. */
+const TEXTS = 1;
+/** JSON, of which members may be secret. */
+const MEMBERS = 2;
+/** Each value is redacted, or has to be parsed to know. */
+const REDACTED = 3;
+
+export function lookAt(redacted: readonly ColumnRedaction[]): LookedAt {
+  const lookKinds = Uint8Array.from(redacted, kindOf);
+  const stored = redacted.flatMap(({ redaction }, column) =>
+    redaction.whole?.method === 'drop' ? [] : [column],
+  );
+  return {
+    lookKinds,
+    maskers: redacted.map(({ look }) => (look instanceof JsonMasker ? look : null)),
+    stored: Uint16Array.from(stored),
+    lookedAt: Uint16Array.from(stored.filter((column) => lookKinds[column] !== STORED)),
+  };
+}
+
+function kindOf({ redactor, look }: ColumnRedaction): number {
+  if (redactor === null) return STORED;
+  if (look === null) return REDACTED;
+  return look === 'texts' ? TEXTS : MEMBERS;
+}
+
+/**
+ * Whether a value of these columns may have to be redacted. Most rows hold none: they are looked at first, by
+ * one small loop, and then written by code that knows nothing of redaction (measured: asking for each value
+ * while it is written took 0.11 us a change, whatever was found).
+ */
+export function mayRedact(plan: LookedAt, row: Tuple, columns: Uint16Array, count: number): boolean {
+  for (let index = 0; index < count; index++)
+    if (plan.lookKinds[columns[index]!] !== STORED && mayRedactValue(plan, row, columns[index]!)) return true;
+  return false;
+}
+
+/** {@link mayRedact}, of one column. */
+export function mayRedactValue(plan: LookedAt, row: Tuple, column: number): boolean {
+  const kind = plan.lookKinds[column];
+  const length = row.lengths[column]!;
+  if (kind === STORED || length < 0 || column >= row.count) return false;
+  const start = row.offsets[column]!;
+  switch (kind) {
+    case TEXTS:
+      return length >= SHORTEST_SECRET_BYTES && maySecret(row.bytes, start, start + length);
+    case MEMBERS:
+      return plan.maskers[column]!.mayMask(row.bytes, start, start + length);
+    default:
+      return true;
+  }
+}

@@ -1,0 +1,63 @@
+import type { KeyPath } from './document.js';
+import { lookupUses, ruleFor } from './match.js';
+import { formatTable, type TableName } from './names.js';
+import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from './rules.js';
+import { templateColumns } from './template.js';
+
+/** A column that the YAML names, and the key it stands under. */
+export interface ColumnUse {
+  readonly path: KeyPath;
+  readonly column: string;
+}
+
+/** Columns that the rule of a table names, but for patterns. */
+export function columnUses(rule: TableRule): ColumnUse[] {
+  const at = (...keys: KeyPath): KeyPath => ['tables', rule.pattern, ...keys];
+  const all = (keys: KeyPath, columns: readonly string[] | null): ColumnUse[] =>
+    (columns ?? []).map((column) => ({ path: at(...keys), column }));
+  const each = (keys: KeyPath, columns: ReadonlyMap<string, unknown>): ColumnUse[] =>
+    [...columns.keys()].map((column) => ({ path: at(...keys, column), column }));
+  return [
+    ...all(['id'], rule.id),
+    ...all(['name'], templateColumns(rule.name ?? [])),
+    ...all(['modifier'], rule.modifier === null ? null : [rule.modifier.column]),
+    ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
+    ...rule.ignore.map((column, index) => ({ path: at('ignore', index), column })),
+    ...each(['labels'], rule.labels),
+    ...each(['values'], rule.values),
+    ...rule.actions.flatMap(({ changed, when }, index) => [
+      ...all(['actions', index, 'changed'], changed),
+      ...each(['actions', index, 'when'], when),
+    ]),
+  ];
+}
+
+/** Columns of a table of names that `modifiers` or a label names. */
+export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): ColumnUse[] {
+  return [
+    { path: [...path, 'key'], column: rule.key },
+    ...templateColumns(rule.name).map((column) => ({ path: [...path, 'name'], column })),
+    ...(rule.tenant === null ? [] : [{ path: [...path, 'tenant'], column: rule.tenant }]),
+    ...('kind' in rule && rule.kind !== null
+      ? [{ path: [...path, 'kind', 'column'], column: rule.kind.column }]
+      : []),
+  ];
+}
+
+/** Everything that names columns of one table: its rule, and what looks into it. */
+export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse[] {
+  const rule = ruleFor(config, table);
+  const key = formatTable(table);
+  return [
+    ...(rule === undefined ? [] : columnUses(rule)),
+    ...lookupUses(config)
+      .filter((use) => use.rule.table === key)
+      .flatMap((use) => lookupColumns(use.path, use.rule)),
+  ];
+}
+
+/** Keys of a table of names, by which `modifiers` and labels look into it, and the tenants of its rows. */
+export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] =>
+  lookupUses(config)
+    .filter(({ rule }) => rule.table === formatTable(table))
+    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]);

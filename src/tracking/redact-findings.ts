@@ -1,0 +1,182 @@
+import type { Catalog, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
+import type { KeyPath } from './document.js';
+import type { Findings, PlanProblem } from './findings.js';
+import { neededTables, ruleFor } from './match.js';
+import { formatTable, matchesColumn, matchesTable } from './names.js';
+import { didYouMean } from './nearest.js';
+import { exemptColumns, isOfContext, wholeRedaction, decisionFor } from './redact.js';
+import type { RedactRule, TrackingConfig } from './rules.js';
+import { isSecretColumn } from './secrets.js';
+import { isPublishable, keyOf, nameOf, type PublishedTable } from './tracked.js';
+import { holdsMembers, holdsText, valueKind, type ValueKind } from './value-kind.js';
+
+type Given = {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly published: readonly PublishedTable[];
+};
+
+/** More are counted. */
+const MAX_LISTED = 50;
+
+/** What `redact`, `secrets` and the lists of columns say, compared with the columns there are. */
+export function redactFindings(given: Given): Findings {
+  const { config } = given;
+  const tables = tablesOf(given);
+  const found = config.redact.map((rule, index) => ruleFindings(rule, { ...given, tables, index }));
+  return {
+    problems: found.flatMap(({ problems }) => problems),
+    warnings: [
+      ...found.flatMap(({ warnings }) => warnings),
+      ...listWarnings(given),
+      ...allowWarnings(given, tables),
+      ...undecided(given, tables),
+    ],
+  };
+}
+
+/** Tables whose rows are read: tracked, or for their names. */
+const tablesOf = ({ config, catalog }: Given): readonly CatalogTable[] => {
+  const needed = neededTables(config);
+  return [
+    ...catalog.tables.filter((table) => isPublishable(table) && ruleFor(config, nameOf(table)) !== undefined),
+    ...needed.flatMap((name) => {
+      const table = indexOf(catalog).tables.get(formatTable(name));
+      return table === undefined || ruleFor(config, name) !== undefined ? [] : [table];
+    }),
+  ];
+};
+
+/**
+ * A name without a star that matches no column is a mistake: somebody believes that it is redacted. So is a
+ * rule for certain tables that matches nothing in them. A pattern with a star may be meant for tables to
+ * come, and one for every table is also for members of JSON and of contexts, which no catalog knows.
+ */
+function ruleFindings(
+  rule: RedactRule,
+  options: Given & { readonly tables: readonly CatalogTable[]; readonly index: number },
+): Findings {
+  const { config, catalog, index } = options;
+  const tables = options.tables.filter(
+    (table) => rule.tables === null || rule.tables.some((pattern) => matchesTable(pattern, nameOf(table))),
+  );
+  const path = (...keys: KeyPath): string => config.places.of(['redact', index, ...keys]);
+  const matches = rule.columns.map((pattern) => matchOf(pattern, { rule, tables, catalog }));
+  const problems: PlanProblem[] = [];
+  const warnings: string[] = [];
+  for (const [place, match] of matches.entries()) {
+    const pattern = rule.columns[place]!;
+    if (match === 'matches') continue;
+    const at = path('columns', place);
+    if (match === 'no members')
+      problems.push(mistake(`${at}: "${pattern}" is a member of a column that is no json, jsonb or hstore.`));
+    else if (!pattern.includes('*'))
+      problems.push(mistake(`${at}: no tracked table has a column "${pattern}".${nearest(pattern, tables)}`));
+    else if (rule.tables === null || matches.includes('matches'))
+      warnings.push(`${at}: "${pattern}" matches no column of a tracked table.`);
+  }
+  if (rule.tables !== null && problems.length === 0 && !matches.includes('matches'))
+    problems.push(mistake(`${path()}: the rule matches no column of a tracked table.`));
+  const unmatched = (rule.tables ?? []).flatMap((pattern, place) =>
+    options.tables.some((table) => matchesTable(pattern, nameOf(table)))
+      ? []
+      : [`${path('tables', place)}: "${pattern}" matches no tracked table.`],
+  );
+  return { problems, warnings: [...warnings, ...unmatched] };
+}
+
+const mistake = (message: string): PlanProblem => ({
+  code: 'TRACKING_REDACTION_UNMATCHED',
+  message,
+  remedy:
+    'Correct the name in the YAML, or remove it. A member of JSON is column.member; one of the context of logical messages alone is context.member.',
+  tables: [],
+  mistake: true,
+  applyOnly: true,
+});
+
+function matchOf(
+  pattern: string,
+  options: {
+    readonly rule: RedactRule;
+    readonly tables: readonly CatalogTable[];
+    readonly catalog: Catalog;
+  },
+): 'matches' | 'no members' | 'nothing' {
+  const { rule, tables, catalog } = options;
+  if (rule.tables === null && isOfContext(pattern)) return 'matches';
+  const columns = tables.flatMap((table) => table.columns);
+  if (columns.some(({ name }) => matchesColumn(pattern, name))) return 'matches';
+  const dot = pattern.indexOf('.');
+  if (dot < 0) return 'nothing';
+  const holders = columns.filter(({ name }) => matchesColumn(pattern.slice(0, dot), name));
+  if (holders.length === 0) return 'nothing';
+  return holders.some(({ typeOid }) => holdsMembers(valueKind(typeOid, catalog.types)))
+    ? 'matches'
+    : 'no members';
+}
+
+const nearest = (pattern: string, tables: readonly CatalogTable[]): string =>
+  didYouMean(pattern, [...new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))]);
+
+/** Patterns of `tables.*.columns` that match nothing: what they name is not stored. */
+function listWarnings({ config, published }: Given): string[] {
+  return config.tables.flatMap((rule) => {
+    const tables = published.filter((table) => table.rule === rule).map(({ table }) => table);
+    if (tables.length === 0) return [];
+    return (rule.columns ?? []).flatMap((pattern, place) =>
+      tables.some(({ columns }) => columns.some(({ name }) => matchesColumn(pattern, name)))
+        ? []
+        : [
+            `${config.places.of(['tables', rule.pattern, 'columns', place])}: "${pattern}" matches no column of ${tables.map(keyOf).join(', ')}.`,
+          ],
+    );
+  });
+}
+
+function allowWarnings({ config }: Given, tables: readonly CatalogTable[]): string[] {
+  return config.secrets.allow.flatMap(({ table: pattern, name }, place) => {
+    // One name alone may be that of a member of JSON or of a context.
+    if (pattern === null) return [];
+    const column = name.split('.')[0]!;
+    const isThere = tables.some(
+      (table) =>
+        matchesTable(pattern, nameOf(table)) &&
+        table.columns.some((found) => matchesColumn(column, found.name) || matchesColumn(name, found.name)),
+    );
+    return isThere
+      ? []
+      : [`${config.places.of(['secrets', 'allow', place])}: "${pattern}.${name}" matches no tracked column.`];
+  });
+}
+
+/** Columns that look like secrets, are stored as they are, and of which nobody has said that they may be. */
+function undecided({ config, catalog }: Given, tables: readonly CatalogTable[]): string[] {
+  const found = tables.flatMap((table) => {
+    const exempt = exemptColumns(config, nameOf(table), table.primaryKey);
+    return table.columns.flatMap(({ name: column, typeOid, type }) => {
+      const kind = valueKind(typeOid, catalog.types);
+      const name = { ...nameOf(table), column };
+      const given = { kind, exempt: exempt.has(column) };
+      if (kind.of === 'plain' || !isSecretColumn(table.name, column)) return [];
+      if (wholeRedaction(config, name, given) !== null || decisionFor(config, name, given) !== null)
+        return [];
+      return [`${keyOf(table)}.${column} (${whyNot(config, { ...given, type })})`];
+    });
+  });
+  if (found.length === 0) return [];
+  const more = found.length - MAX_LISTED;
+  const list = [...found.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+  return [
+    `These columns look like secrets and are not redacted: ${list}. Decide on each: a rule under redact, or secrets.allow.`,
+  ];
+}
+
+function whyNot(
+  { secrets }: TrackingConfig,
+  { kind, exempt, type }: { readonly kind: ValueKind; readonly exempt: boolean; readonly type: string },
+): string {
+  if (!secrets.defaults) return 'secrets.defaults is false';
+  return exempt && holdsText(kind) ? 'key, id, modifier or tenant' : `type ${type}`;
+}

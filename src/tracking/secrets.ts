@@ -1,0 +1,120 @@
+/**
+ * Which names stand for secrets: of columns, of members of JSON and hstore, of parameters of URLs. They are
+ * the names that frameworks give (Devise, Django, Laravel, Auth.js, Supabase …) and those that people
+ * give after their example. DECISIONS 63.
+ */
+
+/**
+ * Whether a name says that its value is a secret: `encrypted_password`, `resetPasswordToken`, `X-Api-Key`.
+ * What is said about a secret is none: `token_count`, `password_changed_at`.
+ */
+export function isSecretName(name: string): boolean {
+  const words = wordsOf(name);
+  const isSecretFrom = (at: number): boolean => {
+    const length = stemAt(words, at);
+    return length > 0 && words.slice(at + length).every(isAddition);
+  };
+  return words.some((_, at) => isSecretFrom(at)) || ALWAYS.has(words[0]!) || isEncrypted(words);
+}
+
+/**
+ * Whether a column holds secrets: by its own name, or because of the table in which it has a name that says
+ * little (`sessions.payload`, `api_keys.value`).
+ */
+export function isSecretColumn(table: string, column: string): boolean {
+  if (isSecretName(column)) return true;
+  const words = wordsOf(table).map(singular);
+  const name = wordsOf(column).join('_');
+  return IN_TABLES.some(
+    ({ tables, columns }) =>
+      columns.has(name) && tables.some((last) => ` ${words.join(' ')}`.endsWith(` ${last}`)),
+  );
+}
+
+/** `resetPasswordToken`, `X-Api-Key` and `OTPSecret` in words of small letters. */
+const wordsOf = (name: string): string[] =>
+  name
+    .slice(0, MAX_NAME_LENGTH)
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/([A-Z])([A-Z][a-z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}]+|(?<=\p{L})(?=\p{N}+(?!\p{L}))/u)
+    .filter((word) => word !== '');
+
+/** PostgreSQL's names have 63 bytes. A longer name of a member is judged by its beginning. */
+const MAX_NAME_LENGTH = 256;
+
+const singular = (word: string): string => word.replace(/(?<=..)s$/, '');
+
+const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/));
+
+/** Each is a secret, whatever stands before it. */
+const NOUNS = set(`
+  password passwords passwd passwds passphrase passcode passcodes pwd pw passwort kennwort contrasena contraseña senha
+  secret secrets token tokens salt otp totp hotp jwt credential credentials mnemonic cvv cvv2 cvc cvc2
+  cookie cookies authorization authorisation apikey apikeys apisecret apitoken authkey authtoken accesstoken
+  refreshtoken idtoken sessiontoken accesskey secretkey privatekey signingkey encryptionkey hmackey clientsecret`);
+
+/** Two words that are a secret together, by the second one. */
+const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries({
+    key: `api private secret access hmac encryption encrypted signing master auth session service license webhook hashed
+          symmetric shared aes activation reset verification recovery unlock`,
+    keys: 'api private secret access hmac encryption signing master auth',
+    code: `recovery backup verification auth authorization access security activation reset unlock login scratch otp`,
+    codes: 'recovery backup verification scratch otp',
+    verifier: 'code',
+    hash: 'key auth',
+    digest: 'key',
+    data: 'session',
+    answer: 'security',
+    phrase: 'seed recovery pass',
+    pass: 'smtp imap pop3 db database user ftp proxy admin root mail ldap',
+    hmac: 'identity webhook',
+  }).map(([second, first]) => [second, set(first)]),
+);
+
+/** What may stand behind a secret that is still one, or a part of it. */
+const ADDITIONS = set(`
+  hash hashed hashes digest digests encrypted enc cipher ciphertext crypted salt salts iv value values raw plain plaintext
+  cleartext text data key keys secret secrets token tokens code codes string old new current previous prev next
+  confirmation confirm repeat backup history hint base64 b64 hex pem json blob bytes sha1 sha256 sha512 md5 bcrypt
+  scrypt argon2 pbkdf2 bidx bindex`);
+
+const isAddition = (word: string): boolean => ADDITIONS.has(word) || /^v?\d{1,3}$/.test(word);
+
+/** Words after which anything is a secret: `otp_backup_codes`, `otp_challenge`. */
+const ALWAYS: ReadonlySet<string> = new Set(['otp']);
+
+/** `content_digest`; what an application has encrypted itself (attr_encrypted, lockbox). */
+const isEncrypted = (words: readonly string[]): boolean =>
+  words.length > 1 &&
+  (words.at(-1) === 'digest' || words.at(-1) === 'ciphertext' || words[0] === 'encrypted');
+
+/** Length of the secret that begins with this word; 0: none does. */
+function stemAt(words: readonly string[], at: number): number {
+  if (NOUNS.has(words[at]!)) return 1;
+  return at + 1 < words.length && PAIRS.get(words[at + 1]!)?.has(words[at]!) === true ? 2 : 0;
+}
+
+/** Columns by the last words of their table, in the singular. */
+const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns: ReadonlySet<string> }[] = [
+  // Rails, Laravel, Django, connect-pg-simple, Keycloak
+  { tables: ['session'], columns: set('data payload sess session_id session_key value') },
+  // Lago, Discourse, Django REST framework, drf-api-key
+  {
+    tables: ['api key', 'apikey', 'token', 'secret'],
+    columns: set('key value hash hashed_key'),
+  },
+  // Supabase and others that rotate: the token before
+  { tables: ['refresh token'], columns: set('parent previous') },
+  // django-otp, Discourse
+  {
+    tables: ['totp', 'totpdevice', 'hotpdevice', 'second factor', 'two factor', 'otp', 'mfa factor'],
+    columns: set('key data seed value'),
+  },
+  // OAuth servers
+  { tables: ['grant', 'authorization code', 'auth code'], columns: set('code') },
+  // Keycloak
+  { tables: ['credential'], columns: set('value data config') },
+];

@@ -1,0 +1,48 @@
+import type pg from 'pg';
+import { catalogRows } from '../pg/catalog-rows.js';
+import { attributeColumns, type Attribute } from './attributes.js';
+import { typesSql, type CatalogType } from './value-kind.js';
+
+/** What a table's rows and columns are told apart by. */
+export interface TableShape {
+  /** In key order; empty without a primary key. */
+  readonly primaryKey: readonly string[];
+  readonly partitioned: boolean;
+  readonly attributes: readonly Attribute[];
+}
+
+/**
+ * Of tables by oid, for those that were made or changed after the catalog was read, with the types of their
+ * columns that PostgreSQL does not come with. Tables that exist no more are left out.
+ */
+export async function readTableShapes(
+  client: pg.Client,
+  oids: readonly number[],
+): Promise<{
+  readonly shapes: ReadonlyMap<number, TableShape>;
+  readonly types: readonly CatalogType[];
+}> {
+  const list = `'{${oids.join()}}'::oid[]`;
+  const rows = await catalogRows<TableShape & { readonly oid: string }>(
+    client,
+    /* sql */ `select c.oid::text as oid, c.relkind = 'p' as partitioned,
+                      array(select a.attname::text
+                              from pg_catalog.pg_index i
+                             cross join lateral unnest(i.indkey::int2[]) with ordinality k (attnum, position)
+                              join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                             where i.indrelid = c.oid and i.indisprimary and k.position <= i.indnkeyatts
+                             order by k.position) as "primaryKey",
+                      pg_catalog.array_to_json(array(
+                        select pg_catalog.row_to_json(t)
+                          from (select ${attributeColumns('a')}
+                                  from pg_catalog.pg_attribute a
+                                 where a.attrelid = c.oid and a.attnum > 0) t
+                         order by t.number)) as attributes
+                 from pg_catalog.pg_class c where c.oid = any(${list})`,
+  );
+  const types = await catalogRows<CatalogType>(
+    client,
+    typesSql(/* sql */ `from pg_catalog.pg_attribute a where a.attrelid = any(${list}) and a.attnum > 0`),
+  );
+  return { shapes: new Map(rows.map(({ oid, ...shape }) => [Number(oid), shape])), types };
+}

@@ -1,0 +1,199 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { redactorOf, withinRedactor } from '../../src/pipeline/redaction.js';
+import { parseConfig } from '../../src/tracking/load.js';
+import { isSecretName } from '../../src/tracking/secrets.js';
+import { valueKind } from '../../src/tracking/value-kind.js';
+
+const JSON_TYPE = 114;
+const JSONB = 3802;
+const JSON_ARRAY = 199;
+const TEXT_ARRAY = 1009;
+const HSTORE = 20_000;
+const TYPES = new Map([[HSTORE, { oid: HSTORE, name: 'hstore', category: 'U', array: false }]]);
+
+function masker(typeOid: number, yaml = ''): (text: string) => string {
+  const config = parseConfig({
+    file: 'w.yaml',
+    environment: {},
+    text: `source: { name: a, url: "postgres://x/y" }\ntrail: { url: "postgres://x/z" }\n${yaml}\ntables: { public.t: { entity: t } }`,
+  });
+  const key = Buffer.from('key');
+  const redactor = redactorOf(null, {
+    key,
+    within:
+      withinRedactor({
+        config,
+        name: { schema: 'public', table: 't', column: 'settings' },
+        kind: valueKind(typeOid, TYPES),
+        key,
+      })?.redactor ?? null,
+  });
+  return (text) => {
+    const bytes = Buffer.from(`<${text}>`);
+    return (redactor?.(bytes, 1, bytes.length - 2) ?? bytes.subarray(1, -1)).toString();
+  };
+}
+
+describe('members of JSON', () => {
+  const mask = masker(JSON_TYPE);
+
+  test.each([
+    ['{"password": "a"}', '{"password": "***"}'],
+    [
+      '{ "a":1.10,"apiKey" :"x" , "apiKey":{"b":[1]},"b":10000000000000000000001e5}',
+      '{ "a":1.10,"apiKey" :"***" , "apiKey":"***","b":10000000000000000000001e5}',
+    ],
+    ['{"pass\\u0077ord":"x","passw\\u006frd ":"y"}', '{"pass\\u0077ord":"***","passw\\u006frd ":"***"}'],
+    ['[[{"a":[{"token":"x"}]}]]', '[[{"a":[{"token":"***"}]}]]'],
+    ['{"tokens":512,"otp":null,"secret":true}', '{"tokens":512,"otp":null,"secret":true}'],
+    [
+      '{"dsn":"postgres://a:b@c","u":"https:\\/\\/a:b@c"}',
+      '{"dsn":"postgres://a:***@c","u":"https://a:***@c"}',
+    ],
+    ['"Bearer abc123"', '"Bearer ***"'],
+    ['{"t":"\\u0042earer abc123"}', '{"t":"Bearer ***"}'],
+    ['{"a":"\\"password\\":\\"x\\"","b":"\\\\"}', '{"a":"\\"password\\":\\"x\\"","b":"\\\\"}'],
+    ['{"{\\"password\\"":"x"}', '{"{\\"password\\"":"***"}'],
+  ])('%s', (json, expected) => {
+    expect(mask(json)).toBe(expected);
+  });
+
+  test('are masked as rules of redact say, by name or by path, before the defaults', () => {
+    const by = masker(
+      JSONB,
+      `redact:
+  - { columns: [settings.keep.token], tables: [public.t], with: { truncate: 2 } }
+  - { columns: ["x*"], with: drop }
+  - { columns: [settings.smtp.host], with: hash }
+secrets: { allow: [public.t.settings.public.token, page_token] }`,
+    );
+    expect(by('{"keep":{"token":"abcd"},"public":[{"token":"p"}],"page_token":"q","token":"r"}')).toBe(
+      '{"keep":{"token":"ab…"},"public":[{"token":"p"}],"page_token":"q","token":"***"}',
+    );
+    expect(by('{"x":1,"a":2,"xy":[3],"b":{"x":1},"x":4}')).toBe('{"a":2,"b":{}}');
+    expect(by('{"a":{ "x":1 , "x":2 , "c":3 }, "x": 1}')).toBe('{"a":{ "c":3 }}');
+    expect(by('{"smtp":{"host":"h"},"host":"h"}')).toMatch(
+      /^\{"smtp":\{"host":"[0-9a-f]{32}"\},"host":"h"\}$/,
+    );
+  });
+
+  test('stay as they are where defaults are off and no rule names them', () => {
+    expect(masker(JSONB, 'secrets: { defaults: false }')('{"password":"a","u":"a://b:c@d"}')).toBe(
+      '{"password":"a","u":"a://b:c@d"}',
+    );
+    expect(
+      masker(
+        JSONB,
+        'secrets: { defaults: false }\nredact: [ { columns: ["pass*"], with: mask } ]',
+      )('{"password":1}'),
+    ).toBe('{"password":"***"}');
+  });
+
+  test('nothing but the masked values changes, and no secret is left, whatever the JSON', () => {
+    const ofJsonb = masker(JSONB);
+    const json = fc.json({ maxDepth: 6, stringUnit: 'binary' });
+    fc.assert(
+      fc.property(json, json, fc.boolean(), (before, after, pretty) => {
+        const space = pretty ? 1 : 0;
+        const text = JSON.stringify(
+          [JSON.parse(before) as unknown, { password: 'canary', a: JSON.parse(after) as unknown }],
+          null,
+          space,
+        );
+        const expected = JSON.stringify(
+          [JSON.parse(before) as unknown, { password: '***', a: JSON.parse(after) as unknown }],
+          null,
+          space,
+        );
+        const masked = mask(text);
+        expect(masked).not.toContain('canary');
+        // What PostgreSQL prints of jsonb has no such escapes.
+        if (!/\\[u/]/.test(text)) expect(ofJsonb(text)).toBe(masked);
+        // Texts that happen to look like secrets aside.
+        if (!/\/\/|=|bearer|basic/i.test(text)) expect(masked).toBe(expected);
+      }),
+    );
+  });
+
+  test('are told by their names in whatever order these come, however often and however long they are', () => {
+    const names = [
+      '',
+      'a',
+      'p',
+      'id',
+      'pw',
+      'tier',
+      'é',
+      'salt',
+      'password',
+      'password at',
+      'tier\\"',
+      '\\"token',
+    ];
+    const long = [
+      'twelve bytes',
+      'thirteen byte',
+      'a name of many words',
+      'a token',
+      'a name of many tokens',
+    ];
+    const values = ['canary', '10:20', ':', ': canary', 'a\\"', 'AB', '?'];
+    const ofJsonb = masker(JSONB);
+    const members = fc.array(fc.tuple(fc.constantFrom(...names, ...long), fc.constantFrom(...values)));
+    // One masker, which has seen other objects before.
+    fc.assert(
+      fc.property(members, fc.constantFrom(': ', ':'), (found, colon) => {
+        const print = (value: (name: string, value: string) => string): string =>
+          `{${found.map(([name, text]) => `"${name}"${colon}"${value(name, text)}"`).join(', ')}}`;
+        const isSecret = (name: string): boolean => isSecretName(JSON.parse(`"${name}"`) as string);
+        expect(ofJsonb(print((_, text) => text))).toBe(
+          print((name, text) => (isSecret(name) ? '***' : text)),
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('deeper than can be read are masked as a whole, and any depth takes its time only', () => {
+    const deep = (levels: number): string =>
+      `${'{"a":'.repeat(levels)}{"password":"canary"}${'}'.repeat(levels)}`;
+    expect(mask(deep(5_000))).toContain('"password":"***"');
+    expect(mask(deep(50_000))).toBe('"***"');
+    const byPath = masker(JSONB, 'redact: [ { columns: [settings.b], with: mask } ]');
+    const began = performance.now();
+    expect(byPath(deep(9_000))).not.toContain('canary');
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  test('what is no JSON is masked as a whole where it may hide something, and never throws', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        mask(text);
+        expect(mask(`{"password":"canary"${text}`)).not.toContain('canary');
+      }),
+    );
+  });
+});
+
+test('elements of arrays are masked with their escapes', () => {
+  expect(masker(JSON_ARRAY)('{"{\\"token\\": \\"x\\"}",NULL,"[1]","{\\"a\\":\\"\\\\\\\\\\"}"}')).toBe(
+    '{"{\\"token\\": \\"***\\"}",NULL,"[1]","{\\"a\\":\\"\\\\\\\\\\"}"}',
+  );
+  expect(masker(TEXT_ARRAY)('{a,"x y",postgres://a:b@c,"see \\"https://a:b@c\\""}')).toBe(
+    '{a,"x y","postgres://a:***@c","see \\"https://a:***@c\\""}',
+  );
+});
+
+test('pairs of hstore are masked by their keys, and pairs that stay are as they were', () => {
+  const mask = masker(HSTORE);
+  expect(mask('"a"=>"1", "api_key"=>"x\\"y", "token"=>NULL, "u"=>"ab://c:d@e", "p\\\\q"=>""')).toBe(
+    '"a"=>"1", "api_key"=>"***", "token"=>NULL, "u"=>"ab://c:***@e", "p\\\\q"=>""',
+  );
+  expect(mask('"a"=>"é"')).toBe('"a"=>"é"');
+  expect(mask('')).toBe('');
+  expect(
+    masker(HSTORE, 'redact: [ { columns: [settings.b], with: drop } ]')('"a"=>"é", "b"=>"2", "c"=>"3"'),
+  ).toBe('"a"=>"é", "c"=>"3"');
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => void mask(`"token"=>"${text}`)));
+});

@@ -1,0 +1,125 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { isSecretColumn, isSecretName } from '../../src/tracking/secrets.js';
+import { maySecret, withoutSecrets } from '../../src/pipeline/secret-text.js';
+
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+describe('a name is that of a secret', () => {
+  test('where a framework or its followers call one so', () => {
+    const names = words(`
+      encrypted_password reset_password_token confirmation_token unlock_token authentication_token invitation_token
+      password_digest password_salt crypted_password persistence_token single_access_token perishable_token remember_token
+      two_factor_secret two_factor_recovery_codes api_key apiKey API_KEY X-Api-Key hmac_key hmac_token tokens secrets salt
+      otp_secret otp_backup_codes otp_secret_key encrypted_otp_secret_iv consumed_otp totp_secret private_key
+      private_key_pem rsaPrivateKey access_token refresh_token id_token oauth_token_secret session_data session_key
+      sessionToken email_change_token_new email_change_token_current token_hash client_secret client_secret_hash
+      provider_refresh_token auth_code code_verifier secret_data line_channel_secret twitter_access_token_secret
+      smtp_password imap_password pubsub_token webhook_secret stripe_secret_key aws_secret_access_key key_hash hashed_key
+      token_encrypted encrypted_value_salt pwd PASSWORD userPassword passwordConfirmation access_token2 license_key
+      Authorization Set-Cookie Cookie password_hash passphrase jwt db_pass security_answer access_token_ciphertext`);
+    expect(names.filter((name) => !isSecretName(name))).toEqual([]);
+  });
+
+  test('and not where it says something about one, or only looks like it', () => {
+    const names = words(`
+      token_count tokens_used token_type token_expires_at token_id password_changed_at reset_password_sent_at
+      password_reset_required secret_santa secret_name salt_level salted public_key key cache_key primary_key sort_key
+      foreign_key api_key_id aws_access_key_id passport passenger compass bypass author authored authority
+      authorized_at digest secretary keyboard session_state session_count access_level has_password_set name email status
+      desalted basalt cookies_accepted recovery_email backup_email verification_status hash checksum code zip_code`);
+    expect(names.filter((name) => isSecretName(name))).toEqual([]);
+  });
+
+  test('where its table says what it is', () => {
+    const columns = words(`
+      sessions.payload django_session.session_data session.sess sessions.data api_keys.value authtoken_token.key
+      otp_totp_totpdevice.key user_second_factors.data refresh_tokens.parent oauth2_provider_grant.code ApiKey.value`);
+    const isSecret = (name: string): boolean => {
+      const [table, column] = name.split('.');
+      return isSecretColumn(table!, column!);
+    };
+    expect(columns.filter((name) => !isSecret(name))).toEqual([]);
+    expect(words('products.value settings.key payments.data countries.code').filter(isSecret)).toEqual([]);
+  });
+
+  test('in time that its length bounds', () => {
+    const began = performance.now();
+    for (const part of ['a_', 'aA', '_', 'token_', 'A', '9a', 'é']) isSecretName(part.repeat(1_000_000));
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
+describe('secrets within a text', () => {
+  const masked = (text: string): string => withoutSecrets(text) ?? text;
+
+  test.each([
+    ['postgres://app:pw@db/crm', 'postgres://app:***@db/crm'],
+    ['see amqp://a:p@ss:w/rd@host:1/x, and http://b:c@d', 'see amqp://a:***@host:1/x, and http://b:***@d'],
+    ['cut off: postgres://app:hunter', 'cut off: postgres://app:***'],
+    ['redis://:pw@cache:6379', 'redis://:***@cache:6379'],
+    ['https://ghp_0123456789abcdef@github.com/x', 'https://***@github.com/x'],
+    ['https://x.test/reset?id=1&token=abc&b=2', 'https://x.test/reset?id=1&token=***&b=2'],
+    ['/users/edit?reset_password_token=a,b;c', '/users/edit?reset_password_token=***'],
+    ['?user%5Bpassword%5D=x&y', '?user%5Bpassword%5D=***&y'],
+    ['https://x/#access_token=q&state=1', 'https://x/#access_token=***&state=1'],
+    ['Authorization: Bearer abc.def-1', 'Authorization: Bearer ***'],
+    ['authorization: bearer AbCdEf12', 'authorization: bearer ***'],
+    ['BASIC dXNlcjpwdw==', 'BASIC ***'],
+    ['é postgres://é:pässwörd@h é', 'é postgres://é:***@h é'],
+  ])('%s', (text, expected) => {
+    expect(masked(text)).toBe(expected);
+    const bytes = Buffer.from(`/${text}/`);
+    expect(maySecret(bytes, 1, bytes.length - 1)).toBe(true);
+  });
+
+  test.each([
+    'https://x.test:8080/a/@scope/b?page=2&token_count=3',
+    'http://localhost:3000/@vite/client',
+    'http://[::1]:3000/a@b',
+    'mailto:a@b.test, 12:30, a/b, x=1',
+    'https://user@host/path',
+    'a bearer of news, basic information',
+    '://',
+    'a://',
+    '?=',
+    '?token=',
+    'bearer',
+    'Bearer ',
+  ])('not %s', (text) => {
+    expect(withoutSecrets(text)).toBeNull();
+  });
+
+  test('are found by what is looked for in bytes, whatever stands around them', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (before, after) => {
+        for (const found of ['a://b:canary@c ', '?token=canary ', 'Bearer canary1 ']) {
+          const bytes = Buffer.from(`${before}\n${found}${after}`);
+          expect(maySecret(bytes, 0, bytes.length)).toBe(true);
+          expect(withoutSecrets(bytes.toString('latin1'))).not.toContain('canary');
+        }
+      }),
+    );
+  });
+
+  test('take time in proportion to the text, whatever it is', () => {
+    for (const part of [
+      '://',
+      'a://b:c/',
+      '?a=',
+      '?token=',
+      'bearer ',
+      'basic',
+      '=',
+      '/',
+      'a://b:',
+      '@',
+      '&'.repeat(9),
+      '%5B',
+    ]) {
+      const began = performance.now();
+      withoutSecrets(part.repeat(200_000));
+      expect([part, performance.now() - began < 5_000]).toEqual([part, true]);
+    }
+  });
+});
