@@ -4,7 +4,7 @@ import { withClient } from '../pg/connect.js';
 import { queryError } from '../pg/connect-error.js';
 import { currentLsn } from '../pg/wal.js';
 import { identifySource, readSlot } from '../source/slot.js';
-import { fateOfTables, readPublishedAtLsn, type PublishedAtLsn } from '../tracking/published.js';
+import { readPublishedAndFate, type PublishedAtLsn } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
 import type { SourceState } from './continuity.js';
@@ -28,11 +28,15 @@ export async function readSourceState(
   const { url, slot, publication } = config.source;
   const seen = await onSource(options, async (client) => {
     const version = await readVersion(client);
+    const slotState = await readSlot(client, slot);
+    const lsn = await currentLsn(client);
+    const last = lastPublished?.state.tables ?? {};
+    const { state, fate } = await readPublishedAndFate(client, { publication, last });
     return {
       version,
-      slot: await readSlot(client, slot),
-      published: await readPublishedAtLsn(client, publication),
-      fate: await fateOfTables(client, { tables: lastPublished?.state.tables ?? {}, publication }),
+      slot: slotState,
+      published: { state, lsn },
+      fate,
       lsn: await currentLsn(client),
     };
   });

@@ -12,9 +12,8 @@ import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { renameNotes, withNamedColumns } from '../tracking/named-columns.js';
 import {
-  fateOfTables,
   readCatalogDigest,
-  readPublished,
+  readPublishedAndFate,
   type CatalogDigest,
   type PublishedAtLsn,
   type PublishedState,
@@ -230,8 +229,7 @@ class Watcher {
     const { publication } = config.source;
     const began = performance.now();
     const last = this.#state;
-    const now = await readPublished(client, publication);
-    const fate = await fateOfTables(client, { tables: last.tables, publication });
+    const { state: now, fate } = await readPublishedAndFate(client, { publication, last: last.tables });
     const changes = publishedChanges({ config, last, now, fate });
     const catalog = changes.stream === null ? await this.#check(client) : null;
     this.#lookMs = Math.max(lookMs, (performance.now() - began) / READING_SHARE);

@@ -98,6 +98,23 @@ export async function readPublished(client: pg.Client, publication: string): Pro
   return rows[0]!.state;
 }
 
+/**
+ * The state, and what became of the tables of an earlier look, as of one moment: of a table that is detached
+ * between two readings, one says that it is a partition and the other that it is none.
+ */
+export async function readPublishedAndFate(
+  client: pg.Client,
+  { publication, last }: { readonly publication: string; readonly last: PublishedState['tables'] },
+): Promise<{ readonly state: PublishedState; readonly fate: TableFate }> {
+  await client.query('begin transaction isolation level repeatable read, read only');
+  try {
+    const state = await readPublished(client, publication);
+    return { state, fate: await fateOfTables(client, { tables: last, publication }) };
+  } finally {
+    await client.query('rollback').catch(() => undefined);
+  }
+}
+
 /** The digest and the state behind it, which is that of the digest or a later one. */
 export async function readPublishedAtLsn(
   client: pg.Client,
@@ -128,7 +145,7 @@ export interface TableFate {
 }
 
 /** Asks the catalog about the tables of an earlier look. */
-export async function fateOfTables(
+async function fateOfTables(
   client: pg.Client,
   options: { readonly tables: PublishedState['tables']; readonly publication: string },
 ): Promise<TableFate> {
@@ -142,16 +159,17 @@ export async function fateOfTables(
     replaced_by: string | null;
     covered: boolean;
   }>(
-    /* sql */ `select known.oid::text,
+    /* sql */ `with recursive ${LINE}
+               select known.oid::text,
                       not exists (select from pg_catalog.pg_class c where c.oid = known.oid) as gone,
                       (select c.oid::text from pg_catalog.pg_class c
                          join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                         where n.nspname = known.schema and c.relname = known.name
                           and c.relkind in ('r', 'p') and c.oid <> known.oid) as replaced_by,
-                      exists (select from pg_catalog.pg_partition_ancestors(known.oid) a
-                                join pg_catalog.pg_class c on c.oid = a.relid
+                      exists (select from line
+                                join pg_catalog.pg_class c on c.oid = line.ancestor
                                 join pg_catalog.pg_publication p on p.pubname = $4
-                               where a.relid <> known.oid and (
+                               where line.relid = known.oid and (
                                      exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = c.oid)
                                      ${hasSchemas ? 'or exists (select from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid and s.pnnspid = c.relnamespace)' : ''}
                                      )) as covered
@@ -186,8 +204,14 @@ const digestSql = (version: number): string => /* sql */ `
       where i.indisprimary or i.indisreplident),
     -- the sum of xmin, but for a constant: age() takes half the time of a cast to text
     (select pg_catalog.sum(pg_catalog.age(a.xmin)::int8) - pg_catalog.count(*) * pg_catalog.age('3'::xid)
-       from pg_catalog.pg_publication_rel r
-       join pg_catalog.pg_attribute a on a.attrelid = r.prrelid and a.attnum > 0),
+       from (select r.prrelid as relid from pg_catalog.pg_publication_rel r${
+         version >= HAS_SCHEMA_PUBLICATIONS
+           ? `
+             union all select c.oid from pg_catalog.pg_publication_namespace s
+               join pg_catalog.pg_class c on c.relnamespace = s.pnnspid and c.relkind in ('r', 'p')`
+           : ''
+       }) published
+       join pg_catalog.pg_attribute a on a.attrelid = published.relid and a.attnum > 0),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),
@@ -199,6 +223,7 @@ const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
 const stateSql = (publication: string, version: number): string => /* sql */ `
+  with recursive ${LINE}
   select pg_catalog.jsonb_build_object(
     'publication', p.oid::text,
     'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text,
@@ -220,6 +245,15 @@ const stateSql = (publication: string, version: number): string => /* sql */ `
     from (values (${quoteLiteral(publication)}::text)) as wanted (name)
     left join pg_catalog.pg_publication p on p.pubname = wanted.name`;
 
+/** Each partition with every table that it is a partition of. pg_partition_ancestors() sees no snapshot. */
+const LINE = /* sql */ `line (relid, ancestor) as (
+      select c.oid, i.inhparent from pg_catalog.pg_class c
+        join pg_catalog.pg_inherits i on i.inhrelid = c.oid where c.relispartition
+      union all
+      select line.relid, i.inhparent from line
+        join pg_catalog.pg_class c on c.oid = line.ancestor and c.relispartition
+        join pg_catalog.pg_inherits i on i.inhrelid = c.oid)`;
+
 const SCHEMAS = /* sql */ `'schemas', coalesce((
       select pg_catalog.jsonb_agg(s.oid::text order by s.oid) from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid), '[]')`;
 
@@ -239,8 +273,8 @@ const BY_SCHEMA = /* sql */ `
                where s.pnpubid = p.oid and m.relkind in ('r', 'p') and m.relpersistence = 'p'
                  and not exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = m.oid)
                  and not (m.relispartition and exists (
-                       select from pg_catalog.pg_partition_ancestors(m.oid) a
-                         join pg_catalog.pg_class root on root.oid = a.relid
-                        where a.relid <> m.oid and (
+                       select from line
+                         join pg_catalog.pg_class root on root.oid = line.ancestor
+                        where line.relid = m.oid and (
                               exists (select from pg_catalog.pg_publication_namespace q where q.pnpubid = p.oid and q.pnnspid = root.relnamespace)
                               or exists (select from pg_catalog.pg_publication_rel q where q.prpubid = p.oid and q.prrelid = root.oid))))`;
