@@ -111,6 +111,12 @@ export const Entry = z.object({
     .describe(
       'Whom the modifier column names that this change has set, where a logical message counts and does not agree.',
     ),
+  laterKey: z
+    .literal(true)
+    .optional()
+    .describe(
+      'The entity id, or that there is none, is by the primary key that the table had when the source was asked, after this change: it may have had another one then.',
+    ),
 });
 
 export const EntryPage = z.object({

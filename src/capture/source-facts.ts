@@ -113,11 +113,13 @@ const tableFacts = ({
   published,
 }: Pick<CatalogReading, 'catalog' | 'published'>): ReadonlyMap<number, TableFacts> =>
   new Map(
-    [...catalog.tables, ...catalog.unnamed].map(({ oid, schema, name, kind, primaryKey, attributes }) => {
+    [...catalog.tables, ...catalog.unnamed].map(({ oid, schema, name, kind, ...table }) => {
       const state = published.tables[oid];
       const knownAs = state === undefined ? { schema, table: name } : knownName(state);
       const named = namedColumns(state);
       const partitioned = kind === 'partitioned';
-      return [Number(oid), { knownAs, primaryKey, partitioned, attributes, named, types: catalog.types }];
+      const { primaryKey, keyXid, attributes } = table;
+      const { types } = catalog;
+      return [Number(oid), { knownAs, primaryKey, keyXid, partitioned, attributes, named, types }];
     }),
   );

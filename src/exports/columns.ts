@@ -44,7 +44,7 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Seq', kind: 'count', width: 8, text: (entry) => String(entry.transaction.seq) },
   { header: 'Previous entity id', kind: 'text', width: 18, text: (entry) => entry.entity.previousId ?? '' },
   { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
-  { header: 'Attribution note', kind: 'text', width: 40, text: attributionNote },
+  { header: 'Note', kind: 'text', width: 40, text: note },
 ];
 
 /** In brackets what is no tenant: one may have such a name. */
@@ -56,12 +56,13 @@ function previousTenantText(moved: Entry['moved']): string {
 /** Stands for what a reader of one tenant does not see of a row that moved. */
 const OTHER_TENANT = '(in another tenant)';
 
-/** What speaks for another modifier, or for one where there is none. */
-function attributionNote({ lastSetBy, conflict, unreadMessage }: Entry): string {
+/** What speaks for another modifier, or for one where there is none, and for another entity. */
+function note({ lastSetBy, conflict, unreadMessage, laterKey }: Entry): string {
   return [
     ...(conflict === null ? [] : [`the modifier column names ${person(conflict)}`]),
     ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
     ...(unreadMessage === null ? [] : [`a message named nobody: ${unreadMessage.reason}`]),
+    ...(laterKey ? ['the entity id is by a later primary key'] : []),
   ].join('; ');
 }
 

@@ -4,7 +4,7 @@ import type { ColumnName } from '../tracking/names.js';
 import { exemptColumns, redactionOf, wholeRedaction, type Redaction } from '../tracking/redact.js';
 import type { RedactWith, TrackingConfig } from '../tracking/rules.js';
 import { valueKind } from '../tracking/value-kind.js';
-import { followColumns } from './followed-columns.js';
+import type { FollowedColumn } from './followed-columns.js';
 import type { RedactedColumn } from './ports.js';
 import { redactorOf, withinRedactor, type Look, type Redactor } from './redaction.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
@@ -25,8 +25,9 @@ export interface ColumnRedaction {
  * What is redacted of a relation's columns, by index, also under names that the YAML does not know (DECISIONS
  * 62).
  *
+ * @param options.followed which attribute each column is
+ * @param options.primaryKey its columns, as the relation calls them
  * @param options.remembered columns of the table that were redacted before, by number
- * @param options.xid of the transaction that the relation message belongs to
  */
 export function columnRedactions(options: {
   /** Under the name by which it is tracked. */
@@ -34,18 +35,15 @@ export function columnRedactions(options: {
   readonly config: TrackingConfig;
   readonly facts: TableFacts | undefined;
   readonly remembered: ReadonlyMap<number, ColumnName>;
-  readonly xid: number;
+  readonly followed: readonly FollowedColumn[];
+  readonly primaryKey: readonly string[];
   readonly redactionKey: Buffer;
 }): readonly ColumnRedaction[] {
-  const { relation, config, redactionKey, facts = NO_FACTS } = options;
+  const { relation, config, redactionKey, followed, primaryKey, facts = NO_FACTS } = options;
   const oid = relation.oid >>> 0;
-  const exempt = exemptColumns(config, relation, facts.primaryKey);
+  const exempt = exemptColumns(config, relation, primaryKey);
   const remembered = namesByNumber([facts.named, options.remembered]);
   const names = relation.columns.map(({ name }) => name);
-  const followed =
-    facts.attributes === null
-      ? names.map(() => ({ number: null, maybe: [] }))
-      : followColumns({ names, attributes: facts.attributes, xid: options.xid });
   const isWhole = [...remembered.values()].every((known) =>
     known.some(({ column: earlier }) => names.includes(earlier)),
   );

@@ -30,6 +30,8 @@ const MAX_NAME_BYTES = 1_000;
 const ELLIPSIS = Buffer.from('…');
 /** Name of what a truncate did away with. */
 const ALL_ROWS = Buffer.from('(all)');
+/** A member of what is stored beside the values; trail/read/extra.ts reads it. */
+const LATER_KEY = Buffer.from('"laterKey":true');
 const OPEN = Buffer.from('{');
 const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from('}');
@@ -95,7 +97,7 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#rows.nullText();
     this.#wholeRow(plan, row);
-    this.#extra(change);
+    this.#extra(plan, change);
   }
 
   delete(plan: TrackedPlan, change: RowChange): void {
@@ -103,7 +105,7 @@ export class EntryBuilder {
     this.#text(plan.wholeRowColumns);
     this.#wholeRow(plan, change.row!);
     this.#rows.nullText();
-    this.#extra(change);
+    this.#extra(plan, change);
   }
 
   /** Of a change whose difference was found. */
@@ -133,7 +135,7 @@ export class EntryBuilder {
     if (mayRedact(plan, row, shown, shownCount)) this.#redactedValues(plan, row, shown, shownCount);
     else for (let index = 0; index < shownCount; index++) this.#value(row, shown[index]!);
     rows.endText();
-    this.#extra(change);
+    this.#extra(plan, change);
   }
 
   truncate(plan: TrackedPlan, change: RowChange): void {
@@ -143,7 +145,7 @@ export class EntryBuilder {
     this.#rows.nullText();
     this.#text(ALL_ROWS);
     for (let text = 0; text < 3; text++) this.#rows.nullText();
-    this.#extra(change);
+    this.#extra(plan, change);
   }
 
   /**
@@ -270,9 +272,9 @@ export class EntryBuilder {
   }
 
   /** What the transaction has to say, and what the change alone has. */
-  #extra({ beside }: RowChange): void {
+  #extra(plan: TrackedPlan, { beside }: RowChange): void {
     const { extra } = this.#transaction;
-    if (beside === null) return this.#text(extra);
+    if (beside === null && !plan.hasLaterKey) return this.#text(extra);
     const rows = this.#rows;
     rows.beginText();
     if (extra === null) {
@@ -281,7 +283,9 @@ export class EntryBuilder {
       rows.raw(extra, 0, extra.length - 1);
       rows.raw(COMMA, 0, 1);
     }
-    rows.raw(beside, 0, beside.length);
+    if (beside !== null) rows.raw(beside, 0, beside.length);
+    if (beside !== null && plan.hasLaterKey) rows.raw(COMMA, 0, 1);
+    if (plan.hasLaterKey) rows.raw(LATER_KEY, 0, LATER_KEY.length);
     rows.raw(CLOSE, 0, 1);
     rows.endText();
   }

@@ -1,4 +1,6 @@
+import type { Relation } from '../pgoutput/reader.js';
 import { isAfter, type Attribute } from '../tracking/attributes.js';
+import type { TableFacts } from './table-facts.js';
 
 /** Which attribute of its table a column of a relation message is. */
 export interface FollowedColumn {
@@ -8,12 +10,25 @@ export interface FollowedColumn {
   readonly maybe: readonly number[];
 }
 
+/** As {@link followColumns}, of a table of which the catalog may not tell any more. */
+export const followRelation = (options: {
+  readonly relation: Relation;
+  readonly facts: Pick<TableFacts, 'attributes'>;
+  readonly xid: number;
+}): readonly FollowedColumn[] => {
+  const { relation, facts, xid } = options;
+  const names = relation.columns.map(({ name }) => name);
+  return facts.attributes === null
+    ? names.map(() => ({ number: null, maybe: [] }))
+    : followColumns({ names, attributes: facts.attributes, xid });
+};
+
 /**
  * Tells the columns of a relation message by their numbers, which stay the same when a column is renamed.
  * The message has names alone, in the order of the numbers; the catalog was read after it and may be ahead.
- * What no later transaction has touched is as it was then. Between two such columns lie those that were
- * renamed, changed or dropped since, in the same order: where all of them are still there, each is known,
- * and where some were dropped, it is known which of them each may be (DECISIONS 62).
+ * What neither its own transaction nor a later one has touched is as it was then. Between two such columns
+ * lie those that were renamed, changed or dropped since, in the same order: where all of them are still
+ * there, each is known, and where some were dropped, it is known which of them each may be (DECISIONS 62).
  *
  * @param options.attributes in order
  * @param options.xid of the transaction that the message belongs to: low 32 bits
@@ -35,7 +50,8 @@ export function followColumns(options: {
     touched = [];
   };
   for (const attribute of attributes) {
-    if (isAfter(attribute, xid)) {
+    // Also what the message's own transaction has made: before the message, or behind it.
+    if (isAfter(attribute, xid) || attribute.xid === xid) {
       touched.push(attribute);
       continue;
     }

@@ -1,3 +1,4 @@
+import type { KnownKey } from './known-key.js';
 import type { OldRow, Relation } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 
@@ -45,12 +46,11 @@ export function sentIn(column: number, row: Tuple, previous: Tuple | null): Tupl
  */
 export function unsentIdentity(options: {
   readonly relation: Relation;
-  readonly primaryKey: readonly string[];
+  readonly key: KnownKey;
   readonly partitioned: boolean;
 }): Uint8Array {
-  const { relation, primaryKey, partitioned } = options;
+  const { relation, key, partitioned } = options;
   const byFlag = !partitioned && relation.replicaIdentity !== 'f';
-  return Uint8Array.from(relation.columns, ({ name, isKey }) =>
-    (byFlag ? isKey : primaryKey.includes(name)) ? 1 : 0,
-  );
+  const isInKey = (index: number): boolean => !key.isLater && key.columns.includes(index);
+  return Uint8Array.from(relation.columns, ({ isKey }, index) => ((byFlag ? isKey : isInKey(index)) ? 1 : 0));
 }

@@ -8,6 +8,8 @@ import { OID_BOOL } from './conditions.js';
 import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
+import { followRelation } from './followed-columns.js';
+import { findKey, type KnownKey } from './known-key.js';
 import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
@@ -35,6 +37,8 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** `columns` of a whole row; null when that is all of them. */
   readonly wholeRowColumns: Buffer | null;
   readonly idColumns: readonly number[];
+  /** The id is by a primary key that the table may not have had then ({@link KnownKey}). */
+  readonly hasLaterKey: boolean;
   /** Those whose change moves a row: of the id and of the tenant. */
   readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
@@ -79,11 +83,15 @@ export function planRelation(options: {
   readonly redactionKey: Buffer;
 }): RelationPlan {
   const { relation, config, dictionary } = options;
-  const { primaryKey, partitioned } = options.facts ?? NO_FACTS;
+  const { partitioned } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
   const columns = byName(relation);
+  const followed = followRelation({ ...options, facts: options.facts ?? NO_FACTS });
+  const key = findKey({ ...options, followed });
   const redacted = columnRedactions({
     ...options,
+    followed,
+    primaryKey: key.columns.map((index) => relation.columns[index]!.name),
     remembered: dictionary.redactedColumns(relation.oid >>> 0),
   });
   const rule = ruleFor(config, relation);
@@ -100,21 +108,15 @@ export function planRelation(options: {
         : planTracked({
             relation,
             dictionary,
-            primaryKey,
+            key,
             partitioned,
             rule,
             columns,
             redacted,
           }),
     names,
-    rootKey: partitioned ? indexesOf(primaryKey, columns) : null,
+    rootKey: partitioned && key.columns.length > 0 ? key.columns : null,
   };
-}
-
-/** Null where there are no such columns. */
-function indexesOf(names: readonly string[], columns: ReadonlyMap<string, Column>): readonly number[] | null {
-  const indexes = names.flatMap((name) => columns.get(name)?.index ?? []);
-  return indexes.length === 0 ? null : indexes;
 }
 
 /** What rows of a relation say about modifiers and labels, without tracking it. */
@@ -130,7 +132,12 @@ export function planRelationNames(options: {
     qualifiedName: formatTable(relation),
     columns: byName(relation),
     // The description is that of the catalog.
-    redacted: columnRedactions({ ...options, remembered: new Map(), xid: 0 }),
+    redacted: columnRedactions({
+      ...options,
+      followed: followRelation({ ...options, xid: 0 }),
+      primaryKey: options.facts.primaryKey,
+      remembered: new Map(),
+    }),
   });
 }
 
@@ -170,12 +177,12 @@ function planTracked(options: {
   readonly relation: Relation;
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
-  readonly primaryKey: readonly string[];
+  readonly key: KnownKey;
   readonly partitioned: boolean;
   readonly dictionary: Dictionary;
   readonly redacted: readonly ColumnRedaction[];
 }): TrackedPlan {
-  const { relation, rule, columns, dictionary, redacted } = options;
+  const { relation, rule, columns, dictionary, redacted, key } = options;
   const dropped = redacted.map(({ redaction }) => redaction.whole?.method === 'drop');
   const redactors = redacted.map(({ redactor }) => redactor);
   const modifier = rule.modifier?.column ?? null;
@@ -183,8 +190,12 @@ function planTracked(options: {
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
     compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
-  const idNames = rule.id ?? (options.primaryKey.length > 0 ? options.primaryKey : ['id']);
-  const idColumns = idNames.map(indexOf).filter((index) => index >= 0);
+  const idColumns =
+    rule.id !== null
+      ? wholeKey(rule.id, indexOf)
+      : key.columns.length > 0
+        ? key.columns
+        : wholeKey(['id'], indexOf);
   const tenantColumn = indexOf(rule.tenant);
   return {
     relationId: dictionary.relation(versionOf(options)),
@@ -200,6 +211,7 @@ function planTracked(options: {
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
       : null,
     idColumns,
+    hasLaterKey: rule.id === null && key.isLater,
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
     modifierColumn: indexOf(modifier),
@@ -211,6 +223,12 @@ function planTracked(options: {
     onDelete: actions('delete'),
     onTruncate: actions('truncate'),
   };
+}
+
+/** Half a key would be the id of other rows, so it is none. */
+function wholeKey(names: readonly string[], indexOf: (name: string) => number): readonly number[] {
+  const indexes = names.map(indexOf);
+  return indexes.includes(-1) ? [] : indexes;
 }
 
 /** @param options.rule null: it is not tracked */

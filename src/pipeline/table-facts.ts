@@ -11,6 +11,8 @@ export interface TableFacts {
   readonly knownAs: TableName | null;
   /** Columns of the primary key; empty where it has none. */
   readonly primaryKey: readonly string[];
+  /** Low 32 bits of the transaction that made it; null: long ago, or there is none. */
+  readonly keyXid: number | null;
   readonly partitioned: boolean;
   /** Every number that a column has or had; null where the table is gone. */
   readonly attributes: readonly Attribute[] | null;
@@ -24,6 +26,7 @@ export interface TableFacts {
 export const NO_FACTS: TableFacts = {
   knownAs: null,
   primaryKey: [],
+  keyXid: null,
   partitioned: false,
   attributes: null,
   named: new Map(),

@@ -19,8 +19,13 @@ export const attributeColumns = (attribute: string): string => /* sql */ `
       ${attribute}.attname::text as name,
       ${attribute}.attisdropped as dropped,
       case ${attribute}.attgenerated when 's' then 'stored' when 'v' then 'virtual' end as generated,
-      case when pg_catalog.age(${attribute}.xmin) < ${OLD_TRANSACTIONS} then ${attribute}.xmin::text::int8::float8 end as xid`;
+      ${xidOf(attribute)} as xid`;
 
-/** Whether the transaction that made an attribute as it is comes after another one, by its low 32 bits. */
-export const isAfter = ({ xid }: Attribute, other: number): boolean =>
+/** The transaction that made a row of the catalog: its low 32 bits, or null where that is long ago. */
+export function xidOf(row: string): string {
+  return `case when pg_catalog.age(${row}.xmin) < ${OLD_TRANSACTIONS} then ${row}.xmin::text::int8::float8 end`;
+}
+
+/** Whether the transaction that made something as it is comes after another one, by its low 32 bits. */
+export const isAfter = ({ xid }: { readonly xid: number | null }, other: number): boolean =>
   xid !== null && ((xid - other) | 0) > 0;

@@ -3,7 +3,7 @@ import { WaltrailError } from '../errors.js';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { isPooled } from '../pg/pooler.js';
 import { isBytesText } from '../pg/text.js';
-import { attributeColumns, type Attribute } from './attributes.js';
+import { attributeColumns, xidOf, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
@@ -74,6 +74,8 @@ export interface CatalogTable {
   readonly attributes: readonly Attribute[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
+  /** Low 32 bits of the transaction that made the primary key; null: long ago, or there is none. */
+  readonly keyXid: number | null;
   /**
    * Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not
    * null.
@@ -218,7 +220,10 @@ async function readRole(client: pg.Client): Promise<CatalogRole> {
 }
 
 async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | 'unnamed'>> {
-  type Row = Omit<CatalogTable, 'columns' | 'attributes' | 'primaryKey' | 'keys' | 'partitionOf'> & {
+  type Row = Omit<
+    CatalogTable,
+    'columns' | 'attributes' | 'primaryKey' | 'keyXid' | 'keys' | 'partitionOf'
+  > & {
     readonly parentSchema: string | null;
     readonly parentTable: string | null;
   };
@@ -254,7 +259,8 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       parentSchema === null || parentTable === null ? null : { schema: parentSchema, table: parentTable },
     columns: columns.get(table.oid)?.columns ?? [],
     attributes: columns.get(table.oid)?.attributes ?? [],
-    primaryKey: primaryKeys.get(table.oid) ?? [],
+    primaryKey: primaryKeys.get(table.oid)?.columns ?? [],
+    keyXid: primaryKeys.get(table.oid)?.xid ?? null,
     keys: keys.get(table.oid) ?? [],
   }));
   const isNamed = ({ schema, name }: CatalogTable): boolean => isNameable({ schema, table: name });
@@ -313,18 +319,24 @@ async function readTypes(client: pg.Client): Promise<ReadonlyMap<number, Catalog
   return new Map(rows.map((type) => [type.oid, type]));
 }
 
-async function readPrimaryKeys(client: pg.Client): Promise<Map<string, readonly string[]>> {
-  const rows = await catalogRows<{ readonly oid: string; readonly columns: string[] }>(
+interface ReadKey {
+  readonly columns: readonly string[];
+  readonly xid: number | null;
+}
+
+async function readPrimaryKeys(client: pg.Client): Promise<Map<string, ReadKey>> {
+  const rows = await catalogRows<ReadKey & { readonly oid: string }>(
     client,
     /* sql */ `
-    select i.indrelid::text as oid, array_agg(a.attname::text order by k.position) as columns
+    select i.indrelid::text as oid, array_agg(a.attname::text order by k.position) as columns,
+           (select ${xidOf('c')} from pg_catalog.pg_constraint c where c.conrelid = i.indrelid and c.contype = 'p') as xid
     from pg_catalog.pg_index i
     cross join lateral unnest(i.indkey::int2[]) with ordinality k (attnum, position)
     join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
     where i.indisprimary and k.position <= i.indnkeyatts
     group by i.indrelid`,
   );
-  return new Map(rows.map(({ oid, columns }) => [oid, columns]));
+  return new Map(rows.map(({ oid, ...key }) => [oid, key]));
 }
 
 /**

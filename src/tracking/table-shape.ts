@@ -1,12 +1,14 @@
 import type pg from 'pg';
 import { catalogRows } from '../pg/catalog-rows.js';
-import { attributeColumns, type Attribute } from './attributes.js';
+import { attributeColumns, xidOf, type Attribute } from './attributes.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
 /** What a table's rows and columns are told apart by. */
 export interface TableShape {
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
+  /** Low 32 bits of the transaction that made the primary key; null: long ago, or there is none. */
+  readonly keyXid: number | null;
   readonly partitioned: boolean;
   readonly attributes: readonly Attribute[];
 }
@@ -32,6 +34,8 @@ export async function readTableShapes(
                               join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                              where i.indrelid = c.oid and i.indisprimary and k.position <= i.indnkeyatts
                              order by k.position) as "primaryKey",
+                      (select ${xidOf('k')} from pg_catalog.pg_constraint k
+                        where k.conrelid = c.oid and k.contype = 'p') as "keyXid",
                       pg_catalog.array_to_json(array(
                         select pg_catalog.row_to_json(t)
                           from (select ${attributeColumns('a')}

@@ -114,7 +114,7 @@ export function fileBefore(files: readonly string[], format: string): string {
     files
       .join('')
       // Columns that came since, which are empty in rows of then.
-      .replace(',Previous entity id,Previous tenant,Attribution note\r\n', '\r\n')
+      .replace(',Previous entity id,Previous tenant,Note\r\n', '\r\n')
       .replaceAll(/(?<=,-?\d+),,,\r\n/g, '\r\n'),
   );
 }

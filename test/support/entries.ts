@@ -16,6 +16,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     entity: { type: 'agent', name: 'Omer Katz', id: '12', previousId: null },
     tenant: '1',
     moved: null,
+    laterKey: false,
     previous: new Map([['blocked', { kind: 'boolean', text: 'false' } as const]]),
     updated: new Map([['blocked', { kind: 'boolean', text: 'true' } as const]]),
     unknown: [],

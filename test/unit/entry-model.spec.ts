@@ -107,6 +107,13 @@ function entriesOf(options: {
       ...NO_FACTS,
       knownAs: { schema: 'public', table: 'items' },
       primaryKey: [nameOf(KEY)],
+      attributes: treatments.map((_, index) => ({
+        number: index + 1,
+        name: nameOf(index),
+        dropped: false,
+        generated: null,
+        xid: null,
+      })),
     }),
     systemIdentifier: '7000000000000000001',
     lateAttributions: new Map(),

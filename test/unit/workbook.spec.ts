@@ -55,7 +55,7 @@ describe('the workbook', () => {
       'Seq',
       'Previous entity id',
       'Previous tenant',
-      'Attribution note',
+      'Note',
     ]);
   });
 

@@ -116,6 +116,8 @@ export interface Entry {
   readonly lastSetBy: LastSetBy | null;
   /** Usually null. */
   readonly conflict: Conflict | null;
+  /** The entity id is by a primary key that the table may not have had at the change. Usually false. */
+  readonly laterKey: boolean;
 }
 
 /**

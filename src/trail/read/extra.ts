@@ -13,6 +13,7 @@ export interface Extra {
   readonly unreadMessage: UnreadMessage | null;
   readonly lastSetBy: LastSetBy | null;
   readonly conflict: Conflict | null;
+  readonly laterKey: boolean;
 }
 
 const NOTHING: Extra = {
@@ -23,6 +24,7 @@ const NOTHING: Extra = {
   unreadMessage: null,
   lastSetBy: null,
   conflict: null,
+  laterKey: false,
 };
 
 /**
@@ -42,6 +44,7 @@ export function readExtra(extra: string | null): Extra {
     unreadMessage: unreadOf(members.get('unread')),
     lastSetBy: personOf(members.get('lastSetBy')),
     conflict: conflictOf(members.get('conflict')),
+    laterKey: members.get('laterKey') === 'true',
   };
 }
 

@@ -44,6 +44,7 @@ export function entryToJson(entry: Entry): string {
     unreadMessage: entry.unreadMessage === null ? undefined : JSON.stringify(entry.unreadMessage),
     lastSetBy: entry.lastSetBy === null ? undefined : JSON.stringify(entry.lastSetBy),
     conflict: entry.conflict === null ? undefined : JSON.stringify(entry.conflict),
+    laterKey: entry.laterKey ? 'true' : undefined,
   });
 }
 

@@ -7,6 +7,7 @@ import {
   CONFLICT_SENTENCE,
   humanize,
   LAST_SET_BY_SENTENCE,
+  LATER_KEY_SENTENCE,
   OPERATION_TEXTS,
   RUNG_TEXTS,
   unreadSentence,
@@ -59,6 +60,11 @@ export function Facts({ entry }: { entry: Entry }) {
         {!isOwn(entry) && (
           <Fact name="Entity">
             {humanize(entity.type)} {entity.name ?? ''} {entity.id !== null && <code>{entity.id}</code>}
+          </Fact>
+        )}
+        {entry.laterKey === true && (
+          <Fact name="Primary key">
+            <span class="muted">{LATER_KEY_SENTENCE}</span>
           </Fact>
         )}
         {entity.previousId !== undefined && (

@@ -28,6 +28,8 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   },
 };
 
+export const LATER_KEY_SENTENCE =
+  'The entity id is by the primary key that the table had later. It may have had another one at this change, or none.';
 export const LAST_SET_BY_SENTENCE =
   'The row names this modifier, but this change did not set that, or it is not known. So it may have been anybody.';
 export const CONFLICT_SENTENCE =
