@@ -209,7 +209,9 @@ async function findBeginning(
   const begun = await begin(options);
   await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
   const { troubles } = catalog;
-  await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
+  await opening.step(() =>
+    recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [], rewritten: [] }),
+  );
   return {
     // Read again: gaps of tables are entries.
     checkpoint: (await readCheckpoint(client, config.source.name))!,

@@ -101,6 +101,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     fromLsn: covered,
     troubles: catalog.troubles,
     unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
+    rewritten: found.rewritten,
   });
   const seen = knownPublished({ ...options, sourceState, lastPublished, troubles: catalog.troubles });
   let sure = surely(seen, covered);
@@ -147,6 +148,7 @@ export async function recordTables(
     readonly fromLsn: Lsn;
     readonly troubles: readonly TableTrouble[];
     readonly unpublished: readonly string[];
+    readonly rewritten: readonly string[];
   },
 ): Promise<void> {
   const { client, log } = options;

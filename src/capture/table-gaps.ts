@@ -15,11 +15,13 @@ import type { TableGapEnd } from '../trail/write/notices.js';
  *
  * @param options.unpublished tables that were not published for a while since the last look, and perhaps
  *   still are not
+ * @param options.rewritten tables whose rows were given other values since, of which nothing is sent
  */
 export function lackingTables(options: {
   readonly open: readonly OpenGap[];
   readonly troubles: readonly TableTrouble[];
   readonly unpublished: readonly string[];
+  readonly rewritten: readonly string[];
 }): Lacking[] {
   const known = new Set(
     options.open
@@ -30,6 +32,7 @@ export function lackingTables(options: {
   for (const { code, table } of [
     ...options.troubles.filter(isGap),
     ...options.unpublished.map(notPublished),
+    ...options.rewritten.map(rewritten),
   ]) {
     const key = `${code} ${table}`;
     if (!known.has(key)) lacking.set(key, { code, table });
@@ -87,6 +90,8 @@ const isGap = ({ code }: TableTrouble): boolean =>
   code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
+
+const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
 
 /**
  * Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its

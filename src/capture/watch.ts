@@ -26,7 +26,6 @@ import {
   type TrackingNote,
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { TableTrouble } from '../tracking/troubles.js';
 import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
@@ -236,10 +235,11 @@ class Watcher {
     const { troubles } = catalog;
     const published = withRefusals(withKnownNames({ config, last, now, fate }), troubles);
     learned({ published, catalog, lsn: read.lsn });
-    await this.#begin(
+    await this.#begin({
       troubles,
-      changes.unpublished.filter((table) => !catalog.leaving.has(table)),
-    );
+      unpublished: changes.unpublished.filter((table) => !catalog.leaving.has(table)),
+      rewritten: changes.rewritten,
+    });
     this.#begunDigest = read.digest;
     // What cannot be told now is compared again by the next look.
     if (this.#telling) return null;
@@ -248,13 +248,14 @@ class Watcher {
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published)],
     });
-    await this.#beginEndings(client, { published, catalog, broken: changes.unpublished });
+    const broken = [...changes.unpublished, ...changes.rewritten];
+    await this.#beginEndings(client, { published, catalog, broken });
     this.#digest = read.digest;
     this.#preparing = catalog.isPrepared
       ? (this.#preparing ?? (await runningTransactions(client)))
       : undefined;
     this.#looks.looked(read, [
-      ...changes.unpublished,
+      ...broken,
       ...changes.notes.map(({ subject }) => subject),
       ...troubles.map(({ table }) => table),
     ]);
@@ -284,9 +285,9 @@ class Watcher {
   }
 
   /** Records gaps. They begin at the last look that surely showed the tables as they should be. */
-  async #begin(troubles: readonly TableTrouble[], unpublished: readonly string[]): Promise<void> {
+  async #begin(found: Omit<Parameters<typeof lackingTables>[0], 'open'>): Promise<void> {
     const { signal, log } = this.#options;
-    const lacking = lackingTables({ open: [...this.#open.values()], troubles, unpublished });
+    const lacking = lackingTables({ ...found, open: [...this.#open.values()] });
     if (lacking.length === 0) return;
     const gaps = await this.#onTrail(signal, (client) =>
       beginTableGaps(client, { lacking, fromLsn: (table) => this.#looks.of(table) }),
@@ -322,7 +323,7 @@ class Watcher {
    * the catalog: who begins to write after it writes a table that is as it should be. What befalls other
    * tables meanwhile changes nothing for one that is waited for.
    *
-   * @param found.broken tables that were not published for a while since the last look
+   * @param found.broken tables of which changes were not sent since the last look
    */
   async #beginEndings(
     client: pg.Client,

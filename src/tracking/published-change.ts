@@ -1,6 +1,7 @@
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
+import { rewritingOf, untoldColumns, type UntoldColumn } from './rewrites.js';
 import type { TrackingConfig } from './rules.js';
 import type { TableTrouble } from './troubles.js';
 
@@ -13,7 +14,9 @@ export interface PublishedChanges {
   readonly stream: 'SOURCE_PUBLICATION_MISSING' | 'SOURCE_PUBLICATION_INCOMPLETE' | null;
   /** Changes of these tables may not have been sent for a while, whatever it looks like now. */
   readonly unpublished: readonly string[];
-  /** Nothing is missing, but it is to be recorded. */
+  /** Rows of these tables were given other values, of which nothing is sent. */
+  readonly rewritten: readonly string[];
+  /** Nothing is missing, or it is not known whether something is, but it is to be recorded. */
   readonly notes: readonly TrackingNote[];
 }
 
@@ -27,6 +30,9 @@ export interface TrackingNote {
 /** Whether the YAML needs the table in the publication: tracked, or for the names of modifiers and labels. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
   ruleFor(config, table) !== undefined || neededTables(config).some((needed) => sameTable(needed, table));
+
+/** Whether entries are made of the table's rows. */
+const isTracked = (config: TrackingConfig, table: TableName): boolean => ruleFor(config, table) !== undefined;
 
 /**
  * Compares two looks. Pure.
@@ -44,11 +50,13 @@ export function publishedChanges(options: {
   const { publication } = config.source;
   const { gone, replaced, covered } = options.fate;
   const unpublished: string[] = [];
+  const rewritten: string[] = [];
   const notes: TrackingNote[] = [];
   // Made anew it is another publication: in between there was none, and what was changed then was not sent.
   if (now.publication === null || now.publication !== last.publication)
-    return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, notes };
-  if (optionsChanged(last, now)) return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, notes };
+    return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, rewritten, notes };
+  if (optionsChanged(last, now))
+    return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, rewritten, notes };
   if (last.owner != null && now.owner != null && last.owner !== now.owner)
     notes.push({ subject: publication, before: `owner ${last.owner}`, after: `owner ${now.owner}` });
   for (const [oid, before] of Object.entries(last.tables)) {
@@ -60,7 +68,9 @@ export function publishedChanges(options: {
     if (after !== undefined) {
       if (after.membership !== before.membership && (wanted || isWanted(config, after)))
         unpublished.push(formatTable(knownName(after)));
-      notes.push(...notesOf(before, after));
+      if (isTracked(config, name) && rewritingOf(before, after) === 'certain')
+        rewritten.push(formatTable(name));
+      notes.push(...notesOf(before, after), ...(wanted ? valueNotes(before, after, { config, name }) : []));
     } else if (wanted && !covered.has(oid)) {
       if (gone.has(oid)) notes.push(note(before, 'tracked', 'dropped'));
       else if (!replaced.has(oid)) unpublished.push(formatTable(name));
@@ -74,7 +84,7 @@ export function publishedChanges(options: {
     if (isWanted(config, after)) unpublished.push(formatTable(after));
     notes.push(note(after, 'not published', 'published'));
   }
-  return { stream: null, unpublished: [...new Set(unpublished)], notes };
+  return { stream: null, unpublished: [...new Set(unpublished)], rewritten, notes };
 }
 
 /**
@@ -175,6 +185,30 @@ function notesOf(before: PublishedTableState, after: PublishedTableState): Track
       : [note(after, identityText(before.identity), identityText(after.identity))]),
   ];
 }
+
+/** What may have happened to values that no row message has told, and is not known to make a gap. */
+function valueNotes(
+  before: PublishedTableState,
+  after: PublishedTableState,
+  { config, name }: { readonly config: TrackingConfig; readonly name: TableName },
+): TrackingNote[] {
+  const rewriting = rewritingOf(before, after);
+  const isGap = rewriting === 'certain' && isTracked(config, name);
+  return [
+    ...(rewriting === 'none' || isGap ? [] : [note(after, REWRITTEN.before, REWRITTEN.after)]),
+    ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
+  ];
+}
+
+const REWRITTEN = {
+  before: 'rows as they were sent',
+  after: 'may have been rewritten: what rows hold since was not sent',
+};
+
+const columnTexts = ({ name, is }: UntoldColumn): [before: string, after: string] =>
+  is === 'another'
+    ? [`column ${name}`, `another column ${name}: what existing rows held and hold in it was not sent`]
+    : [`no column ${name}`, `column ${name}: existing rows hold its default, which was not sent`];
 
 const note = (table: TableName, before: string, after: string): TrackingNote => ({
   subject: formatTable(table),

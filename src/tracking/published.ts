@@ -7,6 +7,7 @@ import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
 import type { TableName } from './names.js';
+import type { HeapState } from './rewrites.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last
@@ -38,6 +39,14 @@ export interface PublishedTableState {
   readonly membership: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
+  /** Its columns by number, null for one that was dropped; absent in older looks. */
+  readonly columns?: readonly (string | null)[];
+  /**
+   * Numbers of the columns that were added with a default which rows of before have without having it stored.
+   */
+  readonly defaulted?: readonly number[];
+  /** By oid: itself, or its partitions of every level that hold rows; absent in older looks. */
+  readonly heaps?: Readonly<Record<string, HeapState>>;
   /**
    * Where it was renamed and the YAML does not know its new name: the one under which it is still captured.
    */
@@ -160,6 +169,9 @@ const digestSql = (version: number): string => /* sql */ `
        from pg_catalog.pg_index i
        join pg_catalog.pg_class c on c.oid = i.indrelid and c.relkind in ('r', 'p') and c.relpersistence <> 't'
       where i.indisprimary or i.indisreplident),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', i.inhrelid, i.inhparent, i.xmin), 0))
+       from pg_catalog.pg_inherits i
+       join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relkind in ('r', 'p', 'f')),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),
@@ -169,21 +181,57 @@ const digestSql = (version: number): string => /* sql */ `
 /** From here on a publication may hold whole schemas. */
 const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
-// to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
+// to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back. A
+// partitioned table holds no row itself; its partitions are found without a lock, which pg_partition_tree()
+// takes. An index that was built when the table was written anew has counted its rows.
 const stateSql = (publication: string): string => /* sql */ `
+  with recursive wanted as (
+    select p.*, p.xmin::text as version
+      from (values (${quoteLiteral(publication)}::text)) as given (name)
+      left join pg_catalog.pg_publication p on p.pubname = given.name
+  ), member (root, oid) as (
+    select r.prrelid, r.prrelid from wanted p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
+    union all
+    select m.root, i.inhrelid
+      from member m
+      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind = 'p'
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid
+  ), heap as (
+    select m.root, pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
+             'file', c.relfilenode::text, 'toast', c.reltoastrelid::text,
+             'touched', a.touched, 'filled', a.filled, 'empty', c.relhasindex and c.reltuples <= 0)) as heaps
+      from member m
+      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind = 'r'
+      cross join lateral (
+        select min(a.attnum) as touched,
+               max(a.attnum) filter (where (a.atthasdef or a.attidentity <> '') and not a.atthasmissing) as filled
+          from pg_catalog.pg_attribute a
+         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.xmin = c.xmin
+      ) a
+     group by m.root
+  )
   select pg_catalog.jsonb_build_object(
     'publication', p.oid::text,
-    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text,
-    'version', p.xmin::text,
+    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner', 'version'])::text,
+    'version', p.version,
     'owner', pg_catalog.pg_get_userbyid(p.pubowner),
     'tables', coalesce((
       select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
                'schema', n.nspname, 'table', c.relname,
                'membership', (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text,
-               'identity', c.relreplident::text))
+               'identity', c.relreplident::text,
+               'columns', coalesce(a.columns, '[]'), 'defaulted', coalesce(a.defaulted, '[]'),
+               'heaps', coalesce(h.heaps, '{}')))
         from pg_catalog.pg_publication_rel r
         join pg_catalog.pg_class c on c.oid = r.prrelid
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        left join heap h on h.root = c.oid
+        cross join lateral (
+          select pg_catalog.jsonb_agg(case when not a.attisdropped then a.attname end order by a.attnum) as columns,
+                 pg_catalog.jsonb_agg(a.attnum order by a.attnum) filter (where not a.attisdropped
+                   and (a.atthasmissing or c.relkind = 'p' and a.atthasdef)) as defaulted
+            from pg_catalog.pg_attribute a
+           where a.attrelid = c.oid and a.attnum > 0
+        ) a
        where r.prpubid = p.oid), '{}')) as state
-    from (values (${quoteLiteral(publication)}::text)) as wanted (name)
-    left join pg_catalog.pg_publication p on p.pubname = wanted.name`;
+    from wanted p`;

@@ -1,0 +1,235 @@
+import { describe, expect, test } from '@jest/globals';
+import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
+import { majorVersion } from '../support/database.ts';
+import { until } from '../support/until.ts';
+
+/** With a TOAST table, which a command that computes rows anew replaces, and without one. */
+const KINDS = { wide: 'note text', narrow: 'mark float' } as const;
+type Kind = keyof typeof KINDS;
+
+const schemaOf = (kind: Kind): string => `
+  create table items (id int primary key, amount int, ${KINDS[kind]});
+  insert into items select n, n from generate_series(1, 10) n;
+  analyze items;
+  create table others (id int primary key)`;
+const YAML = `tables: { public.items: { entity: item }, public.others: { entity: other } }`;
+
+const ground = (schemaSql: string, yaml = YAML): Promise<CaptureGround> =>
+  captureGround({ schemaSql, yaml, options: { pace: { lookMs: 200 } } });
+
+const gaps = (g: CaptureGround): Promise<{ code: string; tables: string[]; closed: boolean }[]> =>
+  g.trail.query('select code, tables, closed_at is not null as closed from trail.gap order by id');
+
+/** What tracking entries say of a table: what was and what is. */
+const notesOf = (entries: readonly PlainEntry[], table = 'public.items'): string[] =>
+  entries
+    .filter(({ action, entityName }) => action === 'tracking' && entityName === table)
+    .map(({ previous, updated }) => `${previous!['change']} -> ${updated!['change']}`);
+
+/** A look has seen what was done before: it tells of another change, which comes behind. */
+async function looked(g: CaptureGround): Promise<PlainEntry[]> {
+  await g.source.query('alter table others replica identity default');
+  await g.source.query('alter table others replica identity full');
+  await g.source.query('alter table others rename to others_seen');
+  await until('a look', async () => notesOf(await g.entries(), 'public.others_seen').length > 0);
+  return g.entries();
+}
+
+const MAY_HAVE = 'rows as they were sent -> may have been rewritten: what rows hold since was not sent';
+
+/** Statements of one command each; where there are several in a string, they are one transaction. */
+interface Command {
+  readonly name: string;
+  readonly sql: readonly string[];
+  readonly said: Readonly<Record<Kind, 'gap' | 'may' | 'nothing'>>;
+  readonly notes?: readonly string[];
+  /** The oldest major version that has it. */
+  readonly since?: number;
+}
+
+const both = (said: 'gap' | 'may' | 'nothing') => ({ wide: said, narrow: said });
+const begin = (...sql: string[]): string => ['begin', ...sql, 'commit'].join('; ');
+
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'alter type using',
+    sql: ['alter table items alter amount type int using amount + 1'],
+    said: both('gap'),
+  },
+  { name: 'alter type', sql: ['alter table items alter amount type bigint'], said: both('gap') },
+  {
+    name: 'alter type in a transaction with other changes',
+    sql: [
+      begin(
+        'alter table items alter amount type int using amount + 1',
+        'grant select on items to public',
+        `update items set amount = 5 where id = 1`,
+      ),
+    ],
+    said: both('gap'),
+  },
+  {
+    name: 'alter type in a savepoint',
+    sql: [begin('savepoint s', 'alter table items alter amount type int using 0', 'release s')],
+    said: both('gap'),
+  },
+  {
+    name: 'add column with a volatile default',
+    sql: ['alter table items add dice float default random()'],
+    said: both('gap'),
+  },
+  {
+    name: 'add a stored generated column',
+    sql: ['alter table items add twice int generated always as (amount * 2) stored'],
+    said: both('gap'),
+  },
+  {
+    name: 'add an identity column',
+    sql: ['alter table items add number int generated always as identity'],
+    said: both('gap'),
+  },
+  {
+    name: 'set expression',
+    sql: [
+      'alter table items add twice int generated always as (amount * 2) stored',
+      'alter table items alter twice set expression as (amount * 3)',
+    ],
+    said: both('gap'),
+    since: 17,
+  },
+  {
+    name: 'alter type, and before a look something else',
+    sql: [
+      begin('alter table items alter amount type int using amount + 1') + '; grant select on items to public',
+    ],
+    said: both('may'),
+  },
+  { name: 'grant', sql: ['grant select on items to public'], said: both('nothing') },
+  { name: 'grant on a column', sql: ['grant select (amount) on items to public'], said: both('nothing') },
+  { name: 'truncate', sql: ['truncate items'], said: both('nothing') },
+  {
+    name: 'truncate and set not null',
+    sql: [begin('truncate items', 'alter table items alter amount set not null')],
+    said: { wide: 'nothing', narrow: 'may' },
+  },
+  {
+    name: 'truncate and add a column',
+    sql: [begin('truncate items', 'alter table items add size int not null')],
+    said: both('nothing'),
+  },
+  { name: 'vacuum full', sql: ['vacuum full items'], said: { wide: 'nothing', narrow: 'may' } },
+  { name: 'cluster', sql: ['cluster items using items_pkey'], said: { wide: 'nothing', narrow: 'may' } },
+  { name: 'set not null', sql: ['alter table items alter amount set not null'], said: both('nothing') },
+  { name: 'set default', sql: ['alter table items alter amount set default 7'], said: both('nothing') },
+  { name: 'set statistics', sql: ['alter table items alter amount set statistics 7'], said: both('nothing') },
+  {
+    name: 'set access method',
+    sql: [
+      'create access method heap_too type table handler heap_tableam_handler; alter table items set access method heap_too',
+    ],
+    said: both('may'),
+    since: 15,
+  },
+  { name: 'create index', sql: ['create index on items (amount)'], said: both('nothing') },
+  { name: 'reindex', sql: ['reindex table items'], said: both('nothing') },
+  { name: 'analyze', sql: ['analyze items'], said: both('nothing') },
+  { name: 'vacuum', sql: ['vacuum items'], said: both('nothing') },
+  { name: 'rename column', sql: ['alter table items rename amount to sum'], said: both('nothing') },
+  { name: 'add column', sql: ['alter table items add size int'], said: both('nothing') },
+  { name: 'drop column', sql: ['alter table items drop amount'], said: both('nothing') },
+  {
+    name: 'add column with a default',
+    sql: ['alter table items add size int default 5'],
+    said: both('nothing'),
+    notes: ['no column size -> column size: existing rows hold its default, which was not sent'],
+  },
+  {
+    name: 'drop and add a column with a default',
+    sql: ['alter table items drop amount, add amount int default 5'],
+    said: both('nothing'),
+    notes: ['column amount -> another column amount: what existing rows held and hold in it was not sent'],
+  },
+  {
+    name: 'alter type of a table without rows',
+    sql: ['truncate items', 'alter table items alter amount type int using amount + 1'],
+    said: both('may'),
+  },
+];
+
+describe.each(COMMANDS)('after $name', ({ sql, said, notes = [], since = 0 }) => {
+  test.each(Object.keys(KINDS) as Kind[])('a %s table', async (kind) => {
+    await using g = await ground(schemaOf(kind));
+    if ((await majorVersion(g.source)) < since) return;
+    for (const statement of sql) await g.source.query(statement);
+    const found = notesOf(await looked(g));
+    expect({ gaps: (await gaps(g)).map(({ code, tables }) => `${code} ${tables}`), notes: found }).toEqual({
+      gaps: said[kind] === 'gap' ? ['SOURCE_TABLE_REWRITTEN public.items'] : [],
+      notes: [...(said[kind] === 'may' ? [MAY_HAVE] : []), ...notes],
+    });
+  });
+});
+
+const PARTITIONED = `
+  create table events (id int primary key, amount int, note text) partition by range (id);
+  create table events_low partition of events for values from (0) to (100);
+  create table events_high partition of events for values from (100) to (200) partition by range (id);
+  create table events_higher partition of events_high for values from (150) to (200);
+  insert into events values (1, 1), (150, 2);
+  create table others (id int primary key)`;
+const PARTITIONED_YAML = 'tables: { public.events: { entity: event }, public.others: { entity: other } }';
+
+test('a partitioned table whose partitions are written anew is one gap of that table, with nothing else said', async () => {
+  await using g = await ground(PARTITIONED, PARTITIONED_YAML);
+  await g.source.query('vacuum full events_low');
+  await g.source.query('truncate events_higher');
+  await looked(g);
+  expect(await gaps(g)).toEqual([]);
+  await g.source.query(`insert into events values (151, 3)`);
+  await g.source.query('alter table events alter amount type int using amount + 1');
+  const entries = await looked(g);
+  expect((await gaps(g)).map(({ tables }) => tables)).toEqual([['public.events']]);
+  expect(notesOf(entries, 'public.events')).toEqual([]);
+});
+
+test('a table that was written anew while capture was away is a gap, which ends by itself and is found once', async () => {
+  await using g = await ground(schemaOf('wide'));
+  await g.source.query('insert into items values (11, 11)');
+  await g.caughtUp();
+  await g.capture.stop();
+  await g.source.query('alter table items alter amount type int using amount + 1');
+  await g.source.query('insert into items values (12, 12)');
+  await g.restart();
+  await until('the gap to end', async () => (await gaps(g)).every(({ closed }) => closed));
+  await g.restart();
+  await looked(g);
+  expect(await gaps(g)).toEqual([{ code: 'SOURCE_TABLE_REWRITTEN', tables: ['public.items'], closed: true }]);
+  const rows = (await g.entries()).filter(({ operation, rung }) => operation === 'i' && rung !== 'w');
+  expect(rows.map(({ entityId }) => entityId)).toEqual(['11', '12']);
+});
+
+test('a gap of a table that is written anew spans the command and ends at the next looks, and its neighbours have none', async () => {
+  await using g = await ground(schemaOf('wide'));
+  await g.caughtUp();
+  const [before] = await g.source.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+  await g.source.query('alter table items alter amount type int using amount + 1');
+  const [after] = await g.source.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+  await until('the gap to end', async () => (await gaps(g)).some(({ closed }) => closed));
+  expect(
+    await g.trail.query(
+      'select tables, from_lsn <= $1::pg_lsn as begins, to_lsn >= $2::pg_lsn as ends from trail.gap',
+      [before!.lsn, after!.lsn],
+    ),
+  ).toEqual([{ tables: ['public.items'], begins: true, ends: true }]);
+});
+
+test('a look of an earlier version of Waltrail, which did not keep files and columns, makes no gap', async () => {
+  await using g = await ground(schemaOf('wide'));
+  await g.caughtUp();
+  await g.capture.stop();
+  await g.trail.query(`update trail.published set state = jsonb_set(state, '{tables}', (
+    select jsonb_object_agg(key, value - array['columns', 'defaulted', 'heaps']) from jsonb_each(state -> 'tables')))`);
+  await g.source.query('alter table items alter amount type int using amount + 1');
+  await g.restart();
+  expect(notesOf(await looked(g))).toEqual([]);
+  expect(await gaps(g)).toEqual([]);
+});
