@@ -267,6 +267,7 @@ async function connectStream(
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
+  let published = options.published.state;
   const pipeline = new Pipeline({
     config,
     trail: writer,
@@ -283,6 +284,7 @@ async function connectStream(
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
+    lookedIdentity: (oid) => published.tables[oid >>> 0]?.identity,
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,
     failed: end.resolve,
@@ -354,6 +356,7 @@ async function connectStream(
     open: options.open,
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
+      ({ published } = learned);
       facts.learn(learned);
       options.observed(withNewNames(learned.catalog.troubles, learned.published));
       followed.observed(learned.catalog);

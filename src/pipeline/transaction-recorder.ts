@@ -13,6 +13,7 @@ import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
+import { IdentityFollower } from './identity-change.js';
 import { Ladder } from './ladder.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
@@ -35,6 +36,8 @@ export interface RecorderOptions {
   readonly systemIdentifier: string;
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
+  /** Replica identity of a published table as the last look found it; undefined: it has not. */
+  readonly lookedIdentity: (relationOid: number) => string | undefined;
   /**
    * What late logical messages said. The first message of a transaction that arrives after rows of its have
    * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
@@ -110,6 +113,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
+  readonly #identities: IdentityFollower;
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
   /** Of the running transaction, as it came: few transactions ask for a number. */
@@ -158,6 +162,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       transaction: this.#messages,
     });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
+    this.#identities = new IdentityFollower({
+      dictionary,
+      builder: this.#builder,
+      looked: options.lookedIdentity,
+    });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
 
@@ -251,9 +260,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const { config, redactionKey, tableFacts } = this.#options;
     const facts = tableFacts(relation.oid);
     const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
-    if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
-      this.#seq++;
-      this.#counts.entries++;
+    if (ruleFor(config, known) !== undefined) {
+      if (this.#schemas.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
+      if (this.#identities.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
     }
     const plan = planRelation({
       relation: known,
@@ -371,6 +380,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       'PGOUTPUT_MALFORMED',
       'The replication stream holds a change of a transaction in progress, which should have been replayed.',
     );
+  }
+
+  /** An entry of Waltrail's own has taken its place among those of the transaction. */
+  #ownWritten(): void {
+    this.#seq++;
+    this.#counts.entries++;
   }
 
   /** Field by field: this is done for every transaction. */

@@ -1,3 +1,4 @@
+import { identityName } from './identity-name.js';
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
@@ -216,8 +217,6 @@ const note = (table: TableName, before: string, after: string): TrackingNote => 
   after,
 });
 
-const IDENTITIES: Readonly<Record<string, string>> = { d: 'default', f: 'full', i: 'index', n: 'nothing' };
-
-const identityText = (identity: string): string => `replica identity ${IDENTITIES[identity] ?? identity}`;
+const identityText = (identity: string): string => `replica identity ${identityName(identity)}`;
 
 const sameTable = (a: TableName, b: TableName): boolean => a.schema === b.schema && a.table === b.table;

@@ -28,10 +28,15 @@ const notesOf = (entries: readonly PlainEntry[], table = 'public.items'): string
 
 /** A look has seen what was done before: it tells of another change, which comes behind. */
 async function looked(g: CaptureGround): Promise<PlainEntry[]> {
-  await g.source.query('alter table others replica identity default');
-  await g.source.query('alter table others replica identity full');
-  await g.source.query('alter table others rename to others_seen');
-  await until('a look', async () => notesOf(await g.entries(), 'public.others_seen').length > 0);
+  for (const [from, to] of [
+    ['others', 'seen'],
+    ['seen', 'others'],
+  ] as const) {
+    const told = async (): Promise<number> => notesOf(await g.entries(), `public.${to}`).length;
+    const before = await told();
+    await g.source.query(`alter table ${from} rename to ${to}`);
+    await until('a look', async () => (await told()) > before);
+  }
   return g.entries();
 }
 
@@ -232,4 +237,84 @@ test('a look of an earlier version of Waltrail, which did not keep files and col
   await g.restart();
   expect(notesOf(await looked(g))).toEqual([]);
   expect(await gaps(g)).toEqual([]);
+});
+
+/** What was sent of rows, as entries of Waltrail's own say, among the entries of the rows. */
+const sent = (entries: readonly PlainEntry[]): string[] =>
+  entries
+    .filter(
+      ({ rung, action, previous }) =>
+        rung !== 'w' || (action === 'tracking' && previous!['change']!.startsWith('rows sent')),
+    )
+    .map((entry) =>
+      entry.rung === 'w'
+        ? `${entry.entityName}: ${entry.updated!['change']}`
+        : `${entry.operation} ${entry.entityId} ${entry.unknown}`,
+    );
+
+test('a replica identity that was default only around an update, between two looks, is told where that update is', async () => {
+  await using g = await captureGround({
+    schemaSql: schemaOf('wide'),
+    yaml: YAML,
+    options: { pace: { lookMs: 60_000 } },
+  });
+  await g.source.query('update items set amount = 5 where id = 1');
+  await g.source.query(
+    begin(
+      'alter table items replica identity default',
+      'update items set amount = 6 where id = 1',
+      'alter table items replica identity full',
+    ),
+  );
+  await g.source.query('update items set amount = 7 where id = 1');
+  expect(sent(await g.caughtUp())).toEqual([
+    'u 1 ',
+    'public.items: rows sent with replica identity default',
+    'u 1 amount,note',
+    'public.items: rows sent with replica identity full',
+    'u 1 ',
+  ]);
+});
+
+test('and where it was so while capture was away', async () => {
+  await using g = await ground(schemaOf('wide'));
+  await g.source.query('update items set amount = 5 where id = 1');
+  await g.caughtUp();
+  await g.capture.stop();
+  await g.source.query(
+    begin(
+      'alter table items replica identity nothing',
+      'insert into items values (11, 6)',
+      'alter table items replica identity full',
+    ),
+  );
+  await g.source.query('update items set amount = 7 where id = 1');
+  await g.restart();
+  expect(sent(await g.caughtUp())).toEqual([
+    'u 1 ',
+    'public.items: rows sent with replica identity nothing',
+    'i 11 ',
+    'public.items: rows sent with replica identity full',
+    'u 1 ',
+  ]);
+  // As it is now it is no news.
+  await g.restart();
+  await g.source.query('update items set amount = 8 where id = 1');
+  expect(sent(await g.caughtUp())).toHaveLength(6);
+});
+
+test('a type of which only the modifier is another is told with the next row', async () => {
+  await using g = await ground(
+    'create table items (id int primary key, price numeric(10,2), code varchar(9)); create table others (id int primary key)',
+  );
+  await g.source.query(`insert into items values (1, 1.25, 'a')`);
+  await g.source.query('alter table items alter price type numeric(10,1), alter code type varchar(10)');
+  await g.source.query(`insert into items values (2, 1.25, 'a')`);
+  const changes = (await g.caughtUp()).filter(({ action }) => action === 'schema_change');
+  expect(changes.map(({ previous, updated }) => [previous!['columns'], updated!['columns']])).toEqual([
+    [
+      'public.items (id int4, price numeric(10,2), code varchar(9))',
+      'public.items (id int4, price numeric(10,1), code varchar(10))',
+    ],
+  ]);
 });

@@ -102,6 +102,7 @@ function entriesOf(options: {
     announced: () => false,
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
+    lookedIdentity: () => undefined,
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'items' },
       primaryKey: [nameOf(KEY)],

@@ -70,6 +70,7 @@ function ground(aloneUntil: bigint | null) {
     announced: () => false,
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
+    lookedIdentity: () => undefined,
     tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
     unreadMessages: new UnreadMessages(silentLog),
     systemIdentifier: '7000000000000000001',

@@ -62,6 +62,7 @@ async function throughWaltrail({ yaml, names }) {
     },
     aloneUntil: null,
     redactionKey: Buffer.from('bench'),
+    lookedIdentity: () => undefined,
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'customers' },
       primaryKey: ['id'],
