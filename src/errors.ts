@@ -248,6 +248,11 @@ export const ERROR_CODES = {
     retry: 'backoff',
     remedy: 'Nothing: capture opens again and works by the other configuration from this position on.',
   },
+  TRACKING_CHILD_UNTRACKED: {
+    retry: 'operator',
+    remedy:
+      'Name the inheriting table under tables in the YAML and run waltrail apply; or list it under exclude, which leaves its rows out on purpose.',
+  },
   TRACKING_COLUMN_UNKNOWN: { retry: 'operator', remedy: 'Correct the column name in the YAML.' },
   TRACKING_FILE_INVALID: {
     retry: 'never',

@@ -87,7 +87,9 @@ function oidOf(table: string, { catalog, published }: Parameters<typeof endedGap
  * Whether the trail lacks something because of it, and not only the reader a word or the application a right.
  */
 const isGap = ({ code }: TableTrouble): boolean =>
-  code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
+  code === 'SOURCE_PUBLICATION_INCOMPLETE' ||
+  code === 'SOURCE_REPLICA_IDENTITY' ||
+  code === 'TRACKING_CHILD_UNTRACKED';
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
 

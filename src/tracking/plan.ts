@@ -1,6 +1,7 @@
 import { quoteTable } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import { childFindings } from './children.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
@@ -37,6 +38,7 @@ export function planTracking(options: {
     serverFindings(options),
     tableFindings(given),
     unnamedFindings(options),
+    childFindings(options),
     columnFindings(given),
     eventTrigger,
     publication,

@@ -11,6 +11,7 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   SOURCE_TABLE_REWRITTEN: 'Changes are missing: a table was rewritten',
   SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
   SOURCE_TRANSACTION_SKIPPED: 'Changes are missing: an operator had a transaction skipped',
+  TRACKING_CHILD_UNTRACKED: 'Changes are missing: a table that inherits from a tracked one is not tracked',
   TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
 };
 

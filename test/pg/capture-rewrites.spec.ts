@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
+import { startCapture } from '../../src/capture/capture.js';
+import { silentLog } from '../../src/log.js';
+import { planTracking } from '../../src/tracking/plan.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { captureGround, testConfig, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 import { majorVersion } from '../support/database.ts';
+import { catalogOf } from '../support/tracking.ts';
 import { until } from '../support/until.ts';
 
 /** With a TOAST table, which a command that computes rows anew replaces, and without one. */
@@ -317,4 +322,62 @@ test('a type of which only the modifier is another is told with the next row', a
       'public.items (id int4, price numeric(10,1), code varchar(10))',
     ],
   ]);
+});
+
+const FAMILY = `
+  create table items (id int primary key, note text);
+  create table old_items () inherits (items);
+  create table others (id int primary key)`;
+const CHILD = 'TRACKING_CHILD_UNTRACKED';
+
+test('a table that inherits from a tracked one and is not tracked is a trouble and a gap until the YAML excludes or names it', async () => {
+  await using g = await ground(FAMILY);
+  const catalog = await catalogOf(g.source.url);
+  const problems = (config: TrackingConfig) => planTracking({ config, catalog }).problems;
+  expect(problems(g.config)).toMatchObject([{ code: CHILD, tables: ['public.old_items'] }]);
+  expect(g.capture.status().troubles).toMatchObject([
+    {
+      code: CHILD,
+      table: 'public.old_items',
+      effect: 'not captured',
+      remedy: expect.stringContaining('exclude'),
+    },
+  ]);
+  await g.source.query(`insert into old_items values (1, 'shown by items')`);
+  expect((await g.caughtUp()).filter(({ rung }) => rung !== 'w')).toEqual([]);
+  expect(await gaps(g)).toEqual([{ code: CHILD, tables: ['public.old_items'], closed: false }]);
+  const excluded = testConfig({ ...g, yaml: `${YAML}\nexclude: [public.old_items]` });
+  expect(problems(excluded)).toEqual([]);
+  await g.capture.stop();
+  g.capture = startCapture({ config: excluded, log: silentLog, pace: { lookMs: 200 } });
+  await until('the gap to end', async () => (await gaps(g)).every(({ closed }) => closed));
+  expect(g.capture.status().troubles).toEqual([]);
+});
+
+test('a child that comes while capture streams is found, also one below an excluded child, and ends when it goes', async () => {
+  await using g = await ground(FAMILY, `${YAML}\nexclude: [public.old_items]`);
+  await looked(g);
+  expect(await gaps(g)).toEqual([]);
+  await g.source.query('create table later (id int not null, note text)');
+  await g.source.query('alter table later inherit items');
+  await until('a gap', async () => (await gaps(g)).length === 1);
+  await g.source.query('alter table later no inherit items');
+  await until('its end', async () => (await gaps(g)).every(({ closed }) => closed));
+  await g.source.query('create unlogged table oldest () inherits (old_items)');
+  await until('another gap', async () => (await gaps(g)).length === 2);
+  expect(await gaps(g)).toEqual([
+    { code: CHILD, tables: ['public.later'], closed: true },
+    { code: CHILD, tables: ['public.oldest'], closed: false },
+  ]);
+  expect(g.capture.status().troubles[0]!.message).toContain('an unlogged table');
+});
+
+test('a child that is named by the YAML is captured under its own name, and no trouble', async () => {
+  await using g = await ground(
+    FAMILY,
+    'tables: { public.items: { entity: item }, "public.old_*": { entity: item }, public.others: { entity: other } }',
+  );
+  await g.source.query(`insert into old_items values (1, 'its own')`);
+  expect((await g.caughtUp()).map(({ table }) => table)).toEqual(['public.old_items']);
+  expect([await gaps(g), g.capture.status().troubles]).toEqual([[], []]);
 });
