@@ -23,7 +23,7 @@ import type { TableTrouble } from '../tracking/troubles.js';
 import { checkpointSlot } from '../trail/checkpoint-slot.js';
 import { trailInSource } from '../trail/not-source.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
-import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
+import { passedStatement, readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
 import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
@@ -38,7 +38,8 @@ import { recordTables, settle, type Settled } from './settle.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import { SourceFacts } from './source-facts.js';
 import { onSource } from './source-state.js';
-import { watchPublished } from './watch.js';
+import { rewritten } from './table-gaps.js';
+import { watchPublished, type Watch } from './watch.js';
 
 /**
  * A session that begins further behind than this reads transactions when they have committed, which most of
@@ -266,7 +267,7 @@ async function connectStream(
   followed.observed(options.catalog);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
-  const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
+  const parts: { pipeline?: Pipeline; stream?: ReplicationStream; watch?: Watch } = {};
   let published = options.published.state;
   const pipeline = new Pipeline({
     config,
@@ -281,6 +282,8 @@ async function connectStream(
     aloneUntil,
     announced: (digest, afterLsn) => followed.announce(digest, afterLsn),
     reached: (afterLsn) => followed.reached(afterLsn),
+    rewrittenStatement: (table, lsn) => passedStatement(rewritten(table), lsn),
+    rewrittenStored: () => parts.watch?.gapsPassed(),
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
@@ -363,6 +366,7 @@ async function connectStream(
     },
     changed: end.resolve,
   });
+  parts.watch = watch;
   return {
     pipeline,
     stream,

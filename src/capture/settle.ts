@@ -178,7 +178,8 @@ async function endTableGaps(
     toLsn: await currentLsn(source),
   }));
   for (const { gap, end, oids } of ended)
-    if (!oids.some((oid) => writers.has(oid))) await closeTableGap(client, gap, { toLsn, name: ENDS[end] });
+    if (!oids.some((oid) => writers.has(oid)))
+      await closeTableGap(client, gap, { toLsn: gap.toLsn ?? toLsn, name: ENDS[end] });
 }
 
 async function recordGap(

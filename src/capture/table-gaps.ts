@@ -1,3 +1,4 @@
+import type { Lsn } from '../pg/lsn.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { indexOf } from '../tracking/catalog-index.js';
 import { formatTable } from '../tracking/names.js';
@@ -39,6 +40,10 @@ export function lackingTables(options: {
   }
   return [...lacking.values()];
 }
+
+/** Open gaps that had ended when they were recorded, by what an event trigger of the source has reported. Pure. */
+export const passedGaps = (open: readonly OpenGap[]): readonly (OpenGap & { readonly toLsn: Lsn })[] =>
+  open.flatMap((gap) => (isOfStream(gap) || gap.toLsn === null ? [] : [{ ...gap, toLsn: gap.toLsn }]));
 
 /** A gap that has ended, and why. */
 export interface EndedGap {
@@ -93,7 +98,8 @@ const isGap = ({ code }: TableTrouble): boolean =>
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
 
-const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
+/** Rows of the table were given other values, and none was sent. */
+export const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
 
 /**
  * Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its

@@ -26,14 +26,20 @@ import {
   type TrackingNote,
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from '../trail/write/gaps.js';
+import {
+  beginTableGaps,
+  publishedStatement,
+  readOpenGaps,
+  storePublished,
+  type OpenGap,
+} from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
 import { SureLooks } from './sure-looks.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
-import { endedGaps, lackingTables, type EndedGap } from './table-gaps.js';
+import { endedGaps, lackingTables, passedGaps, type EndedGap } from './table-gaps.js';
 
 /** Largest part of the time that reading the whole catalog may take, however often the catalog changes. */
 const READING_SHARE = 1 / 5;
@@ -59,6 +65,8 @@ export interface Learned extends CatalogReading {
 }
 
 export interface Watch {
+  /** The trail has gaps that had ended when they were recorded: the next look tells of them. */
+  gapsPassed(): void;
   /** Stops looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
 }
@@ -97,6 +105,7 @@ export function watchPublished(options: WatchOptions): Watch {
   const watcher = new Watcher({ ...options, signal: abort.signal });
   const running = watcher.run();
   return {
+    gapsPassed: () => watcher.gapsPassed(),
     stop: async () => {
       abort.abort();
       await running;
@@ -137,6 +146,7 @@ class Watcher {
    * until the entries are stored.
    */
   #telling = false;
+  #gapsPassed = false;
   /** Transactions that were running when the source was first seen as the pending configuration wants it. */
   #preparing: readonly string[] | undefined;
   #lookMs: number;
@@ -149,6 +159,10 @@ class Watcher {
     this.#state = options.published.state;
     this.#looks = new SureLooks(options.published.lsn);
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
+  }
+
+  gapsPassed(): void {
+    this.#gapsPassed = true;
   }
 
   async run(): Promise<void> {
@@ -209,6 +223,7 @@ class Watcher {
       statementTimeoutMs: SOURCE_LIMIT_MS,
       signal,
     });
+    if (this.#gapsPassed && !this.#telling) await this.#tellPassed();
     const read = await readCatalogDigest(this.#client);
     if (this.#telling && read.digest === this.#begunDigest) return null;
     if (read.digest !== this.#digest) return this.#compare(this.#client, read);
@@ -362,9 +377,27 @@ class Watcher {
       if (left.size > 0 || gap === undefined) continue;
       this.#open.delete(id);
       this.#ending.delete(id);
-      notices.push(gapClosedNotice(gap, { end: ending.end, toLsn }));
+      notices.push(gapClosedNotice(gap, { end: ending.end, toLsn: gap.toLsn ?? toLsn }));
     }
     if (notices.length > 0) this.#tell(notices);
+  }
+
+  /** Tells of gaps that begin and end where an event trigger of the source has reported a command. */
+  async #tellPassed(): Promise<void> {
+    const passed = passedGaps(await this.#onTrail(this.#options.signal, readOpenGaps));
+    this.#gapsPassed = false;
+    for (const { id } of passed) {
+      this.#open.delete(id);
+      this.#ending.delete(id);
+    }
+    if (passed.length === 0) return;
+    this.#tell(
+      passed.flatMap((gap) => [
+        ...(gap.untold ? [gapNotice(gap)] : []),
+        gapClosedNotice(gap, { end: 'captured', toLsn: gap.toLsn }),
+      ]),
+    );
+    logGaps(this.#options.log, passed);
   }
 
   async #writersOf(

@@ -8,6 +8,7 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable, type TableName } from '../tracking/names.js';
+import { REPORT_PREFIX } from '../tracking/reports.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
@@ -19,6 +20,7 @@ import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
 import { type Notice, type TrailSession, OWN } from './ports.js';
 import { planRelation, type RelationPlan } from './relation-plan.js';
+import { ReportFollower } from './report-follower.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import {
@@ -38,6 +40,11 @@ export interface RecorderOptions {
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
   /** Replica identity of a published table as the last look found it; undefined: it has not. */
   readonly lookedIdentity: (relationOid: number) => string | undefined;
+  /**
+   * Called behind each transaction that is reported to have rewritten a table, with the position of its
+   * commit.
+   */
+  readonly rewritten: (table: string, commitLsn: Lsn) => void;
   /**
    * What late logical messages said. The first message of a transaction that arrives after rows of its have
    * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
@@ -114,6 +121,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
   readonly #identities: IdentityFollower;
+  readonly #reports: ReportFollower;
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
   /** Of the running transaction, as it came: few transactions ask for a number. */
@@ -166,6 +174,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       dictionary,
       builder: this.#builder,
       looked: options.lookedIdentity,
+    });
+    this.#reports = new ReportFollower({
+      config,
+      dictionary,
+      builder: this.#builder,
+      knownAs: (oid) => options.tableFacts(oid)?.knownAs ?? null,
     });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
@@ -243,6 +257,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#messages.begin();
+    this.#reports.begin();
     if (claimed !== null) this.#messages.claimed(claimed);
   }
 
@@ -254,6 +269,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
+    for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
   }
 
   relation(relation: Relation): void {
@@ -338,6 +354,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   logicalMessage(message: LogicalMessage): void {
     if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
+    if (message.prefix === REPORT_PREFIX) {
+      if (this.#reports.follow(message, { seq: this.#seq })) this.#ownWritten();
+      return;
+    }
     const heard = this.#messages.hear(message);
     if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
     // That one was passed over is worth a mark where entries are at hand, and no second reading.

@@ -69,9 +69,9 @@ export function publishedChanges(options: {
     if (after !== undefined) {
       if (after.membership !== before.membership && (wanted || isWanted(config, after)))
         unpublished.push(formatTable(knownName(after)));
-      if (isTracked(config, name) && rewritingOf(before, after) === 'certain')
-        rewritten.push(formatTable(name));
-      notes.push(...notesOf(before, after), ...(wanted ? valueNotes(before, after, { config, name }) : []));
+      const values = valueChanges(before, after, { ...options, name });
+      if (wanted && values.isGap) rewritten.push(formatTable(name));
+      notes.push(...notesOf(before, after), ...(wanted ? values.notes : []));
     } else if (wanted && !covered.has(oid)) {
       if (gone.has(oid)) notes.push(note(before, 'tracked', 'dropped'));
       else if (!replaced.has(oid)) unpublished.push(formatTable(name));
@@ -187,18 +187,25 @@ function notesOf(before: PublishedTableState, after: PublishedTableState): Track
   ];
 }
 
-/** What may have happened to values that no row message has told, and is not known to make a gap. */
-function valueNotes(
+/** What happened, or may have happened, to values without a row message. */
+function valueChanges(
   before: PublishedTableState,
   after: PublishedTableState,
-  { config, name }: { readonly config: TrackingConfig; readonly name: TableName },
-): TrackingNote[] {
+  { config, last, now, name }: Parameters<typeof publishedChanges>[0] & { readonly name: TableName },
+): { readonly isGap: boolean; readonly notes: readonly TrackingNote[] } {
   const rewriting = rewritingOf(before, after);
-  const isGap = rewriting === 'certain' && isTracked(config, name);
-  return [
-    ...(rewriting === 'none' || isGap ? [] : [note(after, REWRITTEN.before, REWRITTEN.after)]),
-    ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
-  ];
+  // Without a break there is a report of it in the stream, which says exactly where. Whoever may keep event
+  // triggers from running has still left the note.
+  const isReported = config.source.eventTrigger && now.reports != null && now.reports === last.reports;
+  const isGap = rewriting === 'certain' && isTracked(config, name) && !isReported;
+  const isNoted = !isGap && rewriting !== 'none' && !(isReported && rewriting === 'perhaps');
+  return {
+    isGap,
+    notes: [
+      ...(isNoted ? [note(after, REWRITTEN.before, REWRITTEN.after)] : []),
+      ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
+    ],
+  };
 }
 
 const REWRITTEN = {

@@ -7,6 +7,7 @@ import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
 import type { TableName } from './names.js';
+import { REPORTING, TRIGGER_SCHEMA } from './reports.js';
 import type { HeapState } from './rewrites.js';
 
 /**
@@ -23,6 +24,11 @@ export interface PublishedState {
   readonly version?: string | null;
   /** Its owner; absent in older looks. */
   readonly owner?: string | null;
+  /**
+   * The versions of the event triggers that report commands, and of their function; null or absent: they are
+   * not all there and enabled.
+   */
+  readonly reports?: string | null;
   /** Its tables by oid. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
   /**
@@ -215,6 +221,13 @@ const stateSql = (publication: string): string => /* sql */ `
     'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner', 'version'])::text,
     'version', p.version,
     'owner', pg_catalog.pg_get_userbyid(p.pubowner),
+    'reports', (
+      select pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, t.xmin, f.oid, f.xmin), ' ' order by t.evtname)
+        from pg_catalog.pg_event_trigger t
+        join pg_catalog.pg_proc f on f.oid = t.evtfoid
+        join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = ${quoteLiteral(TRIGGER_SCHEMA)}
+       where t.evtenabled = 'A' and t.evtname in (${REPORTING.map((name) => quoteLiteral(`${publication}_${name}`)).join(', ')})
+      having count(*) = ${REPORTING.length}),
     'tables', coalesce((
       select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
                'schema', n.nspname, 'table', c.relname,

@@ -53,6 +53,8 @@ export async function captureGround(options: {
   readonly schemaSql: string;
   /** YAML below the top level: `modifiers:`, `tables:` and so on. */
   readonly yaml: string;
+  /** As in {@link testConfig}. */
+  readonly sourceYaml?: string;
   /** A new one by default. Goes with the ground. */
   readonly source?: TestDatabase;
   readonly log?: Log;
@@ -61,7 +63,7 @@ export async function captureGround(options: {
   const source = options.source ?? (await freshDatabase('empty'));
   const trail = await freshDatabase('trail');
   await source.query(options.schemaSql);
-  const config = testConfig({ source, trail, yaml: options.yaml });
+  const config = testConfig({ ...options, source, trail });
   await applyTracking(config);
   const log = options.log ?? (process.env.WALTRAIL_TEST_LOG ? createLog({ level: 'debug' }) : silentLog);
   const ground: CaptureGround = {
@@ -99,7 +101,7 @@ export function testConfig(options: {
   readonly trail: TestDatabase;
   readonly yaml: string;
   /** More under `source`: `, key: value`. */
-  readonly sourceYaml?: string;
+  readonly sourceYaml?: string | undefined;
 }): TrackingConfig {
   const slot = `slot_${options.source.name}`;
   return parseConfig({

@@ -103,6 +103,8 @@ function entriesOf(options: {
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
     lookedIdentity: () => undefined,
+    rewrittenStatement: () => '',
+    rewrittenStored: () => undefined,
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'items' },
       primaryKey: [nameOf(KEY)],

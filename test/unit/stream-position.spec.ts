@@ -71,6 +71,8 @@ function ground(aloneUntil: bigint | null) {
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
     lookedIdentity: () => undefined,
+    rewrittenStatement: () => '',
+    rewrittenStored: () => undefined,
     tableFacts: () => ({ knownAs: null, primaryKey: ['id'], partitioned: false }),
     unreadMessages: new UnreadMessages(silentLog),
     systemIdentifier: '7000000000000000001',

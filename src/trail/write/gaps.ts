@@ -129,6 +129,13 @@ export const toldStatement = (gap: number, entryId: bigint): string =>
   `select trail.tell_table_gap(${gap}, ${entryId})`;
 
 /**
+ * Returns the statement that records a gap which begins and ends at a position, without its entries: for the
+ * transaction that stores what was sent there.
+ */
+export const passedStatement = ({ code, table }: Lacking, lsn: Lsn): string =>
+  `select trail.pass_table_gap(${quoteLiteral(code)}, ${quoteLiteral(table)}, '${formatLsn(lsn)}')`;
+
+/**
  * Returns the statement for the transaction that stores the entry with which a gap of tables ends: changes
  * committed from `toLsn` on are not missing.
  */

@@ -63,6 +63,8 @@ async function throughWaltrail({ yaml, names }) {
     aloneUntil: null,
     redactionKey: Buffer.from('bench'),
     lookedIdentity: () => undefined,
+    rewrittenStatement: () => '',
+    rewrittenStored: () => undefined,
     tableFacts: () => ({
       knownAs: { schema: 'public', table: 'customers' },
       primaryKey: ['id'],
