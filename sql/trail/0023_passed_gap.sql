@@ -1,4 +1,6 @@
--- A gap that begins and ends at one position: rows of a table were given other values by a command that sends none of them, and
+-- Gaps that begin and end at one position, and looks that saw nothing new.
+--
+-- Such a gap: rows of a table were given other values by a command that sends none of them, and
 -- an event trigger on the source has said where. It is recorded in the transaction that stores what was sent there; capture
 -- then writes its two entries (src/capture/watch.ts).
 
@@ -18,4 +20,11 @@ language sql security definer set search_path = pg_catalog, pg_temp as $$
    where id = p_gap and tables is not null and closed_at is null
 $$;
 
-revoke execute on function trail.pass_table_gap from public;
+-- The state is large where there are many tables, and mostly the same.
+create function trail.published_until(p_lsn pg_lsn) returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+  update trail.published set lsn = p_lsn
+$$;
+comment on function trail.published_until is 'Moves the position of the last look on, which saw the state that is stored.';
+
+revoke execute on function trail.pass_table_gap, trail.published_until from public;

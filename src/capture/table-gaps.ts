@@ -41,7 +41,7 @@ export function lackingTables(options: {
   return [...lacking.values()];
 }
 
-/** Open gaps that had ended when they were recorded, by what an event trigger of the source has reported. Pure. */
+/** Open gaps that had ended when they were recorded: an event trigger has reported where. Pure. */
 export const passedGaps = (open: readonly OpenGap[]): readonly (OpenGap & { readonly toLsn: Lsn })[] =>
   open.flatMap((gap) => (isOfStream(gap) || gap.toLsn === null ? [] : [{ ...gap, toLsn: gap.toLsn }]));
 

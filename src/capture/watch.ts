@@ -29,8 +29,8 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import {
   beginTableGaps,
   publishedStatement,
+  publishedUntilStatement,
   readOpenGaps,
-  storePublished,
   type OpenGap,
 } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
@@ -201,7 +201,7 @@ class Watcher {
     const sure = this.#sure;
     if (this.#telling || this.#remembered.lsn === sure.lsn) return;
     try {
-      await this.#onTrail(signal, (client) => storePublished(client, sure));
+      await this.#onTrail(signal, (client) => client.query(this.#statementOf(sure)));
       this.#remembered = sure;
     } catch {
       // The next call tries again.
@@ -326,7 +326,7 @@ class Watcher {
     const untold = open.filter((gap) => gap.untold);
     const changed = JSON.stringify(published) !== JSON.stringify(this.#state);
     const quiet = !changed && untold.length === 0 && found.notes.length === 0;
-    this.#state = published;
+    if (changed) this.#state = published;
     if (quiet) return true;
     for (const gap of untold) this.#open.set(gap.id, { ...gap, untold: false });
     this.#tell([...untold.map(gapNotice), ...found.notes.map((note) => trackingNotice({ ...note, lsn }))]);
@@ -414,12 +414,19 @@ class Watcher {
     this.#telling = true;
     this.#options.tell({
       notices,
-      statement: publishedStatement(sure),
+      statement: this.#statementOf(sure),
       stored: () => {
         this.#telling = false;
         this.#remembered = sure;
       },
     });
+  }
+
+  /** Stores a look: only its position, where it saw what is stored. */
+  #statementOf(sure: PublishedAtLsn): string {
+    return sure.state === this.#remembered.state
+      ? publishedUntilStatement(sure.lsn)
+      : publishedStatement(sure);
   }
 
   #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {

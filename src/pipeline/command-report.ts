@@ -1,8 +1,8 @@
 import type { TableName } from '../tracking/names.js';
 
 /**
- * What an event trigger on the source says was done to a table, and by whom (sql/source/event-trigger.sql). Any
- * login that may emit logical messages can say the same, so it is a claim.
+ * What an event trigger on the source says was done to a table, and by whom (sql/source/event-trigger.sql).
+ * Any login that may emit logical messages can say the same, so it is a claim.
  */
 export interface CommandReport {
   readonly what: ReportedDeed;

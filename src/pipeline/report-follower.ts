@@ -6,12 +6,12 @@ import { readCommandReport, reportText } from './command-report.js';
 import type { EntryBuilder } from './entry-builder.js';
 import { OWN, TRACKING_TABLE, type Dictionary } from './ports.js';
 
-/** More of one transaction are not told one by one: whoever may emit a message could fill the trail with them. */
+/** More of one transaction are not told: whoever may emit a message could fill the trail with them. */
 const MAX_REPORTS = 1_000;
 
 /**
- * Makes entries of what the event triggers of the source report about tracked tables. Only where the YAML asks
- * for these triggers: elsewhere such a message is nobody's word.
+ * Makes entries of what the event triggers of the source report about tracked tables. Only where the YAML
+ * asks for these triggers: elsewhere such a message is nobody's word.
  */
 export class ReportFollower {
   readonly #config: TrackingConfig;

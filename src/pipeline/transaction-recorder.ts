@@ -269,7 +269,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
-    for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
+    if (this.#reports.rewritten.size > 0)
+      for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
   }
 
   relation(relation: Relation): void {

@@ -2,7 +2,13 @@ import { identityName } from './identity-name.js';
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
-import { rewritingOf, untoldColumns, type UntoldColumn } from './rewrites.js';
+import {
+  movedPartitions,
+  rewritingOf,
+  untoldColumns,
+  type MovedPartition,
+  type UntoldColumn,
+} from './rewrites.js';
 import type { TrackingConfig } from './rules.js';
 import type { TableTrouble } from './troubles.js';
 
@@ -204,6 +210,10 @@ function valueChanges(
     notes: [
       ...(isNoted ? [note(after, REWRITTEN.before, REWRITTEN.after)] : []),
       ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
+      // One that was published by itself has sent its rows.
+      ...movedPartitions(before, after)
+        .filter(({ oid }) => last.tables[oid] === undefined)
+        .map((partition) => note(after, ...partitionTexts(partition))),
     ],
   };
 }
@@ -212,6 +222,13 @@ const REWRITTEN = {
   before: 'rows as they were sent',
   after: 'may have been rewritten: what rows hold since was not sent',
 };
+
+function partitionTexts({ name, is }: MovedPartition): [before: string, after: string] {
+  const partition = `partition ${formatTable(name)}`;
+  return is === 'attached'
+    ? [`no ${partition}`, `${partition}, attached: the rows that it had were not sent`]
+    : [partition, `no ${partition}: its rows went with it and were not sent as deleted`];
+}
 
 const columnTexts = ({ name, is }: UntoldColumn): [before: string, after: string] =>
   is === 'another'

@@ -8,7 +8,7 @@ import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
 import type { TableName } from './names.js';
 import { REPORTING, TRIGGER_SCHEMA } from './reports.js';
-import type { HeapState } from './rewrites.js';
+import type { TableContents } from './rewrites.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last
@@ -38,21 +38,13 @@ export interface PublishedState {
   readonly refusing?: readonly string[];
 }
 
-export interface PublishedTableState {
+export interface PublishedTableState extends TableContents {
   readonly schema: string;
   readonly table: string;
   /** Identity of its membership in the publication, with row filter and column list. */
   readonly membership: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
-  /** Its columns by number, null for one that was dropped; absent in older looks. */
-  readonly columns?: readonly (string | null)[];
-  /**
-   * Numbers of the columns that were added with a default which rows of before have without having it stored.
-   */
-  readonly defaulted?: readonly number[];
-  /** By oid: itself, or its partitions of every level that hold rows; absent in older looks. */
-  readonly heaps?: Readonly<Record<string, HeapState>>;
   /**
    * Where it was renamed and the YAML does not know its new name: the one under which it is still captured.
    */
@@ -189,34 +181,47 @@ const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back. A
 // partitioned table holds no row itself; its partitions are found without a lock, which pg_partition_tree()
-// takes. An index that was built when the table was written anew has counted its rows.
+// takes. An index that was built when the table was written anew has counted its rows. The type of a table's
+// rows is made with it, so a partition whose type is older than its place was attached.
 const stateSql = (publication: string): string => /* sql */ `
   with recursive wanted as (
     select p.*, p.xmin::text as version
       from (values (${quoteLiteral(publication)}::text)) as given (name)
       left join pg_catalog.pg_publication p on p.pubname = given.name
-  ), member (root, oid) as (
-    select r.prrelid, r.prrelid from wanted p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
+  ), member (root, oid, attached) as (
+    select r.prrelid, r.prrelid, false from wanted p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
     union all
-    select m.root, i.inhrelid
+    select m.root, i.inhrelid, m.attached or pg_catalog.age(t.xmin) > pg_catalog.age(i.xmin)
       from member m
       join pg_catalog.pg_class c on c.oid = m.oid and c.relkind = 'p'
       join pg_catalog.pg_inherits i on i.inhparent = c.oid
-  ), heap as (
-    select m.root, pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
-             'file', c.relfilenode::text, 'toast', c.reltoastrelid::text,
-             'touched', a.touched, 'filled', a.filled, 'empty', c.relhasindex and c.reltuples <= 0)) as heaps
+      join pg_catalog.pg_class part on part.oid = i.inhrelid
+      join pg_catalog.pg_type t on t.oid = part.reltype
+  ), described as (
+    select m.root, c.oid, c.relkind = 'r' as is_heap, m.attached,
+           array_agg(case when not a.attisdropped then a.attname end order by a.attnum) as columns,
+           array_agg(a.attnum order by a.attnum) filter (
+             where not a.attisdropped and (a.atthasmissing or c.relkind = 'p' and a.atthasdef)) as defaulted,
+           min(a.attnum) filter (where a.xmin = c.xmin and not a.attisdropped) as touched,
+           max(a.attnum) filter (where a.xmin = c.xmin and not a.attisdropped
+             and (a.atthasdef or a.attidentity <> '') and not a.atthasmissing) as filled
       from member m
-      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind = 'r'
-      cross join lateral (
-        select min(a.attnum) as touched,
-               max(a.attnum) filter (where (a.atthasdef or a.attidentity <> '') and not a.atthasmissing) as filled
-          from pg_catalog.pg_attribute a
-         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.xmin = c.xmin
-      ) a
-     group by m.root
+      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind in ('r', 'p')
+      left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+     group by m.root, c.oid, c.relkind, m.attached
+  ), heap as (
+    select d.root, pg_catalog.json_object_agg(d.oid, pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
+             'file', c.relfilenode::text, 'toast', c.reltoastrelid::text,
+             'touched', d.touched, 'filled', d.filled, 'empty', nullif(c.relhasindex and c.reltuples <= 0, false),
+             'partition', case when c.relispartition then pg_catalog.json_build_object('schema', n.nspname, 'table', c.relname) end,
+             'attached', nullif(d.attached, false)))) as heaps
+      from described d
+      join pg_catalog.pg_class c on c.oid = d.oid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where d.is_heap
+     group by d.root
   )
-  select pg_catalog.jsonb_build_object(
+  select pg_catalog.json_build_object(
     'publication', p.oid::text,
     'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner', 'version'])::text,
     'version', p.version,
@@ -229,22 +234,15 @@ const stateSql = (publication: string): string => /* sql */ `
        where t.evtenabled = 'A' and t.evtname in (${REPORTING.map((name) => quoteLiteral(`${publication}_${name}`)).join(', ')})
       having count(*) = ${REPORTING.length}),
     'tables', coalesce((
-      select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
+      select pg_catalog.json_object_agg(c.oid, pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
                'schema', n.nspname, 'table', c.relname,
                'membership', (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text,
                'identity', c.relreplident::text,
-               'columns', coalesce(a.columns, '[]'), 'defaulted', coalesce(a.defaulted, '[]'),
-               'heaps', coalesce(h.heaps, '{}')))
+               'columns', d.columns, 'defaulted', d.defaulted, 'heaps', h.heaps)))
         from pg_catalog.pg_publication_rel r
         join pg_catalog.pg_class c on c.oid = r.prrelid
         join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join described d on d.root = c.oid and d.oid = c.oid
         left join heap h on h.root = c.oid
-        cross join lateral (
-          select pg_catalog.jsonb_agg(case when not a.attisdropped then a.attname end order by a.attnum) as columns,
-                 pg_catalog.jsonb_agg(a.attnum order by a.attnum) filter (where not a.attisdropped
-                   and (a.atthasmissing or c.relkind = 'p' and a.atthasdef)) as defaulted
-            from pg_catalog.pg_attribute a
-           where a.attrelid = c.oid and a.attnum > 0
-        ) a
        where r.prpubid = p.oid), '{}')) as state
     from wanted p`;

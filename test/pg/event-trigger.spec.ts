@@ -416,11 +416,6 @@ describe('what the event triggers report', () => {
 
   test('what holds no row, or only moves it, is no gap', async () => {
     await using g = await items();
-    await g.source.query(
-      'delete from items; truncate items; alter table items alter x type int using x + 1; vacuum full items'.split(
-        '; ',
-      )[0]!,
-    );
     await g.source.query('truncate items');
     await g.source.query('alter table items alter x type int using x + 1');
     await g.source.query('vacuum full items');

@@ -146,6 +146,10 @@ export const endStatement = (gap: number, toLsn: Lsn): string =>
 export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
+/** Returns the statement that moves the position of the stored published state on. */
+export const publishedUntilStatement = (lsn: Lsn): string =>
+  `select trail.published_until('${formatLsn(lsn)}')`;
+
 /** Writes the entries of gaps that have none yet. May be called only while there is no writer. */
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
   const untold = gaps.filter((gap) => gap.untold);
