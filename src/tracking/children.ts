@@ -1,6 +1,7 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem } from './findings.js';
+import { about } from './list-names.js';
 import { ruleFor } from './match.js';
 import { formatTable, matchesTable } from './names.js';
 import type { TrackingConfig } from './rules.js';
@@ -11,9 +12,10 @@ type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 /**
  * Tables that inherit from a tracked one and are not captured themselves. To PostgreSQL they are tables of
  * their own, but whoever reads the tracked table sees their rows. Excluded, they are left out on purpose.
+ * While capture runs each is a trouble.
  */
-export function childFindings({ config, catalog }: Given): Findings {
-  const problems = catalog.tables.flatMap((table): PlanProblem[] => {
+export function childProblems({ config, catalog }: Given): PlanProblem[] {
+  return catalog.tables.flatMap((table): PlanProblem[] => {
     if (table.inherits.length === 0 || table.persistence === 'temporary') return [];
     const name = nameOf(table);
     if (ruleFor(config, name) !== undefined && isPublishable(table)) return [];
@@ -21,8 +23,19 @@ export function childFindings({ config, catalog }: Given): Findings {
     const parent = ancestorsOf(table, catalog).find((ancestor) => isCaptured(ancestor, config));
     return parent === undefined ? [] : [uncaptured(table, parent)];
   });
-  return { problems, warnings: [] };
 }
+
+/** The same for `plan`: a warning, for nothing that it does or leaves undone changes it. */
+export const childFindings = (given: Given): Findings => ({
+  problems: [],
+  warnings: about(
+    childProblems(given).flatMap(({ tables }) => tables),
+    (names, isOne) =>
+      `${names} ${isOne ? 'inherits' : 'inherit'} from tracked tables, whose readers also see ${isOne ? 'its' : 'their'} rows, and ` +
+      `${isOne ? 'is' : 'are'} not captured: a gap while capture runs. Name ${isOne ? 'it' : 'them'} under tables in the YAML, or under exclude ` +
+      `to leave ${isOne ? 'its' : 'their'} rows out on purpose.`,
+  ),
+});
 
 const isCaptured = (table: CatalogTable, config: TrackingConfig): boolean =>
   ruleFor(config, nameOf(table)) !== undefined && isPublishable(table);
