@@ -168,6 +168,12 @@ export const ERROR_CODES = {
     remedy: `Find who dropped the slot, or why a failover did not bring it along; then ${RESUME} Waltrail then makes the slot anew.`,
   },
 
+  SOURCE_TABLE_REWRITTEN: {
+    retry: 'operator',
+    remedy:
+      'Nothing: ALTER TABLE gave the rows other values, PostgreSQL sends nothing of that, and the gap ends by itself. The next change of a row shows its values again. With source.event_trigger: true the gap is one position, with who ran the command.',
+  },
+
   SOURCE_TIMELINE_FORKED: {
     retry: 'operator',
     remedy: `The new primary lacks the end of what the trail has: entries in the range named may show changes that the source lost in the failover. Compare them; then ${RESUME}`,
@@ -246,6 +252,11 @@ export const ERROR_CODES = {
   TRACKING_CHANGED: {
     retry: 'backoff',
     remedy: 'Nothing: capture opens again and works by the other configuration from this position on.',
+  },
+  TRACKING_CHILD_UNTRACKED: {
+    retry: 'operator',
+    remedy:
+      'Name the inheriting table under tables in the YAML and run waltrail apply; or list it under exclude, which leaves its rows out on purpose.',
   },
   TRACKING_COLUMN_RENAMED: {
     retry: 'operator',

@@ -1,16 +1,20 @@
--- The event trigger that keeps a source's tables writable while they are published. `waltrail apply` installs it where the
--- YAML says source.event_trigger: true, with names made of the publication's for the
--- words after a colon.
+-- The event triggers that keep a source's tables writable while they are published, and that report commands of which no row
+-- message tells. `waltrail apply` installs them where the YAML says source.event_trigger: true, with names made of the
+-- publication's for the words after a colon.
 --
 -- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica
 -- identity. Migrations of the application make such tables: a new partition begins without replica identity full, a virtual
--- generated column forbids it, a dropped primary key takes the other identity away. This trigger runs at the end of the
+-- generated column forbids it, a dropped primary key takes the other identity away. The first trigger runs at the end of the
 -- statement that did so, in its transaction, and puts it right before anybody can write.
 --
--- It runs inside other people's statements, so it never raises an error (it warns), waits for no lock longer than a second,
--- resolves no name by a search path of others, and changes nothing but tables of this publication. It runs with the rights
--- of whoever migrates, who owns the table. Only leaving the publication needs the rights of its owner.
+-- They run inside other people's statements, so they never raise an error (they warn), wait for no lock longer than a second,
+-- resolve no name by a search path of others, and change nothing but tables of this publication. The first runs with the rights
+-- of whoever migrates, who owns the table; only leaving the publication needs the rights of its owner. The reports run with
+-- those of the owner of the function, see there.
 
+drop event trigger if exists :rewrites;
+drop event trigger if exists :commands;
+drop event trigger if exists :drops;
 drop event trigger if exists :event_trigger;
 -- Made by somebody else before, schema and functions would stay theirs, and so would what runs here.
 create schema if not exists waltrail_source;
@@ -20,6 +24,7 @@ grant usage on schema waltrail_source to public;
 drop function if exists waltrail_source.:follow();
 drop function if exists waltrail_source.:leave(oid);
 drop function if exists waltrail_source.:identity(oid);
+drop function if exists waltrail_source.:report();
 
 -- Whether PostgreSQL refuses updates or deletes of a table, and the best replica identity with which it would not: full,
 -- default, or null where there is none. The same rule as src/tracking/refusal.ts.
@@ -259,7 +264,97 @@ begin
 end
 $waltrail$;
 
-revoke execute on function waltrail_source.:follow() from public;
+-- Says in the WAL what was done to tables of the publication, and by whom, at the position at which it was done: commands that
+-- give rows other values send no rows. No values and no text of statements are in a report.
+--
+-- Who uses logical messages for attribution is advised to take the right to emit them from everybody else (`waltrail plan`).
+-- Whoever migrates may then lack it, and a function that emits for everybody would give it back; this one can only be called as
+-- an event trigger, so it is the one that runs with the rights of its owner. It reads the catalog and executes nothing of others.
+create function waltrail_source.:report() returns event_trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $waltrail$
+declare
+  -- why a table is written anew: columns are filled with a default, or have another type
+  computed constant int := 2 | 4;
+  longest_list constant int := 20;
+  from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
+  ours oid;
+  schemas oid[] := '{}';
+  facts jsonb[];
+  fact jsonb;
+  holder record;
+begin
+  begin
+    ours := (select p.oid from pg_publication p where p.pubname = :publication);
+    if ours is null then return; end if;
+    if from_15 then
+      schemas := array(select s.pnnspid from pg_publication_namespace s where s.pnpubid = ours);
+    end if;
+    if tg_event = 'table_rewrite' then
+      if pg_event_trigger_table_rewrite_reason() & computed = 0
+        or pg_relation_size(pg_event_trigger_table_rewrite_oid()) = 0
+      then return; end if;
+      facts := array[jsonb_build_object('what', 'rewritten', 'member', pg_event_trigger_table_rewrite_oid())];
+    elsif tg_event = 'ddl_command_end' then
+      facts := array(
+        select distinct jsonb_build_object('what', 'run', 'member', d.objid)
+          from pg_event_trigger_ddl_commands() d
+         where d.classid = 'pg_class'::regclass and d.object_type in ('table', 'table column')
+        union
+        -- A value of an enumeration, or an attribute, that is renamed: rows show another value.
+        select distinct jsonb_build_object('what', 'run', 'member', a.attrelid)
+          from pg_event_trigger_ddl_commands() d
+          join pg_type t on case d.classid when 'pg_type'::regclass then t.oid when 'pg_class'::regclass then t.typrelid end = d.objid
+          join pg_attribute a on a.atttypid in (t.oid, t.typarray) and not a.attisdropped
+          join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
+         where d.command_tag = 'ALTER TYPE'
+           and (c.relnamespace = any (schemas)
+                or exists (select from pg_publication_rel r where r.prpubid = ours and r.prrelid = c.oid)));
+    else
+      facts := array(
+        select jsonb_build_object('what', 'columns dropped', 'member', d.objid,
+                 'columns', to_jsonb((array_agg(d.address_names[3] order by d.objsubid))[1:longest_list]),
+                 'more', greatest(count(*) - longest_list, 0))
+          from pg_event_trigger_dropped_objects() d
+         where d.object_type = 'table column'
+         group by d.objid
+      ) || array(
+        select jsonb_build_object('what', 'table dropped', 'relation', t.objid::int8, 'schema', t.address_names[1], 'table', t.address_names[2])
+          from pg_event_trigger_dropped_objects() d
+          join pg_event_trigger_dropped_objects() t on t.object_type = 'table' and t.address_names = d.address_names
+         where d.object_type = 'publication relation' and d.address_args[1] = :publication
+        union
+        select jsonb_build_object('what', 'table dropped', 'relation', t.objid::int8, 'schema', t.address_names[1], 'table', t.address_names[2])
+          from pg_event_trigger_dropped_objects() t
+          join pg_namespace n on n.nspname = t.schema_name and n.oid = any (schemas)
+         where t.object_type = 'table');
+    end if;
+    foreach fact in array facts loop
+      if fact ? 'member' then
+        -- A partition is published through its table.
+        select c.oid, n.nspname, c.relname into holder
+          from unnest((fact ->> 'member')::oid || array(select a.relid::oid from pg_partition_ancestors((fact ->> 'member')::oid) a))
+               with ordinality as lineage (oid, level)
+          join pg_class c on c.oid = lineage.oid
+          join pg_namespace n on n.oid = c.relnamespace
+         where n.oid = any (schemas)
+            or exists (select from pg_publication_rel r where r.prpubid = ours and r.prrelid = c.oid)
+         order by lineage.level desc limit 1;
+        continue when not found;
+        fact := (fact - 'member') || jsonb_build_object('relation', holder.oid::int8, 'schema', holder.nspname, 'table', holder.relname);
+      end if;
+      perform pg_logical_emit_message(true, 'waltrail.ddl', (fact || jsonb_build_object(
+        'command', tg_tag, 'session', session_user, 'role', nullif(current_setting('role'), 'none')))::text);
+    end loop;
+  exception when others then
+    raise warning 'Waltrail: a % was not reported (%); its place in the audit trail is only known by the next look.', tg_tag, sqlstate;
+  end;
+end
+$waltrail$;
+
+revoke execute on function waltrail_source.:follow(), waltrail_source.:report() from public;
 grant execute on function waltrail_source.:leave(oid), waltrail_source.:identity(oid) to public;
 
 create event trigger :event_trigger on ddl_command_end
@@ -271,4 +366,13 @@ create event trigger :event_trigger on ddl_command_end
   execute function waltrail_source.:follow();
 -- Also where session_replication_role says that these writes come from elsewhere.
 alter event trigger :event_trigger enable always;
+
+create event trigger :rewrites on table_rewrite execute function waltrail_source.:report();
+create event trigger :commands on ddl_command_end
+  when tag in ('ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+  execute function waltrail_source.:report();
+create event trigger :drops on sql_drop execute function waltrail_source.:report();
+alter event trigger :rewrites enable always;
+alter event trigger :commands enable always;
+alter event trigger :drops enable always;
 comment on event trigger :event_trigger is :comment

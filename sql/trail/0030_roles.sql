@@ -19,7 +19,7 @@ declare
       "execute on function trail.advance, trail.ensure_partitions, trail.open_gap, trail.end_gap, trail.close_gaps, trail.adopt_source, trail.record_tracking, trail.remember_published, trail.trim_chunks, trail.unindexed_entries",
       "execute on function trail.remember_stuck, trail.forget_stuck, trail.end_skip",
       "execute on function trail.adopt_configuration, trail.remember_names_read, trail.close_table_gap",
-      "execute on function trail.begin_table_gaps, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap"
+      "execute on function trail.begin_table_gaps, trail.tell_table_gap, trail.end_table_gap, trail.tell_untold_gap, trail.pass_table_gap, trail.published_until"
     ],
     "waltrail_reader": [
       "usage on schema trail",

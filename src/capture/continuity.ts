@@ -25,6 +25,8 @@ export interface Continuity {
   readonly gaps: readonly FoundGap[];
   /** Tables whose changes may not have been sent for a while. */
   readonly unpublished: readonly string[];
+  /** Tables whose rows were given other values, of which nothing is sent. */
+  readonly rewritten: readonly string[];
   /** What is to be recorded although nothing is missing. */
   readonly notes: readonly TrackingNote[];
   /** Notes of a failover, to be recorded when capture goes on after it. */
@@ -53,6 +55,7 @@ export function compareWithTrail(options: {
   return {
     gaps: [...timelineGaps(options), ...slotGaps(options), ...published.gaps],
     unpublished: published.unpublished,
+    rewritten: published.rewritten,
     notes: published.notes,
     failover:
       identity.timeline === checkpoint.timeline
@@ -157,11 +160,11 @@ function slotGaps({ checkpoint, sourceState, knownLsn }: Parameters<typeof compa
 
 function publishedFindings(
   options: Parameters<typeof compareWithTrail>[0],
-): Pick<Continuity, 'gaps' | 'unpublished' | 'notes'> {
+): Pick<Continuity, 'gaps' | 'unpublished' | 'rewritten' | 'notes'> {
   const { config, checkpoint, sourceState, lastPublished } = options;
-  if (lastPublished === undefined) return { gaps: [], unpublished: [], notes: [] };
+  if (lastPublished === undefined) return { gaps: [], unpublished: [], rewritten: [], notes: [] };
   const { fate } = sourceState;
-  const { stream, unpublished, notes } = publishedChanges({
+  const { stream, unpublished, rewritten, notes } = publishedChanges({
     config,
     last: lastPublished.state,
     now: sourceState.published.state,
@@ -169,13 +172,14 @@ function publishedFindings(
   });
   const covered = coveredUntil(options);
   const from = skipsMissing(sourceState) ? covered : lower(covered, checkpoint.endLsn);
-  return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, notes };
+  return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, rewritten, notes };
 }
 
 /** Nothing of it can be compared with the trail. */
 const otherCluster = (checkpoint: Checkpoint): Continuity => ({
   gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)],
   unpublished: [],
+  rewritten: [],
   notes: [],
   failover: [],
 });

@@ -24,7 +24,7 @@ import type { TableTrouble } from '../tracking/troubles.js';
 import { checkpointSlot } from '../trail/checkpoint-slot.js';
 import { trailInSource } from '../trail/not-source.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
-import { readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
+import { passedStatement, readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
 import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
@@ -39,7 +39,8 @@ import { recordTables, settle, type Settled } from './settle.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import { SourceFacts } from './source-facts.js';
 import { onSource } from './source-state.js';
-import { watchPublished } from './watch.js';
+import { rewritten } from './table-gaps.js';
+import { watchPublished, type Watch } from './watch.js';
 
 /**
  * A session that begins further behind than this reads transactions when they have committed, which most of
@@ -220,7 +221,9 @@ async function findBeginning(
   const begun = await begin({ ...options, published: state });
   await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
   const { troubles } = catalog;
-  await opening.step(() => recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [] }));
+  await opening.step(() =>
+    recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [], rewritten: [] }),
+  );
   return {
     // Read again: gaps of tables are entries.
     checkpoint: (await readCheckpoint(client, config.source.name))!,
@@ -275,7 +278,8 @@ async function connectStream(
   followed.observed(options.catalog);
   // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
   // this.
-  const parts: { pipeline?: Pipeline; stream?: ReplicationStream } = {};
+  const parts: { pipeline?: Pipeline; stream?: ReplicationStream; watch?: Watch } = {};
+  let published = options.published.state;
   const pipeline = new Pipeline({
     config,
     trail: writer,
@@ -289,9 +293,12 @@ async function connectStream(
     aloneUntil,
     announced: (message) => followed.announce(message),
     reached: (afterLsn) => followed.reached(afterLsn),
+    rewrittenStatement: (table, lsn) => passedStatement(rewritten(table), lsn),
+    rewrittenStored: () => parts.watch?.gapsPassed(),
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
+    lookedIdentity: (oid) => published.tables[oid >>> 0]?.identity,
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,
     failed: end.resolve,
@@ -363,12 +370,14 @@ async function connectStream(
     open: options.open,
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
+      ({ published } = learned);
       facts.learn(learned);
       options.observed(troublesNow(config, learned));
       followed.observed(learned.catalog);
     },
     changed: end.resolve,
   });
+  parts.watch = watch;
   return {
     pipeline,
     stream,

@@ -104,6 +104,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     fromLsn: covered,
     troubles: catalog.troubles,
     unpublished: found.unpublished.filter((table) => !catalog.leaving.has(table)),
+    rewritten: found.rewritten,
   });
   const seen = knownPublished({ ...options, sourceState, lastPublished, catalog });
   let sure = surely(seen, covered);
@@ -154,6 +155,7 @@ export async function recordTables(
     readonly fromLsn: Lsn;
     readonly troubles: readonly TableTrouble[];
     readonly unpublished: readonly string[];
+    readonly rewritten: readonly string[];
   },
 ): Promise<void> {
   const { client, log } = options;
@@ -183,7 +185,8 @@ async function endTableGaps(
     toLsn: await currentLsn(source),
   }));
   for (const { gap, end, oids } of ended)
-    if (!oids.some((oid) => writers.has(oid))) await closeTableGap(client, gap, { toLsn, name: ENDS[end] });
+    if (!oids.some((oid) => writers.has(oid)))
+      await closeTableGap(client, gap, { toLsn: gap.toLsn ?? toLsn, name: ENDS[end] });
 }
 
 async function recordGap(

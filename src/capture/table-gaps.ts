@@ -1,3 +1,4 @@
+import type { Lsn } from '../pg/lsn.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { indexOf } from '../tracking/catalog-index.js';
 import { formatTable } from '../tracking/names.js';
@@ -15,11 +16,13 @@ import type { TableGapEnd } from '../trail/write/notices.js';
  *
  * @param options.unpublished tables that were not published for a while since the last look, and perhaps
  *   still are not
+ * @param options.rewritten tables whose rows were given other values since, of which nothing is sent
  */
 export function lackingTables(options: {
   readonly open: readonly OpenGap[];
   readonly troubles: readonly TableTrouble[];
   readonly unpublished: readonly string[];
+  readonly rewritten: readonly string[];
 }): Lacking[] {
   const known = new Set(
     options.open
@@ -30,12 +33,17 @@ export function lackingTables(options: {
   for (const { code, table } of [
     ...options.troubles.filter(isGap),
     ...options.unpublished.map(notPublished),
+    ...options.rewritten.map(rewritten),
   ]) {
     const key = `${code} ${table}`;
     if (!known.has(key)) lacking.set(key, { code, table });
   }
   return [...lacking.values()];
 }
+
+/** Open gaps that had ended when they were recorded: an event trigger has reported where. Pure. */
+export const passedGaps = (open: readonly OpenGap[]): readonly (OpenGap & { readonly toLsn: Lsn })[] =>
+  open.flatMap((gap) => (isOfStream(gap) || gap.toLsn === null ? [] : [{ ...gap, toLsn: gap.toLsn }]));
 
 /** A gap that has ended, and why. */
 export interface EndedGap {
@@ -84,9 +92,14 @@ function oidOf(table: string, { catalog, published }: Parameters<typeof endedGap
  * Whether the trail lacks something because of it, and not only the reader a word or the application a right.
  */
 const isGap = ({ code }: TableTrouble): boolean =>
-  code === 'SOURCE_PUBLICATION_INCOMPLETE' || code === 'SOURCE_REPLICA_IDENTITY';
+  code === 'SOURCE_PUBLICATION_INCOMPLETE' ||
+  code === 'SOURCE_REPLICA_IDENTITY' ||
+  code === 'TRACKING_CHILD_UNTRACKED';
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
+
+/** Rows of the table were given other values, and none was sent. */
+export const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
 
 /**
  * Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its

@@ -26,8 +26,13 @@ import {
   type TrackingNote,
 } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { TableTrouble } from '../tracking/troubles.js';
-import { beginTableGaps, publishedStatement, storePublished, type OpenGap } from '../trail/write/gaps.js';
+import {
+  beginTableGaps,
+  publishedStatement,
+  publishedUntilStatement,
+  readOpenGaps,
+  type OpenGap,
+} from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
 import { logGaps } from './gap-log.js';
@@ -35,7 +40,7 @@ import { NewTables } from './new-tables.js';
 import { SureLooks } from './sure-looks.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
-import { endedGaps, lackingTables, type EndedGap } from './table-gaps.js';
+import { endedGaps, lackingTables, passedGaps, type EndedGap } from './table-gaps.js';
 
 /** Largest part of the time that reading the whole catalog may take, however often the catalog changes. */
 const READING_SHARE = 1 / 5;
@@ -61,6 +66,8 @@ export interface Learned extends CatalogReading {
 }
 
 export interface Watch {
+  /** The trail has gaps that had ended when they were recorded: the next look tells of them. */
+  gapsPassed(): void;
   /** Stops looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
 }
@@ -99,6 +106,7 @@ export function watchPublished(options: WatchOptions): Watch {
   const watcher = new Watcher({ ...options, signal: abort.signal });
   const running = watcher.run();
   return {
+    gapsPassed: () => watcher.gapsPassed(),
     stop: async () => {
       abort.abort();
       await running;
@@ -140,6 +148,7 @@ class Watcher {
    * until the entries are stored.
    */
   #telling = false;
+  #gapsPassed = false;
   /** Transactions that were running when the source was first seen as the pending configuration wants it. */
   #preparing: readonly string[] | undefined;
   #lookMs: number;
@@ -153,6 +162,10 @@ class Watcher {
     this.#looks = new SureLooks(options.published.lsn);
     this.#newTables = new NewTables(options);
     this.#open = new Map(options.open.map((gap) => [gap.id, gap]));
+  }
+
+  gapsPassed(): void {
+    this.#gapsPassed = true;
   }
 
   async run(): Promise<void> {
@@ -191,7 +204,7 @@ class Watcher {
     const sure = this.#sure;
     if (this.#telling || this.#remembered.lsn === sure.lsn) return;
     try {
-      await this.#onTrail(signal, (client) => storePublished(client, sure));
+      await this.#onTrail(signal, (client) => client.query(this.#statementOf(sure)));
       this.#remembered = sure;
     } catch {
       // The next call tries again.
@@ -213,6 +226,7 @@ class Watcher {
       statementTimeoutMs: SOURCE_LIMIT_MS,
       signal,
     });
+    if (this.#gapsPassed && !this.#telling) await this.#tellPassed();
     const read = await readCatalogDigest(this.#client);
     if (this.#telling && read.digest === this.#begunDigest) return null;
     if (read.digest !== this.#digest || this.#newTables.isDue) return this.#compare(this.#client, read);
@@ -242,10 +256,11 @@ class Watcher {
       troubles,
     );
     learned({ published, catalog, lsn: read.lsn });
-    await this.#begin(
+    await this.#begin({
       troubles,
-      changes.unpublished.filter((table) => !catalog.leaving.has(table)),
-    );
+      unpublished: changes.unpublished.filter((table) => !catalog.leaving.has(table)),
+      rewritten: changes.rewritten,
+    });
     this.#begunDigest = read.digest;
     // What cannot be told now is compared again by the next look.
     if (this.#telling) return null;
@@ -254,14 +269,15 @@ class Watcher {
       catalog,
       notes: [...changes.notes, ...refusalNotes(last, published), ...renameNotes(last, published)],
     });
-    await this.#beginEndings(client, { published, catalog, broken: changes.unpublished });
+    const broken = [...changes.unpublished, ...changes.rewritten];
+    await this.#beginEndings(client, { published, catalog, broken });
     await this.#newTables.publish(client, { catalog, published });
     this.#digest = read.digest;
     this.#preparing = catalog.isPrepared
       ? (this.#preparing ?? (await runningTransactions(client)))
       : undefined;
     this.#looks.looked(read, [
-      ...changes.unpublished,
+      ...broken,
       ...changes.notes.map(({ subject }) => subject),
       ...troubles.map(({ table }) => table),
     ]);
@@ -291,9 +307,9 @@ class Watcher {
   }
 
   /** Records gaps. They begin at the last look that surely showed the tables as they should be. */
-  async #begin(troubles: readonly TableTrouble[], unpublished: readonly string[]): Promise<void> {
+  async #begin(found: Omit<Parameters<typeof lackingTables>[0], 'open'>): Promise<void> {
     const { signal, log } = this.#options;
-    const lacking = lackingTables({ open: [...this.#open.values()], troubles, unpublished });
+    const lacking = lackingTables({ ...found, open: [...this.#open.values()] });
     if (lacking.length === 0) return;
     const gaps = await this.#onTrail(signal, (client) =>
       beginTableGaps(client, { lacking, fromLsn: (table) => this.#looks.of(table) }),
@@ -317,7 +333,7 @@ class Watcher {
     const untold = open.filter((gap) => gap.untold);
     const changed = JSON.stringify(published) !== JSON.stringify(this.#state);
     const quiet = !changed && untold.length === 0 && found.notes.length === 0;
-    this.#state = published;
+    if (changed) this.#state = published;
     if (quiet) return true;
     for (const gap of untold) this.#open.set(gap.id, { ...gap, untold: false });
     this.#tell([...untold.map(gapNotice), ...found.notes.map((note) => trackingNotice({ ...note, lsn }))]);
@@ -329,7 +345,7 @@ class Watcher {
    * the catalog: who begins to write after it writes a table that is as it should be. What befalls other
    * tables meanwhile changes nothing for one that is waited for.
    *
-   * @param found.broken tables that were not published for a while since the last look
+   * @param found.broken tables of which changes were not sent since the last look
    */
   async #beginEndings(
     client: pg.Client,
@@ -368,9 +384,27 @@ class Watcher {
       if (left.size > 0 || gap === undefined) continue;
       this.#open.delete(id);
       this.#ending.delete(id);
-      notices.push(gapClosedNotice(gap, { end: ending.end, toLsn }));
+      notices.push(gapClosedNotice(gap, { end: ending.end, toLsn: gap.toLsn ?? toLsn }));
     }
     if (notices.length > 0) this.#tell(notices);
+  }
+
+  /** Tells of gaps that begin and end where an event trigger of the source has reported a command. */
+  async #tellPassed(): Promise<void> {
+    const passed = passedGaps(await this.#onTrail(this.#options.signal, readOpenGaps));
+    this.#gapsPassed = false;
+    for (const { id } of passed) {
+      this.#open.delete(id);
+      this.#ending.delete(id);
+    }
+    if (passed.length === 0) return;
+    this.#tell(
+      passed.flatMap((gap) => [
+        ...(gap.untold ? [gapNotice(gap)] : []),
+        gapClosedNotice(gap, { end: 'captured', toLsn: gap.toLsn }),
+      ]),
+    );
+    logGaps(this.#options.log, passed);
   }
 
   async #writersOf(
@@ -387,12 +421,19 @@ class Watcher {
     this.#telling = true;
     this.#options.tell({
       notices,
-      statement: publishedStatement(sure),
+      statement: this.#statementOf(sure),
       stored: () => {
         this.#telling = false;
         this.#remembered = sure;
       },
     });
+  }
+
+  /** Stores a look: only its position, where it saw what is stored. */
+  #statementOf(sure: PublishedAtLsn): string {
+    return sure.state === this.#remembered.state
+      ? publishedUntilStatement(sure.lsn)
+      : publishedStatement(sure);
   }
 
   #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {

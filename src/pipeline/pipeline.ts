@@ -24,13 +24,17 @@ export interface SourceControl {
   hold(work: () => Promise<void>): void;
 }
 
-export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables'> {
+export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables' | 'rewritten'> {
   readonly source: SourceControl;
   /**
    * Stores each source transaction alone until one that ends behind this, so that it is known which one the
    * trail refuses; null: many together.
    */
   readonly aloneUntil: Lsn | null;
+  /** What the trail executes to record that a table was rewritten at a position. */
+  readonly rewrittenStatement: (table: string, lsn: Lsn) => string;
+  /** Called when that is durable. */
+  readonly rewrittenStored: () => void;
   /** Called where the stream has come to the position of {@link Pipeline.changeAt}. */
   readonly reached: (afterLsn: Lsn) => void;
   /** Called with what ends the pipeline. */
@@ -128,7 +132,11 @@ export class Pipeline {
     this.#failed = options.failed;
     this.#trail = options.trail;
     this.#aloneUntil = options.aloneUntil;
-    this.#recorder = new TransactionRecorder({ ...options, tellTables: options.aloneUntil !== null });
+    this.#recorder = new TransactionRecorder({
+      ...options,
+      tellTables: options.aloneUntil !== null,
+      rewritten: (table, lsn) => this.#rewritten(table, lsn),
+    });
     this.#reader = new MessageReader(this.#recorder);
     this.#trail.onDrain(() => this.#step());
   }
@@ -340,6 +348,14 @@ export class Pipeline {
       this.#trail.between(statement);
     }
     this.#written.push(...this.#notices.splice(0));
+  }
+
+  /** Stored with the transaction behind which it is called. */
+  #rewritten(table: string, lsn: Lsn): void {
+    const { rewrittenStatement, rewrittenStored } = this.#options;
+    const statement = rewrittenStatement(table, lsn);
+    this.#trail.between(statement);
+    this.#written.push({ notices: [], statement, stored: rewrittenStored });
   }
 
   /**

@@ -26,6 +26,13 @@ export const RUNG_OWN = RUNG.own.charCodeAt(0);
 /** Entity type of Waltrail's own entries, and schema of the tables that these entries name. */
 export const OWN = 'waltrail';
 
+/** `waltrail.tracking`: what changed about the tracking of a table, and what of it is not in rows. */
+export const TRACKING_TABLE: RelationVersion = {
+  schema: OWN,
+  table: 'tracking',
+  columns: [{ name: 'change', type: 25 }],
+};
+
 /** Id of the modifier of changes that nobody is known to have made. */
 export const UNATTRIBUTED = 0;
 

@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '../pg/quote.js';
-import { typeName } from '../pg/type-name.js';
+import { modifiedTypeName, typeName } from '../pg/type-name.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import { ruleFor } from '../tracking/match.js';
@@ -23,7 +23,7 @@ export class SchemaFollower {
   readonly #dictionary: Dictionary;
   readonly #builder: EntryBuilder;
   /** By oid, as of the last relation message. */
-  readonly #shapes = new Map<number, string>();
+  readonly #shapes = new Map<number, Shape>();
 
   constructor(options: { readonly dictionary: Dictionary; readonly builder: EntryBuilder }) {
     this.#dictionary = options.dictionary;
@@ -43,7 +43,9 @@ export class SchemaFollower {
       this.#shapes.get(relation.oid) ?? (newest === undefined ? undefined : shapeOfVersion(newest));
     const now = shapeOf(relation);
     this.#shapes.set(relation.oid, now);
-    if (before === undefined || before === now) return false;
+    if (before === undefined) return false;
+    const what = SHAPE_TEXTS.find((text) => before[text] !== null && before[text] !== now[text]);
+    if (what === undefined) return false;
     this.#builder.own({
       seq,
       relationId: this.#dictionary.relation(SCHEMA_TABLE),
@@ -51,8 +53,8 @@ export class SchemaFollower {
       actionId: this.#dictionary.action('schema_change'),
       entityId: formatTable(known),
       entityName: formatTable(known),
-      previous: [before],
-      updated: [now],
+      previous: [before[what]],
+      updated: [now[what]],
     });
     return true;
   }
@@ -73,19 +75,45 @@ export function knownRelation(
   return { ...relation, schema: knownAs.schema, table: knownAs.table };
 }
 
-const shapeOf = (relation: Relation): string =>
-  shapeText(
-    relation,
-    relation.columns.map(({ name, typeOid }) => ({ name, type: typeOid })),
-  );
+/**
+ * A table and its columns as texts: with the names of their types, as the trail keeps them, and with type
+ * modifiers, which only the stream has.
+ */
+interface Shape {
+  readonly named: string;
+  readonly modified: string | null;
+}
 
-const shapeOfVersion = (version: RelationVersion): string => shapeText(version, version.columns);
+/** The first that differs says what has changed. */
+const SHAPE_TEXTS = ['named', 'modified'] as const;
+
+const shapeOf = (relation: Relation): Shape => ({
+  named: shapeText(
+    relation,
+    relation.columns.map(({ name, typeOid }) => ({ name, type: typeName(typeOid) })),
+  ),
+  modified: shapeText(
+    relation,
+    relation.columns.map(({ name, typeOid, typeModifier }) => ({
+      name,
+      type: modifiedTypeName(typeOid, typeModifier),
+    })),
+  ),
+});
+
+const shapeOfVersion = (version: RelationVersion): Shape => ({
+  named: shapeText(
+    version,
+    version.columns.map(({ name, type }) => ({ name, type: typeName(type) })),
+  ),
+  modified: null,
+});
 
 const shapeText = (
   table: TableName,
-  columns: readonly { readonly name: string; readonly type: number }[],
+  columns: readonly { readonly name: string; readonly type: string }[],
 ): string =>
-  `${formatTable(table)} (${columns.map(({ name, type }) => `${columnText(name)} ${typeName(type)}`).join(', ')})`;
+  `${formatTable(table)} (${columns.map(({ name, type }) => `${columnText(name)} ${type}`).join(', ')})`;
 
 /** A name that could be taken for two columns, or for a type, is in quotes: two shapes are two texts. */
 const columnText = (name: string): string => (/^[^\s,()"]+$/.test(name) ? name : quoteIdentifier(name));

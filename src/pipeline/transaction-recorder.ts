@@ -8,17 +8,20 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
+import { REPORT_PREFIX } from '../tracking/reports.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
 import { EntryBuilder } from './entry-builder.js';
+import { IdentityFollower } from './identity-change.js';
 import { Ladder } from './ladder.js';
 import type { MessagePlace } from './message-place.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
 import { type Notice, type TrailSession, OWN } from './ports.js';
 import { planRelation, type RelationPlan } from './relation-plan.js';
+import { ReportFollower } from './report-follower.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import type { TableFacts } from './table-facts.js';
@@ -37,6 +40,13 @@ export interface RecorderOptions {
   readonly systemIdentifier: string;
   /** What the source's catalog says of a published table, by oid; undefined: nothing. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
+  /** Replica identity of a published table as the last look found it; undefined: it has not. */
+  readonly lookedIdentity: (relationOid: number) => string | undefined;
+  /**
+   * Called behind each transaction that is reported to have rewritten a table, with the position of its
+   * commit.
+   */
+  readonly rewritten: (table: string, commitLsn: Lsn) => void;
   /**
    * What late logical messages said. The first message of a transaction that arrives after rows of its have
    * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
@@ -107,6 +117,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
   readonly #schemas: SchemaFollower;
+  readonly #identities: IdentityFollower;
+  readonly #reports: ReportFollower;
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
   /** Of the running transaction, as it came: few transactions ask for a number. */
@@ -155,6 +167,17 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       transaction: this.#messages,
     });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
+    this.#identities = new IdentityFollower({
+      dictionary,
+      builder: this.#builder,
+      looked: options.lookedIdentity,
+    });
+    this.#reports = new ReportFollower({
+      config,
+      dictionary,
+      builder: this.#builder,
+      knownAs: (oid) => options.tableFacts(oid)?.knownAs ?? null,
+    });
     this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
   }
 
@@ -231,6 +254,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#messages.begin();
+    this.#reports.begin();
     if (claimed !== null) this.#messages.claimed(claimed);
   }
 
@@ -242,15 +266,17 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
+    if (this.#reports.rewritten.size > 0)
+      for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
   }
 
   relation(relation: Relation): void {
     const { config, redactionKey, tableFacts } = this.#options;
     const facts = tableFacts(relation.oid);
     const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
-    if (ruleFor(config, known) !== undefined && this.#schemas.follow(relation, { known, seq: this.#seq })) {
-      this.#seq++;
-      this.#counts.entries++;
+    if (ruleFor(config, known) !== undefined) {
+      if (this.#schemas.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
+      if (this.#identities.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
     }
     const plan = planRelation({
       relation: known,
@@ -326,6 +352,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   logicalMessage(message: LogicalMessage): void {
     if (message.prefix === CONFIGURATION_PREFIX) return this.#configuration(message);
+    if (message.prefix === REPORT_PREFIX) {
+      if (this.#reports.follow(message, { seq: this.#seq })) this.#ownWritten();
+      return;
+    }
     const heard = this.#messages.hear(message);
     if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
     // That one was passed over is worth a mark where entries are at hand, and no second reading.
@@ -370,6 +400,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       'PGOUTPUT_MALFORMED',
       'The replication stream holds a change of a transaction in progress, which should have been replayed.',
     );
+  }
+
+  /** An entry of Waltrail's own has taken its place among those of the transaction. */
+  #ownWritten(): void {
+    this.#seq++;
+    this.#counts.entries++;
   }
 
   /** Field by field: this is done for every transaction. */

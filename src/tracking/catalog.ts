@@ -69,6 +69,8 @@ export interface CatalogTable {
   readonly replicaIdentity: 'default' | 'nothing' | 'full' | 'index';
   /** The table this one is a partition of, directly. */
   readonly partitionOf: TableName | null;
+  /** What it inherits from, directly, without being a partition. */
+  readonly inherits: readonly TableName[];
   readonly columns: readonly CatalogColumn[];
   /** Every number that a column has or had, in order. */
   readonly attributes: readonly Attribute[];
@@ -240,6 +242,7 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       case c.relreplident when 'd' then 'default' when 'n' then 'nothing' when 'f' then 'full' else 'index' end as "replicaIdentity",
       pn.nspname::text as "parentSchema",
       p.relname::text as "parentTable",
+      coalesce(h.inherits, '[]') as inherits,
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
       c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered
     from pg_catalog.pg_class c
@@ -247,6 +250,13 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
     left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
     left join pg_catalog.pg_class p on p.oid = i.inhparent
     left join pg_catalog.pg_namespace pn on pn.oid = p.relnamespace
+    left join (
+      select i.inhrelid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('schema', hn.nspname, 'table', hc.relname) order by i.inhseqno) as inherits
+        from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class hc on hc.oid = i.inhparent and hc.relkind = 'r'
+        join pg_catalog.pg_namespace hn on hn.oid = hc.relnamespace
+       group by i.inhrelid
+    ) h on h.inhrelid = c.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'
     order by n.nspname, c.relname`,
   );

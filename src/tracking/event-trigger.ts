@@ -3,13 +3,8 @@ import { readFileSync } from 'node:fs';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
 import type { Findings, PlanStep } from './findings.js';
+import { REPORTING, TRIGGER_SCHEMA as SCHEMA } from './reports.js';
 import type { TrackingConfig } from './rules.js';
-
-/**
- * Where the trigger's functions are on the source. Not `waltrail`: a role of that name would make its tables
- * there.
- */
-const SCHEMA = 'waltrail_source';
 
 const TEMPLATE = new URL('../../sql/source/event-trigger.sql', import.meta.url);
 
@@ -18,19 +13,27 @@ const TEMPLATE = new URL('../../sql/source/event-trigger.sql', import.meta.url);
  */
 export const MAX_PUBLICATION_WITH_TRIGGER = 50;
 
+/** Ends of the names of event triggers and of functions, behind the publication's name. */
+const TRIGGERS = ['follow', ...REPORTING] as const;
+const FUNCTIONS = ['follow', 'leave', 'identity', 'report'] as const;
+
 let template: string | undefined;
 
-/** Installs, renews or removes the event trigger that keeps published tables writable, as the YAML says. */
+/**
+ * Installs, renews or removes the event triggers that keep published tables writable and report commands, as
+ * the YAML says.
+ */
 export function planEventTrigger(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
 }): Findings & { readonly steps: readonly PlanStep[] } {
   const { publication, eventTrigger: wanted } = options.config.source;
   const { eventTriggers, role } = options.catalog;
-  const name = triggerName(publication);
-  const found = eventTriggers.find((trigger) => trigger.name === name && trigger.schema === SCHEMA);
+  const names = TRIGGERS.map((kind) => `${publication}_${kind}`);
+  const found = eventTriggers.filter(({ name, schema }) => schema === SCHEMA && names.includes(name));
   const { sql, comment } = eventTriggerScript(publication);
-  if (wanted ? found?.always === true && found.comment === comment : found === undefined)
+  const isWhole = found.length === names.length && found.every(({ always }) => always);
+  if (wanted ? isWhole && found.some((trigger) => trigger.comment === comment) : found.length === 0)
     return { steps: [], problems: [], warnings: [] };
   return {
     steps: [
@@ -39,8 +42,8 @@ export function planEventTrigger(options: {
         tables: [],
         sql: wanted ? sql : dropSql(publication),
         reason: wanted
-          ? 'replica identities follow the migrations of the application, so that PostgreSQL never refuses its writes'
-          : 'the YAML does not ask for the event trigger any more',
+          ? 'replica identities follow the migrations of the application, so that PostgreSQL never refuses its writes, and commands of which no row tells are reported'
+          : 'the YAML does not ask for the event triggers any more',
         optional: true,
       },
     ],
@@ -64,27 +67,23 @@ function eventTriggerScript(publication: string): { readonly sql: string; readon
   const digest = createHash('sha256').update(template).digest('hex').slice(0, 16);
   const comment = `Waltrail: keeps published tables writable (${digest})`;
   const words: Readonly<Record<string, string>> = {
-    event_trigger: quoteIdentifier(triggerName(publication)),
+    ...Object.fromEntries(
+      [...TRIGGERS, ...FUNCTIONS].map((name) => [name, quoteIdentifier(`${publication}_${name}`)]),
+    ),
+    event_trigger: quoteIdentifier(`${publication}_follow`),
     publication: quoteLiteral(publication),
-    follow: quoteIdentifier(`${publication}_follow`),
-    leave: quoteIdentifier(`${publication}_leave`),
-    identity: quoteIdentifier(`${publication}_identity`),
     comment: quoteLiteral(comment),
   };
-  const sql = template.replaceAll(
-    /(?<!:):(event_trigger|publication|follow|leave|identity|comment)\b/g,
-    (_, word: string) => words[word]!,
-  );
+  const word = new RegExp(`(?<!:):(${Object.keys(words).join('|')})\\b`, 'g');
+  const sql = template.replaceAll(word, (_, name: string) => words[name]!);
   return { sql, comment };
 }
-
-const triggerName = (publication: string): string => `${publication}_follow`;
 
 function dropSql(publication: string): string {
   const function_ = (name: string): string => `${SCHEMA}.${quoteIdentifier(`${publication}_${name}`)}`;
   return [
-    `drop event trigger ${quoteIdentifier(triggerName(publication))};`,
-    `drop function ${function_('follow')}(), ${function_('leave')}(oid), ${function_('identity')}(oid);`,
+    ...TRIGGERS.map((name) => `drop event trigger if exists ${quoteIdentifier(`${publication}_${name}`)};`),
+    `drop function if exists ${function_('follow')}(), ${function_('leave')}(oid), ${function_('identity')}(oid), ${function_('report')}();`,
     // Stays for the trigger of another publication.
     `do $$ begin drop schema ${SCHEMA}; exception when dependent_objects_still_exist then null; end $$`,
   ].join('\n');

@@ -2,6 +2,7 @@ import { quoteTable } from '../pg/quote.js';
 import type { Catalog } from './catalog.js';
 import { vainWarnings } from './action-findings.js';
 import { indexOf } from './catalog-index.js';
+import { childFindings } from './children.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
@@ -39,6 +40,7 @@ export function planTracking(options: {
     serverFindings(options),
     tableFindings(given),
     unnamedFindings(options),
+    childFindings(options),
     columnFindings(given),
     redactFindings(given),
     eventTrigger,

@@ -1,6 +1,14 @@
+import { identityName } from './identity-name.js';
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
+import {
+  movedPartitions,
+  rewritingOf,
+  untoldColumns,
+  type MovedPartition,
+  type UntoldColumn,
+} from './rewrites.js';
 import type { TrackingConfig } from './rules.js';
 import type { TableTrouble } from './troubles.js';
 
@@ -13,7 +21,9 @@ export interface PublishedChanges {
   readonly stream: 'SOURCE_PUBLICATION_MISSING' | 'SOURCE_PUBLICATION_INCOMPLETE' | null;
   /** Changes of these tables may not have been sent for a while, whatever it looks like now. */
   readonly unpublished: readonly string[];
-  /** Nothing is missing, but it is to be recorded. */
+  /** Rows of these tables were given other values, of which nothing is sent. */
+  readonly rewritten: readonly string[];
+  /** Nothing is missing, or it is not known whether something is, but it is to be recorded. */
   readonly notes: readonly TrackingNote[];
 }
 
@@ -27,6 +37,9 @@ export interface TrackingNote {
 /** Whether the YAML needs the table in the publication: tracked, or for the names of modifiers and labels. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
   ruleFor(config, table) !== undefined || neededTables(config).some((needed) => sameTable(needed, table));
+
+/** Whether entries are made of the table's rows. */
+const isTracked = (config: TrackingConfig, table: TableName): boolean => ruleFor(config, table) !== undefined;
 
 /**
  * Compares two looks. Pure.
@@ -44,11 +57,13 @@ export function publishedChanges(options: {
   const { publication } = config.source;
   const { gone, replaced, covered } = options.fate;
   const unpublished: string[] = [];
+  const rewritten: string[] = [];
   const notes: TrackingNote[] = [];
   // Made anew it is another publication: in between there was none, and what was changed then was not sent.
   if (now.publication === null || now.publication !== last.publication)
-    return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, notes };
-  if (optionsChanged(last, now)) return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, notes };
+    return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, rewritten, notes };
+  if (optionsChanged(last, now))
+    return { stream: 'SOURCE_PUBLICATION_INCOMPLETE', unpublished, rewritten, notes };
   if (last.owner != null && now.owner != null && last.owner !== now.owner)
     notes.push({ subject: publication, before: `owner ${last.owner}`, after: `owner ${now.owner}` });
   for (const [oid, before] of Object.entries(last.tables)) {
@@ -60,7 +75,9 @@ export function publishedChanges(options: {
     if (after !== undefined) {
       if (!isSteady(before, after) && (wanted || isWanted(config, after)))
         unpublished.push(formatTable(knownName(after)));
-      notes.push(...notesOf(before, after));
+      const values = valueChanges(before, after, { ...options, name });
+      if (wanted && values.isGap) rewritten.push(formatTable(name));
+      notes.push(...notesOf(before, after), ...(wanted ? values.notes : []));
     } else if (wanted && !covered.has(oid)) {
       if (gone.has(oid)) notes.push(note(before, 'tracked', 'dropped'));
       else if (!replaced.has(oid)) unpublished.push(formatTable(name));
@@ -73,10 +90,10 @@ export function publishedChanges(options: {
     // It may have been there, and written to, for a while before; but not in a schema that was published
     // whole.
     if (isWanted(config, after) && !isOfSchema(after, last)) unpublished.push(formatTable(after));
-    if (isWanted(config, after) || after.membership !== null)
+    if (isWanted(config, after) || after.membership !== undefined)
       notes.push(note(after, 'not published', 'published'));
   }
-  return { stream: null, unpublished: [...new Set(unpublished)], notes };
+  return { stream: null, unpublished: [...new Set(unpublished)], rewritten, notes };
 }
 
 /**
@@ -123,7 +140,7 @@ export const withoutUnwanted = (config: TrackingConfig, state: PublishedState): 
   ...state,
   tables: Object.fromEntries(
     Object.entries(state.tables).filter(
-      ([, table]) => table.membership !== null || isWanted(config, knownName(table)),
+      ([, table]) => table.membership !== undefined || isWanted(config, knownName(table)),
     ),
   ),
 });
@@ -201,7 +218,7 @@ function wasPublished(
 
 /** Whether a table was in the publication by one membership from one look to the next. */
 const isSteady = (before: PublishedTableState, after: PublishedTableState): boolean =>
-  (before.membership !== null && before.membership === after.membership) ||
+  (before.membership !== undefined && before.membership === after.membership) ||
   (before.schemaMembership !== undefined && before.schemaMembership === after.schemaMembership);
 
 /** Whether a table is in a schema that the publication held whole at the last look, and has since. */
@@ -217,14 +234,54 @@ function notesOf(before: PublishedTableState, after: PublishedTableState): Track
   ];
 }
 
+/** What happened, or may have happened, to values without a row message. */
+function valueChanges(
+  before: PublishedTableState,
+  after: PublishedTableState,
+  { config, last, now, name }: Parameters<typeof publishedChanges>[0] & { readonly name: TableName },
+): { readonly isGap: boolean; readonly notes: readonly TrackingNote[] } {
+  const rewriting = rewritingOf(before, after);
+  // Without a break there is a report of it in the stream, which says exactly where. Whoever may keep event
+  // triggers from running has still left the note.
+  const isReported = config.source.eventTrigger && now.reports != null && now.reports === last.reports;
+  const isGap = rewriting === 'certain' && isTracked(config, name) && !isReported;
+  const isNoted = !isGap && rewriting !== 'none' && !(isReported && rewriting === 'perhaps');
+  return {
+    isGap,
+    notes: [
+      ...(isNoted ? [note(after, REWRITTEN.before, REWRITTEN.after)] : []),
+      ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
+      // One that was published by itself has sent its rows.
+      ...movedPartitions(before, after)
+        .filter(({ oid }) => last.tables[oid] === undefined)
+        .map((partition) => note(after, ...partitionTexts(partition))),
+    ],
+  };
+}
+
+const REWRITTEN = {
+  before: 'rows as they were sent',
+  after: 'may have been rewritten: what rows hold since was not sent',
+};
+
+function partitionTexts({ name, is }: MovedPartition): [before: string, after: string] {
+  const partition = `partition ${formatTable(name)}`;
+  return is === 'attached'
+    ? [`no ${partition}`, `${partition}, attached: the rows that it had were not sent`]
+    : [partition, `no ${partition}: its rows went with it and were not sent as deleted`];
+}
+
+const columnTexts = ({ name, is }: UntoldColumn): [before: string, after: string] =>
+  is === 'another'
+    ? [`column ${name}`, `another column ${name}: what existing rows held and hold in it was not sent`]
+    : [`no column ${name}`, `column ${name}: existing rows hold its default, which was not sent`];
+
 const note = (table: TableName, before: string, after: string): TrackingNote => ({
   subject: formatTable(table),
   before,
   after,
 });
 
-const IDENTITIES: Readonly<Record<string, string>> = { d: 'default', f: 'full', i: 'index', n: 'nothing' };
-
-const identityText = (identity: string): string => `replica identity ${IDENTITIES[identity] ?? identity}`;
+const identityText = (identity: string): string => `replica identity ${identityName(identity)}`;
 
 const sameTable = (a: TableName, b: TableName): boolean => a.schema === b.schema && a.table === b.table;

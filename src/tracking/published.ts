@@ -7,6 +7,8 @@ import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { currentLsn } from '../pg/wal.js';
 import type { ColumnName, TableName } from './names.js';
+import { REPORTING, TRIGGER_SCHEMA } from './reports.js';
+import type { TableContents } from './rewrites.js';
 
 /**
  * What decides which changes the stream carries, as one look at the source found it. Compared with the last
@@ -22,6 +24,11 @@ export interface PublishedState {
   readonly version?: string | null;
   /** Its owner; absent in older looks. */
   readonly owner?: string | null;
+  /**
+   * The versions of the event triggers that report commands, and of their function; null or absent: they are
+   * not all there and enabled.
+   */
+  readonly reports?: string | null;
   /** Its tables by oid: those of its list, and those of its schemas that the YAML wants. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
   /** Identity of the membership of each schema that it holds whole; absent in older looks. */
@@ -35,11 +42,11 @@ export interface PublishedState {
   readonly refusing?: readonly string[];
 }
 
-export interface PublishedTableState {
+export interface PublishedTableState extends TableContents {
   readonly schema: string;
   readonly table: string;
-  /** Identity of its membership in the publication, with row filter and column list; null: it has none. */
-  readonly membership: string | null;
+  /** Identity of its membership in the publication, with row filter and column list; absent: it has none. */
+  readonly membership?: string;
   /** Identity of the membership of its schema; absent where that is not held whole. */
   readonly schemaMembership?: string;
   /** As pg_class.relreplident: `f` for full. */
@@ -212,6 +219,9 @@ const digestSql = (version: number): string => /* sql */ `
            : ''
        }) published
        join pg_catalog.pg_attribute a on a.attrelid = published.relid and a.attnum > 0),
+    (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', i.inhrelid, i.inhparent, i.xmin), 0))
+       from pg_catalog.pg_inherits i
+       join pg_catalog.pg_class c on c.oid = i.inhrelid and c.relkind in ('r', 'p', 'f')),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', n.oid, n.xmin), 0)) from pg_catalog.pg_namespace n),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', p.oid, p.xmin), 0)) from pg_catalog.pg_publication p),
     (select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', r.oid, r.xmin), 0)) from pg_catalog.pg_publication_rel r),
@@ -221,29 +231,78 @@ const digestSql = (version: number): string => /* sql */ `
 /** From here on a publication may hold whole schemas. */
 const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
-// to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back.
+// to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back. A
+// partitioned table holds no row itself; its partitions are found without a lock, which pg_partition_tree()
+// takes. An index that was built when the table was written anew has counted its rows. The type of a table's
+// rows is made with it, so a partition whose type is older than its place was attached.
 const stateSql = (publication: string, version: number): string => /* sql */ `
-  with recursive ${LINE}
-  select pg_catalog.jsonb_build_object(
+  with recursive ${LINE}, wanted as (
+    select p.*, p.xmin::text as version
+      from (values (${quoteLiteral(publication)}::text)) as given (name)
+      left join pg_catalog.pg_publication p on p.pubname = given.name
+  ), listed (relid, membership, of_schema) as (
+    select r.prrelid, (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text,
+           ${version >= HAS_SCHEMA_PUBLICATIONS ? OF_SCHEMA : 'null::text'}
+      from wanted p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
+    ${version >= HAS_SCHEMA_PUBLICATIONS ? `union all ${BY_SCHEMA}` : ''}
+  ), member (root, oid, attached) as (
+    select t.relid, t.relid, false from listed t
+    union all
+    select m.root, i.inhrelid, m.attached or pg_catalog.age(t.xmin) > pg_catalog.age(i.xmin)
+      from member m
+      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind = 'p'
+      join pg_catalog.pg_inherits i on i.inhparent = c.oid
+      join pg_catalog.pg_class part on part.oid = i.inhrelid
+      join pg_catalog.pg_type t on t.oid = part.reltype
+  ), described as (
+    select m.root, c.oid, c.relkind = 'r' as is_heap, m.attached,
+           array_agg(case when not a.attisdropped then a.attname end order by a.attnum) as columns,
+           array_agg(a.attnum order by a.attnum) filter (
+             where not a.attisdropped and (a.atthasmissing or c.relkind = 'p' and a.atthasdef)) as defaulted,
+           min(a.attnum) filter (where a.xmin = c.xmin and not a.attisdropped) as touched,
+           max(a.attnum) filter (where a.xmin = c.xmin and not a.attisdropped
+             and (a.atthasdef or a.attidentity <> '') and not a.atthasmissing) as filled
+      from member m
+      join pg_catalog.pg_class c on c.oid = m.oid and c.relkind in ('r', 'p')
+      left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+     group by m.root, c.oid, c.relkind, m.attached
+  ), heap as (
+    select d.root, pg_catalog.json_object_agg(d.oid, pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
+             'file', c.relfilenode::text, 'toast', c.reltoastrelid::text,
+             'touched', d.touched, 'filled', d.filled, 'empty', nullif(c.relhasindex and c.reltuples <= 0, false),
+             'partition', case when c.relispartition then pg_catalog.json_build_object('schema', n.nspname, 'table', c.relname) end,
+             'attached', nullif(d.attached, false)))) as heaps
+      from described d
+      join pg_catalog.pg_class c on c.oid = d.oid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where d.is_heap
+     group by d.root
+  )
+  select pg_catalog.json_build_object(
     'publication', p.oid::text,
-    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner'])::text,
-    'version', p.xmin::text,
+    'options', (pg_catalog.to_jsonb(p) - array['oid', 'pubname', 'pubowner', 'version'])::text,
+    'version', p.version,
     'owner', pg_catalog.pg_get_userbyid(p.pubowner),
     ${version >= HAS_SCHEMA_PUBLICATIONS ? SCHEMAS : "'schemas', '[]'::jsonb"},
+    'reports', (
+      select pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.oid, t.xmin, f.oid, f.xmin), ' ' order by t.evtname)
+        from pg_catalog.pg_event_trigger t
+        join pg_catalog.pg_proc f on f.oid = t.evtfoid
+        join pg_catalog.pg_namespace n on n.oid = f.pronamespace and n.nspname = ${quoteLiteral(TRIGGER_SCHEMA)}
+       where t.evtenabled = 'A' and t.evtname in (${REPORTING.map((name) => quoteLiteral(`${publication}_${name}`)).join(', ')})
+      having count(*) = ${REPORTING.length}),
     'tables', coalesce((
-      select pg_catalog.jsonb_object_agg(c.oid::text, pg_catalog.jsonb_build_object(
+      select pg_catalog.json_object_agg(c.oid, pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
                'schema', n.nspname, 'table', c.relname,
-               'membership', t.membership,
-               'identity', c.relreplident::text)
-               || case when t.of_schema is null then '{}' else pg_catalog.jsonb_build_object('schemaMembership', t.of_schema) end)
-        from (select r.prrelid as relid, (pg_catalog.to_jsonb(r) - array['prpubid', 'prrelid'])::text as membership,
-                     ${version >= HAS_SCHEMA_PUBLICATIONS ? OF_SCHEMA : 'null::text'} as of_schema
-                from pg_catalog.pg_publication_rel r where r.prpubid = p.oid
-              ${version >= HAS_SCHEMA_PUBLICATIONS ? `union all ${BY_SCHEMA}` : ''}) t
+               'membership', t.membership, 'schemaMembership', t.of_schema,
+               'identity', c.relreplident::text,
+               'columns', d.columns, 'defaulted', d.defaulted, 'heaps', h.heaps)))
+        from listed t
         join pg_catalog.pg_class c on c.oid = t.relid
-        join pg_catalog.pg_namespace n on n.oid = c.relnamespace), '{}')) as state
-    from (values (${quoteLiteral(publication)}::text)) as wanted (name)
-    left join pg_catalog.pg_publication p on p.pubname = wanted.name`;
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        join described d on d.root = c.oid and d.oid = c.oid
+        left join heap h on h.root = c.oid), '{}')) as state
+    from wanted p`;
 
 /** Each partition with every table that it is a partition of. pg_partition_ancestors() sees no snapshot. */
 const LINE = /* sql */ `line (relid, ancestor) as (
@@ -267,10 +326,11 @@ const OF_SCHEMA = /* sql */ `(
  * Tables that are published by their schema alone: a partition of one that is published is sent as that one.
  */
 const BY_SCHEMA = /* sql */ `
-              select m.oid, null, s.oid::text
-                from pg_catalog.pg_publication_namespace s
-                join pg_catalog.pg_class m on m.relnamespace = s.pnnspid
-               where s.pnpubid = p.oid and m.relkind in ('r', 'p') and m.relpersistence = 'p'
+    select m.oid, null, s.oid::text
+      from wanted p
+      join pg_catalog.pg_publication_namespace s on s.pnpubid = p.oid
+      join pg_catalog.pg_class m on m.relnamespace = s.pnnspid
+     where m.relkind in ('r', 'p') and m.relpersistence = 'p'
                  and not exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = m.oid)
                  and not (m.relispartition and exists (
                        select from line

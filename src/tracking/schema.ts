@@ -297,7 +297,7 @@ export const TrackingFile = z.strictObject({
         .boolean({ error: sentence('must be true or false') })
         .default(false)
         .describe(
-          'Lets waltrail apply install an event trigger on the source (as a superuser): replica identities then follow migrations, so that PostgreSQL never refuses writes to published tables.',
+          'Lets waltrail apply install event triggers on the source (as a superuser): replica identities then follow migrations, so that PostgreSQL never refuses writes to published tables, and commands that change a tracked table without a row message are told with who ran them.',
         ),
       on_new_table: z
         .enum(['report', 'apply', 'follow'], { error: sentence('must be report, apply or follow') })

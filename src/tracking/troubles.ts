@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../errors.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import { childProblems } from './children.js';
 import { formatTable } from './names.js';
 import type { PlanProblem, PlanStep, TrackingPlan, TroubleEffect } from './findings.js';
 import { planTracking } from './plan.js';
@@ -32,7 +33,7 @@ export function troublesOf(
 ): TableTrouble[] {
   const found = [
     ...refusals(options),
-    ...problems.flatMap(ofProblem),
+    ...[...problems, ...childProblems(options)].flatMap(ofProblem),
     ...steps.flatMap((step) => ofStep(step, options)),
   ];
   const uncaptured = new Set(

@@ -8,8 +8,10 @@ const SUMMARIES: Partial<Record<ErrorCode, string>> = {
   SOURCE_SLOT_AHEAD: 'Changes are missing: the replication slot was advanced or made anew',
   SOURCE_SLOT_INVALID: 'Changes are missing: the source invalidated the replication slot',
   SOURCE_SLOT_LOST: 'Changes may be missing: the replication slot is gone',
+  SOURCE_TABLE_REWRITTEN: 'Changes are missing: a table was rewritten',
   SOURCE_TIMELINE_FORKED: 'Entries may show what the source lost in a failover',
   SOURCE_TRANSACTION_SKIPPED: 'Changes are missing: an operator had a transaction skipped',
+  TRACKING_CHILD_UNTRACKED: 'Changes are missing: a table that inherits from a tracked one is not tracked',
   TRAIL_RESTORED: 'Entries are missing: the trail was restored to an older state',
 };
 

@@ -52,7 +52,10 @@ test(
     expect(migrated).toMatchObject({ lost: 0, doubled: 0, wrong: 0, unknown: 0, inGaps: 0 });
     expect(migrated.stored).toBeGreaterThan(SECONDS);
     expect(migrator.refused).toEqual([]);
-    expect(await g.trail.query(`select code, tables from trail.gap`)).toEqual([]);
+    // Of a column that gets another type no row is sent: that gap is true.
+    expect(
+      await g.trail.query(`select code, tables from trail.gap where code <> 'SOURCE_TABLE_REWRITTEN'`),
+    ).toEqual([]);
   },
   180_000 + SECONDS * 2_000,
 );

@@ -54,7 +54,7 @@ describe('replica identity and TOAST', () => {
       await g.source.query(`update docs set rev = 2`);
       await g.source.query(`update docs set id = 2, code = 'b'`);
       await g.source.query(`delete from docs`);
-      const [, rev, keys, remove] = await g.caughtUp();
+      const [, rev, keys, remove] = (await g.caughtUp()).filter(({ rung }) => rung !== 'w');
       // Without an old row every value that was sent may have changed, but for those of the replica identity;
       // unchanged TOAST has not.
       const updated = Object.fromEntries(

@@ -93,7 +93,7 @@ test('a truncate that cascades is one entry for each tracked table; keys alone i
   await g.source.query(`insert into children values (2, null, 'x')`);
   await g.source.query(`update children set id = 3`);
   await g.source.query(`delete from children`);
-  const [, update, remove] = (await g.caughtUp()).slice(4);
+  const [, update, remove] = (await g.caughtUp()).filter(({ rung }) => rung !== 'w').slice(4);
   expect(update).toMatchObject({
     previous: { id: '2' },
     updated: { id: '3', name: 'x' },

@@ -4,8 +4,10 @@ import type { TrackingPlan } from '../../src/tracking/findings.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { troublesOf } from '../../src/tracking/troubles.js';
+import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
 import { HARMLESS, REFUSALS } from '../support/refusals.ts';
+import { until } from '../support/until.ts';
 import { applyConfig, catalogOf, trackingConfig } from '../support/tracking.ts';
 
 const ITEMS = 'create table items (id int primary key, x int); insert into items values (1, 1)';
@@ -279,5 +281,238 @@ describe('the event trigger', () => {
     await applyConfig(guarded(database, ITEM_TABLES));
     // A thousand calls of it: some tenths of a millisecond each, with room for a busy machine.
     expect((await timed()) - without).toBeLessThan(5_000);
+  });
+});
+
+describe('what the event triggers report', () => {
+  const reporting = (schemaSql: string, yaml: string, lookMs = 200): Promise<CaptureGround> =>
+    captureGround({ schemaSql, yaml, sourceYaml: ', event_trigger: true', options: { pace: { lookMs } } });
+  const items = (): Promise<CaptureGround> =>
+    reporting(
+      `create table items (id int primary key, x int, note text); insert into items values (1, 1), (2, 2);
+       create table others (id int, x int)`,
+      'tables: { public.items: { entity: item } }',
+    );
+
+  /** Rows as `operation id`, and what entries of Waltrail's own say, in the order of the trail. */
+  const told = (entries: readonly PlainEntry[]): string[] =>
+    entries.flatMap((entry) => {
+      if (entry.rung !== 'w') return [`${entry.operation} ${entry.entityId}`];
+      return entry.action === 'tracking'
+        ? [`${entry.entityName}: ${entry.updated!['change']}`]
+        : [entry.action];
+    });
+  const user = (g: CaptureGround): string => new URL(g.source.url).username;
+  const gapsOf = (g: CaptureGround) =>
+    g.trail.query(
+      `select code, tables, from_lsn = to_lsn as "isPosition", closed_at is not null as closed, entry_id > 0 as told from trail.gap order by id`,
+    );
+
+  test('a command that rewrites rows is an entry where it ran, with who ran it, and a gap of that one position', async () => {
+    await using g = await items();
+    const role = `${g.source.name}_migrator`;
+    await g.source.query(
+      `create role ${role}; grant create on schema public to ${role}; alter table items owner to ${role}`,
+    );
+    try {
+      const before = told(await g.caughtUp()).length;
+      const client = new pg.Client(g.source.url);
+      await client.connect();
+      await client.query(`set role ${role}; begin`);
+      await client.query('update items set x = 5 where id = 1');
+      await client.query('alter table items alter x type int using x + 1');
+      await client.query('update items set x = 7 where id = 1; commit');
+      await client.end();
+      const entries = await g.caughtUp();
+      const by = `run by ${user(g)} as ${role}`;
+      expect(
+        told(entries)
+          .slice(before)
+          .filter((text) => !text.includes('gap') && !text.includes('may have been')),
+      ).toEqual([
+        'u 1',
+        `public.items: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+        `public.items: ALTER TABLE, ${by}`,
+        'u 1',
+      ]);
+      await until('the gap to be told', async () =>
+        (await g.entries()).some(({ action }) => action === 'gap_closed'),
+      );
+      expect(await gapsOf(g)).toEqual([
+        {
+          code: 'SOURCE_TABLE_REWRITTEN',
+          tables: ['public.items'],
+          isPosition: true,
+          closed: true,
+          told: true,
+        },
+      ]);
+      const [row] = await g.trail.query<{ same: boolean }>(
+        'select from_lsn = $1::pg_lsn as same from trail.gap',
+        [entries.find(({ updated }) => updated?.['change']?.startsWith('rows rewritten'))!.commitLsn],
+      );
+      expect(row).toEqual({ same: true });
+    } finally {
+      await g.source.query(
+        `reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`,
+      );
+    }
+  });
+
+  test('a gap that was recorded and not told when the daemon was killed is told and closed by the next one, at its position', async () => {
+    await using g = await reporting(
+      'create table items (id int primary key, x int, note text); insert into items values (1, 1)',
+      'tables: { public.items: { entity: item } }',
+      60_000,
+    );
+    await g.source.query('alter table items alter x type int using x + 1');
+    await g.caughtUp();
+    expect(await gapsOf(g)).toMatchObject([{ isPosition: true, closed: false, told: false }]);
+    await g.restart();
+    expect(await gapsOf(g)).toMatchObject([{ isPosition: true, closed: true, told: true }]);
+    expect(
+      (await g.entries()).map(({ action }) => action).filter((action) => action.startsWith('gap')),
+    ).toEqual(['gap', 'gap_closed']);
+  });
+
+  test('identity, dropped columns, partitions, dropped tables and renamed values are told, others not', async () => {
+    await using g = await reporting(
+      `create type mood as enum ('sad', 'glad');
+       create table items (id int primary key, x int, note text, mood mood);
+       create table others (id int, x int);
+       create table events (id int, x int) partition by range (id);
+       create table events_1 partition of events for values from (0) to (10);
+       insert into events values (1, 1)`,
+      'tables: { public.items: { entity: item }, public.events: { entity: event } }',
+      60_000,
+    );
+    await g.caughtUp();
+    const before = told(await g.entries()).length;
+    await g.source.query(
+      `begin; alter table items replica identity default; update items set x = 2; alter table items replica identity full; commit`,
+    );
+    await g.source.query('alter table items drop x, drop note, add x int default 3');
+    await g.source.query(`alter type mood rename value 'sad' to 'blue'`);
+    await g.source.query('alter table events alter x type bigint');
+    await g.source.query(
+      'alter table others add y int; alter table others alter y type bigint; drop table others',
+    );
+    await g.source.query(
+      'create index on items (x); grant select on items to public; truncate items; comment on table items is null',
+    );
+    await g.source.query('drop table items');
+    const by = `run by ${user(g)}`;
+    expect(told(await g.caughtUp()).slice(before)).toEqual([
+      `public.items: ALTER TABLE, ${by}`,
+      `public.items: ALTER TABLE, ${by}: dropped x, note`,
+      `public.items: ALTER TABLE, ${by}`,
+      `public.items: ALTER TYPE, ${by}`,
+      `public.events: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+      `public.events: ALTER TABLE, ${by}`,
+      't null',
+      `public.items: DROP TABLE, ${by}`,
+    ]);
+  });
+
+  test('what holds no row, or only moves it, is no gap', async () => {
+    await using g = await items();
+    await g.source.query('truncate items');
+    await g.source.query('alter table items alter x type int using x + 1');
+    await g.source.query('vacuum full items');
+    await g.source.query('alter table items rename to seen');
+    await until('a look', async () =>
+      (await g.entries()).some(({ entityName }) => entityName === 'public.seen'),
+    );
+    expect(await gapsOf(g)).toEqual([]);
+  });
+
+  test('a report is sent also where its author may emit no message, and nobody can call what sends it', async () => {
+    await using g = await items();
+    const before = told(await g.caughtUp()).length;
+    await asOwner(g.source, async (client) => {
+      await g.source
+        .query('revoke execute on function pg_logical_emit_message(boolean, text, text) from public')
+        .catch(() => undefined);
+      for (const { oid } of await g.source.query<{ oid: string }>(
+        `select oid::regprocedure::text as oid from pg_proc where proname = 'pg_logical_emit_message'`,
+      ))
+        await g.source.query(`revoke execute on function ${oid} from public`);
+      await expect(
+        client.query(`select pg_logical_emit_message(true, 'waltrail.ddl', '{}')`),
+      ).rejects.toThrow('permission denied');
+      await expect(client.query('select waltrail_source.waltrail_report()')).rejects.toThrow(
+        /permission denied|can only be called/,
+      );
+      await client.query('alter table items add y int');
+      const { rows } = await client.query<{ role: string }>('select current_user as role');
+      expect(told(await g.caughtUp()).slice(before)).toContain(
+        `public.items: ALTER TABLE, run by ${user(g)} as ${rows[0]!.role}`,
+      );
+    });
+  });
+
+  test.each([
+    ['no JSON', `'{'`],
+    ['an array', `'[]'`],
+    ['null', `'null'`],
+    [
+      'another table',
+      `'{"what":"rewritten","relation":1,"schema":"public","table":"others","command":"ALTER TABLE","session":"x"}'`,
+    ],
+    [
+      'another deed',
+      `'{"what":"stop","relation":1,"schema":"public","table":"items","command":"ALTER TABLE","session":"x"}'`,
+    ],
+    [
+      'a command that is text',
+      `'{"what":"run","relation":1,"schema":"public","table":"items","command":"the boss said so","session":"x"}'`,
+    ],
+    [
+      'a name of two lines',
+      `e'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x\\\\ny"}'`,
+    ],
+    [
+      'a long name',
+      `'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"' || repeat('x', 300) || '"}'`,
+    ],
+    [
+      '1 MB',
+      `'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"' || repeat('x', 1000000) || '"}'`,
+    ],
+    ['deep nesting', `repeat('[', 8000)`],
+    ['bytes that are no text', `'\\xc300ff'::bytea`],
+    ['no transaction', null],
+  ])('a forged report with %s says nothing and stops nothing', async (_, content) => {
+    await using g = await items();
+    const before = told(await g.caughtUp()).length;
+    await g.source.query(
+      content === null
+        ? `select pg_logical_emit_message(false, 'waltrail.ddl', '{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x"}')`
+        : `select pg_logical_emit_message(true, 'waltrail.ddl', ${content})`,
+    );
+    await g.source.query('insert into items values (3, 3)');
+    expect(told(await g.caughtUp()).slice(before)).toEqual(['i 3']);
+    expect(await gapsOf(g)).toEqual([]);
+  });
+
+  test('a flood of forged reports is cut, and says so; where the YAML asks for no trigger there is not one', async () => {
+    const flood = `do $$ begin for n in 1..5000 loop perform pg_logical_emit_message(true, 'waltrail.ddl', format(
+      '{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x%s"}', n)); end loop; end $$`;
+    await using g = await items();
+    const before = told(await g.caughtUp()).length;
+    await g.source.query(flood);
+    await g.source.query('insert into items values (3, 3)');
+    const after = told(await g.caughtUp()).slice(before);
+    expect([after.length, after.at(-2), after.at(-1)]).toEqual([
+      1_002,
+      'source: more than 1000 commands are reported by this transaction: the rest is not told',
+      'i 3',
+    ]);
+    await using without = await captureGround({
+      schemaSql: 'create table items (id int primary key)',
+      yaml: 'tables: { public.items: { entity: item } }',
+    });
+    await without.source.query(flood);
+    expect(await without.caughtUp()).toEqual([]);
   });
 });

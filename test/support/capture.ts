@@ -101,7 +101,7 @@ export function testConfig(options: {
   readonly trail: TestDatabase;
   readonly yaml: string;
   /** More under `source`: `, key: value`. */
-  readonly sourceYaml?: string;
+  readonly sourceYaml?: string | undefined;
 }): TrackingConfig {
   const slot = `slot_${options.source.name}`;
   return parseConfig({

@@ -103,6 +103,9 @@ function entriesOf(options: {
     announced: () => false,
     reached: () => undefined,
     redactionKey: Buffer.from('key'),
+    lookedIdentity: () => undefined,
+    rewrittenStatement: () => '',
+    rewrittenStored: () => undefined,
     tableFacts: () => ({
       ...NO_FACTS,
       knownAs: { schema: 'public', table: 'items' },

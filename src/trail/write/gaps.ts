@@ -129,6 +129,13 @@ export const toldStatement = (gap: number, entryId: bigint): string =>
   `select trail.tell_table_gap(${gap}, ${entryId})`;
 
 /**
+ * Returns the statement that records a gap which begins and ends at a position, without its entries: for the
+ * transaction that stores what was sent there.
+ */
+export const passedStatement = ({ code, table }: Lacking, lsn: Lsn): string =>
+  `select trail.pass_table_gap(${quoteLiteral(code)}, ${quoteLiteral(table)}, '${formatLsn(lsn)}')`;
+
+/**
  * Returns the statement for the transaction that stores the entry with which a gap of tables ends: changes
  * committed from `toLsn` on are not missing.
  */
@@ -138,6 +145,10 @@ export const endStatement = (gap: number, toLsn: Lsn): string =>
 /** Returns the statement that stores the published state, for the next reading to be compared with. */
 export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
+
+/** Returns the statement that moves the position of the stored published state on. */
+export const publishedUntilStatement = (lsn: Lsn): string =>
+  `select trail.published_until('${formatLsn(lsn)}')`;
 
 /** Writes the entries of gaps that have none yet. May be called only while there is no writer. */
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { formatLsn, type Lsn } from '../../pg/lsn.js';
-import { OWN, type Notice, type RelationVersion } from '../../pipeline/ports.js';
+import { OWN, TRACKING_TABLE, type Notice, type RelationVersion } from '../../pipeline/ports.js';
 import { gapSummary } from '../gap-summary.js';
 import { endStatement, toldStatement, type OpenGap } from './gaps.js';
 
@@ -14,7 +14,6 @@ const relation = (table: string, columns: readonly string[]): RelationVersion =>
   columns: columns.map((name) => ({ name, type: TEXT })),
 });
 const GAP = relation('gap', ['code', 'tables', 'from_lsn', 'to_lsn', 'last_entry_at']);
-const TRACKING = relation('tracking', ['change']);
 
 /** Makes the entry that records a gap of a table. */
 export const gapNotice = (gap: OpenGap): Notice => ({
@@ -57,7 +56,7 @@ export const trackingNotice = (change: {
   readonly after: string;
   readonly lsn: Lsn;
 }): Notice => ({
-  relation: TRACKING,
+  relation: TRACKING_TABLE,
   action: 'tracking',
   entityId: null,
   entityName: change.subject,

@@ -65,6 +65,9 @@ async function throughWaltrail({ yaml, names }) {
     announced: () => false,
     reached: () => undefined,
     redactionKey: Buffer.from('bench'),
+    lookedIdentity: () => undefined,
+    rewrittenStatement: () => '',
+    rewrittenStored: () => undefined,
     tableFacts: () => ({
       ...NO_FACTS,
       knownAs: { schema: 'public', table: 'customers' },
