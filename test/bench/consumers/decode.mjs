@@ -79,7 +79,7 @@ async function throughWaltrail({ yaml, names }) {
     message: (bytes, start, end) => pipeline.message(bytes, start, end),
     readDone: () => pipeline.readDone(),
     finish: async () => {
-      await pipeline.finish();
+      await pipeline.finish({ patient: true });
       return { changes: pipeline.counts.changes, out: trail.storedBytes };
     },
   };
