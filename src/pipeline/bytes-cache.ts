@@ -7,8 +7,8 @@ const CELLS = 16384;
 /** An UUID has 36. */
 const MAX_BYTES = 40;
 const WORD = 4;
-// A cell: the number, one more than the length of the key (0: none), and the key. Zeros, for memory that nobody
-// has written to costs nothing.
+// A cell: the number, one more than the length of the key (0: none), and the key. It begins as zeros, for
+// memory that nobody has written to costs nothing.
 const AT_LENGTH = 1;
 const AT_KEY = 2;
 const CELL_WORDS = AT_KEY + MAX_BYTES / WORD;
@@ -24,7 +24,7 @@ const PAIR_SHIFT = 33 - Math.log2(CELLS);
 export class BytesCache {
   readonly #cells = new Int32Array(CELLS * CELL_WORDS);
   readonly #views = new LastView();
-  /** The key that is asked for. */
+  /** The key that is asked for, where it is longer than a word. */
   readonly #key = new Int32Array(MAX_BYTES / WORD);
 
   /** The number for the column's bytes, found by `find` from their text where they are not in memory. */
@@ -33,18 +33,25 @@ export class BytesCache {
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
     if (length > MAX_BYTES || row.isOpaque(column)) return find(row.text(column)!);
-    const words = this.#take(this.#views.of(bytes), start, length);
-    const cell = this.#cellOf(words, length);
-    if (this.#holds(cell, words, length)) return this.#cells[cell]!;
+    const view = this.#views.of(bytes);
+    if (length > WORD || length === 0) return this.#long(row, column, find);
+    // The bytes of a key of one to four, without a branch: it would go another way for every key.
+    const word =
+      view.getUint8(start) |
+      (view.getUint8(start + ((length - 1) >> 1)) << 8) |
+      (view.getUint8(start + (length >> 1)) << 16) |
+      (view.getUint8(start + length - 1) << 24);
+    const cells = this.#cells;
+    const cell = cellOf(mixed(length, word));
+    const found = length + 1;
+    if (cells[cell + AT_KEY] === word && cells[cell + AT_LENGTH] === found) return cells[cell]!;
     const other = cell + CELL_WORDS;
-    if (this.#holds(other, words, length)) return this.#cells[other]!;
+    if (cells[other + AT_KEY] === word && cells[other + AT_LENGTH] === found) return cells[other]!;
     const value = find(keyText(bytes, start, length));
-    // Finding it may have asked for another.
-    this.#take(this.#views.of(bytes), start, length);
-    this.#cells.copyWithin(other, cell, other);
-    this.#cells.set(this.#key.subarray(0, words), cell + AT_KEY);
-    this.#cells[cell] = value;
-    this.#cells[cell + AT_LENGTH] = length + 1;
+    cells.copyWithin(other, cell, other);
+    cells[cell] = value;
+    cells[cell + AT_LENGTH] = found;
+    cells[cell + AT_KEY] = word;
     return value;
   }
 
@@ -52,36 +59,37 @@ export class BytesCache {
     this.#cells.fill(0);
   }
 
+  #long(row: Tuple, column: number, find: (text: string) => number): number {
+    const { bytes } = row;
+    const start = row.offsets[column]!;
+    const length = row.lengths[column]!;
+    const words = this.#take(this.#views.of(bytes), start, length);
+    const cells = this.#cells;
+    let hash = length;
+    for (let word = 0; word < words; word++) hash = mixed(hash, this.#key[word]!);
+    const cell = cellOf(hash);
+    if (this.#holds(cell, words, length)) return cells[cell]!;
+    const other = cell + CELL_WORDS;
+    if (this.#holds(other, words, length)) return cells[other]!;
+    const value = find(keyText(bytes, start, length));
+    // Finding it may have asked for another.
+    this.#take(this.#views.of(bytes), start, length);
+    cells.copyWithin(other, cell, other);
+    cells.set(this.#key.subarray(0, words), cell + AT_KEY);
+    cells[cell] = value;
+    cells[cell + AT_LENGTH] = length + 1;
+    return value;
+  }
+
   /** Reads the words of a key and returns how many they are. The last one overlaps the one before. */
   #take(view: DataView, start: number, length: number): number {
+    if (length === 0) return 0;
     const key = this.#key;
-    if (length < WORD) {
-      // The first, a middle and the last byte: a loop would be of another length for every key.
-      key[0] =
-        length === 0
-          ? 0
-          : view.getUint8(start) |
-            (view.getUint8(start + (length >> 1)) << 8) |
-            (view.getUint8(start + length - 1) << 16);
-      return 1;
-    }
     const last = start + length - WORD;
     let words = 0;
     for (let at = start; at < last; at += WORD) key[words++] = view.getInt32(at, true);
     key[words++] = view.getInt32(last, true);
     return words;
-  }
-
-  #cellOf(words: number, length: number): number {
-    const key = this.#key;
-    let hash = length;
-    for (let word = 0; word < words; word++) {
-      hash = Math.imul(hash ^ key[word]!, FACTOR);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash, FACTOR);
-    // The first of a pair, by the upper bits: each bit of the key has a part in them.
-    return (hash >>> PAIR_SHIFT) * 2 * CELL_WORDS;
   }
 
   #holds(cell: number, words: number, length: number): boolean {
@@ -92,3 +100,11 @@ export class BytesCache {
     return true;
   }
 }
+
+function mixed(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, FACTOR);
+  return product ^ (product >>> 15);
+}
+
+/** The first cell of a pair, by the upper bits: each bit of the key has a part in them. */
+const cellOf = (hash: number): number => (Math.imul(hash, FACTOR) >>> PAIR_SHIFT) * 2 * CELL_WORDS;

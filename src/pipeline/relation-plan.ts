@@ -38,6 +38,8 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** Those whose change moves a row: of the id and of the tenant. */
   readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
+  /** The column that is the whole name, as it was sent; -1: there is more to it. */
+  readonly plainName: number;
   readonly modifierColumn: number;
   /** The application sets it with each update, also to the value that it had. */
   readonly modifierAlwaysSet: boolean;
@@ -186,6 +188,7 @@ function planTracked(options: {
   const idNames = rule.id ?? (options.primaryKey.length > 0 ? options.primaryKey : ['id']);
   const idColumns = idNames.map(indexOf).filter((index) => index >= 0);
   const tenantColumn = indexOf(rule.tenant);
+  const name = rule.name === null ? null : planTemplate(rule.name, { columns, rule });
   return {
     relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(rule.entity),
@@ -201,7 +204,8 @@ function planTracked(options: {
       : null,
     idColumns,
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
-    name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
+    name,
+    plainName: plainNameOf(name),
     modifierColumn: indexOf(modifier),
     modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
     modifierRedactor: redactors[indexOf(modifier)] ?? null,
@@ -249,6 +253,12 @@ function valueLabelsOf(
   return new Map(
     [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
   );
+}
+
+function plainNameOf(name: readonly NamePart[] | null): number {
+  const [part] = name ?? [];
+  if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
+  return part.values === null && part.lookup === null ? part.column : -1;
 }
 
 function planTemplate(
