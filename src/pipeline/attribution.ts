@@ -2,7 +2,7 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import type { Kind } from '../tracking/rules.js';
 import { BytesCache } from './bytes-cache.js';
 import { shortName } from './naming.js';
-import { otherModifier, type OtherModifier } from './other-modifier.js';
+import { OtherModifier } from './other-modifier.js';
 import { UNATTRIBUTED, type Dictionary, type LookupName, type Lookups } from './ports.js';
 import { redactedText, type Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
@@ -107,7 +107,7 @@ export class Attribution {
       const person = this.#person(key);
       id = this.#dictionary.modifier(person);
       this.#ids.set(key, id);
-      this.#byId.set(id, otherModifier({ ...person, redactor }));
+      this.#byId.set(id, new OtherModifier(person, redactor));
     }
     return id;
   }
@@ -117,7 +117,7 @@ export class Attribution {
     let index = this.#otherByKey.get(key);
     if (index === undefined) {
       if (this.#others.length >= MAX_HELD) this.#forgetNames();
-      index = this.#others.push(otherModifier({ ...this.#person(key), redactor })) - 1;
+      index = this.#others.push(new OtherModifier(this.#person(key), redactor)) - 1;
       this.#otherByKey.set(key, index);
     }
     return index;

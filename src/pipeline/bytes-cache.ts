@@ -1,21 +1,31 @@
+import { LastView } from '../pg/byte-loops.js';
 import { keyText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 
-/** A power of two. Values that share a cell push each other out. */
+/** A power of two. Of keys that share a pair of cells, those that were put there last are remembered. */
 const CELLS = 16384;
 /** An UUID has 36. */
 const MAX_BYTES = 40;
-const FNV_PRIME = 0x01000193;
+const WORD = 4;
+// A cell: the number, one more than the length of the key (0: none), and the key. It begins as zeros, for
+// memory that nobody has written to costs nothing.
+const AT_LENGTH = 1;
+const AT_KEY = 2;
+const CELL_WORDS = AT_KEY + MAX_BYTES / WORD;
+/** Of multiplicative hashing: 2^32 by the golden ratio. */
+const FACTOR = 0x9e3779b1;
+const PAIR_SHIFT = 33 - Math.log2(CELLS);
 
 /**
  * Numbers of the keys that were seen lately, found by their bytes: modifiers and tenants repeat, and a string
- * and a map for each row would cost more than the rest of its entry.
+ * and a map for each row would cost more than the rest of its entry. Keys are taken as words of four bytes,
+ * for most are small numbers, which are one.
  */
 export class BytesCache {
-  readonly #keys = new Uint8Array(CELLS * MAX_BYTES);
-  /** Length of the key in each cell, or -1. */
-  readonly #lengths = new Int8Array(CELLS).fill(-1);
-  readonly #values = new Int32Array(CELLS);
+  readonly #cells = new Int32Array(CELLS * CELL_WORDS);
+  readonly #views = new LastView();
+  /** The key that is asked for, where it is longer than a word. */
+  readonly #key = new Int32Array(MAX_BYTES / WORD);
 
   /** The number for the column's bytes, found by `find` from their text where they are not in memory. */
   get(row: Tuple, column: number, find: (text: string) => number): number {
@@ -23,31 +33,78 @@ export class BytesCache {
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
     if (length > MAX_BYTES || row.isOpaque(column)) return find(row.text(column)!);
-    const cell = cellOf(bytes, start, length);
-    if (this.#lengths[cell] === length && this.#holds(cell, bytes, start)) return this.#values[cell]!;
+    const view = this.#views.of(bytes);
+    if (length > WORD || length === 0) return this.#long(row, column, find);
+    // The bytes of a key of one to four, without a branch: it would go another way for every key.
+    const word =
+      view.getUint8(start) |
+      (view.getUint8(start + ((length - 1) >> 1)) << 8) |
+      (view.getUint8(start + (length >> 1)) << 16) |
+      (view.getUint8(start + length - 1) << 24);
+    const cells = this.#cells;
+    const cell = cellOf(mixed(length, word));
+    const found = length + 1;
+    if (cells[cell + AT_KEY] === word && cells[cell + AT_LENGTH] === found) return cells[cell]!;
+    const other = cell + CELL_WORDS;
+    if (cells[other + AT_KEY] === word && cells[other + AT_LENGTH] === found) return cells[other]!;
     const value = find(keyText(bytes, start, length));
-    this.#keys.set(bytes.subarray(start, start + length), cell * MAX_BYTES);
-    this.#lengths[cell] = length;
-    this.#values[cell] = value;
+    cells.copyWithin(other, cell, other);
+    cells[cell] = value;
+    cells[cell + AT_LENGTH] = found;
+    cells[cell + AT_KEY] = word;
     return value;
   }
 
   clear(): void {
-    this.#lengths.fill(-1);
+    this.#cells.fill(0);
   }
 
-  #holds(cell: number, bytes: Buffer, start: number): boolean {
-    const at = cell * MAX_BYTES;
-    const keys = this.#keys;
-    for (let index = 0, length = this.#lengths[cell]!; index < length; index++)
-      if (keys[at + index] !== bytes[start + index]) return false;
+  #long(row: Tuple, column: number, find: (text: string) => number): number {
+    const { bytes } = row;
+    const start = row.offsets[column]!;
+    const length = row.lengths[column]!;
+    const words = this.#take(this.#views.of(bytes), start, length);
+    const cells = this.#cells;
+    let hash = length;
+    for (let word = 0; word < words; word++) hash = mixed(hash, this.#key[word]!);
+    const cell = cellOf(hash);
+    if (this.#holds(cell, words, length)) return cells[cell]!;
+    const other = cell + CELL_WORDS;
+    if (this.#holds(other, words, length)) return cells[other]!;
+    const value = find(keyText(bytes, start, length));
+    // Finding it may have asked for another.
+    this.#take(this.#views.of(bytes), start, length);
+    cells.copyWithin(other, cell, other);
+    cells.set(this.#key.subarray(0, words), cell + AT_KEY);
+    cells[cell] = value;
+    cells[cell + AT_LENGTH] = length + 1;
+    return value;
+  }
+
+  /** Reads the words of a key and returns how many they are. The last one overlaps the one before. */
+  #take(view: DataView, start: number, length: number): number {
+    if (length === 0) return 0;
+    const key = this.#key;
+    const last = start + length - WORD;
+    let words = 0;
+    for (let at = start; at < last; at += WORD) key[words++] = view.getInt32(at, true);
+    key[words++] = view.getInt32(last, true);
+    return words;
+  }
+
+  #holds(cell: number, words: number, length: number): boolean {
+    const cells = this.#cells;
+    const key = this.#key;
+    if (cells[cell + AT_LENGTH] !== length + 1) return false;
+    for (let word = 0; word < words; word++) if (cells[cell + AT_KEY + word] !== key[word]) return false;
     return true;
   }
 }
 
-/** FNV-1a, its upper half folded in. */
-function cellOf(bytes: Buffer, start: number, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let at = start, end = start + length; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
-  return (hash ^ (hash >>> 16)) & (CELLS - 1);
+function mixed(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, FACTOR);
+  return product ^ (product >>> 15);
 }
+
+/** The first cell of a pair, by the upper bits: each bit of the key has a part in them. */
+const cellOf = (hash: number): number => (Math.imul(hash, FACTOR) >>> PAIR_SHIFT) * 2 * CELL_WORDS;

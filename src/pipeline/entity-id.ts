@@ -65,15 +65,15 @@ export class IdWriter {
     const length = row.lengths[column]!;
     const redacted = plan.redactors[column]?.(row.bytes, start, length) ?? null;
     if (redacted !== null) {
-      return isJoined
-        ? this.#joined(redacted, 0, redacted.length)
-        : this.#rows.text(redacted, 0, redacted.length);
+      if (isJoined) this.#joined(redacted, 0, redacted.length);
+      else this.#rows.text(redacted, 0, redacted.length);
+      return;
     }
     if (row.isOpaque(column)) return this.#written(row.text(column)!, isJoined);
     if (isJoined) return this.#joined(row.bytes, start, length);
     if (looksLikeBytes(row.bytes, start, length))
       return this.#written(keyText(row.bytes, start, length), false);
-    return this.#rows.text(row.bytes, start, length);
+    this.#rows.text(row.bytes, start, length);
   }
 
   /** Most parts hold neither a comma nor a backslash, and are copied as they are. */
@@ -86,8 +86,8 @@ export class IdWriter {
       // For a byte of zero, one less has every bit set.
       seen |= byte | (byte - 1);
     }
-    if ((seen & ~0x7f) === 0 || isText(bytes, start, length)) return this.#rows.text(bytes, start, length);
-    this.#written(keyText(bytes, start, length), true);
+    if ((seen & ~0x7f) === 0 || isText(bytes, start, length)) this.#rows.text(bytes, start, length);
+    else this.#written(keyText(bytes, start, length), true);
   }
 
   #written(text: string, isJoined: boolean): void {

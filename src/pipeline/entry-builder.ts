@@ -21,7 +21,7 @@ import {
   type Lookups,
 } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
-import { mayRedact, mayRedactValue } from './row-look.js';
+import { mayRedact, mayRedactTexts, mayRedactValue, TEXTS } from './row-look.js';
 import type { RowChange } from './row-change.js';
 import { TenantReader, tenantText } from './row-tenant.js';
 
@@ -32,6 +32,8 @@ const ELLIPSIS = Buffer.from('…');
 const ALL_ROWS = Buffer.from('(all)');
 /** A member of what is stored beside the values; trail/read/extra.ts reads it. */
 const LATER_KEY = Buffer.from('"laterKey":true');
+/** Signs of a value whose bytes nobody has looked at. */
+const NOT_LOOKED_AT = -1;
 const OPEN = Buffer.from('{');
 const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from('}');
@@ -123,17 +125,11 @@ export class EntryBuilder {
     }
     rows.endText();
     rows.beginText();
-    if (previous !== null && mayRedact(plan, previous, shown, shownCount))
-      this.#redactedValues(plan, previous, shown, shownCount);
-    else
-      for (let index = 0; index < shownCount; index++) {
-        if (previous === null) rows.mark(MARK_UNKNOWN);
-        else this.#value(previous, shown[index]!);
-      }
+    if (previous !== null) this.#values(plan, previous, shown, shownCount);
+    else for (let index = 0; index < shownCount; index++) rows.mark(MARK_UNKNOWN);
     rows.endText();
     rows.beginText();
-    if (mayRedact(plan, row, shown, shownCount)) this.#redactedValues(plan, row, shown, shownCount);
-    else for (let index = 0; index < shownCount; index++) this.#value(row, shown[index]!);
+    this.#values(plan, row, shown, shownCount);
     rows.endText();
     this.#extra(plan, change);
   }
@@ -226,6 +222,12 @@ export class EntryBuilder {
   }
 
   #entityName(plan: TrackedPlan, row: Tuple, fallback: Tuple | null): void {
+    const { plainName } = plan;
+    if (plainName >= 0 && row.has(plainName) && !row.isOpaque(plainName)) {
+      this.#rows.beginText();
+      this.#plainPart(plan, row, plainName);
+      return this.#rows.endText();
+    }
     if (plan.name === null) return this.#rows.nullText();
     let found = false;
     for (const part of plan.name)
@@ -241,14 +243,8 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    const start = holder.offsets[column]!;
-    const length = holder.lengths[column]!;
-    if (part.values === null && part.lookup === null && !holder.isOpaque(column)) {
-      const redacted = redactedBytes(plan, holder, column);
-      return redacted === null
-        ? this.#shortened(holder.bytes, start, length)
-        : this.#shortened(redacted, 0, redacted.length);
-    }
+    if (part.values === null && part.lookup === null && !holder.isOpaque(column))
+      return this.#plainPart(plan, holder, column);
     if (part.lookup !== null) {
       this.#named.plan = plan;
       this.#named.row = row;
@@ -262,13 +258,28 @@ export class EntryBuilder {
     if (text !== null) this.#shortened(text, 0, text.length);
   }
 
-  #shortened(bytes: Buffer, start: number, length: number): void {
+  /** A column as it was sent, or redacted. */
+  #plainPart(plan: TrackedPlan, row: Tuple, column: number): void {
+    if (plan.lookKinds[column]! <= TEXTS) {
+      const before = this.#rows.bytes;
+      const signs = this.#shortened(row.bytes, row.offsets[column]!, row.lengths[column]!);
+      if ((signs & plan.textMasks[column]!) === 0) return;
+      this.#rows.rewind(before);
+    }
+    const redacted = redactedBytes(plan, row, column);
+    if (redacted === null) this.#shortened(row.bytes, row.offsets[column]!, row.lengths[column]!);
+    else this.#shortened(redacted, 0, redacted.length);
+  }
+
+  /** Returns 0 where no byte of it is a sign of a secret. */
+  #shortened(bytes: Buffer, start: number, length: number): number {
     if (length <= MAX_NAME_BYTES) return this.#rows.text(bytes, start, length);
     let end = start + MAX_NAME_BYTES;
     // Not within a character of UTF-8, which has at most three such bytes.
     for (let back = 0; back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--;
     this.#rows.text(bytes, start, end - start);
     this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
+    return NOT_LOOKED_AT;
   }
 
   /** What the transaction has to say, and what the change alone has. */
@@ -301,11 +312,30 @@ export class EntryBuilder {
     this.#rows.beginText();
     if (mayRedact(plan, row, plan.lookedAt, plan.lookedAt.length))
       this.#redactedValues(plan, row, plan.stored, plan.stored.length);
-    else
-      for (let column = 0; column < plan.columnCount; column++) {
-        if (plan.dropped[column] === 0) this.#value(row, column);
-      }
+    else this.#texts(plan, row, plan.stored, plan.stored.length);
     this.#rows.endText();
+  }
+
+  #values(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
+    if (mayRedact(plan, row, columns, count)) this.#redactedValues(plan, row, columns, count);
+    else this.#texts(plan, row, columns, count);
+  }
+
+  /**
+   * Values of which only texts may have to be redacted. They are written as they are, and again where one of
+   * them has a secret: that few have a sign of one is seen while they are written.
+   */
+  #texts(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
+    const { textMasks } = plan;
+    const before = this.#rows.bytes;
+    let signs = 0;
+    for (let index = 0; index < count; index++) {
+      const column = columns[index]!;
+      signs |= this.#value(row, column) & textMasks[column]!;
+    }
+    if (signs === 0 || !mayRedactTexts(plan, row, columns, count)) return;
+    this.#rows.rewind(before);
+    this.#redactedValues(plan, row, columns, count);
   }
 
   #redactedValues(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
@@ -317,14 +347,25 @@ export class EntryBuilder {
     }
   }
 
-  #value(row: Tuple, column: number): void {
+  /** Returns 0 where no byte of it is a sign of a secret. */
+  #value(row: Tuple, column: number): number {
     const length = row.lengths[column]!;
-    if (column >= row.count || length === LENGTH_UNCHANGED) return this.#rows.mark(MARK_UNKNOWN);
-    if (length === LENGTH_NULL) return this.#rows.mark(MARK_NULL);
     const offset = row.offsets[column]!;
-    return row.hasOpaque && row.isOpaque(column)
-      ? this.#rows.bytesValue(row.bytes, offset, length)
-      : this.#rows.value(row.bytes, offset, length);
+    if (length >= 0 && column < row.count && !row.hasOpaque)
+      return this.#rows.value(row.bytes, offset, length);
+    return this.#unusualValue(row, column);
+  }
+
+  #unusualValue(row: Tuple, column: number): number {
+    const length = row.lengths[column]!;
+    if (column >= row.count || length === LENGTH_UNCHANGED) this.#rows.mark(MARK_UNKNOWN);
+    else if (length === LENGTH_NULL) this.#rows.mark(MARK_NULL);
+    else if (!row.isOpaque(column)) return this.#rows.value(row.bytes, row.offsets[column]!, length);
+    else {
+      this.#rows.bytesValue(row.bytes, row.offsets[column]!, length);
+      return NOT_LOOKED_AT;
+    }
+    return 0;
   }
 }
 

@@ -5,33 +5,43 @@ import type { Redactor } from './redaction.js';
 
 /**
  * Whom the modifier column of a row names, where that is not the modifier of the entry (DECISIONS 51). Both
- * texts are members of the JSON that is stored beside an entry's values; trail/read/extra.ts reads them.
+ * texts are members of the JSON that is stored beside an entry's values; trail/read/extra.ts reads them. They
+ * are made when they are asked for: of most modifiers they never are.
  */
-export interface OtherModifier {
+export class OtherModifier {
   readonly key: string;
   /** Of the column the key is from: with one, keys of messages are compared as the column would show them. */
   readonly redactor: Redactor | null;
-  /** `"lastSetBy":{…}`: the row names this modifier, but this change did not say so. */
-  readonly lastSetBy: Buffer;
-  /** `"conflict":{…}`: this change says so, and a higher rung says otherwise. */
-  readonly conflict: Buffer;
-}
+  readonly #name: string;
+  readonly #kind: Kind;
+  #lastSetBy: Buffer | null = null;
+  #conflict: Buffer | null = null;
 
-/** Makes the texts once; the rows of a person share them. */
-export function otherModifier(person: {
-  readonly key: string;
-  readonly name: string;
-  readonly kind: Kind;
-  readonly redactor: Redactor | null;
-}): OtherModifier {
-  const { key, kind, redactor } = person;
-  const shown = { key: storable(shortName(key)), name: storable(person.name), kind };
-  return {
-    key,
-    redactor,
-    lastSetBy: Buffer.from(`"lastSetBy":${JSON.stringify(shown)}`),
-    conflict: Buffer.from(`"conflict":${JSON.stringify({ rung: 'column', ...shown })}`),
-  };
+  constructor(
+    person: { readonly key: string; readonly name: string; readonly kind: Kind },
+    redactor: Redactor | null,
+  ) {
+    this.key = person.key;
+    this.redactor = redactor;
+    this.#name = person.name;
+    this.#kind = person.kind;
+  }
+
+  /** `"lastSetBy":{…}`: the row names this modifier, but this change did not say so. */
+  get lastSetBy(): Buffer {
+    return (this.#lastSetBy ??= Buffer.from(`"lastSetBy":${JSON.stringify(this.#shown())}`));
+  }
+
+  /** `"conflict":{…}`: this change says so, and a higher rung says otherwise. */
+  get conflict(): Buffer {
+    return (this.#conflict ??= Buffer.from(
+      `"conflict":${JSON.stringify({ rung: 'column', ...this.#shown() })}`,
+    ));
+  }
+
+  #shown(): { readonly key: string; readonly name: string; readonly kind: Kind } {
+    return { key: storable(shortName(this.key)), name: storable(this.#name), kind: this.#kind };
+  }
 }
 
 /** Whether a key that a message gives means the same modifier. */

@@ -89,10 +89,18 @@ export interface EntryRows {
   endText(): void;
   /** Text of Waltrail's own, as it is. */
   raw(bytes: Buffer, start: number, length: number): void;
-  /** Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. */
-  text(bytes: Buffer, start: number, length: number): void;
-  /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
-  value(bytes: Buffer, start: number, length: number): void;
+  /**
+   * Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. Returns 0 where
+   * none of them is a sign of a secret (secret-signs.ts): they are looked at here, where each is read anyway.
+   */
+  text(bytes: Buffer, start: number, length: number): number;
+  /**
+   * One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. Returns the same
+   * as `text`.
+   */
+  value(bytes: Buffer, start: number, length: number): number;
+  /** Takes back what was written since there were so many `bytes`, of the text at hand. */
+  rewind(bytes: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */
   bytesValue(bytes: Buffer, start: number, length: number): void;
   /**

@@ -42,6 +42,8 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** Those whose change moves a row: of the id and of the tenant. */
   readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
+  /** The column that is the whole name, as it was sent; -1: there is more to it. */
+  readonly plainName: number;
   readonly modifierColumn: number;
   /** The application sets it with each update, also to the value that it had. */
   readonly modifierAlwaysSet: boolean;
@@ -197,6 +199,7 @@ function planTracked(options: {
         ? key.columns
         : wholeKey(['id'], indexOf);
   const tenantColumn = indexOf(rule.tenant);
+  const name = rule.name === null ? null : planTemplate(rule.name, { columns, rule });
   return {
     relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(rule.entity),
@@ -213,7 +216,8 @@ function planTracked(options: {
     idColumns,
     hasLaterKey: rule.id === null && key.isLater,
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
-    name: rule.name === null ? null : planTemplate(rule.name, { columns, rule }),
+    name,
+    plainName: plainNameOf(name),
     modifierColumn: indexOf(modifier),
     modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
     modifierRedactor: redactors[indexOf(modifier)] ?? null,
@@ -267,6 +271,12 @@ function valueLabelsOf(
   return new Map(
     [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
   );
+}
+
+function plainNameOf(name: readonly NamePart[] | null): number {
+  const [part] = name ?? [];
+  if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
+  return part.values === null && part.lookup === null ? part.column : -1;
 }
 
 function planTemplate(

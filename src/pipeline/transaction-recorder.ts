@@ -1,4 +1,5 @@
 import { WaltrailError } from '../errors.js';
+import { copyBytes, LastView } from '../pg/byte-loops.js';
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import type { LogicalMessage, MessageHandler, OldRow, Origin, Relation } from '../pgoutput/reader.js';
@@ -122,7 +123,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
   /** Of the running transaction, as it came: few transactions ask for a number. */
-  readonly #begun = Buffer.alloc(BEGIN_BYTES);
+  readonly #begun = new DataView(new ArrayBuffer(BEGIN_BYTES));
+  readonly #views = new LastView();
   readonly #commitTimes: CommitTimes;
   /**
    * Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock
@@ -193,12 +195,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   /** Commit LSN of the running transaction, or of the last one. */
   get commitLsn(): Lsn {
-    return this.#begun.readBigUInt64BE();
+    return this.#begun.getBigUint64(0);
   }
 
   /** Of the same transaction, as a signed number. */
   get xid(): number {
-    return this.#begun.readInt32BE(16);
+    return this.#begun.getInt32(16);
   }
 
   /**
@@ -245,7 +247,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   begin(bytes: Buffer, at: number): void {
     this.#inTransaction = true;
-    for (let index = 0; index < BEGIN_BYTES; index++) this.#begun[index] = bytes[at + index]!;
+    copyBytes(this.#views.of(bytes), at, BEGIN_BYTES, this.#begun, 0);
     this.#seq = 0;
     this.#touched?.clear();
     this.#entriesBefore = this.#counts.entries;

@@ -206,11 +206,11 @@ class Table {
   }
 
   id(text: string, row: () => readonly string[]): number {
-    const known = this.#ids.get(text);
-    if (known !== undefined) return known;
-    const id = this.#next++;
-    this.#ids.set(text, id);
-    this.pending.push([id, ...row()]);
+    const id = this.#ids.getOrSet(text, this.#next);
+    if (id === this.#next) {
+      this.#next++;
+      this.pending.push([id, ...row()]);
+    }
     return id;
   }
 }

@@ -65,6 +65,16 @@ const LONG_VALUE_BYTES = 256;
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
+const ONES = 0x01010101;
+/**
+ * Added to a byte of ASCII, these set its sign bit from ':' on, and from behind '='. With the third one, 'B'
+ * is zero. These are the signs of secrets (secret-signs.ts), and ';' and '<'.
+ */
+const FROM_COLON = 0x46464646;
+const BEHIND_EQUALS = 0x42424242;
+const CAPITAL_B = 0x42424242;
+/** Where nobody has looked: any byte may be a sign. */
+const NOT_LOOKED_AT = SIGNS | 0;
 const NOTHING = Buffer.alloc(0);
 const HEX = Buffer.from('0123456789abcdef');
 const NO_FRAMES: readonly Buffer[] = [];
@@ -190,33 +200,54 @@ export class EntryRowBuffer implements EntryRows {
     this.#at = at;
   }
 
-  text(bytes: Buffer, start: number, length: number): void {
+  text(bytes: Buffer, start: number, length: number): number {
     if (length <= LONG_RAW_BYTES) {
       this.#reserve(length);
-      const buffer = this.#buffer;
-      let at = this.#at;
+      const from = this.#sources.of(bytes);
+      const to = this.#view;
+      const end = start + length;
+      let source = start;
+      let target = this.#at;
       let seen = 0;
-      for (let index = start, end = start + length; index < end; index++) {
-        const byte = bytes[index]!;
-        buffer[at++] = byte;
-        // For a byte of zero, one less has every bit set.
-        seen |= byte | (byte - 1);
+      let signs = 0;
+      for (const last = end - 4; source <= last; source += 4, target += 4) {
+        const word = from.getInt32(source, true);
+        // A byte of zero borrows, which sets its sign bit.
+        seen |= word | (word - ONES);
+        signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
+        to.setInt32(target, word, true);
       }
-      if ((seen & ~0x7f) === 0) {
-        this.#at = at;
-        return;
+      for (; source < end; source++) {
+        const byte = from.getUint8(source);
+        seen |= byte | (byte - 1);
+        signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
+        to.setUint8(target++, byte);
+      }
+      if ((seen & SIGNS) === 0) {
+        this.#at = target;
+        return signs & SIGNS;
       }
     }
-    if (isText(bytes, start, length)) return this.raw(bytes, start, length);
+    if (isText(bytes, start, length)) {
+      this.raw(bytes, start, length);
+      return NOT_LOOKED_AT;
+    }
     const ascii = bytesText(bytes.toString('hex', start, start + length));
     this.#reserve(ascii.length);
     this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
+    return NOT_LOOKED_AT;
   }
 
-  value(bytes: Buffer, start: number, length: number): void {
+  value(bytes: Buffer, start: number, length: number): number {
+    let signs = NOT_LOOKED_AT;
     if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
-    else this.#shortValue(bytes, start, length);
+    else signs = this.#shortValue(bytes, start, length);
     this.#buffer[this.#at++] = SEPARATOR;
+    return signs;
+  }
+
+  rewind(bytes: number): void {
+    this.#at = FRAME_HEADER_BYTES + bytes;
   }
 
   bytesValue(bytes: Buffer, start: number, length: number): void {
@@ -301,31 +332,35 @@ export class EntryRowBuffer implements EntryRows {
   /**
    * Copies a short value. Most hold printable ASCII only; this is checked while they are copied, at no cost.
    */
-  #shortValue(bytes: Buffer, start: number, length: number): void {
+  #shortValue(bytes: Buffer, start: number, length: number): number {
     this.#reserve(2 * length + 3);
     const from = this.#sources.of(bytes);
     const to = this.#view;
     const end = start + length;
     let source = start;
     let target = this.#at;
+    let signs = 0;
     for (const last = end - 4; source <= last; source += 4, target += 4) {
-      const word = from.getInt32(source);
+      const word = from.getInt32(source, true);
       // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
       if (((word | (word - 0x20202020)) & SIGNS) !== 0) return this.#markedValue(bytes, start, length);
-      to.setInt32(target, word);
+      signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
+      to.setInt32(target, word, true);
     }
     for (; source < end; source++) {
       const byte = from.getUint8(source);
       if (byte < 0x20 || byte > 0x7f) return this.#markedValue(bytes, start, length);
+      signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
       to.setUint8(target++, byte);
     }
     this.#at = target;
+    return signs & SIGNS;
   }
 
   /**
    * Copies a value that may have to be escaped, or may not be text. The caller has reserved room for either.
    */
-  #markedValue(bytes: Buffer, start: number, length: number): void {
+  #markedValue(bytes: Buffer, start: number, length: number): number {
     const from = this.#sources.of(bytes);
     const to = this.#view;
     const end = start + length;
@@ -333,13 +368,13 @@ export class EntryRowBuffer implements EntryRows {
     let target = this.#at;
     let seen = 0;
     for (const last = end - 4; source <= last; source += 4, target += 4) {
-      const word = from.getInt32(source);
+      const word = from.getInt32(source, true);
       const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
       // A byte of zero borrows from its neighbour, so the sign bit of some byte is set that was not set
       // before.
       if ((((marked - 0x01010101) & ~marked) | ((word - 0x01010101) & ~word)) & SIGNS) break;
       seen |= word;
-      to.setInt32(target, word);
+      to.setInt32(target, word, true);
     }
     for (; source < end; source++) {
       const byte = from.getUint8(source);
@@ -356,14 +391,16 @@ export class EntryRowBuffer implements EntryRows {
     if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
       return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
+    return NOT_LOOKED_AT;
   }
 
   #longValue(bytes: Buffer, start: number, length: number): void {
     const value = bytes.subarray(start, start + length);
     if (this.#isTooLarge(length)) return this.#largeValue(value);
-    if (!isText(bytes, start, length)) return this.#hexadecimalValue(bytes, start, length);
+    if (!isText(bytes, start, length)) return void this.#hexadecimalValue(bytes, start, length);
     this.#reserve(2 * length + 3);
-    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#markedValue(bytes, start, length);
+    if (value.includes(ESCAPE) || value.includes(SEPARATOR))
+      return void this.#markedValue(bytes, start, length);
     this.#at += value.copy(this.#buffer, this.#at);
   }
 
@@ -380,7 +417,7 @@ export class EntryRowBuffer implements EntryRows {
     this.#at += this.#buffer.write(`${value.length} ${digest}`, this.#at);
   }
 
-  #hexadecimalValue(bytes: Buffer, start: number, length: number): void {
+  #hexadecimalValue(bytes: Buffer, start: number, length: number): number {
     this.#reserve(2 * length + 3);
     this.#buffer[this.#at++] = ESCAPE;
     this.#buffer[this.#at++] = MARK_BYTES;
@@ -389,6 +426,7 @@ export class EntryRowBuffer implements EntryRows {
       this.#buffer[this.#at++] = HEX[byte >> 4]!;
       this.#buffer[this.#at++] = HEX[byte & 15]!;
     }
+    return NOT_LOOKED_AT;
   }
 
   #isOwn(row: Row): boolean {

@@ -25,18 +25,32 @@ export class TextIds {
   set(text: string, id: number): void {
     if (4 * (this.#used + 1) > 3 * this.#ids.length) this.#grow();
     const digest = hash('sha256', text, 'buffer');
+    this.#setAt(this.#placeOf(digest), digest, id);
+  }
+
+  /** The number of a text; `next` where it has none yet, which is its number from now on. */
+  getOrSet(text: string, next: number): number {
+    if (4 * (this.#used + 1) > 3 * this.#ids.length) this.#grow();
+    const digest = hash('sha256', text, 'buffer');
     const place = this.#placeOf(digest);
+    const id = this.#ids[place]!;
+    if (id > 0) return id;
+    this.#setAt(place, digest, next);
+    return next;
+  }
+
+  forget(text: string): void {
+    const place = this.#placeOf(hash('sha256', text, 'buffer'));
+    if (this.#ids[place] !== 0) this.#ids[place] = FORGOTTEN;
+  }
+
+  #setAt(place: number, digest: Buffer, id: number): void {
     if (this.#ids[place] === 0) {
       this.#used++;
       for (let word = 0; word < WORDS; word++)
         this.#digests[WORDS * place + word] = digest.readUInt32LE(4 * word);
     }
     this.#ids[place] = id;
-  }
-
-  forget(text: string): void {
-    const place = this.#placeOf(hash('sha256', text, 'buffer'));
-    if (this.#ids[place] !== 0) this.#ids[place] = FORGOTTEN;
   }
 
   /** The place of a digest, or the free place where it belongs. */
@@ -65,13 +79,15 @@ export class TextIds {
     const [ids, digests] = [this.#ids, this.#digests];
     this.#ids = new Int32Array(2 * ids.length);
     this.#digests = new Uint32Array(2 * digests.length);
-    const mask = this.#ids.length - 1;
+    const [newIds, newDigests] = [this.#ids, this.#digests];
+    const mask = newIds.length - 1;
     for (let from = 0; from < ids.length; from++) {
       if (ids[from] === 0) continue;
       let place = digests[WORDS * from]! & mask;
-      while (this.#ids[place] !== 0) place = (place + 1) & mask;
-      this.#ids[place] = ids[from]!;
-      this.#digests.set(digests.subarray(WORDS * from, WORDS * (from + 1)), WORDS * place);
+      while (newIds[place] !== 0) place = (place + 1) & mask;
+      newIds[place] = ids[from]!;
+      for (let word = 0; word < WORDS; word++)
+        newDigests[WORDS * place + word] = digests[WORDS * from + word]!;
     }
   }
 }
