@@ -115,6 +115,30 @@ describe('rows of entries', () => {
     expect(rows.bytes).toBe(0);
   });
 
+  test('what is written says whether it has a sign of a secret, and can be taken back', () => {
+    const rows = buffer();
+    rows.head(HEAD);
+    rows.beginText();
+    const before = rows.bytes;
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (start, end) => {
+        for (const sign of ['a://b:canary@c ', '?token=canary', 'Bearer canary1', 'Basic dTpw']) {
+          const bytes = Buffer.from(`${start}${sign}${end}`);
+          expect(rows.value(bytes, 0, bytes.length)).not.toBe(0);
+          expect(rows.text(bytes, 0, bytes.length)).not.toBe(0);
+          rows.rewind(before);
+        }
+      }),
+    );
+    for (const plain of ['', 'a', 'abc', 'omer@example.com', 'Some note about it, number 12']) {
+      const bytes = Buffer.from(plain);
+      expect(rows.value(bytes, 0, bytes.length)).toBe(0);
+      expect(rows.text(bytes, 0, bytes.length)).toBe(0);
+    }
+    rows.rewind(before);
+    expect(rows.bytes).toBe(before);
+  });
+
   test('a row that moved has its tenant, id and name of before', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
