@@ -5,8 +5,10 @@ import type { TableFacts } from './table-facts.js';
 
 /** The primary key of a relation version, as far as it is known as of the changes that it describes. */
 export interface KnownKey {
-  /** Indexes of its columns in the order of the key; empty: there is none, or not all of it is known. */
+  /** Indexes of its columns in the order of the key; empty: there is none, or only a part of it. */
   readonly columns: readonly number[];
+  /** The relation lacks columns of the key. */
+  readonly isPartial: boolean;
   /** It is that of a later moment: the table may have had another one then, or none. */
   readonly isLater: boolean;
 }
@@ -37,12 +39,16 @@ export function findKey(options: {
     const isSame =
       ofCatalog?.length === flagged.length && flagged.every((index) => ofCatalog.includes(index));
     return isSame
-      ? { columns: ofCatalog, isLater: false }
-      : { columns: flagged, isLater: flagged.length > 1 };
+      ? { columns: ofCatalog, isPartial: false, isLater: false }
+      : { columns: flagged, isPartial: false, isLater: flagged.length > 1 };
   }
-  if (facts === undefined || facts.attributes === null) return { columns: ofCatalog ?? [], isLater: true };
-  if (ofCatalog === null) return { columns: [], isLater: true };
-  return { columns: ofCatalog, isLater: isAfter({ xid: facts.keyXid }, xid) };
+  if (ofCatalog === null) return { columns: [], isPartial: true, isLater: true };
+  const isSure = facts !== undefined && facts.attributes !== null;
+  return {
+    columns: ofCatalog,
+    isPartial: false,
+    isLater: !isSure || isAfter({ xid: facts.keyXid }, xid),
+  };
 }
 
 function flaggedColumns({ replicaIdentity, columns }: Relation): number[] {

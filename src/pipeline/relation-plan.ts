@@ -192,12 +192,7 @@ function planTracked(options: {
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
     compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
-  const idColumns =
-    rule.id !== null
-      ? wholeKey(rule.id, indexOf)
-      : key.columns.length > 0
-        ? key.columns
-        : wholeKey(['id'], indexOf);
+  const idColumns = idOf({ rule, key, indexOf });
   const tenantColumn = indexOf(rule.tenant);
   const name = rule.name === null ? null : planTemplate(rule.name, { columns, rule });
   return {
@@ -227,6 +222,20 @@ function planTracked(options: {
     onDelete: actions('delete'),
     onTruncate: actions('truncate'),
   };
+}
+
+/** Without a primary key, the column `id` serves where there is one. */
+function idOf({
+  rule,
+  key,
+  indexOf,
+}: {
+  readonly rule: TableRule;
+  readonly key: KnownKey;
+  readonly indexOf: (name: string) => number;
+}): readonly number[] {
+  if (rule.id !== null) return wholeKey(rule.id, indexOf);
+  return key.columns.length > 0 || key.isPartial ? key.columns : wholeKey(['id'], indexOf);
 }
 
 /** Half a key would be the id of other rows, so it is none. */

@@ -429,11 +429,13 @@ test('a changed shape of a tracked table is an entry before the first change in 
     ['public.items (id int4, name text, price numeric)', 'public.items (id int4, name text, cost text)'],
     ['public.items (id int4, name text, cost text)', 'public.items (id int4, name text)'],
   ]);
-  expect(entries.map(({ action, entityName }) => (action === 'schema_change' ? '*' : entityName))).toEqual([
+  // That rows may have been rewritten is another entry.
+  const told = entries.filter(({ action }) => action !== 'tracking');
+  expect(told.map(({ action, entityName }) => (action === 'schema_change' ? '*' : entityName))).toEqual([
     'a', '*', 'b', '*', 'c', '*', 'd',
   ]); // prettier-ignore
   // The message attributes its transaction's changes, not the DDL that came before them.
-  expect(entries.at(-1)).toMatchObject({ modifierKey: 'late', rung: 'm' });
+  expect(told.at(-1)).toMatchObject({ modifierKey: 'late', rung: 'm' });
   expect(shapes.at(-1)).toMatchObject({ modifierKey: null, rung: 'w', extra: null });
   // The shape is that of the beginning again: after a restart that is still the newest.
   await g.restart();

@@ -50,7 +50,8 @@ trail: { url: "\${WALTRAIL_TRAIL_URL}" }
 modifiers: { table: public.agents, key: id, name: "{full_name}", kind: { column: mood, bot: [cross] } }
 tables:
   public.notes: { entity: note, name: "{body}", modifier: author, labels: { author: { table: public.agents, key: id, name: "{full_name}" } } }
-  public.agents: { entity: agent, name: "{full_name}" }`;
+  public.agents: { entity: agent, name: "{full_name}" }
+exclude: [public.former_agents]`;
 
 /** A source and a trail full of traps, and every command of Waltrail on them. */
 interface HostileGround extends AsyncDisposable {
