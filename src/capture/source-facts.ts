@@ -6,6 +6,7 @@ import { knownName, namedColumns, type PublishedState } from '../tracking/publis
 import type { Catalog } from '../tracking/catalog.js';
 import type { ColumnName } from '../tracking/names.js';
 import type { CatalogType } from '../tracking/value-kind.js';
+import { withTimeLimit } from '../pg/time-limit.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
 /**
@@ -79,26 +80,27 @@ export class SourceFacts {
     const oids = relationOids.map((oid) => oid >>> 0).filter((oid) => !this.#isKnownAt(oid, commitLsn));
     if (oids.length === 0) return undefined;
     const { config, signal } = this.#source;
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#limitMs)]);
-    return onSource({ config, signal: limited }, async (client) => {
-      const lsn = await currentLsn(client);
-      const { shapes, types } = await readTableShapes(client, oids);
-      this.#types = new Map([...this.#types, ...types.map((type) => [type.oid, type] as const)]);
-      for (const oid of oids) {
-        const known = this.#tables.get(oid)?.facts;
-        const shape = shapes.get(oid);
-        // Its name may be a later one than that of its changes, which name it themselves.
-        const facts =
-          shape === undefined
-            ? known && { ...known, attributes: null }
-            : {
-                knownAs: known?.knownAs ?? null,
-                named: known?.named ?? new Map<number, ColumnName>(),
-                ...shape,
-              };
-        this.#tables.set(oid, { facts, lsn });
-      }
-    });
+    return withTimeLimit({ signal, limitMs: this.#limitMs }, (limited) =>
+      onSource({ config, signal: limited }, async (client) => {
+        const lsn = await currentLsn(client);
+        const { shapes, types } = await readTableShapes(client, oids);
+        this.#types = new Map([...this.#types, ...types.map((type) => [type.oid, type] as const)]);
+        for (const oid of oids) {
+          const known = this.#tables.get(oid)?.facts;
+          const shape = shapes.get(oid);
+          // Its name may be a later one than that of its changes, which name it themselves.
+          const facts =
+            shape === undefined
+              ? known && { ...known, attributes: null }
+              : {
+                  knownAs: known?.knownAs ?? null,
+                  named: known?.named ?? new Map<number, ColumnName>(),
+                  ...shape,
+                };
+          this.#tables.set(oid, { facts, lsn });
+        }
+      }),
+    );
   }
 
   #isKnownAt(oid: number, lsn: Lsn): boolean {

@@ -11,6 +11,7 @@ import {
   type QueueWork,
 } from './queue-session.js';
 import { openRedis, redisCode, redisPrefix, redisProblem } from './redis.js';
+import { withTimeLimit } from '../pg/time-limit.js';
 
 /**
  * The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts).
@@ -189,21 +190,29 @@ class ReopeningQueue implements ExportQueue {
    * again.
    */
   async #open(): Promise<QueueSession> {
-    const limit = AbortSignal.timeout(OPEN_LIMIT_MS);
-    const signal = AbortSignal.any([this.#abort.signal, limit]);
-    const opening = this.#backing.open(signal);
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(timeout()), { once: true });
+    let isOver = false;
+    return withTimeLimit({ signal: this.#abort.signal, limitMs: OPEN_LIMIT_MS }, async (signal) => {
+      const opening = this.#backing.open(signal);
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener(
+          'abort',
+          () => {
+            isOver = !this.#abort.signal.aborted;
+            reject(timeout());
+          },
+          { once: true },
+        );
+      });
+      try {
+        return await Promise.race([opening, aborted]);
+      } catch (error) {
+        opening.then(
+          (late) => void late.close(),
+          () => undefined,
+        );
+        throw isOver ? timeout() : error;
+      }
     });
-    try {
-      return await Promise.race([opening, aborted]);
-    } catch (error) {
-      opening.then(
-        (late) => void late.close(),
-        () => undefined,
-      );
-      throw limit.aborted ? timeout() : error;
-    }
   }
 
   #begin(session: QueueSession): void {

@@ -113,6 +113,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     // pg-pool waits for it; its type does not say so.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises
     onConnect: async (client) => {
+      // The pool listens to idle ones; one that breaks while somebody holds it would end the process.
+      client.on('error', () => undefined);
       await pinSearchPath(client, pin);
       await pinLimits(client, options);
       await onConnect?.(client);

@@ -6,7 +6,7 @@ import ExcelJS from 'exceljs';
 import pg from 'pg';
 import { createToken } from '../../src/admin/auth/tokens.js';
 import { applyTracking, readEntries, untilCaughtUp } from '../support/capture.ts';
-import { daemonGround, type DaemonProcess } from '../support/daemon.ts';
+import { daemonGround, untilStreaming, type DaemonProcess } from '../support/daemon.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { loadConfig } from '../../src/tracking/load.js';
 import { until } from '../support/until.ts';
@@ -264,12 +264,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
       NODE_OPTIONS: `--import=data:text/javascript;base64,${crash}`,
     });
     const stores = () => untilCaughtUp(source, trail, 60_000);
-    await until(
-      `the daemon to stream: ${daemon.log()}`,
-      async () =>
-        (await source.query(`select from pg_stat_replication where application_name like 'waltrail%'`))
-          .length > 0,
-    );
+    await untilStreaming(daemon);
     await changeRows(source);
     await stores();
     const entries = await readEntries(trail);
