@@ -137,16 +137,3 @@ select e.id,
 -- ---------------------------------------------------------------- rights
 
 revoke execute on function trail.context_partition_name, trail.make_context_partition, trail.context_of from public;
-
-select trail.add_grant('waltrail_writer', 'insert on trail.context'),
-       trail.add_grant('waltrail_reader', 'select on trail.context'),
-       trail.add_grant('waltrail_reader', 'execute on function trail.context_of');
-
-do $$
-declare
-  v_missing text[] := trail.grant_roles();
-begin
-  if v_missing <> '{}' then
-    raise notice 'the roles % are missing: Waltrail uses the rights of its login instead', array_to_string(v_missing, ', ');
-  end if;
-end $$;
