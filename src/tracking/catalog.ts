@@ -5,6 +5,7 @@ import { isPooled } from '../pg/pooler.js';
 import { isBytesText } from '../pg/text.js';
 import { attributeColumns, xidOf, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
+import { HAS_SCHEMA_PUBLICATIONS } from './published-sql.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
 /**
@@ -421,7 +422,7 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
     select
       p.pubname::text as name,
       p.puballtables as "allTables",
-      ${version >= 150_000 ? SCHEMAS_OF_PUBLICATION : "'{}'::text[]"} as schemas,
+      ${version >= HAS_SCHEMA_PUBLICATIONS ? SCHEMAS_OF_PUBLICATION : "'{}'::text[]"} as schemas,
       array_remove(array[
         case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
         case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end], null) as publish,

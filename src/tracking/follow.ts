@@ -3,12 +3,10 @@ import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
 import type { Findings, PlanProblem, PlanStep } from './findings.js';
 import { listNames } from './list-names.js';
 import { isNeverTracked, matchesNewTables } from './names.js';
+import { HAS_SCHEMA_PUBLICATIONS } from './published-sql.js';
 import { identitySql, refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, partitionsOf, type PublishedTable } from './tracked.js';
-
-/** Publications hold schemas whole from here on. */
-const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 interface FollowPlan extends Findings {
   /** Schemas that leave the publication: when their tables have entries of their own. */

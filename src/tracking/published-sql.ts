@@ -39,7 +39,7 @@ export const digestSql = (version: number): string => /* sql */ `
   ) as digest`;
 
 /** From here on a publication may hold whole schemas. */
-const HAS_SCHEMA_PUBLICATIONS = 150_000;
+export const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
 // to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back. A
 // partitioned table holds no row itself; its partitions are found without a lock, which pg_partition_tree()
