@@ -35,12 +35,7 @@ export class BytesCache {
     if (length > MAX_BYTES || row.isOpaque(column)) return find(row.text(column)!);
     const view = this.#views.of(bytes);
     if (length > WORD || length === 0) return this.#long(row, column, find);
-    // The bytes of a key of one to four, without a branch: it would go another way for every key.
-    const word =
-      view.getUint8(start) |
-      (view.getUint8(start + ((length - 1) >> 1)) << 8) |
-      (view.getUint8(start + (length >> 1)) << 16) |
-      (view.getUint8(start + length - 1) << 24);
+    const word = shortKey(view, start, length);
     const cells = this.#cells;
     const cell = cellOf(mixed(length, word));
     const found = length + 1;
@@ -99,6 +94,20 @@ export class BytesCache {
     for (let word = 0; word < words; word++) if (cells[cell + AT_KEY + word] !== key[word]) return false;
     return true;
   }
+}
+
+/** The bytes of a key of one to four, read at once with those before it, which are shifted out. */
+function shortKey(view: DataView, start: number, length: number): number {
+  const at = start + length - WORD;
+  // In a message, the length of a value stands before it.
+  if (at < 0) return wordAtBeginning(view, start, length);
+  return (view.getInt32(at, true) >>> ((WORD - length) * 8)) | 0;
+}
+
+function wordAtBeginning(view: DataView, start: number, length: number): number {
+  let word = 0;
+  for (let index = 0; index < length; index++) word |= view.getUint8(start + index) << (index * 8);
+  return word;
 }
 
 function mixed(hash: number, word: number): number {

@@ -263,7 +263,7 @@ export class EntryBuilder {
     if (plan.lookKinds[column]! <= TEXTS) {
       const before = this.#rows.bytes;
       const signs = this.#shortened(row.bytes, row.offsets[column]!, row.lengths[column]!);
-      if ((signs & plan.textMasks[column]!) === 0) return;
+      if (signs === 0 || plan.lookKinds[column] !== TEXTS) return;
       this.#rows.rewind(before);
     }
     const redacted = redactedBytes(plan, row, column);
@@ -326,12 +326,13 @@ export class EntryBuilder {
    * them has a secret: that few have a sign of one is seen while they are written.
    */
   #texts(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
-    const { textMasks } = plan;
+    const { lookKinds } = plan;
     const before = this.#rows.bytes;
     let signs = 0;
     for (let index = 0; index < count; index++) {
       const column = columns[index]!;
-      signs |= this.#value(row, column) & textMasks[column]!;
+      if (lookKinds[column] === TEXTS) signs |= this.#lookedValue(row, column);
+      else this.#value(row, column);
     }
     if (signs === 0 || !mayRedactTexts(plan, row, columns, count)) return;
     this.#rows.rewind(before);
@@ -347,27 +348,34 @@ export class EntryBuilder {
     }
   }
 
-  /** Returns 0 where no byte of it is a sign of a secret. */
-  #value(row: Tuple, column: number): number {
+  #value(row: Tuple, column: number): void {
     const length = row.lengths[column]!;
     const offset = row.offsets[column]!;
-    if (length >= 0 && column < row.count && !row.hasOpaque)
-      return this.#rows.value(row.bytes, offset, length);
-    return this.#unusualValue(row, column);
+    if (isUsual(row, column)) this.#rows.value(row.bytes, offset, length);
+    else this.#unusualValue(row, column);
   }
 
-  #unusualValue(row: Tuple, column: number): number {
+  /** Returns 0 where no byte of it is a sign of a secret. */
+  #lookedValue(row: Tuple, column: number): number {
+    const length = row.lengths[column]!;
+    const offset = row.offsets[column]!;
+    if (isUsual(row, column)) return this.#rows.lookedValue(row.bytes, offset, length);
+    this.#unusualValue(row, column);
+    return row.has(column) ? NOT_LOOKED_AT : 0;
+  }
+
+  #unusualValue(row: Tuple, column: number): void {
     const length = row.lengths[column]!;
     if (column >= row.count || length === LENGTH_UNCHANGED) this.#rows.mark(MARK_UNKNOWN);
     else if (length === LENGTH_NULL) this.#rows.mark(MARK_NULL);
-    else if (!row.isOpaque(column)) return this.#rows.value(row.bytes, row.offsets[column]!, length);
-    else {
-      this.#rows.bytesValue(row.bytes, row.offsets[column]!, length);
-      return NOT_LOOKED_AT;
-    }
-    return 0;
+    else if (row.isOpaque(column)) this.#rows.bytesValue(row.bytes, row.offsets[column]!, length);
+    else this.#rows.value(row.bytes, row.offsets[column]!, length);
   }
 }
+
+/** Whether a column was sent, of a row in which every value is text. */
+const isUsual = (row: Tuple, column: number): boolean =>
+  row.lengths[column]! >= 0 && column < row.count && !row.hasOpaque;
 
 /** What is stored instead of a value that was sent; null: the value, or that there is none. */
 function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | null {

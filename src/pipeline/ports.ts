@@ -94,11 +94,10 @@ export interface EntryRows {
    * none of them is a sign of a secret (secret-signs.ts): they are looked at here, where each is read anyway.
    */
   text(bytes: Buffer, start: number, length: number): number;
-  /**
-   * One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. Returns the same
-   * as `text`.
-   */
-  value(bytes: Buffer, start: number, length: number): number;
+  /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
+  value(bytes: Buffer, start: number, length: number): void;
+  /** The same of a text in which a secret may be. Returns what `text` returns. */
+  lookedValue(bytes: Buffer, start: number, length: number): number;
   /** Takes back what was written since there were so many `bytes`, of the text at hand. */
   rewind(bytes: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */

@@ -10,8 +10,6 @@ export interface LookedAt {
   readonly lookKinds: Uint8Array;
   /** By column index, of {@link MEMBERS}. */
   readonly maskers: readonly (JsonMasker | null)[];
-  /** By column index: all bits set for texts. */
-  readonly textMasks: Int32Array;
   /** Indexes of the columns that are stored, and of those of them that are looked at before. */
   readonly stored: Uint16Array;
   readonly lookedAt: Uint16Array;
@@ -34,7 +32,6 @@ export function lookAt(redacted: readonly ColumnRedaction[]): LookedAt {
   return {
     lookKinds,
     maskers: redacted.map(({ look }) => (look instanceof JsonMasker ? look : null)),
-    textMasks: Int32Array.from(lookKinds, (kind) => (kind === TEXTS ? -1 : 0)),
     stored: Uint16Array.from(stored),
     lookedAt: Uint16Array.from(stored.filter((column) => lookKinds[column]! > TEXTS)),
   };

@@ -4,11 +4,12 @@ import { Tuple } from '../../src/pgoutput/tuple.js';
 
 const row = new Tuple();
 
-/** The row with this key, the same object each time. */
-function rowOf(key: string): Tuple {
-  row.bytes = Buffer.from(key);
+/** The row with this key, the same object each time: at the beginning of its bytes, or behind others. */
+function rowOf(key: string, before = ''): Tuple {
+  row.bytes = Buffer.from(before + key);
   row.count = 1;
-  row.lengths[0] = row.bytes.length;
+  row.offsets[0] = Buffer.byteLength(before);
+  row.lengths[0] = Buffer.byteLength(key);
   return row;
 }
 
@@ -37,4 +38,13 @@ test('a key that was just asked for is not looked up again, until the cache is c
   expect(cache.get(rowOf(''), 0, never)).toBe(1);
   cache.clear();
   expect(cache.get(rowOf('7'), 0, () => 71)).toBe(71);
+});
+
+test('a key is the same wherever it stands', () => {
+  const cache = new BytesCache();
+  const keys = ['7', '47', '147', '2147', '2147483647', '\u00ff', '\u20ac\u20ac'];
+  const places = ['', 'a', 'ab', 'abc', 'abcd', '\u00ff\u00ff\u00ff'];
+  for (const [number, key] of keys.entries())
+    for (const before of places) expect(cache.get(rowOf(key, before), 0, () => number)).toBe(number);
+  for (const [number, key] of keys.entries()) expect(cache.get(rowOf(key), 0, () => -1)).toBe(number);
 });

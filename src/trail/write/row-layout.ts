@@ -65,19 +65,3 @@ function fieldAt(view: DataView, at: number, number: number): number {
   for (let field = 0; field < number; field++) place += 4 + Math.max(0, view.getInt32(place));
   return place;
 }
-
-/**
- * Makes the head of a row, with the field count and the lengths of the fixed fields. Their values are filled
- * in for each row.
- */
-export function makeHead(): DataView {
-  const head = new DataView(new ArrayBuffer(HEAD_BYTES));
-  head.setInt16(0, ENTRY_COLUMNS.length);
-  const lengths = [8, 8, 8, 4, 4, 4, 4, 4, 2, 2, 1, 1, NULL_FIELD, NULL_FIELD, NULL_FIELD];
-  let at = 2;
-  for (const length of lengths) {
-    head.setInt32(at, length);
-    at += 4 + Math.max(0, length);
-  }
-  return head;
-}

@@ -9,7 +9,7 @@ import {
   type EntryRows,
 } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
-import { copyBytes, LastView, viewOf } from '../../pg/byte-loops.js';
+import { LastView, viewOf } from '../../pg/byte-loops.js';
 import { dayOfId, entryId, numberOfId } from '../entry-id.js';
 import { WaitingContexts } from './contexts.js';
 import { frame, FRAME_HEADER_BYTES } from './copy-format.js';
@@ -28,8 +28,8 @@ import {
   AT_SEQ,
   AT_TENANT,
   AT_XID,
+  ENTRY_COLUMNS,
   HEAD_BYTES,
-  makeHead,
   NULL_FIELD,
   rowsBetween,
   type Row,
@@ -75,19 +75,27 @@ const BEHIND_EQUALS = 0x42424242;
 const CAPITAL_B = 0x42424242;
 /** Where nobody has looked: any byte may be a sign. */
 const NOT_LOOKED_AT = SIGNS | 0;
+const TRANSACTION_WORDS = 5;
+/** Of the length before each field. */
+const LENGTH_BYTES = 4;
+/** Lengths of fields, as they stand before them (big-endian), read as little-endian words. */
+const OF_EIGHT = 0x08000000;
+const OF_FOUR = 0x04000000;
+const OF_TWO = 0x02000000;
+const OF_ONE = 0x01000000;
 const NOTHING = Buffer.alloc(0);
 const HEX = Buffer.from('0123456789abcdef');
 const NO_FRAMES: readonly Buffer[] = [];
 
 /**
  * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
- * copying. Everything that is the same for a transaction is kept in a head of 112 bytes, which is copied and
- * patched for each row.
+ * copying.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
 export class EntryRowBuffer implements EntryRows {
-  readonly #head = makeHead();
+  /** Of the running one as the stream has it: commit LSN, time of the commit, xid. */
+  readonly #transaction = new Int32Array(TRANSACTION_WORDS);
   readonly #sources = new LastView();
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #view = viewOf(this.#buffer);
@@ -138,9 +146,8 @@ export class EntryRowBuffer implements EntryRows {
 
   transaction(bytes: Buffer, at: number): void {
     const view = this.#sources.of(bytes);
-    copyBytes(view, at, 8, this.#head, AT_COMMIT_LSN);
-    copyBytes(view, at + 8, 8, this.#head, AT_COMMITTED_AT);
-    copyBytes(view, at + 16, 4, this.#head, AT_XID);
+    for (let word = 0; word < TRANSACTION_WORDS; word++)
+      this.#transaction[word] = view.getInt32(at + 4 * word, true);
     this.#transactionAt = this.#at;
   }
 
@@ -148,17 +155,39 @@ export class EntryRowBuffer implements EntryRows {
     this.#reserve(HEAD_BYTES + 256);
     const at = this.#at;
     const view = this.#view;
-    copyBytes(this.#head, 0, HEAD_BYTES, view, at);
+    const transaction = this.#transaction;
+    // Field by field, which takes half the time of copying a template and filling it in.
+    view.setInt16(at, ENTRY_COLUMNS.length);
+    view.setInt32(at + AT_DAY - LENGTH_BYTES, OF_EIGHT, true);
     view.setInt32(at + AT_DAY, this.#day);
     view.setInt32(at + AT_NUMBER, this.#number);
+    view.setInt32(at + AT_COMMITTED_AT - LENGTH_BYTES, OF_EIGHT, true);
+    view.setInt32(at + AT_COMMITTED_AT, transaction[2]!, true);
+    view.setInt32(at + AT_COMMITTED_AT + 4, transaction[3]!, true);
+    view.setInt32(at + AT_COMMIT_LSN - LENGTH_BYTES, OF_EIGHT, true);
+    view.setInt32(at + AT_COMMIT_LSN, transaction[0]!, true);
+    view.setInt32(at + AT_COMMIT_LSN + 4, transaction[1]!, true);
+    view.setInt32(at + AT_SEQ - LENGTH_BYTES, OF_FOUR, true);
     view.setInt32(at + AT_SEQ, head.seq);
+    view.setInt32(at + AT_XID - LENGTH_BYTES, OF_FOUR, true);
+    view.setInt32(at + AT_XID, transaction[4]!, true);
+    view.setInt32(at + AT_MODIFIER - LENGTH_BYTES, OF_FOUR, true);
     view.setInt32(at + AT_MODIFIER, head.modifierId);
+    view.setInt32(at + AT_RELATION - LENGTH_BYTES, OF_FOUR, true);
     view.setInt32(at + AT_RELATION, head.relationId);
+    view.setInt32(at + AT_TENANT - LENGTH_BYTES, OF_FOUR, true);
     view.setInt32(at + AT_TENANT, head.tenantId);
+    view.setInt32(at + AT_ENTITY_TYPE - LENGTH_BYTES, OF_TWO, true);
     view.setInt16(at + AT_ENTITY_TYPE, head.entityTypeId);
+    view.setInt32(at + AT_ACTION - LENGTH_BYTES, OF_TWO, true);
     view.setInt16(at + AT_ACTION, head.actionId);
+    view.setInt32(at + AT_OPERATION - LENGTH_BYTES, OF_ONE, true);
     view.setUint8(at + AT_OPERATION, head.operation);
+    view.setInt32(at + AT_RUNG - LENGTH_BYTES, OF_ONE, true);
     view.setUint8(at + AT_RUNG, head.rung);
+    view.setInt32(at + AT_PREVIOUS_TENANT, NULL_FIELD);
+    view.setInt32(at + AT_PREVIOUS_TENANT + 4, NULL_FIELD);
+    view.setInt32(at + AT_PREVIOUS_TENANT + 8, NULL_FIELD);
     this.#at = head.moved ? at + AT_PREVIOUS_TENANT : at + HEAD_BYTES;
     this.#number++;
     this.#entries++;
@@ -238,10 +267,16 @@ export class EntryRowBuffer implements EntryRows {
     return NOT_LOOKED_AT;
   }
 
-  value(bytes: Buffer, start: number, length: number): number {
+  value(bytes: Buffer, start: number, length: number): void {
+    if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
+    else this.#shortValue(bytes, start, length);
+    this.#buffer[this.#at++] = SEPARATOR;
+  }
+
+  lookedValue(bytes: Buffer, start: number, length: number): number {
     let signs = NOT_LOOKED_AT;
     if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
-    else signs = this.#shortValue(bytes, start, length);
+    else signs = this.#shortLookedValue(bytes, start, length);
     this.#buffer[this.#at++] = SEPARATOR;
     return signs;
   }
@@ -332,7 +367,29 @@ export class EntryRowBuffer implements EntryRows {
   /**
    * Copies a short value. Most hold printable ASCII only; this is checked while they are copied, at no cost.
    */
-  #shortValue(bytes: Buffer, start: number, length: number): number {
+  #shortValue(bytes: Buffer, start: number, length: number): void {
+    this.#reserve(2 * length + 3);
+    const from = this.#sources.of(bytes);
+    const to = this.#view;
+    const end = start + length;
+    let source = start;
+    let target = this.#at;
+    for (const last = end - 4; source <= last; source += 4, target += 4) {
+      const word = from.getInt32(source, true);
+      // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
+      if (((word | (word - 0x20202020)) & SIGNS) !== 0) return void this.#markedValue(bytes, start, length);
+      to.setInt32(target, word, true);
+    }
+    for (; source < end; source++) {
+      const byte = from.getUint8(source);
+      if (byte < 0x20 || byte > 0x7f) return void this.#markedValue(bytes, start, length);
+      to.setUint8(target++, byte);
+    }
+    this.#at = target;
+  }
+
+  /** The same with a look at the signs, which takes as long again: few columns need it. */
+  #shortLookedValue(bytes: Buffer, start: number, length: number): number {
     this.#reserve(2 * length + 3);
     const from = this.#sources.of(bytes);
     const to = this.#view;
