@@ -55,7 +55,7 @@ export function publishedChanges(options: {
 }): PublishedChanges {
   const { config, last, now } = options;
   const { publication } = config.source;
-  const { gone, replaced, covered } = options.fate;
+  const { gone, replaced, covered, unwritten } = options.fate;
   const unpublished: string[] = [];
   const rewritten: string[] = [];
   const notes: TrackingNote[] = [];
@@ -88,8 +88,9 @@ export function publishedChanges(options: {
   for (const [oid, after] of Object.entries(now.tables)) {
     if (last.tables[oid] !== undefined) continue;
     // It may have been there, and written to, for a while before; but not in a schema that was published
-    // whole.
-    if (isWanted(config, after) && !isOfSchema(after, last)) unpublished.push(formatTable(after));
+    // whole, and not where it never was.
+    if (isWanted(config, after) && !isOfSchema(after, last) && !unwritten.has(oid))
+      unpublished.push(formatTable(after));
     if (isWanted(config, after) || after.membership !== undefined)
       notes.push(note(after, 'not published', 'published'));
   }
@@ -204,16 +205,17 @@ function optionsChanged(last: PublishedState, now: PublishedState): boolean {
 }
 
 /**
- * Whether a table was published at both looks, in the same way: every change of it was sent, by whatever
- * name.
+ * Whether a table was published at both looks, in the same way, or as long as it exists: every change of it
+ * was sent, by whatever name.
  */
 function wasPublished(
   oid: string,
-  { last, now }: { readonly last: PublishedState; readonly now: PublishedState },
+  options: { readonly last: PublishedState; readonly now: PublishedState; readonly fate: TableFate },
 ): boolean {
+  const { last, now, fate } = options;
   const [before, after] = [last.tables[oid], now.tables[oid]];
   if (after === undefined) return false;
-  return before === undefined ? isOfSchema(after, last) : isSteady(before, after);
+  return before === undefined ? isOfSchema(after, last) || fate.unwritten.has(oid) : isSteady(before, after);
 }
 
 /** Whether a table was in the publication by one membership from one look to the next. */

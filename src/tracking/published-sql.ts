@@ -169,3 +169,17 @@ export const fateSql = (version: number): string => /* sql */ `
                         ${version >= HAS_SCHEMA_PUBLICATIONS ? 'or exists (select from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid and s.pnnspid = c.relnamespace)' : ''}
                         )) as covered
     from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`;
+
+/**
+ * Of tables by oid ($1), each with the oid of a table that holds rows of it ($2), those that were made by the
+ * transaction that put them into the publication of oid $3, and whose files are all empty. A type is made
+ * with its table and not changed with it. The size of a file is that of this moment, whatever the snapshot.
+ */
+export const UNWRITTEN = /* sql */ `
+  select given.oid::text
+    from unnest($1::oid[], $2::oid[]) as given (oid, heap)
+    join pg_catalog.pg_class c on c.oid = given.oid
+    join pg_catalog.pg_type t on t.oid = c.reltype
+    join pg_catalog.pg_publication_rel r on r.prrelid = c.oid and r.prpubid = $3 and r.xmin = t.xmin
+   group by given.oid
+  having bool_and(coalesce(pg_catalog.pg_relation_size(given.heap), 1) = 0)`;

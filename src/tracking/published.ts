@@ -4,9 +4,10 @@ import type { Lsn } from '../pg/lsn.js';
 import { isBytesText } from '../pg/text.js';
 import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
+import { LOCK_NOT_AVAILABLE, sqlStateOf } from '../pg/sql-state.js';
 import { currentLsn } from '../pg/wal.js';
 import type { ColumnName, TableName } from './names.js';
-import { digestSql, fateSql, stateSql } from './published-sql.js';
+import { digestSql, fateSql, stateSql, UNWRITTEN } from './published-sql.js';
 import type { TableContents } from './rewrites.js';
 
 /**
@@ -115,7 +116,8 @@ export async function readPublishedAndFate(
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
     const state = await readPublished(client, publication);
-    return { state, fate: await fateOfTables(client, { tables: last, publication }) };
+    const fate = await fateOfTables(client, { tables: last, publication });
+    return { state, fate: { ...fate, unwritten: await unwrittenTables(client, { state, last }) } };
   } finally {
     await client.query('rollback').catch(() => undefined);
   }
@@ -148,13 +150,18 @@ export interface TableFate {
   readonly replaced: ReadonlyMap<string, string>;
   /** They are partitions of a table that is published, so their changes are sent as its changes. */
   readonly covered: ReadonlySet<string>;
+  /**
+   * Tables that the earlier look did not have: one transaction has made and published them, and nothing has
+   * ever been written to them. So nothing of them was written before they were published.
+   */
+  readonly unwritten: ReadonlySet<string>;
 }
 
 /** Asks the catalog about the tables of an earlier look. */
 async function fateOfTables(
   client: pg.Client,
   options: { readonly tables: PublishedState['tables']; readonly publication: string },
-): Promise<TableFate> {
+): Promise<Omit<TableFate, 'unwritten'>> {
   const known = Object.entries(options.tables);
   // Of bytes that are no text there is no name to ask for, and so none that another table could have taken.
   const names = known.map(([, state]) => [knownName(state).schema, knownName(state).table].map(asked));
@@ -174,4 +181,34 @@ async function fateOfTables(
     by === null ? [] : [[oid, by]],
   );
   return { gone: oids('gone'), replaced: new Map(replaced), covered: oids('covered') };
+}
+
+/** Longest wait for a table that somebody holds; it is then taken for one that was written. */
+const SIZE_LOCK_TIMEOUT_MS = 200;
+
+/**
+ * Asks for the files of tables that are new in a state. A file that is empty after its table was published in
+ * the transaction that made it has never held a row that was not sent. The last statement of its transaction:
+ * where a table is locked, it fails.
+ */
+async function unwrittenTables(
+  client: pg.Client,
+  { state, last }: { readonly state: PublishedState; readonly last: PublishedState['tables'] },
+): Promise<ReadonlySet<string>> {
+  const files = Object.entries(state.tables).flatMap(([oid, { heaps }]) =>
+    last[oid] === undefined ? Object.keys(heaps ?? {}).map((heap) => [oid, heap] as const) : [],
+  );
+  if (files.length === 0 || state.publication === null) return new Set();
+  try {
+    await client.query(`set local lock_timeout = ${SIZE_LOCK_TIMEOUT_MS}`);
+    const { rows } = await client.query<{ oid: string }>(UNWRITTEN, [
+      files.map(([oid]) => oid),
+      files.map(([, heap]) => heap),
+      state.publication,
+    ]);
+    return new Set(rows.map(({ oid }) => oid));
+  } catch (error) {
+    if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+    return new Set();
+  }
 }

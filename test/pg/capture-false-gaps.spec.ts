@@ -62,6 +62,34 @@ test.each([
   expect(await gaps(g)).toMatchObject([{ code: 'SOURCE_PUBLICATION_INCOMPLETE', tables: ['public.items'] }]);
 });
 
+test.each([
+  ['a table', `create table items (id int primary key, name text)`],
+  [
+    'a partitioned table',
+    `create table items (id int primary key, name text) partition by range (id);
+     create table items_low partition of items for values from (0) to (1000);
+     alter table items_low replica identity full`,
+  ],
+])(
+  '%s that is made anew and published before it is written, in one transaction, is no gap',
+  async (_, make) => {
+    await using g = await ground();
+    await g.source.query(`insert into items values (1, 'of before')`);
+    await g.source.query(
+      `begin; drop table items; ${make}; alter table items replica identity full; alter publication waltrail add table items; commit`,
+    );
+    await until('a note about the new one', async () =>
+      (await g.entries()).some(
+        ({ action, updated }) => action === 'tracking' && updated?.includes('published'),
+      ),
+    );
+    await g.source.query(`insert into items values (2, 'of the new one')`);
+    const rows = (await g.caughtUp()).filter(({ rung }) => rung !== 'w');
+    expect(rows.map(({ entityName }) => entityName)).toEqual(['of before', 'of the new one']);
+    expect(await gaps(g)).toEqual([]);
+  },
+);
+
 test('another owner of the publication loses nothing: no gap, and no other session', async () => {
   await using g = await ground();
   const role = `owner_${g.source.name}`;

@@ -46,6 +46,7 @@ function sourceState(options: {
   readonly gone?: string[];
   readonly replaced?: string[];
   readonly covered?: string[];
+  readonly unwritten?: string[];
 }): SourceState {
   return {
     version: 180_000,
@@ -63,6 +64,7 @@ function sourceState(options: {
       gone: new Set(options.gone),
       replaced: new Map(options.replaced?.map((oid) => [oid, '9'])),
       covered: new Set(options.covered),
+      unwritten: new Set(options.unwritten),
     },
   };
 }
