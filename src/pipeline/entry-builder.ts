@@ -326,14 +326,9 @@ export class EntryBuilder {
    * them has a secret: that few have a sign of one is seen while they are written.
    */
   #texts(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
-    const { lookKinds } = plan;
+    if (row.hasOpaque || row.count < plan.columnCount) return this.#redactedValues(plan, row, columns, count);
     const before = this.#rows.bytes;
-    let signs = 0;
-    for (let index = 0; index < count; index++) {
-      const column = columns[index]!;
-      if (lookKinds[column] === TEXTS) signs |= this.#lookedValue(row, column);
-      else this.#value(row, column);
-    }
+    const signs = this.#rows.values(row, columns, count, plan.lookedTexts);
     if (signs === 0 || !mayRedactTexts(plan, row, columns, count)) return;
     this.#rows.rewind(before);
     this.#redactedValues(plan, row, columns, count);
@@ -350,32 +345,12 @@ export class EntryBuilder {
 
   #value(row: Tuple, column: number): void {
     const length = row.lengths[column]!;
-    const offset = row.offsets[column]!;
-    if (isUsual(row, column)) this.#rows.value(row.bytes, offset, length);
-    else this.#unusualValue(row, column);
-  }
-
-  /** Returns 0 where no byte of it is a sign of a secret. */
-  #lookedValue(row: Tuple, column: number): number {
-    const length = row.lengths[column]!;
-    const offset = row.offsets[column]!;
-    if (isUsual(row, column)) return this.#rows.lookedValue(row.bytes, offset, length);
-    this.#unusualValue(row, column);
-    return row.has(column) ? NOT_LOOKED_AT : 0;
-  }
-
-  #unusualValue(row: Tuple, column: number): void {
-    const length = row.lengths[column]!;
     if (column >= row.count || length === LENGTH_UNCHANGED) this.#rows.mark(MARK_UNKNOWN);
     else if (length === LENGTH_NULL) this.#rows.mark(MARK_NULL);
     else if (row.isOpaque(column)) this.#rows.bytesValue(row.bytes, row.offsets[column]!, length);
     else this.#rows.value(row.bytes, row.offsets[column]!, length);
   }
 }
-
-/** Whether a column was sent, of a row in which every value is text. */
-const isUsual = (row: Tuple, column: number): boolean =>
-  row.lengths[column]! >= 0 && column < row.count && !row.hasOpaque;
 
 /** What is stored instead of a value that was sent; null: the value, or that there is none. */
 function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | null {

@@ -65,6 +65,15 @@ export interface EntryHead {
 /** Stands for the tenant before an update that did not change it, or before which it is not known. */
 export const SAME_TENANT = -1;
 
+/** A row as it was sent, as places in its bytes. */
+export interface SentRow {
+  readonly bytes: Buffer;
+  /** By column index. */
+  readonly offsets: Int32Array;
+  /** By column index: in bytes; -1: null, -2: not sent. */
+  readonly lengths: Int32Array;
+}
+
 /**
  * Where entries are written, byte by byte, in the form in which the trail stores them. One entry is `head`,
  * then exactly six texts in this order: entity id, entity name, columns, previous, updated, extra. An entry
@@ -96,8 +105,11 @@ export interface EntryRows {
   text(bytes: Buffer, start: number, length: number): number;
   /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
   value(bytes: Buffer, start: number, length: number): void;
-  /** The same of a text in which a secret may be. Returns what `text` returns. */
-  lookedValue(bytes: Buffer, start: number, length: number): number;
+  /**
+   * The fields of a row in which every value that was sent is text, with a mark for each other one. Returns 0
+   * where no byte of a column that is `looked` at (by column index, 0: it is not) is a sign of a secret.
+   */
+  values(row: SentRow, columns: Uint16Array, count: number, looked: Uint8Array): number;
   /** Takes back what was written since there were so many `bytes`, of the text at hand. */
   rewind(bytes: number): void;
   /** The same of bytes that are not text in the source's encoding, whatever else they may look like. */

@@ -8,6 +8,8 @@ import { maySecret, SHORTEST_SECRET_BYTES } from './secret-text.js';
 export interface LookedAt {
   /** By column index. */
   readonly lookKinds: Uint8Array;
+  /** By column index: 1 for texts. */
+  readonly lookedTexts: Uint8Array;
   /** By column index, of {@link MEMBERS}. */
   readonly maskers: readonly (JsonMasker | null)[];
   /** Indexes of the columns that are stored, and of those of them that are looked at before. */
@@ -31,6 +33,7 @@ export function lookAt(redacted: readonly ColumnRedaction[]): LookedAt {
   );
   return {
     lookKinds,
+    lookedTexts: lookKinds.map((kind) => (kind === TEXTS ? 1 : 0)),
     maskers: redacted.map(({ look }) => (look instanceof JsonMasker ? look : null)),
     stored: Uint16Array.from(stored),
     lookedAt: Uint16Array.from(stored.filter((column) => lookKinds[column]! > TEXTS)),

@@ -1,12 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import {
+  MARK_NULL,
+  MARK_UNKNOWN,
   MAX_VALUE_BYTES,
   RUNG_OWN,
   SAME_TENANT,
   type EntryAttribution,
   type EntryHead,
   type EntryRows,
+  type SentRow,
 } from '../../pipeline/ports.js';
 import { bytesText, isText } from '../../pg/text.js';
 import { LastView, viewOf } from '../../pg/byte-loops.js';
@@ -75,6 +78,7 @@ const BEHIND_EQUALS = 0x42424242;
 const CAPITAL_B = 0x42424242;
 /** Where nobody has looked: any byte may be a sign. */
 const NOT_LOOKED_AT = SIGNS | 0;
+const LENGTH_NULL = -1;
 const TRANSACTION_WORDS = 5;
 /** Of the length before each field. */
 const LENGTH_BYTES = 4;
@@ -269,15 +273,43 @@ export class EntryRowBuffer implements EntryRows {
 
   value(bytes: Buffer, start: number, length: number): void {
     if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
-    else this.#shortValue(bytes, start, length);
+    else {
+      this.#reserve(2 * length + 3);
+      if (copyPlain(this.#sources.of(bytes), start, length, this.#view, this.#at)) this.#at += length;
+      else this.#markedValue(bytes, start, length);
+    }
     this.#buffer[this.#at++] = SEPARATOR;
   }
 
-  lookedValue(bytes: Buffer, start: number, length: number): number {
-    let signs = NOT_LOOKED_AT;
-    if (length > LONG_VALUE_BYTES) this.#longValue(bytes, start, length);
-    else signs = this.#shortLookedValue(bytes, start, length);
-    this.#buffer[this.#at++] = SEPARATOR;
+  values(row: SentRow, columns: Uint16Array, count: number, looked: Uint8Array): number {
+    const { bytes, offsets, lengths } = row;
+    const from = this.#sources.of(bytes);
+    let signs = 0;
+    for (let index = 0; index < count; index++) {
+      const column = columns[index]!;
+      const length = lengths[column]!;
+      const start = offsets[column]!;
+      if (length < 0) {
+        this.mark(length === LENGTH_NULL ? MARK_NULL : MARK_UNKNOWN);
+        continue;
+      }
+      if (length > LONG_VALUE_BYTES) {
+        this.#longValue(bytes, start, length);
+        signs |= looked[column]!;
+      } else {
+        this.#reserve(2 * length + 3);
+        if (looked[column] === 0) {
+          if (copyPlain(from, start, length, this.#view, this.#at)) this.#at += length;
+          else this.#markedValue(bytes, start, length);
+        } else {
+          const found = copyLooked(from, start, length, this.#view, this.#at);
+          signs |= found;
+          if (found === NOT_PLAIN) this.#markedValue(bytes, start, length);
+          else this.#at += length;
+        }
+      }
+      this.#view.setUint8(this.#at++, SEPARATOR);
+    }
     return signs;
   }
 
@@ -363,56 +395,6 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   // Each of the following methods leaves room for the separator.
-
-  /**
-   * Copies a short value. Most hold printable ASCII only; this is checked while they are copied, at no cost.
-   */
-  #shortValue(bytes: Buffer, start: number, length: number): void {
-    this.#reserve(2 * length + 3);
-    const from = this.#sources.of(bytes);
-    const to = this.#view;
-    const end = start + length;
-    let source = start;
-    let target = this.#at;
-    for (const last = end - 4; source <= last; source += 4, target += 4) {
-      const word = from.getInt32(source, true);
-      // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
-      if (((word | (word - 0x20202020)) & SIGNS) !== 0) return void this.#markedValue(bytes, start, length);
-      to.setInt32(target, word, true);
-    }
-    for (; source < end; source++) {
-      const byte = from.getUint8(source);
-      if (byte < 0x20 || byte > 0x7f) return void this.#markedValue(bytes, start, length);
-      to.setUint8(target++, byte);
-    }
-    this.#at = target;
-  }
-
-  /** The same with a look at the signs, which takes as long again: few columns need it. */
-  #shortLookedValue(bytes: Buffer, start: number, length: number): number {
-    this.#reserve(2 * length + 3);
-    const from = this.#sources.of(bytes);
-    const to = this.#view;
-    const end = start + length;
-    let source = start;
-    let target = this.#at;
-    let signs = 0;
-    for (const last = end - 4; source <= last; source += 4, target += 4) {
-      const word = from.getInt32(source, true);
-      // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
-      if (((word | (word - 0x20202020)) & SIGNS) !== 0) return this.#markedValue(bytes, start, length);
-      signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
-      to.setInt32(target, word, true);
-    }
-    for (; source < end; source++) {
-      const byte = from.getUint8(source);
-      if (byte < 0x20 || byte > 0x7f) return this.#markedValue(bytes, start, length);
-      signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
-      to.setUint8(target++, byte);
-    }
-    this.#at = target;
-    return signs & SIGNS;
-  }
 
   /**
    * Copies a value that may have to be escaped, or may not be text. The caller has reserved room for either.
@@ -526,4 +508,52 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer = grown;
     this.#view = viewOf(grown);
   }
+}
+
+/**
+ * Copies a short value that holds printable ASCII only; false where it holds anything else. This is checked
+ * while it is copied, at no cost.
+ */
+function copyPlain(from: DataView, start: number, length: number, to: DataView, at: number): boolean {
+  const end = start + length;
+  const apart = at - start;
+  let source = start;
+  for (const last = end - 4; source <= last; source += 4) {
+    const word = from.getInt32(source, true);
+    // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
+    if (((word | (word - 0x20202020)) & SIGNS) !== 0) return false;
+    to.setInt32(source + apart, word, true);
+  }
+  for (; source < end; source++) {
+    const byte = from.getUint8(source);
+    if (byte < 0x20 || byte > 0x7f) return false;
+    to.setUint8(source + apart, byte);
+  }
+  return true;
+}
+
+/** What {@link copyLooked} found. */
+const NO_SIGN = 0;
+const SIGN = 1;
+const NOT_PLAIN = 2;
+
+/** Does the same with a look at the signs of secrets, which takes as long again. */
+function copyLooked(from: DataView, start: number, length: number, to: DataView, at: number): number {
+  const end = start + length;
+  const apart = at - start;
+  let source = start;
+  let signs = 0;
+  for (const last = end - 4; source <= last; source += 4) {
+    const word = from.getInt32(source, true);
+    if (((word | (word - 0x20202020)) & SIGNS) !== 0) return NOT_PLAIN;
+    signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
+    to.setInt32(source + apart, word, true);
+  }
+  for (; source < end; source++) {
+    const byte = from.getUint8(source);
+    if (byte < 0x20 || byte > 0x7f) return NOT_PLAIN;
+    signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
+    to.setUint8(source + apart, byte);
+  }
+  return (signs & SIGNS) === 0 ? NO_SIGN : SIGN;
 }
