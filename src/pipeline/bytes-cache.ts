@@ -8,10 +8,11 @@ const CELLS = 16384;
 const MAX_BYTES = 40;
 const WORD = 4;
 // A cell: the number, one more than the length of the key (0: none), and the key. It begins as zeros, for
-// memory that nobody has written to costs nothing.
+// memory that nobody has written to costs nothing. Those of short keys lie close together: they are the most.
 const AT_LENGTH = 1;
 const AT_KEY = 2;
 const CELL_WORDS = AT_KEY + MAX_BYTES / WORD;
+const SHORT_CELL_WORDS = AT_KEY + 1;
 /** Of multiplicative hashing: 2^32 by the golden ratio. */
 const FACTOR = 0x9e3779b1;
 const PAIR_SHIFT = 33 - Math.log2(CELLS);
@@ -23,6 +24,8 @@ const PAIR_SHIFT = 33 - Math.log2(CELLS);
  */
 export class BytesCache {
   readonly #cells = new Int32Array(CELLS * CELL_WORDS);
+  /** The same of keys of one word. */
+  readonly #shortCells = new Int32Array(CELLS * SHORT_CELL_WORDS);
   readonly #views = new LastView();
   /** The key that is asked for, where it is longer than a word. */
   readonly #key = new Int32Array(MAX_BYTES / WORD);
@@ -36,11 +39,11 @@ export class BytesCache {
     const view = this.#views.of(bytes);
     if (length > WORD || length === 0) return this.#long(row, column, find);
     const word = shortKey(view, start, length);
-    const cells = this.#cells;
-    const cell = cellOf(mixed(length, word));
+    const cells = this.#shortCells;
+    const cell = pairOf(mixed(length, word)) * SHORT_CELL_WORDS;
     const found = length + 1;
     if (cells[cell + AT_KEY] === word && cells[cell + AT_LENGTH] === found) return cells[cell]!;
-    const other = cell + CELL_WORDS;
+    const other = cell + SHORT_CELL_WORDS;
     if (cells[other + AT_KEY] === word && cells[other + AT_LENGTH] === found) return cells[other]!;
     const value = find(keyText(bytes, start, length));
     cells.copyWithin(other, cell, other);
@@ -52,6 +55,7 @@ export class BytesCache {
 
   clear(): void {
     this.#cells.fill(0);
+    this.#shortCells.fill(0);
   }
 
   #long(row: Tuple, column: number, find: (text: string) => number): number {
@@ -62,7 +66,7 @@ export class BytesCache {
     const cells = this.#cells;
     let hash = length;
     for (let word = 0; word < words; word++) hash = mixed(hash, this.#key[word]!);
-    const cell = cellOf(hash);
+    const cell = pairOf(hash) * CELL_WORDS;
     if (this.#holds(cell, words, length)) return cells[cell]!;
     const other = cell + CELL_WORDS;
     if (this.#holds(other, words, length)) return cells[other]!;
@@ -115,5 +119,5 @@ function mixed(hash: number, word: number): number {
   return product ^ (product >>> 15);
 }
 
-/** The first cell of a pair, by the upper bits: each bit of the key has a part in them. */
-const cellOf = (hash: number): number => (Math.imul(hash, FACTOR) >>> PAIR_SHIFT) * 2 * CELL_WORDS;
+/** The number of the first cell of a pair, by the upper bits: each bit of the key has a part in them. */
+const pairOf = (hash: number): number => (Math.imul(hash, FACTOR) >>> PAIR_SHIFT) * 2;

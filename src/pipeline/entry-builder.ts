@@ -32,8 +32,6 @@ const ELLIPSIS = Buffer.from('…');
 const ALL_ROWS = Buffer.from('(all)');
 /** A member of what is stored beside the values; trail/read/extra.ts reads it. */
 const LATER_KEY = Buffer.from('"laterKey":true');
-/** Signs of a value whose bytes nobody has looked at. */
-const NOT_LOOKED_AT = -1;
 const OPEN = Buffer.from('{');
 const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from('}');
@@ -260,26 +258,26 @@ export class EntryBuilder {
 
   /** A column as it was sent, or redacted. */
   #plainPart(plan: TrackedPlan, row: Tuple, column: number): void {
-    if (plan.lookKinds[column]! <= TEXTS) {
+    const { bytes } = row;
+    const start = row.offsets[column]!;
+    const length = row.lengths[column]!;
+    if (plan.lookKinds[column] === TEXTS && length <= MAX_NAME_BYTES) {
       const before = this.#rows.bytes;
-      const signs = this.#shortened(row.bytes, row.offsets[column]!, row.lengths[column]!);
-      if (signs === 0 || plan.lookKinds[column] !== TEXTS) return;
+      if (this.#rows.lookedText(bytes, start, length) === 0) return;
       this.#rows.rewind(before);
     }
     const redacted = redactedBytes(plan, row, column);
-    if (redacted === null) this.#shortened(row.bytes, row.offsets[column]!, row.lengths[column]!);
+    if (redacted === null) this.#shortened(bytes, start, length);
     else this.#shortened(redacted, 0, redacted.length);
   }
 
-  /** Returns 0 where no byte of it is a sign of a secret. */
-  #shortened(bytes: Buffer, start: number, length: number): number {
+  #shortened(bytes: Buffer, start: number, length: number): void {
     if (length <= MAX_NAME_BYTES) return this.#rows.text(bytes, start, length);
     let end = start + MAX_NAME_BYTES;
     // Not within a character of UTF-8, which has at most three such bytes.
     for (let back = 0; back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--;
     this.#rows.text(bytes, start, end - start);
     this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
-    return NOT_LOOKED_AT;
   }
 
   /** What the transaction has to say, and what the change alone has. */

@@ -98,11 +98,13 @@ export interface EntryRows {
   endText(): void;
   /** Text of Waltrail's own, as it is. */
   raw(bytes: Buffer, start: number, length: number): void;
+  /** Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. */
+  text(bytes: Buffer, start: number, length: number): void;
   /**
-   * Bytes of the source as part of a name or an id: as `readableText` of pg/text.ts has them. Returns 0 where
-   * none of them is a sign of a secret (secret-signs.ts): they are looked at here, where each is read anyway.
+   * The same of a text in which a secret may be. Returns 0 where no byte of it is a sign of one
+   * (secret-signs.ts): they are looked at here, where each is read anyway.
    */
-  text(bytes: Buffer, start: number, length: number): number;
+  lookedText(bytes: Buffer, start: number, length: number): number;
   /** One field of `previous` or `updated`, escaped; hexadecimal where the bytes are not text. */
   value(bytes: Buffer, start: number, length: number): void;
   /**

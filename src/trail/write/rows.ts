@@ -233,42 +233,28 @@ export class EntryRowBuffer implements EntryRows {
     this.#at = at;
   }
 
-  text(bytes: Buffer, start: number, length: number): number {
+  text(bytes: Buffer, start: number, length: number): void {
     if (length <= LONG_RAW_BYTES) {
       this.#reserve(length);
-      const from = this.#sources.of(bytes);
-      const to = this.#view;
-      const end = start + length;
-      let source = start;
-      let target = this.#at;
-      let seen = 0;
-      let signs = 0;
-      for (const last = end - 4; source <= last; source += 4, target += 4) {
-        const word = from.getInt32(source, true);
-        // A byte of zero borrows, which sets its sign bit.
-        seen |= word | (word - ONES);
-        signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
-        to.setInt32(target, word, true);
-      }
-      for (; source < end; source++) {
-        const byte = from.getUint8(source);
-        seen |= byte | (byte - 1);
-        signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
-        to.setUint8(target++, byte);
-      }
-      if ((seen & SIGNS) === 0) {
-        this.#at = target;
-        return signs & SIGNS;
+      if (copyPlain(this.#sources.of(bytes), start, length, this.#view, this.#at)) {
+        this.#at += length;
+        return;
       }
     }
-    if (isText(bytes, start, length)) {
-      this.raw(bytes, start, length);
-      return NOT_LOOKED_AT;
+    this.#unusualText(bytes, start, length);
+  }
+
+  lookedText(bytes: Buffer, start: number, length: number): number {
+    if (length <= LONG_RAW_BYTES) {
+      this.#reserve(length);
+      const found = copyLooked(this.#sources.of(bytes), start, length, this.#view, this.#at);
+      if (found !== NOT_PLAIN) {
+        this.#at += length;
+        return found;
+      }
     }
-    const ascii = bytesText(bytes.toString('hex', start, start + length));
-    this.#reserve(ascii.length);
-    this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
-    return NOT_LOOKED_AT;
+    this.#unusualText(bytes, start, length);
+    return NOT_PLAIN;
   }
 
   value(bytes: Buffer, start: number, length: number): void {
@@ -431,6 +417,13 @@ export class EntryRowBuffer implements EntryRows {
       return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
     return NOT_LOOKED_AT;
+  }
+
+  #unusualText(bytes: Buffer, start: number, length: number): void {
+    if (isText(bytes, start, length)) return this.raw(bytes, start, length);
+    const ascii = bytesText(bytes.toString('hex', start, start + length));
+    this.#reserve(ascii.length);
+    this.#at += this.#buffer.write(ascii, this.#at, 'latin1');
   }
 
   #longValue(bytes: Buffer, start: number, length: number): void {
