@@ -78,11 +78,7 @@ test.each([
     await g.source.query(
       `begin; drop table items; ${make}; alter table items replica identity full; alter publication waltrail add table items; commit`,
     );
-    await until('a note about the new one', async () =>
-      (await g.entries()).some(
-        ({ action, updated }) => action === 'tracking' && updated?.includes('published'),
-      ),
-    );
+    await noted(g, 'public.items');
     await g.source.query(`insert into items values (2, 'of the new one')`);
     const rows = (await g.caughtUp()).filter(({ rung }) => rung !== 'w');
     expect(rows.map(({ entityName }) => entityName)).toEqual(['of before', 'of the new one']);

@@ -9,6 +9,7 @@ import {
   RUNG_COLUMN,
   RUNG_MESSAGE,
   SAME_TENANT,
+  type SentRow,
 } from '../../src/pipeline/ports.js';
 import { decodeFields } from '../../src/trail/values.js';
 
@@ -61,12 +62,25 @@ function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   writeTexts(rows, texts);
 }
 
-/** One field, by the loop that looks for signs of secrets or by the one that does not. */
-function writeValue(rows: EntryRowBuffer, value: string, isLookedAt: boolean): void {
+/** Writes one field by itself, or as that of a row which is looked at or not. */
+function writeValue(rows: EntryRowBuffer, value: string, way: 'alone' | 'looked at' | 'plain'): void {
   const bytes = Buffer.from(value);
-  if (isLookedAt) rows.lookedValue(bytes, 0, bytes.length);
-  else rows.value(bytes, 0, bytes.length);
+  if (way === 'alone') rows.value(bytes, 0, bytes.length);
+  else if (way === 'looked at') looked(rows, bytes);
+  else rows.values(rowOf(bytes), FIRST, 1, Uint8Array.of(0));
 }
+
+const looked = (rows: EntryRowBuffer, bytes: Buffer): number =>
+  rows.values(rowOf(bytes), FIRST, 1, Uint8Array.of(1));
+
+const WAYS = ['alone', 'looked at', 'plain'] as const;
+const FIRST = Uint16Array.of(0);
+
+const rowOf = (bytes: Buffer): SentRow => ({
+  bytes,
+  offsets: Int32Array.of(0),
+  lengths: Int32Array.of(bytes.length),
+});
 
 function writeTexts(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   for (const text of texts) {
@@ -131,16 +145,16 @@ describe('rows of entries', () => {
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (start, end) => {
         for (const sign of ['a://b:canary@c ', '?token=canary', 'Bearer canary1', 'Basic dTpw']) {
           const bytes = Buffer.from(`${start}${sign}${end}`);
-          expect(rows.lookedValue(bytes, 0, bytes.length)).not.toBe(0);
-          expect(rows.text(bytes, 0, bytes.length)).not.toBe(0);
+          expect(looked(rows, bytes)).not.toBe(0);
+          expect(rows.lookedText(bytes, 0, bytes.length)).not.toBe(0);
           rows.rewind(before);
         }
       }),
     );
     for (const plain of ['', 'a', 'abc', 'omer@example.com', 'Some note about it, number 12']) {
       const bytes = Buffer.from(plain);
-      expect(rows.lookedValue(bytes, 0, bytes.length)).toBe(0);
-      expect(rows.text(bytes, 0, bytes.length)).toBe(0);
+      expect(looked(rows, bytes)).toBe(0);
+      expect(rows.lookedText(bytes, 0, bytes.length)).toBe(0);
     }
     rows.rewind(before);
     expect(rows.bytes).toBe(before);
@@ -186,14 +200,14 @@ describe('rows of entries', () => {
       { weight: 1, arbitrary: fc.constantFrom(MARK_NULL, MARK_UNKNOWN) },
     );
     fc.assert(
-      fc.property(fc.array(field, { maxLength: 12 }), fc.boolean(), (fields, isLookedAt) => {
+      fc.property(fc.array(field, { maxLength: 12 }), fc.constantFrom(...WAYS), (fields, way) => {
         const rows = buffer();
         rows.transaction(TRANSACTION, 0);
         rows.head(HEAD);
         rows.beginText();
         for (const value of fields) {
           if (typeof value === 'number') rows.mark(value);
-          else writeValue(rows, value, isLookedAt);
+          else writeValue(rows, value, way);
         }
         rows.endText();
         for (let rest = 0; rest < 5; rest++) rows.nullText();
@@ -208,6 +222,33 @@ describe('rows of entries', () => {
     );
   });
 
+  test('a row has each of the columns that are asked for, with a mark where there is no value', () => {
+    const rows = buffer();
+    rows.transaction(TRANSACTION, 0);
+    rows.head(HEAD);
+    rows.beginText();
+    const long = 'x'.repeat(1_000);
+    const bytes = Buffer.from(`onetwo\x1f${long}`);
+    const row = {
+      bytes,
+      offsets: Int32Array.of(0, 3, 0, 0, 6, 7),
+      lengths: Int32Array.of(3, 3, -1, -2, 1, 1_000),
+    };
+    expect(rows.values(row, Uint16Array.of(5, 4, 3, 2, 0), 5, new Uint8Array(6))).toBe(0);
+    expect(rows.values(row, Uint16Array.of(1, 4), 1, new Uint8Array(6).fill(1))).toBe(0);
+    rows.endText();
+    for (let rest = 0; rest < 5; rest++) rows.nullText();
+    const [written] = parse(rows.take(rows.bytes, 1)!);
+    expect(decodeFields(written![15]!.toString())).toEqual([
+      { is: 'text', text: long },
+      { is: 'text', text: '\x1f' },
+      { is: 'unknown' },
+      { is: 'null' },
+      { is: 'text', text: 'one' },
+      { is: 'text', text: 'two' },
+    ]);
+  });
+
   test('values of any length keep separators and escapes wherever they stand', () => {
     for (const length of [3, 4, 5, 8, 255, 256, 257, 1_000]) {
       for (const mark of ['\x1b', '\x1f', '']) {
@@ -217,12 +258,11 @@ describe('rows of entries', () => {
           rows.transaction(TRANSACTION, 0);
           rows.head(HEAD);
           rows.beginText();
-          for (const isLookedAt of [false, true]) writeValue(rows, value, isLookedAt);
+          for (const way of WAYS) writeValue(rows, value, way);
           rows.endText();
           for (let rest = 0; rest < 5; rest++) rows.nullText();
           const [row] = parse(rows.take(rows.bytes, 1)!);
-          const expected = { is: 'text', text: value };
-          expect(decodeFields(row![15]!.toString())).toEqual([expected, expected]);
+          expect(decodeFields(row![15]!.toString())).toEqual(WAYS.map(() => ({ is: 'text', text: value })));
         }
       }
     }

@@ -37,6 +37,7 @@ import {
   rowsBetween,
   type Row,
 } from './row-layout.js';
+import { copyLooked, copyPlain, NOT_PLAIN, SIGN } from './value-copy.js';
 import {
   ESCAPE,
   ESCAPED_ESCAPE,
@@ -68,16 +69,7 @@ const LONG_VALUE_BYTES = 256;
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
-const ONES = 0x01010101;
-/**
- * Added to a byte of ASCII, these set its sign bit from ':' on, and from behind '='. With the third one, 'B'
- * is zero. These are the signs of secrets (secret-signs.ts), and ';' and '<'.
- */
-const FROM_COLON = 0x46464646;
-const BEHIND_EQUALS = 0x42424242;
-const CAPITAL_B = 0x42424242;
-/** Where nobody has looked: any byte may be a sign. */
-const NOT_LOOKED_AT = SIGNS | 0;
+/** Length of a field that is null, in a row as it was sent. */
 const LENGTH_NULL = -1;
 const TRANSACTION_WORDS = 5;
 /** Of the length before each field. */
@@ -281,7 +273,7 @@ export class EntryRowBuffer implements EntryRows {
       }
       if (length > LONG_VALUE_BYTES) {
         this.#longValue(bytes, start, length);
-        signs |= looked[column]!;
+        if (looked[column] === 1) signs |= SIGN;
       } else {
         this.#reserve(2 * length + 3);
         if (looked[column] === 0) {
@@ -385,7 +377,7 @@ export class EntryRowBuffer implements EntryRows {
   /**
    * Copies a value that may have to be escaped, or may not be text. The caller has reserved room for either.
    */
-  #markedValue(bytes: Buffer, start: number, length: number): number {
+  #markedValue(bytes: Buffer, start: number, length: number): void {
     const from = this.#sources.of(bytes);
     const to = this.#view;
     const end = start + length;
@@ -416,7 +408,6 @@ export class EntryRowBuffer implements EntryRows {
     if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
       return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
-    return NOT_LOOKED_AT;
   }
 
   #unusualText(bytes: Buffer, start: number, length: number): void {
@@ -429,10 +420,9 @@ export class EntryRowBuffer implements EntryRows {
   #longValue(bytes: Buffer, start: number, length: number): void {
     const value = bytes.subarray(start, start + length);
     if (this.#isTooLarge(length)) return this.#largeValue(value);
-    if (!isText(bytes, start, length)) return void this.#hexadecimalValue(bytes, start, length);
+    if (!isText(bytes, start, length)) return this.#hexadecimalValue(bytes, start, length);
     this.#reserve(2 * length + 3);
-    if (value.includes(ESCAPE) || value.includes(SEPARATOR))
-      return void this.#markedValue(bytes, start, length);
+    if (value.includes(ESCAPE) || value.includes(SEPARATOR)) return this.#markedValue(bytes, start, length);
     this.#at += value.copy(this.#buffer, this.#at);
   }
 
@@ -449,7 +439,7 @@ export class EntryRowBuffer implements EntryRows {
     this.#at += this.#buffer.write(`${value.length} ${digest}`, this.#at);
   }
 
-  #hexadecimalValue(bytes: Buffer, start: number, length: number): number {
+  #hexadecimalValue(bytes: Buffer, start: number, length: number): void {
     this.#reserve(2 * length + 3);
     this.#buffer[this.#at++] = ESCAPE;
     this.#buffer[this.#at++] = MARK_BYTES;
@@ -458,7 +448,6 @@ export class EntryRowBuffer implements EntryRows {
       this.#buffer[this.#at++] = HEX[byte >> 4]!;
       this.#buffer[this.#at++] = HEX[byte & 15]!;
     }
-    return NOT_LOOKED_AT;
   }
 
   #isOwn(row: Row): boolean {
@@ -501,52 +490,4 @@ export class EntryRowBuffer implements EntryRows {
     this.#buffer = grown;
     this.#view = viewOf(grown);
   }
-}
-
-/**
- * Copies a short value that holds printable ASCII only; false where it holds anything else. This is checked
- * while it is copied, at no cost.
- */
-function copyPlain(from: DataView, start: number, length: number, to: DataView, at: number): boolean {
-  const end = start + length;
-  const apart = at - start;
-  let source = start;
-  for (const last = end - 4; source <= last; source += 4) {
-    const word = from.getInt32(source, true);
-    // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
-    if (((word | (word - 0x20202020)) & SIGNS) !== 0) return false;
-    to.setInt32(source + apart, word, true);
-  }
-  for (; source < end; source++) {
-    const byte = from.getUint8(source);
-    if (byte < 0x20 || byte > 0x7f) return false;
-    to.setUint8(source + apart, byte);
-  }
-  return true;
-}
-
-/** What {@link copyLooked} found. */
-const NO_SIGN = 0;
-const SIGN = 1;
-const NOT_PLAIN = 2;
-
-/** Does the same with a look at the signs of secrets, which takes as long again. */
-function copyLooked(from: DataView, start: number, length: number, to: DataView, at: number): number {
-  const end = start + length;
-  const apart = at - start;
-  let source = start;
-  let signs = 0;
-  for (const last = end - 4; source <= last; source += 4) {
-    const word = from.getInt32(source, true);
-    if (((word | (word - 0x20202020)) & SIGNS) !== 0) return NOT_PLAIN;
-    signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
-    to.setInt32(source + apart, word, true);
-  }
-  for (; source < end; source++) {
-    const byte = from.getUint8(source);
-    if (byte < 0x20 || byte > 0x7f) return NOT_PLAIN;
-    signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
-    to.setUint8(source + apart, byte);
-  }
-  return (signs & SIGNS) === 0 ? NO_SIGN : SIGN;
 }
