@@ -4,7 +4,7 @@
  */
 const SEPARATORS = ',;:|\\t \\n\\v\\f\\r\\u0085\\u2028\\u2029';
 const QUOTES = '"\'';
-/** Starts of formulas (OWASP, "CSV Injection"), and their full-width forms, which some spreadsheets take too. */
+/** Starts of formulas (OWASP, "CSV Injection"), and their full-width forms. */
 const FORMULA_STARTS = '=+\\-@\\uff1d\\uff0b\\uff0d\\uff20';
 
 const FORMULA = new RegExp(

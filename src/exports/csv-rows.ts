@@ -5,6 +5,7 @@ import type { ByteWriter } from './byte-writer.js';
 import { REPORT_COLUMNS } from './columns.js';
 import { csvField, withoutFormulas } from './csv-field.js';
 import type { ZoneClock } from './dates.js';
+import { decodedEntry } from './decoded.js';
 import { RowTimes } from './row-times.js';
 import { byteClasses, copyPlain, isLineEnd, LEAD_C2, LEAD_E2, LEAD_EF, type TextForm } from './text-form.js';
 import { ValueLines } from './value-lines.js';
@@ -66,7 +67,7 @@ export class CsvRows {
   /** Writes one row of a batch. */
   row(batch: RowBatch, index: number, out: ByteWriter): void {
     const { stored } = batch;
-    if (stored === null || !stored.goTo(index)) this.#ofEntry(batch.entry(index), out);
+    if (stored === null || !stored.goTo(index)) this.#ofEntry(decodedEntry(batch, index), out);
     else this.#fields(stored, out);
     out.byte(CARRIAGE_RETURN);
     out.byte(LINE_FEED);

@@ -6,6 +6,7 @@ import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
 import { StoredFields } from '../trail/read/stored-fields.js';
 import type { ByteWriter } from './byte-writer.js';
 import { ZoneClock } from './dates.js';
+import { decodedEntry, mayBeDecoded } from './decoded.js';
 import { RowTimes } from './row-times.js';
 import { byteClasses, copyPlain, type TextForm } from './text-form.js';
 import { Words } from './words.js';
@@ -26,6 +27,9 @@ const JSON_TEXT: TextForm = {
 };
 
 const ascii = (text: string): Uint8Array => Buffer.from(text);
+/** Bytes of a long text that become a string together. */
+const PART_BYTES = 64 * 1024;
+
 const NULL = ascii('null');
 const TRUE = ascii('true');
 const FALSE = ascii('false');
@@ -78,7 +82,7 @@ export class NdjsonRows {
   row(batch: RowBatch, index: number, out: ByteWriter): void {
     const { stored } = batch;
     if (stored === null || !stored.goTo(index)) {
-      out.text(entryToJson(batch.entry(index)));
+      out.text(entryToJson(decodedEntry(batch, index)));
       out.byte(LINE_FEED);
     } else this.#members(stored, index, out);
   }
@@ -139,7 +143,7 @@ export class NdjsonRows {
     const start = rows.startOf(field);
     out.byte(QUOTE);
     const place = { bytes: rows.bytes, start, end: start + length };
-    if (!copyPlain(JSON_TEXT, place, out)) out.text(JSON_TEXT.encode(rows.text(field)!));
+    writeString(place, out);
     out.byte(QUOTE);
   }
 
@@ -178,7 +182,7 @@ export class NdjsonRows {
           return;
         case 'text':
           out.byte(QUOTE);
-          if (!copyPlain(JSON_TEXT, fields, out)) out.text(JSON_TEXT.encode(fields.text));
+          writeString(fields, out);
           out.byte(QUOTE);
           return;
         case 'decoded':
@@ -187,6 +191,7 @@ export class NdjsonRows {
   }
 
   #decoded(side: 'previous' | 'updated', out: ByteWriter): void {
+    mayBeDecoded(this.#fields.end - this.#fields.start);
     const { value } = this.#fields;
     const { name } = this.#fields.column.column;
     out.text(valueToJson(value));
@@ -208,6 +213,25 @@ export class NdjsonRows {
       unknown: new Set(),
       tooLarge: [],
     });
+  }
+}
+
+/**
+ * Writes what stands between the quotes of a string. A long text is encoded part by part, so that it needs no
+ * memory of its size: JSON escapes each character by itself.
+ */
+function writeString(
+  text: { readonly bytes: Buffer; readonly start: number; readonly end: number },
+  out: ByteWriter,
+): void {
+  if (copyPlain(JSON_TEXT, text, out)) return;
+  const { bytes, end } = text;
+  for (let start = text.start, to: number; start < end; start = to) {
+    to = Math.min(end, start + PART_BYTES);
+    // Not within a character.
+    while (to < end && (bytes[to]! & 0xc0) === 0x80) to++;
+    if (!copyPlain(JSON_TEXT, { bytes, start, end: to }, out))
+      out.text(JSON_TEXT.encode(bytes.toString('utf8', start, to)));
   }
 }
 

@@ -5,6 +5,7 @@ import type { ByteWriter } from './byte-writer.js';
 import { clipCell, columnLetters, escapeXml, MAX_CELL_LENGTH, numberCell, textCell } from './cells.js';
 import { REPORT_COLUMNS, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
+import { decodedEntry } from './decoded.js';
 import { RowTimes } from './row-times.js';
 import { byteClasses, copyPlain, isLineEnd, LEAD_C2, LEAD_E2, LEAD_EF, type TextForm } from './text-form.js';
 import { ValueLines } from './value-lines.js';
@@ -97,7 +98,7 @@ export class SheetRows {
     const { batch, index } = source;
     const { stored } = batch;
     if (stored === null || !stored.goTo(index)) {
-      this.#ofEntry(number, batch.entry(index), out);
+      this.#ofEntry(number, decodedEntry(batch, index), out);
       return;
     }
     this.#number = Buffer.from(String(number));
@@ -186,7 +187,7 @@ export class SheetRows {
     if (out.at - start > MAX_CELL_LENGTH || this.#lines.hasEdge) {
       out.at = began;
       const { text } = REPORT_COLUMNS[column]!;
-      const entry = from.stored.entry(from.index);
+      const entry = decodedEntry(from.stored, from.index);
       out.text(this.#cell(REPORT_COLUMNS[column]!, this.#reference(column), text(entry)));
       return;
     }

@@ -4,6 +4,7 @@ import { StoredFields } from '../trail/read/stored-fields.js';
 import { kindOfType } from '../trail/read/decode.js';
 import type { ByteWriter } from './byte-writer.js';
 import { columnText, largeText, NOT_SENT, valueLine } from './columns.js';
+import { mayBeDecoded } from './decoded.js';
 import { copyPlain, type TextForm } from './text-form.js';
 
 const LINE_FEED = 0x0a;
@@ -120,6 +121,7 @@ export class ValueLines {
   }
 
   #decoded(out: ByteWriter): void {
+    mayBeDecoded(this.#fields.end - this.#fields.start);
     const line = valueLine(this.#fields.value);
     this.#endsInEdge = line.charCodeAt(line.length - 1) <= SPACE;
     out.text(this.#form.encode(line));
