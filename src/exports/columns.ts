@@ -78,22 +78,27 @@ function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | '
   if (values === null)
     return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? OTHER_TENANT : '';
   const lines: string[] = [];
-  for (const [column, value] of values)
-    lines.push(`${columnText(column)}: ${valueText(value).replace(LINE_END, '$&  ')}`);
+  for (const [column, value] of values) lines.push(`${columnText(column)}: ${valueLine(value)}`);
   for (const column of unknown) {
     if (values.has(column)) continue;
     const large = tooLarge.find((value) => value.side === side && value.column === column);
-    lines.push(
-      `${columnText(column)}: ${large === undefined ? '(not sent)' : `(too large: ${large.bytes} bytes)`}`,
-    );
+    lines.push(`${columnText(column)}: ${large === undefined ? NOT_SENT : largeText(large.bytes)}`);
   }
   return lines.join('\n');
 }
 
+/** Stands for a value that the source did not send. */
+export const NOT_SENT = '(not sent)';
+/** Stands for a value that was too large to be stored. */
+export const largeText = (bytes: number): string => `(too large: ${bytes} bytes)`;
+
+/** What stands behind the name of a column. Its further lines are indented. */
+export const valueLine = (value: Value): string => valueText(value).replace(LINE_END, '$&  ');
+
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 
 /** A name that could be taken for the end of a line, for its value or for a further line is in quotes. */
-const columnText = (name: string): string =>
+export const columnText = (name: string): string =>
   /^[^\s"][^\n\v\f\r\u0085\u2028\u2029]*$/.test(name) && !name.includes(': ') ? name : JSON.stringify(name);
 
 /** SQL NULL and the empty text are told apart in words; JSON null stays `null`. */

@@ -1,6 +1,7 @@
 import type { EntryFilters } from '../api/filters.js';
-import { NOBODY, type Entry } from '../trail/read/entry.js';
+import { NOBODY } from '../trail/read/entry.js';
 import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
+import type { RowBatch } from '../trail/read/row-batch.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
 import type { CoverLine } from './workbook-shell.js';
@@ -17,17 +18,17 @@ export class Coverage {
   firstCommittedAt: string | null = null;
   lastCommittedAt: string | null = null;
 
-  add(batch: readonly Entry[]): void {
-    for (const { committedAt, transaction } of batch) {
-      this.lastLsn ??= transaction.commitLsn;
-      this.firstLsn = transaction.commitLsn;
-      // Instants of one form compare as text.
-      if (this.firstCommittedAt === null || committedAt < this.firstCommittedAt)
-        this.firstCommittedAt = committedAt;
-      if (this.lastCommittedAt === null || committedAt > this.lastCommittedAt)
-        this.lastCommittedAt = committedAt;
-    }
-    this.entries += batch.length;
+  add(batch: RowBatch): void {
+    if (batch.count === 0) return;
+    const { firstLsn, lastLsn, firstCommittedAt, lastCommittedAt } = batch.coverage();
+    this.lastLsn ??= lastLsn;
+    this.firstLsn = firstLsn;
+    // Instants of one form compare as text.
+    if (this.firstCommittedAt === null || firstCommittedAt < this.firstCommittedAt)
+      this.firstCommittedAt = firstCommittedAt;
+    if (this.lastCommittedAt === null || lastCommittedAt > this.lastCommittedAt)
+      this.lastCommittedAt = lastCommittedAt;
+    this.entries += batch.count;
   }
 }
 

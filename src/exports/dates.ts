@@ -17,8 +17,8 @@ const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z$/;
 const DAY_MS = 86_400_000;
 const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30);
 // Excel believes in February 29, 1900: its day numbers are right from March 1 on only.
-const FIRST_SERIAL = 61;
-const END_SERIAL = 2_958_466;
+export const FIRST_SERIAL = 61;
+export const END_SERIAL = 2_958_466;
 
 /**
  * Zones change their offset at multiples of a quarter of an hour, at least since the 1970s, long before any
@@ -47,7 +47,7 @@ export class ZoneClock {
     if (Number.isNaN(utcMs)) return undefined;
     const offset = this.offsetAt(utcMs);
     const localMs = utcMs + offsetMs(offset);
-    const serial = (localMs - EXCEL_EPOCH_MS) / DAY_MS;
+    const serial = serialOf(localMs);
     return {
       text: `${new Date(localMs).toISOString().slice(0, -1)}${match[7]!.slice(3)}`,
       offset,
@@ -107,6 +107,9 @@ export class ZoneClock {
     return high * BUCKET_MS;
   }
 }
+
+/** Days since 1899-12-30 of milliseconds since 1970. */
+export const serialOf = (localMs: number): number => (localMs - EXCEL_EPOCH_MS) / DAY_MS;
 
 function offsetMs(offset: string): number {
   const [hours, minutes, seconds = '0'] = offset.slice(1).split(':');

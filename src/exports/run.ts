@@ -1,9 +1,9 @@
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { isConnectError } from '../pg/connect-error.js';
-import type { Entry } from '../trail/read/entry.js';
 import type { GapsInRange } from '../trail/read/gap-list.js';
 import { filterOf } from '../trail/read/requested-filter.js';
+import type { RowBatch } from '../trail/read/row-batch.js';
 import type { TrailReader } from '../trail/read/trail-reader.js';
 import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly id: string;
   readonly store: ExportStore;
   readonly files: ExportFiles;
-  readonly reader: Pick<TrailReader, 'count' | 'walk' | 'gaps'>;
+  readonly reader: Pick<TrailReader, 'count' | 'walkRows' | 'gaps'>;
   /** Stops the run; the export goes back to the queue. */
   readonly signal: AbortSignal;
   readonly version: string;
@@ -35,11 +35,6 @@ export const MAX_ATTEMPTS = 5;
 const KEEP_DAYS = 7;
 
 const PROGRESS_INTERVAL_MS = 500;
-/**
- * Each batch is a query of its own, which costs some milliseconds to plan: 500 entries took nearly twice as
- * long as 2000.
- */
-const BATCH_ENTRIES = 1000;
 
 /**
  * Makes the file of one export, from its claim to its row's last state. Runs anywhere, at most one of several
@@ -82,7 +77,9 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
     part = await files.create(order);
     run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
     const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);
-    const walk = reader.walk(filter, { below: order.belowId, batchSize: BATCH_ENTRIES });
+    // Only the format ndjson shows contexts.
+    const withContexts = order.format === 'ndjson';
+    const walk = reader.walkRows(filter, { below: order.belowId, withContexts });
     const batches = run.counted(walk, stop);
     await writeFormat({ order, part, batches, coverage: run.coverage, gaps, options });
     const { coverage } = run;
@@ -139,7 +136,7 @@ class Run {
     return this.#lost.signal;
   }
 
-  async *counted(walk: AsyncIterable<readonly Entry[]>, stop: AbortSignal): AsyncGenerator<readonly Entry[]> {
+  async *counted(walk: AsyncIterable<RowBatch>, stop: AbortSignal): AsyncGenerator<RowBatch> {
     const iterator = walk[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -162,7 +159,7 @@ class Run {
 async function writeFormat(context: {
   readonly order: ExportOrder;
   readonly part: PartFile;
-  readonly batches: AsyncIterable<readonly Entry[]>;
+  readonly batches: AsyncIterable<RowBatch>;
   readonly coverage: Coverage;
   readonly gaps: GapsInRange;
   readonly options: RunOptions;

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Entry } from '../trail/read/entry.js';
-import { clipCell, columnLetters, numberCell, textCell } from './cells.js';
-import { REPORT_COLUMNS } from './columns.js';
+import type { RowBatch } from '../trail/read/row-batch.js';
+import { ByteWriter } from './byte-writer.js';
 import type { ZoneClock } from './dates.js';
 import type { Sink } from './files.js';
-import { dataSheetPart, makeShell, type CellStyles, type CoverLine } from './workbook-shell.js';
+import { LAST_COLUMN, SheetRows } from './sheet-rows.js';
+import { dataSheetPart, makeShell, type CoverLine } from './workbook-shell.js';
 import { ZipWriter } from './zip.js';
 
 export interface SheetLimits {
@@ -21,7 +21,7 @@ export interface WorkbookCounts {
 }
 
 export interface WorkbookOptions {
-  readonly batches: AsyncIterable<readonly Entry[]>;
+  readonly batches: AsyncIterable<RowBatch>;
   readonly sink: Sink;
   readonly clock: ZoneClock;
   /**
@@ -36,8 +36,7 @@ export interface WorkbookOptions {
 /** Leaves room for the rows of one chunk and what follows the rows. */
 export const EXCEL_LIMITS: SheetLimits = { maxRows: 1_048_576, maxBytes: 4_000_000_000 };
 
-const CHUNK_CHARACTERS = 128 * 1024;
-const LETTERS = REPORT_COLUMNS.map((_, index) => columnLetters(index));
+const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Writes the report as an Excel workbook (ECMA-376): a cover and as many data sheets as the rows need. Rows
@@ -48,8 +47,8 @@ export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const { createdAt, limits = EXCEL_LIMITS } = options;
   const zip = new ZipWriter(options.sink);
   const draft = await makeShell({ cover: options.cover({ sheets: 1, clipped: 0 }), sheets: 1, createdAt });
-  const encoder = new RowEncoder({ clock: options.clock, styles: draft.sheet.styles });
-  const source = new EntrySource(options.batches);
+  const encoder = new SheetRows({ clock: options.clock, styles: draft.sheet.styles });
+  const source = new RowSource(options.batches);
   let sheets = 0;
   try {
     do {
@@ -72,41 +71,40 @@ export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
 }
 
 async function* sheetXml(options: {
-  readonly source: EntrySource;
-  readonly encoder: RowEncoder;
+  readonly source: RowSource;
+  readonly encoder: SheetRows;
   readonly limits: SheetLimits;
   readonly around: { readonly before: string; readonly after: string };
 }): AsyncGenerator<Buffer, void, void> {
   const { source, encoder, limits, around } = options;
-  let text = around.before + encoder.header();
+  const out = new ByteWriter();
+  out.text(around.before);
+  encoder.header(out);
   let row = 1;
   let bytes = 0;
   while (row < limits.maxRows && bytes < limits.maxBytes && (source.ready || (await source.fill()))) {
-    text += encoder.row(++row, source.take());
-    if (text.length < CHUNK_CHARACTERS) continue;
-    const chunk = Buffer.from(text);
+    encoder.row(++row, source.take(), out);
+    if (out.at < CHUNK_BYTES) continue;
+    const chunk = out.take();
     bytes += chunk.length;
-    text = '';
     yield chunk;
   }
-  const lastCell = `${LETTERS[LETTERS.length - 1]!}${row}`;
-  yield Buffer.from(
-    text + around.after.replace(/<autoFilter ref="[^"]*"/, `<autoFilter ref="A1:${lastCell}"`),
-  );
+  out.text(around.after.replace(/<autoFilter ref="[^"]*"/, `<autoFilter ref="A1:${LAST_COLUMN}${row}"`));
+  yield out.take();
 }
 
-/** Entries one at a time from batches: no promise for each row, and one batch in memory. */
-class EntrySource {
-  readonly #batches: AsyncIterator<readonly Entry[]>;
-  #batch: readonly Entry[] = [];
+/** Rows one at a time from batches: no promise for each row, and one batch in memory. */
+class RowSource {
+  readonly #batches: AsyncIterator<RowBatch>;
+  #batch: RowBatch | undefined;
   #index = 0;
 
-  constructor(batches: AsyncIterable<readonly Entry[]>) {
+  constructor(batches: AsyncIterable<RowBatch>) {
     this.#batches = batches[Symbol.asyncIterator]();
   }
 
   get ready(): boolean {
-    return this.#index < this.#batch.length;
+    return this.#index < (this.#batch?.count ?? 0);
   }
 
   /** False at the end. */
@@ -120,59 +118,11 @@ class EntrySource {
     return true;
   }
 
-  take(): Entry {
-    return this.#batch[this.#index++]!;
+  take(): { readonly batch: RowBatch; readonly index: number } {
+    return { batch: this.#batch!, index: this.#index++ };
   }
 
   async close(): Promise<void> {
     await this.#batches.return?.();
-  }
-}
-
-/** Entries as rows of sheet XML (ECMA-376, part 1, 18.3.1.73). */
-class RowEncoder {
-  readonly #clock: ZoneClock;
-  readonly #styles: CellStyles;
-  #clipped = 0;
-
-  constructor(options: { readonly clock: ZoneClock; readonly styles: CellStyles }) {
-    this.#clock = options.clock;
-    this.#styles = options.styles;
-  }
-
-  get clipped(): number {
-    return this.#clipped;
-  }
-
-  header(): string {
-    const cells = REPORT_COLUMNS.map(({ header }, index) =>
-      textCell(`${LETTERS[index]!}1`, this.#styles.header, header),
-    );
-    return `<row r="1">${cells.join('')}</row>`;
-  }
-
-  row(row: number, entry: Entry): string {
-    let cells = '';
-    for (let index = 0; index < REPORT_COLUMNS.length; index++) {
-      cells += this.#cell(index, row, entry);
-    }
-    return `<row r="${row}">${cells}</row>`;
-  }
-
-  #cell(index: number, row: number, entry: Entry): string {
-    const column = REPORT_COLUMNS[index]!;
-    const reference = `${LETTERS[index]!}${row}`;
-    const text = column.text(entry);
-    if (text === '') return '';
-    if (column.kind === 'count') return numberCell(reference, this.#styles.count, text);
-    if (column.kind === 'date') {
-      const local = this.#clock.local(text);
-      if (local?.serial !== undefined) return numberCell(reference, this.#styles.date, local.serial);
-      // Excel knows no dates before 1900: those are text, as every reader shows them alike.
-      return textCell(reference, this.#styles.text, this.#clock.rfc3339(text));
-    }
-    const clipped = clipCell(text);
-    if (clipped !== text) this.#clipped++;
-    return textCell(reference, this.#styles[column.kind], clipped);
   }
 }

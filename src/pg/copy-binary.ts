@@ -32,7 +32,7 @@ const ARRAY_HEAD_BYTES = 20;
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
 export async function copyBinary(
-  client: pg.Client,
+  client: pg.ClientBase,
   sql: string,
   row: (message: Buffer, at: number) => void,
 ): Promise<void> {

@@ -67,7 +67,8 @@ export function decodeColumns(columns: string | null, count: number): number[] {
   return Array.from(columns, (character) => character.codePointAt(0)! - FIRST_COLUMN);
 }
 
-function decodeField(field: string): StoredValue {
+/** Decodes one field, without its separator. */
+export function decodeField(field: string): StoredValue {
   if (!field.includes('\x1b')) return { is: 'text', text: field };
   if (field === '\x1bN') return { is: 'null' };
   if (field === '\x1bU') return { is: 'unknown' };

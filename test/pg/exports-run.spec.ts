@@ -115,7 +115,7 @@ describe('a run of an export', () => {
     const reader = {
       count: () =>
         Promise.reject(Object.assign(new Error('terminating connection: secret value'), { code: '57P01' })),
-      walk: () => {
+      walkRows: () => {
         throw new Error('never reached');
       },
       gaps: () => Promise.resolve({ gaps: [], total: 0 }),

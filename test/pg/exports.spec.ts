@@ -430,16 +430,31 @@ describe('a worker', () => {
     expect(await attemptsOf(ground)).toBe(1);
   }, 120_000);
 
-  test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
+  test('writes values as large as a stored one can be to ndjson, whatever JSON has to escape', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
-    // As large as a stored value can be: two bytes each on disk and in memory, times the copies that its JSON
-    // takes.
     await ground.db.query(
-      `update trail.entry set columns = '$', previous = repeat('ж', 33000000) || chr(31), updated = repeat('я', 33000000) || chr(31)
+      `update trail.entry set columns = '"', previous = repeat('ж"', 22000000) || chr(31), updated = repeat('яя', 16000000) || chr(31)
         where id = (select max(id) from trail.entry)`,
     );
     await ground.startWorker();
     const { id } = await ask(ground, { format: 'ndjson' });
+    expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready', progress: { done: 2 } });
+    const file = await ground.download(id);
+    const line = file.subarray(0, file.indexOf('\n'));
+    expect(line.length).toBeGreaterThan(22_000_000 * 4 + 64_000_000);
+    expect(line.includes('ж\\"ж\\"ж')).toBe(true);
+  }, 120_000);
+
+  test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
+    await using ground = await exportGround({ backend: 'postgres', entries: 2 });
+    // As large as a stored value can be, with quotes: a value that has to be escaped becomes a string of two
+    // bytes a character, times the copies that this takes.
+    await ground.db.query(
+      `update trail.entry set columns = '$', previous = repeat('ж"', 22369000) || chr(31), updated = repeat('я"', 22369000) || chr(31)
+        where id = (select max(id) from trail.entry)`,
+    );
+    await ground.startWorker();
+    const { id } = await ask(ground, { format: 'csv' });
     expect(await ground.finished(id)).toMatchObject({
       state: 'failed',
       error: { code: 'EXPORT_OUT_OF_MEMORY' },

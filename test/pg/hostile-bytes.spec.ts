@@ -9,6 +9,8 @@ import { LiveFeed } from '../../src/admin/stream/live.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import { writeCsv, writeNdjson } from '../../src/exports/text-formats.js';
 import { writeWorkbook } from '../../src/exports/workbook.js';
+import type { RowBatch } from '../../src/trail/read/row-batch.js';
+import { batchesOf } from '../support/entries.ts';
 import { silentLog } from '../../src/log.js';
 import type { Entry } from '../../src/trail/read/entry.js';
 import { entryToJson } from '../../src/trail/read/json.js';
@@ -299,12 +301,7 @@ async function readOtherwise(reader: TrailReader, entries: readonly Entry[]): Pr
 }
 
 async function readFiles(entries: readonly Entry[]): Promise<void> {
-  async function* batches(): AsyncGenerator<readonly Entry[]> {
-    for (let start = 0; start < entries.length; start += 1_000) {
-      await Promise.resolve();
-      yield entries.slice(start, start + 1_000);
-    }
-  }
+  const batches = (): AsyncGenerator<RowBatch> => batchesOf(entries, 1_000);
   const written = async (
     write: (sink: { write(bytes: Buffer): Promise<void> }) => Promise<void>,
   ): Promise<Buffer> => {

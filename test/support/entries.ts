@@ -1,4 +1,5 @@
 import type { Entry, Value } from '../../src/trail/read/entry.js';
+import type { RowBatch } from '../../src/trail/read/row-batch.js';
 
 export const textValue = (text: string, label?: string): Value => ({
   kind: 'text',
@@ -32,9 +33,25 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
   };
 }
 
-export async function* batchesOf(entries: readonly Entry[], size = 100): AsyncGenerator<readonly Entry[]> {
+/** Entries as batches for a file, none of which has its bytes. */
+export async function* batchesOf(entries: readonly Entry[], size = 100): AsyncGenerator<RowBatch> {
   for (let start = 0; start < entries.length; start += size) {
     await Promise.resolve();
-    yield entries.slice(start, start + size);
+    yield batchOf(entries.slice(start, start + size));
   }
+}
+
+export function batchOf(entries: readonly Entry[]): RowBatch {
+  const times = entries.map(({ committedAt }) => committedAt).sort();
+  return {
+    count: entries.length,
+    stored: null,
+    entry: (index) => entries[index]!,
+    coverage: () => ({
+      firstLsn: entries.at(-1)!.transaction.commitLsn,
+      lastLsn: entries[0]!.transaction.commitLsn,
+      firstCommittedAt: times[0]!,
+      lastCommittedAt: times.at(-1)!,
+    }),
+  };
 }

@@ -7,7 +7,9 @@ import {
 import type { CoverLine } from '../../src/exports/workbook-shell.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import type { Sink } from '../../src/exports/files.js';
+import { readArchive } from '../../src/exports/archive.js';
 import type { Entry } from '../../src/trail/read/entry.js';
+import type { RowBatch } from '../../src/trail/read/row-batch.js';
 import { batchesOf } from './entries.ts';
 
 /** Texts that spreadsheets, XML or string handling are known to mangle. */
@@ -86,4 +88,18 @@ export async function workbookOf(
     limits: options.limits ?? EXCEL_LIMITS,
   });
   return { file: sink.bytes, counts };
+}
+
+/** The XML of the first data sheet of these rows. */
+export async function sheetXmlOf(batches: AsyncIterable<RowBatch>, zone: string): Promise<Buffer> {
+  const sink = new MemorySink();
+  await writeWorkbook({
+    batches,
+    sink,
+    clock: new ZoneClock(zone),
+    createdAt: new Date(0),
+    cover: ({ clipped }) => [{ label: 'Clipped', text: String(clipped) }],
+  });
+  const files = readArchive(sink.bytes);
+  return Buffer.concat([files.get('xl/worksheets/sheet1.xml')!, files.get('xl/worksheets/sheet2.xml')!]);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { csvField } from '../../src/exports/text-formats.js';
+import fc from 'fast-check';
+import { csvField } from '../../src/exports/csv-field.js';
 
 describe('a field of a csv file', () => {
   test.each([
@@ -11,13 +12,46 @@ describe('a field of a csv file', () => {
     ['+cmd', "'+cmd"],
     ['-cmd', "'-cmd"],
     ['@SUM(A1)', "'@SUM(A1)"],
-    ['\t=1', "'\t=1"],
+    ['\t=1', "\t'=1"],
     ['=1,2', '"\'=1,2"'],
     ['-12.50', '-12.50'],
     ['+972', '+972'],
     ['-1+1', "'-1+1"],
     ['', ''],
+    ['a;=1+1', "a;'=1+1"],
+    ['a\t@SUM(A1)', "a\t'@SUM(A1)"],
+    ['a|-x', "a|'-x"],
+    ['a: +cmd', "a: '+cmd"],
+    ['a\n=1', '"a\n\'=1"'],
+    ['a\u2028=1', "a\u2028'=1"],
+    ['a;"=1"', '"a;""\'=1"""'],
+    ['＝1+1', "'＝1+1"],
+    ['a;＋1', "a;'＋1"],
+    ['－1', "'－1"],
+    ['x ＠y', "x '＠y"],
+    ['balance: -12.50', 'balance: -12.50'],
+    ['-1;+2;3', '-1;+2;3'],
+    ['-1;+2x', "-1;'+2x"],
+    ['2026-10-25 02:30:00+02:00', '2026-10-25 02:30:00+02:00'],
+    ['someone@example.org, a-b, x=y', '"someone@example.org, a-b, x=y"'],
   ])('%j is written as %j', (text, field) => {
     expect(csvField(text)).toBe(field);
+  });
+
+  test('holds no formula, whichever of the separators and quotes it is split by', () => {
+    const separators = [',', ';', ':', '|', '\t', ' ', '\n', '\r', '\v', '\f', '\u0085', '\u2028', '\u2029'];
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom(...separators, ...'=+-@＝＋－＠"\'a1.'), maxLength: 20 }),
+        (text) => {
+          for (const separator of separators)
+            for (const field of csvField(text).split(separator))
+              expect(field.replace(/^["\s]+/, '')).not.toMatch(
+                /^(?![+-]\d+(\.\d+)?([,;:|\s\u0085"]|$))[=+\-@＝＋－＠]/,
+              );
+        },
+      ),
+      { numRuns: 2_000 },
+    );
   });
 });

@@ -9,7 +9,8 @@ import type { Sink } from '../../src/exports/files.js';
 import { writeWorkbook } from '../../src/exports/workbook.js';
 import { COVER_SHEET, DATA_SHEET } from '../../src/exports/workbook-shell.js';
 import type { Entry } from '../../src/trail/read/entry.js';
-import { batchesOf, sampleEntry, textValue } from '../support/entries.ts';
+import type { RowBatch } from '../../src/trail/read/row-batch.js';
+import { batchesOf, batchOf, sampleEntry, textValue } from '../support/entries.ts';
 import { MemorySink, NAUGHTY, workbookOf } from '../support/workbook.ts';
 
 const REPORT_HEADERS = [
@@ -232,10 +233,10 @@ describe('the workbook', () => {
   test('asks for entries only as fast as the file takes them', async () => {
     let read = 0;
     let written = 0;
-    async function* endless(): AsyncGenerator<readonly Entry[]> {
+    async function* endless(): AsyncGenerator<RowBatch> {
       for (; read < 200_000; read += 500) {
         await Promise.resolve();
-        yield Array.from({ length: 500 }, (_, index) => named(`${read + index} ${Math.random()}`));
+        yield batchOf(Array.from({ length: 500 }, (_, index) => named(`${read + index} ${Math.random()}`)));
       }
     }
     const slow: Sink = {
@@ -262,8 +263,8 @@ describe('the workbook', () => {
   });
 
   test('an error of the reader or of the disk ends the writing with that error', async () => {
-    async function* broken(): AsyncGenerator<readonly Entry[]> {
-      yield [sampleEntry()];
+    async function* broken(): AsyncGenerator<RowBatch> {
+      yield batchOf([sampleEntry()]);
       await Promise.resolve();
       throw new Error('connection lost');
     }

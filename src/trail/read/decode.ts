@@ -21,13 +21,13 @@ import type { EntryRow } from './entry-row.js';
 import type { Query } from './plans.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
 
-const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
+export const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
   [OPERATION.insert]: 'insert',
   [OPERATION.update]: 'update',
   [OPERATION.delete]: 'delete',
   [OPERATION.truncate]: 'truncate',
 };
-const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
+export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   [RUNG.message]: 'message',
   [RUNG.column]: 'column',
   [RUNG.nobody]: 'unattributed',
@@ -73,7 +73,8 @@ export async function decodeRows(
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
-interface Batch {
+/** What rows are decoded with. */
+export interface Batch {
   readonly dictionaries: ReaderDictionaries;
   readonly scope: Scope;
   /** Those of the rows, by their ids. */
@@ -86,7 +87,8 @@ interface Batch {
   readonly columns: Map<string, readonly number[]>;
 }
 
-function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
+/** Decodes one row. The labels that are names in `trail.lookup` are left for the caller to find. */
+export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
@@ -114,10 +116,10 @@ function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
     modifier: modifierOf(row, batch),
     action:
       moved === null || moved.side === 'both'
-        ? (dictionaries.actions.name(row.action_id) ?? `action ${row.action_id}`)
+        ? actionName(dictionaries, row.action_id)
         : MOVED_ACTIONS[moved.side],
     entity: {
-      type: dictionaries.entityTypes.name(row.entity_type_id) ?? `entity type ${row.entity_type_id}`,
+      type: entityTypeName(dictionaries, row.entity_type_id),
       ...identityOf(row, moved),
     },
     tenant: moved?.side === 'left' ? batch.scope : (batch.tenants.get(row.tenant_id) ?? null),
@@ -134,6 +136,12 @@ function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
     ...beside,
   };
 }
+
+export const actionName = ({ actions }: ReaderDictionaries, id: number): string =>
+  actions.name(id) ?? `action ${id}`;
+
+export const entityTypeName = ({ entityTypes }: ReaderDictionaries, id: number): string =>
+  entityTypes.name(id) ?? `entity type ${id}`;
 
 function movedOf({ previous_tenant_id: before }: EntryRow, { tenants, scope }: Batch): Moved | null {
   if (before === null) return null;
@@ -153,7 +161,10 @@ function identityOf(row: EntryRow, moved: Moved | null): Omit<Entry['entity'], '
  * Returns the modifier of an entry. Waltrail's own entries have the modifier id of unattributed ones, but
  * they are not unattributed.
  */
-function modifierOf({ modifier_id, rung }: EntryRow, { modifiers }: Batch): Entry['modifier'] {
+export function modifierOf(
+  { modifier_id, rung }: Pick<EntryRow, 'modifier_id' | 'rung'>,
+  { modifiers }: Pick<Batch, 'modifiers'>,
+): Entry['modifier'] {
   if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
   const modifier = modifiers.get(modifier_id);
   return {
@@ -176,8 +187,12 @@ function columnsOf(
   return columns;
 }
 
+/** Returns a column of a table version; only a damaged trail has an entry with one that is not there. */
+export const columnAt = ({ columns }: StoredRelation, index: number): StoredColumn =>
+  columns[index] ?? { name: `column ${index + 1}`, type: 0 };
+
 /** The dictionaries are stored before the entries that refer to them: only a damaged trail shows this. */
-const UNKNOWN_RELATION: StoredRelation = { table: 'unknown', columns: [] };
+export const UNKNOWN_RELATION: StoredRelation = { table: 'unknown', columns: [] };
 
 function decodeValues(
   stored: string,
@@ -193,7 +208,7 @@ function decodeValues(
   const values = new Map<string, Value>();
   decodeFields(stored).forEach((field, index) => {
     const ofColumn = options.columns[index] ?? index;
-    const column = options.relation.columns[ofColumn] ?? { name: `column ${ofColumn + 1}`, type: 0 };
+    const column = columnAt(options.relation, ofColumn);
     if (field.is === 'unknown' || field.is === 'large') {
       options.unknown.add(column.name);
       if (field.is === 'large')
@@ -215,7 +230,11 @@ function decodeValues(
   return values;
 }
 
-function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, column: StoredColumn): Value {
+/** Returns a known field as a value of its column, with the label that the column itself has for it. */
+export function decodeValue(
+  field: Exclude<StoredValue, { is: 'unknown' | 'large' }>,
+  column: StoredColumn,
+): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
   if (field.is === 'bytes') return { kind: 'text', text: bytesText(field.text) };
   const value = typedValue(field.text, column.type);
@@ -227,6 +246,13 @@ function decodeValue(field: Exclude<StoredValue, { is: 'unknown' | 'large' }>, c
       ? labels[value.text]
       : undefined;
   return label === undefined ? value : { ...value, label };
+}
+
+/** Returns the kind that values of a type have, unless they were masked or truncated. */
+export function kindOfType(type: number): Exclude<Value['kind'], 'null'> {
+  if (type === BOOLEAN) return 'boolean';
+  if (NUMBERS.has(type)) return 'number';
+  return JSONS.has(type) ? 'json' : 'text';
 }
 
 /**

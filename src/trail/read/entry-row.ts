@@ -1,5 +1,5 @@
 import type { OperationLetter, RungLetter } from '../../pipeline/ports.js';
-import { conditionsSql, Parameters, type StoredFilter } from './filter.js';
+import { conditionsSql, Parameters, type SqlValues, type StoredFilter } from './filter.js';
 import { dayOfId } from '../entry-id.js';
 import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
@@ -87,13 +87,19 @@ const IDS_TOGETHER = 512;
  */
 export function* byStatement(
   stretch: Stretch,
-  { order, hasText }: { readonly order: Walk['order']; readonly hasText: boolean },
+  options: {
+    readonly order: Walk['order'];
+    readonly hasText: boolean;
+    /** Ids of a list that one statement reads. */
+    readonly ids?: number;
+  },
 ): Generator<Part, void, undefined> {
+  const { order, hasText } = options;
   const days = hasText ? 1 : DAYS_TOGETHER;
   const firstDayOf = (id: bigint | number): number => Math.floor(dayOfId(id) / days) * days;
   if ('ids' in stretch) {
     const { ids } = stretch;
-    const most = hasText ? ids.length : IDS_TOGETHER;
+    const most = hasText ? ids.length : (options.ids ?? IDS_TOGETHER);
     for (let at = 0, end: number; at < ids.length; at = end) {
       const firstDay = firstDayOf(ids[at]!);
       for (end = at + 1; end < ids.length && end < at + most && firstDayOf(ids[end]!) === firstDay; end++);
@@ -128,27 +134,49 @@ export async function readStretch(
   options: { readonly part: Part; readonly walk: Walk; readonly bytes: number },
 ): Promise<(EntryRow & { readonly bytes: string })[]> {
   const { walk, part } = options;
-  const { stretch } = part;
   const parameters = new Parameters();
-  const limit = parameters.add(walk.limit, 'int8');
-  const before = parameters.add(options.bytes, 'int8');
+  const sql = rowsSql({ select: HEAD, part, walk, before: options.bytes, values: parameters });
+  const newest = dayOfId(BigInt(snapshot.head!.nextId));
+  const { rows } =
+    part.firstDay + part.days > newest - DAYS_KEPT
+      ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)
+      : await snapshot.client.query<EntryRow & { readonly bytes: string }>(sql, parameters.values);
+  return rows;
+}
+
+/**
+ * Returns the statement that reads the rows of a part, as many as the walk may have. Behind what is selected
+ * of `entry e` stand the stored bytes of all values up to the row, with those `before` the part, and the
+ * values.
+ */
+export function rowsSql(options: {
+  readonly select: string;
+  readonly part: Part;
+  readonly walk: Walk;
+  readonly before: number;
+  readonly values: SqlValues;
+}): string {
+  const { part, walk, values } = options;
+  const { stretch } = part;
+  const limit = values.add(walk.limit, 'int8');
+  const before = values.add(options.before, 'int8');
   const inPart = inDays(part.firstDay, part.days);
-  const conditions = conditionsSql(walk.filter, parameters);
+  const conditions = conditionsSql(walk.filter, values);
   // A join with a limited lateral query can only be a nested loop, which keeps the order of the array.
   const found =
     'ids' in stretch
       ? `
-          select e.* from unnest(${parameters.add(arrayOf(stretch.ids), 'int8[]')}) as i (id)
+          select e.* from unnest(${values.add(arrayOf(stretch.ids), 'int8[]')}) as i (id)
            cross join lateral (select * from trail.entry e where e.id = i.id and ${inPart} ${conditions} limit 1) e
            limit ${limit}`
       : `
           select * from trail.entry e
-           where e.id >= ${parameters.add(stretch.above.toString(), 'int8')} and e.id < ${parameters.add(stretch.below.toString(), 'int8')}
+           where e.id >= ${values.add(stretch.above.toString(), 'int8')} and e.id < ${values.add(stretch.below.toString(), 'int8')}
              and ${inPart} ${conditions}
            order by e.id ${walk.order} limit ${limit}`;
   const fits = `(e.bytes <= ${MAX_WALK_BYTES} or (e.number = 1 and ${before} = 0))`;
-  const sql = /* sql */ `
-    select ${HEAD}, e.bytes,
+  return /* sql */ `
+    select ${options.select}, e.bytes,
            case when ${fits} then e.previous end as previous, case when ${fits} then e.updated end as updated
       from (
         select e.*, ${before} + sum(coalesce(octet_length(e.previous), 0) + coalesce(octet_length(e.updated), 0))
@@ -156,10 +184,4 @@ export async function readStretch(
                row_number() over () as number
           from (${found}) e
       ) e`;
-  const newest = dayOfId(BigInt(snapshot.head!.nextId));
-  const { rows } =
-    part.firstDay + part.days > newest - DAYS_KEPT
-      ? await snapshot.query<EntryRow & { readonly bytes: string }>(sql, parameters.values)
-      : await snapshot.client.query<EntryRow & { readonly bytes: string }>(sql, parameters.values);
-  return rows;
 }

@@ -1,7 +1,9 @@
+import { quoteLiteral } from '../../pg/quote.js';
 import { storable } from '../../pg/text.js';
 import { RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
 import { BEHIND_ESCAPE, escaped } from '../values.js';
 import { MOVED_ACTIONS, NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
+import { arrayOf } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
 /** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
@@ -127,8 +129,16 @@ export const tenantId = async (
 /** Whether a dictionary can have a text; PostgreSQL cannot be asked for another. */
 const canBeStored = (text: string): boolean => storable(text) === text;
 
+/** Values of a statement, as SQL expressions. */
+export interface SqlValues {
+  /** Adds a value and returns the expression that stands for it, with its type. */
+  add(value: SqlValue, type: string): string;
+}
+
+export type SqlValue = string | number | readonly number[];
+
 /** Parameters of a statement, numbered as they are added. */
-export class Parameters {
+export class Parameters implements SqlValues {
   readonly values: unknown[] = [];
 
   /** Adds a value and returns `$n::type`. */
@@ -138,8 +148,14 @@ export class Parameters {
   }
 }
 
+/** Values written into a statement, for COPY, which takes no parameters. */
+export const LITERALS: SqlValues = {
+  add: (value, type) =>
+    `${quoteLiteral(typeof value === 'object' ? arrayOf(value) : String(value))}::${type}`,
+};
+
 /** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
-export function conditionsSql(filter: StoredFilter, parameters: Parameters): string {
+export function conditionsSql(filter: StoredFilter, parameters: SqlValues): string {
   const { modifiers, entityTypes, actions, shownActions, tenant, entity, q, own, from, to } = filter;
   const asksForSides = entity !== null || q !== null || shownActions !== null;
   const scope = filter.scope === null || !asksForSides ? null : parameters.add(filter.scope, 'int4');
@@ -187,7 +203,7 @@ const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`,
 
 function textSql(
   q: string,
-  { parameters, scope }: { readonly parameters: Parameters; readonly scope: string | null },
+  { parameters, scope }: { readonly parameters: SqlValues; readonly scope: string | null },
 ): string {
   // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
   // ASCII without letters has no case.

@@ -67,7 +67,7 @@ export function valueToJson(value: Value): string {
  * Puts JSON text on one line, since an entry is one line of a file and of a live stream. In JSON text, line
  * ends stand between tokens.
  */
-const oneLine = (json: string): string => json.replace(/[\r\n]/g, ' ');
+export const oneLine = (json: string): string => json.replace(/[\r\n]/g, ' ');
 
 const quote = (text: string): string => JSON.stringify(text);
 const nullable = (text: string | null): string => (text === null ? 'null' : quote(text));

@@ -33,6 +33,38 @@ export async function findLabels(
     if (label.id > last) last = label.id;
   }
   const keys = [...byKey.values()];
+  const names = await readNames(query, { keys: keys.map((labels) => labels[0]!), first, last, scope });
+  keys.forEach((labels, index) => {
+    for (const label of labels) {
+      const name = nameAt(names[index]!, label.id);
+      if (name !== null) label.found(name);
+    }
+  });
+}
+
+/** The name that a key has from an entry on; null: its row was deleted. */
+export interface NameVersion {
+  readonly from: bigint;
+  readonly name: string | null;
+}
+
+/** Returns the name of a key as of an entry; null: it has none. Versions are newest first. */
+export const nameAt = (versions: readonly NameVersion[], id: bigint): string | null =>
+  versions.find(({ from }) => from <= id)?.name ?? null;
+
+/** Reads for each key the versions of its name that entries from `first` to `last` show, newest first. */
+export async function readNames(
+  query: Query,
+  options: {
+    readonly keys: readonly Pick<LabelWanted, 'table' | 'key'>[];
+    readonly first: bigint;
+    readonly last: bigint;
+    readonly scope: Scope;
+  },
+): Promise<readonly (readonly NameVersion[])[]> {
+  const { keys, first, last, scope } = options;
+  const versions: NameVersion[][] = keys.map(() => []);
+  if (keys.length === 0) return versions;
   const { rows } = await query<{ number: string; from_id: string; name: string | null }>(
     /* sql */ `
     select w.number, l.from_id::text,
@@ -48,28 +80,9 @@ export async function findLabels(
          where l.table_name = w.table_name and l.key = w.key and l.from_id > $3::int8 and l.from_id <= $4::int8)
      ) l
      order by l.from_id desc`,
-    [
-      keys.map((labels) => labels[0]!.table),
-      keys.map((labels) => labels[0]!.key),
-      first.toString(),
-      last.toString(),
-      scope,
-    ],
+    [keys.map(({ table }) => table), keys.map(({ key }) => key), first.toString(), last.toString(), scope],
   );
-  const versions = new Map<string, { readonly from: bigint; readonly name: string | null }[]>();
-  for (const { number, from_id, name } of rows) {
-    const version = { from: BigInt(from_id), name };
-    const others = versions.get(number);
-    if (others === undefined) versions.set(number, [version]);
-    else others.push(version);
-  }
-  keys.forEach((labels, index) => {
-    const ofKey = versions.get(String(index + 1)) ?? [];
-    for (const label of labels) {
-      // Versions are newest first, so the first that is not later than the entry is the one of its time;
-      // null: deleted by then.
-      const name = ofKey.find(({ from }) => from <= label.id)?.name ?? null;
-      if (name !== null) label.found(name);
-    }
-  });
+  for (const { number, from_id, name } of rows)
+    versions[Number(number) - 1]!.push({ from: BigInt(from_id), name });
+  return versions;
 }

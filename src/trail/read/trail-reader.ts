@@ -18,6 +18,7 @@ import { countEntries, countFacetList, countFacets } from './facets.js';
 import { storedFilter, tenantId, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
 import { readRow } from './entry-row.js';
+import { readRowBatch, type RowBatch } from './row-batch.js';
 import { walkEntries } from './walk.js';
 import type { TimeRange } from './range.js';
 import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
@@ -192,6 +193,29 @@ export class TrailReader {
     }
   }
 
+  /**
+   * Yields the rows of the filter with ids below `below` as {@link walk} yields entries, for files: as the
+   * bytes that the trail sends. Each batch is read by a snapshot of its own, while the caller works on the
+   * one before.
+   */
+  async *walkRows(
+    filter: EntryFilter,
+    options: { readonly below: string; readonly withContexts: boolean },
+  ): AsyncGenerator<RowBatch, void, undefined> {
+    const read = (below: bigint): Promise<RowsRead> => {
+      const reading = this.#rows(filter, { ...options, below });
+      // Whoever stops early does not wait for it, and an error is thrown where it is waited for.
+      reading.catch(() => undefined);
+      return reading;
+    };
+    let reading: Promise<RowsRead> | undefined = read(readId(options.below));
+    while (reading !== undefined) {
+      const { batch, next }: RowsRead = await reading;
+      reading = next === undefined ? undefined : read(next);
+      if (batch !== undefined) yield batch;
+    }
+  }
+
   /** Reads how far the trail goes. Before the trail has begun, the head is empty. */
   async head(): Promise<TrailHead> {
     return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
@@ -245,6 +269,27 @@ export class TrailReader {
     return { items: await decodeRows(rows, { ...snapshot, scope: walk.scope }), more };
   }
 
+  #rows(
+    filter: EntryFilter,
+    options: { readonly below: bigint; readonly withContexts: boolean },
+  ): Promise<RowsRead> {
+    return this.#snapshot('fresh', async (snapshot) => {
+      const stored = await storedFilter(filter, snapshot);
+      if (stored === undefined) return { batch: undefined, next: undefined };
+      const { below, withContexts } = options;
+      const walk = { filter: stored, above: 0n, below, order: 'desc', limit: MAX_BATCH_ROWS } as const;
+      const { batch, more } = await readRowBatch(snapshot, {
+        walk,
+        scope: filter.scope ?? null,
+        withContexts,
+      });
+      if (batch.count === 0) return { batch: undefined, next: undefined };
+      if (!more) return { batch, next: undefined };
+      batch.rows.goTo(batch.count - 1);
+      return { batch, next: batch.rows.id };
+    });
+  }
+
   #snapshot<T>(plans: Plans, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
     return withSnapshot(
       { pool: this.#pool, dictionaries: this.#dictionaries, timeoutMs: this.#timeoutMs, plans },
@@ -268,6 +313,16 @@ async function isInScope(
  * however short it is.
  */
 const MAX_BATCH_VALUES = 400_000;
+
+/** Rows of a batch for a file: some megabytes. A statement is planned for each batch. */
+const MAX_BATCH_ROWS = 16_384;
+
+interface RowsRead {
+  /** Undefined: no row is found. */
+  readonly batch: RowBatch | undefined;
+  /** Where the walk continues; undefined: nowhere. */
+  readonly next: bigint | undefined;
+}
 
 const NOTHING: EntryBatch = { items: [], more: false };
 

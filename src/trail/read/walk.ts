@@ -53,7 +53,7 @@ const AMPLE = 1.3;
 const IDS_TOGETHER = 8_192;
 
 /** Yields the entries that the lists leave, in the order of the walk. */
-async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
+export async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
   const all = storedIds(snapshot, walk);
   const open = openRanges(snapshot, all);
   const complete = narrowed(all, { below: snapshot.openFrom });

@@ -1,0 +1,66 @@
+const FIRST_BYTES = 512 * 1024;
+/** Shorter pieces are copied by a loop: a native call costs more to begin. */
+const SHORT = 32;
+/** Bytes of UTF-8 that one UTF-16 unit takes at most. */
+const MOST_OF_UNIT = 3;
+
+/** Bytes that are written one after the other, in one buffer that is used again and again. */
+export class ByteWriter {
+  /** What was written: the first {@link at} bytes. Replaced when there is no room. */
+  bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  at = 0;
+
+  /** Makes room for so many bytes, which may then be written to {@link bytes} directly. */
+  room(count: number): void {
+    if (this.at + count <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, this.at + count));
+    this.bytes.copy(larger, 0, 0, this.at);
+    this.bytes = larger;
+  }
+
+  piece(piece: Uint8Array): void {
+    const { length } = piece;
+    this.room(length);
+    const { bytes, at } = this;
+    if (length < SHORT) for (let index = 0; index < length; index++) bytes[at + index] = piece[index]!;
+    else bytes.set(piece, at);
+    this.at = at + length;
+  }
+
+  byte(byte: number): void {
+    this.room(1);
+    this.bytes[this.at++] = byte;
+  }
+
+  text(text: string): void {
+    this.room(MOST_OF_UNIT * text.length);
+    this.at += this.bytes.write(text, this.at);
+  }
+
+  /** Writes an integer from 0 on in decimal digits. */
+  integer(number: number): void {
+    this.room(20);
+    let digits = 1;
+    for (let power = 10; power <= number; power *= 10) digits++;
+    this.padded(number, digits);
+  }
+
+  /** Writes an integer from 0 on in as many digits, with leading zeros. */
+  padded(number: number, digits: number): void {
+    this.room(digits);
+    let rest = number;
+    for (let at = this.at + digits - 1; at >= this.at; at--) {
+      const tenth = Math.floor(rest / 10);
+      this.bytes[at] = 0x30 + (rest - tenth * 10);
+      rest = tenth;
+    }
+    this.at += digits;
+  }
+
+  /** Gives the bytes away and begins again. */
+  take(): Buffer {
+    const taken = Buffer.from(this.bytes.subarray(0, this.at));
+    this.at = 0;
+    return taken;
+  }
+}

@@ -1,0 +1,161 @@
+import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN } from '../../pipeline/ports.js';
+import { decodeField, ESCAPE, MARK_LARGE, SEPARATOR } from '../values.js';
+import { columnAt, decodeValue, UNKNOWN_RELATION } from './decode.js';
+import type { StoredColumn } from './dictionaries.js';
+import type { Value } from './entry.js';
+import { keyOf } from './label-names.js';
+import type { StoredRows } from './row-batch.js';
+import { ROW_TEXT } from './row-bytes.js';
+
+/** What a stored field is. `marked` is a value whose bytes are not its text. */
+export type FieldKind = 'text' | 'marked' | 'null' | 'unknown' | 'large';
+
+/** What a reader of fields keeps for each column, beside the column itself. */
+export interface ColumnNotes<Notes> {
+  readonly column: StoredColumn;
+  readonly notes: Notes;
+}
+
+/** Sets of columns for which notes are kept; few differ within a trail. */
+const MOST_SETS = 2_000;
+
+/**
+ * Goes through the fields of `previous` or `updated` of a stored row, as places in its bytes. For each column
+ * of each set of columns that rows have, notes are made once.
+ */
+export class StoredFields<Notes> {
+  readonly #make: (column: StoredColumn) => Notes;
+  readonly #sets = new Map<number, Map<string, ColumnNotes<Notes>[]>>();
+  #count = 0;
+  #batch!: StoredRows;
+  #bytes!: Buffer;
+  #set!: ColumnNotes<Notes>[];
+  #columns: string | null = null;
+  #next = 0;
+  #end = 0;
+  /** Index of the field among those of its side. */
+  index = -1;
+  kind: FieldKind = 'text';
+  /** Where the field stands in the bytes of the rows. */
+  start = 0;
+  end = 0;
+
+  constructor(make: (column: StoredColumn) => Notes) {
+    this.#make = make;
+  }
+
+  /** Begins with a side of the row that the batch is at. Returns false if the side is null. */
+  begin(batch: StoredRows, side: 'previous' | 'updated'): boolean {
+    const { rows } = batch;
+    const length = rows.lengthOf(ROW_TEXT[side]);
+    if (length < 0) return false;
+    this.#batch = batch;
+    this.#bytes = rows.bytes;
+    this.#columns = rows.text(ROW_TEXT.columns);
+    this.#set = this.#setOf(rows.relationId, this.#columns ?? '');
+    this.#next = rows.startOf(ROW_TEXT[side]);
+    this.#end = this.#next + length;
+    this.index = -1;
+    return true;
+  }
+
+  /** Goes to the next field; false: there is none. */
+  next(): boolean {
+    const bytes = this.#bytes;
+    const start = this.#next;
+    let at = start;
+    let isMarked = false;
+    for (; at < this.#end; at++) {
+      const byte = bytes[at]!;
+      if (byte === SEPARATOR) break;
+      if (byte === ESCAPE) isMarked = true;
+    }
+    if (at >= this.#end) return false;
+    this.start = start;
+    this.end = at;
+    this.#next = at + 1;
+    this.index++;
+    this.kind = isMarked ? this.#kindOfMarked() : 'text';
+    return true;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  get column(): ColumnNotes<Notes> {
+    return this.columnAt(this.index);
+  }
+
+  /** Returns the column of a field of either side. */
+  columnAt(index: number): ColumnNotes<Notes> {
+    const known = this.#set[index];
+    if (known !== undefined) return known;
+    const relation = this.#batch.dictionaries.relations.get(this.#batch.rows.relationId) ?? UNKNOWN_RELATION;
+    const place =
+      this.#columns === null || index >= this.#columns.length
+        ? index
+        : this.#columns.charCodeAt(index) - FIRST_COLUMN;
+    const column = columnAt(relation, place);
+    return (this.#set[index] = { column, notes: this.#make(column) });
+  }
+
+  /** The field as it is stored. */
+  get text(): string {
+    return this.#bytes.toString('utf8', this.start, this.end);
+  }
+
+  /** Length and digest of a value that is too large. */
+  get large(): { readonly bytes: number; readonly sha256: string } {
+    const field = decodeField(this.text);
+    if (field.is !== 'large') throw new TypeError('the field is not that of a large value');
+    return { bytes: field.bytes, sha256: field.sha256 };
+  }
+
+  /** The name in `trail.lookup` for the value as of its row; null: it has none. */
+  get lookupName(): string | null {
+    const table = this.column.column.label;
+    if (table === undefined) return null;
+    const key = keyOf(this.#bytes, this.start, this.end);
+    return key === null ? null : this.#batch.names.label(table, key, this.#batch.rows.idNumber);
+  }
+
+  /** The value of a field that is known, with its label. */
+  get value(): Value {
+    const field = decodeField(this.text);
+    if (field.is === 'unknown' || field.is === 'large') throw new TypeError('the value is not known');
+    const value = decodeValue(field, this.column.column);
+    const label = this.lookupName;
+    return label === null ? value : { ...value, label };
+  }
+
+  #kindOfMarked(): FieldKind {
+    if (this.#bytes[this.start] !== ESCAPE) return 'marked';
+    const isWhole = this.end - this.start === 2;
+    switch (this.#bytes[this.start + 1]) {
+      case MARK_NULL:
+        return isWhole ? 'null' : 'marked';
+      case MARK_UNKNOWN:
+        return isWhole ? 'unknown' : 'marked';
+      case MARK_LARGE:
+        return 'large';
+      default:
+        return 'marked';
+    }
+  }
+
+  #setOf(relation: number, columns: string): ColumnNotes<Notes>[] {
+    let sets = this.#sets.get(relation);
+    if (sets === undefined) this.#sets.set(relation, (sets = new Map<string, ColumnNotes<Notes>[]>()));
+    let set = sets.get(columns);
+    if (set === undefined) {
+      if (++this.#count > MOST_SETS) {
+        this.#sets.clear();
+        this.#count = 1;
+        this.#sets.set(relation, (sets = new Map<string, ColumnNotes<Notes>[]>()));
+      }
+      sets.set(columns, (set = []));
+    }
+    return set;
+  }
+}
