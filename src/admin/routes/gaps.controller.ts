@@ -21,7 +21,7 @@ export class GapsController {
   }
 
   @Get()
-  @Allow('viewer')
+  @Allow('viewer', { record: 'read' })
   @Describe({
     summary: 'What the trail may lack in the range, newest first',
     answer: 'GapList',
