@@ -4,6 +4,7 @@ import { Authenticator } from './admin/auth/authenticator.js';
 import { listenHttp } from './admin/http.js';
 import { readExportFigures } from './admin/routes/export-figures.js';
 import { Metrics } from './admin/routes/metrics.js';
+import { PLAIN_READS, Readings, SEARCHES } from './admin/routes/readings.js';
 import { CATCH_UP_READS, LiveFeed } from './admin/stream/live.js';
 import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
@@ -51,9 +52,9 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-const READ_CONNECTIONS = 10;
-/** For streams that catch up. */
-const SEARCH_CONNECTIONS = CATCH_UP_READS.atOnce;
+/** Those of plain reads and of the live view (three), and one for status and metrics. */
+const READ_CONNECTIONS = PLAIN_READS.atOnce + 4;
+const SEARCH_CONNECTIONS = SEARCHES.atOnce + CATCH_UP_READS.atOnce;
 const ACCESS_CONNECTIONS = 5;
 /**
  * A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection.
@@ -131,6 +132,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
+      readings: new Readings({ reader, searchReader }),
       exports: roles.includes('api') ? exports?.forApi(() => current.now.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,

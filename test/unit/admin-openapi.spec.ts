@@ -6,6 +6,7 @@ import { AccessRecord } from '../../src/admin/auth/access.js';
 import { createApp } from '../../src/admin/http.js';
 import { LiveFeed } from '../../src/admin/stream/live.js';
 import { Metrics } from '../../src/admin/routes/metrics.js';
+import { Readings } from '../../src/admin/routes/readings.js';
 import { OpenStreams } from '../../src/admin/stream/sse.js';
 import { EntriesQuery } from '../../src/api/requests.js';
 import { silentLog } from '../../src/log.js';
@@ -43,6 +44,7 @@ const parts: AdminParts = {
   },
   pool: nothing,
   reader: nothing,
+  readings: new Readings({ reader: nothing, searchReader: nothing }),
   exports: nothing,
   queue: () => null,
   capture: () => null,
