@@ -35,7 +35,7 @@ export const ROOMS = {
   capture: ['errors', 'log', 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
   exports: ['errors', 'log', 'version', 'api', 'pg', 'trail/*', 'trail/read'],
   'admin/auth': ['errors', 'log'],
-  'admin/stream': ['errors', 'log', 'trail/read'],
+  'admin/stream': ['errors', 'log', 'trail/read', 'admin/auth'],
   'admin/routes': [
     'errors',
     'api',

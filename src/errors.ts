@@ -486,6 +486,12 @@ export const ERROR_CODES = {
     remedy:
       'Sign in with a valid API token, or make a new sign-in link: a sign-in code works once and not for long.',
   },
+  HTTP_TOKEN_BUSY: {
+    retry: 'backoff',
+    status: 429,
+    remedy:
+      'Let what this token has running end, or wait as long as the Retry-After header says; give each program a token of its own.',
+  },
   HTTP_TOKEN_INVALID: {
     retry: 'never',
     status: 401,

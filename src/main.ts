@@ -4,7 +4,8 @@ import { Authenticator } from './admin/auth/authenticator.js';
 import { listenHttp } from './admin/http.js';
 import { readExportFigures } from './admin/routes/export-figures.js';
 import { Metrics } from './admin/routes/metrics.js';
-import { LiveFeed } from './admin/stream/live.js';
+import { PLAIN_READS, Readings, SEARCHES } from './admin/routes/readings.js';
+import { CATCH_UP_READS, LiveFeed } from './admin/stream/live.js';
 import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
@@ -51,13 +52,19 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-const READ_CONNECTIONS = 10;
+/** Those of plain reads and of the live view (three), and one for status and metrics. */
+const READ_CONNECTIONS = PLAIN_READS.atOnce + 4;
+const SEARCH_CONNECTIONS = SEARCHES.atOnce + CATCH_UP_READS.atOnce;
 const ACCESS_CONNECTIONS = 5;
 /**
  * A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection.
  */
 const READ_TIMEOUT_MS = 30_000;
-const MAX_STREAMS = 200;
+/**
+ * Live streams: three browsers with the six connections that each has for one host, and two to spare, for a
+ * token; nobody but admins gets the last ones, so that they can look while others have taken the rest.
+ */
+const STREAMS = { max: 200, forAdmins: 20, forToken: 20 };
 
 /**
  * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those
@@ -89,8 +96,9 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   const { url } = options.config.trail;
   await migrateTrail({ url, log });
 
-  const { readPool, accessPool } = openPools(url, teardown);
+  const { readPool, searchPool, accessPool } = openPools(url, teardown);
   const reader = new TrailReader({ pool: readPool });
+  const searchReader = new TrailReader({ pool: searchPool });
 
   let capture: Capture | undefined;
   if (roles.includes('capture')) {
@@ -103,7 +111,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   }
   const exports = startExports(options, teardown);
 
-  const streams = new OpenStreams({ max: MAX_STREAMS });
+  const streams = new OpenStreams(STREAMS);
   const http = await listenHttp(
     {
       facts: {
@@ -124,6 +132,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
+      readings: new Readings({ reader, searchReader }),
       exports: roles.includes('api') ? exports?.forApi(() => current.now.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
@@ -135,7 +144,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
         queue: () => exports?.queue.status() ?? null,
         openStreams: () => streams.size,
       }),
-      feed: new LiveFeed({ trail: reader, log }),
+      feed: new LiveFeed({ trail: reader, catchUp: searchReader, log }),
       streams,
       authenticator: new Authenticator({ pool: accessPool }),
       access: new AccessRecord({ pool: accessPool, log }),
@@ -212,8 +221,14 @@ function startExports(options: DaemonOptions, teardown: Teardown): OpenExports |
   return exports;
 }
 
-/** Apart, so that slow reading never keeps anybody from being recognised and recorded. */
-function openPools(url: string, teardown: Teardown): { readPool: pg.Pool; accessPool: pg.Pool } {
+/**
+ * Apart, so that slow reading never keeps anybody from being recognised and recorded, and what reads much
+ * never takes the connections of plain pages.
+ */
+function openPools(
+  url: string,
+  teardown: Teardown,
+): { readPool: pg.Pool; searchPool: pg.Pool; accessPool: pg.Pool } {
   const open = (purpose: string, options: { readonly max: number; readonly role: TrailRole }): pg.Pool => {
     const pool = openTrailPool({ url, purpose, statementTimeoutMs: READ_TIMEOUT_MS, ...options });
     teardown.add(purpose, { limitMs: 5_000, stop: () => pool.end() });
@@ -221,6 +236,7 @@ function openPools(url: string, teardown: Teardown): { readPool: pg.Pool; access
   };
   return {
     readPool: open('reader', { max: READ_CONNECTIONS, role: 'waltrail_reader' }),
+    searchPool: open('search', { max: SEARCH_CONNECTIONS, role: 'waltrail_reader' }),
     accessPool: open('access', { max: ACCESS_CONNECTIONS, role: 'waltrail_api' }),
   };
 }

@@ -21,6 +21,7 @@ import { GapsController } from './routes/gaps.controller.js';
 import { HEALTH_POOL, HealthController } from './routes/health.controller.js';
 import { LiveFeed } from './stream/live.js';
 import { Metrics } from './routes/metrics.js';
+import { Readings } from './routes/readings.js';
 import { ProblemFilter } from './problem.filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 import { SessionController } from './routes/session.controller.js';
@@ -34,6 +35,7 @@ export interface AdminParts {
   /** For tokens, sessions and the access record. */
   readonly pool: pg.Pool;
   readonly reader: TrailReader;
+  readonly readings: Readings;
   /** Undefined without the role `api`: the process then serves health and metrics only. */
   readonly exports: Exports | undefined;
   readonly queue: QueueStatusSource;
@@ -54,6 +56,7 @@ export class AdminModule {
       { provide: FACTS, useValue: parts.facts },
       { provide: HEALTH_POOL, useValue: parts.pool },
       { provide: TrailReader, useValue: parts.reader },
+      { provide: Readings, useValue: parts.readings },
       { provide: QUEUE_STATUS, useValue: parts.queue },
       { provide: CAPTURE_STATUS, useValue: parts.capture },
       { provide: Metrics, useValue: parts.metrics },

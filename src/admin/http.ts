@@ -122,6 +122,7 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
   server.addHook('preClose', async () => {
     streams.endAll();
     await feed.close();
+    await access.close();
   });
 }
 

@@ -39,7 +39,9 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (document.status === 401) void reply.header('WWW-Authenticate', 'Bearer realm="waltrail"');
-    if (document.status === 503) void reply.header('Retry-After', '5');
+    const retryAfter = isWaltrailError(error) ? error.details['retryAfterSeconds'] : undefined;
+    if (typeof retryAfter === 'number') void reply.header('Retry-After', String(retryAfter));
+    else if (document.status === 503) void reply.header('Retry-After', '5');
     void reply.code(document.status).header('Content-Type', PROBLEM_TYPE).send(JSON.stringify(document));
   }
 }

@@ -83,6 +83,7 @@ const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   HTTP_QUERY_INVALID: 'Invalid query parameter',
   HTTP_REQUEST_INVALID: 'Invalid request',
   HTTP_SIGN_IN_REFUSED: 'Sign-in refused',
+  HTTP_TOKEN_BUSY: 'Too much at once',
   HTTP_TOKEN_INVALID: 'Invalid token',
   HTTP_TOKEN_MISSING: 'No token',
   HTTP_UNAVAILABLE: 'Temporarily unavailable',

@@ -11,5 +11,6 @@ export const Problem = z.object({
   remedy: z.string().describe('What the reader can do about it.'),
   instance: z.string().optional().describe('Of a 500: the id under which the log holds the cause.'),
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  retryAfterSeconds: Count.optional().describe('Of a 429: as the Retry-After header says.'),
   maxRangeMs: Count.optional().describe('Of RANGE_TOO_LONG: the longest range allowed.'),
 });

@@ -79,14 +79,69 @@ describe('the live stream', () => {
     }
   });
 
-  test('is recorded once, when it is opened', async () => {
-    await using events = await listen({ token: await ground.token({ name: 'watcher' }) });
-    await ground.add();
-    await events.next();
-    const rows = await ground.trail.query(
-      `select action, route from trail.access where token_name = 'watcher'`,
-    );
-    expect(rows).toEqual([{ action: 'watch', route: 'GET /v1/entries/stream' }]);
+  test('is recorded when it is opened, with where it resumes, and with what it has delivered when it ends', async () => {
+    const before = await ground.add();
+    const missed = await ground.add();
+    const token = await ground.token({ name: 'watcher' });
+    const rows = (): Promise<Record<string, unknown>[]> =>
+      ground.trail.query(
+        `select action, route, filters, delivered from trail.access where token_name = 'watcher' order by at`,
+      );
+    const opened = {
+      action: 'watch',
+      route: 'GET /v1/entries/stream',
+      filters: { action: 'add', lastEventId: before },
+    };
+    {
+      await using events = await listen({ token, query: '?action=add', after: before });
+      expect((await events.next()).id).toBe(missed);
+      expect(await rows()).toEqual([{ ...opened, delivered: null }]);
+    }
+    await until('the second row', async () => (await rows()).length === 2);
+    expect((await rows())[1]).toEqual({
+      ...opened,
+      delivered: { entries: 1, after: before, through: missed },
+    });
+  });
+
+  test('resumes no further back than a report reaches, and says so', async () => {
+    await using own = await apiGround();
+    const old = await own.add({ committedAt: new Date(Date.now() - 8 * 86_400_000).toISOString() });
+    const token = await own.token({ name: 'looper', role: 'viewer' });
+    for (const id of ['0', '1', String(BigInt(old) - 1n)]) {
+      const response = await own.get('/v1/entries/stream?q=x', token, {
+        headers: { 'last-event-id': id },
+      });
+      expect(response.status).toBe(422);
+      expect(await response.json()).toMatchObject({
+        code: 'RANGE_TOO_LONG',
+        detail: 'Last-Event-ID is 8 days behind; a stream resumes at most 7 days back.',
+        remedy: expect.stringContaining('without Last-Event-ID'),
+      });
+    }
+    const next = await own.add();
+    await using events = await readEvents(`${own.daemon.url}/v1/entries/stream`, {
+      authorization: `Bearer ${token}`,
+      'last-event-id': old,
+    });
+    expect((await events.next()).id).toBe(next);
+  });
+
+  test('says how far it is behind, also to who is ahead of the trail', async () => {
+    const last = await ground.add();
+    await using events = await listen({ after: String(BigInt(last) + 1_000n) });
+    await until('its position', () => events.positions.length > 0);
+    expect(events.lastId).toBe(last);
+    expect(JSON.parse(events.positions[0]!)).toEqual({ behindSeconds: 0 });
+    const next = await ground.add();
+    expect((await events.next()).id).toBe(next);
+  });
+
+  test('answers HEAD and keeps nothing open', async () => {
+    const response = await ground.get('/v1/entries/stream', await ground.token(), { method: 'HEAD' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(await response.text()).toBe('');
   });
 
   test('ends soon after its token was revoked', async () => {
@@ -126,9 +181,9 @@ async function pausedClient(
       response.setEncoding('latin1');
       response.on('data', (chunk: string) => {
         const text = rest + chunk;
-        seen += text.split('data: {').length - 1;
+        seen += text.split('data: {"id"').length - 1;
         // The mark may be cut in two by the end of a chunk.
-        rest = text.slice(-6);
+        rest = text.slice(-10);
       });
       response.resume();
       await until(`${count} events`, () => seen >= count);

@@ -196,10 +196,11 @@ async function readEverything(reader: TrailReader): Promise<Entry[]> {
     cursor = page.next;
   }
   const live: Entry[] = [];
-  const feed = new LiveFeed({ trail: reader, log: silentLog });
+  const feed = new LiveFeed({ trail: reader, catchUp: reader, log: silentLog });
   await feed.listen({
+    owner: 'one',
     filter: {},
-    after: '0',
+    resume: { after: '0', asOfMs: 0 },
     ready: () => true,
     deliver: (entry) => {
       const line = entryToJson(entry);

@@ -457,7 +457,11 @@ test('a trail that has not begun is empty', async () => {
     expect(await ownReader.page(ALWAYS, { limit: 10 })).toEqual({ items: [], next: null });
     expect((await ownReader.head()).nextId).toBe('0');
     expect(await ownReader.count(ALWAYS, { below: '0' })).toBe(0);
-    expect(await ownReader.after({}, { id: '0', limit: 10 })).toEqual({ items: [], more: false });
+    expect(await ownReader.after({}, { id: '0', limit: 10 })).toEqual({
+      items: [],
+      more: false,
+      through: '0',
+    });
     expect((await ownReader.facets(ALWAYS)).actions).toEqual([]);
   } finally {
     await ownPool.end();

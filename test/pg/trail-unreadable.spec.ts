@@ -74,10 +74,11 @@ describe('entries that earlier releases could store and not read', () => {
         walked += batch.map(entryToJson).length;
       expect(walked).toBe(2_000);
       const live: string[] = [];
-      const feed = new LiveFeed({ trail: reader, log: silentLog });
+      const feed = new LiveFeed({ trail: reader, catchUp: reader, log: silentLog });
       await feed.listen({
+        owner: 'one',
         filter: {},
-        after: String(BigInt(ids.at(-1)!) - 10n),
+        resume: { after: String(BigInt(ids.at(-1)!) - 10n), asOfMs: 0 },
         ready: () => true,
         deliver: (entry) => live.push(entryToJson(entry)),
         reached: () => undefined,

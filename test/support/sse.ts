@@ -2,14 +2,18 @@
 export interface ReceivedEvent {
   readonly id?: string;
   readonly data?: string;
+  /** Its name; absent: it is a message. */
+  readonly event?: string;
 }
 
 export interface EventReader extends AsyncDisposable {
   readonly response: Response;
-  /** The next event that has data. Rejects when none comes within the limit or the stream ends. */
+  /** The next event with data and no name. Rejects when none comes in time or the stream ends. */
   next(limitMs?: number): Promise<ReceivedEvent>;
   /** Id of the last event, with or without data. */
   readonly lastId: string | undefined;
+  /** Data of the events with the name `position`. */
+  readonly positions: readonly string[];
   /** Resolves when the server has ended the stream. */
   ended(limitMs?: number): Promise<void>;
 }
@@ -22,6 +26,7 @@ export async function readEvents(
   const abort = new AbortController();
   const response = await fetch(url, { headers, signal: abort.signal });
   const events: ReceivedEvent[] = [];
+  const positions: string[] = [];
   let wake: () => void = () => undefined;
   let ended = false;
   let lastId: string | undefined;
@@ -33,7 +38,8 @@ export async function readEvents(
         const event = parse(buffer.slice(0, end));
         buffer = buffer.slice(end + 2);
         lastId = event.id ?? lastId;
-        if (event.data !== undefined) events.push(event);
+        if (event.event === 'position') positions.push(event.data!);
+        else if (event.data !== undefined) events.push(event);
         wake();
       }
     }
@@ -59,6 +65,7 @@ export async function readEvents(
   };
   return {
     response,
+    positions,
     get lastId() {
       return lastId;
     },
@@ -77,8 +84,12 @@ export async function readEvents(
 }
 
 function parse(block: string): ReceivedEvent {
-  const fields = block.split('\n').map((line) => /^(id|data): ?(.*)$/.exec(line));
+  const fields = block.split('\n').map((line) => /^(id|data|event): ?(.*)$/.exec(line));
   const find = (name: string): string | undefined => fields.find((field) => field?.[1] === name)?.[2];
-  const [id, data] = [find('id'), find('data')];
-  return { ...(id === undefined ? {} : { id }), ...(data === undefined ? {} : { data }) };
+  const [id, data, event] = [find('id'), find('data'), find('event')];
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(data === undefined ? {} : { data }),
+    ...(event === undefined ? {} : { event }),
+  };
 }

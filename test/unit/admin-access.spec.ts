@@ -13,32 +13,64 @@ const refusal: Access = {
 };
 const read: Access = { ...refusal, action: 'read', status: 200 };
 
-/** Counts what would be stored; refuses everything when `broken`. */
-function store(broken = false): { readonly pool: pg.Pool; rows: number } {
-  const counted = {
-    rows: 0,
-    pool: {
-      query: () => {
-        if (broken) return Promise.reject(new Error('the trail is away'));
-        counted.rows += 1;
-        return Promise.resolve({ rows: [] });
-      },
-    } as unknown as pg.Pool,
+interface Row {
+  readonly name: unknown;
+  readonly action: unknown;
+  readonly address: unknown;
+  readonly refusals: unknown;
+}
+
+/** Keeps what would be stored; refuses everything when `broken`. */
+function store(broken = false): { readonly pool: pg.Pool; readonly rows: Row[] } {
+  const rows: Row[] = [];
+  const query = (_text: string, values: readonly unknown[]): Promise<{ rows: never[] }> => {
+    if (broken) return Promise.reject(new Error('the trail is away'));
+    const [name, , , action, , , , address, , refusals] = values;
+    rows.push({ name, action, address, refusals });
+    return Promise.resolve({ rows: [] });
   };
-  return counted;
+  return { rows, pool: { query } as unknown as pg.Pool };
 }
 
 describe('the access record', () => {
   test('takes a bounded number of refusals a minute, and every use that was allowed', async () => {
     const stored = store();
     const record = new AccessRecord({ pool: stored.pool, log: silentLog });
-    for (let i = 0; i < 1_000; i++) await record.record(refusal);
-    // Two minutes at most, should one end in between.
-    expect(stored.rows).toBeGreaterThanOrEqual(120);
-    expect(stored.rows).toBeLessThanOrEqual(240);
-    const before = stored.rows;
+    for (let i = 0; i < 5_000; i++) await record.record({ ...refusal, address: `10.${i >> 8}.${i & 255}.1` });
+    expect(stored.rows).toHaveLength(50 + 20);
     for (let i = 0; i < 300; i++) await record.record(read);
-    expect(stored.rows).toBe(before + 300);
+    expect(stored.rows).toHaveLength(70 + 300);
+    await record.close();
+    const counted = stored.rows.slice(70 + 300);
+    // Addresses are invented: few of them have a row of their own.
+    expect(counted.length).toBeLessThanOrEqual(51);
+    expect(counted.every(({ action }) => action === 'unrecorded')).toBe(true);
+    expect(counted.reduce((sum, { refusals }) => sum + Number(refusals), 0)).toBe(5_000 - 70);
+  });
+
+  test('takes refusals of a known token, however many there are of strangers', async () => {
+    const stored = store();
+    const record = new AccessRecord({ pool: stored.pool, log: silentLog });
+    for (let i = 0; i < 130; i++) await record.record(refusal);
+    expect(stored.rows).toHaveLength(20);
+    const principal = { tokenId: 't', name: 'Ada', role: 'viewer', tenant: null } as const;
+    for (let i = 0; i < 70; i++) await record.record({ ...refusal, principal, status: 403 });
+    expect(stored.rows.filter(({ name }) => name === 'Ada')).toHaveLength(60);
+    await record.close();
+    expect(stored.rows.slice(-2)).toEqual([
+      { name: 'Ada', action: 'unrecorded', address: '127.0.0.1', refusals: 10 },
+      { name: null, action: 'unrecorded', address: '127.0.0.1', refusals: 110 },
+    ]);
+  });
+
+  test('one address has all that share the first half of an IPv6 address', async () => {
+    const stored = store();
+    const record = new AccessRecord({ pool: stored.pool, log: silentLog });
+    for (let i = 0; i < 100; i++)
+      await record.record({ ...refusal, address: `2001:db8::${i.toString(16)}:1` });
+    await record.record({ ...refusal, address: '2001:db8:0:1::1' });
+    await record.record({ ...refusal, address: '::ffff:10.0.0.1' });
+    expect(stored.rows).toHaveLength(22);
   });
 
   test('that cannot be written fails the answer, but a refusal stays a refusal', async () => {

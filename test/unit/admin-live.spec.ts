@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LiveFeed, type LiveTrail } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
-import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
+import type { Entry, TailBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
 
 /** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
 class FakeTrail implements LiveTrail {
@@ -27,7 +27,7 @@ class FakeTrail implements LiveTrail {
     return Promise.resolve({ nextId: String(this.size + 1) } as TrailHead);
   }
 
-  async after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch> {
+  async after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<TailBatch> {
     this.reads += 1;
     this.mostTogether = Math.max(this.mostTogether, ++this.#together);
     if (this.stuck !== undefined && filter.actions?.includes(this.stuck) === true)
@@ -41,9 +41,19 @@ class FakeTrail implements LiveTrail {
     for (let id = Number(options.id) + 1; id <= this.size && found.length < options.limit; id++) {
       const action = id % 2 === 0 ? 'even' : 'odd';
       if (filter.actions === undefined || filter.actions.includes(action))
-        found.push({ id: String(id), action } as Entry);
+        found.push({ id: String(id), action, committedAt: '2026-01-01T00:00:00Z' } as Entry);
     }
-    return { items: found, more: found.length >= options.limit };
+    const more = found.length >= options.limit;
+    return {
+      items: found,
+      more,
+      through: more ? found.at(-1)!.id : String(Math.max(this.size, Number(options.id))),
+    };
+  }
+
+  /** Queries that wait to be released. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   release(): void {
@@ -92,11 +102,11 @@ function collect(): Seen {
 describe('the live feed', () => {
   test('asks the trail nothing while nobody listens, before and after', async () => {
     const trail = new FakeTrail(3);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(trail.heads).toBe(0);
     const seen = collect();
-    const { stop } = await feed.listen({ filter: {}, ...seen });
+    const { stop } = await feed.listen({ owner: 'one', filter: {}, ...seen });
     stop();
     await new Promise((resolve) => setTimeout(resolve, 250));
     const heads = trail.heads;
@@ -107,11 +117,11 @@ describe('the live feed', () => {
 
   test('delivers every new entry that matches once and in order, each listener by its own filter', async () => {
     const trail = new FakeTrail(10);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const all = collect();
     const even = collect();
-    const { position } = await feed.listen({ filter: {}, ...all });
-    await feed.listen({ filter: { actions: ['even'] }, ...even });
+    const { position } = await feed.listen({ owner: 'one', filter: {}, ...all });
+    await feed.listen({ owner: 'one', filter: { actions: ['even'] }, ...even });
     expect(position).toBe('10');
     trail.size = 1_000;
     await until(() => all.position === '1000' && even.position === '1000');
@@ -122,9 +132,9 @@ describe('the live feed', () => {
 
   test('resumes after the id it is given', async () => {
     const trail = new FakeTrail(10);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
-    await feed.listen({ filter: {}, after: '7', ...seen });
+    await feed.listen({ owner: 'one', filter: {}, resume: { after: '7', asOfMs: 0 }, ...seen });
     await until(() => seen.position === '10');
     expect(seen.ids).toEqual([8, 9, 10]);
     await feed.close();
@@ -132,10 +142,10 @@ describe('the live feed', () => {
 
   test('a listener that is not ready costs no read and gets everything once it is', async () => {
     const trail = new FakeTrail(0);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const slow = collect();
     slow.open = false;
-    await feed.listen({ filter: {}, ...slow });
+    await feed.listen({ owner: 'one', filter: {}, ...slow });
     trail.size = 500;
     const heads = trail.heads;
     await until(() => trail.heads > heads + 2);
@@ -148,10 +158,10 @@ describe('the live feed', () => {
 
   test('a listener that is full in the middle of a page gets the rest of it once it is ready', async () => {
     const trail = new FakeTrail(40);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
     seen.fullAfter = 7;
-    await feed.listen({ filter: {}, after: '0', ...seen });
+    await feed.listen({ owner: 'one', filter: {}, resume: { after: '0', asOfMs: 0 }, ...seen });
     await until(() => !seen.open);
     expect(seen.ids).toHaveLength(7);
     seen.open = true;
@@ -162,9 +172,14 @@ describe('the live feed', () => {
 
   test('does not read the same stretch twice for a filter that matches nothing', async () => {
     const trail = new FakeTrail(100);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
-    await feed.listen({ filter: { actions: ['never'] }, after: '0', ...seen });
+    await feed.listen({
+      owner: 'one',
+      filter: { actions: ['never'] },
+      resume: { after: '0', asOfMs: 0 },
+      ...seen,
+    });
     await until(() => seen.position === '100');
     const heads = trail.heads;
     await until(() => trail.heads > heads + 1);
@@ -174,9 +189,9 @@ describe('the live feed', () => {
 
   test('goes on where it was after the trail was away', async () => {
     const trail = new FakeTrail(1);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
-    await feed.listen({ filter: {}, ...seen });
+    await feed.listen({ owner: 'one', filter: {}, ...seen });
     trail.failing = true;
     trail.size = 5;
     const heads = trail.heads;
@@ -190,12 +205,13 @@ describe('the live feed', () => {
 
   test('an error of one listener, in its query or in its delivery, is its own: others and later ones are served', async () => {
     const trail = new FakeTrail(0);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     trail.broken = 'even';
     const broken = collect();
-    await feed.listen({ filter: { actions: ['even'] }, ...broken });
+    await feed.listen({ owner: 'one', filter: { actions: ['even'] }, ...broken });
     const undeliverable = collect();
     await feed.listen({
+      owner: 'one',
       filter: {},
       ...undeliverable,
       deliver: () => {
@@ -203,11 +219,11 @@ describe('the live feed', () => {
       },
     });
     const early = collect();
-    await feed.listen({ filter: {}, ...early });
+    await feed.listen({ owner: 'one', filter: {}, ...early });
     trail.size = 120;
     await until(() => early.position === '120');
     const late = collect();
-    await feed.listen({ filter: {}, after: '0', ...late });
+    await feed.listen({ owner: 'one', filter: {}, resume: { after: '0', asOfMs: 0 }, ...late });
     await until(() => late.position === '120');
     expect(early.ids).toHaveLength(120);
     expect(late.ids).toHaveLength(120);
@@ -221,12 +237,19 @@ describe('the live feed', () => {
 
   test('listeners whose queries do not end hold nobody up, and are no more than a few at once', async () => {
     const trail = new FakeTrail(10);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     trail.stuck = 'even';
     const stuck = [collect(), collect()];
-    for (const seen of stuck) await feed.listen({ filter: { actions: ['even'] }, after: '0', ...seen });
+    for (const seen of stuck)
+      await feed.listen({
+        owner: 'stuck',
+        filter: { actions: ['even'] },
+        resume: { after: '0', asOfMs: 0 },
+        ...seen,
+      });
     const others = Array.from({ length: 20 }, collect);
-    for (const seen of others) await feed.listen({ filter: {}, after: '0', ...seen });
+    for (const seen of others)
+      await feed.listen({ owner: 'one', filter: {}, resume: { after: '0', asOfMs: 0 }, ...seen });
     await until(() => others.every(({ position }) => position === '10'));
     expect(trail.mostTogether).toBeLessThanOrEqual(3);
     trail.release();
@@ -234,12 +257,68 @@ describe('the live feed', () => {
     await feed.close();
   });
 
+  test('who catches up, however often it comes and however long it takes, holds up nobody who keeps up', async () => {
+    const trail = new FakeTrail(1_000);
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
+    const live = collect();
+    await feed.listen({ owner: 'admin', filter: {}, ...live });
+    trail.stuck = 'even';
+    const looping = Array.from({ length: 4 }, collect);
+    for (const seen of looping)
+      await feed.listen({
+        owner: 'viewer',
+        filter: { actions: ['even'] },
+        resume: { after: '1', asOfMs: 0 },
+        ...seen,
+      });
+    await until(() => trail.waiting > 0);
+    const began = Date.now();
+    trail.size = 1_001;
+    await until(() => live.position === '1001');
+    expect(Date.now() - began).toBeLessThan(1_000);
+    expect(live.ids).toEqual([1_001]);
+    // One of these reads at a time, so that who else catches up has its turn.
+    expect(trail.waiting).toBe(1);
+    const other = collect();
+    await feed.listen({ owner: 'other', filter: {}, resume: { after: '900', asOfMs: 0 }, ...other });
+    await until(() => other.position === '1001');
+    trail.release();
+    await until(() => looping.every(({ position }) => position === '1001'));
+    await feed.close();
+  });
+
+  test('a listener knows how far it is behind, and is never beyond the end of the trail', async () => {
+    const trail = new FakeTrail(10);
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
+    const seen = collect();
+    seen.open = false;
+    const resume = { after: '2', asOfMs: Date.now() - 60_000 };
+    const { behindMs } = await feed.listen({ owner: 'one', filter: {}, resume, ...seen });
+    expect(behindMs()).toBeGreaterThanOrEqual(60_000);
+    seen.open = true;
+    await until(() => seen.position === '10');
+    expect(behindMs()).toBeLessThan(1_000);
+    const beyond = await feed.listen({
+      owner: 'one',
+      filter: {},
+      resume: { after: '99', asOfMs: 0 },
+      ...collect(),
+    });
+    expect(beyond.position).toBe('10');
+    await feed.close();
+  });
+
   test('a listener that comes when the last one has just gone is served', async () => {
     const trail = new FakeTrail(1);
-    const feed = new LiveFeed({ trail, log: silentLog });
+    const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     for (let round = 0; round < 50; round++) {
       const seen = collect();
-      const { stop } = await feed.listen({ filter: {}, after: '0', ...seen });
+      const { stop } = await feed.listen({
+        owner: 'one',
+        filter: {},
+        resume: { after: '0', asOfMs: 0 },
+        ...seen,
+      });
       await until(() => seen.ids.length === 1);
       stop();
     }

@@ -6,6 +6,7 @@ import { AccessRecord } from '../../src/admin/auth/access.js';
 import { createApp } from '../../src/admin/http.js';
 import { LiveFeed } from '../../src/admin/stream/live.js';
 import { Metrics } from '../../src/admin/routes/metrics.js';
+import { Readings } from '../../src/admin/routes/readings.js';
 import { OpenStreams } from '../../src/admin/stream/sse.js';
 import { EntriesQuery } from '../../src/api/requests.js';
 import { silentLog } from '../../src/log.js';
@@ -43,6 +44,7 @@ const parts: AdminParts = {
   },
   pool: nothing,
   reader: nothing,
+  readings: new Readings({ reader: nothing, searchReader: nothing }),
   exports: nothing,
   queue: () => null,
   capture: () => null,
@@ -54,8 +56,8 @@ const parts: AdminParts = {
     queue: () => null,
     openStreams: () => 0,
   }),
-  feed: new LiveFeed({ trail: nothing, log: silentLog }),
-  streams: new OpenStreams({ max: 1 }),
+  feed: new LiveFeed({ trail: nothing, catchUp: nothing, log: silentLog }),
+  streams: new OpenStreams({ max: 1, forAdmins: 0, forToken: 1 }),
   authenticator: new Authenticator({ pool: nothing }),
   access: new AccessRecord({ pool: nothing, log: silentLog }),
   log: silentLog,

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Access, AccessRecord } from './access.js';
+import { storable } from './asked.js';
 import type { GuardedRequest } from './guard.js';
 
 const REFUSED = new Set([401, 403, 429]);
@@ -14,10 +15,15 @@ export async function recordAccess(
   request: GuardedRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  if (REFUSED.has(reply.statusCode))
-    await access.record({ ...accessOf(request, reply.statusCode), action: 'refused', filters: null });
+  if (REFUSED.has(reply.statusCode)) await access.record(refusalOf(request, reply.statusCode));
   else if (request.accessAction !== undefined && reply.statusCode < 400)
     await access.record(accessOf(request, reply.statusCode));
+}
+
+/** Returns what the access record says about a refusal: what was asked for, as far as a row may hold it. */
+function refusalOf(request: GuardedRequest, status: number): Access {
+  const access = accessOf(request, status);
+  return { ...access, action: 'refused', filters: access.filters === null ? null : storable(access.filters) };
 }
 
 /** Returns what the access record says about a request that the guard has let pass. */
@@ -26,6 +32,7 @@ export function accessOf(request: GuardedRequest, status: number): Access {
     ...asRecord(request.params),
     ...asRecord(request.query),
     ...(isSignIn(request) ? {} : asRecord(request.body)),
+    ...lastEventId(request),
   };
   return {
     principal: request.principal,
@@ -41,6 +48,12 @@ export function accessOf(request: GuardedRequest, status: number): Access {
 /** Whether a request signs in. The body of a sign-in is a secret and must not be recorded. */
 const isSignIn = (request: GuardedRequest): boolean =>
   request.routeOptions?.url?.endsWith('/session') ?? false;
+
+/** Where a live stream resumes. */
+function lastEventId({ routeOptions, headers }: GuardedRequest): Readonly<Record<string, unknown>> {
+  const id = headers['last-event-id'];
+  return id === undefined || !(routeOptions?.url?.endsWith('/stream') ?? false) ? {} : { lastEventId: id };
+}
 
 const asRecord = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? { ...value } : {};

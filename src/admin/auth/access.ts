@@ -1,14 +1,22 @@
 import type pg from 'pg';
 import { codeOf } from '../../errors.js';
 import type { Log } from '../../log.js';
+import { RefusalBudgets } from './refusals.js';
 import type { Principal } from './tokens.js';
 
 /**
- * The kind of a use of the trail. `watch`: a live stream was opened. `refused`: the request was turned away
- * (401, 403 or 429).
+ * The kind of a use of the trail. `watch`: a live stream was opened, or has delivered. `refused`: the request
+ * was turned away (401, 403 or 429). `unrecorded`: so many others were in the same minute.
  */
 export type AccessAction =
-  'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused';
+  'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused' | 'unrecorded';
+
+/** What a live stream has delivered since its last row: entries with ids above `after`, up to `through`. */
+export interface Delivered {
+  readonly entries: number;
+  readonly after: string;
+  readonly through: string;
+}
 
 export interface Access {
   readonly principal: Principal | undefined;
@@ -19,21 +27,21 @@ export interface Access {
   readonly filters: Readonly<Record<string, unknown>> | null;
   readonly status: number;
   readonly address: string;
+  readonly delivered?: Delivered;
+  /** Of an `unrecorded` row: how many refusals it stands for. */
+  readonly refusals?: number;
 }
 
-/**
- * Maximum number of refusals that are recorded in a minute; further ones are only counted. Refusals cost a
- * guesser nothing and must not fill the record.
- */
-const REFUSALS_A_MINUTE = 120;
+const MINUTE_MS = 60_000;
 const PRUNE_INTERVAL_MS = 6 * 3_600_000;
 
 /** Writes the append-only record of who used the trail (`trail.access`). */
 export class AccessRecord {
   readonly #pool: pg.Pool;
   readonly #log: Log;
-  #minute = 0;
-  #refusals = 0;
+  readonly #budgets = new RefusalBudgets<Access>();
+  /** Ends the minute that began with a refusal. */
+  #minute: NodeJS.Timeout | undefined;
 
   constructor(options: { readonly pool: pg.Pool; readonly log: Log }) {
     this.#pool = options.pool;
@@ -46,14 +54,45 @@ export class AccessRecord {
    */
   async record(access: Access): Promise<void> {
     if (access.action !== 'refused') return this.#insert(access);
-    if (!this.#mayRecordRefusal()) return;
+    this.#minute ??= setTimeout(() => void this.#endMinute(), MINUTE_MS).unref();
+    if (!this.#budgets.take(access)) return;
     await this.#insert(access).catch(() => undefined);
+  }
+
+  /** Records what a live stream has delivered. Never rejects: its opening is recorded in any case. */
+  async recordDelivered(access: Access, delivered: Delivered): Promise<void> {
+    await this.#insert({ ...access, delivered }).catch((error: unknown) =>
+      this.#log.warn(
+        { code: codeOf(error), entries: delivered.entries },
+        'What a live stream has delivered could not be recorded.',
+      ),
+    );
+  }
+
+  /** Writes what was only counted. Never rejects. */
+  async close(): Promise<void> {
+    await this.#endMinute();
+  }
+
+  /** Records how many refusals were not recorded one by one, for each token and address. */
+  async #endMinute(): Promise<void> {
+    clearTimeout(this.#minute);
+    this.#minute = undefined;
+    for (const { last, address, count } of this.#budgets.renew()) {
+      const row: Access = { ...last, action: 'unrecorded', filters: null, address, refusals: count };
+      await this.#insert(row).catch((error: unknown) =>
+        this.#log.warn(
+          { code: codeOf(error), refusals: count },
+          'Refused requests could be neither recorded nor counted in the access record.',
+        ),
+      );
+    }
   }
 
   async #insert(access: Access): Promise<void> {
     await this.#pool.query(
-      /* sql */ `insert into trail.access (token_name, role, tenant, action, route, filters, status, address)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      /* sql */ `insert into trail.access (token_name, role, tenant, action, route, filters, status, address, delivered, refusals)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       [
         access.principal?.name ?? null,
         access.principal?.role ?? null,
@@ -63,24 +102,10 @@ export class AccessRecord {
         access.filters === null ? null : JSON.stringify(access.filters),
         access.status,
         access.address,
+        access.delivered === undefined ? null : JSON.stringify(access.delivered),
+        access.refusals ?? null,
       ],
     );
-  }
-
-  #mayRecordRefusal(): boolean {
-    const minute = Math.floor(Date.now() / 60_000);
-    if (minute !== this.#minute) {
-      const unrecorded = this.#refusals - REFUSALS_A_MINUTE;
-      if (unrecorded > 0)
-        this.#log.warn(
-          { unrecorded },
-          'More requests were refused in a minute than the access record takes.',
-        );
-      this.#minute = minute;
-      this.#refusals = 0;
-    }
-    this.#refusals += 1;
-    return this.#refusals <= REFUSALS_A_MINUTE;
   }
 }
 

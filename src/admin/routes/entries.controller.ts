@@ -13,12 +13,12 @@ import type { EntryPage } from '../../trail/read/entry.js';
 import { entryToJson } from '../../trail/read/json.js';
 import { resolveRange, type TimeRange } from '../../trail/read/range.js';
 import { filterOf } from '../../trail/read/requested-filter.js';
-import { TrailReader } from '../../trail/read/trail-reader.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
+import { Readings } from './readings.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -28,11 +28,11 @@ const JSON_TYPE = 'application/json; charset=utf-8';
  */
 @Controller()
 export class EntriesController {
-  readonly #reader: TrailReader;
+  readonly #readings: Readings;
   readonly #facts: DaemonFacts;
 
-  constructor(reader: TrailReader, @Inject(FACTS) facts: DaemonFacts) {
-    this.#reader = reader;
+  constructor(readings: Readings, @Inject(FACTS) facts: DaemonFacts) {
+    this.#readings = readings;
     this.#facts = facts;
   }
 
@@ -42,20 +42,22 @@ export class EntriesController {
   @Describe({
     summary: 'Entries, newest first',
     answer: 'EntryPage',
-    errors: [400, 401, 403, 422, 503],
+    errors: [400, 401, 403, 422, 429, 503],
   })
   async page(
     @Req() request: GuardedRequest,
     @Query({ schema: EntriesQuery }) query: EntriesQuery,
   ): Promise<string> {
     const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
-    return pageToJson(await this.#reader.page(filter, pageOf(query)));
+    return pageToJson(
+      await this.#readings.run(request, query, (reader) => reader.page(filter, pageOf(query))),
+    );
   }
 
   @Get('entries/:id')
   @Allow('viewer', { record: 'read' })
   @Header('Content-Type', JSON_TYPE)
-  @Describe({ summary: 'One entry', answer: 'Entry', errors: [400, 401, 403, 404, 503] })
+  @Describe({ summary: 'One entry', answer: 'Entry', errors: [400, 401, 403, 404, 429, 503] })
   async entry(
     @Req() request: GuardedRequest,
     @Param('id') id: string,
@@ -63,7 +65,7 @@ export class EntriesController {
   ): Promise<string> {
     const { tenant } = principalOf(request);
     // For this token, an entry of another tenant does not exist: a 403 would reveal that it does.
-    const entry = await this.#reader.entry(id, { scope: tenant });
+    const entry = await this.#readings.run(request, {}, (reader) => reader.entry(id, { scope: tenant }));
     if (entry === undefined) {
       throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
         remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
@@ -77,20 +79,15 @@ export class EntriesController {
   @Describe({
     summary: 'How many entries the filter values with most of them have in the range',
     answer: 'Facets',
-    errors: [400, 401, 403, 422, 503],
+    errors: [400, 401, 403, 422, 429, 503],
   })
   async facets(
     @Req() request: GuardedRequest,
     @Query({ schema: FacetsQuery }) query: FacetsQuery,
   ): Promise<Answer<'Facets'>> {
     const { tenant } = principalOf(request);
-    const facets = await this.#reader.facets(
-      {
-        ...filterOf(query, tenant),
-        ...this.#range(query),
-      },
-      query,
-    );
+    const filter = { ...filterOf(query, tenant), ...this.#range(query) };
+    const facets = await this.#readings.run(request, query, (reader) => reader.facets(filter, query));
     if (tenant === null) return facets;
     // A facet is counted without its own filter, so this one counts every tenant.
     return { ...facets, tenants: facets.tenants.filter((facet) => facet.value === tenant) };
@@ -101,7 +98,7 @@ export class EntriesController {
   @Describe({
     summary: 'The same of one list: modifiers, actions, entityTypes or tenants, with a search in it',
     answer: 'FacetList',
-    errors: [400, 401, 403, 404, 422, 503],
+    errors: [400, 401, 403, 404, 422, 429, 503],
   })
   async facetList(
     @Req() request: GuardedRequest,
@@ -115,7 +112,10 @@ export class EntriesController {
       });
     const { tenant } = principalOf(request);
     const filter = { ...filterOf(query, tenant), ...this.#range(query) };
-    return this.#reader.facetList(filter, { dimension, limit: query.limit, search: query.search });
+    const { limit, search } = query;
+    return this.#readings.run(request, query, (reader) =>
+      reader.facetList(filter, { dimension, limit, search }),
+    );
   }
 
   @Get('entities/:type/:id/history')
@@ -124,7 +124,7 @@ export class EntriesController {
   @Describe({
     summary: 'Everything that happened to one entity, newest first',
     answer: 'EntryPage',
-    errors: [400, 401, 403, 503],
+    errors: [400, 401, 403, 429, 503],
   })
   async history(
     @Req() request: GuardedRequest,
@@ -133,7 +133,11 @@ export class EntriesController {
     @Query({ schema: HistoryQuery }) query: HistoryQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    return pageToJson(await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }));
+    return pageToJson(
+      await this.#readings.run(request, {}, (reader) =>
+        reader.history({ type, id, ...pageOf(query), scope: tenant }),
+      ),
+    );
   }
 
   #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {

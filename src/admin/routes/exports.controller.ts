@@ -17,6 +17,8 @@ import type { Answer } from '../../api/answers.js';
 import { ExportBody } from '../../api/requests.js';
 import { WaltrailError } from '../../errors.js';
 import { Exports } from '../../exports/exports.js';
+import { AccessRecord } from '../auth/access.js';
+import { accessOf } from '../auth/access-hook.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
@@ -32,10 +34,12 @@ const COMMON = [401, 403, 503] as const;
 export class ExportsController {
   readonly #exports: Exports;
   readonly #streams: OpenStreams;
+  readonly #access: AccessRecord;
 
-  constructor(exports: Exports, streams: OpenStreams) {
+  constructor(exports: Exports, streams: OpenStreams, access: AccessRecord) {
     this.#exports = exports;
     this.#streams = streams;
+    this.#access = access;
   }
 
   @Post()
@@ -75,41 +79,52 @@ export class ExportsController {
   }
 
   @Get()
-  @Allow('exporter')
+  @Allow('exporter', { record: 'read' })
   @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
   async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
     return { items: await this.#exports.list(principalOf(request)), next: null };
   }
 
   @Get(':id')
-  @Allow('exporter')
+  @Allow('exporter', { record: 'read' })
   @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
   async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
     return this.#exports.get(id, principalOf(request));
   }
 
   @Get(':id/events')
-  @Allow('exporter')
+  @Allow('exporter', { record: 'read' })
   @Describe({
     summary: 'Progress as server-sent events; ends when the export is final',
     answer: 'text/event-stream',
-    errors: [404, ...COMMON],
+    errors: [404, 429, ...COMMON],
   })
   async events(
     @Req() request: GuardedRequest,
     @Res() reply: FastifyReply,
     @Param('id') id: string,
   ): Promise<void> {
-    if (this.#streams.isFull)
-      throw new WaltrailError('HTTP_TOO_MANY_STREAMS', 'Too many live streams are open.');
     const requester = principalOf(request);
+    if (request.method === 'HEAD') {
+      await this.#exports.get(id, requester);
+      await reply.type('text/event-stream; charset=utf-8').send();
+      return;
+    }
+    const place = this.#streams.reserve(requester);
     const abort = new AbortController();
     const views = this.#exports.watch(id, requester, { signal: abort.signal });
-    // The first state is read before the reply is taken over, so that an export that does not exist is a 404
-    // and not an empty stream.
-    const first = await views.next();
+    let first: IteratorResult<Answer<'Export'>, void>;
+    try {
+      // The first state is read before the reply is taken over, so that an export that does not exist is a
+      // 404 and not an empty stream.
+      first = await views.next();
+      await this.#access.record(accessOf(request, 200));
+    } catch (error) {
+      place.free();
+      throw error;
+    }
     const stream = new SseStream(reply);
-    this.#streams.add(stream);
+    place.take(stream);
     void stream.closed.then(() => abort.abort());
     try {
       // Every client can keep up: there are at most two small events a second, and only until the export is

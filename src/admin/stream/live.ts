@@ -1,17 +1,19 @@
 import { codeOf } from '../../errors.js';
 import type { Log } from '../../log.js';
-import type { Entry, EntryBatch, TrailHead, UnboundedFilter } from '../../trail/read/entry.js';
+import type { Entry, TailBatch, TrailHead, UnboundedFilter } from '../../trail/read/entry.js';
+import { Lane, type Owner } from './lane.js';
 
 /** The part of the trail that the live feed needs (`TrailReader`). */
 export interface LiveTrail {
   head(): Promise<TrailHead>;
-  after(filter: UnboundedFilter, options: { id: string; limit: number }): Promise<EntryBatch>;
+  after(filter: UnboundedFilter, options: { id: string; limit: number; stretch: number }): Promise<TailBatch>;
 }
 
 export interface Listener {
+  readonly owner: Owner;
   readonly filter: UnboundedFilter;
-  /** Entries after this id are delivered; undefined: only entries that arrive from now on. */
-  readonly after?: string | undefined;
+  /** Where it begins; undefined: at the end of the trail. */
+  readonly resume?: ResumePoint | undefined;
   /**
    * Returns false while the client has not read what it was sent. The listener is then skipped and keeps its
    * position.
@@ -25,8 +27,18 @@ export interface Listener {
   readonly reached: (position: string) => void;
 }
 
+/** Where a listener resumes that was away. */
+export interface ResumePoint {
+  /** Entries after this id are delivered. */
+  readonly after: string;
+  /** Commit time of the first of these, in milliseconds since the epoch. */
+  readonly asOfMs: number;
+}
+
 export interface Listening {
   readonly position: string;
+  /** Returns how far the listener is behind the trail, in milliseconds; below 1,000: it is not. */
+  readonly behindMs: () => number;
   /** Must be called when the listener is ready again. */
   readonly resume: () => void;
   readonly stop: () => void;
@@ -39,10 +51,19 @@ const POLL_MS = 200;
  */
 const PAGE = 50;
 /**
- * Maximum number of listeners that are served at the same time. With several, a slow search delays only
- * itself.
+ * Ids that one read looks at. A search for text through so many takes about a second; a listener that resumes
+ * far behind is read for stretch by stretch, and others have their turn between two.
  */
-const READING_TOGETHER = 3;
+const STRETCH = 65_536;
+/**
+ * Reads at the same time for listeners that keep up, and for one owner of them: a slow search delays only
+ * itself, and somebody else always has a place.
+ */
+const LIVE_READS = { atOnce: 3, forOwner: 2 };
+/** The same for those who catch up, on connections of their own: these reads are long. */
+export const CATCH_UP_READS = { atOnce: 2, forOwner: 1 };
+/** A listener that was not at the end of the trail for this long catches up. */
+const LIVE_MS = 10_000;
 /**
  * A listener that cannot be served is retried after a pause, which doubles from the first value up to the
  * second.
@@ -52,36 +73,53 @@ const LAST_RETRY_MS = 30_000;
 
 /**
  * Follows the trail for all listeners. As long as there is a listener, one poller per process asks for the
- * head of the trail. New entries are then read for each listener with its own filter, for a few listeners at
- * a time. A listener is a position in the trail and not a buffer: a slow one falls behind and costs no
- * memory. If its entries cannot be read or delivered, it keeps its position and is retried; no other listener
- * waits for it.
+ * head of the trail. New entries are then read for each listener with its own filter, in two lanes: those
+ * who keep up never wait for those who catch up. In a lane, owners take turns (lane.ts). A listener is a
+ * position in the trail and not a buffer: a slow one falls behind and costs no memory. If its entries cannot
+ * be read or delivered, it keeps its position and is retried; no other listener waits for it.
  */
 export class LiveFeed {
   readonly #trail: LiveTrail;
+  readonly #live: Readers;
+  readonly #catchUp: Readers;
   readonly #log: Log;
   readonly #followers = new Set<Follower>();
   #polling: Promise<void> | undefined;
   #closed = false;
   /** Reads in progress. */
   readonly #reading = new Set<Promise<void>>();
-  /** Whether a listener that is behind was skipped because too many others are being served. */
+  /** Whether a listener that is behind was left for a later round, because others are being served. */
   #crowded = false;
   /** Whether the next poll follows without a pause. */
   #awake = false;
   #endPause: () => void = () => undefined;
 
-  constructor(options: { readonly trail: LiveTrail; readonly log: Log }) {
+  /** `catchUp` reads for those who catch up; it should have connections of its own. */
+  constructor(options: {
+    readonly trail: LiveTrail;
+    readonly catchUp: Pick<LiveTrail, 'after'>;
+    readonly log: Log;
+  }) {
     this.#trail = options.trail;
+    this.#live = { trail: options.trail, lane: new Lane(LIVE_READS) };
+    this.#catchUp = { trail: options.catchUp, lane: new Lane(CATCH_UP_READS) };
     this.#log = options.log;
   }
 
-  /** Adds a listener. Resolves to its handle, with the position at which it begins. */
+  /**
+   * Adds a listener. Resolves to its handle, with the position at which it begins: never beyond the end of
+   * the trail, where it would miss what comes.
+   */
   async listen(listener: Listener): Promise<Listening> {
-    const position = listener.after === undefined ? lastId(await this.#trail.head()) : BigInt(listener.after);
+    const head = lastId(await this.#trail.head());
+    const { resume } = listener;
+    const position = resume === undefined || BigInt(resume.after) > head ? head : BigInt(resume.after);
     const follower: Follower = {
+      owner: listener.owner,
       listener,
       position,
+      asOfMs: position === head ? Date.now() : (resume?.asOfMs ?? Date.now()),
+      caughtUpAt: position === head ? Date.now() : 0,
       limit: PAGE,
       isReading: false,
       retryAt: 0,
@@ -92,6 +130,7 @@ export class LiveFeed {
     this.#wake();
     return {
       position: String(position),
+      behindMs: () => Math.max(Date.now() - follower.asOfMs, 0),
       resume: () => this.#wake(),
       stop: () => this.#followers.delete(follower),
     };
@@ -126,32 +165,51 @@ export class LiveFeed {
     this.#polling = undefined;
   }
 
-  /** Begins to read for the listeners that are behind, those that have waited longest first. */
+  /** Begins to read for the listeners that are behind, as far as the lanes let it. */
   #readAhead(head: bigint): void {
-    this.#crowded = false;
+    const now = Date.now();
+    const live: Follower[] = [];
+    const catchingUp: Follower[] = [];
+    // A copy: who was served is moved behind the others meanwhile.
     for (const follower of [...this.#followers]) {
-      if (follower.isReading || Date.now() < follower.retryAt || !isBehind(follower, head)) continue;
-      if (this.#reading.size >= READING_TOGETHER) {
-        this.#crowded = true;
-        return;
-      }
-      // Moves the listener behind the others, for the next round.
-      this.#followers.delete(follower);
-      this.#followers.add(follower);
-      follower.isReading = true;
-      const reading = this.#serve(follower, head).then((isBehindStill) => {
-        follower.isReading = false;
-        this.#reading.delete(reading);
-        if (isBehindStill || this.#crowded) this.#wake();
-      });
-      this.#reading.add(reading);
+      if (follower.position >= head) follower.asOfMs = follower.caughtUpAt = now;
+      else if (!follower.isReading && now >= follower.retryAt && follower.listener.ready())
+        (now - follower.caughtUpAt < LIVE_MS ? live : catchingUp).push(follower);
     }
+    this.#crowded = false;
+    this.#begin(this.#live, { waiting: live, head });
+    this.#begin(this.#catchUp, { waiting: catchingUp, head });
+  }
+
+  #begin(
+    readers: Readers,
+    { waiting, head }: { readonly waiting: readonly Follower[]; readonly head: bigint },
+  ): void {
+    const left = new Set(waiting);
+    for (let follower = readers.lane.next(left); follower !== undefined; follower = readers.lane.next(left)) {
+      left.delete(follower);
+      this.#read(follower, { readers, head });
+    }
+    if (left.size > 0) this.#crowded = true;
+  }
+
+  #read(follower: Follower, { readers, head }: { readonly readers: Readers; readonly head: bigint }): void {
+    // Moves the listener behind the others, for the next round.
+    if (this.#followers.delete(follower)) this.#followers.add(follower);
+    follower.isReading = true;
+    const serve = (): Promise<boolean> => this.#serve(follower, { trail: readers.trail, head });
+    const reading = readers.lane.run(follower.owner, serve).then((isBehindStill) => {
+      follower.isReading = false;
+      this.#reading.delete(reading);
+      if (isBehindStill || this.#crowded) this.#wake();
+    });
+    this.#reading.add(reading);
   }
 
   /** Delivers one page to one listener. Resolves to whether there is more. Never rejects. */
-  async #serve(follower: Follower, head: bigint): Promise<boolean> {
+  async #serve(follower: Follower, from: ReadFrom): Promise<boolean> {
     try {
-      const more = await this.#advance(follower, head);
+      const more = await this.#advance(follower, from);
       follower.retryMs = FIRST_RETRY_MS;
       return more;
     } catch (error) {
@@ -171,11 +229,12 @@ export class LiveFeed {
    * Delivers at most one page, so that a listener that is far behind does not hold up the others. Resolves to
    * whether there is more.
    */
-  async #advance(follower: Follower, head: bigint): Promise<boolean> {
+  async #advance(follower: Follower, { trail, head }: ReadFrom): Promise<boolean> {
     const { listener, limit } = follower;
-    const { items, more } = await this.#trail.after(listener.filter, {
+    const { items, through } = await trail.after(listener.filter, {
       id: String(follower.position),
       limit,
+      stretch: STRETCH,
     });
     follower.limit = Math.min(limit * 2, PAGE);
     for (const [taken, entry] of items.entries()) {
@@ -190,11 +249,12 @@ export class LiveFeed {
       listener.deliver(entry);
       follower.position = BigInt(entry.id);
     }
-    // The head was read before the entries, so everything up to it was visible to the query: if there is no
-    // more, nothing else matches up to the head. The query may also have seen entries beyond it.
-    if (!more && follower.position < head) follower.position = head;
-    listener.reached(String(follower.position));
-    return more;
+    follower.position = BigInt(through);
+    const newest = items.at(-1);
+    if (follower.position >= head) follower.asOfMs = follower.caughtUpAt = Date.now();
+    else if (newest !== undefined) follower.asOfMs = Date.parse(newest.committedAt);
+    listener.reached(through);
+    return follower.position < head;
   }
 
   #wake(): void {
@@ -216,9 +276,24 @@ export class LiveFeed {
   }
 }
 
+interface Readers {
+  readonly trail: Pick<LiveTrail, 'after'>;
+  readonly lane: Lane;
+}
+
+interface ReadFrom {
+  readonly trail: Pick<LiveTrail, 'after'>;
+  readonly head: bigint;
+}
+
 interface Follower {
+  readonly owner: Owner;
   readonly listener: Listener;
   position: bigint;
+  /** The time up to which the listener has everything, as far as is known (milliseconds since the epoch). */
+  asOfMs: number;
+  /** When it was at the end of the trail last (milliseconds since the epoch); 0: never. */
+  caughtUpAt: number;
   /** Maximum number of entries in the next read. */
   limit: number;
   isReading: boolean;
@@ -229,9 +304,6 @@ interface Follower {
   retryAt: number;
   retryMs: number;
 }
-
-const isBehind = ({ listener, position }: Follower, head: bigint): boolean =>
-  position < head && listener.ready();
 
 /** Returns the id of the newest entry, or 0 before the trail has begun. Every id is greater than 0. */
 const lastId = (head: TrailHead): bigint => (head.nextId === '0' ? 0n : BigInt(head.nextId) - 1n);

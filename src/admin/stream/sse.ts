@@ -1,4 +1,6 @@
 import type { FastifyReply } from 'fastify';
+import { WaltrailError } from '../../errors.js';
+import type { Principal } from '../auth/tokens.js';
 
 /**
  * One event of a stream. `data` is one line of text. An event without it only moves the client's
@@ -12,6 +14,8 @@ export interface SseEvent {
 }
 
 const RECONNECT_MS = 1_000;
+/** When a token that has all its streams open may ask again. */
+const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Sends server-sent events to one client (HTML standard, 9.2). It never queues: while the client's socket is
@@ -86,26 +90,73 @@ export class SseStream {
   }
 }
 
-/** Keeps the open streams. The server ends them all before it closes, and refuses more than `max`. */
+/** A place for a stream that is being opened. */
+export interface StreamPlace {
+  /** Gives the place to a stream, which frees it when it closes. */
+  take(stream: SseStream): void;
+  /** Frees the place of a stream that was not opened. */
+  free(): void;
+}
+
+export interface StreamLimits {
+  /** Streams of this process. */
+  readonly max: number;
+  /** Of these, the last ones that only admins get. */
+  readonly forAdmins: number;
+  /** Streams of one token. */
+  readonly forToken: number;
+}
+
+/** Keeps the open streams, within limits. The server ends them all before it closes. */
 export class OpenStreams {
   readonly #streams = new Set<SseStream>();
-  readonly #max: number;
+  readonly #limits: StreamLimits;
+  /** Places of each token, also of streams that are being opened. */
+  readonly #places = new Map<string, number>();
+  #taken = 0;
 
-  constructor(options: { readonly max: number }) {
-    this.#max = options.max;
+  constructor(limits: StreamLimits) {
+    this.#limits = limits;
   }
 
   get size(): number {
     return this.#streams.size;
   }
 
-  get isFull(): boolean {
-    return this.#streams.size >= this.#max;
-  }
-
-  add(stream: SseStream): void {
-    this.#streams.add(stream);
-    void stream.closed.then(() => this.#streams.delete(stream));
+  /**
+   * Reserves a place before anything is awaited: streams that are opened together must not all see the same
+   * last place. Throws HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
+   */
+  reserve({ tokenId, role }: Pick<Principal, 'tokenId' | 'role'>): StreamPlace {
+    const { max, forAdmins, forToken } = this.#limits;
+    const own = this.#places.get(tokenId) ?? 0;
+    if (own >= forToken)
+      throw new WaltrailError('HTTP_TOKEN_BUSY', `This token has ${forToken} live streams open.`, {
+        details: { retryAfterSeconds: RETRY_AFTER_SECONDS },
+      });
+    if (this.#taken >= (role === 'admin' ? max : max - forAdmins))
+      throw new WaltrailError('HTTP_TOO_MANY_STREAMS', 'Too many live streams are open.');
+    this.#places.set(tokenId, own + 1);
+    this.#taken += 1;
+    let isHeld = true;
+    const free = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#taken -= 1;
+      const left = this.#places.get(tokenId)! - 1;
+      if (left === 0) this.#places.delete(tokenId);
+      else this.#places.set(tokenId, left);
+    };
+    return {
+      free,
+      take: (stream) => {
+        this.#streams.add(stream);
+        void stream.closed.then(() => {
+          this.#streams.delete(stream);
+          free();
+        });
+      },
+    };
   }
 
   endAll(): void {

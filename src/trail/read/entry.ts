@@ -162,6 +162,12 @@ export interface EntryBatch {
   readonly more: boolean;
 }
 
+/** Entries of a live stream, oldest first; `more`: there may be others up to the end of the trail. */
+export interface TailBatch extends EntryBatch {
+  /** Id up to which every entry that matches is in `items`, or was in an earlier batch. */
+  readonly through: string;
+}
+
 export interface EntryPage {
   readonly items: readonly Entry[];
   /** Opaque cursor of the next page; null at the end. */

@@ -49,6 +49,30 @@ export function resolveRange(request: RangeRequest): TimeRange {
 }
 
 /**
+ * Throws RANGE_TOO_LONG unless a live stream may resume at an entry of this commit time: it delivers the past
+ * up to now, and no report covers more.
+ */
+export function assertResumable(options: {
+  readonly asOfMs: number;
+  /** `reports.max_range` of the YAML. */
+  readonly maxRangeMs: number;
+  readonly nowMs: number;
+}): void {
+  const { asOfMs, maxRangeMs, nowMs } = options;
+  if (nowMs - asOfMs <= maxRangeMs) return;
+  const behind = describeDuration(nowMs - asOfMs);
+  const longest = describeDuration(maxRangeMs);
+  throw new WaltrailError(
+    'RANGE_TOO_LONG',
+    `Last-Event-ID is ${behind} behind; a stream resumes at most ${longest} back.`,
+    {
+      remedy: 'Open the stream without Last-Event-ID, and read or export what lies before in shorter ranges.',
+      details: { maxRangeMs },
+    },
+  );
+}
+
+/**
  * Parses an instant to microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds
  * exactly the same entries.
  */

@@ -10,6 +10,7 @@ import type {
   EntryFilter,
   EntryPage,
   Scope,
+  TailBatch,
   TrailHead,
   UnboundedFilter,
 } from './entry.js';
@@ -17,7 +18,7 @@ import type { Dimension } from './dimensions.js';
 import { countEntries, countFacetList, countFacets } from './facets.js';
 import { storedFilter, tenantId, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
-import { readRow } from './entry-row.js';
+import { readRow, type EntryRow } from './entry-row.js';
 import { readRowBatch, type RowBatch } from './row-batch.js';
 import { walkEntries } from './walk.js';
 import type { TimeRange } from './range.js';
@@ -137,26 +138,48 @@ export class TrailReader {
 
   /**
    * Reads the first `limit` entries after `id`, oldest first, or fewer if they are large. For live streams.
-   * `more` is true if there may be entries after the last one. Throws TRAIL_CURSOR_INVALID.
+   * With `stretch` it looks at no more than so many ids, counted from the first entry after `id`, so that one
+   * read is bounded however rare a match is. Throws TRAIL_CURSOR_INVALID.
    */
   async after(
     filter: UnboundedFilter,
-    options: { readonly id: string; readonly limit: number },
-  ): Promise<EntryBatch> {
+    options: { readonly id: string; readonly limit: number; readonly stretch?: number },
+  ): Promise<TailBatch> {
     const above = readId(options.id) + 1n;
     return this.#snapshot('kept', async (snapshot) => {
-      const stored = await storedFilter(filter, snapshot);
+      const end = snapshot.head === undefined ? 0n : BigInt(snapshot.head.nextId);
       // The usual answer of a live stream that waits: there is nothing new, and only the checkpoint was read.
-      if (stored === undefined || snapshot.head === undefined || BigInt(snapshot.head.nextId) <= above)
-        return NOTHING;
-      return this.#entries(snapshot, {
+      if (end <= above) return { items: [], more: false, through: options.id };
+      const stored = await storedFilter(filter, snapshot);
+      if (stored === undefined) return { items: [], more: false, through: String(end - 1n) };
+      const { stretch } = options;
+      const below =
+        stretch === undefined ? end : await endOfStretch(snapshot, { above, end, stretch: BigInt(stretch) });
+      const { items, more } = await this.#entries(snapshot, {
         filter: stored,
         scope: filter.scope ?? null,
         above,
-        below: MAX_ENTRY_ID,
+        below,
         order: 'asc',
         limit: options.limit,
       });
+      return {
+        items,
+        more: more || below < end,
+        through: more ? items.at(-1)!.id : String(below - 1n),
+      };
+    });
+  }
+
+  /**
+   * Reads the commit time of the first entry after `id`, whatever it is about; undefined if there is none.
+   * Throws TRAIL_CURSOR_INVALID.
+   */
+  async firstCommitAfter(id: string): Promise<string | undefined> {
+    const above = readId(id) + 1n;
+    return this.#snapshot('kept', async (snapshot) => {
+      const rows = await firstRows(snapshot, above);
+      return (await decodeRows(rows, { ...snapshot, scope: null }))[0]?.committedAt;
     });
   }
 
@@ -296,6 +319,25 @@ export class TrailReader {
       async (snapshot) => work(snapshot),
     );
   }
+}
+
+/** Reads the first row with an id of at least `above`, whatever it is about; none if there is none. */
+async function firstRows(snapshot: Snapshot, above: bigint): Promise<readonly EntryRow[]> {
+  const filter = await storedFilter({}, snapshot);
+  if (filter === undefined) return [];
+  return (await walkEntries(snapshot, { filter, above, below: MAX_ENTRY_ID, order: 'asc', limit: 1 })).rows;
+}
+
+/** Returns the id below which a stretch ends. Days leave wide holes between ids, which it passes over. */
+async function endOfStretch(
+  snapshot: Snapshot,
+  { above, end, stretch }: { readonly above: bigint; readonly end: bigint; readonly stretch: bigint },
+): Promise<bigint> {
+  if (end - above <= stretch) return end;
+  const [first] = await firstRows(snapshot, above);
+  if (first === undefined) return end;
+  const last = BigInt(first.id) + stretch;
+  return last < end ? last : end;
 }
 
 async function isInScope(

@@ -103,7 +103,10 @@ function connect(id: string | undefined): void {
         void catchUp();
       }
     },
-    onEvent: ({ data }) => arrive(parseExact(data) as Entry),
+    // Events of other types say something of the stream itself.
+    onEvent: ({ type, data }) => {
+      if (type === 'message') arrive(parseExact(data) as Entry);
+    },
     onRefused: (error) => {
       liveState.value = 'refused';
       liveProblem.value = error.problem;

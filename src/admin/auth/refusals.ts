@@ -1,0 +1,90 @@
+import { networkOf } from './network.js';
+
+/**
+ * Refusals that are recorded in a minute. A person at the page makes few; a token gets one a second, so that
+ * a script that is refused is seen in every step.
+ */
+const OF_A_TOKEN = 60;
+/** Of an address that nobody is known behind, and of all of these: guesses cost a guesser nothing. */
+const OF_AN_ADDRESS = 20;
+const OF_ALL_ADDRESSES = 120;
+/** Addresses that have a budget of their own in a minute. Further ones share one: addresses are invented. */
+const ADDRESSES = 50;
+/** The address of the row that counts refusals of those. */
+const OTHER_ADDRESSES = 'others';
+
+/** What a budget is found by. */
+export interface Refusal {
+  readonly principal: { readonly tokenId: string } | undefined;
+  readonly address: string;
+}
+
+/** Refusals beyond a budget: the last of them with the address to record, and how many there were. */
+export interface Beyond<T> {
+  readonly last: T;
+  readonly address: string;
+  readonly count: number;
+}
+
+interface Budget<T> {
+  taken: number;
+  beyond: number;
+  last: T;
+}
+
+/**
+ * Decides which refusals of a minute are recorded one by one, and counts the others. Refusals of a known
+ * token and those of addresses have budgets apart: no guesser can keep a token's refusals out of the record.
+ */
+export class RefusalBudgets<T extends Refusal> {
+  readonly #tokens = new Map<string, Budget<T>>();
+  readonly #addresses = new Map<string, Budget<T>>();
+  #ofAllAddresses = 0;
+
+  /** Takes a place for a refusal. Returns whether it is recorded; otherwise it is counted. */
+  take(refusal: T): boolean {
+    const { principal } = refusal;
+    const budget =
+      principal === undefined
+        ? budgetOf(this.#addresses, this.#keyOf(refusal), refusal)
+        : budgetOf(this.#tokens, principal.tokenId, refusal);
+    const isFree =
+      principal === undefined
+        ? budget.taken < OF_AN_ADDRESS && this.#ofAllAddresses < OF_ALL_ADDRESSES
+        : budget.taken < OF_A_TOKEN;
+    if (!isFree) {
+      budget.beyond += 1;
+      budget.last = refusal;
+      return false;
+    }
+    budget.taken += 1;
+    if (principal === undefined) this.#ofAllAddresses += 1;
+    return true;
+  }
+
+  /** Begins a new minute. Returns what was beyond each budget that did not suffice. */
+  renew(): Beyond<T>[] {
+    const found: Beyond<T>[] = [];
+    for (const budgets of [this.#tokens, this.#addresses]) {
+      for (const [key, { beyond, last }] of budgets) {
+        if (beyond === 0) continue;
+        const address = key === OTHER_ADDRESSES ? OTHER_ADDRESSES : last.address;
+        found.push({ last, address, count: beyond });
+      }
+      budgets.clear();
+    }
+    this.#ofAllAddresses = 0;
+    return found;
+  }
+
+  #keyOf({ address }: T): string {
+    const network = networkOf(address);
+    return this.#addresses.has(network) || this.#addresses.size < ADDRESSES ? network : OTHER_ADDRESSES;
+  }
+}
+
+function budgetOf<T>(budgets: Map<string, Budget<T>>, key: string, last: T): Budget<T> {
+  let budget = budgets.get(key);
+  if (budget === undefined) budgets.set(key, (budget = { taken: 0, beyond: 0, last }));
+  return budget;
+}
