@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Coverage } from './coverage.js';
 import { GapCounts } from './gaps.js';
 import { Count, Instant } from './parts.js';
 
@@ -35,6 +36,9 @@ const Capture = z.object({
     .describe('End of the last transaction that is durable in the trail; null before the first connection.'),
   sourceLsn: z.string().nullable().describe('Last WAL position that the source reported.'),
   lagBytes: z.number().nullable().describe('Bytes of WAL between the two.'),
+  currentUntil: Instant.nullable().describe(
+    'Everything that the source committed before this time, by its clock, is in the trail; null: it is not known yet.',
+  ),
   latencyMs: z
     .number()
     .nullable()
@@ -100,6 +104,7 @@ export const Status = z.object({
   trail: TrailHead.nullable().describe(
     'Null before the trail has begun, and for a tenant-scoped token: its numbers are those of all tenants.',
   ),
+  coverage: Coverage,
   gaps: GapCounts.nullable().describe('Null for a tenant-scoped token.'),
   exportQueue: z
     .object({ works: z.boolean(), error: Fault.nullable() })

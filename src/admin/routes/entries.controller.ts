@@ -17,8 +17,9 @@ import { TrailReader } from '../../trail/read/trail-reader.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { FACTS } from './facts.js';
-import type { DaemonFacts } from './facts.js';
+import { withCapture } from './coverage.js';
+import { CAPTURE_STATUS, FACTS } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -30,10 +31,16 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export class EntriesController {
   readonly #reader: TrailReader;
   readonly #facts: DaemonFacts;
+  readonly #capture: CaptureStatusSource;
 
-  constructor(reader: TrailReader, @Inject(FACTS) facts: DaemonFacts) {
+  constructor(
+    reader: TrailReader,
+    @Inject(FACTS) facts: DaemonFacts,
+    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+  ) {
     this.#reader = reader;
     this.#facts = facts;
+    this.#capture = capture;
   }
 
   @Get('entries')
@@ -49,7 +56,7 @@ export class EntriesController {
     @Query({ schema: EntriesQuery }) query: EntriesQuery,
   ): Promise<string> {
     const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
-    return pageToJson(await this.#reader.page(filter, pageOf(query)));
+    return this.#pageToJson(await this.#reader.page(filter, pageOf(query)));
   }
 
   @Get('entries/:id')
@@ -133,7 +140,12 @@ export class EntriesController {
     @Query({ schema: HistoryQuery }) query: HistoryQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    return pageToJson(await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }));
+    return this.#pageToJson(await this.#reader.history({ type, id, ...pageOf(query), scope: tenant }));
+  }
+
+  #pageToJson({ items, next, coverage }: EntryPage): string {
+    const shown = JSON.stringify(withCapture(coverage, this.#capture()));
+    return `{"items":[${items.map(entryToJson).join(',')}],"next":${JSON.stringify(next)},"coverage":${shown}}`;
   }
 
   #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {
@@ -150,6 +162,3 @@ const pageOf = (query: HistoryQuery): { limit: number; cursor?: string } => ({
   limit: query.limit,
   ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
 });
-
-const pageToJson = (page: EntryPage): string =>
-  `{"items":[${page.items.map(entryToJson).join(',')}],"next":${JSON.stringify(page.next)}}`;

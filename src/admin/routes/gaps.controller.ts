@@ -6,18 +6,25 @@ import { TrailReader } from '../../trail/read/trail-reader.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { FACTS } from './facts.js';
-import type { DaemonFacts } from './facts.js';
+import { withCapture } from './coverage.js';
+import { CAPTURE_STATUS, FACTS } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 
 /** Serves the gaps: what the trail may lack. */
 @Controller('gaps')
 export class GapsController {
   readonly #reader: TrailReader;
   readonly #facts: DaemonFacts;
+  readonly #capture: CaptureStatusSource;
 
-  constructor(reader: TrailReader, @Inject(FACTS) facts: DaemonFacts) {
+  constructor(
+    reader: TrailReader,
+    @Inject(FACTS) facts: DaemonFacts,
+    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+  ) {
     this.#reader = reader;
     this.#facts = facts;
+    this.#capture = capture;
   }
 
   @Get()
@@ -32,9 +39,10 @@ export class GapsController {
     @Query({ schema: GapsQuery }) query: GapsQuery,
   ): Promise<Answer<'GapList'>> {
     const range = resolveRange({ ...query, maxRangeMs: this.#facts.maxRangeMs, now: new Date() });
-    const { gaps, total } = await this.#reader.gaps(range, { limit: query.limit });
-    if (principalOf(request).tenant === null) return { items: gaps, total };
+    const { gaps, total, coverage: stored } = await this.#reader.gaps(range, { limit: query.limit });
+    const coverage = withCapture(stored, this.#capture());
+    if (principalOf(request).tenant === null) return { items: gaps, total, coverage };
     // Every tenant must know that its report may be incomplete, but not which tables there are.
-    return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total };
+    return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total, coverage };
   }
 }
