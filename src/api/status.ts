@@ -95,6 +95,9 @@ export const Status = z.object({
   startedAt: Instant,
   source: z.string().describe('source.name of the YAML.'),
   maxRangeMs: Count.describe('The longest range of a report.'),
+  maxRangeDays: Count.nullable().describe(
+    'The same in calendar days of the time zone, where it is given in days; null: it is elapsed time.',
+  ),
   timezone: z.string().describe("IANA name of the reports' time zone."),
   retentionDays: Count.nullable().describe('Null: entries are kept forever.'),
   queue: z.enum(['postgres', 'redis']).describe('Where the export queue runs.'),
@@ -117,7 +120,10 @@ export const Session = z.object({
   name: z.string(),
   role: z.enum(['viewer', 'exporter', 'admin']),
   tenant: z.string().nullable(),
-  maxRangeDays: z.number(),
+  maxRangeDays: z.number().describe('The longest range of a report.'),
+  calendarDays: z
+    .boolean()
+    .describe('Whether these are days of the calendar, of 23 to 25 hours; else each has 24.'),
   timezone: z.string(),
   source: z.string(),
 });

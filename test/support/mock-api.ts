@@ -249,6 +249,7 @@ export async function startMockApi(
     role,
     tenant: null,
     maxRangeDays: 7,
+    calendarDays: true,
     timezone: 'UTC',
     source: 'crm',
     ...options.session,

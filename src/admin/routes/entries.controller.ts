@@ -18,7 +18,7 @@ import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { withCapture } from './coverage.js';
-import { CAPTURE_STATUS, FACTS } from './facts.js';
+import { CAPTURE_STATUS, FACTS, rangeLimit } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -148,13 +148,8 @@ export class EntriesController {
     return `{"items":[${items.map(entryToJson).join(',')}],"next":${JSON.stringify(next)},"coverage":${shown}}`;
   }
 
-  #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {
-    return resolveRange({
-      from: query.from,
-      to: query.to,
-      maxRangeMs: this.#facts.maxRangeMs,
-      now: new Date(),
-    });
+  #range({ from, to, timezone }: Pick<EntriesQuery, 'from' | 'to' | 'timezone'>): TimeRange {
+    return resolveRange({ from, to, ...rangeLimit(this.#facts, timezone), now: new Date() });
   }
 }
 

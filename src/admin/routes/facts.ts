@@ -22,3 +22,13 @@ export const QUEUE_STATUS = Symbol('waltrail.queueStatus');
 
 /** Injection token of {@link DaemonFacts}. */
 export const FACTS = Symbol('waltrail.facts');
+
+/** The longest range of a report, in the zone of the request, or that of reports. */
+export const rangeLimit = (
+  { maxRangeMs, maxRangeDays, timezone }: DaemonFacts,
+  requested: string | undefined,
+): Pick<DaemonFacts, 'maxRangeMs' | 'maxRangeDays' | 'timezone'> => ({
+  maxRangeMs,
+  maxRangeDays,
+  timezone: requested ?? timezone,
+});

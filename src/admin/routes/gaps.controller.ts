@@ -7,7 +7,7 @@ import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { withCapture } from './coverage.js';
-import { CAPTURE_STATUS, FACTS } from './facts.js';
+import { CAPTURE_STATUS, FACTS, rangeLimit } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 
 /** Serves the gaps: what the trail may lack. */
@@ -38,7 +38,11 @@ export class GapsController {
     @Req() request: GuardedRequest,
     @Query({ schema: GapsQuery }) query: GapsQuery,
   ): Promise<Answer<'GapList'>> {
-    const range = resolveRange({ ...query, maxRangeMs: this.#facts.maxRangeMs, now: new Date() });
+    const range = resolveRange({
+      ...query,
+      ...rangeLimit(this.#facts, query.timezone),
+      now: new Date(),
+    });
     const { gaps, total, coverage: stored } = await this.#reader.gaps(range, { limit: query.limit });
     const coverage = withCapture(stored, this.#capture());
     if (principalOf(request).tenant === null) return { items: gaps, total, coverage };

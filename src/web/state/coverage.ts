@@ -3,8 +3,8 @@ import type { Coverage } from '../api-types.ts';
 import { request } from '../http/client.ts';
 import { uncovered } from '../texts/coverage-texts.ts';
 import { secondText } from '../time/format.ts';
-import { resolveRange } from '../time/ranges.ts';
-import { session } from './session.ts';
+import { earliestOf, resolveRange } from '../time/ranges.ts';
+import { rangeLimit, session } from './session.ts';
 import { view, zone } from './view.ts';
 
 /** Time between two requests: how far recording is has to be current itself. */
@@ -16,12 +16,12 @@ export const coverage = signal<Coverage | null>(null);
 /** What the trail does not cover of the range that is shown; null: that is not known yet. */
 export const uncoveredPart = computed(() => {
   const known = coverage.value;
-  const maxRangeDays = session.value?.maxRangeDays;
-  if (known === null || maxRangeDays === undefined) return null;
+  if (known === null) return null;
+  const limit = { ...rangeLimit.value, zone: zone.value };
   const now = Date.now();
-  const { from, to } = resolveRange(view.value.range, { now, zone: zone.value, maxRangeDays });
+  const { from, to } = resolveRange(view.value.range, { now, ...limit });
   const end = to === undefined ? now : Date.parse(to);
-  const begin = from === undefined ? end - maxRangeDays * 86_400_000 : Date.parse(from);
+  const begin = from === undefined ? earliestOf(end, limit) : Date.parse(from);
   return uncovered({ from: begin, to: end }, known, (instant) => secondText(instant, zone.value));
 });
 
