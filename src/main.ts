@@ -122,6 +122,9 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
         get maxRangeMs() {
           return current.now.reports.maxRangeMs;
         },
+        get maxRangeDays() {
+          return current.now.reports.maxRangeDays;
+        },
         get timezone() {
           return current.now.reports.timezone;
         },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Coverage } from './coverage.js';
 import { Count, Instant } from './parts.js';
 
 const Kind = z.enum(['agent', 'bot', 'system']);
@@ -122,6 +123,7 @@ export const Entry = z.object({
 export const EntryPage = z.object({
   items: z.array(Entry),
   next: z.string().nullable().describe('Cursor of the next page; null at the end.'),
+  coverage: Coverage,
 });
 
 export const Facet = z.object({

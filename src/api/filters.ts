@@ -64,17 +64,36 @@ export const QUERY_FILTERS = {
 /** Filters as they were requested, whichever way they arrived. */
 export type EntryFilters = z.infer<z.ZodObject<typeof FILTERS>>;
 
+const Timezone = z
+  .string('must be a text')
+  .refine(isTimeZone, 'must be an IANA time zone such as Europe/Berlin')
+  .optional()
+  .describe(
+    'IANA time zone of days, of dates without a time and of the dates in a file. Default: reports.timezone.',
+  );
+
+function isTimeZone(name: string): boolean {
+  try {
+    // Only names are accepted: offsets such as "+02:00" are known to newer engines only and have no daylight
+    // saving time.
+    return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The range of commit times for a page, a facet count or an export. trail/read/range.ts has its defaults and
  * its limit.
  */
 export const RANGE = {
   from: Text.optional().describe(
-    'RFC 3339 instant or date, the first of the half-open range [from, to). Default: to minus the longest range allowed.',
+    'RFC 3339 instant, or date (its midnight in the time zone), the first of the half-open range [from, to). Default: to minus the longest range allowed.',
   ),
   to: Text.optional().describe(
-    'RFC 3339 instant or date, the end of the half-open range [from, to). Default: now.',
+    'RFC 3339 instant, or date (its midnight in the time zone), the end of the half-open range [from, to). Default: now.',
   ),
+  timezone: Timezone,
 };
 
 /**

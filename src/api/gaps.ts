@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Coverage } from './coverage.js';
 import { Count, Instant } from './parts.js';
 
 /** A gap: a stretch of the stream of which the trail may lack changes. */
@@ -31,6 +32,7 @@ export const Gap = z.object({
 export const GapList = z.object({
   items: z.array(Gap),
   total: Count.describe('How many overlap the range; "items" has the newest.'),
+  coverage: Coverage,
 });
 
 export const GapCounts = z.object({

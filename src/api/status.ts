@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Coverage } from './coverage.js';
 import { GapCounts } from './gaps.js';
 import { Count, Instant } from './parts.js';
 
@@ -35,6 +36,9 @@ const Capture = z.object({
     .describe('End of the last transaction that is durable in the trail; null before the first connection.'),
   sourceLsn: z.string().nullable().describe('Last WAL position that the source reported.'),
   lagBytes: z.number().nullable().describe('Bytes of WAL between the two.'),
+  currentUntil: Instant.nullable().describe(
+    'Everything that the source committed before this time, by its clock, is in the trail; null: it is not known yet.',
+  ),
   latencyMs: z
     .number()
     .nullable()
@@ -91,6 +95,9 @@ export const Status = z.object({
   startedAt: Instant,
   source: z.string().describe('source.name of the YAML.'),
   maxRangeMs: Count.describe('The longest range of a report.'),
+  maxRangeDays: Count.nullable().describe(
+    'The same in calendar days of the time zone, where it is given in days; null: it is elapsed time.',
+  ),
   timezone: z.string().describe("IANA name of the reports' time zone."),
   retentionDays: Count.nullable().describe('Null: entries are kept forever.'),
   queue: z.enum(['postgres', 'redis']).describe('Where the export queue runs.'),
@@ -100,6 +107,7 @@ export const Status = z.object({
   trail: TrailHead.nullable().describe(
     'Null before the trail has begun, and for a tenant-scoped token: its numbers are those of all tenants.',
   ),
+  coverage: Coverage,
   gaps: GapCounts.nullable().describe('Null for a tenant-scoped token.'),
   exportQueue: z
     .object({ works: z.boolean(), error: Fault.nullable() })
@@ -112,7 +120,10 @@ export const Session = z.object({
   name: z.string(),
   role: z.enum(['viewer', 'exporter', 'admin']),
   tenant: z.string().nullable(),
-  maxRangeDays: z.number(),
+  maxRangeDays: z.number().describe('The longest range of a report.'),
+  calendarDays: z
+    .boolean()
+    .describe('Whether these are days of the calendar, of 23 to 25 hours; else each has 24.'),
   timezone: z.string(),
   source: z.string(),
 });

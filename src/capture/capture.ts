@@ -136,6 +136,7 @@ class Supervisor {
   #unanswered: UnansweredCommit | null = null;
   #checkpointLsn: Lsn | null = null;
   #walEnd: Lsn | null = null;
+  #currentUntil: string | null = null;
 
   constructor(options: CaptureOptions) {
     const { config, log, readConfig = () => undefined } = options;
@@ -201,6 +202,7 @@ class Supervisor {
         checkpoint === null || walEnd === null || walEnd === 0n
           ? null
           : Number(walEnd > checkpoint ? walEnd - checkpoint : 0n),
+      currentUntil: session?.currentUntil ?? this.#currentUntil,
       latencyMs: session?.pipeline.latencyMs ?? null,
       ...counts,
       troubles: this.#troubles.first,
@@ -337,6 +339,7 @@ class Supervisor {
         : { endLsn: unanswered.endLsn, counts: difference(unanswered.counts, counts) };
     this.#checkpointLsn = session.writer.checkpointLsn;
     this.#walEnd = session.stream.walEnd;
+    this.#currentUntil = session.currentUntil ?? this.#currentUntil;
     this.#session = undefined;
   }
 

@@ -30,6 +30,7 @@ import { TrailWriter } from '../trail/write/trail-writer.js';
 import { begin } from './begin.js';
 import { adoptFirst, chooseConfiguration, type Chosen } from './configurations.js';
 import { isReadable } from './continuity.js';
+import { Currency } from './currency.js';
 import { fillNames } from './fill-names.js';
 import type { FollowedConfiguration } from './followed-configuration.js';
 import { Opening } from './opening.js';
@@ -90,6 +91,8 @@ export interface Session {
   readonly writer: TrailWriter;
   /** What the trail says that an earlier process waited on, at this very position. */
   readonly waitedOn: Stuck | undefined;
+  /** Up to when the trail is current, RFC 3339; null: it is not known yet. */
+  readonly currentUntil: string | null;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
   /** Ends the session with an error, as something that fails would. */
@@ -358,6 +361,7 @@ async function connectStream(
     await stream.stop();
     throw error;
   }
+  const currency = new Currency();
   // With a signal of its own: that of the opening is for the opening.
   const watch = watchPublished({
     config,
@@ -368,6 +372,8 @@ async function connectStream(
     lookMs: options.pace.lookMs,
     published: options.published,
     open: options.open,
+    currency,
+    storedUntil: () => pipeline.storedUntil,
     tell: (told) => pipeline.tell(told),
     learned: (learned) => {
       ({ published } = learned);
@@ -383,6 +389,9 @@ async function connectStream(
     stream,
     writer,
     waitedOn: options.waitedOn,
+    get currentUntil() {
+      return currency.until(pipeline.storedUntil);
+    },
     ended: end.promise,
     end: end.resolve,
     stop: async ({ patient }) => {

@@ -35,6 +35,7 @@ import {
 } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
 import { takeRole } from '../trail/roles.js';
+import type { Currency } from './currency.js';
 import { logGaps } from './gap-log.js';
 import { NewTables } from './new-tables.js';
 import { SureLooks } from './sure-looks.js';
@@ -50,6 +51,8 @@ const SOURCE_LIMIT_MS = 20_000;
  * How often the last good look is stored. If the daemon is killed, a gap is said to begin at the stored look.
  */
 const REMEMBER_MS = 60_000;
+/** How often it is stored up to when the trail is current, for processes that do not capture. */
+const NOTE_CURRENT_MS = 10_000;
 /**
  * Time limit of a statement to the trail. If a gap began long ago, the last entry before it is searched for
  * among many.
@@ -87,6 +90,10 @@ export interface WatchOptions {
   readonly published: PublishedAtLsn;
   /** Open gaps, as recorded when the session began. */
   readonly open: readonly OpenGap[];
+  /** Is told of every look. */
+  readonly currency: Currency;
+  /** Everything before this position is stored. */
+  readonly storedUntil: () => Lsn;
   /** Stores entries between two transactions of the source. */
   readonly tell: (told: Told) => void;
   /** Called with every reading of the catalog. */
@@ -139,6 +146,7 @@ class Watcher {
   readonly #newTables: NewTables;
   #remembered: PublishedAtLsn;
   #rememberedAt = performance.now();
+  #currentNotedAt = -Infinity;
   /** Open gaps of tables, by their number. */
   readonly #open: Map<number, OpenGap>;
   /** The gaps of `#open` that are over. */
@@ -180,6 +188,7 @@ class Watcher {
           break;
         }
         if (performance.now() - this.#rememberedAt > REMEMBER_MS) await this.remember(signal);
+        await this.#noteCurrent(signal);
         this.#failures = 0;
       } catch (error) {
         // A failure of this connection says nothing about the stream, and the stream itself reports when the
@@ -211,6 +220,18 @@ class Watcher {
     }
   }
 
+  /** Stores now and then up to when the trail is current. Never rejects. */
+  async #noteCurrent(signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    const { currency, storedUntil } = this.#options;
+    const until = currency.until(storedUntil());
+    if (until === null || now - this.#currentNotedAt < NOTE_CURRENT_MS) return;
+    this.#currentNotedAt = now;
+    await this.#onTrail(signal, (client) =>
+      client.query(/* sql */ `select trail.note_current($1)`, [until]),
+    ).catch(() => undefined);
+  }
+
   /** The last look, with a position up to which it surely speaks. */
   get #sure(): PublishedAtLsn {
     return { state: this.#state, lsn: this.#looks.lsn };
@@ -228,6 +249,7 @@ class Watcher {
     });
     if (this.#gapsPassed && !this.#telling) await this.#tellPassed();
     const read = await readCatalogDigest(this.#client);
+    this.#options.currency.looked(read);
     if (this.#telling && read.digest === this.#begunDigest) return null;
     if (read.digest !== this.#digest || this.#newTables.isDue) return this.#compare(this.#client, read);
     this.#lookMs = this.#options.lookMs;

@@ -1,5 +1,6 @@
 import type { EntryFilters } from '../api/filters.js';
-import { NOBODY } from '../trail/read/entry.js';
+import { coveredPart, type MissingPart } from '../trail/read/covered.js';
+import { NOBODY, type TrailCoverage } from '../trail/read/entry.js';
 import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
 import type { RowBatch } from '../trail/read/row-batch.js';
 import type { ZoneClock } from './dates.js';
@@ -66,6 +67,7 @@ export function coverLines(options: {
       : `LSN ${coverage.firstLsn} to ${coverage.lastLsn!}, ${time(coverage.firstCommittedAt!)} to ${time(coverage.lastCommittedAt!)}`;
   return [
     ...gapLines(order, { gaps, time }),
+    ...coveredLines(order, { trail: gaps.coverage, time }),
     { label: 'Entries', text: entriesText(coverage.entries, counts.sheets) },
     { label: 'From (included)', text: time(order.range.from) },
     { label: 'To (not included)', text: time(order.range.to) },
@@ -89,6 +91,38 @@ export function coverLines(options: {
 function entriesText(entries: number, sheets: number): string {
   if (entries === 0) return '0: no entry in this range matches the filters';
   return sheets === 1 ? String(entries) : `${entries}, newest first, on ${sheets} sheets`;
+}
+
+/** The last moments of a range that reaches to now are never stored yet, and "Covers" says where it ends. */
+const MOMENTS_MS = 60_000;
+const isWorthTelling = ({ why, from, to }: MissingPart): boolean =>
+  why !== 'after' || Date.parse(to) - Date.parse(from) > MOMENTS_MS;
+
+/**
+ * What of the range the trail covers, and a red line for each part that it does not: without them, a range in
+ * which nothing was recorded looks like one in which nothing was changed.
+ */
+function coveredLines(
+  { range, currentUntil, createdAt }: ExportOrder,
+  { trail, time }: { readonly trail: TrailCoverage; readonly time: (instant: string) => string },
+): CoverLine[] {
+  // As of the request: what was stored after it is not in the file.
+  const { from, to, missing } = coveredPart(range, { ...trail, until: currentUntil, asOf: createdAt });
+  const reasons: Readonly<Record<MissingPart['why'], string>> = {
+    before: 'recording had not begun',
+    dropped: 'entries were dropped by the retention',
+    after: 'what was committed then was not known to be stored at the request',
+    unknown: 'it is not known up to when the trail is current',
+  };
+  const covered = from === null || to === null ? 'nothing of this range' : `${time(from)} to ${time(to)}`;
+  return [
+    { label: 'Covers', text: covered },
+    ...missing.filter(isWorthTelling).map(({ why, from: first, to: end }) => ({
+      label: 'Not covered',
+      text: `${time(first)} to ${time(end)}: ${reasons[why]}`,
+      isAlarm: true,
+    })),
+  ];
 }
 
 /** A red line for each gap: what the file does not have must be seen before what it has. */

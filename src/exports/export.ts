@@ -29,6 +29,8 @@ export interface ExportOrder {
   readonly tenant: string | null;
   readonly requestedBy: string;
   readonly createdAt: string;
+  /** Up to when the trail was current at the request; null: that was not known. */
+  readonly currentUntil: string | null;
   readonly belowId: string;
   readonly trailLsn: string;
 }

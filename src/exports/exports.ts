@@ -28,7 +28,11 @@ export interface ExportsOptions {
   readonly queue: ExportQueue;
   readonly reader: Pick<TrailReader, 'head'>;
   /** `reports` of the YAML. */
-  readonly reports: () => { readonly maxRangeMs: number; readonly timezone: string };
+  readonly reports: () => {
+    readonly maxRangeMs: number;
+    readonly maxRangeDays: number | null;
+    readonly timezone: string;
+  };
   readonly log: Log;
 }
 
@@ -63,7 +67,7 @@ export class Exports {
     const { requester } = context;
     tenantOf(request.tenant, requester.tenant);
     const { from, to, format, timezone = reports.timezone, ...filters } = request;
-    const range = resolveRange({ from, to, maxRangeMs: reports.maxRangeMs, now: new Date() });
+    const range = resolveRange({ ...reports, from, to, timezone, now: new Date() });
     const head = await reader.head();
     const { view, created, sameRequest } = await store.insert({
       requester,

@@ -1,7 +1,7 @@
 import type { Log } from '../log.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
 import { openTrailPool } from '../trail/roles.js';
-import { Exports } from './exports.js';
+import { Exports, type ExportsOptions } from './exports.js';
 import { ExportFiles } from './files.js';
 import { openQueue, type ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
@@ -31,7 +31,7 @@ export interface OpenExportsOptions {
 export interface OpenExports {
   readonly queue: ExportQueue;
   /** Exports as the API offers them. */
-  forApi(reports: () => { readonly maxRangeMs: number; readonly timezone: string }): Exports;
+  forApi(reports: ExportsOptions['reports']): Exports;
   /** Starts to make exports. The caller stops the worker before it closes the rest. */
   startWorker(): ExportWorker;
   /** Closes the queue, which takes seconds where nobody answers, then the pool. */

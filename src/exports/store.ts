@@ -44,7 +44,7 @@ const VIEW = /* sql */ `id, state, format, filters, timezone, gaps, error, reque
   case when state = 'ready' then jsonb_build_object('name', file_name, 'bytes', file_bytes, 'sha256', file_sha256) end as file`;
 
 const ORDER = /* sql */ `id, claim, attempts, format, filters, timezone, tenant, requested_by as "requestedBy", ${RANGE},
-  ${instant('created_at')} as "createdAt", below_id::text as "belowId", trail_lsn::text as "trailLsn"`;
+  ${instant('created_at')} as "createdAt", ${instant('current_until')} as "currentUntil", below_id::text as "belowId", trail_lsn::text as "trailLsn"`;
 
 /** Only what this requester may know of: an export of somebody else or of another tenant is "not found". */
 const VISIBLE = /* sql */ `(token_id = $1 or $2) and ($3::text is null or tenant = $3)`;

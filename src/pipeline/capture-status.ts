@@ -10,6 +10,11 @@ export interface CaptureStatus {
   readonly sourceLsn: string | null;
   /** Bytes of WAL between the two. */
   readonly lagBytes: number | null;
+  /**
+   * Everything that the source committed before this time, by its clock, is in the trail: RFC 3339; null: it
+   * is not known yet.
+   */
+  readonly currentUntil: string | null;
   /** Commit time of the last stored transaction to its visibility in the trail, of the last batch. */
   readonly latencyMs: number | null;
   readonly transactions: number;

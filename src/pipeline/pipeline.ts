@@ -125,6 +125,8 @@ export class Pipeline {
   /** The commit under way, if any; fulfilled whatever became of it. */
   #committing: Promise<unknown> = Promise.resolve();
   #changeLsn: Lsn | null = null;
+  /** The last end of the WAL that the source told while nothing was pending. */
+  #idleAt: Lsn = 0n;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -196,6 +198,7 @@ export class Pipeline {
       trail.pendingEntries > 0
     )
       return;
+    this.#idleAt = walEnd;
     if (this.#aloneUntil !== null && walEnd > this.#aloneUntil) {
       // What could not be stored was none of the published changes, or is behind us.
       this.#aloneUntil = null;
@@ -224,6 +227,12 @@ export class Pipeline {
    */
   changeAt(lsn: Lsn): void {
     this.#changeLsn ??= lsn;
+  }
+
+  /** Everything that was committed before this position is durable in the trail. */
+  get storedUntil(): Lsn {
+    const { checkpointLsn } = this.#trail;
+    return this.#idleAt > checkpointLsn ? this.#idleAt : checkpointLsn;
   }
 
   /** Where it is, or has ended. */

@@ -47,7 +47,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       retentionDays:
         retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
     },
-    reports: { maxRangeMs: parseDuration(file.reports.max_range)!, timezone: file.reports.timezone },
+    reports: toReports(file.reports),
     modifiers:
       file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
@@ -65,6 +65,11 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
     definition: toDefinition(file),
     places,
   };
+}
+
+function toReports({ max_range: longest, timezone }: TrackingFile['reports']): TrackingConfig['reports'] {
+  const maxRangeMs = parseDuration(longest)!;
+  return { maxRangeMs, maxRangeDays: longest.endsWith('d') ? maxRangeMs / DAY_MS : null, timezone };
 }
 
 function toDefinition({

@@ -5,7 +5,7 @@ import { isBytesText } from '../pg/text.js';
 import { runningTransactions } from '../pg/running.js';
 import { serverVersion } from '../pg/server-version.js';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from '../pg/sql-state.js';
-import { currentLsn } from '../pg/wal.js';
+import { currentPosition } from '../pg/wal.js';
 import type { ColumnName, TableName } from './names.js';
 import { digestSql, fateSql, stateSql, UNWRITTEN } from './published-sql.js';
 import type { TableContents } from './rewrites.js';
@@ -76,6 +76,8 @@ export interface PublishedAtLsn {
 export interface CatalogDigest {
   /** Position of the WAL before the rest was read. */
   readonly lsn: Lsn;
+  /** When that was, by the clock of the source: RFC 3339, UTC. */
+  readonly seenAt: string;
   /** Transactions that ran then. */
   readonly running: readonly string[];
   /**
@@ -92,10 +94,10 @@ export interface CatalogDigest {
  * synchronous replication for as long as the standby takes.
  */
 export async function readCatalogDigest(client: pg.Client): Promise<CatalogDigest> {
-  const lsn = await currentLsn(client);
+  const position = await currentPosition(client);
   const running = await runningTransactions(client);
   const { rows } = await client.query<{ digest: string }>(digestSql(await serverVersion(client)));
-  return { lsn, running, digest: rows[0]!.digest };
+  return { lsn: position.lsn, seenAt: position.at, running, digest: rows[0]!.digest };
 }
 
 /** What the digest of a later digest may have changed. */

@@ -22,7 +22,12 @@ export interface TrackingConfig {
     readonly onNewTable: OnNewTable;
   };
   readonly trail: { readonly url: string; readonly retentionDays: number | null };
-  readonly reports: { readonly maxRangeMs: number; readonly timezone: string };
+  readonly reports: {
+    readonly maxRangeMs: number;
+    /** Where it is given in days, which are those of a calendar; null: it is elapsed time. */
+    readonly maxRangeDays: number | null;
+    readonly timezone: string;
+  };
   readonly modifiers: ModifiersRule | null;
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */

@@ -95,5 +95,7 @@ export const ID_SQL = {
   /** One more than the last id. */
   endOfChunk: (chunk: string) => `((${chunk}::int8 + 1) << ${CHUNK_BITS})`,
   firstIdOfBlock: (block: string) => `(${block}::int8 << ${BLOCK_BITS})`,
+  /** Midnight in UTC with which a day begins. */
+  timeOfDay: (day: string) => `(timestamptz '2026-01-01 00:00:00+00' + (${day}) * interval '24 hours')`,
   endOfBlock: (block: string) => `((${block}::int8 + 1) << ${BLOCK_BITS})`,
 } as const;

@@ -25,6 +25,7 @@ export type Kind = NonNullable<Entry['modifier']['kind']>;
 export type Facet = Answer<'Facet'>;
 export type Facets = Answer<'Facets'>;
 export type FacetList = Answer<'FacetList'>;
+export type Coverage = Answer<'EntryPage'>['coverage'];
 export type Gap = Answer<'Gap'>;
 export type GapList = Answer<'GapList'>;
 export type Session = Answer<'Session'>;

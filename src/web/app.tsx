@@ -2,6 +2,7 @@ import { Detail } from './detail/detail.tsx';
 import { ExportButton } from './exports/export-button.tsx';
 import { ExportsPanel } from './exports/exports-panel.tsx';
 import { FilterBar } from './filters/filter-bar.tsx';
+import { CoverageNote } from './gaps/coverage-note.tsx';
 import { GapBanner } from './gaps/gap-banner.tsx';
 import { Announcer } from './shell/announcer.tsx';
 import { Header } from './shell/header.tsx';
@@ -49,6 +50,7 @@ function Trail() {
           <h2 id="entries-title" class="visually-hidden">
             Entries
           </h2>
+          <CoverageNote />
           <EntriesTable />
         </section>
       </main>

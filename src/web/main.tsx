@@ -1,6 +1,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { followKeys } from './shell/shortcuts.tsx';
+import { followCoverage } from './state/coverage.ts';
 import { followEntries } from './state/entries.ts';
 import { followExports } from './state/exports.ts';
 import { followFacets } from './state/facets.ts';
@@ -22,4 +23,5 @@ followEntries();
 followFacets();
 followExports();
 followGaps();
+followCoverage();
 void beginSession();

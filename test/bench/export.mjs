@@ -45,7 +45,7 @@ export async function run({ entries, format, runs }) {
 async function exportOnce({ url, exportDir, range, format }) {
   const settings = { redisUrl: undefined, exportDir };
   const config = { source: { name: 'bench' }, trail: { url } };
-  const reports = () => ({ maxRangeMs: 7 * DAY_MS, timezone: 'Europe/Berlin' });
+  const reports = () => ({ maxRangeMs: 7 * DAY_MS, maxRangeDays: 7, timezone: 'Europe/Berlin' });
   const pool = createPool({ url, purpose: 'bench', max: 4 });
   const reader = new TrailReader({ pool });
   const opened = openExports({ settings, config, log: silentLog });

@@ -32,6 +32,7 @@ describe('signing in', () => {
       role: 'admin',
       tenant: null,
       maxRangeDays: 7,
+      calendarDays: true,
       timezone: 'Europe/Berlin',
       source: 'crm',
     };

@@ -118,7 +118,7 @@ describe('a run of an export', () => {
       walkRows: () => {
         throw new Error('never reached');
       },
-      gaps: () => Promise.resolve({ gaps: [], total: 0 }),
+      gaps: () => Promise.reject(new Error('never reached')),
     };
     for (let attempt = 1; attempt < MAX_ATTEMPTS; attempt++) {
       await expect(room.run(id, { reader })).rejects.toMatchObject({ code: '57P01' });

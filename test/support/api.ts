@@ -51,7 +51,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
     onNewTable: 'report',
   },
   trail: { url: trailUrl, retentionDays: 400 },
-  reports: { maxRangeMs: 7 * 86_400_000, timezone: 'Europe/Berlin' },
+  reports: { maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'Europe/Berlin' },
   modifiers: null,
   messages: { trustNames: false, signingKeys: [] },
   redact: [],

@@ -59,7 +59,7 @@ export async function exportGround(options: {
   const directory = await mkdtemp(path.join(tmpdir(), 'waltrail-exports-'));
   const settings = { redisUrl: redis?.url, exportDir: directory };
   const config = { source: { name: 'crm' }, trail: { url: db.url } };
-  const reports = { maxRangeMs: 7 * DAY_MS, timezone: 'UTC' };
+  const reports = { maxRangeMs: 7 * DAY_MS, maxRangeDays: 7, timezone: 'UTC' };
   const opened: OpenExports[] = [];
   const open = (exportDir: string): OpenExports => {
     const one = openExports({ settings: { ...settings, exportDir }, config, log: silentLog });

@@ -32,6 +32,14 @@ export interface MockGap {
   readonly closedAt: string | null;
 }
 
+export interface MockCoverage {
+  readonly since: string | null;
+  readonly droppedBefore: string | null;
+  readonly until: string | null;
+  readonly asOf: string;
+  readonly capture: string;
+}
+
 export interface MockProblem {
   readonly status: number;
   readonly title: string;
@@ -62,6 +70,8 @@ export interface MockApi extends AsyncDisposable {
    * Puts a gap into the trail, newest of all: closed at once, found ten minutes ago, unless `said` otherwise.
    */
   addGap(said?: Partial<MockGap>): MockGap;
+  /** What the trail covers from now on; what is not said is as usual: everything since the year began. */
+  cover(said: Partial<MockCoverage>): void;
   /** Breaks every stream; while `refuse` is set no new one opens. */
   cutStreams(options?: { readonly refuse?: boolean }): void;
   endSessions(): void;
@@ -87,6 +97,7 @@ export async function startMockApi(
   const failures = new Map<string, MockProblem>();
   const gaps: MockGap[] = [];
   const seen: Seen[] = [];
+  let coverage: Partial<MockCoverage> = {};
   const exports = new MockExports((response) => streamHead(response));
   let refuseStreams = false;
   let count = options.entries ?? 0;
@@ -143,6 +154,7 @@ export async function startMockApi(
     const query = url.searchParams;
     if (url.pathname === '/v1/entries/stream') return openStream(query, request, response);
     if (url.pathname === '/v1/entries') return page(query, response);
+    if (url.pathname === '/v1/status') return json(response, 200, { coverage: coverageNow() });
     if (url.pathname === '/v1/gaps') return listGaps(query, response);
     if (url.pathname === '/v1/facets') return json(response, 200, facetsOf(entries, query));
     if (url.pathname.startsWith('/v1/facets/'))
@@ -174,8 +186,18 @@ export async function startMockApi(
       .filter(({ committedAt }) => Date.parse(committedAt) >= from && Date.parse(committedAt) < to)
       .reverse();
     const items = found.slice(0, limit);
-    json(response, 200, { items, next: found.length > limit ? items.at(-1)!.id : null });
+    json(response, 200, {
+      items,
+      next: found.length > limit ? items.at(-1)!.id : null,
+      coverage: coverageNow(),
+    });
   }
+
+  const coverageNow = (): MockCoverage => {
+    const now = new Date().toISOString();
+    const usual = { since: '2026-01-01T00:00:00.000000Z', droppedBefore: null, until: now, asOf: now };
+    return { ...usual, capture: 'streaming', ...coverage };
+  };
 
   function listGaps(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
@@ -188,7 +210,7 @@ export async function startMockApi(
     const items = found.slice(0, Number(query.get('limit') ?? 50));
     const isScoped = typeof options.session?.['tenant'] === 'string';
     const shown = isScoped ? items.map((gap) => ({ ...gap, tables: undefined })) : items;
-    json(response, 200, { items: shown, total: found.length });
+    json(response, 200, { items: shown, total: found.length, coverage: coverageNow() });
   }
 
   function openStream(query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
@@ -227,6 +249,7 @@ export async function startMockApi(
     role,
     tenant: null,
     maxRangeDays: 7,
+    calendarDays: true,
     timezone: 'UTC',
     source: 'crm',
     ...options.session,
@@ -265,6 +288,7 @@ export async function startMockApi(
       gaps.unshift(gap);
       return gap;
     },
+    cover: (said) => void (coverage = said),
     cutStreams: ({ refuse = false } = {}) => {
       refuseStreams = refuse;
       for (const { response } of streams) response.destroy();

@@ -38,6 +38,7 @@ const parts: AdminParts = {
     startedAt: '',
     source: 'crm',
     maxRangeMs: 1,
+    maxRangeDays: null,
     timezone: 'UTC',
     retentionDays: null,
     queue: 'postgres',

@@ -15,7 +15,9 @@ function errorOf(work: () => unknown): WaltrailError {
 }
 
 describe('the range of a report', () => {
-  const resolve = (from?: string, to?: string) => resolveRange({ from, to, now, maxRangeMs: 7 * DAY_MS });
+  const limit = { now, maxRangeMs: 7 * DAY_MS, maxRangeDays: 7, timezone: 'UTC' };
+  const resolve = (from?: string, to?: string, zone: Partial<typeof limit> = {}) =>
+    resolveRange({ from, to, ...limit, ...zone });
 
   test('is the longest one until now when nothing is said', () => {
     expect(resolve()).toEqual({ from: '2026-11-16T12:00:00.000000Z', to: '2026-11-23T12:00:00.000000Z' });
@@ -44,6 +46,43 @@ describe('the range of a report', () => {
     const error = errorOf(() => resolve('2026-11-01', '2026-11-08T00:00:00.000001Z'));
     expect(error).toMatchObject({ code: 'RANGE_TOO_LONG', status: 422 });
     expect(error.message).toContain('at most 7 days');
+  });
+
+  test('counts days on the calendar of the zone, and hours as they pass', () => {
+    const berlin = { timezone: 'Europe/Berlin' };
+    // The week in which the clock is put back has 169 hours, the one in which it is put forward 167.
+    expect(resolve('2026-10-19', '2026-10-26', berlin)).toEqual({
+      from: '2026-10-18T22:00:00.000000Z',
+      to: '2026-10-25T23:00:00.000000Z',
+    });
+    expect(resolve(undefined, '2026-10-27T12:00:00.123456+01:00', berlin).from).toBe(
+      '2026-10-20T10:00:00.123456Z',
+    );
+    expect(resolve('2026-03-23', '2026-03-30', berlin).to).toBe('2026-03-29T22:00:00.000000Z');
+    const late = errorOf(() => resolve('2026-03-23', '2026-03-30T01:00:00+02:00', berlin));
+    expect(late).toMatchObject({ code: 'RANGE_TOO_LONG' });
+    expect(late.message).toContain('at most 7 days on the calendar of Europe/Berlin');
+    const hours = { ...berlin, maxRangeDays: null as unknown as number };
+    expect(errorOf(() => resolve('2026-10-19', '2026-10-26', hours)).message).toContain('169 hours');
+    expect(() => resolve('2026-03-23', '2026-03-30T01:00:00+02:00', hours)).not.toThrow();
+  });
+
+  test('takes a date without a time as midnight of the zone, also where there is none', () => {
+    expect(resolve('2026-11-20', '2026-11-21', { timezone: 'Asia/Jerusalem' })).toEqual({
+      from: '2026-11-19T22:00:00.000000Z',
+      to: '2026-11-20T22:00:00.000000Z',
+    });
+    // In Beirut, the clock is put forward at midnight.
+    expect(resolve('2026-03-29', '2026-03-30', { timezone: 'Asia/Beirut' })).toEqual({
+      from: '2026-03-28T22:00:00.000000Z',
+      to: '2026-03-29T21:00:00.000000Z',
+    });
+  });
+
+  test('may begin at either of the two instants of a repeated time, and around a skipped one', () => {
+    const berlin = { timezone: 'Europe/Berlin' };
+    expect(resolve(undefined, '2026-11-01T02:30:00+01:00', berlin).from).toBe('2026-10-25T00:30:00.000000Z');
+    expect(resolve(undefined, '2026-04-05T02:30:00+02:00', berlin).from).toBe('2026-03-29T00:30:00.000000Z');
   });
 
   test.each([

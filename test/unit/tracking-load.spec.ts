@@ -71,7 +71,7 @@ describe('a tracking file', () => {
       eventTrigger: false,
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
-    expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, timezone: 'UTC' });
+    expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'UTC' });
     expect(config.modifiers).toEqual({
       table: 'public.agents',
       key: 'id',

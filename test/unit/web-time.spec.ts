@@ -68,6 +68,8 @@ describe('formats', () => {
   });
 });
 
+const LIMIT = { now, zone: 'UTC', maxRangeDays: 7, calendarDays: true };
+
 describe('ranges', () => {
   const resolve = (range: Range, maxRangeDays = 7) =>
     resolveRange(range, { now, zone: 'Europe/Berlin', maxRangeDays });
@@ -95,7 +97,7 @@ describe('ranges', () => {
   test('a range over the limit is explained with the two nearest ranges that fit', () => {
     const from = '2026-11-10T00:00:00Z';
     const to = '2026-11-19T02:00:00Z';
-    expect(checkRange(custom(from, to), { now, maxRangeDays: 7 })).toEqual({
+    expect(checkRange(custom(from, to), LIMIT)).toEqual({
       text: 'This range is 9 days and 2 hours long; a report covers at most 7 days.',
       fixes: [
         { text: 'Keep the start', range: custom(from, '2026-11-17T00:00:00Z') },
@@ -105,22 +107,38 @@ describe('ranges', () => {
   });
 
   test('an open end counts as now', () => {
-    expect(checkRange(custom('2026-11-10T00:00:00Z', null), { now, maxRangeDays: 7 })?.text).toContain(
-      '13 days',
-    );
-    expect(checkRange(custom('2026-11-20T00:00:00Z', null), { now, maxRangeDays: 7 })).toBeNull();
+    expect(checkRange(custom('2026-11-10T00:00:00Z', null), LIMIT)?.text).toContain('13 days');
+    expect(checkRange(custom('2026-11-20T00:00:00Z', null), LIMIT)).toBeNull();
   });
 
   test('exactly the limit is not over it', () => {
-    expect(
-      checkRange(custom('2026-11-10T00:00:00Z', '2026-11-17T00:00:00Z'), { now, maxRangeDays: 7 }),
-    ).toBeNull();
+    expect(checkRange(custom('2026-11-10T00:00:00Z', '2026-11-17T00:00:00Z'), LIMIT)).toBeNull();
+  });
+
+  test('days are those of the calendar, in a week with a clock change too', () => {
+    const berlin = { ...LIMIT, zone: 'Europe/Berlin' };
+    const autumn = custom('2026-10-19T00:00:00+02:00', '2026-10-26T00:00:00+01:00');
+    expect(checkRange(autumn, berlin)).toBeNull();
+    expect(checkRange(autumn, { ...berlin, zone: 'UTC' })).not.toBeNull();
+    expect(checkRange(autumn, { ...berlin, calendarDays: false })).not.toBeNull();
+    const spring = custom('2026-03-23T00:00:00+01:00', '2026-03-30T01:00:00+02:00');
+    expect(checkRange(spring, berlin)).toEqual({
+      text: 'This range is longer than 7 days on the calendar of Europe/Berlin, which a report covers at most.',
+      fixes: [
+        { text: 'Keep the start', range: custom('2026-03-23T00:00:00+01:00', '2026-03-29T22:00:00Z') },
+        { text: 'Keep the end', range: custom('2026-03-23T00:00:00Z', '2026-03-29T23:00:00Z') },
+      ],
+    });
+    const beforeAutumn = Date.parse('2026-10-27T12:00:00+01:00');
+    expect(resolveRange({ kind: 'last-7-days' }, { ...berlin, now: beforeAutumn, maxRangeDays: 30 })).toEqual(
+      { from: '2026-10-20T10:00:00Z' },
+    );
   });
 
   test('a range that ends before it begins says so', () => {
-    expect(
-      checkRange(custom('2026-11-12T00:00:00Z', '2026-11-11T00:00:00Z'), { now, maxRangeDays: 7 })?.text,
-    ).toContain('ends before it begins');
+    expect(checkRange(custom('2026-11-12T00:00:00Z', '2026-11-11T00:00:00Z'), LIMIT)?.text).toContain(
+      'ends before it begins',
+    );
   });
 
   test('only a range with an end is closed to new entries', () => {

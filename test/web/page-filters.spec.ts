@@ -249,4 +249,25 @@ describe('filters', () => {
     expect(await entryRows(page).count()).toBe(3);
     tab.expectQuiet();
   });
+
+  browserTest('the panel finds nothing wrong with the longest range, and applies what it shows', async () => {
+    await using ground = await openGround(open, { entries: 3, path: '?range=last-7-days' });
+    const { page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    await page.getByRole('button', { name: /^Date of modification/ }).click();
+    const from = page.getByLabel('From');
+    await from.waitFor();
+    await page.waitForTimeout(1_100);
+    expect(await page.locator('#range-note').getAttribute('class')).toBe('help');
+    // A range that is typed too long still is.
+    const shown = await from.inputValue();
+    await from.fill('2026-01-01T00:00:00');
+    expect(await page.locator('#range-note').getAttribute('class')).toBe('field-error');
+    await from.fill(shown);
+    expect(await page.locator('#range-note').getAttribute('class')).toBe('help');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await entryRows(page).first().waitFor();
+    expect(new URL(page.url()).searchParams.has('from')).toBe(true);
+    tab.expectQuiet();
+  });
 });

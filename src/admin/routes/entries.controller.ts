@@ -16,8 +16,9 @@ import { filterOf } from '../../trail/read/requested-filter.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { FACTS } from './facts.js';
-import type { DaemonFacts } from './facts.js';
+import { withCapture } from './coverage.js';
+import { CAPTURE_STATUS, FACTS, rangeLimit } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 import { Readings } from './readings.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -30,10 +31,16 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 export class EntriesController {
   readonly #readings: Readings;
   readonly #facts: DaemonFacts;
+  readonly #capture: CaptureStatusSource;
 
-  constructor(readings: Readings, @Inject(FACTS) facts: DaemonFacts) {
+  constructor(
+    readings: Readings,
+    @Inject(FACTS) facts: DaemonFacts,
+    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+  ) {
     this.#readings = readings;
     this.#facts = facts;
+    this.#capture = capture;
   }
 
   @Get('entries')
@@ -49,7 +56,7 @@ export class EntriesController {
     @Query({ schema: EntriesQuery }) query: EntriesQuery,
   ): Promise<string> {
     const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
-    return pageToJson(
+    return this.#pageToJson(
       await this.#readings.run(request, query, (reader) => reader.page(filter, pageOf(query))),
     );
   }
@@ -133,20 +140,20 @@ export class EntriesController {
     @Query({ schema: HistoryQuery }) query: HistoryQuery,
   ): Promise<string> {
     const { tenant } = principalOf(request);
-    return pageToJson(
+    return this.#pageToJson(
       await this.#readings.run(request, {}, (reader) =>
         reader.history({ type, id, ...pageOf(query), scope: tenant }),
       ),
     );
   }
 
-  #range(query: { readonly from?: string | undefined; readonly to?: string | undefined }): TimeRange {
-    return resolveRange({
-      from: query.from,
-      to: query.to,
-      maxRangeMs: this.#facts.maxRangeMs,
-      now: new Date(),
-    });
+  #pageToJson({ items, next, coverage }: EntryPage): string {
+    const shown = JSON.stringify(withCapture(coverage, this.#capture()));
+    return `{"items":[${items.map(entryToJson).join(',')}],"next":${JSON.stringify(next)},"coverage":${shown}}`;
+  }
+
+  #range({ from, to, timezone }: Pick<EntriesQuery, 'from' | 'to' | 'timezone'>): TimeRange {
+    return resolveRange({ from, to, ...rangeLimit(this.#facts, timezone), now: new Date() });
   }
 }
 
@@ -154,6 +161,3 @@ const pageOf = (query: HistoryQuery): { limit: number; cursor?: string } => ({
   limit: query.limit,
   ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
 });
-
-const pageToJson = (page: EntryPage): string =>
-  `{"items":[${page.items.map(entryToJson).join(',')}],"next":${JSON.stringify(page.next)}}`;

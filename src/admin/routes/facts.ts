@@ -3,7 +3,7 @@ import type { ExportQueueStatus } from '../../exports/queue.js';
 import type { CaptureStatus } from '../../pipeline/capture-status.js';
 
 /** The part of the status that does not change while the daemon runs. */
-export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'gaps' | 'exportQueue'>;
+export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'coverage' | 'gaps' | 'exportQueue'>;
 
 /**
  * Returns what capture is doing in this process; null if this process does not capture, or before capture has
@@ -22,3 +22,13 @@ export const QUEUE_STATUS = Symbol('waltrail.queueStatus');
 
 /** Injection token of {@link DaemonFacts}. */
 export const FACTS = Symbol('waltrail.facts');
+
+/** The longest range of a report, in the zone of the request, or that of reports. */
+export const rangeLimit = (
+  { maxRangeMs, maxRangeDays, timezone }: DaemonFacts,
+  requested: string | undefined,
+): Pick<DaemonFacts, 'maxRangeMs' | 'maxRangeDays' | 'timezone'> => ({
+  maxRangeMs,
+  maxRangeDays,
+  timezone: requested ?? timezone,
+});

@@ -5,8 +5,9 @@ import { resolveRange } from '../../trail/read/range.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { FACTS } from './facts.js';
-import type { DaemonFacts } from './facts.js';
+import { withCapture } from './coverage.js';
+import { CAPTURE_STATUS, FACTS, rangeLimit } from './facts.js';
+import type { CaptureStatusSource, DaemonFacts } from './facts.js';
 import { Readings } from './readings.js';
 
 /** Serves the gaps: what the trail may lack. */
@@ -14,10 +15,16 @@ import { Readings } from './readings.js';
 export class GapsController {
   readonly #readings: Readings;
   readonly #facts: DaemonFacts;
+  readonly #capture: CaptureStatusSource;
 
-  constructor(readings: Readings, @Inject(FACTS) facts: DaemonFacts) {
+  constructor(
+    readings: Readings,
+    @Inject(FACTS) facts: DaemonFacts,
+    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
+  ) {
     this.#readings = readings;
     this.#facts = facts;
+    this.#capture = capture;
   }
 
   @Get()
@@ -31,12 +38,19 @@ export class GapsController {
     @Req() request: GuardedRequest,
     @Query({ schema: GapsQuery }) query: GapsQuery,
   ): Promise<Answer<'GapList'>> {
-    const range = resolveRange({ ...query, maxRangeMs: this.#facts.maxRangeMs, now: new Date() });
-    const { gaps, total } = await this.#readings.run(request, {}, (reader) =>
-      reader.gaps(range, { limit: query.limit }),
-    );
-    if (principalOf(request).tenant === null) return { items: gaps, total };
+    const range = resolveRange({
+      ...query,
+      ...rangeLimit(this.#facts, query.timezone),
+      now: new Date(),
+    });
+    const {
+      gaps,
+      total,
+      coverage: stored,
+    } = await this.#readings.run(request, {}, (reader) => reader.gaps(range, { limit: query.limit }));
+    const coverage = withCapture(stored, this.#capture());
+    if (principalOf(request).tenant === null) return { items: gaps, total, coverage };
     // Every tenant must know that its report may be incomplete, but not which tables there are.
-    return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total };
+    return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total, coverage };
   }
 }

@@ -73,9 +73,17 @@ export class SessionController {
   }
 
   #view(principal: Principal): Answer<'Session'> {
-    const { maxRangeMs, timezone, source } = this.#facts;
+    const { maxRangeMs, maxRangeDays, timezone, source } = this.#facts;
     const { name, role, tenant } = principal;
-    return { name, role, tenant, maxRangeDays: maxRangeMs / DAY_MS, timezone, source };
+    return {
+      name,
+      role,
+      tenant,
+      maxRangeDays: maxRangeMs / DAY_MS,
+      calendarDays: maxRangeDays !== null,
+      timezone,
+      source,
+    };
   }
 }
 

@@ -4,6 +4,7 @@ import { TrailReader } from '../../trail/read/trail-reader.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
+import { withCapture } from './coverage.js';
 import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
 
@@ -35,15 +36,21 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
-    const [trail, gaps] = await Promise.all([this.#reader.head(), this.#reader.gapCounts()]);
+    const [trail, gaps, stored] = await Promise.all([
+      this.#reader.head(),
+      this.#reader.gapCounts(),
+      this.#reader.coverage(),
+    ]);
+    const coverage = withCapture(stored, this.#capture());
     // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.
     const exportQueue = queueView(this.#queue());
     if (principalOf(request).tenant !== null)
-      return { ...this.#facts, capture: null, trail: null, gaps: null, exportQueue };
+      return { ...this.#facts, capture: null, trail: null, coverage, gaps: null, exportQueue };
     return {
       ...this.#facts,
       capture: this.#capture(),
       trail: trail.nextId === '0' ? null : trail,
+      coverage,
       gaps,
       exportQueue,
     };

@@ -172,7 +172,11 @@ export interface EntryPage {
   readonly items: readonly Entry[];
   /** Opaque cursor of the next page; null at the end. */
   readonly next: string | null;
+  readonly coverage: TrailCoverage;
 }
+
+/** What the trail says that it covers. Capture knows more of the end: admin/routes/coverage.ts. */
+export type TrailCoverage = Answer<'EntryPage'>['coverage'];
 
 /** How far the trail goes right now. */
 export type TrailHead = NonNullable<Answer<'Status'>['trail']>;

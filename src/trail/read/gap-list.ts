@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Answer } from '../../api/answers.js';
 import type { ErrorCode } from '../../errors.js';
 import { gapSummary } from '../gap-summary.js';
+import type { TrailCoverage } from './entry.js';
 import type { TimeRange } from './range.js';
 
 /**
@@ -10,10 +11,11 @@ import type { TimeRange } from './range.js';
  */
 export type Gap = Required<Answer<'Gap'>> & { readonly code: ErrorCode };
 
-/** The newest of the gaps that overlap a range, and how many there are. */
+/** The newest of the gaps that overlap a range, how many there are, and what the trail covers at all. */
 export interface GapsInRange {
   readonly gaps: readonly Gap[];
   readonly total: number;
+  readonly coverage: TrailCoverage;
 }
 
 /** Counts of the gaps of a whole trail, with the newest gap. */
@@ -37,7 +39,7 @@ export async function listGaps(client: Client, options: { readonly limit: number
 export async function findGaps(
   client: Client,
   options: { readonly range: TimeRange; readonly limit: number },
-): Promise<GapsInRange> {
+): Promise<Omit<GapsInRange, 'coverage'>> {
   const { range, limit } = options;
   const { rows } = await client.query<{ total: number; gaps: GapRow[] }>(
     /* sql */ `with found as (

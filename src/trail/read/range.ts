@@ -1,4 +1,5 @@
 import { WaltrailError } from '../../errors.js';
+import { daysBefore, midnight } from './zone.js';
 
 /** A half-open range of commit time `[from, to)`: RFC 3339 instants in UTC with microseconds. */
 export interface TimeRange {
@@ -7,12 +8,16 @@ export interface TimeRange {
 }
 
 export interface RangeRequest {
-  /** RFC 3339 instant with an offset, or a date (its midnight in UTC). Missing: `maxRangeMs` before `to`. */
+  /** RFC 3339 instant with an offset, or a date (its midnight in the zone). Missing: the longest range. */
   readonly from?: string | undefined;
   /** As `from`. Missing: `now`. */
   readonly to?: string | undefined;
   /** `reports.max_range` of the YAML. */
   readonly maxRangeMs: number;
+  /** The same in calendar days of the zone, where it is given in days (`7d`); null: it is elapsed time. */
+  readonly maxRangeDays: number | null;
+  /** IANA name of the zone in which dates and days are meant. */
+  readonly timezone: string;
   readonly now: Date;
 }
 
@@ -25,10 +30,13 @@ const INSTANT =
  * naming the parameter.
  */
 export function resolveRange(request: RangeRequest): TimeRange {
-  const maxRange = BigInt(request.maxRangeMs) * 1000n;
+  const { timezone } = request;
   const to =
-    request.to === undefined ? BigInt(request.now.getTime()) * 1000n : parseInstant('to', request.to);
-  const from = request.from === undefined ? to - maxRange : parseInstant('from', request.from);
+    request.to === undefined
+      ? BigInt(request.now.getTime()) * 1000n
+      : parseInstant('to', { text: request.to, timezone });
+  const earliest = earliestOf(to, request);
+  const from = request.from === undefined ? earliest : parseInstant('from', { text: request.from, timezone });
   if (to <= from) {
     throw invalid(
       'RANGE_INVALID',
@@ -36,8 +44,8 @@ export function resolveRange(request: RangeRequest): TimeRange {
       '"to" must be later than "from".',
     );
   }
-  if (to - from > maxRange) {
-    const longest = describeDuration(request.maxRangeMs);
+  if (from < earliest) {
+    const longest = `${describeDuration(request.maxRangeMs)}${request.maxRangeDays === null ? '' : ` on the calendar of ${timezone}`}`;
     throw invalid(
       'RANGE_TOO_LONG',
       'from',
@@ -46,6 +54,14 @@ export function resolveRange(request: RangeRequest): TimeRange {
     );
   }
   return { from: formatInstant(from), to: formatInstant(to) };
+}
+
+/** Returns where the longest range that ends at an instant begins, both in microseconds since 1970. */
+function earliestOf(to: bigint, { maxRangeMs, maxRangeDays, timezone }: RangeRequest): bigint {
+  if (maxRangeDays === null) return to - BigInt(maxRangeMs) * 1000n;
+  const micros = ((to % 1000n) + 1000n) % 1000n;
+  const ms = Number((to - micros) / 1000n);
+  return BigInt(daysBefore(ms, { days: maxRangeDays, zone: timezone })) * 1000n + micros;
 }
 
 /**
@@ -76,14 +92,17 @@ export function assertResumable(options: {
  * Parses an instant to microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds
  * exactly the same entries.
  */
-function parseInstant(name: string, text: string): bigint {
+function parseInstant(
+  name: string,
+  { text, timezone }: { readonly text: string; readonly timezone: string },
+): bigint {
   const match = INSTANT.exec(text);
   const [
     ,
     year,
     month,
     day,
-    hour = '0',
+    hour,
     minute = '0',
     second = '0',
     fraction = '',
@@ -91,19 +110,20 @@ function parseInstant(name: string, text: string): bigint {
     offsetHour,
     offsetMinute,
   ] = match ?? [];
-  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day));
+  const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
   // Date.UTC turns February 30 into March 2, and the years 0 to 99 into 1900 to 1999.
-  if (match === null || new Date(midnight).toISOString().slice(0, 10) !== `${year}-${month}-${day}`) {
+  if (match === null || new Date(date).toISOString().slice(0, 10) !== `${year}-${month}-${day}`) {
     throw invalid(
       'RANGE_INVALID',
       name,
       `"${name}" must be an RFC 3339 instant (2026-11-23T09:00:00Z) or a date (2026-11-23).`,
     );
   }
+  if (hour === undefined) return BigInt(midnight(date, timezone)) * 1000n;
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   const offset = (Number(offsetHour ?? 0) * 60 + Number(offsetMinute ?? 0)) * (sign === '-' ? -60 : 60);
   const micros = BigInt(fraction.slice(0, 6).padEnd(6, '0')) + (/[1-9]/.test(fraction.slice(6)) ? 1n : 0n);
-  return (BigInt(midnight) / 1000n + BigInt(seconds - offset)) * 1_000_000n + micros;
+  return (BigInt(date) / 1000n + BigInt(seconds - offset)) * 1_000_000n + micros;
 }
 
 function formatInstant(micros: bigint): string {

@@ -11,6 +11,7 @@ import type {
   EntryPage,
   Scope,
   TailBatch,
+  TrailCoverage,
   TrailHead,
   UnboundedFilter,
 } from './entry.js';
@@ -244,9 +245,17 @@ export class TrailReader {
     return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
   }
 
+  /** Reads what the trail covers. */
+  async coverage(): Promise<TrailCoverage> {
+    return this.#snapshot('fresh', ({ coverage }) => coverage);
+  }
+
   /** Reads what the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
-    return this.#snapshot('fresh', ({ client }) => findGaps(client, { range, limit: options.limit }));
+    return this.#snapshot('fresh', async ({ client, coverage }) => ({
+      ...(await findGaps(client, { range, limit: options.limit })),
+      coverage,
+    }));
   }
 
   /** Counts the gaps of the trail and reads the newest. */
@@ -262,7 +271,8 @@ export class TrailReader {
     const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
     return this.#snapshot('kept', async (snapshot) => {
       const stored = await storedFilter(filter, snapshot);
-      if (stored === undefined) return { items: [], next: null };
+      const { coverage } = snapshot;
+      if (stored === undefined) return { items: [], next: null, coverage };
       // One row more than requested tells whether there is a next page. So does a walk that ended earlier to
       // save memory.
       const { rows, more } = await walkEntries(snapshot, {
@@ -273,7 +283,7 @@ export class TrailReader {
         limit: limit + 1,
       });
       const items = await decodeRows(rows.slice(0, limit), { ...snapshot, scope: filter.scope ?? null });
-      return { items, next: more ? makeCursor(items.at(-1)!.id, filter) : null };
+      return { items, next: more ? makeCursor(items.at(-1)!.id, filter) : null, coverage };
     });
   }
 

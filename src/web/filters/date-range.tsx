@@ -1,9 +1,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { session } from '../state/session.ts';
+import { rangeLimit } from '../state/session.ts';
 import { show, view, zone } from '../state/view.ts';
 import { inputInstant, inputText, isoText, lengthText } from '../time/format.ts';
 import {
   checkRange,
+  earliestOf,
   QUICK_RANGE_TEXTS,
   quickRanges,
   rangeText,
@@ -34,16 +35,19 @@ export function DateRange() {
 
 function RangePanel({ onDone }: { onDone: () => void }) {
   const root = useRef<HTMLDivElement>(null);
-  const maxRangeDays = session.value?.maxRangeDays ?? 7;
+  const limit = { ...rangeLimit.value, zone: zone.value };
+  const { maxRangeDays } = limit;
   const { range } = view.value;
-  const [draft, setDraft] = useState(() => draftOf(range, maxRangeDays));
+  const [draft, setDraft] = useState(() => draftOf(range));
+  /** Until the reader changes an end, the panel shows the range that is shown: nothing is wrong with it. */
+  const [isChanged, setChanged] = useState(false);
   const custom: Range = {
     kind: 'custom',
     from: inputInstant(draft.from, zone.value),
     to: inputInstant(draft.to, zone.value),
   };
   const isEmpty = custom.from === null && custom.to === null;
-  const problem = isEmpty ? null : checkRange(custom, { now: Date.now(), maxRangeDays });
+  const problem = isEmpty || !isChanged ? null : checkRange(custom, { now: Date.now(), ...limit });
 
   useEffect(() => {
     root.current!.querySelector<HTMLElement>('[aria-pressed="true"], input')?.focus();
@@ -88,7 +92,10 @@ function RangePanel({ onDone }: { onDone: () => void }) {
               value={draft[end]}
               aria-describedby="range-note"
               aria-invalid={problem !== null || undefined}
-              onInput={(event) => setDraft({ ...draft, [end]: event.currentTarget.value })}
+              onInput={(event) => {
+                setDraft({ ...draft, [end]: event.currentTarget.value });
+                setChanged(true);
+              }}
             />
           </label>
         ))}
@@ -112,11 +119,16 @@ function RangePanel({ onDone }: { onDone: () => void }) {
   );
 }
 
+const MINUTE_MS = 60_000;
+
 /** Returns the initial texts of the two ends: those of the range that is shown. */
-function draftOf(range: Range, maxRangeDays: number): { from: string; to: string } {
-  const ends = resolveRange(range, { now: Date.now(), zone: zone.peek(), maxRangeDays });
-  const from =
-    ends.from ?? (ends.to === undefined ? isoText(Date.now() - maxRangeDays * 86_400_000) : undefined);
+function draftOf(range: Range): { from: string; to: string } {
+  const limit = { ...rangeLimit.peek(), zone: zone.peek() };
+  const now = Date.now();
+  const ends = resolveRange(range, { now, ...limit });
+  // The longest range until now moves on while the reader looks at it, so the draft begins a minute later.
+  const longest = Math.ceil(earliestOf(now, limit) / MINUTE_MS + 1) * MINUTE_MS;
+  const from = ends.from ?? (ends.to === undefined ? isoText(longest) : undefined);
   return {
     from: from === undefined ? '' : inputText(from, zone.peek()),
     to: ends.to === undefined ? '' : inputText(ends.to, zone.peek()),

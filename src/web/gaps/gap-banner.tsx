@@ -2,17 +2,16 @@ import type { Gap, GapList } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
 import { listState } from '../state/entries.ts';
 import { gaps, gapsProblem, loadGaps } from '../state/gaps.ts';
-import { session } from '../state/session.ts';
+import { rangeLimit, session } from '../state/session.ts';
 import { NO_FILTERS } from '../state/url-state.ts';
 import { show, urlOf, view, zone } from '../state/view.ts';
 import { countText } from '../texts/numbers.ts';
 import { dateText, isoText, timeText } from '../time/format.ts';
-import { resolveRange, type Range } from '../time/ranges.ts';
+import { earliestOf, resolveRange, type Range } from '../time/ranges.ts';
 import { AlertIcon } from '../ui/icons.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /** Warns that the trail may lack changes in the range. There is one alert, however many gaps there are. */
 export function GapBanner() {
@@ -136,14 +135,14 @@ function OwnEntries({ items }: { items: readonly Gap[] }) {
 function rangeWith(items: readonly Gap[]): Range {
   const { range } = view.value;
   const now = Date.now();
-  const maxRangeDays = session.value?.maxRangeDays ?? 1;
-  const { from, to } = resolveRange(range, { now, zone: zone.value, maxRangeDays });
-  const start = from === undefined ? now - maxRangeDays * DAY_MS : Date.parse(from);
+  const limit = { ...rangeLimit.value, zone: zone.value };
+  const { from, to } = resolveRange(range, { now, ...limit });
+  const start = from === undefined ? earliestOf(now, limit) : Date.parse(from);
   const end = to === undefined ? Infinity : Date.parse(to);
   const found = items.map(({ foundAt }) => Date.parse(foundAt));
   if (found.every((at) => at >= start && at < end)) return range;
   const newest = Math.max(...found);
-  const first = Math.max(Math.min(...found) - MINUTE_MS, newest + MINUTE_MS - maxRangeDays * DAY_MS);
+  const first = Math.max(Math.min(...found) - MINUTE_MS, earliestOf(newest + MINUTE_MS, limit));
   return { kind: 'custom', from: isoText(first), to: isoText(newest + MINUTE_MS) };
 }
 

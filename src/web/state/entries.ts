@@ -2,7 +2,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { checkRange, resolveRange } from '../time/ranges.ts';
-import { session } from './session.ts';
+import { rangeLimit, session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';
 import { view, zone } from './view.ts';
 
@@ -42,8 +42,8 @@ export const hasMore = computed(() => (entryPages.value.at(-1)?.next ?? null) !=
 export const queryKey = computed(() => queryKeyOf(view.value));
 /** The reason for which the server would refuse the range of the view; null if it would accept it. */
 export const rangeProblem = computed(() => {
-  const maxRangeDays = session.value?.maxRangeDays;
-  return maxRangeDays === undefined ? null : checkRange(view.value.range, { now: Date.now(), maxRangeDays });
+  if (session.value === null) return null;
+  return checkRange(view.value.range, { now: Date.now(), zone: zone.value, ...rangeLimit.value });
 });
 
 let abort = new AbortController();
@@ -185,14 +185,17 @@ async function fetchEntryPage(cursor: string | null, signal: AbortSignal): Promi
 
 /** Builds the query of the view as of now. */
 export function currentQuery(now = Date.now()): URLSearchParams {
-  const maxRangeDays = session.peek()?.maxRangeDays ?? Infinity;
   const current = view.peek();
-  return filterQuery(current, resolveRange(current.range, { now, zone: zone.peek(), maxRangeDays }));
+  const range = resolveRange(current.range, { now, zone: zone.peek(), ...rangeLimit.peek() });
+  const query = filterQuery(current, range);
+  // The zone in which the server counts the days of a range that is left to it.
+  query.set('timezone', zone.peek());
+  return query;
 }
 
 function queryKeyOf(current: View): string | null {
   if (session.value === null) return null;
-  // Only these two ranges depend on the zone, because a day begins at a different instant in another zone.
-  const isCalendar = current.range.kind === 'today' || current.range.kind === 'yesterday';
+  // A day begins at a different instant in another zone.
+  const isCalendar = current.range.kind !== 'last-hour' && current.range.kind !== 'last-24-hours';
   return `${filterQuery(current, {}).toString()}|${JSON.stringify(current.range)}|${isCalendar ? zone.value : ''}`;
 }

@@ -5,7 +5,7 @@ import { openStream } from '../http/stream-connection.ts';
 import { FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { resolveRange } from '../time/ranges.ts';
 import { announce } from './announcements.ts';
-import { mayExport, session } from './session.ts';
+import { mayExport, rangeLimit, session } from './session.ts';
 import { filterBody } from './url-state.ts';
 import { view, zone } from './view.ts';
 
@@ -81,8 +81,7 @@ export async function createExport(options: {
   key: string;
 }): Promise<Export> {
   const current = view.peek();
-  const maxRangeDays = session.peek()!.maxRangeDays;
-  const range = resolveRange(current.range, { now: Date.now(), zone: zone.peek(), maxRangeDays });
+  const range = resolveRange(current.range, { now: Date.now(), zone: zone.peek(), ...rangeLimit.peek() });
   const created = await request<Export>('POST', 'exports', {
     body: { ...filterBody(current, range), format: options.format, timezone: options.timezone },
     // A second click, or a request repeated after a lost answer, must not make a second file.

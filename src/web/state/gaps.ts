@@ -5,7 +5,7 @@ import { isAbort, problemFrom, request } from '../http/client.ts';
 import { isOpenEnded, resolveRange } from '../time/ranges.ts';
 import { arrived, rangeProblem } from './entries.ts';
 import { waiting } from './live.ts';
-import { session } from './session.ts';
+import { rangeLimit, session } from './session.ts';
 import { filterQuery, NO_FILTERS } from './url-state.ts';
 import { view, zone } from './view.ts';
 
@@ -60,11 +60,11 @@ export async function loadGaps(options: { readonly quiet?: boolean } = {}): Prom
   abort.abort();
   abort = new AbortController();
   const { range } = view.peek();
-  const maxRangeDays = session.peek()?.maxRangeDays ?? Infinity;
   const query = filterQuery(
     NO_FILTERS,
-    resolveRange(range, { now: Date.now(), zone: zone.peek(), maxRangeDays }),
+    resolveRange(range, { now: Date.now(), zone: zone.peek(), ...rangeLimit.peek() }),
   );
+  query.set('timezone', zone.peek());
   query.set('limit', String(MAX_NAMED));
   try {
     const found = await request<GapList>('GET', 'gaps', { query, signal: abort.signal });

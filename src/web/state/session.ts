@@ -1,6 +1,7 @@
 import { computed, signal } from '@preact/signals';
 import type { Problem, Session } from '../api-types.ts';
 import { ApiError, onSessionEnded, problemFrom, request } from '../http/client.ts';
+import type { RangeLimit } from '../time/ranges.ts';
 import { notify } from './notices.ts';
 
 /** `unknown` until the server has said who is signed in. */
@@ -17,6 +18,10 @@ export const sessionState = signal<SessionState>({ is: 'unknown' });
 /** Who is signed in; null if nobody is. */
 export const session = computed(() =>
   sessionState.value.is === 'signed-in' ? sessionState.value.session : null,
+);
+/** The longest range of a report; a week until it is known. */
+export const rangeLimit = computed<RangeLimit>(
+  () => session.value ?? { maxRangeDays: 7, calendarDays: true },
 );
 /** Whether the reader may export. */
 export const mayExport = computed(() => session.value !== null && session.value.role !== 'viewer');

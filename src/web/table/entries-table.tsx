@@ -9,6 +9,7 @@ import {
   reload,
   rows,
 } from '../state/entries.ts';
+import { uncoveredPart } from '../state/coverage.ts';
 import { gaps } from '../state/gaps.ts';
 import { highlighted } from '../state/live.ts';
 import { isFiltered } from '../state/url-state.ts';
@@ -130,7 +131,9 @@ function More() {
 
 function Empty() {
   // If the trail may be incomplete, a change that it does not have may still have happened.
-  const isIncomplete = gaps.value === null || gaps.value.total > 0;
+  const part = uncoveredPart.value;
+  const isIncomplete =
+    gaps.value === null || gaps.value.total > 0 || part === null || part.sentences.length > 0;
   const current = view.value;
   const filtered = isFiltered(current);
   return (
@@ -139,9 +142,11 @@ function Empty() {
       <h2>
         {filtered
           ? 'No entry matches these filters'
-          : isIncomplete
-            ? 'The trail has no entry in this range'
-            : 'Nothing was changed in this range'}
+          : part?.isWhole === true
+            ? 'The trail does not cover this range'
+            : isIncomplete
+              ? 'The trail has no entry in this range'
+              : 'Nothing was changed in this range'}
       </h2>
       <p>
         {rangeText(current.range, zone.value)}, {zone.value}.

@@ -1,10 +1,13 @@
 import type { ComponentChildren } from 'preact';
+import { coverage } from '../state/coverage.ts';
 import { listState, rangeProblem } from '../state/entries.ts';
 import { total } from '../state/facets.ts';
 import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
 import { session } from '../state/session.ts';
 import { chooseZone, view, zone } from '../state/view.ts';
+import { recordingOf, RECORDING_TEXTS } from '../texts/coverage-texts.ts';
 import { countText, entriesText } from '../texts/numbers.ts';
+import { timeText } from '../time/format.ts';
 import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
 import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
@@ -95,19 +98,30 @@ const LIVE_TEXTS = {
   refused: ['Not live', 'The server refused the live feed.'],
 } as const;
 
-/** Shows the state of the live feed, with the switch that stops the list from moving (WCAG 2.2.2). */
+/**
+ * Shows whether the list is live, with the switch that stops it from moving (WCAG 2.2.2). A feed that is open
+ * brings nothing new while recording is behind or stopped, so it is called live only where both are.
+ */
 function LiveIndicator() {
   const state = liveState.value;
   const isPaused = paused.value && state !== 'off' && state !== 'refused';
-  const [word, sentence] = LIVE_TEXTS[state];
+  const known = coverage.value;
+  const recording = known === null ? 'current' : recordingOf(known);
+  const isTold = state === 'open' && recording !== 'current';
+  const [word, sentence] = isTold
+    ? ([RECORDING_TEXTS[recording].word, RECORDING_TEXTS[recording].sentence] as const)
+    : LIVE_TEXTS[state];
+  const until = known?.until ?? null;
+  const upTo = until === null || state === 'off' ? '' : ` up to ${timeText(until, zone.value)}`;
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>
       {isPaused ? <PauseIcon /> : <span class="live-dot" aria-hidden="true" />}
       {isPaused ? 'Paused' : word}
+      {upTo !== '' && <span class="live-until">{upTo}</span>}
     </>
   );
-  const className = `live live-${isPaused ? 'paused' : state}`;
+  const className = `live live-${isPaused ? 'paused' : isTold ? recording : state}`;
   if (state === 'off' || state === 'refused') {
     return (
       <span class={className} title={title}>
@@ -121,7 +135,7 @@ function LiveIndicator() {
       class={className}
       title={isPaused ? 'Show new entries by themselves again' : `${title} Click to pause.`}
       aria-pressed={isPaused}
-      aria-label={isPaused ? 'Live updates, paused' : `Live updates, ${word.toLowerCase()}; pause`}
+      aria-label={isPaused ? 'Live updates, paused' : `Live updates, ${word.toLowerCase()}${upTo}; pause`}
       onClick={() => (paused.value = !paused.value)}
     >
       {content}

@@ -20,7 +20,12 @@ export function minuteText(timestamp: string, zone: string): string {
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone).slice(0, 5)}`;
 }
 
-/** The same for the end of a range: with seconds, where they are not zero. */
+/** `2026-11-23 09:51:07` in a zone. */
+export function secondText(timestamp: string, zone: string): string {
+  return `${dateText(timestamp, zone)} ${timeText(timestamp, zone)}`;
+}
+
+/** `2026-11-23 09:51`, the end of a range: with seconds, where they are not zero. */
 export function endText(timestamp: string, zone: string): string {
   const time = timeText(timestamp, zone);
   return `${dateText(timestamp, zone)} ${time.endsWith(':00') ? time.slice(0, 5) : time}`;

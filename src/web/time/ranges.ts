@@ -1,5 +1,5 @@
 import { endText, isoText, lengthText } from './format.ts';
-import { startOfDay } from './zone.ts';
+import { shiftDays, startOfDay } from './zone.ts';
 
 /** The ranges that one click chooses. All but yesterday end at "now" and keep growing. */
 export const QUICK_RANGES = ['last-hour', 'today', 'yesterday', 'last-24-hours', 'last-7-days'] as const;
@@ -21,6 +21,13 @@ export interface ResolvedRange {
 export interface RangeProblem {
   readonly text: string;
   readonly fixes: readonly { readonly text: string; readonly range: Range }[];
+}
+
+/** The longest range of a report, as the session has it. */
+export interface RangeLimit {
+  readonly maxRangeDays: number;
+  /** Whether these are days of the calendar of the zone; else each has 24 hours. */
+  readonly calendarDays: boolean;
 }
 
 const HOUR = 3_600_000;
@@ -58,13 +65,21 @@ export function isOpenEnded(range: Range): boolean {
   return range.kind === 'custom' ? range.to === null : range.kind !== 'yesterday';
 }
 
+/** The first instant of the longest range that ends at an instant. */
+export function earliestOf(
+  end: number,
+  { maxRangeDays, calendarDays, zone }: RangeLimit & { readonly zone: string },
+): number {
+  return calendarDays ? shiftDays(end, zone, -maxRangeDays) : end - maxRangeDays * DAY;
+}
+
 /**
  * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole:
  * the browser's clock is not the server's, and a second's difference would make it too long.
  */
 export function resolveRange(
   range: Range,
-  options: { readonly now: number; readonly zone: string; readonly maxRangeDays: number },
+  options: Omit<RangeLimit, 'calendarDays'> & { readonly now: number; readonly zone: string },
 ): ResolvedRange {
   const { now, zone } = options;
   switch (range.kind) {
@@ -81,7 +96,8 @@ export function resolveRange(
     case 'last-24-hours':
     case 'last-7-days': {
       const length = LENGTHS[range.kind]!;
-      return length === options.maxRangeDays * DAY ? {} : { from: isoText(now - length) };
+      if (length === options.maxRangeDays * DAY) return {};
+      return { from: isoText(range.kind === 'last-7-days' ? shiftDays(now, zone, -7) : now - length) };
     }
   }
 }
@@ -89,7 +105,7 @@ export function resolveRange(
 /** What is wrong with a custom range, before the server is asked; null when nothing is. */
 export function checkRange(
   range: Range,
-  options: { readonly now: number; readonly maxRangeDays: number },
+  options: RangeLimit & { readonly now: number; readonly zone: string },
 ): RangeProblem | null {
   if (range.kind !== 'custom' || range.from === null) return null;
   const from = Date.parse(range.from);
@@ -99,13 +115,21 @@ export function checkRange(
       range.to === null ? 'The range begins in the future.' : 'The range ends before it begins, or is empty.';
     return { text, fixes: [] };
   }
-  const limit = options.maxRangeDays * DAY;
-  if (to - from <= limit) return null;
+  const earliest = earliestOf(to, options);
+  if (from >= earliest) return null;
+  const { maxRangeDays, calendarDays, zone } = options;
+  const longest = lengthText(maxRangeDays * DAY);
+  const length = lengthText(to - from);
+  const latest = calendarDays ? shiftDays(from, zone, maxRangeDays) : from + maxRangeDays * DAY;
   return {
-    text: `This range is ${lengthText(to - from)} long; a report covers at most ${lengthText(limit)}.`,
+    // Of a week with a clock change, 168 hours may be an hour too long.
+    text:
+      length === longest
+        ? `This range is longer than ${longest} on the calendar of ${zone}, which a report covers at most.`
+        : `This range is ${length} long; a report covers at most ${longest}.`,
     fixes: [
-      { text: 'Keep the start', range: { kind: 'custom', from: range.from, to: isoText(from + limit) } },
-      { text: 'Keep the end', range: { kind: 'custom', from: isoText(to - limit), to: isoText(to) } },
+      { text: 'Keep the start', range: { kind: 'custom', from: range.from, to: isoText(latest) } },
+      { text: 'Keep the end', range: { kind: 'custom', from: isoText(earliest), to: isoText(to) } },
     ],
   };
 }

@@ -73,6 +73,22 @@ export function startOfDay(instant: number, zone: string, days = 0): number {
   );
 }
 
+/**
+ * Instant as many calendar days later (or, negative, earlier) at which the clock shows the same time. A time
+ * that is skipped is taken as {@link instantOf} takes it.
+ */
+export function shiftDays(instant: number, zone: string, days: number): number {
+  const wall = wallTime(instant, zone);
+  const shifted = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
+  const date = {
+    year: shifted.getUTCFullYear(),
+    month: shifted.getUTCMonth() + 1,
+    day: shifted.getUTCDate(),
+  };
+  const ms = ((instant % 1000) + 1000) % 1000;
+  return instantOf({ ...wall, ...date }, zone) + ms;
+}
+
 function utcOf(wall: WallTime): number {
   return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
 }

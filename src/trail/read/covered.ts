@@ -1,0 +1,40 @@
+import type { TrailCoverage } from './entry.js';
+import type { TimeRange } from './range.js';
+
+/** A part of a range that the trail does not cover. */
+export interface MissingPart extends TimeRange {
+  /**
+   * `before` recording began; `dropped` by the retention; `after` the time up to which the trail is current;
+   * `unknown`: that time is not known.
+   */
+  readonly why: 'before' | 'dropped' | 'after' | 'unknown';
+}
+
+/**
+ * Cuts a range to what the trail covers; both ends are null where that is nothing. A part of the range that
+ * is still to come is not missing: nobody can have it.
+ */
+export function coveredPart(
+  range: TimeRange,
+  { since, droppedBefore, until, asOf }: TrailCoverage,
+): { readonly from: string | null; readonly to: string | null; readonly missing: readonly MissingPart[] } {
+  // Instants of one form compare as text.
+  const isDropped = droppedBefore !== null && (since === null || droppedBefore > since);
+  const begins = (isDropped ? droppedBefore : since) ?? asOf;
+  const ends = until ?? begins;
+  const over = earlier(range.to, asOf);
+  const from = range.from < begins ? begins : range.from;
+  const to = earlier(over, ends);
+  const missing: MissingPart[] = [];
+  if (range.from < begins)
+    missing.push({
+      why: isDropped ? 'dropped' : 'before',
+      from: range.from,
+      to: earlier(begins, range.to),
+    });
+  const after = range.from > ends ? range.from : ends;
+  if (after < over) missing.push({ why: until === null ? 'unknown' : 'after', from: after, to: over });
+  return from < to ? { from, to, missing } : { from: null, to: null, missing };
+}
+
+const earlier = (one: string, other: string): string => (one < other ? one : other);

@@ -1,0 +1,52 @@
+import { computed, effect, signal } from '@preact/signals';
+import type { Coverage } from '../api-types.ts';
+import { request } from '../http/client.ts';
+import { uncovered } from '../texts/coverage-texts.ts';
+import { secondText } from '../time/format.ts';
+import { earliestOf, resolveRange } from '../time/ranges.ts';
+import { rangeLimit, session } from './session.ts';
+import { view, zone } from './view.ts';
+
+/** Time between two requests: how far recording is has to be current itself. */
+const POLL_MS = 5_000;
+
+/** What the trail covers, as of the last answer; null before the first. */
+export const coverage = signal<Coverage | null>(null);
+
+/** What the trail does not cover of the range that is shown; null: that is not known yet. */
+export const uncoveredPart = computed(() => {
+  const known = coverage.value;
+  if (known === null) return null;
+  const limit = { ...rangeLimit.value, zone: zone.value };
+  const now = Date.now();
+  const { from, to } = resolveRange(view.value.range, { now, ...limit });
+  const end = to === undefined ? now : Date.parse(to);
+  const begin = from === undefined ? earliestOf(end, limit) : Date.parse(from);
+  return uncovered({ from: begin, to: end }, known, (instant) => secondText(instant, zone.value));
+});
+
+/** Asks what the trail covers while somebody is signed in and looks. */
+export function followCoverage(): void {
+  effect(() => {
+    if (session.value === null) {
+      coverage.value = null;
+      return undefined;
+    }
+    void load();
+    const timer = setInterval(() => {
+      if (!document.hidden) void load();
+    }, POLL_MS);
+    return () => clearInterval(timer);
+  });
+}
+
+async function load(): Promise<void> {
+  try {
+    const status = await request<{ readonly coverage: Coverage }>('GET', 'status');
+    if (session.peek() !== null) coverage.value = status.coverage;
+  } catch {
+    // What was current then is not known to be so now.
+    const known = coverage.peek();
+    if (known !== null) coverage.value = { ...known, asOf: new Date().toISOString(), capture: 'unknown' };
+  }
+}

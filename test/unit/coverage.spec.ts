@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import { withCapture } from '../../src/admin/routes/coverage.js';
+import { Currency } from '../../src/capture/currency.js';
+import type { CaptureStatus } from '../../src/pipeline/capture-status.js';
+import { coveredPart } from '../../src/trail/read/covered.js';
+import type { TrailCoverage } from '../../src/trail/read/entry.js';
+import { recordingOf, uncovered } from '../../src/web/texts/coverage-texts.ts';
+
+const day = (number: number): string => `2026-03-0${number}T00:00:00.000000Z`;
+const COVERAGE: TrailCoverage = {
+  since: day(2),
+  droppedBefore: null,
+  until: day(6),
+  asOf: day(7),
+  capture: 'streaming',
+};
+
+describe('up to when the trail is current', () => {
+  test('is the last look of which everything is stored, however many came since', () => {
+    const currency = new Currency();
+    expect(currency.until(100n)).toBeNull();
+    currency.looked({ lsn: 10n, seenAt: day(1) });
+    expect(currency.until(9n)).toBeNull();
+    currency.looked({ lsn: 20n, seenAt: day(2) });
+    currency.looked({ lsn: 30n, seenAt: day(3) });
+    expect(currency.until(10n)).toBe(day(1));
+    expect(currency.until(29n)).toBe(day(1));
+    expect(currency.until(30n)).toBe(day(3));
+    currency.looked({ lsn: 30n, seenAt: day(4) });
+    expect(currency.until(30n)).toBe(day(4));
+  });
+
+  test('is what capture knows where it runs here, and what the trail says where it does not', () => {
+    const capture = { state: 'reconnecting', currentUntil: day(7) } as CaptureStatus;
+    expect(withCapture(COVERAGE, null)).toBe(COVERAGE);
+    expect(withCapture(COVERAGE, { ...capture, state: 'standby' })).toBe(COVERAGE);
+    expect(withCapture(COVERAGE, capture)).toMatchObject({ capture: 'reconnecting', until: day(7) });
+    expect(withCapture(COVERAGE, { ...capture, currentUntil: day(5) }).until).toBe(day(6));
+  });
+});
+
+describe('what of a range is covered', () => {
+  const part = (from: number, to: number, coverage: Partial<TrailCoverage> = {}) =>
+    coveredPart({ from: day(from), to: day(to) }, { ...COVERAGE, ...coverage });
+
+  test('is all of it between the beginning and the time up to which the trail is current', () => {
+    expect(part(2, 6)).toEqual({ from: day(2), to: day(6), missing: [] });
+  });
+
+  test('ends where the trail begins, where days were dropped, and where it is not current', () => {
+    expect(part(1, 3)).toEqual({
+      from: day(2),
+      to: day(3),
+      missing: [{ why: 'before', from: day(1), to: day(2) }],
+    });
+    expect(part(3, 5, { droppedBefore: day(4) }).missing).toEqual([
+      { why: 'dropped', from: day(3), to: day(4) },
+    ]);
+    // What is to come is not missing.
+    expect(part(5, 9).missing).toEqual([{ why: 'after', from: day(6), to: day(7) }]);
+    expect(part(8, 9).missing).toEqual([]);
+  });
+
+  test('is nothing outside of the trail, and where it has not begun', () => {
+    expect(part(1, 2)).toEqual({
+      from: null,
+      to: null,
+      missing: [{ why: 'before', from: day(1), to: day(2) }],
+    });
+    expect(part(6, 7)).toMatchObject({ from: null, missing: [{ why: 'after' }] });
+    expect(part(1, 2, { since: null, until: null }).from).toBeNull();
+    expect(part(3, 5, { until: null })).toMatchObject({ from: null, missing: [{ why: 'unknown' }] });
+  });
+});
+
+describe('the page says of a range', () => {
+  const said = (from: number, to: number, coverage: Partial<TrailCoverage> = {}) =>
+    uncovered(
+      { from: Date.parse(day(from)), to: Date.parse(day(to)) },
+      { ...COVERAGE, ...coverage },
+      (instant) => instant.slice(0, 10),
+    );
+
+  test('nothing, where it is covered', () => {
+    expect(said(2, 6)).toEqual({ isWhole: false, sentences: [] });
+  });
+
+  test('that recording began later, that days were dropped, and that recording is behind or stopped', () => {
+    expect(said(1, 3).sentences).toEqual([
+      'Recording began on 2026-03-02: what was changed before is not in the trail.',
+    ]);
+    expect(said(1, 2).isWhole).toBe(true);
+    expect(said(2, 4, { droppedBefore: day(3) }).sentences).toHaveLength(1);
+    expect(said(5, 7).sentences).toEqual([expect.stringMatching(/up to 2026-03-06.*behind/)]);
+    expect(said(6, 7, { capture: 'stopped' })).toMatchObject({ isWhole: true });
+    expect(said(6, 7, { until: '2026-03-06T23:59:55.000000Z' }).sentences).toEqual([]);
+    expect(said(6, 7, { since: null })).toEqual({ isWhole: true, sentences: ['Recording has not begun.'] });
+  });
+
+  test('that it is live only where capture streams and is not behind', () => {
+    const at = { ...COVERAGE, until: day(7) };
+    expect(recordingOf(at)).toBe('current');
+    expect(recordingOf(COVERAGE)).toBe('behind');
+    expect(recordingOf({ ...at, capture: 'reconnecting' })).toBe('interrupted');
+    expect(recordingOf({ ...at, capture: 'stopped' })).toBe('stopped');
+    expect(recordingOf({ ...at, capture: 'unknown' })).toBe('unknown');
+    expect(recordingOf({ ...at, until: null })).toBe('unknown');
+  });
+});

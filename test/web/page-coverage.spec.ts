@@ -1,0 +1,47 @@
+import { describe, expect } from '@jest/globals';
+import { browserTest, sharedBrowser } from '../support/browser.ts';
+import { entryRows, openGround } from '../support/page.ts';
+
+const open = sharedBrowser();
+const hoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
+
+describe('what the trail covers', () => {
+  browserTest('is said of a range from before it began, instead of "Nothing was changed"', async () => {
+    await using ground = await openGround(open, { entries: 0 });
+    const { api, page, tab } = ground;
+    await page.getByText('Nothing was changed in this range').waitFor();
+    expect(await page.locator('.coverage').count()).toBe(0);
+
+    api.cover({ since: '2026-03-02T09:30:00.000000Z', droppedBefore: '2026-03-05T00:00:00.000000Z' });
+    await page.goto(`${api.url}/?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z&tz=Asia/Jerusalem`);
+    await page.getByRole('heading', { name: 'The trail does not cover this range' }).waitFor();
+    const note = page.locator('.coverage');
+    expect(await note.textContent()).toContain('Recording began on 2026-03-02 11:30:00');
+    expect(await note.textContent()).toContain('before 2026-03-05 02:00:00 were dropped by the retention');
+    expect(await page.getByText('Nothing was changed').count()).toBe(0);
+    await page.goto(`${api.url}/?from=2026-03-04T00:00:00Z&to=2026-03-06T00:00:00Z`);
+    await page.getByRole('heading', { name: 'The trail has no entry in this range' }).waitFor();
+    expect(await note.textContent()).toContain('covers only a part of this range');
+    await tab.expectAccessible('coverage');
+    tab.expectQuiet();
+  });
+
+  browserTest('is live only while recording is current', async () => {
+    await using ground = await openGround(open, { entries: 3 });
+    const { api, page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    await page.getByRole('button', { name: /^Live updates, live up to \d\d:\d\d:\d\d/ }).waitFor();
+    api.cover({ until: hoursAgo(2), capture: 'reconnecting' });
+    await page.getByRole('button', { name: /^Live updates, interrupted up to/ }).waitFor();
+    expect(await page.locator('.live-open').count()).toBe(0);
+    expect(await page.locator('.coverage').textContent()).toContain('The trail is current up to');
+    api.cover({ until: hoursAgo(2), capture: 'streaming' });
+    await page.getByRole('button', { name: /^Live updates, behind up to/ }).waitFor();
+    api.cover({ until: hoursAgo(2), capture: 'stopped' });
+    await page.getByRole('button', { name: /^Live updates, stopped up to/ }).waitFor();
+    await tab.expectAccessible('stopped');
+    api.cover({});
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    tab.expectQuiet();
+  });
+});
