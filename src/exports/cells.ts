@@ -14,8 +14,8 @@ export function clipCell(text: string, most = MAX_CELL_LENGTH): string {
 const FEWEST_OF_LINE = 40;
 
 /**
- * Joins lines to the text of a cell. Where they are too long together the longest are clipped, all to the same
- * length, so that every line has its beginning in the cell.
+ * Joins lines to the text of a cell. Where they are too long together the longest are clipped, all to the
+ * same length, so that every line has its beginning in the cell.
  */
 export function clipLines(lines: readonly string[]): string {
   const text = lines.join('\n');
