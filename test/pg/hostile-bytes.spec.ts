@@ -348,7 +348,7 @@ async function readFiles(entries: readonly Entry[]): Promise<void> {
 }
 
 /** A text without the apostrophes that stand before what a spreadsheet could take for a formula. */
-const unguarded = (text: string): string => text.replaceAll(/'(?=[=+\-@＝＋－＠])/g, '');
+const unguarded = (text: string): string => text.replaceAll(/'+(?=[=+\-@＝＋－＠])/g, '');
 
 /** RFC 4180. */
 function csvRows(text: string): string[][] {
