@@ -1,6 +1,7 @@
 const FIRST_BYTES = 512 * 1024;
 /** Shorter pieces are copied by a loop: a native call costs more to begin. */
 const SHORT = 32;
+const MINUS = 0x2d;
 /** Bytes of UTF-8 that one UTF-16 unit takes at most. */
 const MOST_OF_UNIT = 3;
 
@@ -37,12 +38,13 @@ export class ByteWriter {
     this.at += this.bytes.write(text, this.at);
   }
 
-  /** Writes an integer from 0 on in decimal digits. */
+  /** Writes an integer in decimal digits. */
   integer(number: number): void {
-    this.room(20);
+    if (number < 0) this.byte(MINUS);
+    const absolute = Math.abs(number);
     let digits = 1;
-    for (let power = 10; power <= number; power *= 10) digits++;
-    this.padded(number, digits);
+    for (let power = 10; power <= absolute; power *= 10) digits++;
+    this.padded(absolute, digits);
   }
 
   /** Writes an integer from 0 on in as many digits, with leading zeros. */

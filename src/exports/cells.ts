@@ -2,12 +2,34 @@
 export const MAX_CELL_LENGTH = 32_767;
 export const CLIP_MARK = ' […clipped]';
 
-/** Clips to what a cell holds, visibly, and never inside a surrogate pair. */
-export function clipCell(text: string): string {
-  if (text.length <= MAX_CELL_LENGTH) return text;
-  let end = MAX_CELL_LENGTH - CLIP_MARK.length;
+/** Clips to what a cell holds, or to less, visibly, and never inside a surrogate pair. */
+export function clipCell(text: string, most = MAX_CELL_LENGTH): string {
+  if (text.length <= most) return text;
+  let end = most - CLIP_MARK.length;
   if (isHighSurrogate(text.charCodeAt(end - 1))) end--;
   return text.slice(0, end) + CLIP_MARK;
+}
+
+/** Fewer characters of a line would not tell of what it is. */
+const FEWEST_OF_LINE = 40;
+
+/**
+ * Joins lines to the text of a cell. Where they are too long together the longest are clipped, all to the
+ * same length, so that every line has its beginning in the cell.
+ */
+export function clipLines(lines: readonly string[]): string {
+  const text = lines.join('\n');
+  if (text.length <= MAX_CELL_LENGTH) return text;
+  let room = MAX_CELL_LENGTH - (lines.length - 1);
+  let most = 0;
+  const lengths = lines.map(({ length }) => length).sort((one, other) => one - other);
+  for (const [index, length] of lengths.entries()) {
+    most = Math.floor(room / (lengths.length - index));
+    if (length > most) break;
+    room -= length;
+  }
+  if (most < FEWEST_OF_LINE) return clipCell(text);
+  return lines.map((line) => clipCell(line, most)).join('\n');
 }
 
 const NEEDS_ESCAPE = /[&<>_\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]/;

@@ -1,15 +1,20 @@
 import type { Entry, Value } from '../trail/read/entry.js';
 
-/** How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps. */
-export type ColumnKind = 'text' | 'lines' | 'date' | 'count';
+/**
+ * How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps, `offset` is that of
+ * the zone at the date.
+ */
+export type ColumnKind = 'text' | 'lines' | 'date' | 'offset' | 'count';
 
 export interface ReportColumn {
   readonly header: string;
   readonly kind: ColumnKind;
   /** Width in Excel, in characters. */
   readonly width: number;
-  /** Text of the cell; of a date the instant in UTC. Empty: an empty cell. */
+  /** Text of the cell; of a date and an offset the instant in UTC. Empty: an empty cell. */
   readonly text: (entry: Entry) => string;
+  /** The lines of that text, each of which says something of its own. */
+  readonly lines?: (entry: Entry) => readonly string[];
 }
 
 /**
@@ -25,13 +30,15 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
     header: 'Previous value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry, 'previous'),
+    text: (entry) => valueLines(entry, 'previous').join('\n'),
+    lines: (entry) => valueLines(entry, 'previous'),
   },
   {
     header: 'Updated value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry, 'updated'),
+    text: (entry) => valueLines(entry, 'updated').join('\n'),
+    lines: (entry) => valueLines(entry, 'updated'),
   },
   { header: 'Date of modification', kind: 'date', width: 24, text: (entry) => entry.committedAt },
   { header: 'Entity id', kind: 'text', width: 18, text: (entry) => entry.entity.id ?? '' },
@@ -45,6 +52,7 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Previous entity id', kind: 'text', width: 18, text: (entry) => entry.entity.previousId ?? '' },
   { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
   { header: 'Note', kind: 'text', width: 40, text: note },
+  { header: 'UTC offset', kind: 'offset', width: 11, text: (entry) => entry.committedAt },
 ];
 
 /** In brackets what is no tenant: one may have such a name. */
@@ -73,10 +81,10 @@ const person = ({ name, key }: { readonly name: string; readonly key: string }):
  * `column: value`, one line each; empty for null (the values before an insert, after a delete). Further lines
  * of a value are indented: else a value could look like other columns.
  */
-function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string {
+function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string[] {
   const values = entry[side];
   if (values === null)
-    return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? OTHER_TENANT : '';
+    return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? [OTHER_TENANT] : [];
   const lines: string[] = [];
   for (const [column, value] of values) lines.push(`${columnText(column)}: ${valueLine(value)}`);
   for (const column of unknown) {
@@ -84,7 +92,7 @@ function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | '
     const large = tooLarge.find((value) => value.side === side && value.column === column);
     lines.push(`${columnText(column)}: ${large === undefined ? NOT_SENT : largeText(large.bytes)}`);
   }
-  return lines.join('\n');
+  return lines;
 }
 
 /** Stands for a value that the source did not send. */

@@ -183,12 +183,6 @@ function zoneText(order: ExportOrder, clock: ZoneClock): string {
   return `${order.timezone} (UTC${first!.offset}${later.join('')})`;
 }
 
-/** `audit-trail_2026-11-16_2026-11-23.xlsx`: the days of the range in its zone. */
-export function fileName(order: ExportOrder, clock: ZoneClock): string {
-  const day = (instant: string): string => clock.rfc3339(instant).slice(0, 10);
-  return `audit-trail_${day(order.range.from)}_${day(order.range.to)}.${order.format}`;
-}
-
 function clippedText(clipped: number): string {
   if (clipped === 0) return '0';
   return `${clipped}: Excel holds at most 32,767 characters in a cell; the formats csv and ndjson hold the whole values`;

@@ -73,7 +73,7 @@ export class CsvRows {
     out.byte(LINE_FEED);
   }
 
-  /** The fields in the order of {@link REPORT_COLUMNS}. What the last three say is not in such a row. */
+  /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
   #fields(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = rows.rung === LETTER_W ? OWN : rows.modifierId;
@@ -98,6 +98,8 @@ export class CsvRows {
     out.byte(COMMA);
     out.byte(COMMA);
     out.byte(COMMA);
+    out.byte(COMMA);
+    this.#times.writeOffset(rows.committedMicros, out);
   }
 
   #word(column: number, number: number, text: () => string, out: ByteWriter): void {
@@ -128,9 +130,10 @@ export class CsvRows {
   }
 
   #ofEntry(entry: Entry, out: ByteWriter): void {
-    const fields = REPORT_COLUMNS.map(({ kind, text }) =>
-      csvField(kind === 'date' ? this.#clock.rfc3339(text(entry)) : text(entry)),
-    );
+    const fields = REPORT_COLUMNS.map(({ kind, text }) => {
+      if (kind === 'date') return csvField(this.#clock.rfc3339(text(entry)));
+      return csvField(kind === 'offset' ? this.#clock.offset(text(entry)) : text(entry));
+    });
     out.text(fields.join(','));
   }
 }

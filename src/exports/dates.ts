@@ -61,6 +61,11 @@ export class ZoneClock {
     return local === undefined ? instant : `${local.text}${local.offset}`;
   }
 
+  /** The zone's offset at an instant, as `+02:00`; empty for one that cannot be converted. */
+  offset(instant: string): string {
+    return this.local(instant)?.offset ?? '';
+  }
+
   /** `+02:00` at an instant in milliseconds since 1970. */
   offsetAt(utcMs: number): string {
     const bucket = Math.floor(utcMs / BUCKET_MS);

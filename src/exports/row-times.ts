@@ -33,6 +33,13 @@ export class RowTimes {
     out.piece(this.#known.after);
   }
 
+  /** Writes the zone's offset at a time. */
+  writeOffset(micros: number, out: ByteWriter): void {
+    this.#goTo(Math.floor(micros / MINUTE_MICROS));
+    if (this.#known === null) out.text(this.#clock.offset(instantText(micros)));
+    else out.piece(this.#known.after);
+  }
+
   /** The serial number of a time in Excel; undefined as that of `ZoneClock.local`. */
   serial(micros: number): number | undefined {
     const minute = Math.floor(micros / MINUTE_MICROS);

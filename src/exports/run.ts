@@ -5,9 +5,10 @@ import type { GapsInRange } from '../trail/read/gap-list.js';
 import { filterOf } from '../trail/read/requested-filter.js';
 import type { RowBatch } from '../trail/read/row-batch.js';
 import type { TrailReader } from '../trail/read/trail-reader.js';
-import { Coverage, coverLines, fileName, MAX_COVER_GAPS } from './cover.js';
+import { Coverage, coverLines, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
 import { problemOf, type ExportOrder } from './export.js';
+import { fileName } from './file-name.js';
 import type { ExportFiles, PartFile } from './files.js';
 import type { ExportStore } from './store.js';
 

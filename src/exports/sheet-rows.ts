@@ -2,7 +2,15 @@ import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
 import type { ByteWriter } from './byte-writer.js';
-import { clipCell, columnLetters, escapeXml, MAX_CELL_LENGTH, numberCell, textCell } from './cells.js';
+import {
+  clipCell,
+  clipLines,
+  columnLetters,
+  escapeXml,
+  MAX_CELL_LENGTH,
+  numberCell,
+  textCell,
+} from './cells.js';
 import { REPORT_COLUMNS, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
@@ -109,7 +117,7 @@ export class SheetRows {
     out.piece(ROW_CLOSE);
   }
 
-  /** The cells in the order of {@link REPORT_COLUMNS}. What the last three say is not in such a row. */
+  /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
   #cells(stored: StoredRows, index: number, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = rows.rung === LETTER_W ? OWN : rows.modifierId;
@@ -136,6 +144,10 @@ export class SheetRows {
     this.#open(14, out);
     out.integer(rows.seq);
     out.piece(NUMBER_CLOSE);
+    this.#open(18, out);
+    out.piece(TEXT_OPEN);
+    this.#times.writeOffset(rows.committedMicros, out);
+    out.piece(TEXT_CLOSE);
   }
 
   #open(column: number, out: ByteWriter): void {
@@ -186,9 +198,8 @@ export class SheetRows {
     // As many bytes are at least as many characters.
     if (out.at - start > MAX_CELL_LENGTH || this.#lines.hasEdge) {
       out.at = began;
-      const { text } = REPORT_COLUMNS[column]!;
       const entry = decodedEntry(from.stored, from.index);
-      out.text(this.#cell(REPORT_COLUMNS[column]!, this.#reference(column), text(entry)));
+      out.text(this.#cellOf(REPORT_COLUMNS[column]!, this.#reference(column), entry));
       return;
     }
     out.piece(TEXT_CLOSE);
@@ -233,8 +244,16 @@ export class SheetRows {
   #ofEntry(number: number, entry: Entry, out: ByteWriter): void {
     let cells = '';
     for (const [index, column] of REPORT_COLUMNS.entries())
-      cells += this.#cell(column, `${LETTERS[index]!}${number}`, column.text(entry));
+      cells += this.#cellOf(column, `${LETTERS[index]!}${number}`, entry);
     out.text(`<row r="${number}">${cells}</row>`);
+  }
+
+  #cellOf(column: ReportColumn, reference: string, entry: Entry): string {
+    const text = column.text(entry);
+    if (column.lines === undefined || text.length <= MAX_CELL_LENGTH)
+      return this.#cell(column, reference, text);
+    this.#clipped++;
+    return textCell(reference, this.#styles.lines, clipLines(column.lines(entry)));
   }
 
   #cell(column: ReportColumn, reference: string, text: string): string {
@@ -245,6 +264,10 @@ export class SheetRows {
       if (local?.serial !== undefined) return numberCell(reference, this.#styles.date, local.serial);
       // Excel knows no dates before 1900: those are text, as every reader shows them alike.
       return textCell(reference, this.#styles.text, this.#clock.rfc3339(text));
+    }
+    if (column.kind === 'offset') {
+      const offset = this.#clock.offset(text);
+      return offset === '' ? '' : textCell(reference, this.#styles.offset, offset);
     }
     const clipped = clipCell(text);
     if (clipped !== text) this.#clipped++;

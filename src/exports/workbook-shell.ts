@@ -1,6 +1,6 @@
 import ExcelJS from 'exceljs';
 import { readArchive } from './archive.js';
-import { escapeForExcel } from './cells.js';
+import { columnLetters, escapeForExcel } from './cells.js';
 import { REPORT_COLUMNS, type ColumnKind } from './columns.js';
 
 /** A line of the cover sheet. */
@@ -29,6 +29,9 @@ export const DATA_SHEET = 'Audit trail';
 /** Name of the part that holds the n-th data sheet, from 1; the cover is the first sheet of the workbook. */
 export const dataSheetPart = (n: number): string => `xl/worksheets/sheet${n + 1}.xml`;
 
+const WORKBOOK_PART = 'xl/workbook.xml';
+const LAST_COLUMN = columnLetters(REPORT_COLUMNS.length - 1);
+
 const FONT = { name: 'Calibri', size: 11 } as const;
 const TOP = { vertical: 'top' } as const;
 const ALARM = {
@@ -51,6 +54,7 @@ const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = 
   // "=1+1".
   text: { numFmt: '@', alignment: TOP },
   lines: { alignment: { ...TOP, wrapText: true } },
+  offset: { numFmt: '@', alignment: TOP },
   date: { numFmt: 'yyyy-mm-dd hh:mm:ss.000', alignment: TOP },
   count: { numFmt: '0', alignment: TOP },
 };
@@ -64,7 +68,8 @@ const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = 
  */
 export async function makeShell(options: {
   readonly cover: readonly CoverLine[];
-  readonly sheets: number;
+  /** The number of the last row of each data sheet. */
+  readonly lastRows: readonly number[];
   readonly createdAt: Date;
 }): Promise<WorkbookShell> {
   const workbook = new ExcelJS.Workbook();
@@ -73,16 +78,32 @@ export async function makeShell(options: {
   workbook.created = options.createdAt;
   workbook.modified = options.createdAt;
   addCover(workbook, options.cover);
-  for (let n = 1; n <= options.sheets; n++)
-    addDataSheet(workbook, n === 1 ? DATA_SHEET : `${DATA_SHEET} ${n}`);
+  const names = options.lastRows.map((_, index) => (index === 0 ? DATA_SHEET : `${DATA_SHEET} ${index + 1}`));
+  for (const name of names) addDataSheet(workbook, name);
   const parts = readArchive(Buffer.from(await workbook.xlsx.writeBuffer()));
   const sheet = splitSheet(parts.get(dataSheetPart(1))!.toString());
-  for (let n = 1; n <= options.sheets; n++) parts.delete(dataSheetPart(n));
+  for (const index of names.keys()) parts.delete(dataSheetPart(index + 1));
+  const ranges = names.map((name, index) => `'${name}'!$A$1:$${LAST_COLUMN}$${options.lastRows[index]!}`);
+  parts.set(WORKBOOK_PART, withFilterNames(parts.get(WORKBOOK_PART)!, ranges));
   return { parts, sheet };
 }
 
+/**
+ * Adds the hidden names by which LibreOffice finds the range of a filter and shows its buttons (ECMA-376,
+ * part 1, 18.2.5); exceljs writes none. The cover is the sheet before the ranges.
+ */
+function withFilterNames(workbook: Buffer, ranges: readonly string[]): Buffer {
+  const names = ranges.map(
+    (range, index) =>
+      `<definedName name="_xlnm._FilterDatabase" localSheetId="${index + 1}" hidden="1">${range}</definedName>`,
+  );
+  return Buffer.from(workbook.toString().replace('<definedNames>', `<definedNames>${names.join('')}`));
+}
+
 function addCover(workbook: ExcelJS.Workbook, lines: readonly CoverLine[]): void {
-  const sheet = workbook.addWorksheet(COVER_SHEET);
+  const sheet = workbook.addWorksheet(COVER_SHEET, {
+    pageSetup: { orientation: 'portrait', fitToPage: true, fitToWidth: 1, fitToHeight: 1 },
+  });
   sheet.columns = [{ width: 26 }, { width: 90 }];
   const title = sheet.addRow([DATA_SHEET]);
   title.getCell(1).font = { ...FONT, bold: true, size: 16 };
@@ -98,7 +119,14 @@ function addCover(workbook: ExcelJS.Workbook, lines: readonly CoverLine[]): void
 function addDataSheet(workbook: ExcelJS.Workbook, name: string): void {
   const sheet = workbook.addWorksheet(name, {
     views: [{ state: 'frozen', ySplit: 1 }],
-    pageSetup: { orientation: 'landscape', fitToPage: true, fitToWidth: 1, fitToHeight: 0 },
+    pageSetup: {
+      orientation: 'landscape',
+      fitToPage: true,
+      fitToWidth: 1,
+      fitToHeight: 0,
+      printTitlesRow: '1:1',
+    },
+    headerFooter: { oddFooter: '&L&A&R&P / &N' },
   });
   sheet.columns = REPORT_COLUMNS.map(({ width }) => ({ width }));
   // One cell of each style, whose numbers splitSheet reads off.
@@ -132,6 +160,7 @@ function splitSheet(xml: string): WorkbookShell['sheet'] {
       text: styleOf('text'),
       lines: styleOf('lines'),
       date: styleOf('date'),
+      offset: styleOf('offset'),
       count: styleOf('count'),
     },
   };

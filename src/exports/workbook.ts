@@ -46,21 +46,26 @@ const CHUNK_BYTES = 256 * 1024;
 export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const { createdAt, limits = EXCEL_LIMITS } = options;
   const zip = new ZipWriter(options.sink);
-  const draft = await makeShell({ cover: options.cover({ sheets: 1, clipped: 0 }), sheets: 1, createdAt });
+  const draft = await makeShell({
+    cover: options.cover({ sheets: 1, clipped: 0 }),
+    lastRows: [1],
+    createdAt,
+  });
   const encoder = new SheetRows({ clock: options.clock, styles: draft.sheet.styles });
   const source = new RowSource(options.batches);
-  let sheets = 0;
+  const lastRows: number[] = [];
   try {
     do {
-      sheets++;
-      await zip.add(dataSheetPart(sheets), sheetXml({ source, encoder, limits, around: draft.sheet }));
+      const part = dataSheetPart(lastRows.length + 1);
+      const ended = (row: number): unknown => lastRows.push(row);
+      await zip.add(part, sheetXml({ source, encoder, limits, around: draft.sheet, ended }));
     } while (await source.fill());
   } finally {
     await source.close();
   }
   const shell = await makeShell({
-    cover: options.cover({ sheets, clipped: encoder.clipped }),
-    sheets,
+    cover: options.cover({ sheets: lastRows.length, clipped: encoder.clipped }),
+    lastRows,
     createdAt,
   });
   // The sheets refer to the styles of the draft by number.
@@ -75,6 +80,8 @@ async function* sheetXml(options: {
   readonly encoder: SheetRows;
   readonly limits: SheetLimits;
   readonly around: { readonly before: string; readonly after: string };
+  /** Told the number of the last row. */
+  readonly ended: (row: number) => void;
 }): AsyncGenerator<Buffer, void, void> {
   const { source, encoder, limits, around } = options;
   const out = new ByteWriter();
@@ -89,6 +96,7 @@ async function* sheetXml(options: {
     bytes += chunk.length;
     yield chunk;
   }
+  options.ended(row);
   out.text(around.after.replace(/<autoFilter ref="[^"]*"/, `<autoFilter ref="A1:${LAST_COLUMN}${row}"`));
   yield out.take();
 }

@@ -191,6 +191,8 @@ const spoiltRow = fc.record({
   ),
   xid: fc.constantFrom('0', '4294967295', '812'),
   lsn: fc.constantFrom('0/0', 'FFFFFFFF/FFFFFFFF', '1/A0'),
+  /** Waltrail's own entries have negative ones. */
+  seq: fc.constantFrom(0, 7, -4, 2_147_483_647, -2_147_483_648),
   modifier: fc.constantFrom(0, 1, 401, 9_999),
   tenant: fc.constantFrom(0, 1, 2, 6, 9_999),
   action: fc.constantFrom(1, 2, 999),
@@ -222,11 +224,11 @@ async function spoil(trail: TestDatabase, rows: readonly SpoiltRow[]): Promise<v
        set relation_id = ${HOSTILE_RELATION}, operation = r.operation::"char", rung = r.rung::"char", entity_name = r.name,
            entity_id = r.id, columns = r.columns, previous = r.previous, updated = r.updated, extra = r.extra,
            committed_at = coalesce(r.committed_at, e.committed_at), xid = r.xid::xid, commit_lsn = r.lsn::pg_lsn,
-           modifier_id = r.modifier, tenant_id = r.tenant, action_id = r.action,
+           seq = r.seq, modifier_id = r.modifier, tenant_id = r.tenant, action_id = r.action,
            previous_tenant_id = null, previous_entity_id = null, previous_entity_name = null
       from (select id, row_number() over (order by id desc) as number from trail.entry) n
       join (select *, row_number() over () as number from json_to_recordset($1::json) as (operation text, rung text, name text, id text,
-              columns text, previous text, updated text, extra text, committed_at timestamptz, xid text, lsn text, modifier int4,
+              columns text, previous text, updated text, extra text, committed_at timestamptz, xid text, lsn text, seq int4, modifier int4,
               tenant int4, action int2)) r using (number)
      where e.id = n.id`,
     [JSON.stringify(stored)],

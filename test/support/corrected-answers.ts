@@ -115,9 +115,9 @@ export function fileBefore(files: readonly string[], format: string): string {
         .replaceAll(`,,${now.rung},`, `,${before.kind},${before.rung},`),
     files
       .join('')
-      // Columns that came since, which are empty in rows of then.
-      .replace(',Previous entity id,Previous tenant,Note\r\n', '\r\n')
-      .replaceAll(/(?<=,-?\d+),,,\r\n/g, '\r\n'),
+      // Columns that came since, which are empty in rows of then but for the offset.
+      .replace(',Previous entity id,Previous tenant,Note,UTC offset\r\n', '\r\n')
+      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d\r\n/g, '\r\n'),
   );
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import ExcelJS from 'exceljs';
 import fc from 'fast-check';
 import { columnLetters, CLIP_MARK, escapeXml, MAX_CELL_LENGTH } from '../../src/exports/cells.js';
+import { readArchive } from '../../src/exports/archive.js';
 import { REPORT_COLUMNS } from '../../src/exports/columns.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import type { Sink } from '../../src/exports/files.js';
@@ -57,13 +58,14 @@ describe('the workbook', () => {
       'Previous entity id',
       'Previous tenant',
       'Note',
+      'UTC offset',
     ]);
   });
 
   test('shows an entry cell by cell, each of its type', async () => {
     const { file } = await workbookOf([sampleEntry()]);
     const [row] = rowsOf(file);
-    expect(row!.map((cell) => cell?.t)).toEqual([...'ssssssnsssssssn']);
+    expect(row!.map((cell) => cell?.t ?? '-').join('')).toBe('ssssssnsssssssn---s');
     expect(row!.map((cell) => cell?.v)).toEqual([
       'Dana Levi',
       'block',
@@ -80,6 +82,8 @@ describe('the workbook', () => {
       '0/16B3748',
       '812',
       0,
+      ...[undefined, undefined, undefined],
+      '+00:00',
     ]);
     expect(row![6]!.z).toBe('yyyy-mm-dd hh:mm:ss.000');
   });
@@ -91,12 +95,37 @@ describe('the workbook', () => {
     expect(workbook.worksheets.map((sheet) => sheet.name)).toEqual([COVER_SHEET, DATA_SHEET]);
     const sheet = workbook.getWorksheet(DATA_SHEET)!;
     expect(sheet.views[0]).toMatchObject({ state: 'frozen', ySplit: 1 });
-    expect(sheet.autoFilter).toBe('A1:R3');
+    expect(sheet.autoFilter).toBe('A1:S3');
     expect(sheet.getColumn(5).width).toBe(48);
     expect(sheet.getCell('D3').value).toBe('second');
     expect(sheet.getCell('E2').alignment).toMatchObject({ wrapText: true, vertical: 'top' });
     expect(sheet.getCell('A1').font).toMatchObject({ bold: true });
     expect(sheet.getCell('G2').value).toEqual(new Date('2026-11-23T09:51:07.123Z'));
+  });
+
+  test('has filter buttons in LibreOffice, a header on every printed page and a cover on one', async () => {
+    const { file } = await workbookOf(
+      Array.from({ length: 5 }, () => sampleEntry()),
+      {
+        limits: { maxRows: 4, maxBytes: 1e9 },
+      },
+    );
+    const parts = readArchive(file);
+    const workbook = parts.get('xl/workbook.xml')!.toString().replaceAll('&apos;', "'");
+    const names = [...workbook.matchAll(/<definedName ([^>]*)>([^<]*)</g)].map((match) => match.slice(1));
+    const last = columnLetters(REPORT_COLUMNS.length - 1);
+    expect(names).toEqual([
+      ['name="_xlnm._FilterDatabase" localSheetId="1" hidden="1"', `'Audit trail'!$A$1:$${last}$4`],
+      ['name="_xlnm._FilterDatabase" localSheetId="2" hidden="1"', `'Audit trail 2'!$A$1:$${last}$3`],
+      ['name="_xlnm.Print_Titles" localSheetId="1"', "'Audit trail'!$1:$1"],
+      ['name="_xlnm.Print_Titles" localSheetId="2"', "'Audit trail 2'!$1:$1"],
+    ]);
+    const sheet = (n: number): string => parts.get(`xl/worksheets/sheet${n}.xml`)!.toString();
+    expect(sheet(1)).toMatch(
+      /<pageSetUpPr fitToPage="1"\/>.*<pageSetup orientation="portrait" [^>]*fitToHeight="1"/s,
+    );
+    expect(sheet(2)).toMatch(/<pageSetup orientation="landscape" [^>]*fitToHeight="0"/);
+    expect(sheet(3)).toContain('&amp;P / &amp;N');
   });
 
   test.each(NAUGHTY)('keeps %j as text', async (text) => {
@@ -152,6 +181,29 @@ describe('the workbook', () => {
     expect(counts.clipped).toBe(1);
   });
 
+  test('clips each value by itself, so that every column is still in the cell', async () => {
+    const updated = new Map([
+      ['first', textValue('😀'.repeat(40_000))],
+      ['short', textValue('kept')],
+      ['second', textValue('b'.repeat(50_000))],
+      ['last', textValue('also kept')],
+    ]);
+    const { file, counts } = await workbookOf([sampleEntry({ updated })]);
+    const text = asRead(String(rowsOf(file)[0]![5]!.v));
+    expect(text.length).toBeLessThanOrEqual(MAX_CELL_LENGTH);
+    expect(text.length).toBeGreaterThan(MAX_CELL_LENGTH - 10);
+    expect(text).not.toMatch(/\p{Surrogate}/u);
+    const lines = text.split('\n');
+    expect(lines.map((line) => line.slice(0, 8))).toEqual([
+      'first: 😀'.slice(0, 8),
+      'short: k',
+      'second: ',
+      'last: al',
+    ]);
+    expect(lines.map((line) => line.endsWith(CLIP_MARK))).toEqual([true, false, true, false]);
+    expect(counts.clipped).toBe(1);
+  });
+
   test('writes one line a column: words with the raw value, null, unknown, empty text, compact json', async () => {
     const { file } = await workbookOf([
       sampleEntry({
@@ -188,6 +240,8 @@ describe('the workbook', () => {
     );
     const shown = rowsOf(file).map((row) => row[6]!.w);
     expect(shown).toEqual(['2026-10-25 02:59:59.999', '2026-10-25 02:00:00.000', '2026-10-25 02:30:00.500']);
+    // The repeated hour is told apart by the offset.
+    expect(rowsOf(file).map((row) => row[18]!.v)).toEqual(['+02:00', '+01:00', '+01:00']);
   });
 
   test.each(['1899-12-31T00:00:00.000000Z', '0044-03-15T12:00:00.000000Z', 'infinity', '-infinity'])(
@@ -203,7 +257,7 @@ describe('the workbook', () => {
   test('without entries is a valid file with a header', async () => {
     const { file, counts } = await workbookOf([]);
     const sheet = xlsx.read(file).Sheets[DATA_SHEET]!;
-    expect(sheet['!ref']).toBe('A1:R1');
+    expect(sheet['!ref']).toBe('A1:S1');
     expect(counts).toEqual({ sheets: 1, clipped: 0 });
   });
 
