@@ -426,6 +426,11 @@ export const ERROR_CODES = {
     status: 503,
     remedy: 'Check the queue: the trail database, or the server of REDIS_URL.',
   },
+  EXPORT_QUOTA: {
+    retry: 'backoff',
+    status: 429,
+    remedy: 'Wait for one of these exports to be finished, or cancel one: DELETE /v1/exports/:id.',
+  },
   EXPORT_STORAGE: {
     retry: 'operator',
     remedy:

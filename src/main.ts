@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { AccessRecord, startPruning } from './admin/auth/access.js';
 import { Authenticator } from './admin/auth/authenticator.js';
+import { Site } from './admin/auth/site.js';
 import { listenHttp } from './admin/http.js';
 import { readExportFigures } from './admin/routes/export-figures.js';
 import { Metrics } from './admin/routes/metrics.js';
@@ -35,6 +36,8 @@ export interface DaemonOptions {
 export interface Daemon {
   /** Where HTTP listens, as `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Where browsers open the page: `WALTRAIL_PUBLIC_URL`, else where HTTP listens. */
+  readonly pageUrl: string;
   /**
    * Resolves when capture streams or stands by for the first time; at once in a process that does not
    * capture.
@@ -112,6 +115,9 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   const exports = startExports(options, teardown);
 
   const streams = new OpenStreams(STREAMS);
+  // Without what may be a password.
+  const instance = url.replace(/^.*@|\?.*$/g, '');
+  const site = new Site({ origin: settings.publicUrl, instance });
   const http = await listenHttp(
     {
       facts: {
@@ -149,7 +155,8 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       }),
       feed: new LiveFeed({ trail: reader, catchUp: searchReader, log }),
       streams,
-      authenticator: new Authenticator({ pool: accessPool }),
+      site,
+      authenticator: new Authenticator({ pool: accessPool, site }),
       access: new AccessRecord({ pool: accessPool, log }),
       log,
     },
@@ -172,7 +179,12 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
     takeOver({ current, capture, log, asked });
   const reloads = watchReloads({ url, log, reload });
   teardown.add('reloads', { limitMs: 5_000, stop: () => reloads.stop() });
-  return { url: http.url, ready: capture?.ready ?? Promise.resolve(), reload };
+  return {
+    url: http.url,
+    pageUrl: settings.publicUrl ?? http.url,
+    ready: capture?.ready ?? Promise.resolve(),
+    reload,
+  };
 }
 
 const OUTCOMES: Readonly<Record<Reloaded, string>> = {

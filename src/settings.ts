@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
@@ -15,6 +16,10 @@ export interface Settings {
   readonly redisUrl: string | undefined;
   readonly host: string;
   readonly port: number;
+  /** The origin at which browsers open the page, as `https://audit.example.com`; undefined: that of `host`. */
+  readonly publicUrl: string | undefined;
+  /** Addresses and networks of proxies whose X-Forwarded headers count. */
+  readonly trustedProxies: readonly string[];
   /** Absolute path of the YAML; undefined: that of the sample, which is no one else's. */
   readonly configFile: string | undefined;
   /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
@@ -56,6 +61,26 @@ const Environment = z.object({
     empty,
     z.coerce.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).default(8080),
   ),
+  WALTRAIL_PUBLIC_URL: z.preprocess(
+    empty,
+    z
+      .string()
+      .refine(isOrigin, 'must be a URL without a path, such as https://audit.example.com')
+      .transform((url) => new URL(url).origin)
+      .optional(),
+  ),
+  WALTRAIL_TRUSTED_PROXIES: z.preprocess(
+    empty,
+    z
+      .string()
+      .default('')
+      .transform((list) => list.split(',').map((item) => item.trim()))
+      .transform((items) => items.filter((item) => item !== ''))
+      .refine(
+        (items) => items.every(isNetwork),
+        'must be addresses or networks with commas between them, such as 10.0.0.0/8,::1',
+      ),
+  ),
   WALTRAIL_CONFIG: z.preprocess(empty, z.string().optional()),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
@@ -94,6 +119,8 @@ export function readSettings(
     redisUrl: env.REDIS_URL,
     host: env.WALTRAIL_HOST,
     port: env.WALTRAIL_PORT,
+    publicUrl: env.WALTRAIL_PUBLIC_URL,
+    trustedProxies: env.WALTRAIL_TRUSTED_PROXIES,
     configFile: env.WALTRAIL_CONFIG === undefined ? undefined : path.resolve(env.WALTRAIL_CONFIG),
     dataDir,
     exportDir:
@@ -106,4 +133,17 @@ export function readSettings(
     isNpmScript: env.npm_lifecycle_event !== undefined,
     environment,
   };
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname, search, hash, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && pathname === '/' && search + hash + username + password === '';
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }

@@ -26,6 +26,7 @@ import { ProblemFilter } from './problem.filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 import { SessionController } from './routes/session.controller.js';
 import { OpenStreams } from './stream/sse.js';
+import { Site } from './auth/site.js';
 import { StatusController } from './routes/status.controller.js';
 import { StreamController } from './routes/stream.controller.js';
 
@@ -43,6 +44,7 @@ export interface AdminParts {
   readonly metrics: Metrics;
   readonly feed: LiveFeed;
   readonly streams: OpenStreams;
+  readonly site: Site;
   readonly authenticator: Authenticator;
   readonly access: AccessRecord;
   readonly log: Log;
@@ -62,6 +64,7 @@ export class AdminModule {
       { provide: Metrics, useValue: parts.metrics },
       { provide: LiveFeed, useValue: parts.feed },
       { provide: OpenStreams, useValue: parts.streams },
+      { provide: Site, useValue: parts.site },
       { provide: Authenticator, useValue: parts.authenticator },
       { provide: AccessRecord, useValue: parts.access },
       { provide: APP_GUARD, useClass: AuthGuard },

@@ -1,5 +1,4 @@
 import { fastifyHelmet } from '@fastify/helmet';
-import { fastifyRateLimit } from '@fastify/rate-limit';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -40,9 +39,14 @@ const DOCS_CSP =
 /** Starts the HTTP side. Port 0 takes any free port. Throws HTTP_PORT_BUSY; in that case nothing listens. */
 export async function listenHttp(
   parts: AdminParts,
-  options: { readonly host: string; readonly port: number },
+  options: {
+    readonly host: string;
+    readonly port: number;
+    /** Addresses and networks of proxies whose X-Forwarded headers count. */
+    readonly trustedProxies: readonly string[];
+  },
 ): Promise<HttpServer> {
-  const app = await createApp(parts);
+  const app = await createApp(parts, options);
   try {
     await app.listen(options.port, options.host);
   } catch (error) {
@@ -53,8 +57,12 @@ export async function listenHttp(
 }
 
 /** Creates the application with everything registered. It does not listen yet. */
-export async function createApp(parts: AdminParts): Promise<NestFastifyApplication> {
+export async function createApp(
+  parts: AdminParts,
+  { trustedProxies = [] }: { readonly trustedProxies?: readonly string[] } = {},
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: REQUEST_LIMIT_BYTES,
     http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
     routerOptions: { maxParamLength: 500 },
@@ -81,15 +89,13 @@ export async function createApp(parts: AdminParts): Promise<NestFastifyApplicati
     xFrameOptions: { action: 'deny' },
     referrerPolicy: { policy: 'no-referrer' },
   });
-  await server.register(fastifyRateLimit, {
-    global: false,
-    errorResponseBuilder: () =>
-      new WaltrailError('HTTP_TOO_MANY_REQUESTS', 'Too many attempts from this address.'),
-  });
   addHooks(server, parts);
   if (parts.exports !== undefined) {
     await servePage(server);
-    serveOpenApi(app, { version: parts.facts.version });
+    serveOpenApi(app, {
+      version: parts.facts.version,
+      cookie: parts.site.cookieName({ protocol: 'http' }),
+    });
   }
   return app;
 }
@@ -100,6 +106,8 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
       reply.header('Cache-Control', 'no-store');
     if (request.url === DOCS_PATH || request.url.startsWith(`${DOCS_PATH}/`)) {
       reply.header('Content-Security-Policy', DOCS_CSP);
+      // Its files keep their names from version to version.
+      reply.header('Cache-Control', 'no-cache');
     }
   });
   server.addHook('onSend', async (request, reply, payload) => {

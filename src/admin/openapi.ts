@@ -1,6 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { SESSION_COOKIE } from './auth/sessions.js';
 import { answerComponents } from './openapi-schemas.js';
 
 /** Path of Swagger UI. Its own Content-Security-Policy allows the inline styles that it uses (http.ts). */
@@ -10,16 +9,22 @@ const OPENAPI_PATH = '/v1/openapi.json';
 /**
  * Serves the OpenAPI document and Swagger UI. Both describe the API and show no data, so they need no token.
  */
-export function serveOpenApi(app: NestFastifyApplication, options: { readonly version: string }): void {
+export function serveOpenApi(
+  app: NestFastifyApplication,
+  options: { readonly version: string; readonly cookie: string },
+): void {
   let document: OpenAPIObject | undefined;
-  SwaggerModule.setup(DOCS_PATH.slice(1), app, () => (document ??= describeApi(app, options.version)), {
+  SwaggerModule.setup(DOCS_PATH.slice(1), app, () => (document ??= describeApi(app, options)), {
     jsonDocumentUrl: OPENAPI_PATH.slice(1),
     raw: ['json'],
     customSiteTitle: 'Waltrail API',
   });
 }
 
-function describeApi(app: NestFastifyApplication, version: string): OpenAPIObject {
+function describeApi(
+  app: NestFastifyApplication,
+  { version, cookie }: { readonly version: string; readonly cookie: string },
+): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Waltrail')
     .setDescription(
@@ -27,7 +32,7 @@ function describeApi(app: NestFastifyApplication, version: string): OpenAPIObjec
     )
     .setVersion(version)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'waltrail token create' }, 'bearer')
-    .addCookieAuth(SESSION_COOKIE, { type: 'apiKey', in: 'cookie' }, 'cookie')
+    .addCookieAuth(cookie, { type: 'apiKey', in: 'cookie' }, 'cookie')
     .build();
   const document = SwaggerModule.createDocument(app, config, {
     operationIdFactory: (controller, method) =>

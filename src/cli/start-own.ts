@@ -21,7 +21,7 @@ export async function startOnOwn(boot: Boot): Promise<Running> {
   const daemon = await startDaemon({ settings, config, readConfig, roles: options.roles, log });
   boot.onReload(daemon);
   teardown.add('daemon', { limitMs: 60_000, stop: () => daemon.stop() });
-  boot.say(`waltrail: running at ${daemon.url} (roles ${options.roles.join(', ')})\n`);
+  boot.say(`waltrail: running at ${daemon.pageUrl} (roles ${options.roles.join(', ')})\n`);
   return { lost: null };
 }
 

@@ -81,7 +81,7 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   teardown.add('run.json', { limitMs: 1_000, stop: () => removeRunFile(dataDir, process.pid) });
   boot.say(
     greeting({
-      url: daemon.url,
+      url: daemon.pageUrl,
       code,
       sourceUrl,
       dataDir,

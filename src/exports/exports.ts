@@ -36,6 +36,12 @@ export interface ExportsOptions {
   readonly log: Log;
 }
 
+/**
+ * Unfinished exports of one token. They wait for each other, so more of them only make the queue longer. An
+ * admin may have more, because the exports of admins have every other turn.
+ */
+const QUOTA = 10;
+const ADMIN_QUOTA = 20;
 const WATCH_INTERVAL_MS = 500;
 const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
@@ -56,7 +62,7 @@ export class Exports {
 
   /**
    * Stores the request and wakes a worker. A repeated idempotency key returns the first export (`created:
-   * false`). Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN and EXPORT_KEY_REUSED.
+   * false`). Throws RANGE_INVALID, RANGE_TOO_LONG, HTTP_FORBIDDEN, EXPORT_QUOTA and EXPORT_KEY_REUSED.
    */
   async create(
     request: ExportBody,
@@ -69,7 +75,8 @@ export class Exports {
     const { from, to, format, timezone = reports.timezone, ...filters } = request;
     const range = resolveRange({ ...reports, from, to, timezone, now: new Date() });
     const head = await reader.head();
-    const { view, created, sameRequest } = await store.insert({
+    const quota = requester.role === 'admin' ? ADMIN_QUOTA : QUOTA;
+    const order = {
       requester,
       range,
       format,
@@ -79,7 +86,8 @@ export class Exports {
       requestDigest: requestDigest(request),
       belowId: head.nextId,
       trailLsn: head.endLsn,
-    });
+    };
+    const { view, created, sameRequest } = await store.insert(order, { quota });
     if (!sameRequest) {
       throw new WaltrailError('EXPORT_KEY_REUSED', 'This Idempotency-Key was used for a different request.');
     }

@@ -5,7 +5,8 @@ import { Exports, type ExportsOptions } from './exports.js';
 import { ExportFiles } from './files.js';
 import { openQueue, type ExportQueue } from './queue.js';
 import { ExportStore } from './store.js';
-import { startExportWorker, type ExportWorker } from './worker.js';
+import { ExportTurns } from './turns.js';
+import { MOST_EXPORTS, startExportWorker, type ExportWorker } from './worker.js';
 
 /** What exports need of the settings, as their type holds it. */
 export interface ExportSettings {
@@ -38,8 +39,11 @@ export interface OpenExports {
   close(): Promise<void>;
 }
 
-/** Three for requests of the API, two for what a worker looks after. Opened when they are needed. */
-const CONNECTIONS = 5;
+/**
+ * Three for requests of the API, two for what a worker looks after, and one for each run and each look at
+ * whose turn it is. Opened when they are needed.
+ */
+const CONNECTIONS = 5 + MOST_EXPORTS;
 
 /**
  * Opens the queue, the store and the files of exports. Returns at once: the queue connects in the background.
@@ -62,6 +66,7 @@ export function openExports({ settings, config, log }: OpenExportsOptions): Open
     startWorker: () =>
       startExportWorker({
         store,
+        turns: new ExportTurns({ pool }),
         files,
         queue,
         thread: { trailUrl: url, exportDir: settings.exportDir, logLevel: log.level },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { EntryFilters } from '../api/filters.js';
 import type { ExportFormat } from '../api/requests.js';
+import { WaltrailError } from '../errors.js';
 import type { TimeRange } from '../trail/read/range.js';
 import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
 
@@ -30,6 +31,8 @@ export interface FinishedFile {
 }
 
 const LIST_LIMIT = 200;
+/** When a token with a full quota may ask again: an export takes seconds to minutes. */
+const QUOTA_RETRY_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const instant = (column: string): string =>
@@ -68,40 +71,30 @@ export class ExportStore {
 
   /**
    * Inserts, or returns the row this requester's idempotency key already has with whether its request was the
-   * same.
+   * same. Throws EXPORT_QUOTA where the token has `quota` unfinished exports.
    */
-  async insert(request: NewExport): Promise<{ view: ExportView; created: boolean; sameRequest: boolean }> {
-    const inserted = await this.#pool.query<ExportView>(
-      /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
-                                          idempotency_key, request_sha256, below_id, trail_lsn)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                on conflict (token_id, idempotency_key) where idempotency_key is not null do nothing
-                returning ${VIEW}`,
-      [
-        randomUUID(),
-        request.format,
-        request.filters,
-        request.range.from,
-        request.range.to,
-        request.timezone,
-        request.requester.tenant,
-        request.requester.name,
-        request.requester.tokenId,
-        request.idempotencyKey,
-        request.requestDigest,
-        request.belowId,
-        request.trailLsn,
-      ],
-    );
-    if (inserted.rows[0]) return { view: inserted.rows[0], created: true, sameRequest: true };
-    const { rows } = await this.#pool.query<ExportView & { same: boolean }>(
-      /* sql */ `select request_sha256 = $3 as same, ${VIEW} from trail.export where token_id = $1 and idempotency_key = $2`,
-      [request.requester.tokenId, request.idempotencyKey, request.requestDigest],
-    );
-    // Deleted between the two statements: the key is free again.
-    if (!rows[0]) return this.insert(request);
-    const { same, ...view } = rows[0];
-    return { view, created: false, sameRequest: same };
+  async insert(
+    request: NewExport,
+    { quota }: { readonly quota: number },
+  ): Promise<{ view: ExportView; created: boolean; sameRequest: boolean }> {
+    const client = await this.#pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      // Requests of one token come one after the other, or each would count without the others.
+      await client.query(
+        /* sql */ `select pg_advisory_xact_lock(hashtextextended('waltrail export ' || $1, 0))`,
+        [request.requester.tokenId],
+      );
+      const stored = await insertWithin(client, request, quota);
+      await client.query('commit');
+      return stored;
+    } catch (error) {
+      await client.query('rollback').catch((reason: unknown) => (broken = reason as Error));
+      throw error;
+    } finally {
+      client.release(broken);
+    }
   }
 
   /** Newest first, at most 200. */
@@ -253,4 +246,50 @@ export class ExportStore {
     );
     return rowCount === 1;
   }
+}
+
+async function insertWithin(
+  client: pg.ClientBase,
+  request: NewExport,
+  quota: number,
+): Promise<{ view: ExportView; created: boolean; sameRequest: boolean }> {
+  const { requester } = request;
+  const { rows: known } = await client.query<ExportView & { same: boolean }>(
+    /* sql */ `select request_sha256 = $3 as same, ${VIEW} from trail.export where token_id = $1 and idempotency_key = $2`,
+    [requester.tokenId, request.idempotencyKey, request.requestDigest],
+  );
+  if (known[0] !== undefined) {
+    const { same, ...view } = known[0];
+    return { view, created: false, sameRequest: same };
+  }
+  const { rows: unfinished } = await client.query<{ count: number }>(
+    /* sql */ `select count(*)::int as count from trail.export where token_id = $1 and state in ('queued', 'running')`,
+    [requester.tokenId],
+  );
+  if (unfinished[0]!.count >= quota)
+    throw new WaltrailError('EXPORT_QUOTA', `This token has ${quota} exports that are not finished.`, {
+      details: { retryAfterSeconds: QUOTA_RETRY_SECONDS },
+    });
+  const inserted = await client.query<ExportView>(
+    /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
+                                        idempotency_key, request_sha256, below_id, trail_lsn)
+              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+              returning ${VIEW}`,
+    [
+      randomUUID(),
+      request.format,
+      request.filters,
+      request.range.from,
+      request.range.to,
+      request.timezone,
+      requester.tenant,
+      requester.name,
+      requester.tokenId,
+      request.idempotencyKey,
+      request.requestDigest,
+      request.belowId,
+      request.trailLsn,
+    ],
+  );
+  return { view: inserted.rows[0]!, created: true, sameRequest: true };
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { codeOf, WaltrailError } from '../errors.js';
 import { LastingProblem, type Log } from '../log.js';
@@ -6,6 +7,7 @@ import { problemOf } from './export.js';
 import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
 import type { ExportStore } from './store.js';
+import type { ExportTurns } from './turns.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
@@ -23,6 +25,7 @@ export interface ExportWorker {
 /** All of it stays open when the worker stops. */
 export interface ExportWorkerOptions {
   readonly store: ExportStore;
+  readonly turns: ExportTurns;
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
   /** What each thread is started with. */
@@ -32,6 +35,12 @@ export interface ExportWorkerOptions {
 
 /** Exports made at a time: a second one only where it does not take the API's core away. */
 const CONCURRENCY = availableParallelism() > 2 ? 2 : 1;
+/** Beside them one of an admin, so that a long export of somebody else does not keep it waiting. */
+const FOR_ADMINS = 1;
+/** Exports made at a time at most. */
+export const MOST_EXPORTS = CONCURRENCY + FOR_ADMINS;
+/** Between two looks of a worker at whose turn it is, while none may begin. */
+const TURN_INTERVAL_MS = 500;
 const RECONCILE_INTERVAL_MS = 30_000;
 /** A younger file without a row stays: the row may be about to be written, or may just have been deleted. */
 const ORPHAN_AGE_MS = 3_600_000;
@@ -43,39 +52,51 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 1
 
 /**
  * Makes exports in threads of this process until it is stopped. Any number of processes may do so: the queue
- * hands exports out, and their rows decide who makes them. Whenever the queue opens and every 30 s,
+ * wakes them, and the rows say whose turn it is (turns.ts). Whenever the queue opens and every 30 s,
  * unfinished exports that the queue has lost are enqueued, and expired files are deleted.
  */
 export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
-  const { store, files, queue, log } = options;
+  const { store, turns, files, queue, log } = options;
   const stopping = new AbortController();
-  const runs = new Map<string, Promise<void>>();
+  const { signal } = stopping;
+  const runs = new Set<Promise<void>>();
   const run = (id: string): Promise<void> =>
-    runInThread({ data: { id, ...options.thread }, store, log, signal: stopping.signal });
-  const process = async (id: string): Promise<void> => {
-    // The queue may deliver an export again after it was away for a while: then the run under way counts.
-    while (!runs.has(id) && runs.size >= CONCURRENCY)
-      await Promise.race(runs.values()).catch(() => undefined);
-    let running = runs.get(id);
-    if (running === undefined) {
-      running = run(id).finally(() => runs.delete(id));
-      runs.set(id, running);
+    runInThread({ data: { id, ...options.thread }, store, log, signal });
+  /** Begins the export whose turn it is. One look at a time, so that each counts the runs of those before. */
+  let looking: Promise<unknown> = Promise.resolve();
+  const begin = async (): Promise<{ readonly running: Promise<void> } | 'wait' | 'none'> => {
+    signal.throwIfAborted();
+    const turn = await turns.next({ adminsOnly: runs.size >= CONCURRENCY });
+    if (turn === 'wait' || turn === 'none') return turn;
+    const running = run(turn.id).finally(() => turn.release());
+    const settled: Promise<void> = running.catch(() => undefined).finally(() => runs.delete(settled));
+    runs.add(settled);
+    return { running };
+  };
+  // Which export woke the worker does not matter: there are as many jobs as unfinished exports.
+  const process = async (): Promise<void> => {
+    for (;;) {
+      const look = looking.then(begin);
+      looking = look.catch(() => undefined);
+      const begun = await look;
+      if (begun === 'none') return;
+      if (begun !== 'wait') return begun.running;
+      await delay(TURN_INTERVAL_MS, undefined, { signal });
     }
-    await running;
   };
   const housekeeping = repeat(
     [() => tidyFiles({ store, files }), () => enqueueUnfinished({ store, queue })],
     log,
   );
   const consumer = queue.work({
-    concurrency: CONCURRENCY,
+    concurrency: MOST_EXPORTS,
     process,
     opened: () => void housekeeping.now(),
   });
   const end = async (): Promise<void> => {
     stopping.abort();
     await housekeeping.stop();
-    await Promise.allSettled([consumer.close(), ...runs.values()]);
+    await Promise.allSettled([consumer.close(), ...runs]);
   };
   let ended: Promise<void> | undefined;
   return { ready: consumer.ready, stop: () => (ended ??= end()) };

@@ -25,7 +25,7 @@ describe('signing in', () => {
     expect(response.status).toBe(200);
     const attributes = response.headers.get('set-cookie')!;
     expect(attributes).toMatch(
-      /^waltrail_session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/,
+      /^waltrail_session_[0-9a-f]{8}=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=\d+$/,
     );
     const session = {
       name: 'Ada',
@@ -42,9 +42,42 @@ describe('signing in', () => {
     expect((await withCookie('/v1/entries', cookie)).status).toBe(200);
   });
 
-  test('behind a proxy that ends TLS the cookie is Secure', async () => {
-    const response = await signIn(await ground.token(), { 'x-forwarded-proto': 'https' });
-    expect(response.headers.get('set-cookie')).toContain('; Secure');
+  test('with HTTPS the cookie is Secure and cannot be set by another host; only a trusted proxy says so', async () => {
+    const https = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7' };
+    const plain = await signIn(await ground.token(), https);
+    expect(plain.headers.get('set-cookie')).not.toContain('Secure');
+    await using own = await apiGround({ environment: { WALTRAIL_TRUSTED_PROXIES: '127.0.0.0/8, ::1' } });
+    const response = await fetch(`${own.daemon.url}/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...https },
+      body: JSON.stringify({ token: await own.token({ name: 'proxied' }) }),
+    });
+    expect(response.headers.get('set-cookie')).toMatch(
+      /^__Host-waltrail_session=[^;]+; Path=\/; .*; Secure$/,
+    );
+    const signedIn = await fetch(`${own.daemon.url}/v1/session`, {
+      headers: { cookie: cookieOf(response), ...https },
+    });
+    expect(signedIn.status).toBe(200);
+    const rows = await own.trail.query(`select address from trail.access where token_name = 'proxied'`);
+    expect(rows).toEqual([{ address: '203.0.113.7' }]);
+  });
+
+  test('with a public URL only its origin may act, whatever the Host header is, and it is what is shown', async () => {
+    await using own = await apiGround({ environment: { WALTRAIL_PUBLIC_URL: 'https://audit.example.com' } });
+    expect(own.daemon.pageUrl).toBe('https://audit.example.com');
+    const token = await own.token();
+    const signInFrom = (origin: string): Promise<Response> =>
+      fetch(`${own.daemon.url}/v1/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin, 'sec-fetch-site': 'same-origin' },
+        body: JSON.stringify({ token }),
+      });
+    expect((await signInFrom(own.daemon.url)).status).toBe(403);
+    expect((await signInFrom('http://audit.example.com')).status).toBe(403);
+    const response = await signInFrom('https://audit.example.com');
+    expect(response.status).toBe(200);
+    expect(response.headers.get('set-cookie')).toMatch(/^__Host-.*; Secure$/);
   });
 
   test('a sign-in code works once, even when two browsers bring it at the same moment, and is no API token', async () => {
@@ -145,17 +178,69 @@ describe('another site', () => {
   });
 });
 
-test('sign-in attempts are limited', async () => {
-  await using own = await apiGround();
-  let response = new Response();
-  for (let i = 0; i < 31; i++) {
-    response = await fetch(`${own.daemon.url}/v1/session`, {
+describe('failed attempts', () => {
+  const attempt = (own: ApiGround, token: string): Promise<Response> =>
+    fetch(`${own.daemon.url}/v1/session`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: '{"token":"wt_guess"}',
+      body: JSON.stringify({ token }),
     });
-  }
-  expect(response.status).toBe(429);
-  expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
-  expect(await response.json()).toMatchObject({ code: 'HTTP_TOO_MANY_REQUESTS' });
+
+  test('are limited by address, and lock nobody out who has a valid token', async () => {
+    await using own = await apiGround();
+    const statuses: number[] = [];
+    for (let i = 0; i < 40; i++) statuses.push((await attempt(own, 'wt_guess')).status);
+    expect(statuses).toEqual([...Array<number>(30).fill(401), ...Array<number>(10).fill(429)]);
+    const response = await attempt(own, 'wt_guess');
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await response.json()).toMatchObject({ code: 'HTTP_TOO_MANY_REQUESTS' });
+    const token = await own.token();
+    expect((await attempt(own, token)).status).toBe(200);
+    expect((await own.get('/v1/entries', token)).status).toBe(200);
+    // Guesses of tokens count with those of sign-ins.
+    expect((await own.get('/v1/entries', 'wt_guess')).status).toBe(429);
+  });
+
+  test('with a bearer token are limited as sign-ins are; sign-ins that succeed are not', async () => {
+    await using own = await apiGround();
+    for (let i = 0; i < 30; i++) expect((await own.get('/v1/status', `wt_${i}`)).status).toBe(401);
+    expect((await own.get('/v1/status', 'wt_30')).status).toBe(429);
+    const token = await own.token();
+    for (let i = 0; i < 40; i++) expect((await attempt(own, token)).status).toBe(200);
+  });
+
+  test('of strangers keep no refusal of a known token out of the record, which has what was asked for', async () => {
+    await using own = await apiGround();
+    for (let i = 0; i < 130; i++) await own.get('/v1/entries', 'wt_guess');
+    const token = await own.token({ name: 'Eve', role: 'viewer' });
+    const asked = { format: 'csv', entity: 'a\0b', q: token };
+    await own.get('/v1/exports', token, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(asked),
+    });
+    await own.get('/v1/entries?tenant=two', await own.token({ name: 'Eve', role: 'viewer', tenant: 'one' }));
+    const rows = await own.trail.query(
+      `select action, route, filters, status from trail.access where token_name = 'Eve' order by at`,
+    );
+    expect(rows).toEqual([
+      {
+        action: 'refused',
+        route: 'POST /v1/exports',
+        filters: { format: 'csv', entity: 'a\u{fffd}b', q: 'wt_…' },
+        status: 403,
+      },
+      {
+        action: 'refused',
+        route: 'GET /v1/entries',
+        filters: expect.objectContaining({ tenant: 'two' }),
+        status: 403,
+      },
+    ]);
+    await own.daemon.stop();
+    const counted = await own.trail.query(
+      `select token_name, address, refusals::int from trail.access where action = 'unrecorded'`,
+    );
+    expect(counted).toEqual([{ token_name: null, address: '127.0.0.1', refusals: 110 }]);
+  });
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AdminParts } from '../../src/admin/admin.module.js';
 import { Authenticator } from '../../src/admin/auth/authenticator.js';
+import { Site } from '../../src/admin/auth/site.js';
 import { AccessRecord } from '../../src/admin/auth/access.js';
 import { createApp } from '../../src/admin/http.js';
 import { LiveFeed } from '../../src/admin/stream/live.js';
@@ -31,6 +32,7 @@ let app: NestFastifyApplication;
 let document: Document;
 
 /** The application without its databases: only what it registers matters here. */
+const site = new Site({ origin: undefined, instance: 'test' });
 const parts: AdminParts = {
   facts: {
     version: '1.2.3',
@@ -59,7 +61,8 @@ const parts: AdminParts = {
   }),
   feed: new LiveFeed({ trail: nothing, catchUp: nothing, log: silentLog }),
   streams: new OpenStreams({ max: 1, forAdmins: 0, forToken: 1 }),
-  authenticator: new Authenticator({ pool: nothing }),
+  site,
+  authenticator: new Authenticator({ pool: nothing, site }),
   access: new AccessRecord({ pool: nothing, log: silentLog }),
   log: silentLog,
 };

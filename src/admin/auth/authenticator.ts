@@ -1,15 +1,18 @@
 import type pg from 'pg';
 import { WaltrailError } from '../../errors.js';
-import { closeSession, findSession, openSession, SESSION_COOKIE, type OpenedSession } from './sessions.js';
+import { FailedAttempts } from './attempts.js';
+import { closeSession, findSession, openSession, type OpenedSession } from './sessions.js';
+import type { Site, SiteRequest } from './site.js';
 import { findToken, hashSecret, noteTokenUse, type Principal } from './tokens.js';
 
 /**
  * The parts of a request from which its principal is found. Header names are in lower case, as node:http
  * gives them.
  */
-export interface Credentials {
+export interface Credentials extends SiteRequest {
   readonly method: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Address of the client, as a trusted proxy says. */
+  readonly ip: string;
 }
 
 /** Time for which a found principal is cached: a revoked token stops working within it, in every process. */
@@ -20,16 +23,20 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** Finds the principal of a request from its bearer token or, without one, from its session cookie. */
 export class Authenticator {
   readonly #pool: pg.Pool;
+  readonly #site: Site;
+  readonly #attempts = new FailedAttempts();
   readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
 
-  constructor(options: { readonly pool: pg.Pool }) {
+  constructor(options: { readonly pool: pg.Pool; readonly site: Site }) {
     this.#pool = options.pool;
+    this.#site = options.site;
   }
 
   /**
-   * Returns the principal of a request. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID or, for a cookie that
-   * another site made the browser send, HTTP_CROSS_SITE. A wrong Authorization header does not fall back to
-   * the cookie: the caller would act as a principal that it does not expect.
+   * Returns the principal of a request. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, after many wrong ones
+   * HTTP_TOO_MANY_REQUESTS or, for a cookie that another site made the browser send, HTTP_CROSS_SITE. A wrong
+   * Authorization header does not fall back to the cookie: the caller would act as a principal that it does
+   * not expect.
    */
   async authenticate(request: Credentials): Promise<Principal> {
     const { authorization } = request.headers;
@@ -37,27 +44,29 @@ export class Authenticator {
       const bearer = bearerToken(authorization);
       if (bearer === undefined)
         throw new WaltrailError('HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.');
-      const principal = await this.#cached(`token ${keyOf(bearer)}`, () => this.#findToken(bearer));
+      const principal = await this.#cached(`token ${keyOf(bearer)}`, () =>
+        this.#attempts.lookUp(request.ip, () => this.#findToken(bearer)),
+      );
       if (principal === undefined)
         throw new WaltrailError('HTTP_TOKEN_INVALID', 'The API token is unknown, revoked or expired.');
       return principal;
     }
-    const cookie = sessionSecret(request.headers.cookie);
+    const cookie = this.#site.sessionSecret(request);
     if (cookie === undefined) throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
-    if (!SAFE_METHODS.has(request.method)) assertSameOrigin(request);
+    if (!SAFE_METHODS.has(request.method)) this.#site.assertSameOrigin(request);
     const principal = await this.#cached(`session ${keyOf(cookie)}`, () => findSession(this.#pool, cookie));
     if (principal === undefined) throw new WaltrailError('HTTP_TOKEN_INVALID', 'The session has ended.');
     return principal;
   }
 
   /**
-   * Opens a session. Throws HTTP_SIGN_IN_REFUSED, or HTTP_CROSS_SITE: no other site may sign a browser in as
-   * a principal of its choice.
+   * Opens a session. Throws HTTP_SIGN_IN_REFUSED, HTTP_TOO_MANY_REQUESTS, or HTTP_CROSS_SITE: no other site
+   * may sign a browser in as a principal of its choice.
    */
   async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
-      assertSameOrigin(request);
-    const session = await openSession(this.#pool, tokenOrCode);
+      this.#site.assertSameOrigin(request);
+    const session = await this.#attempts.lookUp(request.ip, () => openSession(this.#pool, tokenOrCode));
     if (session === undefined) {
       throw new WaltrailError(
         'HTTP_SIGN_IN_REFUSED',
@@ -68,7 +77,7 @@ export class Authenticator {
   }
 
   async signOut(request: Credentials): Promise<void> {
-    const cookie = sessionSecret(request.headers.cookie);
+    const cookie = this.#site.sessionSecret(request);
     if (cookie === undefined) return;
     this.#cache.delete(`session ${keyOf(cookie)}`);
     await closeSession(this.#pool, cookie);
@@ -105,35 +114,4 @@ function bearerToken(authorization: string | string[] | undefined): string | und
   if (typeof authorization !== 'string') return undefined;
   // RFC 9110, 11.1: the scheme is case-insensitive.
   return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-}
-
-function sessionSecret(cookies: string | string[] | undefined): string | undefined {
-  if (typeof cookies !== 'string') return undefined;
-  for (const pair of cookies.split(';')) {
-    const separator = pair.indexOf('=');
-    if (pair.slice(0, separator).trim() === SESSION_COOKIE)
-      return pair.slice(separator + 1).trim() || undefined;
-  }
-  return undefined;
-}
-
-/**
- * Throws HTTP_CROSS_SITE unless the request comes from a page of this server. Browsers send which site made
- * them send a request (Fetch Metadata); older ones send its origin. SameSite=Strict already keeps the cookie
- * from other sites. Other ports and subdomains count as the same site, and this check keeps them out.
- */
-function assertSameOrigin({ headers }: Credentials): void {
-  const site = headers['sec-fetch-site'];
-  // The scheme is not compared: behind a proxy that terminates TLS the scheme differs, while the host does
-  // not.
-  const same =
-    site === undefined
-      ? originHost(headers.origin) === headers.host && headers.host !== undefined
-      : site === 'same-origin';
-  if (!same)
-    throw new WaltrailError('HTTP_CROSS_SITE', 'Another site may not act with the session of this one.');
-}
-
-function originHost(origin: string | string[] | undefined): string | undefined {
-  return typeof origin === 'string' && URL.canParse(origin) ? new URL(origin).host : undefined;
 }

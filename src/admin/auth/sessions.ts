@@ -2,8 +2,6 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { hashSecret, type Principal } from './tokens.js';
 
-export const SESSION_COOKIE = 'waltrail_session';
-
 /**
  * Lifetime of a session: a working day, so that everybody signs in again every morning, whatever was left
  * open overnight.

@@ -17,8 +17,6 @@ import type { Answer } from '../../api/answers.js';
 import { ExportBody } from '../../api/requests.js';
 import { WaltrailError } from '../../errors.js';
 import { Exports } from '../../exports/exports.js';
-import { AccessRecord } from '../auth/access.js';
-import { accessOf } from '../auth/access-hook.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
@@ -34,12 +32,10 @@ const COMMON = [401, 403, 503] as const;
 export class ExportsController {
   readonly #exports: Exports;
   readonly #streams: OpenStreams;
-  readonly #access: AccessRecord;
 
-  constructor(exports: Exports, streams: OpenStreams, access: AccessRecord) {
+  constructor(exports: Exports, streams: OpenStreams) {
     this.#exports = exports;
     this.#streams = streams;
-    this.#access = access;
   }
 
   @Post()
@@ -54,7 +50,7 @@ export class ExportsController {
     summary: 'Ask for an export',
     answer: 'Export',
     status: 202,
-    errors: [400, 413, 415, 422, ...COMMON],
+    errors: [400, 413, 415, 422, 429, ...COMMON],
   })
   async create(
     @Req() request: GuardedRequest,
@@ -86,14 +82,14 @@ export class ExportsController {
   }
 
   @Get(':id')
-  @Allow('exporter', { record: 'read' })
+  @Allow('exporter')
   @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
   async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
     return this.#exports.get(id, principalOf(request));
   }
 
   @Get(':id/events')
-  @Allow('exporter', { record: 'read' })
+  @Allow('exporter')
   @Describe({
     summary: 'Progress as server-sent events; ends when the export is final',
     answer: 'text/event-stream',
@@ -118,7 +114,6 @@ export class ExportsController {
       // The first state is read before the reply is taken over, so that an export that does not exist is a
       // 404 and not an empty stream.
       first = await views.next();
-      await this.#access.record(accessOf(request, 200));
     } catch (error) {
       place.free();
       throw error;

@@ -1,5 +1,4 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply } from 'fastify';
 import type { Answer } from '../../api/answers.js';
 import { SignInBody } from '../../api/requests.js';
@@ -9,28 +8,27 @@ import { Authenticator } from '../auth/authenticator.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
-import { SESSION_COOKIE } from '../auth/sessions.js';
+import { Site } from '../auth/site.js';
 import type { Principal } from '../auth/tokens.js';
 
 const DAY_MS = 86_400_000;
-/** Nobody can guess 256 bits. The limit is there to keep attempts from loading the database. */
-const SIGN_INS_A_MINUTE = 30;
 
 /** Signs in to the page: exchanges a token or a sign-in code for an HttpOnly cookie. */
 @Controller('session')
 export class SessionController {
   readonly #authenticator: Authenticator;
+  readonly #site: Site;
   readonly #facts: DaemonFacts;
 
-  constructor(authenticator: Authenticator, @Inject(FACTS) facts: DaemonFacts) {
+  constructor(authenticator: Authenticator, site: Site, @Inject(FACTS) facts: DaemonFacts) {
     this.#authenticator = authenticator;
+    this.#site = site;
     this.#facts = facts;
   }
 
   @Post()
   @HttpCode(200)
   @Allow('open', { record: 'sign_in' })
-  @RouteConfig({ rateLimit: { max: SIGN_INS_A_MINUTE, timeWindow: '1 minute' } })
   @Describe({
     summary: 'Sign in: sets the session cookie',
     answer: 'Session',
@@ -45,7 +43,7 @@ export class SessionController {
     const session = await this.#authenticator.signIn(request, body.token);
     request.principal = session.principal;
     const maxAge = Math.floor((session.expiresAt.getTime() - Date.now()) / 1000);
-    void reply.header('Set-Cookie', cookie(request, session.secret, maxAge));
+    void reply.header('Set-Cookie', this.#cookie(request, session.secret, maxAge));
     return this.#view(session.principal);
   }
 
@@ -69,7 +67,7 @@ export class SessionController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     await this.#authenticator.signOut(request);
-    void reply.header('Set-Cookie', cookie(request, '', 0));
+    void reply.header('Set-Cookie', this.#cookie(request, '', 0));
   }
 
   #view(principal: Principal): Answer<'Session'> {
@@ -85,11 +83,10 @@ export class SessionController {
       source,
     };
   }
-}
 
-function cookie(request: GuardedRequest, value: string, maxAgeSeconds: number): string {
-  // A proxy that terminates TLS sets x-forwarded-proto. A client that forges it only makes its own cookie
-  // stricter.
-  const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
-  return `${SESSION_COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure ? '; Secure' : ''}`;
+  #cookie(request: GuardedRequest, value: string, maxAgeSeconds: number): string {
+    const attributes = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}`;
+    const secure = this.#site.isSecure(request) ? '; Secure' : '';
+    return `${this.#site.cookieName(request)}=${value}; ${attributes}${secure}`;
+  }
 }

@@ -1,0 +1,81 @@
+import { WaltrailError } from '../../errors.js';
+import { networkOf } from './network.js';
+
+/**
+ * Failed attempts of one address in a minute, after which it is told to wait. Nobody can guess 256 bits; the
+ * limit keeps guesses from loading the database. Only failures count, because many people may be behind one
+ * address.
+ */
+const FAILURES = 30;
+const WINDOW_MS = 60_000;
+/** Addresses that are remembered. They are invented, and then the oldest is forgotten. */
+const ADDRESSES = 1_000;
+/** Secrets of such addresses that wait to be looked up, one after the other. */
+const WAITING = 100;
+
+interface Failures {
+  count: number;
+  readonly until: number;
+}
+
+/** Counts failed attempts by address, of sign-ins and of tokens alike. */
+export class FailedAttempts {
+  readonly #failures = new Map<string, Failures>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+
+  /**
+   * Looks a secret up. A secret of an address with too many failures is still looked up, for whoever shares
+   * the address with a guesser, but only one at a time. Throws HTTP_TOO_MANY_REQUESTS instead of returning
+   * undefined once there were too many failures.
+   */
+  async lookUp<T>(address: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
+    const network = networkOf(address);
+    const known = this.#known(network);
+    const isOver = known !== undefined && known.count >= FAILURES;
+    const found = await (isOver ? this.#oneAtATime(find, known) : find());
+    if (found !== undefined) return found;
+    this.#fail(network);
+    if (isOver) throw tooMany(known);
+    return undefined;
+  }
+
+  #known(network: string): Failures | undefined {
+    const known = this.#failures.get(network);
+    if (known === undefined || known.until > Date.now()) return known;
+    this.#failures.delete(network);
+    return undefined;
+  }
+
+  #fail(network: string): void {
+    const known = this.#known(network);
+    if (known !== undefined) {
+      known.count += 1;
+      return;
+    }
+    if (this.#failures.size >= ADDRESSES) {
+      const [oldest] = this.#failures.keys();
+      this.#failures.delete(oldest!);
+    }
+    this.#failures.set(network, { count: 1, until: Date.now() + WINDOW_MS });
+  }
+
+  async #oneAtATime<T>(find: () => Promise<T>, known: Failures): Promise<T> {
+    if (this.#waiting >= WAITING) throw tooMany(known);
+    this.#waiting += 1;
+    const turn = this.#queue.then(find);
+    this.#queue = turn.catch(() => undefined);
+    try {
+      return await turn;
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+}
+
+function tooMany({ until }: Failures): WaltrailError {
+  const retryAfterSeconds = Math.max(Math.ceil((until - Date.now()) / 1000), 1);
+  return new WaltrailError('HTTP_TOO_MANY_REQUESTS', 'Too many failed attempts from this address.', {
+    details: { retryAfterSeconds },
+  });
+}

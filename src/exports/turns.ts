@@ -1,0 +1,117 @@
+import type pg from 'pg';
+
+/** An export whose turn it is. Nobody else makes an export of its token until it is released. */
+export interface ExportTurn {
+  readonly id: string;
+  /** Never rejects. */
+  release(): Promise<void>;
+}
+
+/** Class of the advisory locks of {@link ExportTurns}: "WTex". */
+const LOCK_CLASS = 0x57546578;
+/** Pause after a run that broke off, by attempts: 2 s, 4 s and so on. */
+const LONGEST_PAUSE_SECONDS = 60;
+
+/**
+ * Chooses which export is made next. The exports of one token wait for each other, and its next one comes
+ * after one of every other token that waits; every other turn is an admin's while one waits. A session lock
+ * by token says that a run is at work: with its worker it is gone, and the export is taken over.
+ */
+export class ExportTurns {
+  readonly #pool: pg.Pool;
+
+  /** Needs a connection of the pool for each run, for as long as it lasts. */
+  constructor(options: { readonly pool: pg.Pool }) {
+    this.#pool = options.pool;
+  }
+
+  /**
+   * Returns the export whose turn it is; `wait`: there are unfinished ones, but none may begin now; `none`:
+   * there are none. With `adminsOnly` it is one of an admin.
+   */
+  async next({ adminsOnly }: { readonly adminsOnly: boolean }): Promise<ExportTurn | 'wait' | 'none'> {
+    const client = await this.#pool.connect();
+    // The run meets a lost connection by itself; here it only ends the lock.
+    const ignore = (): void => undefined;
+    client.on('error', ignore);
+    const giveBack = (broken?: Error): void => {
+      client.off('error', ignore);
+      client.release(broken);
+    };
+    try {
+      for (const { id, tokenId, mayBegin } of await waiting(client)) {
+        if (!mayBegin || (adminsOnly && !(await isOfAdmin(client, id)))) continue;
+        if (!(await lock(client, tokenId))) continue;
+        if (await isUnfinished(client, id))
+          return { id, release: () => unlock(client, tokenId).then(() => giveBack(), giveBack) };
+        // Somebody else has just made it. The list is older than the lock.
+        await unlock(client, tokenId);
+      }
+      const isAny = (await waiting(client)).length > 0;
+      giveBack();
+      return isAny ? 'wait' : 'none';
+    } catch (error) {
+      giveBack(error as Error);
+      throw error;
+    }
+  }
+}
+
+interface Candidate {
+  readonly id: string;
+  readonly tokenId: string;
+  /** False for a while after a run that broke off. */
+  readonly mayBegin: boolean;
+}
+
+/** Reads the unfinished exports in the order of their turns. */
+async function waiting(client: pg.ClientBase): Promise<Candidate[]> {
+  const { rows } = await client.query<Candidate>(
+    /* sql */ `with last as (
+                 select token_id from trail.export where started_at is not null order by started_at desc limit 1
+               ), unfinished as (
+                 select export.*, coalesce(token.role = 'admin', false) as of_admin
+                   from trail.export left join trail.token on token.id = export.token_id
+                  where state in ('queued', 'running')
+               )
+               select id, token_id as "tokenId",
+                      attempts = 0 or state = 'running'
+                        or started_at < clock_timestamp() - make_interval(secs => least(power(2, attempts), $1)) as "mayBegin"
+                 from unfinished
+                order by (of_admin and not exists (select from last join trail.token on token.id = last.token_id
+                                                    where token.role = 'admin')) desc,
+                         (select max(started_at) from trail.export served where served.token_id = unfinished.token_id) nulls first,
+                         created_at, id`,
+    [LONGEST_PAUSE_SECONDS],
+  );
+  return rows;
+}
+
+async function isOfAdmin(client: pg.ClientBase, id: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    /* sql */ `select from trail.export join trail.token on token.id = export.token_id
+                where export.id = $1 and token.role = 'admin'`,
+    [id],
+  );
+  return rowCount === 1;
+}
+
+async function isUnfinished(client: pg.ClientBase, id: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    /* sql */ `select from trail.export where id = $1 and state in ('queued', 'running')`,
+    [id],
+  );
+  return rowCount === 1;
+}
+
+async function lock(client: pg.ClientBase, tokenId: string): Promise<boolean> {
+  const { rows } = await client.query<{ taken: boolean }>(
+    /* sql */ `select pg_try_advisory_lock($1, hashtext($2)) as taken`,
+    [LOCK_CLASS, tokenId],
+  );
+  return rows[0]!.taken;
+}
+
+async function unlock(client: pg.ClientBase, tokenId: string): Promise<void> {
+  await client.query(/* sql */ `select pg_advisory_unlock($1, hashtext($2))`, [LOCK_CLASS, tokenId]);
+}
