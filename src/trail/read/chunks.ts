@@ -1,6 +1,7 @@
 import { blockOfChunk, chunkOfId, ID_SQL } from '../entry-id.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
-import { Parameters, type StoredFilter } from './filter.js';
+import type { StoredFilter } from './filter.js';
+import { Parameters } from './parameters.js';
 import { idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 

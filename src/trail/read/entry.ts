@@ -134,7 +134,7 @@ export interface EntryFilter {
   readonly tenant?: string;
   /** The tenant of a reader who sees one only; all tenants by default. */
   readonly scope?: Scope;
-  /** Text contained, ignoring case, in entity name, entity id or a value. */
+  /** Text contained, ignoring case, in what is shown of an entry (search.ts). */
   readonly q?: string;
   /** Half-open range of commit time `[from, to)`, RFC 3339 instants. */
   readonly from: string;
