@@ -16,6 +16,8 @@ export interface Value {
   readonly text: string;
   /** The administrator's label for the value (`labels` and `values` of the YAML), as of the change. */
   readonly label?: string;
+  /** The column is of type timestamptz. */
+  readonly isInstant?: true;
 }
 
 /** What is known of a value that was too large to be stored, or for an answer. */

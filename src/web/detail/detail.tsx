@@ -4,7 +4,7 @@ import { readableEntry, titleOf } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
-import { dateText, timeText } from '../time/format.ts';
+import { instantText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
@@ -105,7 +105,7 @@ function Content({ entry }: { entry: Entry }) {
         <Modifier modifier={entry.modifier} />
         <ActionBadge entry={entry} />
         <span class="detail-when">
-          {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
+          {instantText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>
       </p>
       <FieldTable entry={readableEntry(entry, zone.value)} />
