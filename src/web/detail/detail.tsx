@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { readableEntry, titleOf } from '../entry/own-entries.ts';
+import { isOwn, readableEntry, titleOf } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
@@ -12,6 +12,7 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 import { DetailActions } from './detail-actions.tsx';
 import { Facts } from './facts.tsx';
 import { FieldTable } from './field-table.tsx';
+import { History } from './history.tsx';
 
 /** Shows the detail of the entry that the view names, as a drawer over the page. */
 export function Detail() {
@@ -99,6 +100,7 @@ let lastShown = '';
 const close = (): void => show({ entry: null });
 
 function Content({ entry }: { entry: Entry }) {
+  const { entity } = entry;
   return (
     <>
       <p class="detail-lead">
@@ -110,6 +112,9 @@ function Content({ entry }: { entry: Entry }) {
       </p>
       <FieldTable entry={readableEntry(entry, zone.value)} />
       <Facts entry={entry} />
+      {entity.id !== null && !isOwn(entry) && (
+        <History key={`${entity.type} ${entity.id}`} type={entity.type} id={entity.id} entry={entry.id} />
+      )}
     </>
   );
 }
