@@ -82,7 +82,7 @@ function around({ committedAt }: Entry): Partial<View> {
 }
 
 /**
- * Returns the view of one entity in the longest quick range. Older entries are in the history of the detail.
+ * Returns the view of one entity in the longest quick range. Older entries are in the detail's history.
  */
 function recentOf(type: string, id: string) {
   const range = { kind: longestRange() };
