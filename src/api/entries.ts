@@ -64,6 +64,9 @@ export const Entry = z.object({
     .object({ previous: Columns, updated: Columns })
     .optional()
     .describe('Columns whose value is the JSON null, which is otherwise shown like SQL null.'),
+  instants: Columns.optional().describe(
+    'Columns of type timestamptz: the text of their values names an instant, in whatever zone PostgreSQL printed it.',
+  ),
   unknown: Columns.optional().describe(
     'Columns of which the source did not send a value, or one too large to be stored.',
   ),

@@ -44,7 +44,9 @@ const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
 const TEXTS = {
   entity: Text.optional().describe('Entity id, exactly.'),
   tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
-  q: Text.optional().describe('Text contained, ignoring case, in entity name, entity id or a value.'),
+  q: Text.optional().describe(
+    'Text contained, ignoring case, in what is shown of an entry: entity name or id, a value or the word for it, a name that the modifier has or had, action or entity type.',
+  ),
 };
 
 /** Filters of entries as members of a body. Different filters are combined with "and". */

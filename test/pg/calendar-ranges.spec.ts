@@ -16,6 +16,9 @@ beforeAll(async () => {
     '2026-10-25T23:00:00Z',
   ])
     await ground.add({ committedAt });
+  await ground.pool.query(
+    `update trail.relation set columns = jsonb_set(columns, '{3}', '{"name": "closed_at", "type": 1184}')`,
+  );
 });
 afterAll(async () => ground[Symbol.asyncDispose]());
 
@@ -61,5 +64,14 @@ test('a zone that is none, and a week of the calendar of another zone that is to
   expect(await get(`entries?${instants}&timezone=UTC`)).toMatchObject({
     status: 422,
     body: { code: 'RANGE_TOO_LONG' },
+  });
+});
+
+test('an entry names the columns whose values are instants', async () => {
+  const id = await ground.add({ updated: ['1', 'x', 't', '2026-10-25 00:30:00+00'] });
+  const { body } = await get(`entries/${id}`);
+  expect(body).toMatchObject({
+    instants: ['closed_at'],
+    updated: { closed_at: '2026-10-25 00:30:00+00' },
   });
 });

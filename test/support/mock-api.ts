@@ -163,6 +163,18 @@ export async function startMockApi(
         200,
         facetListOf(entries, { list: url.pathname.slice('/v1/facets/'.length), query }),
       );
+    const history = /^\/v1\/entities\/([^/]+)\/([^/]+)\/history$/.exec(url.pathname);
+    if (history !== null) {
+      const [type, id] = history.slice(1).map(decodeURIComponent);
+      const below = query.get('cursor');
+      const found = entries
+        .filter(({ entity }) => entity.type === type && entity.id === id)
+        .filter((entry) => below === null || entry.id < below)
+        .reverse();
+      const items = found.slice(0, Number(query.get('limit')));
+      const next = found.length > items.length ? items.at(-1)!.id : null;
+      return json(response, 200, { items, next, coverage: coverageNow() });
+    }
     const entry = entries.find(({ id }) => url.pathname === `/v1/entries/${id}`);
     if (entry !== undefined) return json(response, 200, entry);
     problem(response, {

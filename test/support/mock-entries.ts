@@ -9,6 +9,7 @@ export interface MockEntry {
   readonly previous: Readonly<Record<string, unknown>> | null;
   readonly updated: Readonly<Record<string, unknown>> | null;
   readonly unknown?: readonly string[];
+  readonly instants?: readonly string[];
   readonly jsonNulls?: { previous?: readonly string[]; updated?: readonly string[] };
   readonly labels?: { previous?: Record<string, string>; updated?: Record<string, string> };
   readonly table: string;

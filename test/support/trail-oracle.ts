@@ -1,5 +1,5 @@
 import { MOVED_ACTIONS, NOBODY, type EntryFilter } from '../../src/trail/read/entry.js';
-import { decodeFields } from '../../src/trail/values.js';
+import { decodeColumns, decodeFields } from '../../src/trail/values.js';
 import type { TestDatabase } from './database.ts';
 
 /** An entry as a plain `select` with joins reads it, without any of the reader's machinery. */
@@ -18,6 +18,31 @@ export interface PlainEntry {
   readonly name: string | null;
   /** Texts in which `q` is looked for, of before and after the change. */
   readonly texts: { readonly before: readonly string[]; readonly after: readonly string[] };
+  /** Labels that are names of rows, with the tenant who may see them; undefined: every tenant may. */
+  readonly labels: { readonly before: readonly Label[]; readonly after: readonly Label[] };
+  /** What is shown for the modifier: the name as of the change, and every name that its key has had. */
+  readonly modifierName: string;
+  readonly modifierNames: readonly string[];
+}
+
+interface Label {
+  readonly text: string;
+  readonly tenant: string | null | undefined;
+}
+
+interface Column {
+  readonly type: number;
+  readonly values?: Readonly<Record<string, string>>;
+  readonly label?: string;
+}
+
+interface LookupRow {
+  readonly table_name: string;
+  readonly key: string;
+  readonly from_id: string;
+  readonly name: string | null;
+  readonly tenant: string | null;
+  readonly has_tenants: boolean;
 }
 
 /** All entries, newest first. */
@@ -38,38 +63,109 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
     columns: string | null;
     previous: string | null;
     updated: string | null;
+    rung: string;
+    modifier_name: string;
+    modifier_names: string[];
+    relation_columns: Column[];
   }>(`select e.id::text, (extract(epoch from e.committed_at) * 1000000)::int8::text as at, m.key as modifier, a.name as action,
              t.name as type, n.name as tenant, e.entity_id as entity, e.entity_name as name, e.columns, e.previous, e.updated,
              e.previous_tenant_id is not null as has_moved, p.name as previous_tenant, e.previous_entity_id as previous_entity,
-             e.previous_entity_name as previous_name
+             e.previous_entity_name as previous_name, e.rung, m.name as modifier_name,
+             array(select o.name from trail.modifier o where o.key = m.key) as modifier_names, r.columns as relation_columns
         from trail.entry e join trail.modifier m on m.id = e.modifier_id join trail.action a on a.id = e.action_id
         join trail.entity_type t on t.id = e.entity_type_id left join trail.tenant n on n.id = e.tenant_id
-        left join trail.tenant p on p.id = e.previous_tenant_id
+        join trail.relation r on r.id = e.relation_id left join trail.tenant p on p.id = e.previous_tenant_id
        order by e.id desc`);
-  return rows.map((row) => ({
-    id: BigInt(row.id),
-    at: Number(row.at),
-    modifier: row.modifier,
-    action: row.action,
-    type: row.type,
-    tenant: row.tenant,
-    previousTenant: row.has_moved ? row.previous_tenant : undefined,
-    entity: row.entity,
-    previousEntity: row.previous_entity,
-    name: row.name,
-    texts: {
-      before: lowered([row.previous_name, row.previous_entity, ...fieldTexts(row.previous)]),
-      after: lowered([row.name, row.entity, ...fieldTexts(row.updated)]),
-    },
-  }));
+  const lookups = await database.query<LookupRow>(
+    `select l.table_name, l.key, l.from_id::text, l.name, l.tenant,
+            not exists (select from trail.lookup_table t where t.table_name = l.table_name and not t.has_tenants) as has_tenants
+       from trail.lookup l order by l.from_id desc`,
+  );
+  const byKey = new Map<string, LookupRow[]>();
+  for (const lookup of lookups) {
+    const key = `${lookup.table_name} ${lookup.key}`;
+    byKey.set(key, [...(byKey.get(key) ?? []), lookup]);
+  }
+  return rows.map((row) => {
+    const shown = (stored: string | null) =>
+      shownTexts({ ...row, stored, of: (table, key) => byKey.get(`${table} ${key}`) ?? [] });
+    const [before, after] = [shown(row.previous), shown(row.updated)];
+    const nobody = row.rung === 'w' ? 'Waltrail' : 'Unattributed';
+    const name = row.modifier === null ? nobody : row.modifier_name;
+    return {
+      modifierName: name,
+      modifierNames: row.modifier === null ? [name] : row.modifier_names,
+      labels: { before: before.labels, after: after.labels },
+      id: BigInt(row.id),
+      at: Number(row.at),
+      modifier: row.modifier,
+      action: row.action,
+      type: row.type,
+      tenant: row.tenant,
+      previousTenant: row.has_moved ? row.previous_tenant : undefined,
+      entity: row.entity,
+      previousEntity: row.previous_entity,
+      name: row.name,
+      texts: {
+        before: lowered([row.previous_name, row.previous_entity, ...before.texts]),
+        after: lowered([row.name, row.entity, ...after.texts]),
+      },
+    };
+  });
 }
 
 const lowered = (texts: readonly (string | null)[]): string[] =>
   texts.flatMap((text) => (text === null ? [] : [text.toLowerCase()]));
 
-function fieldTexts(stored: string | null): string[] {
-  if (stored === null) return [];
-  return decodeFields(stored).flatMap((field) => ('text' in field ? [field.text] : []));
+/** The texts of one side as they are stored, and the words that the page shows for them. */
+function shownTexts(row: {
+  readonly id: string;
+  readonly stored: string | null;
+  readonly columns: string | null;
+  readonly relation_columns: readonly Column[];
+  readonly of: (table: string, key: string) => readonly LookupRow[];
+}): { readonly texts: readonly string[]; readonly labels: readonly Label[] } {
+  const texts: string[] = [];
+  const labels: Label[] = [];
+  if (row.stored === null) return { texts, labels };
+  const places = decodeColumns(row.columns, row.relation_columns.length);
+  decodeFields(row.stored).forEach((field, index) => {
+    if (!('text' in field)) return;
+    const { type, values = {}, label } = row.relation_columns[places[index]!]!;
+    const { text } = field;
+    texts.push(text);
+    if (type === 16) texts.push(text === 't' ? 'true' : 'false');
+    if (values[text] !== undefined) texts.push(values[text]);
+    if (label === undefined) return;
+    const found = row.of(label, text).find(({ from_id }) => BigInt(from_id) <= BigInt(row.id));
+    if (found != null && found.name !== null)
+      labels.push({
+        text: found.name.toLowerCase(),
+        tenant: found.has_tenants ? found.tenant : undefined,
+      });
+  });
+  return { texts, labels };
+}
+
+/** Whether something that a reader is shown of an entry has a text. */
+function shows(
+  entry: PlainEntry,
+  { q, scope }: { readonly q: string; readonly scope: string | null },
+): boolean {
+  const wanted = q.toLowerCase();
+  const has = (text: string): boolean => text.toLowerCase().includes(wanted);
+  const names = scope === null ? entry.modifierNames : [entry.modifierName];
+  const words = [shownAction(entry, scope), entry.type];
+  return (
+    [...names, ...words, ...words.map((word) => word.replaceAll('_', ' '))].some(has) ||
+    sidesOf(entry, scope).some(
+      (side) =>
+        entry.texts[side].some(has) ||
+        entry.labels[side].some(
+          ({ text, tenant }) => has(text) && (scope === null || tenant === undefined || tenant === scope),
+        ),
+    )
+  );
 }
 
 export function matches(entry: PlainEntry, filter: Partial<EntryFilter>): boolean {
@@ -102,10 +198,7 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
       (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
       (tenant === undefined || entry.tenant === tenant || entry.previousTenant === tenant) &&
       (entity === undefined || sidesOf(entry, scope).some((side) => ids(entry)[side] === entity)) &&
-      (q === '' ||
-        sidesOf(entry, scope).some((side) =>
-          entry.texts[side].some((text) => text.includes(q.toLowerCase())),
-        )) &&
+      (q === '' || shows(entry, { q, scope })) &&
       (from === undefined || entry.at >= from) &&
       (to === undefined || entry.at < to),
   );

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Entry } from '../../src/web/api-types.js';
 import { diffText, diffTokens, type Part } from '../../src/web/detail/text-diff.js';
-import { fieldsOf, isOnlyNotation } from '../../src/web/entry/fields.js';
+import { fieldsOf as fieldsIn, isOnlyNotation } from '../../src/web/entry/fields.js';
 import { parseExact } from '../../src/web/exact-json.js';
 
 const entry = (said: Partial<Entry>): Entry => ({
@@ -25,6 +25,8 @@ const side = (parts: readonly Part[], left: 'removed' | 'added'): string =>
     .filter((part) => part.is === 'same' || part.is === left)
     .map((part) => part.text)
     .join('');
+
+const fieldsOf = (of: Parameters<typeof fieldsIn>[0]) => fieldsIn(of, 'UTC');
 
 describe('fields of an entry', () => {
   test('null, empty text, not sent, too large and not there are five different things', () => {

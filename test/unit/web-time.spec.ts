@@ -1,5 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { inputInstant, inputText, isoText, lengthText, timeText } from '../../src/web/time/format.js';
+import {
+  hasTwoOffsets,
+  inputInstant,
+  inputText,
+  instantText,
+  isoText,
+  lengthText,
+  printedInstantText,
+  timeText,
+} from '../../src/web/time/format.js';
 import { checkRange, isOpenEnded, quickRanges, resolveRange, type Range } from '../../src/web/time/ranges.js';
 import { instantOf, isZone, startOfDay, wallTime } from '../../src/web/time/zone.js';
 
@@ -69,6 +78,27 @@ describe('formats', () => {
 });
 
 const LIMIT = { now, zone: 'UTC', maxRangeDays: 7, calendarDays: true };
+
+describe('instants', () => {
+  test('have the offset of the zone, by which a repeated hour is told apart', () => {
+    expect(instantText('2026-10-25T00:30:00.123456Z', 'Europe/Berlin', 6)).toBe(
+      '2026-10-25 02:30:00.123456 +02:00',
+    );
+    expect(instantText('2026-10-25T01:30:00.5Z', 'Europe/Berlin', 0)).toBe('2026-10-25 02:30:00 +01:00');
+    expect(instantText('2026-11-23T09:51:07Z', 'America/St_Johns', 0)).toBe('2026-11-23 06:21:07 -03:30');
+    expect(hasTwoOffsets('2026-10-25T12:00:00Z', 'Europe/Berlin')).toBe(true);
+    expect(hasTwoOffsets('2026-10-26T12:00:00Z', 'Europe/Berlin')).toBe(false);
+  });
+
+  test('of a value are shown on the same clock, with the digits that PostgreSQL printed', () => {
+    const shown = (printed: string) => printedInstantText(printed, 'Europe/Berlin');
+    expect(shown('2026-11-23 20:29:02.027018+00')).toBe('2026-11-23 21:29:02.027018 +01:00');
+    expect(shown('2026-11-23 20:29:02.5+05:30')).toBe('2026-11-23 15:59:02.5 +01:00');
+    expect(shown('2026-10-25 00:30:00+00')).toBe('2026-10-25 02:30:00 +02:00');
+    for (const other of ['infinity', '0044-03-15 12:00:00+00 BC', '[redacted]', '12026-11-23 20:29:02+00'])
+      expect(shown(other)).toBeNull();
+  });
+});
 
 describe('ranges', () => {
   const resolve = (range: Range, maxRangeDays = 7) =>

@@ -1,6 +1,7 @@
 import { blockOfChunk, chunkOfId, ID_SQL } from '../entry-id.js';
 import { COLUMNS, DIMENSIONS, idsOf } from './dimensions.js';
-import { Parameters, type StoredFilter } from './filter.js';
+import type { StoredFilter } from './filter.js';
+import { Parameters } from './parameters.js';
 import { idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -80,7 +81,7 @@ export async function chunksWithAllValues(
   const { rows } = await snapshot.query<{ blocks: number[] }>(
     /* sql */ `
     select coalesce(array_agg(block), '{}') as blocks from trail.block_value
-     where dimension = '${one.letter}' and value = ${parameters.add(one.ids![0], 'int4')}
+     where dimension = '${one.letter}' and value = ${parameters.add(one.ids![0]!, 'int4')}
        and block between ${parameters.add(blockOfChunk(first!), 'int4')}
                      and ${parameters.add(blockOfChunk(last!), 'int4')} and not (${has})`,
     parameters.values,

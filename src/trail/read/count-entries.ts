@@ -1,7 +1,9 @@
 import { dayOfId } from '../entry-id.js';
 import { addCounts, encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
-import { conditionsSql, Parameters, shownActionSql, type StoredFilter } from './filter.js';
+import { conditionsSql, type StoredFilter } from './filter.js';
+import { shownActionSql } from './moved.js';
+import { Parameters } from './parameters.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
 import type { DayClock, Snapshot } from './snapshot.js';
 

@@ -1,7 +1,8 @@
 import { blockOfChunk, ID_SQL, MAX_ENTRY_ID } from '../entry-id.js';
 import { encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
 import { COLUMNS, DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
-import { isKnownToLists, Parameters } from './filter.js';
+import { isKnownToLists } from './filter.js';
+import { Parameters } from './parameters.js';
 import { narrowed } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 

@@ -37,6 +37,7 @@ export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,
 // numeric; json, jsonb.
 const BOOLEAN = 16;
+const TIMESTAMPTZ = 1184;
 const NUMBERS: ReadonlySet<number> = new Set([21, 23, 20, 26, 700, 701, 1700]);
 const JSONS: ReadonlySet<number> = new Set([114, 3802]);
 /** RFC 8259; NaN, Infinity and masked values are not numbers in JSON. */
@@ -263,6 +264,7 @@ function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {
     return { kind: 'boolean', text: text === 't' ? 'true' : 'false' };
   }
+  if (type === TIMESTAMPTZ) return { kind: 'text', text, isInstant: true };
   if (NUMBERS.has(type) && JSON_NUMBER.test(text)) return { kind: 'number', text };
   if (JSONS.has(type) && isAnswerable(text)) return { kind: 'json', text };
   return { kind: 'text', text };

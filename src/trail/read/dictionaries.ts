@@ -230,6 +230,11 @@ class NameDictionary {
     return this.#names.get(id);
   }
 
+  /** Returns the ids of the names of which a predicate is true. */
+  idsWhere(isWanted: (name: string) => boolean): number[] {
+    return [...this.#names].flatMap(([id, name]) => (isWanted(name) ? [id] : []));
+  }
+
   id(name: string): number | undefined {
     return this.#ids.get(name);
   }

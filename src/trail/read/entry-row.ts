@@ -1,5 +1,6 @@
 import type { OperationLetter, RungLetter } from '../../pipeline/ports.js';
-import { conditionsSql, Parameters, type SqlValues, type StoredFilter } from './filter.js';
+import { conditionsSql, type StoredFilter } from './filter.js';
+import { Parameters, type SqlValues } from './parameters.js';
 import { dayOfId } from '../entry-id.js';
 import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';

@@ -16,6 +16,8 @@ export interface Value {
   readonly text: string;
   /** The administrator's label for the value (`labels` and `values` of the YAML), as of the change. */
   readonly label?: string;
+  /** The column is of type timestamptz. */
+  readonly isInstant?: true;
 }
 
 /** What is known of a value that was too large to be stored, or for an answer. */
@@ -134,7 +136,7 @@ export interface EntryFilter {
   readonly tenant?: string;
   /** The tenant of a reader who sees one only; all tenants by default. */
   readonly scope?: Scope;
-  /** Text contained, ignoring case, in entity name, entity id or a value. */
+  /** Text contained, ignoring case, in what is shown of an entry (search.ts). */
   readonly q?: string;
   /** Half-open range of commit time `[from, to)`, RFC 3339 instants. */
   readonly from: string;

@@ -2,7 +2,8 @@ import type { Answer } from '../../api/answers.js';
 import { Counts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { NOBODY } from './entry.js';
-import { movedAction, MOVED_IDS, pattern } from './filter.js';
+import { movedAction, MOVED_IDS } from './moved.js';
+import { pattern } from './parameters.js';
 import type { Snapshot } from './snapshot.js';
 
 type Facet = Answer<'Facet'>;
@@ -20,6 +21,8 @@ export interface ListOptions {
   readonly limit: number;
   /** Ids of values that are listed if they have entries: those that the filter names. */
   readonly always: readonly number[];
+  /** Whether a former name counts only where an entry that is counted has it: the reader sees one tenant. */
+  readonly inScope?: boolean;
   /** Only values are listed whose text has every word of this. */
   readonly search?: string | undefined;
 }
@@ -32,7 +35,7 @@ export async function facetList(snapshot: Snapshot, options: ListOptions): Promi
   const { dimension, search } = options;
   const firstIds = await firstIdsOf(snapshot, dimension);
   const matching =
-    search === undefined ? undefined : await matchingIds(snapshot, { dimension, search, firstIds });
+    search === undefined ? undefined : await matchingIds(snapshot, { ...options, search, firstIds });
   const { top, more } = rank(options, { firstIds, matching });
   const facets = await named(snapshot, { dimension, top });
   return { items: facets.sort(mostFirst), more };
@@ -135,8 +138,7 @@ async function named(
  */
 async function matchingIds(
   { query, greatest }: Snapshot,
-  options: {
-    readonly dimension: Dimension;
+  options: ListOptions & {
     readonly search: string;
     readonly firstIds: Int32Array | undefined;
   },
@@ -156,7 +158,10 @@ async function matchingIds(
   );
   const marks = new Uint8Array(Math.max(greatest[table], MOVED_IDS.left) + 1);
   const ids = rows[0]!.ids ?? Buffer.alloc(0);
-  for (let at = 0; at < ids.length; at += 4) marks[firstOf(ids.readInt32BE(at), options.firstIds)] = 1;
+  for (let at = 0; at < ids.length; at += 4) {
+    const id = ids.readInt32BE(at);
+    if (options.inScope !== true || options.counts.get(id) > 0) marks[firstOf(id, options.firstIds)] = 1;
+  }
   if (options.dimension === 'actions')
     for (const id of Object.values(MOVED_IDS)) if (hasWords(movedAction(id)!, words)) marks[id] = 1;
   return marks;

@@ -4,7 +4,8 @@ import { countDimensions } from './count-dimensions.js';
 import { addCounts, subtractCounts, type Counting, type DimensionCounts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
 import { facetList } from './facet-list.js';
-import { isKnownToLists, isMovedId, type StoredFilter } from './filter.js';
+import { isKnownToLists, type StoredFilter } from './filter.js';
+import { isMovedId } from './moved.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Ids that a filter names in a dimension; they are listed however few entries they have. */
@@ -65,7 +66,12 @@ export async function countFacetList(
 ): Promise<Answer<'FacetList'>> {
   const { filter, dimension } = options;
   const counts = await countAlone(snapshot, filter, dimension);
-  return facetList(snapshot, { ...options, counts: counts[dimension]!, always: namedIn(filter, dimension) });
+  return facetList(snapshot, {
+    ...options,
+    counts: counts[dimension]!,
+    always: namedIn(filter, dimension),
+    inScope: filter.scope !== null,
+  });
 }
 
 /** Counts a dimension without its own filter, unless that is the filter for a tenant. */

@@ -1,9 +1,10 @@
-import { quoteLiteral } from '../../pg/quote.js';
 import { storable } from '../../pg/text.js';
 import { RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
-import { BEHIND_ESCAPE, escaped } from '../values.js';
-import { MOVED_ACTIONS, NOBODY, type EntryFilter, type UnboundedFilter } from './entry.js';
-import { arrayOf } from './ids.js';
+import { NOBODY, type EntryFilter, type Scope, type UnboundedFilter } from './entry.js';
+import { isMovedId, movedIds, shownActionSql } from './moved.js';
+import type { SqlValues } from './parameters.js';
+import { findShownWords, type ShownWords } from './search.js';
+import { onSides, searchSql } from './search-sql.js';
 import type { Snapshot } from './snapshot.js';
 
 /** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
@@ -24,6 +25,10 @@ export interface StoredFilter {
   readonly moved: 'any' | 'only';
   readonly entity: string | null;
   readonly q: string | null;
+  /** What is shown with `q` in it beside stored texts; null where nothing is searched. */
+  readonly shown: ShownWords | null;
+  /** The name of `scope`. */
+  readonly scopeName: Scope;
   /**
    * Whether Waltrail's own entries (rung w) are found. They have the modifier id of unattributed entries, in
    * lists and summaries too, but a filter for unattributed entries does not ask for them.
@@ -69,25 +74,18 @@ export async function storedFilter(
     return undefined;
   }
   const { from = '-infinity', to = 'infinity' } = filter;
-  const own = filter.modifiers?.includes(NOBODY) === true ? 'none' : 'any';
-  const rest = { modifiers, entityTypes, tenant, scope, moved: 'any', entity, q, own, from, to } as const;
+  const own: StoredFilter['own'] = filter.modifiers?.includes(NOBODY) === true ? 'none' : 'any';
+  const scopeName = filter.scope ?? null;
+  const shown = q === null ? null : await findShownWords(q, { words, scope: scopeName });
+  const rest = {
+    ...{ modifiers, entityTypes, tenant, scope, scopeName, entity, q, shown, own, from, to },
+    moved: 'any',
+  } as const;
   if (scope === null || actions === null) return { ...rest, actions, shownActions: null };
   // Stored actions lead to more entries than are shown under them.
   const areStored = !actions.some(isMovedId);
   return { ...rest, actions: areStored ? actions : null, shownActions: actions };
 }
-
-/** Ids of the actions of entries that moved. No dictionary has them: those of actions are int2. */
-export const MOVED_IDS = { arrived: 32_768, left: 32_769 } as const;
-
-/** Returns the action that such an id stands for. */
-export const movedAction = (id: number): string | undefined =>
-  id === MOVED_IDS.arrived ? MOVED_ACTIONS.arrived : id === MOVED_IDS.left ? MOVED_ACTIONS.left : undefined;
-
-export const isMovedId = (id: number): boolean => movedAction(id) !== undefined;
-
-const movedIds = (name: string): readonly number[] =>
-  name === MOVED_ACTIONS.arrived ? [MOVED_IDS.arrived] : name === MOVED_ACTIONS.left ? [MOVED_IDS.left] : [];
 
 /**
  * Whether posting lists and summaries know everything that a filter asks for except the range. If not, its
@@ -95,11 +93,6 @@ const movedIds = (name: string): readonly number[] =>
  */
 export const isKnownToLists = ({ entity, q, own, moved, shownActions }: StoredFilter): boolean =>
   entity === null && q === null && own === 'any' && moved === 'any' && shownActions === null;
-
-/** Returns the action of `entry e` as a reader of the tenant `scope`, an SQL expression, sees it. */
-export const shownActionSql = (scope: string): string =>
-  `case when e.previous_tenant_id is null then e.action_id
-        when e.previous_tenant_id = ${scope} then ${MOVED_IDS.left} else ${MOVED_IDS.arrived} end`;
 
 function idsOfAll(
   names: readonly string[] | undefined,
@@ -129,31 +122,6 @@ export const tenantId = async (
 /** Whether a dictionary can have a text; PostgreSQL cannot be asked for another. */
 const canBeStored = (text: string): boolean => storable(text) === text;
 
-/** Values of a statement, as SQL expressions. */
-export interface SqlValues {
-  /** Adds a value and returns the expression that stands for it, with its type. */
-  add(value: SqlValue, type: string): string;
-}
-
-export type SqlValue = string | number | readonly number[];
-
-/** Parameters of a statement, numbered as they are added. */
-export class Parameters implements SqlValues {
-  readonly values: unknown[] = [];
-
-  /** Adds a value and returns `$n::type`. */
-  add(value: unknown, type: string): string {
-    this.values.push(value);
-    return `$${this.values.length}::${type}`;
-  }
-}
-
-/** Values written into a statement, for COPY, which takes no parameters. */
-export const LITERALS: SqlValues = {
-  add: (value, type) =>
-    `${quoteLiteral(typeof value === 'object' ? arrayOf(value) : String(value))}::${type}`,
-};
-
 /** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: SqlValues): string {
   const { modifiers, entityTypes, actions, shownActions, tenant, entity, q, own, from, to } = filter;
@@ -173,7 +141,15 @@ export function conditionsSql(filter: StoredFilter, parameters: SqlValues): stri
         ? []
         : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
     ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} '${RUNG.own}'`]),
-    ...(q === null ? [] : [textSql(q, { parameters, scope })]),
+    ...(q === null
+      ? []
+      : [
+          searchSql(q, {
+            words: filter.shown!,
+            parameters,
+            scope: scope === null ? null : { id: scope, name: filter.scopeName! },
+          }),
+        ]),
   ]
     .map((condition) => ` and ${condition}`)
     .join('\n');
@@ -181,52 +157,5 @@ export function conditionsSql(filter: StoredFilter, parameters: SqlValues): stri
 
 const tenantSql = (tenant: string): string => `(e.tenant_id = ${tenant} or e.previous_tenant_id = ${tenant})`;
 
-/**
- * Returns the condition that an entry has what is looked for on a side: before the change, or after it. Where
- * a tenant is in scope, only that side of an entry counts that the tenant has.
- */
-function onSides(found: { readonly before: string; readonly after: string }, scope: string | null): string {
-  const { before, after } = found;
-  if (scope === null) return `(${after} or ${before})`;
-  return `((${after}) and e.previous_tenant_id is distinct from ${scope}
-    or (${before}) and coalesce(e.previous_tenant_id, ${scope}) = ${scope})`;
-}
-
 const entitySql = (entity: string, scope: string | null): string =>
   onSides({ before: `e.previous_entity_id = ${entity}`, after: `e.entity_id = ${entity}` }, scope);
-
-/**
- * Texts that begin like the rest of a mark. A mark of values.ts begins with an escape, and a search for such
- * a text would find the letter behind it.
- */
-const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`, 'i');
-
-function textSql(
-  q: string,
-  { parameters, scope }: { readonly parameters: SqlValues; readonly scope: string | null },
-): string {
-  // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
-  // ASCII without letters has no case.
-  const ascii = /^[\x01-\x7f]*$/.test(q);
-  const collation = ascii ? ' collate "C"' : '';
-  const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
-  const plain = parameters.add(pattern(q), 'text');
-  const inValues = parameters.add(pattern(escaped(q)), 'text');
-  const valueSql = (column: string): string => {
-    const contains = `${column}${collation} ${like} ${inValues}`;
-    if (!LOOKS_LIKE_MARK.test(q)) return contains;
-    return `(${contains} and regexp_replace(${column}, E'\\x1b.', '', 'g')${collation} ${like} ${inValues})`;
-  };
-  const textsSql = (name: string, id: string): string =>
-    `${name}${collation} ${like} ${plain} or ${id}${collation} ${like} ${plain}`;
-  return onSides(
-    {
-      before: `${textsSql('e.previous_entity_name', 'e.previous_entity_id')} or ${valueSql('e.previous')}`,
-      after: `${textsSql('e.entity_name', 'e.entity_id')} or ${valueSql('e.updated')}`,
-    },
-    scope,
-  );
-}
-
-/** Returns the pattern of LIKE that finds what contains a text. */
-export const pattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;

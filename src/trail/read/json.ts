@@ -29,6 +29,7 @@ export function entryToJson(entry: Entry): string {
     updated: valuesJson(entry.updated),
     labels: labelsJson(entry),
     jsonNulls: jsonNullsJson(entry),
+    instants: instantsJson(entry),
     unknown: entry.unknown.length === 0 ? undefined : JSON.stringify(entry.unknown),
     tooLarge: entry.tooLarge.length === 0 ? undefined : JSON.stringify(entry.tooLarge),
     table: quote(entry.table),
@@ -107,6 +108,16 @@ function labelsJson(entry: Entry): string | undefined {
   const previous = words(entry.previous);
   const updated = words(entry.updated);
   return previous === '{}' && updated === '{}' ? undefined : `{"previous":${previous},"updated":${updated}}`;
+}
+
+/** Prints the columns whose values are instants; undefined if there are none. */
+function instantsJson(entry: Entry): string | undefined {
+  const columns = new Set(
+    [entry.previous, entry.updated].flatMap((values) =>
+      Array.from(values ?? []).flatMap(([name, { isInstant }]) => (isInstant === true ? [name] : [])),
+    ),
+  );
+  return columns.size === 0 ? undefined : JSON.stringify([...columns]);
 }
 
 /**

@@ -16,7 +16,7 @@ import type { ReaderDictionaries, StoredModifier } from './dictionaries.js';
 import type { Entry, Scope } from './entry.js';
 import { byStatement, MAX_WALK_BYTES, readRow, rowsSql, type Walk } from './entry-row.js';
 import { readExtra, type Extra } from './extra.js';
-import { LITERALS } from './filter.js';
+import { LITERALS } from './parameters.js';
 import { LabelNames } from './label-names.js';
 import type { LabelWanted } from './labels.js';
 import { instantText, lsnText, ROW_COLUMNS, ROW_TEXT, RowBytes } from './row-bytes.js';

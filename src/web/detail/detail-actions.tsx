@@ -3,11 +3,13 @@ import type { Entry } from '../api-types.ts';
 import { isOwn } from '../entry/own-entries.ts';
 import { printExact } from '../exact-json.ts';
 import { announce } from '../state/announcements.ts';
-import { session } from '../state/session.ts';
-import { NO_FILTERS } from '../state/url-state.ts';
-import { show, urlOf, view } from '../state/view.ts';
+import { rows } from '../state/entries.ts';
+import { rangeLimit, session } from '../state/session.ts';
+import { NO_FILTERS, type View } from '../state/url-state.ts';
+import { show, urlOf, view, zone } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
-import { QUICK_RANGE_TEXTS, quickRanges, type QuickRange } from '../time/ranges.ts';
+import { isoText } from '../time/format.ts';
+import { earliestOf, QUICK_RANGE_TEXTS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { copyText } from './clipboard.ts';
 
 /** Shows what can be done with an entry: list the last days of its entity, copy its link, copy its JSON. */
@@ -27,6 +29,20 @@ export function DetailActions({ entry }: { entry: Entry }) {
           }}
         >
           {QUICK_RANGE_TEXTS[longestRange()]} of this {humanize(type).toLowerCase()}
+        </a>
+      )}
+      {!rows.value.some((row) => row.id === entry.id) && (
+        <a
+          role="button"
+          class="bordered"
+          href={urlOf({ ...view.value, ...around(entry) })}
+          onClick={(event) => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+            event.preventDefault();
+            show(around(entry));
+          }}
+        >
+          Show it in the list
         </a>
       )}
       <span class="spacer" />
@@ -56,9 +72,17 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
   );
 }
 
+const MINUTE_MS = 60_000;
+
+/** Returns the view in which an entry stands near the top, among what was changed before and just after it. */
+function around({ committedAt }: Entry): Partial<View> {
+  const end = Math.floor(Date.parse(committedAt) / MINUTE_MS + 2) * MINUTE_MS;
+  const from = isoText(earliestOf(end, { ...rangeLimit.peek(), zone: zone.peek() }));
+  return { ...NO_FILTERS, tenant: view.peek().tenant, range: { kind: 'custom', from, to: isoText(end) } };
+}
+
 /**
- * Returns the view of one entity in the longest quick range. Older entries are only in the entity's history
- * in the API.
+ * Returns the view of one entity in the longest quick range. Older entries are in the detail's history.
  */
 function recentOf(type: string, id: string) {
   const range = { kind: longestRange() };

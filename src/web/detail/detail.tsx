@@ -1,10 +1,10 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { readableEntry, titleOf } from '../entry/own-entries.ts';
+import { isOwn, readableEntry, titleOf } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
-import { dateText, timeText } from '../time/format.ts';
+import { instantText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
@@ -12,6 +12,7 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 import { DetailActions } from './detail-actions.tsx';
 import { Facts } from './facts.tsx';
 import { FieldTable } from './field-table.tsx';
+import { History } from './history.tsx';
 
 /** Shows the detail of the entry that the view names, as a drawer over the page. */
 export function Detail() {
@@ -99,17 +100,21 @@ let lastShown = '';
 const close = (): void => show({ entry: null });
 
 function Content({ entry }: { entry: Entry }) {
+  const { entity } = entry;
   return (
     <>
       <p class="detail-lead">
         <Modifier modifier={entry.modifier} />
         <ActionBadge entry={entry} />
         <span class="detail-when">
-          {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
+          {instantText(entry.committedAt, zone.value, 6)} {zone.value}
         </span>
       </p>
       <FieldTable entry={readableEntry(entry, zone.value)} />
       <Facts entry={entry} />
+      {entity.id !== null && !isOwn(entry) && (
+        <History key={`${entity.type} ${entity.id}`} type={entity.type} id={entity.id} entry={entry.id} />
+      )}
     </>
   );
 }

@@ -12,7 +12,7 @@ import {
   RUNG_TEXTS,
   unreadSentence,
 } from '../texts/vocabulary.ts';
-import { dateText, timeText } from '../time/format.ts';
+import { instantText } from '../time/format.ts';
 import { Modifier } from '../ui/badges.tsx';
 
 /**
@@ -54,7 +54,7 @@ export function Facts({ entry }: { entry: Entry }) {
           </Fact>
         )}
         <Fact name="Date of modification">
-          {dateText(entry.committedAt, zone.value)} {timeText(entry.committedAt, zone.value, 6)} {zone.value}
+          {instantText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}
         </Fact>
         {!isOwn(entry) && (

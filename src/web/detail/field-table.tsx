@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
 import { fieldsOf, isOnlyNotation, type Cell, type Field } from '../entry/fields.ts';
 import { isOwn } from '../entry/own-entries.ts';
+import { zone } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
 import { CellText } from '../ui/cell-text.tsx';
 import { diffText, type Part } from './text-diff.ts';
@@ -15,7 +16,7 @@ const CAPTIONS = {
 
 /** Shows every field of an entry before and after the change. Differences are marked by line and word. */
 export function FieldTable({ entry }: { entry: Entry }) {
-  const fields = fieldsOf(entry);
+  const fields = fieldsOf(entry, zone.value);
   if (fields.length === 0) {
     return (
       <p class="notice">
@@ -99,6 +100,7 @@ function Side({ cell, other, mark }: { cell: Cell; other: Cell; mark: 'removed' 
   return (
     <>
       {cell.label !== undefined && <span class="value-word">{cell.label}</span>}
+      {cell.clock !== undefined && <span class="value-word">{cell.clock}</span>}
       {isReplaced ? mark === 'removed' ? <del>{content}</del> : <ins>{content}</ins> : content}
     </>
   );
@@ -131,7 +133,8 @@ function marksOf(text: string, mark: 'removed' | 'added'): ComponentChildren[] {
  * are compared by their parts.
  */
 function isWorthDiffing(previous: Cell & { is: 'value' }, updated: Cell & { is: 'value' }): boolean {
-  if (previous.label !== undefined || updated.label !== undefined) return false;
+  if ([previous, updated].some(({ label, clock }) => label !== undefined || clock !== undefined))
+    return false;
   if (previous.type === 'json' && updated.type === 'json') return true;
   return (
     previous.type === 'text' &&

@@ -1,9 +1,17 @@
 import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
+import { printedInstantText } from '../time/format.ts';
 
 /** One side of a field. Six kinds of cell have no text, and are kept apart. */
 export type Cell =
-  | { readonly is: 'value'; readonly text: string; readonly type: ValueType; readonly label?: string }
+  /** `clock`: the instant of a timestamptz on the clock that is shown. */
+  | {
+      readonly is: 'value';
+      readonly text: string;
+      readonly type: ValueType;
+      readonly label?: string;
+      readonly clock?: string;
+    }
   | { readonly is: 'null' }
   /** The column holds the JSON value null. */
   | { readonly is: 'json-null' }
@@ -22,8 +30,11 @@ export interface Field {
   readonly updated: Cell;
 }
 
-/** Returns the fields of an entry in the order of its columns, each with its value before and after. */
-export function fieldsOf(entry: Entry): Field[] {
+/**
+ * Returns the fields of an entry in the order of its columns, each with its value before and after; instants
+ * are shown on the clock of a zone.
+ */
+export function fieldsOf(entry: Entry, zone: string): Field[] {
   const columns = new Set([
     ...Object.keys(entry.updated ?? {}),
     ...Object.keys(entry.previous ?? {}),
@@ -31,8 +42,8 @@ export function fieldsOf(entry: Entry): Field[] {
   ]);
   return [...columns].map((column) => ({
     column,
-    previous: cellOf(entry, 'previous', column),
-    updated: cellOf(entry, 'updated', column),
+    previous: cellOf(entry, { side: 'previous', column, zone }),
+    updated: cellOf(entry, { side: 'updated', column, zone }),
   }));
 }
 
@@ -57,7 +68,14 @@ export function valueText(value: Json): string {
   return typeof value === 'string' ? value : printExact(value);
 }
 
-function cellOf(entry: Entry, side: 'previous' | 'updated', column: string): Cell {
+function cellOf(
+  entry: Entry,
+  {
+    side,
+    column,
+    zone,
+  }: { readonly side: 'previous' | 'updated'; readonly column: string; readonly zone: string },
+): Cell {
   const values = entry[side];
   if (values === null) return { is: 'absent' };
   if (!Object.hasOwn(values, column)) {
@@ -69,12 +87,17 @@ function cellOf(entry: Entry, side: 'previous' | 'updated', column: string): Cel
   if (value === null) return { is: entry.jsonNulls?.[side]?.includes(column) ? 'json-null' : 'null' };
   if (value === '') return { is: 'empty' };
   const label = entry.labels?.[side]?.[column];
+  const clock =
+    typeof value === 'string' && entry.instants?.includes(column) === true
+      ? printedInstantText(value, zone)
+      : null;
   const isTree = typeof value === 'object' && !(value instanceof ExactNumber);
   return {
     is: 'value',
     text: isTree ? printExact(value, 2) : valueText(value),
     type: isTree ? 'json' : typeOf(value),
     ...(label === undefined ? {} : { label }),
+    ...(clock === null ? {} : { clock }),
   };
 }
 

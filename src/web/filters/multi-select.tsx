@@ -54,7 +54,7 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const [options, setOptions] = useState<FacetList | Problem | null>(null);
-  /** The list holds every value, so it is searched here; else the server searches. */
+  /** The list holds every value, so it is searched here; else the server searches. It knows former names. */
   const [isWhole, setIsWhole] = useState(false);
   const [search, setSearch] = useState('');
   const [active, setActive] = useState(0);
@@ -70,7 +70,7 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
       const loaded = await optionsOf(filter, { search: asked, signal: abort.signal });
       if (loaded === undefined || abort.signal.aborted) return;
       setOptions(loaded);
-      if (asked === '' && isList(loaded)) setIsWhole(loaded.more.values === 0);
+      if (asked === '' && isList(loaded)) setIsWhole(isVocabulary && loaded.more.values === 0);
     };
     const timer = setTimeout(() => void load(), asked === '' ? 0 : SEARCH_MS);
     return () => {

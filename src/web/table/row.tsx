@@ -2,7 +2,7 @@ import type { Entry } from '../api-types.ts';
 import { isOwn, readableEntry } from '../entry/own-entries.ts';
 import { show, urlOf, view } from '../state/view.ts';
 import { CONFLICT_SENTENCE, humanize, LAST_SET_BY_SENTENCE, RUNG_TEXTS } from '../texts/vocabulary.ts';
-import { dateText, timeText } from '../time/format.ts';
+import { dateText, hasTwoOffsets, instantText, offsetText, timeText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { memo } from '../ui/memo.ts';
 import { ValuesCell } from './values-cell.tsx';
@@ -37,11 +37,17 @@ export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProp
         <a
           href={urlOf({ ...view.peek(), entry: entry.id })}
           data-row-link
-          title={`${dateText(entry.committedAt, zoneName)} ${timeText(entry.committedAt, zoneName, 6)} ${zoneName}`}
+          title={`${instantText(entry.committedAt, zoneName, 6)} ${zoneName}, ${entry.committedAt}`}
         >
           <time dateTime={entry.committedAt}>
             <span class="date">{dateText(entry.committedAt, zoneName)}</span>{' '}
             <span class="time">{timeText(entry.committedAt, zoneName)}</span>
+            {hasTwoOffsets(entry.committedAt, zoneName) && (
+              <>
+                {' '}
+                <span class="offset">{offsetText(entry.committedAt, zoneName)}</span>
+              </>
+            )}
           </time>
         </a>
       </td>
@@ -76,10 +82,10 @@ export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProp
         )}
       </td>
       <td role="cell" class="cell-values" data-label="Previous">
-        <ValuesCell entry={shown} side="previous" />
+        <ValuesCell entry={shown} side="previous" zoneName={zoneName} />
       </td>
       <td role="cell" class="cell-values" data-label="Updated">
-        <ValuesCell entry={shown} side="updated" />
+        <ValuesCell entry={shown} side="updated" zoneName={zoneName} />
       </td>
     </tr>
   );

@@ -8,8 +8,16 @@ const MAX_COLUMNS = 5;
 const MAX_TEXT = 80;
 
 /** Shows the values of one side of an entry as a compact list. */
-export function ValuesCell({ entry, side }: { entry: Entry; side: 'previous' | 'updated' }) {
-  const fields = fieldsOf(entry).filter((field) => field[side].is !== 'absent');
+export function ValuesCell({
+  entry,
+  side,
+  zoneName,
+}: {
+  entry: Entry;
+  side: 'previous' | 'updated';
+  zoneName: string;
+}) {
+  const fields = fieldsOf(entry, zoneName).filter((field) => field[side].is !== 'absent');
   if (fields.length === 0) return <NoValues entry={entry} side={side} />;
   // The values of a whole row are mostly nulls, so columns that have a value come first.
   const ordered =

@@ -1,4 +1,4 @@
-import { instantOf, wallTime } from './zone.ts';
+import { instantOf, offsetAt, startOfDay, wallTime } from './zone.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -13,6 +13,44 @@ export function timeText(timestamp: string, zone: string, digits = 0): string {
   const wall = wallTime(Date.parse(timestamp), zone);
   const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
   return `${two(wall.hour)}:${two(wall.minute)}:${two(wall.second)}${digits > 0 ? `.${fraction.padEnd(digits, '0').slice(0, digits)}` : ''}`;
+}
+
+/** `+02:00`: the offset of a zone from UTC at an instant; with seconds where its history has them. */
+export function offsetText(timestamp: string, zone: string): string {
+  const seconds = Math.round(offsetAt(Date.parse(timestamp), zone) / 1000);
+  const size = Math.abs(seconds);
+  const parts = [
+    Math.floor(size / 3600),
+    Math.floor(size / 60) % 60,
+    ...(size % 60 === 0 ? [] : [size % 60]),
+  ];
+  return `${seconds < 0 ? '-' : '+'}${parts.map(two).join(':')}`;
+}
+
+/** Whether a clock is changed on the day of an instant, so that a time of day may mean two instants. */
+export function hasTwoOffsets(timestamp: string, zone: string): boolean {
+  const instant = Date.parse(timestamp);
+  return offsetAt(startOfDay(instant, zone), zone) !== offsetAt(startOfDay(instant, zone, 1), zone);
+}
+
+/** `2026-11-23 09:51:07.123456 +02:00` of an API timestamp, with as many digits as asked for. */
+export function instantText(timestamp: string, zone: string, digits: number): string {
+  return `${dateText(timestamp, zone)} ${timeText(timestamp, zone, digits)} ${offsetText(timestamp, zone)}`;
+}
+
+const PRINTED = /^(\d{4,6}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d)(:\d\d)?$/;
+
+/**
+ * The text of a timestamptz that PostgreSQL printed, as {@link instantText} with its own digits; null where
+ * it is none that a clock shows (`infinity`, before Christ), or no such text.
+ */
+export function printedInstantText(printed: string, zone: string): string | null {
+  const match = PRINTED.exec(printed);
+  if (match === null) return null;
+  const [, date, time, fraction = '', hours, minutes = ':00'] = match;
+  const timestamp = `${date!}T${time!}${fraction}${hours!}${minutes}`;
+  if (Number.isNaN(Date.parse(timestamp))) return null;
+  return instantText(timestamp, zone, Math.max(fraction.length - 1, 0));
 }
 
 /** `2026-11-23 09:51` in a zone. */

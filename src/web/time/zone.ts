@@ -93,7 +93,8 @@ function utcOf(wall: WallTime): number {
   return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
 }
 
-function offsetAt(instant: number, zone: string): number {
+/** By how many milliseconds a zone's clock is ahead of UTC at an instant. */
+export function offsetAt(instant: number, zone: string): number {
   return utcOf(wallTime(instant, zone)) - Math.floor(instant / 1000) * 1000;
 }
 

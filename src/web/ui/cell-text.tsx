@@ -29,9 +29,10 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
     case 'absent':
       return <span class="no-value">—</span>;
     case 'value': {
-      const text = cell.label ?? cell.text.replace(/\s+/g, ' ');
+      const text = cell.label ?? cell.clock ?? cell.text.replace(/\s+/g, ' ');
       const isLong = text.length > maxLength;
-      const title = cell.label === undefined ? undefined : `Stored as ${cell.text.slice(0, 200)}`;
+      const isShown = cell.label === undefined && cell.clock === undefined;
+      const title = isShown ? undefined : `Stored as ${cell.text.slice(0, 200)}`;
       return (
         <span class={`value value-${cell.label === undefined ? cell.type : 'label'}`} title={title}>
           {isLong ? `${text.slice(0, maxLength)}…` : text}

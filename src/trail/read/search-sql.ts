@@ -1,0 +1,133 @@
+import { FIRST_COLUMN, RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
+import { BEHIND_ESCAPE, escaped } from '../values.js';
+import { shownActionSql } from './moved.js';
+import { pattern, type SqlValues } from './parameters.js';
+import { inScope, namedSql, type ShownLabels, type ShownValues, type ShownWords } from './search.js';
+
+interface SearchOptions {
+  readonly words: ShownWords;
+  readonly parameters: SqlValues;
+  /** The id of the reader's tenant, as an SQL expression, and its name; null: the reader sees all. */
+  readonly scope: { readonly id: string; readonly name: string } | null;
+}
+
+/**
+ * Returns the condition that an entry has what is looked for on a side: before the change, or after it. Where
+ * a tenant is in scope, only that side of an entry counts that the tenant has.
+ */
+export function onSides(
+  found: { readonly before: string; readonly after: string },
+  scope: string | null,
+): string {
+  const { before, after } = found;
+  if (scope === null) return `(${after} or ${before})`;
+  return `((${after}) and e.previous_tenant_id is distinct from ${scope}
+    or (${before}) and coalesce(e.previous_tenant_id, ${scope}) = ${scope})`;
+}
+
+/** Returns the condition that something which is shown for `entry e` has a text, ignoring case. */
+export function searchSql(q: string, options: SearchOptions): string {
+  const contains = textsSql(q, options);
+  const scope = options.scope?.id ?? null;
+  const sides = onSides(
+    {
+      before: [
+        contains.text('e.previous_entity_name'),
+        contains.text('e.previous_entity_id'),
+        contains.value('e.previous'),
+        ...shownSql('e.previous', options),
+      ].join(' or '),
+      after: [
+        contains.text('e.entity_name'),
+        contains.text('e.entity_id'),
+        contains.value('e.updated'),
+        ...shownSql('e.updated', options),
+      ].join(' or '),
+    },
+    scope,
+  );
+  return `(${[...wordsSql(options), sides].join(' or ')})`;
+}
+
+/**
+ * Texts that begin like the rest of a mark. A mark of values.ts begins with an escape, and a search for such
+ * a text would find the letter behind it.
+ */
+const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`, 'i');
+
+function textsSql(
+  q: string,
+  { parameters }: SearchOptions,
+): { readonly text: (column: string) => string; readonly value: (column: string) => string } {
+  // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
+  // ASCII without letters has no case.
+  const ascii = /^[\x01-\x7f]*$/.test(q);
+  const collation = ascii ? ' collate "C"' : '';
+  const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
+  const plain = parameters.add(pattern(q), 'text');
+  const inValues = parameters.add(pattern(escaped(q)), 'text');
+  return {
+    text: (column) => `${column}${collation} ${like} ${plain}`,
+    value: (column) => {
+      const contains = `${column}${collation} ${like} ${inValues}`;
+      if (!LOOKS_LIKE_MARK.test(q)) return contains;
+      return `(${contains} and regexp_replace(${column}, E'\\x1b.', '', 'g')${collation} ${like} ${inValues})`;
+    },
+  };
+}
+
+/** Conditions on what is shown of an entry whichever side is: cheap ones, so they come first. */
+function wordsSql({ words, parameters, scope }: SearchOptions): string[] {
+  const { modifiers, actions, entityTypes, nobody, own } = words;
+  const action = scope === null ? 'e.action_id' : shownActionSql(scope.id);
+  return [
+    ...(modifiers === null
+      ? [
+          `e.modifier_id in (${namedSql(
+            parameters.add(words.pattern, 'text'),
+            scope === null ? null : parameters.add(scope.name, 'text'),
+          )})`,
+        ]
+      : modifiers.length === 0
+        ? []
+        : [`e.modifier_id = any(${parameters.add(modifiers, 'int4[]')})`]),
+    ...(nobody ? [`e.modifier_id = ${UNATTRIBUTED} and e.rung <> '${RUNG.own}'`] : []),
+    ...(own ? [`e.rung = '${RUNG.own}'`] : []),
+    ...(actions.length === 0 ? [] : [`${action} = any(${parameters.add(actions, 'int4[]')})`]),
+    ...(entityTypes.length === 0 ? [] : [`e.entity_type_id = any(${parameters.add(entityTypes, 'int2[]')})`]),
+  ];
+}
+
+/** Conditions on the stored values of a side for which something else is shown. */
+function shownSql(side: string, { words, parameters, scope }: SearchOptions): string[] {
+  const ofRelations = ({ relations }: ShownValues | ShownLabels): string =>
+    `e.relation_id = any(${parameters.add(relations, 'int4[]')})`;
+  const field = ({ index }: ShownValues | ShownLabels): string => {
+    const at = parameters.add(index, 'int4');
+    return `split_part(${side}, E'\\x1f', case when e.columns is null then ${at} + 1
+              else nullif(strpos(e.columns, chr(${at} + ${FIRST_COLUMN})), 0) end)`;
+  };
+  return [
+    ...words.values.map(
+      (values) =>
+        `${ofRelations(values)} and ${field(values)} = any(${parameters.add(values.stored, 'text[]')})`,
+    ),
+    ...words.labels.map((labels) => {
+      const { names, table } = labels;
+      if (names === null)
+        return `${ofRelations(labels)} and exists (
+          select from (select l.* from trail.lookup l
+                        where l.table_name = ${parameters.add(table, 'text')} and l.key = ${field(labels)} and l.from_id <= e.id
+                        order by l.from_id desc limit 1) l
+           where l.name ilike ${parameters.add(words.pattern, 'text')} and ${inScope(parameters.add(scope?.name ?? null, 'text'))})`;
+      const list = (of: 'key' | 'from' | 'until', type: string): string =>
+        parameters.add(
+          names.map((name) => name[of]),
+          type,
+        );
+      return `${ofRelations(labels)} and exists (
+        select from unnest(${list('key', 'text[]')}, ${list('from', 'int8[]')}, ${list('until', 'int8[]')}) as l (key, from_id, until_id)
+         where l.key = ${field(labels)} and e.id >= l.from_id and e.id < l.until_id)`;
+    }),
+  ];
+}

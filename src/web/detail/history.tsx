@@ -1,0 +1,69 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Entry, EntryPage, Problem } from '../api-types.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { show, urlOf, view, zone } from '../state/view.ts';
+import { humanize } from '../texts/vocabulary.ts';
+import { secondText } from '../time/format.ts';
+import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { ProblemBox } from '../ui/problem-box.tsx';
+
+/** Entries that are loaded together. */
+const TOGETHER = 20;
+
+/**
+ * Shows everything that happened to the entity of an entry, newest first, in all the time that the trail
+ * covers: the list of the page ends with the longest range. It is loaded when the reader asks for it.
+ */
+export function History({ type, id, entry }: { type: string; id: string; entry: string }) {
+  const [items, setItems] = useState<readonly Entry[]>([]);
+  /** Cursor of the next page; null: there is none; undefined: nothing is loaded. */
+  const [next, setNext] = useState<string | null>();
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const abort = useRef(new AbortController());
+  useEffect(() => () => abort.current.abort(), []);
+
+  const load = async (): Promise<void> => {
+    const query = new URLSearchParams({ limit: String(TOGETHER) });
+    if (typeof next === 'string') query.set('cursor', next);
+    const path = `entities/${encodeURIComponent(type)}/${encodeURIComponent(id)}/history`;
+    try {
+      const found = await request<EntryPage>('GET', path, { query, signal: abort.current.signal });
+      setItems([...items, ...found.items]);
+      setNext(found.next);
+      setProblem(null);
+    } catch (error) {
+      if (!isAbort(error)) setProblem(problemFrom(error));
+    }
+  };
+
+  return (
+    <section class="history" aria-label="History">
+      {next !== undefined && <h3>All changes of this {humanize(type).toLowerCase()}</h3>}
+      <ul>
+        {items.map((item) => (
+          <li key={item.id} aria-current={item.id === entry}>
+            <a
+              href={urlOf({ ...view.value, entry: item.id })}
+              onClick={(event) => {
+                if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+                event.preventDefault();
+                show({ entry: item.id }, 'replace');
+              }}
+            >
+              <time dateTime={item.committedAt}>{secondText(item.committedAt, zone.value)}</time>
+            </a>{' '}
+            <ActionBadge entry={item} /> <Modifier modifier={item.modifier} />
+          </li>
+        ))}
+      </ul>
+      {problem !== null && <ProblemBox problem={problem} />}
+      {next === null ? (
+        <p class="muted">That is all that the trail has.</p>
+      ) : (
+        <button type="button" class="bordered" onClick={() => void load()}>
+          {next === undefined ? `All changes of this ${humanize(type).toLowerCase()}` : 'Older changes'}
+        </button>
+      )}
+    </section>
+  );
+}
