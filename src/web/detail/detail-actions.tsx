@@ -74,7 +74,7 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
 
 const MINUTE_MS = 60_000;
 
-/** Returns the view in which an entry stands near the top, among what was changed before and just after it. */
+/** Returns the view in which an entry stands near the top, among what was changed around it. */
 function around({ committedAt }: Entry): Partial<View> {
   const end = Math.floor(Date.parse(committedAt) / MINUTE_MS + 2) * MINUTE_MS;
   const from = isoText(earliestOf(end, { ...rangeLimit.peek(), zone: zone.peek() }));
