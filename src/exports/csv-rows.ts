@@ -15,8 +15,6 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
-const OWN = -1;
-const LETTER_W = 0x77;
 
 /** What may stand before a formula, as csv-field.ts has it, but for characters beyond ASCII. */
 const BEFORE_FORMULA = new Set(Array.from(',;:|\t \n\v\f\r\'"', (character) => character.charCodeAt(0)));
@@ -76,7 +74,7 @@ export class CsvRows {
   /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
   #fields(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
-    const modifier = rows.rung === LETTER_W ? OWN : rows.modifierId;
+    const modifier = stored.modifierNumber;
     this.#word(0, modifier, () => stored.modifier.name, out);
     this.#word(1, rows.actionId, () => stored.action, out);
     this.#word(2, rows.entityTypeId, () => stored.entityType, out);

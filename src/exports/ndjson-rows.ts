@@ -16,8 +16,6 @@ const COMMA = 0x2c;
 const LINE_FEED = 0x0a;
 const LETTER_T = 0x74;
 const LETTER_F = 0x66;
-const OWN = -1;
-const LETTER_W = 0x77;
 
 /** Text between the quotes of a JSON string, as `JSON.stringify` escapes it. */
 const JSON_TEXT: TextForm = {
@@ -44,7 +42,7 @@ const TENANT = ascii('},"tenant":');
 const PREVIOUS = ascii(',"previous":');
 const UPDATED = ascii(',"updated":');
 const TABLE = ascii(',"table":');
-const OPERATION = ascii(',"operation":"');
+const OPERATION_NAME = ascii(',"operation":"');
 const XID = ascii('","transaction":{"xid":"');
 const LSN = ascii('","commitLsn":"');
 const SEQ = ascii('","seq":');
@@ -98,7 +96,7 @@ export class NdjsonRows {
     out.at -= 6;
     out.byte(0x5a);
     out.piece(MODIFIER);
-    const modifier = rows.rung === LETTER_W ? OWN : rows.modifierId;
+    const modifier = stored.modifierNumber;
     out.piece(this.#modifiers.piece(modifier * 128 + rows.rung, () => JSON.stringify(stored.modifier)));
     out.piece(ACTION);
     out.piece(this.#actions.piece(rows.actionId, () => JSON.stringify(stored.action)));
@@ -117,7 +115,7 @@ export class NdjsonRows {
     if (this.#beside !== undefined) out.text(besideText(this.#beside));
     out.piece(TABLE);
     out.piece(this.#tables.piece(rows.relationId, () => JSON.stringify(stored.table)));
-    out.piece(OPERATION);
+    out.piece(OPERATION_NAME);
     out.text(stored.operation);
     out.piece(XID);
     out.integer(rows.xid);

@@ -27,9 +27,6 @@ const SPACE = 0x20;
 const UNDERSCORE = 0x5f;
 const LETTER_X = 0x78;
 const TO_LOWER = 0x20;
-/** The modifier of Waltrail's own entries, beside the ids of modifiers. */
-const OWN = -1;
-const LETTER_W = 0x77;
 
 const TEXT_OPEN = Buffer.from('<t>');
 const TEXT_OPEN_EDGES = Buffer.from('<t xml:space="preserve">');
@@ -120,7 +117,7 @@ export class SheetRows {
   /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
   #cells(stored: StoredRows, index: number, out: ByteWriter): void {
     const { rows } = stored;
-    const modifier = rows.rung === LETTER_W ? OWN : rows.modifierId;
+    const modifier = stored.modifierNumber;
     this.#word(0, modifier, () => stored.modifier.name, out);
     this.#word(1, rows.actionId, () => stored.action, out);
     this.#word(2, rows.entityTypeId, () => stored.entityType, out);

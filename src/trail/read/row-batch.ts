@@ -1,5 +1,5 @@
 import { copyBinary } from '../../pg/copy-binary.js';
-import type { OperationLetter, RungLetter } from '../../pipeline/ports.js';
+import { RUNG_OWN, type OperationLetter, type RungLetter } from '../../pipeline/ports.js';
 import type { Operation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
 import { readContexts, type Contexts } from './contexts.js';
@@ -42,6 +42,8 @@ export interface RowCoverage {
   readonly lastCommittedAt: string;
 }
 
+/** No id of a modifier: those are 0 and greater. */
+const WALTRAIL = -1;
 /** Ids of a list that one statement reads. Each is planned by itself, which 512 ids would not repay. */
 const IDS_TOGETHER = 8_192;
 /** Microseconds around 1970 that a number holds exactly, also when counted from 2000: 253 years. */
@@ -150,6 +152,11 @@ export class StoredRows implements RowBatch {
   get modifier(): Entry['modifier'] {
     const { modifierId, rung } = this.rows;
     return modifierOf({ modifier_id: modifierId, rung: String.fromCharCode(rung) as RungLetter }, this);
+  }
+
+  /** A number for who is shown as the modifier, by which the words can be kept: Waltrail has one too. */
+  get modifierNumber(): number {
+    return this.rows.rung === RUNG_OWN ? WALTRAIL : this.rows.modifierId;
   }
 
   get action(): string {
