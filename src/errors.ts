@@ -455,7 +455,8 @@ export const ERROR_CODES = {
   HTTP_CROSS_SITE: {
     retry: 'never',
     status: 403,
-    remedy: 'Send the request from the page itself, or use an API token in the Authorization header.',
+    remedy:
+      'Send the request from the page itself, or use an API token in the Authorization header. A page that is opened by a host name needs WALTRAIL_PUBLIC_URL.',
   },
   HTTP_FORBIDDEN: {
     retry: 'never',

@@ -1,5 +1,5 @@
 import type { StoredColumn } from '../trail/read/dictionaries.js';
-import { kindOfType } from '../trail/read/decode.js';
+import { kindOfType, TIMESTAMPTZ } from '../trail/read/decode.js';
 import { entryToJson, oneLine, valueToJson } from '../trail/read/json.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
@@ -55,11 +55,13 @@ const CLOSE = ascii('}');
 interface Notes {
   readonly member: Uint8Array;
   readonly kind: 'text' | 'number' | 'boolean' | 'decoded';
+  readonly isInstant: boolean;
 }
 
 /** What the two sides of an entry have beside their values, as an entry's JSON shows it. */
 interface Beside {
   readonly labels: { readonly previous: string[]; readonly updated: string[] };
+  readonly instants: Set<string>;
   readonly jsonNulls: { readonly previous: string[]; readonly updated: string[] };
   readonly unknown: Set<string>;
   readonly tooLarge: string[];
@@ -179,6 +181,7 @@ export class NdjsonRows {
           copyPlain(JSON_TEXT, fields, out);
           return;
         case 'text':
+          if (notes.isInstant) this.#besides.instants.add(fields.column.column.name);
           out.byte(QUOTE);
           writeString(fields, out);
           out.byte(QUOTE);
@@ -195,6 +198,7 @@ export class NdjsonRows {
     out.text(valueToJson(value));
     if (value.label !== undefined)
       this.#besides.labels[side].push(`${JSON.stringify(name)}:${JSON.stringify(value.label)}`);
+    if (value.isInstant === true) this.#besides.instants.add(name);
     if (value.kind === 'json' && value.text === 'null') this.#besides.jsonNulls[side].push(name);
   }
 
@@ -207,6 +211,7 @@ export class NdjsonRows {
   get #besides(): Beside {
     return (this.#beside ??= {
       labels: { previous: [], updated: [] },
+      instants: new Set(),
       jsonNulls: { previous: [], updated: [] },
       unknown: new Set(),
       tooLarge: [],
@@ -239,15 +244,17 @@ function notesOf(column: StoredColumn): Notes {
   return {
     member: ascii(`${JSON.stringify(column.name)}:`),
     kind: isLabelled || kind === 'json' ? 'decoded' : kind,
+    isInstant: column.type === TIMESTAMPTZ,
   };
 }
 
-function besideText({ labels, jsonNulls, unknown, tooLarge }: Beside): string {
+function besideText({ labels, instants, jsonNulls, unknown, tooLarge }: Beside): string {
   let text = '';
   if (labels.previous.length + labels.updated.length > 0)
     text += `,"labels":{"previous":{${labels.previous.join(',')}},"updated":{${labels.updated.join(',')}}}`;
   if (jsonNulls.previous.length + jsonNulls.updated.length > 0)
     text += `,"jsonNulls":${JSON.stringify(jsonNulls)}`;
+  if (instants.size > 0) text += `,"instants":${JSON.stringify([...instants])}`;
   if (unknown.size > 0) text += `,"unknown":${JSON.stringify([...unknown])}`;
   if (tooLarge.length > 0) text += `,"tooLarge":[${tooLarge.join(',')}]`;
   return text;

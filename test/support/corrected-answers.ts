@@ -6,6 +6,7 @@
  *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
  *   out, and the agent whose key is that word is no part of it.
  * - Rows of csv have three columns more, which are empty for entries of then (DECISIONS 51, 53).
+ * - A search finds names and words that are shown, too (DECISIONS 76): at least what it found then.
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
@@ -35,6 +36,7 @@ export interface Asked {
   /** Below `/v1/`. */
   readonly path: string;
   readonly ofNobody: boolean;
+  readonly isSearch: boolean;
   /** The entity types asked for leave Waltrail's own entries out. */
   readonly withoutOwn: boolean;
   /** Facets of Waltrail's own entries under the same filters; null where the question is no count. */
@@ -47,7 +49,8 @@ export interface Asked {
  */
 export function askedNow(path: string): Asked | null {
   const [route, query] = path.split('?');
-  if (query === undefined) return { path, ofNobody: false, withoutOwn: false, ownPath: null };
+  if (query === undefined)
+    return { path, ofNobody: false, isSearch: false, withoutOwn: false, ownPath: null };
   const asked = [...new URLSearchParams(query)];
   const ofNobody = asked.some(([name, value]) => name === 'modifier' && value === NOBODY_BEFORE);
   if (ofNobody && asked.some(([name]) => name === 'cursor')) return null;
@@ -58,6 +61,7 @@ export function askedNow(path: string): Asked | null {
   return {
     path: `${route}?${new URLSearchParams(now)}`,
     ofNobody,
+    isSearch: asked.some(([name]) => name === 'q'),
     withoutOwn: types.length > 0 && !types.includes(OWN_TYPE),
     ownPath: route === 'facets' ? `facets?${own}` : null,
   };
@@ -77,7 +81,8 @@ export function expectedAnswer(answers: {
   delete (now as { coverage?: unknown }).coverage;
   if (own !== null) {
     const counts = (facets: Answer): Counts => countsOf(facets as unknown as Facets);
-    return { before: without(counts(before), { own: countsOf(own), asked }), now: counts(now) };
+    const then = without(counts(before), { own: countsOf(own), asked });
+    return asked.isSearch ? foundToo(then, counts(now)) : { before: then, now: counts(now) };
   }
   if (!asked.ofNobody) return { before, now };
   // Pages have room for others where Waltrail's own entries were.
@@ -200,6 +205,24 @@ function without(counts: Counts, { own, asked }: { readonly own: Counts; readonl
     nobody: { [NOBODY_NOW]: { count: nobody } },
     ...(asked.ofNobody ? { entityTypes: less(types, { [OWN_TYPE]: { count: ownCount } }) } : {}),
     ...(asked.ofNobody && !asked.withoutOwn ? { actions: less(counts['actions']!, own['actions']!) } : {}),
+  };
+}
+
+/** Counts of a search then and now, in which what is found now besides is left out. */
+function foundToo(then: Counts, now: Counts): { readonly before: Counts; readonly now: Counts } {
+  const each = (change: (dimension: string, value: string) => unknown): Counts =>
+    Object.fromEntries(
+      Object.entries(then).map(([dimension, facets]) => [
+        dimension,
+        Object.fromEntries(Object.keys(facets).map((value) => [value, change(dimension, value)])),
+      ]),
+    );
+  return {
+    before: then,
+    now: each((dimension, value) => {
+      const [before, after] = [then[dimension]![value], now[dimension]?.[value]];
+      return countOf(after) > countOf(before) ? { ...(after as object), count: countOf(before) } : after;
+    }),
   };
 }
 

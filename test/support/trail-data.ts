@@ -212,5 +212,5 @@ select ($1::int8 << 32) + n - $2::int8,
  order by n`;
 
 const CHECKPOINT = /* sql */ `
-insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id, entries, last_committed_at)
-  values ('crm', '7300000000000000000', 1, 'waltrail', '0/1000000', '0/1000000'::pg_lsn + ($2::int8 * 256), $1, $2, $3)`;
+insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id, entries, last_committed_at, began_at)
+  values ('crm', '7300000000000000000', 1, 'waltrail', '0/1000000', '0/1000000'::pg_lsn + ($2::int8 * 256), $1, $2, $3, '2026-01-01T00:00:00Z')`;

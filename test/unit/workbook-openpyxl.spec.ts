@@ -36,6 +36,7 @@ describe('openpyxl reads the workbook alike:', () => {
       ['n', null],
       ['n', null],
       ['n', null],
+      ['s', '+01:00'],
     ]);
     // "@" keeps a text a text when somebody edits the cell.
     expect(

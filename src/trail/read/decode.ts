@@ -37,7 +37,7 @@ export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,
 // numeric; json, jsonb.
 const BOOLEAN = 16;
-const TIMESTAMPTZ = 1184;
+export const TIMESTAMPTZ = 1184;
 const NUMBERS: ReadonlySet<number> = new Set([21, 23, 20, 26, 700, 701, 1700]);
 const JSONS: ReadonlySet<number> = new Set([114, 3802]);
 /** RFC 8259; NaN, Infinity and masked values are not numbers in JSON. */

@@ -42,6 +42,12 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
   );
 }
 
+/** What the server found for a search; a problem: it could not be asked. */
+interface Answered {
+  readonly asked: string;
+  readonly options: FacetList | Problem;
+}
+
 /** Time without a keystroke after which the server is asked. */
 const SEARCH_MS = 200;
 
@@ -53,7 +59,9 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
-  const [options, setOptions] = useState<FacetList | Problem | null>(null);
+  const [answer, setAnswer] = useState<Answered | null>(null);
+  /** The list without a search: what is shown of it while the server has not answered. */
+  const [unsearched, setUnsearched] = useState<FacetList | null>(null);
   /** The list holds every value, so it is searched here; else the server searches. It knows former names. */
   const [isWhole, setIsWhole] = useState(false);
   const [search, setSearch] = useState('');
@@ -69,8 +77,10 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
     const load = async (): Promise<void> => {
       const loaded = await optionsOf(filter, { search: asked, signal: abort.signal });
       if (loaded === undefined || abort.signal.aborted) return;
-      setOptions(loaded);
-      if (asked === '' && isList(loaded)) setIsWhole(isVocabulary && loaded.more.values === 0);
+      setAnswer({ asked, options: loaded });
+      if (asked !== '' || !isList(loaded)) return;
+      setUnsearched(loaded);
+      setIsWhole(isVocabulary && loaded.more.values === 0);
     };
     const timer = setTimeout(() => void load(), asked === '' ? 0 : SEARCH_MS);
     return () => {
@@ -79,8 +89,10 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
     };
   }, [asked]);
 
+  const isAnswered = answer?.asked === asked;
+  const options = isAnswered ? answer.options : unsearched;
   const listed = options !== null && isList(options) ? options.items : [];
-  const shown = isWhole ? matchOptions(listed, search, isVocabulary) : listed;
+  const shown = isWhole || !isAnswered ? matchOptions(listed, search, isVocabulary) : listed;
   const current = Math.min(active, shown.length - 1);
 
   useEffect(() => {
@@ -168,7 +180,7 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
         })}
       </ul>
       <p class="options-note" role="status">
-        {noteOf({ options, shown: shown.length, search })}
+        {noteOf({ options, isAnswered, shown: shown.length, search })}
       </p>
       {chosen.length > 0 && (
         <button
@@ -185,15 +197,18 @@ function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'
 
 function noteOf({
   options,
+  isAnswered,
   shown,
   search,
 }: {
   readonly options: FacetList | Problem | null;
+  readonly isAnswered: boolean;
   readonly shown: number;
   readonly search: string;
 }): string {
   if (options === null) return 'Loading…';
   if (!isList(options)) return '';
+  if (!isAnswered) return shown > 0 ? '' : 'Searching…';
   const { values, entries } = options.more;
   if (values > 0 && search === '')
     return `${countText(values)} more, with ${countText(entries)} entries. Search to find them.`;
