@@ -3,8 +3,7 @@ import { codeOf, WaltrailError } from '../../errors.js';
 import { QUERY_CANCELED } from '../../pg/sql-state.js';
 import { ID_SQL } from '../entry-id.js';
 import type { GreatestIds, ReaderDictionaries } from './dictionaries.js';
-import type { TrailCoverage, TrailHead } from './entry.js';
-import { COVERAGE_SQL } from './coverage.js';
+import type { TrailHead } from './entry.js';
 import { isWornOut, queryPlanned, type Query } from './plans.js';
 
 /**
@@ -19,7 +18,6 @@ export interface Snapshot {
   readonly greatest: GreatestIds;
   /** Undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
-  readonly coverage: TrailCoverage;
   /** The least id that an entry may have. */
   readonly firstId: bigint;
   /**
@@ -92,7 +90,7 @@ export async function withSnapshot<T>(
 async function begin(
   client: pg.ClientBase,
   { timeoutMs, plans }: { readonly timeoutMs: number; readonly plans: Plans },
-): Promise<Pick<Snapshot, 'greatest' | 'head' | 'coverage' | 'firstId' | 'openFrom' | 'openDays'>> {
+): Promise<Pick<Snapshot, 'greatest' | 'head' | 'firstId' | 'openFrom' | 'openDays'>> {
   // Several statements in one message: one round trip.
   const results = (await client.query(`
     begin isolation level repeatable read, read only;
@@ -111,7 +109,6 @@ async function begin(
            open.first::text as open_from,
            array(select day from trail.days() where entries > 0 and day >= ${ID_SQL.dayOfId('open.first')} order by day) as open_days
       from trail.checkpoint cross join open;
-    ${COVERAGE_SQL};
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult[];
   const greatest = results[2]!.rows[0] as GreatestIds;
   const row = results[3]!.rows[0] as
@@ -137,7 +134,6 @@ async function begin(
   };
   return {
     head,
-    coverage: results[4]!.rows[0] as TrailCoverage,
     greatest,
     firstId: BigInt(row?.first_id ?? 0),
     openFrom: BigInt(row?.open_from ?? 0),
