@@ -28,7 +28,7 @@ export async function completeChunks(
   // If a time is given, chunks are not looked up by their number: with unknown values the planner cannot tell
   // which condition is more selective.
   const isTimed = filter.from !== '-infinity';
-  const { rows } = await snapshot.query<{ chunks: number[] }>(
+  const { rows } = await snapshot.queryKept<{ chunks: number[] }>(
     /* sql */ `
     select coalesce(array_agg(chunk order by chunk ${order}), '{}') as chunks from trail.chunk
      where chunk${isTimed ? ' + 0' : ''} between ${parameters.add(chunkOfId(above), 'int4')}
@@ -47,7 +47,7 @@ export async function chunksInRange(
 ): Promise<ReadonlySet<number>> {
   const { filter, ids, chunks } = options;
   if (chunks.length === 0) return new Set();
-  const { rows } = await snapshot.query<{ chunk: number }>(
+  const { rows } = await snapshot.queryKept<{ chunk: number }>(
     /* sql */ `
     select chunk from trail.chunk
      where chunk = any($1::int4[]) and first_committed_at >= $2::timestamptz and last_committed_at < $3::timestamptz
@@ -78,7 +78,7 @@ export async function chunksWithAllValues(
   const parameters = new Parameters();
   const has = others.map(({ values, ids }) => `${values} && ${parameters.add(ids, 'int4[]')}`).join(' and ');
   const [first, last] = [chunks[0]!, chunks.at(-1)!].sort((a, b) => a - b);
-  const { rows } = await snapshot.query<{ blocks: number[] }>(
+  const { rows } = await snapshot.queryKept<{ blocks: number[] }>(
     /* sql */ `
     select coalesce(array_agg(block), '{}') as blocks from trail.block_value
      where dimension = '${one.letter}' and value = ${parameters.add(one.ids![0]!, 'int4')}

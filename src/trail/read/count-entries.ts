@@ -1,5 +1,13 @@
 import { dayOfId } from '../entry-id.js';
-import { addCounts, encodedSql, noCounts, type Counting, type DimensionCounts } from './counts.js';
+import {
+  addCounts,
+  encodedSql,
+  forEachGroup,
+  NONE,
+  noCounts,
+  type Counting,
+  type DimensionCounts,
+} from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { conditionsSql, type StoredFilter } from './filter.js';
 import { shownActionSql } from './moved.js';
@@ -80,48 +88,41 @@ async function countRows(
   },
 ): Promise<DimensionCounts> {
   const { dimensions, filter, parameters } = options;
-  const others = dimensions.filter((dimension) => dimension !== 'modifiers').map(columnOf);
-  const withPrevious = dimensions.includes('tenants') ? ['previous_tenant_id'] : [];
-  const sets = [
-    ...(dimensions.includes('modifiers') ? [[columnOf('modifiers')]] : []),
-    ...(others.length > 0 ? [[...others, ...withPrevious]] : []),
-  ];
   const action =
     filter.scope !== null && dimensions.includes('actions')
       ? shownActionSql(parameters.add(filter.scope, 'int4'))
       : 'e.action_id';
-  const { rows } = await snapshot.query<{ dimension: Dimension; counts: Buffer | null }>(
+  const together = dimensions.filter((dimension) => dimension !== 'modifiers');
+  const columns = together.map((dimension) =>
+    dimension === 'actions' ? action : `e.${COLUMNS[dimension].column}`,
+  );
+  if (together.includes('tenants')) columns.push('e.previous_tenant_id');
+  const names = columns.map((_, index) => `g${index}`);
+  // Where both are asked for, a group has a modifier or the others.
+  const alone = dimensions.includes('modifiers') ? ['e.modifier_id'] : [];
+  const selected = [
+    ...alone.map((column) => `${column} as modifier`),
+    ...columns.map((column, index) => `${column} as ${names[index]!}`),
+  ];
+  const sets = [alone, columns].filter(({ length }) => length > 0).map((set) => `(${set.join(', ')})`);
+  const { rows } = await snapshot.query<{ modifiers: Buffer | null; groups: Buffer | null }>(
     /* sql */ `
-    with grouped as materialized (
-      select ${[...dimensions.map(columnOf), ...withPrevious].join(', ')}, count(*) as entries
-        from (select e.modifier_id, e.entity_type_id, ${action} as action_id, e.tenant_id, e.previous_tenant_id
-                from ${options.entries}) e
-       group by grouping sets (${sets.map((set) => `(${set.join(', ')})`).join(', ')}))
-    ${dimensions.map((dimension) => sumsSql(dimension, filter)).join(' union all ')}`,
+    select ${alone.length > 0 ? `${encodedSql(['modifier'], 'n')} filter (where modifier is not null)` : 'null::bytea'} as modifiers,
+           ${encodedSql(names, 'n')} ${alone.length > 0 ? 'filter (where modifier is null)' : ''} as groups
+      from (select ${selected.join(', ')}, count(*) as n
+              from ${options.entries} group by grouping sets (${sets.join(', ')})) grouped`,
     parameters.values,
   );
   const counts = noCounts(dimensions);
-  for (const row of rows) counts[row.dimension]!.addEncoded(row.counts);
+  counts.modifiers?.addEncoded(rows[0]!.modifiers);
+  forEachGroup({ encoded: rows[0]!.groups, ids: names.length }, (group, count) => {
+    for (const [index, dimension] of together.entries())
+      counts[dimension]!.add(
+        dimension === 'tenants' ? (filter.tenant ?? group[index]!) : group[index]!,
+        count,
+      );
+    const previous = group[together.length] ?? NONE;
+    if (previous !== NONE && filter.tenant === null) counts.tenants!.add(previous, count);
+  });
   return counts;
-}
-
-const columnOf = (dimension: Dimension): string => COLUMNS[dimension].column;
-
-/**
- * Returns the statement that sums the groups of a dimension. A group that is not by its column has null
- * there: the columns themselves have no nulls, except the previous tenant.
- */
-function sumsSql(dimension: Dimension, { tenant }: StoredFilter): string {
-  const column = columnOf(dimension);
-  const groups = `select ${column} as id, entries from grouped where ${column} is not null`;
-  const values =
-    dimension !== 'tenants'
-      ? groups
-      : tenant !== null
-        ? `select ${tenant} as id, entries from grouped where ${column} is not null`
-        : `${groups} union all
-           select previous_tenant_id, entries from grouped where previous_tenant_id is not null`;
-  return /* sql */ `
-    select '${dimension}' as dimension, ${encodedSql('id', 'entries')} as counts
-      from (select id::int4 as id, sum(entries)::int8 as entries from (${values}) v group by 1) sums`;
 }

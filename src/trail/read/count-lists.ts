@@ -127,7 +127,11 @@ async function compare(
   return counts;
 }
 
-/** Ids that entries may have in a dimension: all up to the greatest; 0 is nobody, or no tenant. */
-function* knownIds({ greatest }: Snapshot, dimension: Dimension): Generator<number, void, undefined> {
-  for (let id = 0; id <= greatest[COLUMNS[dimension].table]; id++) yield id;
+/** Ids that entries may have in a dimension; 0 is nobody, or no tenant. */
+function* knownIds(
+  { greatest, dictionaries }: Snapshot,
+  dimension: Dimension,
+): Generator<number, void, undefined> {
+  if (dimension === 'actions' || dimension === 'entityTypes') yield* dictionaries[dimension].ids;
+  else for (let id = 0; id <= greatest[COLUMNS[dimension].table]; id++) yield id;
 }

@@ -51,7 +51,7 @@ export async function countInSummaries(snapshot: Snapshot, counting: Counting): 
     by === undefined
       ? unfilteredSql({ counting, conditions })
       : filteredSql({ counting, conditions, by, ids: parameters.add(idsOf(counting.filter, by), 'int4[]') });
-  const { rows } = await snapshot.query<SummaryRow>(sql, parameters.values);
+  const { rows } = await snapshot.queryKept<SummaryRow>(sql, parameters.values);
   const chunks = new Set<number>();
   const overhanging: number[] = [];
   const blocks = new Map<number, Set<number>>();
@@ -129,7 +129,7 @@ function sumsSql(dimensions: readonly Dimension[], relations: readonly string[])
         (name) => `select unnest(${values}) as value, unnest(${counts}) as entries from ${name}`,
       );
       return /* sql */ `
-  union all select '${dimension}', null, null, null, ${encodedSql('value', 'entries')}
+  union all select '${dimension}', null, null, null, ${encodedSql(['value'], 'entries')}
     from (select value, sum(entries)::int8 as entries
             from (${lists.join(' union all ')}) lists group by value) sums`;
     })

@@ -11,7 +11,7 @@ export interface Counting {
 
 const FEWEST_PLACES = 64;
 const ID_BYTES = 4;
-const ENCODED_BYTES = 12;
+const COUNT_BYTES = 8;
 
 /**
  * Entries by dictionary id: an open hash table in typed arrays, of which at most half is used. Whoever may
@@ -35,14 +35,11 @@ export class Counts {
     this.#counts[place]! += count;
   }
 
-  /**
-   * Adds counts as a statement returns them ({@link encodedSql}): a row for each id would take ten times the
-   * memory.
-   */
+  /** Adds counts of single ids as a statement returns them. */
   addEncoded(encoded: Buffer | null): void {
-    if (encoded === null) return;
-    for (let at = 0; at < encoded.length; at += ENCODED_BYTES)
-      this.add(encoded.readInt32BE(at), Number(encoded.readBigInt64BE(at + ID_BYTES)));
+    forEachGroup({ encoded, ids: 1 }, (group, count) => {
+      this.add(group[0]!, count);
+    });
   }
 
   get(id: number): number {
@@ -76,9 +73,28 @@ export class Counts {
   }
 }
 
-/** Returns an aggregate of the counts (int8) of ids (int4) that {@link Counts.addEncoded} reads. */
-export const encodedSql = (id: string, count: string): string =>
-  `pg_catalog.string_agg(pg_catalog.int4send(${id}) || pg_catalog.int8send(${count}), '')`;
+/** Stands for null among the ids of a group. */
+export const NONE = -1;
+
+/**
+ * Returns an aggregate of groups for {@link forEachGroup}: some ids (int2 or int4, or null) and a count
+ * (int8). A row for each group would take ten times the memory.
+ */
+export const encodedSql = (ids: readonly string[], count: string): string =>
+  `pg_catalog.string_agg(${ids.map((id) => `pg_catalog.int4send(coalesce(${id}::int4, ${NONE})) || `).join('')}pg_catalog.int8send(${count}), '')`;
+
+/** Calls `visit` with the ids of each group, in an array that is used again, and its count. */
+export function forEachGroup(
+  { encoded, ids }: { readonly encoded: Buffer | null; readonly ids: number },
+  visit: (group: Readonly<Int32Array>, count: number) => void,
+): void {
+  if (encoded === null) return;
+  const group = new Int32Array(ids);
+  for (let at = 0; at < encoded.length; at += COUNT_BYTES) {
+    for (let index = 0; index < ids; index++, at += ID_BYTES) group[index] = encoded.readInt32BE(at);
+    visit(group, Number(encoded.readBigInt64BE(at)));
+  }
+}
 
 /** Counts of each dimension that was asked for. */
 export type DimensionCounts = Readonly<Partial<Record<Dimension, Counts>>>;

@@ -66,6 +66,8 @@ export class ReaderDictionaries {
   readonly #idsByKey = new Map<string, IdsOfKey>();
   /** By id the first id with the same key; 0: it is the first. Four bytes for each modifier. */
   #firstIds = new Int32Array(0);
+  /** By first id the newest with the same key; 0: it is the only one. */
+  #newestIds = new Int32Array(0);
   readonly #held = { action: 0, entity_type: 0, relation: 0 };
 
   /**
@@ -108,25 +110,26 @@ export class ReaderDictionaries {
     return this.#modifiers.get(query, ids);
   }
 
-  // In both of the following, "+ 0" keeps the planner from looking for a key along the index of ids.
-
-  /** Returns, by the first id of a key, the modifier with its newest name and kind. */
+  /** Returns modifiers with their newest names and kinds, by the first ids of their keys; see `firstIds`. */
   async newestModifiers(
     query: Query,
-    firstIds: readonly number[],
+    { firstIds, greatest }: { readonly firstIds: readonly number[]; readonly greatest: GreatestIds },
   ): Promise<ReadonlyMap<number, StoredModifier>> {
-    const { rows } = await query<StoredModifier & { first: number }>(
-      /* sql */ `
-      select f.id as first, newest.id, newest.key, newest.name, newest.kind
-        from trail.modifier f
-       cross join lateral (select max(m.id + 0) as id from trail.modifier m where m.key = f.key) of_key
-        join trail.modifier newest on newest.id = of_key.id
-       where f.id = any($1::int4[]) and f.key is not null
-      union all
-      select id, id, key, name, kind from trail.modifier where id = any($1::int4[]) and key is null`,
-      [firstIds],
+    const newest = firstIds.map((first) => this.#newestId(first, greatest.modifier));
+    const modifiers = await this.#modifiers.get(query, newest);
+    return new Map(
+      firstIds.flatMap((first, index) => {
+        const modifier = modifiers.get(newest[index]!);
+        return modifier === undefined ? [] : [[first, modifier] as const];
+      }),
     );
-    return new Map(rows.map(({ first, ...modifier }) => [first, modifier]));
+  }
+
+  /** The newest id of a key that is not greater than `greatest`: a later snapshot may have read more. */
+  #newestId(first: number, greatest: number): number {
+    let id = this.#newestIds[first] || first;
+    if (id > greatest) for (id = greatest; id > first && this.#firstIds[id] !== first;) id--;
+    return id;
   }
 
   /** Returns the names of tenants by their ids; 0, no tenant, has none. */
@@ -161,7 +164,8 @@ export class ReaderDictionaries {
 
   /**
    * Returns by id the first id with the same key, 0 where the id is the first: renamed modifiers are counted
-   * together. Reads what is new of the dictionary.
+   * together. Reads what is new of the dictionary; "+ 0" keeps the planner from looking for a key along the
+   * index of ids.
    */
   async firstIds(query: Query, greatest: GreatestIds): Promise<Int32Array> {
     for (let held = this.#firstIds.length - 1; held < greatest.modifier;) {
@@ -174,15 +178,26 @@ export class ReaderDictionaries {
          where m.id > $1 and m.id <= $2 and o.first < m.id`,
         [held, upTo],
       );
-      const firstIds = new Int32Array(upTo + 1);
-      firstIds.set(this.#firstIds.subarray(0, upTo + 1));
-      for (const [index, id] of rows[0]!.ids.entries()) firstIds[id] = rows[0]!.firsts[index]!;
       // Another request may have read more meanwhile.
-      if (firstIds.length > this.#firstIds.length) this.#firstIds = firstIds;
+      if (upTo >= this.#firstIds.length) {
+        this.#firstIds = grown(this.#firstIds, upTo + 1);
+        this.#newestIds = grown(this.#newestIds, upTo + 1);
+        for (const [index, id] of rows[0]!.ids.entries()) {
+          const first = rows[0]!.firsts[index]!;
+          this.#firstIds[id] = first;
+          this.#newestIds[first] = Math.max(id, this.#newestIds[first]!);
+        }
+      }
       held = Math.max(upTo, this.#firstIds.length - 1);
     }
     return this.#firstIds;
   }
+}
+
+function grown(ids: Int32Array, length: number): Int32Array<ArrayBuffer> {
+  const longer = new Int32Array(length);
+  longer.set(ids);
+  return longer;
 }
 
 async function readModifiers(
@@ -233,6 +248,10 @@ class NameDictionary {
   /** Returns the ids of the names of which a predicate is true. */
   idsWhere(isWanted: (name: string) => boolean): number[] {
     return [...this.#names].flatMap(([id, name]) => (isWanted(name) ? [id] : []));
+  }
+
+  get ids(): Iterable<number> {
+    return this.#names.keys();
   }
 
   id(name: string): number | undefined {

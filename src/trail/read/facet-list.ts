@@ -111,12 +111,12 @@ function summed(counts: Counts, firstIds: Int32Array): Counts {
 
 /** Reads the names; a value without one, in a damaged trail, is left out. A modifier has its newest name. */
 async function named(
-  { query, dictionaries }: Snapshot,
+  { query, dictionaries, greatest }: Snapshot,
   { dimension, top }: { readonly dimension: Dimension; readonly top: readonly Ranked[] },
 ): Promise<Facet[]> {
   const ids = top.map(({ id }) => id);
   if (dimension === 'modifiers') {
-    const newest = await dictionaries.newestModifiers(query, ids);
+    const newest = await dictionaries.newestModifiers(query, { firstIds: ids, greatest });
     return top.flatMap(({ id, count }) => {
       const modifier = newest.get(id);
       if (modifier === undefined) return [];

@@ -60,7 +60,7 @@ async function* read(
   const chunks = [...wanted.chunks].sort((a, b) => a - b);
   for (let at = 0; at < chunks.length; at += together) {
     const runs = runsOf(chunks.slice(at, at + together));
-    const { rows } = await snapshot.query<ChunkLists>(sql, [
+    const { rows } = await snapshot.queryKept<ChunkLists>(sql, [
       runs.map(({ first }) => first),
       runs.map(({ last }) => last),
       POSTING_DIMENSIONS[wanted.dimension],

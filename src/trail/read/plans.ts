@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Runs a statement, planned as the snapshot's `Plans` say. */
+/** Runs a statement with its parameters. */
 export type Query = <T extends pg.QueryResultRow>(
   text: string,
   values: readonly unknown[],
@@ -10,6 +10,8 @@ export type Query = <T extends pg.QueryResultRow>(
 interface Plans {
   /** Names of statements by their text, the most recently used at the end. */
   readonly names: Map<string, string>;
+  /** Names of statements for `execute` by their text. */
+  readonly prepared: Map<string, string>;
   made: number;
 }
 
@@ -34,8 +36,7 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
   text: string,
   values: readonly unknown[],
 ): Promise<pg.QueryResult<T>> {
-  let plans = held.get(client);
-  if (plans === undefined) held.set(client, (plans = { names: new Map<string, string>(), made: 0 }));
+  const plans = plansOf(client);
   const { names } = plans;
   const known = names.get(text);
   if (known === undefined && names.size >= MOST_PLANS) {
@@ -46,10 +47,36 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
   const name = known ?? `plan_${++plans.made}`;
   names.delete(text);
   names.set(text, name);
+  return orReplaced(plans, () => client.query<T>({ name, text, values: [...values] }));
+}
+
+/**
+ * Returns the name under which the connection has prepared a statement without parameters, for `execute`
+ * among other statements of one message.
+ */
+export async function preparedOnce(client: pg.ClientBase, text: string): Promise<string> {
+  const plans = plansOf(client);
+  const known = plans.prepared.get(text);
+  if (known !== undefined) return known;
+  const name = `prepared_${++plans.made}`;
+  return orReplaced(plans, async () => {
+    await client.query(`prepare ${name} as ${text}`);
+    plans.prepared.set(text, name);
+    return name;
+  });
+}
+
+function plansOf(client: pg.ClientBase): Plans {
+  let plans = held.get(client);
+  if (plans === undefined) held.set(client, (plans = { names: new Map(), prepared: new Map(), made: 0 }));
+  return plans;
+}
+
+/** Replaces the connection after an error: it is not known whether the statement was prepared before. */
+async function orReplaced<T>(plans: Plans, prepare: () => Promise<T>): Promise<T> {
   try {
-    return await client.query<T>({ name, text, values: [...values] });
+    return await prepare();
   } catch (error) {
-    // It is not known whether the statement was prepared before it failed, so the connection is replaced.
     plans.made = MOST_MADE;
     throw error;
   }

@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { Answer } from '../../api/answers.js';
 import { MAX_ENTRY_ID } from '../entry-id.js';
 import { makeCursor, readCursor, readId } from './cursor.js';
-import { readCoverage } from './coverage.js';
 import { decodeRows } from './decode.js';
 import { ReaderDictionaries } from './dictionaries.js';
 import type {
@@ -248,14 +247,14 @@ export class TrailReader {
 
   /** Reads what the trail covers. */
   async coverage(): Promise<TrailCoverage> {
-    return this.#snapshot('fresh', ({ query }) => readCoverage(query));
+    return this.#snapshot('fresh', ({ coverage }) => coverage);
   }
 
   /** Reads what the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
-    return this.#snapshot('fresh', async ({ client, query }) => ({
+    return this.#snapshot('fresh', async ({ client, coverage }) => ({
       ...(await findGaps(client, { range, limit: options.limit })),
-      coverage: await readCoverage(query),
+      coverage,
     }));
   }
 
@@ -272,7 +271,7 @@ export class TrailReader {
     const below = options.cursor === undefined ? MAX_ENTRY_ID : readCursor(options.cursor, filter);
     return this.#snapshot('kept', async (snapshot) => {
       const stored = await storedFilter(filter, snapshot);
-      const coverage = await readCoverage(snapshot.query);
+      const { coverage } = snapshot;
       if (stored === undefined) return { items: [], next: null, coverage };
       // One row more than requested tells whether there is a next page. So does a walk that ended earlier to
       // save memory.
