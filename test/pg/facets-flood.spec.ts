@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Answer } from '../../src/api/answers.js';
+import { ReaderDictionaries } from '../../src/trail/read/dictionaries.js';
+import { withSnapshot } from '../../src/trail/read/snapshot.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { indexTrail } from '../support/trail-data.ts';
 
@@ -124,6 +126,28 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
       ['key 31234', 'tenant 31234'],
     ]);
     expect((await get<Answer<'EntryPage'>>('entries?tenant=nobody%20has%20it')).answer.items).toEqual([]);
+  }, 60_000);
+
+  test('have in each snapshot the newest name of its time, whatever others have read meanwhile', async () => {
+    const dictionaries = new ReaderDictionaries();
+    const named = (work: (names: () => Promise<readonly string[]>) => Promise<void>): Promise<void> =>
+      withSnapshot({ pool: ground.pool, dictionaries, timeoutMs: 20_000, plans: 'fresh' }, (snapshot) =>
+        work(async () => {
+          await dictionaries.firstIds(snapshot.query, snapshot.greatest);
+          const firsts = { firstIds: [7, 8], greatest: snapshot.greatest };
+          const newest = await dictionaries.newestModifiers(snapshot.query, firsts);
+          return [7, 8].map((id) => newest.get(id)!.name.trim().slice(0, 12));
+        }),
+      );
+    await named(async (early) => {
+      expect(await early()).toEqual(['Dana Levi', 'Invented 8 é']);
+      const rename = `insert into trail.modifier values ($1, 'key 7', 'Dana Cohen', 'bot'), ($2, 'key 8', 'Omer Katz', 'agent')`;
+      await ground.pool.query(rename, [INVENTED + 2, INVENTED + 3]);
+      await named(async (late) => {
+        expect(await late()).toEqual(['Dana Cohen', 'Omer Katz']);
+      });
+      expect(await early()).toEqual(['Dana Levi', 'Invented 8 é']);
+    });
   }, 60_000);
 
   test('a list that does not exist is not found', async () => {
