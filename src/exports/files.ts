@@ -1,7 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { WaltrailError } from '../errors.js';
 import type { ExportFormat } from '../api/requests.js';
 
@@ -41,15 +40,15 @@ export class ExportFiles {
     });
   }
 
-  /** Undefined when the file is not here, or is not the one whose size the row names. */
-  async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<Readable | undefined> {
+  /** Undefined when the file is not here, or is not the one whose size the row names. The caller closes it. */
+  async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<FileHandle | undefined> {
     const handle = await open(this.#path(options.id, options.format)).catch(() => undefined);
     if (handle === undefined) return undefined;
     if ((await handle.stat()).size !== options.bytes) {
       await handle.close();
       return undefined;
     }
-    return handle.createReadStream({ highWaterMark: 256 * 1024 });
+    return handle;
   }
 
   async delete(id: string, format: ExportFormat): Promise<void> {
