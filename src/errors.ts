@@ -481,6 +481,12 @@ export const ERROR_CODES = {
     status: 400,
     remedy: 'Correct the named parameter; /docs describes every one.',
   },
+  HTTP_RANGE_UNSATISFIABLE: {
+    retry: 'never',
+    status: 416,
+    remedy:
+      'The file is complete where the Content-Range header names as many bytes as there are already; otherwise download it from the beginning.',
+  },
   HTTP_REQUEST_INVALID: {
     retry: 'never',
     status: 400,

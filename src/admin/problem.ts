@@ -81,6 +81,7 @@ const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
   HTTP_INTERNAL: 'Internal error',
   HTTP_MEDIA_TYPE: 'Unsupported media type',
   HTTP_QUERY_INVALID: 'Invalid query parameter',
+  HTTP_RANGE_UNSATISFIABLE: 'No such bytes',
   HTTP_REQUEST_INVALID: 'Invalid request',
   HTTP_SIGN_IN_REFUSED: 'Sign-in refused',
   HTTP_TOKEN_BUSY: 'Too much at once',

@@ -33,6 +33,23 @@ export interface ExportOrder {
   readonly currentUntil: string | null;
   readonly belowId: string;
   readonly trailLsn: string;
+  /** Entries in the range; null: not counted yet. */
+  readonly total: number | null;
+  readonly kept: Kept | null;
+}
+
+/** What of an unfinished file is durable. A later run continues behind it. */
+export interface Kept {
+  /** Claim of the run that wrote it, after which the file is called. */
+  readonly part: string;
+  readonly bytes: number;
+  /** The last entry in these bytes: the walk continues below. */
+  readonly belowId: string;
+  readonly entries: number;
+  readonly firstLsn: string | null;
+  readonly lastLsn: string | null;
+  /** Of Waltrail: another one may have other columns. */
+  readonly version: string;
 }
 
 /** Who asks, as the API recognised it. */

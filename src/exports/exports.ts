@@ -13,9 +13,11 @@ import type { ExportQueue } from './queue.js';
 import { requestDigest } from './request-digest.js';
 import type { ExportStore } from './store.js';
 
+/** A file that is open: it is read once, or closed. */
 export interface ExportFile {
-  /** The caller reads it to its end or destroys it. */
-  readonly stream: Readable;
+  /** The whole file, or the bytes of a range. The caller reads it to its end or destroys it. */
+  read(range?: { readonly first: number; readonly last: number }): Readable;
+  close(): Promise<void>;
   readonly name: string;
   readonly contentType: string;
   readonly bytes: number;
@@ -43,6 +45,8 @@ export interface ExportsOptions {
 const QUOTA = 10;
 const ADMIN_QUOTA = 20;
 const WATCH_INTERVAL_MS = 500;
+/** Bytes of a file that are read at a time. */
+const READ_BYTES = 256 * 1024;
 const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
   csv: 'text/csv; charset=utf-8; header=present',
@@ -115,11 +119,20 @@ export class Exports {
     if (view.file === null) {
       throw new WaltrailError('EXPORT_NOT_READY', `The export is ${view.state} and has no file.`);
     }
-    const stream = await this.#options.files.read({ id, format: view.format, bytes: view.file.bytes });
-    if (stream === undefined) {
+    const handle = await this.#options.files.read({ id, format: view.format, bytes: view.file.bytes });
+    if (handle === undefined) {
       throw new WaltrailError('EXPORT_FILE_MISSING', `The file of export ${id} cannot be found.`);
     }
-    return { stream, contentType: CONTENT_TYPES[view.format], ...view.file };
+    return {
+      ...view.file,
+      contentType: CONTENT_TYPES[view.format],
+      read: (range) =>
+        handle.createReadStream({
+          highWaterMark: READ_BYTES,
+          ...(range === undefined ? {} : { start: range.first, end: range.last }),
+        }),
+      close: () => handle.close(),
+    };
   }
 
   /**
@@ -127,10 +140,10 @@ export class Exports {
    * second.
    */
   async remove(id: string, requester: Requester): Promise<void> {
-    const view = await this.get(id, requester);
+    await this.get(id, requester);
     // The row first: it is what a worker asks before it puts a file in place.
     await this.#options.store.delete(id);
-    await this.#options.files.delete(id, view.format);
+    await this.#options.files.deleteAll(id);
     await this.#options.queue.remove(id).catch(() => undefined);
   }
 

@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { WaltrailError } from '../errors.js';
 import type { ExportFormat } from '../api/requests.js';
+import type { Kept } from './export.js';
 
 /** Only the user Waltrail runs as may read a trail's values. */
 const DIRECTORY_MODE = 0o700;
@@ -13,6 +13,16 @@ const OWN_NAME = /^([0-9a-f-]{36})\.(?:xlsx|csv|ndjson|[0-9a-f-]{36}\.part)$/;
 /** Where bytes of an export go; resolves when the next bytes may come. */
 export interface Sink {
   write(bytes: Uint8Array): Promise<void>;
+}
+
+/** Bytes that are copied at a time. */
+const COPY_BYTES = 1024 * 1024;
+
+/** An unfinished file: its export, and the claim of the run that writes it. */
+interface PartName {
+  readonly id: string;
+  readonly claim: string;
+  readonly format: ExportFormat;
 }
 
 /**
@@ -26,30 +36,52 @@ export class ExportFiles {
     this.#directory = options.directory;
   }
 
-  /** A new temporary file; whatever earlier runs of the export left is deleted. */
-  async create(options: { id: string; claim: string; format: ExportFormat }): Promise<PartFile> {
-    return onDisk(async () => {
-      await mkdir(this.#directory, { recursive: true, mode: DIRECTORY_MODE });
-      for (const name of await readdir(this.#directory)) {
-        if (name.startsWith(`${options.id}.`) && name.endsWith('.part')) {
-          await rm(path.join(this.#directory, name), { force: true });
-        }
-      }
-      const part = path.join(this.#directory, `${options.id}.${options.claim}.part`);
-      const handle = await open(part, 'wx', FILE_MODE);
-      return new PartFile({ handle, part, target: this.#path(options.id, options.format) });
-    });
+  /** Begins the file of an export, and deletes what earlier runs of it have left. */
+  async begin(options: PartName): Promise<PartFile> {
+    await this.deleteParts(options.id);
+    return this.#open(options);
   }
 
-  /** Undefined when the file is not here, or is not the one whose size the row names. */
-  async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<Readable | undefined> {
+  /**
+   * Begins the file of an export with what an earlier run has made durable. Undefined where that is not here,
+   * or not all of it. It is copied: the earlier run may only seem to be dead, and write on into its own file.
+   */
+  async continue(
+    options: PartName & { readonly kept: Kept; readonly signal: AbortSignal },
+  ): Promise<PartFile | undefined> {
+    const { kept, signal } = options;
+    const earlier = await open(this.#part({ ...options, claim: kept.part })).catch(() => undefined);
+    if (earlier === undefined) return undefined;
+    let part: PartFile | undefined;
+    try {
+      if ((await earlier.stat()).size < kept.bytes) return undefined;
+      part = await this.#open(options);
+      const bytes = Buffer.allocUnsafe(COPY_BYTES);
+      while (part.bytes < kept.bytes) {
+        signal.throwIfAborted();
+        const most = Math.min(COPY_BYTES, kept.bytes - part.bytes);
+        const { bytesRead } = await onDisk(() => earlier.read(bytes, 0, most, part!.bytes));
+        if (bytesRead === 0) throw new Error('the earlier part ended while it was read');
+        await part.write(bytes.subarray(0, bytesRead));
+      }
+      return part;
+    } catch (error) {
+      await part?.discard();
+      throw error;
+    } finally {
+      await earlier.close();
+    }
+  }
+
+  /** Undefined when the file is not here, or is not the one whose size the row names. The caller closes it. */
+  async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<FileHandle | undefined> {
     const handle = await open(this.#path(options.id, options.format)).catch(() => undefined);
     if (handle === undefined) return undefined;
     if ((await handle.stat()).size !== options.bytes) {
       await handle.close();
       return undefined;
     }
-    return handle.createReadStream({ highWaterMark: 256 * 1024 });
+    return handle;
   }
 
   async delete(id: string, format: ExportFormat): Promise<void> {
@@ -75,12 +107,33 @@ export class ExportFiles {
     }
   }
 
+  /** Deletes the unfinished files of an export, but for that of one run. */
+  async deleteParts(id: string, options: { readonly butOf?: string } = {}): Promise<void> {
+    const own = options.butOf === undefined ? undefined : `${id}.${options.butOf}.part`;
+    for (const name of await readdir(this.#directory).catch(() => []))
+      if (name.startsWith(`${id}.`) && name.endsWith('.part') && name !== own)
+        await rm(path.join(this.#directory, name), { force: true });
+  }
+
+  async #open(options: PartName): Promise<PartFile> {
+    return onDisk(async () => {
+      await mkdir(this.#directory, { recursive: true, mode: DIRECTORY_MODE });
+      const part = this.#part(options);
+      const handle = await open(part, 'wx', FILE_MODE);
+      return new PartFile({ handle, part, target: this.#path(options.id, options.format) });
+    });
+  }
+
+  #part({ id, claim }: Pick<PartName, 'id' | 'claim'>): string {
+    return path.join(this.#directory, `${id}.${claim}.part`);
+  }
+
   #path(id: string, format: ExportFormat): string {
     return path.join(this.#directory, `${id}.${format}`);
   }
 }
 
-/** A file in the making. Either {@link seal} and {@link publish}, or {@link discard}. */
+/** A file in the making. Either {@link seal} and {@link publish}, or {@link discard}, or {@link leave}. */
 export class PartFile implements Sink {
   readonly #handle: FileHandle;
   readonly #part: string;
@@ -94,6 +147,11 @@ export class PartFile implements Sink {
     this.#target = options.target;
   }
 
+  /** How many were written. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   async write(bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
     this.#bytes += bytes.length;
@@ -104,7 +162,12 @@ export class PartFile implements Sink {
     }
   }
 
-  /** Makes the bytes durable; without it a rename may survive a power failure that its bytes did not. */
+  /** Makes durable what is written so far. */
+  async sync(): Promise<void> {
+    await onDisk(() => this.#handle.datasync());
+  }
+
+  /** Ends the file. Its bytes are made durable; without that a rename may survive a power failure that its bytes did not. */
   async seal(): Promise<{ bytes: number; sha256: string }> {
     await onDisk(async () => {
       await this.#handle.sync();
@@ -121,8 +184,13 @@ export class PartFile implements Sink {
     });
   }
 
-  async discard(): Promise<void> {
+  /** Leaves the file to a later run. */
+  async leave(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
+  }
+
+  async discard(): Promise<void> {
+    await this.leave();
     await rm(this.#part, { force: true });
   }
 }

@@ -7,9 +7,10 @@ import type { RowBatch } from '../trail/read/row-batch.js';
 import type { TrailReader } from '../trail/read/trail-reader.js';
 import { Coverage, coverLines, MAX_COVER_GAPS } from './cover.js';
 import { ZoneClock } from './dates.js';
-import { problemOf, type ExportOrder } from './export.js';
+import { problemOf, type ExportOrder, type Kept } from './export.js';
 import { fileName } from './file-name.js';
 import type { ExportFiles, PartFile } from './files.js';
+import { Marks } from './marks.js';
 import type { ExportStore } from './store.js';
 
 /**
@@ -30,7 +31,7 @@ export interface RunOptions {
   readonly log: Log;
 }
 
-/** How often a run may end without an answer (a killed worker, a lost connection) before the export fails. */
+/** Runs that may end without an answer and without getting further (a killed worker, a lost connection) before the export fails. */
 export const MAX_ATTEMPTS = 5;
 /** Days a file is kept. */
 const KEEP_DAYS = 7;
@@ -46,43 +47,46 @@ export async function runExport(options: RunOptions): Promise<RunOutcome> {
   const { id, store, log } = options;
   const order = await store.claim(id);
   if (order === undefined) return 'skipped';
+  const run = new Run(order, store);
   try {
     if (order.attempts > MAX_ATTEMPTS) {
       throw new WaltrailError(
         'EXPORT_GAVE_UP',
-        `The file was begun ${MAX_ATTEMPTS} times and never finished.`,
+        `The file was begun ${MAX_ATTEMPTS} times without getting further.`,
       );
     }
-    const outcome = await makeFile(order, options);
+    const outcome = await makeFile(order, run, options);
     if (outcome === 'released') await store.release(order, { counted: false });
     return outcome;
   } catch (error) {
-    const final = finalError(error, order);
+    const final = finalError(error, run);
     if (final === undefined) {
       await store.release(order, { counted: true });
       throw error;
     }
     log.error({ export: id, code: final.code, ...traceOf(final) }, 'An export failed');
     await store.fail(order, problemOf(final));
+    await options.files.deleteParts(id).catch(() => undefined);
     return 'failed';
   }
 }
 
-async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOutcome> {
-  const { store, files, reader, signal } = options;
-  const run = new Run(order, store);
+async function makeFile(order: ExportOrder, run: Run, options: RunOptions): Promise<RunOutcome> {
+  const { store, reader, signal } = options;
   const stop = AbortSignal.any([signal, run.lost]);
-  let part: PartFile | undefined;
+  let begun: BegunFile | undefined;
   try {
     const filter = { ...filterOf(order.filters, order.tenant), ...order.range };
-    part = await files.create(order);
-    run.total = await orAbort(reader.count(filter, { below: order.belowId }), stop);
+    begun = await beginFile(order, run, { ...options, stop });
+    const { part, marks, belowId } = begun;
+    run.total = order.total ?? (await orAbort(reader.count(filter, { below: order.belowId }), stop));
     const gaps = await orAbort(reader.gaps(order.range, { limit: MAX_COVER_GAPS }), stop);
     // Only the format ndjson shows contexts.
     const withContexts = order.format === 'ndjson';
-    const walk = reader.walkRows(filter, { below: order.belowId, withContexts });
-    const batches = run.counted(walk, stop);
-    await writeFormat({ order, part, batches, coverage: run.coverage, gaps, options });
+    const walk = reader.walkRows(filter, { below: belowId ?? order.belowId, withContexts });
+    const batches = run.counted(walk, { stop, marks });
+    await writeFormat({ order, begun, batches, coverage: run.coverage, gaps, options });
+    await marks?.end();
     const { coverage } = run;
     const file = {
       ...(await part.seal()),
@@ -94,7 +98,7 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
     };
     const publish = part.publish.bind(part);
     const finished = await store.finish(order, { file, keepDays: KEEP_DAYS, publish });
-    if (finished) part = undefined;
+    if (finished) begun = undefined;
     return finished ? 'ready' : 'lost';
   } catch (error) {
     if (run.lost.aborted) return 'lost';
@@ -102,8 +106,69 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
     throw error;
   } finally {
     run.end();
-    await part?.discard();
+    if (begun !== undefined) await endUnfinished(begun, order, store);
   }
+}
+
+/** A file that is being made. */
+interface BegunFile {
+  readonly part: PartFile;
+  /** Null: its format cannot be continued. */
+  readonly marks: Marks | null;
+  /** The last entry that the file has from an earlier run; null: it begins with this one. */
+  readonly belowId: string | null;
+}
+
+/** Begins the file, with what an earlier run has left where that is of use. */
+async function beginFile(
+  order: ExportOrder,
+  run: Run,
+  options: Pick<RunOptions, 'files' | 'store' | 'version'> & { readonly stop: AbortSignal },
+): Promise<BegunFile> {
+  const { files, store, stop, version } = options;
+  const { coverage } = run;
+  // A zip archive has no place where another run could go on.
+  if (order.format === 'xlsx') return { part: await files.begin(order), marks: null, belowId: null };
+  const kept = order.kept?.version === version ? order.kept : null;
+  const continued = kept === null ? undefined : await continueFile(order, { files, kept, stop });
+  const part = continued ?? (await files.begin(order));
+  const marks = new Marks({ order, part, coverage, store, version, grown: () => run.grown() });
+  if (kept === null || continued === undefined) return { part, marks, belowId: null };
+  const { entries, firstLsn, lastLsn, belowId } = kept;
+  Object.assign(coverage, { entries, firstLsn, lastLsn });
+  // The row names this file before the earlier one is gone.
+  await marks.takeOver(belowId);
+  await files.deleteParts(order.id, { butOf: order.claim });
+  return { part, marks, belowId };
+}
+
+/** Undefined where there is no room for what was kept beside its copy: the file then begins again. */
+async function continueFile(
+  order: ExportOrder,
+  { files, kept, stop }: { readonly files: ExportFiles; readonly kept: Kept; readonly stop: AbortSignal },
+): Promise<PartFile | undefined> {
+  try {
+    return await files.continue({ ...order, kept, signal: stop });
+  } catch (error) {
+    if (codeOf(error) === 'EXPORT_DISK_FULL') return undefined;
+    throw error;
+  }
+}
+
+/** Leaves the file to a later run if its row names it; deletes it where nobody could continue it. */
+async function endUnfinished(
+  { part, marks }: BegunFile,
+  order: ExportOrder,
+  store: ExportStore,
+): Promise<void> {
+  await marks?.end().catch(() => undefined);
+  if (marks === null || !marks.isNamed) return part.discard();
+  // Where the trail does not answer, the export is still wanted as far as anybody knows.
+  const isWanted = await store.live([order.id]).then(
+    (ids) => ids.has(order.id),
+    () => true,
+  );
+  await (isWanted ? part.leave() : part.discard());
 }
 
 /**
@@ -113,10 +178,13 @@ async function makeFile(order: ExportOrder, options: RunOptions): Promise<RunOut
 class Run {
   readonly coverage = new Coverage();
   total: number | null = null;
+  /** Runs that got no further, this one included. */
+  attempts: number;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
   constructor(order: ExportOrder, store: ExportStore) {
+    this.attempts = order.attempts;
     let writing = false;
     this.#timer = setInterval(() => {
       if (writing) return;
@@ -137,7 +205,11 @@ class Run {
     return this.#lost.signal;
   }
 
-  async *counted(walk: AsyncIterable<RowBatch>, stop: AbortSignal): AsyncGenerator<RowBatch> {
+  /** The caller asks for the next batch when all rows of the one before are in the file. */
+  async *counted(
+    walk: AsyncIterable<RowBatch>,
+    { stop, marks }: { readonly stop: AbortSignal; readonly marks: Marks | null },
+  ): AsyncGenerator<RowBatch> {
     const iterator = walk[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -145,11 +217,17 @@ class Run {
         if (next.done === true) return;
         this.coverage.add(next.value);
         yield next.value;
+        await marks?.written(next.value);
       }
     } finally {
       // Not waited for: after an abort the query may still be running.
       void iterator.return?.().catch(() => undefined);
     }
+  }
+
+  /** Told that the row says that the file has grown, and so counts attempts anew. */
+  grown(): void {
+    this.attempts = 1;
   }
 
   end(): void {
@@ -159,13 +237,15 @@ class Run {
 
 async function writeFormat(context: {
   readonly order: ExportOrder;
-  readonly part: PartFile;
+  readonly begun: BegunFile;
   readonly batches: AsyncIterable<RowBatch>;
   readonly coverage: Coverage;
   readonly gaps: GapsInRange;
   readonly options: RunOptions;
 }): Promise<void> {
-  const { order, part: sink, batches, coverage, gaps } = context;
+  const { order, batches, coverage, gaps } = context;
+  const { part: sink, belowId } = context.begun;
+  const continues = belowId !== null;
   const { version } = context.options;
   const clock = new ZoneClock(order.timezone);
   // Loaded when needed: exceljs alone takes more memory than a whole csv export.
@@ -185,11 +265,11 @@ async function writeFormat(context: {
     }
     case 'csv': {
       const { writeCsv } = await import('./text-formats.js');
-      return writeCsv({ batches, sink, clock });
+      return writeCsv({ batches, sink, continues, clock });
     }
     case 'ndjson': {
       const { writeNdjson } = await import('./text-formats.js');
-      return writeNdjson({ batches, sink });
+      return writeNdjson({ batches, sink, continues });
     }
     default:
       return order.format satisfies never;
@@ -212,10 +292,10 @@ async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
 }
 
 /** The error an export fails with; undefined when it is worth another attempt. */
-function finalError(error: unknown, order: ExportOrder): WaltrailError | undefined {
+function finalError(error: unknown, { attempts }: Run): WaltrailError | undefined {
   // Where the trail cannot be reached is no business of who asked for the file, and may pass.
   if (isWaltrailError(error) && error.retry !== 'backoff' && !isConnectError(error)) return error;
-  if (order.attempts < MAX_ATTEMPTS) return undefined;
+  if (attempts < MAX_ATTEMPTS) return undefined;
   const sqlState = codeOf(error);
   const reason = typeof sqlState === 'string' ? ` (${sqlState})` : '';
   return new WaltrailError(

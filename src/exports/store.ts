@@ -4,7 +4,7 @@ import type { EntryFilters } from '../api/filters.js';
 import type { ExportFormat } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
 import type { TimeRange } from '../trail/read/range.js';
-import type { ExportOrder, ExportProblem, ExportView, Requester } from './export.js';
+import type { ExportOrder, ExportProblem, ExportView, Kept, Requester } from './export.js';
 
 export interface NewExport {
   readonly requester: Requester;
@@ -47,7 +47,8 @@ const VIEW = /* sql */ `id, state, format, filters, timezone, gaps, error, reque
   case when state = 'ready' then jsonb_build_object('name', file_name, 'bytes', file_bytes, 'sha256', file_sha256) end as file`;
 
 const ORDER = /* sql */ `id, claim, attempts, format, filters, timezone, tenant, requested_by as "requestedBy", ${RANGE},
-  ${instant('created_at')} as "createdAt", ${instant('current_until')} as "currentUntil", below_id::text as "belowId", trail_lsn::text as "trailLsn"`;
+  ${instant('created_at')} as "createdAt", ${instant('current_until')} as "currentUntil", below_id::text as "belowId", trail_lsn::text as "trailLsn",
+  total::float8 as total, kept`;
 
 /** Only what this requester may know of: an export of somebody else or of another tenant is "not found". */
 const VISIBLE = /* sql */ `(token_id = $1 or $2) and ($3::text is null or tenant = $3)`;
@@ -148,12 +149,14 @@ export class ExportStore {
 
   /**
    * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next
-   * write. Undefined when there is nothing to do: the job came twice, or the export was removed.
+   * write; the order says what that one has left. Undefined when there is nothing to do: the job came twice, or
+   * the export was removed.
    */
   async claim(id: string): Promise<ExportOrder | undefined> {
     const { rows } = await this.#pool.query<ExportOrder>(
       /* sql */ `update trail.export
-                   set state = 'running', claim = $2, attempts = attempts + 1, done = 0, started_at = clock_timestamp()
+                   set state = 'running', claim = $2, attempts = attempts + 1, started_at = clock_timestamp(),
+                       done = coalesce((kept ->> 'entries')::int8, 0)
                  where id = $1 and state in ('queued', 'running')
                 returning ${ORDER}`,
       [id, randomUUID()],
@@ -166,6 +169,20 @@ export class ExportStore {
     const { rowCount } = await this.#pool.query(
       /* sql */ `update trail.export set done = $3, total = coalesce($4, total) where id = $1 and claim = $2`,
       [order.id, order.claim, progress.done, progress.total],
+    );
+    return rowCount === 1;
+  }
+
+  /**
+   * Notes what of the file is durable. Attempts are counted anew where that is more than before: what gets
+   * further is not given up. False when the run has lost its claim and must stop.
+   */
+  async keep(order: ExportOrder, kept: Kept): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
+      /* sql */ `update trail.export
+                   set attempts = case when $4 < (kept ->> 'belowId')::int8 or kept is null then 1 else attempts end, kept = $3
+                 where id = $1 and claim = $2`,
+      [order.id, order.claim, JSON.stringify(kept), kept.belowId],
     );
     return rowCount === 1;
   }
@@ -189,7 +206,7 @@ export class ExportStore {
       await client.query('begin');
       const { rowCount } = await client.query(
         /* sql */ `update trail.export
-                     set state = 'ready', claim = null, done = $3, total = $3, file_name = $4, file_bytes = $5, file_sha256 = $6,
+                     set state = 'ready', claim = null, kept = null, done = $3, total = $3, file_name = $4, file_bytes = $5, file_sha256 = $6,
                          first_lsn = $7, last_lsn = $8, finished_at = clock_timestamp(),
                          expires_at = clock_timestamp() + make_interval(days => $9), gaps = $10
                    where id = $1 and claim = $2`,
@@ -228,7 +245,7 @@ export class ExportStore {
   /** Fails the export of this run. */
   async fail(order: Pick<ExportOrder, 'id' | 'claim'>, problem: ExportProblem): Promise<void> {
     await this.#pool.query(
-      /* sql */ `update trail.export set state = 'failed', claim = null, error = $3, finished_at = clock_timestamp()
+      /* sql */ `update trail.export set state = 'failed', claim = null, kept = null, error = $3, finished_at = clock_timestamp()
                  where id = $1 and claim = $2`,
       [order.id, order.claim, problem],
     );
@@ -240,7 +257,7 @@ export class ExportStore {
    */
   async failRunning(id: string, problem: ExportProblem): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
-      /* sql */ `update trail.export set state = 'failed', claim = null, error = $2, finished_at = clock_timestamp()
+      /* sql */ `update trail.export set state = 'failed', claim = null, kept = null, error = $2, finished_at = clock_timestamp()
                  where id = $1 and state = 'running'`,
       [id, problem],
     );

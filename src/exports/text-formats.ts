@@ -6,8 +6,11 @@ import type { Sink } from './files.js';
 import { NdjsonRows } from './ndjson-rows.js';
 
 interface TextOptions {
+  /** When the next batch is asked for, all rows of those before are in the sink. */
   readonly batches: AsyncIterable<RowBatch>;
   readonly sink: Sink;
+  /** Whether the sink has the file's beginning. No row depends on those before it. */
+  readonly continues?: boolean;
 }
 
 /** Without it Excel takes the bytes for the machine's old code page. */
@@ -23,8 +26,10 @@ const CHUNK_BYTES = 256 * 1024;
 export async function writeCsv(options: TextOptions & { readonly clock: ZoneClock }): Promise<void> {
   const rows = new CsvRows(options.clock);
   const out = new ByteWriter();
-  out.text(BYTE_ORDER_MARK);
-  rows.header(out);
+  if (options.continues !== true) {
+    out.text(BYTE_ORDER_MARK);
+    rows.header(out);
+  }
   await writeRows({ ...options, rows, out });
 }
 
@@ -45,6 +50,7 @@ async function writeRows(
       rows.row(batch, index, out);
       if (out.at >= CHUNK_BYTES) await sink.write(out.take());
     }
+    await sink.write(out.take());
   }
   await sink.write(out.take());
 }

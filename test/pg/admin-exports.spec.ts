@@ -1,4 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { readEvents } from '../support/sse.ts';
@@ -175,6 +180,112 @@ describe('an export', () => {
     expect(rows).toEqual([
       { action: 'export', route: 'POST /v1/exports', filters: { format: 'csv', action: ['block'] } },
       { action: 'download', route: 'GET /v1/exports/:id/file', filters: { id: view.id } },
+    ]);
+  });
+
+  test('whose download breaks off is downloaded from there on, as curl -C - does it', async () => {
+    const view = await made({ format: 'xlsx' });
+    const { bytes: size, sha256 } = view.file!;
+    const route = `/v1/exports/${view.id}/file`;
+    const whole = await ground.get(route, exporter);
+    expect(whole.headers.get('accept-ranges')).toBe('bytes');
+    const etag = whole.headers.get('etag')!;
+    expect(etag).toBe(`"${sha256}"`);
+    const first = Buffer.from(await whole.arrayBuffer()).subarray(0, 1_000);
+    const rest = await ground.get(route, exporter, {
+      headers: { range: `bytes=${first.length}-`, 'if-range': etag, 'accept-encoding': 'gzip, br' },
+    });
+    expect(rest.status).toBe(206);
+    expect(rest.headers.get('content-range')).toBe(`bytes 1000-${size - 1}/${size}`);
+    expect(rest.headers.get('content-length')).toBe(String(size - 1_000));
+    expect(rest.headers.get('content-encoding')).toBeNull();
+    expect(rest.headers.get('etag')).toBe(etag);
+    const both = Buffer.concat([first, Buffer.from(await rest.arrayBuffer())]);
+    expect(createHash('sha256').update(both).digest('hex')).toBe(sha256);
+
+    const middle = await ground.get(route, exporter, { headers: { range: 'bytes=10-19' } });
+    expect([middle.status, middle.headers.get('content-range')]).toEqual([206, `bytes 10-19/${size}`]);
+    expect(Buffer.from(await middle.arrayBuffer())).toEqual(both.subarray(10, 20));
+    const wholeAgain = [
+      { range: 'bytes=10-19', 'if-range': '"another"' },
+      { range: 'bytes=0-1,10-19' },
+      { range: 'lines=1-2' },
+    ];
+    for (const headers of wholeAgain) {
+      const answer = await ground.get(route, exporter, { headers });
+      expect([answer.status, answer.headers.get('content-range')]).toEqual([200, null]);
+      expect(Buffer.from(await answer.arrayBuffer())).toEqual(both);
+    }
+    // What curl asks for a file that is complete.
+    const beyond = await ground.get(route, exporter, { headers: { range: `bytes=${size}-` } });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${size}`]);
+    expect(await beyond.json()).toMatchObject({ code: 'HTTP_RANGE_UNSATISFIABLE', status: 416 });
+  });
+
+  test('is resumed by curl itself after its connection broke', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-curl-'));
+    try {
+      const view = await made({ format: 'csv' });
+      const { bytes: size, sha256 } = view.file!;
+      const file = path.join(folder, 'file');
+      const url = `${ground.daemon.url}/v1/exports/${view.id}/file`;
+      const headers = ['-H', `Authorization: Bearer ${exporter}`, '-H', `If-Range: "${sha256}"`];
+      const whole = Buffer.from(
+        await (await ground.get(`/v1/exports/${view.id}/file`, exporter)).arrayBuffer(),
+      );
+      await writeFile(file, whole.subarray(0, Math.floor(size / 2)));
+      const resume = () =>
+        promisify(execFile)('curl', ['-sS', '--fail', '-C', '-', '-o', file, ...headers, url]);
+      await resume();
+      expect(await readFile(file)).toEqual(whole);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('of no entry has no bytes to ask for', async () => {
+    const view = await made({ format: 'ndjson', q: 'no such text' });
+    const route = `/v1/exports/${view.id}/file`;
+    expect((await ground.get(route, exporter)).headers.get('content-length')).toBe('0');
+    const none = await ground.get(route, exporter, { headers: { range: 'bytes=0-' } });
+    expect([none.status, none.headers.get('content-range')]).toEqual([416, 'bytes */0']);
+  });
+
+  test('tells by HEAD what its file is, without sending or recording a download', async () => {
+    const recorder = await ground.token({ name: 'head', role: 'exporter' });
+    const view = await made({ format: 'csv' }, recorder);
+    const head = await ground.get(`/v1/exports/${view.id}/file`, recorder, {
+      method: 'HEAD',
+      headers: { range: 'bytes=1-2' },
+    });
+    expect(head.status).toBe(200);
+    expect(Object.fromEntries(head.headers)).toMatchObject({
+      'content-length': String(view.file!.bytes),
+      'accept-ranges': 'bytes',
+      etag: `"${view.file!.sha256}"`,
+    });
+    expect(await head.text()).toBe('');
+    expect(
+      await ground.trail.query(
+        `select action, route from trail.access where token_name = 'head' and action <> 'export'`,
+      ),
+    ).toEqual([{ action: 'read', route: 'HEAD /v1/exports/:id/file' }]);
+  });
+
+  test('downloaded in part is recorded with the bytes that left', async () => {
+    const recorder = await ground.token({ name: 'resumer', role: 'exporter' });
+    const view = await made({ format: 'csv' }, recorder);
+    const size = view.file!.bytes;
+    for (const range of ['bytes=0-9', 'bytes=10-', `bytes=${size}-`])
+      await (await ground.get(`/v1/exports/${view.id}/file`, recorder, { headers: { range } })).arrayBuffer();
+    await (await ground.get(`/v1/exports/${view.id}/file`, recorder)).arrayBuffer();
+    const rows = await ground.trail.query(
+      `select action, status, delivered from trail.access where token_name = 'resumer' and action <> 'export' order by at`,
+    );
+    expect(rows).toEqual([
+      { action: 'download', status: 206, delivered: { bytes: 10, from: 0, of: size } },
+      { action: 'download', status: 206, delivered: { bytes: size - 10, from: 10, of: size } },
+      { action: 'download', status: 200, delivered: null },
     ]);
   });
 

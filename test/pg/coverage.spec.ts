@@ -90,6 +90,8 @@ test('the cover of a workbook says what it covers and, in red, what it does not'
       currentUntil: '2026-02-05T00:00:00.000000Z',
       belowId: '0',
       trailLsn: '0/1',
+      total: null,
+      kept: null,
     },
     clock: new ZoneClock('UTC'),
     coverage: new Coverage(),

@@ -96,7 +96,7 @@ export async function exportGround(options: {
     },
     async download(id) {
       const file = await exports.file(id, ADMIN);
-      const bytes = Buffer.concat((await file.stream.toArray()) as Buffer[]);
+      const bytes = Buffer.concat((await file.read().toArray()) as Buffer[]);
       if (bytes.length !== file.bytes) throw new Error('the stream is not as long as it says');
       return bytes;
     },

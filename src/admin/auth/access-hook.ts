@@ -42,6 +42,7 @@ export function accessOf(request: GuardedRequest, status: number): Access {
     filters: Object.keys(filters).length === 0 ? null : filters,
     status,
     address: request.ip,
+    ...(request.delivered === undefined ? {} : { delivered: request.delivered }),
   };
 }
 

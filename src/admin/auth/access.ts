@@ -12,11 +12,20 @@ export type AccessAction =
   'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused' | 'unrecorded';
 
 /** What a live stream has delivered since its last row: entries with ids above `after`, up to `through`. */
-export interface Delivered {
+export interface DeliveredEntries {
   readonly entries: number;
   readonly after: string;
   readonly through: string;
 }
+
+/** What a download in part delivers: so many bytes of a file of the size `of`, the first of them at `from`. */
+export interface DeliveredBytes {
+  readonly bytes: number;
+  readonly from: number;
+  readonly of: number;
+}
+
+export type Delivered = DeliveredEntries | DeliveredBytes;
 
 export interface Access {
   readonly principal: Principal | undefined;
@@ -60,7 +69,7 @@ export class AccessRecord {
   }
 
   /** Records what a live stream has delivered. Never rejects: its opening is recorded in any case. */
-  async recordDelivered(access: Access, delivered: Delivered): Promise<void> {
+  async recordDelivered(access: Access, delivered: DeliveredEntries): Promise<void> {
     await this.#insert({ ...access, delivered }).catch((error: unknown) =>
       this.#log.warn(
         { code: codeOf(error), entries: delivered.entries },

@@ -8,7 +8,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { WaltrailError } from '../../errors.js';
-import type { AccessAction } from './access.js';
+import type { AccessAction, Delivered } from './access.js';
 import { Authenticator } from './authenticator.js';
 import { TOKEN_ROLES, type Principal, type TokenRole } from './tokens.js';
 
@@ -30,10 +30,12 @@ export const Allow = (
   options: { readonly record?: AccessAction } = {},
 ): CustomDecorator<symbol> => SetMetadata<symbol, Rule>(RULE, { role, ...options });
 
-/** A request that has passed the guard: its principal, and the action for the access record. */
+/** A request that has passed the guard: its principal, and what the access record says about it. */
 export interface GuardedRequest extends FastifyRequest {
   principal?: Principal;
   accessAction?: AccessAction;
+  /** Where it is not all that was asked for. */
+  delivered?: Delivered;
 }
 
 /**

@@ -11,6 +11,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   410: 'Gone',
   413: 'The body is too large',
   415: 'The body is not application/json',
+  416: 'The file has none of these bytes; Content-Range says how many it has',
   422: 'The range is longer than reports.max_range',
   429: 'Too many requests',
   503: 'The trail database does not answer',

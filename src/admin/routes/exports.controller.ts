@@ -11,14 +11,16 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import { ApiHeader } from '@nestjs/swagger';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { Readable } from 'node:stream';
 import type { Answer } from '../../api/answers.js';
 import { ExportBody } from '../../api/requests.js';
 import { WaltrailError } from '../../errors.js';
 import { Exports } from '../../exports/exports.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
+import { requestedRange } from './byte-range.js';
 import { Describe } from './describe.js';
 import { OpenStreams, SseStream } from '../stream/sse.js';
 
@@ -133,23 +135,67 @@ export class ExportsController {
 
   @Get(':id/file')
   @Allow('exporter', { record: 'download' })
+  @ApiHeader({
+    name: 'Range',
+    required: false,
+    description: 'One range of bytes, to resume a download; several are answered with the whole file.',
+  })
+  @ApiHeader({
+    name: 'If-Range',
+    required: false,
+    description:
+      'The ETag of the file whose bytes the caller has; another one is answered with the whole file.',
+  })
   @Describe({
-    summary: 'Download the file',
+    summary: 'Download the file, or the rest of it',
     answer: 'application/octet-stream',
-    errors: [404, 409, 410, ...COMMON],
+    errors: [404, 409, 410, 416, ...COMMON],
+  })
+  @ApiResponse({
+    status: 206,
+    description: 'The bytes that were asked for',
+    content: { 'application/octet-stream': { schema: { type: 'string' } } },
   })
   async file(
     @Req() request: GuardedRequest,
     @Res() reply: FastifyReply,
     @Param('id') id: string,
+    @Headers('range') range?: string,
+    @Headers('if-range') ifRange?: string,
   ): Promise<void> {
     const file = await this.#exports.file(id, principalOf(request));
+    const etag = `"${file.sha256}"`;
+    // Only a GET has ranges (RFC 9110, section 14.2).
+    const isHead = request.method === 'HEAD';
+    const part = isHead ? undefined : requestedRange({ range, ifRange, etag, size: file.bytes });
+    if (part === 'unsatisfiable') {
+      await file.close();
+      void reply.header('Content-Range', `bytes */${file.bytes}`);
+      throw new WaltrailError('HTTP_RANGE_UNSATISFIABLE', `The file has ${file.bytes} bytes.`);
+    }
     void reply
       .header('Content-Type', file.contentType)
       .header('Content-Disposition', attachment(file.name))
-      .header('Content-Length', file.bytes)
+      .header('Content-Length', part === undefined ? file.bytes : part.last - part.first + 1)
+      .header('Accept-Ranges', 'bytes')
+      .header('ETag', etag)
       .header('Repr-Digest', `sha-256=:${Buffer.from(file.sha256, 'hex').toString('base64')}:`);
-    await reply.send(file.stream);
+    if (isHead) {
+      await file.close();
+      // Nothing is downloaded.
+      request.accessAction = 'read';
+      // Of no payload Fastify would say that its length is 0.
+      await reply.send(Readable.from([]));
+      return;
+    }
+    if (part !== undefined) {
+      const { first, last } = part;
+      request.delivered = { bytes: last - first + 1, from: first, of: file.bytes };
+      void reply
+        .code(HttpStatus.PARTIAL_CONTENT)
+        .header('Content-Range', `bytes ${first}-${last}/${file.bytes}`);
+    }
+    await reply.send(file.read(part));
   }
 
   @Delete(':id')

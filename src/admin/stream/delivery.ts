@@ -1,4 +1,4 @@
-import type { Delivered } from '../auth/access.js';
+import type { DeliveredEntries } from '../auth/access.js';
 
 /** Counts what one live stream has delivered since it was recorded last. */
 export class Delivery {
@@ -27,7 +27,7 @@ export class Delivery {
   }
 
   /** Returns what was delivered and begins to count again; undefined if it was nothing. */
-  take(): Delivered | undefined {
+  take(): DeliveredEntries | undefined {
     if (this.#entries === 0) return undefined;
     const taken = { entries: this.#entries, after: this.#after, through: this.#through };
     this.#entries = 0;
