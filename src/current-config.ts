@@ -8,6 +8,7 @@ const FIXED: Readonly<Record<string, (config: TrackingConfig) => string>> = {
   'source.slot': ({ source }) => (source.slotNamed ? source.slot : ''),
   'source.publication': ({ source }) => source.publication,
   'trail.url': ({ trail }) => trail.url,
+  'trail.urls': ({ trail }) => JSON.stringify(Object.entries(trail.urls ?? {}).sort()),
 };
 
 /** The configuration of this process. A reload replaces it, and whoever reads it reads the new one. */

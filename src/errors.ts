@@ -312,6 +312,11 @@ export const ERROR_CODES = {
     remedy:
       'Make a database of its own for the trail (create database waltrail_trail; the same server will do) and name it in trail.url: in the source, dropping or restoring it would take the trail along.',
   },
+  TRAIL_LOGIN: {
+    retry: 'operator',
+    remedy:
+      'Correct the login that trail.urls names: it has to be a member of its one role, and to have no other right in the trail.',
+  },
   TRAIL_OTHER_SOURCE: {
     retry: 'operator',
     remedy:
@@ -330,6 +335,11 @@ export const ERROR_CODES = {
   TRAIL_RESTORED: {
     retry: 'operator',
     remedy: `The trail database was restored, or failed over to a standby that lagged: entries after its checkpoint are gone, and the source no longer has their changes. If a newer copy exists, use that; then ${RESUME}`,
+  },
+  TRAIL_RETENTION_FLOOR: {
+    retry: 'operator',
+    remedy:
+      'Lengthen trail.retention in the YAML, or let the owner of the trail lower the floor: update trail.retention_floor set days = N.',
   },
   TRAIL_WRITE_FAILED: {
     retry: 'backoff',

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { AccessRecord, startPruning } from './admin/auth/access.js';
+import { AccessRecord } from './admin/auth/access.js';
 import { Authenticator } from './admin/auth/authenticator.js';
 import { Site } from './admin/auth/site.js';
 import { listenHttp } from './admin/http.js';
@@ -19,7 +19,8 @@ import { startHousekeeping } from './trail/housekeeping.js';
 import { migrateTrail } from './trail/migrate.js';
 import { watchReloads, type ReloadAnswer } from './trail/reloads.js';
 import { TrailReader } from './trail/read/trail-reader.js';
-import { openTrailPool, type TrailRole } from './trail/roles.js';
+import { checkLogins } from './trail/logins.js';
+import { openTrailPool, urlOf, type TrailLogin, type TrailUrls } from './trail/roles.js';
 import type { TrackingConfig } from './tracking/rules.js';
 import { readVersion } from './version.js';
 
@@ -96,27 +97,26 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
     config: options.config,
     read: options.readConfig ?? (() => options.config),
   });
-  const { url } = options.config.trail;
-  await migrateTrail({ url, log });
+  const { trail } = options.config;
+  await migrateTrail({ url: trail.url, log });
+  await checkLogins({ trail, writes: roles.includes('capture'), log });
 
-  const { readPool, searchPool, accessPool } = openPools(url, teardown);
+  const { readPool, searchPool, accessPool } = openPools(trail, teardown);
   const reader = new TrailReader({ pool: readPool });
   const searchReader = new TrailReader({ pool: searchPool });
 
   let capture: Capture | undefined;
   if (roles.includes('capture')) {
     const retentionDays = (): number | null => current.now.trail.retentionDays;
-    const housekeeping = startHousekeeping({ url, retentionDays, log });
+    const housekeeping = startHousekeeping({ url: urlOf(trail, 'keeper'), retentionDays, log });
     teardown.add('housekeeping', { limitMs: 10_000, stop: () => housekeeping.stop() });
-    const pruning = startPruning({ pool: accessPool, retentionDays, log });
-    teardown.add('pruning', { limitMs: 1_000, stop: () => pruning.stop() });
     teardown.add('capture', { limitMs: 15_000, stop: () => capture?.stop() });
   }
   const exports = startExports(options, teardown);
 
   const streams = new OpenStreams(STREAMS);
   // Without what may be a password.
-  const instance = url.replace(/^.*@|\?.*$/g, '');
+  const instance = trail.url.replace(/^.*@|\?.*$/g, '');
   const site = new Site({ origin: settings.publicUrl, instance });
   const http = await listenHttp(
     {
@@ -156,7 +156,11 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       feed: new LiveFeed({ trail: reader, catchUp: searchReader, log }),
       streams,
       site,
-      authenticator: new Authenticator({ pool: accessPool, site }),
+      authenticator: new Authenticator({
+        pool: accessPool,
+        site,
+        sessionIdleMinutes: settings.sessionIdleMinutes,
+      }),
       access: new AccessRecord({ pool: accessPool, log }),
       log,
     },
@@ -177,7 +181,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   }
   const reload = (asked: { readonly by: string | null }): Promise<ReloadAnswer> =>
     takeOver({ current, capture, log, asked });
-  const reloads = watchReloads({ url, log, reload });
+  const reloads = watchReloads({ url: urlOf(trail, 'keeper'), log, reload });
   teardown.add('reloads', { limitMs: 5_000, stop: () => reloads.stop() });
   return {
     url: http.url,
@@ -241,17 +245,24 @@ function startExports(options: DaemonOptions, teardown: Teardown): OpenExports |
  * never takes the connections of plain pages.
  */
 function openPools(
-  url: string,
+  trail: TrailUrls,
   teardown: Teardown,
 ): { readPool: pg.Pool; searchPool: pg.Pool; accessPool: pg.Pool } {
-  const open = (purpose: string, options: { readonly max: number; readonly role: TrailRole }): pg.Pool => {
-    const pool = openTrailPool({ url, purpose, statementTimeoutMs: READ_TIMEOUT_MS, ...options });
+  const open = (purpose: string, options: { readonly max: number; readonly login: TrailLogin }): pg.Pool => {
+    const { max, login } = options;
+    const pool = openTrailPool({
+      url: urlOf(trail, login),
+      purpose,
+      role: `waltrail_${login}`,
+      max,
+      statementTimeoutMs: READ_TIMEOUT_MS,
+    });
     teardown.add(purpose, { limitMs: 5_000, stop: () => pool.end() });
     return pool;
   };
   return {
-    readPool: open('reader', { max: READ_CONNECTIONS, role: 'waltrail_reader' }),
-    searchPool: open('search', { max: SEARCH_CONNECTIONS, role: 'waltrail_reader' }),
-    accessPool: open('access', { max: ACCESS_CONNECTIONS, role: 'waltrail_api' }),
+    readPool: open('reader', { max: READ_CONNECTIONS, login: 'reader' }),
+    searchPool: open('search', { max: SEARCH_CONNECTIONS, login: 'reader' }),
+    accessPool: open('access', { max: ACCESS_CONNECTIONS, login: 'api' }),
   };
 }

@@ -20,6 +20,8 @@ export interface Settings {
   readonly publicUrl: string | undefined;
   /** Addresses and networks of proxies whose X-Forwarded headers count. */
   readonly trustedProxies: readonly string[];
+  /** A session of the page ends when nobody uses it for so long. */
+  readonly sessionIdleMinutes: number;
   /** Absolute path of the YAML; undefined: that of the sample, which is no one else's. */
   readonly configFile: string | undefined;
   /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
@@ -35,6 +37,7 @@ export interface Settings {
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const IDLE = 'must be a number of minutes from 1 to 720';
 const PORT = 'must be a port number from 0 to 65535';
 
 const empty = (value: unknown): unknown => (value === '' ? undefined : value);
@@ -81,6 +84,10 @@ const Environment = z.object({
         'must be addresses or networks with commas between them, such as 10.0.0.0/8,::1',
       ),
   ),
+  WALTRAIL_SESSION_IDLE_MINUTES: z.preprocess(
+    empty,
+    z.coerce.number(IDLE).int(IDLE).min(1, IDLE).max(720, IDLE).default(480),
+  ),
   WALTRAIL_CONFIG: z.preprocess(empty, z.string().optional()),
   WALTRAIL_DATA_DIR: z.preprocess(empty, z.string().default('.waltrail')),
   WALTRAIL_EXPORT_DIR: z.preprocess(empty, z.string().optional()),
@@ -121,6 +128,7 @@ export function readSettings(
     port: env.WALTRAIL_PORT,
     publicUrl: env.WALTRAIL_PUBLIC_URL,
     trustedProxies: env.WALTRAIL_TRUSTED_PROXIES,
+    sessionIdleMinutes: env.WALTRAIL_SESSION_IDLE_MINUTES,
     configFile: env.WALTRAIL_CONFIG === undefined ? undefined : path.resolve(env.WALTRAIL_CONFIG),
     dataDir,
     exportDir:

@@ -11,6 +11,7 @@ import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { readCheckpointSlot } from '../trail/checkpoint-slot.js';
+import { urlOf } from '../trail/roles.js';
 import type { Stuck } from '../trail/write/stuck.js';
 import { FollowedConfiguration } from './followed-configuration.js';
 import { PACE, type Pace } from './pace.js';
@@ -280,7 +281,7 @@ class Supervisor {
     if (this.#followed.isSlotKnown) return;
     const { trail, source } = this.#followed.file;
     const slot = await readCheckpointSlot({
-      url: trail.url,
+      url: urlOf(trail, 'writer'),
       source: source.name,
       signal: this.#abort.signal,
     }).catch(() => undefined);
@@ -326,7 +327,11 @@ class Supervisor {
       this.#stuckAtOpening = position === null;
     }
     // Before anybody reads what can be done about it.
-    await tellStuck({ trailUrl: this.#followed.file.trail.url, stuck: this.#stuck, log: this.#log });
+    await tellStuck({
+      trailUrl: urlOf(this.#followed.file.trail, 'writer'),
+      stuck: this.#stuck,
+      log: this.#log,
+    });
     return stuckError(this.#stuck, error);
   }
 

@@ -23,6 +23,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 import { checkpointSlot } from '../trail/checkpoint-slot.js';
 import { trailInSource } from '../trail/not-source.js';
+import { urlOf } from '../trail/roles.js';
 import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../trail/write/checkpoint.js';
 import { passedStatement, readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
@@ -118,7 +119,7 @@ async function open(given: SessionOptions, opening: Opening): Promise<Session | 
   const { followed } = given;
   const { signal } = opening;
   const { source, trail } = followed.file;
-  const client = await opening.step(() => elect(trail.url, signal));
+  const client = await opening.step(() => elect(urlOf(trail, 'writer'), signal));
   if (client === null) return null;
   let writer: TrailWriter | undefined;
   try {

@@ -34,7 +34,7 @@ import {
   type OpenGap,
 } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
-import { takeRole } from '../trail/roles.js';
+import { takeRole, urlOf } from '../trail/roles.js';
 import type { Currency } from './currency.js';
 import { logGaps } from './gap-log.js';
 import { NewTables } from './new-tables.js';
@@ -459,7 +459,7 @@ class Watcher {
   }
 
   #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const { url } = this.#options.config.trail;
+    const url = urlOf(this.#options.config.trail, 'writer');
     const options = {
       url,
       side: 'trail' as const,

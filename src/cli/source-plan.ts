@@ -40,7 +40,8 @@ export async function withSource(
       config: look.config,
       client,
       remarks: look.unasked === null ? [] : [look.unasked],
-      problems: look.inSource === null ? [] : [problemOf(look.inSource)],
+      problems: [...(look.inSource === null ? [] : [look.inSource]), ...look.troubles].map(problemOf),
+      advice: look.advice,
     });
   }).catch((error: unknown) => {
     throw isWaltrailError(error) || sqlStateOf(error) === undefined ? error : queryError(address, error);
@@ -55,12 +56,13 @@ export interface PlanSource {
   /** What was found beside the source's catalog; nothing where nothing else was looked at. */
   readonly remarks?: readonly string[];
   readonly problems?: readonly PlanProblem[];
+  readonly advice?: readonly string[];
   /** Takes over a publication that another source's YAML has marked as its own. */
   readonly takeOver?: boolean;
 }
 
 export async function makePlan(source: PlanSource): Promise<SourcePlan> {
-  const { config, client, remarks = [], problems = [], takeOver = false } = source;
+  const { config, client, remarks = [], problems = [], advice = [], takeOver = false } = source;
   const catalog = await readCatalog(client);
   const plan = planTracking({ config, catalog, takeOver });
   const statistics = await readStatistics(
@@ -71,7 +73,12 @@ export async function makePlan(source: PlanSource): Promise<SourcePlan> {
     config,
     catalog,
     costs: forecast(plan.widened, statistics),
-    plan: { ...plan, problems: [...problems, ...plan.problems], warnings: [...remarks, ...plan.warnings] },
+    plan: {
+      ...plan,
+      problems: [...problems, ...plan.problems],
+      warnings: [...remarks, ...plan.warnings],
+      advice: [...plan.advice, ...advice],
+    },
   };
 }
 

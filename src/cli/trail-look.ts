@@ -5,6 +5,7 @@ import { isConnectError } from '../pg/connect-error.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { withSlot } from '../tracking/slot-name.js';
 import { checkedCheckpointSlot, hasTrail } from '../trail/checkpoint-slot.js';
+import { loginSql, reviewLogins } from '../trail/logins.js';
 import { trailInSource } from '../trail/not-source.js';
 
 /** What the trail adds to a YAML. */
@@ -53,19 +54,39 @@ export async function refuseFirstTrailInSource(urls: {
   });
 }
 
+/** What the trail adds to a plan. */
+export interface PlanLook extends TrailLook {
+  /** What is wrong with the logins of `trail.urls`. */
+  readonly troubles: readonly WaltrailError[];
+  readonly advice: readonly string[];
+  /** What was assumed, where the trail could not be asked. */
+  readonly unasked: string | null;
+}
+
 /**
  * {@link lookAtTrail} for a plan, which may be made before there is a trail: where it does not answer, a
  * sentence says what was assumed.
  */
-export async function lookForPlan(
-  config: TrackingConfig,
-  source: pg.ClientBase,
-): Promise<TrailLook & { readonly unasked: string | null }> {
+export async function lookForPlan(config: TrackingConfig, source: pg.ClientBase): Promise<PlanLook> {
   try {
-    return { ...(await lookAtTrail(config, source)), unasked: null };
+    const look = await lookAtTrail(config, source);
+    const { troubles, shared } = await reviewLogins(config.trail);
+    const advice =
+      shared.length === 0
+        ? []
+        : [
+            `The trail is used by a login that may do more than ${shared.join(', ')}. To give each role a login of its own, which trail.urls then names, run on the trail:\n${loginSql(shared)}`,
+          ];
+    return { ...look, troubles, advice, unasked: null };
   } catch (error) {
     if (!isWaltrailError(error)) throw error;
     const unasked = `The trail could not be asked whether it stands on another slot than ${config.source.slot}: ${error.message}`;
-    return { config, inSource: null, unasked: config.source.slotNamed ? null : unasked };
+    return {
+      config,
+      inSource: null,
+      troubles: [],
+      advice: [],
+      unasked: config.source.slotNamed ? null : unasked,
+    };
   }
 }

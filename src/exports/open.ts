@@ -1,6 +1,6 @@
 import type { Log } from '../log.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
-import { openTrailPool } from '../trail/roles.js';
+import { openTrailPool, urlOf, type TrailUrls } from '../trail/roles.js';
 import { Exports, type ExportsOptions } from './exports.js';
 import { ExportFiles } from './files.js';
 import { openQueue, type ExportQueue } from './queue.js';
@@ -17,7 +17,7 @@ export interface ExportSettings {
 /** What exports need of the YAML, as its type holds it. */
 export interface ExportConfig {
   readonly source: { readonly name: string };
-  readonly trail: { readonly url: string };
+  readonly trail: TrailUrls;
 }
 
 export interface OpenExportsOptions {
@@ -49,7 +49,7 @@ const CONNECTIONS = 5 + MOST_EXPORTS;
  * Opens the queue, the store and the files of exports. Returns at once: the queue connects in the background.
  */
 export function openExports({ settings, config, log }: OpenExportsOptions): OpenExports {
-  const { url } = config.trail;
+  const url = urlOf(config.trail, 'api');
   const queue = openQueue({
     trailUrl: url,
     redisUrl: settings.redisUrl,

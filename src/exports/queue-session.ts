@@ -217,9 +217,29 @@ async function migrateQueue(url: string): Promise<void> {
       if (error instanceof SchemaMigrationRequiredError) return 0;
       throw error;
     });
-    if (version < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA, { skipVersionCheck: true });
+    if (version < LATEST_SCHEMA_VERSION)
+      await runMigrations(await withSchema(client), SCHEMA, { skipVersionCheck: true });
   });
 }
+
+/**
+ * BullMQ begins with "create schema if not exists", which PostgreSQL refuses a login that may not create one,
+ * also where it is there. A login of waltrail_api has one that was made for it (trail/logins.ts).
+ */
+async function withSchema(client: pg.Client): Promise<QueryableClient> {
+  const { rows } = await client.query<{ made: boolean }>(
+    /* sql */ `select pg_catalog.to_regnamespace($1) is not null as made`,
+    [SCHEMA],
+  );
+  if (!rows[0]!.made) return client;
+  return {
+    query: (text: string, values?: unknown[]) =>
+      /^create schema /i.test(text) ? client.query('select') : client.query(text, values),
+  } as QueryableClient;
+}
+
+/** What BullMQ's migrations ask of a connection. */
+type QueryableClient = Parameters<typeof runMigrations>[0];
 
 async function withinLimit(work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

@@ -44,6 +44,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
     },
     trail: {
       url: file.trail.url,
+      ...(file.trail.urls === undefined ? {} : { urls: given(file.trail.urls) }),
       retentionDays:
         retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
     },
@@ -167,3 +168,7 @@ function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWit
 /** The schema has checked both, so neither fails here. */
 const toName = (text: string): string => canonicalName(text)!;
 const toTemplate = (text: string): Template => parseTemplate(text) as Template;
+
+/** Without the keys that have no value. */
+const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;

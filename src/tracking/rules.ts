@@ -21,7 +21,12 @@ export interface TrackingConfig {
     /** What becomes of a table that is made and that the YAML tracks. */
     readonly onNewTable: OnNewTable;
   };
-  readonly trail: { readonly url: string; readonly retentionDays: number | null };
+  readonly trail: {
+    readonly url: string;
+    /** Logins of single roles of the trail; a role without one uses `url`. */
+    readonly urls?: Readonly<Partial<Record<'writer' | 'reader' | 'api' | 'keeper', string>>>;
+    readonly retentionDays: number | null;
+  };
   readonly reports: {
     readonly maxRangeMs: number;
     /** Where it is given in days, which are those of a calendar; null: it is elapsed time. */

@@ -330,7 +330,24 @@ export const TrackingFile = z.strictObject({
     .describe('The tracked database.'),
   trail: z
     .strictObject({
-      url: url.describe('Connection URL of the audit database.'),
+      url: url.describe(
+        'Connection URL of the audit database: of its owner, who makes its tables, or of any login once they are there.',
+      ),
+      urls: z
+        .strictObject({
+          writer: url.optional().describe('Of a login in waltrail_writer, which stores entries.'),
+          reader: url.optional().describe('Of a login in waltrail_reader, which reads them.'),
+          api: url
+            .optional()
+            .describe('Of a login in waltrail_api, which keeps sessions, the access record and exports.'),
+          keeper: url
+            .optional()
+            .describe('Of a login in waltrail_keeper, which makes partitions and applies the retention.'),
+        })
+        .optional()
+        .describe(
+          'Connection URLs of logins that have one role of the trail each, and nothing more. A role without one works with the login of url.',
+        ),
       retention: text('a duration in days such as 400d, or forever')
         .refine((value) => value === 'forever' || (parseDuration(value) ?? 1) % UNIT_MS.d === 0, {
           error: 'must be a duration in whole days such as 400d, or forever',

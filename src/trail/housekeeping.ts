@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { codeOf } from '../errors.js';
+import { codeOf, ERROR_CODES } from '../errors.js';
 import { LastingProblem, type Log } from '../log.js';
 import { connect } from '../pg/connect.js';
 import { serverSays } from '../pg/server-message.js';
@@ -11,7 +11,10 @@ import { takeRole } from './roles.js';
 export interface HousekeepingOptions {
   readonly url: string;
   readonly log: Log;
-  /** Whole days that entries are kept after the day on which they were stored; null: forever. */
+  /**
+   * Whole days that entries are kept after the day on which they were stored, and the access record; null:
+   * forever.
+   */
   readonly retentionDays: () => number | null;
   /** Milliseconds between two rounds; 5 s by default. */
   readonly intervalMs?: number;
@@ -34,9 +37,9 @@ const BLOCKS_PER_ROUND = 10;
 
 /**
  * Maintains a trail: every round it summarizes complete blocks, and every hour it creates the partitions of
- * the coming days and drops those past the retention. Any number of processes may run it, because the
- * functions in the database are safe to call at once. An error is logged and the task is tried again; an
- * error never ends the process.
+ * the coming days and drops those past the retention, with the accesses of that age. Any number of processes
+ * may run it, because the functions in the database are safe to call at once. An error is logged and the task
+ * is tried again; an error never ends the process.
  */
 export function startHousekeeping(options: HousekeepingOptions): Housekeeping {
   const stopping = new AbortController();
@@ -57,10 +60,18 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
       name: 'retention',
       everyMs: HOUR_MS,
       dueAt: 0,
-      run: (client: pg.Client) => applyRetention(client, options),
+      run: (client: pg.Client) => applyRetention(client, { ...options, tooShort }),
     },
     { name: 'summaries', everyMs: 0, dueAt: 0, run: summarize },
   ];
+  const tooShort = new LastingProblem({
+    say: (fields) =>
+      log.warn(
+        { ...fields, remedy: ERROR_CODES.TRAIL_RETENTION_FLOOR.remedy },
+        'The retention is shorter than the floor of the trail, which is kept to instead.',
+      ),
+    sayOver: () => undefined,
+  });
   const unreachable = new LastingProblem({
     say: (fields) => log.error(fields, 'housekeeping cannot reach the trail and tries again'),
     sayOver: (fields) => log.info(fields, 'housekeeping reaches the trail again'),
@@ -113,13 +124,24 @@ async function makePartitions(client: pg.Client, log: Log): Promise<void> {
   if (rows[0]!.made > 0) log.info({ partitions: rows[0]!.made }, 'made partitions of the trail');
 }
 
-async function applyRetention(client: pg.Client, options: HousekeepingOptions): Promise<void> {
-  const days = options.retentionDays();
-  if (days === null) return;
+async function applyRetention(
+  client: pg.Client,
+  options: HousekeepingOptions & { readonly tooShort: LastingProblem },
+): Promise<void> {
+  const asked = options.retentionDays();
+  if (asked === null) return;
+  const { rows: floors } = await client.query<{ days: number }>(
+    /* sql */ `select days from trail.retention_floor`,
+  );
+  const floor = floors[0]?.days ?? 1;
+  if (asked < floor) options.tooShort.met('TRAIL_RETENTION_FLOOR');
+  else options.tooShort.over();
+  const days = Math.max(asked, floor);
   const { rows } = await client.query<{ dropped: number }>(
     /* sql */ `select trail.retain_days($1) as dropped`,
-    [Math.max(days, 1)],
+    [days],
   );
+  await client.query(/* sql */ `select trail.retain_access($1)`, [days]);
   const dropped = rows[0]?.dropped ?? 0;
   for (let left = true; left;) {
     const { rows: forgotten } = await client.query<{ left: boolean }>(

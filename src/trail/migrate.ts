@@ -37,12 +37,12 @@ export async function migrateTrail(options: { readonly url: string; readonly log
 
 async function ensurePartitions(client: pg.Client, url: string): Promise<void> {
   try {
-    // A login that may only read leaves the partitions to those who write.
-    await client.query(
-      /* sql */ `select trail.ensure_partitions($1)
-                  where has_function_privilege('trail.ensure_partitions(int4)', 'execute')`,
-      [DAYS_AHEAD],
+    // A login that may only read leaves the partitions to those who write. Asked before, because PostgreSQL
+    // refuses a function also where no row calls it.
+    const { rows } = await client.query<{ may: boolean }>(
+      /* sql */ `select has_function_privilege('trail.ensure_partitions(int4)', 'execute') as may`,
     );
+    if (rows[0]!.may) await client.query(/* sql */ `select trail.ensure_partitions($1)`, [DAYS_AHEAD]);
   } catch (error) {
     throw new WaltrailError(
       'PG_MIGRATION_FAILED',

@@ -4,8 +4,20 @@ import { createPool } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 
+/** The keys of the roles in `trail.urls` of the YAML. */
+export type TrailLogin = 'writer' | 'reader' | 'api' | 'keeper';
+
 /** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
-export type TrailRole = 'waltrail_writer' | 'waltrail_reader' | 'waltrail_api' | 'waltrail_keeper';
+export type TrailRole = `waltrail_${TrailLogin}`;
+
+/** How the YAML leads to a trail: `urls` are those of logins that have one role. */
+export interface TrailUrls {
+  readonly url: string;
+  readonly urls?: Readonly<Partial<Record<TrailLogin, string>>>;
+}
+
+/** Returns the URL by which a role is used: its own, or the one for everything. */
+export const urlOf = ({ url, urls = {} }: TrailUrls, login: TrailLogin): string => urls[login] ?? url;
 
 /** SQLSTATEs: the login may not take the role (the first), or there is no such role (the other two). */
 const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];

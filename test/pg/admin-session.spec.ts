@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { revokeTokensNamed } from '../../src/admin/auth/tokens.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
+import { readEvents } from '../support/sse.ts';
 
 let ground: ApiGround;
 beforeAll(async () => {
@@ -116,6 +117,51 @@ describe('signing in', () => {
     expect(response.status).toBe(204);
     expect(response.headers.get('set-cookie')).toContain('Max-Age=0');
     expect((await withCookie('/v1/session', cookie)).status).toBe(401);
+  });
+
+  test('a session ends when nobody uses it for the time that is set, whatever an open page asks for by itself', async () => {
+    await using own = await apiGround({ environment: { WALTRAIL_SESSION_IDLE_MINUTES: '30' } });
+    const response = await fetch(`${own.daemon.url}/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token: await own.token() }),
+    });
+    const cookie = cookieOf(response);
+    const at = (route: string): Promise<Response> =>
+      fetch(new URL(route, own.daemon.url), { headers: { cookie } });
+    const idleMinutes = async (): Promise<number> => {
+      const [row] = await own.trail.query<{ idle: number }>(
+        `select round(extract(epoch from clock_timestamp() - used_at) / 60)::int as idle from trail.session`,
+      );
+      return row!.idle;
+    };
+    await own.trail.query(`update trail.session set used_at = used_at - interval '29 minutes'`);
+    for (const polled of ['/v1/status', '/v1/gaps', '/v1/facets', '/v1/exports', '/v1/session', '/metrics'])
+      expect([polled, (await at(polled)).status, await idleMinutes()]).toEqual([polled, 200, 29]);
+    await using stream = await readEvents(`${own.daemon.url}/v1/entries/stream`, { cookie });
+    expect(stream.response.status).toBe(200);
+    expect((await at('/v1/entries')).status).toBe(200);
+    expect(await idleMinutes()).toBe(0);
+    await own.trail.query(`update trail.session set used_at = used_at - interval '31 minutes'`);
+    // The stream looks again whether somebody is still signed in, and the answer may be 2 s old.
+    await stream.ended(15_000);
+    expect((await at('/v1/entries')).status).toBe(401);
+    // Whoever signs in next removes it.
+    await fetch(`${own.daemon.url}/v1/session`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token: await own.token() }),
+    });
+    expect(await own.trail.query('select from trail.session')).toHaveLength(1);
+  }, 60_000);
+
+  test('a session is not longer idle than 8 hours, nor open for more than 12, where nothing is set', async () => {
+    await signIn(await ground.token({ name: 'default' }));
+    const rows = await ground.trail.query(
+      `select extract(epoch from idle) / 3600 as idle, round(extract(epoch from s.expires_at - s.created_at) / 3600) as hours
+         from trail.session s join trail.token t on t.id = token_id where name = 'default'`,
+    );
+    expect(rows).toEqual([{ idle: expect.stringMatching(/^8\.?0*$/), hours: '12' }]);
   });
 
   test('revoking the token ends its sessions', async () => {

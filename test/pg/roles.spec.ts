@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import XLSX from '@e965/xlsx';
 import { applyTracking, testConfig } from '../support/capture.ts';
-import { daemonGround, type DaemonProcess } from '../support/daemon.ts';
+import { addressOf, daemonGround } from '../support/daemon.ts';
 import { freshDatabase } from '../support/database.ts';
 import { redisBinary, startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -80,14 +80,3 @@ ${TABLES}`,
     90_000,
   );
 });
-
-/** Where a daemon listens, from its log. */
-async function addressOf(daemon: DaemonProcess): Promise<string> {
-  let address: string | undefined;
-  await until(`the address of a daemon: ${daemon.log()}`, () => {
-    if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
-    address = /"url":"(http[^"]+)"/.exec(daemon.log())?.[1];
-    return address !== undefined;
-  });
-  return address!.replace(/\/$/, '');
-}

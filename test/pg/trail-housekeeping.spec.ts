@@ -114,6 +114,7 @@ describe('housekeeping', () => {
 
   test('drops what is older than the retention with its summaries, and keeps the rest', async () => {
     await using database = await freshDatabase('trail');
+    await database.query('update trail.retention_floor set days = 4');
     await seedTrail({
       url: database.url,
       entries: 5_000,
@@ -146,11 +147,48 @@ describe('housekeeping', () => {
     expect(left).toEqual({ first: -4, days: -4, blocks: -4, chunks: -4, lists: -4, values: 0 });
   });
 
+  test('keeps to the floor of the trail where the YAML asks for less, and says so once', async () => {
+    await using database = await freshDatabase('trail');
+    await database.query('update trail.retention_floor set days = 6');
+    await seedTrail({
+      url: database.url,
+      entries: 5_000,
+      from: new Date(Date.now() - 9 * DAY_MS),
+      to: new Date(),
+    });
+    await database.query(
+      `insert into trail.access (at, action, route, status, address)
+       select clock_timestamp() - make_interval(days => days), 'read', days::text, 200, 'x' from generate_series(0, 9) days`,
+    );
+    const lines: string[] = [];
+    const log = createLog({ level: 'warn', destination: { write: (line) => void lines.push(line) } });
+    const housekeeping = startHousekeeping({
+      url: database.url,
+      log,
+      retentionDays: () => 3,
+      intervalMs: 20,
+    });
+    try {
+      await until('old accesses to go', async () => (await count(database, 'trail.access')) <= 6, 15_000);
+    } finally {
+      await housekeeping.stop();
+    }
+    const [left] = await database.query(
+      `select (select min(id >> 32)::int from trail.entry) - trail.today() as first,
+              (select max(route::int) from trail.access) as oldest`,
+    );
+    expect(left).toEqual({ first: -6, oldest: 5 });
+    expect(lines.map((line) => (JSON.parse(line) as { code?: string }).code)).toEqual([
+      'TRAIL_RETENTION_FLOOR',
+    ]);
+  });
+
   test('drops days while lists of theirs are left, which no facet counts and the next round removes', async () => {
     await using database = await freshDatabase('trail');
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
     const range = { from: new Date(midnight - 4 * DAY_MS), to: new Date(midnight + DAY_MS / 2) };
     await seedTrail({ url: database.url, entries: 9_000, ...range });
+    await database.query('update trail.retention_floor set days = 2');
     await database.query('select trail.retain_days(2)');
     const days = () => count(database, '(select distinct chunk >> 18 from trail.posting) x');
     expect(await days()).toBe(4);
@@ -181,6 +219,7 @@ describe('housekeeping', () => {
       from: new Date(Date.now() - 40 * DAY_MS),
       to: new Date(Date.now() - 30 * DAY_MS),
     });
+    await database.query('update trail.retention_floor set days = 1');
     await database.query('select trail.retain_days(1)');
     const [left] = await database.query<{ days: number }>(
       'select count(distinct id >> 32)::int as days from trail.entry',

@@ -60,8 +60,8 @@ describe('the writer', () => {
   test.each([
     ENTRY,
     `insert into trail.modifier values (9999, 'k', 'n', 'agent')`,
-    `insert into trail.lookup (table_name, key, from_id, name) values ('public.teams', '1', 0, 'x')
-       on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind`,
+    `select trail.store_names('{public.teams}', '{1}', array[(select next_id from trail.checkpoint)], '{x}', '{null}', '{null}')`,
+    `select trail.clear_names('public.teams', (select next_id from trail.checkpoint))`,
     `select * from trail.checkpoint`,
     `select trail.ensure_partitions(1)`,
   ])('may %s', async (sql) => {
@@ -88,6 +88,10 @@ describe('the writer', () => {
     `update trail.relation set columns = '[]'`,
     `delete from trail.lookup`,
     `update trail.lookup set key = 'x'`,
+    `update trail.lookup set name = 'x'`,
+    `insert into trail.lookup (table_name, key, from_id, name) values ('public.teams', '1', 0, 'x')`,
+    `copy trail.lookup (table_name, key, from_id, name) from stdin`,
+    `update trail.retention_floor set days = 1`,
     `insert into trail.block select * from trail.block`,
     `insert into trail.chunk select * from trail.chunk`,
     `insert into trail.block_value select * from trail.block_value`,
@@ -96,7 +100,7 @@ describe('the writer', () => {
     `insert into trail.access (action, route, status, address) values ('read', 'x', 200, 'x')`,
     `select * from trail.export`,
     `select trail.retain_days(1)`,
-    `select trail.prune_access(now() - interval '2 days')`,
+    `select trail.retain_access(400)`,
     `select trail.grant_roles()`,
   ])('may not %s', async (sql) => {
     const partition = `trail.entry_${new Date().toISOString().slice(0, 10).replaceAll('-', '_')}`;
@@ -135,23 +139,36 @@ describe('the reader', () => {
 describe('the API', () => {
   test.each([
     `select * from trail.entry limit 1`,
-    `insert into trail.token (name, sha256, role) values ('n', sha256('x'), 'viewer')`,
-    `update trail.token set revoked_at = now(), last_used_at = now()`,
-    `select * from trail.session`,
+    `select id, role from trail.token`,
+    `select trail.note_token_use(sha256($$x$$))`,
     `insert into trail.access (action, route, status, address) values ('read', 'x', 200, 'x')`,
     `update trail.export set done = 0`,
     `delete from trail.export`,
-    `select trail.prune_access(now() - interval '2 days')`,
   ])('may %s', async (sql) => {
     expect(await sqlStateAs('waltrail_api', sql)).toBe('00000');
   });
 
   test.each([
     ...EVERY_WAY_TO_CHANGE_ENTRIES,
+    `select sha256 from trail.token`,
+    `insert into trail.token (name, sha256, role) values ('n', sha256(sha256('x')), 'admin')`,
+    `copy trail.token (name, sha256, role) from stdin`,
     `update trail.token set role = 'admin'`,
+    `update trail.token set revoked_at = null`,
+    `update trail.token set sha256 = sha256(sha256('x'))`,
     `delete from trail.token`,
+    `select * from trail.session`,
+    `insert into trail.session (sha256, token_id, expires_at, idle) select sha256(sha256('x')), id, 'infinity', interval '1 year' from trail.token`,
+    `update trail.session set expires_at = 'infinity'`,
+    `delete from trail.session`,
+    `insert into trail.access (at, action, route, status, address) values ('2020-01-01', 'read', 'x', 200, 'x')`,
+    `copy trail.access (at, action, route, status, address) from stdin`,
     `update trail.access set status = 200`,
+    `update trail.access set at = '2020-01-01'`,
     `delete from trail.access`,
+    `truncate trail.access`,
+    `select trail.retain_access(4000)`,
+    `alter table trail.access alter column at set default '2020-01-01'`,
     `select * from trail.secret`,
     ENTRY,
     ADVANCE,
@@ -162,10 +179,29 @@ describe('the API', () => {
 });
 
 describe('the keeper', () => {
+  test.each([`select trail.retain_days(29)`, `select trail.retain_access(29)`])(
+    'is refused by the floor: %s',
+    async (sql) => {
+      expect(await sqlStateAs('waltrail_keeper', sql)).toBe('WT004');
+    },
+  );
+
+  test.each([
+    `update trail.retention_floor set days = 1`,
+    `delete from trail.retention_floor`,
+    `truncate trail.retention_floor`,
+    `insert into trail.retention_floor values (1)`,
+    `drop table trail.retention_floor`,
+    `delete from trail.access`,
+  ])('may not %s', async (sql) => {
+    expect(await sqlStateAs('waltrail_keeper', sql)).toBe(REFUSED);
+  });
+
   test.each([
     `select trail.ensure_partitions(8)`,
     `select trail.roll_up(1)`,
     `select trail.retain_days(4000)`,
+    `select trail.retain_access(4000)`,
   ])('may %s', async (sql) => {
     expect(await sqlStateAs('waltrail_keeper', sql)).toBe('00000');
   });

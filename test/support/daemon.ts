@@ -114,3 +114,14 @@ export const untilStreaming = (daemon: DaemonProcess): Promise<void> =>
     if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
     return daemon.log().includes('Capture streams');
   });
+
+/** Where a daemon listens, from its log. */
+export async function addressOf(daemon: DaemonProcess): Promise<string> {
+  let address: string | undefined;
+  await until(`the address of a daemon: ${daemon.log()}`, () => {
+    if (daemon.exited) throw new Error(`the daemon ended: ${daemon.log()}`);
+    address = /"url":"(http[^"]+)"/.exec(daemon.log())?.[1];
+    return address !== undefined;
+  });
+  return address!.replace(/\/$/, '');
+}

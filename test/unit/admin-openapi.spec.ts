@@ -62,7 +62,7 @@ const parts: AdminParts = {
   feed: new LiveFeed({ trail: nothing, catchUp: nothing, log: silentLog }),
   streams: new OpenStreams({ max: 1, forAdmins: 0, forToken: 1 }),
   site,
-  authenticator: new Authenticator({ pool: nothing, site }),
+  authenticator: new Authenticator({ pool: nothing, site, sessionIdleMinutes: 1 }),
   access: new AccessRecord({ pool: nothing, log: silentLog }),
   log: silentLog,
 };

@@ -42,7 +42,6 @@ export interface Access {
 }
 
 const MINUTE_MS = 60_000;
-const PRUNE_INTERVAL_MS = 6 * 3_600_000;
 
 /** Writes the append-only record of who used the trail (`trail.access`). */
 export class AccessRecord {
@@ -116,31 +115,4 @@ export class AccessRecord {
       ],
     );
   }
-}
-
-/**
- * Deletes accesses that are older than the retention of entries, and older than two days, at once and then
- * every six hours. If `retentionDays` gives null, it keeps everything.
- */
-export function startPruning(options: {
-  readonly pool: pg.Pool;
-  readonly retentionDays: () => number | null;
-  readonly log: Log;
-}): { stop(): void } {
-  const { pool, log } = options;
-  const prune = (): void => {
-    const days = options.retentionDays();
-    if (days === null) return;
-    // `trail.prune_access` refuses to delete from the last day.
-    pool
-      .query(/* sql */ `select trail.prune_access(clock_timestamp() - make_interval(days => $1))`, [
-        Math.max(days, 2),
-      ])
-      .catch((error: unknown) =>
-        log.warn({ code: codeOf(error) }, 'The access record could not be pruned; it will be tried again.'),
-      );
-  };
-  prune();
-  const timer = setInterval(prune, PRUNE_INTERVAL_MS);
-  return { stop: () => clearInterval(timer) };
 }

@@ -3,7 +3,7 @@ import { WaltrailError } from '../../errors.js';
 import { FailedAttempts } from './attempts.js';
 import { closeSession, findSession, openSession, type OpenedSession } from './sessions.js';
 import type { Site, SiteRequest } from './site.js';
-import { findToken, hashSecret, noteTokenUse, type Principal } from './tokens.js';
+import { findToken, noteTokenUse, proofOf, type Principal } from './tokens.js';
 
 /**
  * The parts of a request from which its principal is found. Header names are in lower case, as node:http
@@ -24,21 +24,28 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 export class Authenticator {
   readonly #pool: pg.Pool;
   readonly #site: Site;
+  readonly #sessionIdleMinutes: number;
   readonly #attempts = new FailedAttempts();
   readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
 
-  constructor(options: { readonly pool: pg.Pool; readonly site: Site }) {
+  constructor(options: {
+    readonly pool: pg.Pool;
+    readonly site: Site;
+    /** A session ends when it is not used for so long. */
+    readonly sessionIdleMinutes: number;
+  }) {
     this.#pool = options.pool;
     this.#site = options.site;
+    this.#sessionIdleMinutes = options.sessionIdleMinutes;
   }
 
   /**
    * Returns the principal of a request. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, after many wrong ones
    * HTTP_TOO_MANY_REQUESTS or, for a cookie that another site made the browser send, HTTP_CROSS_SITE. A wrong
    * Authorization header does not fall back to the cookie: the caller would act as a principal that it does
-   * not expect.
+   * not expect. `byPerson`: somebody has asked for it, so it keeps the session from ending.
    */
-  async authenticate(request: Credentials): Promise<Principal> {
+  async authenticate(request: Credentials, { byPerson }: { readonly byPerson: boolean }): Promise<Principal> {
     const { authorization } = request.headers;
     if (authorization !== undefined) {
       const bearer = bearerToken(authorization);
@@ -54,7 +61,10 @@ export class Authenticator {
     const cookie = this.#site.sessionSecret(request);
     if (cookie === undefined) throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
     if (!SAFE_METHODS.has(request.method)) this.#site.assertSameOrigin(request);
-    const principal = await this.#cached(`session ${keyOf(cookie)}`, () => findSession(this.#pool, cookie));
+    // Apart, because what the page asks for by itself must not hide the uses that count.
+    const principal = await this.#cached(`${byPerson ? 'used' : 'open'} session ${keyOf(cookie)}`, () =>
+      findSession(this.#pool, { secret: cookie, byPerson }),
+    );
     if (principal === undefined) throw new WaltrailError('HTTP_TOKEN_INVALID', 'The session has ended.');
     return principal;
   }
@@ -66,7 +76,10 @@ export class Authenticator {
   async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
       this.#site.assertSameOrigin(request);
-    const session = await this.#attempts.lookUp(request.ip, () => openSession(this.#pool, tokenOrCode));
+    const idleMinutes = this.#sessionIdleMinutes;
+    const session = await this.#attempts.lookUp(request.ip, () =>
+      openSession(this.#pool, { tokenOrCode, idleMinutes }),
+    );
     if (session === undefined) {
       throw new WaltrailError(
         'HTTP_SIGN_IN_REFUSED',
@@ -79,7 +92,7 @@ export class Authenticator {
   async signOut(request: Credentials): Promise<void> {
     const cookie = this.#site.sessionSecret(request);
     if (cookie === undefined) return;
-    this.#cache.delete(`session ${keyOf(cookie)}`);
+    for (const kind of ['used', 'open']) this.#cache.delete(`${kind} session ${keyOf(cookie)}`);
     await closeSession(this.#pool, cookie);
   }
 
@@ -87,7 +100,7 @@ export class Authenticator {
     const principal = await findToken(this.#pool, secret);
     // Only the list of tokens shows the last use, so a request neither waits for the update nor fails with
     // it.
-    if (principal !== undefined) noteTokenUse(this.#pool, principal.tokenId).catch(() => undefined);
+    if (principal !== undefined) noteTokenUse(this.#pool, secret).catch(() => undefined);
     return principal;
   }
 
@@ -108,7 +121,7 @@ export class Authenticator {
   }
 }
 
-const keyOf = (secret: string): string => hashSecret(secret).toString('base64');
+const keyOf = (secret: string): string => proofOf(secret).toString('base64');
 
 function bearerToken(authorization: string | string[] | undefined): string | undefined {
   if (typeof authorization !== 'string') return undefined;

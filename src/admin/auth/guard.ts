@@ -19,6 +19,8 @@ interface Rule {
   readonly role: TokenRole | 'open';
   /** The action that the access record gives a successful use; undefined: such a use is not recorded. */
   readonly record?: AccessAction;
+  /** The page asks by itself, again and again: that keeps no session from ending. */
+  readonly polled?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ interface Rule {
  */
 export const Allow = (
   role: Rule['role'],
-  options: { readonly record?: AccessAction } = {},
+  options: Pick<Rule, 'record' | 'polled'> = {},
 ): CustomDecorator<symbol> => SetMetadata<symbol, Rule>(RULE, { role, ...options });
 
 /** A request that has passed the guard: its principal, and what the access record says about it. */
@@ -62,7 +64,9 @@ export class AuthGuard implements CanActivate {
       throw new WaltrailError('HTTP_FORBIDDEN', 'This route says nothing of who may call it.');
     if (rule.record !== undefined) request.accessAction = rule.record;
     if (rule.role === 'open') return true;
-    request.principal = await this.#authenticator.authenticate(request);
+    request.principal = await this.#authenticator.authenticate(request, {
+      byPerson: rule.polled !== true,
+    });
     if (!mayAct(request.principal, rule.role)) {
       throw new WaltrailError(
         'HTTP_FORBIDDEN',

@@ -1,43 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { hashSecret, type Principal } from './tokens.js';
-
-/**
- * Lifetime of a session: a working day, so that everybody signs in again every morning, whatever was left
- * open overnight.
- */
-const SESSION_HOURS = 12;
+import { proofOf, type Principal } from './tokens.js';
 
 export interface OpenedSession {
   readonly principal: Principal;
-  /** The cookie's value; only its hash is stored. */
+  /** The cookie's value; only the hash of its proof is stored. */
   readonly secret: string;
   readonly expiresAt: Date;
 }
 
 /**
- * Opens a session for an API token or a one-time sign-in code. Returns undefined if it is unknown, revoked,
- * expired or spent. One statement spends the code and opens the session: if two browsers bring the same code,
- * the row lock lets only one in. A session never outlives its API token. It does outlive a sign-in code,
- * which is valid for minutes only.
+ * Opens a session for an API token or a one-time sign-in code, which is spent by it. Returns undefined if it
+ * is unknown, revoked, expired or spent. A session lasts 12 hours (`trail.open_session`): a working day, so
+ * that everybody signs in again every morning, whatever was left open overnight. It ends before that when it
+ * is not used for `idleMinutes`.
  */
-export async function openSession(pool: pg.Pool, tokenOrCode: string): Promise<OpenedSession | undefined> {
-  await pool.query(/* sql */ `delete from trail.session where expires_at < clock_timestamp()`);
+export async function openSession(
+  pool: pg.Pool,
+  { tokenOrCode, idleMinutes }: { readonly tokenOrCode: string; readonly idleMinutes: number },
+): Promise<OpenedSession | undefined> {
   const secret = randomBytes(32).toString('base64url');
   const { rows } = await pool.query<Principal & { expiresAt: Date }>(
-    /* sql */ `with token as (
-                 update trail.token set last_used_at = clock_timestamp()
-                  where sha256 = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())
-                    and (not single_use or last_used_at is null)
-                 returning id, name, role, tenant, single_use, expires_at
-               ), session as (
-                 insert into trail.session (sha256, token_id, expires_at)
-                 select $2, id, least(clock_timestamp() + make_interval(hours => $3), case when not single_use then expires_at end)
-                   from token
-                 returning expires_at
-               )
-               select token.id as "tokenId", name, role, tenant, session.expires_at as "expiresAt" from token, session`,
-    [hashSecret(tokenOrCode), hashSecret(secret), SESSION_HOURS],
+    /* sql */ `select token_id as "tokenId", name, role, tenant, expires_at as "expiresAt"
+                 from trail.open_session($1, $2, make_interval(mins => $3))`,
+    [proofOf(tokenOrCode), proofOf(secret), idleMinutes],
   );
   const row = rows[0];
   if (row === undefined) return undefined;
@@ -46,20 +32,21 @@ export async function openSession(pool: pg.Pool, tokenOrCode: string): Promise<O
 }
 
 /**
- * Returns the principal of a session cookie, or undefined if it is unknown or expired, or if its token was
- * revoked.
+ * Returns the principal of a session cookie, or undefined if it is unknown, expired or was not used for too
+ * long, or if its token was revoked. `byPerson`: counts as a use.
  */
-export async function findSession(pool: pg.Pool, secret: string): Promise<Principal | undefined> {
+export async function findSession(
+  pool: pg.Pool,
+  { secret, byPerson }: { readonly secret: string; readonly byPerson: boolean },
+): Promise<Principal | undefined> {
   const { rows } = await pool.query<Principal>(
-    /* sql */ `select token.id as "tokenId", token.name, token.role, token.tenant
-                 from trail.session join trail.token on token.id = session.token_id
-                where session.sha256 = $1 and session.expires_at > clock_timestamp() and token.revoked_at is null`,
-    [hashSecret(secret)],
+    /* sql */ `select token_id as "tokenId", name, role, tenant from trail.session_principal($1, $2)`,
+    [proofOf(secret), byPerson],
   );
   return rows[0];
 }
 
 /** Ends a session. An unknown session is not an error. */
 export async function closeSession(pool: pg.Pool, secret: string): Promise<void> {
-  await pool.query(/* sql */ `delete from trail.session where sha256 = $1`, [hashSecret(secret)]);
+  await pool.query(/* sql */ `select trail.close_session($1)`, [proofOf(secret)]);
 }

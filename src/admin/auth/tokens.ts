@@ -40,15 +40,15 @@ const SECRET_BYTES = 32;
 
 /**
  * Stores a new token and returns its secret: `wt_` followed by 256 random bits. The secret cannot be shown
- * again.
+ * again. Takes the rights of the trail's owner: no role of the trail may make a token.
  */
 export async function createToken(pool: pg.Pool, token: NewToken): Promise<string> {
   const secret = `wt_${randomBytes(SECRET_BYTES).toString('base64url')}`;
   await pool.query(
-    /* sql */ `insert into trail.token (name, sha256, role, tenant, expires_at, single_use) values ($1, $2, $3, $4, $5, $6)`,
+    /* sql */ `insert into trail.token (name, sha256, role, tenant, expires_at, single_use) values ($1, sha256($2), $3, $4, $5, $6)`,
     [
       token.name,
-      hashSecret(secret),
+      proofOf(secret),
       token.role,
       token.tenant ?? null,
       token.expiresAt ?? null,
@@ -60,7 +60,7 @@ export async function createToken(pool: pg.Pool, token: NewToken): Promise<strin
 
 /**
  * Revokes every token of a name that is not revoked yet, which also ends its sessions. Returns how many
- * tokens there were.
+ * tokens there were. Takes the rights of the trail's owner.
  */
 export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<number> {
   const { rowCount } = await pool.query(
@@ -70,7 +70,7 @@ export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<nu
   return rowCount ?? 0;
 }
 
-/** Returns every token that was ever created, newest first. */
+/** Returns every token that was ever created, newest first. Takes the rights of the trail's owner. */
 export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
   const { rows } =
     await pool.query<TokenInfo>(/* sql */ `select name, role, tenant, single_use as "singleUse", created_at as "createdAt", expires_at as "expiresAt",
@@ -86,10 +86,8 @@ export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
  */
 export async function findToken(pool: pg.Pool, secret: string): Promise<Principal | undefined> {
   const { rows } = await pool.query<Principal>(
-    /* sql */ `select id as "tokenId", name, role, tenant from trail.token
-                where sha256 = $1 and not single_use and revoked_at is null
-                  and (expires_at is null or expires_at > clock_timestamp())`,
-    [hashSecret(secret)],
+    /* sql */ `select token_id as "tokenId", name, role, tenant from trail.token_principal($1)`,
+    [proofOf(secret)],
   );
   return rows[0];
 }
@@ -98,16 +96,13 @@ export async function findToken(pool: pg.Pool, secret: string): Promise<Principa
  * Records that a token was used, at most once a minute, so that an administrator can find tokens that are no
  * longer needed.
  */
-export async function noteTokenUse(pool: pg.Pool, tokenId: string): Promise<void> {
-  await pool.query(
-    /* sql */ `update trail.token set last_used_at = clock_timestamp()
-                where id = $1 and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')`,
-    [tokenId],
-  );
+export async function noteTokenUse(pool: pg.Pool, secret: string): Promise<void> {
+  await pool.query(/* sql */ `select trail.note_token_use($1)`, [proofOf(secret)]);
 }
 
 /**
- * Returns the SHA-256 of a secret, which is all that is stored of it. It needs no salt and no work factor,
- * because secrets are random and not chosen.
+ * Returns what proves to the trail that somebody has a secret: its SHA-256, of which the trail has the
+ * SHA-256. It needs no salt and no work factor, because secrets are random and not chosen. Whoever reads it
+ * in a log of statements cannot sign in with it.
  */
-export const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+export const proofOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();

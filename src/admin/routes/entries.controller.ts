@@ -82,7 +82,7 @@ export class EntriesController {
   }
 
   @Get('facets')
-  @Allow('viewer', { record: 'read' })
+  @Allow('viewer', { record: 'read', polled: true })
   @Describe({
     summary: 'How many entries the filter values with most of them have in the range',
     answer: 'Facets',

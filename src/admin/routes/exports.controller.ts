@@ -77,21 +77,21 @@ export class ExportsController {
   }
 
   @Get()
-  @Allow('exporter', { record: 'read' })
+  @Allow('exporter', { record: 'read', polled: true })
   @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
   async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
     return { items: await this.#exports.list(principalOf(request)), next: null };
   }
 
   @Get(':id')
-  @Allow('exporter')
+  @Allow('exporter', { polled: true })
   @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
   async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
     return this.#exports.get(id, principalOf(request));
   }
 
   @Get(':id/events')
-  @Allow('exporter')
+  @Allow('exporter', { polled: true })
   @Describe({
     summary: 'Progress as server-sent events; ends when the export is final',
     answer: 'text/event-stream',

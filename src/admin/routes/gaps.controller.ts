@@ -28,7 +28,7 @@ export class GapsController {
   }
 
   @Get()
-  @Allow('viewer', { record: 'read' })
+  @Allow('viewer', { record: 'read', polled: true })
   @Describe({
     summary: 'What the trail may lack in the range, newest first',
     answer: 'GapList',

@@ -62,7 +62,7 @@ export class HealthController {
   }
 
   @Get('metrics')
-  @Allow('viewer')
+  @Allow('viewer', { polled: true })
   @Describe({
     summary: 'Prometheus metrics; send the token as a bearer token',
     answer: 'text/plain',

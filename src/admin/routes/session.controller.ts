@@ -48,7 +48,7 @@ export class SessionController {
   }
 
   @Get()
-  @Allow('viewer')
+  @Allow('viewer', { polled: true })
   @Describe({ summary: 'Who is signed in', answer: 'Session', errors: [401, 503] })
   session(@Req() request: GuardedRequest): Answer<'Session'> {
     return this.#view(principalOf(request));

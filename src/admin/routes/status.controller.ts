@@ -29,7 +29,7 @@ export class StatusController {
   }
 
   @Get()
-  @Allow('viewer')
+  @Allow('viewer', { polled: true })
   @Describe({
     summary: 'What this process does and how far the trail is',
     answer: 'Status',

@@ -64,7 +64,7 @@ export class StreamController {
   }
 
   @Get()
-  @Allow('viewer', { record: 'watch' })
+  @Allow('viewer', { record: 'watch', polled: true })
   @Describe({
     summary:
       'New entries as server-sent events; resumes after Last-Event-ID, no further back than reports.max_range',
@@ -149,7 +149,7 @@ export class StreamController {
     let sinceRecord = 0;
     let stalled = 0;
     return setInterval(() => {
-      this.#authenticator.authenticate(request).catch((error: unknown) => {
+      this.#authenticator.authenticate(request, { byPerson: false }).catch((error: unknown) => {
         // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
         if (isWaltrailError(error) && error.status !== undefined) stream.end();
       });

@@ -149,13 +149,12 @@ export async function storeNames(
 ): Promise<void> {
   for await (const names of options.names) {
     await client.query(
-      /* sql */ `insert into trail.lookup (table_name, key, from_id, name, kind, tenant)
-                 select t, k, $6, n, c, o from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as x (t, k, n, c, o)
+      /* sql */ `select trail.store_names(array_agg(t), array_agg(k), array_agg($6::int8), array_agg(n), array_agg(c), array_agg(o))
+                   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as x (t, k, n, c, o)
                   where not exists (
                     select from (select name, kind, tenant from trail.lookup where table_name = t and key = k order by from_id desc limit 1) held
                      where (held.name, held.kind, held.tenant) is not distinct from (n, c, o))
-                 on conflict (table_name, key, from_id)
-                 do update set name = excluded.name, kind = excluded.kind, tenant = excluded.tenant`,
+                 having count(*) > 0`,
       [
         names.map(({ table }) => table),
         names.map(({ key }) => indexable(key)),

@@ -321,11 +321,11 @@ class TrailLookups implements Lookups {
     const statements: string[] = [];
     for (let group = this.#waiting[0]; group !== undefined; group = this.#waiting[0]) {
       if (group instanceof Map) {
-        statements.push(...insertVersions(takeVersions(group, untilId)));
+        statements.push(...storeVersions(takeVersions(group, untilId)));
         if (group.size > 0) break;
       } else {
         if (group.fromId > untilId) break;
-        statements.push(insertCleared(group));
+        statements.push(storeClearing(group));
       }
       this.#waiting.shift();
     }
@@ -345,26 +345,31 @@ function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[
   return taken;
 }
 
-const ON_CONFLICT =
-  ' on conflict (table_name, key, from_id) do update set name = excluded.name, kind = excluded.kind, tenant = excluded.tenant';
+/**
+ * Names are stored by functions, which change none that a stored entry has (sql/trail/0038_guarded.sql).
+ */
+function storeVersions(versions: readonly Version[]): string[] {
+  const statements: string[] = [];
+  for (let start = 0; start < versions.length; start += ROWS_PER_STATEMENT) {
+    const some = versions.slice(start, start + ROWS_PER_STATEMENT);
+    const columns = [
+      textArray(some.map(({ table }) => table)),
+      textArray(some.map(({ key }) => key)),
+      `array[${some.map(({ fromId }) => fromId).join(',')}]::int8[]`,
+      textArray(some.map(({ name }) => name?.name ?? null)),
+      textArray(some.map(({ name }) => name?.kind ?? null)),
+      textArray(some.map(({ name }) => name?.tenant ?? null)),
+    ];
+    statements.push(`select trail.store_names(${columns.join(', ')})`);
+  }
+  return statements;
+}
 
-const insertVersions = (versions: readonly Version[]): string[] =>
-  insertStatements(
-    'insert into trail.lookup (table_name, key, from_id, name, kind, tenant)',
-    versions.map(({ table, key, fromId, name }) => [
-      table,
-      key,
-      String(fromId),
-      name?.name ?? null,
-      name?.kind ?? null,
-      name?.tenant ?? null,
-    ]),
-    { onConflict: ON_CONFLICT },
-  );
+const textArray = (texts: readonly (string | null)[]): string =>
+  `array[${texts.map((text) => (text === null ? 'null' : quoteLiteral(text))).join(',')}]::text[]`;
 
-const insertCleared = ({ cleared, fromId }: Clearing): string =>
-  `insert into trail.lookup (table_name, key, from_id) ` +
-  `select distinct table_name, key, ${fromId} from trail.lookup where table_name = ${quoteLiteral(cleared)}${ON_CONFLICT}`;
+const storeClearing = ({ cleared, fromId }: Clearing): string =>
+  `select trail.clear_names(${quoteLiteral(cleared)}, ${fromId})`;
 
 /**
  * Returns a key as the trail and its index can hold it. A key that is too long is cut, and a digest tells it
@@ -379,18 +384,14 @@ export function indexable(longKey: string): string {
 
 const ROWS_PER_STATEMENT = 1_000;
 
-function insertStatements(
-  into: string,
-  rows: readonly (readonly (string | number | null)[])[],
-  options: { readonly onConflict: string } = { onConflict: '' },
-): string[] {
+function insertStatements(into: string, rows: readonly (readonly (string | number | null)[])[]): string[] {
   const statements: string[] = [];
   for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
     const values = rows
       .slice(start, start + ROWS_PER_STATEMENT)
       .map(valuesRow)
       .join(', ');
-    statements.push(`${into} values ${values}${options.onConflict}`);
+    statements.push(`${into} values ${values}`);
   }
   return statements;
 }
