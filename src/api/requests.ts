@@ -80,14 +80,16 @@ function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$stric
 }
 
 function limitOf(most: number) {
-  // A list is not converted: as a number it would be NaN, and the error message would be about that.
   return z.preprocess(
-    (value) => (typeof value === 'string' ? Number(value) : value),
+    // Number() also reads "0x10", "1e2", " 5" and "5.0". What is no number stays what it is, for the error to
+    // say so.
+    (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
     z
       .number({
-        error: (issue) => (Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a number'),
+        error: (issue) =>
+          Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a whole number in digits',
       })
-      .int('must be a whole number')
+      .int('must be a whole number in digits')
       .min(1, 'must be at least 1')
       .max(most, `must be at most ${most}`),
   );
