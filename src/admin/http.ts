@@ -9,6 +9,7 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { recordAccess } from './auth/access-hook.js';
 import { AdminModule, type AdminParts } from './admin.module.js';
+import { compressAnswers } from './compression.js';
 import { KnownPaths } from './known-paths.js';
 import { DOCS_PATH, OPENAPI_PATH, serveOpenApi } from './openapi.js';
 import { servePage } from './page.js';
@@ -101,6 +102,7 @@ export async function createApp(
   });
   addHooks(server, parts);
   refuseAtTheEdge(server, known);
+  compressAnswers(server, { prefix: `/${PREFIX}/` });
   if (parts.exports !== undefined) {
     await servePage(server);
     serveOpenApi(app, {
