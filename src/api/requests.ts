@@ -36,6 +36,25 @@ export type FacetListQuery = z.infer<typeof FacetListQuery>;
 export const FACET_LISTS = ['modifiers', 'actions', 'entityTypes', 'tenants'] as const;
 export const StreamQuery = strict(QUERY_FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
+/** What may be followed by one stream: about as many as a browser has tabs of the page. */
+const MAX_VIEWS = 10;
+const View = strict({
+  ...FILTERS,
+  after: z
+    .string('must be a text')
+    .regex(/^\d{1,18}$/, 'is not the id of an entry')
+    .optional()
+    .describe('Id of the last entry that is known, as Last-Event-ID. Default: new entries only.'),
+});
+/** The body of `POST entries/stream`. */
+export const ViewsBody = strict({
+  views: z
+    .array(View, 'must be a list of views')
+    .min(1, 'is empty')
+    .max(MAX_VIEWS, `has more than ${MAX_VIEWS} views`)
+    .describe('Filters, as in the body of an export, each with its own place to resume.'),
+});
+export type ViewsBody = z.infer<typeof ViewsBody>;
 export const HistoryQuery = strict(PAGE);
 export type HistoryQuery = z.infer<typeof HistoryQuery>;
 export const GapsQuery = strict({

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
 
@@ -52,7 +53,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ['/v1/entries?limit=1', 'GET, HEAD'],
   ['/v1/%65ntries', 'GET, HEAD'],
   ['/v1/entries/1', 'GET, HEAD'],
-  ['/v1/entries/stream', 'GET, HEAD'],
+  ['/v1/entries/stream', 'GET, HEAD, POST'],
   ['/v1/facets', 'GET, HEAD'],
   ['/v1/facets/actions', 'GET, HEAD'],
   ['/v1/entities/agent/12/history', 'GET, HEAD'],
@@ -274,5 +275,94 @@ describe('caching', () => {
   ])('%s says %s', async (path, said) => {
     const answer = await ask(path);
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, said]);
+  });
+});
+
+describe('compression', () => {
+  const decoded = ({ headers, body }: Answer): string =>
+    headers['content-encoding'] === 'br'
+      ? brotliDecompressSync(body).toString()
+      : headers['content-encoding'] === 'gzip'
+        ? gunzipSync(body).toString()
+        : body.toString();
+  const script = async (): Promise<string> =>
+    /src="\.(\/assets\/[^"]+\.js)"/.exec((await ask('/')).body.toString())![1]!;
+
+  beforeAll(async () => {
+    for (let index = 0; index < 50; index += 1) await ground.add({ entityName: `Name ${index}` });
+  });
+
+  test.each([
+    ['br', 'br'],
+    ['gzip', 'gzip'],
+    ['gzip, deflate, br, zstd', 'br'],
+    ['GZIP', 'gzip'],
+    ['gzip;q=1, br;q=0.5', 'gzip'],
+    ['br;q=0, *', 'gzip'],
+    ['*', 'br'],
+    ['identity;q=1, gzip;q=0.5', undefined],
+    ['gzip;q=0', undefined],
+    ['*;q=0', undefined],
+    ['deflate', undefined],
+    ['identity', undefined],
+  ])('follows Accept-Encoding: %s', async (accepted, encoding) => {
+    const headers = { 'accept-encoding': accepted };
+    for (const path of ['/v1/entries', '/v1/openapi.json', '/docs/swagger-ui-bundle.js', '/metrics']) {
+      const [plain, answer] = [await ask(path), await ask(path, { headers })];
+      expect({ path, encoding: answer.headers['content-encoding'] }).toEqual({ path, encoding });
+      expect(answer.headers.vary?.toLowerCase()).toContain('accept-encoding');
+      expect(plain.headers['content-encoding']).toBeUndefined();
+      expect(plain.headers.vary?.toLowerCase()).toContain('accept-encoding');
+      if (encoding !== undefined) expect(answer.body.length).toBeLessThan(plain.body.length / 2);
+      if (path === '/docs/swagger-ui-bundle.js') expect(decoded(answer)).toBe(decoded(plain));
+      else expect(decoded(answer).slice(0, 50)).toBe(decoded(plain).slice(0, 50));
+      const { 'content-length': length } = answer.headers;
+      if (length !== undefined) expect(Number(length)).toBe(answer.body.length);
+    }
+  });
+
+  test('gives files that were compressed when they were built, each with a tag of its own', async () => {
+    const path = await script();
+    const plain = await ask(path);
+    const tags = new Set<string | undefined>();
+    for (const encoding of ['br', 'gzip']) {
+      const answer = await ask(path, { headers: { 'accept-encoding': encoding } });
+      expect(answer.headers).toMatchObject({
+        'content-encoding': encoding,
+        'content-type': plain.headers['content-type'],
+        'cache-control': 'public, max-age=31536000, immutable',
+        'content-length': String(answer.body.length),
+      });
+      expect(decoded(answer)).toBe(plain.body.toString());
+      tags.add(answer.headers.etag);
+      const again = await ask(path, {
+        headers: { 'accept-encoding': encoding, 'if-none-match': answer.headers.etag! },
+      });
+      expect([again.status, again.body.length, again.headers.etag]).toEqual([304, 0, answer.headers.etag]);
+    }
+    expect(tags.add(plain.headers.etag).size).toBe(3);
+    expect((await ask(`${path}.br`)).status).toBe(404);
+  });
+
+  test('leaves short answers, streams and files of exports as they are', async () => {
+    const headers = { 'accept-encoding': 'br, gzip' };
+    for (const path of ['/healthz', '/v1/session', '/v1/entries/stream', '/v1/entries?limit=1&action=none']) {
+      const answer = await ask(path, { headers });
+      expect([path, answer.status, answer.headers['content-encoding']]).toEqual([path, 200, undefined]);
+    }
+  });
+
+  test('is not for a page of another site, which could learn from lengths what it may not read', async () => {
+    for (const [site, encoding] of [
+      ['cross-site', undefined],
+      ['same-site', undefined],
+      ['same-origin', 'br'],
+      ['none', 'br'],
+    ] as const) {
+      const answer = await ask('/v1/entries', {
+        headers: { 'accept-encoding': 'br', 'sec-fetch-site': site },
+      });
+      expect([site, answer.status, answer.headers['content-encoding']]).toEqual([site, 200, encoding]);
+    }
   });
 });
