@@ -200,7 +200,8 @@ export async function startMockApi(
   function page(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
-    if (to - from > 7 * DAY_MS) {
+    // Seven days of a calendar, of which one may have 25 hours.
+    if (to - from > 7 * DAY_MS + 3_600_000) {
       return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
     }
     const limit = Number(query.get('limit') ?? 50);

@@ -197,5 +197,17 @@ describe('tabs of a browser without shared workers', () => {
     await has(tabs.at(-1)!, added.id);
     await setHidden(tabs[2]!, false);
     await has(tabs[2]!, added.id);
+
+    // One that was opened in the background was never seen.
+    const unseen = await page.context().newPage();
+    await unseen.addInitScript(() => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+    });
+    await unseen.goto(api.url);
+    await entryRows(unseen).first().waitFor();
+    await until('it to let go', () => api.openStreams() === 2);
+    const later = api.add();
+    await setHidden(unseen, false);
+    await has(unseen, later.id);
   });
 });

@@ -65,28 +65,34 @@ export function followLive(): void {
   addEventListener('scroll', () => {
     if (!paused.peek() && waiting.peek().length > 0 && scrollY < 8 && !droppedAbove.peek()) showWaiting();
   });
-  let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
-  let isAway = false;
-  const leave = (): void => {
-    isAway = true;
-    hangUp();
-  };
-  const comeBack = (): void => {
-    clearTimeout(hiddenTimer);
-    if (isAway && liveState.peek() !== 'off' && liveState.peek() !== 'refused') connect(newest);
-    else feed?.hurry();
-    isAway = false;
-  };
-  document.addEventListener('visibilitychange', () => {
-    clearTimeout(hiddenTimer);
-    if (document.hidden) hiddenTimer = setTimeout(leave, isShared() ? HIDDEN_MS.shared : HIDDEN_MS.own);
-    else comeBack();
-  });
+  document.addEventListener('visibilitychange', () => (document.hidden ? leaveLater() : comeBack()));
   // A page that is kept for Back hears nothing, and a page that is left says so.
   addEventListener('pagehide', leave);
   addEventListener('pageshow', ({ persisted }) => persisted && comeBack());
   addEventListener('online', () => feed?.hurry());
   onRecovery(() => feed?.hurry());
+}
+
+let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+let isAway = false;
+
+/** Follows no more after a while, unless the tab is seen before. */
+function leaveLater(): void {
+  clearTimeout(hiddenTimer);
+  hiddenTimer = setTimeout(leave, isShared() ? HIDDEN_MS.shared : HIDDEN_MS.own);
+}
+
+function leave(): void {
+  isAway = true;
+  hangUp();
+}
+
+function comeBack(): void {
+  clearTimeout(hiddenTimer);
+  const wasAway = isAway;
+  isAway = false;
+  if (wasAway && liveState.peek() !== 'off' && liveState.peek() !== 'refused') connect(newest);
+  else feed?.hurry();
 }
 
 /** Adds the waiting entries on top of the list. */
@@ -147,8 +153,18 @@ function connect(id: string | undefined): void {
         void reload();
       }
     },
-    onSuperseded: () => void askWhoIsSignedIn(),
+    onSuperseded: () => void confirmSession(),
   });
+  // Tabs may be opened without being seen.
+  if (document.hidden) leaveLater();
+}
+
+/** If it is this tab that knows who is signed in, and another one that does not yet, it follows again. */
+async function confirmSession(): Promise<void> {
+  hangUp();
+  const before = session.peek();
+  await askWhoIsSignedIn();
+  if (session.peek() === before && feed === undefined && !isAway) connect(newest);
 }
 
 function hangUp(): void {

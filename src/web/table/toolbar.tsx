@@ -15,7 +15,7 @@ import { session } from '../state/session.ts';
 import { chooseZone, view, zone } from '../state/view.ts';
 import { recordingOf, RECORDING_TEXTS } from '../texts/coverage-texts.ts';
 import { countText, entriesText, spanText } from '../texts/numbers.ts';
-import { timeText } from '../time/format.ts';
+import { dateText, secondText, timeText } from '../time/format.ts';
 import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
 import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
@@ -106,6 +106,12 @@ const LIVE_TEXTS = {
   refused: ['Not live', 'The server refused the live feed.'],
 } as const;
 
+/** A time of today needs no date; another one would be taken for today's. */
+function untilText(until: string, zoneName: string): string {
+  const isToday = dateText(until, zoneName) === dateText(new Date().toISOString(), zoneName);
+  return isToday ? timeText(until, zoneName) : secondText(until, zoneName);
+}
+
 /** A feed that is less behind is called live: the server says so every few seconds. */
 const BEHIND_SECONDS = 5;
 
@@ -130,7 +136,7 @@ function LiveIndicator() {
         ] as const)
       : LIVE_TEXTS[state];
   const until = known?.until ?? null;
-  const upTo = until === null || state === 'off' ? '' : ` up to ${timeText(until, zone.value)}`;
+  const upTo = until === null || state === 'off' ? '' : ` up to ${untilText(until, zone.value)}`;
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>
