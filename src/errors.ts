@@ -480,6 +480,11 @@ export const ERROR_CODES = {
     remedy: 'Look for this id in the log of the daemon: the cause stands there.',
   },
   HTTP_MEDIA_TYPE: { retry: 'never', status: 415, remedy: 'Send the body as application/json.' },
+  HTTP_METHOD_NOT_ALLOWED: {
+    retry: 'never',
+    status: 405,
+    remedy: 'Use one of the methods that the Allow header names.',
+  },
   HTTP_NOT_FOUND: { retry: 'never', status: 404, remedy: 'Check the path; /docs lists every route.' },
   HTTP_PORT_BUSY: {
     retry: 'operator',

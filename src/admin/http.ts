@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { fastifyHelmet } from '@fastify/helmet';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -8,9 +9,12 @@ import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { recordAccess } from './auth/access-hook.js';
 import { AdminModule, type AdminParts } from './admin.module.js';
-import { DOCS_PATH, serveOpenApi } from './openapi.js';
+import { compressAnswers } from './compression.js';
+import { KnownPaths } from './known-paths.js';
+import { DOCS_PATH, OPENAPI_PATH, serveOpenApi } from './openapi.js';
 import { servePage } from './page.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
+import { misencodedParameters, misencodedSegments, targetOf, type RequestTarget } from './request-target.js';
 
 export interface HttpServer {
   /** The address at which the server listens, without a path, such as `http://127.0.0.1:8080`. */
@@ -25,6 +29,8 @@ const PREFIX = 'v1';
  * other. Node's default for headers is 16 KiB, which is less than 500 UUIDs need.
  */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
+/** Maximum length of the name of a parameter in a problem. */
+const MAX_NAME_LENGTH = 100;
 const CSP = {
   'default-src': ["'self'"],
   'base-uri': ["'none'"],
@@ -61,15 +67,18 @@ export async function createApp(
   parts: AdminParts,
   { trustedProxies = [] }: { readonly trustedProxies?: readonly string[] } = {},
 ): Promise<NestFastifyApplication> {
+  const known = new KnownPaths();
   const adapter = new FastifyAdapter({
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: REQUEST_LIMIT_BYTES,
     http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
     routerOptions: { maxParamLength: 500 },
     requestTimeout: 60_000,
+    // Answers what Node's parser refuses, such as a target that is not ASCII.
+    clientErrorHandler: refuseConnection,
     // Answers what the router refuses before any hook or filter runs, such as a malformed percent sign.
-    frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
-      const document = toProblem(error);
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      const document = toProblem(misencodedPath(targetOf(request.raw.url ?? ''), known) ?? error);
       void reply.code(document.status).type(PROBLEM_TYPE).send(JSON.stringify(document));
     },
   });
@@ -81,7 +90,9 @@ export async function createApp(
   });
   app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
   const server = adapter.getInstance<FastifyInstance>();
+  server.addHook('onRoute', ({ url, method }) => known.add(url, [method].flat()));
   server.removeContentTypeParser('text/plain');
+  takeJsonInUtf8(server);
   await server.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CSP },
     // HSTS concerns the whole host name, so it is decided where TLS is terminated.
@@ -90,6 +101,8 @@ export async function createApp(
     referrerPolicy: { policy: 'no-referrer' },
   });
   addHooks(server, parts);
+  refuseAtTheEdge(server, known);
+  compressAnswers(server, { prefix: `/${PREFIX}/` });
   if (parts.exports !== undefined) {
     await servePage(server);
     serveOpenApi(app, {
@@ -102,16 +115,16 @@ export async function createApp(
 
 function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: AdminParts): void {
   server.addHook('onRequest', async (request, reply) => {
-    if (request.url.startsWith(`/${PREFIX}/`) || request.url === '/metrics')
-      reply.header('Cache-Control', 'no-store');
-    if (request.url === DOCS_PATH || request.url.startsWith(`${DOCS_PATH}/`)) {
-      reply.header('Content-Security-Policy', DOCS_CSP);
-      // Its files keep their names from version to version.
-      reply.header('Cache-Control', 'no-cache');
-    }
+    const { path } = targetOf(request.url);
+    if (isDocs(path)) reply.header('Content-Security-Policy', DOCS_CSP);
+    else if (path.startsWith(`/${PREFIX}/`) || path === '/metrics') reply.header('Cache-Control', 'no-store');
   });
   server.addHook('onSend', async (request, reply, payload) => {
     await recordAccess(access, request, reply);
+    const { path } = targetOf(request.url);
+    // What describes the API shows no data, but keeps its names from version to version. Only here, because
+    // the files of Swagger UI come with a header of their own.
+    if (isDocs(path) || path === OPENAPI_PATH) reply.header('Cache-Control', 'no-cache');
     return payload;
   });
   server.addHook('onResponse', async (request, reply) => {
@@ -131,6 +144,79 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
     streams.endAll();
     await feed.close();
     await access.close();
+  });
+}
+
+const isDocs = (path: string): boolean => path === DOCS_PATH || path.startsWith(`${DOCS_PATH}/`);
+
+/** Refuses what is wrong about a request whatever its route: its method, and the encoding of its query. */
+function refuseAtTheEdge(server: FastifyInstance, known: KnownPaths): void {
+  server.addHook('onRequest', async (request, reply) => {
+    const target = targetOf(request.raw.url ?? '');
+    if (request.is404) {
+      const allowed = known.methodsOf(target.path);
+      if (allowed.length === 0) return;
+      reply.header('Allow', allowed.join(', '));
+      throw new WaltrailError('HTTP_METHOD_NOT_ALLOWED', `This path takes ${allowed.join(', ')}.`);
+    }
+    const wrong = misencodedParameters(target);
+    if (wrong.length > 0) throw misencoded('HTTP_QUERY_INVALID', wrong);
+  });
+}
+
+/** Returns the error of a path that is not encoded rightly; it names the parameters where it has some. */
+function misencodedPath(target: RequestTarget, known: KnownPaths): WaltrailError | undefined {
+  const places = misencodedSegments(target);
+  if (places.length === 0) return undefined;
+  return misencoded(
+    'HTTP_REQUEST_INVALID',
+    places.map((place) => known.parameterAt(target.path, place) ?? 'path'),
+  );
+}
+
+function misencoded(
+  code: 'HTTP_QUERY_INVALID' | 'HTTP_REQUEST_INVALID',
+  names: readonly string[],
+): WaltrailError {
+  const message = 'is not percent-encoded UTF-8';
+  const errors = names.map((name) => ({ path: name.slice(0, MAX_NAME_LENGTH), message }));
+  return new WaltrailError(code, errors.map(({ path }) => `${path} ${message}.`).join(' '), {
+    details: { errors },
+  });
+}
+
+/** Answers a request that is no HTTP with a problem, and closes its connection. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  // Nobody is there any more.
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, reason } =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? { status: 431, reason: 'Request Header Fields Too Large' }
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? { status: 408, reason: 'Request Timeout' }
+        : { status: 400, reason: 'Bad Request' };
+  const body = JSON.stringify(toProblem(Object.assign(new Error(reason), { statusCode: status })));
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+/** Fastify would replace what is not UTF-8, and an export would then search for another text. */
+function takeJsonInUtf8(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.removeContentTypeParser('application/json');
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    let text: string;
+    try {
+      text = new TextDecoder('utf-8', { fatal: true }).decode(body as Buffer);
+    } catch {
+      done(new WaltrailError('HTTP_BODY_INVALID', 'The body is not UTF-8.'));
+      return;
+    }
+    void parse(request, text, done);
   });
 }
 

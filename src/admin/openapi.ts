@@ -4,7 +4,8 @@ import { answerComponents } from './openapi-schemas.js';
 
 /** Path of Swagger UI. Its own Content-Security-Policy allows the inline styles that it uses (http.ts). */
 export const DOCS_PATH = '/docs';
-const OPENAPI_PATH = '/v1/openapi.json';
+/** Path of the OpenAPI document. */
+export const OPENAPI_PATH = '/v1/openapi.json';
 
 /**
  * Serves the OpenAPI document and Swagger UI. Both describe the API and show no data, so they need no token.

@@ -21,6 +21,9 @@ export async function servePage(server: FastifyInstance): Promise<void> {
     // Registers one route for each existing file. Every other path stays a 404 of the API, with the API's own
     // problem document.
     wildcard: false,
+    // The build has compressed them (vite.config.mjs); each has a tag of its own.
+    preCompressed: true,
+    globIgnore: ['**/*.br', '**/*.gz'],
     cacheControl: false,
     setHeaders: (reply, file) => {
       const hashed = path.dirname(path.relative(PAGE_FOLDER, file)) === 'assets';

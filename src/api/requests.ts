@@ -36,6 +36,25 @@ export type FacetListQuery = z.infer<typeof FacetListQuery>;
 export const FACET_LISTS = ['modifiers', 'actions', 'entityTypes', 'tenants'] as const;
 export const StreamQuery = strict(QUERY_FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
+/** What may be followed by one stream: about as many as a browser has tabs of the page. */
+const MAX_VIEWS = 10;
+const View = strict({
+  ...FILTERS,
+  after: z
+    .string('must be a text')
+    .regex(/^\d{1,18}$/, 'is not the id of an entry')
+    .optional()
+    .describe('Id of the last entry that is known, as Last-Event-ID. Default: new entries only.'),
+});
+/** The body of `POST entries/stream`. */
+export const ViewsBody = strict({
+  views: z
+    .array(View, 'must be a list of views')
+    .min(1, 'is empty')
+    .max(MAX_VIEWS, `has more than ${MAX_VIEWS} views`)
+    .describe('Filters, as in the body of an export, each with its own place to resume.'),
+});
+export type ViewsBody = z.infer<typeof ViewsBody>;
 export const HistoryQuery = strict(PAGE);
 export type HistoryQuery = z.infer<typeof HistoryQuery>;
 export const GapsQuery = strict({
@@ -80,14 +99,16 @@ function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$stric
 }
 
 function limitOf(most: number) {
-  // A list is not converted: as a number it would be NaN, and the error message would be about that.
   return z.preprocess(
-    (value) => (typeof value === 'string' ? Number(value) : value),
+    // Number() also reads "0x10", "1e2", " 5" and "5.0". What is no number stays what it is, for the error to
+    // say so.
+    (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
     z
       .number({
-        error: (issue) => (Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a number'),
+        error: (issue) =>
+          Array.isArray(issue.input) ? 'takes one number, not several' : 'must be a whole number in digits',
       })
-      .int('must be a whole number')
+      .int('must be a whole number in digits')
       .min(1, 'must be at least 1')
       .max(most, `must be at most ${most}`),
   );

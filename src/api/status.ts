@@ -109,6 +109,11 @@ export const Status = z.object({
   ),
   coverage: Coverage,
   gaps: GapCounts.nullable().describe('Null for a tenant-scoped token.'),
+  gapsVersion: z
+    .string()
+    .describe(
+      'Opaque. It changes whenever a gap is found, accepted or closed: who follows the gaps has to read them again then.',
+    ),
   exportQueue: z
     .object({ works: z.boolean(), error: Fault.nullable() })
     .nullable()

@@ -28,6 +28,7 @@ export type FacetList = Answer<'FacetList'>;
 export type Coverage = Answer<'EntryPage'>['coverage'];
 export type Gap = Answer<'Gap'>;
 export type GapList = Answer<'GapList'>;
+export type Status = Answer<'Status'>;
 export type Session = Answer<'Session'>;
 
 export type Export = Answer<'Export'>;

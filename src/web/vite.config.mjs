@@ -1,4 +1,28 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { defineConfig } from 'vite';
+
+const FOLDER = path.resolve(import.meta.dirname, '../../dist/web');
+/** Smaller files fit into one packet anyway. */
+const SMALL_BYTES = 1_024;
+
+/** Writes a compressed copy beside each file that is worth it, as the server offers it (admin/page.ts). */
+function compressFiles() {
+  return {
+    name: 'compress-files',
+    closeBundle() {
+      for (const name of readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })) {
+        const file = path.join(FOLDER, name);
+        if (!/\.(?:js|css|html|svg)$/.test(name)) continue;
+        const content = readFileSync(file);
+        if (content.length < SMALL_BYTES) continue;
+        writeFileSync(`${file}.br`, brotliCompressSync(content));
+        writeFileSync(`${file}.gz`, gzipSync(content, { level: 9 }));
+      }
+    },
+  };
+}
 
 /**
  * Builds the page into dist/web. Relative URLs, so that a proxy may serve it under any path; no data: URLs
@@ -8,8 +32,11 @@ export default defineConfig({
   root: import.meta.dirname,
   base: './',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  plugins: [compressFiles()],
+  // The shared worker is a file of its own, which the Content-Security-Policy takes like any script.
+  worker: { format: 'es' },
   build: {
-    outDir: '../../dist/web',
+    outDir: FOLDER,
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -142,3 +142,35 @@ test('the entry of a gap reads as one: JSON, by Waltrail, which is no modifier',
   );
   expect(rungs.rows).toEqual([{ rung: 'waltrail' }]);
 });
+
+test('the version in the status changes when a gap is found, extended, accepted or closed, for a tenant too', async () => {
+  await using own = await apiGround();
+  const tokens = [await own.token(), await own.token({ name: 'tenant one', tenant: 'one' })];
+  const versions = async (): Promise<unknown[]> =>
+    Promise.all(
+      tokens.map(async (token) => {
+        const status = (await (await own.get('/v1/status', token)).json()) as { gapsVersion: unknown };
+        return status.gapsVersion;
+      }),
+    );
+  await own.add();
+  const seen = new Set<unknown>();
+  for (const sql of [
+    undefined,
+    `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/2000', null)`,
+    `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/1000', null)`,
+    `select trail.accept_gaps()`,
+    `select trail.close_gaps(array(select id from trail.gap), '0/3000', 'Capture goes on')`,
+    `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', array['public.a'], '0/4000', null)`,
+  ]) {
+    if (sql !== undefined) await own.trail.query(sql);
+    const [all, one] = await versions();
+    expect(one).toBe(all);
+    expect(seen.has(all)).toBe(false);
+    seen.add(all);
+    await own.add();
+    expect(await versions()).toEqual([all, all]);
+  }
+  // Whoever follows it leaves no row.
+  expect(await own.trail.query(`select 1 from trail.access`)).toEqual([]);
+});

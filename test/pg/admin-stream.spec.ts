@@ -21,6 +21,129 @@ const listen = async (
     ...(options.after === undefined ? {} : { 'last-event-id': options.after }),
   });
 
+const listenToViews = async (
+  views: readonly object[],
+  token: string | undefined = undefined,
+): Promise<EventReader> =>
+  readEvents(
+    `${ground.daemon.url}/v1/entries/stream`,
+    { authorization: `Bearer ${token ?? (await ground.token())}` },
+    { views },
+  );
+
+describe('a stream of several views', () => {
+  test('tells each entry of each view that finds it, under the number of the view', async () => {
+    await using events = await listenToViews([{ action: ['block'] }, {}, { q: 'nothing like it' }]);
+    expect(events.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const block = await ground.add({ action: 'block' });
+    const found = [await events.next(), await events.next()];
+    expect(found.map(({ id }) => id)).toEqual([block, block]);
+    expect(found.map(({ event }) => event).sort()).toEqual(['entry.0', 'entry.1']);
+    const shown = await (await ground.get(`/v1/entries/${block}`, await ground.token())).text();
+    expect(found.map(({ data }) => data)).toEqual([shown, shown]);
+    const edit = await ground.add({ action: 'edit' });
+    expect(await events.next()).toMatchObject({ id: edit, event: 'entry.1' });
+    expect(events.positions.slice(0, 3).map((data) => JSON.parse(data) as unknown)).toEqual([
+      { behindSeconds: 0 },
+      { behindSeconds: 0 },
+      { behindSeconds: 0 },
+    ]);
+  });
+
+  test('resumes each view at its own place', async () => {
+    const [first, second, third] = [await ground.add(), await ground.add(), await ground.add()];
+    await using events = await listenToViews([{ after: first }, { after: second }]);
+    const found = [await events.next(), await events.next(), await events.next()];
+    const of = (view: string) => found.filter(({ event }) => event === view).map(({ id }) => id);
+    expect([of('entry.0'), of('entry.1')]).toEqual([[second, third], [third]]);
+  });
+
+  test('shows a tenant-scoped token its tenant only, and refuses a view of another by its number', async () => {
+    const token = await ground.token({ tenant: 'one' });
+    await using events = await listenToViews([{}, { tenant: 'one' }], token);
+    await ground.add({ tenant: 'two' });
+    const own = await ground.add({ tenant: 'one' });
+    const found = [await events.next(), await events.next()];
+    expect(found.map(({ id }) => id)).toEqual([own, own]);
+    await using refused = await listenToViews([{}, { tenant: 'two' }], token);
+    expect(refused.response.status).toBe(403);
+  });
+
+  test('is refused where a view is, and the answer names it', async () => {
+    const token = await ground.token();
+    const post = async (body: unknown): Promise<{ status: number; problem: Record<string, unknown> }> => {
+      const response = await ground.get('/v1/entries/stream', token, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+      return { status: response.status, problem: (await response.json()) as Record<string, unknown> };
+    };
+    for (const [views, path] of [
+      [[], 'views'],
+      [Array.from({ length: 11 }, () => ({})), 'views'],
+      [[{}, { after: 'x' }], 'views.1.after'],
+      [[{}, { after: '0x10' }], 'views.1.after'],
+      [[{ action: 'block' }], 'views.0.action'],
+      [[{ limit: 5 }], 'views.0'],
+    ] as const)
+      expect(await post({ views })).toMatchObject({
+        status: 400,
+        problem: { code: 'HTTP_BODY_INVALID', errors: [{ path }] },
+      });
+    await using own = await apiGround();
+    const old = await own.add({ committedAt: new Date(Date.now() - 8 * 86_400_000).toISOString() });
+    const response = await own.get('/v1/entries/stream', await own.token(), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ views: [{}, { after: String(BigInt(old) - 1n) }] }),
+    });
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ code: 'RANGE_TOO_LONG', errors: [{ path: 'views.1' }] });
+  });
+
+  test('takes a place of its token for each view, and gives them back', async () => {
+    const token = await ground.token({ name: 'tabs' });
+    const ten = Array.from({ length: 10 }, () => ({}));
+    const both = [await listenToViews(ten, token), await listenToViews(ten, token)];
+    expect(both.map(({ response }) => response.status)).toEqual([200, 200]);
+    await using third = await listenToViews([{}], token);
+    expect(third.response.status).toBe(429);
+    for (const events of both) await events[Symbol.asyncDispose]();
+    await until('the places to be free', async () => {
+      await using again = await listenToViews(ten, token);
+      return again.response.status === 200;
+    });
+  });
+
+  test('is recorded once with all its views, and for each with what it has delivered', async () => {
+    const token = await ground.token({ name: 'several' });
+    const rows = (): Promise<Record<string, unknown>[]> =>
+      ground.trail.query(
+        `select action, route, filters, delivered from trail.access where token_name = 'several' order by at`,
+      );
+    const before = await ground.add();
+    const blocked = { action: ['block'], after: before };
+    let block = '';
+    {
+      await using events = await listenToViews([blocked, { q: 'nothing like it' }], token);
+      block = await ground.add({ action: 'block' });
+      expect((await events.next()).id).toBe(block);
+    }
+    await until('the second row', async () => (await rows()).length === 2);
+    const route = 'POST /v1/entries/stream';
+    expect(await rows()).toEqual([
+      { action: 'watch', route, filters: { views: [blocked, { q: 'nothing like it' }] }, delivered: null },
+      {
+        action: 'watch',
+        route,
+        filters: blocked,
+        delivered: { entries: 1, after: before, through: block },
+      },
+    ]);
+  });
+});
+
 describe('the live stream', () => {
   test('delivers a new entry within a second, as the API shows it', async () => {
     await using events = await listen();

@@ -46,6 +46,7 @@ export interface MockProblem {
   readonly detail?: string;
   readonly remedy?: string;
   readonly code?: string;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
 /** A request that the server got, without the page's own files. */
@@ -75,13 +76,22 @@ export interface MockApi extends AsyncDisposable {
   /** Breaks every stream; while `refuse` is set no new one opens. */
   cutStreams(options?: { readonly refuse?: boolean }): void;
   endSessions(): void;
+  /** Tells every stream how far it is behind. */
+  fallBehind(seconds: number): void;
+  /** Streams that resume before an entry are refused from now on, as if it were a week old. */
+  resumeFrom(id: string): void;
+  /** Nothing listens any more, as while a daemon is started again. */
+  down(): Promise<void>;
+  /** Listens again, at the same address. */
+  up(): Promise<void>;
   /** The next answers of a path (as `/v1/entries`) are this problem; null ends it. */
   failWith(path: string, problem: MockProblem | null): void;
   openStreams(): number;
 }
 
 interface Stream {
-  readonly query: URLSearchParams;
+  /** The filters of each view. */
+  readonly views: readonly URLSearchParams[];
   readonly response: ServerResponse;
 }
 
@@ -98,8 +108,9 @@ export async function startMockApi(
   const gaps: MockGap[] = [];
   const seen: Seen[] = [];
   let coverage: Partial<MockCoverage> = {};
-  const exports = new MockExports((response) => streamHead(response));
+  const exports = new MockExports();
   let refuseStreams = false;
+  let resumableFrom = '';
   let count = options.entries ?? 0;
   const now = Date.now();
   // Ascending by id; the last one a minute ago, the others before it in uneven steps.
@@ -147,14 +158,15 @@ export async function startMockApi(
       }
       return exports.handle({ method, path: url.pathname, headers: request.headers, body, response });
     }
-    route(url, request, response);
+    route(url, body, response);
   }
 
-  function route(url: URL, request: IncomingMessage, response: ServerResponse): void {
+  function route(url: URL, body: unknown, response: ServerResponse): void {
     const query = url.searchParams;
-    if (url.pathname === '/v1/entries/stream') return openStream(query, request, response);
+    if (url.pathname === '/v1/entries/stream') return openStream(body, response);
     if (url.pathname === '/v1/entries') return page(query, response);
-    if (url.pathname === '/v1/status') return json(response, 200, { coverage: coverageNow() });
+    if (url.pathname === '/v1/status')
+      return json(response, 200, { coverage: coverageNow(), gapsVersion: JSON.stringify(gaps) });
     if (url.pathname === '/v1/gaps') return listGaps(query, response);
     if (url.pathname === '/v1/facets') return json(response, 200, facetsOf(entries, query));
     if (url.pathname.startsWith('/v1/facets/'))
@@ -188,7 +200,8 @@ export async function startMockApi(
   function page(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
-    if (to - from > 7 * DAY_MS) {
+    // Seven days of a calendar, of which one may have 25 hours.
+    if (to - from > 7 * DAY_MS + 3_600_000) {
       return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
     }
     const limit = Number(query.get('limit') ?? 50);
@@ -225,14 +238,27 @@ export async function startMockApi(
     json(response, 200, { items: shown, total: found.length, coverage: coverageNow() });
   }
 
-  function openStream(query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+  function openStream(body: unknown, response: ServerResponse): void {
     if (refuseStreams) return problem(response, { status: 503, title: 'Too many live streams are open' });
-    const after = request.headers['last-event-id'] as string | undefined;
+    const asked = (body as { views: readonly Readonly<Record<string, string | readonly string[]>>[] }).views;
+    const tooFar = asked.findIndex(({ after }) => after !== undefined && after < resumableFrom);
+    if (tooFar >= 0)
+      return problem(response, {
+        status: 422,
+        code: 'RANGE_TOO_LONG',
+        title: 'Range too long',
+        errors: [{ path: `views.${tooFar}`, message: 'is too far behind' }],
+      });
     streamHead(response);
-    response.write(`id: ${entries.at(-1)?.id ?? '0'}\n\n`);
-    for (const entry of entries)
-      if (after !== undefined && entry.id > after && matches(entry, query)) response.write(eventOf(entry));
-    const stream = { query, response };
+    const views = asked.map(({ after: _, ...filters }) => queryOf(filters));
+    const newest = entries.at(-1)?.id ?? '0';
+    views.forEach((query, view) => {
+      const { after = newest } = asked[view]!;
+      response.write(positionOf(String(after), { view, seconds: 0 }));
+      for (const entry of entries)
+        if (entry.id > after && matches(entry, query)) response.write(eventOf(entry, view));
+    });
+    const stream = { views, response };
     streams.add(stream);
     response.on('close', () => streams.delete(stream));
   }
@@ -267,10 +293,20 @@ export async function startMockApi(
     ...options.session,
   });
 
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const listen = async (port: number): Promise<number> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const close = async (): Promise<void> => {
+    if (!server.listening) return;
+    server.close();
+    server.closeAllConnections();
+    await once(server, 'close');
+  };
+  const port = await listen(0);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     exports,
     tokens,
     seen,
@@ -278,7 +314,8 @@ export async function startMockApi(
       const entry = makeEntry(count, Date.now(), said);
       count += 1;
       entries.push(entry);
-      for (const { query, response } of streams) if (matches(entry, query)) response.write(eventOf(entry));
+      for (const { views, response } of streams)
+        views.forEach((query, view) => matches(entry, query) && response.write(eventOf(entry, view)));
       return entry;
     },
     addGap: (said = {}) => {
@@ -314,12 +351,15 @@ export async function startMockApi(
       else failures.set(failing, said);
     },
     openStreams: () => streams.size,
-    [Symbol.asyncDispose]: async () => {
-      exports.stop();
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
+    fallBehind: (seconds) => {
+      const newest = entries.at(-1)?.id ?? '0';
+      for (const { views, response } of streams)
+        views.forEach((_, view) => response.write(positionOf(newest, { view, seconds })));
     },
+    resumeFrom: (id) => void (resumableFrom = id),
+    down: close,
+    up: async () => void (await listen(port)),
+    [Symbol.asyncDispose]: close,
   };
 }
 
@@ -426,7 +466,19 @@ function allFacetsOf(
   };
 }
 
-const eventOf = (entry: MockEntry): string => `id: ${entry.id}\ndata: ${mockJson(entry)}\n\n`;
+const eventOf = (entry: MockEntry, view: number): string =>
+  `event: entry.${view}\nid: ${entry.id}\ndata: ${mockJson(entry)}\n\n`;
+
+const positionOf = (id: string, { view, seconds }: { view: number; seconds: number }): string =>
+  `event: position.${view}\nid: ${id}\ndata: {"behindSeconds":${seconds}}\n\n`;
+
+/** The filters of a body as a query string has them. */
+function queryOf(filters: Readonly<Record<string, string | readonly string[]>>): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, values] of Object.entries(filters))
+    for (const value of [values].flat()) query.append(name, value);
+  return query;
+}
 
 function streamHead(response: ServerResponse): void {
   response.writeHead(200, {

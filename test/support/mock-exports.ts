@@ -30,14 +30,6 @@ export interface ExportRequest {
 export class MockExports {
   readonly #list: MockExport[] = [];
   readonly #keys = new Map<string, MockExport>();
-  readonly #watchers = new Set<{ id: string; response: ServerResponse }>();
-  readonly #streamHead: (response: ServerResponse) => void;
-  /** Progress streams answer 503: the page has to ask for the list. */
-  refuseStreams = false;
-
-  constructor(streamHead: (response: ServerResponse) => void) {
-    this.#streamHead = streamHead;
-  }
 
   get list(): readonly MockExport[] {
     return this.#list;
@@ -67,15 +59,10 @@ export class MockExports {
     return item;
   }
 
-  /** Changes the newest export (or the one of an id) and tells who watches it. */
+  /** Changes the newest export, or the one of an id. */
   move(change: Partial<MockExport>, id = this.#list[0]!.id): void {
     const item = this.#list.find((candidate) => candidate.id === id)!;
     Object.assign(item, change);
-    for (const watcher of this.#watchers) {
-      if (watcher.id !== id) continue;
-      watcher.response.write(`data: ${JSON.stringify(item)}\n\n`);
-      if (item.state === 'ready' || item.state === 'failed') watcher.response.end();
-    }
   }
 
   finish(id?: string, gaps = 0): void {
@@ -85,7 +72,7 @@ export class MockExports {
   }
 
   handle({ method, path, headers, body, response }: ExportRequest): void {
-    const [, id, part] = /^\/v1\/exports(?:\/([^/]+))?(?:\/(events|file))?$/.exec(path) ?? [];
+    const [, id, part] = /^\/v1\/exports(?:\/([^/]+))?(?:\/(file))?$/.exec(path) ?? [];
     if (id === undefined) {
       if (method === 'GET') return json(response, 200, { items: this.#list, next: null });
       return this.#create(body as Record<string, string | undefined>, headers, response);
@@ -95,15 +82,10 @@ export class MockExports {
     if (method === 'DELETE') {
       this.#list.splice(this.#list.indexOf(item), 1);
       response.writeHead(204).end();
-    } else if (part === 'events') this.#watch(item, response);
-    else if (part === 'file') {
+    } else if (part === 'file') {
       response.writeHead(200, { 'content-disposition': `attachment; filename="${item.file!.name}"` });
       response.end('the file');
     } else json(response, 200, item);
-  }
-
-  stop(): void {
-    for (const { response } of this.#watchers) response.destroy();
   }
 
   #create(
@@ -128,15 +110,5 @@ export class MockExports {
       });
     this.#keys.set(key, item);
     json(response, known === undefined ? 202 : 200, item);
-  }
-
-  #watch(item: MockExport, response: ServerResponse): void {
-    if (this.refuseStreams)
-      return problem(response, { status: 503, title: 'Too many live streams are open' });
-    this.#streamHead(response);
-    response.write(`data: ${JSON.stringify(item)}\n\n`);
-    const watcher = { id: item.id, response };
-    this.#watchers.add(watcher);
-    response.on('close', () => this.#watchers.delete(watcher));
   }
 }

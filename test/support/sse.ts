@@ -8,23 +8,33 @@ export interface ReceivedEvent {
 
 export interface EventReader extends AsyncDisposable {
   readonly response: Response;
-  /** The next event with data and no name. Rejects when none comes in time or the stream ends. */
+  /** The next event with data that is no position. Rejects when none comes in time or the stream ends. */
   next(limitMs?: number): Promise<ReceivedEvent>;
   /** Id of the last event, with or without data. */
   readonly lastId: string | undefined;
-  /** Data of the events with the name `position`. */
+  /** Data of the events that tell a position. */
   readonly positions: readonly string[];
   /** Resolves when the server has ended the stream. */
   ended(limitMs?: number): Promise<void>;
 }
 
-/** Reads server-sent events over fetch, as the page does. */
+/** Reads server-sent events over fetch, as the page does; with a body it is a POST. */
 export async function readEvents(
   url: string,
   headers: Readonly<Record<string, string>>,
+  body?: unknown,
 ): Promise<EventReader> {
   const abort = new AbortController();
-  const response = await fetch(url, { headers, signal: abort.signal });
+  const response = await fetch(url, {
+    ...(body === undefined
+      ? { headers }
+      : {
+          method: 'POST',
+          headers: { ...headers, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+        }),
+    signal: abort.signal,
+  });
   const events: ReceivedEvent[] = [];
   const positions: string[] = [];
   let wake: () => void = () => undefined;
@@ -38,7 +48,7 @@ export async function readEvents(
         const event = parse(buffer.slice(0, end));
         buffer = buffer.slice(end + 2);
         lastId = event.id ?? lastId;
-        if (event.event === 'position') positions.push(event.data!);
+        if (event.event?.startsWith('position') === true) positions.push(event.data!);
         else if (event.data !== undefined) events.push(event);
         wake();
       }

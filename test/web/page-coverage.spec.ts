@@ -37,11 +37,37 @@ describe('what the trail covers', () => {
     expect(await page.locator('.coverage').textContent()).toContain('The trail is current up to');
     api.cover({ until: hoursAgo(2), capture: 'streaming' });
     await page.getByRole('button', { name: /^Live updates, behind up to/ }).waitFor();
-    api.cover({ until: hoursAgo(2), capture: 'stopped' });
-    await page.getByRole('button', { name: /^Live updates, stopped up to/ }).waitFor();
+    // What was not today has its date.
+    api.cover({ until: hoursAgo(26), capture: 'stopped' });
+    await page
+      .getByRole('button', { name: /^Live updates, stopped up to \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; pause/ })
+      .waitFor();
     await tab.expectAccessible('stopped');
     api.cover({});
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    tab.expectQuiet();
+  });
+
+  browserTest('is told from how far the list itself is behind the trail', async () => {
+    await using ground = await openGround(open, { entries: 3 });
+    const { api, page, tab } = ground;
+    const button = (name: RegExp) => page.getByRole('button', { name });
+    await button(/^Live updates, live/).waitFor();
+    api.fallBehind(40);
+    await button(/^Live updates, 40 seconds behind/).waitFor();
+    expect(await button(/^Live updates/).getAttribute('title')).toContain(
+      'This list is 40 seconds behind the trail',
+    );
+    expect(await page.locator('.live-open').count()).toBe(0);
+    await tab.expectAccessible('a list that is behind');
+    api.fallBehind(600);
+    await button(/^Live updates, 10 minutes behind/).waitFor();
+    api.fallBehind(0);
+    await button(/^Live updates, live/).waitFor();
+    // What recording lacks is worse.
+    api.fallBehind(40);
+    api.cover({ until: hoursAgo(2), capture: 'stopped' });
+    await button(/^Live updates, stopped/).waitFor();
     tab.expectQuiet();
   });
 });

@@ -72,7 +72,6 @@ describe('exports', () => {
       api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
       await page.reload();
       await page.getByRole('button', { name: 'Exports 1 running' }).waitFor();
-      await until('the progress stream', () => api.seen.some(({ path }) => path.endsWith('/events')));
       api.exports.finish();
       await page.getByRole('button', { name: 'Exports 1 new' }).waitFor();
       await page.getByText('The Excel export is ready to download.').waitFor({ state: 'attached' });
@@ -84,16 +83,26 @@ describe('exports', () => {
     },
   );
 
-  browserTest('without progress streams the list is asked for again', async () => {
+  browserTest('progress is asked for and holds no connection; what is removed elsewhere goes', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
-    api.exports.refuseStreams = true;
     api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
+    const removed = api.exports.put({ state: 'running', progress: { done: 2, total: 7 } });
     await page.goto(`${api.url}/?panel=exports`);
     await page.getByText('1 of 9 entries').waitFor();
+    api.exports.move({ progress: { done: 5, total: 7 } }, removed.id);
+    await page.getByText('5 of 7 entries').waitFor();
+    await fetch(`${api.url}/v1/exports/${removed.id}`, {
+      method: 'DELETE',
+      headers: {
+        cookie: (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join(),
+      },
+    });
+    await until('the removed one to go', async () => (await page.getByText('5 of 7 entries').count()) === 0);
     api.exports.finish();
     await page.getByText('Ready', { exact: true }).waitFor();
-    tab.expectQuiet({ except: /503/ });
+    expect(api.seen.some(({ path }) => path.endsWith('/events'))).toBe(false);
+    tab.expectQuiet({ except: /404/ });
   });
 
   browserTest('a failed export shows what can be done about it', async () => {

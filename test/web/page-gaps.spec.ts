@@ -125,6 +125,29 @@ describe('a range that the trail may not have whole', () => {
     tab.expectQuiet();
   });
 
+  browserTest('is read when there is another one, and not because time goes by', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+    const asked = (path: string): number => api.seen.filter((seen) => seen.path === path).length;
+    const looks = asked('/v1/status');
+    await page.clock.install();
+    // More than the longest time between two looks at anything.
+    for (let minutes = 0; minutes < 3; minutes += 1) {
+      const before = asked('/v1/status');
+      await page.clock.fastForward(60_000);
+      await until('another look at the status', () => asked('/v1/status') > before);
+    }
+    expect(asked('/v1/status')).toBeGreaterThan(looks);
+    expect(asked('/v1/gaps')).toBe(1);
+    // No entry tells of it: recording stands still.
+    api.addGap({ closedAt: null });
+    await page.clock.fastForward(10_000);
+    await banner(page).waitFor();
+    expect(asked('/v1/gaps')).toBe(2);
+    tab.expectQuiet();
+  });
+
   browserTest('is marked as soon as an entry tells of the gap', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;

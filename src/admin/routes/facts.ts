@@ -3,7 +3,10 @@ import type { ExportQueueStatus } from '../../exports/queue.js';
 import type { CaptureStatus } from '../../pipeline/capture-status.js';
 
 /** The part of the status that does not change while the daemon runs. */
-export type DaemonFacts = Omit<Answer<'Status'>, 'capture' | 'trail' | 'coverage' | 'gaps' | 'exportQueue'>;
+export type DaemonFacts = Omit<
+  Answer<'Status'>,
+  'capture' | 'trail' | 'coverage' | 'gaps' | 'gapsVersion' | 'exportQueue'
+>;
 
 /**
  * Returns what capture is doing in this process; null if this process does not capture, or before capture has

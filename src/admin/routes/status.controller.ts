@@ -36,7 +36,7 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
-    const [trail, gaps, stored] = await Promise.all([
+    const [trail, { version: gapsVersion, ...gaps }, stored] = await Promise.all([
       this.#reader.head(),
       this.#reader.gapCounts(),
       this.#reader.coverage(),
@@ -45,13 +45,14 @@ export class StatusController {
     // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.
     const exportQueue = queueView(this.#queue());
     if (principalOf(request).tenant !== null)
-      return { ...this.#facts, capture: null, trail: null, coverage, gaps: null, exportQueue };
+      return { ...this.#facts, capture: null, trail: null, coverage, gaps: null, gapsVersion, exportQueue };
     return {
       ...this.#facts,
       capture: this.#capture(),
       trail: trail.nextId === '0' ? null : trail,
       coverage,
       gaps,
+      gapsVersion,
       exportQueue,
     };
   }

@@ -1,40 +1,30 @@
-import { Controller, Get, Headers, Inject, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { StreamQuery } from '../../api/requests.js';
+import type { EntryFilters } from '../../api/filters.js';
+import { StreamQuery, ViewsBody } from '../../api/requests.js';
 import { isWaltrailError, WaltrailError } from '../../errors.js';
-import { entryToJson } from '../../trail/read/json.js';
+import type { UnboundedFilter } from '../../trail/read/entry.js';
 import { assertResumable } from '../../trail/read/range.js';
 import { filterOf } from '../../trail/read/requested-filter.js';
 import { TrailReader } from '../../trail/read/trail-reader.js';
-import { AccessRecord } from '../auth/access.js';
+import { AccessRecord, type Access } from '../auth/access.js';
 import { accessOf } from '../auth/access-hook.js';
 import { Authenticator } from '../auth/authenticator.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Delivery } from '../stream/delivery.js';
-import { LiveFeed, type Listening, type ResumePoint } from '../stream/live.js';
-import { OpenStreams, SseStream } from '../stream/sse.js';
+import { LiveFeed, type ResumePoint } from '../stream/live.js';
+import { OpenStreams, STREAM_HEADERS } from '../stream/sse.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
+import { WatchedStream, type WatchedView } from './watched-stream.js';
 
-const HEARTBEAT_MS = 15_000;
-/**
- * Interval between two checks of a stream's token. After its token was revoked, a stream ends within this
- * time and that for which principals are cached.
- */
-const RECHECK_MS = 5_000;
-/** A client that has not read for this long counts as gone. */
-const STALLED_MS = 60_000;
-/** A stream that is further behind says so at each check, and not only with its heartbeats. */
-const BEHIND_MS = 2_000;
-/** Longest time between two rows of the access record about a stream that delivers. */
-const RECORD_MS = 3_600_000;
-
-/** What a stream says of itself in an event `position`. */
-interface StreamPosition {
-  /** How far the stream is behind the end of the trail, in whole seconds. */
-  readonly behindSeconds: number;
+/** A list to follow, as far as it was checked before the stream begins. */
+interface CheckedView {
+  readonly filter: UnboundedFilter;
+  readonly resume: ResumePoint | undefined;
+  readonly access: Access;
 }
 
 /** Streams new entries as they arrive. */
@@ -77,42 +67,96 @@ export class StreamController {
     @Query({ schema: StreamQuery }) query: StreamQuery,
     @Headers('last-event-id') lastEventId?: string,
   ): Promise<void> {
-    const principal = principalOf(request);
-    const filter = filterOf(query, principal.tenant);
-    const resume = await this.#resumePoint(lastEventId);
+    const view: CheckedView = {
+      filter: filterOf(query, principalOf(request).tenant),
+      resume: await this.#resumePoint(lastEventId),
+      access: accessOf(request, 200),
+    };
     if (request.method === 'HEAD') {
-      await reply.type('text/event-stream; charset=utf-8').send();
+      await reply.headers(STREAM_HEADERS).send();
       return;
     }
-    const place = this.#streams.reserve(principal);
-    let stream: SseStream | undefined = undefined;
-    let delivery: Delivery | undefined = undefined;
-    let listening: Listening;
+    await this.#follow(request, reply, { views: [view], isNumbered: false });
+  }
+
+  @Post()
+  @HttpCode(200)
+  @Allow('viewer', { record: 'watch' })
+  @Describe({
+    summary:
+      'The same of several views at once: events entry.N and position.N are of the Nth view, from 0; each resumes after its own "after"',
+    answer: 'text/event-stream',
+    errors: [400, 401, 403, 413, 415, 422, 429, 503],
+  })
+  async streamViews(
+    @Req() request: GuardedRequest,
+    @Res() reply: FastifyReply,
+    @Body({ schema: ViewsBody }) body: ViewsBody,
+  ): Promise<void> {
+    const views: CheckedView[] = [];
+    for (const [index, view] of body.views.entries())
+      views.push(await this.#checked(request, { index, view }));
+    await this.#follow(request, reply, { views, isNumbered: true });
+  }
+
+  /** Checks one of several views. The error names it, so that a client can leave it out. */
+  async #checked(
+    request: GuardedRequest,
+    { index, view }: { readonly index: number; readonly view: EntryFilters & { after?: string | undefined } },
+  ): Promise<CheckedView> {
+    const { after, ...filters } = view;
+    try {
+      return {
+        filter: filterOf(filters, principalOf(request).tenant),
+        resume: await this.#resumePoint(after),
+        access: { ...accessOf(request, 200), filters: view },
+      };
+    } catch (error) {
+      if (!isWaltrailError(error)) throw error;
+      const errors = [{ path: `views.${index}`, message: error.message }];
+      throw new WaltrailError(error.code, error.message, {
+        remedy: error.remedy,
+        details: { ...error.details, errors },
+        cause: error,
+      });
+    }
+  }
+
+  /** Resolves when the stream is closed. */
+  async #follow(
+    request: GuardedRequest,
+    reply: FastifyReply,
+    { views, isNumbered }: { readonly views: readonly CheckedView[]; readonly isNumbered: boolean },
+  ): Promise<void> {
+    const principal = principalOf(request);
+    const place = this.#streams.reserve(principal, views.length);
+    const watched = new WatchedStream({
+      request,
+      authenticator: this.#authenticator,
+      access: this.#access,
+      isNumbered,
+    });
+    const followed: WatchedView[] = [];
     try {
       await this.#access.record(accessOf(request, 200));
-      listening = await this.#feed.listen({
-        owner: principal.tokenId,
-        filter,
-        resume,
-        ready: () => stream?.writable ?? false,
-        deliver: (entry) => {
-          delivery?.delivered(entry.id);
-          stream?.send([{ id: entry.id, data: entryToJson(entry) }]);
-        },
-        reached: (position) => delivery?.reached(position),
-      });
+      for (const [index, { filter, resume, access }] of views.entries()) {
+        const listening = await this.#feed.listen({
+          owner: principal.tokenId,
+          filter,
+          resume,
+          ready: () => watched.writable,
+          deliver: (entry) => watched.deliver(index, entry),
+          reached: (position) => watched.reached(index, position),
+        });
+        followed.push({ listening, delivery: new Delivery(listening.position), access });
+      }
     } catch (error) {
+      for (const { listening } of followed) listening.stop();
       place.free();
       throw error;
     }
-    delivery = new Delivery(listening.position);
-    stream = new SseStream(reply, { onWritable: listening.resume });
-    place.take(stream);
-    const timer = this.#watchOver(stream, { request, delivery, listening });
-    await stream.closed;
-    clearInterval(timer);
-    listening.stop();
-    await this.#record(request, delivery);
+    place.take(watched.begin(reply, followed));
+    await watched.watch();
   }
 
   /**
@@ -127,50 +171,5 @@ export class StreamController {
     const asOfMs = committedAt === undefined ? Date.now() : Date.parse(committedAt);
     assertResumable({ asOfMs, maxRangeMs: this.#facts.maxRangeMs, nowMs: Date.now() });
     return { after: lastEventId, asOfMs };
-  }
-
-  #watchOver(
-    stream: SseStream,
-    watched: {
-      readonly request: GuardedRequest;
-      readonly delivery: Delivery;
-      readonly listening: Listening;
-    },
-  ): NodeJS.Timeout {
-    const { request, delivery, listening } = watched;
-    // The position is sent at once and with every heartbeat, so that a client that reconnects misses nothing
-    // even if no entry has matched.
-    const sayPosition = (): void => {
-      const said: StreamPosition = { behindSeconds: Math.floor(listening.behindMs() / 1000) };
-      stream.send([{ event: 'position', id: delivery.position, data: JSON.stringify(said) }]);
-    };
-    sayPosition();
-    let sinceHeartbeat = 0;
-    let sinceRecord = 0;
-    let stalled = 0;
-    return setInterval(() => {
-      this.#authenticator.authenticate(request, { byPerson: false }).catch((error: unknown) => {
-        // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
-        if (isWaltrailError(error) && error.status !== undefined) stream.end();
-      });
-      stalled = stream.writable ? 0 : stalled + RECHECK_MS;
-      if (stalled >= STALLED_MS) stream.destroy();
-      sinceRecord += RECHECK_MS;
-      if (sinceRecord >= RECORD_MS) {
-        sinceRecord = 0;
-        void this.#record(request, delivery);
-      }
-      sinceHeartbeat += RECHECK_MS;
-      const isDue = sinceHeartbeat >= HEARTBEAT_MS || listening.behindMs() >= BEHIND_MS;
-      if (!isDue || !stream.writable) return;
-      sinceHeartbeat = 0;
-      sayPosition();
-    }, RECHECK_MS);
-  }
-
-  /** Records what was delivered since the last row. Never rejects. */
-  async #record(request: GuardedRequest, delivery: Delivery): Promise<void> {
-    const delivered = delivery.take();
-    if (delivered !== undefined) await this.#access.recordDelivered(accessOf(request, 200), delivered);
   }
 }

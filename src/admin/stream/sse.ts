@@ -13,6 +13,13 @@ export interface SseEvent {
   readonly comment?: string;
 }
 
+/** What the head of a stream says beside that of every answer, to GET as to HEAD. */
+export const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  // Without this header nginx would collect events until its buffer is full.
+  'x-accel-buffering': 'no',
+} as const;
 const RECONNECT_MS = 1_000;
 /** When a token that has all its streams open may ask again. */
 const RETRY_AFTER_SECONDS = 5;
@@ -40,12 +47,7 @@ export class SseStream {
     const { raw } = reply;
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) raw.setHeader(name, value);
-    raw.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store, no-transform',
-      // Without this header nginx would collect events until its buffer is full.
-      'x-accel-buffering': 'no',
-    });
+    raw.writeHead(200, STREAM_HEADERS);
     raw.on('drain', () => {
       this.#full = false;
       this.#onWritable();
@@ -125,25 +127,26 @@ export class OpenStreams {
 
   /**
    * Reserves a place before anything is awaited: streams that are opened together must not all see the same
-   * last place. Throws HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
+   * last place. `views` is how many lists the stream follows: each takes a place, for each is read for. Throws
+   * HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
    */
-  reserve({ tokenId, role }: Pick<Principal, 'tokenId' | 'role'>): StreamPlace {
+  reserve({ tokenId, role }: Pick<Principal, 'tokenId' | 'role'>, views = 1): StreamPlace {
     const { max, forAdmins, forToken } = this.#limits;
     const own = this.#places.get(tokenId) ?? 0;
-    if (own >= forToken)
+    if (own + views > forToken)
       throw new WaltrailError('HTTP_TOKEN_BUSY', `This token has ${forToken} live streams open.`, {
         details: { retryAfterSeconds: RETRY_AFTER_SECONDS },
       });
-    if (this.#taken >= (role === 'admin' ? max : max - forAdmins))
+    if (this.#taken + views > (role === 'admin' ? max : max - forAdmins))
       throw new WaltrailError('HTTP_TOO_MANY_STREAMS', 'Too many live streams are open.');
-    this.#places.set(tokenId, own + 1);
-    this.#taken += 1;
+    this.#places.set(tokenId, own + views);
+    this.#taken += views;
     let isHeld = true;
     const free = (): void => {
       if (!isHeld) return;
       isHeld = false;
-      this.#taken -= 1;
-      const left = this.#places.get(tokenId)! - 1;
+      this.#taken -= views;
+      const left = this.#places.get(tokenId)! - views;
       if (left === 0) this.#places.delete(tokenId);
       else this.#places.set(tokenId, left);
     };

@@ -21,6 +21,9 @@ export interface GapsInRange {
 /** Counts of the gaps of a whole trail, with the newest gap. */
 export type GapCounts = NonNullable<Answer<'Status'>['gaps']>;
 
+/** The same with a text that changes whenever a gap is found, extended, accepted or closed. */
+export type VersionedGapCounts = GapCounts & { readonly version: string };
+
 type Client = Pick<pg.ClientBase, 'query'>;
 
 /** Reads the gaps of a trail, newest first. */
@@ -53,18 +56,24 @@ export async function findGaps(
   return { gaps: rows[0]!.gaps.map(gapOf), total: rows[0]!.total };
 }
 
-/** Counts the gaps of the trail and reads the newest. */
-export async function countGaps(client: Client): Promise<GapCounts> {
+/** Counts the gaps of the trail, and reads the newest and the version of the list. */
+export async function countGaps(client: Client): Promise<VersionedGapCounts> {
   const { rows } = await client.query<{
     open: number;
     total: number;
+    version: string;
     last: GapRow | null;
   }>(/* sql */ `select count(*) filter (where closed_at is null)::int4 as open, count(*)::int4 as total,
+                      ${VERSION} as version,
                       (select to_json(g) from (select ${COLUMNS} from trail.gap order by id desc limit 1) g) as last
                  from trail.gap`);
-  const { open, total, last } = rows[0]!;
-  return { open, total, last: last === null ? null : gapOf(last) };
+  const { open, total, version, last } = rows[0]!;
+  return { open, total, version, last: last === null ? null : gapOf(last) };
 }
+
+/** A closed gap stays as it is, so the number of these tells them apart. */
+const VERSION = /* sql */ `md5(concat_ws(' ', count(*), count(closed_at),
+                      string_agg(gap::text, ' ' order by id) filter (where closed_at is null)))`;
 
 type GapRow = Omit<Gap, 'summary' | 'scope'>;
 

@@ -18,7 +18,7 @@ import type {
 import type { Dimension } from './dimensions.js';
 import { countEntries, countFacetList, countFacets } from './facets.js';
 import { storedFilter, tenantId, type StoredFilter } from './filter.js';
-import { countGaps, findGaps, type GapCounts, type GapsInRange } from './gap-list.js';
+import { countGaps, findGaps, type GapsInRange, type VersionedGapCounts } from './gap-list.js';
 import { readRow, type EntryRow } from './entry-row.js';
 import { readRowBatch, type RowBatch } from './row-batch.js';
 import { walkEntries } from './walk.js';
@@ -258,8 +258,8 @@ export class TrailReader {
     }));
   }
 
-  /** Counts the gaps of the trail and reads the newest. */
-  async gapCounts(): Promise<GapCounts> {
+  /** Counts the gaps of the trail, and reads the newest and the version of the list. */
+  async gapCounts(): Promise<VersionedGapCounts> {
     return this.#snapshot('fresh', ({ client }) => countGaps(client));
   }
 

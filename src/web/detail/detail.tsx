@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
 import { isOwn, readableEntry, titleOf } from '../entry/own-entries.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
 import { instantText } from '../time/format.ts';
@@ -133,12 +133,25 @@ function useEntry(id: string): Loaded {
   useEffect(() => {
     if (known !== undefined) return undefined;
     const abort = new AbortController();
-    request<Entry>('GET', `entries/${encodeURIComponent(id)}`, { signal: abort.signal })
-      .then((entry) => setFetched({ id, entry }))
-      .catch((error: unknown) => {
-        if (!isAbort(error)) setFetched({ id, problem: problemFrom(error) });
-      });
-    return () => abort.abort();
+    let hasFailed = false;
+    const load = (): Promise<void> =>
+      request<Entry>('GET', `entries/${encodeURIComponent(id)}`, { signal: abort.signal })
+        .then((entry) => setFetched({ id, entry }))
+        .catch((error: unknown) => {
+          if (isAbort(error)) return;
+          hasFailed = true;
+          setFetched({ id, problem: problemFrom(error) });
+        });
+    void load();
+    const forget = onRecovery(() => {
+      if (!hasFailed) return;
+      hasFailed = false;
+      void load();
+    });
+    return () => {
+      forget();
+      abort.abort();
+    };
   }, [id]);
 
   if (known !== undefined) return { entry: known };

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
 import { show, urlOf, view, zone } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
 import { secondText } from '../time/format.ts';
@@ -35,6 +35,8 @@ export function History({ type, id, entry }: { type: string; id: string; entry: 
       if (!isAbort(error)) setProblem(problemFrom(error));
     }
   };
+
+  useEffect(() => (problem === null ? undefined : onRecovery(() => void load())), [problem]);
 
   return (
     <section class="history" aria-label="History">

@@ -34,11 +34,45 @@ export function onSessionEnded(listener: () => void): void {
   sessionEnded = listener;
 }
 
+/** Tells the listener that the session has ended. */
+export function sessionHasEnded(): void {
+  sessionEnded();
+}
+
+/** Statuses of an answer that did not come, or came from a proxy or without the trail. */
+const LOST: readonly unknown[] = [0, 502, 503, 504];
+const recoveries = new Set<() => void>();
+let isLost = false;
+
+/**
+ * Adds a listener that is called when a request is answered after one was not: what failed meanwhile can be
+ * tried again. Returns what removes it.
+ */
+export function onRecovery(listener: () => void): () => void {
+  recoveries.add(listener);
+  return () => recoveries.delete(listener);
+}
+
 /**
  * Sends one request with the session's cookie. Resolves to the parsed body, or to undefined if there is none.
  * Throws ApiError; an aborted request throws as fetch does.
  */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  try {
+    const text = await textOf(method, path, options);
+    if (isLost) {
+      isLost = false;
+      // Not in the midst of what this request was for.
+      setTimeout(() => recoveries.forEach((listener) => listener()));
+    }
+    return (text === '' ? undefined : parseExact(text)) as T;
+  } catch (error) {
+    if (error instanceof ApiError && LOST.includes(error.problem.status)) isLost = true;
+    throw error;
+  }
+}
+
+async function textOf(method: string, path: string, options: RequestOptions): Promise<string> {
   const response = await send(apiUrl(path, options.query), {
     method,
     credentials: 'same-origin',
@@ -51,8 +85,12 @@ export async function request<T>(method: string, path: string, options: RequestO
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   if (!response.ok) throw await errorOf(response);
-  const text = await response.text();
-  return (text === '' ? undefined : parseExact(text)) as T;
+  try {
+    return await response.text();
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw unanswered();
+  }
 }
 
 /** Calls `fetch`; a server that cannot be reached becomes an ApiError with a remedy. */
@@ -61,14 +99,17 @@ export async function send(url: string, init: RequestInit): Promise<Response> {
     return await fetch(url, init);
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new ApiError({
-      title: 'Waltrail does not answer',
-      status: 0,
-      detail: 'The request did not reach the server.',
-      remedy: 'Check your network. If it is up, ask whoever runs Waltrail whether the daemon runs.',
-    });
+    throw unanswered();
   }
 }
+
+const unanswered = (): ApiError =>
+  new ApiError({
+    title: 'Waltrail does not answer',
+    status: 0,
+    detail: 'The request did not reach the server, or its answer did not come back.',
+    remedy: 'Check your network. If it is up, ask whoever runs Waltrail whether the daemon runs.',
+  });
 
 /**
  * Reads the problem of an answer that is not 2xx. A 401 also tells the listener that the session has ended.

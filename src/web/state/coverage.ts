@@ -1,6 +1,6 @@
-import { computed, effect, signal } from '@preact/signals';
-import type { Coverage } from '../api-types.ts';
-import { request } from '../http/client.ts';
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { Coverage, Status } from '../api-types.ts';
+import { onRecovery, request } from '../http/client.ts';
 import { uncovered } from '../texts/coverage-texts.ts';
 import { secondText } from '../time/format.ts';
 import { earliestOf, resolveRange } from '../time/ranges.ts';
@@ -12,6 +12,12 @@ const POLL_MS = 5_000;
 
 /** What the trail covers, as of the last answer; null before the first. */
 export const coverage = signal<Coverage | null>(null);
+
+/**
+ * The version of the list of gaps, as of the last answer; null before the first. It is asked for with what the
+ * trail covers, so that the list itself is read, and recorded as read, only when it has changed.
+ */
+export const gapsVersion = signal<string | null>(null);
 
 /** What the trail does not cover of the range that is shown; null: that is not known yet. */
 export const uncoveredPart = computed(() => {
@@ -30,20 +36,32 @@ export function followCoverage(): void {
   effect(() => {
     if (session.value === null) {
       coverage.value = null;
+      gapsVersion.value = null;
       return undefined;
     }
-    void load();
-    const timer = setInterval(() => {
-      if (!document.hidden) void load();
-    }, POLL_MS);
+    void loadCoverage();
+    const timer = setInterval(loadIfSeen, POLL_MS);
     return () => clearInterval(timer);
   });
+  // Whoever comes back to the page sees what is so now.
+  document.addEventListener('visibilitychange', loadIfSeen);
+  addEventListener('online', loadIfSeen);
+  onRecovery(loadIfSeen);
 }
 
-async function load(): Promise<void> {
+function loadIfSeen(): void {
+  if (!document.hidden && session.peek() !== null) void loadCoverage();
+}
+
+/** Asks now. */
+export async function loadCoverage(): Promise<void> {
   try {
-    const status = await request<{ readonly coverage: Coverage }>('GET', 'status');
-    if (session.peek() !== null) coverage.value = status.coverage;
+    const status = await request<Pick<Status, 'coverage' | 'gapsVersion'>>('GET', 'status');
+    if (session.peek() === null) return;
+    batch(() => {
+      coverage.value = status.coverage;
+      gapsVersion.value = status.gapsVersion;
+    });
   } catch {
     // What was current then is not known to be so now.
     const known = coverage.peek();

@@ -1,6 +1,6 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
 import { checkRange, resolveRange } from '../time/ranges.ts';
 import { rangeLimit, session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';
@@ -28,8 +28,10 @@ const entryPages = signal<readonly EntryPage[]>([]);
 export const droppedAbove = signal(false);
 /** Whether the next page is being loaded. */
 export const loadingMore = signal(false);
-/** Why the next page could not be loaded. */
+/** Why the next page, or the newest one, could not be loaded. */
 export const moreProblem = signal<Problem | null>(null);
+/** What has failed with that problem. */
+let retryMore: () => Promise<void> = loadMore;
 
 /** All entries of the list, newest first. */
 export const rows = computed(() => [...arrived.value, ...entryPages.value.flatMap(({ items }) => items)]);
@@ -75,6 +77,11 @@ export function followEntries(): void {
     }
     void reload();
   });
+  onRecovery(() => {
+    if (session.peek() === null) return;
+    if (listState.peek().is === 'failed') void reload();
+    else if (moreProblem.peek() !== null) void retryMore();
+  });
 }
 
 /**
@@ -113,10 +120,13 @@ export async function catchUp(): Promise<void> {
   const { signal } = abort;
   try {
     const entryPage = await fetchEntryPage(null, signal);
+    moreProblem.value = null;
     if (rows.peek().length === 0) entryPages.value = [entryPage];
     else addOnTop(entryPage.items);
   } catch (error) {
-    if (!isAbort(error)) moreProblem.value = problemFrom(error);
+    if (isAbort(error)) return;
+    retryMore = catchUp;
+    moreProblem.value = problemFrom(error);
   }
 }
 
@@ -137,6 +147,7 @@ export async function loadMore(): Promise<void> {
   } catch (error) {
     if (isAbort(error)) return;
     loadingMore.value = false;
+    retryMore = loadMore;
     moreProblem.value = problemFrom(error);
   }
 }

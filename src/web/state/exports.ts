@@ -1,7 +1,6 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Export, ExportFormat, Problem } from '../api-types.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
-import { openStream } from '../http/stream-connection.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
 import { FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { resolveRange } from '../time/ranges.ts';
 import { announce } from './announcements.ts';
@@ -25,23 +24,17 @@ export const unseen = signal(0);
 export const isUnfinished = (item: Export): boolean => item.state === 'queued' || item.state === 'running';
 
 /**
- * Maximum number of exports that are watched by a stream. The others are polled with the list, because
- * browsers allow six connections to each server and the live feed takes one of them.
+ * Time between two looks at the unfinished exports. They are asked for one by one, which holds no connection:
+ * browsers allow six to each server, and every tab looks.
  */
-const MAX_STREAMS = 2;
-const POLL_MS = 3_000;
+const POLL_MS = 1_000;
 
-const watchers = new Map<string, () => void>();
-/** Exports whose stream the server refused or closed too early. */
-const withoutStream = new Set<string>();
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Loads the list if the reader may export, and watches the unfinished exports. */
 export function followExports(): void {
   effect(() => {
     if (!mayExport.value) {
-      for (const stop of watchers.values()) stop();
-      watchers.clear();
       clearTimeout(pollTimer);
       exports.value = null;
       unseen.value = 0;
@@ -52,6 +45,10 @@ export function followExports(): void {
   effect(() => {
     if (view.value.panel === 'exports') unseen.value = 0;
   });
+  onRecovery(() => {
+    if (mayExport.peek() && exportsProblem.peek() !== null) void loadExports();
+  });
+  document.addEventListener('visibilitychange', watchUnfinished);
 }
 
 /** Loads the list from the server. */
@@ -95,54 +92,31 @@ export async function createExport(options: {
 
 /** Cancels an unfinished export, or deletes a finished one with its file. Throws ApiError. */
 export async function removeExport(item: Export): Promise<void> {
-  watchers.get(item.id)?.();
-  watchers.delete(item.id);
   await request('DELETE', `exports/${encodeURIComponent(item.id)}`);
   exports.value = (exports.peek() ?? []).filter(({ id }) => id !== item.id);
   announce(isUnfinished(item) ? 'The export was cancelled.' : 'The export was deleted.');
 }
 
 function watchUnfinished(): void {
-  const open = unfinished.peek();
-  for (const [id, stop] of watchers) {
-    if (open.some((item) => item.id === id)) continue;
-    stop();
-    watchers.delete(id);
-  }
-  for (const item of open) {
-    if (watchers.size >= MAX_STREAMS) break;
-    if (!watchers.has(item.id) && !withoutStream.has(item.id)) watch(item.id);
-  }
   clearTimeout(pollTimer);
-  if (open.length > watchers.size) pollTimer = setTimeout(() => void loadExports(), POLL_MS);
+  if (unfinished.peek().length > 0 && !document.hidden)
+    pollTimer = setTimeout(() => void lookAtUnfinished(), POLL_MS);
 }
 
-function watch(id: string): void {
-  const fallBack = (): void => {
-    stop();
-    watchers.delete(id);
-    withoutStream.add(id);
-    watchUnfinished();
-  };
-  const stop = openStream({
-    path: `exports/${encodeURIComponent(id)}/events`,
-    onState: (state) => {
-      if (state === 'reconnecting') fallBack();
-    },
-    onEvent: ({ data }) => {
-      update(JSON.parse(data) as Export);
-      watchUnfinished();
-    },
-    onRefused: fallBack,
-    // The server closes the stream when the export has ended; the list holds its last state.
-    onEnd: () => {
-      watchers.delete(id);
-      const last = exports.peek()?.find((item) => item.id === id);
-      if (last !== undefined && isUnfinished(last)) withoutStream.add(id);
-      void loadExports();
-    },
-  });
-  watchers.set(id, stop);
+async function lookAtUnfinished(): Promise<void> {
+  await Promise.all(unfinished.peek().map(lookAt));
+  if (mayExport.peek()) watchUnfinished();
+}
+
+async function lookAt({ id }: Export): Promise<void> {
+  try {
+    const found = await request<Export>('GET', `exports/${encodeURIComponent(id)}`);
+    // It may have been removed here while the answer was on its way.
+    if (exports.peek()?.some((item) => item.id === id)) update(found);
+  } catch (error) {
+    // Removed elsewhere: the list no longer has it. Whatever else it is, the next look follows.
+    if (problemFrom(error).status === 404) await loadExports();
+  }
 }
 
 function update(changed: Export): void {

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Facet, FacetList, Facets, Kind, Problem } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
 import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
 import { NOBODY, type ListFilter } from './url-state.ts';
 import { view } from './view.ts';
@@ -76,6 +76,9 @@ export function followFacets(): void {
     timer = undefined;
     facets.value = null;
     if (key !== null && rangeProblem.peek() === null) count();
+  });
+  onRecovery(() => {
+    if (facets.peek() === null && queryKey.peek() !== null && rangeProblem.peek() === null) count();
   });
   effect(() => {
     if (arrived.value.length === 0) return;

@@ -1,8 +1,9 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { GapList, Problem } from '../api-types.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { isAbort, problemFrom, request } from '../http/client.ts';
-import { isOpenEnded, resolveRange } from '../time/ranges.ts';
+import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { resolveRange, type ResolvedRange } from '../time/ranges.ts';
+import { coverage, gapsVersion, loadCoverage } from './coverage.ts';
 import { arrived, rangeProblem } from './entries.ts';
 import { waiting } from './live.ts';
 import { rangeLimit, session } from './session.ts';
@@ -11,12 +12,6 @@ import { view, zone } from './view.ts';
 
 /** Maximum number of gaps that are listed; further ones are only counted. */
 const MAX_NAMED = 5;
-/**
- * Time between two requests. Polling is needed because no entry that could announce a gap arrives while
- * recording is stopped.
- */
-const POLL_MS = 30_000;
-
 /** Gaps of the trail in the range of the view, whatever its filters; null before the first answer. */
 export const gaps = signal<GapList | null>(null);
 /** The reason for which the gaps are not known. */
@@ -31,10 +26,7 @@ const newestOwn = computed(() => [...waiting.value, ...arrived.value].find(isOwn
 
 let abort = new AbortController();
 
-/**
- * Loads the gaps when the range changes, when an entry announces a gap, and regularly if the range has no
- * end.
- */
+/** Loads the gaps when the range changes, and when the server says that there are others. */
 export function followGaps(): void {
   effect(() => {
     const key = queryKey.value;
@@ -43,27 +35,47 @@ export function followGaps(): void {
       gaps.value = null;
       gapsProblem.value = null;
     });
-    if (key === null) return undefined;
-    void loadGaps();
-    const timer = setInterval(() => {
-      if (!document.hidden && isOpenEnded(view.peek().range)) void loadGaps({ quiet: true });
-    }, POLL_MS);
-    return () => clearInterval(timer);
+    if (key !== null) void loadGaps();
+  });
+  let known: string | null = null;
+  effect(() => {
+    const version = gapsVersion.value;
+    // The first one is that of the list which is being loaded anyway.
+    if (known !== null && version !== null && version !== known && queryKey.peek() !== null)
+      void loadGaps({ quiet: true });
+    known = version;
+  });
+  // An entry of Waltrail's own may be about a gap, so the version is asked for at once.
+  effect(() => {
+    if (newestOwn.value !== undefined) void loadCoverage();
   });
   effect(() => {
-    if (newestOwn.value !== undefined && queryKey.peek() !== null) void loadGaps({ quiet: true });
+    if (coverage.value !== null && hasLeft()) void loadGaps({ quiet: true });
+  });
+  onRecovery(() => {
+    if (gapsProblem.peek() !== null && queryKey.peek() !== null) void loadGaps();
   });
 }
+
+/** Whether a gap that is shown lies before the range by now. */
+function hasLeft(): boolean {
+  const { from } = rangeNow();
+  return (
+    from !== undefined &&
+    (gaps.peek()?.items ?? []).some(
+      ({ closedAt }) => closedAt !== null && Date.parse(closedAt) < Date.parse(from),
+    )
+  );
+}
+
+const rangeNow = (): ResolvedRange =>
+  resolveRange(view.peek().range, { now: Date.now(), zone: zone.peek(), ...rangeLimit.peek() });
 
 /** Loads the gaps of the view. `quiet` keeps the known gaps if the request fails. */
 export async function loadGaps(options: { readonly quiet?: boolean } = {}): Promise<void> {
   abort.abort();
   abort = new AbortController();
-  const { range } = view.peek();
-  const query = filterQuery(
-    NO_FILTERS,
-    resolveRange(range, { now: Date.now(), zone: zone.peek(), ...rangeLimit.peek() }),
-  );
+  const query = filterQuery(NO_FILTERS, rangeNow());
   query.set('timezone', zone.peek());
   query.set('limit', String(MAX_NAMED));
   try {

@@ -1,21 +1,26 @@
 import { effect, signal } from '@preact/signals';
 import type { Entry, Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
-import { openStream, type ConnectionState } from '../http/stream-connection.ts';
+import { isShared, openFeed, type Feed } from '../feed/feed.ts';
+import { isAfter, type FeedState } from '../feed/messages.ts';
+import { apiUrl, onRecovery, sessionHasEnded } from '../http/client.ts';
 import { entriesText } from '../texts/numbers.ts';
 import { isOpenEnded } from '../time/ranges.ts';
 import { announce } from './announcements.ts';
 import { addOnTop, catchUp, droppedAbove, onList, reload } from './entries.ts';
 import { openModals } from './modals.ts';
-import { filterQuery } from './url-state.ts';
+import { askWhoIsSignedIn, session } from './session.ts';
+import { filterBody } from './url-state.ts';
 import { view } from './view.ts';
 
 /** State of the live feed. `off`: the range has an end, so no new entry can fall into it. */
-export type LiveState = ConnectionState | 'off' | 'refused';
+export type LiveState = FeedState | 'off' | 'refused';
 
 export const liveState = signal<LiveState>('off');
 /** Why the server refused the live feed. */
 export const liveProblem = signal<Problem | null>(null);
+/** How far the feed is behind what the trail has, in seconds, as of its last word. */
+export const liveBehindSeconds = signal(0);
 /** Whether the reader has stopped the list from moving. Entries that arrive in the meantime are counted. */
 export const paused = signal(false);
 /** Entries that arrived and wait for the reader, newest first. */
@@ -30,11 +35,18 @@ const FLUSH_MS = 200;
 const MAX_WAITING = 500;
 const HIGHLIGHT_MS = 2_500;
 const ANNOUNCE_MS = 10_000;
-/** Time after which a hidden tab closes its connection, because browsers allow six to each server. */
-const HIDDEN_MS = 30_000;
+/**
+ * Time after which a hidden tab follows no more: nobody looks, and the server reads for it. A connection of
+ * its own is closed sooner, because browsers allow six to each server.
+ */
+const HIDDEN_MS = { shared: 30_000, own: 1_000 } as const;
+/** Least time between two lists that begin anew by themselves. */
+const RESTART_MS = 60_000;
 const TOP_PX = 120;
 
-let stop: () => void = () => {};
+let feed: Feed | undefined;
+let restartedAt = 0;
+/** Id up to which the list has everything. */
 let newest: string | undefined;
 let buffer: Entry[] = [];
 let flushTimer: ReturnType<typeof setTimeout> | undefined;
@@ -53,20 +65,34 @@ export function followLive(): void {
   addEventListener('scroll', () => {
     if (!paused.peek() && waiting.peek().length > 0 && scrollY < 8 && !droppedAbove.peek()) showWaiting();
   });
-  let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
-  let isAway = false;
-  document.addEventListener('visibilitychange', () => {
-    clearTimeout(hiddenTimer);
-    if (document.hidden) {
-      hiddenTimer = setTimeout(() => {
-        isAway = true;
-        stop();
-      }, HIDDEN_MS);
-    } else if (isAway) {
-      isAway = false;
-      if (liveState.peek() !== 'off' && liveState.peek() !== 'refused') connect(newest);
-    }
-  });
+  document.addEventListener('visibilitychange', () => (document.hidden ? leaveLater() : comeBack()));
+  // A page that is kept for Back hears nothing, and a page that is left says so.
+  addEventListener('pagehide', leave);
+  addEventListener('pageshow', ({ persisted }) => persisted && comeBack());
+  addEventListener('online', () => feed?.hurry());
+  onRecovery(() => feed?.hurry());
+}
+
+let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+let isAway = false;
+
+/** Follows no more after a while, unless the tab is seen before. */
+function leaveLater(): void {
+  clearTimeout(hiddenTimer);
+  hiddenTimer = setTimeout(leave, isShared() ? HIDDEN_MS.shared : HIDDEN_MS.own);
+}
+
+function leave(): void {
+  isAway = true;
+  hangUp();
+}
+
+function comeBack(): void {
+  clearTimeout(hiddenTimer);
+  const wasAway = isAway;
+  isAway = false;
+  if (wasAway && liveState.peek() !== 'off' && liveState.peek() !== 'refused') connect(newest);
+  else feed?.hurry();
 }
 
 /** Adds the waiting entries on top of the list. */
@@ -82,18 +108,24 @@ export function showWaiting(): void {
 }
 
 function connect(id: string | undefined): void {
-  stop();
+  hangUp();
   newest = id;
   liveProblem.value = null;
-  if (!isOpenEnded(view.peek().range)) {
+  liveBehindSeconds.value = 0;
+  const current = session.peek();
+  if (current === null || !isOpenEnded(view.peek().range)) {
     liveState.value = 'off';
     return;
   }
+  const filters = filterBody(view.peek(), {});
   let isFirstOpen = id === undefined;
-  stop = openStream({
-    path: 'entries/stream',
-    query: filterQuery(view.peek(), {}),
-    ...(id === undefined ? {} : { lastEventId: id }),
+  feed = openFeed({
+    view: () => ({
+      url: apiUrl('entries/stream'),
+      session: JSON.stringify([current.name, current.role, current.tenant]),
+      filters,
+      after: newest ?? null,
+    }),
     onState: (state) => {
       liveState.value = state;
       // An empty list has no entry to resume after, so entries that arrived between the list and the stream
@@ -103,20 +135,45 @@ function connect(id: string | undefined): void {
         void catchUp();
       }
     },
-    // Events of other types say something of the stream itself.
-    onEvent: ({ type, data }) => {
-      if (type === 'message') arrive(parseExact(data) as Entry);
+    onEntry: ({ id, json }) => {
+      // After the worker was started again, the hub may stand further back than this tab.
+      if (newest === undefined || isAfter(id, newest)) arrive(parseExact(json) as Entry);
     },
-    onRefused: (error) => {
+    onPosition: ({ id, behindSeconds }) => {
+      if (newest === undefined || isAfter(id, newest)) newest = id;
+      liveBehindSeconds.value = behindSeconds;
+    },
+    onRefused: (problem) => {
       liveState.value = 'refused';
-      liveProblem.value = error.problem;
+      liveProblem.value = problem;
+      if (problem.status === 401) sessionHasEnded();
+      // Away for longer than a stream resumes: the list begins anew.
+      else if (problem.code === 'RANGE_TOO_LONG' && Date.now() - restartedAt > RESTART_MS) {
+        restartedAt = Date.now();
+        void reload();
+      }
     },
+    onSuperseded: () => void confirmSession(),
   });
+  // Tabs may be opened without being seen.
+  if (document.hidden) leaveLater();
+}
+
+/** If it is this tab that knows who is signed in, and another one that does not yet, it follows again. */
+async function confirmSession(): Promise<void> {
+  hangUp();
+  const before = session.peek();
+  await askWhoIsSignedIn();
+  if (session.peek() === before && feed === undefined && !isAway) connect(newest);
+}
+
+function hangUp(): void {
+  feed?.end();
+  feed = undefined;
 }
 
 function disconnect(): void {
-  stop();
-  stop = () => {};
+  hangUp();
   clearTimeout(flushTimer);
   flushTimer = undefined;
   buffer = [];

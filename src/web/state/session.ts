@@ -26,6 +26,11 @@ export const rangeLimit = computed<RangeLimit>(
 /** Whether the reader may export. */
 export const mayExport = computed(() => session.value !== null && session.value.role !== 'viewer');
 
+/** Time between two attempts to find out who is signed in, while the server does not answer. */
+const RETRY_MS = 3_000;
+/** Tells the other tabs of this browser that its cookie has changed; every browser in use has it. */
+const otherTabs = new BroadcastChannel('waltrail.session');
+
 /** Finds out who is signed in: from the sign-in code of the URL if there is one, else from the cookie. */
 export async function beginSession(): Promise<void> {
   onSessionEnded(() => {
@@ -33,6 +38,7 @@ export async function beginSession(): Promise<void> {
     // valid.
     if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
   });
+  otherTabs.onmessage = () => void askWhoIsSignedIn();
   // If a link is pasted into a tab that already shows this page, only the hash changes and nothing is loaded.
   addEventListener('hashchange', () => {
     const pasted = takeSignInCode();
@@ -45,7 +51,35 @@ export async function beginSession(): Promise<void> {
   } catch (error) {
     const isMissing = error instanceof ApiError && error.problem.status === 401;
     signedOut('none', isMissing ? null : problemFrom(error));
+    if (!isMissing) askUntilAnswered();
   }
+}
+
+/**
+ * Asks again who is signed in, because it may have changed: another tab has signed in or out. A server that
+ * does not answer changes nothing.
+ */
+export async function askWhoIsSignedIn(): Promise<void> {
+  try {
+    const found = await request<Session>('GET', 'session');
+    if (JSON.stringify(found) !== JSON.stringify(session.peek())) signedIn(found);
+  } catch {
+    // A 401 has been told to the listener.
+  }
+}
+
+/** The cookie may be valid; the form is shown until the server says so, or somebody signs in. */
+function askUntilAnswered(): void {
+  const asked = sessionState.peek();
+  const ask = async (): Promise<void> => {
+    if (sessionState.peek() === asked) await askWhoIsSignedIn();
+    if (sessionState.peek() !== asked) {
+      clearInterval(timer);
+      removeEventListener('online', ask);
+    }
+  };
+  const timer = setInterval(ask, RETRY_MS);
+  addEventListener('online', ask);
 }
 
 let isExchanging = false;
@@ -55,6 +89,7 @@ async function signInByCode(code: string): Promise<void> {
   isExchanging = true;
   try {
     signedIn(await request<Session>('POST', 'session', { body: { token: code } }));
+    otherTabs.postMessage('changed');
   } catch (error) {
     await stayAfter(problemFrom(error));
   } finally {
@@ -83,6 +118,7 @@ async function stayAfter(refusal: Problem): Promise<void> {
 export async function signIn(token: string): Promise<void> {
   try {
     signedIn(await request<Session>('POST', 'session', { body: { token } }));
+    otherTabs.postMessage('changed');
   } catch (error) {
     signedOut('none', problemFrom(error));
   }
@@ -93,6 +129,7 @@ export async function signOut(): Promise<void> {
   try {
     await request('DELETE', 'session');
     signedOut('left');
+    otherTabs.postMessage('changed');
   } catch (error) {
     // If the session has already ended, that is the desired result. Any other failure leaves the cookie in
     // place, so it must be shown.

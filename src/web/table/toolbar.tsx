@@ -2,12 +2,20 @@ import type { ComponentChildren } from 'preact';
 import { coverage } from '../state/coverage.ts';
 import { listState, rangeProblem } from '../state/entries.ts';
 import { total } from '../state/facets.ts';
-import { liveProblem, liveState, paused, showWaiting, waiting, waitingOverflow } from '../state/live.ts';
+import {
+  liveBehindSeconds,
+  liveProblem,
+  liveState,
+  paused,
+  showWaiting,
+  waiting,
+  waitingOverflow,
+} from '../state/live.ts';
 import { session } from '../state/session.ts';
 import { chooseZone, view, zone } from '../state/view.ts';
 import { recordingOf, RECORDING_TEXTS } from '../texts/coverage-texts.ts';
-import { countText, entriesText } from '../texts/numbers.ts';
-import { timeText } from '../time/format.ts';
+import { countText, entriesText, spanText } from '../texts/numbers.ts';
+import { dateText, secondText, timeText } from '../time/format.ts';
 import { rangeText } from '../time/ranges.ts';
 import { localZone } from '../time/zone.ts';
 import { ArrowUpIcon, PauseIcon } from '../ui/icons.tsx';
@@ -98,6 +106,15 @@ const LIVE_TEXTS = {
   refused: ['Not live', 'The server refused the live feed.'],
 } as const;
 
+/** A time of today needs no date; another one would be taken for today's. */
+function untilText(until: string, zoneName: string): string {
+  const isToday = dateText(until, zoneName) === dateText(new Date().toISOString(), zoneName);
+  return isToday ? timeText(until, zoneName) : secondText(until, zoneName);
+}
+
+/** A feed that is less behind is called live: the server says so every few seconds. */
+const BEHIND_SECONDS = 5;
+
 /**
  * Shows whether the list is live, with the switch that stops it from moving (WCAG 2.2.2). A feed that is open
  * brings nothing new while recording is behind or stopped, so it is called live only where both are.
@@ -108,11 +125,18 @@ function LiveIndicator() {
   const known = coverage.value;
   const recording = known === null ? 'current' : recordingOf(known);
   const isTold = state === 'open' && recording !== 'current';
+  const behindSeconds = state === 'open' ? liveBehindSeconds.value : 0;
+  const isCatchingUp = !isTold && behindSeconds >= BEHIND_SECONDS;
   const [word, sentence] = isTold
     ? ([RECORDING_TEXTS[recording].word, RECORDING_TEXTS[recording].sentence] as const)
-    : LIVE_TEXTS[state];
+    : isCatchingUp
+      ? ([
+          `${spanText(behindSeconds)} behind`,
+          `This list is ${spanText(behindSeconds)} behind the trail: what was recorded since is still on its way.`,
+        ] as const)
+      : LIVE_TEXTS[state];
   const until = known?.until ?? null;
-  const upTo = until === null || state === 'off' ? '' : ` up to ${timeText(until, zone.value)}`;
+  const upTo = until === null || state === 'off' ? '' : ` up to ${untilText(until, zone.value)}`;
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>
@@ -121,7 +145,7 @@ function LiveIndicator() {
       {upTo !== '' && <span class="live-until">{upTo}</span>}
     </>
   );
-  const className = `live live-${isPaused ? 'paused' : isTold ? recording : state}`;
+  const className = `live live-${isPaused ? 'paused' : isTold ? recording : isCatchingUp ? 'behind' : state}`;
   if (state === 'off' || state === 'refused') {
     return (
       <span class={className} title={title}>

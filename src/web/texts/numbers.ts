@@ -16,3 +16,14 @@ export function bytesText(bytes: number): string {
   }
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]!}`;
 }
+
+/** Formats how long something takes, in its largest unit: `40 seconds`, `3 minutes`, `2 hours`. */
+export function spanText(seconds: number): string {
+  const [count, unit] =
+    seconds < 120
+      ? [seconds, 'second']
+      : seconds < 7_200
+        ? [Math.floor(seconds / 60), 'minute']
+        : [Math.floor(seconds / 3_600), 'hour'];
+  return `${countText(count)} ${unit}${count === 1 ? '' : 's'}`;
+}

@@ -10,18 +10,7 @@ export class EventStreamParser {
   #rest = '';
   #data: string[] = [];
   #type = '';
-  #id: string;
-  #lastId: string;
-
-  constructor(lastId = '') {
-    this.#id = lastId;
-    this.#lastId = lastId;
-  }
-
-  /** Id of the last complete event, including events without data. A new connection resumes after it. */
-  get lastId(): string {
-    return this.#lastId;
-  }
+  #id = '';
 
   /** Returns the events that the chunk completes. Comments (heartbeats) and unknown fields are skipped. */
   push(chunk: string): StreamEvent[] {
@@ -35,9 +24,6 @@ export class EventStreamParser {
         this.#field(line);
         continue;
       }
-      // The id counts only once the event is complete: after a connection that breaks in the middle of an
-      // event, that event must not be skipped.
-      this.#lastId = this.#id;
       if (this.#data.length > 0)
         events.push({ id: this.#id, type: this.#type || 'message', data: this.#data.join('\n') });
       this.#data = [];

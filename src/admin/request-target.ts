@@ -1,0 +1,45 @@
+/**
+ * What a request asks for, as it was sent (RFC 9112, section 3.2). The API takes percent-encoded UTF-8 and
+ * nothing else: a parser that replaces or keeps what it cannot decode would search for another text than the
+ * one that was meant.
+ */
+export interface RequestTarget {
+  readonly path: string;
+  /** Names and values, not decoded. */
+  readonly query: readonly (readonly [name: string, value: string])[];
+}
+
+export function targetOf(url: string): RequestTarget {
+  const begin = url.indexOf('?');
+  if (begin < 0) return { path: url, query: [] };
+  const query = url
+    .slice(begin + 1)
+    .split('&')
+    .filter((pair) => pair !== '')
+    .map((pair): [string, string] => {
+      const equals = pair.indexOf('=');
+      return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+    });
+  return { path: url.slice(0, begin), query };
+}
+
+/** Whether a part of a target is percent-encoded UTF-8 (RFC 3986, section 2.1; RFC 3629). */
+export function isEncoded(part: string): boolean {
+  try {
+    decodeURIComponent(part);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the names of the query's parameters that are not encoded rightly, each once. */
+export function misencodedParameters({ query }: RequestTarget): readonly string[] {
+  const wrong = query.filter(([name, value]) => !isEncoded(name) || !isEncoded(value));
+  return [...new Set(wrong.map(([name]) => (isEncoded(name) ? decodeURIComponent(name) : name)))];
+}
+
+/** Returns the places, between the slashes, of the parts of the path that are not encoded rightly. */
+export function misencodedSegments({ path }: RequestTarget): readonly number[] {
+  return path.split('/').flatMap((segment, place) => (isEncoded(segment) ? [] : [place]));
+}

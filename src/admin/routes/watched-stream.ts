@@ -1,0 +1,137 @@
+import type { FastifyReply } from 'fastify';
+import { isWaltrailError } from '../../errors.js';
+import type { Entry } from '../../trail/read/entry.js';
+import { entryToJson } from '../../trail/read/json.js';
+import type { Access, AccessRecord } from '../auth/access.js';
+import type { Authenticator } from '../auth/authenticator.js';
+import type { GuardedRequest } from '../auth/guard.js';
+import type { Delivery } from '../stream/delivery.js';
+import type { Listening } from '../stream/live.js';
+import { SseStream } from '../stream/sse.js';
+
+const HEARTBEAT_MS = 15_000;
+/**
+ * Interval between two checks of a stream's token. After its token was revoked, a stream ends within this
+ * time and that for which principals are cached.
+ */
+const RECHECK_MS = 5_000;
+/** A client that has not read for this long counts as gone. */
+const STALLED_MS = 60_000;
+/** A view that is further behind says so at each check, and not only with its heartbeats. */
+const BEHIND_MS = 2_000;
+/** Longest time between two rows of the access record about a view that delivers. */
+const RECORD_MS = 3_600_000;
+
+/** What a stream says of a view in an event `position`. */
+interface ViewPosition {
+  /** How far the view is behind the end of the trail, in whole seconds. */
+  readonly behindSeconds: number;
+}
+
+/** One list that a stream follows. */
+export interface WatchedView {
+  readonly listening: Listening;
+  readonly delivery: Delivery;
+  /** What the access record says when it has delivered. */
+  readonly access: Access;
+}
+
+/**
+ * One stream to one client, with the views that it follows. Events of the only view of a stream have no
+ * number; those of several have it in their names, `entry.0` and `position.0`.
+ */
+export class WatchedStream {
+  readonly #request: GuardedRequest;
+  readonly #authenticator: Authenticator;
+  readonly #access: AccessRecord;
+  readonly #isNumbered: boolean;
+  #stream: SseStream | undefined;
+  #views: readonly WatchedView[] = [];
+
+  constructor(options: {
+    readonly request: GuardedRequest;
+    readonly authenticator: Authenticator;
+    readonly access: AccessRecord;
+    /** Whether events say of which view they are. */
+    readonly isNumbered: boolean;
+  }) {
+    this.#request = options.request;
+    this.#authenticator = options.authenticator;
+    this.#access = options.access;
+    this.#isNumbered = options.isNumbered;
+  }
+
+  /** Whether an event may be sent: not before the stream has begun, and not while its client does not read. */
+  get writable(): boolean {
+    return this.#stream?.writable ?? false;
+  }
+
+  deliver(view: number, entry: Entry): void {
+    this.#views[view]?.delivery.delivered(entry.id);
+    const event = this.#isNumbered ? { event: `entry.${view}` } : {};
+    this.#stream?.send([{ ...event, id: entry.id, data: entryToJson(entry) }]);
+  }
+
+  reached(view: number, position: string): void {
+    this.#views[view]?.delivery.reached(position);
+  }
+
+  /** Takes the reply over and begins to deliver. */
+  begin(reply: FastifyReply, views: readonly WatchedView[]): SseStream {
+    this.#views = views;
+    this.#stream = new SseStream(reply, {
+      onWritable: () => views.forEach(({ listening }) => listening.resume()),
+    });
+    // Positions are sent at once and with every heartbeat, so that a client that reconnects misses nothing even
+    // if no entry has matched.
+    views.forEach((_, view) => this.#sayPosition(view));
+    return this.#stream;
+  }
+
+  /** Watches over the stream until it is closed, and records what it has delivered. Never rejects. */
+  async watch(): Promise<void> {
+    const stream = this.#stream!;
+    let sinceHeartbeat = 0;
+    let sinceRecord = 0;
+    let stalled = 0;
+    const timer = setInterval(() => {
+      this.#authenticator.authenticate(this.#request, { byPerson: false }).catch((error: unknown) => {
+        // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
+        if (isWaltrailError(error) && error.status !== undefined) stream.end();
+      });
+      stalled = stream.writable ? 0 : stalled + RECHECK_MS;
+      if (stalled >= STALLED_MS) stream.destroy();
+      sinceRecord += RECHECK_MS;
+      if (sinceRecord >= RECORD_MS) {
+        sinceRecord = 0;
+        void this.#record();
+      }
+      if (!stream.writable) return;
+      sinceHeartbeat += RECHECK_MS;
+      const isDue = sinceHeartbeat >= HEARTBEAT_MS;
+      if (isDue) sinceHeartbeat = 0;
+      this.#views.forEach(({ listening }, view) => {
+        if (isDue || listening.behindMs() >= BEHIND_MS) this.#sayPosition(view);
+      });
+    }, RECHECK_MS);
+    await stream.closed;
+    clearInterval(timer);
+    for (const { listening } of this.#views) listening.stop();
+    await this.#record();
+  }
+
+  #sayPosition(view: number): void {
+    const { listening, delivery } = this.#views[view]!;
+    const said: ViewPosition = { behindSeconds: Math.floor(listening.behindMs() / 1000) };
+    const event = this.#isNumbered ? `position.${view}` : 'position';
+    this.#stream?.send([{ event, id: delivery.position, data: JSON.stringify(said) }]);
+  }
+
+  /** Records what was delivered since the last row, a row for each view. */
+  async #record(): Promise<void> {
+    for (const { delivery, access } of this.#views) {
+      const delivered = delivery.take();
+      if (delivered !== undefined) await this.#access.recordDelivered(access, delivered);
+    }
+  }
+}

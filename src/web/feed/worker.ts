@@ -1,0 +1,19 @@
+import { Hub, type Tell } from './hub.ts';
+import type { FromTab } from './messages.ts';
+import { openStream } from './stream-connection.ts';
+
+/**
+ * The shared worker: one for all tabs of this page in a browser, with the one live connection. It lives as
+ * long as any of them.
+ */
+const SWEEP_MS = 5_000;
+
+const hub = new Hub(openStream);
+setInterval(() => hub.sweep(), SWEEP_MS);
+
+const scope = globalThis as unknown as { onconnect: (event: MessageEvent) => void };
+scope.onconnect = ({ ports }) => {
+  const port = ports[0]!;
+  const tell: Tell = (message) => port.postMessage(message);
+  port.onmessage = ({ data }: MessageEvent<FromTab>) => hub.hear(tell, data);
+};
