@@ -82,8 +82,8 @@ export class WatchedStream {
     this.#stream = new SseStream(reply, {
       onWritable: () => views.forEach(({ listening }) => listening.resume()),
     });
-    // Positions are sent at once and with every heartbeat, so that a client that reconnects misses nothing even
-    // if no entry has matched.
+    // Positions are sent at once and with every heartbeat, so that a client that reconnects misses nothing
+    // even if no entry has matched.
     views.forEach((_, view) => this.#sayPosition(view));
     return this.#stream;
   }
