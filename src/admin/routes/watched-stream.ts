@@ -61,7 +61,7 @@ export class WatchedStream {
     this.#isNumbered = options.isNumbered;
   }
 
-  /** Whether an event may be sent: not before the stream has begun, and not while its client does not read. */
+  /** Whether an event may be sent: not before the stream has begun, nor while its client does not read. */
   get writable(): boolean {
     return this.#stream?.writable ?? false;
   }
