@@ -61,7 +61,7 @@ export class WatchedStream {
     this.#isNumbered = options.isNumbered;
   }
 
-  /** Whether an event may be sent: not before the stream has begun, and not while its client does not read. */
+  /** Whether an event may be sent: not before the stream has begun, nor while its client does not read. */
   get writable(): boolean {
     return this.#stream?.writable ?? false;
   }
@@ -82,8 +82,8 @@ export class WatchedStream {
     this.#stream = new SseStream(reply, {
       onWritable: () => views.forEach(({ listening }) => listening.resume()),
     });
-    // Positions are sent at once and with every heartbeat, so that a client that reconnects misses nothing even
-    // if no entry has matched.
+    // Positions are sent at once and with every heartbeat, so that a client that reconnects misses nothing
+    // even if no entry has matched.
     views.forEach((_, view) => this.#sayPosition(view));
     return this.#stream;
   }

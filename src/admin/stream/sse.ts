@@ -126,9 +126,9 @@ export class OpenStreams {
   }
 
   /**
-   * Reserves a place before anything is awaited: streams that are opened together must not all see the same
-   * last place. `views` is how many lists the stream follows: each takes a place, for each is read for. Throws
-   * HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
+   * Reserves a place before anything is awaited: streams that are opened together must not all see the
+   * same last place. `views` is how many lists the stream follows: each takes a place, for each is read
+   * for. Throws HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
    */
   reserve({ tokenId, role }: Pick<Principal, 'tokenId' | 'role'>, views = 1): StreamPlace {
     const { max, forAdmins, forToken } = this.#limits;

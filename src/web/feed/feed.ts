@@ -27,16 +27,16 @@ const FOLLOW_MS = 2_000;
 const MAX_UNANSWERED = 3;
 
 /**
- * Whether all tabs share one connection. Where there are no shared workers, as in Chrome for Android, each tab
- * has its own.
+ * Whether all tabs share one connection. Where there are no shared workers, as in Chrome for Android, each
+ * tab has its own.
  */
 export const isShared = (): boolean => !isBroken && 'SharedWorker' in globalThis;
 let isBroken = false;
 
 /**
- * Follows a list live. A shared worker has the connection: unlike Web Locks it is there on plain HTTP, too, and
- * unlike a tab that leads the others it is neither frozen nor slowed down, and does not end while a tab is
- * left. If it crashes, each tab starts it again and resumes at its own place.
+ * Follows a list live. A shared worker has the connection: unlike Web Locks it is there on plain HTTP,
+ * too, and unlike a tab that leads the others it is neither frozen nor slowed down, and does not end while
+ * a tab is left. If it crashes, each tab starts it again and resumes at its own place.
  */
 export function openFeed(listener: FeedListener): Feed {
   let line = openLine(receive, broken);

@@ -42,10 +42,10 @@ const TOO_MANY: Problem = {
 };
 
 /**
- * Serves the lists of all tabs from one connection: browsers allow six to each server, and seven tabs with one
- * each would wait for each other. Tabs of equal filters share a view of the stream. Whenever the views change,
- * the connection is opened again, and each view resumes where the tab that has least of it stands; a tab is
- * told no entry twice.
+ * Serves the lists of all tabs from one connection: browsers allow six to each server, and seven tabs with
+ * one each would wait for each other. Tabs of equal filters share a view of the stream. Whenever the views
+ * change, the connection is opened again, and each view resumes where the tab that has least of it stands;
+ * a tab is told no entry twice.
  */
 export class Hub {
   readonly #open: (options: StreamOptions) => StreamConnection;

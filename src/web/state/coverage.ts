@@ -14,8 +14,8 @@ const POLL_MS = 5_000;
 export const coverage = signal<Coverage | null>(null);
 
 /**
- * The version of the list of gaps, as of the last answer; null before the first. It is asked for with what the
- * trail covers, so that the list itself is read, and recorded as read, only when it has changed.
+ * The version of the list of gaps, as of the last answer; null before the first. It is asked for with what
+ * the trail covers, so that the list itself is read, and recorded as read, only when it has changed.
  */
 export const gapsVersion = signal<string | null>(null);
 

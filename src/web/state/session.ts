@@ -71,13 +71,14 @@ export async function askWhoIsSignedIn(): Promise<void> {
 /** The cookie may be valid; the form is shown until the server says so, or somebody signs in. */
 function askUntilAnswered(): void {
   const asked = sessionState.peek();
-  const ask = async (): Promise<void> => {
+  const again = async (): Promise<void> => {
     if (sessionState.peek() === asked) await askWhoIsSignedIn();
     if (sessionState.peek() !== asked) {
       clearInterval(timer);
       removeEventListener('online', ask);
     }
   };
+  const ask = (): void => void again();
   const timer = setInterval(ask, RETRY_MS);
   addEventListener('online', ask);
 }
