@@ -4,7 +4,7 @@ import { NOBODY, type TrailCoverage } from '../trail/read/entry.js';
 import type { Gap, GapsInRange } from '../trail/read/gap-list.js';
 import type { RowBatch } from '../trail/read/row-batch.js';
 import type { ZoneClock } from './dates.js';
-import type { ExportOrder } from './export.js';
+import type { ExportOrder, Kept } from './export.js';
 import type { CoverLine } from './workbook-shell.js';
 import type { WorkbookCounts } from './workbook.js';
 
@@ -18,6 +18,13 @@ export class Coverage {
   /** Commit times may go backwards, so these are the least and the greatest. */
   firstCommittedAt: string | null = null;
   lastCommittedAt: string | null = null;
+
+  /** Begins with what a file has already. Of its commit times nothing is known. */
+  continueAt(kept: Pick<Kept, 'entries' | 'firstLsn' | 'lastLsn'>): void {
+    this.entries = kept.entries;
+    this.firstLsn = kept.firstLsn;
+    this.lastLsn = kept.lastLsn;
+  }
 
   add(batch: RowBatch): void {
     if (batch.count === 0) return;

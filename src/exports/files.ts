@@ -73,7 +73,9 @@ export class ExportFiles {
     }
   }
 
-  /** Undefined when the file is not here, or is not the one whose size the row names. The caller closes it. */
+  /**
+   * Undefined when the file is not here, or is not the one whose size the row names. The caller closes it.
+   */
   async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<FileHandle | undefined> {
     const handle = await open(this.#path(options.id, options.format)).catch(() => undefined);
     if (handle === undefined) return undefined;
@@ -167,7 +169,10 @@ export class PartFile implements Sink {
     await onDisk(() => this.#handle.datasync());
   }
 
-  /** Ends the file. Its bytes are made durable; without that a rename may survive a power failure that its bytes did not. */
+  /**
+   * Ends the file. Its bytes are made durable; without that a rename may survive a power failure that its
+   * bytes did not.
+   */
   async seal(): Promise<{ bytes: number; sha256: string }> {
     await onDisk(async () => {
       await this.#handle.sync();

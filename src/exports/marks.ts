@@ -65,7 +65,7 @@ export class Marks {
     this.#making = part.sync().then(async () => {
       // Set before the row may say so, because a connection may be lost with the answer.
       this.#isNamed = true;
-      // Whatever ails the database, the run itself will meet it, and find out there that it has lost its claim.
+      // Whatever ails the database, the run itself will meet it, and so does a claim that was lost.
       if (await store.keep(order, kept).catch(() => false)) made();
     });
     // Thrown where it is waited for.

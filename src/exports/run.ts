@@ -31,7 +31,10 @@ export interface RunOptions {
   readonly log: Log;
 }
 
-/** Runs that may end without an answer and without getting further (a killed worker, a lost connection) before the export fails. */
+/**
+ * Runs that may end without an answer and without getting further (a killed worker, a lost connection) before
+ * the export fails.
+ */
 export const MAX_ATTEMPTS = 5;
 /** Days a file is kept. */
 const KEEP_DAYS = 7;
@@ -68,6 +71,8 @@ export async function runExport(options: RunOptions): Promise<RunOutcome> {
     await store.fail(order, problemOf(final));
     await options.files.deleteParts(id).catch(() => undefined);
     return 'failed';
+  } finally {
+    run.end();
   }
 }
 
@@ -105,7 +110,6 @@ async function makeFile(order: ExportOrder, run: Run, options: RunOptions): Prom
     if (signal.aborted) return 'released';
     throw error;
   } finally {
-    run.end();
     if (begun !== undefined) await endUnfinished(begun, order, store);
   }
 }
@@ -130,16 +134,24 @@ async function beginFile(
   // A zip archive has no place where another run could go on.
   if (order.format === 'xlsx') return { part: await files.begin(order), marks: null, belowId: null };
   const kept = order.kept?.version === version ? order.kept : null;
-  const continued = kept === null ? undefined : await continueFile(order, { files, kept, stop });
-  const part = continued ?? (await files.begin(order));
-  const marks = new Marks({ order, part, coverage, store, version, grown: () => run.grown() });
-  if (kept === null || continued === undefined) return { part, marks, belowId: null };
-  const { entries, firstLsn, lastLsn, belowId } = kept;
-  Object.assign(coverage, { entries, firstLsn, lastLsn });
-  // The row names this file before the earlier one is gone.
-  await marks.takeOver(belowId);
-  await files.deleteParts(order.id, { butOf: order.claim });
-  return { part, marks, belowId };
+  const marksOf = (part: PartFile): Marks =>
+    new Marks({ order, part, coverage, store, version, grown: () => run.grown() });
+  if (kept !== null) {
+    const { belowId } = kept;
+    // Before the copy, which takes seconds in which the progress is told.
+    coverage.continueAt(kept);
+    const part = await continueFile(order, { files, kept, stop });
+    if (part !== undefined) {
+      const marks = marksOf(part);
+      // The row names this file before the earlier one is gone.
+      await marks.takeOver(belowId);
+      await files.deleteParts(order.id, { butOf: order.claim });
+      return { part, marks, belowId };
+    }
+    coverage.continueAt({ entries: 0, firstLsn: null, lastLsn: null });
+  }
+  const part = await files.begin(order);
+  return { part, marks: marksOf(part), belowId: null };
 }
 
 /** Undefined where there is no room for what was kept beside its copy: the file then begins again. */

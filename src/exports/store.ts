@@ -149,8 +149,8 @@ export class ExportStore {
 
   /**
    * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next
-   * write; the order says what that one has left. Undefined when there is nothing to do: the job came twice, or
-   * the export was removed.
+   * write; the order says what that one has left. Undefined when there is nothing to do: the job came twice,
+   * or the export was removed.
    */
   async claim(id: string): Promise<ExportOrder | undefined> {
     const { rows } = await this.#pool.query<ExportOrder>(

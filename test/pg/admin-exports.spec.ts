@@ -206,7 +206,7 @@ describe('an export', () => {
     const middle = await ground.get(route, exporter, { headers: { range: 'bytes=10-19' } });
     expect([middle.status, middle.headers.get('content-range')]).toEqual([206, `bytes 10-19/${size}`]);
     expect(Buffer.from(await middle.arrayBuffer())).toEqual(both.subarray(10, 20));
-    const wholeAgain = [
+    const wholeAgain: Record<string, string>[] = [
       { range: 'bytes=10-19', 'if-range': '"another"' },
       { range: 'bytes=0-1,10-19' },
       { range: 'lines=1-2' },

@@ -91,13 +91,14 @@ const WORDS = {
 async function hostileGround(): Promise<ExportGround> {
   const ground = await exportGround({ backend: 'postgres', entries: ROWS.length });
   const columns = Array.from({ length: COLUMNS }, (_, index) => ({ name: `column_${index}`, type: 25 }));
-  for (const [id, of] of [
-    [10, [{ name: 'note', type: 25 }]],
-    [11, columns],
-  ])
+  const relations = [
+    { id: 10, columns: [{ name: 'note', type: 25 }] },
+    { id: 11, columns },
+  ];
+  for (const relation of relations)
     await ground.db.query(
-      `insert into trail.relation (id, schema_name, table_name, columns) values (${String(id)}, 'public', 'hostile', $1)`,
-      [JSON.stringify(of)],
+      `insert into trail.relation (id, schema_name, table_name, columns) values (${relation.id}, 'public', 'hostile', $1)`,
+      [JSON.stringify(relation.columns)],
     );
   for (const [table, word] of Object.entries(WORDS))
     await ground.db.query(`update trail.${table} set name = $1 where id = 1`, [word]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { open, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ExportBody } from '../../src/api/requests.js';
 import { ExportFiles, PartFile } from '../../src/exports/files.js';
 import { MAX_ATTEMPTS, runExport, type RunOptions } from '../../src/exports/run.js';
@@ -9,6 +10,7 @@ import { silentLog } from '../../src/log.js';
 import { createPool } from '../../src/pg/connect.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { ADMIN, ALL, exportGround, idsOf, type ExportGround } from '../support/exports.ts';
+import { batchOf, sampleEntry } from '../support/entries.ts';
 import { until } from '../support/until.ts';
 
 async function runGround(entries: number) {
@@ -28,6 +30,7 @@ async function runGround(entries: number) {
     });
   return {
     ground,
+    pool,
     store,
     run,
     async [Symbol.asyncDispose]() {
@@ -150,6 +153,41 @@ describe('a run of an export', () => {
     await room.run(id);
     expect(await readdir(room.ground.directory)).toEqual([`${id}.ndjson`]);
     expect((await stat(path.join(room.ground.directory, `${id}.ndjson`))).mode & 0o777).toBe(0o600);
+  });
+
+  test('tells its progress, and stops when its export is removed, within a second', async () => {
+    await using room = await runGround(10);
+    const { ground } = room;
+    /** Without end, 2,000 entries a second: the time is that of the run, whatever else the machine does. */
+    const endless: RunOptions['reader'] = {
+      count: () => Promise.resolve(1_000_000),
+      gaps: (...given) => new TrailReader({ pool: room.pool }).gaps(...given),
+      async *walkRows() {
+        for (let id = 1_000_000; ; id -= 100) {
+          await delay(50);
+          yield batchOf(Array.from({ length: 100 }, (_, index) => sampleEntry({ id: String(id - index) })));
+        }
+      },
+    };
+    for (const format of ['xlsx', 'csv', 'ndjson']) {
+      const id = await ask(ground, format);
+      const running = room.run(id, { reader: endless });
+      const toldAt: number[] = [];
+      let told = 0;
+      while (toldAt.length < 4) {
+        const { done } = (await ground.exports.get(id, ADMIN)).progress;
+        if (done > told) toldAt.push(performance.now());
+        told = done;
+        await delay(10);
+      }
+      const pauses = toldAt.slice(1).map((at, index) => at - toldAt[index]!);
+      expect(Math.max(...pauses)).toBeLessThan(1_000);
+      await ground.exports.remove(id, ADMIN);
+      const removedAt = performance.now();
+      expect(await running).toBe('lost');
+      expect(performance.now() - removedAt).toBeLessThan(1_000);
+      expect(await ground.files()).toEqual([]);
+    }
   });
 
   test('on a full disk ends with an error that says so', async () => {

@@ -1,5 +1,5 @@
-// One slow run of one export in a process of its own, to be killed at any moment: `node export-run.mjs <JSON of id, url
-// and directory>`. Says on stdout that it begins, and how it ended.
+// One slow run of one export in a process of its own, to be killed at any moment:
+// `node export-run.mjs <JSON of id, url and directory>`. Says on stdout that it begins, and how it ended.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportFiles } from '../../dist/exports/files.js';
 import { runExport } from '../../dist/exports/run.js';

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -53,7 +53,9 @@ export const separatedBy = (...separators: readonly string[]): string =>
 export const asTexts = (separator: string, columns: number): string =>
   `${separator.charCodeAt(0)},34,76,1,${Array.from({ length: columns }, (_, index) => `${index + 1}/2`).join('/')}${EAGER}`;
 
-/** LibreOffice with a profile of its own. Each opening starts it, which takes seconds: give it several files. */
+/**
+ * LibreOffice with a profile of its own. Each opening starts it, which takes seconds: give it several files.
+ */
 export class Calc implements AsyncDisposable {
   readonly #folder: string;
 

@@ -5,9 +5,9 @@ export interface ByteRange {
 }
 
 /**
- * Decides which bytes of a file a GET asks for (RFC 9110, sections 13.1.5 and 14.2). Undefined: the whole file,
- * also where the header is malformed or names several ranges, or where the caller has bytes of another file.
- * `unsatisfiable`: the file has none of them.
+ * Decides which bytes of a file a GET asks for (RFC 9110, sections 13.1.5 and 14.2). Undefined: the whole
+ * file, also where the header is malformed or names several ranges, or where the caller has bytes of another
+ * file. `unsatisfiable`: the file has none of them.
  */
 export function requestedRange(request: {
   readonly range: string | undefined;
