@@ -1,4 +1,5 @@
 const FIRST_BYTES = 512 * 1024;
+const MOST_KEPT_BYTES = 4 * 1024 * 1024;
 /** Shorter pieces are copied by a loop: a native call costs more to begin. */
 const SHORT = 32;
 const MINUS = 0x2d;
@@ -80,8 +81,9 @@ export class ByteWriter {
    */
   take(): Buffer {
     const taken = this.bytes.subarray(0, this.at);
-    const next = this.#other ?? Buffer.allocUnsafe(this.bytes.length);
-    this.#other = this.bytes;
+    const next = this.#other ?? Buffer.allocUnsafe(FIRST_BYTES);
+    // One entry may have made it as large as its values.
+    this.#other = this.bytes.length > MOST_KEPT_BYTES ? undefined : this.bytes;
     this.bytes = next;
     this.at = 0;
     return taken;

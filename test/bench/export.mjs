@@ -29,15 +29,20 @@ const SAMPLE_MS = 20;
 /** Debian's package belongs to the system's own Python. */
 const PYTHON = '/usr/bin/python3';
 
-export async function run({ entries, runs }) {
+export async function run({ entries: seeded, runs }) {
   return withCluster({}, async ({ server, client }) => {
     const url = server.url('postgres');
     const folder = temporaryFolder();
     say('  seeding …');
-    const range = await seedWeek({ url, entries });
+    const range = await seedWeek({ url, entries: seeded });
     say('  writing the cells for the other writers …');
     const cells = path.join(folder, 'cells');
-    const { kinds } = await reportOf('export-cells.mjs', { url, range, timezone: TIMEZONE, file: cells });
+    const { kinds, entries } = await reportOf('export-cells.mjs', {
+      url,
+      range,
+      timezone: TIMEZONE,
+      file: cells,
+    });
     const order = { url, exportDir: folder, range, timezone: TIMEZONE };
     const contenders = [
       ...FORMATS.map((format) => ({

@@ -72,4 +72,14 @@ describe('bytes that are written', () => {
     expect(first.toString()).toBe('first');
     expect(out.take().toString()).toBe('the second, which is longer');
   });
+
+  test('keep no buffer that one entry has made large', () => {
+    const out = new ByteWriter();
+    out.room(64 * 1024 * 1024);
+    out.take();
+    for (let part = 0; part < 3; part++) {
+      expect(out.bytes.length).toBeLessThan(1024 * 1024);
+      out.take();
+    }
+  });
 });

@@ -16,14 +16,15 @@ process.once('message', async ({ url, range, timezone, file }) => {
   const clock = new ZoneClock(timezone);
   const { nextId } = await reader.head();
   const out = createWriteStream(file);
+  let entries = 0;
   for await (const batch of reader.walkRows(range, { below: nextId, withContexts: false }))
-    for (let index = 0; index < batch.count; index++)
+    for (let index = 0; index < batch.count; index++, entries++)
       if (!out.write(rowOf(batch.entry(index), clock))) await once(out, 'drain');
   out.end();
   await once(out, 'finish');
   await pool.end();
   const letters = { date: 'd', count: 'n', lines: 'l' };
-  process.send({ kinds: REPORT_COLUMNS.map(({ kind }) => letters[kind] ?? 't').join('') });
+  process.send({ entries, kinds: REPORT_COLUMNS.map(({ kind }) => letters[kind] ?? 't').join('') });
 });
 process.once('disconnect', () => process.exit());
 
