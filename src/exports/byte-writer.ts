@@ -1,15 +1,21 @@
 const FIRST_BYTES = 512 * 1024;
+const MOST_KEPT_BYTES = 4 * 1024 * 1024;
 /** Shorter pieces are copied by a loop: a native call costs more to begin. */
 const SHORT = 32;
 const MINUS = 0x2d;
 /** Bytes of UTF-8 that one UTF-16 unit takes at most. */
 const MOST_OF_UNIT = 3;
 
-/** Bytes that are written one after the other, in one buffer that is used again and again. */
+/** Bytes that are written one after the other, in two buffers that are used again and again. */
 export class ByteWriter {
   /** What was written: the first {@link at} bytes. Replaced when there is no room. */
-  bytes = Buffer.allocUnsafe(FIRST_BYTES);
+  bytes: Buffer;
   at = 0;
+  #other: Buffer | undefined;
+
+  constructor(firstBytes = FIRST_BYTES) {
+    this.bytes = Buffer.allocUnsafe(firstBytes);
+  }
 
   /** Makes room for so many bytes, which may then be written to {@link bytes} directly. */
   room(count: number): void {
@@ -59,9 +65,26 @@ export class ByteWriter {
     this.at += digits;
   }
 
-  /** Gives the bytes away and begins again. */
+  /** Writes an integer of 32 bits, without a sign, in upper-case hexadecimal digits. */
+  hexadecimal(number: number): void {
+    const digits = Math.max(1, Math.ceil((32 - Math.clz32(number)) / 4));
+    this.room(digits);
+    for (let shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
+      const digit = (number >>> shift) & 0xf;
+      this.bytes[this.at++] = digit + (digit < 10 ? 0x30 : 0x37);
+    }
+  }
+
+  /**
+   * Gives the bytes away and begins again in another buffer. What was given away by the call before is
+   * written over from now on: two buffers in turn cost less than memory for each part of a file.
+   */
   take(): Buffer {
-    const taken = Buffer.from(this.bytes.subarray(0, this.at));
+    const taken = this.bytes.subarray(0, this.at);
+    const next = this.#other ?? Buffer.allocUnsafe(FIRST_BYTES);
+    // One entry may have made it as large as its values.
+    this.#other = this.bytes.length > MOST_KEPT_BYTES ? undefined : this.bytes;
+    this.bytes = next;
     this.at = 0;
     return taken;
   }

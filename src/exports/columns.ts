@@ -1,4 +1,5 @@
 import type { Entry, Value } from '../trail/read/entry.js';
+import type { ZoneClock } from './dates.js';
 
 /**
  * How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps, `offset` is that of
@@ -11,10 +12,13 @@ export interface ReportColumn {
   readonly kind: ColumnKind;
   /** Width in Excel, in characters. */
   readonly width: number;
-  /** Text of the cell; of a date and an offset the instant in UTC. Empty: an empty cell. */
-  readonly text: (entry: Entry) => string;
+  /**
+   * Text of the cell; of a date and an offset the instant in UTC. Empty: an empty cell. Times among values
+   * are shown on the clock.
+   */
+  readonly text: (entry: Entry, clock: ZoneClock) => string;
   /** The lines of that text, each of which says something of its own. */
-  readonly lines?: (entry: Entry) => readonly string[];
+  readonly lines?: (entry: Entry, clock: ZoneClock) => readonly string[];
 }
 
 /**
@@ -30,15 +34,15 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
     header: 'Previous value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry, 'previous').join('\n'),
-    lines: (entry) => valueLines(entry, 'previous'),
+    text: (entry, clock) => valueLines(entry, { side: 'previous', clock }).join('\n'),
+    lines: (entry, clock) => valueLines(entry, { side: 'previous', clock }),
   },
   {
     header: 'Updated value',
     kind: 'lines',
     width: 48,
-    text: (entry) => valueLines(entry, 'updated').join('\n'),
-    lines: (entry) => valueLines(entry, 'updated'),
+    text: (entry, clock) => valueLines(entry, { side: 'updated', clock }).join('\n'),
+    lines: (entry, clock) => valueLines(entry, { side: 'updated', clock }),
   },
   { header: 'Date of modification', kind: 'date', width: 24, text: (entry) => entry.committedAt },
   { header: 'Entity id', kind: 'text', width: 18, text: (entry) => entry.entity.id ?? '' },
@@ -51,7 +55,7 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Seq', kind: 'count', width: 8, text: (entry) => String(entry.transaction.seq) },
   { header: 'Previous entity id', kind: 'text', width: 18, text: (entry) => entry.entity.previousId ?? '' },
   { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
-  { header: 'Note', kind: 'text', width: 40, text: note },
+  { header: 'Note', kind: 'text', width: 40, text: noteText },
   { header: 'UTC offset', kind: 'offset', width: 11, text: (entry) => entry.committedAt },
 ];
 
@@ -65,7 +69,12 @@ function previousTenantText(moved: Entry['moved']): string {
 const OTHER_TENANT = '(in another tenant)';
 
 /** What speaks for another modifier, or for one where there is none, and for another entity. */
-function note({ lastSetBy, conflict, unreadMessage, laterKey }: Entry): string {
+export function noteText({
+  lastSetBy,
+  conflict,
+  unreadMessage,
+  laterKey,
+}: Pick<Entry, 'lastSetBy' | 'conflict' | 'unreadMessage' | 'laterKey'>): string {
   return [
     ...(conflict === null ? [] : [`the modifier column names ${person(conflict)}`]),
     ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
@@ -81,12 +90,15 @@ const person = ({ name, key }: { readonly name: string; readonly key: string }):
  * `column: value`, one line each; empty for null (the values before an insert, after a delete). Further lines
  * of a value are indented: else a value could look like other columns.
  */
-function valueLines({ unknown, tooLarge, ...entry }: Entry, side: 'previous' | 'updated'): string[] {
+function valueLines(
+  { unknown, tooLarge, ...entry }: Entry,
+  { side, clock }: { readonly side: 'previous' | 'updated'; readonly clock: ZoneClock },
+): string[] {
   const values = entry[side];
   if (values === null)
     return entry.moved?.side === (side === 'previous' ? 'arrived' : 'left') ? [OTHER_TENANT] : [];
   const lines: string[] = [];
-  for (const [column, value] of values) lines.push(`${columnText(column)}: ${valueLine(value)}`);
+  for (const [column, value] of values) lines.push(`${columnText(column)}: ${valueLine(value, clock)}`);
   for (const column of unknown) {
     if (values.has(column)) continue;
     const large = tooLarge.find((value) => value.side === side && value.column === column);
@@ -101,7 +113,8 @@ export const NOT_SENT = '(not sent)';
 export const largeText = (bytes: number): string => `(too large: ${bytes} bytes)`;
 
 /** What stands behind the name of a column. Its further lines are indented. */
-export const valueLine = (value: Value): string => valueText(value).replace(LINE_END, '$&  ');
+export const valueLine = (value: Value, clock: ZoneClock): string =>
+  valueText(value, clock).replace(LINE_END, '$&  ');
 
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 
@@ -109,14 +122,18 @@ const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 export const columnText = (name: string): string =>
   /^[^\s"][^\n\v\f\r\u0085\u2028\u2029]*$/.test(name) && !name.includes(': ') ? name : JSON.stringify(name);
 
-/** SQL NULL and the empty text are told apart in words; JSON null stays `null`. */
-function valueText(value: Value): string {
+/**
+ * SQL NULL and the empty text are told apart in words; JSON null stays `null`. A label, or an instant on the
+ * clock, has the value as PostgreSQL printed it in brackets behind it.
+ */
+function valueText(value: Value, clock: ZoneClock): string {
   const nothing =
     value.kind === 'null' ? 'null' : value.kind === 'text' && value.text === '' ? 'empty text' : undefined;
   if (nothing !== undefined)
     return value.label === undefined ? `(${nothing})` : `${value.label} (${nothing})`;
   const raw = value.kind === 'json' ? compactJson(value.text) : value.text;
-  return value.label === undefined ? raw : `${value.label} (${raw})`;
+  const shown = value.label ?? (value.isInstant === true ? clock.printed(value.text) : null);
+  return shown === null ? raw : `${shown} (${raw})`;
 }
 
 /**

@@ -1,61 +1,109 @@
 import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
-import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
 import type { ByteWriter } from './byte-writer.js';
-import { REPORT_COLUMNS } from './columns.js';
+import { noteText, REPORT_COLUMNS } from './columns.js';
 import { csvField, withoutFormulas } from './csv-field.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
+import { writeLsn } from './lsn-bytes.js';
 import { RowTimes } from './row-times.js';
-import { byteClasses, copyPlain, isLineEnd, LEAD_C2, LEAD_E2, LEAD_EF, type TextForm } from './text-form.js';
+import {
+  byteTable,
+  copyText,
+  GUARDED,
+  isLineEnd,
+  LEAD_C2,
+  LEAD_E2,
+  LEAD_EF,
+  NOTHING,
+  PLAIN,
+  STOP,
+  type TextForm,
+} from './text-form.js';
 import { ValueLines } from './value-lines.js';
-import { Words } from './words.js';
+import { wordsOfReport, type Words } from './words.js';
 
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
-
-/** What may stand before a formula, as csv-field.ts has it, but for characters beyond ASCII. */
-const BEFORE_FORMULA = new Set(Array.from(',;:|\t \n\v\f\r\'"', (character) => character.charCodeAt(0)));
-const CONTINUATION = 0x80;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const POINT = 0x2e;
 
 /**
- * Text inside a field of values: without formulas, its quotes doubled. It begins behind what may be a
- * separator.
+ * What may stand before a formula and behind a number, as csv-field.ts has it, but for characters beyond
+ * ASCII.
  */
-const CSV_TEXT: TextForm = {
-  classes: byteClasses({
-    stops: '"',
-    asks: [...Array.from('=+-@', (character) => character.charCodeAt(0)), LEAD_C2, LEAD_E2, LEAD_EF],
-  }),
-  stops: (bytes, at, start) => {
-    const byte = bytes[at]!;
-    if (byte === LEAD_C2 || byte === LEAD_E2) return isLineEnd(bytes, at);
-    // Full-width forms are so rare that every character of their kind is looked at in csv-field.ts.
-    if (byte === LEAD_EF) return bytes[at + 1] === 0xbc;
-    return at === start || bytes[at - 1]! >= CONTINUATION || BEFORE_FORMULA.has(bytes[at - 1]!);
+const SEPARATORS = ',;:|\t \n\v\f\r';
+const BEFORE_FORMULA = new Uint8Array(256);
+for (const character of `${SEPARATORS}'"`) BEFORE_FORMULA[character.charCodeAt(0)] = 1;
+BEFORE_FORMULA[NOTHING] = 1;
+const BEHIND_NUMBER = new Uint8Array(256);
+for (const character of SEPARATORS) BEHIND_NUMBER[character.charCodeAt(0)] = 1;
+
+const CSV_ASKS = [...Array.from('=+-@', (character) => character.charCodeAt(0)), LEAD_C2, LEAD_E2, LEAD_EF];
+
+/** Text that is a whole field: what asks for quotes makes it a string. */
+const CSV_FIELD: TextForm = {
+  ...byteTable({ plain: '\t', stops: '",', asks: CSV_ASKS }),
+  ask: (bytes, at, end, before) => {
+    switch (bytes[at]) {
+      case LEAD_C2:
+      case LEAD_E2:
+        return isLineEnd(bytes, at) ? STOP : PLAIN;
+      case LEAD_EF:
+        // Full-width forms are so rare that every character of their kind is looked at in csv-field.ts.
+        return bytes[at + 1] === 0xbc ? STOP : PLAIN;
+      default:
+        return BEFORE_FORMULA[before] === 0 || isPlainNumber(bytes, at, end) ? PLAIN : GUARDED;
+    }
   },
+  encode: csvField,
+};
+
+/** A value inside a field: without formulas, its quotes doubled and its further lines indented. */
+const CSV_VALUE: TextForm = {
+  ...CSV_FIELD,
+  ...byteTable({ plain: '\t', asks: CSV_ASKS, pieces: { '"': '""', '\n': '\n  ' } }),
   encode: (text) => withoutFormulas(text).replaceAll('"', '""'),
 };
 
-/** Text that is a whole field: what asks for quotes stops as well. */
-const CSV_FIELD: TextForm = {
-  ...CSV_TEXT,
-  classes: CSV_TEXT.classes.map((is, byte) => (byte === COMMA ? 1 : is)),
-  encode: csvField,
-};
+/** Whether a sign begins a plain number that ends with the text, or with a separator. */
+function isPlainNumber(bytes: Uint8Array, sign: number, end: number): boolean {
+  if (bytes[sign] !== PLUS && bytes[sign] !== MINUS) return false;
+  let at = afterDigits(bytes, sign + 1, end);
+  if (at === sign + 1) return false;
+  if (at < end && bytes[at] === POINT) {
+    const after = afterDigits(bytes, at + 1, end);
+    if (after === at + 1) return false;
+    at = after;
+  }
+  return at === end || BEHIND_NUMBER[bytes[at]!] === 1 || isLineEnd(bytes, at);
+}
+
+function afterDigits(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+  return at;
+}
 
 /** Rows of CSV, from the bytes of the trail or from entries. */
 export class CsvRows {
   readonly #clock: ZoneClock;
   readonly #times: RowTimes;
-  readonly #lines = new ValueLines(CSV_TEXT);
-  readonly #words = REPORT_COLUMNS.map(() => new Words((text) => Buffer.from(csvField(text))));
+  readonly #lines: ValueLines;
+  readonly #words = wordsOfReport(
+    ({ text }) =>
+      (rows) =>
+        Buffer.from(csvField(text(rows))),
+  );
 
   constructor(clock: ZoneClock) {
     this.#clock = clock;
     this.#times = new RowTimes(clock);
+    this.#lines = new ValueLines(CSV_VALUE, clock);
   }
 
   header(out: ByteWriter): void {
@@ -71,24 +119,24 @@ export class CsvRows {
     out.byte(LINE_FEED);
   }
 
-  /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
+  /** In the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant. */
   #fields(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = stored.modifierNumber;
-    this.#word(0, modifier, () => stored.modifier.name, out);
-    this.#word(1, rows.actionId, () => stored.action, out);
-    this.#word(2, rows.entityTypeId, () => stored.entityType, out);
+    this.#word(this.#words.modifier, modifier, stored, out);
+    this.#word(this.#words.action, rows.actionId, stored, out);
+    this.#word(this.#words.entityType, rows.entityTypeId, stored, out);
     this.#text(stored, ROW_TEXT.entityName, out);
     this.#values(stored, 'previous', out);
     this.#values(stored, 'updated', out);
     this.#times.write(rows.committedMicros, out);
     out.byte(COMMA);
     this.#text(stored, ROW_TEXT.entityId, out);
-    this.#word(8, modifier, () => stored.modifier.kind ?? '', out);
-    this.#word(9, rows.rung, () => stored.modifier.rung, out);
-    this.#word(10, rows.tenantId, () => stored.tenant ?? '', out);
-    this.#word(11, rows.relationId, () => stored.table, out);
-    out.text(lsnText(rows.lsnHigh, rows.lsnLow));
+    this.#word(this.#words.modifierKind, modifier, stored, out);
+    this.#word(this.#words.rung, rows.rung, stored, out);
+    this.#word(this.#words.tenant, rows.tenantId, stored, out);
+    this.#word(this.#words.table, rows.relationId, stored, out);
+    writeLsn(rows, out);
     out.byte(COMMA);
     out.integer(rows.xid);
     out.byte(COMMA);
@@ -96,12 +144,14 @@ export class CsvRows {
     out.byte(COMMA);
     out.byte(COMMA);
     out.byte(COMMA);
+    const { notes } = stored;
+    if (notes !== null) out.text(csvField(noteText(notes)));
     out.byte(COMMA);
     this.#times.writeOffset(rows.committedMicros, out);
   }
 
-  #word(column: number, number: number, text: () => string, out: ByteWriter): void {
-    out.piece(this.#words[column]!.piece(number, text));
+  #word(words: Words, number: number, stored: StoredRows, out: ByteWriter): void {
+    out.piece(words.piece(number, stored));
     out.byte(COMMA);
   }
 
@@ -109,8 +159,7 @@ export class CsvRows {
     const length = rows.lengthOf(field);
     if (length > 0) {
       const start = rows.startOf(field);
-      if (!copyPlain(CSV_FIELD, { bytes: rows.bytes, start, end: start + length }, out))
-        out.text(csvField(rows.text(field)!));
+      if (!copyText(CSV_FIELD, rows.bytes, start, start + length, out)) out.text(csvField(rows.text(field)!));
     }
     out.byte(COMMA);
   }
@@ -129,8 +178,10 @@ export class CsvRows {
 
   #ofEntry(entry: Entry, out: ByteWriter): void {
     const fields = REPORT_COLUMNS.map(({ kind, text }) => {
-      if (kind === 'date') return csvField(this.#clock.rfc3339(text(entry)));
-      return csvField(kind === 'offset' ? this.#clock.offset(text(entry)) : text(entry));
+      if (kind === 'date') return csvField(this.#clock.rfc3339(text(entry, this.#clock)));
+      return csvField(
+        kind === 'offset' ? this.#clock.offset(text(entry, this.#clock)) : text(entry, this.#clock),
+      );
     });
     out.text(fields.join(','));
   }

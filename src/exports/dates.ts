@@ -1,4 +1,5 @@
 import type { TimeRange } from '../trail/read/range.js';
+import { offsetAt, offsetText } from '../trail/read/zone.js';
 
 /** An instant on the clock of a time zone. */
 export interface LocalTime {
@@ -20,23 +21,33 @@ const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30);
 export const FIRST_SERIAL = 61;
 export const END_SERIAL = 2_958_466;
 
-/**
- * Zones change their offset at multiples of a quarter of an hour, at least since the 1970s, long before any
- * trail.
- */
+/** Zones change their offset at multiples of a quarter of an hour, at least since the 1970s. */
 const BUCKET_MS = 900_000;
-const MAX_BUCKETS = 10_000;
+const MOST_STRETCHES = 20_000;
+
+/** The clock of a zone is ahead of UTC by so much. */
+export interface Offset {
+  readonly ms: number;
+  /** `+02:00`. */
+  readonly text: string;
+}
+
+/** A timestamptz as PostgreSQL prints it in the years 1 to 9999. */
+const PRINTED =
+  /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d{1,6})?([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?$/;
+const FIRST_SHOWN_MS = Date.parse('0001-01-01T00:00:00Z');
+const END_SHOWN_MS = Date.parse('+010000-01-01T00:00:00Z');
 
 /** Converts instants of the trail to the clock of one IANA time zone, daylight saving included. */
 export class ZoneClock {
   readonly zone: string;
-  readonly #format: Intl.DateTimeFormat;
-  // Intl costs microseconds a call, and an export asks for the same quarter of an hour again and again.
-  readonly #offsets = new Map<number, string>();
+  // Intl costs microseconds a call, and an export asks for the same days again and again. By length and
+  // number of a stretch; null: the offset changes within it.
+  readonly #ofDays = new Map<number, Offset | null>();
+  readonly #ofBuckets = new Map<number, Offset | null>();
 
   constructor(zone: string) {
     this.zone = zone;
-    this.#format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
   }
 
   /** Undefined for what is no instant with microseconds in UTC, such as `infinity`: show its text. */
@@ -45,8 +56,8 @@ export class ZoneClock {
     if (match === null) return undefined;
     const utcMs = Date.parse(`${instant.slice(0, 23)}Z`);
     if (Number.isNaN(utcMs)) return undefined;
-    const offset = this.offsetAt(utcMs);
-    const localMs = utcMs + offsetMs(offset);
+    const { ms, text: offset } = this.offsetOf(utcMs);
+    const localMs = utcMs + ms;
     const serial = serialOf(localMs);
     return {
       text: `${new Date(localMs).toISOString().slice(0, -1)}${match[7]!.slice(3)}`,
@@ -66,18 +77,50 @@ export class ZoneClock {
     return this.local(instant)?.offset ?? '';
   }
 
+  /** The offset at an instant in milliseconds since 1970. */
+  offsetOf(utcMs: number): Offset {
+    return (
+      this.#ofStretch(utcMs, { lengthMs: DAY_MS, known: this.#ofDays }) ??
+      this.#ofStretch(utcMs, { lengthMs: BUCKET_MS, known: this.#ofBuckets }) ??
+      this.#askedOffset(utcMs)
+    );
+  }
+
   /** `+02:00` at an instant in milliseconds since 1970. */
   offsetAt(utcMs: number): string {
-    const bucket = Math.floor(utcMs / BUCKET_MS);
-    let offset = this.#offsets.get(bucket);
-    if (offset === undefined) {
-      const name =
-        this.#format.formatToParts(utcMs).find((part) => part.type === 'timeZoneName')?.value ?? 'GMT';
-      offset = name === 'GMT' ? '+00:00' : name.slice(3);
-      if (this.#offsets.size >= MAX_BUCKETS) this.#offsets.clear();
-      this.#offsets.set(bucket, offset);
-    }
-    return offset;
+    return this.offsetOf(utcMs).text;
+  }
+
+  /**
+   * What the clock shows at a timestamptz that PostgreSQL printed, with the digits that it printed:
+   * `2026-10-25 02:30:00.5 +02:00`. Null where this is the time that was printed, and where the text is of no
+   * time that a clock shows, such as `infinity`, a year before Christ or a masked value.
+   */
+  printed(text: string): string | null {
+    const match = PRINTED.exec(text);
+    if (match === null) return null;
+    const [
+      ,
+      year,
+      month,
+      day,
+      hour,
+      minute,
+      second,
+      fraction = '',
+      sign,
+      hours,
+      minutes = '0',
+      seconds = '0',
+    ] = match;
+    const shownMs = Date.parse(`${year!}-${month!}-${day!}T${hour!}:${minute!}:${second!}Z`);
+    const ahead = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000;
+    const printedMs = sign === '-' ? -ahead : ahead;
+    if (Number.isNaN(shownMs)) return null;
+    const offset = this.offsetOf(shownMs - printedMs);
+    const localMs = shownMs - printedMs + offset.ms;
+    if (offset.ms === printedMs || localMs < FIRST_SHOWN_MS || localMs >= END_SHOWN_MS) return null;
+    return `${new Date(localMs).toISOString().slice(0, 19).replace('T', ' ')}${fraction} ${offset.text}`;
   }
 
   /**
@@ -101,6 +144,30 @@ export class ZoneClock {
     return found;
   }
 
+  /**
+   * The offset in the whole stretch around an instant; null: it changes there. No zone changes twice within a
+   * day.
+   */
+  #ofStretch(
+    utcMs: number,
+    { lengthMs, known }: { readonly lengthMs: number; readonly known: Map<number, Offset | null> },
+  ): Offset | null {
+    const number = Math.floor(utcMs / lengthMs);
+    let offset = known.get(number);
+    if (offset === undefined) {
+      const first = this.#askedOffset(number * lengthMs);
+      const last = this.#askedOffset((number + 1) * lengthMs - 1);
+      if (known.size >= MOST_STRETCHES) known.clear();
+      known.set(number, (offset = first.ms === last.ms ? first : null));
+    }
+    return offset;
+  }
+
+  #askedOffset(utcMs: number): Offset {
+    const ms = offsetAt(utcMs, this.zone);
+    return { ms, text: offsetText(ms) };
+  }
+
   #changeBetween(fromMs: number, toMs: number, before: string): number {
     let low = Math.floor(fromMs / BUCKET_MS);
     let high = Math.ceil(toMs / BUCKET_MS);
@@ -115,9 +182,3 @@ export class ZoneClock {
 
 /** Days since 1899-12-30 of milliseconds since 1970. */
 export const serialOf = (localMs: number): number => (localMs - EXCEL_EPOCH_MS) / DAY_MS;
-
-function offsetMs(offset: string): number {
-  const [hours, minutes, seconds = '0'] = offset.slice(1).split(':');
-  const ms = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000;
-  return offset.startsWith('-') ? -ms : ms;
-}

@@ -1,32 +1,42 @@
 import type { StoredColumn } from '../trail/read/dictionaries.js';
-import { kindOfType, TIMESTAMPTZ } from '../trail/read/decode.js';
+import type { Extra } from '../trail/read/extra.js';
 import { entryToJson, oneLine, valueToJson } from '../trail/read/json.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
-import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
-import { StoredFields } from '../trail/read/stored-fields.js';
-import type { ByteWriter } from './byte-writer.js';
+import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { StoredFields, type ColumnNotes } from '../trail/read/stored-fields.js';
+import { ByteWriter } from './byte-writer.js';
 import { ZoneClock } from './dates.js';
 import { decodedEntry, mayBeDecoded } from './decoded.js';
+import { JsonBytes } from './json-bytes.js';
+import { writeLsn } from './lsn-bytes.js';
 import { RowTimes } from './row-times.js';
-import { byteClasses, copyPlain, type TextForm } from './text-form.js';
+import { booleanOf, KeptByValue, storedKind, type StoredKind } from './stored-kinds.js';
+import { byteTable, copyText, PLAIN, type TextForm } from './text-form.js';
 import { Words } from './words.js';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const LINE_FEED = 0x0a;
-const LETTER_T = 0x74;
-const LETTER_F = 0x66;
-
-/** Text between the quotes of a JSON string, as `JSON.stringify` escapes it. */
-const JSON_TEXT: TextForm = {
-  classes: byteClasses({ stops: '"\\', asks: [] }),
-  stops: () => true,
-  encode: (text) => JSON.stringify(text).slice(1, -1),
-};
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const CLOSE_BRACE = 0x7d;
 
 const ascii = (text: string): Uint8Array => Buffer.from(text);
-/** Bytes of a long text that become a string together. */
-const PART_BYTES = 64 * 1024;
+
+const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+const escapeJson = (text: string): string => JSON.stringify(text).slice(1, -1);
+/** Text between the quotes of a JSON string, as `JSON.stringify` escapes it: each byte by itself. */
+const JSON_TEXT: TextForm = {
+  ...byteTable({
+    pieces: Object.fromEntries(
+      [...Array.from({ length: 0x20 }, (_, code) => String.fromCharCode(code)), '"', '\\'].map(
+        (character) => [character, escapeJson(character)] as const,
+      ),
+    ),
+  }),
+  ask: () => PLAIN,
+  encode: escapeJson,
+};
 
 const NULL = ascii('null');
 const TRUE = ascii('true');
@@ -41,42 +51,67 @@ const ENTITY_ID = ascii(',"id":');
 const TENANT = ascii('},"tenant":');
 const PREVIOUS = ascii(',"previous":');
 const UPDATED = ascii(',"updated":');
+const LABELS = ascii(',"labels":{"previous":{');
+const UPDATED_LABELS = ascii('},"updated":{');
+const LABELS_END = ascii('}}');
+const JSON_NULLS = ascii(',"jsonNulls":{"previous":');
+const UPDATED_JSON_NULLS = ascii(',"updated":');
+const INSTANTS = ascii(',"instants":');
+const UNKNOWN = ascii(',"unknown":');
 const TABLE = ascii(',"table":');
-const OPERATION_NAME = ascii(',"operation":"');
-const XID = ascii('","transaction":{"xid":"');
+const OPERATION_NAME = ascii(',"operation":');
+const XID = ascii(',"transaction":{"xid":"');
 const LSN = ascii('","commitLsn":"');
 const SEQ = ascii('","seq":');
 const CONTEXT = ascii('},"context":');
 const END = ascii('}\n');
+const OPEN_LIST = ascii('[');
+const CLOSE_LIST = ascii(']');
 const OPEN = ascii('{');
 const CLOSE = ascii('}');
+/** How the pipeline writes an extra that has nothing but a context. */
+const ONLY_CONTEXT = ascii('{"context":');
 
-/** Of a column: its name as a member, and what its values usually are. */
+/** Bytes for which the labels of one side of an entry have room at first. */
+const SMALL = 4 * 1024;
+
+/** Of a column: its name as a member and by itself, and what its values usually are. */
 interface Notes {
   readonly member: Uint8Array;
-  readonly kind: 'text' | 'number' | 'boolean' | 'decoded';
-  readonly isInstant: boolean;
+  readonly name: Uint8Array;
+  readonly kind: StoredKind;
+  readonly labelled: KeptByValue<Shown>;
 }
 
-/** What the two sides of an entry have beside their values, as an entry's JSON shows it. */
-interface Beside {
-  readonly labels: { readonly previous: string[]; readonly updated: string[] };
-  readonly instants: Set<string>;
-  readonly jsonNulls: { readonly previous: string[]; readonly updated: string[] };
-  readonly unknown: Set<string>;
-  readonly tooLarge: string[];
+/** A value as an entry's JSON shows it, and what it asks to be said beside the values. */
+interface Shown {
+  readonly json: Uint8Array;
+  /** Its member of `labels`. */
+  readonly label: Uint8Array | null;
+  readonly isInstant: boolean;
+  readonly isJsonNull: boolean;
 }
+
+type Side = 'previous' | 'updated';
+type Column = ColumnNotes<Notes>;
 
 /** Entries as json.ts prints them, one JSON object a line, from the bytes of the trail or from entries. */
 export class NdjsonRows {
   readonly #fields = new StoredFields<Notes>((column) => notesOf(column));
   readonly #times = new RowTimes(new ZoneClock('UTC'));
-  readonly #modifiers = new Words(ascii);
-  readonly #actions = new Words(ascii);
-  readonly #entityTypes = new Words(ascii);
-  readonly #tenants = new Words(ascii);
-  readonly #tables = new Words(ascii);
-  #beside: Beside | undefined;
+  readonly #json = new JsonBytes(null);
+  readonly #modifiers = new Words((rows) => json(rows.modifier));
+  readonly #actions = new Words((rows) => json(rows.action));
+  readonly #entityTypes = new Words((rows) => json(rows.entityType));
+  readonly #tenants = new Words((rows) => json(rows.tenant));
+  readonly #tables = new Words((rows) => json(rows.table));
+  readonly #operations = new Words((rows) => json(rows.operation));
+  // What an entry has beside its values stands behind them.
+  readonly #labels = { previous: new ByteWriter(SMALL), updated: new ByteWriter(SMALL) };
+  readonly #jsonNulls: Readonly<Record<Side, Column[]>> = { previous: [], updated: [] };
+  readonly #instants: Column[] = [];
+  readonly #unknown: Column[] = [];
+  readonly #tooLarge: string[] = [];
 
   /** Writes one row of a batch. */
   row(batch: RowBatch, index: number, out: ByteWriter): void {
@@ -84,12 +119,11 @@ export class NdjsonRows {
     if (stored === null || !stored.goTo(index)) {
       out.text(entryToJson(decodedEntry(batch, index)));
       out.byte(LINE_FEED);
-    } else this.#members(stored, index, out);
+    } else this.#members(stored, out);
   }
 
-  #members(stored: StoredRows, index: number, out: ByteWriter): void {
+  #members(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
-    this.#beside = undefined;
     out.piece(ID);
     out.integer(rows.idNumber);
     out.piece(COMMITTED);
@@ -99,165 +133,253 @@ export class NdjsonRows {
     out.byte(0x5a);
     out.piece(MODIFIER);
     const modifier = stored.modifierNumber;
-    out.piece(this.#modifiers.piece(modifier * 128 + rows.rung, () => JSON.stringify(stored.modifier)));
+    out.piece(this.#modifiers.piece(modifier * 128 + rows.rung, stored));
     out.piece(ACTION);
-    out.piece(this.#actions.piece(rows.actionId, () => JSON.stringify(stored.action)));
+    out.piece(this.#actions.piece(rows.actionId, stored));
     out.piece(ENTITY);
-    out.piece(this.#entityTypes.piece(rows.entityTypeId, () => JSON.stringify(stored.entityType)));
+    out.piece(this.#entityTypes.piece(rows.entityTypeId, stored));
     out.piece(NAME);
-    this.#text(stored, ROW_TEXT.entityName, out);
+    writeText(stored, ROW_TEXT.entityName, out);
     out.piece(ENTITY_ID);
-    this.#text(stored, ROW_TEXT.entityId, out);
+    writeText(stored, ROW_TEXT.entityId, out);
     out.piece(TENANT);
-    out.piece(this.#tenants.piece(rows.tenantId, () => JSON.stringify(stored.tenant)));
+    out.piece(this.#tenants.piece(rows.tenantId, stored));
     out.piece(PREVIOUS);
     this.#values(stored, 'previous', out);
     out.piece(UPDATED);
     this.#values(stored, 'updated', out);
-    if (this.#beside !== undefined) out.text(besideText(this.#beside));
+    this.#writeBeside(out);
     out.piece(TABLE);
-    out.piece(this.#tables.piece(rows.relationId, () => JSON.stringify(stored.table)));
+    out.piece(this.#tables.piece(rows.relationId, stored));
     out.piece(OPERATION_NAME);
-    out.text(stored.operation);
+    out.piece(this.#operations.piece(rows.operation, stored));
     out.piece(XID);
     out.integer(rows.xid);
     out.piece(LSN);
-    out.text(lsnText(rows.lsnHigh, rows.lsnLow));
+    writeLsn(rows, out);
     out.piece(SEQ);
     out.integer(rows.seq);
-    const extra = stored.extra(index);
-    if (extra === undefined) {
-      out.piece(CONTEXT);
-      out.piece(NULL);
-    } else {
-      if (extra.origin !== null) out.text(`,"origin":${JSON.stringify(extra.origin)}`);
-      out.piece(CONTEXT);
-      out.text(oneLine(stored.contextOf(extra) ?? 'null'));
-    }
-    out.piece(END);
+    this.#writeExtra(stored, out);
   }
 
-  #text({ rows }: StoredRows, field: RowText, out: ByteWriter): void {
-    const length = rows.lengthOf(field);
-    if (length < 0) return out.piece(NULL);
-    const start = rows.startOf(field);
-    out.byte(QUOTE);
-    const place = { bytes: rows.bytes, start, end: start + length };
-    writeString(place, out);
-    out.byte(QUOTE);
-  }
-
-  #values(stored: StoredRows, side: 'previous' | 'updated', out: ByteWriter): void {
+  #values(stored: StoredRows, side: Side, out: ByteWriter): void {
     const fields = this.#fields;
     if (!fields.begin(stored, side)) return out.piece(NULL);
     out.piece(OPEN);
     let isFirst = true;
     while (fields.next()) {
-      const { column, notes } = fields.column;
+      const { column } = fields;
       if (fields.kind === 'unknown' || fields.kind === 'large') {
-        this.#unknown(side, column);
+        this.#noteUnknown(side, column);
         continue;
       }
       if (!isFirst) out.byte(COMMA);
       isFirst = false;
-      out.piece(notes.member);
-      this.#value(side, out);
+      out.piece(column.notes.member);
+      if (fields.kind === 'null') out.piece(NULL);
+      else if (fields.kind !== 'text' || !this.#wrote(side, column, out))
+        this.#show(this.#shown(), { side, column }, out);
     }
     out.piece(CLOSE);
   }
 
-  #value(side: 'previous' | 'updated', out: ByteWriter): void {
-    const fields = this.#fields;
-    const { kind, bytes, start, end } = fields;
-    const { notes } = fields.column;
-    if (kind === 'null') return out.piece(NULL);
-    if (kind === 'text')
-      switch (notes.kind) {
-        case 'boolean':
-          if (end - start !== 1 || (bytes[start] !== LETTER_T && bytes[start] !== LETTER_F)) break;
-          return out.piece(bytes[start] === LETTER_T ? TRUE : FALSE);
-        case 'number':
-          if (!isPlainNumber(bytes, start, end)) break;
-          copyPlain(JSON_TEXT, fields, out);
-          return;
-        case 'text':
-          if (notes.isInstant) this.#besides.instants.add(fields.column.column.name);
-          out.byte(QUOTE);
-          writeString(fields, out);
-          out.byte(QUOTE);
-          return;
-        case 'decoded':
+  /** Writes the text of a field; false, with nothing written: it has to be decoded. */
+  #wrote(side: Side, column: Column, out: ByteWriter): boolean {
+    const { bytes, start, end } = this.#fields;
+    const { kind, labelled } = column.notes;
+    switch (kind) {
+      case 'boolean': {
+        const value = booleanOf(bytes, start, end);
+        if (value === undefined) return false;
+        out.piece(value ? TRUE : FALSE);
+        return true;
       }
-    this.#decoded(side, out);
+      case 'number':
+        if (!isPlainNumber(bytes, start, end)) return false;
+        return copyText(JSON_TEXT, bytes, start, end, out);
+      case 'json':
+        if (!this.#json.write(bytes, start, end, out)) return false;
+        copyOneLine(bytes, start, end, out);
+        if (end - start === NULL.length && isNull(bytes, start)) this.#jsonNulls[side].push(column);
+        return true;
+      case 'labelled':
+        this.#show(
+          labelled.of(this.#fields, () => this.#shown()),
+          { side, column },
+          out,
+        );
+        return true;
+      case 'instant':
+        note(this.#instants, column);
+        writeString(bytes, start, end, out);
+        return true;
+      case 'text':
+        writeString(bytes, start, end, out);
+        return true;
+      default:
+        return kind satisfies never;
+    }
   }
-
-  #decoded(side: 'previous' | 'updated', out: ByteWriter): void {
+  /** Decodes the value of the field. */
+  #shown(): Shown {
     mayBeDecoded(this.#fields.end - this.#fields.start);
     const { value } = this.#fields;
     const { name } = this.#fields.column.column;
-    out.text(valueToJson(value));
-    if (value.label !== undefined)
-      this.#besides.labels[side].push(`${JSON.stringify(name)}:${JSON.stringify(value.label)}`);
-    if (value.isInstant === true) this.#besides.instants.add(name);
-    if (value.kind === 'json' && value.text === 'null') this.#besides.jsonNulls[side].push(name);
+    return {
+      json: Buffer.from(valueToJson(value)),
+      label:
+        value.label === undefined
+          ? null
+          : Buffer.from(`${JSON.stringify(name)}:${JSON.stringify(value.label)}`),
+      isInstant: value.isInstant === true,
+      isJsonNull: value.kind === 'json' && value.text === 'null',
+    };
   }
 
-  #unknown(side: 'previous' | 'updated', { name }: StoredColumn): void {
-    this.#besides.unknown.add(name);
+  #show(
+    { json, label, isInstant, isJsonNull }: Shown,
+    { side, column }: { readonly side: Side; readonly column: Column },
+    out: ByteWriter,
+  ): void {
+    out.piece(json);
+    if (label !== null) {
+      const labels = this.#labels[side];
+      if (labels.at > 0) labels.byte(COMMA);
+      labels.piece(label);
+    }
+    if (isInstant) note(this.#instants, column);
+    if (isJsonNull) this.#jsonNulls[side].push(column);
+  }
+
+  #noteUnknown(side: Side, column: Column): void {
+    note(this.#unknown, column);
     if (this.#fields.kind !== 'large') return;
-    this.#besides.tooLarge.push(JSON.stringify({ side, column: name, ...this.#fields.large }));
+    const { name } = column.column;
+    this.#tooLarge.push(JSON.stringify({ side, column: name, ...this.#fields.large }));
   }
 
-  get #besides(): Beside {
-    return (this.#beside ??= {
-      labels: { previous: [], updated: [] },
-      instants: new Set(),
-      jsonNulls: { previous: [], updated: [] },
-      unknown: new Set(),
-      tooLarge: [],
-    });
+  /** Writes what the values have beside them, and forgets it. */
+  #writeBeside(out: ByteWriter): void {
+    const { previous, updated } = this.#labels;
+    if (previous.at + updated.at > 0) {
+      out.piece(LABELS);
+      out.piece(previous.bytes.subarray(0, previous.at));
+      out.piece(UPDATED_LABELS);
+      out.piece(updated.bytes.subarray(0, updated.at));
+      out.piece(LABELS_END);
+      previous.at = 0;
+      updated.at = 0;
+    }
+    const nulls = this.#jsonNulls;
+    if (nulls.previous.length + nulls.updated.length > 0) {
+      out.piece(JSON_NULLS);
+      writeNames(nulls.previous, out);
+      out.piece(UPDATED_JSON_NULLS);
+      writeNames(nulls.updated, out);
+      out.piece(CLOSE);
+    }
+    if (this.#instants.length > 0) {
+      out.piece(INSTANTS);
+      writeNames(this.#instants, out);
+    }
+    if (this.#unknown.length > 0) {
+      out.piece(UNKNOWN);
+      writeNames(this.#unknown, out);
+    }
+    if (this.#tooLarge.length > 0) out.text(`,"tooLarge":[${this.#tooLarge.splice(0).join(',')}]`);
+  }
+
+  /** Writes the end of a row: from the end of `transaction` on. */
+  #writeExtra(stored: StoredRows, out: ByteWriter): void {
+    const { rows } = stored;
+    const length = rows.lengthOf(ROW_TEXT.extra);
+    if (length < 0) {
+      out.piece(CONTEXT);
+      out.piece(NULL);
+    } else {
+      const start = rows.startOf(ROW_TEXT.extra);
+      if (this.#isOnlyContext(rows.bytes, start, start + length, out)) {
+        out.piece(CONTEXT);
+        copyOneLine(rows.bytes, start + ONLY_CONTEXT.length, start + length - 1, out);
+      } else out.text(extraText(stored, stored.extra));
+    }
+    out.piece(END);
+  }
+
+  /** Whether an extra has a context that may stand in an answer as it is, and nothing else. */
+  #isOnlyContext(bytes: Buffer, start: number, end: number, out: ByteWriter): boolean {
+    const [first, last] = [start + ONLY_CONTEXT.length, end - 1];
+    if (last <= first || bytes[last] !== CLOSE_BRACE) return false;
+    for (let at = 0; at < ONLY_CONTEXT.length; at++) if (bytes[start + at] !== ONLY_CONTEXT[at]) return false;
+    return bytes[first]! > SPACE && bytes[last - 1]! > SPACE && this.#json.write(bytes, first, last, out);
   }
 }
 
-/**
- * Writes what stands between the quotes of a string. A long text is encoded part by part, so that it needs no
- * memory of its size: JSON escapes each character by itself.
- */
-function writeString(
-  text: { readonly bytes: Buffer; readonly start: number; readonly end: number },
-  out: ByteWriter,
-): void {
-  if (copyPlain(JSON_TEXT, text, out)) return;
-  const { bytes, end } = text;
-  for (let start = text.start, to: number; start < end; start = to) {
-    to = Math.min(end, start + PART_BYTES);
-    // Not within a character.
-    while (to < end && (bytes[to]! & 0xc0) === 0x80) to++;
-    if (!copyPlain(JSON_TEXT, { bytes, start, end: to }, out))
-      out.text(JSON_TEXT.encode(bytes.toString('utf8', start, to)));
+/** The end of a row from the end of `transaction` on, without the last brace. */
+function extraText(stored: StoredRows, extra: Extra): string {
+  const { origin, claimedCommitAt, unreadMessage, lastSetBy, conflict, laterKey } = extra;
+  let text = '';
+  if (origin !== null) text += `,"origin":${JSON.stringify(origin)}`;
+  if (claimedCommitAt !== null) text += `,"claimedCommitAt":${JSON.stringify(claimedCommitAt)}`;
+  text += `},"context":${oneLine(stored.contextOf(extra) ?? 'null')}`;
+  for (const [name, member] of Object.entries({ unreadMessage, lastSetBy, conflict }))
+    if (member !== null) text += `,"${name}":${JSON.stringify(member)}`;
+  return laterKey ? `${text},"laterKey":true` : text;
+}
+
+/** Adds a column to a list in which each is once. */
+function note(list: Column[], column: Column): void {
+  if (!list.includes(column)) list.push(column);
+}
+
+/** Writes the names of columns as a list, and empties it. */
+function writeNames(columns: Column[], out: ByteWriter): void {
+  out.piece(OPEN_LIST);
+  columns.forEach(({ notes }, index) => {
+    if (index > 0) out.byte(COMMA);
+    out.piece(notes.name);
+  });
+  out.piece(CLOSE_LIST);
+  columns.length = 0;
+}
+
+function writeText({ rows }: StoredRows, field: RowText, out: ByteWriter): void {
+  const length = rows.lengthOf(field);
+  if (length < 0) return out.piece(NULL);
+  const start = rows.startOf(field);
+  writeString(rows.bytes, start, start + length, out);
+}
+
+function writeString(bytes: Uint8Array, start: number, end: number, out: ByteWriter): void {
+  out.byte(QUOTE);
+  copyText(JSON_TEXT, bytes, start, end, out);
+  out.byte(QUOTE);
+}
+
+/** Copies JSON as `oneLine` gives it. */
+function copyOneLine(bytes: Uint8Array, start: number, end: number, out: ByteWriter): void {
+  out.room(end - start);
+  const to = out.bytes;
+  let { at } = out;
+  for (let from = start; from < end; from++) {
+    const byte = bytes[from]!;
+    to[at++] = byte === LINE_FEED || byte === CARRIAGE_RETURN ? SPACE : byte;
   }
+  out.at = at;
 }
 
 function notesOf(column: StoredColumn): Notes {
-  const kind = kindOfType(column.type);
-  const isLabelled = column.label !== undefined || column.values !== undefined;
+  const name = JSON.stringify(column.name);
   return {
-    member: ascii(`${JSON.stringify(column.name)}:`),
-    kind: isLabelled || kind === 'json' ? 'decoded' : kind,
-    isInstant: column.type === TIMESTAMPTZ,
+    member: ascii(`${name}:`),
+    name: ascii(name),
+    kind: storedKind(column),
+    labelled: new KeptByValue(),
   };
 }
 
-function besideText({ labels, instants, jsonNulls, unknown, tooLarge }: Beside): string {
-  let text = '';
-  if (labels.previous.length + labels.updated.length > 0)
-    text += `,"labels":{"previous":{${labels.previous.join(',')}},"updated":{${labels.updated.join(',')}}}`;
-  if (jsonNulls.previous.length + jsonNulls.updated.length > 0)
-    text += `,"jsonNulls":${JSON.stringify(jsonNulls)}`;
-  if (instants.size > 0) text += `,"instants":${JSON.stringify([...instants])}`;
-  if (unknown.size > 0) text += `,"unknown":${JSON.stringify([...unknown])}`;
-  if (tooLarge.length > 0) text += `,"tooLarge":[${tooLarge.join(',')}]`;
-  return text;
+function isNull(bytes: Uint8Array, start: number): boolean {
+  return NULL.every((byte, index) => bytes[start + index] === byte);
 }
 
 /** Whether bytes are an integer or a decimal fraction of JSON; numbers of other forms are decoded. */

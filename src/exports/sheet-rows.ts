@@ -1,6 +1,6 @@
 import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
-import { lsnText, ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
 import type { ByteWriter } from './byte-writer.js';
 import {
   clipCell,
@@ -11,13 +11,25 @@ import {
   numberCell,
   textCell,
 } from './cells.js';
-import { REPORT_COLUMNS, type ReportColumn } from './columns.js';
+import { noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
+import { writeLsn } from './lsn-bytes.js';
+import { NumberedPieces } from './numbered-pieces.js';
 import { RowTimes } from './row-times.js';
-import { byteClasses, copyPlain, isLineEnd, LEAD_C2, LEAD_E2, LEAD_EF, type TextForm } from './text-form.js';
+import {
+  byteTable,
+  copyText,
+  isLineEnd,
+  LEAD_C2,
+  LEAD_E2,
+  LEAD_EF,
+  PLAIN,
+  STOP,
+  type TextForm,
+} from './text-form.js';
 import { ValueLines } from './value-lines.js';
-import { Words } from './words.js';
+import { WORD_PLACES, wordsOfReport } from './words.js';
 import type { CellStyles } from './workbook-shell.js';
 
 const LETTERS = REPORT_COLUMNS.map((_, index) => columnLetters(index));
@@ -28,29 +40,40 @@ const UNDERSCORE = 0x5f;
 const LETTER_X = 0x78;
 const TO_LOWER = 0x20;
 
-const TEXT_OPEN = Buffer.from('<t>');
+const TEXT_OPEN = '<t>';
 const TEXT_OPEN_EDGES = Buffer.from('<t xml:space="preserve">');
 const TEXT_CLOSE = Buffer.from('</t></is></c>');
 const NUMBER_CLOSE = Buffer.from('</v></c>');
-const ROW_OPEN = Buffer.from('<row r="');
-const ROW_OPENED = Buffer.from('">');
+/** Behind the heads of the cells. */
+const ROW_HEAD = REPORT_COLUMNS.length;
 const ROW_CLOSE = Buffer.from('</row>');
+
+const SHEET_BYTES = {
+  plain: '\t\n',
+  asks: [UNDERSCORE, LEAD_C2, LEAD_E2, LEAD_EF],
+  pieces: { '&': '&amp;', '<': '&lt;', '>': '&gt;' },
+};
 
 /** Text in a sheet: what `escapeXml` makes of it. */
 const SHEET_TEXT: TextForm = {
-  classes: byteClasses({ stops: '&<>', asks: [UNDERSCORE, LEAD_C2, LEAD_E2, LEAD_EF] }),
-  // Ends of lines stop as well, for a value has its further lines indented.
-  stops: (bytes, at, _start, end) => {
+  ...byteTable(SHEET_BYTES),
+  ask: (bytes, at, end) => {
     switch (bytes[at]) {
       case UNDERSCORE:
-        return at + 1 < end && (bytes[at + 1]! | TO_LOWER) === LETTER_X;
+        return at + 1 < end && (bytes[at + 1]! | TO_LOWER) === LETTER_X ? STOP : PLAIN;
       case LEAD_EF:
-        return bytes[at + 1] === 0xbf && bytes[at + 2]! >= 0xbe;
+        return bytes[at + 1] === 0xbf && bytes[at + 2]! >= 0xbe ? STOP : PLAIN;
       default:
-        return isLineEnd(bytes, at);
+        return isLineEnd(bytes, at) ? STOP : PLAIN;
     }
   },
   encode: escapeXml,
+};
+
+/** Values in a sheet: their further lines are indented. */
+const SHEET_VALUE: TextForm = {
+  ...SHEET_TEXT,
+  ...byteTable({ ...SHEET_BYTES, pieces: { ...SHEET_BYTES.pieces, '\n': '\n  ' } }),
 };
 
 /** Rows of sheet XML (ECMA-376, part 1, 18.3.1.73), from the bytes of the trail or from entries. */
@@ -58,16 +81,14 @@ export class SheetRows {
   readonly #clock: ZoneClock;
   readonly #times: RowTimes;
   readonly #styles: CellStyles;
-  readonly #lines = new ValueLines(SHEET_TEXT);
-  /** What stands before the number of the row in each cell, and behind it. */
-  readonly #before: readonly Uint8Array[];
-  readonly #behind: readonly Uint8Array[];
-  readonly #words: readonly Words[];
-  #number = NOTHING;
+  readonly #lines: ValueLines;
+  /**
+   * What stands before the content of each cell; before that of a word or a date, only up to the number of
+   * the row.
+   */
+  readonly #heads: NumberedPieces;
+  readonly #words: ReturnType<typeof wordsOfReport>;
   #clipped = 0;
-  #lsn = '';
-  #lsnHigh = NaN;
-  #lsnLow = NaN;
   #micros = NaN;
   #date: Uint8Array = NOTHING;
 
@@ -75,15 +96,19 @@ export class SheetRows {
     this.#clock = options.clock;
     this.#styles = options.styles;
     this.#times = new RowTimes(options.clock);
-    this.#before = LETTERS.map((letters) => Buffer.from(`<c r="${letters}`));
-    this.#behind = REPORT_COLUMNS.map(({ kind }) => {
-      const style = this.#styles[kind];
-      const isNumber = kind === 'count' || kind === 'date';
-      return Buffer.from(isNumber ? `" s="${style}"><v>` : `" s="${style}" t="inlineStr"><is>`);
-    });
-    this.#words = REPORT_COLUMNS.map(
-      (column) => new Words((text) => this.#bytesBehind(this.#cell(column, 'A', text))),
+    this.#lines = new ValueLines(SHEET_VALUE, options.clock);
+    this.#words = wordsOfReport(
+      ({ column, text }) =>
+        (rows) =>
+          this.#bytesBehind(this.#cell(REPORT_COLUMNS[column]!, 'A', text(rows))),
     );
+    this.#heads = new NumberedPieces([
+      ...REPORT_COLUMNS.map(({ kind }, index) => ({
+        before: `<c r="${LETTERS[index]!}`,
+        behind: this.#behindNumber(kind, index),
+      })),
+      { before: '<row r="', behind: '">' },
+    ]);
   }
 
   /** Cells whose text was longer than Excel can hold. */
@@ -106,58 +131,48 @@ export class SheetRows {
       this.#ofEntry(number, decodedEntry(batch, index), out);
       return;
     }
-    this.#number = Buffer.from(String(number));
-    out.piece(ROW_OPEN);
-    out.piece(this.#number);
-    out.piece(ROW_OPENED);
+    this.#heads.goTo(number);
+    out.piece(this.#heads.at(ROW_HEAD));
     this.#cells(stored, index, out);
     out.piece(ROW_CLOSE);
   }
 
-  /** In the order of {@link REPORT_COLUMNS}. In such a row those after `Seq` are empty, but the last. */
+  /** In the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant. */
   #cells(stored: StoredRows, index: number, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = stored.modifierNumber;
-    this.#word(0, modifier, () => stored.modifier.name, out);
-    this.#word(1, rows.actionId, () => stored.action, out);
-    this.#word(2, rows.entityTypeId, () => stored.entityType, out);
+    const words = this.#words;
+    this.#word(0, words.modifier.piece(modifier, stored), out);
+    this.#word(1, words.action.piece(rows.actionId, stored), out);
+    this.#word(2, words.entityType.piece(rows.entityTypeId, stored), out);
     this.#text(3, stored, ROW_TEXT.entityName, out);
     this.#values(4, { stored, index, side: 'previous' }, out);
     this.#values(5, { stored, index, side: 'updated' }, out);
     this.#committed(6, rows.committedMicros, out);
     this.#text(7, stored, ROW_TEXT.entityId, out);
-    this.#word(8, modifier, () => stored.modifier.kind ?? '', out);
-    this.#word(9, rows.rung, () => stored.modifier.rung, out);
-    this.#word(10, rows.tenantId, () => stored.tenant ?? '', out);
-    this.#word(11, rows.relationId, () => stored.table, out);
-    this.#open(12, out);
-    out.piece(TEXT_OPEN);
-    out.text(this.#lsnOf(rows.lsnHigh, rows.lsnLow));
+    this.#word(8, words.modifierKind.piece(modifier, stored), out);
+    this.#word(9, words.rung.piece(rows.rung, stored), out);
+    this.#word(10, words.tenant.piece(rows.tenantId, stored), out);
+    this.#word(11, words.table.piece(rows.relationId, stored), out);
+    out.piece(this.#heads.at(12));
+    writeLsn(rows, out);
     out.piece(TEXT_CLOSE);
-    this.#open(13, out);
-    out.piece(TEXT_OPEN);
+    out.piece(this.#heads.at(13));
     out.integer(rows.xid);
     out.piece(TEXT_CLOSE);
-    this.#open(14, out);
+    out.piece(this.#heads.at(14));
     out.integer(rows.seq);
     out.piece(NUMBER_CLOSE);
-    this.#open(18, out);
-    out.piece(TEXT_OPEN);
+    const { notes } = stored;
+    if (notes !== null) out.text(this.#cell(REPORT_COLUMNS[17]!, this.#reference(17), noteText(notes)));
+    out.piece(this.#heads.at(18));
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
   }
 
-  #open(column: number, out: ByteWriter): void {
-    out.piece(this.#before[column]!);
-    out.piece(this.#number);
-    out.piece(this.#behind[column]!);
-  }
-
-  #word(column: number, number: number, text: () => string, out: ByteWriter): void {
-    const piece = this.#words[column]!.piece(number, text);
+  #word(column: number, piece: Uint8Array, out: ByteWriter): void {
     if (piece.length === 0) return;
-    out.piece(this.#before[column]!);
-    out.piece(this.#number);
+    out.piece(this.#heads.at(column));
     out.piece(piece);
   }
 
@@ -168,10 +183,12 @@ export class SheetRows {
     const end = start + length;
     const { bytes } = rows;
     const began = out.at;
-    this.#open(column, out);
-    const edges = bytes[start]! <= SPACE || bytes[end - 1]! <= SPACE;
-    out.piece(edges ? TEXT_OPEN_EDGES : TEXT_OPEN);
-    if (length <= MAX_CELL_LENGTH && copyPlain(SHEET_TEXT, { bytes, start, end }, out)) {
+    out.piece(this.#heads.at(column));
+    if (bytes[start]! <= SPACE || bytes[end - 1]! <= SPACE) {
+      out.at -= TEXT_OPEN.length;
+      out.piece(TEXT_OPEN_EDGES);
+    }
+    if (length <= MAX_CELL_LENGTH && copyText(SHEET_TEXT, bytes, start, end, out)) {
       out.piece(TEXT_CLOSE);
       return;
     }
@@ -185,8 +202,7 @@ export class SheetRows {
     out: ByteWriter,
   ): void {
     const began = out.at;
-    this.#open(column, out);
-    out.piece(TEXT_OPEN);
+    out.piece(this.#heads.at(column));
     const start = out.at;
     if (this.#lines.write(from.stored, from.side, out) === 0) {
       out.at = began;
@@ -215,22 +231,18 @@ export class SheetRows {
         this.#date = this.#bytesBehind(textCell('A', this.#styles.text, time));
       } else this.#date = this.#bytesBehind(numberCell('A', this.#styles.date, serial));
     }
-    out.piece(this.#before[column]!);
-    out.piece(this.#number);
+    out.piece(this.#heads.at(column));
     out.piece(this.#date);
   }
 
-  #lsnOf(high: number, low: number): string {
-    if (high !== this.#lsnHigh || low !== this.#lsnLow) {
-      this.#lsnHigh = high;
-      this.#lsnLow = low;
-      this.#lsn = lsnText(high, low);
-    }
-    return this.#lsn;
+  #reference(column: number): string {
+    return `${LETTERS[column]!}${this.#heads.number}`;
   }
 
-  #reference(column: number): string {
-    return `${LETTERS[column]!}${Buffer.from(this.#number).toString('latin1')}`;
+  #behindNumber(kind: ColumnKind, column: number): string {
+    if (kind === 'date' || WORD_PLACES.has(column)) return '';
+    const open = `" s="${this.#styles[kind]}"`;
+    return kind === 'count' ? `${open}><v>` : `${open} t="inlineStr"><is>${TEXT_OPEN}`;
   }
 
   /** What stands behind the reference `A` of a cell; an empty piece of an empty one. */
@@ -246,11 +258,11 @@ export class SheetRows {
   }
 
   #cellOf(column: ReportColumn, reference: string, entry: Entry): string {
-    const text = column.text(entry);
+    const text = column.text(entry, this.#clock);
     if (column.lines === undefined || text.length <= MAX_CELL_LENGTH)
       return this.#cell(column, reference, text);
     this.#clipped++;
-    return textCell(reference, this.#styles.lines, clipLines(column.lines(entry)));
+    return textCell(reference, this.#styles.lines, clipLines(column.lines(entry, this.#clock)));
   }
 
   #cell(column: ReportColumn, reference: string, text: string): string {

@@ -45,12 +45,21 @@ async function writeRows(
   options: TextOptions & { readonly rows: CsvRows | NdjsonRows; readonly out: ByteWriter },
 ): Promise<void> {
   const { rows, out, sink } = options;
+  // The disk takes one part while the next is made.
+  let writing = Promise.resolve();
+  const write = async (): Promise<void> => {
+    await writing;
+    writing = sink.write(out.take());
+    // Thrown where it is waited for.
+    writing.catch(() => undefined);
+  };
   for await (const batch of options.batches) {
     for (let index = 0; index < batch.count; index++) {
       rows.row(batch, index, out);
-      if (out.at >= CHUNK_BYTES) await sink.write(out.take());
+      if (out.at >= CHUNK_BYTES) await write();
     }
     await sink.write(out.take());
   }
-  await sink.write(out.take());
+  await write();
+  await writing;
 }

@@ -1,53 +1,66 @@
 import type { StoredColumn } from '../trail/read/dictionaries.js';
 import type { StoredRows } from '../trail/read/row-batch.js';
 import { StoredFields } from '../trail/read/stored-fields.js';
-import { kindOfType } from '../trail/read/decode.js';
 import type { ByteWriter } from './byte-writer.js';
 import { columnText, largeText, NOT_SENT, valueLine } from './columns.js';
+import type { ZoneClock } from './dates.js';
 import { mayBeDecoded } from './decoded.js';
-import { copyPlain, type TextForm } from './text-form.js';
+import { JsonBytes } from './json-bytes.js';
+import { PrintedTimes } from './printed-times.js';
+import { booleanOf, KeptByValue, storedKind, type StoredKind } from './stored-kinds.js';
+import { copyText, type TextForm } from './text-form.js';
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
-const LETTER_T = 0x74;
-const LETTER_F = 0x66;
-/** Values of a column whose lines are kept, where labels make them texts of their own. */
-const MOST_LINES = 1_000;
-const MOST_LENGTH = 64;
 
 /** Of a column: its name with a colon, and lines of values that have labels, as bytes of the format. */
 interface Notes {
   readonly prefix: Uint8Array;
   /** Whether white space that counts stands first in the name. */
   readonly hasEdge: boolean;
-  readonly kind: 'plain' | 'boolean' | 'decoded' | 'labelled' | 'lookup';
-  readonly lines: Map<string, Uint8Array>;
+  readonly kind: StoredKind;
+  readonly lines: KeptByValue<Line>;
+}
+
+interface Line {
+  readonly piece: Uint8Array;
+  readonly endsInEdge: boolean;
 }
 
 /**
  * Writes the lines of a cell of values, `column: value` each, from the bytes of a row. What a line says is
- * said by columns.ts; values that stay as they are in the format are copied without becoming a string.
+ * said by columns.ts; most values become what it says without becoming a string.
  */
 export class ValueLines {
   readonly #form: TextForm;
+  readonly #clock: ZoneClock;
+  readonly #times: PrintedTimes;
+  readonly #json: JsonBytes;
   readonly #fields: StoredFields<Notes>;
   readonly #null: Uint8Array;
   readonly #empty: Uint8Array;
   readonly #true: Uint8Array;
   readonly #false: Uint8Array;
+  readonly #open: Uint8Array;
+  readonly #close: Uint8Array;
   /** Fields of the side before whose values are not known, in order. */
   #unknownBefore: readonly number[] = [];
   #lines = 0;
   #hasEdge = false;
   #endsInEdge = false;
 
-  constructor(form: TextForm) {
+  constructor(form: TextForm, clock: ZoneClock) {
     this.#form = form;
+    this.#clock = clock;
+    this.#times = new PrintedTimes(clock);
+    this.#json = new JsonBytes(form);
     this.#fields = new StoredFields((column) => this.#notesOf(column));
-    this.#null = this.#bytes(valueLine({ kind: 'null', text: '' }));
-    this.#empty = this.#bytes(valueLine({ kind: 'text', text: '' }));
+    this.#null = this.#bytes(valueLine({ kind: 'null', text: '' }, clock));
+    this.#empty = this.#bytes(valueLine({ kind: 'text', text: '' }, clock));
     this.#true = this.#bytes('true');
     this.#false = this.#bytes('false');
+    this.#open = this.#bytes(' (');
+    this.#close = this.#bytes(')');
   }
 
   /** Whether white space that counts stands first or last in what was written last. */
@@ -70,8 +83,11 @@ export class ValueLines {
       else if (fields.kind === 'large')
         (unknown ??= new Map()).set(fields.index, largeText(fields.large.bytes));
       else {
-        this.#begin(fields.column.notes, out);
-        this.#value(out);
+        const { notes } = fields.column;
+        this.#begin(notes, out);
+        this.#endsInEdge = false;
+        if (fields.kind === 'null') out.piece(this.#null);
+        else if (fields.kind !== 'text' || !this.#wrote(notes, out)) this.#decoded(out);
       }
     }
     if (unknown !== undefined) this.#writeUnknown(unknown, before, out);
@@ -96,69 +112,67 @@ export class ValueLines {
     out.piece(prefix);
   }
 
-  #value(out: ByteWriter): void {
-    const fields = this.#fields;
-    const { kind, start, end, bytes } = fields;
-    this.#endsInEdge = false;
-    if (kind === 'null') return out.piece(this.#null);
-    const { notes } = fields.column;
-    if (kind === 'text')
-      switch (notes.kind) {
-        case 'boolean':
-          if (end - start !== 1 || (bytes[start] !== LETTER_T && bytes[start] !== LETTER_F)) break;
-          return out.piece(bytes[start] === LETTER_T ? this.#true : this.#false);
-        case 'labelled':
-        case 'lookup':
-          return this.#labelled(notes, out);
-        case 'plain':
-          if (start === end) return out.piece(this.#empty);
-          if (!copyPlain(this.#form, fields, out)) break;
-          this.#endsInEdge = bytes[end - 1]! <= SPACE;
-          return;
-        case 'decoded':
+  /** Writes the text of a field; false, with nothing written: it has to be decoded. */
+  #wrote({ kind, lines }: Notes, out: ByteWriter): boolean {
+    const { bytes, start, end } = this.#fields;
+    switch (kind) {
+      case 'boolean': {
+        const value = booleanOf(bytes, start, end);
+        if (value === undefined) return false;
+        out.piece(value ? this.#true : this.#false);
+        return true;
       }
-    this.#decoded(out);
+      case 'json':
+        return this.#json.write(bytes, start, end, out);
+      case 'instant':
+        return this.#wroteInstant(out);
+      case 'labelled': {
+        const { piece, endsInEdge } = lines.of(this.#fields, () => this.#line());
+        this.#endsInEdge = endsInEdge;
+        out.piece(piece);
+        return true;
+      }
+      case 'number':
+      case 'text':
+        if (start === end) out.piece(this.#empty);
+        else if (!copyText(this.#form, bytes, start, end, out)) return false;
+        else this.#endsInEdge = bytes[end - 1]! <= SPACE;
+        return true;
+      default:
+        return kind satisfies never;
+    }
+  }
+
+  #wroteInstant(out: ByteWriter): boolean {
+    const { bytes, start, end } = this.#fields;
+    const shown = this.#times.write(bytes, start, end, out);
+    if (shown === 'unknown') return false;
+    if (shown === 'clock') out.piece(this.#open);
+    // Digits and marks, which stay as they are behind a digit or a bracket.
+    for (let at = start; at < end; at++) out.byte(bytes[at]!);
+    if (shown === 'clock') out.piece(this.#close);
+    return true;
   }
 
   #decoded(out: ByteWriter): void {
     mayBeDecoded(this.#fields.end - this.#fields.start);
-    const line = valueLine(this.#fields.value);
-    this.#endsInEdge = line.charCodeAt(line.length - 1) <= SPACE;
-    out.text(this.#form.encode(line));
+    const { piece, endsInEdge } = this.#line();
+    this.#endsInEdge = endsInEdge;
+    out.piece(piece);
   }
 
-  #labelled({ kind, lines }: Notes, out: ByteWriter): void {
-    const fields = this.#fields;
-    if (fields.end - fields.start > MOST_LENGTH) return this.#decoded(out);
-    const name = kind === 'lookup' ? fields.lookupName : null;
-    const key = name === null ? fields.text : `${fields.text}\x1f${name}`;
-    let line = lines.get(key);
-    if (line === undefined) {
-      const text = valueLine(fields.value);
-      if (text.charCodeAt(text.length - 1) <= SPACE) return this.#decoded(out);
-      if (lines.size >= MOST_LINES) lines.clear();
-      lines.set(key, (line = this.#bytes(text)));
-    }
-    out.piece(line);
+  #line(): Line {
+    const text = valueLine(this.#fields.value, this.#clock);
+    return { piece: this.#bytes(text), endsInEdge: text.charCodeAt(text.length - 1) <= SPACE };
   }
 
   #notesOf(column: StoredColumn): Notes {
     const prefix = `${columnText(column.name)}: `;
-    const kind = kindOfType(column.type);
     return {
       prefix: this.#bytes(prefix),
       hasEdge: prefix.charCodeAt(0) <= SPACE,
-      kind:
-        column.label !== undefined
-          ? 'lookup'
-          : column.values !== undefined
-            ? 'labelled'
-            : kind === 'boolean'
-              ? 'boolean'
-              : kind === 'json'
-                ? 'decoded'
-                : 'plain',
-      lines: new Map(),
+      kind: storedKind(column),
+      lines: new KeptByValue(),
     };
   }
 

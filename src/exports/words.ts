@@ -1,3 +1,5 @@
+import type { StoredRows } from '../trail/read/row-batch.js';
+
 /** Numbers whose pieces are kept at most. */
 const MOST_KEPT = 20_000;
 
@@ -6,20 +8,64 @@ const MOST_KEPT = 20_000;
  * piece may be empty.
  */
 export class Words {
-  readonly #encode: (text: string) => Uint8Array;
+  readonly #encode: (rows: StoredRows) => Uint8Array;
   readonly #pieces = new Map<number, Uint8Array>();
+  #number = NaN;
+  #piece: Uint8Array = new Uint8Array(0);
 
-  constructor(encode: (text: string) => Uint8Array) {
+  /** `encode` gives the piece for the row that the batch is at. */
+  constructor(encode: (rows: StoredRows) => Uint8Array) {
     this.#encode = encode;
   }
 
-  /** Returns the piece of a number; `text` is asked for what is not kept. */
-  piece(number: number, text: () => string): Uint8Array {
+  /** Returns the piece of a number that the row has. */
+  piece(number: number, rows: StoredRows): Uint8Array {
+    // Rows of one transaction follow each other.
+    if (number === this.#number) return this.#piece;
     let piece = this.#pieces.get(number);
     if (piece === undefined) {
       if (this.#pieces.size >= MOST_KEPT) this.#pieces.clear();
-      this.#pieces.set(number, (piece = this.#encode(text())));
+      this.#pieces.set(number, (piece = this.#encode(rows)));
     }
+    this.#number = number;
+    this.#piece = piece;
     return piece;
   }
+}
+
+/** A column of the report (by its place) that says a word, and what it says. */
+export interface WordColumn {
+  readonly column: number;
+  readonly text: (rows: StoredRows) => string;
+}
+
+const WORD_COLUMNS = {
+  modifier: { column: 0, text: (rows) => rows.modifier.name },
+  action: { column: 1, text: (rows) => rows.action },
+  entityType: { column: 2, text: (rows) => rows.entityType },
+  modifierKind: { column: 8, text: (rows) => rows.modifier.kind ?? '' },
+  rung: { column: 9, text: (rows) => rows.modifier.rung },
+  tenant: { column: 10, text: (rows) => rows.tenant ?? '' },
+  table: { column: 11, text: (rows) => rows.table },
+} as const satisfies Record<string, WordColumn>;
+
+/** Places of the columns of the report that say words. */
+export const WORD_PLACES: ReadonlySet<number> = new Set(
+  Object.values(WORD_COLUMNS).map(({ column }) => column),
+);
+
+/** Returns the words of the report's columns, each encoded as a format has it. */
+export function wordsOfReport(
+  encoder: (column: WordColumn) => (rows: StoredRows) => Uint8Array,
+): Readonly<Record<keyof typeof WORD_COLUMNS, Words>> {
+  const { modifier, action, entityType, modifierKind, rung, tenant, table } = WORD_COLUMNS;
+  return {
+    modifier: new Words(encoder(modifier)),
+    action: new Words(encoder(action)),
+    entityType: new Words(encoder(entityType)),
+    modifierKind: new Words(encoder(modifierKind)),
+    rung: new Words(encoder(rung)),
+    tenant: new Words(encoder(tenant)),
+    table: new Words(encoder(table)),
+  };
 }

@@ -1,5 +1,4 @@
-import { pipeline } from 'node:stream/promises';
-import { constants, crc32, createDeflateRaw } from 'node:zlib';
+import { constants, crc32, createDeflateRaw, type DeflateRaw } from 'node:zlib';
 import { WaltrailError } from '../errors.js';
 import type { Sink } from './files.js';
 
@@ -36,29 +35,26 @@ export class ZipWriter {
     this.#sink = sink;
   }
 
-  /** Compresses as it comes; the source is asked for more only when the sink has taken what came before. */
+  /**
+   * Compresses as it comes. The source is one part ahead of the sink; a part that it gave may be written
+   * over when the second after it is asked for.
+   */
   async add(name: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     const part: Part = { name: Buffer.from(name), offset: this.#position, crc: 0, bytes: 0, compressed: 0 };
     this.#parts.push(part);
     await this.#put(localHeader(part));
-    await pipeline(
-      async function* () {
-        for await (const chunk of content) {
-          part.crc = crc32(chunk, part.crc);
-          part.bytes += chunk.length;
-          yield chunk;
-        }
-      },
-      // Level 1 makes a file a tenth larger in less than half the time (measured: 0.41 s instead of 1.07 s at
-      // the default level 6, for 96.8 MB of a sheet).
-      createDeflateRaw({ level: constants.Z_BEST_SPEED, chunkSize: DEFLATE_BUFFER_BYTES }),
-      async (compressed: AsyncIterable<Buffer>) => {
-        for await (const chunk of compressed) {
-          part.compressed += chunk.length;
-          await this.#put(chunk);
-        }
-      },
-    );
+    // Level 1 makes a file a tenth larger in less than half the time (measured: 0.41 s instead of 1.07 s at
+    // the default level 6, for 96.8 MB of a sheet).
+    const deflate = createDeflateRaw({ level: constants.Z_BEST_SPEED, chunkSize: DEFLATE_BUFFER_BYTES });
+    const taking = this.#take(deflate, part);
+    const feeding = feed(deflate, content, part);
+    try {
+      // Whichever fails first is thrown.
+      await Promise.all([feeding, taking]);
+    } finally {
+      deflate.destroy();
+      await taking.catch(() => undefined);
+    }
     if (part.bytes > MAX_BYTES) throw tooLarge();
     await this.#put(dataDescriptor(part));
   }
@@ -69,11 +65,42 @@ export class ZipWriter {
     await this.#put(directoryEnd(this.#parts.length, start, this.#position - start));
   }
 
+  async #take(compressed: AsyncIterable<Buffer>, part: Part): Promise<void> {
+    for await (const chunk of compressed) {
+      part.compressed += chunk.length;
+      await this.#put(chunk);
+    }
+  }
+
   async #put(bytes: Uint8Array): Promise<void> {
     this.#position += bytes.length;
     if (this.#position > MAX_BYTES) throw tooLarge();
     await this.#sink.write(bytes);
   }
+}
+
+/**
+ * Gives content to a compressor, which works in a thread of its own on one part while the next is made. So
+ * the content may write over a part when it is asked for the second one after it.
+ */
+async function feed(
+  deflate: DeflateRaw,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  part: Part,
+): Promise<void> {
+  let compressing = Promise.resolve();
+  for await (const chunk of content) {
+    part.crc = crc32(chunk, part.crc);
+    part.bytes += chunk.length;
+    await compressing;
+    compressing = new Promise<void>((resolve, reject) => {
+      deflate.write(chunk, (error) => (error == null ? resolve() : reject(error)));
+    });
+    // Thrown where it is waited for.
+    compressing.catch(() => undefined);
+  }
+  await compressing;
+  deflate.end();
 }
 
 const tooLarge = (): WaltrailError =>

@@ -1,110 +1,202 @@
 /**
- * One export of a large trail, made by the worker of this process while its main thread answers pages all the
- * time.
+ * Files of a large trail: made by Waltrail from the database while it answers pages, and by other writers
+ * from the cells of the same workbook. One after the other, in rounds.
  */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
-import { openExports } from '../../dist/exports/open.js';
-import { silentLog } from '../../dist/log.js';
-import { createPool } from '../../dist/pg/connect.js';
-import { TrailReader } from '../../dist/trail/read/trail-reader.js';
 import { withCluster } from './ground.mjs';
-import { medians, quantile, say, temporaryFolder } from './lib.mjs';
+import {
+  median,
+  packageVersion,
+  processFigures,
+  ratio,
+  say,
+  startConsumer,
+  temporaryFolder,
+  toolVersion,
+} from './lib.mjs';
 import { seedWeek } from './trail-data.mjs';
 
-export const defaults = { entries: 300_000, format: 'xlsx', runs: 1 };
-const DAY_MS = 86_400_000;
-const PAGE_PAUSE_MS = 20;
-const BASELINE_PAGES = 200;
-const REQUESTER = {
-  tokenId: '00000000-0000-4000-8000-000000000001',
-  name: 'bench',
-  role: 'admin',
-  tenant: null,
-};
+export const defaults = { entries: 1_000_000, runs: 3 };
+const TIMEZONE = 'Europe/Berlin';
+const FORMATS = ['xlsx', 'csv', 'ndjson'];
+const WRITERS = path.resolve(import.meta.dirname, 'writers');
+const LIMIT_MS = 30 * 60_000;
+const SAMPLE_MS = 20;
+/** Debian's package belongs to the system's own Python. */
+const PYTHON = '/usr/bin/python3';
 
-export async function run({ entries, format, runs }) {
+export async function run({ entries: seeded, runs }) {
   return withCluster({}, async ({ server, client }) => {
     const url = server.url('postgres');
+    const folder = temporaryFolder();
     say('  seeding …');
-    const range = await seedWeek({ url, entries });
-    const exportDir = temporaryFolder();
-    const measured = [];
-    for (let index = 0; index < runs; index++)
-      measured.push(await exportOnce({ url, exportDir, range, format }));
+    const range = await seedWeek({ url, entries: seeded });
+    say('  writing the cells for the other writers …');
+    const cells = path.join(folder, 'cells');
+    const { kinds, entries } = await reportOf('export-cells.mjs', {
+      url,
+      range,
+      timezone: TIMEZONE,
+      file: cells,
+    });
+    const order = { url, exportDir: folder, range, timezone: TIMEZONE };
+    const contenders = [
+      ...FORMATS.map((format) => ({
+        writer: `Waltrail, ${format}`,
+        measure: () => waltrail({ ...order, format }),
+      })),
+      ...peers(folder).map(({ writer, command }) => ({
+        writer,
+        measure: () => peer({ command, cells, kinds, file: path.join(folder, 'peer.xlsx') }),
+      })),
+    ];
+    const rounds = [];
+    for (let index = 0; index < runs; index++) {
+      const round = {};
+      // Each round begins with another.
+      const turn = [
+        ...contenders.slice(index % contenders.length),
+        ...contenders.slice(0, index % contenders.length),
+      ];
+      for (const { writer, measure } of turn) {
+        round[writer] = await measure();
+        if ((round[writer].entries ?? entries) !== entries)
+          throw new Error(`${writer} has ${round[writer].entries} entries`);
+        say(`  ${writer}: ${round[writer].seconds.toFixed(1)} s`);
+      }
+      rounds.push(round);
+    }
     const { rows } = await client.query('show server_version');
-    const middle = medians(measured);
     return {
-      versions: { postgres: rows[0].server_version },
-      rows: Object.entries(middle).map(([figure, value]) => ({ figure, median: value })),
-      runs: measured,
+      versions: {
+        postgres: rows[0].server_version,
+        exceljs: packageVersion('exceljs'),
+        libxlsxwriter: debianVersion('libxlsxwriter-dev'),
+        python: toolVersion(PYTHON),
+        xlsxwriter: debianVersion('python3-xlsxwriter'),
+      },
+      rows: contenders.map(({ writer }) => rowOf(writer, { rounds, entries })),
+      runs: rounds,
     };
   });
 }
 
-async function exportOnce({ url, exportDir, range, format }) {
-  const settings = { redisUrl: undefined, exportDir };
-  const config = { source: { name: 'bench' }, trail: { url } };
-  const reports = () => ({ maxRangeMs: 7 * DAY_MS, maxRangeDays: 7, timezone: 'Europe/Berlin' });
-  const pool = createPool({ url, purpose: 'bench', max: 4 });
-  const reader = new TrailReader({ pool });
-  const opened = openExports({ settings, config, log: silentLog });
-  const exports = opened.forApi(reports);
-  const worker = opened.startWorker();
-  await worker.ready;
-  let peakRss = 0;
-  const sampler = setInterval(() => (peakRss = Math.max(peakRss, process.memoryUsage().rss)), 20);
-  try {
-    const before = await pages({ reader, range, enough: (count) => count >= BASELINE_PAGES });
-    const idleRss = process.memoryUsage().rss;
-    peakRss = 0;
-    const cpu = process.cpuUsage();
-    const { export: created } = await exports.create({ ...range, format }, { requester: REQUESTER });
-    let view = created;
-    const watching = (async () => {
-      for await (view of exports.watch(created.id, REQUESTER));
-    })();
-    const during = await pages({
-      reader,
-      range,
-      enough: () => view.state !== 'queued' && view.state !== 'running',
+function rowOf(writer, { rounds, entries }) {
+  const middle = (figure) => median(rounds.map((round) => round[writer][figure] ?? null));
+  const seconds = middle('seconds');
+  return {
+    writer,
+    seconds,
+    'entries/s': Math.round(entries / seconds),
+    'time / xlsx': median(
+      rounds.map((round) => ratio(round[writer].seconds, round['Waltrail, xlsx'].seconds)),
+    ),
+    'CPU s': middle('cpuS'),
+    'peak RSS MB': middle('peakRssMb'),
+    'file MB': middle('fileMb'),
+    'page p99 ms before': middle('pageBeforeP99Ms'),
+    'page p99 ms': middle('pageP99Ms'),
+  };
+}
+
+/** The writers that are there, each with the command to which cells, file, and kinds are added. */
+function peers(folder) {
+  const exceljs = (mode) => ({
+    writer: `exceljs, ${mode}`,
+    command: (args) => [process.execPath, path.join(WRITERS, 'exceljs.mjs'), ...args, mode],
+  });
+  const found = [exceljs('documented'), exceljs('tuned')];
+  const program = compiled(folder);
+  if (program !== null) {
+    found.push({ writer: 'libxlsxwriter, level 1', command: (args) => [program, ...args, '1'] });
+    found.push({ writer: 'libxlsxwriter', command: (args) => [program, ...args] });
+  }
+  if (hasXlsxWriter())
+    found.push({
+      writer: 'XlsxWriter',
+      command: (args) => [PYTHON, path.join(WRITERS, 'write_xlsx.py'), ...args],
     });
-    await watching;
-    if (view.state !== 'ready') throw new Error(`the export is ${view.state}: ${JSON.stringify(view.error)}`);
-    const seconds = (Date.parse(view.finishedAt) - Date.parse(view.createdAt)) / 1000;
-    const { user, system } = process.cpuUsage(cpu);
-    return {
-      entries: view.progress.done,
-      seconds,
-      entriesPerS: Math.round(view.progress.done / seconds),
-      fileMb: view.file.bytes / 1e6,
-      rssBeforeMb: idleRss / 1e6,
-      peakRssMb: peakRss / 1e6,
-      cpuS: (user + system) / 1e6,
-      pageBeforeP50Ms: quantile(before, 0.5),
-      pageBeforeP99Ms: quantile(before, 0.99),
-      pageBeforeMaxMs: quantile(before, 1),
-      pageDuringP50Ms: quantile(during, 0.5),
-      pageDuringP99Ms: quantile(during, 0.99),
-      pageDuringMaxMs: quantile(during, 1),
-      pagesDuring: during.length,
-    };
-  } finally {
-    clearInterval(sampler);
-    await worker.stop();
-    await opened.close();
-    await pool.end();
+  return found;
+}
+
+/** The program of libxlsxwriter; null where a C compiler or the library is missing. */
+function compiled(folder) {
+  const program = path.join(folder, 'libxlsxwriter');
+  const source = path.join(WRITERS, 'libxlsxwriter.c');
+  try {
+    execFileSync('cc', ['-O2', '-rdynamic', '-o', program, source, '-lxlsxwriter', '-lz', '-ldl'], {
+      stdio: 'ignore',
+    });
+    return program;
+  } catch {
+    say('  libxlsxwriter is not compared: it needs cc and libxlsxwriter-dev');
+    return null;
   }
 }
 
-/** Durations of first pages, one after the other with a short pause, until `enough`. */
-async function pages({ reader, range, enough }) {
-  const durations = [];
-  while (!enough(durations.length)) {
-    const start = performance.now();
-    await reader.page(range, { limit: 50 });
-    durations.push(performance.now() - start);
-    await delay(PAGE_PAUSE_MS);
+function hasXlsxWriter() {
+  try {
+    if (!existsSync(PYTHON)) throw new Error('there is no Python');
+    execFileSync(PYTHON, ['-c', 'import xlsxwriter'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    say('  XlsxWriter is not compared: it needs python3-xlsxwriter');
+    return false;
   }
-  return durations;
+}
+
+function debianVersion(name) {
+  try {
+    return execFileSync('dpkg-query', ['-W', '-f', '${Version}', name], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch {
+    return null;
+  }
+}
+
+/** One export, with the greatest RSS of its process. */
+async function waltrail(order) {
+  let figures = null;
+  const measured = await reportOf('export.mjs', order, (pid) => (figures = processFigures(pid) ?? figures));
+  return { ...measured, peakRssMb: figures?.peakRssMb ?? null };
+}
+
+/** What a module of consumers/ reports for an order; `look` is called again and again meanwhile. */
+async function reportOf(file, order, look = () => undefined) {
+  const consumer = startConsumer(file, order);
+  const looking = setInterval(() => look(consumer.pid), SAMPLE_MS);
+  try {
+    return await consumer.next({ limitMs: LIMIT_MS });
+  } finally {
+    clearInterval(looking);
+    await consumer.stop();
+  }
+}
+
+/** One run of another writer: from the start of its process to its end. */
+async function peer({ command, cells, kinds, file }) {
+  const [program, ...args] = command([cells, file, kinds]);
+  const start = performance.now();
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: LIMIT_MS,
+    killSignal: 'SIGKILL',
+  });
+  let complaints = '';
+  child.stderr.on('data', (chunk) => (complaints = (complaints + chunk).slice(-4000)));
+  let figures = null;
+  const looking = setInterval(() => (figures = processFigures(child.pid) ?? figures), SAMPLE_MS);
+  const [code] = await once(child, 'exit');
+  const seconds = (performance.now() - start) / 1000;
+  clearInterval(looking);
+  if (code !== 0) throw new Error(`${program} ended with ${code}: ${complaints}`);
+  const fileMb = statSync(file).size / 1e6;
+  rmSync(file);
+  return { seconds, fileMb, cpuS: figures?.cpuS ?? null, peakRssMb: figures?.peakRssMb ?? null };
 }

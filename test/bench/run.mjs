@@ -1,6 +1,6 @@
 /**
  *   npm run bench -- [name…] [--changes N] [--runs N] [--seconds N] [--entries N] [--toast N]
- *                    [--format xlsx|csv|ndjson] [--no-save]
+ *                    [--no-save]
  *
  * Runs the benches of these names, else all of them. README.md beside says what each does and how to read it.
  */
@@ -18,7 +18,6 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     entries: { type: 'string' },
     toast: { type: 'string' },
-    format: { type: 'string' },
     'no-save': { type: 'boolean', default: false },
   },
 });

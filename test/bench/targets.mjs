@@ -7,6 +7,7 @@ const MILLION = 1_000_000;
 const FULL = { changes: MILLION };
 const WEEK = { entries: 10 * MILLION };
 const DOCUMENTS = { toast: 60_000 };
+const ROWS_OF_SHEET = { entries: MILLION };
 
 /**
  * By bench. `atLeast` or `atMost` are [must, aim]; `size` are the options below which a run is of a smaller
@@ -121,6 +122,30 @@ const TARGETS = {
       of: cell('what', 'counts of 7 days: modifiers', 'p99 ms'),
     },
   ],
+  export: [
+    faster('exceljs, documented', [5, 7]),
+    faster('exceljs, tuned', [3, 4]),
+    faster('libxlsxwriter, level 1', [2.5, 3]),
+    faster('libxlsxwriter', [1.5, 2]),
+    ...['csv', 'ndjson'].map((format) => ({
+      figure: `time of ${format} / time of xlsx`,
+      atMost: [0.5, 0.4],
+      size: ROWS_OF_SHEET,
+      of: cell('writer', `Waltrail, ${format}`, 'time / xlsx'),
+    })),
+    {
+      figure: 'peak RSS MB of the process that makes a file',
+      atMost: [200, 160],
+      size: ROWS_OF_SHEET,
+      of: greatest('writer', /^Waltrail, /, 'peak RSS MB'),
+    },
+    {
+      figure: 'p99 ms of a page meanwhile',
+      atMost: [50, 30],
+      size: ROWS_OF_SHEET,
+      of: greatest('writer', /^Waltrail, /, 'page p99 ms'),
+    },
+  ],
   verify: [
     {
       figure: 'seconds for the whole trail',
@@ -152,6 +177,15 @@ export function judge(bench, { rows, options }) {
       remark: isWorthless ? only.otherwise : isSmall ? `smaller than ${JSON.stringify(size)}` : null,
     };
   });
+}
+
+function faster(writer, atLeast) {
+  return {
+    figure: `time of ${writer} / time of xlsx`,
+    atLeast,
+    size: ROWS_OF_SHEET,
+    of: cell('writer', writer, 'time / xlsx'),
+  };
 }
 
 function peakRss(load, size) {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { REPORT_COLUMNS } from '../../src/exports/columns.js';
+import { noteText } from '../../src/exports/columns.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
@@ -40,8 +40,6 @@ async function reading<T>(g: CaptureGround, work: (reader: TrailReader) => Promi
   }
 }
 const RANGE = { from: '2000-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
-
-const noteOf = REPORT_COLUMNS.find(({ header }) => header === 'Note')!.text;
 
 describe('the modifier column', () => {
   test('names who made an update only where the update has altered it; else it is a hint', async () => {
@@ -104,7 +102,7 @@ describe('the modifier column', () => {
         modifier: { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' },
         lastSetBy: OMER,
       });
-      expect(noteOf(touched)).toBe('last set by Omer Katz (2)');
+      expect(noteText(touched)).toBe('last set by Omer Katz (2)');
       expect((await reader.facets(RANGE)).modifiers).toEqual([
         { value: '', name: 'Unattributed', kind: null, count: 4 },
         { value: '2', name: 'Omer Katz', kind: 'agent', count: 1 },
@@ -161,7 +159,7 @@ describe('a message and the column', () => {
           modifier: { ...DANA, rung: 'message' },
           ...conflict(OMER),
         });
-        expect(noteOf(entry!)).toBe('the modifier column names Omer Katz (2)');
+        expect(noteText(entry!)).toBe('the modifier column names Omer Katz (2)');
       });
     },
   );

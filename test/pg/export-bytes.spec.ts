@@ -4,11 +4,11 @@ import pg from 'pg';
 import { ZoneClock } from '../../src/exports/dates.js';
 import type { Sink } from '../../src/exports/files.js';
 import { writeCsv, writeNdjson } from '../../src/exports/text-formats.js';
-import type { Entry, EntryFilter } from '../../src/trail/read/entry.js';
+import type { EntryFilter } from '../../src/trail/read/entry.js';
 import type { RowBatch } from '../../src/trail/read/row-batch.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
-import { batchesOf } from '../support/entries.ts';
+import { batchesOf, pagedEntries } from '../support/entries.ts';
 import { SEEDED_FROM, SEEDED_TO } from '../support/exports.ts';
 import { indexTrail, MOVES, seedTrail } from '../support/trail-data.ts';
 import { MemorySink, NAUGHTY, sheetXmlOf } from '../support/workbook.ts';
@@ -75,6 +75,16 @@ const hostileText = fc.oneof(
         '"\\ud800"',
         '{"=": "=1;-2"}',
         '[1,]',
+        '{"a": -5, "b": [-1.5, -2 ], "c": -1e5, "d": {"e": "-1", "_x0041_": "a & <b>"}}',
+        '"\\ud83d\\ude00"',
+        '[ true , false,null, -0.5 ]',
+        '-7',
+        '{"a": "x\u2028y", "b": "tab\\t"}',
+        `${'['.repeat(60)}${']'.repeat(60)}`,
+        `${'['.repeat(61)}${']'.repeat(61)}`,
+        '01',
+        '"\\u12"',
+        '{"a" 1}',
       ],
       ...[
         'a;=1',
@@ -105,6 +115,26 @@ const hostileText = fc.oneof(
         '\uffff',
         '\u0085x',
       ],
+    ),
+  },
+  { weight: 2, arbitrary: fc.json().filter((text) => text.length < 200) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      '2026-10-25 00:30:00+00',
+      '2026-10-25 01:30:00.250000+00',
+      '2026-10-24 22:30:00.5-03',
+      '2026-10-25 05:00:00+05:30',
+      '1850-01-01 00:00:00+00',
+      '1893-03-31 23:06:32+00',
+      '0001-01-01 00:00:00+00',
+      '0044-03-15 12:00:00+00 BC',
+      '9999-12-31 23:59:59.999999+00',
+      '12026-10-25 00:30:00+00',
+      '2026-13-45 00:30:00+00',
+      '2026-10-25 24:00:00+00',
+      '1880-05-05 05:58:33+00:53:28',
+      'infinity',
     ),
   },
   { weight: 2, arbitrary: fc.string({ unit: 'grapheme', maxLength: 30 }) },
@@ -257,8 +287,7 @@ async function expectSameFiles(reader: TrailReader, filters: readonly EntryFilte
   const { nextId } = await reader.head();
   let fromBytes = 0;
   for (const filter of filters) {
-    const entries: Entry[] = [];
-    for await (const batch of reader.walk(filter, { below: nextId, batchSize: 400 })) entries.push(...batch);
+    const entries = await pagedEntries(reader, filter);
     for (const [name, write] of FORMATS) {
       const [written, reference] = [new MemorySink(), new MemorySink()];
       const rows = reader.walkRows(filter, { below: nextId, withContexts: name === 'ndjson' });

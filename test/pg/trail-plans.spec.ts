@@ -10,6 +10,7 @@ import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { withSnapshot } from '../../src/trail/read/snapshot.js';
 import { walkEntries } from '../../src/trail/read/walk.js';
+import { walkedEntries } from '../support/entries.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { expectAgreement, ids } from '../support/trail-agreement.ts';
 import { seedTrail } from '../support/trail-data.ts';
@@ -117,11 +118,7 @@ describe('pages', () => {
     const whole = { ...ALWAYS, ...filter };
     await expectAgreement({ reader, all }, whole, { facets: filter.q === undefined });
     const found = ids(matching(all, whole));
-    const { nextId } = await reader.head();
-    const walked: string[] = [];
-    for await (const batch of reader.walk(whole, { below: nextId, batchSize: 70 }))
-      walked.push(...ids(batch));
-    expect(walked).toEqual(found);
+    expect(ids(await walkedEntries(reader, whole))).toEqual(found);
     if (filter.from !== undefined) return;
     const oldestFirst: string[] = [];
     for (let after = '0', more = true; more; after = oldestFirst.at(-1) ?? after) {

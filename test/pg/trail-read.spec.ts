@@ -4,6 +4,7 @@ import { createPool } from '../../src/pg/connect.js';
 import { openTrailPool } from '../../src/trail/roles.js';
 import { NOBODY, type Entry, type EntryFilter, type Values } from '../../src/trail/read/entry.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
+import { walkedEntries } from '../support/entries.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { seedTrail } from '../support/trail-data.ts';
 import { expectAgreement, ids } from '../support/trail-agreement.ts';
@@ -134,12 +135,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
 
   test('for a walk, whose batches are the whole filter, newest first', async () => {
     const filter = { ...ALWAYS, modifiers: [NOBODY], entityTypes: ['customer', 'agent'] };
-    const { nextId } = await reader.head();
-    const walked: Entry[] = [];
-    for await (const batch of reader.walk(filter, { below: nextId, batchSize: 700 })) {
-      expect(batch.length).toBeLessThanOrEqual(700);
-      walked.push(...batch);
-    }
+    const walked = await walkedEntries(reader, filter);
     expect(ids(walked)).toEqual(ids(expected(filter)));
     expect(walked.length).toBeGreaterThan(1400);
   });

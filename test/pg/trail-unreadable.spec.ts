@@ -6,6 +6,7 @@ import { LiveFeed } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
+import { walkedEntries } from '../support/entries.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { ALL, ADMIN, exportGround, SEEDED_FROM, SEEDED_TO } from '../support/exports.ts';
 import { seedTrail } from '../support/trail-data.ts';
@@ -69,10 +70,7 @@ describe('entries that earlier releases could store and not read', () => {
       expect(items.find(({ id }) => id === ids[1])!.transaction.origin).toBe('east');
       const found = await reader.page({ ...RANGE, q: 'a' }, { limit: 500 });
       expect(found.items.length).toBeGreaterThan(100);
-      let walked = 0;
-      for await (const batch of reader.walk(RANGE, { below: (await reader.head()).nextId, batchSize: 300 }))
-        walked += batch.map(entryToJson).length;
-      expect(walked).toBe(2_000);
+      expect((await walkedEntries(reader, RANGE)).map(entryToJson)).toHaveLength(2_000);
       const live: string[] = [];
       const feed = new LiveFeed({ trail: reader, catchUp: reader, log: silentLog });
       await feed.listen({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { REPORT_COLUMNS } from '../../src/exports/columns.js';
+import { ZoneClock } from '../../src/exports/dates.js';
 import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/read/entry.js';
 import { entryToJson } from '../../src/trail/read/json.js';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
@@ -65,7 +66,9 @@ describe('a change that nobody is known to have made', () => {
     const cells = (header: string): string[] =>
       items
         .toReversed()
-        .map((entry) => REPORT_COLUMNS.find((column) => column.header === header)!.text(entry));
+        .map((entry) =>
+          REPORT_COLUMNS.find((column) => column.header === header)!.text(entry, new ZoneClock('UTC')),
+        );
     expect(cells('Modified by').slice(0, 4)).toEqual([
       'Unattributed',
       'Unattributed',

@@ -1,5 +1,6 @@
-import type { Entry, Value } from '../../src/trail/read/entry.js';
+import type { Entry, EntryFilter, Value } from '../../src/trail/read/entry.js';
 import type { RowBatch } from '../../src/trail/read/row-batch.js';
+import type { TrailReader } from '../../src/trail/read/trail-reader.js';
 
 export const textValue = (text: string, label?: string): Value => ({
   kind: 'text',
@@ -54,4 +55,25 @@ export function batchOf(entries: readonly Entry[]): RowBatch {
       lastCommittedAt: times.at(-1)!,
     }),
   };
+}
+
+/** All entries of a filter, newest first, as its pages show them. */
+export async function pagedEntries(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  let cursor: string | undefined;
+  do {
+    const { items, next } = await reader.page(filter, { limit: 500, cursor });
+    entries.push(...items);
+    cursor = next ?? undefined;
+  } while (cursor !== undefined);
+  return entries;
+}
+
+/** All entries of a filter that are stored now, as a walk for a file gives them. */
+export async function walkedEntries(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  const { nextId } = await reader.head();
+  for await (const batch of reader.walkRows(filter, { below: nextId, withContexts: true }))
+    for (let index = 0; index < batch.count; index++) entries.push(batch.entry(index));
+  return entries;
 }

@@ -98,13 +98,6 @@ export class ReaderDictionaries {
     }
   }
 
-  /** Greatest number of columns that a table has had. */
-  get mostColumns(): number {
-    let most = 0;
-    for (const { columns } of this.relations.values()) most = Math.max(most, columns.length);
-    return most;
-  }
-
   /** Returns modifiers by their ids. */
   modifiers(query: Query, ids: Iterable<number>): Promise<ReadonlyMap<number, StoredModifier>> {
     return this.#modifiers.get(query, ids);

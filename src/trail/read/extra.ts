@@ -48,6 +48,31 @@ export function readExtra(extra: string | null): Extra {
   };
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Whether the bytes of an extra may have one of the members; false: it has none. `names` are JSON strings.
+ * Most rows that have an extra have nothing but a context, which need not be read for that.
+ */
+export function mayHaveMember(
+  { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number },
+  names: readonly Buffer[],
+): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    // A name may be written with escapes.
+    if (byte === BACKSLASH) return true;
+    if (byte === QUOTE) for (const name of names) if (begins(bytes, at, name)) return true;
+  }
+  return false;
+}
+
+function begins(bytes: Buffer, at: number, name: Buffer): boolean {
+  for (let index = 1; index < name.length; index++) if (bytes[at + index] !== name[index]) return false;
+  return true;
+}
+
 /** Returns JSON that may stand in an answer, or else a JSON string of its text. */
 export const answerable = (json: string | null): string | null =>
   json === null || isAnswerable(json) ? json : JSON.stringify(json);

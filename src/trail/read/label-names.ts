@@ -1,6 +1,7 @@
 import { keyText } from '../../pg/text.js';
 import { FIRST_COLUMN } from '../../pipeline/ports.js';
 import { decodeField, ESCAPE, SEPARATOR } from '../values.js';
+import { ByteTable } from './byte-table.js';
 import { columnAt } from './decode.js';
 import type { ReaderDictionaries, StoredRelation } from './dictionaries.js';
 import type { Scope } from './entry.js';
@@ -10,75 +11,162 @@ import { ROW_TEXT, type RowBytes } from './row-bytes.js';
 
 /** Labels of the values of some rows that are names in `trail.lookup`, each key read once. */
 export class LabelNames {
-  readonly #byTable = new Map<string, Map<string, readonly NameVersion[]>>();
-  readonly #tablesOf = new Map<number, readonly (string | undefined)[] | null>();
-  #first: bigint | undefined;
-  #last = 0n;
+  readonly #byTable = new Map<string, TableNames>();
+  readonly #columns = new Map<number, LabelledColumns | null>();
+  readonly #id = { first: Infinity, last: 0 };
+
+  /** Returns the label that an entry shows for a stored field; null: it has none. */
+  labelOf(table: string, field: Place & { readonly rowId: number }): string | null {
+    return this.#byTable.get(table)?.labelOf(field) ?? null;
+  }
 
   /** Returns the label that an entry shows for a key; null: it has none. */
   label(table: string, key: string, id: number): string | null {
-    const versions = this.#byTable.get(table)?.get(key);
-    if (versions === undefined || versions.length === 0) return null;
-    const only = versions.length === 1 ? versions[0]! : undefined;
-    // The usual case, without a bigint.
-    if (only?.from === 0n) return only.name;
-    return nameAt(versions, BigInt(id));
+    return this.#byTable.get(table)?.label(key, id) ?? null;
   }
 
   /** Notes the keys of the row that the rows are at. */
   note(rows: RowBytes, { relations }: ReaderDictionaries): void {
-    const tables = this.#tables(rows.relationId, relations.get(rows.relationId));
-    if (tables === null) return;
-    const columns = rows.text(ROW_TEXT.columns);
-    const { id, bytes } = rows;
-    if (this.#first === undefined || id < this.#first) this.#first = id;
-    if (id > this.#last) this.#last = id;
-    for (const side of [ROW_TEXT.previous, ROW_TEXT.updated]) {
+    const labelled = this.#labelled(rows.relationId, relations.get(rows.relationId));
+    if (labelled === null) return;
+    const tables = labelled.of(rows);
+    const { bytes, idNumber: id } = rows;
+    if (id < this.#id.first) this.#id.first = id;
+    if (id > this.#id.last) this.#id.last = id;
+    for (const side of SIDES) {
       let at = rows.startOf(side);
       const end = at + rows.lengthOf(side);
-      for (let field = 0; at < end; field++, at++) {
+      for (let field = 0; at < end && field < tables.length; field++, at++) {
         const start = at;
         while (at < end && bytes[at] !== SEPARATOR) at++;
-        const ofColumn = columns === null ? field : columns.charCodeAt(field) - FIRST_COLUMN;
-        const table = tables[ofColumn];
-        if (table !== undefined) this.#noteKey(table, keyOf(bytes, start, at));
+        tables[field]?.note(bytes, start, at);
       }
     }
   }
 
   /** Reads the names of all keys that were noted, as a reader of the scope sees them. */
   async read(query: Query, scope: Scope): Promise<void> {
-    const keys = Array.from(this.#byTable, ([table, ofTable]) =>
-      Array.from(ofTable.keys(), (key) => ({ table, key })),
-    ).flat();
-    const versions = await readNames(query, { keys, first: this.#first ?? 0n, last: this.#last, scope });
-    keys.forEach(({ table, key }, index) => this.#byTable.get(table)!.set(key, versions[index]!));
-  }
-
-  /** Lookup tables by column; null: no column has one. */
-  #tables(id: number, relation: StoredRelation | undefined): readonly (string | undefined)[] | null {
-    let tables = this.#tablesOf.get(id);
-    if (tables === undefined) {
-      const all = relation?.columns.map((_, index) => columnAt(relation, index).label) ?? [];
-      tables = all.some((table) => table !== undefined) ? all : null;
-      this.#tablesOf.set(id, tables);
+    const tables = [...this.#byTable];
+    const keys = tables.flatMap(([table, { keys: ofTable }]) => ofTable.map((key) => ({ table, key })));
+    const { first, last } = this.#id;
+    const versions = await readNames(query, {
+      keys,
+      first: keys.length === 0 ? 0n : BigInt(first),
+      last: BigInt(last),
+      scope,
+    });
+    let from = 0;
+    for (const [, names] of tables) {
+      names.found(versions.slice(from, from + names.keys.length));
+      from += names.keys.length;
     }
-    return tables;
   }
 
-  #noteKey(table: string, key: string | null): void {
-    if (key === null) return;
-    let ofTable = this.#byTable.get(table);
-    if (ofTable === undefined)
-      this.#byTable.set(table, (ofTable = new Map<string, readonly NameVersion[]>()));
-    if (!ofTable.has(key)) ofTable.set(key, NO_NAMES);
+  /** Columns of a table version that have labels; null: none has. */
+  #labelled(id: number, relation: StoredRelation | undefined): LabelledColumns | null {
+    let columns = this.#columns.get(id);
+    if (columns === undefined) {
+      const tables = relation?.columns.map((_, index) => columnAt(relation, index).label) ?? [];
+      columns = tables.every((table) => table === undefined)
+        ? null
+        : new LabelledColumns(tables.map((table) => (table === undefined ? undefined : this.#names(table))));
+      this.#columns.set(id, columns);
+    }
+    return columns;
+  }
+
+  #names(table: string): TableNames {
+    let names = this.#byTable.get(table);
+    if (names === undefined) this.#byTable.set(table, (names = new TableNames()));
+    return names;
   }
 }
 
+/** Where a stored field stands. */
+interface Place {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+const SIDES = [ROW_TEXT.previous, ROW_TEXT.updated] as const;
 const NO_NAMES: readonly NameVersion[] = [];
 
+/** Lookup tables by field, for each set of columns that rows of a table version have. */
+class LabelledColumns {
+  /** By column; undefined: it has no labels. */
+  readonly #tables: readonly (TableNames | undefined)[];
+  readonly #all: readonly (TableNames | undefined)[];
+  readonly #sets = new ByteTable();
+  readonly #ofSets: (readonly (TableNames | undefined)[])[] = [];
+
+  constructor(tables: readonly (TableNames | undefined)[]) {
+    this.#tables = tables;
+    this.#all = upToLast(tables);
+  }
+
+  /** Lookup tables of the fields of a row, up to the last that has one. */
+  of(rows: RowBytes): readonly (TableNames | undefined)[] {
+    const length = rows.lengthOf(ROW_TEXT.columns);
+    if (length < 0) return this.#all;
+    const start = rows.startOf(ROW_TEXT.columns);
+    const number = this.#sets.add(rows.bytes, start, start + length);
+    return (this.#ofSets[number] ??= upToLast(
+      Array.from(
+        rows.text(ROW_TEXT.columns)!,
+        (character) => this.#tables[character.charCodeAt(0) - FIRST_COLUMN],
+      ),
+    ));
+  }
+}
+
+const upToLast = (tables: readonly (TableNames | undefined)[]): readonly (TableNames | undefined)[] =>
+  tables.slice(0, tables.findLastIndex((table) => table !== undefined) + 1);
+
+/** Names of one lookup table, found by the bytes of stored fields or by their keys. */
+class TableNames {
+  readonly #fields = new ByteTable();
+  /** By number of the field: its key; null: it has none. Different fields may have the same key. */
+  readonly #keys: (string | null)[] = [];
+  #versions: readonly (readonly NameVersion[])[] = [];
+  #byKey: Map<string, readonly NameVersion[]> | undefined;
+
+  note(bytes: Buffer, start: number, end: number): void {
+    const number = this.#fields.add(bytes, start, end);
+    if (number === this.#keys.length) this.#keys.push(keyOf(bytes, start, end));
+  }
+
+  get keys(): readonly string[] {
+    return this.#keys.filter((key) => key !== null);
+  }
+
+  /** Takes the names of {@link keys}, in the same order. */
+  found(versions: readonly (readonly NameVersion[])[]): void {
+    let next = 0;
+    this.#versions = this.#keys.map((key) => (key === null ? NO_NAMES : versions[next++]!));
+  }
+
+  labelOf({ bytes, start, end, rowId }: Place & { readonly rowId: number }): string | null {
+    const number = this.#fields.find(bytes, start, end);
+    return number < 0 ? null : nameOf(this.#versions[number]!, rowId);
+  }
+
+  label(key: string, id: number): string | null {
+    this.#byKey ??= new Map(
+      this.#keys.flatMap((known, at) => (known === null ? [] : [[known, this.#versions[at]!]])),
+    );
+    return nameOf(this.#byKey.get(key) ?? NO_NAMES, id);
+  }
+}
+
+function nameOf(versions: readonly NameVersion[], id: number): string | null {
+  // The usual case, without a bigint.
+  if (versions.length === 1 && versions[0]!.from === 0n) return versions[0]!.name;
+  return versions.length === 0 ? null : nameAt(versions, BigInt(id));
+}
+
 /** Returns the key in `trail.lookup` that a stored field stands for; null: it is null or not known. */
-export function keyOf(bytes: Buffer, start: number, end: number): string | null {
+function keyOf(bytes: Buffer, start: number, end: number): string | null {
   for (let at = start; at < end; at++) {
     if (bytes[at] !== ESCAPE) continue;
     const field = decodeField(bytes.toString('utf8', start, end));

@@ -15,15 +15,15 @@ import {
 import type { ReaderDictionaries, StoredModifier } from './dictionaries.js';
 import type { Entry, Scope } from './entry.js';
 import { byStatement, MAX_WALK_BYTES, readRow, rowsSql, type Walk } from './entry-row.js';
-import { readExtra, type Extra } from './extra.js';
+import { mayHaveMember, readExtra, type Extra } from './extra.js';
 import { LITERALS } from './parameters.js';
 import { LabelNames } from './label-names.js';
 import type { LabelWanted } from './labels.js';
-import { instantText, lsnText, ROW_COLUMNS, ROW_TEXT, RowBytes } from './row-bytes.js';
+import { instantText, lsnText, ROW_COLUMNS, ROW_TEXT, type RowBytes } from './row-bytes.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 import { stretches } from './walk.js';
 
-/** Rows of a walk, in its order, for a file. */
+/** Rows of a walk, in its order, for a file. A batch is there until the next one is asked for. */
 export interface RowBatch {
   readonly count: number;
   /** The rows as bytes; null: there are entries only. */
@@ -42,6 +42,10 @@ export interface RowCoverage {
   readonly lastCommittedAt: string;
 }
 
+/** Members of an extra that say something of the modifier or the entity. */
+const NOTES = ['"unread"', '"lastSetBy"', '"conflict"', '"laterKey"'].map((name) => Buffer.from(name));
+const CONTEXT_ID = [Buffer.from('"contextId"')];
+
 /** No id of a modifier: those are 0 and greater. */
 const WALTRAIL = -1;
 /** Ids of a list that one statement reads. Each is planned by itself, which 512 ids would not repay. */
@@ -57,7 +61,6 @@ export class StoredRows implements RowBatch {
   readonly dictionaries: ReaderDictionaries;
   readonly names: LabelNames;
   readonly contexts: Contexts;
-  readonly #extras: ReadonlyMap<number, Extra>;
   /** Commit times that are too far away for {@link instantText}, by row, as PostgreSQL prints them. */
   readonly #farTimes: ReadonlyMap<number, string>;
   readonly #batch: Batch;
@@ -65,7 +68,6 @@ export class StoredRows implements RowBatch {
 
   constructor(read: {
     readonly rows: RowBytes;
-    readonly extras: ReadonlyMap<number, Extra>;
     readonly farTimes: ReadonlyMap<number, string>;
     readonly contexts: Contexts;
     readonly modifiers: ReadonlyMap<number, StoredModifier>;
@@ -80,7 +82,6 @@ export class StoredRows implements RowBatch {
     this.dictionaries = read.dictionaries;
     this.names = read.names;
     this.contexts = read.contexts;
-    this.#extras = read.extras;
     this.#farTimes = read.farTimes;
     this.#batch = { ...read, labels: this.#labels, columns: new Map() };
   }
@@ -93,9 +94,17 @@ export class StoredRows implements RowBatch {
     return this;
   }
 
-  /** What is stored beside the values of a row; undefined: nothing. */
-  extra(index: number): Extra | undefined {
-    return this.#extras.get(index);
+  /** What is stored beside the values of the row that the batch is at. */
+  get extra(): Extra {
+    return readExtra(this.rows.text(ROW_TEXT.extra));
+  }
+
+  /**
+   * The same where it says something of the modifier or the entity, and only perhaps where it does not; null:
+   * not.
+   */
+  get notes(): Extra | null {
+    return mayHave(this.rows, NOTES) ? this.extra : null;
   }
 
   /** The context that an extra has or refers to, as JSON text; null: there is none. */
@@ -104,21 +113,12 @@ export class StoredRows implements RowBatch {
   }
 
   /**
-   * Goes to a row, and tells whether its bytes say what the entry says. They do not where the row moved,
-   * where something speaks for another modifier or key, and where its time is far away.
+   * Goes to a row, and tells whether its bytes say what the entry says. They do not where the row moved, and
+   * where its time is far away.
    */
   goTo(index: number): boolean {
     this.rows.goTo(index);
-    if (this.rows.hasMoved || this.#farTimes.has(index)) return false;
-    const extra = this.#extras.get(index);
-    return (
-      extra === undefined ||
-      (extra.claimedCommitAt === null &&
-        extra.unreadMessage === null &&
-        extra.lastSetBy === null &&
-        extra.conflict === null &&
-        !extra.laterKey)
-    );
+    return !this.rows.hasMoved && !this.#farTimes.has(index);
   }
 
   coverage(): RowCoverage {
@@ -182,7 +182,7 @@ export class StoredRows implements RowBatch {
   entry(index: number): Entry {
     this.rows.goTo(index);
     const row = this.rows.row(this.#farTimes.get(index) ?? instantText(this.rows.committedMicros));
-    const entry = decodeRow(row, this.#extras.get(index) ?? readExtra(null), this.#batch);
+    const entry = decodeRow(row, this.extra, this.#batch);
     for (const { table, key, id, found } of this.#labels.splice(0)) {
       const label = this.names.label(table, key, Number(id));
       if (label !== null) found(label);
@@ -199,19 +199,28 @@ export class StoredRows implements RowBatch {
  */
 export async function readRowBatch(
   snapshot: Snapshot,
-  options: { readonly walk: Walk; readonly scope: Scope; readonly withContexts: boolean },
+  options: {
+    readonly walk: Walk;
+    readonly scope: Scope;
+    readonly withContexts: boolean;
+    /** What the rows are read into; what it had before is gone. */
+    readonly rows: RowBytes;
+  },
 ): Promise<{ readonly batch: StoredRows; readonly more: boolean }> {
-  const { scope } = options;
+  const { scope, rows } = options;
   const { query, dictionaries } = snapshot;
-  const { rows, more } = await readRows(snapshot, options.walk);
+  const { more } = await readRows(snapshot, options.walk, rows);
   const modifiers = new Set<number>();
   const tenants = new Set<number>();
-  const extras = new Map<number, Extra>();
+  const contextIds = new Set<string>();
   const far: number[] = [];
   const names = new LabelNames();
   for (let index = 0; index < rows.count; index++) {
     rows.goTo(index);
-    if (rows.lengthOf(ROW_TEXT.extra) >= 0) extras.set(index, readExtra(rows.text(ROW_TEXT.extra)));
+    if (options.withContexts && mayHave(rows, CONTEXT_ID)) {
+      const { contextId } = readExtra(rows.text(ROW_TEXT.extra));
+      if (contextId !== null) contextIds.add(contextId);
+    }
     if (Math.abs(rows.committedMicros) >= MOST_MICROS) far.push(index);
     modifiers.add(rows.modifierId);
     tenants.add(rows.tenantId);
@@ -224,12 +233,8 @@ export async function readRowBatch(
     rows.goTo(index);
     farTimes.set(index, (await readRow(snapshot, rows.id))!.committed_at);
   }
-  const contextIds = new Set(
-    options.withContexts ? Array.from(extras.values()).flatMap(({ contextId }) => contextId ?? []) : [],
-  );
   const batch = new StoredRows({
     rows,
-    extras,
     farTimes,
     contexts: await readContexts(query, contextIds),
     modifiers: await dictionaries.modifiers(query, modifiers),
@@ -241,11 +246,16 @@ export async function readRowBatch(
   return { batch, more };
 }
 
-async function readRows(
-  snapshot: Snapshot,
-  walk: Walk,
-): Promise<{ readonly rows: RowBytes; readonly more: boolean }> {
-  const rows = new RowBytes();
+/** Whether the extra of the row that the rows are at may have one of the members. */
+function mayHave(rows: RowBytes, names: readonly Buffer[]): boolean {
+  const length = rows.lengthOf(ROW_TEXT.extra);
+  if (length <= 0) return false;
+  const start = rows.startOf(ROW_TEXT.extra);
+  return mayHaveMember({ bytes: rows.bytes, start, end: start + length }, names);
+}
+
+async function readRows(snapshot: Snapshot, walk: Walk, rows: RowBytes): Promise<{ readonly more: boolean }> {
+  rows.clear();
   const clock = new DayClock(snapshot);
   const hasText = walk.filter.q !== null;
   let bytes = 0;
@@ -263,8 +273,8 @@ async function readRows(
         full = bytes > MAX_WALK_BYTES && rows.count > 1;
         if (full) rows.dropLast();
       });
-      if (full || rows.count >= walk.limit) return { rows, more: true };
+      if (full || rows.count >= walk.limit) return { more: true };
     }
   }
-  return { rows, more: false };
+  return { more: false };
 }

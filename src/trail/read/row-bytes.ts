@@ -41,6 +41,8 @@ const NULLABLE_FIELDS = 10;
 const NULL = -1;
 
 const FIRST_BYTES = 1 << 20;
+const MOST_KEPT_BYTES = 1 << 25;
+const FIRST_ROWS = 1 << 14;
 const TWO_32 = 2 ** 32;
 const MICROS_1970_TO_2000 = 946_684_800_000_000;
 
@@ -64,7 +66,8 @@ export class RowBytes {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #view = viewOf(this.#bytes);
   #length = 0;
-  readonly #starts: number[] = [];
+  #starts = new Int32Array(FIRST_ROWS);
+  #count = 0;
   #start = 0;
   /** Where the nullable fields begin, and their lengths; -1: null. */
   readonly #at = new Int32Array(NULLABLE_FIELDS);
@@ -75,17 +78,27 @@ export class RowBytes {
     const length = message.length - at;
     if (this.#length + length > this.#bytes.length) this.#grow(length);
     message.copy(this.#bytes, this.#length, at);
-    this.#starts.push(this.#length);
+    if (this.#count === this.#starts.length) this.#growStarts();
+    this.#starts[this.#count++] = this.#length;
     this.#length += length;
+  }
+
+  /** Begins again without rows, in the same memory unless a row was very large. */
+  clear(): void {
+    this.#length = 0;
+    this.#count = 0;
+    if (this.#bytes.length <= MOST_KEPT_BYTES) return;
+    this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
+    this.#view = viewOf(this.#bytes);
   }
 
   /** Takes the last row away again. */
   dropLast(): void {
-    this.#length = this.#starts.pop()!;
+    this.#length = this.#starts[--this.#count]!;
   }
 
   get count(): number {
-    return this.#starts.length;
+    return this.#count;
   }
 
   /** The bytes in which the texts stand. */
@@ -221,6 +234,12 @@ export class RowBytes {
 
   #int8(at: number): number {
     return this.#view.getInt32(this.#start + at) * TWO_32 + this.#view.getUint32(this.#start + at + 4);
+  }
+
+  #growStarts(): void {
+    const more = new Int32Array(2 * this.#starts.length);
+    more.set(this.#starts);
+    this.#starts = more;
   }
 
   #grow(length: number): void {

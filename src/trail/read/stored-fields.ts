@@ -1,11 +1,11 @@
 import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN } from '../../pipeline/ports.js';
 import { decodeField, ESCAPE, MARK_LARGE, SEPARATOR } from '../values.js';
+import { ByteTable } from './byte-table.js';
 import { columnAt, decodeValue, UNKNOWN_RELATION } from './decode.js';
 import type { StoredColumn } from './dictionaries.js';
 import type { Value } from './entry.js';
-import { keyOf } from './label-names.js';
 import type { StoredRows } from './row-batch.js';
-import { ROW_TEXT } from './row-bytes.js';
+import { ROW_TEXT, type RowBytes } from './row-bytes.js';
 
 /** What a stored field is. `marked` is a value whose bytes are not its text. */
 export type FieldKind = 'text' | 'marked' | 'null' | 'unknown' | 'large';
@@ -14,6 +14,21 @@ export type FieldKind = 'text' | 'marked' | 'null' | 'unknown' | 'large';
 export interface ColumnNotes<Notes> {
   readonly column: StoredColumn;
   readonly notes: Notes;
+}
+
+/** A set of columns that rows have. */
+interface ColumnSet<Notes> {
+  /** Characters that name them; null: all of the table version. */
+  readonly columns: string | null;
+  /** By field; made when the field is met first. */
+  readonly notes: (ColumnNotes<Notes> | undefined)[];
+}
+
+/** The sets of columns of a table version, by the bytes that name them. */
+interface Sets<Notes> {
+  readonly all: ColumnSet<Notes>;
+  readonly names: ByteTable;
+  readonly named: ColumnSet<Notes>[];
 }
 
 /** Sets of columns for which notes are kept; few differ within a trail. */
@@ -25,12 +40,11 @@ const MOST_SETS = 2_000;
  */
 export class StoredFields<Notes> {
   readonly #make: (column: StoredColumn) => Notes;
-  readonly #sets = new Map<number, Map<string, ColumnNotes<Notes>[]>>();
+  readonly #sets = new Map<number, Sets<Notes>>();
   #count = 0;
   #batch!: StoredRows;
   #bytes!: Buffer;
-  #set!: ColumnNotes<Notes>[];
-  #columns: string | null = null;
+  #set!: ColumnSet<Notes>;
   #next = 0;
   #end = 0;
   /** Index of the field among those of its side. */
@@ -51,8 +65,7 @@ export class StoredFields<Notes> {
     if (length < 0) return false;
     this.#batch = batch;
     this.#bytes = rows.bytes;
-    this.#columns = rows.text(ROW_TEXT.columns);
-    this.#set = this.#setOf(rows.relationId, this.#columns ?? '');
+    this.#set = this.#setOf(rows);
     this.#next = rows.startOf(ROW_TEXT[side]);
     this.#end = this.#next + length;
     this.index = -1;
@@ -89,15 +102,19 @@ export class StoredFields<Notes> {
 
   /** Returns the column of a field of either side. */
   columnAt(index: number): ColumnNotes<Notes> {
-    const known = this.#set[index];
+    const { columns, notes } = this.#set;
+    const known = notes[index];
     if (known !== undefined) return known;
     const relation = this.#batch.dictionaries.relations.get(this.#batch.rows.relationId) ?? UNKNOWN_RELATION;
     const place =
-      this.#columns === null || index >= this.#columns.length
-        ? index
-        : this.#columns.charCodeAt(index) - FIRST_COLUMN;
+      columns === null || index >= columns.length ? index : columns.charCodeAt(index) - FIRST_COLUMN;
     const column = columnAt(relation, place);
-    return (this.#set[index] = { column, notes: this.#make(column) });
+    return (notes[index] = { column, notes: this.#make(column) });
+  }
+
+  /** Id of the row that the fields are of. */
+  get rowId(): number {
+    return this.#batch.rows.idNumber;
   }
 
   /** The field as it is stored. */
@@ -116,8 +133,7 @@ export class StoredFields<Notes> {
   get lookupName(): string | null {
     const table = this.column.column.label;
     if (table === undefined) return null;
-    const key = keyOf(this.#bytes, this.start, this.end);
-    return key === null ? null : this.#batch.names.label(table, key, this.#batch.rows.idNumber);
+    return this.#batch.names.labelOf(table, this);
   }
 
   /** The value of a field that is known, with its label. */
@@ -144,18 +160,28 @@ export class StoredFields<Notes> {
     }
   }
 
-  #setOf(relation: number, columns: string): ColumnNotes<Notes>[] {
-    let sets = this.#sets.get(relation);
-    if (sets === undefined) this.#sets.set(relation, (sets = new Map<string, ColumnNotes<Notes>[]>()));
-    let set = sets.get(columns);
-    if (set === undefined) {
+  #setOf(rows: RowBytes): ColumnSet<Notes> {
+    const relation = rows.relationId;
+    let sets = this.#sets.get(relation) ?? this.#addSets(relation);
+    const length = rows.lengthOf(ROW_TEXT.columns);
+    if (length < 0) return sets.all;
+    const start = rows.startOf(ROW_TEXT.columns);
+    let number = sets.names.find(rows.bytes, start, start + length);
+    if (number < 0) {
       if (++this.#count > MOST_SETS) {
         this.#sets.clear();
         this.#count = 1;
-        this.#sets.set(relation, (sets = new Map<string, ColumnNotes<Notes>[]>()));
+        sets = this.#addSets(relation);
       }
-      sets.set(columns, (set = []));
+      number = sets.names.add(rows.bytes, start, start + length);
+      sets.named.push({ columns: rows.text(ROW_TEXT.columns), notes: [] });
     }
-    return set;
+    return sets.named[number]!;
+  }
+
+  #addSets(relation: number): Sets<Notes> {
+    const sets: Sets<Notes> = { all: { columns: null, notes: [] }, names: new ByteTable(), named: [] };
+    this.#sets.set(relation, sets);
+    return sets;
   }
 }

@@ -21,6 +21,7 @@ import { storedFilter, tenantId, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapsInRange, type VersionedGapCounts } from './gap-list.js';
 import { readRow, type EntryRow } from './entry-row.js';
 import { readRowBatch, type RowBatch } from './row-batch.js';
+import { RowBytes } from './row-bytes.js';
 import { walkEntries } from './walk.js';
 import type { TimeRange } from './range.js';
 import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
@@ -185,49 +186,21 @@ export class TrailReader {
   }
 
   /**
-   * Yields all entries of the filter with ids below `below` (the `nextId` of a head that was read before: the
-   * frozen end), newest first, in batches of at most `batchSize`, or fewer if tables have hundreds of
-   * columns. Holds no connection between batches; entries that are stored meanwhile have greater ids and do
-   * not matter.
-   */
-  async *walk(
-    filter: EntryFilter,
-    options: { readonly below: string; readonly batchSize: number },
-  ): AsyncGenerator<readonly Entry[], void, undefined> {
-    let below = readId(options.below);
-    for (;;) {
-      const batch = await this.#snapshot('kept', async (snapshot) => {
-        const stored = await storedFilter(filter, snapshot);
-        if (stored === undefined) return NOTHING;
-        return this.#entries(snapshot, {
-          filter: stored,
-          scope: filter.scope ?? null,
-          above: 0n,
-          below,
-          order: 'desc',
-          limit: Math.min(
-            options.batchSize,
-            Math.ceil(MAX_BATCH_VALUES / (2 * snapshot.dictionaries.mostColumns)),
-          ),
-        });
-      });
-      if (batch.items.length > 0) yield batch.items;
-      if (!batch.more) return;
-      below = BigInt(batch.items.at(-1)!.id);
-    }
-  }
-
-  /**
-   * Yields the rows of the filter with ids below `below` as {@link walk} yields entries, for files: as the
-   * bytes that the trail sends. Each batch is read by a snapshot of its own, while the caller works on the
-   * one before.
+   * Yields the rows of the filter with ids below `below` (the `nextId` of a head that was read before: the
+   * frozen end), newest first, for files: as the bytes that the trail sends. Holds no connection between
+   * batches; entries that are stored meanwhile have greater ids and do not matter. Each batch is read by a
+   * snapshot of its own, while the caller works on the one before.
    */
   async *walkRows(
     filter: EntryFilter,
     options: { readonly below: string; readonly withContexts: boolean },
   ): AsyncGenerator<RowBatch, void, undefined> {
+    // One batch is read while the other is in use. Their memory is used again and again: to fault in and to
+    // collect that of every batch takes longer than to copy the rows.
+    let [rows, other] = [new RowBytes(), new RowBytes()];
     const read = (below: bigint): Promise<RowsRead> => {
-      const reading = this.#rows(filter, { ...options, below });
+      [rows, other] = [other, rows];
+      const reading = this.#rows(filter, { ...options, below, rows });
       // Whoever stops early does not wait for it, and an error is thrown where it is waited for.
       reading.catch(() => undefined);
       return reading;
@@ -304,17 +277,18 @@ export class TrailReader {
 
   #rows(
     filter: EntryFilter,
-    options: { readonly below: bigint; readonly withContexts: boolean },
+    options: { readonly below: bigint; readonly withContexts: boolean; readonly rows: RowBytes },
   ): Promise<RowsRead> {
     return this.#snapshot('fresh', async (snapshot) => {
       const stored = await storedFilter(filter, snapshot);
       if (stored === undefined) return { batch: undefined, next: undefined };
-      const { below, withContexts } = options;
+      const { below, withContexts, rows } = options;
       const walk = { filter: stored, above: 0n, below, order: 'desc', limit: MAX_BATCH_ROWS } as const;
       const { batch, more } = await readRowBatch(snapshot, {
         walk,
         scope: filter.scope ?? null,
         withContexts,
+        rows,
       });
       if (batch.count === 0) return { batch: undefined, next: undefined };
       if (!more) return { batch, next: undefined };
@@ -360,12 +334,6 @@ async function isInScope(
   return tenant !== undefined && (row.tenant_id === tenant || row.previous_tenant_id === tenant);
 }
 
-/**
- * Values of a batch at most, previous and updated ones together. Each takes 100 bytes of memory or more,
- * however short it is.
- */
-const MAX_BATCH_VALUES = 400_000;
-
 /** Rows of a batch for a file: some megabytes. A statement is planned for each batch. */
 const MAX_BATCH_ROWS = 16_384;
 
@@ -375,8 +343,6 @@ interface RowsRead {
   /** Where the walk continues; undefined: nowhere. */
   readonly next: bigint | undefined;
 }
-
-const NOTHING: EntryBatch = { items: [], more: false };
 
 const NOT_BEGUN: TrailHead = {
   source: '',

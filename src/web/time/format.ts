@@ -16,8 +16,11 @@ export function timeText(timestamp: string, zone: string, digits = 0): string {
 }
 
 /** `+02:00`: the offset of a zone from UTC at an instant; with seconds where its history has them. */
-export function offsetText(timestamp: string, zone: string): string {
-  const seconds = Math.round(offsetAt(Date.parse(timestamp), zone) / 1000);
+export const offsetText = (timestamp: string, zone: string): string =>
+  printedOffset(offsetAt(Date.parse(timestamp), zone));
+
+function printedOffset(ms: number): string {
+  const seconds = ms / 1000;
   const size = Math.abs(seconds);
   const parts = [
     Math.floor(size / 3600),
@@ -38,19 +41,29 @@ export function instantText(timestamp: string, zone: string, digits: number): st
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone, digits)} ${offsetText(timestamp, zone)}`;
 }
 
-const PRINTED = /^(\d{4,6}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?([+-]\d\d)(:\d\d)?$/;
+/** A timestamptz as PostgreSQL prints it in the years 1 to 9999. */
+const PRINTED = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?$/;
+const FIRST_SHOWN = Date.parse('0001-01-01T00:00:00Z');
+const END_SHOWN = Date.parse('+010000-01-01T00:00:00Z');
 
 /**
- * The text of a timestamptz that PostgreSQL printed, as {@link instantText} with its own digits; null where
- * it is none that a clock shows (`infinity`, before Christ), or no such text.
+ * What the clock of a zone shows at a timestamptz that PostgreSQL printed, as {@link instantText} with the
+ * digits that it printed. Null where this is the time that was printed, and where the text is of no time that
+ * a clock shows (`infinity`, before Christ, masked). Files follow the same rule (`ZoneClock.printed`).
  */
 export function printedInstantText(printed: string, zone: string): string | null {
   const match = PRINTED.exec(printed);
   if (match === null) return null;
-  const [, date, time, fraction = '', hours, minutes = ':00'] = match;
-  const timestamp = `${date!}T${time!}${fraction}${hours!}${minutes}`;
-  if (Number.isNaN(Date.parse(timestamp))) return null;
-  return instantText(timestamp, zone, Math.max(fraction.length - 1, 0));
+  const [, date, time, fraction = '', sign, hours, minutes = '0', seconds = '0'] = match;
+  const shown = Date.parse(`${date!}T${time!}Z`);
+  if (Number.isNaN(shown)) return null;
+  const ahead = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+  const printedMs = sign === '-' ? -ahead : ahead;
+  const offset = offsetAt(shown - printedMs, zone);
+  const local = shown - printedMs + offset;
+  if (offset === printedMs || local < FIRST_SHOWN || local >= END_SHOWN) return null;
+  const wall = new Date(local).toISOString().slice(0, 19).replace('T', ' ');
+  return `${wall}${fraction} ${printedOffset(offset)}`;
 }
 
 /** `2026-11-23 09:51` in a zone. */

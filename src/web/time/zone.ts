@@ -9,6 +9,9 @@ export interface WallTime {
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
+const offsetFormats = new Map<string, Intl.DateTimeFormat>();
+/** The offset of the form `longOffset`; UTC is `GMT` without one. */
+const OFFSET = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
 
 /** Whether this is an IANA zone name (or an alias or offset) that the browser knows. */
 export function isZone(name: string): boolean {
@@ -93,9 +96,20 @@ function utcOf(wall: WallTime): number {
   return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
 }
 
-/** By how many milliseconds a zone's clock is ahead of UTC at an instant. */
+/**
+ * By how many milliseconds a zone's clock is ahead of UTC at an instant. Files have the same function
+ * (`trail/read/zone.ts`), which the page may not import; a test holds the two equal.
+ */
 export function offsetAt(instant: number, zone: string): number {
-  return utcOf(wallTime(instant, zone)) - Math.floor(instant / 1000) * 1000;
+  let format = offsetFormats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
+    offsetFormats.set(zone, format);
+  }
+  const [, sign, hours, minutes, seconds] = OFFSET.exec(format.format(instant)) ?? [];
+  if (hours === undefined) return 0;
+  const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds ?? 0)) * 1_000;
+  return sign === '-' ? -ms : ms;
 }
 
 function formatOf(zone: string): Intl.DateTimeFormat {
