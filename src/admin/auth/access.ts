@@ -18,7 +18,7 @@ export interface DeliveredEntries {
   readonly through: string;
 }
 
-/** What a download in part delivers: so many bytes of a file of the size `of`, the first of them at `from`. */
+/** What a download in part delivers: so many bytes of a file of `of` bytes, the first of them at `from`. */
 export interface DeliveredBytes {
   readonly bytes: number;
   readonly from: number;
