@@ -44,7 +44,8 @@ export function accessOf(
     route: `${request.method} ${request.routeOptions?.url ?? 'unknown'}`,
     filters: Object.keys(filters).length === 0 ? null : storable(filters, { isRefused }),
     status,
-    address: request.ip,
+    // Of a client that has gone meanwhile the socket has no address any more.
+    address: request.ip ?? 'unknown',
   };
 }
 
