@@ -154,6 +154,20 @@ const TARGETS = {
       of: cell('what', 'verify --quick', 'seconds'),
     },
   ],
+  misuse: [
+    {
+      figure: "p99 ms of an admin's page while one token misuses the API",
+      atMost: [300, 150],
+      size: { entries: MILLION, seconds: 30 },
+      of: cell('load', 'misused', 'page p99 ms'),
+    },
+    {
+      figure: 'ms until the live view of an admin has an entry, at most',
+      atMost: [2_000, 1_000],
+      size: { entries: MILLION, seconds: 30 },
+      of: cell('load', 'misused', 'live max ms'),
+    },
+  ],
 };
 
 /** Rows for the table and the result of a bench, none when nothing was promised of it. */

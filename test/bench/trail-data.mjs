@@ -20,7 +20,7 @@ export async function seedWeek({ url, entries }) {
   return { from: from.toISOString(), to: to.toISOString() };
 }
 
-async function testSupport(name) {
+export async function testSupport(name) {
   const folder = path.resolve(import.meta.dirname, '../../dist/bench');
   const { code } = transformFileSync(path.resolve(import.meta.dirname, `../support/${name}.ts`), {
     swcrc: false,

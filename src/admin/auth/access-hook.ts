@@ -22,12 +22,15 @@ export async function recordAccess(
 
 /** Returns what the access record says about a refusal: what was asked for, as far as a row may hold it. */
 function refusalOf(request: GuardedRequest, status: number): Access {
-  const access = accessOf(request, status);
-  return { ...access, action: 'refused', filters: access.filters === null ? null : storable(access.filters) };
+  return { ...accessOf(request, status, { isRefused: true }), action: 'refused' };
 }
 
 /** Returns what the access record says about a request that the guard has let pass. */
-export function accessOf(request: GuardedRequest, status: number): Access {
+export function accessOf(
+  request: GuardedRequest,
+  status: number,
+  { isRefused = false }: { readonly isRefused?: boolean } = {},
+): Access {
   const filters = {
     ...asRecord(request.params),
     ...asRecord(request.query),
@@ -39,9 +42,10 @@ export function accessOf(request: GuardedRequest, status: number): Access {
     action: request.accessAction ?? 'read',
     // The pattern is absent where no route matched.
     route: `${request.method} ${request.routeOptions?.url ?? 'unknown'}`,
-    filters: Object.keys(filters).length === 0 ? null : filters,
+    filters: Object.keys(filters).length === 0 ? null : storable(filters, { isRefused }),
     status,
-    address: request.ip,
+    // Of a client that has gone meanwhile the socket has no address any more.
+    address: request.ip ?? 'unknown',
     ...(request.delivered === undefined ? {} : { delivered: request.delivered }),
   };
 }

@@ -1,0 +1,81 @@
+/**
+ * What one token that misuses the API does to an admin: first pages and the live view, alone and meanwhile.
+ * The daemon has a process of its own, with API and exports, as `waltrail start` runs them.
+ */
+import { createToken } from '../../dist/admin/auth/tokens.js';
+import { createPool } from '../../dist/pg/connect.js';
+import { withCluster } from './ground.mjs';
+import { quantile, say, startConsumer, temporaryFolder } from './lib.mjs';
+import { seedWeek, testSupport } from './trail-data.mjs';
+
+export const defaults = { entries: 1_000_000, seconds: 30, runs: 1 };
+
+export async function run({ entries, seconds, runs }) {
+  return withCluster({ shared_buffers: '512MB', max_wal_size: '16GB' }, async ({ server, client }) => {
+    const url = server.url('postgres');
+    say('  seeding …');
+    await seedWeek({ url, entries });
+    await client.query('vacuum analyze trail.entry');
+    const { misuse } = await testSupport('misuse');
+    const pool = createPool({ url, purpose: 'bench', max: 1 });
+    const measured = [];
+    try {
+      const admin = await createToken(pool, { name: 'admin', role: 'admin' });
+      for (let index = 0; index < runs; index++) {
+        const misuser = await createToken(pool, { name: `misuser ${index}`, role: 'exporter' });
+        const daemon = startConsumer('daemon.mjs', { url, dataDir: temporaryFolder() });
+        try {
+          const { address } = await daemon.next({ limitMs: 60_000 });
+          const given = { url: address, misuser, admin, seconds, addEntry: () => addEntry(pool) };
+          say('  alone …');
+          measured.push({ load: 'alone', ...(await misuse({ ...given, idle: true })) });
+          say('  misused …');
+          measured.push({ load: 'misused', ...(await misuse(given)) });
+        } finally {
+          await daemon.stop();
+        }
+      }
+    } finally {
+      await pool.end();
+    }
+    const { rows } = await client.query('show server_version');
+    return {
+      versions: { postgres: rows[0].server_version },
+      rows: ['alone', 'misused'].map((load) => rowOf(load, measured)),
+      answers: measured.map(({ load, answers }) => ({ load, answers })),
+    };
+  });
+}
+
+function rowOf(load, measured) {
+  const of = measured.filter((one) => one.load === load);
+  const pages = of.flatMap(({ pageMs }) => pageMs);
+  const live = of.flatMap(({ liveMs }) => liveMs);
+  return {
+    load,
+    pages: pages.length,
+    'page p50 ms': quantile(pages, 0.5),
+    'page p99 ms': quantile(pages, 0.99),
+    'page max ms': quantile(pages, 1),
+    'live p50 ms': quantile(live, 0.5),
+    'live max ms': quantile(live, 1),
+  };
+}
+
+/** Another one like the last, as the writer stores it, with the checkpoint in the same transaction. */
+async function addEntry(pool) {
+  const { rows } = await pool.query(`
+    with place as (
+      update trail.checkpoint
+         set next_id = greatest(next_id, trail.today()::int8 << 32) + 1, entries = entries + 1,
+             end_lsn = end_lsn + 256, last_committed_at = now()
+      returning next_id - 1 as id, end_lsn
+    )
+    insert into trail.entry (id, committed_at, commit_lsn, seq, xid, modifier_id, relation_id, tenant_id, entity_type_id,
+                             action_id, operation, rung, entity_id, entity_name, columns, previous, updated, extra)
+    select place.id, clock_timestamp(), place.end_lsn, 0, '1', modifier_id, relation_id, tenant_id, entity_type_id,
+           action_id, operation, rung, entity_id, entity_name, columns, previous, updated, extra
+      from place cross join (select * from trail.entry order by id desc limit 1) last
+    returning id::text`);
+  return rows[0].id;
+}

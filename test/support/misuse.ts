@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What one token does to the API all at once, and what an admin sees of it meanwhile. */
+export interface MisuseOptions {
+  /** Of the daemon. */
+  readonly url: string;
+  /** Of the role exporter: it does what it may, as often as it can. */
+  readonly misuser: string;
+  readonly admin: string;
+  /** Stores an entry; gives its id. */
+  readonly addEntry: () => Promise<string>;
+  readonly seconds: number;
+  /** Nothing is done but what is measured, for comparison. */
+  readonly idle?: boolean;
+}
+
+export interface MisuseFigures {
+  /** Milliseconds of each first page of the admin. */
+  readonly pageMs: readonly number[];
+  /** Milliseconds from the storing of an entry to its arrival at the admin's live view. */
+  readonly liveMs: readonly number[];
+  /** Answers that the misuser was given, by kind and status. */
+  readonly answers: Readonly<Record<string, number>>;
+}
+
+const STREAMS = 4;
+const EXPORTS = 60;
+const SEARCHES = 24;
+const SIGN_INS = 40;
+const STREAM_MS = 200;
+const PAGE_PAUSE_MS = 20;
+const LIVE_PAUSE_MS = 250;
+/** An entry that has not arrived by then counts with it. */
+const LIVE_LIMIT_MS = 10_000;
+
+/**
+ * Four streams that are opened again and again from the beginning, 60 exports, 24 searches at a time and 40
+ * wrong sign-ins a second, while an admin reads first pages and looks at the live view. Throws where the
+ * admin is refused anything.
+ */
+export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
+  const { url, misuser, admin, addEntry, seconds, idle = false } = options;
+  const answers: Record<string, number> = {};
+  const stop = new AbortController();
+  const { signal } = stop;
+  const count = (kind: string, status: number): void => {
+    const key = `${kind} ${status}`;
+    answers[key] = (answers[key] ?? 0) + 1;
+  };
+  const ask = async (kind: string, route: string, init: RequestInit = {}): Promise<void> => {
+    const authorization = `Bearer ${misuser}`;
+    const response = await fetch(`${url}/v1/${route}`, {
+      ...init,
+      headers: { authorization, ...init.headers },
+      signal,
+    });
+    count(kind, response.status);
+    await response.arrayBuffer();
+  };
+  const again = async (work: () => Promise<void>, pauseMs = 1): Promise<void> => {
+    while (!signal.aborted) {
+      await work().catch(() => undefined);
+      await delay(pauseMs);
+    }
+  };
+  const loopingStream = async (): Promise<void> => {
+    const end = new AbortController();
+    const response = await fetch(`${url}/v1/entries/stream?q=zzz-nothing`, {
+      headers: { authorization: `Bearer ${misuser}`, 'last-event-id': '1' },
+      signal: AbortSignal.any([signal, end.signal]),
+    });
+    count('stream', response.status);
+    setTimeout(() => end.abort(), STREAM_MS);
+    await response.arrayBuffer();
+  };
+  const json = { 'content-type': 'application/json' };
+  const busy = idle
+    ? []
+    : [
+        ...Array.from({ length: STREAMS }, () => again(loopingStream)),
+        ...Array.from({ length: EXPORTS }, () =>
+          ask('export', 'exports', { method: 'POST', headers: json, body: '{"format":"csv"}' }).catch(
+            () => undefined,
+          ),
+        ),
+        ...Array.from({ length: SEARCHES }, (_, n) => again(() => ask('search', `entries?q=zzz-${n}`), 50)),
+        again(async () => {
+          const body = JSON.stringify({ token: 'wt_guess' });
+          const attempts = Array.from({ length: SIGN_INS }, () =>
+            ask('sign-in', 'session', { method: 'POST', headers: json, body }),
+          );
+          await Promise.all(attempts);
+        }, 1_000),
+      ];
+  const watched = watch({ url, admin, signal });
+  const pageMs: number[] = [];
+  const liveMs: number[] = [];
+  try {
+    await watched.opened;
+    const until = performance.now() + seconds * 1_000;
+    await Promise.all([
+      (async () => {
+        while (performance.now() < until) {
+          const began = performance.now();
+          const response = await fetch(`${url}/v1/entries?limit=50`, {
+            headers: { authorization: `Bearer ${admin}` },
+          });
+          if (response.status !== 200) throw new Error(`the admin's page: ${response.status}`);
+          await response.arrayBuffer();
+          pageMs.push(performance.now() - began);
+          await delay(PAGE_PAUSE_MS);
+        }
+      })(),
+      (async () => {
+        while (performance.now() < until) {
+          const id = await addEntry();
+          const began = performance.now();
+          const arrived = watched.arrival(id);
+          liveMs.push(
+            await Promise.race([arrived.then((at) => at - began), delay(LIVE_LIMIT_MS, LIVE_LIMIT_MS)]),
+          );
+          await delay(LIVE_PAUSE_MS);
+        }
+      })(),
+    ]);
+  } finally {
+    stop.abort();
+    await Promise.allSettled([...busy, watched.ended]);
+  }
+  return { pageMs, liveMs: liveMs.map((ms) => Math.max(ms, 0)), answers };
+}
+
+/** The admin's live view: when each entry has arrived. */
+function watch({
+  url,
+  admin,
+  signal,
+}: {
+  readonly url: string;
+  readonly admin: string;
+  readonly signal: AbortSignal;
+}): {
+  readonly opened: Promise<void>;
+  readonly ended: Promise<void>;
+  arrival(id: string): Promise<number>;
+} {
+  const arrivals = new Map<string, number>();
+  const waiting = new Map<string, (at: number) => void>();
+  const response = fetch(`${url}/v1/entries/stream`, {
+    headers: { authorization: `Bearer ${admin}` },
+    signal,
+  });
+  const read = async (): Promise<void> => {
+    let text = '';
+    for await (const chunk of (await response).body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const id = /^id: ?(\d+)$/m.exec(text.slice(0, end))?.[1];
+        text = text.slice(end + 2);
+        if (id === undefined || arrivals.has(id)) continue;
+        const at = performance.now();
+        arrivals.set(id, at);
+        waiting.get(id)?.(at);
+      }
+    }
+  };
+  return {
+    opened: response.then(({ status }) => {
+      if (status !== 200) throw new Error(`the admin's live view: ${status}`);
+    }),
+    ended: read().catch(() => undefined),
+    arrival: (id) =>
+      new Promise((resolve) => {
+        const at = arrivals.get(id);
+        if (at === undefined) waiting.set(id, resolve);
+        else resolve(at);
+      }),
+  };
+}
