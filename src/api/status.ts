@@ -99,7 +99,9 @@ export const Status = z.object({
     'The same in calendar days of the time zone, where it is given in days; null: it is elapsed time.',
   ),
   timezone: z.string().describe("IANA name of the reports' time zone."),
-  retentionDays: Count.nullable().describe('Null: entries are kept forever.'),
+  retentionDays: Count.nullable().describe(
+    'Whole days that entries are kept: those of the YAML, but no fewer than the floor of the trail. Null: forever.',
+  ),
   queue: z.enum(['postgres', 'redis']).describe('Where the export queue runs.'),
   capture: Capture.nullable().describe(
     'Null where another process captures: "trail" says how far that one is. Null for a tenant-scoped token, too.',

@@ -78,6 +78,15 @@ describe('reading entries', () => {
       retentionDays: 400,
     });
   });
+
+  test('the retention of the status is the one that is kept to', async () => {
+    const shown = async (): Promise<unknown> =>
+      ((await (await ground.get('/v1/status', admin)).json()) as { retentionDays: unknown }).retentionDays;
+    await ground.pool.query('update trail.retention_floor set days = 500');
+    expect(await shown()).toBe(500);
+    await ground.pool.query('update trail.retention_floor set days = 30');
+    expect(await shown()).toBe(400);
+  });
 });
 
 describe('a tenant-scoped token', () => {

@@ -276,11 +276,15 @@ describe('the event trigger', () => {
       await database.query(many);
       return performance.now() - began;
     };
-    await timed();
-    const without = await timed();
+    const quickest = async (): Promise<number> => {
+      await timed();
+      return Math.min(await timed(), await timed());
+    };
+    const without = await quickest();
     await applyConfig(guarded(database, ITEM_TABLES));
-    // A thousand calls of it: some tenths of a millisecond each, with room for a busy machine.
-    expect((await timed()) - without).toBeLessThan(5_000);
+    // A thousand calls of it beside 1,500 of the cheapest commands that there are take 15 times as long
+    // (measured: 5 ms a call on a busy machine). A busy machine slows both, so it is their ratio that counts.
+    expect((await quickest()) / without).toBeLessThan(30);
   });
 });
 

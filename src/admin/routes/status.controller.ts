@@ -36,18 +36,20 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
-    const [trail, { version: gapsVersion, ...gaps }, stored] = await Promise.all([
+    const [trail, { version: gapsVersion, ...gaps }, stored, floor] = await Promise.all([
       this.#reader.head(),
       this.#reader.gapCounts(),
       this.#reader.coverage(),
+      this.#reader.retentionFloor(),
     ]);
+    const facts = { ...this.#facts, retentionDays: keptDays(this.#facts.retentionDays, floor) };
     const coverage = withCapture(stored, this.#capture());
     // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.
     const exportQueue = queueView(this.#queue());
     if (principalOf(request).tenant !== null)
-      return { ...this.#facts, capture: null, trail: null, coverage, gaps: null, gapsVersion, exportQueue };
+      return { ...facts, capture: null, trail: null, coverage, gaps: null, gapsVersion, exportQueue };
     return {
-      ...this.#facts,
+      ...facts,
       capture: this.#capture(),
       trail: trail.nextId === '0' ? null : trail,
       coverage,
@@ -57,6 +59,10 @@ export class StatusController {
     };
   }
 }
+
+/** What is asked for, but for the floor of the trail; without a floor nothing is dropped. */
+const keptDays = (asked: number | null, floor: number | null): number | null =>
+  asked === null || floor === null ? null : Math.max(asked, floor);
 
 function queueView(status: ReturnType<QueueStatusSource>): Answer<'Status'>['exportQueue'] {
   if (status === null) return null;

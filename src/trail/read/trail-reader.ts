@@ -223,6 +223,14 @@ export class TrailReader {
     return this.#snapshot('fresh', ({ coverage }) => coverage);
   }
 
+  /** Reads the shortest retention that is carried out, in days; null: nothing is dropped. */
+  async retentionFloor(): Promise<number | null> {
+    return this.#snapshot('fresh', async ({ query }) => {
+      const { rows } = await query<{ days: number }>(/* sql */ `select days from trail.retention_floor`, []);
+      return rows[0]?.days ?? null;
+    });
+  }
+
   /** Reads what the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
     return this.#snapshot('fresh', async ({ client, coverage }) => ({
