@@ -106,6 +106,18 @@ const ROWS: Readonly<Record<string, Row>> = {
       })),
   },
   'GET /v1/entries/stream': { role: 'viewer', holdsData: true, ask: () => plain('/v1/entries/stream') },
+  'POST /v1/entries/stream': {
+    role: 'viewer',
+    holdsData: true,
+    ask: ({ tenant }) => [
+      { path: '/v1/entries/stream', init: json({ views: [{ after: '0' }, { after: '0', q: 'note' }] }) },
+      ...['1', '2'].map((asked) => ({
+        path: '/v1/entries/stream',
+        init: json({ views: [{ after: '0', tenant: asked }] }),
+        isFor: () => tenant === null || tenant === asked,
+      })),
+    ],
+  },
   'GET /v1/facets': {
     role: 'viewer',
     holdsData: true,

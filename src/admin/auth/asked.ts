@@ -12,7 +12,7 @@ const OF_REFUSED: Limits = { textLength: 200, members: 20 };
  * query, has not checked what it was sent.
  */
 const OF_ANSWERED: Limits = { textLength: 1000, members: 500 };
-const DEPTH = 2;
+const DEPTH = 3;
 /** A token that was sent at the wrong place. */
 const SECRETS = /wt_[\w-]{20,}/g;
 
