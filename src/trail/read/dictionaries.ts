@@ -121,7 +121,7 @@ export class ReaderDictionaries {
   /** The newest id of a key that is not greater than `greatest`: a later snapshot may have read more. */
   #newestId(first: number, greatest: number): number {
     let id = this.#newestIds[first] || first;
-    if (id > greatest) for (id = greatest; id > first && this.#firstIds[id] !== first;) id--;
+    if (id > greatest) for (id = Math.max(first, greatest); id > first && this.#firstIds[id] !== first;) id--;
     return id;
   }
 
