@@ -36,12 +36,9 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
-    const [trail, { version: gapsVersion, ...gaps }, stored, floor] = await Promise.all([
-      this.#reader.head(),
-      this.#reader.gapCounts(),
-      this.#reader.coverage(),
-      this.#reader.retentionFloor(),
-    ]);
+    const standing = await this.#reader.standing();
+    const { head: trail, coverage: stored, retentionFloor: floor } = standing;
+    const { version: gapsVersion, ...gaps } = standing.gaps;
     const facts = { ...this.#facts, retentionDays: keptDays(this.#facts.retentionDays, floor) };
     const coverage = withCapture(stored, this.#capture());
     // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.

@@ -46,6 +46,15 @@ export interface TrailReaderOptions {
   readonly statementTimeoutMs?: number;
 }
 
+/** What one snapshot says of the trail as a whole. */
+export interface TrailStanding {
+  readonly head: TrailHead;
+  readonly coverage: TrailCoverage;
+  readonly gaps: VersionedGapCounts;
+  /** The shortest retention that is carried out, in days; null: nothing is dropped. */
+  readonly retentionFloor: number | null;
+}
+
 /**
  * Reads the trail: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said
  * otherwise. Every call sees one consistent state of the trail. A value that the trail does not know finds
@@ -218,16 +227,16 @@ export class TrailReader {
     return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
   }
 
-  /** Reads what the trail covers. */
-  async coverage(): Promise<TrailCoverage> {
-    return this.#snapshot('fresh', ({ coverage }) => coverage);
-  }
-
-  /** Reads the shortest retention that is carried out, in days; null: nothing is dropped. */
-  async retentionFloor(): Promise<number | null> {
-    return this.#snapshot('fresh', async ({ query }) => {
+  /** Reads how far the trail goes, what it covers and lacks, and what retention is carried out at least. */
+  async standing(): Promise<TrailStanding> {
+    return this.#snapshot('fresh', async ({ client, query, head, coverage }) => {
       const { rows } = await query<{ days: number }>(/* sql */ `select days from trail.retention_floor`, []);
-      return rows[0]?.days ?? null;
+      return {
+        head: head ?? NOT_BEGUN,
+        coverage,
+        gaps: await countGaps(client),
+        retentionFloor: rows[0]?.days ?? null,
+      };
     });
   }
 
