@@ -66,7 +66,7 @@ export default {
     },
   ],
   // Of all projects: Jest reads it here alone.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   // Much of a run is waiting for what happens elsewhere.
   maxWorkers: Math.min(2 * os.availableParallelism(), 8),
   // The modules of a spec are never collected, so a worker that ran forty specs holds 1.6 GB. Its end took up

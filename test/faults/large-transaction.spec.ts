@@ -33,7 +33,7 @@ ${tables}`,
       (await trail.query<{ n: string }>('select coalesce(max(entries), -1) as n from trail.checkpoint'))[0]!
         .n,
     );
-  await until(`the daemon to capture: ${daemon.log()}`, async () => (await stored()) === 0, 30_000);
+  await until(`the daemon to capture: ${daemon.log()}`, async () => (await stored()) === 0);
 
   await source.query('update customers set balance = balance + 1, updated_by = 5');
   await until(

@@ -201,7 +201,7 @@ describe('a slow connection', () => {
       await g.source.query(
         `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 1100) || i from generate_series(1, 1500) i`,
       );
-      await g.exact({ atLeast: 1_500, limitMs: 60_000 });
+      await g.exact({ atLeast: 1_500 });
       expect(g.capture.status().error).toBeNull();
     },
   );

@@ -355,5 +355,4 @@ test.each(Object.entries(ROWS))(
     expect(asked).toBeGreaterThan(0);
     expect(leaks).toEqual([]);
   },
-  120_000,
 );

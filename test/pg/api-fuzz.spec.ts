@@ -39,7 +39,7 @@ beforeAll(async () => {
     body: '{"format":"csv"}',
   });
   exportIds = [((await created.json()) as { id: string }).id, '00000000-0000-4000-8000-000000000000'];
-}, 60_000);
+});
 afterAll(async () => ground[Symbol.asyncDispose]());
 
 const NASTY = [
@@ -335,4 +335,4 @@ test('bytes that are no HTTP end their connection only', async () => {
     }),
   );
   expect((await ground.get('/v1/status', tokens[0]!)).status).toBe(200);
-}, 120_000);
+});

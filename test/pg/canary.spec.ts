@@ -263,7 +263,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
       WALTRAIL_SPOOL_DIR: spool,
       NODE_OPTIONS: `--import=data:text/javascript;base64,${crash}`,
     });
-    const stores = () => untilCaughtUp(source, trail, 60_000);
+    const stores = () => untilCaughtUp(source, trail);
     await untilStreaming(daemon);
     await changeRows(source);
     await stores();
@@ -297,7 +297,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
     await source.query(
       `insert into vault (id, title, password, settings, note) values (3, 'third', '${secret('refused')}', '${json('refused')}', 'a://b:${secret('refused-note')}@c')`,
     );
-    await until(`the trail to refuse: ${daemon.log()}`, () => daemon.log().includes('23514'), 60_000);
+    await until(`the trail to refuse: ${daemon.log()}`, () => daemon.log().includes('23514'));
     await trail.query(`alter table trail.entry drop constraint refused`);
     await stores();
 
@@ -321,7 +321,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
       const broken = new URL(url);
       broken.port = '1';
       const failing = ground.start(['--port', '0'], { [name]: broken.href });
-      await until('it to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'), 30_000);
+      await until('it to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'));
       expectNone(name, failing.log());
       await failing.kill('SIGKILL');
     }

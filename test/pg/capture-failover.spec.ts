@@ -68,7 +68,7 @@ test('a failover to a standby that has everything, slot included, loses nothing 
     ['tracking', 'source', 'timeline 1'],
   ]);
   expect(own[0]!.updated!['change']).toMatch(/^timeline 2 from [0-9A-F]+\/[0-9A-F]+ on$/);
-}, 120_000);
+});
 
 test('a failover without the slot is a gap within five seconds of the new primary', async () => {
   await using g = await ground();
@@ -84,7 +84,7 @@ test('a failover without the slot is a gap within five seconds of the new primar
   await g.add('after');
   await g.caughtUp();
   expect(await g.names()).toEqual(['before', 'after']);
-}, 120_000);
+});
 
 test('a failover behind the trail names the entries that the new primary lacks, and what it wrote instead is captured', async () => {
   await using g = await ground();
@@ -115,4 +115,4 @@ test('a failover behind the trail names the entries that the new primary lacks, 
     `select e.entity_name as name from trail.gap join trail.entry e on e.committed_at = last_entry_at`,
   );
   expect(marked).toEqual({ name: 'before' });
-}, 120_000);
+});

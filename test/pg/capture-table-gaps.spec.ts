@@ -570,7 +570,7 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   await severalLooks(g);
   await blocking.query('rollback');
   await blocking.end();
-  const gap = await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 60_000);
+  const gap = await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE', 120_000);
   await untilCaughtUp(g.source, g.trail);
   expect(await storedParts(g)).toEqual({ count: 100_000, transactions: 1, last: String(gap.id - 1n) });
   expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);

@@ -67,7 +67,7 @@ describe('a long context', () => {
       [large('why')],
     );
     expect(readable!.found).toBe(2_000);
-  }, 60_000);
+  });
 
   test('is stored for each message that an entry refers to, and for no other; a short one stays with its entries', async () => {
     await using g = await ground();
@@ -87,7 +87,7 @@ describe('a long context', () => {
     await g.source.query(add(9));
     expect(await wordsOf(g)).toEqual(['1 two', '4 short', '5 three', '7 late', '9 none']);
     expect(await storedContexts(g)).toHaveLength(3);
-  }, 60_000);
+  });
 
   test('that comes after rows have left for the trail is stored once when they are read again', async () => {
     await using g = await ground();
@@ -100,39 +100,35 @@ describe('a long context', () => {
     await g.source.query(inOne(say(large('again', 2_000)), add(5_003)));
     expect(await wordsOf(g)).toEqual(['1 late', '5002 later', '5003 again']);
     expect(await storedContexts(g)).toHaveLength(3);
-  }, 60_000);
+  });
 
   test.each([
     ['names somebody', '"modifier": "5", ', ['m5', 'm5', 'm5']],
     ['names nobody', '', ['-', 'c9', 'c5']],
-  ])(
-    'that comes late and %s is stored once, beside what the modifier column says',
-    async (_, who, rungs) => {
-      await using g = await captureGround({
-        schemaSql: `create table items (id int primary key, note text, by text)`,
-        yaml: `tables: { public.items: { entity: item, modifier: by } }`,
-      });
-      await g.source.query(`insert into items values (1, 'a', '9')`);
-      const context = JSON.stringify(large('late'));
-      await g.source.query(
-        inOne(
-          `update items set note = 'b' where id = 1;`,
-          `insert into items values (2, 'a', '9'), (3, 'a', '5');`,
-          `select pg_logical_emit_message(true, 'waltrail', '{${who}"context": ${context}}');`,
-          `insert into items values (4, 'a', null);`,
-        ),
-      );
-      const entries = (await g.caughtUp()).slice(1);
-      expect(entries.slice(0, 3).map(({ rung, modifierKey }) => rung + (modifierKey ?? ''))).toEqual(rungs);
-      const nine = { key: '9', name: '9', kind: 'agent' };
-      const beside = who === '' ? [{ lastSetBy: nine }, {}] : [{}, { conflict: { rung: 'column', ...nine } }];
-      expect(entries.map(({ extra }) => extra)).toEqual(
-        [...beside, {}, {}].map((more) => ({ context: large('late'), ...more })),
-      );
-      expect(await storedContexts(g)).toEqual([LARGE_BYTES + 7]);
-    },
-    60_000,
-  );
+  ])('that comes late and %s is stored once, beside what the modifier column says', async (_, who, rungs) => {
+    await using g = await captureGround({
+      schemaSql: `create table items (id int primary key, note text, by text)`,
+      yaml: `tables: { public.items: { entity: item, modifier: by } }`,
+    });
+    await g.source.query(`insert into items values (1, 'a', '9')`);
+    const context = JSON.stringify(large('late'));
+    await g.source.query(
+      inOne(
+        `update items set note = 'b' where id = 1;`,
+        `insert into items values (2, 'a', '9'), (3, 'a', '5');`,
+        `select pg_logical_emit_message(true, 'waltrail', '{${who}"context": ${context}}');`,
+        `insert into items values (4, 'a', null);`,
+      ),
+    );
+    const entries = (await g.caughtUp()).slice(1);
+    expect(entries.slice(0, 3).map(({ rung, modifierKey }) => rung + (modifierKey ?? ''))).toEqual(rungs);
+    const nine = { key: '9', name: '9', kind: 'agent' };
+    const beside = who === '' ? [{ lastSetBy: nine }, {}] : [{}, { conflict: { rung: 'column', ...nine } }];
+    expect(entries.map(({ extra }) => extra)).toEqual(
+      [...beside, {}, {}].map((more) => ({ context: large('late'), ...more })),
+    );
+    expect(await storedContexts(g)).toEqual([LARGE_BYTES + 7]);
+  });
 
   test('is not stored again behind a message that is passed over', async () => {
     const key = 'b7d21a3c5e0f4d6893aa01bc5566ffee';
@@ -160,7 +156,7 @@ describe('a long context', () => {
       ['context', 'unread'],
     ]);
     expect(await storedContexts(g)).toHaveLength(1);
-  }, 60_000);
+  });
 
   test('of each row, in a transaction larger than memory, takes no memory of them all', async () => {
     await using g = await ground();
@@ -168,7 +164,7 @@ describe('a long context', () => {
     await g.source.query(inOne(...steps));
     expect(await wordsOf(g)).toEqual(steps.map((_, n) => `${n} c${n}`));
     expect(await storedContexts(g)).toHaveLength(300);
-  }, 60_000);
+  });
 
   test('is read by readers of a tenant only where one of their entries refers to it', async () => {
     await using g = await ground();

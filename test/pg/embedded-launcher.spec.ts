@@ -101,7 +101,7 @@ describe('the embedded PostgreSQL', () => {
       await second.stop();
     }
     expect((await stat(path.join(home, 'cluster.json'))).mode & 0o777).toBe(0o600);
-  }, 60_000);
+  });
 
   test('a second start on the same folder is refused and names the process that has it', async () => {
     const home = await folder();
@@ -114,7 +114,7 @@ describe('the embedded PostgreSQL', () => {
     await expect(startPostgres({ home })).rejects.toMatchObject({ code: 'EMBEDDED_IN_USE' });
     first.process.kill('SIGTERM');
     expect(await first.ended).toBe(0);
-  }, 60_000);
+  });
 
   test('SIGKILL of the process that started it leaves no PostgreSQL, and the next start recovers', async () => {
     const home = await folder();
@@ -131,7 +131,7 @@ describe('the embedded PostgreSQL', () => {
       await next.stop();
     }
     await eventually('no process is left', async () => (await processesWith(cluster)).length === 0);
-  }, 60_000);
+  });
 
   test('recovers when the guard and the server were killed as well', async () => {
     const home = await folder();
@@ -148,7 +148,7 @@ describe('the embedded PostgreSQL', () => {
     } finally {
       await next.stop();
     }
-  }, 60_000);
+  });
 
   test('takes over a server that lost both its daemon and its guard', async () => {
     const home = await folder();
@@ -161,7 +161,7 @@ describe('the embedded PostgreSQL', () => {
     expect(next.pid).not.toBe(pid);
     await next.stop();
     await eventually('no process is left', async () => (await processesWith(cluster)).length === 0);
-  }, 60_000);
+  });
 
   test('a lock file whose process id belongs to another program by now does not stop a start', async () => {
     const home = await folder();
@@ -173,7 +173,7 @@ describe('the embedded PostgreSQL', () => {
     await writeFile(path.join(home, 'lock'), `${process.pid} 1\n`);
     const second = await startPostgres({ home });
     await second.stop();
-  }, 60_000);
+  });
 
   test('an ephemeral cluster leaves no files, also when its process is killed', async () => {
     const killed = holder(null);
@@ -186,7 +186,7 @@ describe('the embedded PostgreSQL', () => {
         () => true,
       ),
     );
-  }, 60_000);
+  });
 
   test('its log holds no row value, also of a statement that failed', async () => {
     const home = await folder();
@@ -199,7 +199,7 @@ describe('the embedded PostgreSQL', () => {
     const log = await readFile(path.join(home, 'server.log'), 'utf8');
     expect(log).toContain('one_pkey');
     expect(log).not.toContain('hunter2');
-  }, 60_000);
+  });
 
   test('a folder that is a file is one clear error', async () => {
     const file = path.join(await folder(), 'file');
@@ -220,25 +220,21 @@ describe('the embedded PostgreSQL', () => {
       remedy: expect.stringContaining(home),
     });
     await expect(stat(path.join(home, 'lock'))).rejects.toMatchObject({ code: 'ENOENT' });
-  }, 60_000);
+  });
 
   const asRoot = isRoot ? test : test.skip;
 
-  asRoot(
-    'runs for an ordinary account, whose cluster root then refuses',
-    async () => {
-      const home = await folder();
-      await chown(home, NOBODY.uid, NOBODY.gid);
-      await using child = holder(home, { installation, ids: NOBODY });
-      const { pid } = await held(child);
-      expect((await stat(`/proc/${pid}`)).uid).toBe(NOBODY.uid);
-      child.process.kill('SIGTERM');
-      expect(await child.ended).toBe(0);
-      await chown(path.join(home, 'cluster'), 4242, 4242);
-      await expect(startPostgres({ home })).rejects.toMatchObject({ code: 'EMBEDDED_FOLDER' });
-    },
-    60_000,
-  );
+  asRoot('runs for an ordinary account, whose cluster root then refuses', async () => {
+    const home = await folder();
+    await chown(home, NOBODY.uid, NOBODY.gid);
+    await using child = holder(home, { installation, ids: NOBODY });
+    const { pid } = await held(child);
+    expect((await stat(`/proc/${pid}`)).uid).toBe(NOBODY.uid);
+    child.process.kill('SIGTERM');
+    expect(await child.ended).toBe(0);
+    await chown(path.join(home, 'cluster'), 4242, 4242);
+    await expect(startPostgres({ home })).rejects.toMatchObject({ code: 'EMBEDDED_FOLDER' });
+  });
 
   asRoot('an ordinary account that may not write the folder gets one clear error', async () => {
     const home = await folder();
@@ -265,7 +261,6 @@ describe('the embedded PostgreSQL', () => {
       await again.stop();
       await rm(path.dirname(server.cluster), { recursive: true });
     },
-    60_000,
   );
 
   asRoot(
@@ -295,6 +290,5 @@ describe('the embedded PostgreSQL', () => {
       expect(second.stderr()).toContain('EMBEDDED_STAGING');
       await chmod(copy, 0o755);
     },
-    90_000,
   );
 });

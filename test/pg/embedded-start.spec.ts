@@ -109,7 +109,7 @@ describe('waltrail start on the sample CRM', () => {
     expect(await child.ended).toBe(0);
     expect(await isMissing(path.join(dataDir, 'run.json'))).toBe(true);
     expect(await processesWith(dataDir)).toEqual([]);
-  }, 120_000);
+  });
 
   test('after SIGKILL nothing is left running, and the next start keeps the trail and revokes the old token', async () => {
     const environment = { WALTRAIL_DATA_DIR: dataDir };
@@ -134,7 +134,7 @@ describe('waltrail start on the sample CRM', () => {
     child.process.kill('SIGINT');
     expect(await child.ended).toBe(0);
     expect(await processesWith(dataDir)).toEqual([]);
-  }, 120_000);
+  });
 
   test('SIGTERM while it boots stops it cleanly', async () => {
     await using child = waltrail(['start', '--port', '0'], { WALTRAIL_DATA_DIR: dataDir });
@@ -142,7 +142,7 @@ describe('waltrail start on the sample CRM', () => {
     child.process.kill('SIGTERM');
     expect(await child.ended).toBe(0);
     expect(await processesWith(dataDir)).toEqual([]);
-  }, 60_000);
+  });
 
   test('stops when the shell that npm runs it in has gone, as after SIGTERM to npm', async () => {
     const script = `
@@ -157,7 +157,7 @@ describe('waltrail start on the sample CRM', () => {
     await eventually('it has stopped cleanly', () => isMissing(path.join(dataDir, 'run.json')));
     await eventually('its processes have ended', async () => (await processesWith(dataDir)).length === 0);
     await eventually('it has ended', () => isMissing(`/proc/${run.pid}`));
-  }, 60_000);
+  });
 
   test('a busy HTTP port is one sentence, and PostgreSQL is stopped again', async () => {
     const server = createServer().listen(0, '127.0.0.1');
@@ -172,7 +172,7 @@ describe('waltrail start on the sample CRM', () => {
     } finally {
       server.close();
     }
-  }, 60_000);
+  });
 
   test('an unknown key of the YAML is an error with its line, and nothing is left running', async () => {
     const config = path.join(dataDir, 'broken.yaml');
@@ -184,7 +184,7 @@ describe('waltrail start on the sample CRM', () => {
     expect(await child.ended).toBe(1);
     expect(child.stderr()).toMatch(/broken\.yaml:\d+:\d+: .*timezon/);
     expect(await processesWith(dataDir)).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe('waltrail start on servers of one’s own', () => {
@@ -201,7 +201,7 @@ describe('waltrail start on servers of one’s own', () => {
     expect(child.stderr()).toMatch(/create publication/i);
     expect(await source.query('select from pg_publication')).toEqual([]);
     expect(await trail.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
-  }, 60_000);
+  });
 
   test('runs on them after waltrail apply, without an embedded server, sample traffic or run.json', async () => {
     await using source = await freshDatabase('crm');
@@ -235,7 +235,7 @@ describe('waltrail start on servers of one’s own', () => {
     } finally {
       await rm(dataDir, { recursive: true, force: true });
     }
-  }, 90_000);
+  });
 });
 
 describe('the command line', () => {
@@ -254,7 +254,7 @@ describe('the command line', () => {
     expect((await refused(['start', '--roles', 'capture,cook'])).stderr).toContain('"cook"');
     expect(await refused(['frobnicate'])).toMatchObject({ code: 2 });
     expect(await refused([])).toMatchObject({ code: 2 });
-  }, 60_000);
+  });
 
   test('one URL without the other is refused with the remedy and without the URL', async () => {
     const { code, stderr } = await refused(['start'], { WALTRAIL_SOURCE_URL: 'postgres://u:hunter2@h/db' });
@@ -269,7 +269,7 @@ describe('the command line', () => {
       expect(await child.ended).toBe(0);
       expect(child.stdout()).toContain('waltrail');
     }
-  }, 30_000);
+  });
 
   test('without the package for this platform the start says so and names the other way', async () => {
     const clone = await mkdtemp('/tmp/waltrail-platform-');
@@ -296,5 +296,5 @@ describe('the command line', () => {
     } finally {
       await rm(clone, { recursive: true, force: true });
     }
-  }, 90_000);
+  });
 });

@@ -33,7 +33,7 @@ beforeAll(async () => {
   ground = await exportGround({ backend: 'postgres', entries: ENTRIES });
   pool = createPool({ url: ground.db.url, purpose: 'test', max: 8 });
   store = new ExportStore({ pool });
-}, 60_000);
+});
 beforeEach(async () => {
   walks = [];
   await ground.db.query('delete from trail.export');
@@ -212,7 +212,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect(kills).toBeGreaterThan(0);
     expect(kept).toEqual([...kept].sort((one, other) => one - other));
     await expectSame(id, reference);
-  }, 120_000);
+  });
 });
 
 describe('a run that broke off', () => {

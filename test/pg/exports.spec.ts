@@ -79,7 +79,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready' });
     expect(idsOf(await ground.download(id))).toHaveLength(2000);
     expect(await ground.files()).toEqual([`${id}.ndjson`]);
-  }, 90_000);
+  });
 
   test('whose job the queue has lost is found by its row', async () => {
     await using ground = await exportGround({ backend, entries: 100 });
@@ -158,7 +158,7 @@ describe('the file of an export', () => {
       expect(idsOf(await ground.download(id))).toEqual(expected.map((row) => row.id));
       expect(view.progress).toEqual({ done: expected.length, total: expected.length });
     }
-  }, 60_000);
+  });
 
   test('ends at the entry that was the newest when it was asked for', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 300 });
@@ -413,7 +413,7 @@ describe('a worker', () => {
     expect(await attemptsOf(ground)).toBe(1);
     const cover = xlsx.utils.sheet_to_csv(xlsx.read(await ground.download(id)).Sheets['About this report']!);
     expect(cover).toContain('Clipped cells,"300: Excel holds');
-  }, 120_000);
+  });
 
   test('makes an export of a table with very many columns at the first attempt', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 4000 });
@@ -431,7 +431,7 @@ describe('a worker', () => {
       progress: { done: 4000 },
     });
     expect(await attemptsOf(ground)).toBe(1);
-  }, 120_000);
+  });
 
   test('writes values as large as a stored one can be to ndjson, whatever JSON has to escape', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
@@ -446,7 +446,7 @@ describe('a worker', () => {
     const line = file.subarray(0, file.indexOf('\n'));
     expect(line.length).toBeGreaterThan(22_000_000 * 4 + 64_000_000);
     expect(line.includes('ж\\"ж\\"ж')).toBe(true);
-  }, 120_000);
+  });
 
   test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
@@ -466,7 +466,7 @@ describe('a worker', () => {
     await ground.db.query('delete from trail.entry where id = (select max(id) from trail.entry)');
     const next = await ask(ground, { format: 'ndjson' });
     expect(await ground.finished(next.id)).toMatchObject({ state: 'ready', progress: { done: 1 } });
-  }, 120_000);
+  });
 });
 
 describe('asking for an export', () => {

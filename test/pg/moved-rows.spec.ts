@@ -86,7 +86,7 @@ describe('a row that moves to another tenant and another id', () => {
       { value: '2', name: '2', count: 1 },
     ]);
     expect(await movesOf(g)).toEqual([{ id: '8002', before: '7001', tenant: '2', tenantBefore: '1' }]);
-  }, 60_000);
+  });
 
   test('is seen to leave by readers of the old tenant, with nothing of what the new one has', async () => {
     await using g = await moved();
@@ -118,7 +118,7 @@ describe('a row that moves to another tenant and another id', () => {
       actions: [{ value: 'add', count: 1 }, { value: 'moved_to_another_tenant', count: 1 }],
       tenants: [{ value: '1', count: 2 }],
     }); // prettier-ignore
-  }, 60_000);
+  });
 
   test('is seen to arrive by readers of the new tenant, with nothing of what the old one had', async () => {
     await using g = await moved();
@@ -144,7 +144,7 @@ describe('a row that moves to another tenant and another id', () => {
     const third = await views.as('3');
     expect(await third.items()).toEqual([]);
     await expect(third.get(`entries/${arrived!.id}`)).rejects.toThrow('404');
-  }, 60_000);
+  });
 });
 
 describe('what is stored of a move', () => {
@@ -174,7 +174,7 @@ describe('what is stored of a move', () => {
       { entity_name: 'x two', previous_entity_name: 'x one' },
       { entity_name: 'x three', previous_entity_name: null },
     ]);
-  }, 60_000);
+  });
 
   const TABLES = `
   public.agents: { ${AGENTS}, ignore: [organization_id] }
@@ -221,7 +221,7 @@ describe('what is stored of a move', () => {
       { previous_entity_id: null, changed_tenant: false, previous_tenant: null },
       { previous_entity_id: '1,3', changed_tenant: true, previous_tenant: null },
     ]);
-  }, 60_000);
+  });
 
   test('is there although the tenant column is ignored, and not shown', async () => {
     await using g = await ground(`tables:${TABLES}`, MORE);
@@ -229,31 +229,27 @@ describe('what is stored of a move', () => {
     await g.source.query(`update agents set organization_id = 2, note = 'b'`);
     await g.caughtUp();
     expect(await movesOf(g)).toEqual([{ id: '1', before: '1', tenant: '2', tenantBefore: '1' }]);
-  }, 60_000);
+  });
 
   test.each([
     ['hash', true],
     ['mask', false],
-  ])(
-    'is compared and stored redacted with %s',
-    async (method, isSeen) => {
-      await using g = await ground(
-        `redact: [ { columns: [org, id], with: ${method} } ]\ntables:${TABLES}`,
-        MORE,
-      );
-      await g.source.query(`insert into keyed values ('secret one', 'secret org', 'a')`);
-      await g.source.query(`update keyed set id = 'secret two', org = 'secret other', note = 'b'`);
-      await g.caughtUp();
-      const [move] = (await movesOf(g)) as {
-        id: string;
-        before: string | null;
-        tenantBefore: string | null;
-      }[];
-      expect([move!.before !== null, move!.tenantBefore !== null]).toEqual([isSeen, isSeen]);
-      expect(JSON.stringify(await g.trail.query(`select * from trail.readable`))).not.toContain('secret');
-    },
-    60_000,
-  );
+  ])('is compared and stored redacted with %s', async (method, isSeen) => {
+    await using g = await ground(
+      `redact: [ { columns: [org, id], with: ${method} } ]\ntables:${TABLES}`,
+      MORE,
+    );
+    await g.source.query(`insert into keyed values ('secret one', 'secret org', 'a')`);
+    await g.source.query(`update keyed set id = 'secret two', org = 'secret other', note = 'b'`);
+    await g.caughtUp();
+    const [move] = (await movesOf(g)) as {
+      id: string;
+      before: string | null;
+      tenantBefore: string | null;
+    }[];
+    expect([move!.before !== null, move!.tenantBefore !== null]).toEqual([isSeen, isSeen]);
+    expect(JSON.stringify(await g.trail.query(`select * from trail.readable`))).not.toContain('secret');
+  });
 });
 
 describe('labels of rows of another tenant', () => {
@@ -291,7 +287,7 @@ describe('labels of rows of another tenant', () => {
       ['Noa of 33', undefined, 'France'],
       ['Gil of 31', undefined, 'Germany'],
     ]);
-  }, 60_000);
+  });
 
   test('are told apart by the column that the label names, where the table is not tracked', async () => {
     await using g = await ground(`
@@ -304,5 +300,5 @@ tables:
     await using views = await viewGround(g.trail);
     const items = await (await views.as('1')).items();
     expect(items.map(({ labels }) => labels?.updated.team_id)).toEqual(['Blue team', undefined]);
-  }, 60_000);
+  });
 });

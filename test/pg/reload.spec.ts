@@ -119,4 +119,4 @@ test('reload without a daemon ends with an error that says so', async () => {
     code: 1,
     errors: expect.stringContaining('No daemon of this trail'),
   });
-}, 60_000);
+});

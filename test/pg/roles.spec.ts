@@ -77,6 +77,5 @@ ${TABLES}`,
       expect(status.roles).toEqual(['api']);
       expect(status.capture).toBeNull();
     },
-    90_000,
   );
 });

@@ -59,7 +59,7 @@ describe('housekeeping', () => {
       { day: yesterday!.day + 1, entries: BLOCK, right: true },
     ]);
     expect(await database.query('select trail.roll_up(100) as more')).toEqual([{ more: 0 }]);
-  }, 60_000);
+  });
 
   test('summarises a block for each action and type, and for modifiers and tenants with 64 entries or more', async () => {
     await using database = await freshDatabase('trail');
@@ -92,7 +92,7 @@ describe('housekeeping', () => {
     );
     expect(rare!.modifiers).toBeGreaterThan(0);
     expect(rare!.tenants).toBe(1);
-  }, 60_000);
+  });
 
   test('makes the partitions of the next seven days again when they are missing', async () => {
     await using database = await freshDatabase('trail');
@@ -209,7 +209,7 @@ describe('housekeeping', () => {
     expect(await forget()).toEqual([{ left: false }]);
     expect(await days()).toBe(2);
     expect(await count(database, 'trail.chunk')).toBe(2);
-  }, 60_000);
+  });
 
   test('never drops the day that the writer is in, however long ago that was', async () => {
     await using database = await freshDatabase('trail');

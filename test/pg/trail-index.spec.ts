@@ -71,7 +71,7 @@ describe('the lists of a chunk', () => {
     await storeMixed(writer, 2 * CHUNK + 10, { lsn: lsn++ });
     expect(await chunksOf(trail)).toBe(3);
     await writer.close();
-  }, 60_000);
+  });
 
   test('are in the transaction that stores its entries: all or nothing', async () => {
     await using trail = await freshDatabase('trail');
@@ -97,7 +97,7 @@ describe('the lists of a chunk', () => {
     await storeMixed(again, CHUNK, { lsn: 300n, from: 77 });
     await again.close();
     expect(await chunksOf(trail)).toBe(2);
-  }, 60_000);
+  });
 
   test('are whole when its entries were stored by several writers', async () => {
     await using trail = await freshDatabase('trail');
@@ -108,7 +108,7 @@ describe('the lists of a chunk', () => {
       await writer.close();
     }
     expect(await chunksOf(trail)).toBe(1);
-  }, 60_000);
+  });
 
   test('are made up for when an entry of the trail itself was its last', async () => {
     await using trail = await freshDatabase('trail');
@@ -119,7 +119,7 @@ describe('the lists of a chunk', () => {
     expect(await expectIndexed(trail)).toEqual([]);
     await (await openWriter(trail)).close();
     expect(await chunksOf(trail)).toBe(1);
-  }, 60_000);
+  });
 
   test('are forgotten, and no reader asks them, when entries and checkpoint were taken back by hand', async () => {
     await using trail = await freshDatabase('trail');
@@ -153,7 +153,7 @@ describe('the lists of a chunk', () => {
     } finally {
       await pool.end();
     }
-  }, 60_000);
+  });
 
   test('are made of a part of it when its day is over', async () => {
     await using trail = await freshDatabase('trail');
@@ -171,7 +171,7 @@ describe('the lists of a chunk', () => {
       expect(chunks.filter((chunk) => chunk >> 18 === day)).toHaveLength(Math.ceil(entries / CHUNK));
     }
     expect(chunks.filter((chunk) => chunk >> 18 === days[1]!.day + 1)).toHaveLength(0);
-  }, 60_000);
+  });
 });
 
 test('the hash of an entity is the same in SQL and in the writer', async () => {

@@ -154,7 +154,6 @@ ${TABLES}`,
   await until(
     'the export',
     async () => ((await (await call(`/v1/exports/${id}`)).json()) as { state: string }).state === 'ready',
-    30_000,
   );
   expect(await (await call(`/v1/exports/${id}/file`)).text()).toContain('Hello');
   const signedIn = await call('/v1/session', { method: 'POST', body: JSON.stringify({ token }) });
@@ -182,7 +181,7 @@ ${TABLES}`,
   expect(plan.stdout).toContain(
     `trail.urls.writer: the login ${logins.names.reader} is not a member of waltrail_writer.`,
   );
-}, 120_000);
+});
 
 test('plan says the SQL that makes a login for each role, where the owner is used for all', async () => {
   await using source = await freshDatabase('empty');

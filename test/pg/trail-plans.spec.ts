@@ -98,7 +98,7 @@ describe('pages', () => {
     pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
     reader = new TrailReader({ pool });
     all = await readPlainEntries(database);
-  }, 60_000);
+  });
   afterAll(() => pool?.end());
 
   /** What `look` sees on the connection of the reader. */

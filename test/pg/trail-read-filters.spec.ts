@@ -93,7 +93,7 @@ beforeAll(async () => {
   pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 2 });
   reader = new TrailReader({ pool });
   all = await readPlainEntries(database);
-}, 120_000);
+});
 
 afterAll(async () => {
   await pool?.end();
@@ -174,7 +174,7 @@ describe('summaries make no difference', () => {
         await database.query(`drop table lost_${lost.indexOf(rows)}`);
       }
     }
-  }, 60_000); // prettier-ignore
+  }); // prettier-ignore
 
   test('when they are made again', async () => {
     const content = (): Promise<unknown[]> =>

@@ -31,7 +31,7 @@ beforeAll(async () => {
   pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 4 });
   reader = new TrailReader({ pool });
   all = await readPlainEntries(database);
-}, 120_000);
+});
 
 afterAll(async () => {
   await pool?.end();
@@ -100,7 +100,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
       const filter = randomFilter(next);
       await expectAgreement({ reader, all }, filter, { facets: known(filter) && round % 2 === 0 });
     }
-  }, 120_000);
+  });
 
   test('for each text to search for', async () => {
     for (const q of TEXTS) {
@@ -108,7 +108,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
       const found = expected(filter);
       expect(ids((await reader.page(filter, { limit: 20 })).items)).toEqual(ids(found.slice(0, 20)));
     }
-  }, 60_000);
+  });
 
   test('for a trail of which nothing, or only every second block, is summarised', async () => {
     await using copy = await freshDatabase('trail');
@@ -131,7 +131,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
       [all, reader] = [saved, savedReader];
       await ownPool.end();
     }
-  }, 120_000);
+  });
 
   test('for a walk, whose batches are the whole filter, newest first', async () => {
     const filter = { ...ALWAYS, modifiers: [NOBODY], entityTypes: ['customer', 'agent'] };
@@ -285,7 +285,7 @@ describe('a page', () => {
     } finally {
       await ownPool.end();
     }
-  }, 60_000);
+  });
 
   test('finds a modifier under every name it has had, also one it got after the reader started', async () => {
     const filter = { ...ALWAYS, modifiers: ['399'] };

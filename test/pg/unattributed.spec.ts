@@ -148,7 +148,7 @@ describe('a change that nobody is known to have made', () => {
       expect(all.entityTypes).toContainEqual({ value: 'waltrail', name: 'waltrail', count: 1 });
       expect((await reader.facets({ ...RANGE, entityTypes: ['waltrail'] })).modifiers).toEqual([]);
     });
-  }, 120_000);
+  });
 
   test('the trail refuses an empty key, and a kind for nobody or none for somebody', async () => {
     await using trail = await freshDatabase('trail');

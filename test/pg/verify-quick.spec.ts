@@ -38,7 +38,7 @@ beforeAll(async () => {
   await run(seeded.url, MOVES);
   await run(seeded.url, CONTEXTS);
   await indexTrail(seeded.url);
-}, 60_000);
+});
 afterAll(async () => {
   await seeded[Symbol.asyncDispose]();
 });
@@ -396,7 +396,7 @@ describe('waltrail verify --quick', () => {
       blocks: 2,
       blocksWaiting: 0,
     });
-  }, 60_000);
+  });
 
   test('finds nothing in full blocks and in more chunks than are read together', async () => {
     await using trail = await freshDatabase('trail');
@@ -405,22 +405,18 @@ describe('waltrail verify --quick', () => {
     const { checked, findings } = await verified(trail.url);
     expect(findings).toEqual({ total: 0, byKind: {}, listed: [] });
     expect(checked).toMatchObject({ entries: 9 * CHUNK + 500, days: 1, chunks: 9, blocks: 2 });
-  }, 60_000);
+  });
 
-  test.each(TAMPERINGS)(
-    'finds $what',
-    async ({ sql, found, says }) => {
-      await withCopy(async (url) => {
-        await run(url, ADDED);
-        await run(url, sql);
-        const { findings } = await verified(url);
-        expect(Object.keys(findings.byKind)).toEqual(expect.arrayContaining(found));
-        if (says !== undefined)
-          expect(findings.listed.map(({ text }) => text)).toContainEqual(expect.stringMatching(says));
-      });
-    },
-    60_000,
-  );
+  test.each(TAMPERINGS)('finds $what', async ({ sql, found, says }) => {
+    await withCopy(async (url) => {
+      await run(url, ADDED);
+      await run(url, sql);
+      const { findings } = await verified(url);
+      expect(Object.keys(findings.byKind)).toEqual(expect.arrayContaining(found));
+      if (says !== undefined)
+        expect(findings.listed.map(({ text }) => text)).toContainEqual(expect.stringMatching(says));
+    });
+  });
 
   test('lists a bounded number of findings, and counts all of them', async () => {
     await withCopy(async (url) => {
@@ -429,7 +425,7 @@ describe('waltrail verify --quick', () => {
       expect(findings.listed).toHaveLength(100);
       expect(findings.byKind.missing_entry).toBeGreaterThan(ENTRIES / 6);
     });
-  }, 60_000);
+  });
 
   test('finds nothing while entries are stored, and sees a gap behind which positions begin anew', async () => {
     await using trail = await freshDatabase('trail');
@@ -467,7 +463,7 @@ describe('waltrail verify --quick', () => {
     // Without the entry that says so, the positions are out of order.
     await trail.query(`update trail.entry set action_id = 1 where rung = 'w'`);
     expect((await verified(trail.url)).findings.byKind).toMatchObject({ order: 1 });
-  }, 120_000);
+  });
 
   test('knows what the retention has dropped, to the entry', async () => {
     await withCopy(async (url) => {
@@ -479,7 +475,7 @@ describe('waltrail verify --quick', () => {
       await run(url, `select trail.forget_dropped(); update trail.checkpoint set entries = entries - 1`);
       expect((await verified(url)).findings.byKind).toEqual({ counter: 1 });
     });
-  }, 60_000);
+  });
 
   test('finds nothing in a trail of an older version, whose retention had dropped a day before', async () => {
     const recorded = await recordedTrail('trail-0.1');
@@ -489,7 +485,7 @@ describe('waltrail verify --quick', () => {
     const { findings, checked } = await verified(trail.url);
     expect(findings.listed).toEqual([]);
     expect(checked.entries).toBeGreaterThan(0);
-  }, 60_000);
+  });
 
   test('finds nothing in a trail that has not begun', async () => {
     await using trail = await freshDatabase('trail');
@@ -536,7 +532,7 @@ describe('waltrail verify --quick', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 60_000);
+  });
 });
 
 /** The words of the entries that {@link store} writes. */

@@ -26,4 +26,4 @@ test('a writer opens with 200,000 modifiers and 400,000 names in memory in propo
   const { grewMb, name } = JSON.parse(stdout) as { grewMb: number; name: string };
   expect(name.trimEnd()).toBe('Customer 7');
   expect(grewMb).toBeLessThan(MAX_MB);
-}, 120_000);
+});

@@ -91,7 +91,7 @@ export async function peakRssMb(pid: number): Promise<number> {
 /** `run.json` of a daemon started in `folder`, once it is there. */
 export async function runFile(
   folder: string,
-  limitMs = 30_000,
+  limitMs = 90_000,
 ): Promise<{ url: string; token: string; pid: number }> {
   let text = '';
   await until(

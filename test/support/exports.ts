@@ -91,7 +91,8 @@ export async function exportGround(options: {
     },
     async finished(id) {
       let last: ExportView | undefined;
-      for await (const view of exports.watch(id, ADMIN, { signal: AbortSignal.timeout(60_000) })) last = view;
+      for await (const view of exports.watch(id, ADMIN, { signal: AbortSignal.timeout(240_000) }))
+        last = view;
       return last!;
     },
     async download(id) {

@@ -56,7 +56,7 @@ export function runNode(
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
-  limitMs = 30_000,
+  limitMs = 90_000,
 ): Promise<Exclude<T, undefined | false>> {
   const deadline = Date.now() + limitMs;
   for (;;) {

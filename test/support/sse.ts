@@ -79,13 +79,13 @@ export async function readEvents(
     get lastId() {
       return lastId;
     },
-    next: async (limitMs = 5_000) => {
+    next: async (limitMs = 30_000) => {
       await waitFor(() => events.length > 0 || ended, limitMs, 'an event');
       const event = events.shift();
       if (event === undefined) throw new Error('the stream ended');
       return event;
     },
-    ended: (limitMs = 5_000) => waitFor(() => ended, limitMs, 'the end of the stream'),
+    ended: (limitMs = 30_000) => waitFor(() => ended, limitMs, 'the end of the stream'),
     [Symbol.asyncDispose]: async () => {
       abort.abort();
       await pump;

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 /**
  * test/faults/guards.mjs makes it shorter: most guards that are missing show by something that never happens.
  */
-const LIMIT_MS = Number(process.env['WALTRAIL_TEST_WAIT_MS'] ?? 60_000);
+const LIMIT_MS = Number(process.env['WALTRAIL_TEST_WAIT_MS'] ?? 120_000);
 
 /**
  * Between two looks: soon what is soon there, and seldom what is not, for looking takes the time of others.

@@ -235,4 +235,4 @@ test("ESLint's rules of which file may use Nest, pg and the environment hold for
     'no-restricted-syntax',
   ]);
   expect(ofTsx).toEqual(ofTs);
-}, 30_000);
+});

@@ -59,4 +59,4 @@ test('lint looks again at what failed, at what changed, and at what imports what
   expect(await lint()).toEqual(CLEAN);
   await write('eslint.config.mjs', CONFIG);
   expect(await lint()).toEqual(FAULT);
-}, 120_000);
+});
