@@ -313,7 +313,7 @@ test('what a route does not take, and a row cannot hold, keeps no use of it from
     `select filters from trail.access where action = 'remove' and filters ->> 'id' = $1`,
     [id],
   );
-  expect(rows).toEqual([{ filters: { id, note: 'a\u{fffd}b', half: '\u{fffd}', deep: [['…']] } }]);
+  expect(rows).toEqual([{ filters: { id, note: 'a\u{fffd}b', half: '\u{fffd}', deep: [[['…']]] } }]);
 });
 
 test('bytes that are no HTTP end their connection only', async () => {
