@@ -13,8 +13,9 @@ import {
   packageVersion,
   processFigures,
   ratio,
+  reportOf,
+  SAMPLE_MS,
   say,
-  startConsumer,
   temporaryFolder,
   toolVersion,
 } from './lib.mjs';
@@ -25,7 +26,6 @@ const TIMEZONE = 'Europe/Berlin';
 const FORMATS = ['xlsx', 'csv', 'ndjson'];
 const WRITERS = path.resolve(import.meta.dirname, 'writers');
 const LIMIT_MS = 30 * 60_000;
-const SAMPLE_MS = 20;
 /** Debian's package belongs to the system's own Python. */
 const PYTHON = '/usr/bin/python3';
 
@@ -37,12 +37,11 @@ export async function run({ entries: seeded, runs }) {
     const range = await seedWeek({ url, entries: seeded });
     say('  writing the cells for the other writers …');
     const cells = path.join(folder, 'cells');
-    const { kinds, entries } = await reportOf('export-cells.mjs', {
-      url,
-      range,
-      timezone: TIMEZONE,
-      file: cells,
-    });
+    const { kinds, entries } = await reportOf(
+      'export-cells.mjs',
+      { url, range, timezone: TIMEZONE, file: cells },
+      { limitMs: LIMIT_MS },
+    );
     const order = { url, exportDir: folder, range, timezone: TIMEZONE };
     const contenders = [
       ...FORMATS.map((format) => ({
@@ -163,20 +162,11 @@ function debianVersion(name) {
 /** One export, with the greatest RSS of its process. */
 async function waltrail(order) {
   let figures = null;
-  const measured = await reportOf('export.mjs', order, (pid) => (figures = processFigures(pid) ?? figures));
+  const measured = await reportOf('export.mjs', order, {
+    limitMs: LIMIT_MS,
+    look: (pid) => (figures = processFigures(pid) ?? figures),
+  });
   return { ...measured, peakRssMb: figures?.peakRssMb ?? null };
-}
-
-/** What a module of consumers/ reports for an order; `look` is called again and again meanwhile. */
-async function reportOf(file, order, look = () => undefined) {
-  const consumer = startConsumer(file, order);
-  const looking = setInterval(() => look(consumer.pid), SAMPLE_MS);
-  try {
-    return await consumer.next({ limitMs: LIMIT_MS });
-  } finally {
-    clearInterval(looking);
-    await consumer.stop();
-  }
 }
 
 /** One run of another writer: from the start of its process to its end. */

@@ -101,6 +101,21 @@ export function startConsumer(file, order) {
   };
 }
 
+/** Between two looks at a process. */
+export const SAMPLE_MS = 20;
+
+/** What a module of consumers/ reports for an order; `look` is called again and again meanwhile. */
+export async function reportOf(file, order, { limitMs, look = () => undefined }) {
+  const consumer = startConsumer(file, order);
+  const looking = setInterval(() => look(consumer.pid), SAMPLE_MS);
+  try {
+    return await consumer.next({ limitMs });
+  } finally {
+    clearInterval(looking);
+    await consumer.stop();
+  }
+}
+
 /**
  * A program of PostgreSQL's client package; `done` resolves with its output and rejects when it fails or
  * takes too long.

@@ -8,7 +8,18 @@ import { parseArgs } from 'node:util';
 import { circumstances, saveResult, say, table } from './lib.mjs';
 import { judge } from './targets.mjs';
 
-const BENCHES = ['capture', 'memory', 'decode', 'latency', 'writer', 'pages', 'verify', 'export', 'misuse'];
+const BENCHES = [
+  'capture',
+  'memory',
+  'decode',
+  'latency',
+  'writer',
+  'pages',
+  'verify',
+  'export',
+  'opened',
+  'misuse',
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -146,6 +146,12 @@ const TARGETS = {
       of: greatest('writer', /^Waltrail, /, 'page p99 ms'),
     },
   ],
+  opened: ['openpyxl', 'LibreOffice'].map((reader) => ({
+    figure: `wrong cells for ${reader}`,
+    atMost: [0, 0],
+    size: { entries: 3 * MILLION },
+    of: cell('reader', reader, 'wrong cells'),
+  })),
   verify: [
     {
       figure: 'seconds for the whole trail',

@@ -20,7 +20,7 @@ const REQUESTER = {
   tenant: null,
 };
 
-process.once('message', async ({ url, exportDir, range, timezone, format }) => {
+process.once('message', async ({ url, exportDir, range, timezone, format, isKept = false }) => {
   const settings = { redisUrl: undefined, exportDir };
   const config = { source: { name: 'bench' }, trail: { url } };
   const reports = () => ({ maxRangeMs: 7 * DAY_MS, maxRangeDays: 7, timezone });
@@ -47,13 +47,14 @@ process.once('message', async ({ url, exportDir, range, timezone, format }) => {
   const { user, system } = process.cpuUsage(cpu);
   process.send({
     entries: view.progress.done,
+    file: `${created.id}.${format}`,
     seconds: (Date.parse(view.finishedAt) - Date.parse(view.createdAt)) / 1000,
     fileMb: view.file.bytes / 1e6,
     cpuS: (user + system) / 1e6,
     pageBeforeP99Ms: quantile(before, 0.99),
     pageP99Ms: quantile(during, 0.99),
   });
-  await exports.remove(created.id, REQUESTER);
+  if (!isKept) await exports.remove(created.id, REQUESTER);
   await worker.stop();
   await opened.close();
   await pool.end();
