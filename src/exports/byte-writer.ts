@@ -1,7 +1,12 @@
+import { viewOf } from '../pg/byte-loops.js';
+import type { Piece } from './piece.js';
+
 const FIRST_BYTES = 512 * 1024;
 const MOST_KEPT_BYTES = 4 * 1024 * 1024;
-/** Shorter pieces are copied by a loop: a native call costs more to begin. */
-const SHORT = 32;
+const WORD = 4;
+/** What is not longer is copied by a loop: a native call costs more to begin. */
+const MOST_OF_PIECE = 256;
+const MOST_OF_RANGE = 48;
 const MINUS = 0x2d;
 /** Bytes of UTF-8 that one UTF-16 unit takes at most. */
 const MOST_OF_UNIT = 3;
@@ -11,10 +16,12 @@ export class ByteWriter {
   /** What was written: the first {@link at} bytes. Replaced when there is no room. */
   bytes: Buffer;
   at = 0;
+  #view: DataView;
   #other: Buffer | undefined;
 
   constructor(firstBytes = FIRST_BYTES) {
     this.bytes = Buffer.allocUnsafe(firstBytes);
+    this.#view = viewOf(this.bytes);
   }
 
   /** Makes room for so many bytes, which may then be written to {@link bytes} directly. */
@@ -23,14 +30,30 @@ export class ByteWriter {
     const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, this.at + count));
     this.bytes.copy(larger, 0, 0, this.at);
     this.bytes = larger;
+    this.#view = viewOf(larger);
   }
 
-  piece(piece: Uint8Array): void {
-    const { length } = piece;
+  piece(piece: Piece): void {
+    const { length, view: from } = piece;
+    // The last word may reach beyond the piece.
+    this.room(length + WORD);
+    const { at } = this;
+    if (length <= MOST_OF_PIECE) {
+      const to = this.#view;
+      for (let index = 0; index < length; index += WORD)
+        to.setInt32(at + index, from.getInt32(index, true), true);
+    } else this.bytes.set(piece.bytes, at);
+    this.at = at + length;
+  }
+
+  /** Writes a stretch of other bytes. */
+  range(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
     this.room(length);
-    const { bytes, at } = this;
-    if (length < SHORT) for (let index = 0; index < length; index++) bytes[at + index] = piece[index]!;
-    else bytes.set(piece, at);
+    const { bytes: to, at } = this;
+    if (length <= MOST_OF_RANGE)
+      for (let index = 0; index < length; index++) to[at + index] = bytes[start + index]!;
+    else to.set(bytes.subarray(start, end), at);
     this.at = at + length;
   }
 
@@ -42,6 +65,15 @@ export class ByteWriter {
   text(text: string): void {
     this.room(MOST_OF_UNIT * text.length);
     this.at += this.bytes.write(text, this.at);
+  }
+
+  /** Writes a short text of ASCII characters. */
+  ascii(text: string): void {
+    const { length } = text;
+    this.room(length);
+    const { bytes, at } = this;
+    for (let index = 0; index < length; index++) bytes[at + index] = text.charCodeAt(index);
+    this.at = at + length;
   }
 
   /** Writes an integer in decimal digits. */
@@ -85,6 +117,7 @@ export class ByteWriter {
     // One entry may have made it as large as its values.
     this.#other = this.bytes.length > MOST_KEPT_BYTES ? undefined : this.bytes;
     this.bytes = next;
+    this.#view = viewOf(next);
     this.at = 0;
     return taken;
   }

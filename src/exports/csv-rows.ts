@@ -7,6 +7,7 @@ import { csvField, withoutFormulas } from './csv-field.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
 import { writeLsn } from './lsn-bytes.js';
+import { Piece } from './piece.js';
 import { RowTimes } from './row-times.js';
 import {
   byteTable,
@@ -97,7 +98,7 @@ export class CsvRows {
   readonly #words = wordsOfReport(
     ({ text }) =>
       (rows) =>
-        Buffer.from(csvField(text(rows))),
+        new Piece(csvField(text(rows))),
   );
 
   constructor(clock: ZoneClock) {

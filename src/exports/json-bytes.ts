@@ -1,4 +1,5 @@
 import type { ByteWriter } from './byte-writer.js';
+import { Piece } from './piece.js';
 import { ASK, copyText, GUARDED, NOTHING, type TextForm } from './text-form.js';
 
 /** Levels that a value may have, as `trail/read/json-text.ts` has it. */
@@ -28,7 +29,7 @@ const HEX_BASE = 16;
 const HIGH = 0xd800 >> 10;
 const LOW = 0xdc00 >> 10;
 
-const WORDS: readonly Uint8Array[] = ['true', 'false', 'null'].map((word) => Buffer.from(word));
+const WORDS: readonly Piece[] = ['true', 'false', 'null'].map((word) => new Piece(word));
 /** Behind a backslash, but for `u`. */
 const ESCAPED = new Uint8Array(256);
 for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1;
@@ -40,7 +41,7 @@ for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1;
  */
 export class JsonBytes {
   readonly #form: TextForm | null;
-  readonly #quote: Uint8Array;
+  readonly #quote: Piece;
   readonly #open = new Uint8Array(MAX_DEPTH);
   #bytes!: Uint8Array;
   #at = 0;
@@ -50,7 +51,7 @@ export class JsonBytes {
   /** Without a form nothing is written. */
   constructor(form: TextForm | null) {
     this.#form = form;
-    this.#quote = form === null ? new Uint8Array(0) : (form.pieces[QUOTE] ?? Buffer.from('"'));
+    this.#quote = new Piece(Buffer.from(form?.pieces[QUOTE] ?? [QUOTE]).toString());
   }
 
   /**
@@ -195,7 +196,7 @@ export class JsonBytes {
     if (this.#form === null) return true;
     const out = this.#out;
     if (bytes[start] === MINUS && this.#isGuarded(plainEnd)) out.byte(APOSTROPHE);
-    for (let index = start; index < at; index++) out.byte(bytes[index]!);
+    out.range(bytes, start, at);
     return true;
   }
 
@@ -223,9 +224,9 @@ export class JsonBytes {
   #word(): boolean {
     const at = this.#at;
     for (const word of WORDS) {
-      if (this.#bytes[at] !== word[0]) continue;
+      if (this.#bytes[at] !== word.bytes[0]) continue;
       for (let index = 0; index < word.length; index++)
-        if (at + index >= this.#end || this.#bytes[at + index] !== word[index]) return false;
+        if (at + index >= this.#end || this.#bytes[at + index] !== word.bytes[index]) return false;
       this.#at += word.length;
       if (this.#form !== null) this.#out.piece(word);
       return true;

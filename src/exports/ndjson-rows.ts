@@ -9,6 +9,7 @@ import { ZoneClock } from './dates.js';
 import { decodedEntry, mayBeDecoded } from './decoded.js';
 import { JsonBytes } from './json-bytes.js';
 import { writeLsn } from './lsn-bytes.js';
+import { Piece } from './piece.js';
 import { RowTimes } from './row-times.js';
 import { booleanOf, KeptByValue, storedKind, type StoredKind } from './stored-kinds.js';
 import { byteTable, copyText, PLAIN, type TextForm } from './text-form.js';
@@ -21,9 +22,9 @@ const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const CLOSE_BRACE = 0x7d;
 
-const ascii = (text: string): Uint8Array => Buffer.from(text);
+const piece = (text: string): Piece => new Piece(text);
 
-const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+const json = (value: unknown): Piece => new Piece(JSON.stringify(value));
 const escapeJson = (text: string): string => JSON.stringify(text).slice(1, -1);
 /** Text between the quotes of a JSON string, as `JSON.stringify` escapes it: each byte by itself. */
 const JSON_TEXT: TextForm = {
@@ -38,56 +39,56 @@ const JSON_TEXT: TextForm = {
   encode: escapeJson,
 };
 
-const NULL = ascii('null');
-const TRUE = ascii('true');
-const FALSE = ascii('false');
-const ID = ascii('{"id":"');
-const COMMITTED = ascii('","committedAt":"');
-const MODIFIER = ascii('","modifier":');
-const ACTION = ascii(',"action":');
-const ENTITY = ascii(',"entity":{"type":');
-const NAME = ascii(',"name":');
-const ENTITY_ID = ascii(',"id":');
-const TENANT = ascii('},"tenant":');
-const PREVIOUS = ascii(',"previous":');
-const UPDATED = ascii(',"updated":');
-const LABELS = ascii(',"labels":{"previous":{');
-const UPDATED_LABELS = ascii('},"updated":{');
-const LABELS_END = ascii('}}');
-const JSON_NULLS = ascii(',"jsonNulls":{"previous":');
-const UPDATED_JSON_NULLS = ascii(',"updated":');
-const INSTANTS = ascii(',"instants":');
-const UNKNOWN = ascii(',"unknown":');
-const TABLE = ascii(',"table":');
-const OPERATION_NAME = ascii(',"operation":');
-const XID = ascii(',"transaction":{"xid":"');
-const LSN = ascii('","commitLsn":"');
-const SEQ = ascii('","seq":');
-const CONTEXT = ascii('},"context":');
-const END = ascii('}\n');
-const OPEN_LIST = ascii('[');
-const CLOSE_LIST = ascii(']');
-const OPEN = ascii('{');
-const CLOSE = ascii('}');
+const NULL = piece('null');
+const TRUE = piece('true');
+const FALSE = piece('false');
+const ID = piece('{"id":"');
+const COMMITTED = piece('","committedAt":"');
+const MODIFIER = piece('","modifier":');
+const ACTION = piece(',"action":');
+const ENTITY = piece(',"entity":{"type":');
+const NAME = piece(',"name":');
+const ENTITY_ID = piece(',"id":');
+const TENANT = piece('},"tenant":');
+const PREVIOUS = piece(',"previous":');
+const UPDATED = piece(',"updated":');
+const LABELS = piece(',"labels":{"previous":{');
+const UPDATED_LABELS = piece('},"updated":{');
+const LABELS_END = piece('}}');
+const JSON_NULLS = piece(',"jsonNulls":{"previous":');
+const UPDATED_JSON_NULLS = piece(',"updated":');
+const INSTANTS = piece(',"instants":');
+const UNKNOWN = piece(',"unknown":');
+const TABLE = piece(',"table":');
+const OPERATION_NAME = piece(',"operation":');
+const XID = piece(',"transaction":{"xid":"');
+const LSN = piece('","commitLsn":"');
+const SEQ = piece('","seq":');
+const CONTEXT = piece('},"context":');
+const END = piece('}\n');
+const OPEN_LIST = piece('[');
+const CLOSE_LIST = piece(']');
+const OPEN = piece('{');
+const CLOSE = piece('}');
 /** How the pipeline writes an extra that has nothing but a context. */
-const ONLY_CONTEXT = ascii('{"context":');
+const ONLY_CONTEXT = piece('{"context":');
 
 /** Bytes for which the labels of one side of an entry have room at first. */
 const SMALL = 4 * 1024;
 
 /** Of a column: its name as a member and by itself, and what its values usually are. */
 interface Notes {
-  readonly member: Uint8Array;
-  readonly name: Uint8Array;
+  readonly member: Piece;
+  readonly name: Piece;
   readonly kind: StoredKind;
   readonly labelled: KeptByValue<Shown>;
 }
 
 /** A value as an entry's JSON shows it, and what it asks to be said beside the values. */
 interface Shown {
-  readonly json: Uint8Array;
+  readonly json: Piece;
   /** Its member of `labels`. */
-  readonly label: Uint8Array | null;
+  readonly label: Piece | null;
   readonly isInstant: boolean;
   readonly isJsonNull: boolean;
 }
@@ -226,11 +227,11 @@ export class NdjsonRows {
     const { value } = this.#fields;
     const { name } = this.#fields.column.column;
     return {
-      json: Buffer.from(valueToJson(value)),
+      json: new Piece(valueToJson(value)),
       label:
         value.label === undefined
           ? null
-          : Buffer.from(`${JSON.stringify(name)}:${JSON.stringify(value.label)}`),
+          : new Piece(`${JSON.stringify(name)}:${JSON.stringify(value.label)}`),
       isInstant: value.isInstant === true,
       isJsonNull: value.kind === 'json' && value.text === 'null',
     };
@@ -263,9 +264,9 @@ export class NdjsonRows {
     const { previous, updated } = this.#labels;
     if (previous.at + updated.at > 0) {
       out.piece(LABELS);
-      out.piece(previous.bytes.subarray(0, previous.at));
+      out.range(previous.bytes, 0, previous.at);
       out.piece(UPDATED_LABELS);
-      out.piece(updated.bytes.subarray(0, updated.at));
+      out.range(updated.bytes, 0, updated.at);
       out.piece(LABELS_END);
       previous.at = 0;
       updated.at = 0;
@@ -310,7 +311,8 @@ export class NdjsonRows {
   #isOnlyContext(bytes: Buffer, start: number, end: number, out: ByteWriter): boolean {
     const [first, last] = [start + ONLY_CONTEXT.length, end - 1];
     if (last <= first || bytes[last] !== CLOSE_BRACE) return false;
-    for (let at = 0; at < ONLY_CONTEXT.length; at++) if (bytes[start + at] !== ONLY_CONTEXT[at]) return false;
+    for (let at = 0; at < ONLY_CONTEXT.length; at++)
+      if (bytes[start + at] !== ONLY_CONTEXT.bytes[at]) return false;
     return bytes[first]! > SPACE && bytes[last - 1]! > SPACE && this.#json.write(bytes, first, last, out);
   }
 }
@@ -371,15 +373,15 @@ function copyOneLine(bytes: Uint8Array, start: number, end: number, out: ByteWri
 function notesOf(column: StoredColumn): Notes {
   const name = JSON.stringify(column.name);
   return {
-    member: ascii(`${name}:`),
-    name: ascii(name),
+    member: piece(`${name}:`),
+    name: piece(name),
     kind: storedKind(column),
     labelled: new KeptByValue(),
   };
 }
 
 function isNull(bytes: Uint8Array, start: number): boolean {
-  return NULL.every((byte, index) => bytes[start + index] === byte);
+  return NULL.bytes.every((byte, index) => bytes[start + index] === byte);
 }
 
 /** Whether bytes are an integer or a decimal fraction of JSON; numbers of other forms are decoded. */

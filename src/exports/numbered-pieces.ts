@@ -1,3 +1,5 @@
+import { Piece } from './piece.js';
+
 const ZERO = 0x30;
 const TEN = 10;
 
@@ -7,7 +9,7 @@ const TEN = 10;
  */
 export class NumberedPieces {
   readonly #around: readonly { readonly before: string; readonly behind: string }[];
-  readonly #pieces: Buffer[];
+  readonly #pieces: Piece[];
   /** Where the last digit of each piece stands. */
   readonly #lastDigits: Int32Array;
   #number = -1;
@@ -15,7 +17,7 @@ export class NumberedPieces {
 
   constructor(around: readonly { readonly before: string; readonly behind: string }[]) {
     this.#around = around;
-    this.#pieces = around.map(() => Buffer.alloc(0));
+    this.#pieces = around.map(() => Piece.EMPTY);
     this.#lastDigits = new Int32Array(around.length);
   }
 
@@ -37,14 +39,14 @@ export class NumberedPieces {
       const tenth = Math.floor(rest / TEN);
       const digit = ZERO + (rest - tenth * TEN);
       for (let index = 0; index < this.#pieces.length; index++)
-        this.#pieces[index]![this.#lastDigits[index]! - place] = digit;
+        this.#pieces[index]!.bytes[this.#lastDigits[index]! - place] = digit;
       rest = tenth;
       old = Math.floor(old / TEN);
     }
   }
 
   /** The piece with the number. */
-  at(index: number): Uint8Array {
+  at(index: number): Piece {
     return this.#pieces[index]!;
   }
 
@@ -52,7 +54,7 @@ export class NumberedPieces {
     this.#number = number;
     this.#digits = digits;
     this.#around.forEach(({ before, behind }, index) => {
-      this.#pieces[index] = Buffer.from(`${before}${number}${behind}`);
+      this.#pieces[index] = new Piece(`${before}${number}${behind}`);
       this.#lastDigits[index] = Buffer.byteLength(before) + digits - 1;
     });
   }

@@ -1,5 +1,6 @@
 import type { ByteWriter } from './byte-writer.js';
 import type { ZoneClock } from './dates.js';
+import { Piece } from './piece.js';
 
 const MINUS = 0x2d;
 const PLUS = 0x2b;
@@ -33,9 +34,9 @@ export class PrintedTimes {
   readonly #clock: ZoneClock;
   #day = NaN;
   /** `2026-10-25 `, of the day that was written last. */
-  #dayText: Uint8Array = Buffer.alloc(0);
+  #dayText = Piece.EMPTY;
   #offsetMs = NaN;
-  #offsetText: Uint8Array = Buffer.alloc(0);
+  #offsetText = Piece.EMPTY;
 
   constructor(clock: ZoneClock) {
     this.#clock = clock;
@@ -63,11 +64,11 @@ export class PrintedTimes {
     const localDay = Math.floor(localMs / DAY_MS);
     if (localDay !== this.#day) {
       this.#day = localDay;
-      this.#dayText = Buffer.from(`${new Date(localMs).toISOString().slice(0, 10)} `);
+      this.#dayText = new Piece(`${new Date(localMs).toISOString().slice(0, 10)} `);
     }
     if (offsetMs !== this.#offsetMs) {
       this.#offsetMs = offsetMs;
-      this.#offsetText = Buffer.from(` ${text}`);
+      this.#offsetText = new Piece(` ${text}`);
     }
     const minutes = Math.floor((localMs - localDay * DAY_MS) / MINUTE_MS);
     const hours = Math.floor(minutes / 60);
@@ -76,7 +77,7 @@ export class PrintedTimes {
     out.byte(COLON);
     out.padded(minutes - hours * 60, 2);
     // Seconds are the same on both clocks, and the fraction.
-    for (let at = start + 16; at < offsetAt; at++) out.byte(bytes[at]!);
+    out.range(bytes, start + 16, offsetAt);
     out.piece(this.#offsetText);
     return 'clock';
   }

@@ -1,19 +1,35 @@
 import { instantText } from '../trail/read/row-bytes.js';
 import type { ByteWriter } from './byte-writer.js';
 import { FIRST_SERIAL, END_SERIAL, serialOf, type ZoneClock } from './dates.js';
+import { Piece } from './piece.js';
 
+/** Offsets of usual zones are multiples of this, so the clock's date and hour are the same within one. */
+const QUARTER_MICROS = 900_000_000;
 const MINUTE_MICROS = 60_000_000;
 const SECOND_MICROS = 1_000_000;
+const QUARTER_MINUTES = 15;
+const COLON = 0x3a;
+const POINT = 0x2e;
+
+/** What the clock shows in a quarter of an hour. */
+interface Quarter {
+  /** `2026-10-25T02:` and `+02:00`. */
+  readonly before: Piece;
+  readonly after: Piece;
+  /** Of the hour, where the quarter begins. */
+  readonly minute: number;
+  readonly localMs: number;
+}
 
 /**
  * Prints commit times of rows, which are microseconds since 1970, on the clock of a zone. Times follow each
- * other closely, so everything but seconds is kept from one to the next.
+ * other closely, so date, hour and offset are kept from one to the next.
  */
 export class RowTimes {
   readonly #clock: ZoneClock;
-  #minute = NaN;
-  /** `2026-10-25T02:30:` and `+02:00`; null: the zone's offset has seconds, so its minutes are others. */
-  #known: { readonly before: Uint8Array; readonly after: Uint8Array; readonly localMs: number } | null = null;
+  #number = NaN;
+  /** Null: the zone's offset changes within it, or is no multiple of a quarter of an hour. */
+  #quarter: Quarter | null = null;
 
   constructor(clock: ZoneClock) {
     this.#clock = clock;
@@ -21,45 +37,58 @@ export class RowTimes {
 
   /** Writes a time as `ZoneClock.rfc3339` gives it. */
   write(micros: number, out: ByteWriter): void {
-    const minute = Math.floor(micros / MINUTE_MICROS);
-    this.#goTo(minute);
-    if (this.#known === null) return out.text(this.#clock.rfc3339(instantText(micros)));
-    const rest = micros - minute * MINUTE_MICROS;
-    const seconds = Math.floor(rest / SECOND_MICROS);
-    out.piece(this.#known.before);
+    const quarter = this.#quarterOf(micros);
+    if (quarter === null) return out.text(this.#clock.rfc3339(instantText(micros)));
+    const inQuarter = micros - this.#number * QUARTER_MICROS;
+    const minutes = Math.floor(inQuarter / MINUTE_MICROS);
+    const inMinute = inQuarter - minutes * MINUTE_MICROS;
+    const seconds = Math.floor(inMinute / SECOND_MICROS);
+    out.piece(quarter.before);
+    out.padded(quarter.minute + minutes, 2);
+    out.byte(COLON);
     out.padded(seconds, 2);
-    out.byte(0x2e);
-    out.padded(rest - seconds * SECOND_MICROS, 6);
-    out.piece(this.#known.after);
+    out.byte(POINT);
+    out.padded(inMinute - seconds * SECOND_MICROS, 6);
+    out.piece(quarter.after);
   }
 
   /** Writes the zone's offset at a time. */
   writeOffset(micros: number, out: ByteWriter): void {
-    this.#goTo(Math.floor(micros / MINUTE_MICROS));
-    if (this.#known === null) out.text(this.#clock.offset(instantText(micros)));
-    else out.piece(this.#known.after);
+    const quarter = this.#quarterOf(micros);
+    if (quarter === null) out.text(this.#clock.offset(instantText(micros)));
+    else out.piece(quarter.after);
   }
 
   /** The serial number of a time in Excel; undefined as that of `ZoneClock.local`. */
   serial(micros: number): number | undefined {
-    const minute = Math.floor(micros / MINUTE_MICROS);
-    this.#goTo(minute);
-    if (this.#known === null) return this.#clock.local(instantText(micros))?.serial;
-    const serial = serialOf(this.#known.localMs + Math.floor((micros - minute * MINUTE_MICROS) / 1000));
+    const quarter = this.#quarterOf(micros);
+    if (quarter === null) return this.#clock.local(instantText(micros))?.serial;
+    const serial = serialOf(quarter.localMs + Math.floor((micros - this.#number * QUARTER_MICROS) / 1000));
     return serial >= FIRST_SERIAL && serial < END_SERIAL ? serial : undefined;
   }
 
-  #goTo(minute: number): void {
-    if (minute === this.#minute) return;
-    this.#minute = minute;
-    const local = this.#clock.local(instantText(minute * MINUTE_MICROS));
-    this.#known =
-      local?.offset.length === 6
-        ? {
-            before: Buffer.from(local.text.slice(0, -9)),
-            after: Buffer.from(local.offset),
-            localMs: Date.parse(`${local.text.slice(0, 23)}Z`),
-          }
-        : null;
+  #quarterOf(micros: number): Quarter | null {
+    const number = Math.floor(micros / QUARTER_MICROS);
+    if (number === this.#number) return this.#quarter;
+    this.#number = number;
+    return (this.#quarter = this.#shown(number * QUARTER_MICROS));
+  }
+
+  #shown(micros: number): Quarter | null {
+    const local = this.#clock.local(instantText(micros));
+    const lastMs = (micros + QUARTER_MICROS) / 1000 - 1;
+    if (local === undefined || !isInQuarters(local.offset) || this.#clock.offsetAt(lastMs) !== local.offset)
+      return null;
+    const { text } = local;
+    return {
+      before: new Piece(text.slice(0, 'yyyy-mm-ddThh:'.length)),
+      after: new Piece(local.offset),
+      minute: Number(text.slice(14, 16)),
+      localMs: Date.parse(`${text.slice(0, 23)}Z`),
+    };
   }
 }
+
+/** Whether an offset is a multiple of a quarter of an hour; one with seconds is longer. */
+const isInQuarters = (offset: string): boolean =>
+  offset.length === 6 && Number(offset.slice(4)) % QUARTER_MINUTES === 0;

@@ -16,6 +16,7 @@ import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
 import { writeLsn } from './lsn-bytes.js';
 import { NumberedPieces } from './numbered-pieces.js';
+import { Piece } from './piece.js';
 import { RowTimes } from './row-times.js';
 import {
   byteTable,
@@ -34,19 +35,18 @@ import type { CellStyles } from './workbook-shell.js';
 
 const LETTERS = REPORT_COLUMNS.map((_, index) => columnLetters(index));
 export const LAST_COLUMN = LETTERS.at(-1)!;
-const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 const UNDERSCORE = 0x5f;
 const LETTER_X = 0x78;
 const TO_LOWER = 0x20;
 
 const TEXT_OPEN = '<t>';
-const TEXT_OPEN_EDGES = Buffer.from('<t xml:space="preserve">');
-const TEXT_CLOSE = Buffer.from('</t></is></c>');
-const NUMBER_CLOSE = Buffer.from('</v></c>');
+const TEXT_OPEN_EDGES = new Piece('<t xml:space="preserve">');
+const TEXT_CLOSE = new Piece('</t></is></c>');
+const NUMBER_CLOSE = new Piece('</v></c>');
 /** Behind the heads of the cells. */
 const ROW_HEAD = REPORT_COLUMNS.length;
-const ROW_CLOSE = Buffer.from('</row>');
+const ROW_CLOSE = new Piece('</row>');
 
 const SHEET_BYTES = {
   plain: '\t\n',
@@ -90,7 +90,8 @@ export class SheetRows {
   readonly #words: ReturnType<typeof wordsOfReport>;
   #clipped = 0;
   #micros = NaN;
-  #date: Uint8Array = NOTHING;
+  /** The cell of a date, behind its reference. */
+  #date = '';
 
   constructor(options: { readonly clock: ZoneClock; readonly styles: CellStyles }) {
     this.#clock = options.clock;
@@ -100,7 +101,7 @@ export class SheetRows {
     this.#words = wordsOfReport(
       ({ column, text }) =>
         (rows) =>
-          this.#bytesBehind(this.#cell(REPORT_COLUMNS[column]!, 'A', text(rows))),
+          new Piece(behindReference(this.#cell(REPORT_COLUMNS[column]!, 'A', text(rows)))),
     );
     this.#heads = new NumberedPieces([
       ...REPORT_COLUMNS.map(({ kind }, index) => ({
@@ -170,7 +171,7 @@ export class SheetRows {
     out.piece(TEXT_CLOSE);
   }
 
-  #word(column: number, piece: Uint8Array, out: ByteWriter): void {
+  #word(column: number, piece: Piece, out: ByteWriter): void {
     if (piece.length === 0) return;
     out.piece(this.#heads.at(column));
     out.piece(piece);
@@ -228,11 +229,11 @@ export class SheetRows {
         this.#times.write(micros, out);
         const time = out.bytes.toString('latin1', start, out.at);
         out.at = start;
-        this.#date = this.#bytesBehind(textCell('A', this.#styles.text, time));
-      } else this.#date = this.#bytesBehind(numberCell('A', this.#styles.date, serial));
+        this.#date = behindReference(textCell('A', this.#styles.text, time));
+      } else this.#date = behindReference(numberCell('A', this.#styles.date, serial));
     }
     out.piece(this.#heads.at(column));
-    out.piece(this.#date);
+    out.ascii(this.#date);
   }
 
   #reference(column: number): string {
@@ -243,11 +244,6 @@ export class SheetRows {
     if (kind === 'date' || WORD_PLACES.has(column)) return '';
     const open = `" s="${this.#styles[kind]}"`;
     return kind === 'count' ? `${open}><v>` : `${open} t="inlineStr"><is>${TEXT_OPEN}`;
-  }
-
-  /** What stands behind the reference `A` of a cell; an empty piece of an empty one. */
-  #bytesBehind(cell: string): Uint8Array {
-    return cell === '' ? NOTHING : Buffer.from(cell.slice('<c r="A'.length));
   }
 
   #ofEntry(number: number, entry: Entry, out: ByteWriter): void {
@@ -283,3 +279,6 @@ export class SheetRows {
     return textCell(reference, this.#styles[column.kind], clipped);
   }
 }
+
+/** What stands behind the reference `A` of a cell; empty of an empty one. */
+const behindReference = (cell: string): string => cell.slice('<c r="A'.length);

@@ -6,6 +6,7 @@ import { columnText, largeText, NOT_SENT, valueLine } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { mayBeDecoded } from './decoded.js';
 import { JsonBytes } from './json-bytes.js';
+import { Piece } from './piece.js';
 import { PrintedTimes } from './printed-times.js';
 import { booleanOf, KeptByValue, storedKind, type StoredKind } from './stored-kinds.js';
 import { copyText, type TextForm } from './text-form.js';
@@ -15,7 +16,7 @@ const SPACE = 0x20;
 
 /** Of a column: its name with a colon, and lines of values that have labels, as bytes of the format. */
 interface Notes {
-  readonly prefix: Uint8Array;
+  readonly prefix: Piece;
   /** Whether white space that counts stands first in the name. */
   readonly hasEdge: boolean;
   readonly kind: StoredKind;
@@ -23,7 +24,7 @@ interface Notes {
 }
 
 interface Line {
-  readonly piece: Uint8Array;
+  readonly piece: Piece;
   readonly endsInEdge: boolean;
 }
 
@@ -37,12 +38,12 @@ export class ValueLines {
   readonly #times: PrintedTimes;
   readonly #json: JsonBytes;
   readonly #fields: StoredFields<Notes>;
-  readonly #null: Uint8Array;
-  readonly #empty: Uint8Array;
-  readonly #true: Uint8Array;
-  readonly #false: Uint8Array;
-  readonly #open: Uint8Array;
-  readonly #close: Uint8Array;
+  readonly #null: Piece;
+  readonly #empty: Piece;
+  readonly #true: Piece;
+  readonly #false: Piece;
+  readonly #open: Piece;
+  readonly #close: Piece;
   /** Fields of the side before whose values are not known, in order. */
   #unknownBefore: readonly number[] = [];
   #lines = 0;
@@ -149,7 +150,7 @@ export class ValueLines {
     if (shown === 'unknown') return false;
     if (shown === 'clock') out.piece(this.#open);
     // Digits and marks, which stay as they are behind a digit or a bracket.
-    for (let at = start; at < end; at++) out.byte(bytes[at]!);
+    out.range(bytes, start, end);
     if (shown === 'clock') out.piece(this.#close);
     return true;
   }
@@ -176,8 +177,8 @@ export class ValueLines {
     };
   }
 
-  #bytes(text: string): Uint8Array {
-    return Buffer.from(this.#form.encode(text));
+  #bytes(text: string): Piece {
+    return new Piece(this.#form.encode(text));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { StoredRows } from '../trail/read/row-batch.js';
+import { Piece } from './piece.js';
 
 /** Numbers whose pieces are kept at most. */
 const MOST_KEPT = 20_000;
@@ -8,24 +9,31 @@ const MOST_KEPT = 20_000;
  * piece may be empty.
  */
 export class Words {
-  readonly #encode: (rows: StoredRows) => Uint8Array;
-  readonly #pieces = new Map<number, Uint8Array>();
+  readonly #encode: (rows: StoredRows) => Piece;
+  /** Of numbers from 0 on that are small, as most are; of others by {@link #ofOthers}. */
+  readonly #pieces: (Piece | undefined)[] = [];
+  readonly #ofOthers = new Map<number, Piece>();
   #number = NaN;
-  #piece: Uint8Array = new Uint8Array(0);
+  #piece = Piece.EMPTY;
 
   /** `encode` gives the piece for the row that the batch is at. */
-  constructor(encode: (rows: StoredRows) => Uint8Array) {
+  constructor(encode: (rows: StoredRows) => Piece) {
     this.#encode = encode;
   }
 
   /** Returns the piece of a number that the row has. */
-  piece(number: number, rows: StoredRows): Uint8Array {
+  piece(number: number, rows: StoredRows): Piece {
     // Rows of one transaction follow each other.
     if (number === this.#number) return this.#piece;
-    let piece = this.#pieces.get(number);
+    const isSmall = number >= 0 && number < MOST_KEPT;
+    let piece = isSmall ? this.#pieces[number] : this.#ofOthers.get(number);
     if (piece === undefined) {
-      if (this.#pieces.size >= MOST_KEPT) this.#pieces.clear();
-      this.#pieces.set(number, (piece = this.#encode(rows)));
+      piece = this.#encode(rows);
+      if (isSmall) this.#pieces[number] = piece;
+      else {
+        if (this.#ofOthers.size >= MOST_KEPT) this.#ofOthers.clear();
+        this.#ofOthers.set(number, piece);
+      }
     }
     this.#number = number;
     this.#piece = piece;
@@ -56,7 +64,7 @@ export const WORD_PLACES: ReadonlySet<number> = new Set(
 
 /** Returns the words of the report's columns, each encoded as a format has it. */
 export function wordsOfReport(
-  encoder: (column: WordColumn) => (rows: StoredRows) => Uint8Array,
+  encoder: (column: WordColumn) => (rows: StoredRows) => Piece,
 ): Readonly<Record<keyof typeof WORD_COLUMNS, Words>> {
   const { modifier, action, entityType, modifierKind, rung, tenant, table } = WORD_COLUMNS;
   return {

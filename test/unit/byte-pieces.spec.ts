@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ByteWriter } from '../../src/exports/byte-writer.js';
+import { ZoneClock } from '../../src/exports/dates.js';
 import { NumberedPieces } from '../../src/exports/numbered-pieces.js';
+import { Piece } from '../../src/exports/piece.js';
+import { RowTimes } from '../../src/exports/row-times.js';
 import { ByteTable } from '../../src/trail/read/byte-table.js';
-import { lsnText } from '../../src/trail/read/row-bytes.js';
+import { instantText, lsnText } from '../../src/trail/read/row-bytes.js';
 
 describe('numbers of byte strings', () => {
   test('are those of a map over texts, however many there are', () => {
@@ -43,7 +46,7 @@ describe('pieces with the number of the row', () => {
     ];
     for (const number of numbers) {
       pieces.goTo(number);
-      expect([0, 1].map((index) => Buffer.from(pieces.at(index)).toString())).toEqual([
+      expect([0, 1].map((index) => Buffer.from(pieces.at(index).bytes).toString())).toEqual([
         `<row r="${number}">`,
         `é${number}`,
       ]);
@@ -53,6 +56,27 @@ describe('pieces with the number of the row', () => {
 });
 
 describe('bytes that are written', () => {
+  test('are all there, whatever is written behind what, and none is of what was written over', () => {
+    const part = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 400 }).map((text) => ['piece', text] as const),
+      fc.string({ unit: 'binary', maxLength: 80 }).map((text) => ['range', text] as const),
+      fc.string({ unit: 'binary', maxLength: 80 }).map((text) => ['text', text] as const),
+      fc.string({ unit: 'grapheme-ascii', maxLength: 30 }).map((text) => ['ascii', text] as const),
+    );
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
+        const out = new ByteWriter(1);
+        for (const [how, text] of parts) {
+          const bytes = Buffer.from(`<${text}>`);
+          if (how === 'piece') out.piece(new Piece(text));
+          else if (how === 'range') out.range(bytes, 1, bytes.length - 1);
+          else out[how](text);
+        }
+        expect(out.take().toString()).toBe(Buffer.from(parts.map(([, text]) => text).join('')).toString());
+      }),
+    );
+  });
+
   test('have hexadecimal digits as an LSN has them', () => {
     const out = new ByteWriter();
     fc.assert(
@@ -81,5 +105,50 @@ describe('bytes that are written', () => {
       expect(out.bytes.length).toBeLessThan(1024 * 1024);
       out.take();
     }
+  });
+});
+
+describe('commit times of rows', () => {
+  // Offsets of half and three quarters of an hour, of none, and such as are no multiples of a quarter of one.
+  const zones = [
+    'UTC',
+    'Europe/Berlin',
+    'America/St_Johns',
+    'Asia/Kathmandu',
+    'Australia/Lord_Howe',
+    'Pacific/Apia',
+    'Africa/Monrovia',
+    'Europe/Amsterdam',
+  ];
+
+  test.each(zones)('are what the clock of %s shows, whichever came before', (zone) => {
+    const clock = new ZoneClock(zone);
+    const times = new RowTimes(clock);
+    const out = new ByteWriter();
+    const written = (write: () => void): string => {
+      out.at = 0;
+      write();
+      return out.bytes.toString('latin1', 0, out.at);
+    };
+    const year = (of: number): number => Date.UTC(of, 0, 1) * 1_000;
+    const anywhere = fc.integer({ min: year(1890), max: year(2040) });
+    const nearAChange = fc
+      .tuple(
+        fc.constantFrom('2026-10-25T01:00Z', '2026-03-29T01:00Z', '1937-06-30T23:40Z', '1972-01-07T00:44Z'),
+      )
+      .chain(([at]) =>
+        fc.integer({ min: -3_000_000_000, max: 3_000_000_000 }).map((by) => Date.parse(at) * 1_000 + by),
+      );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(anywhere, nearAChange), { minLength: 1, maxLength: 20 }), (all) => {
+        for (const micros of all) {
+          const instant = instantText(micros);
+          expect(written(() => times.write(micros, out))).toBe(clock.rfc3339(instant));
+          expect(written(() => times.writeOffset(micros, out))).toBe(clock.offset(instant));
+          expect(times.serial(micros)).toBe(clock.local(instant)?.serial);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 });

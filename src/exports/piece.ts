@@ -1,0 +1,19 @@
+const WORD = 4;
+
+/** Bytes that are written again and again, with room behind them so that whole words can be copied. */
+export class Piece {
+  static readonly EMPTY = new Piece('');
+
+  readonly length: number;
+  readonly bytes: Uint8Array;
+  /** Of the bytes, and of the room behind them up to a whole word. */
+  readonly view: DataView;
+
+  constructor(text: string) {
+    this.length = Buffer.byteLength(text);
+    const padded = new ArrayBuffer(Math.ceil(this.length / WORD) * WORD);
+    this.bytes = new Uint8Array(padded, 0, this.length);
+    this.bytes.set(Buffer.from(text));
+    this.view = new DataView(padded);
+  }
+}
