@@ -1,6 +1,6 @@
 /**
- * Files of a large trail: made by Waltrail from the database while it answers pages, and by other writers
- * from the cells of the same workbook. One after the other, in rounds.
+ * Files of a large trail: made by Waltrail from the database while it answers pages, by its writers alone
+ * from rows in memory, and by other writers from the cells of the same workbook. They take turns, in rounds.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -48,6 +48,10 @@ export async function run({ entries: seeded, runs }) {
         writer: `Waltrail, ${format}`,
         measure: () => waltrail({ ...order, format }),
       })),
+      ...FORMATS.map((format) => ({
+        writer: `Waltrail's writer, ${format}`,
+        measure: () => reportOf('export-writer.mjs', { ...order, format }, { limitMs: LIMIT_MS }),
+      })),
       ...peers(folder).map(({ writer, command }) => ({
         writer,
         measure: () => peer({ command, cells, kinds, file: path.join(folder, 'peer.xlsx') }),
@@ -87,13 +91,14 @@ export async function run({ entries: seeded, runs }) {
 function rowOf(writer, { rounds, entries }) {
   const middle = (figure) => median(rounds.map((round) => round[writer][figure] ?? null));
   const seconds = middle('seconds');
+  const against = (other) =>
+    median(rounds.map((round) => ratio(round[writer].seconds, round[other].seconds)));
   return {
     writer,
     seconds,
     'entries/s': Math.round(entries / seconds),
-    'time / xlsx': median(
-      rounds.map((round) => ratio(round[writer].seconds, round['Waltrail, xlsx'].seconds)),
-    ),
+    'time / xlsx': against('Waltrail, xlsx'),
+    "time / writer's xlsx": against("Waltrail's writer, xlsx"),
     'CPU s': middle('cpuS'),
     'peak RSS MB': middle('peakRssMb'),
     'file MB': middle('fileMb'),

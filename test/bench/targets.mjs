@@ -128,10 +128,10 @@ const TARGETS = {
     faster('libxlsxwriter, level 1', [2.5, 3]),
     faster('libxlsxwriter', [1.5, 2]),
     ...['csv', 'ndjson'].map((format) => ({
-      figure: `time of ${format} / time of xlsx`,
+      figure: `time of the writer of ${format} / time of that of xlsx`,
       atMost: [0.5, 0.4],
       size: ROWS_OF_SHEET,
-      of: cell('writer', `Waltrail, ${format}`, 'time / xlsx'),
+      of: cell('writer', `Waltrail's writer, ${format}`, "time / writer's xlsx"),
     })),
     {
       figure: 'peak RSS MB of the process that makes a file',
@@ -201,10 +201,10 @@ export function judge(bench, { rows, options }) {
 
 function faster(writer, atLeast) {
   return {
-    figure: `time of ${writer} / time of xlsx`,
+    figure: `time of ${writer} / time of Waltrail's writer`,
     atLeast,
     size: ROWS_OF_SHEET,
-    of: cell('writer', writer, 'time / xlsx'),
+    of: cell('writer', writer, "time / writer's xlsx"),
   };
 }
 
