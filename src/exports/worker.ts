@@ -48,7 +48,7 @@ const ORPHAN_AGE_MS = 3_600_000;
  * Limits of a thread's memory. V8 lets a heap grow as far as it may before it collects, so the limit keeps
  * the process small. A value that is larger than the limit ends the thread, not the daemon.
  */
-const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 };
+const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 };
 
 /**
  * Makes exports in threads of this process until it is stopped. Any number of processes may do so: the queue

@@ -352,7 +352,7 @@ async function isInScope(
 }
 
 /** Rows of a batch for a file: some megabytes. A statement is planned for each batch. */
-const MAX_BATCH_ROWS = 16_384;
+const MAX_BATCH_ROWS = 8_192;
 
 interface RowsRead {
   /** Undefined: no row is found. */
