@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { WaltrailError } from '../errors.js';
 
 /**
  * Limits of the texts and lists of every request, in a query string or in a body. A request as a whole is
@@ -97,16 +96,3 @@ export const RANGE = {
   ),
   timezone: Timezone,
 };
-
-/**
- * Returns the tenant that a request is about. If `own` is null (the requester sees all tenants), that is the
- * requested tenant, else it is `own`. Throws HTTP_FORBIDDEN if a tenant other than `own` was requested.
- */
-export function tenantOf(asked: string | undefined, own: string | null): string | undefined {
-  if (own === null) return asked;
-  if (asked === undefined || asked === own) return own;
-  throw new WaltrailError('HTTP_FORBIDDEN', 'The token sees another tenant only.', {
-    remedy:
-      'Leave "tenant" out, or use a token made for that tenant: waltrail token create --name NAME --tenant TENANT.',
-  });
-}

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { tenantOf } from '../api/filters.js';
+import { tenantOf } from '../api/requested-tenant.js';
 import type { ExportBody, ExportFormat } from '../api/requests.js';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';

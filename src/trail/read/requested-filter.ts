@@ -1,4 +1,5 @@
-import { tenantOf, type EntryFilters } from '../../api/filters.js';
+import type { EntryFilters } from '../../api/filters.js';
+import { tenantOf } from '../../api/requested-tenant.js';
 import type { UnboundedFilter } from './entry.js';
 
 /**
