@@ -18,7 +18,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildDaemon, isDaemonBuilt } from './compile.mjs';
 import { Complaint, exclusively, Refusal, unwritable } from './exclusively.mjs';
-import { filesBelow, hashOf, readText } from './files.mjs';
+import { filesBelow, hashOf, readText, SHARED_WITH_PAGE } from './files.mjs';
 import { runNpm } from './npm.mjs';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -122,7 +122,8 @@ async function buildPage() {
 }
 
 function hashOfPage() {
-  const sources = filesBelow(path.join(ROOT, 'src/web')).map((file) => `src/web/${file}`);
+  const own = filesBelow(path.join(ROOT, 'src/web')).map((file) => `web/${file}`);
+  const sources = [...own, ...SHARED_WITH_PAGE].map((file) => `src/${file}`);
   return hashOf(
     ['package-lock.json', ...sources].flatMap((file) => [file, readFileSync(path.join(ROOT, file))]),
   );

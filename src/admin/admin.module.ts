@@ -22,6 +22,7 @@ import { HEALTH_POOL, HealthController } from './routes/health.controller.js';
 import { LiveFeed } from './stream/live.js';
 import { Metrics } from './routes/metrics.js';
 import { Readings } from './routes/readings.js';
+import { Reports } from './routes/reports.js';
 import { ProblemFilter } from './problem.filter.js';
 import { SchemaPipe } from './schema-pipe.js';
 import { SessionController } from './routes/session.controller.js';
@@ -59,6 +60,7 @@ export class AdminModule {
       { provide: HEALTH_POOL, useValue: parts.pool },
       { provide: TrailReader, useValue: parts.reader },
       { provide: Readings, useValue: parts.readings },
+      Reports,
       { provide: QUEUE_STATUS, useValue: parts.queue },
       { provide: CAPTURE_STATUS, useValue: parts.capture },
       { provide: Metrics, useValue: parts.metrics },

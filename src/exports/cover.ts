@@ -74,7 +74,7 @@ export function coverLines(options: {
       : `LSN ${coverage.firstLsn} to ${coverage.lastLsn!}, ${time(coverage.firstCommittedAt!)} to ${time(coverage.lastCommittedAt!)}`;
   return [
     ...gapLines(order, { gaps, time }),
-    ...coveredLines(order, { trail: gaps.coverage, time }),
+    ...coveredLines(order, { trail: gaps.coverage, file: coverage, time }),
     { label: 'Entries', text: entriesText(coverage.entries, counts.sheets) },
     { label: 'From (included)', text: time(order.range.from) },
     { label: 'To (not included)', text: time(order.range.to) },
@@ -111,8 +111,13 @@ const isWorthTelling = ({ why, from, to }: MissingPart): boolean =>
  */
 function coveredLines(
   { range, currentUntil, createdAt }: ExportOrder,
-  { trail, time }: { readonly trail: TrailCoverage; readonly time: (instant: string) => string },
+  options: {
+    readonly trail: TrailCoverage;
+    readonly file: Coverage;
+    readonly time: (instant: string) => string;
+  },
 ): CoverLine[] {
+  const { trail, file, time } = options;
   // As of the request: what was stored after it is not in the file.
   const { from, to, missing } = coveredPart(range, { ...trail, until: currentUntil, asOf: createdAt });
   const reasons: Readonly<Record<MissingPart['why'], string>> = {
@@ -121,11 +126,18 @@ function coveredLines(
     after: 'what was committed then was not known to be stored at the request',
     unknown: 'it is not known up to when the trail is current',
   };
-  const covered = from === null || to === null ? 'nothing of this range' : `${time(from)} to ${time(to)}`;
+  const newest =
+    file.lastCommittedAt === null ? '' : `; this file has entries up to ${time(file.lastCommittedAt)}`;
+  const covered =
+    from === null
+      ? 'nothing of this range'
+      : to === null
+        ? `from ${time(from)} on, up to when was not known yet at the request${newest}`
+        : `${time(from)} to ${time(to)}`;
   return [
     { label: 'Covers', text: covered },
     ...missing.filter(isWorthTelling).map(({ why, from: first, to: end }) => ({
-      label: 'Not covered',
+      label: why === 'unknown' ? 'May be incomplete' : 'Not covered',
       text: `${time(first)} to ${time(end)}: ${reasons[why]}`,
       isAlarm: true,
     })),

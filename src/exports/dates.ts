@@ -1,5 +1,5 @@
 import type { TimeRange } from '../trail/read/range.js';
-import { offsetAt, offsetText } from '../trail/read/zone.js';
+import { offsetAt, offsetText } from '../zone-offset.js';
 
 /** An instant on the clock of a time zone. */
 export interface LocalTime {

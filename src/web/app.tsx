@@ -11,6 +11,7 @@ import { Shortcuts } from './shell/shortcuts.tsx';
 import { SignIn } from './shell/sign-in.tsx';
 import { sessionState } from './state/session.ts';
 import { EntriesTable } from './table/entries-table.tsx';
+import { LiveNote } from './table/live-note.tsx';
 import { NewEntries, Toolbar } from './table/toolbar.tsx';
 
 /** The whole page: the form to sign in, or the trail. */
@@ -50,6 +51,7 @@ function Trail() {
           <h2 id="entries-title" class="visually-hidden">
             Entries
           </h2>
+          <LiveNote />
           <CoverageNote />
           <EntriesTable />
         </section>

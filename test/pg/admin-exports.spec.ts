@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -47,6 +49,23 @@ const made = async (body: unknown, token = exporter): Promise<ExportAnswer> => {
   expect(view!.state).toBe('ready');
   return view!;
 };
+
+interface Answered {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** What the server sends, where `fetch` would undo a compression. */
+async function onTheWire(route: string, headers: Readonly<Record<string, string>>): Promise<Answered> {
+  const request = http.get(new URL(route, ground.daemon.url), {
+    agent: false,
+    headers: { ...headers, authorization: `Bearer ${exporter}` },
+  });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const body = Buffer.concat((await response.toArray()) as Buffer[]);
+  return { status: response.statusCode, headers: response.headers, body };
+}
 
 describe('an export', () => {
   test('is accepted with its place, made, watched, downloaded whole and deleted', async () => {
@@ -222,6 +241,25 @@ describe('an export', () => {
     expect(await beyond.json()).toMatchObject({ code: 'HTTP_RANGE_UNSATISFIABLE', status: 416 });
   });
 
+  test.each(['csv', 'ndjson', 'xlsx'])(
+    'as %s arrives byte by byte as it lies, whole and in part, where the client takes compressed answers',
+    async (format) => {
+      // Large enough to be compressed, and worth it.
+      await ground.add({ action: `long_${format}`, entityName: 'Long '.repeat(1_000) });
+      const view = await made({ format, action: [`long_${format}`] });
+      const { bytes: size, sha256 } = view.file!;
+      const route = `/v1/exports/${view.id}/file`;
+      const headers = { 'accept-encoding': 'gzip, br' };
+      const whole = await onTheWire(route, headers);
+      expect([whole.status, whole.headers['content-encoding']]).toEqual([200, undefined]);
+      expect(whole.headers['content-length']).toBe(String(size));
+      expect(createHash('sha256').update(whole.body).digest('hex')).toBe(sha256);
+      const rest = await onTheWire(route, { ...headers, range: 'bytes=500-' });
+      expect([rest.status, rest.headers['content-encoding']]).toEqual([206, undefined]);
+      expect(rest.body.equals(whole.body.subarray(500))).toBe(true);
+    },
+  );
+
   test('is resumed by curl itself after its connection broke', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-curl-'));
     try {
@@ -270,6 +308,20 @@ describe('an export', () => {
         `select action, route from trail.access where token_name = 'head' and action <> 'export'`,
       ),
     ).toEqual([{ action: 'read', route: 'HEAD /v1/exports/:id/file' }]);
+  });
+
+  test('has the same headers for HEAD as for GET, whatever is asked of it', async () => {
+    const view = await made({ format: 'csv' });
+    for (const suffix of ['', '/events', '/file']) {
+      const route = `/v1/exports/${view.id}${suffix}`;
+      const [get, head] = await Promise.all(
+        ['GET', 'HEAD'].map((method) => ground.get(route, exporter, { method })),
+      );
+      const shown = ({ headers }: Response) =>
+        ['content-type', 'cache-control', 'x-accel-buffering', 'vary'].map((name) => headers.get(name));
+      expect([suffix, head!.status, ...shown(head!)]).toEqual([suffix, 200, ...shown(get!)]);
+      await Promise.all([get!.text(), head!.text()]);
+    }
   });
 
   test('downloaded in part is recorded with the bytes that left', async () => {

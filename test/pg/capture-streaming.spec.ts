@@ -47,8 +47,8 @@ const YAML = `tables: { public.items: { entity: item, name: "{name}" } }`;
 interface StreamingGround extends CaptureGround {
   readonly spoolFolder: string;
   readonly logged: string[];
-  /** A connection to the source, closed with the ground. */
-  connect(): Promise<pg.Client>;
+  /** A connection, to the source by default, closed with the ground. */
+  connect(to?: 'source' | 'trail'): Promise<pg.Client>;
   /** Transactions that the source has streamed so far. */
   streamed(): Promise<number>;
 }
@@ -76,8 +76,8 @@ async function streamingGround(
   return Object.assign(ground, {
     spoolFolder,
     logged,
-    connect: async () => {
-      const client = new pg.Client(ground.source.url);
+    connect: async (to: 'source' | 'trail' = 'source') => {
+      const client = new pg.Client(ground[to].url);
       client.on('error', () => undefined);
       clients.push(client);
       await client.connect();
@@ -101,6 +101,8 @@ async function streamingGround(
 /** More than the source holds in memory, so that it streams what was before. */
 const rows = (count: number, name = 'some name of an item') =>
   `insert into items (name, updated_by) select '${name} ' || i, '7' from generate_series(1, ${count}) i;`;
+/** As many bytes as ten times as many of the others have: triggers and entries cost by the row. */
+const wideRows = (count: number) => rows(count, 'x'.repeat(700));
 const say = (message: string) => `select pg_logical_emit_message(true, 'waltrail', '${message}');`;
 const CLEAN = { lost: 0, doubled: 0, wrong: 0, outOfOrder: 0 };
 const names = (entries: readonly PlainEntry[]) => entries.map(({ updated }) => updated?.['name']);
@@ -226,6 +228,10 @@ describe('a transaction that is streamed while it runs', () => {
     await untilStreamed(g, 1);
     await other.query(`begin; ${rows(3000, 'open meanwhile')}`);
     await untilStreamed(g, 2);
+    // The stretch is of five seconds at least, and of all that is committed when it begins: no session begins
+    // before everything below is, however slow the machine.
+    const blocker = await g.connect('trail');
+    await blocker.query('begin; lock table trail.checkpoint in access exclusive mode');
     await client.query(`rollback to a; ${rows(3000)} ${say('{"modifier": "import"}')} ${rows(10)} commit`);
     // As many more as anybody likes: they are read in the same stretch.
     for (let times = 0; times < 5; times++)
@@ -233,6 +239,7 @@ describe('a transaction that is streamed while it runs', () => {
         `begin; ${rows(2000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(2000)} rollback to a; commit`,
       );
     await other.query('commit');
+    await blocker.query('rollback');
     const entries = await g.caughtUp();
     expect(names(entries).filter((name) => name?.startsWith('gone'))).toEqual([]);
     expect(entries.slice(0, 6010).every(({ modifier }) => modifier === 'import')).toBe(true);
@@ -449,37 +456,37 @@ describe('a spool whose disk is full', () => {
     using disk = smallDisk(1);
     await using g = await streamingGround({ spoolFolder: disk.folder });
     const client = await g.connect();
-    await client.query(`begin; ${rows(60_000)}`);
+    await client.query(`begin; ${wideRows(6_000)}`);
     await until('the spool to fail', () => g.logged.some((line) => line.includes('SOURCE_SPOOL_FAILED')));
     expect(g.logged.find((line) => line.includes('SOURCE_SPOOL_FAILED'))).toContain('ENOSPC');
     await client.query('commit');
     const entries = await g.caughtUp();
     expect(await judge(g)).toMatchObject(CLEAN);
-    expect(entries).toHaveLength(60_000);
+    expect(entries).toHaveLength(6_000);
   });
 });
 
 test('a replay waits for the trail without the source losing patience', async () => {
-  await using g = await streamingGround({ pace: { tickMs: 1_000 } });
-  await g.source.query(`alter system set wal_sender_timeout = '2s'`);
+  // The trail may be silent for 12 ticks, which is three times as long as it is here.
+  await using g = await streamingGround({ pace: { tickMs: 1_500 } });
+  await g.source.query(`alter system set wal_sender_timeout = '4s'`);
   await g.source.query('select pg_reload_conf()');
-  const blocker = new pg.Client(g.trail.url);
-  await blocker.connect();
+  const [client, blocker] = [await g.connect(), await g.connect('trail')];
   try {
     await g.source.query(rows(1));
     await g.caughtUp();
-    await blocker.query('begin; lock table trail.checkpoint in access exclusive mode');
-    await g.source.query(`begin; ${rows(60_000)} commit`);
+    await client.query(`begin; ${wideRows(6_000)}`);
     await untilStreamed(g, 1);
-    await g.source.query('select pg_sleep(5)');
+    await blocker.query('begin; lock table trail.checkpoint in access exclusive mode');
+    await client.query('commit');
+    await g.source.query('select pg_sleep(6)');
     await blocker.query('commit');
     await untilCaughtUp(g.source, g.trail);
     const entries = await g.entries();
     expect(await judge(g)).toMatchObject(CLEAN);
-    expect(entries).toHaveLength(60_001);
+    expect(entries).toHaveLength(6_001);
     expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
   } finally {
-    await blocker.end();
     await g.source.query('alter system reset wal_sender_timeout');
     await g.source.query('select pg_reload_conf()');
   }

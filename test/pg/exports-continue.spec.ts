@@ -18,8 +18,10 @@ import { runNode } from '../support/processes.ts';
 import { onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 
-/** Batches are of 16,384 rows. */
-const ENTRIES = 80_000;
+/** Smaller than those of a daemon: what is tried here needs several batches and not many rows. */
+const BATCH_ROWS = 4_000;
+/** Seven batches, over more than one chunk. */
+const ENTRIES = 26_000;
 const VERSION = '0.0.0';
 /** Longer than between two marks. */
 const SLOW_BATCH_MS = 600;
@@ -49,7 +51,7 @@ const ask = async (format: string): Promise<string> =>
 
 /** A reader that tells where walks begin, and lets a test stand between batches. */
 function watchedReader(between: (batches: number) => Promise<void>): RunOptions['reader'] {
-  const reader = new TrailReader({ pool });
+  const reader = new TrailReader({ pool, batchRows: BATCH_ROWS });
   return {
     count: (...given) => reader.count(...given),
     gaps: (...given) => reader.gaps(...given),
@@ -84,7 +86,7 @@ async function breakOff(id: string): Promise<Kept> {
   });
   await expect(run(id, { reader })).rejects.toMatchObject({ code: '57P01' });
   const kept = await keptOf(id);
-  expect(kept!.entries).toBeGreaterThanOrEqual(2 * 16_384);
+  expect(kept!.entries).toBeGreaterThanOrEqual(2 * BATCH_ROWS);
   return kept!;
 }
 
@@ -180,7 +182,12 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     const script = path.join(import.meta.dirname, '../support/export-run.mjs');
-    const order = JSON.stringify({ id, url: ground.db.url, directory: ground.directory });
+    const order = JSON.stringify({
+      id,
+      url: ground.db.url,
+      directory: ground.directory,
+      batchRows: BATCH_ROWS,
+    });
     const kept: number[] = [];
     let kills = 0;
     const isReady = async (): Promise<boolean> =>
@@ -260,11 +267,11 @@ describe('a run that broke off', () => {
     const files = new ExportFiles({ directory: disk.folder });
     const id = await ask('csv');
     const reader = watchedReader(async (batches) => {
-      if (batches === 2) await delay(SLOW_BATCH_MS);
-      if (batches === 4) throw Object.assign(new Error('gone'), { code: '57P01' });
+      if (batches === 4) await delay(SLOW_BATCH_MS);
+      if (batches === 6) throw Object.assign(new Error('gone'), { code: '57P01' });
     });
     await expect(run(id, { files, reader })).rejects.toMatchObject({ code: '57P01' });
-    expect((await keptOf(id))!.entries).toBeGreaterThanOrEqual(3 * 16_384);
+    expect((await keptOf(id))!.entries).toBeGreaterThanOrEqual(5 * BATCH_ROWS);
     expect(await run(id, { files })).toBe('ready');
     expect(walks[1]).toBe(walks[0]);
     const [name] = await readdir(disk.folder);

@@ -68,18 +68,20 @@ const COLUMNS = 500;
 /** 00:30 and 01:30 in UTC, which are 02:30 both in Berlin. */
 const REPEATED_HOUR = ['2026-10-25T00:30:00.123Z', '2026-10-25T01:30:00.123Z'];
 
-const row = (changes: object) => ({
-  relation: 10,
-  name: 'n',
-  note: 'n',
-  at: '2026-10-24T12:00:00Z',
-  ...changes,
-});
+/**
+ * Rows that fill whole cells have a day of their own. Calc breaks their texts into lines each time it opens
+ * them, which took three quarters of the time of this spec: it opens them once, in the workbook.
+ */
+const LONG_AT = '2026-10-26T12:00:00Z';
+const SHORT = { to: '2026-10-26T00:00:00Z' };
+const atOf = (text: string): string => (text.length < LONGEST ? '2026-10-24T12:00:00Z' : LONG_AT);
+const row = (changes: object) => ({ relation: 10, name: 'n', note: 'n', at: atOf(''), ...changes });
 const ROWS = [
-  ...[...TEXTS, ...TOO_LONG].map((text) => row({ name: text, note: text })),
+  ...[...TEXTS, ...TOO_LONG].map((text) => row({ name: text, note: text, at: atOf(text) })),
   ...REPEATED_HOUR.map((at) => row({ at })),
-  row({ relation: 11, note: 'w'.repeat(100) }),
+  row({ relation: 11, note: 'w'.repeat(100), at: LONG_AT }),
 ];
+const SHORT_ROWS = ROWS.filter(({ at }) => at !== LONG_AT);
 
 const WORDS = {
   modifier: '=HYPERLINK("http://evil.example/","Dana")',
@@ -119,10 +121,15 @@ async function hostileGround(): Promise<ExportGround> {
   return ground;
 }
 
-async function fileOf(ground: ExportGround, format: string): Promise<Buffer> {
-  const body = ExportBody.parse({ ...ALL, format, timezone: 'Europe/Berlin' });
+async function fileOf(
+  ground: ExportGround,
+  format: string,
+  range: Partial<typeof ALL> = {},
+): Promise<Buffer> {
+  const body = ExportBody.parse({ ...ALL, ...range, format, timezone: 'Europe/Berlin' });
   const { id } = (await ground.exports.create(body, { requester: ADMIN })).export;
-  expect(await ground.finished(id)).toMatchObject({ state: 'ready', progress: { done: ROWS.length } });
+  const done = (range.to === undefined ? ROWS : SHORT_ROWS).length;
+  expect(await ground.finished(id)).toMatchObject({ state: 'ready', progress: { done } });
   return ground.download(id);
 }
 
@@ -151,6 +158,7 @@ calcTest(
     await using ground = await hostileGround();
     const workbook = await fileOf(ground, 'xlsx');
     const csv = await fileOf(ground, 'csv');
+    const shortCsv = await fileOf(ground, 'csv', SHORT);
     const dates = REPEATED_HOUR.map((_, index) => TEXTS.length + TOO_LONG.length + index + 1);
     const wide = ROWS.length;
 
@@ -212,21 +220,23 @@ calcTest(
         meant.map(() => true),
       );
     }
-    const [asText] = await calc.open([{ name: 'texts.csv', bytes: csv }], asTexts(',', fields[0]!.length));
-    const shortRows = fields.flatMap((record, index) =>
-      record.every(({ length }) => length < LONGEST) ? index : [],
+    const shortFields = await readCsv(shortCsv);
+    expect(shortFields).toHaveLength(SHORT_ROWS.length + 1);
+    const [asText] = await calc.open(
+      [{ name: 'texts.csv', bytes: shortCsv }],
+      asTexts(',', fields[0]!.length),
     );
     // In a field of CSV, Calc ends lines in one way.
     const plain = (text: string): string => inCalc(text.replace(/\r\n?/g, '\n'));
-    for (const index of shortRows)
-      expect(asText![0]![index]!.map(({ text }) => plain(text))).toEqual(fields[index]!.map(plain));
+    for (const [index, record] of shortFields.entries())
+      expect(asText![0]![index]!.map(({ text }) => plain(text))).toEqual(record.map(plain));
 
     // What would be live if it stood there as it is, so that the options of Calc are known to find it.
     const live = Buffer.from(`\ufeff${SEPARATORS.map((separator) => `a${separator}=1+1\r\n`).join('')}`);
     for (const separator of SEPARATORS) {
       const files = [
         { name: 'live.csv', bytes: live },
-        { name: 'hostile.csv', bytes: csv },
+        { name: 'hostile.csv', bytes: shortCsv },
       ];
       const [control, hostile] = await calc.open(files, separatedBy(separator));
       expect(formulasOf(control!)).toEqual(['of:=1+1']);

@@ -3,33 +3,21 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import XLSX from '@e965/xlsx';
-import { applyTracking, testConfig } from '../support/capture.ts';
-import { addressOf, daemonGround } from '../support/daemon.ts';
+import { addressOf } from '../support/daemon.ts';
 import { freshDatabase } from '../support/database.ts';
+import { caller, firstNote, notesGround, untilReady } from '../support/notes.ts';
 import { redisBinary, startRedis } from '../support/redis.ts';
-import { until } from '../support/until.ts';
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli/cli.js');
-const TABLES = `tables: { public.notes: { entity: note, name: "{body}", modifier: author } }`;
 
 describe('roles in processes of their own', () => {
   (redisBinary === undefined ? test.skip : test)(
     'one captures, one serves the API, one makes exports, and an export passes through all of them over one Redis',
     async () => {
-      await using source = await freshDatabase('empty');
       await using trail = await freshDatabase('trail');
       await using redis = await startRedis();
-      await source.query('create table notes (id int primary key, body text, author text)');
-      await applyTracking(testConfig({ source, trail, yaml: TABLES }));
-      await using daemons = await daemonGround({
-        sourceUrl: source.url,
-        trailUrl: trail.url,
-        environment: { REDIS_URL: redis.url },
-        yaml: `
-source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: slot_${source.name}, publication: waltrail }
-trail: { url: "\${WALTRAIL_TRAIL_URL}" }
-${TABLES}`,
-      });
+      await using ground = await notesGround({ trail, environment: { REDIS_URL: redis.url } });
+      const { source, daemons } = ground;
       const { stdout } = await promisify(execFile)(
         process.execPath,
         [CLI, 'token', 'create', '--name', 'test', '--role', 'admin'],
@@ -39,23 +27,8 @@ ${TABLES}`,
 
       daemons.start(['--roles', 'capture', '--port', '0']);
       const api = daemons.start(['--roles', 'api', '--port', '0']);
-      const base = await addressOf(api);
-      const call = (route: string, init: RequestInit = {}): Promise<Response> =>
-        fetch(`${base}${route}`, {
-          ...init,
-          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        });
-
-      // A change before the trail begins would not be the daemon's to have.
-      await until(
-        'the trail to begin',
-        async () => (await trail.query('select from trail.checkpoint')).length === 1,
-      );
-      await source.query(`insert into notes values (1, '=SUM(A1)', 'Dana')`);
-      await until(
-        'the entry in the API',
-        async () => ((await (await call('/v1/entries')).json()) as { items: unknown[] }).items.length === 1,
-      );
+      const call = caller(await addressOf(api), token);
+      await firstNote({ source, trail, call, body: '=SUM(A1)' });
 
       const created = await call('/v1/exports', { method: 'POST', body: '{}' });
       expect(created.status).toBe(202);
@@ -63,10 +36,7 @@ ${TABLES}`,
       // Nobody makes exports yet: the job waits in Redis.
       expect(((await (await call(`/v1/exports/${id}`)).json()) as { state: string }).state).toBe('queued');
       daemons.start(['--roles', 'exports', '--port', '0']);
-      await until(
-        'the export',
-        async () => ((await (await call(`/v1/exports/${id}`)).json()) as { state: string }).state === 'ready',
-      );
+      await untilReady(call, id);
 
       const file = await call(`/v1/exports/${id}/file`);
       const book = XLSX.read(Buffer.from(await file.arrayBuffer()));

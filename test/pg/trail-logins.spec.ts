@@ -8,14 +8,12 @@ import { createToken } from '../../src/admin/auth/tokens.js';
 import { createLog, silentLog } from '../../src/log.js';
 import { checkLogins } from '../../src/trail/logins.js';
 import type { TrailUrls } from '../../src/trail/roles.js';
-import { applyTracking, testConfig } from '../support/capture.ts';
-import { addressOf, daemonGround } from '../support/daemon.ts';
+import { addressOf } from '../support/daemon.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { makeLogins, type TrailLogins } from '../support/logins.ts';
-import { until } from '../support/until.ts';
+import { caller, firstNote, notesGround, untilReady } from '../support/notes.ts';
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli/cli.js');
-const TABLES = `tables: { public.notes: { entity: note, name: "{body}", modifier: author } }`;
 
 let trail: TestDatabase;
 let logins: TrailLogins;
@@ -118,43 +116,22 @@ test('the owner of the trail is warned of once, with the roles that have no logi
 });
 
 test('a daemon that knows no owner captures, answers, exports and keeps the trail', async () => {
-  await using source = await freshDatabase('empty');
-  await source.query('create table notes (id int primary key, body text, author text)');
-  await applyTracking(testConfig({ source, trail, yaml: TABLES }));
   const pool = new pg.Pool({ connectionString: trail.url, max: 1 });
   const token = await createToken(pool, { name: 'test', role: 'admin' });
   await pool.end();
-  await using daemons = await daemonGround({
-    sourceUrl: source.url,
+  await using ground = await notesGround({
+    trail,
     trailUrl: logins.urls.reader,
+    trailYaml: `, urls: { writer: "\${W}", reader: "\${WALTRAIL_TRAIL_URL}", api: "\${A}", keeper: "\${K}" }, retention: 40d`,
     environment: { W: logins.urls.writer, A: logins.urls.api, K: logins.urls.keeper },
-    yaml: `
-source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: slot_${source.name}, publication: waltrail }
-trail: { url: "\${WALTRAIL_TRAIL_URL}", urls: { writer: "\${W}", reader: "\${WALTRAIL_TRAIL_URL}", api: "\${A}", keeper: "\${K}" }, retention: 40d }
-${TABLES}`,
   });
+  const { source, daemons } = ground;
   const daemon = daemons.start(['--port', '0']);
-  const base = await addressOf(daemon);
-  const call = (route: string, init: RequestInit = {}): Promise<Response> =>
-    fetch(`${base}${route}`, {
-      ...init,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    });
-  await until(
-    'the trail to begin',
-    async () => (await trail.query('select from trail.checkpoint')).length === 1,
-  );
-  await source.query(`insert into notes values (1, 'Hello', 'Dana')`);
-  await until(
-    'the entry in the API',
-    async () => ((await (await call('/v1/entries')).json()) as { items: unknown[] }).items.length === 1,
-  );
+  const call = caller(await addressOf(daemon), token);
+  await firstNote({ source, trail, call, body: 'Hello' });
   const created = await call('/v1/exports', { method: 'POST', body: '{"format":"csv"}' });
   const { id } = (await created.json()) as { id: string };
-  await until(
-    'the export',
-    async () => ((await (await call(`/v1/exports/${id}`)).json()) as { state: string }).state === 'ready',
-  );
+  await untilReady(call, id);
   expect(await (await call(`/v1/exports/${id}/file`)).text()).toContain('Hello');
   const signedIn = await call('/v1/session', { method: 'POST', body: JSON.stringify({ token }) });
   expect(signedIn.status).toBe(200);
@@ -184,16 +161,8 @@ ${TABLES}`,
 });
 
 test('plan says the SQL that makes a login for each role, where the owner is used for all', async () => {
-  await using source = await freshDatabase('empty');
-  await source.query('create table notes (id int primary key, body text, author text)');
-  await using daemons = await daemonGround({
-    sourceUrl: source.url,
-    trailUrl: trail.url,
-    yaml: `
-source: { name: test, url: "\${WALTRAIL_SOURCE_URL}", slot: slot_${source.name}, publication: waltrail }
-trail: { url: "\${WALTRAIL_TRAIL_URL}" }
-${TABLES}`,
-  });
+  await using ground = await notesGround({ trail });
+  const { source, daemons } = ground;
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'plan'], {
     env: {
       PATH: process.env.PATH,

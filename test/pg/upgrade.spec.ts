@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import xlsx from '@e965/xlsx';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Answer as ApiAnswer } from '../../src/api/answers.js';
 import { silentLog } from '../../src/log.js';
 import { startDaemon, type Daemon } from '../../src/main.js';
 import { readSettings, type Role } from '../../src/settings.js';
 import { startCapture } from '../../src/capture/capture.js';
+import { uncovered } from '../../src/web/texts/coverage-texts.ts';
 import { testConfig as apiConfig } from '../support/api.ts';
 import {
   askedNow,
@@ -24,6 +27,8 @@ import { applyTracking, streaming, testConfig, untilCaughtUp } from '../support/
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { recordedTrail, type RecordedAnswers, type RecordedQuestion } from '../support/recorded-trail.ts';
 import { until } from '../support/until.ts';
+
+type Status = ApiAnswer<'Status'>;
 
 /** A trail written by commit 032e7d8, with the migrations 0001 to 0008. */
 const RECORDED = 'trail-0.1';
@@ -162,6 +167,38 @@ describe('a trail of an older version', () => {
     });
   });
 
+  test('is not known up to when to be current before capture runs, and that is what is said of it', async () => {
+    const { trail: head, coverage } = (await (await request('status', 'admin')).json()) as Status;
+    expect(coverage).toMatchObject({ since: expect.any(String), until: null, capture: 'unknown' });
+    const range = { from: Date.parse(answers.from), to: Date.parse(answers.to) };
+    const newest = head!.lastCommittedAt;
+    const said = uncovered(range, { coverage: { ...coverage, since: answers.from }, newest }, String);
+    expect(said).toEqual({
+      lacks: 'unknown',
+      sentences: [
+        expect.stringContaining(
+          `not known yet up to when the trail is current; it has entries up to ${newest}`,
+        ),
+      ],
+    });
+
+    // Of such a trail, recording began with the first table that it described.
+    await trail.query('update trail.checkpoint set began_at = $1', [answers.from]);
+    const { id } = await askExport({ from: answers.from, to: answers.to, format: 'xlsx', timezone: 'UTC' });
+    const { bytes, entries } = await finished(id);
+    const cover = xlsx.utils.sheet_to_json<string[]>(xlsx.read(bytes).Sheets['About this report']!, {
+      header: 1,
+    });
+    expect(entries).toBeGreaterThan(0);
+    const told = cover.filter(([label]) => ['Covers', 'Not covered', 'May be incomplete'].includes(label!));
+    expect(told.map((line) => line.join(': ')).filter((line) => !line.includes('Changes'))).toEqual([
+      expect.stringMatching(
+        /^Covers: from .* on, up to when was not known yet at the request; this file has entries up to \d{4}-/,
+      ),
+      expect.stringMatching(/^May be incomplete: .*: it is not known up to when the trail is current$/),
+    ]);
+  });
+
   test('is written on behind its last entry, by the capture of another source', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table agents (id text primary key, full_name text, updated_by text)`);
@@ -237,7 +274,9 @@ async function askExport(
 }
 
 /** Waits for an export; gives its file. */
-async function finished(id: string): Promise<{ readonly text: string; readonly entries: number }> {
+async function finished(
+  id: string,
+): Promise<{ readonly bytes: Buffer; readonly text: string; readonly entries: number }> {
   let view: ExportItem & { progress?: { done: number } };
   await until('the export to be ready', async () => {
     view = (await (await request(`exports/${id}`, 'admin')).json()) as ExportItem;
@@ -245,5 +284,6 @@ async function finished(id: string): Promise<{ readonly text: string; readonly e
   });
   const file = await request(`exports/${id}/file`, 'admin');
   // Not as text(), which would take the byte order mark away.
-  return { text: Buffer.from(await file.arrayBuffer()).toString(), entries: view!.progress!.done };
+  const bytes = Buffer.from(await file.arrayBuffer());
+  return { bytes, text: bytes.toString(), entries: view!.progress!.done };
 }

@@ -1,5 +1,6 @@
 // One slow run of one export in a process of its own, to be killed at any moment:
-// `node export-run.mjs <JSON of id, url and directory>`. Says on stdout that it begins, and how it ended.
+// `node export-run.mjs <JSON of id, url, directory and batchRows>`. Says on stdout that it begins, and how it
+// ended.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportFiles } from '../../dist/exports/files.js';
 import { runExport } from '../../dist/exports/run.js';
@@ -10,9 +11,9 @@ import { TrailReader } from '../../dist/trail/read/trail-reader.js';
 
 const BATCH_MS = 250;
 
-const { id, url, directory } = JSON.parse(process.argv[2]);
+const { id, url, directory, batchRows } = JSON.parse(process.argv[2]);
 const pool = createPool({ url, purpose: 'test', max: 2 });
-const reader = new TrailReader({ pool });
+const reader = new TrailReader({ pool, batchRows });
 process.stdout.write('begun ');
 const outcome = await runExport({
   id,

@@ -69,32 +69,63 @@ describe('what of a range is covered', () => {
     });
     expect(part(6, 7)).toMatchObject({ from: null, missing: [{ why: 'after' }] });
     expect(part(1, 2, { since: null, until: null }).from).toBeNull();
-    expect(part(3, 5, { until: null })).toMatchObject({ from: null, missing: [{ why: 'unknown' }] });
+  });
+
+  test('has no end that is known, where it is not known up to when the trail is current', () => {
+    const missing = [{ why: 'unknown', from: day(3), to: day(5) }];
+    expect(part(3, 5, { until: null })).toEqual({ from: day(3), to: null, missing });
+    expect(part(1, 2, { until: null })).toMatchObject({ from: null, to: null, missing: [{ why: 'before' }] });
   });
 });
 
 describe('the page says of a range', () => {
-  const said = (from: number, to: number, coverage: Partial<TrailCoverage> = {}) =>
+  const said = (
+    from: number,
+    to: number,
+    { newest = null, ...coverage }: Partial<TrailCoverage> & { readonly newest?: string | null } = {},
+  ) =>
     uncovered(
       { from: Date.parse(day(from)), to: Date.parse(day(to)) },
-      { ...COVERAGE, ...coverage },
+      { coverage: { ...COVERAGE, ...coverage }, newest },
       (instant) => instant.slice(0, 10),
     );
 
   test('nothing, where it is covered', () => {
-    expect(said(2, 6)).toEqual({ isWhole: false, sentences: [] });
+    expect(said(2, 6)).toEqual({ lacks: 'nothing', sentences: [] });
   });
 
   test('that recording began later, that days were dropped, and that recording is behind or stopped', () => {
     expect(said(1, 3).sentences).toEqual([
       'Recording began on 2026-03-02: what was changed before is not in the trail.',
     ]);
-    expect(said(1, 2).isWhole).toBe(true);
+    expect(said(1, 2).lacks).toBe('all');
     expect(said(2, 4, { droppedBefore: day(3) }).sentences).toHaveLength(1);
     expect(said(5, 7).sentences).toEqual([expect.stringMatching(/up to 2026-03-06.*behind/)]);
-    expect(said(6, 7, { capture: 'stopped' })).toMatchObject({ isWhole: true });
+    expect(said(6, 7, { capture: 'stopped' })).toMatchObject({ lacks: 'all' });
     expect(said(6, 7, { until: '2026-03-06T23:59:55.000000Z' }).sentences).toEqual([]);
-    expect(said(6, 7, { since: null })).toEqual({ isWhole: true, sentences: ['Recording has not begun.'] });
+    expect(said(6, 7, { since: null })).toEqual({ lacks: 'all', sentences: ['Recording has not begun.'] });
+  });
+
+  test('that it is not known up to when the trail is current, and which entries there are', () => {
+    const upgraded = { until: null, capture: 'unknown', newest: day(5) } as const;
+    expect(said(3, 6, upgraded)).toEqual({
+      lacks: 'unknown',
+      sentences: [
+        'It is not known yet up to when the trail is current; it has entries up to 2026-03-05. No daemon has said lately that it records.',
+      ],
+    });
+    expect(said(1, 6, upgraded)).toMatchObject({ lacks: 'a part', sentences: { length: 2 } });
+    expect(said(1, 2, upgraded)).toEqual({
+      lacks: 'all',
+      sentences: ['Recording began on 2026-03-02: what was changed before is not in the trail.'],
+    });
+    expect(said(8, 9, upgraded)).toEqual({
+      lacks: 'unknown',
+      sentences: [expect.stringContaining('it has entries up to 2026-03-05')],
+    });
+    expect(said(3, 6, { until: null, capture: 'streaming' }).sentences).toEqual([
+      'It is not known yet up to when the trail is current.',
+    ]);
   });
 
   test('that it is live only where capture streams and is not behind', () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,6 +14,9 @@ const run = promisify(execFile);
 const { breaches, ROOMS: OUR_ROOMS } = (await import(pathToFileURL(SCRIPT).href)) as {
   breaches: (folder: string, rooms?: Rooms) => string[];
   ROOMS: Rooms;
+};
+const { SHARED_WITH_PAGE } = (await import(pathToFileURL(path.join(ROOT, 'scripts/files.mjs')).href)) as {
+  SHARED_WITH_PAGE: readonly string[];
 };
 
 /**
@@ -190,6 +193,20 @@ describe('the import rule', () => {
         'low/x.ts': 'export const x = 1;',
       }),
     ).toEqual([]);
+  });
+
+  test('the page takes values of files that import nothing, which it shares with the server', async () => {
+    const rooms = { 'zone-offset': [], 'web/time': ['zone-offset'] };
+    await breachesOf({
+      'zone-offset.ts': 'export const x = 1;',
+      'web/time/a.ts': `import { x } from '../../zone-offset.ts';`,
+    });
+    expect(breaches(folder, rooms)).toEqual([]);
+    expect(SHARED_WITH_PAGE.length).toBeGreaterThan(0);
+    for (const file of SHARED_WITH_PAGE)
+      expect(await readFile(path.join(ROOT, 'src', file), 'utf8')).not.toMatch(
+        /\b(?:import|require)\b\s*[({'"*\w]/,
+      );
   });
 
   test('files that import each other are a circle, by way of others and within one room too', async () => {

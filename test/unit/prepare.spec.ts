@@ -77,6 +77,7 @@ describe('prepare', () => {
     await write('src/cli/cli.ts', 'export const answer: number = 42;\n');
     await write('src/log.ts', 'export {};\n');
     await write('src/web/page.ts', '');
+    await write('src/zone-offset.ts', 'export {};\n');
     await cp(SCRIPTS, path.join(root, 'scripts'), { recursive: true });
     const packages = {
       '': {},
@@ -117,6 +118,14 @@ describe('prepare', () => {
     await appendFile(path.join(root, 'src/web/page.ts'), '// changed');
     expect((await prepare()).stdout).not.toContain('daemon');
     expect(await calls()).toEqual(['build:web']);
+  });
+
+  test('both are built again when a file changed that they share', async () => {
+    await begin();
+    await write('src/zone-offset.ts', 'export const changed = true;\n');
+    expect((await prepare()).stdout).toContain('daemon');
+    expect(await calls()).toEqual(['build:web']);
+    expect(await readFile(path.join(root, 'dist/zone-offset.js'), 'utf8')).toContain('changed');
   });
 
   test('of the daemon only the file that changed is compiled again, without npm', async () => {

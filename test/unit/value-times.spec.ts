@@ -5,9 +5,7 @@ import { ZoneClock } from '../../src/exports/dates.js';
 import { PrintedTimes } from '../../src/exports/printed-times.js';
 import { writeCsv } from '../../src/exports/text-formats.js';
 import type { Entry } from '../../src/trail/read/entry.js';
-import { offsetAt as fileOffsetAt } from '../../src/trail/read/zone.js';
 import { printedInstantText } from '../../src/web/time/format.js';
-import { offsetAt as pageOffsetAt } from '../../src/web/time/zone.js';
 import { batchesOf, sampleEntry } from '../support/entries.ts';
 import { MemorySink, sheetXmlOf } from '../support/workbook.ts';
 
@@ -92,15 +90,5 @@ describe('times among the values', () => {
       { numRuns: 3_000 },
     );
     expect(written).toBeGreaterThan(500);
-  });
-
-  test('page and files have the same offsets of a zone', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
-        fc.constantFrom(...ZONES),
-        (instant, zone) => expect(pageOffsetAt(instant, zone)).toBe(fileOffsetAt(instant, zone)),
-      ),
-    );
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { ViewsBody } from '../../src/api/requests.js';
 import { Hub, type Tell } from '../../src/web/feed/hub.js';
 import type { FollowedView, ToTab } from '../../src/web/feed/messages.js';
 import type { StreamOptions } from '../../src/web/feed/stream-connection.js';
@@ -226,14 +227,31 @@ describe('the hub', () => {
     expect([dana.ids(), guest.ids()]).toEqual([[], ['101']]);
   });
 
-  test('follows ten lists, and says so in an eleventh tab', () => {
+  test('follows ten lists, says so in an eleventh tab, and follows it as soon as there is a place', () => {
     const ground = new Ground();
     const tabs = Array.from({ length: 11 }, (_, index) => ground.tab({ filters: { q: String(index) } }));
-    jest.advanceTimersByTime(50);
+    ground.open();
     expect(ground.stream.views).toHaveLength(10);
-    expect(tabs[10]!.told.at(-1)).toMatchObject({
-      type: 'refused',
-      problem: { title: 'Not live in this tab' },
-    });
+    // As many as the API takes.
+    const isTaken = (views: readonly object[]): boolean => ViewsBody.safeParse({ views }).success;
+    expect([isTaken(ground.stream.views), isTaken([...ground.stream.views, {}])]).toEqual([true, false]);
+    expect(tabs.map(({ state }) => state())).toEqual([...Array<string>(10).fill('open'), 'crowded']);
+    const twelfth = ground.tab({ filters: { q: 'another' } });
+    ground.open();
+    expect(tabs.map(({ state }) => state())).toEqual([...Array<string>(10).fill('open'), 'crowded']);
+    expect(twelfth.state()).toBe('crowded');
+
+    ground.say('entry.0', '110');
+    ground.hub.hear(tabs[3]!.tell, { type: 'leave' });
+    ground.open('120');
+    expect(ground.stream.views).toHaveLength(10);
+    // What it has since it waits is where it resumes.
+    expect(ground.stream.views.at(-1)).toEqual({ q: '10', after: '100' });
+    expect([tabs[10]!.state(), twelfth.state()]).toEqual(['open', 'crowded']);
+    // One that waits and leaves changes nothing for the others.
+    const { length } = ground.streams;
+    ground.hub.hear(twelfth.tell, { type: 'leave' });
+    jest.advanceTimersByTime(60_000);
+    expect(ground.streams).toHaveLength(length);
   });
 });

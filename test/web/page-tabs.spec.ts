@@ -160,6 +160,36 @@ describe('tabs of one browser', () => {
     expect(streams(api).at(-1)!.headers.cookie).toBe(cookies);
   });
 
+  browserTest(
+    'an eleventh list says that it is not live, and is live by itself when another one ends',
+    async () => {
+      await using ground = await openGround(open, { entries: 20, path: '?q=list-0' });
+      const { api, page } = ground;
+      await live(page).waitFor();
+      const tabs = [page];
+      for (let index = 1; index < 10; index += 1) {
+        const tab = await page.context().newPage();
+        await tab.goto(`${api.url}/?q=list-${index}`);
+        await live(tab).waitFor();
+        tabs.push(tab);
+      }
+      const eleventh = await anotherTab(page, api.url);
+      const note = eleventh.getByText('This list is not live.');
+      await note.waitFor();
+      expect(await note.locator('..').textContent()).toContain('Close the tab of one of them');
+      expect(await eleventh.locator('.live').textContent()).toBe('Not live');
+      for (const each of tabs) expect(await live(each).count()).toBe(1);
+      const missed = api.add();
+      await tabs[4]!.close();
+      await has(eleventh, missed.id);
+      await live(eleventh).waitFor();
+      expect(await note.count()).toBe(0);
+      const added = api.add();
+      await has(eleventh, added.id);
+      expect(api.openStreams()).toBe(1);
+    },
+  );
+
   browserTest('a hidden one follows no more, and has what it missed when it is seen again', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;

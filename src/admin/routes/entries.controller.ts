@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject, Param, Query, Req } from '@nestjs/common';
+import { Controller, Get, Header, Param, Query, Req } from '@nestjs/common';
 import type { Answer } from '../../api/answers.js';
 import {
   EntriesQuery,
@@ -11,15 +11,11 @@ import {
 import { WaltrailError } from '../../errors.js';
 import type { EntryPage } from '../../trail/read/entry.js';
 import { entryToJson } from '../../trail/read/json.js';
-import { resolveRange, type TimeRange } from '../../trail/read/range.js';
 import { filterOf } from '../../trail/read/requested-filter.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
-import { withCapture } from './coverage.js';
-import { CAPTURE_STATUS, FACTS, rangeLimit } from './facts.js';
-import type { CaptureStatusSource, DaemonFacts } from './facts.js';
-import { Readings } from './readings.js';
+import { Reports } from './reports.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -29,18 +25,10 @@ const JSON_TYPE = 'application/json; charset=utf-8';
  */
 @Controller()
 export class EntriesController {
-  readonly #readings: Readings;
-  readonly #facts: DaemonFacts;
-  readonly #capture: CaptureStatusSource;
+  readonly #reports: Reports;
 
-  constructor(
-    readings: Readings,
-    @Inject(FACTS) facts: DaemonFacts,
-    @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
-  ) {
-    this.#readings = readings;
-    this.#facts = facts;
-    this.#capture = capture;
+  constructor(reports: Reports) {
+    this.#reports = reports;
   }
 
   @Get('entries')
@@ -55,9 +43,9 @@ export class EntriesController {
     @Req() request: GuardedRequest,
     @Query({ schema: EntriesQuery }) query: EntriesQuery,
   ): Promise<string> {
-    const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#range(query) };
+    const filter = { ...filterOf(query, principalOf(request).tenant), ...this.#reports.range(query) };
     return this.#pageToJson(
-      await this.#readings.run(request, query, (reader) => reader.page(filter, pageOf(query))),
+      await this.#reports.readings.run(request, query, (reader) => reader.page(filter, pageOf(query))),
     );
   }
 
@@ -72,7 +60,9 @@ export class EntriesController {
   ): Promise<string> {
     const { tenant } = principalOf(request);
     // For this token, an entry of another tenant does not exist: a 403 would reveal that it does.
-    const entry = await this.#readings.run(request, {}, (reader) => reader.entry(id, { scope: tenant }));
+    const entry = await this.#reports.readings.run(request, {}, (reader) =>
+      reader.entry(id, { scope: tenant }),
+    );
     if (entry === undefined) {
       throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
         remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
@@ -93,8 +83,8 @@ export class EntriesController {
     @Query({ schema: FacetsQuery }) query: FacetsQuery,
   ): Promise<Answer<'Facets'>> {
     const { tenant } = principalOf(request);
-    const filter = { ...filterOf(query, tenant), ...this.#range(query) };
-    const facets = await this.#readings.run(request, query, (reader) => reader.facets(filter, query));
+    const filter = { ...filterOf(query, tenant), ...this.#reports.range(query) };
+    const facets = await this.#reports.readings.run(request, query, (reader) => reader.facets(filter, query));
     if (tenant === null) return facets;
     // A facet is counted without its own filter, so this one counts every tenant.
     return { ...facets, tenants: facets.tenants.filter((facet) => facet.value === tenant) };
@@ -118,9 +108,9 @@ export class EntriesController {
         remedy: `The lists are ${FACET_LISTS.join(', ')}.`,
       });
     const { tenant } = principalOf(request);
-    const filter = { ...filterOf(query, tenant), ...this.#range(query) };
+    const filter = { ...filterOf(query, tenant), ...this.#reports.range(query) };
     const { limit, search } = query;
-    return this.#readings.run(request, query, (reader) =>
+    return this.#reports.readings.run(request, query, (reader) =>
       reader.facetList(filter, { dimension, limit, search }),
     );
   }
@@ -141,19 +131,15 @@ export class EntriesController {
   ): Promise<string> {
     const { tenant } = principalOf(request);
     return this.#pageToJson(
-      await this.#readings.run(request, {}, (reader) =>
+      await this.#reports.readings.run(request, {}, (reader) =>
         reader.history({ type, id, ...pageOf(query), scope: tenant }),
       ),
     );
   }
 
   #pageToJson({ items, next, coverage }: EntryPage): string {
-    const shown = JSON.stringify(withCapture(coverage, this.#capture()));
+    const shown = JSON.stringify(this.#reports.coverage(coverage));
     return `{"items":[${items.map(entryToJson).join(',')}],"next":${JSON.stringify(next)},"coverage":${shown}}`;
-  }
-
-  #range({ from, to, timezone }: Pick<EntriesQuery, 'from' | 'to' | 'timezone'>): TimeRange {
-    return resolveRange({ from, to, ...rangeLimit(this.#facts, timezone), now: new Date() });
   }
 }
 

@@ -22,7 +22,7 @@ import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { requestedRange } from './byte-range.js';
 import { Describe } from './describe.js';
-import { OpenStreams, SseStream } from '../stream/sse.js';
+import { OpenStreams, SseStream, STREAM_HEADERS } from '../stream/sse.js';
 
 const COMMON = [401, 403, 503] as const;
 
@@ -105,7 +105,7 @@ export class ExportsController {
     const requester = principalOf(request);
     if (request.method === 'HEAD') {
       await this.#exports.get(id, requester);
-      await reply.type('text/event-stream; charset=utf-8').send();
+      await reply.headers(STREAM_HEADERS).send();
       return;
     }
     const place = this.#streams.reserve(requester);

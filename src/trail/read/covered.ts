@@ -5,14 +5,15 @@ import type { TimeRange } from './range.js';
 export interface MissingPart extends TimeRange {
   /**
    * `before` recording began; `dropped` by the retention; `after` the time up to which the trail is current;
-   * `unknown`: that time is not known.
+   * `unknown`: that time is not known, so the trail may have all, some or nothing of the part.
    */
   readonly why: 'before' | 'dropped' | 'after' | 'unknown';
 }
 
 /**
- * Cuts a range to what the trail covers; both ends are null where that is nothing. A part of the range that
- * is still to come is not missing: nobody can have it.
+ * Cuts a range to what the trail covers; both ends are null where that is nothing, and `to` alone where it is
+ * not known up to when the trail is current, as of one that was upgraded until capture has looked at the
+ * source. A part of the range that is still to come is not missing: nobody can have it.
  */
 export function coveredPart(
   range: TimeRange,
@@ -33,7 +34,9 @@ export function coveredPart(
       to: earlier(begins, range.to),
     });
   const after = range.from > ends ? range.from : ends;
-  if (after < over) missing.push({ why: until === null ? 'unknown' : 'after', from: after, to: over });
+  const isUnknown = until === null && since !== null;
+  if (after < over) missing.push({ why: isUnknown ? 'unknown' : 'after', from: after, to: over });
+  if (isUnknown) return { from: from < over ? from : null, to: null, missing };
   return from < to ? { from, to, missing } : { from: null, to: null, missing };
 }
 

@@ -44,6 +44,8 @@ export interface TrailReaderOptions {
   readonly pool: pg.Pool;
   /** Limit of a statement, beyond which it ends with TRAIL_QUERY_TIMEOUT. 15 s by default. */
   readonly statementTimeoutMs?: number;
+  /** Rows of a batch of `walkRows` at most; as many as files are written from by default. */
+  readonly batchRows?: number;
 }
 
 /** What one snapshot says of the trail as a whole. */
@@ -64,11 +66,13 @@ export interface TrailStanding {
 export class TrailReader {
   readonly #pool: pg.Pool;
   readonly #timeoutMs: number;
+  readonly #batchRows: number;
   readonly #dictionaries = new ReaderDictionaries();
 
   constructor(options: TrailReaderOptions) {
     this.#pool = options.pool;
     this.#timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
+    this.#batchRows = options.batchRows ?? MAX_BATCH_ROWS;
   }
 
   /** Reads at most `limit` (1 to 500) entries. Throws TRAIL_CURSOR_INVALID. */
@@ -300,7 +304,7 @@ export class TrailReader {
       const stored = await storedFilter(filter, snapshot);
       if (stored === undefined) return { batch: undefined, next: undefined };
       const { below, withContexts, rows } = options;
-      const walk = { filter: stored, above: 0n, below, order: 'desc', limit: MAX_BATCH_ROWS } as const;
+      const walk = { filter: stored, above: 0n, below, order: 'desc', limit: this.#batchRows } as const;
       const { batch, more } = await readRowBatch(snapshot, {
         walk,
         scope: filter.scope ?? null,

@@ -1,8 +1,7 @@
+import { offsetAt } from '../../zone-offset.js';
+
 /** The clock of an IANA time zone: what it shows at an instant, and at which instants it shows a time. */
 const DAY_MS = 86_400_000;
-const MOST_FORMATS = 50;
-
-const formats = new Map<string, Intl.DateTimeFormat>();
 
 /**
  * Returns midnight of a date, given as that of UTC in milliseconds since 1970. Where a clock change skips it,
@@ -28,36 +27,4 @@ function shownAt(wallMs: number, zone: string): number | undefined {
     .map((offset) => wallMs - offset)
     .filter((instant) => instant + offsetAt(instant, zone) === wallMs);
   return shown.length === 0 ? undefined : Math.min(...shown);
-}
-
-/** Returns by how many milliseconds the clock is ahead of UTC at an instant. */
-export function offsetAt(instantMs: number, zone: string): number {
-  // The offset and not the date is read, because years before 1000 and those before Christ are ambiguous
-  // there.
-  const [, sign, hours, minutes, seconds] = OFFSET.exec(formatOf(zone).format(instantMs)) ?? [];
-  if (hours === undefined) return 0;
-  const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds ?? 0)) * 1_000;
-  return sign === '-' ? -ms : ms;
-}
-
-/** Prints an offset as `+02:00`, with seconds where a zone's history has them. */
-export function offsetText(offsetMs: number): string {
-  const seconds = Math.abs(offsetMs) / 1_000;
-  const parts = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
-  if (seconds % 60 !== 0) parts.push(seconds % 60);
-  return `${offsetMs < 0 ? '-' : '+'}${parts.map((part) => String(part).padStart(2, '0')).join(':')}`;
-}
-
-/** The offset of the form `longOffset`; UTC is `GMT` without one. */
-const OFFSET = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
-
-function formatOf(zone: string): Intl.DateTimeFormat {
-  let format = formats.get(zone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    // Names come from requests.
-    if (formats.size >= MOST_FORMATS) formats.clear();
-    formats.set(zone, format);
-  }
-  return format;
 }

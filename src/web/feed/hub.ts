@@ -1,7 +1,7 @@
 import type { Problem } from '../api-types.ts';
 import type { ApiError } from '../http/client.ts';
 import type { StreamEvent } from './event-stream.ts';
-import { isAfter, type FeedState, type FollowedView, type FromTab, type ToTab } from './messages.ts';
+import { isAfter, type ConnectionState, type FollowedView, type FromTab, type ToTab } from './messages.ts';
 import type { StreamConnection, StreamOptions } from './stream-connection.ts';
 
 /** Where a tab is told what concerns it. */
@@ -34,25 +34,19 @@ const UNUSED_MS = 5_000;
 const GONE_MS = 30_000;
 /** Views of one connection, a limit of the API. */
 const MAX_VIEWS = 10;
-const TOO_MANY: Problem = {
-  title: 'Not live in this tab',
-  status: 0,
-  detail: `${MAX_VIEWS} other lists with filters of their own are live in this browser.`,
-  remedy: 'Close one of the other tabs, then reload this one.',
-};
 
 /**
  * Serves the lists of all tabs from one connection: browsers allow six to each server, and seven tabs with
  * one each would wait for each other. Tabs of equal filters share a view of the stream. Whenever the views
  * change, the connection is opened again, and each view resumes where the tab that has least of it stands;
- * a tab is told no entry twice.
+ * a tab is told no entry twice. Lists beyond what one connection may follow wait until another one ends.
  */
 export class Hub {
   readonly #open: (options: StreamOptions) => StreamConnection;
   readonly #tabs = new Map<Tell, Tab>();
   #connection: StreamConnection | undefined;
   #views: OpenView[] = [];
-  #state: FeedState = 'connecting';
+  #state: ConnectionState = 'connecting';
   #session = '';
   #planned: { readonly timer: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
 
@@ -102,7 +96,8 @@ export class Hub {
     this.#tabs.delete(tell);
     for (const view of this.#views) view.tabs.delete(tab);
     if (this.#tabs.size === 0) this.#close();
-    else if (this.#views.some(({ tabs }) => tabs.size === 0)) this.#planWithin(UNUSED_MS);
+    else if (this.#views.some(({ tabs }) => tabs.size === 0))
+      this.#planWithin(this.#waiting().length > 0 ? TOGETHER_MS : UNUSED_MS);
   }
 
   /** The cookie is of somebody else now, so what the other tabs show is not theirs any more. */
@@ -133,8 +128,9 @@ export class Hub {
   #connect(): void {
     this.#close();
     const views = viewsOf([...this.#tabs.values()]);
-    for (const tab of views.slice(MAX_VIEWS).flatMap(({ tabs }) => [...tabs])) this.#refuse(tab, TOO_MANY);
+    // Those that came first, so that who is live stays so.
     this.#views = views.slice(0, MAX_VIEWS);
+    for (const { tell } of this.#waiting()) tell({ type: 'state', state: 'crowded' });
     const [first] = this.#tabs.values();
     if (first === undefined) return;
     const isCurrent = (): boolean => this.#views === current;
@@ -153,10 +149,16 @@ export class Hub {
     });
   }
 
-  #changeState(state: FeedState): void {
+  /** Tabs whose list is in no view of the connection. */
+  #waiting(): Tab[] {
+    return [...this.#tabs.values()].filter((tab) => !this.#views.some(({ tabs }) => tabs.has(tab)));
+  }
+
+  #changeState(state: ConnectionState): void {
     this.#state = state;
     // While the views change, those who were live before stay so: it takes a moment, and nothing is missed.
-    if (state !== 'connecting') for (const { tell } of this.#tabs.values()) tell({ type: 'state', state });
+    if (state === 'connecting') return;
+    for (const { tabs } of this.#views) for (const { tell } of tabs) tell({ type: 'state', state });
   }
 
   #deliver({ type, id, data }: StreamEvent): void {

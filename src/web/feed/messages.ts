@@ -12,7 +12,11 @@ export interface FollowedView {
   readonly after: string | null;
 }
 
-export type FeedState = 'connecting' | 'open' | 'reconnecting';
+/** State of a connection. */
+export type ConnectionState = 'connecting' | 'open' | 'reconnecting';
+
+/** The same for one tab. `crowded`: as many lists as may be are live, and this one waits for a place. */
+export type FeedState = ConnectionState | 'crowded';
 
 /** What a tab tells the hub. `follow` is repeated while the tab is there, so that the hub forgets nobody. */
 export type FromTab =

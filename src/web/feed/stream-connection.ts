@@ -1,12 +1,12 @@
 import { ApiError, errorOf, isAbort, send } from '../http/client.ts';
 import { EventStreamParser, type StreamEvent } from './event-stream.ts';
-import type { FeedState } from './messages.ts';
+import type { ConnectionState } from './messages.ts';
 
 export interface StreamOptions {
   readonly url: string;
   /** Returns the body of the next attempt, with the places at which it resumes. */
   readonly body: () => unknown;
-  readonly onState: (state: FeedState) => void;
+  readonly onState: (state: ConnectionState) => void;
   readonly onEvent: (event: StreamEvent) => void;
   /** Called when the server refuses the stream (4xx); no further attempt follows. */
   readonly onRefused: (error: ApiError) => void;

@@ -8,9 +8,11 @@ export function CoverageNote() {
   return (
     <div class="notice coverage" role="status">
       <strong>
-        {part.isWhole
+        {part.lacks === 'all'
           ? 'The trail does not cover this range.'
-          : 'The trail covers only a part of this range.'}
+          : part.lacks === 'unknown'
+            ? 'The trail may not cover all of this range.'
+            : 'The trail covers only a part of this range.'}
       </strong>{' '}
       {part.sentences.join(' ')}
     </div>

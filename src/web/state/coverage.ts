@@ -13,6 +13,9 @@ const POLL_MS = 5_000;
 /** What the trail covers, as of the last answer; null before the first. */
 export const coverage = signal<Coverage | null>(null);
 
+/** The commit time of the newest entry; null where there is none, and for readers of one tenant. */
+const newest = signal<string | null>(null);
+
 /**
  * The version of the list of gaps, as of the last answer; null before the first. It is asked for with what
  * the trail covers, so that the list itself is read, and recorded as read, only when it has changed.
@@ -28,7 +31,9 @@ export const uncoveredPart = computed(() => {
   const { from, to } = resolveRange(view.value.range, { now, ...limit });
   const end = to === undefined ? now : Date.parse(to);
   const begin = from === undefined ? earliestOf(end, limit) : Date.parse(from);
-  return uncovered({ from: begin, to: end }, known, (instant) => secondText(instant, zone.value));
+  return uncovered({ from: begin, to: end }, { coverage: known, newest: newest.value }, (instant) =>
+    secondText(instant, zone.value),
+  );
 });
 
 /** Asks what the trail covers while somebody is signed in and looks. */
@@ -36,6 +41,7 @@ export function followCoverage(): void {
   effect(() => {
     if (session.value === null) {
       coverage.value = null;
+      newest.value = null;
       gapsVersion.value = null;
       return undefined;
     }
@@ -56,10 +62,11 @@ function loadIfSeen(): void {
 /** Asks now. */
 export async function loadCoverage(): Promise<void> {
   try {
-    const status = await request<Pick<Status, 'coverage' | 'gapsVersion'>>('GET', 'status');
+    const status = await request<Pick<Status, 'trail' | 'coverage' | 'gapsVersion'>>('GET', 'status');
     if (session.peek() === null) return;
     batch(() => {
       coverage.value = status.coverage;
+      newest.value = status.trail?.lastCommittedAt ?? null;
       gapsVersion.value = status.gapsVersion;
     });
   } catch {

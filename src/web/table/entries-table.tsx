@@ -142,7 +142,7 @@ function Empty() {
       <h2>
         {filtered
           ? 'No entry matches these filters'
-          : part?.isWhole === true
+          : part?.lacks === 'all'
             ? 'The trail does not cover this range'
             : isIncomplete
               ? 'The trail has no entry in this range'

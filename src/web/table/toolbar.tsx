@@ -14,6 +14,7 @@ import {
 import { session } from '../state/session.ts';
 import { chooseZone, view, zone } from '../state/view.ts';
 import { recordingOf, RECORDING_TEXTS } from '../texts/coverage-texts.ts';
+import { CROWDED_TEXT } from '../texts/live-texts.ts';
 import { countText, entriesText, spanText } from '../texts/numbers.ts';
 import { dateText, secondText, timeText } from '../time/format.ts';
 import { rangeText } from '../time/ranges.ts';
@@ -104,6 +105,7 @@ const LIVE_TEXTS = {
     'The connection was lost; it is tried again by itself, and nothing is missed.',
   ],
   refused: ['Not live', 'The server refused the live feed.'],
+  crowded: ['Not live', CROWDED_TEXT],
 } as const;
 
 /** A time of today needs no date; another one would be taken for today's. */
@@ -121,7 +123,8 @@ const BEHIND_SECONDS = 5;
  */
 function LiveIndicator() {
   const state = liveState.value;
-  const isPaused = paused.value && state !== 'off' && state !== 'refused';
+  const isFollowing = state !== 'off' && state !== 'refused' && state !== 'crowded';
+  const isPaused = paused.value && isFollowing;
   const known = coverage.value;
   const recording = known === null ? 'current' : recordingOf(known);
   const isTold = state === 'open' && recording !== 'current';
@@ -136,7 +139,7 @@ function LiveIndicator() {
         ] as const)
       : LIVE_TEXTS[state];
   const until = known?.until ?? null;
-  const upTo = until === null || state === 'off' ? '' : ` up to ${untilText(until, zone.value)}`;
+  const upTo = until === null || !isFollowing ? '' : ` up to ${untilText(until, zone.value)}`;
   const title = liveProblem.value?.detail ?? liveProblem.value?.title ?? sentence;
   const content = (
     <>
@@ -146,7 +149,7 @@ function LiveIndicator() {
     </>
   );
   const className = `live live-${isPaused ? 'paused' : isTold ? recording : isCatchingUp ? 'behind' : state}`;
-  if (state === 'off' || state === 'refused') {
+  if (!isFollowing) {
     return (
       <span class={className} title={title}>
         {content}

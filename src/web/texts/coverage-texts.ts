@@ -37,35 +37,63 @@ export interface ShownRange {
   readonly to: number;
 }
 
-/** What of a range the trail does not cover, in sentences; `isWhole`: it covers nothing of it. */
+/**
+ * What of a range the trail does not cover, in sentences. `lacks`: how much that is; `unknown`: all of it may
+ * be covered.
+ */
 export interface Uncovered {
-  readonly isWhole: boolean;
+  readonly lacks: 'nothing' | 'a part' | 'all' | 'unknown';
   readonly sentences: readonly string[];
 }
 
-/** Compares a range with what the trail covers. `timeText` prints an instant in the zone that is shown. */
+/**
+ * Compares a range with what the trail covers. `newest`: the commit time of the newest entry, where the
+ * reader may know it. `timeText` prints an instant in the zone that is shown.
+ */
 export function uncovered(
   range: ShownRange,
-  coverage: Coverage,
+  { coverage, newest }: { readonly coverage: Coverage; readonly newest: string | null },
   timeText: (instant: string) => string,
 ): Uncovered {
   const { since, droppedBefore, until, asOf } = coverage;
-  if (since === null) return { isWhole: true, sentences: ['Recording has not begun.'] };
+  if (since === null) return { lacks: 'all', sentences: ['Recording has not begun.'] };
   const sentences: string[] = [];
   if (range.from < Date.parse(since))
     sentences.push(`Recording began on ${timeText(since)}: what was changed before is not in the trail.`);
   if (droppedBefore !== null && range.from < Date.parse(droppedBefore))
     sentences.push(`Entries of changes before ${timeText(droppedBefore)} were dropped by the retention.`);
-  const recording = recordingOf(coverage);
+  const begins = Math.max(Date.parse(since), droppedBefore === null ? -Infinity : Date.parse(droppedBefore));
+  const isBefore = range.to <= begins;
   // What is still to come is not missing.
   const end = Math.min(range.to, Date.parse(asOf));
-  const current = recording === 'current' ? Infinity : until === null ? -Infinity : Date.parse(until);
+  const recording = recordingOf(coverage);
+  if (until === null) {
+    if (isBefore || end <= begins) return { lacks: isBefore ? 'all' : lacking(sentences), sentences };
+    sentences.push(unknownText({ coverage, newest, timeText }));
+    return { lacks: sentences.length > 1 ? 'a part' : 'unknown', sentences };
+  }
+  const current = recording === 'current' ? Infinity : Date.parse(until);
   if (end > current)
-    sentences.push(
-      until === null
-        ? `It is not known up to when the trail is current. ${RECORDING_TEXTS[recording].sentence}`
-        : `The trail is current up to ${timeText(until)}. ${RECORDING_TEXTS[recording].sentence}`,
-    );
-  const begins = Math.max(Date.parse(since), droppedBefore === null ? -Infinity : Date.parse(droppedBefore));
-  return { isWhole: range.to <= begins || range.from >= current, sentences };
+    sentences.push(`The trail is current up to ${timeText(until)}. ${RECORDING_TEXTS[recording].sentence}`);
+  return { lacks: isBefore || range.from >= current ? 'all' : lacking(sentences), sentences };
+}
+
+const lacking = (sentences: readonly string[]): 'nothing' | 'a part' =>
+  sentences.length === 0 ? 'nothing' : 'a part';
+
+/**
+ * Says that it is not known up to when the trail is current: of a trail that was upgraded, until capture has
+ * looked at the source. Entries may be there all the same.
+ */
+function unknownText(options: {
+  readonly coverage: Coverage;
+  readonly newest: string | null;
+  readonly timeText: (instant: string) => string;
+}): string {
+  const { coverage, newest, timeText } = options;
+  const entries = newest === null ? '' : `; it has entries up to ${timeText(newest)}`;
+  // Capture that streams and has not looked yet is no daemon that says nothing.
+  const recording =
+    coverage.capture === 'streaming' ? '' : ` ${RECORDING_TEXTS[recordingOf(coverage)].sentence}`;
+  return `It is not known yet up to when the trail is current${entries}.${recording}`;
 }

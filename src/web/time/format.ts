@@ -1,4 +1,5 @@
-import { instantOf, offsetAt, startOfDay, wallTime } from './zone.ts';
+import { offsetAt, offsetText as printedOffset } from '../../zone-offset.ts';
+import { instantOf, startOfDay, wallTime } from './zone.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -18,17 +19,6 @@ export function timeText(timestamp: string, zone: string, digits = 0): string {
 /** `+02:00`: the offset of a zone from UTC at an instant; with seconds where its history has them. */
 export const offsetText = (timestamp: string, zone: string): string =>
   printedOffset(offsetAt(Date.parse(timestamp), zone));
-
-function printedOffset(ms: number): string {
-  const seconds = ms / 1000;
-  const size = Math.abs(seconds);
-  const parts = [
-    Math.floor(size / 3600),
-    Math.floor(size / 60) % 60,
-    ...(size % 60 === 0 ? [] : [size % 60]),
-  ];
-  return `${seconds < 0 ? '-' : '+'}${parts.map(two).join(':')}`;
-}
 
 /** Whether a clock is changed on the day of an instant, so that a time of day may mean two instants. */
 export function hasTwoOffsets(timestamp: string, zone: string): boolean {

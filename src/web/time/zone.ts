@@ -1,3 +1,5 @@
+import { offsetAt } from '../../zone-offset.ts';
+
 /** A date and time of day as a clock on a wall shows it, without a zone. Month is 1 to 12. */
 export interface WallTime {
   readonly year: number;
@@ -9,9 +11,6 @@ export interface WallTime {
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
-const offsetFormats = new Map<string, Intl.DateTimeFormat>();
-/** The offset of the form `longOffset`; UTC is `GMT` without one. */
-const OFFSET = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
 
 /** Whether this is an IANA zone name (or an alias or offset) that the browser knows. */
 export function isZone(name: string): boolean {
@@ -94,22 +93,6 @@ export function shiftDays(instant: number, zone: string, days: number): number {
 
 function utcOf(wall: WallTime): number {
   return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
-}
-
-/**
- * By how many milliseconds a zone's clock is ahead of UTC at an instant. Files have the same function
- * (`trail/read/zone.ts`), which the page may not import; a test holds the two equal.
- */
-export function offsetAt(instant: number, zone: string): number {
-  let format = offsetFormats.get(zone);
-  if (format === undefined) {
-    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    offsetFormats.set(zone, format);
-  }
-  const [, sign, hours, minutes, seconds] = OFFSET.exec(format.format(instant)) ?? [];
-  if (hours === undefined) return 0;
-  const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds ?? 0)) * 1_000;
-  return sign === '-' ? -ms : ms;
 }
 
 function formatOf(zone: string): Intl.DateTimeFormat {
