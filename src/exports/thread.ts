@@ -15,8 +15,8 @@ const CONNECTIONS = 2;
  * Limit of one query: a search for text has to read the whole range, but a run that was given up must end.
  */
 const STATEMENT_TIMEOUT_MS = 600_000;
-/** What lasts longer is no small export. */
-const QUICK_MS = 5_000;
+/** What lasts longer is no small export, even on a busy machine. */
+const QUICK_MS = 15_000;
 
 /*
  * Entry file of the thread that makes one export and ends. So encoding and compression never hold up the
