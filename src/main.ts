@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type pg from 'pg';
 import { AccessRecord } from './admin/auth/access.js';
 import { Authenticator } from './admin/auth/authenticator.js';
@@ -7,6 +8,7 @@ import { readExportFigures } from './admin/routes/export-figures.js';
 import { Metrics } from './admin/routes/metrics.js';
 import { PLAIN_READS, Readings, SEARCHES } from './admin/routes/readings.js';
 import { CATCH_UP_READS, LiveFeed } from './admin/stream/live.js';
+import { sliced, Slices } from './admin/stream/slices.js';
 import { OpenStreams } from './admin/stream/sse.js';
 import { openExports, type OpenExports } from './exports/open.js';
 import type { Log } from './log.js';
@@ -56,10 +58,15 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Those of plain reads and of the live view (three), and one for status and metrics. */
-const READ_CONNECTIONS = PLAIN_READS.atOnce + 4;
+/** Those of plain reads, of the live view (three and its head), and of status and metrics. */
+const READ_CONNECTIONS = PLAIN_READS.atOnce + 6;
 const SEARCH_CONNECTIONS = SEARCHES.atOnce + CATCH_UP_READS.atOnce;
 const ACCESS_CONNECTIONS = 5;
+/**
+ * Slices of long reads at the same time: one processor is left to everything else. Where PostgreSQL runs on
+ * another machine it is a guess, and errs on the side of searches that take longer.
+ */
+const LONG_READS = { atOnce: Math.max(availableParallelism() - 1, 1) };
 /**
  * A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection.
  */
@@ -104,6 +111,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   const { readPool, searchPool, accessPool } = openPools(trail, teardown);
   const reader = new TrailReader({ pool: readPool });
   const searchReader = new TrailReader({ pool: searchPool });
+  const slices = new Slices(LONG_READS);
 
   let capture: Capture | undefined;
   if (roles.includes('capture')) {
@@ -141,7 +149,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       },
       pool: accessPool,
       reader,
-      readings: new Readings({ reader, searchReader }),
+      readings: new Readings({ reader, searchReader, slices }),
       exports: roles.includes('api') ? exports?.forApi(() => current.now.reports) : undefined,
       queue: () => exports?.queue.status() ?? null,
       capture: () => capture?.status() ?? null,
@@ -153,7 +161,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
         queue: () => exports?.queue.status() ?? null,
         openStreams: () => streams.size,
       }),
-      feed: new LiveFeed({ trail: reader, catchUp: searchReader, log }),
+      feed: new LiveFeed({ trail: reader, catchUp: sliced(searchReader, slices), log }),
       streams,
       site,
       authenticator: new Authenticator({

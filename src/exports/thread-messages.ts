@@ -6,6 +6,8 @@ export interface ThreadData {
   readonly trailUrl: string;
   readonly exportDir: string;
   readonly logLevel: string;
+  /** Whether it begins with the priority of everything else, for as long as it may be a small one. */
+  readonly isQuick: boolean;
 }
 
 /** The last and only message of the thread. */

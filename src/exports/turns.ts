@@ -3,6 +3,7 @@ import type pg from 'pg';
 /** An export whose turn it is. Nobody else makes an export of its token until it is released. */
 export interface ExportTurn {
   readonly id: string;
+  readonly tokenId: string;
   /** Never rejects. */
   release(): Promise<void>;
 }
@@ -43,7 +44,7 @@ export class ExportTurns {
         if (!mayBegin || (adminsOnly && !(await isOfAdmin(client, id)))) continue;
         if (!(await lock(client, tokenId))) continue;
         if (await isUnfinished(client, id))
-          return { id, release: () => unlock(client, tokenId).then(() => giveBack(), giveBack) };
+          return { id, tokenId, release: () => unlock(client, tokenId).then(() => giveBack(), giveBack) };
         // Somebody else has just made it. The list is older than the lock.
         await unlock(client, tokenId);
       }

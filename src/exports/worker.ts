@@ -7,7 +7,7 @@ import { problemOf } from './export.js';
 import type { ExportFiles } from './files.js';
 import type { ExportQueue } from './queue.js';
 import type { ExportStore } from './store.js';
-import type { ExportTurns } from './turns.js';
+import type { ExportTurn, ExportTurns } from './turns.js';
 import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
@@ -29,7 +29,7 @@ export interface ExportWorkerOptions {
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
   /** What each thread is started with. */
-  readonly thread: Omit<ThreadData, 'id'>;
+  readonly thread: Omit<ThreadData, 'id' | 'isQuick'>;
   readonly log: Log;
 }
 
@@ -39,6 +39,8 @@ const CONCURRENCY = availableParallelism() > 2 ? 2 : 1;
 const FOR_ADMINS = 1;
 /** Exports made at a time at most. */
 export const MOST_EXPORTS = CONCURRENCY + FOR_ADMINS;
+/** Between two runs of a token that begin quickly. */
+const QUICK_INTERVAL_MS = 10_000;
 /** Between two looks of a worker at whose turn it is, while none may begin. */
 const TURN_INTERVAL_MS = 500;
 const RECONCILE_INTERVAL_MS = 30_000;
@@ -60,15 +62,16 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
   const stopping = new AbortController();
   const { signal } = stopping;
   const runs = new Set<Promise<void>>();
-  const run = (id: string): Promise<void> =>
-    runInThread({ data: { id, ...options.thread }, store, log, signal });
+  const quick = new QuickStarts();
+  const run = ({ id, tokenId }: ExportTurn): Promise<void> =>
+    runInThread({ data: { id, isQuick: quick.take(tokenId), ...options.thread }, store, log, signal });
   /** Begins the export whose turn it is. One look at a time, so that each counts the runs of those before. */
   let looking: Promise<unknown> = Promise.resolve();
   const begin = async (): Promise<{ readonly running: Promise<void> } | 'wait' | 'none'> => {
     signal.throwIfAborted();
     const turn = await turns.next({ adminsOnly: runs.size >= CONCURRENCY });
     if (turn === 'wait' || turn === 'none') return turn;
-    const running = run(turn.id).finally(() => turn.release());
+    const running = run(turn).finally(() => turn.release());
     const settled: Promise<void> = running.catch(() => undefined).finally(() => runs.delete(settled));
     runs.add(settled);
     return { running };
@@ -100,6 +103,21 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
   };
   let ended: Promise<void> | undefined;
   return { ready: consumer.ready, stop: () => (ended ??= end()) };
+}
+
+/**
+ * Says which runs begin with the priority of everything else: one of a token in a while. It ends a small
+ * export within seconds where the machine is busy; who asks for one after the other gets what others leave.
+ */
+export class QuickStarts {
+  readonly #last = new Map<string, number>();
+
+  take(tokenId: string, now = Date.now()): boolean {
+    for (const [token, at] of this.#last) if (at <= now - QUICK_INTERVAL_MS) this.#last.delete(token);
+    if (this.#last.has(tokenId)) return false;
+    this.#last.set(tokenId, now);
+    return true;
+  }
 }
 
 /** Runs one export to its end. Rejects when the export should be delivered again. */

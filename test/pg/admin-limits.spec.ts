@@ -11,13 +11,24 @@ beforeAll(async () => {
 });
 afterAll(async () => ground[Symbol.asyncDispose]());
 
-/** Keeps every read of entries waiting until the returned function is called. */
-async function holdEntries(): Promise<() => Promise<void>> {
+/** Keeps what needs a table waiting until the returned function is called. */
+async function hold(table: string, mode = 'access exclusive'): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: ground.trail.url });
   await client.connect();
   await client.query('begin');
-  await client.query('lock table trail.entry in access exclusive mode');
+  await client.query(`lock table ${table} in ${mode} mode`);
   return () => client.end();
+}
+
+const holdEntries = (): Promise<() => Promise<void>> => hold('trail.entry');
+
+/** Statements that wait for a lock. */
+async function held({ trail }: Pick<ApiGround, 'trail'> = ground): Promise<number> {
+  const [row] = await trail.query<{ n: number }>(
+    `select count(*)::int4 as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`,
+  );
+  return row!.n;
 }
 
 /** Requests at once, with the statuses of those that were answered so far. */
@@ -25,11 +36,12 @@ function sendAtOnce(
   count: number,
   path: string,
   token: string,
+  init: RequestInit = {},
 ): { statuses: number[]; all: Promise<Response[]> } {
   const statuses: number[] = [];
   const all = Promise.all(
     Array.from({ length: count }, async () => {
-      const response = await ground.get(path, token);
+      const response = await ground.get(path, token, init);
       statuses.push(response.status);
       return response;
     }),
@@ -73,6 +85,51 @@ describe('one token', () => {
     }
   });
 
+  test('with 60 exports leaves connections to others', async () => {
+    const exporter = await ground.token({ name: 'exporter', role: 'exporter' });
+    const admin = await ground.token();
+    const release = await hold('trail.export', 'share row exclusive');
+    try {
+      const { statuses, all } = sendAtOnce(60, '/v1/exports', exporter, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"format":"csv"}',
+      });
+      await until('those that are too many', () => statuses.length === 9, 5_000);
+      expect((await ground.get('/v1/exports', admin)).status).toBe(200);
+      await release();
+      const answers = (await all).map(({ status }) => status);
+      expect(answers.filter((status) => status === 202)).toHaveLength(10);
+      expect(answers.filter((status) => status === 429)).toHaveLength(50);
+    } finally {
+      await release();
+      await ground.trail.query('delete from trail.export');
+    }
+  });
+
+  test('that opens many streams from somewhere in the past leaves connections to others', async () => {
+    const viewer = await ground.token({ name: 'resumer', role: 'viewer' });
+    const other = await ground.token({ name: 'another', role: 'viewer' });
+    const id = await ground.add();
+    const release = await holdEntries();
+    const end = new AbortController();
+    try {
+      const { statuses, all } = sendAtOnce(80, '/v1/entries/stream', viewer, {
+        headers: { 'last-event-id': String(BigInt(id) - 1n) },
+        signal: end.signal,
+      });
+      await until('those that are too many', () => statuses.length === 26, 5_000);
+      expect((await ground.get('/v1/gaps', other)).status).toBe(200);
+      await release();
+      const answers = (await all).map(({ status }) => status);
+      expect(answers.filter((status) => status === 200)).toHaveLength(20);
+      expect(answers.filter((status) => status === 429)).toHaveLength(60);
+    } finally {
+      end.abort();
+      await release();
+    }
+  });
+
   test('has 20 live streams, also when it opens them together, and the others have theirs', async () => {
     const open = async (token: string): Promise<EventReader> =>
       readEvents(`${ground.daemon.url}/v1/entries/stream`, { authorization: `Bearer ${token}` });
@@ -92,5 +149,85 @@ describe('one token', () => {
       await using again = await open(viewer);
       return again.response.status === 200;
     });
+  });
+});
+
+describe('whoever asks again and again', () => {
+  test('for the status or whether the process is ready keeps one connection busy', async () => {
+    const viewer = await ground.token({ name: 'poller', role: 'viewer' });
+    // So that the token is known when nothing answers.
+    await ground.get('/v1/session', viewer);
+    const release = await hold('trail.checkpoint');
+    try {
+      const statuses = sendAtOnce(30, '/v1/status', viewer);
+      await until('the status to be read', async () => (await held()) > 0);
+      const ready = sendAtOnce(30, '/readyz', viewer);
+      await until('the process to be asked', async () => (await held()) > 1);
+      expect((await ground.get('/v1/session', viewer)).status).toBe(200);
+      expect(await held()).toBe(2);
+      await release();
+      expect(new Set((await statuses.all).map(({ status }) => status))).toEqual(new Set([200]));
+      expect(new Set((await ready.all).map(({ status }) => status))).toEqual(new Set([200]));
+    } finally {
+      await release();
+    }
+  });
+
+  test('with secrets that nobody has does not keep who is known waiting, nor those who record', async () => {
+    const admin = await ground.token();
+    expect((await ground.get('/v1/session', admin)).status).toBe(200);
+    const guess = (count: number, init: () => RequestInit): Promise<number>[] =>
+      Array.from({ length: count }, async () => {
+        const response = await fetch(new URL('/v1/session', ground.daemon.url), init());
+        await response.arrayBuffer();
+        return response.status;
+      });
+    const random = (): string => `wt_${crypto.randomUUID().repeat(2).replaceAll('-', '').slice(0, 43)}`;
+    const bearer = (): RequestInit => ({ headers: { authorization: `Bearer ${random()}` } });
+    // More than are looked up for an address, one by one.
+    await Promise.all(guess(31, bearer));
+    // The token is looked up again.
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    const release = await hold('trail.token');
+    try {
+      const wrong = guess(150, bearer);
+      await until('a guess to be looked up', async () => (await held()) > 0);
+      const known = Array.from({ length: 8 }, () => ground.get('/v1/session', admin));
+      await until('the token to be looked up', async () => (await held()) > 1);
+      // One guess and the token: the others of the five connections are free.
+      expect(await held()).toBe(2);
+      await release();
+      expect(new Set((await Promise.all(known)).map(({ status }) => status))).toEqual(new Set([200]));
+      expect(new Set(await Promise.all(wrong))).toEqual(new Set([429]));
+    } finally {
+      await release();
+    }
+  });
+
+  test('with cookies or tokens of many addresses takes two connections', async () => {
+    await using proxied = await apiGround({ environment: { WALTRAIL_TRUSTED_PROXIES: '127.0.0.1' } });
+    const client = new pg.Client({ connectionString: proxied.trail.url });
+    await client.connect();
+    await client.query('begin; lock table trail.token, trail.session in access exclusive mode');
+    const all = Array.from({ length: 40 }, async (_, n) => {
+      const secret: Record<string, string> =
+        n % 2 === 0
+          ? { authorization: `Bearer wt_guess-${n}` }
+          : { cookie: `__Host-waltrail_session=guess-${n}` };
+      const headers = {
+        ...secret,
+        'x-forwarded-for': `203.0.113.${n}`,
+        'x-forwarded-proto': 'https',
+      };
+      return (await fetch(new URL('/v1/session', proxied.daemon.url), { headers })).status;
+    });
+    try {
+      await until('guesses to be looked up', async () => (await held(proxied)) > 1);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(await held(proxied)).toBe(2);
+    } finally {
+      await client.end();
+    }
+    expect(new Set(await Promise.all(all))).toEqual(new Set([401]));
   });
 });

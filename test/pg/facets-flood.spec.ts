@@ -131,13 +131,15 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
   test('have in each snapshot the newest name of its time, whatever others have read meanwhile', async () => {
     const dictionaries = new ReaderDictionaries();
     const named = (work: (names: () => Promise<readonly string[]>) => Promise<void>): Promise<void> =>
-      withSnapshot({ pool: ground.pool, dictionaries, timeoutMs: 20_000, plans: 'fresh' }, (snapshot) =>
-        work(async () => {
-          await dictionaries.firstIds(snapshot.query, snapshot.greatest);
-          const firsts = { firstIds: [7, 8], greatest: snapshot.greatest };
-          const newest = await dictionaries.newestModifiers(snapshot.query, firsts);
-          return [7, 8].map((id) => newest.get(id)!.name.trim().slice(0, 12));
-        }),
+      withSnapshot(
+        { pool: ground.pool, dictionaries, timeoutMs: 20_000, plans: 'fresh', turns: (work) => work() },
+        (snapshot) =>
+          work(async () => {
+            await dictionaries.firstIds(snapshot.query, snapshot.greatest);
+            const firsts = { firstIds: [7, 8], greatest: snapshot.greatest };
+            const newest = await dictionaries.newestModifiers(snapshot.query, firsts);
+            return [7, 8].map((id) => newest.get(id)!.name.trim().slice(0, 12));
+          }),
       );
     await named(async (early) => {
       expect(await early()).toEqual(['Dana Levi', 'Invented 8 é']);

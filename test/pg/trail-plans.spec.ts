@@ -168,15 +168,24 @@ describe('pages', () => {
   test('open the partitions of eight days at a time, and no other', async () => {
     const dictionaries = new ReaderDictionaries();
     const opened = (limit: number, filter: Partial<EntryFilter>) =>
-      withSnapshot({ pool, dictionaries, timeoutMs: 5_000, plans: 'kept' }, async (snapshot) => {
-        const stored = (await storedFilter(filter, snapshot))!;
-        await walkEntries(snapshot, { filter: stored, above: 0n, below: MAX_ENTRY_ID, order: 'desc', limit });
-        const { rows } = await snapshot.client.query<{ name: string }>(
-          `select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation
+      withSnapshot(
+        { pool, dictionaries, timeoutMs: 5_000, plans: 'kept', turns: (work) => work() },
+        async (snapshot) => {
+          const stored = (await storedFilter(filter, snapshot))!;
+          await walkEntries(snapshot, {
+            filter: stored,
+            above: 0n,
+            below: MAX_ENTRY_ID,
+            order: 'desc',
+            limit,
+          });
+          const { rows } = await snapshot.client.query<{ name: string }>(
+            `select distinct c.relname as name from pg_locks l join pg_class c on c.oid = l.relation
             where l.pid = pg_backend_pid() and c.relname ~ '^entry_[0-9]{4}(_[0-9]{2}){2}$' order by 1 desc`,
-        );
-        return rows.map(({ name }) => name);
-      });
+          );
+          return rows.map(({ name }) => name);
+        },
+      );
     // Once planned, and once by the plan that is kept.
     for (let time = 0; time < 2; time++) {
       // Of the eight days that begin with the 17th there are entries of four.

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
 
 /** What one token does to the API all at once, and what an admin sees of it meanwhile. */
 export interface MisuseOptions {
@@ -11,6 +13,8 @@ export interface MisuseOptions {
   /** Stores an entry; gives its id. */
   readonly addEntry: () => Promise<string>;
   readonly seconds: number;
+  /** An id from which a stream may resume; the others resume from 1, which may be too far back. */
+  readonly resumeAfter?: string;
   /** Nothing is done but what is measured, for comparison. */
   readonly idle?: boolean;
 }
@@ -20,7 +24,7 @@ export interface MisuseFigures {
   readonly pageMs: readonly number[];
   /** Milliseconds from the storing of an entry to its arrival at the admin's live view. */
   readonly liveMs: readonly number[];
-  /** Answers that the misuser was given, by kind and status. */
+  /** Answers that the misuser was given, by kind and status; of those without Retry-After that is said. */
   readonly answers: Readonly<Record<string, number>>;
 }
 
@@ -40,14 +44,15 @@ const LIVE_LIMIT_MS = 10_000;
  * admin is refused anything.
  */
 export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
-  const { url, misuser, admin, addEntry, seconds, idle = false } = options;
+  const { url, misuser, admin, addEntry, seconds, resumeAfter = '1', idle = false } = options;
   const answers: Record<string, number> = {};
   const stop = new AbortController();
   const { signal } = stop;
   // Thousands of requests wait for it at the end.
   setMaxListeners(0, signal);
-  const count = (kind: string, status: number): void => {
-    const key = `${kind} ${status}`;
+  const count = (kind: string, { status, headers }: Response): void => {
+    const isMute = (status === 429 || status === 503) && !headers.has('retry-after');
+    const key = `${kind} ${status}${isMute ? ' without Retry-After' : ''}`;
     answers[key] = (answers[key] ?? 0) + 1;
   };
   const ask = async (kind: string, route: string, init: RequestInit = {}): Promise<void> => {
@@ -57,7 +62,7 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
       headers: { authorization, ...init.headers },
       signal,
     });
-    count(kind, response.status);
+    count(kind, response);
     await response.arrayBuffer();
   };
   const again = async (work: () => Promise<void>, pauseMs = 1): Promise<void> => {
@@ -66,13 +71,13 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
       await delay(pauseMs);
     }
   };
-  const loopingStream = async (): Promise<void> => {
+  const loopingStream = async (after: string): Promise<void> => {
     const end = new AbortController();
     const response = await fetch(`${url}/v1/entries/stream?q=zzz-nothing`, {
-      headers: { authorization: `Bearer ${misuser}`, 'last-event-id': '1' },
+      headers: { authorization: `Bearer ${misuser}`, 'last-event-id': after },
       signal: AbortSignal.any([signal, end.signal]),
     });
-    count('stream', response.status);
+    count('stream', response);
     setTimeout(() => end.abort(), STREAM_MS);
     await response.arrayBuffer();
   };
@@ -80,7 +85,9 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
   const busy = idle
     ? []
     : [
-        ...Array.from({ length: STREAMS }, () => again(loopingStream)),
+        ...Array.from({ length: STREAMS }, (_, n) =>
+          again(() => loopingStream(n % 2 === 0 ? '1' : resumeAfter)),
+        ),
         ...Array.from({ length: EXPORTS }, () =>
           ask('export', 'exports', { method: 'POST', headers: json, body: '{"format":"csv"}' }).catch(
             () => undefined,
@@ -88,10 +95,14 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
         ),
         ...Array.from({ length: SEARCHES }, (_, n) => again(() => ask('search', `entries?q=zzz-${n}`), 50)),
         again(async () => {
-          const body = JSON.stringify({ token: 'wt_guess' });
-          const attempts = Array.from({ length: SIGN_INS }, () =>
-            ask('sign-in', 'session', { method: 'POST', headers: json, body }),
-          );
+          const attempts = Array.from({ length: SIGN_INS }, () => {
+            const token = `wt_${randomBytes(32).toString('base64url')}`;
+            return ask('sign-in', 'session', {
+              method: 'POST',
+              headers: json,
+              body: JSON.stringify({ token }),
+            });
+          });
           await Promise.all(attempts);
         }, 1_000),
       ];
@@ -131,6 +142,27 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
     await Promise.allSettled([...busy, watched.ended]);
   }
   return { pageMs, liveMs: liveMs.map((ms) => Math.max(ms, 0)), answers };
+}
+
+/**
+ * Stores another entry like the last, as the writer does, with the checkpoint in the same transaction. Gives
+ * its id.
+ */
+export async function addAnother(pool: Pick<pg.Pool, 'query'>): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>(`
+    with place as (
+      update trail.checkpoint
+         set next_id = greatest(next_id, trail.today()::int8 << 32) + 1, entries = entries + 1,
+             end_lsn = end_lsn + 256, last_committed_at = now()
+      returning next_id - 1 as id, end_lsn
+    )
+    insert into trail.entry (id, committed_at, commit_lsn, seq, xid, modifier_id, relation_id, tenant_id, entity_type_id,
+                             action_id, operation, rung, entity_id, entity_name, columns, previous, updated, extra)
+    select place.id, clock_timestamp(), place.end_lsn, 0, '1', modifier_id, relation_id, tenant_id, entity_type_id,
+           action_id, operation, rung, entity_id, entity_name, columns, previous, updated, extra
+      from place cross join (select * from trail.entry order by id desc limit 1) last
+    returning id::text`);
+  return rows[0]!.id;
 }
 
 /** The admin's live view: when each entry has arrived. */

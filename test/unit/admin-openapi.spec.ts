@@ -8,6 +8,7 @@ import { createApp } from '../../src/admin/http.js';
 import { LiveFeed } from '../../src/admin/stream/live.js';
 import { Metrics } from '../../src/admin/routes/metrics.js';
 import { Readings } from '../../src/admin/routes/readings.js';
+import { Slices } from '../../src/admin/stream/slices.js';
 import { OpenStreams } from '../../src/admin/stream/sse.js';
 import { EntriesQuery } from '../../src/api/requests.js';
 import { silentLog } from '../../src/log.js';
@@ -47,7 +48,11 @@ const parts: AdminParts = {
   },
   pool: nothing,
   reader: nothing,
-  readings: new Readings({ reader: nothing, searchReader: nothing }),
+  readings: new Readings({
+    reader: nothing,
+    searchReader: nothing,
+    slices: new Slices({ atOnce: 1 }),
+  }),
   exports: nothing,
   queue: () => null,
   capture: () => null,

@@ -12,6 +12,8 @@ const WINDOW_MS = 60_000;
 const ADDRESSES = 1_000;
 /** Secrets of such addresses that wait to be looked up, one after the other. */
 const WAITING = 100;
+/** Secrets of other addresses that are looked up at the same time: most connections are for other work. */
+const AT_ONCE = 2;
 
 interface Failures {
   count: number;
@@ -23,21 +25,46 @@ export class FailedAttempts {
   readonly #failures = new Map<string, Failures>();
   #queue: Promise<unknown> = Promise.resolve();
   #waiting = 0;
+  #atWork = 0;
+  readonly #turns: (() => void)[] = [];
 
   /**
-   * Looks a secret up. A secret of an address with too many failures is still looked up, for whoever shares
-   * the address with a guesser, but only one at a time. Throws HTTP_TOO_MANY_REQUESTS instead of returning
-   * undefined once there were too many failures.
+   * Looks a secret up that nobody is known to have. A secret of an address with too many failures is still
+   * looked up, for whoever shares the address with a guesser, but only one at a time. Throws
+   * HTTP_TOO_MANY_REQUESTS instead of returning undefined once there were too many failures.
    */
   async lookUp<T>(address: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
     const network = networkOf(address);
-    const known = this.#known(network);
-    const isOver = known !== undefined && known.count >= FAILURES;
-    const found = await (isOver ? this.#oneAtATime(find, known) : find());
-    if (found !== undefined) return found;
-    this.#fail(network);
-    if (isOver) throw tooMany(known);
-    return undefined;
+    const counted = (): Promise<T | undefined> => this.#counted(network, find);
+    const looked = await this.fewAtOnce(async () => {
+      // Asked only now: of many that come together, most wait until the first have failed.
+      const known = this.#known(network);
+      const isOver = known !== undefined && known.count >= FAILURES;
+      return isOver ? { over: known } : { over: undefined, found: await counted() };
+    });
+    if (looked.over === undefined) return looked.found;
+    const found = await this.#oneAtATime(counted, looked.over);
+    if (found === undefined) throw tooMany(looked.over);
+    return found;
+  }
+
+  /** Looks up what may be a guess but is not counted, such as a cookie. */
+  async fewAtOnce<T>(find: () => Promise<T>): Promise<T> {
+    if (this.#atWork >= AT_ONCE) await new Promise<void>((begin) => this.#turns.push(begin));
+    else this.#atWork += 1;
+    try {
+      return await find();
+    } finally {
+      const next = this.#turns.shift();
+      if (next === undefined) this.#atWork -= 1;
+      else next();
+    }
+  }
+
+  async #counted<T>(network: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
+    const found = await find();
+    if (found === undefined) this.#fail(network);
+    return found;
   }
 
   #known(network: string): Failures | undefined {

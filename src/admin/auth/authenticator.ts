@@ -15,7 +15,10 @@ export interface Credentials extends SiteRequest {
   readonly ip: string;
 }
 
-/** Time for which a found principal is cached: a revoked token stops working within it, in every process. */
+/**
+ * Time for which a found principal is cached: a revoked token stops working within it, in every process.
+ * After it the secret is looked up again, but known not to be a guess.
+ */
 const CACHE_MS = 2_000;
 const CACHE_ENTRIES = 1_000;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -27,6 +30,8 @@ export class Authenticator {
   readonly #sessionIdleMinutes: number;
   readonly #attempts = new FailedAttempts();
   readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
+  /** Secrets of the cache that are being looked up again. */
+  readonly #renewing = new Map<string, Promise<Principal | undefined>>();
 
   constructor(options: {
     readonly pool: pg.Pool;
@@ -51,8 +56,10 @@ export class Authenticator {
       const bearer = bearerToken(authorization);
       if (bearer === undefined)
         throw new WaltrailError('HTTP_TOKEN_MISSING', 'The Authorization header holds no bearer token.');
-      const principal = await this.#cached(`token ${keyOf(bearer)}`, () =>
-        this.#attempts.lookUp(request.ip, () => this.#findToken(bearer)),
+      const principal = await this.#cached(
+        `token ${keyOf(bearer)}`,
+        () => this.#findToken(bearer),
+        (find) => this.#attempts.lookUp(request.ip, find),
       );
       if (principal === undefined)
         throw new WaltrailError('HTTP_TOKEN_INVALID', 'The API token is unknown, revoked or expired.');
@@ -62,8 +69,11 @@ export class Authenticator {
     if (cookie === undefined) throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
     if (!SAFE_METHODS.has(request.method)) this.#site.assertSameOrigin(request);
     // Apart, because what the page asks for by itself must not hide the uses that count.
-    const principal = await this.#cached(`${byPerson ? 'used' : 'open'} session ${keyOf(cookie)}`, () =>
-      findSession(this.#pool, { secret: cookie, byPerson }),
+    const principal = await this.#cached(
+      `${byPerson ? 'used' : 'open'} session ${keyOf(cookie)}`,
+      () => findSession(this.#pool, { secret: cookie, byPerson }),
+      // Not counted: every tab of a session that has ended asks once more.
+      (find) => this.#attempts.fewAtOnce(find),
     );
     if (principal === undefined) throw new WaltrailError('HTTP_TOKEN_INVALID', 'The session has ended.');
     return principal;
@@ -106,17 +116,35 @@ export class Authenticator {
 
   /**
    * Returns a principal from the cache, or finds it. Only principals that were found are cached: a guesser
-   * cannot fill the cache, and a new token works at once.
+   * cannot fill the cache, and a new token works at once. A secret that was right before is no guess: it does
+   * not wait behind guesses with `lookUp`, and requests that come together find it once.
    */
-  async #cached(key: string, find: () => Promise<Principal | undefined>): Promise<Principal | undefined> {
+  async #cached(
+    key: string,
+    find: () => Promise<Principal | undefined>,
+    lookUp: (find: () => Promise<Principal | undefined>) => Promise<Principal | undefined>,
+  ): Promise<Principal | undefined> {
     const known = this.#cache.get(key);
-    if (known !== undefined && known.until > Date.now()) return known.principal;
-    const principal = await find();
-    this.#cache.delete(key);
-    if (principal !== undefined) {
-      if (this.#cache.size >= CACHE_ENTRIES) this.#cache.clear();
-      this.#cache.set(key, { principal, until: Date.now() + CACHE_MS });
+    if (known === undefined) return this.#kept(key, await lookUp(find));
+    if (known.until > Date.now()) return known.principal;
+    let renewing = this.#renewing.get(key);
+    if (renewing === undefined) {
+      renewing = find()
+        .then((principal) => this.#kept(key, principal))
+        .finally(() => this.#renewing.delete(key));
+      this.#renewing.set(key, renewing);
     }
+    return renewing;
+  }
+
+  #kept(key: string, principal: Principal | undefined): Principal | undefined {
+    this.#cache.delete(key);
+    if (principal === undefined) return undefined;
+    if (this.#cache.size >= CACHE_ENTRIES) {
+      const [oldest] = this.#cache.keys();
+      this.#cache.delete(oldest!);
+    }
+    this.#cache.set(key, { principal, until: Date.now() + CACHE_MS });
     return principal;
   }
 }

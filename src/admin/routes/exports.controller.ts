@@ -22,6 +22,7 @@ import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { requestedRange } from './byte-range.js';
 import { Describe } from './describe.js';
+import { Readings } from './readings.js';
 import { OpenStreams, SseStream, STREAM_HEADERS } from '../stream/sse.js';
 
 const COMMON = [401, 403, 503] as const;
@@ -34,10 +35,12 @@ const COMMON = [401, 403, 503] as const;
 export class ExportsController {
   readonly #exports: Exports;
   readonly #streams: OpenStreams;
+  readonly #readings: Readings;
 
-  constructor(exports: Exports, streams: OpenStreams) {
+  constructor(exports: Exports, streams: OpenStreams, readings: Readings) {
     this.#exports = exports;
     this.#streams = streams;
+    this.#readings = readings;
   }
 
   @Post()
@@ -66,10 +69,9 @@ export class ExportsController {
         'Idempotency-Key must be 1 to 200 visible ASCII characters.',
       );
     }
-    const { export: view, created } = await this.#exports.create(body, {
-      requester: principalOf(request),
-      idempotencyKey,
-    });
+    const { export: view, created } = await this.#readings.ofExports(request, () =>
+      this.#exports.create(body, { requester: principalOf(request), idempotencyKey }),
+    );
     void reply
       .header('Location', `/v1/exports/${view.id}`)
       .code(created ? HttpStatus.ACCEPTED : HttpStatus.OK);
@@ -78,16 +80,19 @@ export class ExportsController {
 
   @Get()
   @Allow('exporter', { record: 'read', polled: true })
-  @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: COMMON })
+  @Describe({ summary: 'Exports, newest first', answer: 'ExportList', errors: [429, ...COMMON] })
   async list(@Req() request: GuardedRequest): Promise<Answer<'ExportList'>> {
-    return { items: await this.#exports.list(principalOf(request)), next: null };
+    const requester = principalOf(request);
+    const items = await this.#readings.ofExports(request, () => this.#exports.list(requester));
+    return { items, next: null };
   }
 
   @Get(':id')
   @Allow('exporter', { polled: true })
-  @Describe({ summary: 'One export', answer: 'Export', errors: [404, ...COMMON] })
+  @Describe({ summary: 'One export', answer: 'Export', errors: [404, 429, ...COMMON] })
   async get(@Req() request: GuardedRequest, @Param('id') id: string): Promise<Answer<'Export'>> {
-    return this.#exports.get(id, principalOf(request));
+    const requester = principalOf(request);
+    return this.#readings.ofExports(request, () => this.#exports.get(id, requester));
   }
 
   @Get(':id/events')
@@ -104,7 +109,7 @@ export class ExportsController {
   ): Promise<void> {
     const requester = principalOf(request);
     if (request.method === 'HEAD') {
-      await this.#exports.get(id, requester);
+      await this.#readings.ofExports(request, () => this.#exports.get(id, requester));
       await reply.headers(STREAM_HEADERS).send();
       return;
     }
@@ -115,7 +120,7 @@ export class ExportsController {
     try {
       // The first state is read before the reply is taken over, so that an export that does not exist is a
       // 404 and not an empty stream.
-      first = await views.next();
+      first = await this.#readings.ofExports(request, () => views.next());
     } catch (error) {
       place.free();
       throw error;
@@ -149,7 +154,7 @@ export class ExportsController {
   @Describe({
     summary: 'Download the file, or the rest of it',
     answer: 'application/octet-stream',
-    errors: [404, 409, 410, 416, ...COMMON],
+    errors: [404, 409, 410, 416, 429, ...COMMON],
   })
   @ApiResponse({
     status: 206,
@@ -163,7 +168,8 @@ export class ExportsController {
     @Headers('range') range?: string,
     @Headers('if-range') ifRange?: string,
   ): Promise<void> {
-    const file = await this.#exports.file(id, principalOf(request));
+    const requester = principalOf(request);
+    const file = await this.#readings.ofExports(request, () => this.#exports.file(id, requester));
     const etag = `"${file.sha256}"`;
     // Only a GET has ranges (RFC 9110, section 14.2).
     const isHead = request.method === 'HEAD';
@@ -201,9 +207,14 @@ export class ExportsController {
   @Delete(':id')
   @HttpCode(204)
   @Allow('exporter', { record: 'remove' })
-  @Describe({ summary: 'Cancel or delete an export with its file', answer: null, errors: [404, ...COMMON] })
+  @Describe({
+    summary: 'Cancel or delete an export with its file',
+    answer: null,
+    errors: [404, 429, ...COMMON],
+  })
   async remove(@Req() request: GuardedRequest, @Param('id') id: string): Promise<void> {
-    await this.#exports.remove(id, principalOf(request));
+    const requester = principalOf(request);
+    await this.#readings.ofExports(request, () => this.#exports.remove(id, requester));
   }
 }
 

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type pg from 'pg';
 import type { Answer } from '../../api/answers.js';
 import { WaltrailError } from '../../errors.js';
+import { sharedRead } from '../../trail/read/shared-read.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
@@ -21,7 +22,8 @@ const TRAIL_TIMEOUT_MS = 2_000;
  */
 @Controller()
 export class HealthController {
-  readonly #pool: pg.Pool;
+  /** Anybody may ask, so one statement answers all who ask at the same time. */
+  readonly #ask: () => Promise<boolean>;
   readonly #capture: CaptureStatusSource;
   readonly #queue: QueueStatusSource;
   readonly #metrics: Metrics;
@@ -32,7 +34,12 @@ export class HealthController {
     @Inject(QUEUE_STATUS) queue: QueueStatusSource,
     metrics: Metrics,
   ) {
-    this.#pool = pool;
+    this.#ask = sharedRead(() =>
+      pool.query(/* sql */ `select 1 from trail.checkpoint limit 1`).then(
+        () => true,
+        () => false,
+      ),
+    );
     this.#capture = capture;
     this.#queue = queue;
     this.#metrics = metrics;
@@ -80,12 +87,8 @@ export class HealthController {
     const timeout = new Promise<boolean>(
       (resolve) => (timer = setTimeout(() => resolve(false), TRAIL_TIMEOUT_MS)),
     );
-    const answer = this.#pool.query(/* sql */ `select 1 from trail.checkpoint limit 1`).then(
-      () => true,
-      () => false,
-    );
     try {
-      return await Promise.race([answer, timeout]);
+      return await Promise.race([this.#ask(), timeout]);
     } finally {
       clearTimeout(timer);
     }

@@ -1,6 +1,7 @@
 import { Controller, Get, Inject, Req } from '@nestjs/common';
 import type { Answer } from '../../api/answers.js';
-import { TrailReader } from '../../trail/read/trail-reader.js';
+import { sharedRead } from '../../trail/read/shared-read.js';
+import { TrailReader, type TrailStanding } from '../../trail/read/trail-reader.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
@@ -11,7 +12,8 @@ import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './fact
 /** Serves the status: what this process is and does, and how far the trail has got. */
 @Controller('status')
 export class StatusController {
-  readonly #reader: TrailReader;
+  /** One read for everybody who asks at the same time. */
+  readonly #standing: () => Promise<TrailStanding>;
   readonly #facts: DaemonFacts;
   readonly #capture: CaptureStatusSource;
   readonly #queue: QueueStatusSource;
@@ -22,7 +24,7 @@ export class StatusController {
     @Inject(CAPTURE_STATUS) capture: CaptureStatusSource,
     @Inject(QUEUE_STATUS) queue: QueueStatusSource,
   ) {
-    this.#reader = reader;
+    this.#standing = sharedRead(() => reader.standing());
     this.#facts = facts;
     this.#capture = capture;
     this.#queue = queue;
@@ -36,7 +38,7 @@ export class StatusController {
     errors: [401, 403, 503],
   })
   async status(@Req() request: GuardedRequest): Promise<Answer<'Status'>> {
-    const standing = await this.#reader.standing();
+    const standing = await this.#standing();
     const { head: trail, coverage: stored, retentionFloor: floor } = standing;
     const { version: gapsVersion, ...gaps } = standing.gaps;
     const facts = { ...this.#facts, retentionDays: keptDays(this.#facts.retentionDays, floor) };

@@ -6,7 +6,6 @@ import { isWaltrailError, WaltrailError } from '../../errors.js';
 import type { UnboundedFilter } from '../../trail/read/entry.js';
 import { assertResumable } from '../../trail/read/range.js';
 import { filterOf } from '../../trail/read/requested-filter.js';
-import { TrailReader } from '../../trail/read/trail-reader.js';
 import { AccessRecord, type Access } from '../auth/access.js';
 import { accessOf } from '../auth/access-hook.js';
 import { Authenticator } from '../auth/authenticator.js';
@@ -18,6 +17,7 @@ import { OpenStreams, STREAM_HEADERS } from '../stream/sse.js';
 import { Describe } from './describe.js';
 import { FACTS } from './facts.js';
 import type { DaemonFacts } from './facts.js';
+import { Readings } from './readings.js';
 import { WatchedStream, type WatchedView } from './watched-stream.js';
 
 /** A list to follow, as far as it was checked before the stream begins. */
@@ -34,7 +34,7 @@ export class StreamController {
   readonly #streams: OpenStreams;
   readonly #authenticator: Authenticator;
   readonly #access: AccessRecord;
-  readonly #reader: TrailReader;
+  readonly #readings: Readings;
   readonly #facts: DaemonFacts;
 
   constructor(
@@ -42,14 +42,14 @@ export class StreamController {
     streams: OpenStreams,
     authenticator: Authenticator,
     access: AccessRecord,
-    reader: TrailReader,
+    readings: Readings,
     @Inject(FACTS) facts: DaemonFacts,
   ) {
     this.#feed = feed;
     this.#streams = streams;
     this.#authenticator = authenticator;
     this.#access = access;
-    this.#reader = reader;
+    this.#readings = readings;
     this.#facts = facts;
   }
 
@@ -69,7 +69,7 @@ export class StreamController {
   ): Promise<void> {
     const view: CheckedView = {
       filter: filterOf(query, principalOf(request).tenant),
-      resume: await this.#resumePoint(lastEventId),
+      resume: await this.#resumePoint(request, lastEventId),
       access: accessOf(request, 200),
     };
     if (request.method === 'HEAD') {
@@ -108,7 +108,7 @@ export class StreamController {
     try {
       return {
         filter: filterOf(filters, principalOf(request).tenant),
-        resume: await this.#resumePoint(after),
+        resume: await this.#resumePoint(request, after),
         access: { ...accessOf(request, 200), filters: view },
       };
     } catch (error) {
@@ -163,11 +163,16 @@ export class StreamController {
    * Returns where a stream resumes. A resume reads the past, so it reaches as far as a page or an export:
    * throws RANGE_TOO_LONG if the first entry that it would look at is older. Throws HTTP_REQUEST_INVALID.
    */
-  async #resumePoint(lastEventId: string | undefined): Promise<ResumePoint | undefined> {
+  async #resumePoint(
+    request: GuardedRequest,
+    lastEventId: string | undefined,
+  ): Promise<ResumePoint | undefined> {
     if (lastEventId === undefined) return undefined;
     if (!/^\d{1,18}$/.test(lastEventId))
       throw new WaltrailError('HTTP_REQUEST_INVALID', 'Last-Event-ID is not the id of an entry.');
-    const committedAt = await this.#reader.firstCommitAfter(lastEventId);
+    const committedAt = await this.#readings.run(request, {}, (reader) =>
+      reader.firstCommitAfter(lastEventId),
+    );
     const asOfMs = committedAt === undefined ? Date.now() : Date.parse(committedAt);
     assertResumable({ asOfMs, maxRangeMs: this.#facts.maxRangeMs, nowMs: Date.now() });
     return { after: lastEventId, asOfMs };

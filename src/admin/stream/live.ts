@@ -1,12 +1,22 @@
 import { codeOf } from '../../errors.js';
 import type { Log } from '../../log.js';
 import type { Entry, TailBatch, TrailHead, UnboundedFilter } from '../../trail/read/entry.js';
+import { sharedRead } from '../../trail/read/shared-read.js';
 import { Lane, type Owner } from './lane.js';
 
 /** The part of the trail that the live feed needs (`TrailReader`). */
 export interface LiveTrail {
   head(): Promise<TrailHead>;
-  after(filter: UnboundedFilter, options: { id: string; limit: number; stretch: number }): Promise<TailBatch>;
+  after(
+    filter: UnboundedFilter,
+    options: {
+      readonly id: string;
+      readonly limit: number;
+      readonly stretch: number;
+      /** Of the listener that it is read for. */
+      readonly owner: Owner;
+    },
+  ): Promise<TailBatch>;
 }
 
 export interface Listener {
@@ -51,10 +61,10 @@ const POLL_MS = 200;
  */
 const PAGE = 50;
 /**
- * Ids that one read looks at. A search for text through so many takes about a second; a listener that resumes
- * far behind is read for stretch by stretch, and others have their turn between two.
+ * Ids that one read looks at. A search for text through so many takes some tenths of a second; a listener
+ * that resumes far behind is read for stretch by stretch, and others have their turn between two.
  */
-const STRETCH = 65_536;
+const STRETCH = 32_768;
 /**
  * Reads at the same time for listeners that keep up, and for one owner of them: a slow search delays only
  * itself, and somebody else always has a place.
@@ -79,7 +89,8 @@ const LAST_RETRY_MS = 30_000;
  * be read or delivered, it keeps its position and is retried; no other listener waits for it.
  */
 export class LiveFeed {
-  readonly #trail: LiveTrail;
+  /** One read for everybody who begins to listen at the same time. */
+  readonly #head: () => Promise<TrailHead>;
   readonly #live: Readers;
   readonly #catchUp: Readers;
   readonly #log: Log;
@@ -100,7 +111,7 @@ export class LiveFeed {
     readonly catchUp: Pick<LiveTrail, 'after'>;
     readonly log: Log;
   }) {
-    this.#trail = options.trail;
+    this.#head = sharedRead(() => options.trail.head());
     this.#live = { trail: options.trail, lane: new Lane(LIVE_READS) };
     this.#catchUp = { trail: options.catchUp, lane: new Lane(CATCH_UP_READS) };
     this.#log = options.log;
@@ -111,7 +122,7 @@ export class LiveFeed {
    * the trail, where it would miss what comes.
    */
   async listen(listener: Listener): Promise<Listening> {
-    const head = lastId(await this.#trail.head());
+    const head = lastId(await this.#head());
     const { resume } = listener;
     const position = resume === undefined || BigInt(resume.after) > head ? head : BigInt(resume.after);
     const follower: Follower = {
@@ -149,7 +160,7 @@ export class LiveFeed {
     while (this.#followers.size > 0 && !this.#closed) {
       const started = Date.now();
       try {
-        const head = lastId(await this.#trail.head());
+        const head = lastId(await this.#head());
         this.#readAhead(head);
         failing = false;
       } catch (error) {
@@ -235,6 +246,7 @@ export class LiveFeed {
       id: String(follower.position),
       limit,
       stretch: STRETCH,
+      owner: follower.owner,
     });
     follower.limit = Math.min(limit * 2, PAGE);
     for (const [taken, entry] of items.entries()) {

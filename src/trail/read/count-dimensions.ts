@@ -5,6 +5,7 @@ import { countIds, countOutside, countRange } from './count-entries.js';
 import { countInLists } from './count-lists.js';
 import { countInSummaries, isAnswered } from './count-summaries.js';
 import { addCounts, noCounts, subtractCounts, type Counting, type DimensionCounts } from './counts.js';
+import { mostTogether } from './filter.js';
 import { idsOfChunks, narrowed, runsOf } from './ids.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
@@ -30,7 +31,7 @@ export async function countDimensions(snapshot: Snapshot, counting: Counting): P
     lists.dimension === summarized.by ? { ...lists, keysByBlock: summarized.blocks } : lists,
   );
   if (wanted.length === 0) {
-    for (const { first, last } of runsOf(chunks)) {
+    for (const { first, last } of runsOf(chunks, mostTogether(filter))) {
       const ofRun = narrowed(range, idsOfChunks(first, last));
       addCounts(counts, await countRange(snapshot, { counting, clock, range: ofRun }));
     }

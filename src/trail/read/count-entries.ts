@@ -13,7 +13,7 @@ import { conditionsSql, type StoredFilter } from './filter.js';
 import { shownActionSql } from './moved.js';
 import { Parameters } from './parameters.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
-import type { DayClock, Snapshot } from './snapshot.js';
+import { inTurn, type DayClock, type Snapshot } from './snapshot.js';
 
 /**
  * Counts the entries of a filter that are in a range of ids of one day: a statement that names the range
@@ -29,7 +29,7 @@ export async function countRange(
   options.clock.reads(dayOfId(above));
   const parameters = new Parameters();
   const entries = `trail.entry e where e.id >= ${above} and e.id < ${below} ${conditionsSql(filter, parameters)}`;
-  return countRows(snapshot, { entries, parameters, dimensions, filter });
+  return countInTurn(snapshot, { entries, parameters, dimensions, filter, clock: options.clock });
 }
 
 /** Counts the entries of a filter among some ids, day by day. */
@@ -49,7 +49,10 @@ export async function countIds(
     const entries = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
        and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
-    addCounts(counts, await countRows(snapshot, { entries, parameters, dimensions, filter }));
+    addCounts(
+      counts,
+      await countInTurn(snapshot, { entries, parameters, dimensions, filter, clock: options.clock }),
+    );
   }
   return counts;
 }
@@ -72,21 +75,26 @@ export async function countOutside(
   return countRows(snapshot, { entries, parameters, dimensions, filter });
 }
 
+interface CountedRows {
+  /** The entries, as `e`, with their conditions: what follows `from`. */
+  readonly entries: string;
+  readonly parameters: Parameters;
+  readonly dimensions: readonly Dimension[];
+  readonly filter: StoredFilter;
+}
+
+const countInTurn = (
+  snapshot: Snapshot,
+  { clock, ...rows }: CountedRows & { readonly clock: DayClock },
+): Promise<DimensionCounts> =>
+  inTurn(snapshot, { clock, hasText: rows.filter.q !== null }, () => countRows(snapshot, rows));
+
 /**
  * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations
  * occur, so one grouping serves all three. An entry that moved counts for both of its tenants, but under a
  * filter for a tenant only for that one: who sees one tenant must not learn of others.
  */
-async function countRows(
-  snapshot: Snapshot,
-  options: {
-    /** The entries, as `e`, with their conditions: what follows `from`. */
-    readonly entries: string;
-    readonly parameters: Parameters;
-    readonly dimensions: readonly Dimension[];
-    readonly filter: StoredFilter;
-  },
-): Promise<DimensionCounts> {
+async function countRows(snapshot: Snapshot, options: CountedRows): Promise<DimensionCounts> {
   const { dimensions, filter, parameters } = options;
   const action =
     filter.scope !== null && dimensions.includes('actions')

@@ -8,15 +8,19 @@ export interface IdRange {
 }
 
 /**
- * Groups chunks that follow each other. Their numbers ascend or descend, and the groups are in the same
- * order.
+ * Groups chunks that follow each other, at most `most` of them. Their numbers ascend or descend, and the
+ * groups are in the same order.
  */
-export function runsOf(chunks: readonly number[]): { readonly first: number; readonly last: number }[] {
+export function runsOf(
+  chunks: readonly number[],
+  most = Infinity,
+): { readonly first: number; readonly last: number }[] {
   const runs: { first: number; last: number }[] = [];
   for (const chunk of chunks) {
     const run = runs.at(-1);
-    if (run?.last === chunk - 1) run.last = chunk;
-    else if (run?.first === chunk + 1) run.first = chunk;
+    const isFull = run !== undefined && run.last - run.first + 1 >= most;
+    if (!isFull && run?.last === chunk - 1) run.last = chunk;
+    else if (!isFull && run?.first === chunk + 1) run.first = chunk;
     else runs.push({ first: chunk, last: chunk });
   }
   return runs;

@@ -34,7 +34,12 @@ export interface Snapshot {
   readonly openDays: readonly number[];
   /** Limit in milliseconds for anything that reads entries of one day. */
   readonly timeoutMs: number;
+  /** Runs a statement that reads every value of what it looks at; see {@link inTurn}. */
+  readonly turns: Turns;
 }
+
+/** Runs work that takes long when it is its turn among other such work. */
+export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
  * How statements of a snapshot are planned. Statements of pages have plans that are `kept` and know no
@@ -61,11 +66,11 @@ export async function withSnapshot<T>(
     readonly dictionaries: ReaderDictionaries;
     readonly timeoutMs: number;
     readonly plans: Plans;
+    readonly turns: Turns;
   },
   work: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
   const client = await options.pool.connect();
-  let broken: Error | undefined;
   try {
     const seen = await begin(client, options);
     await options.dictionaries.refresh(client, seen.greatest);
@@ -77,18 +82,26 @@ export async function withSnapshot<T>(
       queryKept,
       dictionaries: options.dictionaries,
       timeoutMs: options.timeoutMs,
+      turns: options.turns,
       ...seen,
     });
-    await client.query('commit');
+    // Nothing was written, so whoever has the result does not wait for its end: one of the four round trips
+    // of a page. The connection is free when it has come.
+    void end(client, 'commit');
     return result;
   } catch (error) {
-    await client.query('rollback').catch((reason: unknown) => {
-      broken = reason as Error;
-    });
+    await end(client, 'rollback');
     throw codeOf(error) === QUERY_CANCELED ? tookTooLong(options.timeoutMs, error) : error;
-  } finally {
-    client.release(broken ?? isWornOut(client));
   }
+}
+
+/** Ends the transaction and gives the connection back. Never rejects: a broken one is not used again. */
+async function end(client: pg.PoolClient, how: 'commit' | 'rollback'): Promise<void> {
+  let broken: Error | undefined;
+  await client.query(how).catch((reason: unknown) => {
+    broken = reason as Error;
+  });
+  client.release(broken ?? isWornOut(client));
 }
 
 /** Where the trail ends, what it covers and what it knows: one row, also before the trail has begun. */
@@ -188,6 +201,28 @@ export class DayClock {
       this.#since = now;
     } else if (now - this.#since > this.#timeoutMs) throw tookTooLong(this.#timeoutMs);
   }
+
+  /** Notes that nothing was read for so long, because it was the turn of others. */
+  waited(ms: number): void {
+    this.#since += ms;
+  }
+}
+
+/**
+ * Reads entries when it is the reader's turn. Only searches for a text wait for one: they read every value
+ * of what they look at. The wait does not count as time of the day.
+ */
+export async function inTurn<T>(
+  snapshot: Snapshot,
+  options: { readonly clock: DayClock; readonly hasText: boolean },
+  read: () => Promise<T>,
+): Promise<T> {
+  if (!options.hasText) return read();
+  const asked = performance.now();
+  return snapshot.turns(() => {
+    options.clock.waited(performance.now() - asked);
+    return read();
+  });
 }
 
 function tookTooLong(timeoutMs: number, cause?: unknown): WaltrailError {

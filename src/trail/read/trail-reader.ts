@@ -24,7 +24,7 @@ import { readRowBatch, type RowBatch } from './row-batch.js';
 import { RowBytes } from './row-bytes.js';
 import { walkEntries } from './walk.js';
 import type { TimeRange } from './range.js';
-import { withSnapshot, type Plans, type Snapshot } from './snapshot.js';
+import { withSnapshot, type Plans, type Snapshot, type Turns } from './snapshot.js';
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -67,12 +67,25 @@ export class TrailReader {
   readonly #pool: pg.Pool;
   readonly #timeoutMs: number;
   readonly #batchRows: number;
-  readonly #dictionaries = new ReaderDictionaries();
+  #dictionaries = new ReaderDictionaries();
+  #turns: Turns = (work) => work();
 
   constructor(options: TrailReaderOptions) {
     this.#pool = options.pool;
     this.#timeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
     this.#batchRows = options.batchRows ?? MAX_BATCH_ROWS;
+  }
+
+  /** Returns a reader of the same trail whose searches for a text take turns with other long reads. */
+  inTurns(turns: Turns): TrailReader {
+    const reader = new TrailReader({
+      pool: this.#pool,
+      statementTimeoutMs: this.#timeoutMs,
+      batchRows: this.#batchRows,
+    });
+    reader.#dictionaries = this.#dictionaries;
+    reader.#turns = turns;
+    return reader;
   }
 
   /** Reads at most `limit` (1 to 500) entries. Throws TRAIL_CURSOR_INVALID. */
@@ -320,7 +333,13 @@ export class TrailReader {
 
   #snapshot<T>(plans: Plans, work: (snapshot: Snapshot) => T | Promise<T>): Promise<T> {
     return withSnapshot(
-      { pool: this.#pool, dictionaries: this.#dictionaries, timeoutMs: this.#timeoutMs, plans },
+      {
+        pool: this.#pool,
+        dictionaries: this.#dictionaries,
+        timeoutMs: this.#timeoutMs,
+        plans,
+        turns: this.#turns,
+      },
       async (snapshot) => work(snapshot),
     );
   }

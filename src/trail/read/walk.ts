@@ -1,5 +1,6 @@
 import { CandidateFinder, idsInPortions, wantedLists } from './candidates.js';
 import { chunksWithAllValues, completeChunks, openRanges, storedIds } from './chunks.js';
+import { mostTogether } from './filter.js';
 import {
   byStatement,
   MAX_WALK_BYTES,
@@ -9,7 +10,7 @@ import {
   type Walk,
 } from './entry-row.js';
 import { idsOfChunks, narrowed, runsOf, type IdRange } from './ids.js';
-import { DayClock, type Snapshot } from './snapshot.js';
+import { DayClock, inTurn, type Snapshot } from './snapshot.js';
 
 /** Rows in the order of the walk. */
 export interface Walked {
@@ -27,11 +28,13 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   const rows: EntryRow[] = [];
   let bytes = 0;
   const clock = new DayClock(snapshot);
+  const hasText = walk.filter.q !== null;
   for await (const stretch of stretches(snapshot, walk)) {
-    for (const part of byStatement(stretch, { order: walk.order, hasText: walk.filter.q !== null })) {
+    for (const part of byStatement(stretch, { order: walk.order, hasText })) {
       clock.reads(part.firstDay);
       const rest = { ...walk, limit: walk.limit - rows.length };
-      for (const row of await readStretch(snapshot, { part, walk: rest, bytes })) {
+      const read = (): ReturnType<typeof readStretch> => readStretch(snapshot, { part, walk: rest, bytes });
+      for (const row of await inTurn(snapshot, { clock, hasText }, read)) {
         bytes = Number(row.bytes);
         if (rows.length > 0 && bytes > MAX_WALK_BYTES) return { rows, more: true };
         rows.push(row);
@@ -70,7 +73,8 @@ async function* completeStretches(
   const wanted = wantedLists(filter);
   let chunks: readonly number[] = await completeChunks(snapshot, { filter, ids, order });
   if (wanted.length === 0) {
-    for (const { first, last } of runsOf(chunks)) yield narrowed(ids, idsOfChunks(first, last));
+    for (const { first, last } of runsOf(chunks, mostTogether(filter)))
+      yield narrowed(ids, idsOfChunks(first, last));
     return;
   }
   const finder = new CandidateFinder(snapshot, wanted);
