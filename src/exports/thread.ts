@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createLog } from '../log.js';
 import { TrailReader } from '../trail/read/trail-reader.js';
@@ -62,8 +62,10 @@ async function run(data: ThreadData): Promise<ThreadResult> {
 
 /** Lets everything else go first, from now on. */
 function giveWay(): void {
-  // On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon.
-  if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  const { PRIORITY_BELOW_NORMAL: low } = constants.priority;
+  // On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon. Where the
+  // daemon itself runs with a lower one, only root may raise it.
+  if (process.platform === 'linux' && getPriority() < low) setPriority(low);
 }
 
 /** The reader of a run that gives way as soon as there is more than a batch of rows. */

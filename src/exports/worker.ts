@@ -40,7 +40,7 @@ const FOR_ADMINS = 1;
 /** Exports made at a time at most. */
 export const MOST_EXPORTS = CONCURRENCY + FOR_ADMINS;
 /** Between two runs of a token that begin quickly. */
-const QUICK_INTERVAL_MS = 10_000;
+const QUICK_INTERVAL_MS = 30_000;
 /** Between two looks of a worker at whose turn it is, while none may begin. */
 const TURN_INTERVAL_MS = 500;
 const RECONCILE_INTERVAL_MS = 30_000;

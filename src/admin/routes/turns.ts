@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { WaltrailError } from '../../errors.js';
 import type { Principal } from '../auth/tokens.js';
 
@@ -22,6 +23,13 @@ interface Waiting {
 
 /** When a token that has too much running may ask again. */
 const RETRY_AFTER_SECONDS = 1;
+/**
+ * How long a refusal waits. A program that asks again as soon as it is refused would otherwise be refused
+ * hundreds of times a second, which takes the processor that the pages of others need.
+ */
+const REFUSAL_MS = 500;
+/** Refusals that wait at the same time; further ones are cheaper to answer than to hold. */
+const MOST_REFUSALS = 200;
 
 /**
  * Hands out turns to work, so that no token takes the place of all others: each has a few places, and what
@@ -32,14 +40,15 @@ export class Turns {
   readonly #running = new Map<string, number>();
   readonly #waiting = new Set<Waiting>();
   #total = 0;
+  #refusals = 0;
 
   constructor(limits: TurnLimits) {
     this.#limits = limits;
   }
 
   /**
-   * Runs `work` when it is its turn. Throws HTTP_TOKEN_BUSY if the token has too much running and waiting,
-   * and what `gone` rejects with if that happens before the turn has come.
+   * Runs `work` when it is its turn. Throws HTTP_TOKEN_BUSY, after a moment, if the token has too much
+   * running and waiting, and what `gone` rejects with if that happens before the turn has come.
    */
   async run<T>(asker: Asker, work: () => Promise<T>, gone: Promise<never>): Promise<T> {
     await this.#turn(asker, gone);
@@ -55,12 +64,14 @@ export class Turns {
     if (this.#isFree(asker)) return this.#count(asker, 1);
     const { forToken, waiting: most } = this.#limits;
     const own = [...this.#waiting].filter((other) => other.asker.tokenId === asker.tokenId).length;
-    if (own >= most)
+    if (own >= most) {
+      await this.#holdRefusal(gone);
       throw new WaltrailError(
         'HTTP_TOKEN_BUSY',
         `This token has ${forToken} requests of this kind at work at most, and ${own} wait.`,
         { details: { retryAfterSeconds: RETRY_AFTER_SECONDS } },
       );
+    }
     let waiting: Waiting | undefined;
     const begun = new Promise<void>((begin) => this.#waiting.add((waiting = { asker, begin })));
     try {
@@ -72,6 +83,19 @@ export class Turns {
         this.#beginNext();
       }
       throw error;
+    }
+  }
+
+  /** Throws what `gone` rejects with if that happens before. */
+  async #holdRefusal(gone: Promise<never>): Promise<void> {
+    if (this.#refusals >= MOST_REFUSALS) return;
+    this.#refusals += 1;
+    const end = new AbortController();
+    try {
+      await Promise.race([delay(REFUSAL_MS, undefined, { signal: end.signal, ref: false }), gone]);
+    } finally {
+      end.abort();
+      this.#refusals -= 1;
     }
   }
 
