@@ -570,4 +570,73 @@ export const GUARDS = [
     spec: 'test/pg/event-trigger.spec.ts',
     test: 'no write of the application fails',
   },
+  {
+    guard: 'a file that broke off is continued behind what it has',
+    file: 'dist/exports/run.js',
+    from: 'below: belowId ?? order.belowId, withContexts',
+    to: 'below: order.belowId, withContexts',
+    spec: 'test/pg/exports-continue.spec.ts',
+    test: 'a csv that broke off is continued behind what is durable',
+  },
+  {
+    guard: 'a file of another version is begun again',
+    file: 'dist/exports/run.js',
+    from: 'order.kept?.version === version ? order.kept : null',
+    to: 'order.kept',
+    spec: 'test/pg/exports-continue.spec.ts',
+    test: 'a csv that broke off of another version begins again',
+  },
+  {
+    guard: 'nothing younger than the floor is dropped',
+    file: 'sql/trail/0038_guarded.sql',
+    from: `  -- Without a floor nothing is dropped: somebody has removed it.
+  if (p_days >= v_floor) is not true then`,
+    to: '  if false then',
+    spec: 'test/pg/trail-guards.spec.ts',
+    test: 'the keeper drops nothing that is younger than the floor',
+  },
+  {
+    guard: 'no text of a file is a formula',
+    file: 'dist/exports/csv-field.js',
+    from: 'text.replace(FORMULA, "\'$&")',
+    to: 'text',
+    spec: 'test/unit/export-csv.spec.ts',
+    test: 'holds no formula, whichever of the separators',
+  },
+  {
+    guard: 'refusals of strangers and of tokens have budgets apart',
+    file: 'dist/admin/auth/refusals.js',
+    from: 'const { principal } = refusal;',
+    to: 'const principal = undefined;',
+    spec: 'test/pg/admin-session.spec.ts',
+    test: 'of strangers keep no refusal of a known token out of the record',
+  },
+  {
+    guard: 'what is beyond the budgets is a row',
+    file: 'dist/admin/auth/refusals.js',
+    from: `                if (beyond === 0)
+                    continue;`,
+    to: `                if (beyond >= 0)
+                    continue;`,
+    spec: 'test/pg/admin-session.spec.ts',
+    test: 'of strangers keep no refusal of a known token out of the record',
+  },
+  {
+    guard: 'the trail is current only up to a look of which everything is stored',
+    file: 'dist/capture/currency.js',
+    from: 'waiting === null || waiting.first.lsn > storedUntil',
+    to: 'waiting === null',
+    spec: 'test/unit/coverage.spec.ts',
+    test: 'is the last look of which everything is stored',
+  },
+  {
+    guard: 'of a trail that was upgraded it is not known up to when it is current',
+    file: 'dist/trail/read/covered.js',
+    from: `if (isUnknown)
+        return`,
+    to: `if (false)
+        return`,
+    spec: 'test/unit/coverage.spec.ts',
+    test: 'has no end that is known',
+  },
 ];

@@ -129,8 +129,10 @@ describe('a reader of one tenant finds its own side of every entry', () => {
     'in %s',
     async (name) => {
       const range = RANGES[name as keyof typeof RANGES];
-      const read = { reader, all: matching(all, range) };
+      const inRange = matching(all, range);
       for (const scope of scopes) {
+        // What the tenant does not see is left away once, not for every filter.
+        const read = { reader, all: matching(inRange, { scope }) };
         for (const [index, filter] of [...COMBINATIONS, ...SINGLE].entries())
           if (filter.tenant === undefined && filter.actions === undefined)
             for (const chosen of actions)
@@ -142,7 +144,7 @@ describe('a reader of one tenant finds its own side of every entry', () => {
         for (const q of ['former', 'away', '19', '9'])
           await expectAgreement(read, { ...RANGES['around midnight'], q, scope }, { facets: false });
       }
-      expect(matching(read.all, { scope: '2', actions: [MOVED_ACTIONS.left] }).length).toBeGreaterThan(10);
+      expect(matching(inRange, { scope: '2', actions: [MOVED_ACTIONS.left] }).length).toBeGreaterThan(10);
     },
     240_000,
   );

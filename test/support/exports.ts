@@ -35,8 +35,8 @@ export interface ExportGround extends AsyncDisposable {
   startWorker(options?: { exportDir?: string }): Promise<ExportWorker>;
   /** A worker process, whose parent may kill it. */
   spawnWorker(): Promise<ChildProcess>;
-  /** Waits for the last state. */
-  finished(id: string): Promise<ExportView>;
+  /** Waits for the last state; four minutes by default. */
+  finished(id: string, limitMs?: number): Promise<ExportView>;
   /** Bytes of a ready export. */
   download(id: string): Promise<Buffer>;
   files(): Promise<string[]>;
@@ -89,9 +89,9 @@ export async function exportGround(options: {
       await once(child.stdout, 'data');
       return child;
     },
-    async finished(id) {
+    async finished(id, limitMs = 240_000) {
       let last: ExportView | undefined;
-      for await (const view of exports.watch(id, ADMIN, { signal: AbortSignal.timeout(240_000) }))
+      for await (const view of exports.watch(id, ADMIN, { signal: AbortSignal.timeout(limitMs) }))
         last = view;
       return last!;
     },

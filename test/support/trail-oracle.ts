@@ -191,17 +191,18 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   const from = filter.from === undefined ? undefined : micros(filter.from);
   const to = filter.to === undefined ? undefined : micros(filter.to);
   const ids = ({ entity: after, previousEntity: before }: PlainEntry) => ({ before, after });
-  return entries.filter(
-    (entry) =>
-      (modifiers.length === 0 || modifiers.includes(entry.modifier ?? NOBODY)) &&
-      (actions.length === 0 || actions.includes(shownAction(entry, scope))) &&
-      (entityTypes.length === 0 || entityTypes.includes(entry.type)) &&
-      (tenant === undefined || entry.tenant === tenant || entry.previousTenant === tenant) &&
-      (entity === undefined || sidesOf(entry, scope).some((side) => ids(entry)[side] === entity)) &&
-      (q === '' || shows(entry, { q, scope })) &&
-      (from === undefined || entry.at >= from) &&
-      (to === undefined || entry.at < to),
-  );
+  // Those that the filter asks for and no others: they are called for each of many entries.
+  const tests: ((entry: PlainEntry) => boolean)[] = [];
+  if (from !== undefined) tests.push(({ at }) => at >= from);
+  if (to !== undefined) tests.push(({ at }) => at < to);
+  if (tenant !== undefined) tests.push((entry) => entry.tenant === tenant || entry.previousTenant === tenant);
+  if (modifiers.length > 0) tests.push(({ modifier }) => modifiers.includes(modifier ?? NOBODY));
+  if (actions.length > 0) tests.push((entry) => actions.includes(shownAction(entry, scope)));
+  if (entityTypes.length > 0) tests.push(({ type }) => entityTypes.includes(type));
+  if (entity !== undefined)
+    tests.push((entry) => sidesOf(entry, scope).some((side) => ids(entry)[side] === entity));
+  if (q !== '') tests.push((entry) => shows(entry, { q, scope }));
+  return entries.filter((entry) => tests.every((test) => test(entry)));
 }
 
 /** Counts by value, as facets give them. */
@@ -210,9 +211,11 @@ export function countBy(
   valuesOf: (entry: PlainEntry) => string | null | readonly (string | null | undefined)[],
 ): Record<string, number> {
   const counts = new Map<string, number>();
+  const add = (value: string): void => void counts.set(value, (counts.get(value) ?? 0) + 1);
   for (const entry of entries) {
-    for (const value of [valuesOf(entry)].flat())
-      if (value != null) counts.set(value, (counts.get(value) ?? 0) + 1);
+    const values = valuesOf(entry);
+    if (typeof values === 'string') add(values);
+    else if (values !== null) for (const value of values) if (value != null) add(value);
   }
   return Object.fromEntries(counts);
 }
