@@ -403,8 +403,8 @@ describe('the file of an export', () => {
 
 describe('a worker', () => {
   test('makes an export whose values do not fit into memory together, batch by batch, at the first attempt', async () => {
-    // Because of their first character, strings of them have two bytes a character: 300 MB, where a thread has
-    // 256, for half as many bytes to store, read and write.
+    // Because of their first character, strings of them have two bytes a character: 300 MB, where a thread
+    // has 256, for half as many bytes to store, read and write.
     await using ground = await exportGround({ backend: 'postgres', entries: 150 });
     await ground.db.query(
       `update trail.entry set previous = null, columns = '$', operation = 'i', updated = 'ж' || repeat(md5(id::text), 32768) || chr(31)`,
