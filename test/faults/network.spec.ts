@@ -79,13 +79,14 @@ describe('a dead connection', () => {
     // Longer than the source may need for the transaction on a busy machine: it is silent meanwhile.
     await using g = await streamingGround({ tickMs: 500 });
     g.toTrail.blackhole();
+    // Few rows that are long: the source, and whoever reads them afterwards, has them sooner than many.
     await g.source.query(
-      `insert into orders (account_id, item) select 1 + i % 200, 'an item with a long name ' || i from generate_series(1, 60000) i`,
+      `insert into orders (account_id, item) select 1 + i % 200, i || repeat(' an item with a long name', 200) from generate_series(1, 2000) i`,
     );
     await untilError(g.capture, 'TRAIL_DISCONNECTED');
     g.toTrail.pass();
     const entries = await g.caughtUp();
-    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 60_000 }, (_, index) => index));
+    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 2_000 }, (_, index) => index));
   });
 
   test('a source that has nothing to say is not taken for a dead one', async () => {
