@@ -1,9 +1,8 @@
 import { viewOf } from '../pg/byte-loops.js';
-import type { Piece } from './piece.js';
+import { WORD, type Piece } from './piece.js';
 
 const FIRST_BYTES = 512 * 1024;
 const MOST_KEPT_BYTES = 4 * 1024 * 1024;
-const WORD = 4;
 /** What is not longer is copied by a loop: a native call costs more to begin. */
 const MOST_OF_PIECE = 256;
 const MOST_OF_RANGE = 48;

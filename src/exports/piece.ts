@@ -1,4 +1,5 @@
-const WORD = 4;
+/** Bytes of a piece that are copied at a time; behind its end is room for as many. */
+export const WORD = 4;
 
 /** Bytes that are written again and again, with room behind them so that whole words can be copied. */
 export class Piece {

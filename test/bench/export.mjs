@@ -12,6 +12,7 @@ import {
   median,
   packageVersion,
   processFigures,
+  PYTHON,
   ratio,
   reportOf,
   SAMPLE_MS,
@@ -26,8 +27,6 @@ const TIMEZONE = 'Europe/Berlin';
 const FORMATS = ['xlsx', 'csv', 'ndjson'];
 const WRITERS = path.resolve(import.meta.dirname, 'writers');
 const LIMIT_MS = 30 * 60_000;
-/** Debian's package belongs to the system's own Python. */
-const PYTHON = '/usr/bin/python3';
 
 export async function run({ entries: seeded, runs }) {
   return withCluster({}, async ({ server, client }) => {

@@ -150,6 +150,9 @@ export function startTool(command, { args, url, limitMs, environment = {} }) {
   return { pid: child.pid, done, stop: () => child.kill('SIGKILL') };
 }
 
+/** Debian's packages for Python belong to the system's own. */
+export const PYTHON = '/usr/bin/python3';
+
 /** First line that a program says of its version; null where it is not on the PATH. */
 export function toolVersion(command) {
   try {

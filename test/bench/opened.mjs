@@ -8,14 +8,12 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { withCluster } from './ground.mjs';
-import { reportOf, say, temporaryFolder, toolVersion } from './lib.mjs';
+import { PYTHON, reportOf, say, temporaryFolder, toolVersion } from './lib.mjs';
 import { seedWeek } from './trail-data.mjs';
 
 export const defaults = { entries: 3_000_000 };
 const TIMEZONE = 'Europe/Berlin';
 const LIMIT_MS = 3 * 3_600_000;
-/** Debian's package belongs to the system's own Python. */
-const PYTHON = '/usr/bin/python3';
 const COMPARE = path.resolve(import.meta.dirname, 'openers/compare.py');
 /** Tokens of LibreOffice's filter: UTF-8, cells as they are shown, a file for each sheet. */
 const CSV_OF_SHEETS = 'csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1';
