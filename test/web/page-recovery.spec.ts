@@ -93,6 +93,28 @@ describe('after a while without the server', () => {
   });
 });
 
+browserTest(
+  'what goes on failing while other requests are answered is tried again ever more rarely',
+  async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page } = ground;
+    await live(page).waitFor();
+    api.failWith('/v1/entries', { status: 503, title: 'The trail does not answer' });
+    await page.evaluate(() => {
+      history.pushState(null, '', '?action=block');
+      dispatchEvent(new PopStateEvent('popstate'));
+    });
+    await problems(page).getByText('The trail does not answer').waitFor();
+    const before = api.seen.length;
+    await page.waitForTimeout(5_000);
+    // At once, after one second and after two, each with what else is asked for.
+    expect(api.seen.length - before).toBeLessThan(15);
+    api.failWith('/v1/entries', null);
+    await entryRows(page).first().waitFor({ timeout: LIMIT_MS });
+    expect(await problems(page).count()).toBe(0);
+  },
+);
+
 browserTest('a page without a network recovers as soon as it has one', async () => {
   await using ground = await openGround(open, { entries: 5 });
   const { api, page } = ground;

@@ -1,7 +1,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
 import { isOwn, readableEntry, titleOf } from '../entry/own-entries.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
 import { instantText } from '../time/format.ts';

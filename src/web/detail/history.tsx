@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { show, urlOf, view, zone } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
 import { secondText } from '../time/format.ts';

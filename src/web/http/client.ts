@@ -1,5 +1,6 @@
 import type { Problem } from '../api-types.ts';
 import { parseExact } from '../exact-json.ts';
+import { requestAnswered, requestFailed } from './recovery.ts';
 
 /**
  * A request that failed. The problem is the API's own or, if the API did not answer, one that the page itself
@@ -39,20 +40,6 @@ export function sessionHasEnded(): void {
   sessionEnded();
 }
 
-/** Statuses of an answer that did not come, or came from a proxy or without the trail. */
-const LOST: readonly unknown[] = [0, 502, 503, 504];
-const recoveries = new Set<() => void>();
-let isLost = false;
-
-/**
- * Adds a listener that is called when a request is answered after one was not: what failed meanwhile can be
- * tried again. Returns what removes it.
- */
-export function onRecovery(listener: () => void): () => void {
-  recoveries.add(listener);
-  return () => recoveries.delete(listener);
-}
-
 /**
  * Sends one request with the session's cookie. Resolves to the parsed body, or to undefined if there is none.
  * Throws ApiError; an aborted request throws as fetch does.
@@ -60,14 +47,10 @@ export function onRecovery(listener: () => void): () => void {
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   try {
     const text = await textOf(method, path, options);
-    if (isLost) {
-      isLost = false;
-      // Not in the midst of what this request was for.
-      setTimeout(() => recoveries.forEach((listener) => listener()));
-    }
+    requestAnswered();
     return (text === '' ? undefined : parseExact(text)) as T;
   } catch (error) {
-    if (error instanceof ApiError && LOST.includes(error.problem.status)) isLost = true;
+    if (error instanceof ApiError) requestFailed(error.problem.status);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Coverage, Status } from '../api-types.ts';
-import { onRecovery, request } from '../http/client.ts';
+import { request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { uncovered } from '../texts/coverage-texts.ts';
 import { secondText } from '../time/format.ts';
 import { earliestOf, resolveRange } from '../time/ranges.ts';

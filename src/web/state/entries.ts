@@ -1,6 +1,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { Entry, EntryPage, Problem } from '../api-types.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { checkRange, resolveRange } from '../time/ranges.ts';
 import { rangeLimit, session } from './session.ts';
 import { filterQuery, type View } from './url-state.ts';

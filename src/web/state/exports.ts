@@ -1,6 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Export, ExportFormat, Problem } from '../api-types.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { FORMAT_TEXTS } from '../texts/export-texts.ts';
 import { resolveRange } from '../time/ranges.ts';
 import { announce } from './announcements.ts';

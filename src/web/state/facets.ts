@@ -1,7 +1,8 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { Facet, FacetList, Facets, Kind, Problem } from '../api-types.ts';
 import { OWN_TYPE } from '../entry/own-entries.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
 import { NOBODY, type ListFilter } from './url-state.ts';
 import { view } from './view.ts';

@@ -1,7 +1,8 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { GapList, Problem } from '../api-types.ts';
 import { isOwn } from '../entry/own-entries.ts';
-import { isAbort, onRecovery, problemFrom, request } from '../http/client.ts';
+import { isAbort, problemFrom, request } from '../http/client.ts';
+import { onRecovery } from '../http/recovery.ts';
 import { resolveRange, type ResolvedRange } from '../time/ranges.ts';
 import { coverage, gapsVersion, loadCoverage } from './coverage.ts';
 import { arrived, rangeProblem } from './entries.ts';
