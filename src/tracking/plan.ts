@@ -6,7 +6,7 @@ import { childFindings } from './children.js';
 import { columnFindings } from './columns.js';
 import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
-import type { PlanStep, TrackingPlan } from './findings.js';
+import type { Findings, PlanStep, TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
 import { messageAdvice } from './message-rights.js';
 import { addStep, planPublication } from './publication.js';
@@ -24,29 +24,12 @@ export function planTracking(options: {
   /** The yes to changing a publication that may be somebody else's (`waltrail apply --yes`). */
   readonly takeOver?: boolean;
 }): TrackingPlan {
-  const published = publishedTables(options.config, options.catalog);
-  const given = { ...options, published };
-  const identity = planIdentity(given);
-  const publication = planPublication({
-    ...given,
-    takeOver: options.takeOver ?? false,
-    published: published.filter(({ key }) => !identity.unfit.has(key)),
-  });
-  const eventTrigger = planEventTrigger(options);
+  const aspects = aspectsOf(options);
+  const { eventTrigger, publication, identity } = aspects;
   // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
   // nothing.
   const steps = [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after];
-  const findings = [
-    serverFindings(options),
-    tableFindings(given),
-    unnamedFindings(options),
-    childFindings(options),
-    columnFindings(given),
-    redactFindings(given),
-    eventTrigger,
-    publication,
-    identity,
-  ];
+  const findings: readonly Findings[] = Object.values(aspects);
   return {
     steps,
     lock: lockOf(steps, options.catalog),
@@ -56,6 +39,32 @@ export function planTracking(options: {
     advice: messageAdvice(options.catalog),
     widened: identity.widened,
   };
+}
+
+/** What plan finds, each aspect of the source by itself, in the order in which it is told. */
+export function aspectsOf(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly takeOver?: boolean;
+}) {
+  const published = publishedTables(options.config, options.catalog);
+  const given = { ...options, published };
+  const identity = planIdentity(given);
+  return {
+    server: serverFindings(options),
+    tables: tableFindings(given),
+    unnamed: unnamedFindings(options),
+    children: childFindings(options),
+    columns: columnFindings(given),
+    redaction: redactFindings(given),
+    eventTrigger: planEventTrigger(options),
+    publication: planPublication({
+      ...given,
+      takeOver: options.takeOver ?? false,
+      published: published.filter(({ key }) => !identity.unfit.has(key)),
+    }),
+    identity,
+  } as const satisfies Record<string, Findings>;
 }
 
 const MOVING: ReadonlySet<PlanStep['kind']> = new Set([
