@@ -35,9 +35,13 @@ export interface PlanStep {
     | 'publication_options'
     | 'publication_add'
     | 'publication_drop'
+    | 'publication_remove'
     | 'publication_follow'
     | 'publication_unfollow'
-    | 'replica_identity';
+    | 'replica_identity'
+    | 'identity_restore'
+    | 'slot_remove'
+    | 'role_remove';
   /** Canonical names of the tables it is about. */
   readonly tables: readonly string[];
   readonly sql: string;

@@ -12,6 +12,7 @@ import { messageAdvice } from './message-rights.js';
 import { addStep, planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { redactFindings } from './redact-findings.js';
+import { rememberedAfter } from './restore.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
@@ -50,6 +51,8 @@ export function aspectsOf(options: {
   const published = publishedTables(options.config, options.catalog);
   const given = { ...options, published };
   const identity = planIdentity(given);
+  const fit = published.filter(({ key }) => !identity.unfit.has(key));
+  const changed = new Set(identity.steps.flatMap(({ tables }) => tables));
   return {
     server: serverFindings(options),
     tables: tableFindings(given),
@@ -61,7 +64,8 @@ export function aspectsOf(options: {
     publication: planPublication({
       ...given,
       takeOver: options.takeOver ?? false,
-      published: published.filter(({ key }) => !identity.unfit.has(key)),
+      published: fit,
+      found: rememberedAfter({ ...options, published: fit, changed }),
     }),
     identity,
   } as const satisfies Record<string, Findings>;

@@ -111,10 +111,11 @@ describe('plan and apply', () => {
     const second = await apply(database, configOf(database, 'tables: { public.b: { entity: b } }'));
     expect(summary(second)).toEqual([
       'publication_drop public.a',
+      'identity_restore public.a',
       'replica_identity public.b',
       'publication_add public.b',
     ]);
-    expect(second.warnings.join('\n')).toContain('alter table only "public"."a" replica identity default;');
+    expect(second.steps[1]!.sql).toBe('alter table only "public"."a" replica identity default');
     expect(await published(database)).toEqual(['public.b']);
   });
 
