@@ -108,12 +108,11 @@ export class EntryBuilder {
     this.#extra(plan, change);
   }
 
-  /** Of a change whose difference was found. */
+  /** Of a change whose difference was found, with its columns in `changed`. */
   update(plan: TrackedPlan, change: RowChange): void {
     const { previous } = change;
     const row = change.row!;
-    const { columns, shown, shownCount } = this.#difference;
-    change.changed = columns;
+    const { shown, shownCount } = this.#difference;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
     const rows = this.#rows;
     rows.beginText();

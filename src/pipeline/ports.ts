@@ -146,6 +146,8 @@ export interface Dictionary {
   entityType(name: string): number;
   tenant(name: string): number;
   relation(version: RelationVersion): number;
+  /** Tables of every version, in the order in which they were first seen. */
+  seenTables(): Iterable<{ readonly schema: string; readonly table: string }>;
   /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
   newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined;
   /** Columns of a table that were redacted in some version of it, by their numbers, as they were called. */

@@ -1,19 +1,23 @@
-import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
+import { isIgnored } from '../tracking/column-lists.js';
 import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
-import type { LabelRule, ModifiersRule, TableRule, Template, TrackingConfig } from '../tracking/rules.js';
+import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
+import type { CatalogType } from '../tracking/value-kind.js';
+import { orderOf } from '../tracking/value-order.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
-import { OID_BOOL } from './conditions.js';
+import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
+import type { EntityTypes } from './entity-types.js';
 import { followRelation } from './followed-columns.js';
 import { findKey, type KnownKey } from './known-key.js';
 import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
+import { plainNameOf, planName, planTemplate, valueLabelsOf } from './row-name.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
@@ -54,6 +58,8 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly onUpdate: readonly CompiledRule[];
   readonly onDelete: readonly CompiledRule[];
   readonly onTruncate: readonly CompiledRule[];
+  /** Which changes make no entry. */
+  readonly filters: RowFilters;
 }
 
 /** A table that gives names to keys: the modifiers, or the words of a label. */
@@ -82,12 +88,13 @@ export function planRelation(options: {
   readonly facts: TableFacts | undefined;
   readonly xid: number;
   readonly dictionary: Dictionary;
+  readonly entityTypes: EntityTypes;
   readonly redactionKey: Buffer;
 }): RelationPlan {
-  const { relation, config, dictionary } = options;
-  const { partitioned } = options.facts ?? NO_FACTS;
+  const { relation, config, dictionary, entityTypes } = options;
+  const { partitioned, types } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
-  const columns = byName(relation);
+  const columns = byName(relation, types);
   const followed = followRelation({ ...options, facts: options.facts ?? NO_FACTS });
   const key = findKey({ ...options, followed });
   const redacted = columnRedactions({
@@ -110,6 +117,8 @@ export function planRelation(options: {
         : planTracked({
             relation,
             dictionary,
+            entityTypes,
+            types,
             key,
             partitioned,
             rule,
@@ -132,7 +141,7 @@ export function planRelationNames(options: {
   return planNames({
     config,
     qualifiedName: formatTable(relation),
-    columns: byName(relation),
+    columns: byName(relation, options.facts.types),
     // The description is that of the catalog.
     redacted: columnRedactions({
       ...options,
@@ -143,8 +152,16 @@ export function planRelationNames(options: {
   });
 }
 
-const byName = ({ columns }: Relation): ReadonlyMap<string, Column> =>
-  new Map(columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }]));
+const byName = (
+  { columns }: Relation,
+  types: ReadonlyMap<number, CatalogType>,
+): ReadonlyMap<string, Column> =>
+  new Map(
+    columns.map(({ name, typeOid }, index) => [
+      name,
+      { index, name, typeOid, order: orderOf(typeOid, types) },
+    ]),
+  );
 
 /** What gives names to keys: the modifiers table, or a lookup table of labels. */
 export type NameRule = LabelRule | ModifiersRule;
@@ -182,6 +199,8 @@ function planTracked(options: {
   readonly key: KnownKey;
   readonly partitioned: boolean;
   readonly dictionary: Dictionary;
+  readonly entityTypes: EntityTypes;
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
 }): TrackedPlan {
   const { relation, rule, columns, dictionary, redacted, key } = options;
@@ -192,16 +211,23 @@ function planTracked(options: {
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
     compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
+  const [onInsert, onUpdate, onDelete, onTruncate] = [
+    actions('insert'),
+    actions('update'),
+    actions('delete'),
+    actions('truncate'),
+  ];
+  const identity = unsentIdentity(options);
   const idColumns = idOf({ rule, key, indexOf });
   const tenantColumn = indexOf(rule.tenant);
-  const name = rule.name === null ? null : planTemplate(rule.name, { columns, rule });
+  const name = planName(options);
   return {
     relationId: dictionary.relation(versionOf(options)),
-    entityTypeId: dictionary.entityType(rule.entity),
+    entityTypeId: dictionary.entityType(options.entityTypes.of(rule, relation)),
     columnCount: relation.columns.length,
-    ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
+    ignored: Uint8Array.from(relation.columns, ({ name }) => (isIgnored(rule, name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
-    identity: unsentIdentity(options),
+    identity,
     redactors,
     ...lookAt(redacted),
     columnMarks: marks,
@@ -217,10 +243,16 @@ function planTracked(options: {
     modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
     modifierRedactor: redactors[indexOf(modifier)] ?? null,
     tenantColumn,
-    onInsert: actions('insert'),
-    onUpdate: actions('update'),
-    onDelete: actions('delete'),
-    onTruncate: actions('truncate'),
+    onInsert,
+    onUpdate,
+    onDelete,
+    onTruncate,
+    filters: compileFilters({
+      rule,
+      columns,
+      identity,
+      actions: { insert: onInsert, update: onUpdate, delete: onDelete, truncate: onTruncate },
+    }),
   };
 }
 
@@ -267,43 +299,6 @@ function versionOf(options: {
       };
     }),
   };
-}
-
-/** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
-function valueLabelsOf(
-  column: { readonly name: string; readonly typeOid: number },
-  rule: TableRule,
-): ReadonlyMap<string, string> | null {
-  const labels = rule.values.get(column.name);
-  if (labels === undefined) return null;
-  if (column.typeOid !== OID_BOOL) return labels;
-  return new Map(
-    [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
-  );
-}
-
-function plainNameOf(name: readonly NamePart[] | null): number {
-  const [part] = name ?? [];
-  if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
-  return part.values === null && part.lookup === null ? part.column : -1;
-}
-
-function planTemplate(
-  template: Template,
-  options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
-): NamePart[] {
-  return template.flatMap((part): NamePart[] => {
-    if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
-    const column = options.columns.get(part.column);
-    if (column === undefined) return [];
-    return [
-      {
-        column: column.index,
-        values: options.rule === null ? null : valueLabelsOf(column, options.rule),
-        lookup: options.rule?.labels.get(part.column)?.table ?? null,
-      },
-    ];
-  });
 }
 
 function planNames(options: {

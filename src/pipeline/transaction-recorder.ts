@@ -14,6 +14,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
+import { EntityTypes } from './entity-types.js';
 import { EntryBuilder } from './entry-builder.js';
 import { IdentityFollower } from './identity-change.js';
 import { Ladder } from './ladder.js';
@@ -117,6 +118,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #ladder: Ladder;
   readonly #messages: TransactionAttribution;
   readonly #names: NameFollower;
+  readonly #entityTypes: EntityTypes;
   readonly #schemas: SchemaFollower;
   readonly #identities: IdentityFollower;
   readonly #reports: ReportFollower;
@@ -151,6 +153,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       modifiersTable: config.modifiers?.table ?? null,
       trustNames: config.messages.trustNames,
     });
+    this.#entityTypes = new EntityTypes({ config, dictionary });
     this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
       config,
@@ -287,6 +290,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       facts,
       xid: this.xid,
       dictionary: this.#trail.dictionary,
+      entityTypes: this.#entityTypes,
     });
     this.#plans.set(relation.oid, plan);
   }
@@ -295,9 +299,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(updated);
     if (tracked !== null) {
-      this.#ladder.climb(change, tracked, true);
-      this.#builder.insert(tracked, change);
-      this.#counts.entries++;
+      if (tracked.filters.insert?.(change) ?? true) {
+        this.#ladder.climb(change, tracked, true);
+        this.#builder.insert(tracked, change);
+        this.#counts.entries++;
+      } else {
+        this.#counts.ignored++;
+      }
     }
     if (names.length > 0) this.#names.inserted(names, updated);
   }
@@ -311,7 +319,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const change = this.#next(sent.updated);
     if (tracked !== null) {
       const previous = (change.previous = sent.oldRow === 'none' ? null : sent.previous);
-      if (this.#difference.find(tracked, previous, sent.updated)) {
+      change.changed = this.#difference.columns;
+      if (
+        this.#difference.find(tracked, previous, sent.updated) &&
+        (tracked.filters.update?.(change) ?? true)
+      ) {
         // Who only left the column as it was has not put a name there.
         const columnSpeaks =
           tracked.modifierAlwaysSet ||
@@ -332,9 +344,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
-      this.#ladder.byMessage(change);
-      this.#builder.delete(tracked, change);
-      this.#counts.entries++;
+      if (tracked.filters.delete?.(change) ?? true) {
+        this.#ladder.byMessage(change);
+        this.#builder.delete(tracked, change);
+        this.#counts.entries++;
+      } else {
+        this.#counts.ignored++;
+      }
     }
     if (names.length > 0) this.#names.deleted(names, sent.previous);
   }
@@ -344,9 +360,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       const { tracked, names } = this.#planOf(oid);
       const change = this.#next(null);
       if (tracked !== null) {
-        this.#ladder.byMessage(change);
-        this.#builder.truncate(tracked, change);
-        this.#counts.entries++;
+        if (tracked.filters.truncate?.(change) ?? true) {
+          this.#ladder.byMessage(change);
+          this.#builder.truncate(tracked, change);
+          this.#counts.entries++;
+        } else {
+          this.#counts.ignored++;
+        }
       }
       this.#names.truncated(names);
     }

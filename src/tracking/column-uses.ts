@@ -1,3 +1,4 @@
+import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
 import { lookupUses, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
@@ -15,6 +16,10 @@ export function columnUses(rule: TableRule): ColumnUse[] {
   const at = (...keys: KeyPath): KeyPath => ['tables', rule.pattern, ...keys];
   const all = (keys: KeyPath, columns: readonly string[] | null): ColumnUse[] =>
     (columns ?? []).map((column) => ({ path: at(...keys), column }));
+  const listed = (keys: KeyPath, columns: readonly string[]): ColumnUse[] =>
+    columns.flatMap((column, index) =>
+      isColumnPattern(column) ? [] : [{ path: at(...keys, index), column }],
+    );
   const each = (keys: KeyPath, columns: ReadonlyMap<string, unknown>): ColumnUse[] =>
     [...columns.keys()].map((column) => ({ path: at(...keys, column), column }));
   return [
@@ -22,11 +27,14 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     ...all(['name'], templateColumns(rule.name ?? [])),
     ...all(['modifier'], rule.modifier === null ? null : [rule.modifier.column]),
     ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
-    ...rule.ignore.map((column, index) => ({ path: at('ignore', index), column })),
+    ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
     ...each(['values'], rule.values),
-    ...rule.actions.flatMap(({ changed, when }, index) => [
-      ...all(['actions', index, 'changed'], changed),
+    ...each(['where'], rule.where),
+    ...rule.actions.flatMap(({ changed, increased, decreased, when }, index) => [
+      ...all(['actions', index, 'changed'], changed?.filter((column) => !isColumnPattern(column)) ?? null),
+      ...all(['actions', index, 'increased'], increased),
+      ...all(['actions', index, 'decreased'], decreased),
       ...each(['actions', index, 'when'], when),
     ]),
   ];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { WaltrailError } from '../errors.js';
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
+import { extendsIssues } from './inherit.js';
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
@@ -46,7 +47,7 @@ export function parseConfig(options: {
   const found = [
     ...(parsed.error?.issues ?? []).flatMap(flatten),
     ...tableIssues(document.data),
-    ...(parsed.success ? lookupIssues(parsed.data) : []),
+    ...(parsed.success ? [...lookupIssues(parsed.data), ...extendsIssues(parsed.data)] : []),
   ];
   const problems = [
     ...document.problems,
@@ -161,7 +162,7 @@ function child(schema: z.core.$ZodType, step: string | number): z.core.$ZodType 
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   const { type } = schema._zod.def;
-  if (type === 'optional' || type === 'default')
+  if (type === 'optional' || type === 'default' || type === 'nullable')
     return unwrap((schema as z.core.$ZodOptional)._zod.def.innerType);
   if (type !== 'union') return schema;
   return (
@@ -195,17 +196,30 @@ function tableIssues(data: unknown): Issue[] {
   return issues;
 }
 
+type LabelFile = Pick<NonNullable<TrackingFile['modifiers']>, 'table' | 'key' | 'name'>;
+
 /** A table of words has one word for a key, so everything that looks into it has to ask in the same way. */
-function lookupIssues({ modifiers, tables }: TrackingFile): Issue[] {
-  const uses = Object.entries(tables).flatMap(([table, { labels }]) =>
-    Object.entries(labels ?? {}).map(([column, rule]) => ({
-      path: ['tables', table, 'labels', column],
-      rule,
-    })),
-  );
-  const all = [...(modifiers === undefined ? [] : [{ path: ['modifiers'], rule: modifiers }]), ...uses];
+function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
+  const labelsAt = (
+    at: KeyPath,
+    rule: TrackingFile['defaults'] | null,
+  ): { path: KeyPath; rule: LabelFile }[] =>
+    Object.entries(rule?.labels ?? {}).map(([column, label]) => ({
+      path: [...at, 'labels', column],
+      rule: label,
+    }));
+  const all = [
+    ...(modifiers === undefined ? [] : [{ path: ['modifiers'], rule: modifiers }]),
+    ...labelsAt(['defaults'], defaults),
+    ...Object.entries(tables).flatMap(([table, rule]) => labelsAt(['tables', table], rule)),
+  ];
+  const firsts = new Map<string | undefined, (typeof all)[number]>();
+  for (const use of all) {
+    const name = canonicalName(use.rule.table);
+    if (!firsts.has(name)) firsts.set(name, use);
+  }
   return all.flatMap(({ path, rule }) => {
-    const first = all.find((other) => canonicalName(other.rule.table) === canonicalName(rule.table))!;
+    const first = firsts.get(canonicalName(rule.table))!;
     if (first.rule.key === rule.key && first.rule.name === rule.name) return [];
     const message = `looks into ${rule.table} by another key or name than ${formatPath(first.path)}; a table has one word for a row`;
     return [{ path, at: 'key', message }];

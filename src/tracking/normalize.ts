@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { ActionFile, WantedFile } from './action-schema.js';
+import { effectiveTables } from './inherit.js';
 import { canonicalName, columnName } from './names.js';
 import type { Places } from './places.js';
 import type {
@@ -9,6 +11,7 @@ import type {
   TableRule,
   Template,
   TrackingConfig,
+  Wanted,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { defaultSlot } from './slot-name.js';
@@ -26,6 +29,7 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
 
 function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
+  const tables = effectiveTables(file);
   const {
     on_gap: onGap,
     event_trigger: eventTrigger,
@@ -61,10 +65,10 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       defaults: file.secrets.defaults,
       allow: file.secrets.allow.map((text) => columnName(text)!),
     },
-    tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
+    tables: tables.map(({ key, rule }) => toTable(key, rule)),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
-    places,
+    places: places.withOrigins(new Map(tables.map(({ key, origins }) => [toName(key), origins]))),
   };
 }
 
@@ -107,20 +111,23 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
   };
 }
 
-type TableFile = TrackingFile['tables'][string];
-type ActionFile = NonNullable<TableFile['actions']>[number];
+type TableFile = NonNullable<TrackingFile['tables'][string]>;
 
 function toTable(key: string, rule: TableFile): TableRule {
   return {
     pattern: toName(key),
-    entity: rule.entity,
-    name: rule.name === undefined ? null : toTemplate(rule.name),
+    entity: rule.entity ?? null,
+    oneHistory: rule.one_history ?? false,
+    name: rule.name === undefined ? null : rule.name === false ? [] : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: toModifier(rule.modifier),
-    tenant: rule.tenant ?? null,
-    columns: rule.columns ?? null,
+    tenant: rule.tenant || null,
+    only: rule.only ?? null,
+    except: rule.except ?? [],
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
+    operations: rule.operations ?? null,
+    where: toWhen(rule.where),
     labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),
     values: new Map(
       Object.entries(rule.values ?? {}).map(([column, words]) => [column, new Map(Object.entries(words))]),
@@ -130,22 +137,30 @@ function toTable(key: string, rule: TableFile): TableRule {
 }
 
 const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
-  modifier === undefined
+  modifier === undefined || modifier === false
     ? null
     : typeof modifier === 'string'
       ? { column: modifier, alwaysSet: false }
       : { column: modifier.column, alwaysSet: modifier.always_set };
 
-function toAction(rule: ActionFile): ActionRule {
-  return {
-    on: [rule.on].flat(),
-    changed: rule.changed === undefined ? null : [rule.changed].flat(),
-    from: rule.from,
-    to: rule.to,
-    when: new Map(Object.entries(rule.when ?? {}).map(([column, values]) => [column, [values].flat()])),
-    action: rule.action,
-  };
-}
+const toAction = (rule: ActionFile): ActionRule => ({
+  on: [rule.on].flat(),
+  changed: rule.changed === undefined ? null : [rule.changed].flat(),
+  from: rule.from === undefined ? null : toWanted(rule.from),
+  to: rule.to === undefined ? null : toWanted(rule.to),
+  increased: [rule.increased ?? []].flat(),
+  decreased: [rule.decreased ?? []].flat(),
+  when: toWhen(rule.when),
+  action: rule.action,
+});
+
+const toWhen = (when: Readonly<Record<string, WantedFile>> | undefined): ReadonlyMap<string, Wanted> =>
+  new Map(Object.entries(when ?? {}).map(([column, wanted]) => [column, toWanted(wanted)]));
+
+const toWanted = (wanted: WantedFile): Wanted =>
+  typeof wanted === 'object' && wanted !== null && 'not' in wanted
+    ? { values: [wanted.not].flat(), not: true }
+    : { values: [wanted].flat(), not: false };
 
 const toLabel = (label: {
   table: string;

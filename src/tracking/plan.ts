@@ -4,6 +4,7 @@ import { vainWarnings } from './action-findings.js';
 import { indexOf } from './catalog-index.js';
 import { childFindings } from './children.js';
 import { columnFindings } from './columns.js';
+import { entityWarnings } from './entity-findings.js';
 import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
 import type { Findings, PlanStep, TrackingPlan } from './findings.js';
@@ -36,7 +37,11 @@ export function planTracking(options: {
     lock: lockOf(steps, options.catalog),
     configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
-    warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
+    warnings: [
+      ...findings.flatMap(({ warnings }) => warnings),
+      ...entityWarnings(given),
+      ...vainWarnings(given),
+    ],
     advice: messageAdvice(options.catalog),
     widened: identity.widened,
   };

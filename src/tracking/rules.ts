@@ -133,25 +133,36 @@ export interface RedactRule {
   readonly with: RedactWith;
 }
 
+/** What the value of a column has to be: one of these, or none of them. Null is SQL null. */
+export interface Wanted {
+  readonly values: readonly Scalar[];
+  readonly not: boolean;
+}
+
 export interface ActionRule {
   readonly on: readonly Operation[];
-  /** Columns of which at least one must differ (update only). Null: no condition. */
+  /** Columns, with `*` as wildcard, of which at least one must differ (update only). Null: no condition. */
   readonly changed: readonly string[] | null;
-  /**
-   * Conditions on the one `changed` column's value before and after. Undefined: no condition; null: SQL null.
-   */
-  readonly from: Scalar | undefined;
-  readonly to: Scalar | undefined;
-  /** Columns of the row (after the change; before it for a delete) and the values of which one must match. */
-  readonly when: ReadonlyMap<string, readonly Scalar[]>;
+  /** Conditions on the one `changed` column's value before and after. Null: no condition. */
+  readonly from: Wanted | null;
+  readonly to: Wanted | null;
+  /** Columns of which at least one must be greater, or less, than before. Empty: no condition. */
+  readonly increased: readonly string[];
+  readonly decreased: readonly string[];
+  /** Columns of the row (after the change; before it for a delete) and what their values have to be. */
+  readonly when: ReadonlyMap<string, Wanted>;
+  /** `SKIP` of action-schema.ts: the change makes no entry. */
   readonly action: string;
 }
 
 export interface TableRule {
   /** `schema.table`, or a pattern with `*`. */
   readonly pattern: string;
-  readonly entity: string;
-  /** Null: the entity id serves as name. */
+  /** Null: by the name of the table (entity-default.ts). */
+  readonly entity: string | null;
+  /** Tables that the pattern matches are one entity type, and rows with one id have one history. */
+  readonly oneHistory: boolean;
+  /** Empty: the entity id serves as name. Null: by the columns that the table has (entity-default.ts). */
   readonly name: Template | null;
   /** Columns of the entity id; null: the primary key. */
   readonly id: readonly string[] | null;
@@ -162,14 +173,23 @@ export interface TableRule {
    * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;
    * null: all.
    */
-  readonly columns: readonly string[] | null;
+  readonly only: readonly string[] | null;
+  /** Columns whose values are not stored, with `*` as wildcard, unless other keys of this rule show them. */
+  readonly except: readonly string[];
   /**
    * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;
    * null: no.
    */
   readonly newPartitions: 'may_refuse_writes' | null;
-  /** An update of nothing but these makes no entry; they are left out of others' differences. */
+  /**
+   * An update of nothing but these makes no entry; they are left out of others' differences. With `*` as
+   * wildcard (`isIgnored` of column-lists.ts).
+   */
   readonly ignore: readonly string[];
+  /** Operations that make entries; null: all. */
+  readonly operations: readonly Operation[] | null;
+  /** What a row has to be for its changes to make entries. */
+  readonly where: ReadonlyMap<string, Wanted>;
   readonly labels: ReadonlyMap<string, LabelRule>;
   /** Column to (stored value as text to word). */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;

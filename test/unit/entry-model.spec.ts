@@ -195,6 +195,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     tenant: () => 1,
     relation: () => 1,
     newestRelation: () => undefined,
+    seenTables: () => [],
     redactedColumns: () => new Map(),
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));

@@ -22,7 +22,7 @@ const configOf = (text: string): TrackingConfig =>
     environment: {},
   });
 
-const entityOf = (config: TrackingConfig, name: string): string | undefined =>
+const entityOf = (config: TrackingConfig, name: string): string | null | undefined =>
   ruleFor(config, tableName(name))?.entity;
 
 describe('the rule of a table', () => {
