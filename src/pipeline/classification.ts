@@ -1,5 +1,5 @@
 import type { Tuple } from '../pgoutput/tuple.js';
-import type { ActionRule, Operation } from '../tracking/rules.js';
+import { DEFAULT_ACTIONS, type ActionRule, type Operation } from '../tracking/rules.js';
 import { equals, equalsAny, type Condition } from './conditions.js';
 import { DIFFERENT } from './difference.js';
 
@@ -26,13 +26,6 @@ export interface CompiledRule {
   readonly actionId: number;
   readonly matches: (change: ClassifiedChange) => boolean;
 }
-
-const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
-  insert: 'add',
-  update: 'edit',
-  delete: 'delete',
-  truncate: 'delete',
-};
 
 /** The rules of one operation, compiled for one relation version, ending in one that always matches. */
 export function compileActions(options: {

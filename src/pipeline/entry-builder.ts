@@ -112,8 +112,7 @@ export class EntryBuilder {
   update(plan: TrackedPlan, change: RowChange): void {
     const { previous } = change;
     const row = change.row!;
-    const { columns, shown, shownCount } = this.#difference;
-    change.changed = columns;
+    const { shown, shownCount } = this.#difference;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
     const rows = this.#rows;
     rows.beginText();

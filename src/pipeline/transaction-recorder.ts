@@ -148,7 +148,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#attribution = new Attribution({
       dictionary,
       lookups,
-      modifiersTable: config.modifiers?.table ?? null,
+      modifiers: config.modifiers,
       trustNames: config.messages.trustNames,
     });
     this.#messages = new TransactionAttribution({
@@ -160,7 +160,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       running: this,
       rows: trail.rows,
     });
-    this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
+    this.#ladder = new Ladder({
+      messages: this.#messages,
+      attribution: this.#attribution,
+      difference: this.#difference,
+    });
     this.#builder = new EntryBuilder({
       rows: trail.rows,
       dictionary,
@@ -295,7 +299,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const { tracked, names } = this.#planOf(relationOid);
     const change = this.#next(updated);
     if (tracked !== null) {
-      this.#ladder.climb(change, tracked, true);
+      this.#ladder.inserted(change, tracked);
       this.#builder.insert(tracked, change);
       this.#counts.entries++;
     }
@@ -310,14 +314,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
-      const previous = (change.previous = sent.oldRow === 'none' ? null : sent.previous);
-      if (this.#difference.find(tracked, previous, sent.updated)) {
-        // Who only left the column as it was has not put a name there.
-        const columnSpeaks =
-          tracked.modifierAlwaysSet ||
-          (tracked.modifierColumn >= 0 &&
-            this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
-        this.#ladder.climb(change, tracked, columnSpeaks);
+      change.previous = sent.oldRow === 'none' ? null : sent.previous;
+      if (this.#difference.find(tracked, change.previous, sent.updated)) {
+        change.changed = this.#difference.columns;
+        this.#ladder.updated(change, tracked);
         this.#builder.update(tracked, change);
         this.#counts.entries++;
       } else {

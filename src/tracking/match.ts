@@ -31,7 +31,11 @@ export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
   const labels = config.tables.flatMap(({ pattern, labels }) =>
     [...labels].map(([column, rule]) => ({ path: ['tables', pattern, 'labels', column], rule })),
   );
-  return config.modifiers === null ? labels : [{ path: ['modifiers'], rule: config.modifiers }, ...labels];
+  const modifiers = config.modifiers.map((rule) => ({
+    path: ['modifiers', ...(rule.called === null ? [] : [rule.called])],
+    rule,
+  }));
+  return [...modifiers, ...labels];
 }
 
 /**

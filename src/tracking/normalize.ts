@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { canonicalName, columnName } from './names.js';
+import { toLabel, toModifierRules, toModifiers, toName, toTemplate, toValues } from './attribution-config.js';
+import { columnName } from './names.js';
 import type { Places } from './places.js';
 import type {
   ActionRule,
   Definition,
   LabelRule,
+  ModifiersRule,
   RedactWith,
   TableRule,
-  Template,
   TrackingConfig,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { defaultSlot } from './slot-name.js';
-import { parseTemplate } from './template.js';
 
 const DAY_MS = 86_400_000;
 
@@ -26,6 +26,7 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
 
 function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
+  const modifiers = toModifiers(file.modifiers);
   const {
     on_gap: onGap,
     event_trigger: eventTrigger,
@@ -49,8 +50,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
         retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
     },
     reports: toReports(file.reports),
-    modifiers:
-      file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    modifiers,
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
@@ -61,7 +61,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       defaults: file.secrets.defaults,
       allow: file.secrets.allow.map((text) => columnName(text)!),
     },
-    tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
+    tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule, modifiers)),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
     places,
@@ -88,10 +88,7 @@ function toDefinition({
 function withLookupTenants(config: TrackingConfig): TrackingConfig {
   const { modifiers, tables } = config;
   const named = new Map<string, string>();
-  for (const { table, tenant } of [
-    ...(modifiers === null ? [] : [modifiers]),
-    ...tables.flatMap(({ labels }) => [...labels.values()]),
-  ])
+  for (const { table, tenant } of [...modifiers, ...tables.flatMap(({ labels }) => [...labels.values()])])
     if (tenant !== null && !named.has(table)) named.set(table, tenant);
   const withTenant = <T extends LabelRule>(label: T): T => ({
     ...label,
@@ -99,7 +96,7 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
   });
   return {
     ...config,
-    modifiers: modifiers === null ? null : withTenant(modifiers),
+    modifiers: modifiers.map(withTenant),
     tables: tables.map((table) => ({
       ...table,
       labels: new Map([...table.labels].map(([column, label]) => [column, withTenant(label)])),
@@ -110,13 +107,13 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
 type TableFile = TrackingFile['tables'][string];
 type ActionFile = NonNullable<TableFile['actions']>[number];
 
-function toTable(key: string, rule: TableFile): TableRule {
+function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule[]): TableRule {
   return {
     pattern: toName(key),
     entity: rule.entity,
     name: rule.name === undefined ? null : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: toModifier(rule.modifier),
+    modifier: toModifierRules(rule.modifier, modifiers),
     tenant: rule.tenant ?? null,
     columns: rule.columns ?? null,
     newPartitions: rule.new_partitions ?? null,
@@ -129,45 +126,22 @@ function toTable(key: string, rule: TableFile): TableRule {
   };
 }
 
-const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
-  modifier === undefined
-    ? null
-    : typeof modifier === 'string'
-      ? { column: modifier, alwaysSet: false }
-      : { column: modifier.column, alwaysSet: modifier.always_set };
-
 function toAction(rule: ActionFile): ActionRule {
   return {
     on: [rule.on].flat(),
     changed: rule.changed === undefined ? null : [rule.changed].flat(),
     from: rule.from,
     to: rule.to,
-    when: new Map(Object.entries(rule.when ?? {}).map(([column, values]) => [column, [values].flat()])),
+    when: toValues(rule.when),
     action: rule.action,
   };
 }
-
-const toLabel = (label: {
-  table: string;
-  key: string;
-  name: string;
-  tenant?: string | undefined;
-}): LabelRule => ({
-  table: toName(label.table),
-  key: label.key,
-  name: toTemplate(label.name),
-  tenant: label.tenant ?? null,
-});
 
 function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWith {
   if (typeof method === 'object') return { method: 'truncate', length: method.truncate };
   if (method === 'drop' || method === 'mask' || method === 'hash') return { method };
   return { method: 'truncate', length: Number(method.slice('truncate:'.length)) };
 }
-
-/** The schema has checked both, so neither fails here. */
-const toName = (text: string): string => canonicalName(text)!;
-const toTemplate = (text: string): Template => parseTemplate(text) as Template;
 
 /** Without the keys that have no value. */
 const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>

@@ -1,43 +1,26 @@
 import { z } from 'zod';
+import { ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
-import { canonicalName, columnName, isPattern } from './names.js';
-import { parseTemplate } from './template.js';
+import {
+  column,
+  columns,
+  labelShape,
+  operation,
+  scalar,
+  scalars,
+  sentence,
+  tablePattern,
+  template,
+  text,
+  word,
+} from './file-values.js';
+import { columnName } from './names.js';
 
 /**
  * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come.
  * Messages complete a sentence that begins with the key and never repeat a value, which may be a password in
  * the wrong place.
  */
-
-const sentence =
-  (message: string) =>
-  (issue: { readonly input?: unknown }): string =>
-    issue.input === undefined ? 'is missing' : message;
-
-const text = (what: string) => z.string({ error: sentence(`must be ${what}`) });
-
-const column = text('a column name')
-  .min(1, 'must be a column name, not empty')
-  .max(63, 'is longer than a column name can be');
-const columns = z.union([column, z.array(column).min(1, 'names no column')], {
-  error: sentence('must be a column name or a list of column names'),
-});
-
-const table = text('a table name').refine(
-  (value) => canonicalName(value) !== undefined && !isPattern(value),
-  {
-    error: 'must be a table as schema.table, without *',
-  },
-);
-const tablePattern = text('a table pattern').refine((value) => canonicalName(value) !== undefined, {
-  error: 'must be schema.table, with * as wildcard (quote a name that has a dot in it)',
-});
-
-const template = text('a template such as "{full_name}"').check((context) => {
-  const parsed = parseTemplate(context.value);
-  if (typeof parsed === 'string')
-    context.issues.push({ code: 'custom', message: parsed, input: context.value, continue: true });
-});
 
 /** As many hexadecimal digits as 128 bits have. */
 const MIN_KEY_CHARACTERS = 32;
@@ -76,37 +59,6 @@ const identifier = text('a name').regex(
   /^[a-z_][a-z0-9_]{0,62}$/,
   'must be lower-case letters, digits and _, at most 63',
 );
-
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
-  error: sentence('must be text, a number, true, false or null'),
-});
-const scalars = z.union([scalar, z.array(scalar).min(1, 'names no value')], {
-  error: sentence('must be a value or a list of values'),
-});
-
-const operation = z.enum(['insert', 'update', 'delete', 'truncate'], {
-  error: sentence('must be insert, update, delete or truncate'),
-});
-const word = (what: string) =>
-  text(what).regex(
-    /^[a-z][a-z0-9_]{0,62}$/,
-    `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
-  );
-
-const labelShape = {
-  table: table.describe(
-    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
-  ),
-  key: column.describe('The column of that table which is looked up, usually its primary key.'),
-  name: template.describe(
-    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
-  ),
-  tenant: column
-    .optional()
-    .describe(
-      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
-    ),
-};
 
 const LabelFile = z.strictObject(labelShape);
 
@@ -154,16 +106,6 @@ const ActionFile = z
       problem('when', 'cannot be used on truncate, which has no rows');
   });
 
-const ModifierFile = z.strictObject({
-  column: column.describe('The column that holds who made the change.'),
-  always_set: z
-    .boolean({ error: sentence('must be true or false') })
-    .default(false)
-    .describe(
-      'The application sets the column with each update, so it names who made the update also where it did not change.',
-    ),
-});
-
 const TableFile = z
   .strictObject({
     entity: word('an entity type').describe(
@@ -173,14 +115,7 @@ const TableFile = z
       .optional()
       .describe('The entity name, from columns in braces: "{full_name}". Without it the entity id is shown.'),
     id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
-    modifier: z
-      .union([column, ModifierFile], {
-        error: sentence('must be a column name, or { column: …, always_set: true }'),
-      })
-      .optional()
-      .describe(
-        'The column that holds who made the change, as updated_by (the rung column of attribution). An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had.',
-      ),
+    modifier: ModifierFile.optional(),
     tenant: column.optional().describe('The column that holds the tenant.'),
     columns: z
       .array(column, { error: sentence('must be a list of column names') })
@@ -371,26 +306,7 @@ export const TrackingFile = z.strictObject({
     })
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
-  modifiers: z
-    .strictObject({
-      ...labelShape,
-      kind: z
-        .strictObject({
-          column: column.describe('The column that tells agents, bots and the system apart.'),
-          bot: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for bots.'),
-          system: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for the system.'),
-        })
-        .optional()
-        .describe('Which modifiers are bots or the system. All others are agents.'),
-    })
-    .optional()
-    .describe('Turns the key that attribution found into a name and a kind, as of the change.'),
+  modifiers: ModifiersFile.optional(),
   messages: z
     .strictObject({
       trust_names: z
