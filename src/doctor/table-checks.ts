@@ -13,10 +13,9 @@ type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
 /** Whether the source's tables are tracked as the YAML says, and what is not tracked. */
 export function tableChecks({ config, catalog }: Given): Check[] {
-  const { tables, unnamed, children, columns, redaction, eventTrigger, publication, identity } = aspectsOf({
-    config,
-    catalog,
-  });
+  const aspects = aspectsOf({ config, catalog });
+  const { tables, unnamed, children, columns, redaction, entities, vain } = aspects;
+  const { eventTrigger, publication, identity } = aspects;
   const count = publishedTables(config, catalog).length;
   const steps = [...publication.before, ...publication.after];
   return [
@@ -27,6 +26,12 @@ export function tableChecks({ config, catalog }: Given): Check[] {
     ),
     ...(unnamed.problems.length === 0 ? [] : ofFindings('tables.unnamed', unnamed, '')),
     ...ofFindings('tables.columns', columns, 'all columns that the YAML names are there'),
+    ...ofFindings(
+      'tables.entities',
+      entities,
+      'every table has an entity type of its own, or shares one on purpose',
+    ),
+    ...ofFindings('tables.rules', vain, 'every rule of the YAML can come into effect'),
     ...ofFindings('tables.children', children, 'no rows are shown by tracked tables that are not captured'),
     ...ofFindings(
       'tables.secrets',

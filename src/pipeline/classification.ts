@@ -1,7 +1,7 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import { SKIP } from '../tracking/action-schema.js';
 import { isNamedBy } from '../tracking/column-lists.js';
-import type { ActionRule, Operation, Wanted } from '../tracking/rules.js';
+import { DEFAULT_ACTIONS, type ActionRule, type Operation, type Wanted } from '../tracking/rules.js';
 import type { Order } from '../tracking/value-order.js';
 import { allOf, valueIs, type Verdict } from './conditions.js';
 import { DIFFERENT, UNKNOWN } from './difference.js';
@@ -38,13 +38,6 @@ export interface CompiledRule {
 
 /** Of the action that makes no entry; the trail has no such number. */
 export const SKIPPED = 0;
-
-const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
-  insert: 'add',
-  update: 'edit',
-  delete: 'delete',
-  truncate: 'delete',
-};
 
 /** The rules of one operation, compiled for one relation version, ending in one that always matches. */
 export function compileActions(options: {

@@ -1,7 +1,7 @@
-import type { Tuple } from '../pgoutput/tuple.js';
-import { Attribution } from './attribution.js';
-import { sentIn } from './old-row.js';
-import { isSameModifier, type OtherModifier } from './other-modifier.js';
+import type { Attribution } from './attribution.js';
+import type { Difference } from './difference.js';
+import { ModifierFinder } from './modifier-column.js';
+import type { OtherModifier } from './other-modifier.js';
 import { RUNG_COLUMN, RUNG_MESSAGE, RUNG_NOBODY, UNATTRIBUTED, type EntryAttribution } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
@@ -16,26 +16,25 @@ export class Ladder {
   readonly #messages: TransactionAttribution;
   readonly #attribution: Attribution;
 
-  constructor(options: { readonly messages: TransactionAttribution; readonly attribution: Attribution }) {
+  readonly #finder: ModifierFinder;
+
+  constructor(options: {
+    readonly messages: TransactionAttribution;
+    readonly attribution: Attribution;
+    /** Of the update that is attributed. */
+    readonly difference: Difference;
+  }) {
     this.#messages = options.messages;
     this.#attribution = options.attribution;
+    this.#finder = new ModifierFinder(options.difference);
   }
 
-  /**
-   * @param columnSpeaks false: the change has not set the modifier column, or that is not known
-   */
-  climb(change: RowChange, plan: TrackedPlan, columnSpeaks: boolean): void {
-    const column = plan.modifierColumn;
-    const named = column < 0 ? null : holderOf(column, change);
-    if (named === null) return this.byMessage(change);
-    if (columnSpeaks && this.#messages.modifierId === null) {
-      change.modifierId = this.#attribution.byColumn(named, column, plan.modifierRedactor);
-      change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
-      change.beside = null;
-      return;
-    }
-    this.byMessage(change);
-    change.beside = this.#beside(named, plan, columnSpeaks);
+  inserted(change: RowChange, plan: TrackedPlan): void {
+    this.#climb(change, this.#finder.find(plan.insertModifiers, change, false));
+  }
+
+  updated(change: RowChange, plan: TrackedPlan): void {
+    this.#climb(change, this.#finder.find(plan.updateModifiers, change, true));
   }
 
   /**
@@ -67,29 +66,38 @@ export class Ladder {
     }
     const other = this.#attribution.otherById(entry.modifierId);
     if (other === undefined) return null;
-    return { modifierId, rung, extra: joined(extra, conflictOf(other, modifierKey)) };
+    return { modifierId, rung, extra: joined(extra, this.#conflictOf(other, modifierKey)) };
   }
 
-  #beside(row: Tuple, plan: TrackedPlan, columnSpeaks: boolean): Buffer | null {
+  #climb(change: RowChange, isNamed: boolean): void {
+    if (!isNamed) return this.byMessage(change);
+    const { row, column, table, redactor, speaks } = this.#finder;
+    if (speaks && this.#messages.modifierId === null) {
+      change.modifierId = this.#attribution.people(table).byColumn(row, column, redactor);
+      change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
+      change.beside = null;
+      return;
+    }
+    this.byMessage(change);
+    change.beside = this.#beside();
+  }
+
+  /** What the column that was found says beside what counts. */
+  #beside(): Buffer | null {
+    const { row, column, table, redactor, speaks } = this.#finder;
     const { modifierId, modifierKey } = this.#messages;
     const isNamed = modifierId !== null && modifierId !== UNATTRIBUTED;
-    if (isNamed && !columnSpeaks) return null;
-    const other = this.#attribution.otherByColumn(row, plan.modifierColumn, plan.modifierRedactor);
+    if (isNamed && !speaks) return null;
+    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
     if (other === null) return null;
-    return columnSpeaks ? conflictOf(other, modifierKey) : other.lastSetBy;
+    return speaks ? this.#conflictOf(other, modifierKey) : other.lastSetBy;
+  }
+
+  /** @param key that of the message; null: it was not understood, so whom it meant is not known */
+  #conflictOf(other: OtherModifier, key: string | null): Buffer | null {
+    return key !== null && this.#attribution.isSame(other, { table: 0, key }) ? null : other.conflict;
   }
 }
-
-/** The row of a change in which the column has a value; null: neither has. */
-function holderOf(column: number, { row, previous }: RowChange): Tuple | null {
-  if (row!.has(column)) return row;
-  const holder = sentIn(column, row!, previous);
-  return holder?.has(column) === true ? holder : null;
-}
-
-/** @param key that of the message; null: it was not understood, so whom it meant is not known */
-const conflictOf = (other: OtherModifier, key: string | null): Buffer | null =>
-  key !== null && isSameModifier(other, key) ? null : other.conflict;
 
 /**
  * The member of what the ladder has stored beside an entry's values, as it was. It is small: there was no

@@ -13,6 +13,7 @@ import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
 import type { EntityTypes } from './entity-types.js';
 import { followRelation } from './followed-columns.js';
 import { findKey, type KnownKey } from './known-key.js';
+import { compileModifiers, type ModifierColumn } from './modifier-column.js';
 import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
@@ -48,11 +49,9 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly name: readonly NamePart[] | null;
   /** The column that is the whole name, as it was sent; -1: there is more to it. */
   readonly plainName: number;
-  readonly modifierColumn: number;
-  /** The application sets it with each update, also to the value that it had. */
-  readonly modifierAlwaysSet: boolean;
-  /** Keys are redacted like the columns they come from. */
-  readonly modifierRedactor: Redactor | null;
+  /** Columns that may name who made the change, in the order in which they are asked. */
+  readonly insertModifiers: readonly ModifierColumn[];
+  readonly updateModifiers: readonly ModifierColumn[];
   readonly tenantColumn: number;
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
@@ -163,26 +162,26 @@ const byName = (
     ]),
   );
 
-/** What gives names to keys: the modifiers table, or a lookup table of labels. */
+/** What gives names to keys: a table of modifiers, or a lookup table of labels. */
 export type NameRule = LabelRule | ModifiersRule;
 
-/** The modifiers table and every other lookup table, each pair of table and key once. */
+/** The tables of modifiers and every other lookup table, each pair of table and key once. */
 export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
-  const modifiers = config.modifiers;
+  const { modifiers } = config;
   const others = labels.filter(
     (label, index) =>
-      label.table !== modifiers?.table && labels.findIndex(({ table }) => table === label.table) === index,
+      modifiers.every(({ table }) => table !== label.table) &&
+      labels.findIndex(({ table }) => table === label.table) === index,
   );
-  return modifiers === null ? others : [modifiers, ...others];
+  return [...modifiers, ...others];
 }
 
 /**
  * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
  */
 export function heldTables(config: TrackingConfig): ReadonlySet<string> {
-  const held = new Set<string>();
-  if (config.modifiers !== null) held.add(config.modifiers.table);
+  const held = new Set(config.modifiers.map(({ table }) => table));
   for (const { name, labels } of config.tables) {
     for (const part of name ?? []) {
       const label = 'column' in part ? labels.get(part.column) : undefined;
@@ -206,11 +205,11 @@ function planTracked(options: {
   const { relation, rule, columns, dictionary, redacted, key } = options;
   const dropped = redacted.map(({ redaction }) => redaction.whole?.method === 'drop');
   const redactors = redacted.map(({ redactor }) => redactor);
-  const modifier = rule.modifier?.column ?? null;
   const indexOf = (name: string | null): number => (name === null ? -1 : (columns.get(name)?.index ?? -1));
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
+  const actionId = (name: string): number => dictionary.action(name);
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
-    compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
+    compileActions({ operation, rules: rule.actions, columns, actionId });
   const [onInsert, onUpdate, onDelete, onTruncate] = [
     actions('insert'),
     actions('update'),
@@ -219,6 +218,12 @@ function planTracked(options: {
   ];
   const identity = unsentIdentity(options);
   const idColumns = idOf({ rule, key, indexOf });
+  const modifiers = {
+    columns,
+    redactors,
+    actionId,
+    idColumns: [...idColumns, ...key.columns],
+  };
   const tenantColumn = indexOf(rule.tenant);
   const name = planName(options);
   return {
@@ -239,9 +244,16 @@ function planTracked(options: {
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name,
     plainName: plainNameOf(name),
-    modifierColumn: indexOf(modifier),
-    modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
-    modifierRedactor: redactors[indexOf(modifier)] ?? null,
+    insertModifiers: compileModifiers(rule.modifier, {
+      ...modifiers,
+      operation: 'insert',
+      classes: onInsert,
+    }),
+    updateModifiers: compileModifiers(rule.modifier, {
+      ...modifiers,
+      operation: 'update',
+      classes: onUpdate,
+    }),
     tenantColumn,
     onInsert,
     onUpdate,

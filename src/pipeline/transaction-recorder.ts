@@ -150,7 +150,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#attribution = new Attribution({
       dictionary,
       lookups,
-      modifiersTable: config.modifiers?.table ?? null,
+      modifiers: config.modifiers,
       trustNames: config.messages.trustNames,
     });
     this.#entityTypes = new EntityTypes({ config, dictionary });
@@ -163,7 +163,11 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       running: this,
       rows: trail.rows,
     });
-    this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
+    this.#ladder = new Ladder({
+      messages: this.#messages,
+      attribution: this.#attribution,
+      difference: this.#difference,
+    });
     this.#builder = new EntryBuilder({
       rows: trail.rows,
       dictionary,
@@ -300,7 +304,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const change = this.#next(updated);
     if (tracked !== null) {
       if (tracked.filters.insert?.(change) ?? true) {
-        this.#ladder.climb(change, tracked, true);
+        this.#ladder.inserted(change, tracked);
         this.#builder.insert(tracked, change);
         this.#counts.entries++;
       } else {
@@ -324,12 +328,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
         this.#difference.find(tracked, previous, sent.updated) &&
         (tracked.filters.update?.(change) ?? true)
       ) {
-        // Who only left the column as it was has not put a name there.
-        const columnSpeaks =
-          tracked.modifierAlwaysSet ||
-          (tracked.modifierColumn >= 0 &&
-            this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
-        this.#ladder.climb(change, tracked, columnSpeaks);
+        this.#ladder.updated(change, tracked);
         this.#builder.update(tracked, change);
         this.#counts.entries++;
       } else {

@@ -1,11 +1,21 @@
 import { isIgnored } from './column-lists.js';
-import type { ActionRule, TableRule, TrackingConfig, Wanted } from './rules.js';
+import {
+  DEFAULT_ACTIONS,
+  type ActionRule,
+  type TableRule,
+  type TrackingConfig,
+  type Wanted,
+} from './rules.js';
 import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
 import { matchesTable } from './names.js';
+import { didYouMean } from './nearest.js';
 
-/** Sentences about what the YAML says in vain: actions that no change can reach, exclusions of nothing. */
+/**
+ * Sentences about what the YAML says in vain: actions that no change can reach, modifiers of actions that no
+ * change has, exclusions of nothing.
+ */
 export function vainWarnings({
   config,
   catalog,
@@ -17,7 +27,7 @@ export function vainWarnings({
 }): string[] {
   return [
     ...unordered({ config, catalog, published }),
-    ...config.tables.flatMap((rule) => unreachable(rule, config)),
+    ...config.tables.flatMap((rule) => [...unreachable(rule, config), ...withoutAction(rule, config)]),
     ...config.exclude.flatMap((pattern, place) =>
       catalog.tables.some((table) => isPublishable(table) && matchesTable(pattern, nameOf(table)))
         ? []
@@ -59,6 +69,22 @@ function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
     return hidden
       ? [`${at}: action ${action.action} is never taken: rules before it match whatever it matches.`]
       : [];
+  });
+}
+
+function withoutAction(rule: TableRule, { places }: TrackingConfig): string[] {
+  return rule.modifier.flatMap(({ actions, on, column }, index) => {
+    if (actions === null) return [];
+    const taken = rule.actions.filter((action) => on.some((operation) => action.on.includes(operation)));
+    const known = [
+      ...taken.map(({ action }) => action),
+      ...on.map((operation) => DEFAULT_ACTIONS[operation]),
+    ];
+    if (actions.some((action) => known.includes(action))) return [];
+    const at = places.of(['tables', rule.pattern, 'modifier', index, 'action']);
+    return [
+      `${at}: column "${column}" never names a modifier: ${on.join(' or ')} of this table is never ${actions.join(' or ')}.${didYouMean(actions[0]!, known)}`,
+    ];
   });
 }
 

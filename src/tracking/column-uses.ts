@@ -25,7 +25,7 @@ export function columnUses(rule: TableRule): ColumnUse[] {
   return [
     ...all(['id'], rule.id),
     ...all(['name'], templateColumns(rule.name ?? [])),
-    ...all(['modifier'], rule.modifier === null ? null : [rule.modifier.column]),
+    ...modifierUses(rule),
     ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
     ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
@@ -39,6 +39,17 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     ]),
   ];
 }
+
+/** Of a rule without conditions the file may say no more than the column. */
+const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
+  modifier.flatMap(({ column, as, when }, index) => {
+    const path = ['tables', pattern, 'modifier', ...(modifier.length === 1 ? [] : [index])];
+    return [
+      { path, column },
+      ...(typeof as === 'number' ? [] : [{ path: [...path, 'as'], column: as.column }]),
+      ...[...when.keys()].map((name) => ({ path: [...path, 'when', name], column: name })),
+    ];
+  });
 
 /** Columns of a table of names that `modifiers` or a label names. */
 export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): ColumnUse[] {

@@ -60,7 +60,11 @@ export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
       return [{ path, rule }];
     }),
   );
-  return config.modifiers === null ? labels : [{ path: ['modifiers'], rule: config.modifiers }, ...labels];
+  const modifiers = config.modifiers.map((rule) => ({
+    path: ['modifiers', ...(rule.called === null ? [] : [rule.called])],
+    rule,
+  }));
+  return [...modifiers, ...labels];
 }
 
 /**

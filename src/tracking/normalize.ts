@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { ActionFile, WantedFile } from './action-schema.js';
+import type { ActionFile } from './action-schema.js';
+import { toLabel, toModifierRules, toModifiers, toName, toTemplate } from './attribution-config.js';
 import { effectiveTables } from './inherit.js';
-import { canonicalName, columnName } from './names.js';
+import { columnName } from './names.js';
 import type { Places } from './places.js';
 import type {
   ActionRule,
   Definition,
   LabelRule,
+  ModifiersRule,
   RedactWith,
   TableRule,
-  Template,
   TrackingConfig,
-  Wanted,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { defaultSlot } from './slot-name.js';
-import { parseTemplate } from './template.js';
+import { toWanted, toWhen } from './wanted.js';
 
 const DAY_MS = 86_400_000;
 
@@ -30,6 +30,7 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
 function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
   const tables = effectiveTables(file);
+  const modifiers = toModifiers(file.modifiers);
   const {
     on_gap: onGap,
     event_trigger: eventTrigger,
@@ -53,8 +54,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
         retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
     },
     reports: toReports(file.reports),
-    modifiers:
-      file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    modifiers,
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
@@ -65,7 +65,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       defaults: file.secrets.defaults,
       allow: file.secrets.allow.map((text) => columnName(text)!),
     },
-    tables: tables.map(({ key, rule }) => toTable(key, rule)),
+    tables: tables.map(({ key, rule }) => toTable(key, rule, modifiers)),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
     places: places.withOrigins(new Map(tables.map(({ key, origins }) => [toName(key), origins]))),
@@ -92,10 +92,7 @@ function toDefinition({
 function withLookupTenants(config: TrackingConfig): TrackingConfig {
   const { modifiers, tables } = config;
   const named = new Map<string, string>();
-  for (const { table, tenant } of [
-    ...(modifiers === null ? [] : [modifiers]),
-    ...tables.flatMap(({ labels }) => [...labels.values()]),
-  ])
+  for (const { table, tenant } of [...modifiers, ...tables.flatMap(({ labels }) => [...labels.values()])])
     if (tenant !== null && !named.has(table)) named.set(table, tenant);
   const withTenant = <T extends LabelRule>(label: T): T => ({
     ...label,
@@ -103,7 +100,7 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
   });
   return {
     ...config,
-    modifiers: modifiers === null ? null : withTenant(modifiers),
+    modifiers: modifiers.map(withTenant),
     tables: tables.map((table) => ({
       ...table,
       labels: new Map([...table.labels].map(([column, label]) => [column, withTenant(label)])),
@@ -113,14 +110,14 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
 
 type TableFile = NonNullable<TrackingFile['tables'][string]>;
 
-function toTable(key: string, rule: TableFile): TableRule {
+function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule[]): TableRule {
   return {
     pattern: toName(key),
     entity: rule.entity ?? null,
     oneHistory: rule.one_history ?? false,
     name: rule.name === undefined ? null : rule.name === false ? [] : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: toModifier(rule.modifier),
+    modifier: toModifierRules(rule.modifier, modifiers),
     tenant: rule.tenant || null,
     only: rule.only ?? null,
     except: rule.except ?? [],
@@ -136,13 +133,6 @@ function toTable(key: string, rule: TableFile): TableRule {
   };
 }
 
-const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
-  modifier === undefined || modifier === false
-    ? null
-    : typeof modifier === 'string'
-      ? { column: modifier, alwaysSet: false }
-      : { column: modifier.column, alwaysSet: modifier.always_set };
-
 const toAction = (rule: ActionFile): ActionRule => ({
   on: [rule.on].flat(),
   changed: rule.changed === undefined ? null : [rule.changed].flat(),
@@ -154,35 +144,11 @@ const toAction = (rule: ActionFile): ActionRule => ({
   action: rule.action,
 });
 
-const toWhen = (when: Readonly<Record<string, WantedFile>> | undefined): ReadonlyMap<string, Wanted> =>
-  new Map(Object.entries(when ?? {}).map(([column, wanted]) => [column, toWanted(wanted)]));
-
-const toWanted = (wanted: WantedFile): Wanted =>
-  typeof wanted === 'object' && wanted !== null && 'not' in wanted
-    ? { values: [wanted.not].flat(), not: true }
-    : { values: [wanted].flat(), not: false };
-
-const toLabel = (label: {
-  table: string;
-  key: string;
-  name: string;
-  tenant?: string | undefined;
-}): LabelRule => ({
-  table: toName(label.table),
-  key: label.key,
-  name: toTemplate(label.name),
-  tenant: label.tenant ?? null,
-});
-
 function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWith {
   if (typeof method === 'object') return { method: 'truncate', length: method.truncate };
   if (method === 'drop' || method === 'mask' || method === 'hash') return { method };
   return { method: 'truncate', length: Number(method.slice('truncate:'.length)) };
 }
-
-/** The schema has checked both, so neither fails here. */
-const toName = (text: string): string => canonicalName(text)!;
-const toTemplate = (text: string): Template => parseTemplate(text) as Template;
 
 /** Without the keys that have no value. */
 const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>

@@ -37,11 +37,7 @@ export function planTracking(options: {
     lock: lockOf(steps, options.catalog),
     configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
-    warnings: [
-      ...findings.flatMap(({ warnings }) => warnings),
-      ...entityWarnings(given),
-      ...vainWarnings(given),
-    ],
+    warnings: findings.flatMap(({ warnings }) => warnings),
     advice: messageAdvice(options.catalog),
     widened: identity.widened,
   };
@@ -73,6 +69,8 @@ export function aspectsOf(options: {
       found: rememberedAfter({ ...options, published: fit, changed }),
     }),
     identity,
+    entities: { problems: [], warnings: entityWarnings(given) },
+    vain: { problems: [], warnings: vainWarnings(given) },
   } as const satisfies Record<string, Findings>;
 }
 

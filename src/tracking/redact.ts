@@ -173,7 +173,7 @@ export function isListed(rule: TableRule, column: string): boolean {
 const shownColumns = (rule: TableRule): readonly string[] => [
   ...(rule.id ?? []),
   ...templateColumns(rule.name ?? []),
-  ...(rule.modifier === null ? [] : [rule.modifier.column]),
+  ...rule.modifier.map(({ column }) => column),
   ...(rule.tenant === null ? [] : [rule.tenant]),
   ...rule.labels.keys(),
   ...rule.values.keys(),
@@ -190,7 +190,7 @@ export function exemptColumns(
     ...primaryKey,
     ...namesKeys(config, table),
     ...(rule?.id ?? []),
-    ...(rule?.modifier == null ? [] : [rule.modifier.column]),
+    ...(rule?.modifier ?? []).map(({ column }) => column),
     ...(rule?.tenant == null ? [] : [rule.tenant]),
   ]);
 }

@@ -33,7 +33,8 @@ export interface TrackingConfig {
     readonly maxRangeDays: number | null;
     readonly timezone: string;
   };
-  readonly modifiers: ModifiersRule | null;
+  /** Tables of modifiers in the order of the file: the first is the one of messages (DECISIONS 84). */
+  readonly modifiers: readonly ModifiersRule[];
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
@@ -66,6 +67,15 @@ export type OnNewTable = 'report' | 'apply' | 'follow';
 
 export type Kind = 'agent' | 'bot' | 'system';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
+
+/** Actions of changes that no rule of `actions` matches. */
+export const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
+  insert: 'add',
+  update: 'edit',
+  delete: 'delete',
+  truncate: 'delete',
+};
+
 /** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
 export type Scalar = string | number | boolean | null;
 
@@ -86,12 +96,34 @@ export interface LabelRule {
 }
 
 export interface ModifiersRule extends LabelRule {
+  /** What the YAML calls the table; null: it is the only one, and has no name. */
+  readonly called: string | null;
   /** Which modifiers are bots or the system: value of `column` to kind. Others are agents. */
   readonly kind: {
     readonly column: string;
     readonly bot: readonly Scalar[];
     readonly system: readonly Scalar[];
   } | null;
+}
+
+/**
+ * Of which table of modifiers a key is: its index in `modifiers`, or what a column of the same row says. A
+ * value that is not listed is of none.
+ */
+export type KeyOf = number | { readonly column: string; readonly tables: ReadonlyMap<string, number> };
+
+/** A column that names who made a change (DECISIONS 85). */
+export interface ModifierRule {
+  readonly column: string;
+  /** The application sets the column with each update, also to the value that it had. */
+  readonly alwaysSet: boolean;
+  readonly as: KeyOf;
+  /** Operations it is for. */
+  readonly on: readonly ('insert' | 'update')[];
+  /** Actions it is for; null: all. */
+  readonly actions: readonly string[] | null;
+  /** What the row has to be after the change. */
+  readonly when: ReadonlyMap<string, Wanted>;
 }
 
 /** What logical messages are believed. */
@@ -166,8 +198,8 @@ export interface TableRule {
   readonly name: Template | null;
   /** Columns of the entity id; null: the primary key. */
   readonly id: readonly string[] | null;
-  /** `alwaysSet`: the application sets the column with each update, also to the value that it had. */
-  readonly modifier: { readonly column: string; readonly alwaysSet: boolean } | null;
+  /** Columns that name who made a change; the first that does so counts. */
+  readonly modifier: readonly ModifierRule[];
   readonly tenant: string | null;
   /**
    * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;

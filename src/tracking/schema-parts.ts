@@ -54,3 +54,19 @@ export const entityType = text('an entity type').regex(
   /^[a-z][a-z0-9_]{0,62}(?: [a-z0-9_]{1,62}){0,7}$/,
   'must be an entity type: lower-case letters, digits, _ and single blanks, beginning with a letter',
 );
+
+/** Of a table whose rows give names to keys. */
+export const labelShape = {
+  table: table.describe(
+    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
+  ),
+  key: column.describe('The column of that table which is looked up, usually its primary key.'),
+  name: template.describe(
+    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
+  ),
+  tenant: column
+    .optional()
+    .describe(
+      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
+    ),
+};

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { ActionFile, conditions } from './action-schema.js';
+import { ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { columnName } from './names.js';
 import {
   column,
   columns,
   entityType,
+  labelShape,
   operation,
-  scalar,
   sentence,
-  table,
   tablePattern,
   template,
   text,
@@ -59,32 +59,7 @@ const identifier = text('a name').regex(
   'must be lower-case letters, digits and _, at most 63',
 );
 
-const labelShape = {
-  table: table.describe(
-    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
-  ),
-  key: column.describe('The column of that table which is looked up, usually its primary key.'),
-  name: template.describe(
-    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
-  ),
-  tenant: column
-    .optional()
-    .describe(
-      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
-    ),
-};
-
 const LabelFile = z.strictObject(labelShape);
-
-const ModifierFile = z.strictObject({
-  column: column.describe('The column that holds who made the change.'),
-  always_set: z
-    .boolean({ error: sentence('must be true or false') })
-    .default(false)
-    .describe(
-      'The application sets the column with each update, so it names who made the update also where it did not change.',
-    ),
-});
 
 const TableKeys = z.strictObject({
   entity: entityType
@@ -101,14 +76,7 @@ const TableKeys = z.strictObject({
       'The entity name, from columns in braces: "{full_name}". Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
-  modifier: z
-    .union([column, ModifierFile, z.literal(false)], {
-      error: sentence('must be a column name, or { column: …, always_set: true }'),
-    })
-    .optional()
-    .describe(
-      'The column that holds who made the change, as updated_by (the rung column of attribution). An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had.',
-    ),
+  modifier: ModifierFile.optional(),
   tenant: z
     .union([column, z.literal(false)], { error: sentence('must be a column name, or false') })
     .optional()
@@ -349,26 +317,7 @@ export const TrackingFile = z.strictObject({
     })
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
-  modifiers: z
-    .strictObject({
-      ...labelShape,
-      kind: z
-        .strictObject({
-          column: column.describe('The column that tells agents, bots and the system apart.'),
-          bot: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for bots.'),
-          system: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for the system.'),
-        })
-        .optional()
-        .describe('Which modifiers are bots or the system. All others are agents.'),
-    })
-    .optional()
-    .describe('Turns the key that attribution found into a name and a kind, as of the change.'),
+  modifiers: ModifiersFile.optional(),
   messages: z
     .strictObject({
       trust_names: z

@@ -470,6 +470,7 @@ tables:
     entity: a
     columns: [state, "ki*", colour]
     ignore: [seen]
+    modifier: [{ column: seen, action: [tuch, one] }, { column: seen, on: update, action: tree }]
     actions:
       - { on: update, changed: [state, kind], action: touch }
       - { on: update, changed: state, to: open, action: open }
@@ -483,11 +484,38 @@ tables:
     expect(warnings.filter((text) => text.startsWith('w.yaml'))).toEqual([
       'w.yaml:8:29: tables."public.a".columns[2]: "colour" matches no column of public.a.',
       'w.yaml:4:20: secrets.allow[0]: "public.a.nothing" matches no tracked column.',
-      'w.yaml:12:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
-      'w.yaml:13:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
-      'w.yaml:15:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:13:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
+      'w.yaml:14:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
+      'w.yaml:16:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:10:83: tables."public.a".modifier[1].action: column "seen" never names a modifier: update of this table is never tree.',
       'w.yaml:3:11: exclude[0]: "public.b" excludes no table.',
       'w.yaml:3:21: exclude[1]: "log.*" excludes no table.',
+    ]);
+  });
+
+  test('columns of the rules for a modifier that do not exist', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key, sender_id int, kind text)');
+    await database.query('create table people (id int primary key, name text)');
+    const { problems } = await plan(
+      database,
+      configOf(
+        database,
+        `modifiers: { agents: { table: public.people, key: id, name: "{nam}" } }
+tables:
+  public.a:
+    entity: a
+    modifier:
+      - { column: senderid, as: { kinds: { User: agents } } }
+      - { column: sender_id, when: { kynd: x } }
+`,
+      ),
+    );
+    expect(problems.map(({ message }) => message)).toEqual([
+      'w.yaml:8:9: tables."public.a".modifier[0]: table public.a has no column "senderid". Did you mean "sender_id"?',
+      'w.yaml:8:29: tables."public.a".modifier[0].as: table public.a has no column "kinds". Did you mean "kind"?',
+      'w.yaml:9:38: tables."public.a".modifier[1].when.kynd: table public.a has no column "kynd". Did you mean "kind"?',
+      'w.yaml:3:55: modifiers.agents.name: table public.people has no column "nam". Did you mean "name"?',
     ]);
   });
 

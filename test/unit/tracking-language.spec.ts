@@ -48,7 +48,7 @@ describe('what a table does not say itself', () => {
     expect(agents).toMatchObject({
       entity: null,
       tenant: null,
-      modifier: { column: 'updated_by', alwaysSet: false },
+      modifier: [{ column: 'updated_by', alwaysSet: false }],
       ignore: [],
       only: ['id', 'name'],
     });

@@ -72,17 +72,20 @@ describe('a tracking file', () => {
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
     expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'UTC' });
-    expect(config.modifiers).toEqual({
-      table: 'public.agents',
-      key: 'id',
-      name: [{ column: 'full_name' }],
-      tenant: null,
-      kind: { column: 'role', bot: ['bot'], system: [] },
-    });
+    expect(config.modifiers).toEqual([
+      {
+        called: null,
+        table: 'public.agents',
+        key: 'id',
+        name: [{ column: 'full_name' }],
+        tenant: null,
+        kind: { column: 'role', bot: ['bot'], system: [] },
+      },
+    ]);
     const agents = config.tables.find(({ pattern }) => pattern === 'public.agents')!;
     expect(agents).toMatchObject({
       entity: 'agent',
-      modifier: { column: 'updated_by', alwaysSet: true },
+      modifier: [{ column: 'updated_by', alwaysSet: true }],
       tenant: 'organization_id',
       id: null,
     });
@@ -108,7 +111,7 @@ describe('a tracking file', () => {
   test('needs no more than a source, a trail and a table', () => {
     const config = parse(HEAD + TABLES);
     expect(config).toMatchObject({
-      modifiers: null,
+      modifiers: [],
       messages: { trustNames: false, signingKeys: [] },
       redact: [],
       exclude: [],
@@ -125,7 +128,7 @@ describe('a tracking file', () => {
       where: new Map(),
       newPartitions: null,
       id: null,
-      modifier: null,
+      modifier: [],
       tenant: null,
       ignore: [],
       labels: new Map(),
@@ -245,7 +248,7 @@ describe('an environment variable in a tracking file', () => {
     const name = 'x", modifier: "evil';
     expect(parse(text, { ...environment, NAME: name }).tables[0]).toMatchObject({
       name: [{ text: name }],
-      modifier: null,
+      modifier: [],
     });
   });
 
@@ -266,12 +269,12 @@ describe('an environment variable in a tracking file', () => {
   test('of a table names its modifier column alone, or says that it is always set', () => {
     const modifierOf = (line: string) =>
       parse(`${HEAD}tables: { public.agents: { entity: agent, modifier: ${line} } }`).tables[0]!.modifier;
-    expect(modifierOf('updated_by')).toEqual({ column: 'updated_by', alwaysSet: false });
-    expect(modifierOf('{ column: updated_by }')).toEqual({ column: 'updated_by', alwaysSet: false });
-    expect(modifierOf('{ column: updated_by, always_set: true }')).toEqual({
-      column: 'updated_by',
-      alwaysSet: true,
-    });
+    const plain = { column: 'updated_by', alwaysSet: false, as: 0, on: ['insert', 'update'], actions: null };
+    expect(modifierOf('updated_by')).toEqual([{ ...plain, when: new Map() }]);
+    expect(modifierOf('{ column: updated_by }')).toEqual(modifierOf('updated_by'));
+    expect(modifierOf('{ column: updated_by, always_set: true }')).toEqual([
+      { ...plain, alwaysSet: true, when: new Map() },
+    ]);
     expect(
       problemsOf(
         `${HEAD}tables:\n  public.agents: { entity: agent, modifier: { column: x, alwaysset: true } }\n`,
@@ -349,9 +352,9 @@ tables:
     ['a missing key', ['labels: { a: { table: a.b, key: id } }'], '5:15', 'labels.a.name is missing'],
     [
       'a list where a column is due',
-      ['entity: a', 'modifier: [a]'],
+      ['entity: a', 'modifier: 7'],
       '6:15',
-      'modifier must be a column name',
+      'modifier must be a column name, { column: …, as: …, when: … }, a list of them, or false',
     ],
     ['text where a list is due', ['entity: a', 'ignore: a'], '6:13', 'ignore must be a list of column names'],
     ['an empty list', ['entity: a', 'id: []'], '6:9', 'id names no column'],
