@@ -4,6 +4,10 @@ import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
 import { matchesTable } from './names.js';
+import { didYouMean } from './nearest.js';
+
+/** Of changes that no rule matches, and of Waltrail's own entries. */
+const DEFAULT_ACTIONS = ['add', 'edit', 'delete', 'gap', 'gap_closed', 'tracking', 'configuration'];
 
 /** Sentences about what the YAML says in vain: actions that no change can reach, exclusions of nothing. */
 export function vainWarnings({
@@ -17,6 +21,7 @@ export function vainWarnings({
 }): string[] {
   return [
     ...unordered({ config, catalog, published }),
+    ...unusedNames(config),
     ...config.tables.flatMap((rule) => unreachable(rule, config)),
     ...config.exclude.flatMap((pattern, place) =>
       catalog.tables.some((table) => isPublishable(table) && matchesTable(pattern, nameOf(table)))
@@ -24,6 +29,19 @@ export function vainWarnings({
         : [`${config.places.of(['exclude', place])}: "${pattern}" excludes no table.`],
     ),
   ];
+}
+
+/** Texts for categories that no rule names and that no change has by itself. */
+function unusedNames({ actionNames, tables, places }: TrackingConfig): string[] {
+  const used = new Set([
+    ...DEFAULT_ACTIONS,
+    ...tables.flatMap(({ actions }) => actions.map(({ action }) => action)),
+  ]);
+  return [...actionNames.keys()]
+    .filter((name) => !used.has(name))
+    .map(
+      (name) => `${places.of(['action_names', name])}: no change has this action.${didYouMean(name, used)}`,
+    );
 }
 
 /** Columns that can be neither more nor less than before. */

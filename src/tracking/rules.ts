@@ -40,6 +40,8 @@ export interface TrackingConfig {
   readonly secrets: SecretsRule;
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
   readonly tables: readonly TableRule[];
+  /** What is shown for action categories. The trail has it in its definition, from which readers take it. */
+  readonly actionNames: ReadonlyMap<string, string>;
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
   readonly definition: Definition;

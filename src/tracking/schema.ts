@@ -9,10 +9,12 @@ import {
   operation,
   scalar,
   sentence,
+  shownText,
   table,
   tablePattern,
   template,
   text,
+  word,
 } from './schema-parts.js';
 
 /**
@@ -430,6 +432,14 @@ export const TrackingFile = z.strictObject({
     .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })
     .describe(
       'Tracked tables, as schema.table or a pattern such as public.*; exact names win over patterns.',
+    ),
+  action_names: z
+    .record(word('an action category'), shownText, {
+      error: sentence('must be action categories with their texts'),
+    })
+    .optional()
+    .describe(
+      'What the page, facets and files show for an action category, in any language: block: "Blockiert". Filters take the category.',
     ),
   exclude: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })
