@@ -71,9 +71,13 @@ export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
 /** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
 export type Scalar = string | number | boolean | null;
 
-/** `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces. */
+/**
+ * `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces, `{name|email}` for the first of these
+ * columns that has text in it.
+ */
 export type Template = readonly TemplatePart[];
-export type TemplatePart = { readonly text: string } | { readonly column: string };
+export type TemplatePart =
+  { readonly text: string } | { readonly column: string; readonly or?: readonly string[] };
 
 export interface LabelRule {
   /** `schema.table` that holds the words. */

@@ -100,7 +100,7 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The entity name, from columns in braces: "{full_name}". Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: z
