@@ -33,7 +33,11 @@ export const Entry = z.object({
         'How the modifier was found; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
       ),
   }),
-  action: z.string(),
+  action: z.string().describe('The category, by which the filter finds it.'),
+  actionName: z
+    .string()
+    .optional()
+    .describe('What is shown for the action, where the YAML has a text for it.'),
   entity: z.object({
     type: z.string(),
     name: z.string().nullable(),

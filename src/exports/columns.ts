@@ -27,7 +27,7 @@ export interface ReportColumn {
  */
 export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Modified by', kind: 'text', width: 24, text: (entry) => entry.modifier.name },
-  { header: 'Action category', kind: 'text', width: 17, text: (entry) => entry.action },
+  { header: 'Action category', kind: 'text', width: 17, text: (entry) => entry.actionName ?? entry.action },
   { header: 'Modified entity type', kind: 'text', width: 20, text: (entry) => entry.entity.type },
   { header: 'Modified entity name', kind: 'text', width: 30, text: (entry) => entry.entity.name ?? '' },
   {

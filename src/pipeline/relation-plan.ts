@@ -3,6 +3,7 @@ import { isIgnored } from '../tracking/column-lists.js';
 import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
+import { templateColumns } from '../tracking/template.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
@@ -183,8 +184,8 @@ export function nameRules(config: TrackingConfig): readonly NameRule[] {
 export function heldTables(config: TrackingConfig): ReadonlySet<string> {
   const held = new Set(config.modifiers.map(({ table }) => table));
   for (const { name, labels } of config.tables) {
-    for (const part of name ?? []) {
-      const label = 'column' in part ? labels.get(part.column) : undefined;
+    for (const column of templateColumns(name ?? [])) {
+      const label = labels.get(column);
       if (label !== undefined) held.add(label.table);
     }
   }

@@ -7,7 +7,7 @@ import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
 import { OID_BOOL } from './conditions.js';
-import type { NamePart } from './naming.js';
+import type { ColumnPart, NamePart } from './naming.js';
 
 /**
  * Compiles what rows are called: by the template of the rule; where there is none, or the table has none of
@@ -36,7 +36,7 @@ export function planName(options: {
 export function plainNameOf(name: readonly NamePart[] | null): number {
   const [part] = name ?? [];
   if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
-  return part.values === null && part.lookup === null ? part.column : -1;
+  return part.values === null && part.lookup === null && part.or === null ? part.column : -1;
 }
 
 /** A template as the columns of a relation fill it; parts whose columns it lacks are left out. */
@@ -46,15 +46,17 @@ export function planTemplate(
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
     if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
-    const column = options.columns.get(part.column);
-    if (column === undefined) return [];
-    return [
-      {
+    const columns = [part.column, ...(part.or ?? [])].flatMap((name) => options.columns.get(name) ?? []);
+    const first = columns.reduceRight<ColumnPart | null>(
+      (or, column) => ({
         column: column.index,
         values: options.rule === null ? null : valueLabelsOf(column, options.rule),
-        lookup: options.rule?.labels.get(part.column)?.table ?? null,
-      },
-    ];
+        lookup: options.rule?.labels.get(column.name)?.table ?? null,
+        or,
+      }),
+      null,
+    );
+    return first === null ? [] : [first];
   });
 }
 

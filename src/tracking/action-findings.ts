@@ -12,6 +12,9 @@ import type { Catalog } from './catalog.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
+/** Of Waltrail's own entries. */
+const OWN_ACTIONS = ['gap', 'gap_closed', 'tracking', 'configuration'];
+
 /**
  * Sentences about what the YAML says in vain: actions that no change can reach, modifiers of actions that no
  * change has, exclusions of nothing.
@@ -27,6 +30,7 @@ export function vainWarnings({
 }): string[] {
   return [
     ...unordered({ config, catalog, published }),
+    ...unusedNames(config),
     ...config.tables.flatMap((rule) => [...unreachable(rule, config), ...withoutAction(rule, config)]),
     ...config.exclude.flatMap((pattern, place) =>
       catalog.tables.some((table) => isPublishable(table) && matchesTable(pattern, nameOf(table)))
@@ -34,6 +38,20 @@ export function vainWarnings({
         : [`${config.places.of(['exclude', place])}: "${pattern}" excludes no table.`],
     ),
   ];
+}
+
+/** Texts for categories that no rule names and that no change has by itself. */
+function unusedNames({ actionNames, tables, places }: TrackingConfig): string[] {
+  const used = new Set([
+    ...Object.values(DEFAULT_ACTIONS),
+    ...OWN_ACTIONS,
+    ...tables.flatMap(({ actions }) => actions.map(({ action }) => action)),
+  ]);
+  return [...actionNames.keys()]
+    .filter((name) => !used.has(name))
+    .map(
+      (name) => `${places.of(['action_names', name])}: no change has this action.${didYouMean(name, used)}`,
+    );
 }
 
 /** Columns that can be neither more nor less than before. */

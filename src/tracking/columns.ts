@@ -33,7 +33,9 @@ export function columnFindings(options: {
       if (origin[0] !== use.path[0] || origin[1] !== use.path[1]) {
         // Taken over by many tables, of which not every one has the column.
         const at = formatPath([...origin, use.column]);
-        taken.set(at, { use, tables: [...(taken.get(at)?.tables ?? []), ...tables] });
+        const found = taken.get(at);
+        if (found === undefined) taken.set(at, { use, tables: [...tables] });
+        else found.tables.push(...tables);
         continue;
       }
       const lacking = tables.filter((table) => missing({ use, table, version, places }) !== null);

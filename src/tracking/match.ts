@@ -49,6 +49,15 @@ export interface LookupUse {
 
 /** Every use of a table that gives names to keys: `modifiers`, then the labels in order of the file. */
 export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
+  let uses = USES.get(config);
+  if (uses === undefined) USES.set(config, (uses = findLookupUses(config)));
+  return uses;
+}
+
+/** Of each configuration, once: every table is asked about. */
+const USES = new WeakMap<TrackingConfig, readonly LookupUse[]>();
+
+function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   const said = new Set<string>();
   const labels = config.tables.flatMap(({ pattern, labels }) =>
     [...labels].flatMap(([column, rule]) => {

@@ -66,6 +66,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       allow: file.secrets.allow.map((text) => columnName(text)!),
     },
     tables: tables.map(({ key, rule }) => toTable(key, rule, modifiers)),
+    actionNames: new Map(Object.entries(file.action_names ?? {})),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
     places: places.withOrigins(new Map(tables.map(({ key, origins }) => [toName(key), origins]))),

@@ -130,7 +130,9 @@ function listWarnings({ config, published }: Given): string[] {
     for (const { path, pattern } of tables.length === 0 ? [] : listedPatterns(rule)) {
       const at = config.places.of(path);
       // What several tables have taken over from one place is one list.
-      lists.set(at, { pattern, tables: [...(lists.get(at)?.tables ?? []), ...tables] });
+      const found = lists.get(at);
+      if (found === undefined) lists.set(at, { pattern, tables: [...tables] });
+      else found.tables.push(...tables);
     }
   }
   return [...lists].flatMap(([at, { pattern, tables }]) =>

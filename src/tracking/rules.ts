@@ -41,6 +41,8 @@ export interface TrackingConfig {
   readonly secrets: SecretsRule;
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
   readonly tables: readonly TableRule[];
+  /** What is shown for action categories. The trail has it in its definition, from which readers take it. */
+  readonly actionNames: ReadonlyMap<string, string>;
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
   readonly definition: Definition;
@@ -79,9 +81,13 @@ export const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
 /** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
 export type Scalar = string | number | boolean | null;
 
-/** `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces. */
+/**
+ * `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces, `{name|email}` for the first of these
+ * columns that has text in it.
+ */
 export type Template = readonly TemplatePart[];
-export type TemplatePart = { readonly text: string } | { readonly column: string };
+export type TemplatePart =
+  { readonly text: string } | { readonly column: string; readonly or?: readonly string[] };
 
 export interface LabelRule {
   /** `schema.table` that holds the words. */

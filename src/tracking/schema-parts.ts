@@ -49,6 +49,14 @@ export const word = (what: string) =>
     `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
   );
 
+/** What a person reads in place of an id, in any language. */
+export const shownText = text('a text')
+  .min(1, 'must be a text, not empty')
+  .max(100, 'is longer than 100 characters')
+  .refine((value) => !/[\p{Cc}\p{Cs}]/u.test(value), {
+    error: 'must be one line, without control characters',
+  });
+
 /** A word, or several with single blanks between them. */
 export const entityType = text('an entity type').regex(
   /^[a-z][a-z0-9_]{0,62}(?: [a-z0-9_]{1,62}){0,7}$/,

@@ -10,9 +10,11 @@ import {
   labelShape,
   operation,
   sentence,
+  shownText,
   tablePattern,
   template,
   text,
+  word,
 } from './schema-parts.js';
 
 /**
@@ -73,7 +75,7 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The entity name, from columns in braces: "{full_name}". Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: ModifierFile.optional(),
@@ -379,6 +381,14 @@ export const TrackingFile = z.strictObject({
     .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })
     .describe(
       'Tracked tables, as schema.table or a pattern such as public.*; exact names win over patterns.',
+    ),
+  action_names: z
+    .record(word('an action category'), shownText, {
+      error: sentence('must be action categories with their texts'),
+    })
+    .optional()
+    .describe(
+      'What the page, facets and files show for an action category, in any language: block: "Blockiert". Filters take the category.',
     ),
   exclude: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })

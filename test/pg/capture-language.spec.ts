@@ -160,6 +160,41 @@ tables:
   });
 });
 
+test('a name may be the first of several columns that has text in it, of an entry, a label and a modifier', async () => {
+  await using ground = await captureGround({
+    schemaSql: `create table users (id int primary key, nick text, name text, email text);
+      alter table users alter nick set storage external;
+      insert into users values (1, '', 'Ada', 'a@x'), (2, null, null, 'b@x');
+      create table notes (id int primary key, by int, owner int)`,
+    yaml: `modifiers: { table: public.users, key: id, name: "{nick|name|email}" }
+redact: [{ columns: [email], with: { truncate: 1 } }]
+tables:
+  public.users: { name: "<{nick|name|email}>" }
+  public.notes:
+    modifier: by
+    name: "{owner|id}"
+    labels: { owner: { table: public.users, key: id, name: "{nick|name|email}" } }
+`,
+  });
+  for (const statement of [
+    'insert into notes values (1, 1, 2), (2, 2, null)',
+    `update users set nick = 'Countess' where id = 1`,
+    'insert into notes values (3, 1, 1)',
+    `update users set name = null, nick = (select string_agg(md5(i::text || random()), '') from generate_series(1, 400) i) where id = 1`,
+    `alter table users replica identity default; update users set name = 'Eva' where id = 1`,
+  ])
+    await ground.source.query(statement);
+  const entries = (await ground.caughtUp()).filter(({ rung }) => rung !== 'w');
+  expect(entries.slice(0, 4).map(({ entityName, modifier }) => [entityName, modifier])).toEqual([
+    ['b…', 'Ada'],
+    ['2', 'b…'],
+    ['<Countess>', 'Unattributed'],
+    ['Countess', 'Countess'],
+  ]);
+  // What was not sent may have text in it, so no other column stands for it.
+  expect(entries[5]).toMatchObject({ entityName: null, updated: { name: 'Eva' } });
+});
+
 describe('a table that is tracked in part', () => {
   const LONG = `(select string_agg(md5(i::text || random()), '') from generate_series(1, 400) i)`;
 

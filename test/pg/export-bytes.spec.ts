@@ -329,6 +329,9 @@ describe('files from the bytes of the trail', () => {
     await seedTrail({ url: trail.url, entries: 20_000, from: SEEDED_FROM, to: SEEDED_TO, index: false });
     await trail.query(MOVES);
     await trail.query(
+      `insert into trail.configuration (digest, document, from_id, from_lsn) values ('d', '{"action_names": {"edit": "=Ändern \\"ü\\" <1>", "add": "יצירה"}}', 0, '0/0')`,
+    );
+    await trail.query(
       `insert into trail.lookup (table_name, key, from_id, name) select 'public.teams', '3', (select max(id) - 5000 from trail.entry), 'Renamed'`,
     );
     await indexTrail(trail.url);

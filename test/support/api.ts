@@ -57,6 +57,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   redact: [],
   secrets: { defaults: true, allow: [] },
   tables: [],
+  actionNames: new Map(),
   exclude: [],
   places: new Places({ name: 'test.yaml', positionOf: () => ({ line: 1, column: 1 }) }),
   definition: { document: '{}', digest: 'none' },

@@ -117,7 +117,7 @@ tables:
       entity: 'y',
       tenant: 'org',
       ignore: ['b'],
-      modifier: { column: 'm' },
+      modifier: [{ column: 'm' }],
     });
   });
 
@@ -219,6 +219,11 @@ describe('a mistake in the language of tables', () => {
       '3:47',
       'Did you mean "decreased"?',
     ],
+    ['action_names: { Block: x }', '3:17', 'must be an action category'],
+    ['action_names: { block: "" }', '3:24', 'action_names.block must be a text, not empty'],
+    ['action_names: { block: "a\\nb" }', '3:24', 'action_names.block must be one line'],
+    ['action_names: { block: [a] }', '3:24', 'action_names.block must be a text'],
+    ['action_names: [a]', '3:15', 'action_names must be action categories with their texts'],
     ['tables: { public.a: 3 }', '3:21', 'must be a mapping of keys and values'],
   ])('%s', (text, at, message) => {
     const rest = text.startsWith('tables') ? '' : '\ntables: { public.a: {} }';

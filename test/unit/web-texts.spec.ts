@@ -35,11 +35,15 @@ describe('texts', () => {
   });
 
   test('filters are told in a sentence', () => {
-    const name = (key: string): string => (key === '7' ? 'Dana Levi' : key);
-    expect(filtersText({ modifier: ['7', '12'], action: ['login_failed'], q: 'acme' }, name)).toBe(
-      'Modified by Dana Levi or 12; action Login failed; text “acme”',
+    const names = {
+      modifier: (key: string): string => (key === '7' ? 'Dana Levi' : key),
+      action: (action: string): string => (action === 'e_mail' ? 'E-Mail' : action),
+    };
+    const filters = { modifier: ['7', '12'], action: ['login_failed', 'e_mail'], q: 'acme' };
+    expect(filtersText(filters, names)).toBe(
+      'Modified by Dana Levi or 12; action Login failed or E-Mail; text “acme”',
     );
-    expect(filtersText({ modifier: undefined }, name)).toBe('All entries');
+    expect(filtersText({ modifier: undefined }, names)).toBe('All entries');
   });
 });
 
@@ -69,5 +73,7 @@ describe('search in a list of options', () => {
       'Unattributed',
     ]);
     expect(optionText({ value: 'login_failed', name: 'login_failed', count: 1 }, true)).toBe('Login failed');
+    // What the YAML has shown stays as it was written.
+    expect(optionText({ value: 'send_mail', name: 'e-Mail_Versand', count: 1 }, true)).toBe('e-Mail_Versand');
   });
 });

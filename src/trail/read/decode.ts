@@ -119,6 +119,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
       moved === null || moved.side === 'both'
         ? actionName(dictionaries, row.action_id)
         : MOVED_ACTIONS[moved.side],
+    actionName: moved === null || moved.side === 'both' ? dictionaries.actionText(row.action_id) : null,
     entity: {
       type: entityTypeName(dictionaries, row.entity_type_id),
       ...identityOf(row, moved),

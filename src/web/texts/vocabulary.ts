@@ -6,6 +6,10 @@ export function humanize(value: string): string {
   return text === '' ? value : text[0]!.toUpperCase() + text.slice(1);
 }
 
+/** The text of a word of the API: what the YAML has shown for it, if that is another than the word itself. */
+export const vocabularyText = (value: string, name = value): string =>
+  name === value ? humanize(value) : name;
+
 export const KIND_TEXTS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
 
 /** Texts for how the modifier was found: short for the table, as a sentence for the detail. */
