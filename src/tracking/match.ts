@@ -1,5 +1,5 @@
 import type { KeyPath } from './document.js';
-import { isNeverTracked, isPattern, matchesTable, tableName, type TableName } from './names.js';
+import { formatTable, isNeverTracked, isPattern, matchesTable, tableName, type TableName } from './names.js';
 import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from './rules.js';
 
 /**
@@ -38,10 +38,16 @@ export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
   return [...modifiers, ...labels];
 }
 
-/**
- * Tables of modifiers and labels, each once: they must be in the publication even where they are not tracked,
- * because names are followed in the stream.
- */
-export function neededTables(config: TrackingConfig): readonly TableName[] {
-  return [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
-}
+/** Tables of modifiers and labels, each once: names are followed in the stream. */
+export const namesTables = (config: TrackingConfig): readonly TableName[] =>
+  [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
+
+/** Audit tables of the application whose rows are witnesses, each once. */
+export const witnessTables = ({ attribution }: TrackingConfig): readonly TableName[] =>
+  [...new Set(attribution.map(({ table }) => table))].map(tableName);
+
+/** Tables that must be in the publication even where they are not tracked, each once. */
+export const neededTables = (config: TrackingConfig): readonly TableName[] => {
+  const names = [...namesTables(config), ...witnessTables(config)].map(formatTable);
+  return [...new Set(names)].map(tableName);
+};

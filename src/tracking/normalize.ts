@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { toLabel, toModifierRules, toModifiers, toName, toTemplate, toValues } from './attribution-config.js';
+import {
+  toLabel,
+  toModifierRules,
+  toModifiers,
+  toName,
+  toTemplate,
+  toValues,
+  toWitnesses,
+} from './attribution-config.js';
 import { columnName } from './names.js';
 import type { Places } from './places.js';
 import type {
@@ -51,6 +59,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
     },
     reports: toReports(file.reports),
     modifiers,
+    attribution: toWitnesses(file.attribution, modifiers),
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,

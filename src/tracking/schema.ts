@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ModifierFile, ModifiersFile } from './attribution-file.js';
+import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import {
   column,
@@ -307,6 +307,7 @@ export const TrackingFile = z.strictObject({
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
   modifiers: ModifiersFile.optional(),
+  attribution: AttributionFile.optional(),
   messages: z
     .strictObject({
       trust_names: z
