@@ -32,7 +32,7 @@ export interface Written {
  * More entries than the buffer of rows holds before they leave it: a transaction that has more of them is
  * read again, if there is a witness.
  */
-const MAX_WRITTEN = 50_000;
+const MAX_WRITTEN = 20_000;
 
 /**
  * What the audit rows of the application say of the running transaction (DECISIONS 86). Only its end tells:

@@ -28,7 +28,7 @@ test.each([
     const truth: (string | null)[] = [];
     for (let index = 1; index <= transactions; index++) {
       const { sql, actors } = application.transaction({
-        isLarge: index % LARGE_OF === 0 || (settingSql !== '' && index % 8 === 0),
+        isLarge: index % LARGE_OF === 0 || (settingSql !== '' && index % 16 === 0),
       });
       await g.source.query(sql);
       truth.push(...actors);

@@ -54,7 +54,7 @@ export class Application {
     const plan: Plan = {
       order: ORDERS[below(ORDERS.length)]!,
       isAlone,
-      rows: options.isLarge ? 1_500 : 1,
+      rows: options.isLarge ? 3_500 : 1,
     };
     const messages = below(3) === 0;
     const statements: string[] = [];
