@@ -4,16 +4,16 @@ import { shortName } from './naming.js';
 import type { Redactor } from './redaction.js';
 
 /**
- * Whom the modifier column of a row names, where that is not the modifier of the entry (DECISIONS 51). Both
- * texts are members of the JSON that is stored beside an entry's values; trail/read/extra.ts reads them. They
- * are made when they are asked for: of most modifiers they never are.
+ * Whom a witness or the modifier column of a row names, where that is not the modifier of the entry
+ * (DECISIONS 51, 86). Both texts are members of the JSON that is stored beside an entry's values;
+ * trail/read/extra.ts reads them. They are made when they are asked for: of most modifiers they never are.
  */
 export class OtherModifier {
   /** As it is shown. */
   readonly key: string;
   /** Of the column the key is from: with one, keys of others are compared as the column would show them. */
   readonly redactor: Redactor | null;
-  readonly #rung: 'column';
+  readonly #rung: 'witness' | 'column';
   readonly #name: string;
   readonly #kind: Kind;
   #lastSetBy: Buffer | null = null;
@@ -21,7 +21,7 @@ export class OtherModifier {
 
   constructor(
     person: { readonly key: string; readonly name: string; readonly kind: Kind },
-    from: { readonly redactor: Redactor | null; readonly rung: 'column' },
+    from: { readonly redactor: Redactor | null; readonly rung: 'witness' | 'column' },
   ) {
     this.key = person.key;
     this.redactor = from.redactor;

@@ -21,6 +21,7 @@ import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
 import { plainNameOf, planName, planTemplate, valueLabelsOf } from './row-name.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
+import { planWitness, type WitnessPlan } from './witness-plan.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {
@@ -28,6 +29,8 @@ export interface RelationPlan {
   readonly qualifiedName: string;
   /** Null: not tracked; its rows may still be names for others. */
   readonly tracked: TrackedPlan | null;
+  /** How its new rows say who made the changes of their transaction; null: they are no witnesses. */
+  readonly witness: WitnessPlan | null;
   /** What its rows say about modifiers and labels. */
   readonly names: readonly NamesPlan[];
   /** Columns of its primary key where the table is partitioned; see old-row.ts. */
@@ -51,6 +54,10 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** The column that is the whole name, as it was sent; -1: there is more to it. */
   readonly plainName: number;
   /** Columns that may name who made the change, in the order in which they are asked. */
+  /** Column of the key by which a witness may mean a row; -1: none can. */
+  readonly rowKey: number;
+  /** Column of its type among several in one table (Rails); -1: none can mean a row by it. */
+  readonly rowType: number;
   readonly insertModifiers: readonly ModifierColumn[];
   readonly updateModifiers: readonly ModifierColumn[];
   readonly tenantColumn: number;
@@ -116,6 +123,7 @@ export function planRelation(options: {
         ? null
         : planTracked({
             relation,
+            config,
             dictionary,
             entityTypes,
             types,
@@ -125,6 +133,13 @@ export function planRelation(options: {
             columns,
             redacted,
           }),
+    witness: planWitness({
+      relation,
+      qualifiedName,
+      config,
+      columns,
+      redactors: redacted.map(({ redactor }) => redactor),
+    }),
     names,
     rootKey: partitioned && key.columns.length > 0 ? key.columns : null,
   };
@@ -194,6 +209,7 @@ export function heldTables(config: TrackingConfig): ReadonlySet<string> {
 
 function planTracked(options: {
   readonly relation: Relation;
+  readonly config: TrackingConfig;
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
   readonly key: KnownKey;
@@ -245,6 +261,7 @@ function planTracked(options: {
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name,
     plainName: plainNameOf(name),
+    ...witnessedBy({ ...options, idColumns }),
     insertModifiers: compileModifiers(rule.modifier, {
       ...modifiers,
       operation: 'insert',
@@ -268,6 +285,30 @@ function planTracked(options: {
     }),
   };
 }
+
+/** The columns by which rows of `attribution` mean rows of the table. */
+function witnessedBy({
+  config,
+  columns,
+  key,
+  idColumns,
+}: {
+  readonly config: TrackingConfig;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly key: KnownKey;
+  readonly idColumns: readonly number[];
+}): Pick<TrackedPlan, 'rowKey' | 'rowType'> {
+  const rows = config.attribution.flatMap(({ row }) => row ?? []);
+  const [column, ...others] = key.columns.length > 0 ? key.columns : idColumns;
+  const byConvention = rows.some(({ of }) => 'type' in of && of.types === null);
+  return {
+    rowKey: rows.length === 0 || column === undefined || others.length > 0 ? -1 : column,
+    rowType: byConvention ? (columns.get(TYPE_COLUMN)?.index ?? -1) : -1,
+  };
+}
+
+/** Where Rails keeps the class of a row, if several share a table. */
+const TYPE_COLUMN = 'type';
 
 /** Without a primary key, the column `id` serves where there is one. */
 function idOf({

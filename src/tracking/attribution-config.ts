@@ -1,6 +1,20 @@
-import { isSeveral, type KeyOfFile, type ModifierFile, type ModifiersFile } from './attribution-file.js';
+import {
+  isSeveral,
+  type AttributionFile,
+  type KeyOfFile,
+  type ModifierFile,
+  type ModifiersFile,
+} from './attribution-file.js';
 import { canonicalName } from './names.js';
-import type { KeyOf, LabelRule, ModifierRule, ModifiersRule, Template } from './rules.js';
+import type {
+  KeyOf,
+  LabelRule,
+  ModifierRule,
+  ModifiersRule,
+  Template,
+  WitnessedRow,
+  WitnessRule,
+} from './rules.js';
 import { parseTemplate } from './template.js';
 import { toWhen } from './wanted.js';
 
@@ -40,6 +54,25 @@ export function toModifierRules(
 }
 
 const BOTH = ['insert', 'update'] as const;
+
+/** Audit tables of the application. */
+export const toWitnesses = (
+  file: AttributionFile | undefined,
+  modifiers: readonly ModifiersRule[],
+): readonly WitnessRule[] =>
+  (file ?? []).map(({ table, modifier, as, when, row }) => ({
+    table: toName(table),
+    modifier,
+    as: toKeyOf(as, modifiers),
+    when: toWhen(when),
+    row: row === undefined ? null : { key: row.key, of: toRowTable(row) },
+  }));
+
+function toRowTable({ table, type, types }: NonNullable<AttributionFile[number]['row']>): WitnessedRow['of'] {
+  if (type === undefined) return { table: toName(table!) };
+  const tables = types && new Map(Object.entries(types).map(([value, name]) => [value, toName(name)]));
+  return { type, types: tables ?? null };
+}
 
 function toKeyOf(file: KeyOfFile | undefined, modifiers: readonly ModifiersRule[]): KeyOf {
   const indexOf = (name: string): number => modifiers.findIndex(({ called }) => called === name);

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { conditions } from './action-schema.js';
-import { column, labelShape, scalar, sentence, word } from './schema-parts.js';
+import { column, labelShape, scalar, sentence, table, word } from './schema-parts.js';
 
 /*
- * The shapes of the keys by which attribution finds who made a change: `modifiers`, and `modifier` of a
- * table.
+ * The shapes of the keys by which attribution finds who made a change: `modifiers`, `attribution`, and
+ * `modifier` of a table.
  */
 
 const ModifiersTable = z.strictObject({
@@ -121,6 +121,52 @@ export const ModifierFile = z
     'The column that holds who made the change, as updated_by (the rung column of attribution), or a list, of which the first counts that fits and names somebody. An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had. false: none, whatever is taken over.',
   );
 
+const RowFile = z
+  .strictObject({
+    key: column.describe('The column that holds the primary key of the row.'),
+    table: table.optional().describe('The table of the row, where it is always the same.'),
+    type: column.optional().describe('The column that says of which table the row is.'),
+    types: z
+      .record(z.string(), table, { error: sentence('must be types with their tables') })
+      .refine((types) => Object.keys(types).length > 0, { error: 'names no type' })
+      .optional()
+      .describe(
+        'Tables by type: { User: public.users }. A type that is not here speaks for no row. Without it types are matched to tables by the conventions of Rails, Django, Odoo and Laravel.',
+      ),
+  })
+  .check(({ value, issues }) => {
+    const problem = (path: string[], message: string): void =>
+      void issues.push({ code: 'custom', path, message, input: value, continue: true });
+    if (value.table === undefined && value.type === undefined)
+      problem([], 'needs table, or type where the table is in a column');
+    if (value.table !== undefined && value.type !== undefined)
+      problem(['type'], 'stands beside table; keep one');
+    if (value.types !== undefined && value.type === undefined)
+      problem(['types'], 'needs type, the column that holds them');
+  });
+
+/** `attribution`. */
+export const AttributionFile = z
+  .array(
+    z.strictObject({
+      table: table.describe(
+        'An audit table of the application, as schema.table: a row that a transaction adds to it says who made the changes of this transaction. It need not be tracked.',
+      ),
+      modifier: column.describe('The column that holds who made the changes.'),
+      as: KeyOfFile.optional(),
+      when: conditions.optional(),
+      row: RowFile.optional().describe(
+        'The row that a row of the audit table speaks for. Without it: for all changes of its transaction, where no other disagrees.',
+      ),
+    }),
+    { error: sentence('must be a list of audit tables') },
+  )
+  .min(1, 'names no table')
+  .describe(
+    'Audit tables of the application, whose new rows name who made the changes of their transaction (the rung witness of attribution).',
+  );
+
+export type AttributionFile = z.output<typeof AttributionFile>;
 export type ModifiersFile = z.output<typeof ModifiersFile>;
 export type ModifierFile = z.output<typeof ModifierFile>;
 export type KeyOfFile = z.output<typeof KeyOfFile>;

@@ -1,6 +1,12 @@
-import { isSeveral, type KeyOfFile, type ModifierFile, type ModifiersFile } from './attribution-file.js';
+import {
+  isSeveral,
+  type AttributionFile,
+  type KeyOfFile,
+  type ModifierFile,
+  type ModifiersFile,
+} from './attribution-file.js';
 import { formatPath, type KeyPath } from './document.js';
-import { canonicalName } from './names.js';
+import { canonicalName, isNeverTracked, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 
 /** What is wrong with the keys of attribution taken together, and where. */
@@ -16,8 +22,9 @@ export interface NamesUse {
   readonly rule: { readonly table: string; readonly key: string; readonly name: string };
 }
 
-interface AttributionFile {
+interface CheckedFile {
   readonly modifiers?: ModifiersFile | undefined;
+  readonly attribution?: AttributionFile | undefined;
   readonly defaults?: OfTable | undefined;
   readonly tables: Readonly<Record<string, OfTable | null>>;
 }
@@ -35,7 +42,7 @@ export function modifierUses(modifiers: ModifiersFile | undefined): readonly Nam
 }
 
 /** Names of tables of modifiers that there are not, and tables that have two names. */
-export function attributionIssues(file: AttributionFile): AttributionIssue[] {
+export function attributionIssues(file: CheckedFile): AttributionIssue[] {
   const known =
     file.modifiers !== undefined && isSeveral(file.modifiers) ? Object.keys(file.modifiers) : null;
   const issuesOf = ({ path, as }: AsUse): AttributionIssue[] =>
@@ -47,8 +54,17 @@ export function attributionIssues(file: AttributionFile): AttributionIssue[] {
           : `is no name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
       return [{ path: [...path, ...steps], at: 'value', message }];
     });
-  return [...twice(file.modifiers), ...asUses(file).flatMap(issuesOf)];
+  return [...twice(file.modifiers), ...ownTables(file), ...asUses(file).flatMap(issuesOf)];
 }
+
+/** What Waltrail itself writes must not come back to it. */
+const ownTables = ({ attribution = [] }: CheckedFile): AttributionIssue[] =>
+  attribution.flatMap(({ table }, index) => {
+    const { schema } = tableName(canonicalName(table)!);
+    if (!isNeverTracked(schema)) return [];
+    const message = `cannot be a witness: Waltrail or PostgreSQL itself writes in schema ${schema}`;
+    return [{ path: ['attribution', index, 'table'], at: 'value', message }];
+  });
 
 /** Somebody would be two people. */
 function twice(modifiers: ModifiersFile | undefined): AttributionIssue[] {
@@ -66,22 +82,26 @@ interface AsUse {
   readonly as: KeyOfFile;
 }
 
-function asUses({ defaults, tables }: AttributionFile): AsUse[] {
-  const all: readonly (readonly [KeyPath, OfTable | null | undefined])[] = [
+function asUses({ attribution = [], defaults, tables }: CheckedFile): AsUse[] {
+  const ofWitnesses = attribution.flatMap(({ as }, index) =>
+    as === undefined ? [] : [{ path: ['attribution', index, 'as'], as }],
+  );
+  const rules: readonly (readonly [KeyPath, OfTable | null | undefined])[] = [
     [['defaults'], defaults],
     ...Object.entries(tables).map(([table, rule]) => [['tables', table], rule] as const),
   ];
-  return all.flatMap(([at, rule]) => {
+  const ofColumns = rules.flatMap(([at, rule]) => {
     const path = [...at, 'modifier'];
     const modifier = rule?.modifier;
     if (modifier === undefined || modifier === false || typeof modifier === 'string') return [];
-    const rules = Array.isArray(modifier)
+    const named = Array.isArray(modifier)
       ? modifier.map((rule, index) => ({ rule, path: [...path, index, 'as'] }))
       : [{ rule: modifier, path: [...path, 'as'] }];
-    return rules.flatMap(({ rule, path }) =>
+    return named.flatMap(({ rule, path }) =>
       typeof rule === 'string' || rule.as === undefined ? [] : [{ path, as: rule.as }],
     );
   });
+  return [...ofWitnesses, ...ofColumns];
 }
 
 const namesIn = (as: KeyOfFile): readonly { readonly steps: KeyPath; readonly name: string }[] =>

@@ -1,6 +1,6 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
-import { columnUses, lookupColumns, type ColumnUse } from './column-uses.js';
+import { columnUses, lookupColumns, witnessColumns, type ColumnUse } from './column-uses.js';
 import { formatPath } from './document.js';
 import { listNames } from './list-names.js';
 import { lookupUses } from './match.js';
@@ -62,6 +62,15 @@ export function columnFindings(options: {
       ...lookupColumns(path, rule)
         .flatMap((use) => missing({ use, table, version, places }) ?? [])
         .map((problem) => ({ ...problem, effect: 'names unknown' as const })),
+    );
+  }
+  for (const [index, witness] of config.attribution.entries()) {
+    const table = indexOf(catalog).tables.get(witness.table);
+    if (table === undefined) continue;
+    problems.push(
+      ...witnessColumns(witness, index)
+        .flatMap((use) => missing({ use, table, version, places }) ?? [])
+        .map((problem) => ({ ...problem, effect: 'modifiers unknown' as const })),
     );
   }
   return { problems, warnings };

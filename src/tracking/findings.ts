@@ -52,7 +52,12 @@ export interface PlanStep {
 
 /** What a table's trouble means for the trail, or for the application. */
 export type TroubleEffect =
-  'not captured' | 'previous values unknown' | 'writes refused' | 'names unknown' | 'as far as possible';
+  | 'not captured'
+  | 'previous values unknown'
+  | 'writes refused'
+  | 'names unknown'
+  | 'modifiers unknown'
+  | 'as far as possible';
 
 export interface PlanProblem {
   readonly code: ErrorCode;

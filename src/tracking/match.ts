@@ -76,10 +76,16 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   return [...modifiers, ...labels];
 }
 
-/**
- * Tables of modifiers and labels, each once: they must be in the publication even where they are not tracked,
- * because names are followed in the stream.
- */
-export function neededTables(config: TrackingConfig): readonly TableName[] {
-  return [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
-}
+/** Tables of modifiers and labels, each once: names are followed in the stream. */
+export const namesTables = (config: TrackingConfig): readonly TableName[] =>
+  [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
+
+/** Audit tables of the application whose rows are witnesses, each once. */
+export const witnessTables = ({ attribution }: TrackingConfig): readonly TableName[] =>
+  [...new Set(attribution.map(({ table }) => table))].map(tableName);
+
+/** Tables that must be in the publication even where they are not tracked, each once. */
+export const neededTables = (config: TrackingConfig): readonly TableName[] => {
+  const names = [...namesTables(config), ...witnessTables(config)].map(formatTable);
+  return [...new Set(names)].map(tableName);
+};

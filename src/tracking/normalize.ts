@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ActionFile } from './action-schema.js';
-import { toLabel, toModifierRules, toModifiers, toName, toTemplate } from './attribution-config.js';
+import {
+  toLabel,
+  toModifierRules,
+  toModifiers,
+  toName,
+  toTemplate,
+  toWitnesses,
+} from './attribution-config.js';
 import { effectiveTables } from './inherit.js';
 import { columnName } from './names.js';
 import type { Places } from './places.js';
@@ -55,6 +62,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
     },
     reports: toReports(file.reports),
     modifiers,
+    attribution: toWitnesses(file.attribution, modifiers),
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,

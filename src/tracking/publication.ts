@@ -94,7 +94,7 @@ export function planPublication(options: {
       ...dropStep(
         name,
         extra,
-        'the YAML names them neither for tracking nor for modifiers or labels, or they cannot be published',
+        'the YAML names them neither for tracking nor for modifiers, labels or attribution, or they cannot be published',
       ),
       ...restored.steps,
       ...dropStep(
@@ -200,7 +200,9 @@ export const addStep = (name: string, tables: readonly PublishedTable[]): PlanSt
   kind: 'publication_add',
   tables: tables.map(({ key }) => key),
   sql: `alter publication ${quoteIdentifier(name)} add table\n${tableList(tables)}`,
-  reason: 'the YAML tracks them, or looks up names of modifiers and labels in them',
+  reason: tables.every(({ insertsOnly }) => insertsOnly)
+    ? 'their new rows say who made the changes of their transactions'
+    : 'the YAML tracks them, or looks up names of modifiers and labels in them',
   optional: false,
 });
 

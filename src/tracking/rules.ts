@@ -35,6 +35,8 @@ export interface TrackingConfig {
   };
   /** Tables of modifiers in the order of the file: the first is the one of messages (DECISIONS 84). */
   readonly modifiers: readonly ModifiersRule[];
+  /** Audit tables of the application, in the order in which the rules of one table are asked. */
+  readonly attribution: readonly WitnessRule[];
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
@@ -130,6 +132,30 @@ export interface ModifierRule {
   readonly actions: readonly string[] | null;
   /** What the row has to be after the change. */
   readonly when: ReadonlyMap<string, Wanted>;
+}
+
+/** An audit table of the application, each new row of which is a witness (DECISIONS 86). */
+export interface WitnessRule {
+  /** `schema.table`. */
+  readonly table: string;
+  /** The column that names who made the changes. */
+  readonly modifier: string;
+  readonly as: KeyOf;
+  /** What the row of the witness has to be. */
+  readonly when: ReadonlyMap<string, Wanted>;
+  /** The row that it speaks for; null: it names none. */
+  readonly row: WitnessedRow | null;
+}
+
+export interface WitnessedRow {
+  /** The column that holds the primary key of the row. */
+  readonly key: string;
+  /**
+   * Its table, or the column that tells it, with the tables by value. Null: by the conventions of frameworks.
+   */
+  readonly of:
+    | { readonly table: string }
+    | { readonly type: string; readonly types: ReadonlyMap<string, string> | null };
 }
 
 /** What logical messages are believed. */

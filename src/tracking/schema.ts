@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActionFile, conditions } from './action-schema.js';
-import { ModifierFile, ModifiersFile } from './attribution-file.js';
+import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { columnName } from './names.js';
 import {
@@ -320,6 +320,7 @@ export const TrackingFile = z.strictObject({
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
   modifiers: ModifiersFile.optional(),
+  attribution: AttributionFile.optional(),
   messages: z
     .strictObject({
       trust_names: z

@@ -170,7 +170,7 @@ const side = fc.array(field, { minLength: COLUMNS.length, maxLength: COLUMNS.len
 const person = '"key":"7","name":"Dana Levi","kind":"agent"';
 const spoiltRow = fc.record({
   operation: fc.constantFrom('i', 'u', 'd', 't'),
-  rung: fc.constantFrom('m', 'c', '-', 'w'),
+  rung: fc.constantFrom('m', 'a', 'c', '-', 'w'),
   previous: side,
   updated: side,
   /** Which columns the values are of; null: all. */
@@ -215,7 +215,11 @@ const spoiltRow = fc.record({
           '{"laterKey":true}',
           '{"unread":{"lsn":"0/1","reason":"=unsigned"}}',
         ],
-        ...[`{"lastSetBy":{${person}}}`, `{"conflict":{"rung":"column",${person}},"context":1}`],
+        ...[
+          `{"lastSetBy":{${person}}}`,
+          `{"conflict":{"rung":"column",${person}},"context":1}`,
+          `{"conflict":{"rung":"witness",${person}}}`,
+        ],
       ),
     },
   ),

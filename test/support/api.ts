@@ -53,6 +53,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   trail: { url: trailUrl, retentionDays: 400 },
   reports: { maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'Europe/Berlin' },
   modifiers: [],
+  attribution: [],
   messages: { trustNames: false, signingKeys: [] },
   redact: [],
   secrets: { defaults: true, allow: [] },

@@ -111,6 +111,34 @@ describe('the rules for a modifier column', () => {
   });
 });
 
+describe('audit tables', () => {
+  const witnesses = (text: string) => parse(`${PEOPLE}attribution:\n  - ${text}\n${ITEMS}`).attribution;
+
+  test('say whom a row names, and which row it speaks for', () => {
+    expect(
+      witnesses(
+        '{ table: audits.audits, modifier: user_id, as: contacts, when: { kind: x }, row: { type: t, key: k, types: { User: public.users } } }',
+      ),
+    ).toEqual([
+      {
+        table: 'audits.audits',
+        modifier: 'user_id',
+        as: 1,
+        when: new Map([['kind', ['x']]]),
+        row: { key: 'k', of: { type: 't', types: new Map([['User', 'public.users']]) } },
+      },
+    ]);
+    expect(
+      witnesses('{ table: public.h, modifier: m, row: { table: public.items, key: id } }'),
+    ).toMatchObject([{ as: 0, row: { key: 'id', of: { table: 'public.items' } } }]);
+    expect(witnesses('{ table: public.h, modifier: m, row: { type: t, key: id } }')).toMatchObject([
+      { row: { of: { type: 't', types: null } } },
+    ]);
+    expect(witnesses('{ table: public.h, modifier: m }')).toMatchObject([{ row: null }]);
+    expect(parse(ITEMS).attribution).toEqual([]);
+  });
+});
+
 describe('a mistake in the keys of attribution', () => {
   const at = (line: number, column: number) => `w.yaml:${line}:${column}: `;
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { matchOptions, optionText } from '../../src/web/filters/match.js';
 import { filtersText } from '../../src/web/texts/export-texts.js';
 import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
-import { actionTone, humanize } from '../../src/web/texts/vocabulary.js';
+import { actionTone, CONFLICT_TEXTS, humanize, RUNG_TEXTS } from '../../src/web/texts/vocabulary.js';
 
 describe('texts', () => {
   test('the vocabulary reads as words', () => {
@@ -76,4 +76,17 @@ describe('search in a list of options', () => {
     // What the YAML has shown stays as it was written.
     expect(optionText({ value: 'send_mail', name: 'e-Mail_Versand', count: 1 }, true)).toBe('e-Mail_Versand');
   });
+});
+
+test('how a modifier was found, and whom a lower rung names, are told apart for each rung', () => {
+  const rungs = Object.values(RUNG_TEXTS).map(({ sentence }) => sentence);
+  expect(new Set(rungs).size).toBe(5);
+  expect(RUNG_TEXTS.witness).toEqual({
+    short: 'from an audit row',
+    sentence: expect.stringContaining('an audit table of its own in the same transaction'),
+  });
+  expect([CONFLICT_TEXTS.witness.short, CONFLICT_TEXTS.column.short]).toEqual([
+    'an audit row names',
+    'the row names',
+  ]);
 });

@@ -29,6 +29,7 @@ export const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
 };
 export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   [RUNG.message]: 'message',
+  [RUNG.witness]: 'witness',
   [RUNG.column]: 'column',
   [RUNG.nobody]: 'unattributed',
   [RUNG.own]: 'waltrail',
