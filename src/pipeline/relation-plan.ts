@@ -234,7 +234,8 @@ function planTracked(options: {
     actions('truncate'),
   ];
   const identity = unsentIdentity(options);
-  const idColumns = idOf({ rule, key, indexOf });
+  const entity = options.entityTypes.of(rule, relation);
+  const idColumns = entity.hasIds ? idOf({ rule, key, indexOf }) : [];
   const modifiers = {
     columns,
     redactors,
@@ -245,7 +246,7 @@ function planTracked(options: {
   const name = planName(options);
   return {
     relationId: dictionary.relation(versionOf(options)),
-    entityTypeId: dictionary.entityType(options.entityTypes.of(rule, relation)),
+    entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
     ignored: Uint8Array.from(relation.columns, ({ name }) => (isIgnored(rule, name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
@@ -257,7 +258,7 @@ function planTracked(options: {
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
       : null,
     idColumns,
-    hasLaterKey: rule.id === null && key.isLater,
+    hasLaterKey: entity.hasIds && rule.id === null && key.isLater,
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name,
     plainName: plainNameOf(name),

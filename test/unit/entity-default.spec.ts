@@ -69,7 +69,7 @@ describe('the entity type of a table', () => {
       config,
       dictionary: { seenTables: () => seen.map(tableName) },
     });
-    return names.map((name) => types.of(ruleFor(config, tableName(name))!, tableName(name)));
+    return names.map((name) => types.of(ruleFor(config, tableName(name))!, tableName(name)).type);
   };
 
   test('is never that of another table, so histories do not merge; who was seen first keeps it', () => {
@@ -85,6 +85,22 @@ describe('the entity type of a table', () => {
     expect(typesOf('{ "*.*": }', [...names].reverse(), names).reverse()).toEqual(
       typesOf('{ "*.*": }', names, names),
     );
+  });
+
+  test('is bounded in number, and rows of further tables have no id that could be that of another', () => {
+    const config = configOf('{ public.*: , public.named: { entity: named } }');
+    const table = (index: number) => ({ schema: 'public', table: `t${index}_x` });
+    const types = new EntityTypes({
+      config,
+      dictionary: { seenTables: () => Array.from({ length: 15_999 }, (_, index) => table(index)) },
+    });
+    const of = (name: { schema: string; table: string }) => types.of(ruleFor(config, name)!, name);
+    expect(of(table(20_000))).toEqual({ type: 't20000 x', hasIds: true });
+    for (const index of [20_001, 20_002])
+      expect(of(table(index))).toEqual({ type: 'other table', hasIds: false });
+    expect(of(table(3))).toEqual({ type: 't3 x', hasIds: true });
+    expect(of({ schema: 'public', table: 'named' })).toEqual({ type: 'named', hasIds: true });
+    expect(typesOf('{ public.*: }', ['public.other_tables'])).toEqual(['public.other_tables']);
   });
 
   test('is none that the YAML gives to another, and none of Waltrail itself', () => {
