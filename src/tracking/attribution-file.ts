@@ -154,7 +154,11 @@ export const AttributionFile = z
       ),
       modifier: column.describe('The column that holds who made the changes.'),
       as: KeyOfFile.optional(),
-      when: conditions.optional(),
+      when: conditions
+        .optional()
+        .describe(
+          'What a row of the audit table has to be: columns and the value, or values, of which one must match, or { not: … }.',
+        ),
       row: RowFile.optional().describe(
         'The row that a row of the audit table speaks for. Without it: for all changes of its transaction, where no other disagrees.',
       ),

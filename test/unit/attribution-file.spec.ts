@@ -75,7 +75,7 @@ describe('the rules for a modifier column', () => {
         as: 1,
         on: ['insert'],
         actions: null,
-        when: new Map([['sender_type', ['Contact', 'Lead']]]),
+        when: new Map([['sender_type', { values: ['Contact', 'Lead'], not: false }]]),
       },
       {
         column: 'author_id',
@@ -124,7 +124,7 @@ describe('audit tables', () => {
         table: 'audits.audits',
         modifier: 'user_id',
         as: 1,
-        when: new Map([['kind', ['x']]]),
+        when: new Map([['kind', { values: ['x'], not: false }]]),
         row: { key: 'k', of: { type: 't', types: new Map([['User', 'public.users']]) } },
       },
     ]);
