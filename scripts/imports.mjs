@@ -117,6 +117,7 @@ export const ROOMS = {
     'exports',
     'admin',
   ],
+  doctor: ['errors', 'pg', 'tracking', 'trail/*', 'trail/read'],
   cli: [
     'errors',
     'settings',
@@ -127,6 +128,7 @@ export const ROOMS = {
     'tracking',
     'trail',
     'proof',
+    'doctor',
     'admin/auth/tokens',
     'embedded',
     'main',

@@ -111,7 +111,7 @@ export const ERROR_CODES = {
   PIPELINE_READ_AGAIN: {
     retry: 'backoff',
     remedy:
-      'Nothing: the transaction is read again with what its first logical message says. Emitting that message before the first change avoids it.',
+      'Nothing: the transaction is read again with what its first logical message, or the audit rows of the application, say. A message before the first change avoids it.',
   },
 
   // source: slot and stream

@@ -28,12 +28,16 @@ export const Entry = z.object({
       "Null where nobody is known to have made the change, and in entries of Waltrail's own.",
     ),
     rung: z
-      .enum(['message', 'column', 'unattributed', 'waltrail'])
+      .enum(['message', 'witness', 'column', 'unattributed', 'waltrail'])
       .describe(
-        'How the modifier was found; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
+        'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), or by the modifier column; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
       ),
   }),
-  action: z.string(),
+  action: z.string().describe('The category, by which the filter finds it.'),
+  actionName: z
+    .string()
+    .optional()
+    .describe('What is shown for the action, where the YAML has a text for it.'),
   entity: z.object({
     type: z.string(),
     name: z.string().nullable(),
@@ -110,10 +114,10 @@ export const Entry = z.object({
   lastSetBy: Person.optional().describe(
     "Whom the row's modifier column names, where nobody is known to have made the change: this change did not set the column, or that is not known. A hint: filters, counts and action rules do not take it for the modifier.",
   ),
-  conflict: Person.extend({ rung: z.literal('column') })
+  conflict: Person.extend({ rung: z.enum(['witness', 'column']) })
     .optional()
     .describe(
-      'Whom the modifier column names that this change has set, where a logical message counts and does not agree.',
+      'Whom a lower rung names, where a higher one counts and does not agree: an audit row of the application, or the modifier column that this change has set. Where both do, the audit row.',
     ),
   laterKey: z
     .literal(true)

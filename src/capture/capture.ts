@@ -4,7 +4,7 @@ import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { CaptureStatus, CaptureWaiting } from '../pipeline/capture-status.js';
-import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import { LateAttributions } from '../pipeline/late-attributions.js';
 import type { StreamPosition, UnansweredCommit } from '../pipeline/pipeline.js';
 import { configurationBegins, type RecordedCounts } from '../pipeline/transaction-recorder.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
@@ -107,7 +107,7 @@ class Supervisor {
   readonly #stopped = new Promise<null>((resolve) => {
     this.#abort.signal.addEventListener('abort', () => resolve(null), { once: true });
   });
-  readonly #lateAttributions: LateAttributions = new Map();
+  readonly #lateAttributions = new LateAttributions();
   readonly #troubles: Troubles;
   readonly #unreadMessages: UnreadMessages;
   readonly #streamingPause = new StreamingPause();

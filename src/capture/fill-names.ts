@@ -66,6 +66,8 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
   const tenant = lookupTenant(config, rule);
-  const listed = ruleFor(config, table)?.columns ?? null;
+  const { only = null, except = [] } = ruleFor(config, table) ?? {};
+  // Without `except` as before there was one: a text that differs has all rows read again.
+  const listed = except.length === 0 ? only : { only, except };
   return JSON.stringify([{ ...rule, tenant }, rulesOf(config, table), config.secrets, listed]);
 }

@@ -8,7 +8,7 @@ import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
-import type { LateAttributions } from '../pipeline/transaction-attribution.js';
+import type { LateAttributions } from '../pipeline/late-attributions.js';
 import { configurationBegins } from '../pipeline/transaction-recorder.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
@@ -302,6 +302,8 @@ async function connectStream(
     redactionKey: options.redactionKey,
     systemIdentifier: checkpoint.systemIdentifier,
     tableFacts: (oid) => facts.of(oid),
+    rowTypes: () => facts.rowTypes,
+    areWitnessesSent: () => facts.areWitnessesSent,
     lookedIdentity: (oid) => published.tables[oid >>> 0]?.identity,
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,

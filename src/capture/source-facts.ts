@@ -3,7 +3,10 @@ import { currentLsn } from '../pg/wal.js';
 import type { TableFacts } from '../pipeline/table-facts.js';
 import { readTableShapes } from '../tracking/table-shape.js';
 import { knownName, namedColumns, type PublishedState } from '../tracking/published.js';
+import { RowTypes } from '../tracking/row-types.js';
+import { isPublishable, nameOf } from '../tracking/tracked.js';
 import type { Catalog } from '../tracking/catalog.js';
+import { areWitnessesSent } from '../tracking/witnesses.js';
 import type { ColumnName } from '../tracking/names.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { withTimeLimit } from '../pg/time-limit.js';
@@ -39,6 +42,9 @@ export class SourceFacts {
   readonly #limitMs: number;
   /** Of all that was ever read: a column may have the type of one that is gone. */
   #types: ReadonlyMap<number, CatalogType> = new Map();
+  /** Null: nobody has asked since the catalog was read. */
+  #rowTypes: RowTypes | null = null;
+  #catalog!: Catalog;
   /** By oid, unsigned. */
   readonly #tables = new Map<number, Fact>();
 
@@ -60,7 +66,19 @@ export class SourceFacts {
   learn({ catalog, published, lsn }: CatalogReading): void {
     if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
     this.#types = new Map([...this.#types, ...catalog.types]);
+    this.#catalog = catalog;
+    this.#rowTypes = null;
     for (const [oid, facts] of tableFacts({ catalog, published })) this.#tables.set(oid, { facts, lsn });
+  }
+
+  /** Tables by the types of frameworks. */
+  get rowTypes(): RowTypes {
+    return (this.#rowTypes ??= new RowTypes(this.#catalog.tables.filter(isPublishable).map(nameOf)));
+  }
+
+  /** Whether every witness is sent. */
+  get areWitnessesSent(): boolean {
+    return areWitnessesSent(this.#source.config, this.#catalog);
   }
 
   /** Undefined where nothing is known. Oids are unsigned, and read from the stream as signed. */

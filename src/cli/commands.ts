@@ -21,6 +21,14 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'prepare the source: publication and replica identity',
     load: async () => (await import('./apply.js')).apply,
   },
+  drop: {
+    summary: 'take everything out of the source again that apply and capture have put there',
+    load: async () => (await import('./drop.js')).drop,
+  },
+  doctor: {
+    summary: 'look for everything that is wrong, or may go wrong, at source and trail',
+    load: async () => (await import('./doctor.js')).doctor,
+  },
   reload: {
     summary: 'let running daemons work by the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,

@@ -27,7 +27,7 @@ export interface ReportColumn {
  */
 export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Modified by', kind: 'text', width: 24, text: (entry) => entry.modifier.name },
-  { header: 'Action category', kind: 'text', width: 17, text: (entry) => entry.action },
+  { header: 'Action category', kind: 'text', width: 17, text: (entry) => entry.actionName ?? entry.action },
   { header: 'Modified entity type', kind: 'text', width: 20, text: (entry) => entry.entity.type },
   { header: 'Modified entity name', kind: 'text', width: 30, text: (entry) => entry.entity.name ?? '' },
   {
@@ -76,12 +76,14 @@ export function noteText({
   laterKey,
 }: Pick<Entry, 'lastSetBy' | 'conflict' | 'unreadMessage' | 'laterKey'>): string {
   return [
-    ...(conflict === null ? [] : [`the modifier column names ${person(conflict)}`]),
+    ...(conflict === null ? [] : [`${CONFLICT_TEXTS[conflict.rung]} names ${person(conflict)}`]),
     ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
     ...(unreadMessage === null ? [] : [`a message named nobody: ${unreadMessage.reason}`]),
     ...(laterKey ? ['the entity id is by a later primary key'] : []),
   ].join('; ');
 }
+
+const CONFLICT_TEXTS = { witness: 'an audit row of the application', column: 'the modifier column' } as const;
 
 const person = ({ name, key }: { readonly name: string; readonly key: string }): string =>
   name === key ? key : `${name} (${key})`;

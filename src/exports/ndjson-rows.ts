@@ -102,7 +102,11 @@ export class NdjsonRows {
   readonly #times = new RowTimes(new ZoneClock('UTC'));
   readonly #json = new JsonBytes(null);
   readonly #modifiers = new Words((rows) => json(rows.modifier));
-  readonly #actions = new Words((rows) => json(rows.action));
+  readonly #actions = new Words(({ action, actionName }) =>
+    actionName === null
+      ? json(action)
+      : piece(`${JSON.stringify(action)},"actionName":${JSON.stringify(actionName)}`),
+  );
   readonly #entityTypes = new Words((rows) => json(rows.entityType));
   readonly #tenants = new Words((rows) => json(rows.tenant));
   readonly #tables = new Words((rows) => json(rows.table));

@@ -49,7 +49,7 @@ export interface WordColumn {
 
 const WORD_COLUMNS = {
   modifier: { column: 0, text: (rows) => rows.modifier.name },
-  action: { column: 1, text: (rows) => rows.action },
+  action: { column: 1, text: (rows) => rows.actionName ?? rows.action },
   entityType: { column: 2, text: (rows) => rows.entityType },
   modifierKind: { column: 8, text: (rows) => rows.modifier.kind ?? '' },
   rung: { column: 9, text: (rows) => rows.modifier.rung },

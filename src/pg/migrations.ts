@@ -31,18 +31,8 @@ export interface MigrateOptions {
  * knows files that are not in the folder) and PG_SCHEMA_FOREIGN.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
-  const files = (await readdir(options.folder)).filter((file) => file.endsWith('.sql')).sort();
-  const names = files.map((file) => path.basename(file, '.sql'));
-  const applied = await appliedMigrations(options);
-  const foreign = applied.filter((name) => !names.includes(name));
-  if (foreign.length > 0) {
-    throw new WaltrailError(
-      'PG_MIGRATION_NEWER',
-      `${options.database} was migrated by a newer version of Waltrail (${foreign.join(', ')}).`,
-    );
-  }
   // The usual start: nothing to do, and nothing that would need more than the right to read.
-  if (applied.length === names.length) return;
+  if ((await pendingMigrations(options)).length === 0) return;
 
   let current = 'the list of migrations';
   try {
@@ -82,9 +72,27 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   }
 }
 
+/**
+ * Returns the names of the files that a database does not have yet. Throws PG_MIGRATION_FAILED,
+ * PG_MIGRATION_NEWER and PG_SCHEMA_FOREIGN.
+ */
+export async function pendingMigrations(options: Omit<MigrateOptions, 'log'>): Promise<string[]> {
+  const files = (await readdir(options.folder)).filter((file) => file.endsWith('.sql')).sort();
+  const names = files.map((file) => path.basename(file, '.sql'));
+  const applied = await appliedMigrations(options);
+  const foreign = applied.filter((name) => !names.includes(name));
+  if (foreign.length > 0) {
+    throw new WaltrailError(
+      'PG_MIGRATION_NEWER',
+      `${options.database} was migrated by a newer version of Waltrail (${foreign.join(', ')}).`,
+    );
+  }
+  return names.filter((name) => !applied.includes(name));
+}
+
 /** Names the migration, what the server says of it, and the statement that grants a lacking right. */
 function migrationError(
-  { client, database, schema }: MigrateOptions,
+  { client, database, schema }: Omit<MigrateOptions, 'log'>,
   { current, error }: { readonly current: string; readonly error: unknown },
 ): WaltrailError {
   if (isWaltrailError(error)) return error;
@@ -104,7 +112,7 @@ function migrationError(
   );
 }
 
-async function appliedMigrations(options: MigrateOptions): Promise<string[]> {
+async function appliedMigrations(options: Omit<MigrateOptions, 'log'>): Promise<string[]> {
   const { client, schema } = options;
   const table = `${schema}.migration`;
   try {

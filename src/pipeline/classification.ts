@@ -1,13 +1,19 @@
 import type { Tuple } from '../pgoutput/tuple.js';
-import type { ActionRule, Operation } from '../tracking/rules.js';
-import { equals, equalsAny, type Condition } from './conditions.js';
-import { DIFFERENT } from './difference.js';
+import { SKIP } from '../tracking/action-schema.js';
+import { isNamedBy } from '../tracking/column-lists.js';
+import { DEFAULT_ACTIONS, type ActionRule, type Operation, type Wanted } from '../tracking/rules.js';
+import type { Order } from '../tracking/value-order.js';
+import { allOf, valueIs, type Verdict } from './conditions.js';
+import { DIFFERENT, UNKNOWN } from './difference.js';
+import { compareExactly } from './exact-order.js';
+import { sentIn } from './old-row.js';
 
 /** A column of a relation, as rules refer to it. */
 export interface Column {
   readonly index: number;
   readonly name: string;
   readonly typeOid: number;
+  readonly order: Order;
 }
 
 /**
@@ -22,17 +28,16 @@ export interface ClassifiedChange {
   readonly changed: Uint8Array | null;
 }
 
+type ChangeCondition = (change: ClassifiedChange) => Verdict;
+
 export interface CompiledRule {
   readonly actionId: number;
-  readonly matches: (change: ClassifiedChange) => boolean;
+  /** Null: it matches every change. */
+  readonly matches: ChangeCondition | null;
 }
 
-const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
-  insert: 'add',
-  update: 'edit',
-  delete: 'delete',
-  truncate: 'delete',
-};
+/** Of the action that makes no entry; the trail has no such number. */
+export const SKIPPED = 0;
 
 /** The rules of one operation, compiled for one relation version, ending in one that always matches. */
 export function compileActions(options: {
@@ -46,38 +51,98 @@ export function compileActions(options: {
   return [
     ...rules.flatMap((rule) => {
       const matches = compileRule(rule, columns);
-      return matches === null ? [] : [{ actionId: actionId(rule.action), matches }];
+      if (matches === 'never') return [];
+      return [{ actionId: rule.action === SKIP ? SKIPPED : actionId(rule.action), matches }];
     }),
-    { actionId: actionId(DEFAULT_ACTIONS[operation]), matches: () => true },
+    { actionId: actionId(DEFAULT_ACTIONS[operation]), matches: null },
   ];
 }
 
+/** The action of the first rule that matches. */
 export function classify(rules: readonly CompiledRule[], change: ClassifiedChange): number {
-  for (const rule of rules) if (rule.matches(change)) return rule.actionId;
+  let isUnsure = false;
+  for (const { actionId, matches } of rules) {
+    const verdict = matches === null ? 'holds' : matches(change);
+    if (verdict === 'unknown') isUnsure = true;
+    // A rule before may be the one that was meant: no entry is lost because a value was not sent.
+    if (verdict === 'holds' && !(actionId === SKIPPED && isUnsure)) return actionId;
+  }
   throw new RangeError('the last rule matches every change');
 }
 
 /**
- * Null when the relation lacks a column that the rule names: it can then never match (a schema change took
- * it).
+ * Never, when the relation lacks a column that the rule needs: a schema change took it. Of several columns
+ * of which any may differ, one is enough. Null: there is no condition.
  */
-function compileRule(rule: ActionRule, columns: ReadonlyMap<string, Column>): CompiledRule['matches'] | null {
-  const changed = rule.changed?.map((name) => columns.get(name)) ?? [];
-  const when: Condition[] = [];
-  for (const [name, values] of rule.when) {
+function compileRule(
+  rule: ActionRule,
+  columns: ReadonlyMap<string, Column>,
+): ChangeCondition | null | 'never' {
+  const found: (ChangeCondition | null)[] = [];
+  const changed = rule.changed === null ? null : matching(rule.changed, columns);
+  if (changed !== null) found.push(isChanged(changed));
+  const [watched] = changed ?? [];
+  for (const [side, wanted] of [
+    ['previous', rule.from],
+    ['row', rule.to],
+  ] as const)
+    if (wanted !== null) found.push(watched === undefined ? null : sideIs(side, watched, wanted));
+  if (rule.increased.length > 0) found.push(hasMoved(matching(rule.increased, columns), 1));
+  if (rule.decreased.length > 0) found.push(hasMoved(matching(rule.decreased, columns), -1));
+  for (const [name, wanted] of rule.when) {
     const column = columns.get(name);
-    if (column === undefined) return null;
-    when.push(equalsAny(column, values));
+    found.push(column === undefined ? null : sideIs('row', column, wanted));
   }
-  if (changed.includes(undefined)) return null;
-  const watched = changed as Column[];
-  const from = rule.from === undefined ? null : equals(watched[0]!, rule.from);
-  const to = rule.to === undefined ? null : equals(watched[0]!, rule.to);
-  const indexes = watched.map(({ index }) => index);
-  return (change) =>
-    (indexes.length === 0 ||
-      (change.changed !== null && indexes.some((index) => change.changed![index] === DIFFERENT))) &&
-    (from === null || (change.previous !== null && from(change.previous))) &&
-    (to === null || (change.row !== null && to(change.row))) &&
-    when.every((condition) => change.row !== null && condition(change.row));
+  const conditions = found.filter((condition) => condition !== null);
+  if (conditions.length < found.length) return 'never';
+  return conditions.length === 0 ? null : allOf(conditions);
+}
+
+const matching = (items: readonly string[], columns: ReadonlyMap<string, Column>): readonly Column[] =>
+  [...columns.values()].filter(({ name }) => items.some((item) => isNamedBy(item, name)));
+
+/** Null where none of the columns exists. */
+function isChanged(columns: readonly Column[]): ChangeCondition | null {
+  if (columns.length === 0) return null;
+  const indexes = columns.map(({ index }) => index);
+  return ({ changed }) => {
+    if (changed === null) return 'fails';
+    let verdict: Verdict = 'fails';
+    for (const index of indexes) {
+      if (changed[index] === DIFFERENT) return 'holds';
+      if (changed[index] === UNKNOWN) verdict = 'unknown';
+    }
+    return verdict;
+  };
+}
+
+/** A value that the update did not touch may stand in the old row alone. */
+function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): ChangeCondition {
+  const test = valueIs(column, wanted);
+  const { index } = column;
+  if (side === 'previous') return ({ previous }) => (previous === null ? 'unknown' : test(previous));
+  return ({ row, previous }) => {
+    const holder = row === null ? null : sentIn(index, row, previous);
+    return holder === null ? 'unknown' : test(holder);
+  };
+}
+
+/** Whether one of the columns is greater than before, or less; null where none of them has an order. */
+function hasMoved(columns: readonly Column[], direction: 1 | -1): ChangeCondition | null {
+  const ordered = columns.flatMap(({ index, order }) => (order === null ? [] : [{ index, order }]));
+  if (ordered.length === 0) return null;
+  return ({ changed, previous, row }) => {
+    let verdict: Verdict = 'fails';
+    for (const { index, order } of ordered) {
+      if (changed?.[index] === UNKNOWN) verdict = 'unknown';
+      if (changed?.[index] !== DIFFERENT) continue;
+      const [before, after] = [previous!.text(index), row!.text(index)];
+      // To a value from null, or the other way round, is neither more nor less.
+      if (before === null || after === null) continue;
+      const compared = compareExactly(order, after, before);
+      if (compared === null) verdict = 'unknown';
+      else if (Math.sign(compared) === direction) return 'holds';
+    }
+    return verdict;
+  };
 }

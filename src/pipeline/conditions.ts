@@ -1,44 +1,69 @@
 import type { Tuple } from '../pgoutput/tuple.js';
-import { LENGTH_NULL } from '../pgoutput/tuple.js';
-import type { Scalar } from '../tracking/rules.js';
+import { LENGTH_NULL, LENGTH_UNCHANGED } from '../pgoutput/tuple.js';
+import type { Scalar, Wanted } from '../tracking/rules.js';
+import { compareExactly } from './exact-order.js';
 
-/** Whether the value of one column of a row is what a rule asks for. */
-export type Condition = (row: Tuple) => boolean;
+/**
+ * Whether a condition holds for a row. Unknown where the value was not sent: it then decides nothing, neither
+ * that a rule matches nor that an entry is left out.
+ */
+export type Verdict = 'holds' | 'fails' | 'unknown';
+
+export type Condition = (row: Tuple) => Verdict;
 
 export const OID_BOOL = 16;
 /** float4, float8, numeric: printed in more than one way for the same number (`1.50`, `1.5`). */
 const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 
+interface ConditionColumn {
+  readonly index: number;
+  readonly typeOid: number;
+}
+
 /**
- * Compares a column with a value as a person writes it in YAML: booleans as PostgreSQL prints them (`t`,
- * `f`), numbers by value where the type prints one number in several ways, everything else by its text. A
- * value that was not sent never matches.
+ * Compares a column with values as a person writes them in YAML: booleans as PostgreSQL prints them (`t`,
+ * `f`), numbers by value where the type prints one number in several ways, everything else by its text. Null
+ * is a value like others.
  */
-export function equals(
-  column: { readonly index: number; readonly typeOid: number },
-  wanted: Scalar,
-): Condition {
-  const { index, typeOid } = column;
-  if (wanted === null) return (row) => index < row.count && row.lengths[index] === LENGTH_NULL;
+export function valueIs(column: ConditionColumn, { values, not }: Wanted): Condition {
+  const { index } = column;
+  const tests = values.map((value) => equals(column, value));
+  const [ifSo, ifNot]: [Verdict, Verdict] = not ? ['fails', 'holds'] : ['holds', 'fails'];
+  return (row) => {
+    if (index >= row.count || row.lengths[index] === LENGTH_UNCHANGED) return 'unknown';
+    for (const test of tests) if (test(row)) return ifSo;
+    return ifNot;
+  };
+}
+
+/** Of a value that was sent. */
+function equals({ index, typeOid }: ConditionColumn, wanted: Scalar): (row: Tuple) => boolean {
+  if (wanted === null) return (row) => row.lengths[index] === LENGTH_NULL;
   if (typeof wanted === 'number' && OIDS_INEXACT_TEXT.has(typeOid)) {
-    return (row) => row.has(index) && Number(row.text(index)) === wanted;
+    const number = String(wanted);
+    return (row) => row.has(index) && compareExactly('number', row.text(index)!, number) === 0;
   }
   const text = typeOid === OID_BOOL ? (isTrue(wanted) ? 't' : 'f') : String(wanted);
   const bytes = Buffer.from(text);
   return (row) => {
-    if (row.lengths[index] !== bytes.length || index >= row.count) return false;
+    if (row.lengths[index] !== bytes.length) return false;
     const start = row.offsets[index]!;
     return row.bytes.compare(bytes, 0, bytes.length, start, start + bytes.length) === 0;
   };
 }
 
-/** Any of several values. */
-export function equalsAny(
-  column: { readonly index: number; readonly typeOid: number },
-  wanted: readonly Scalar[],
-): Condition {
-  const conditions = wanted.map((value) => equals(column, value));
-  return (row) => conditions.some((condition) => condition(row));
-}
-
 const isTrue = (value: Scalar): boolean => value === true || value === 'true' || value === 't' || value === 1;
+
+/** Fails where one of them fails, and holds where all of them hold. */
+export function allOf<T>(conditions: readonly ((of: T) => Verdict)[]): (of: T) => Verdict {
+  if (conditions.length === 1) return conditions[0]!;
+  return (of) => {
+    let verdict: Verdict = 'holds';
+    for (const condition of conditions) {
+      const found = condition(of);
+      if (found === 'fails') return found;
+      if (found === 'unknown') verdict = found;
+    }
+    return verdict;
+  };
+}

@@ -3,7 +3,7 @@ import { classify } from './classification.js';
 import type { Difference } from './difference.js';
 import { IdWriter } from './entity-id.js';
 import { MovedRow } from './moved-row.js';
-import { partText, type NamePart } from './naming.js';
+import { partText, shownPart, type NamePart } from './naming.js';
 import { sentIn } from './old-row.js';
 import {
   MARK_NULL,
@@ -108,12 +108,11 @@ export class EntryBuilder {
     this.#extra(plan, change);
   }
 
-  /** Of a change whose difference was found. */
+  /** Of a change whose difference was found, with its columns in `changed`. */
   update(plan: TrackedPlan, change: RowChange): void {
     const { previous } = change;
     const row = change.row!;
-    const { columns, shown, shownCount } = this.#difference;
-    change.changed = columns;
+    const { shown, shownCount } = this.#difference;
     this.#begin(plan, change, OPERATION_UPDATE, classify(plan.onUpdate, change));
     const rows = this.#rows;
     rows.beginText();
@@ -228,16 +227,20 @@ export class EntryBuilder {
     }
     if (plan.name === null) return this.#rows.nullText();
     let found = false;
-    for (const part of plan.name)
-      found ||= 'column' in part && (sentIn(part.column, row, fallback)?.has(part.column) ?? false);
+    for (const part of plan.name) {
+      if ('text' in part) continue;
+      const { column } = shownPart(part, row, fallback);
+      found ||= sentIn(column, row, fallback)?.has(column) ?? false;
+    }
     if (!found) return this.#rows.nullText();
     this.#rows.beginText();
     for (const part of plan.name) this.#namePart(plan, part, row, fallback);
     this.#rows.endText();
   }
 
-  #namePart(plan: TrackedPlan, part: NamePart, row: Tuple, fallback: Tuple | null): void {
-    if ('text' in part) return this.#rows.raw(part.text, 0, part.text.length);
+  #namePart(plan: TrackedPlan, named: NamePart, row: Tuple, fallback: Tuple | null): void {
+    if ('text' in named) return this.#rows.raw(named.text, 0, named.text.length);
+    const part = shownPart(named, row, fallback);
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
@@ -361,4 +364,6 @@ const allOf = (bytes: Buffer): [Buffer, number, number] => [bytes, 0, bytes.leng
 
 /** Whether every part of a row's name was sent. */
 const hasWholeName = ({ name }: TrackedPlan, row: Tuple): boolean =>
-  name?.every((part) => 'text' in part || row.lengths[part.column] !== LENGTH_UNCHANGED) ?? false;
+  name?.every(
+    (part) => 'text' in part || row.lengths[shownPart(part, row, null).column] !== LENGTH_UNCHANGED,
+  ) ?? false;

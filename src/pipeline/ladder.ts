@@ -1,95 +1,186 @@
-import type { Tuple } from '../pgoutput/tuple.js';
-import { Attribution } from './attribution.js';
-import { sentIn } from './old-row.js';
-import { isSameModifier, type OtherModifier } from './other-modifier.js';
-import { RUNG_COLUMN, RUNG_MESSAGE, RUNG_NOBODY, UNATTRIBUTED, type EntryAttribution } from './ports.js';
+import type { Attribution } from './attribution.js';
+import type { Difference } from './difference.js';
+import { ModifierFinder } from './modifier-column.js';
+import type { OtherModifier } from './other-modifier.js';
+import {
+  RUNG_COLUMN,
+  RUNG_MESSAGE,
+  RUNG_NOBODY,
+  RUNG_WITNESS,
+  UNATTRIBUTED,
+  type Dictionary,
+  type EntryAttribution,
+} from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
 import type { TransactionAttribution } from './transaction-attribution.js';
+import type { Speaker } from './witness-facts.js';
+import type { Witnesses, Written } from './witnesses.js';
 
 /**
- * Finds the modifier of a change: by what a logical message says, then by the modifier column of its row. A
- * column speaks where the change has set it; else it only says who set it last, which is kept beside the
- * values and counts for nothing. Where both speak and disagree, the message counts and both are kept.
+ * Finds the modifier of a change: by what a logical message says, then by an audit row of the application,
+ * then by the modifier column of its row. A column speaks where the change has set it; else it only says who
+ * set it last, which is kept beside the values and counts for nothing. Where two speak and disagree, the
+ * higher one counts, and whom the next one names is kept.
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
+  readonly #witnesses: Witnesses | null;
   readonly #attribution: Attribution;
+  readonly #dictionary: Pick<Dictionary, 'modifier'>;
+  readonly #finder: ModifierFinder;
+  /** Numbers of those whom witnesses name. */
+  readonly #ids = new WeakMap<Speaker, number>();
 
-  constructor(options: { readonly messages: TransactionAttribution; readonly attribution: Attribution }) {
+  constructor(options: {
+    readonly messages: TransactionAttribution;
+    /** Null: the YAML names none. */
+    readonly witnesses: Witnesses | null;
+    readonly attribution: Attribution;
+    readonly dictionary: Pick<Dictionary, 'modifier'>;
+    /** Of the update that is attributed. */
+    readonly difference: Difference;
+  }) {
     this.#messages = options.messages;
+    this.#witnesses = options.witnesses;
     this.#attribution = options.attribution;
+    this.#dictionary = options.dictionary;
+    this.#finder = new ModifierFinder(options.difference);
   }
 
-  /**
-   * @param columnSpeaks false: the change has not set the modifier column, or that is not known
-   */
-  climb(change: RowChange, plan: TrackedPlan, columnSpeaks: boolean): void {
-    const column = plan.modifierColumn;
-    const named = column < 0 ? null : holderOf(column, change);
-    if (named === null) return this.byMessage(change);
-    if (columnSpeaks && this.#messages.modifierId === null) {
-      change.modifierId = this.#attribution.byColumn(named, column, plan.modifierRedactor);
-      change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
-      change.beside = null;
-      return;
-    }
-    this.byMessage(change);
-    change.beside = this.#beside(named, plan, columnSpeaks);
+  inserted(change: RowChange, plan: TrackedPlan): void {
+    this.#climb(change, this.#finder.find(plan.insertModifiers, change, false));
+  }
+
+  updated(change: RowChange, plan: TrackedPlan): void {
+    this.#climb(change, this.#finder.find(plan.updateModifiers, change, true));
   }
 
   /**
    * For a change without a row that can say who made it: the column of a deleted one names who changed it
    * last, not who deleted it.
    */
-  byMessage(change: RowChange): void {
-    change.modifierId = this.#messages.modifierId ?? UNATTRIBUTED;
-    // A message that was not understood: the column could name another than the one it meant.
-    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-    change.beside = null;
+  removed(change: RowChange): void {
+    this.#climb(change, false);
   }
 
   /**
    * The attribution of an entry that is written already, by the first message of its transaction: it speaks
    * for the changes before it too. Null where the entry does not say enough: the transaction has to be read
    * again.
+   *
+   * @param written the entry, where it may have to be attributed once more
    */
-  revise(entry: EntryAttribution): EntryAttribution | null {
+  revise(entry: EntryAttribution, written: Written | null): EntryAttribution | null {
     const { modifierId, modifierKey, extra } = this.#messages;
-    const byColumn = entry.rung === RUNG_COLUMN;
-    // The first message is the first to attribute anything, so all else is by column or unattributed.
-    if (modifierId === null)
-      return { ...entry, extra: joined(extra, byColumn ? null : lastSetBy(entry.extra)) };
-    const rung = modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
-    if (!byColumn) {
-      const beside = modifierId === UNATTRIBUTED ? lastSetBy(entry.extra) : null;
-      return { modifierId, rung, extra: joined(extra, beside) };
+    const before = written === null ? lastSetBy(entry.extra) : written.beside;
+    let beside = before;
+    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
+    if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
+      const other =
+        entry.rung === RUNG_COLUMN ? this.#attribution.otherById(entry.modifierId) : written?.speaker?.other;
+      if (other === undefined) return null;
+      beside = this.#conflictOf(other, modifierKey) ?? before;
+    } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
+      beside = null;
     }
-    const other = this.#attribution.otherById(entry.modifierId);
-    if (other === undefined) return null;
-    return { modifierId, rung, extra: joined(extra, conflictOf(other, modifierKey)) };
+    if (written !== null) {
+      written.said = this.#messages.said;
+      written.extra = extra;
+      written.beside = beside;
+    }
+    const revised = joined(extra, beside, entry.extra);
+    if (modifierId === null) return { ...entry, extra: revised };
+    return { modifierId, rung: rungOfMessage(modifierId), extra: revised };
   }
 
-  #beside(row: Tuple, plan: TrackedPlan, columnSpeaks: boolean): Buffer | null {
+  /** The same by whom the witnesses of its transaction name for it. */
+  reviseByWitness(
+    entry: EntryAttribution,
+    written: Written,
+    speaker: Speaker | null,
+  ): EntryAttribution | null {
+    if (speaker === null || written.isWitness) return entry;
+    if (written.said !== undefined) {
+      const conflict = this.#conflictOf(speaker.other, written.said);
+      return conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
+    }
+    let beside: Buffer | null = null;
+    if (entry.rung === RUNG_COLUMN) {
+      const other = this.#attribution.otherById(entry.modifierId);
+      if (other === undefined) return null;
+      beside = this.#attribution.isSame(other, speaker) ? null : other.conflict;
+    }
+    return {
+      modifierId: this.#idOf(speaker),
+      rung: RUNG_WITNESS,
+      extra: joined(written.extra, beside, entry.extra),
+    };
+  }
+
+  /** @param isNamed the finder has found a column */
+  #climb(change: RowChange, isNamed: boolean): void {
+    const { modifierId } = this.#messages;
+    const witness = this.#witnesses?.speaker ?? null;
+    if (modifierId !== null) {
+      change.modifierId = modifierId;
+      change.rung = rungOfMessage(modifierId);
+      change.beside = this.#besideMessage(witness, isNamed);
+    } else if (witness !== null) {
+      change.modifierId = this.#idOf(witness);
+      change.rung = RUNG_WITNESS;
+      change.beside = isNamed ? this.#besideWitness(witness) : null;
+    } else if (isNamed) {
+      this.#byColumn(change);
+    } else {
+      change.modifierId = UNATTRIBUTED;
+      change.rung = RUNG_NOBODY;
+      change.beside = null;
+    }
+  }
+
+  #byColumn(change: RowChange): void {
+    const { row, column, table, redactor, speaks } = this.#finder;
+    const people = this.#attribution.people(table);
+    change.modifierId = speaks ? people.byColumn(row, column, redactor) : UNATTRIBUTED;
+    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
+    change.beside = speaks ? null : (people.otherByColumn(row, column, redactor)?.lastSetBy ?? null);
+  }
+
+  /** Whom a witness, or else the column that was found, names beside the message. */
+  #besideMessage(witness: Speaker | null, isNamed: boolean): Buffer | null {
     const { modifierId, modifierKey } = this.#messages;
-    const isNamed = modifierId !== null && modifierId !== UNATTRIBUTED;
-    if (isNamed && !columnSpeaks) return null;
-    const other = this.#attribution.otherByColumn(row, plan.modifierColumn, plan.modifierRedactor);
+    const conflict = witness === null ? null : this.#conflictOf(witness.other, modifierKey);
+    if (conflict !== null || !isNamed) return conflict;
+    const { row, column, table, redactor, speaks } = this.#finder;
+    if (modifierId !== UNATTRIBUTED && !speaks) return null;
+    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
     if (other === null) return null;
-    return columnSpeaks ? conflictOf(other, modifierKey) : other.lastSetBy;
+    return speaks ? this.#conflictOf(other, modifierKey) : other.lastSetBy;
+  }
+
+  #besideWitness(witness: Speaker): Buffer | null {
+    const { row, column, table, redactor, speaks } = this.#finder;
+    if (!speaks) return null;
+    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
+    return other === null || this.#attribution.isSame(other, witness) ? null : other.conflict;
+  }
+
+  #idOf(speaker: Speaker): number {
+    let id = this.#ids.get(speaker);
+    if (id === undefined) this.#ids.set(speaker, (id = this.#dictionary.modifier(speaker.person)));
+    return id;
+  }
+
+  /** @param key that of the message; null: it was not understood, so whom it meant is not known */
+  #conflictOf(other: OtherModifier, key: string | null): Buffer | null {
+    return key !== null && this.#attribution.isSame(other, { table: 0, key }) ? null : other.conflict;
   }
 }
 
-/** The row of a change in which the column has a value; null: neither has. */
-function holderOf(column: number, { row, previous }: RowChange): Tuple | null {
-  if (row!.has(column)) return row;
-  const holder = sentIn(column, row!, previous);
-  return holder?.has(column) === true ? holder : null;
-}
-
-/** @param key that of the message; null: it was not understood, so whom it meant is not known */
-const conflictOf = (other: OtherModifier, key: string | null): Buffer | null =>
-  key !== null && isSameModifier(other, key) ? null : other.conflict;
+/** Of a message that was not understood, the column could name another than the one it meant. */
+const rungOfMessage = (modifierId: number): number =>
+  modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
 
 /**
  * The member of what the ladder has stored beside an entry's values, as it was. It is small: there was no
@@ -101,9 +192,24 @@ function lastSetBy(extra: Buffer | null): Buffer | null {
   return value === undefined ? null : Buffer.from(`"lastSetBy":${JSON.stringify(value)}`);
 }
 
-/** What is stored beside the values: a transaction's object and a member of its own. */
-function joined(extra: Buffer | null, beside: Buffer | null): Buffer | null {
-  if (beside === null) return extra;
-  const before = extra === null ? '{' : `${extra.toString('utf8', 0, extra.length - 1)},`;
-  return Buffer.from(`${before}${beside.toString()}}`);
+/** Ends what is stored beside the values of an entry whose id is by a later key (entry-builder.ts). */
+const LATER_KEY = '"laterKey":true';
+const LATER_KEY_END = Buffer.from(`${LATER_KEY}}`);
+
+/**
+ * What is stored beside the values: a transaction's object, a member of its own, and that the id is by a
+ * later key, where that was said before.
+ */
+function joined(extra: Buffer | null, beside: Buffer | null, before: Buffer | null): Buffer | null {
+  const isLater =
+    before !== null &&
+    before.length >= LATER_KEY_END.length &&
+    before.compare(LATER_KEY_END, 0, LATER_KEY_END.length, before.length - LATER_KEY_END.length) === 0;
+  if (beside === null && !isLater) return extra;
+  const members = [
+    ...(extra === null ? [] : [extra.toString('utf8', 1, extra.length - 1)]),
+    ...(beside === null ? [] : [beside.toString()]),
+    ...(isLater ? [LATER_KEY] : []),
+  ];
+  return Buffer.from(`{${members.join(',')}}`);
 }

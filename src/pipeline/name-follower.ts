@@ -1,6 +1,6 @@
 import { readableText } from '../pg/text.js';
 import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import { partText } from './naming.js';
+import { partText, shownPart } from './naming.js';
 import { sentIn } from './old-row.js';
 import { redactedText } from './redaction.js';
 import type { LookupName, Lookups } from './ports.js';
@@ -96,10 +96,11 @@ export class NameFollower {
         name += part.text.toString();
         continue;
       }
-      const holder = sentIn(part.column, row, previous);
-      if (isUnsent(holder, part.column)) return null;
+      const shown = shownPart(part, row, previous);
+      const holder = sentIn(shown.column, row, previous);
+      if (isUnsent(holder, shown.column)) return null;
       const naming = { redactors: plan.redactors, lookups: this.#lookups, tenant: NO_TENANT };
-      const bytes = partText(part, holder, naming);
+      const bytes = partText(shown, holder, naming);
       if (bytes === null) continue;
       name += readableText(bytes, 0, bytes.length);
       found = true;

@@ -1,4 +1,5 @@
-import type { Tuple } from '../pgoutput/tuple.js';
+import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
+import { sentIn } from './old-row.js';
 import type { Lookups } from './ports.js';
 import type { Redactor } from './redaction.js';
 
@@ -11,6 +12,26 @@ export interface ColumnPart {
   readonly values: ReadonlyMap<string, string> | null;
   /** Lookup table whose names are the labels. */
   readonly lookup: string | null;
+  /** What is shown where this column is null or empty; null: nothing. */
+  readonly or: ColumnPart | null;
+}
+
+/**
+ * The column of a part that is shown: the first with text in it. One that was not sent ends the search, for
+ * what it holds is not known.
+ *
+ * @param previous has what was not sent with the row; null: it was not sent either
+ */
+export function shownPart(part: ColumnPart, row: Tuple, previous: Tuple | null): ColumnPart {
+  let shown = part;
+  while (shown.or !== null) {
+    const { column } = shown;
+    const holder = sentIn(column, row, previous);
+    if (holder === null || holder.lengths[column]! > 0 || holder.lengths[column] === LENGTH_UNCHANGED)
+      return shown;
+    shown = shown.or;
+  }
+  return shown;
 }
 
 interface Naming {

@@ -1,17 +1,19 @@
-import { readableText, storable } from '../pg/text.js';
+import { storable } from '../pg/text.js';
 import type { Kind } from '../tracking/rules.js';
 import { shortName } from './naming.js';
 import type { Redactor } from './redaction.js';
 
 /**
- * Whom the modifier column of a row names, where that is not the modifier of the entry (DECISIONS 51). Both
- * texts are members of the JSON that is stored beside an entry's values; trail/read/extra.ts reads them. They
- * are made when they are asked for: of most modifiers they never are.
+ * Whom a witness or the modifier column of a row names, where that is not the modifier of the entry
+ * (DECISIONS 51, 86). Both texts are members of the JSON that is stored beside an entry's values;
+ * trail/read/extra.ts reads them. They are made when they are asked for: of most modifiers they never are.
  */
 export class OtherModifier {
+  /** As it is shown. */
   readonly key: string;
-  /** Of the column the key is from: with one, keys of messages are compared as the column would show them. */
+  /** Of the column the key is from: with one, keys of others are compared as the column would show them. */
   readonly redactor: Redactor | null;
+  readonly #rung: 'witness' | 'column';
   readonly #name: string;
   readonly #kind: Kind;
   #lastSetBy: Buffer | null = null;
@@ -19,10 +21,11 @@ export class OtherModifier {
 
   constructor(
     person: { readonly key: string; readonly name: string; readonly kind: Kind },
-    redactor: Redactor | null,
+    from: { readonly redactor: Redactor | null; readonly rung: 'witness' | 'column' },
   ) {
     this.key = person.key;
-    this.redactor = redactor;
+    this.redactor = from.redactor;
+    this.#rung = from.rung;
     this.#name = person.name;
     this.#kind = person.kind;
   }
@@ -35,20 +38,11 @@ export class OtherModifier {
   /** `"conflict":{…}`: this change says so, and a higher rung says otherwise. */
   get conflict(): Buffer {
     return (this.#conflict ??= Buffer.from(
-      `"conflict":${JSON.stringify({ rung: 'column', ...this.#shown() })}`,
+      `"conflict":${JSON.stringify({ rung: this.#rung, ...this.#shown() })}`,
     ));
   }
 
   #shown(): { readonly key: string; readonly name: string; readonly kind: Kind } {
     return { key: storable(shortName(this.key)), name: storable(this.#name), kind: this.#kind };
   }
-}
-
-/** Whether a key that a message gives means the same modifier. */
-export function isSameModifier(other: OtherModifier, key: string): boolean {
-  const { redactor } = other;
-  if (redactor === null) return other.key === key;
-  const bytes = Buffer.from(key);
-  const redacted = redactor(bytes, 0, bytes.length);
-  return other.key === (redacted === null ? key : readableText(redacted, 0, redacted.length));
 }

@@ -84,6 +84,11 @@ const MAX_BATCH_ENTRIES = 10_000;
  * running.
  */
 const SPILL_BYTES = 128 * 1024;
+/**
+ * The same where audit rows may name who made changes that are written already: what has left has to be read
+ * again for it. Below half of {@link HIGH_WATER_BYTES}, or the source would wait for rows that are not sent.
+ */
+const SPILL_BYTES_WITH_WITNESSES = 512 * 1024;
 /** Above this the source is not read until the trail has caught up to half of it. */
 const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
@@ -106,6 +111,7 @@ export class Pipeline {
   readonly #trail: TrailSession;
   readonly #recorder: TransactionRecorder;
   readonly #reader: MessageReader;
+  readonly #spillBytes: number;
   #paused = false;
   #lastCommitMs = 0;
   /** When the checkpoint was moved last, by a commit or because nothing happened. */
@@ -134,6 +140,7 @@ export class Pipeline {
     this.#failed = options.failed;
     this.#trail = options.trail;
     this.#aloneUntil = options.aloneUntil;
+    this.#spillBytes = options.config.attribution.length === 0 ? SPILL_BYTES : SPILL_BYTES_WITH_WITNESSES;
     this.#recorder = new TransactionRecorder({
       ...options,
       tellTables: options.aloneUntil !== null,
@@ -167,7 +174,7 @@ export class Pipeline {
     if (this.#notices.length > 0) this.#writeNotices();
     if (this.#aloneUntil !== null && bytes[start] === TAG_COMMIT) this.#source.hold(() => this.#storeAlone());
     // Not only when a read is done: a read can bring more than a buffer of rows holds.
-    if (this.#trail.rows.bytes >= SPILL_BYTES) this.#step();
+    if (this.#trail.rows.bytes >= this.#spillBytes) this.#step();
   }
 
   /** Everything that had arrived was handed over: time to store. */
@@ -295,7 +302,7 @@ export class Pipeline {
     try {
       if (this.#notices.length > 0) this.#writeNotices();
       if (this.#aloneUntil === null && !trail.busy && trail.committable) this.#commitWhenDue();
-      if (trail.unsentBytes >= SPILL_BYTES) trail.spill();
+      if (trail.unsentBytes >= this.#spillBytes) trail.spill();
     } catch (error) {
       this.#fail(error);
       return;

@@ -8,9 +8,9 @@ export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
 
 /**
  * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none
- * has. `own`: the entry is Waltrail's.
+ * has. `witness`: `a`, an audit row of the application. `own`: the entry is Waltrail's.
  */
-export const RUNG = { message: 'm', column: 'c', nobody: '-', own: 'w' } as const;
+export const RUNG = { message: 'm', witness: 'a', column: 'c', nobody: '-', own: 'w' } as const;
 export type RungLetter = (typeof RUNG)[keyof typeof RUNG];
 
 // The same letters as character codes, for bytes of rows.
@@ -19,6 +19,7 @@ export const OPERATION_UPDATE = OPERATION.update.charCodeAt(0);
 export const OPERATION_DELETE = OPERATION.delete.charCodeAt(0);
 export const OPERATION_TRUNCATE = OPERATION.truncate.charCodeAt(0);
 export const RUNG_MESSAGE = RUNG.message.charCodeAt(0);
+export const RUNG_WITNESS = RUNG.witness.charCodeAt(0);
 export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
 export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
 export const RUNG_OWN = RUNG.own.charCodeAt(0);
@@ -146,6 +147,8 @@ export interface Dictionary {
   entityType(name: string): number;
   tenant(name: string): number;
   relation(version: RelationVersion): number;
+  /** Tables of every version, in the order in which they were first seen. */
+  seenTables(): Iterable<{ readonly schema: string; readonly table: string }>;
   /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
   newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined;
   /** Columns of a table that were redacted in some version of it, by their numbers, as they were called. */

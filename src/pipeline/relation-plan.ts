@@ -1,20 +1,27 @@
-import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
+import { isIgnored } from '../tracking/column-lists.js';
 import { lookupTenant, ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
-import type { LabelRule, ModifiersRule, TableRule, Template, TrackingConfig } from '../tracking/rules.js';
+import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
+import { templateColumns } from '../tracking/template.js';
+import type { CatalogType } from '../tracking/value-kind.js';
+import { orderOf } from '../tracking/value-order.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
-import { OID_BOOL } from './conditions.js';
+import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
+import type { EntityTypes } from './entity-types.js';
 import { followRelation } from './followed-columns.js';
 import { findKey, type KnownKey } from './known-key.js';
+import { compileModifiers, type ModifierColumn } from './modifier-column.js';
 import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
+import { plainNameOf, planName, planTemplate, valueLabelsOf } from './row-name.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
+import { planWitness, type WitnessPlan } from './witness-plan.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
 export interface RelationPlan {
@@ -22,6 +29,8 @@ export interface RelationPlan {
   readonly qualifiedName: string;
   /** Null: not tracked; its rows may still be names for others. */
   readonly tracked: TrackedPlan | null;
+  /** How its new rows say who made the changes of their transaction; null: they are no witnesses. */
+  readonly witness: WitnessPlan | null;
   /** What its rows say about modifiers and labels. */
   readonly names: readonly NamesPlan[];
   /** Columns of its primary key where the table is partitioned; see old-row.ts. */
@@ -44,16 +53,20 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly name: readonly NamePart[] | null;
   /** The column that is the whole name, as it was sent; -1: there is more to it. */
   readonly plainName: number;
-  readonly modifierColumn: number;
-  /** The application sets it with each update, also to the value that it had. */
-  readonly modifierAlwaysSet: boolean;
-  /** Keys are redacted like the columns they come from. */
-  readonly modifierRedactor: Redactor | null;
+  /** Columns that may name who made the change, in the order in which they are asked. */
+  /** Column of the key by which a witness may mean a row; -1: none can. */
+  readonly rowKey: number;
+  /** Column of its type among several in one table (Rails); -1: none can mean a row by it. */
+  readonly rowType: number;
+  readonly insertModifiers: readonly ModifierColumn[];
+  readonly updateModifiers: readonly ModifierColumn[];
   readonly tenantColumn: number;
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
   readonly onDelete: readonly CompiledRule[];
   readonly onTruncate: readonly CompiledRule[];
+  /** Which changes make no entry. */
+  readonly filters: RowFilters;
 }
 
 /** A table that gives names to keys: the modifiers, or the words of a label. */
@@ -82,12 +95,13 @@ export function planRelation(options: {
   readonly facts: TableFacts | undefined;
   readonly xid: number;
   readonly dictionary: Dictionary;
+  readonly entityTypes: EntityTypes;
   readonly redactionKey: Buffer;
 }): RelationPlan {
-  const { relation, config, dictionary } = options;
-  const { partitioned } = options.facts ?? NO_FACTS;
+  const { relation, config, dictionary, entityTypes } = options;
+  const { partitioned, types } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
-  const columns = byName(relation);
+  const columns = byName(relation, types);
   const followed = followRelation({ ...options, facts: options.facts ?? NO_FACTS });
   const key = findKey({ ...options, followed });
   const redacted = columnRedactions({
@@ -109,13 +123,23 @@ export function planRelation(options: {
         ? null
         : planTracked({
             relation,
+            config,
             dictionary,
+            entityTypes,
+            types,
             key,
             partitioned,
             rule,
             columns,
             redacted,
           }),
+    witness: planWitness({
+      relation,
+      qualifiedName,
+      config,
+      columns,
+      redactors: redacted.map(({ redactor }) => redactor),
+    }),
     names,
     rootKey: partitioned && key.columns.length > 0 ? key.columns : null,
   };
@@ -132,7 +156,7 @@ export function planRelationNames(options: {
   return planNames({
     config,
     qualifiedName: formatTable(relation),
-    columns: byName(relation),
+    columns: byName(relation, options.facts.types),
     // The description is that of the catalog.
     redacted: columnRedactions({
       ...options,
@@ -143,32 +167,40 @@ export function planRelationNames(options: {
   });
 }
 
-const byName = ({ columns }: Relation): ReadonlyMap<string, Column> =>
-  new Map(columns.map(({ name, typeOid }, index) => [name, { index, name, typeOid }]));
+const byName = (
+  { columns }: Relation,
+  types: ReadonlyMap<number, CatalogType>,
+): ReadonlyMap<string, Column> =>
+  new Map(
+    columns.map(({ name, typeOid }, index) => [
+      name,
+      { index, name, typeOid, order: orderOf(typeOid, types) },
+    ]),
+  );
 
-/** What gives names to keys: the modifiers table, or a lookup table of labels. */
+/** What gives names to keys: a table of modifiers, or a lookup table of labels. */
 export type NameRule = LabelRule | ModifiersRule;
 
-/** The modifiers table and every other lookup table, each pair of table and key once. */
+/** The tables of modifiers and every other lookup table, each pair of table and key once. */
 export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
-  const modifiers = config.modifiers;
+  const { modifiers } = config;
   const others = labels.filter(
     (label, index) =>
-      label.table !== modifiers?.table && labels.findIndex(({ table }) => table === label.table) === index,
+      modifiers.every(({ table }) => table !== label.table) &&
+      labels.findIndex(({ table }) => table === label.table) === index,
   );
-  return modifiers === null ? others : [modifiers, ...others];
+  return [...modifiers, ...others];
 }
 
 /**
  * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
  */
 export function heldTables(config: TrackingConfig): ReadonlySet<string> {
-  const held = new Set<string>();
-  if (config.modifiers !== null) held.add(config.modifiers.table);
+  const held = new Set(config.modifiers.map(({ table }) => table));
   for (const { name, labels } of config.tables) {
-    for (const part of name ?? []) {
-      const label = 'column' in part ? labels.get(part.column) : undefined;
+    for (const column of templateColumns(name ?? [])) {
+      const label = labels.get(column);
       if (label !== undefined) held.add(label.table);
     }
   }
@@ -177,31 +209,48 @@ export function heldTables(config: TrackingConfig): ReadonlySet<string> {
 
 function planTracked(options: {
   readonly relation: Relation;
+  readonly config: TrackingConfig;
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
   readonly key: KnownKey;
   readonly partitioned: boolean;
   readonly dictionary: Dictionary;
+  readonly entityTypes: EntityTypes;
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
 }): TrackedPlan {
   const { relation, rule, columns, dictionary, redacted, key } = options;
   const dropped = redacted.map(({ redaction }) => redaction.whole?.method === 'drop');
   const redactors = redacted.map(({ redactor }) => redactor);
-  const modifier = rule.modifier?.column ?? null;
   const indexOf = (name: string | null): number => (name === null ? -1 : (columns.get(name)?.index ?? -1));
   const marks = relation.columns.map((_, index) => Buffer.from(String.fromCodePoint(FIRST_COLUMN + index)));
+  const actionId = (name: string): number => dictionary.action(name);
   const actions = (operation: 'insert' | 'update' | 'delete' | 'truncate'): readonly CompiledRule[] =>
-    compileActions({ operation, rules: rule.actions, columns, actionId: (name) => dictionary.action(name) });
-  const idColumns = idOf({ rule, key, indexOf });
+    compileActions({ operation, rules: rule.actions, columns, actionId });
+  const [onInsert, onUpdate, onDelete, onTruncate] = [
+    actions('insert'),
+    actions('update'),
+    actions('delete'),
+    actions('truncate'),
+  ];
+  const identity = unsentIdentity(options);
+  const entity = options.entityTypes.of(rule, relation);
+  const idColumns = entity.hasIds ? idOf({ rule, key, indexOf }) : [];
+  const modifiers = {
+    columns,
+    redactors,
+    actionId,
+    idColumns: [...idColumns, ...key.columns],
+  };
   const tenantColumn = indexOf(rule.tenant);
-  const name = rule.name === null ? null : planTemplate(rule.name, { columns, rule });
+  const name = planName(options);
   return {
     relationId: dictionary.relation(versionOf(options)),
-    entityTypeId: dictionary.entityType(rule.entity),
+    entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
-    ignored: Uint8Array.from(relation.columns, ({ name }) => (rule.ignore.includes(name) ? 1 : 0)),
+    ignored: Uint8Array.from(relation.columns, ({ name }) => (isIgnored(rule, name) ? 1 : 0)),
     dropped: Uint8Array.from(dropped, (isDropped) => (isDropped ? 1 : 0)),
-    identity: unsentIdentity(options),
+    identity,
     redactors,
     ...lookAt(redacted),
     columnMarks: marks,
@@ -209,20 +258,58 @@ function planTracked(options: {
       ? Buffer.concat(marks.filter((_, index) => !dropped[index]))
       : null,
     idColumns,
-    hasLaterKey: rule.id === null && key.isLater,
+    hasLaterKey: entity.hasIds && rule.id === null && key.isLater,
     moveColumns: [...idColumns, ...(tenantColumn < 0 ? [] : [tenantColumn])],
     name,
     plainName: plainNameOf(name),
-    modifierColumn: indexOf(modifier),
-    modifierAlwaysSet: rule.modifier?.alwaysSet ?? false,
-    modifierRedactor: redactors[indexOf(modifier)] ?? null,
+    ...witnessedBy({ ...options, idColumns }),
+    insertModifiers: compileModifiers(rule.modifier, {
+      ...modifiers,
+      operation: 'insert',
+      classes: onInsert,
+    }),
+    updateModifiers: compileModifiers(rule.modifier, {
+      ...modifiers,
+      operation: 'update',
+      classes: onUpdate,
+    }),
     tenantColumn,
-    onInsert: actions('insert'),
-    onUpdate: actions('update'),
-    onDelete: actions('delete'),
-    onTruncate: actions('truncate'),
+    onInsert,
+    onUpdate,
+    onDelete,
+    onTruncate,
+    filters: compileFilters({
+      rule,
+      columns,
+      identity,
+      actions: { insert: onInsert, update: onUpdate, delete: onDelete, truncate: onTruncate },
+    }),
   };
 }
+
+/** The columns by which rows of `attribution` mean rows of the table. */
+function witnessedBy({
+  config,
+  columns,
+  key,
+  idColumns,
+}: {
+  readonly config: TrackingConfig;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly key: KnownKey;
+  readonly idColumns: readonly number[];
+}): Pick<TrackedPlan, 'rowKey' | 'rowType'> {
+  const rows = config.attribution.flatMap(({ row }) => row ?? []);
+  const [column, ...others] = key.columns.length > 0 ? key.columns : idColumns;
+  const byConvention = rows.some(({ of }) => 'type' in of && of.types === null);
+  return {
+    rowKey: rows.length === 0 || column === undefined || others.length > 0 ? -1 : column,
+    rowType: byConvention ? (columns.get(TYPE_COLUMN)?.index ?? -1) : -1,
+  };
+}
+
+/** Where Rails keeps the class of a row, if several share a table. */
+const TYPE_COLUMN = 'type';
 
 /** Without a primary key, the column `id` serves where there is one. */
 function idOf({
@@ -267,43 +354,6 @@ function versionOf(options: {
       };
     }),
   };
-}
-
-/** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
-function valueLabelsOf(
-  column: { readonly name: string; readonly typeOid: number },
-  rule: TableRule,
-): ReadonlyMap<string, string> | null {
-  const labels = rule.values.get(column.name);
-  if (labels === undefined) return null;
-  if (column.typeOid !== OID_BOOL) return labels;
-  return new Map(
-    [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
-  );
-}
-
-function plainNameOf(name: readonly NamePart[] | null): number {
-  const [part] = name ?? [];
-  if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
-  return part.values === null && part.lookup === null ? part.column : -1;
-}
-
-function planTemplate(
-  template: Template,
-  options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
-): NamePart[] {
-  return template.flatMap((part): NamePart[] => {
-    if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
-    const column = options.columns.get(part.column);
-    if (column === undefined) return [];
-    return [
-      {
-        column: column.index,
-        values: options.rule === null ? null : valueLabelsOf(column, options.rule),
-        lookup: options.rule?.labels.get(part.column)?.table ?? null,
-      },
-    ];
-  });
 }
 
 function planNames(options: {

@@ -2,9 +2,10 @@ import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
+import type { FirstMessage, LateAttributions } from './late-attributions.js';
 import { UNATTRIBUTED, type EntryRows } from './ports.js';
 import { MessageSignatures } from './signature.js';
-import { isStatement, StatementReader, type Statement } from './statement.js';
+import { isStatement, StatementReader } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
 
 /**
@@ -18,17 +19,6 @@ export type Heard = 'nothing' | 'first' | 'passed over';
  * to it takes about 120 bytes for the first entry and 40 for every other.
  */
 const MAX_INLINE_BYTES = 512;
-
-/** The first message of a transaction that says who made changes. */
-export interface FirstMessage {
-  readonly lsn: Lsn;
-  readonly statement: Statement;
-}
-
-/**
- * By commit LSN: the first message of a transaction, which came after rows of its own had left for the trail.
- */
-export type LateAttributions = Map<Lsn, FirstMessage>;
 
 /** The transaction that runs. Its numbers are made of bytes when they are asked for, which is rare. */
 export interface RunningTransaction {
@@ -103,6 +93,14 @@ export class TransactionAttribution {
   }
 
   /**
+   * The key of the modifier that is named; null: the message was not understood; undefined: none names
+   * anybody.
+   */
+  get said(): string | null | undefined {
+    return this.#modifierId === null ? undefined : this.#modifierKey;
+  }
+
+  /**
    * What the entry at hand carries beside its values, as JSON; null: nothing. The first entry that asks has a
    * long context stored: one that no entry refers to is not.
    */
@@ -117,8 +115,7 @@ export class TransactionAttribution {
 
   /** Another transaction has begun. */
   begin(): void {
-    const late = this.#lateAttributions;
-    this.#first = late.size === 0 ? null : (late.get(this.#running.commitLsn) ?? null);
+    this.#first = this.#lateAttributions.messageOf(this.#running.commitLsn);
     this.#heardLsn = this.#first?.lsn ?? null;
     this.#modifierId = this.#modifierKey = null;
     this.#passedOver = false;
@@ -160,17 +157,11 @@ export class TransactionAttribution {
   }
 
   /**
-   * Rows have left for the trail without what the first message says: the transaction is to be read again,
-   * with it from the start.
+   * Rows have left for the trail without what the first message says, if there is one: the transaction is to
+   * be read again, with it from the start.
    */
   readAgain(): void {
-    this.#lateAttributions.set(this.#running.commitLsn, this.#first!);
-  }
-
-  /** What is before `lsn` will not be read again. */
-  stored(lsn: Lsn): void {
-    for (const commitLsn of this.#lateAttributions.keys())
-      if (commitLsn < lsn) this.#lateAttributions.delete(commitLsn);
+    if (this.#first !== null) this.#lateAttributions.keepMessage(this.#running.commitLsn, this.#first);
   }
 
   #understand(message: LogicalMessage): FirstMessage {

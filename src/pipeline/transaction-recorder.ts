@@ -10,28 +10,28 @@ import { CONFIGURATION_PREFIX } from '../tracking/configuration.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import { REPORT_PREFIX } from '../tracking/reports.js';
+import type { RowTypes } from '../tracking/row-types.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
+import { EntityTypes } from './entity-types.js';
 import { EntryBuilder } from './entry-builder.js';
 import { IdentityFollower } from './identity-change.js';
 import { Ladder } from './ladder.js';
+import type { LateAttributions } from './late-attributions.js';
 import type { MessagePlace } from './message-place.js';
 import { NameFollower } from './name-follower.js';
 import { markNotSent } from './old-row.js';
-import { type Notice, type TrailSession, OWN } from './ports.js';
+import { type EntryAttribution, type Notice, type TrailSession, OWN } from './ports.js';
 import { planRelation, type RelationPlan } from './relation-plan.js';
 import { ReportFollower } from './report-follower.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import type { TableFacts } from './table-facts.js';
-import {
-  TransactionAttribution,
-  type LateAttributions,
-  type RunningTransaction,
-} from './transaction-attribution.js';
+import { TransactionAttribution, type RunningTransaction } from './transaction-attribution.js';
 import type { UnreadMessages } from './unread-messages.js';
+import { Witnesses } from './witnesses.js';
 
 export interface RecorderOptions {
   readonly config: TrackingConfig;
@@ -48,9 +48,13 @@ export interface RecorderOptions {
    * commit.
    */
   readonly rewritten: (table: string, commitLsn: Lsn) => void;
+  /** Tables of the source by the types that audit rows of its frameworks give, as of the last look. */
+  readonly rowTypes: () => RowTypes;
+  /** Whether the source sends every new row of the audit tables that the YAML names, as of the last look. */
+  readonly areWitnessesSent: () => boolean;
   /**
-   * What late logical messages said. The first message of a transaction that arrives after rows of its have
-   * left for the trail is put here and the transaction is read again; so this must outlive the recorder.
+   * What late logical messages and witnesses said. What arrives after rows of its transaction have left for
+   * the trail is put here and the transaction is read again; so this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
   /**
@@ -116,7 +120,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #attribution: Attribution;
   readonly #ladder: Ladder;
   readonly #messages: TransactionAttribution;
+  /** Null: the YAML names no audit table. */
+  readonly #witnesses: Witnesses | null;
   readonly #names: NameFollower;
+  readonly #entityTypes: EntityTypes;
   readonly #schemas: SchemaFollower;
   readonly #identities: IdentityFollower;
   readonly #reports: ReportFollower;
@@ -148,9 +155,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#attribution = new Attribution({
       dictionary,
       lookups,
-      modifiersTable: config.modifiers?.table ?? null,
+      modifiers: config.modifiers,
       trustNames: config.messages.trustNames,
     });
+    this.#entityTypes = new EntityTypes({ config, dictionary });
     this.#messages = new TransactionAttribution({
       attribution: this.#attribution,
       config,
@@ -160,7 +168,24 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       running: this,
       rows: trail.rows,
     });
-    this.#ladder = new Ladder({ messages: this.#messages, attribution: this.#attribution });
+    this.#witnesses =
+      config.attribution.length === 0
+        ? null
+        : new Witnesses({
+            attribution: this.#attribution,
+            lateAttributions: options.lateAttributions,
+            configuration: config.definition.digest,
+            rowTypes: options.rowTypes,
+            areSent: options.areWitnessesSent,
+            running: this,
+          });
+    this.#ladder = new Ladder({
+      messages: this.#messages,
+      witnesses: this.#witnesses,
+      attribution: this.#attribution,
+      dictionary,
+      difference: this.#difference,
+    });
     this.#builder = new EntryBuilder({
       rows: trail.rows,
       dictionary,
@@ -225,7 +250,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 
   /** What is before `lsn` will not be read again. */
   stored(lsn: Lsn): void {
-    this.#messages.stored(lsn);
+    this.#options.lateAttributions.stored(lsn);
   }
 
   /** Writes an entry of Waltrail's own. Only between two transactions. */
@@ -256,11 +281,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (claimed === null) this.#trail.rows.transaction(bytes, at);
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#messages.begin();
+    this.#witnesses?.begin();
     this.#reports.begin();
     if (claimed !== null) this.#messages.claimed(claimed);
   }
 
   commit(bytes: Buffer, at: number): void {
+    if (this.#witnesses !== null) this.#hearWitnesses(this.#witnesses);
     this.#inTransaction = false;
     this.#names.endTransaction();
     this.#counts.transactions++;
@@ -287,17 +314,24 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       facts,
       xid: this.xid,
       dictionary: this.#trail.dictionary,
+      entityTypes: this.#entityTypes,
     });
     this.#plans.set(relation.oid, plan);
   }
 
   insert(relationOid: number, updated: Tuple): void {
-    const { tracked, names } = this.#planOf(relationOid);
+    const plan = this.#planOf(relationOid);
+    const { tracked, names } = plan;
     const change = this.#next(updated);
+    if (tracked !== null || plan.witness !== null) this.#witnesses?.next(plan, change, true);
     if (tracked !== null) {
-      this.#ladder.climb(change, tracked, true);
-      this.#builder.insert(tracked, change);
-      this.#counts.entries++;
+      if (tracked.filters.insert?.(change) ?? true) {
+        this.#ladder.inserted(change, tracked);
+        this.#builder.insert(tracked, change);
+        this.#entryWritten(change);
+      } else {
+        this.#passed();
+      }
     }
     if (names.length > 0) this.#names.inserted(names, updated);
   }
@@ -306,47 +340,60 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     relationOid: number,
     sent: { readonly previous: Tuple; readonly oldRow: OldRow; readonly updated: Tuple },
   ): void {
-    const { tracked, names, rootKey } = this.#planOf(relationOid);
+    const plan = this.#planOf(relationOid);
+    const { tracked, names, rootKey } = plan;
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.updated);
     if (tracked !== null) {
       const previous = (change.previous = sent.oldRow === 'none' ? null : sent.previous);
-      if (this.#difference.find(tracked, previous, sent.updated)) {
-        // Who only left the column as it was has not put a name there.
-        const columnSpeaks =
-          tracked.modifierAlwaysSet ||
-          (tracked.modifierColumn >= 0 &&
-            this.#difference.isDifferent(previous, sent.updated, tracked.modifierColumn));
-        this.#ladder.climb(change, tracked, columnSpeaks);
+      this.#witnesses?.next(plan, change, false);
+      change.changed = this.#difference.columns;
+      if (
+        this.#difference.find(tracked, previous, sent.updated) &&
+        (tracked.filters.update?.(change) ?? true)
+      ) {
+        this.#ladder.updated(change, tracked);
         this.#builder.update(tracked, change);
-        this.#counts.entries++;
+        this.#entryWritten(change);
       } else {
-        this.#counts.ignored++;
+        this.#passed();
       }
     }
     if (names.length > 0) this.#names.updated(names, sent);
   }
 
   delete(relationOid: number, sent: { readonly previous: Tuple; readonly oldRow: OldRow }): void {
-    const { tracked, names, rootKey } = this.#planOf(relationOid);
+    const plan = this.#planOf(relationOid);
+    const { tracked, names, rootKey } = plan;
     markNotSent(sent.previous, sent.oldRow, rootKey);
     const change = this.#next(sent.previous);
     if (tracked !== null) {
-      this.#ladder.byMessage(change);
-      this.#builder.delete(tracked, change);
-      this.#counts.entries++;
+      this.#witnesses?.next(plan, change, false);
+      if (tracked.filters.delete?.(change) ?? true) {
+        this.#ladder.removed(change);
+        this.#builder.delete(tracked, change);
+        this.#entryWritten(change);
+      } else {
+        this.#passed();
+      }
     }
     if (names.length > 0) this.#names.deleted(names, sent.previous);
   }
 
   truncate(relationOids: readonly number[]): void {
     for (const oid of relationOids) {
-      const { tracked, names } = this.#planOf(oid);
+      const plan = this.#planOf(oid);
+      const { tracked, names } = plan;
       const change = this.#next(null);
       if (tracked !== null) {
-        this.#ladder.byMessage(change);
-        this.#builder.truncate(tracked, change);
-        this.#counts.entries++;
+        this.#witnesses?.next(plan, change, false);
+        if (tracked.filters.truncate?.(change) ?? true) {
+          this.#ladder.removed(change);
+          this.#builder.truncate(tracked, change);
+          this.#entryWritten(change);
+        } else {
+          this.#passed();
+        }
       }
       this.#names.truncated(names);
     }
@@ -361,11 +408,33 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const heard = this.#messages.hear(message);
     if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
     // That one was passed over is worth a mark where entries are at hand, and no second reading.
-    if (this.#trail.rows.reattribute((entry) => this.#ladder.revise(entry)) || heard !== 'first') return;
+    const written = this.#witnesses?.written ?? null;
+    let index = 0;
+    const revise = (entry: EntryAttribution): EntryAttribution | null =>
+      this.#ladder.revise(entry, written?.[index++] ?? null);
+    if (this.#trail.rows.reattribute(revise) || heard !== 'first') return;
     this.#messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
+    );
+  }
+
+  /** Attributes the entries of the running transaction anew, by all that its witnesses have said. */
+  #hearWitnesses(witnesses: Witnesses): void {
+    if (this.#counts.entries === this.#entriesBefore || !witnesses.conclude()) return;
+    const { written } = witnesses;
+    let index = 0;
+    const revise = (entry: EntryAttribution): EntryAttribution | null => {
+      const known = written![index++]!;
+      return this.#ladder.reviseByWitness(entry, known, witnesses.speakerFor(known));
+    };
+    if (written !== null && this.#trail.rows.reattribute(revise)) return;
+    witnesses.readAgain();
+    this.#messages.readAgain();
+    throw new WaltrailError(
+      'PIPELINE_READ_AGAIN',
+      'Audit rows of a transaction named who made changes after these were sent to the trail.',
     );
   }
 
@@ -402,6 +471,17 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       'PGOUTPUT_MALFORMED',
       'The replication stream holds a change of a transaction in progress, which should have been replayed.',
     );
+  }
+
+  /** The change at hand makes no entry. */
+  #passed(): void {
+    this.#witnesses?.passed();
+    this.#counts.ignored++;
+  }
+
+  #entryWritten({ beside }: RowChange): void {
+    this.#counts.entries++;
+    if (this.#witnesses !== null) this.#witnesses.wrote(this.#messages.said, this.#messages.extra, beside);
   }
 
   /** An entry of Waltrail's own has taken its place among those of the transaction. */

@@ -1,18 +1,37 @@
-import type { ActionRule, Scalar, TableRule, TrackingConfig } from './rules.js';
-import { isPublishable, nameOf } from './tracked.js';
+import { isIgnored } from './column-lists.js';
+import {
+  DEFAULT_ACTIONS,
+  type ActionRule,
+  type TableRule,
+  type TrackingConfig,
+  type Wanted,
+} from './rules.js';
+import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
+import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
 import { matchesTable } from './names.js';
+import { didYouMean } from './nearest.js';
 
-/** Sentences about what the YAML says in vain: actions that no change can reach, exclusions of nothing. */
+/** Of Waltrail's own entries. */
+const OWN_ACTIONS = ['gap', 'gap_closed', 'tracking', 'configuration'];
+
+/**
+ * Sentences about what the YAML says in vain: actions that no change can reach, modifiers of actions that no
+ * change has, exclusions of nothing.
+ */
 export function vainWarnings({
   config,
   catalog,
+  published,
 }: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
+  readonly published: readonly PublishedTable[];
 }): string[] {
   return [
-    ...config.tables.flatMap((rule) => unreachable(rule, config)),
+    ...unordered({ config, catalog, published }),
+    ...unusedNames(config),
+    ...config.tables.flatMap((rule) => [...unreachable(rule, config), ...withoutAction(rule, config)]),
     ...config.exclude.flatMap((pattern, place) =>
       catalog.tables.some((table) => isPublishable(table) && matchesTable(pattern, nameOf(table)))
         ? []
@@ -21,10 +40,43 @@ export function vainWarnings({
   ];
 }
 
+/** Texts for categories that no rule names and that no change has by itself. */
+function unusedNames({ actionNames, tables, places }: TrackingConfig): string[] {
+  const used = new Set([
+    ...Object.values(DEFAULT_ACTIONS),
+    ...OWN_ACTIONS,
+    ...tables.flatMap(({ actions }) => actions.map(({ action }) => action)),
+  ]);
+  return [...actionNames.keys()]
+    .filter((name) => !used.has(name))
+    .map(
+      (name) => `${places.of(['action_names', name])}: no change has this action.${didYouMean(name, used)}`,
+    );
+}
+
+/** Columns that can be neither more nor less than before. */
+function unordered({ config, catalog, published }: Parameters<typeof vainWarnings>[0]): string[] {
+  return config.tables.flatMap((rule) =>
+    rule.actions.flatMap((action, index) =>
+      (['increased', 'decreased'] as const).flatMap((side) =>
+        action[side].flatMap((name) => {
+          const columns = published
+            .filter((table) => table.rule === rule)
+            .flatMap(({ table }) => table.columns.filter((column) => column.name === name));
+          if (columns.length === 0 || columns.some(({ typeOid }) => orderOf(typeOid, catalog.types) !== null))
+            return [];
+          const at = config.places.of(['tables', rule.pattern, 'actions', index, side]);
+          return [`${at}: "${name}" is ${columns[0]!.type}, which is neither a number nor a time.`];
+        }),
+      ),
+    ),
+  );
+}
+
 function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
   return rule.actions.flatMap((action, index) => {
     const at = places.of(['tables', rule.pattern, 'actions', index]);
-    if (action.changed !== null && action.changed.every((column) => rule.ignore.includes(column)))
+    if (action.changed !== null && action.changed.every((column) => isIgnored(rule, column)))
       return [
         `${at}: action ${action.action} is never taken: changes of ${action.changed.join(', ')} are ignored.`,
       ];
@@ -38,16 +90,41 @@ function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
   });
 }
 
+function withoutAction(rule: TableRule, { places }: TrackingConfig): string[] {
+  return rule.modifier.flatMap(({ actions, on, column }, index) => {
+    if (actions === null) return [];
+    const taken = rule.actions.filter((action) => on.some((operation) => action.on.includes(operation)));
+    const known = [
+      ...taken.map(({ action }) => action),
+      ...on.map((operation) => DEFAULT_ACTIONS[operation]),
+    ];
+    if (actions.some((action) => known.includes(action))) return [];
+    const at = places.of(['tables', rule.pattern, 'modifier', index, 'action']);
+    return [
+      `${at}: column "${column}" never names a modifier: ${on.join(' or ')} of this table is never ${actions.join(' or ')}.${didYouMean(actions[0]!, known)}`,
+    ];
+  });
+}
+
 /** Whether the first rule matches every change that the second one does. */
 function covers(first: ActionRule, second: ActionRule): boolean {
   if (first.changed !== null) {
     if (second.changed === null || !second.changed.every((column) => first.changed!.includes(column)))
       return false;
     for (const side of ['from', 'to'] as const)
-      if (first[side] !== undefined && first[side] !== second[side]) return false;
+      if (first[side] !== null && !implies(second[side], first[side])) return false;
   }
-  return [...first.when].every(([column, values]) => {
-    const narrower = second.when.get(column);
-    return narrower !== undefined && narrower.every((value: Scalar) => values.includes(value));
-  });
+  for (const side of ['increased', 'decreased'] as const)
+    if (first[side].length > 0 && !isWithin(second[side], first[side])) return false;
+  return [...first.when].every(([column, wanted]) => implies(second.when.get(column) ?? null, wanted));
 }
+
+/** Whether every value that the first asks for is one that the second asks for. */
+function implies(first: Wanted | null, second: Wanted): boolean {
+  if (first === null) return false;
+  if (first.not) return second.not && second.values.every((value) => first.values.includes(value));
+  return first.values.every((value) => second.values.includes(value) !== second.not);
+}
+
+const isWithin = (columns: readonly string[], others: readonly string[]): boolean =>
+  columns.length > 0 && columns.every((column) => others.includes(column));

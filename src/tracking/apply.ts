@@ -35,11 +35,22 @@ export async function applyPlan(
 ): Promise<void> {
   const problems = applyProblems(plan);
   if (problems.length > 0) throw problemsError(problems);
-  if (plan.steps.length === 0) return;
+  if (plan.steps.length > 0) await runSteps(client, inOrder(plan), { lockLimitMs });
+}
+
+/**
+ * Runs steps in one transaction. Throws TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE, SOURCE_UNSUPPORTED or
+ * TRACKING_APPLY_FAILED; the source is then as it was.
+ */
+export async function runSteps(
+  client: pg.Client,
+  steps: readonly Step[],
+  { lockLimitMs = LOCK_LIMIT_MS }: { readonly lockLimitMs?: number } = {},
+): Promise<void> {
   await client.query('begin');
   try {
     const deadline = performance.now() + lockLimitMs;
-    for (const step of inOrder(plan)) {
+    for (const step of steps) {
       const waitMs = Math.max(Math.ceil(deadline - performance.now()), LAST_WAIT_MS);
       await client.query(`set local lock_timeout = ${waitMs}`);
       await run(client, step, lockLimitMs);
@@ -113,6 +124,10 @@ function rightsRemedy({ kind }: Step): string {
     case 'publication_follow':
     case 'publication_unfollow':
       return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may add a whole schema to a publication.";
+    case 'slot_remove':
+      return 'Let a role with the attribute replication, or a superuser, do it.';
+    case 'role_remove':
+      return 'Let a superuser, or who has made the role and granted the rights, do it.';
     case 'configuration':
       return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): by such a message apply says in the WAL from where on the configuration holds. Or let a user who has it run the SQL of 'waltrail plan'.";
     case 'lock':
@@ -121,7 +136,9 @@ function rightsRemedy({ kind }: Step): string {
     case 'publication_options':
     case 'publication_add':
     case 'publication_drop':
+    case 'publication_remove':
     case 'replica_identity':
+    case 'identity_restore':
       return "Let the owner of the tables and of the publication (who also needs create on the database to make one: grant create on database …) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.";
   }
 }

@@ -191,7 +191,8 @@ async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'poole
     select
       current_setting('server_version_num')::int4 as version,
       current_database()::text as database,
-      current_setting('wal_level') as "walLevel",
+      -- from PostgreSQL 19 on the level that is in effect
+      coalesce(nullif(current_setting('effective_wal_level', true), ''), current_setting('wal_level')) as "walLevel",
       pg_catalog.pg_is_in_recovery() as "inRecovery",
       current_setting('max_replication_slots')::int4 as "maxSlots",
       current_setting('max_wal_senders')::int4 as "maxSenders",

@@ -76,9 +76,13 @@ function unapplied(step: PlanStep, publication: string): PlanProblem[] {
     case 'publication_add':
     case 'publication_comment':
     case 'publication_drop':
+    case 'publication_remove':
     case 'publication_follow':
     case 'publication_unfollow':
     case 'replica_identity':
+    case 'identity_restore':
+    case 'role_remove':
+    case 'slot_remove':
       return [];
   }
 }

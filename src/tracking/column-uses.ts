@@ -1,7 +1,8 @@
+import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
 import { lookupUses, ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from './rules.js';
+import type { LabelRule, ModifiersRule, TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
 /** A column that the YAML names, and the key it stands under. */
@@ -15,22 +16,40 @@ export function columnUses(rule: TableRule): ColumnUse[] {
   const at = (...keys: KeyPath): KeyPath => ['tables', rule.pattern, ...keys];
   const all = (keys: KeyPath, columns: readonly string[] | null): ColumnUse[] =>
     (columns ?? []).map((column) => ({ path: at(...keys), column }));
+  const listed = (keys: KeyPath, columns: readonly string[]): ColumnUse[] =>
+    columns.flatMap((column, index) =>
+      isColumnPattern(column) ? [] : [{ path: at(...keys, index), column }],
+    );
   const each = (keys: KeyPath, columns: ReadonlyMap<string, unknown>): ColumnUse[] =>
     [...columns.keys()].map((column) => ({ path: at(...keys, column), column }));
   return [
     ...all(['id'], rule.id),
     ...all(['name'], templateColumns(rule.name ?? [])),
-    ...all(['modifier'], rule.modifier === null ? null : [rule.modifier.column]),
+    ...modifierUses(rule),
     ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
-    ...rule.ignore.map((column, index) => ({ path: at('ignore', index), column })),
+    ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
     ...each(['values'], rule.values),
-    ...rule.actions.flatMap(({ changed, when }, index) => [
-      ...all(['actions', index, 'changed'], changed),
+    ...each(['where'], rule.where),
+    ...rule.actions.flatMap(({ changed, increased, decreased, when }, index) => [
+      ...all(['actions', index, 'changed'], changed?.filter((column) => !isColumnPattern(column)) ?? null),
+      ...all(['actions', index, 'increased'], increased),
+      ...all(['actions', index, 'decreased'], decreased),
       ...each(['actions', index, 'when'], when),
     ]),
   ];
 }
+
+/** Of a rule without conditions the file may say no more than the column. */
+const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
+  modifier.flatMap(({ column, as, when }, index) => {
+    const path = ['tables', pattern, 'modifier', ...(modifier.length === 1 ? [] : [index])];
+    return [
+      { path, column },
+      ...(typeof as === 'number' ? [] : [{ path: [...path, 'as'], column: as.column }]),
+      ...[...when.keys()].map((name) => ({ path: [...path, 'when', name], column: name })),
+    ];
+  });
 
 /** Columns of a table of names that `modifiers` or a label names. */
 export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): ColumnUse[] {
@@ -44,7 +63,19 @@ export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): C
   ];
 }
 
-/** Everything that names columns of one table: its rule, and what looks into it. */
+/** Columns of an audit table that a rule of `attribution` names. */
+export function witnessColumns({ modifier, as, when, row }: WitnessRule, index: number): ColumnUse[] {
+  const at = (...keys: KeyPath): KeyPath => ['attribution', index, ...keys];
+  return [
+    { path: at('modifier'), column: modifier },
+    ...(typeof as === 'number' ? [] : [{ path: at('as'), column: as.column }]),
+    ...[...when.keys()].map((column) => ({ path: at('when', column), column })),
+    ...(row === null ? [] : [{ path: at('row', 'key'), column: row.key }]),
+    ...(row === null || 'table' in row.of ? [] : [{ path: at('row', 'type'), column: row.of.type }]),
+  ];
+}
+
+/** Everything that names columns of one table: its rule, what looks into it, and what its rows witness. */
 export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse[] {
   const rule = ruleFor(config, table);
   const key = formatTable(table);
@@ -53,11 +84,21 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
     ...lookupUses(config)
       .filter((use) => use.rule.table === key)
       .flatMap((use) => lookupColumns(use.path, use.rule)),
+    ...config.attribution.flatMap((witness, index) =>
+      witness.table === key ? witnessColumns(witness, index) : [],
+    ),
   ];
 }
 
-/** Keys of a table of names, by which `modifiers` and labels look into it, and the tenants of its rows. */
-export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] =>
-  lookupUses(config)
+/**
+ * Columns by which others look into a table of names, the tenants of its rows, and whom rows of an audit
+ * table name.
+ */
+export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] => [
+  ...lookupUses(config)
     .filter(({ rule }) => rule.table === formatTable(table))
-    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]);
+    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]),
+  ...config.attribution
+    .filter((witness) => witness.table === formatTable(table))
+    .map(({ modifier }) => modifier),
+];

@@ -1,6 +1,7 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
-import { columnUses, lookupColumns, type ColumnUse } from './column-uses.js';
+import { columnUses, lookupColumns, witnessColumns, type ColumnUse } from './column-uses.js';
+import { formatPath } from './document.js';
 import { listNames } from './list-names.js';
 import { lookupUses } from './match.js';
 import { didYouMean } from './nearest.js';
@@ -23,10 +24,20 @@ export function columnFindings(options: {
   const version = catalog.server.version;
   const problems: PlanProblem[] = [];
   const warnings: string[] = [];
+  const taken = new Map<string, { readonly use: ColumnUse; readonly tables: CatalogTable[] }>();
   for (const rule of config.tables) {
     const tables = published.filter((table) => table.rule === rule).map(({ table }) => table);
     if (tables.length === 0) continue;
     for (const use of columnUses(rule)) {
+      const origin = places.originOf(use.path);
+      if (origin[0] !== use.path[0] || origin[1] !== use.path[1]) {
+        // Taken over by many tables, of which not every one has the column.
+        const at = formatPath([...origin, use.column]);
+        const found = taken.get(at);
+        if (found === undefined) taken.set(at, { use, tables: [...tables] });
+        else found.tables.push(...tables);
+        continue;
+      }
       const lacking = tables.filter((table) => missing({ use, table, version, places }) !== null);
       if (lacking.length === tables.length)
         problems.push({
@@ -40,6 +51,10 @@ export function columnFindings(options: {
       }
     }
   }
+  for (const { use, tables } of taken.values()) {
+    const lacking = tables.map((table) => missing({ use, table, version, places }));
+    if (!lacking.includes(null)) problems.push({ ...lacking[0]!, tables: tables.map(keyOf) });
+  }
   for (const { path, rule } of lookupUses(config)) {
     const table = indexOf(catalog).tables.get(rule.table);
     if (table === undefined) continue;
@@ -47,6 +62,15 @@ export function columnFindings(options: {
       ...lookupColumns(path, rule)
         .flatMap((use) => missing({ use, table, version, places }) ?? [])
         .map((problem) => ({ ...problem, effect: 'names unknown' as const })),
+    );
+  }
+  for (const [index, witness] of config.attribution.entries()) {
+    const table = indexOf(catalog).tables.get(witness.table);
+    if (table === undefined) continue;
+    problems.push(
+      ...witnessColumns(witness, index)
+        .flatMap((use) => missing({ use, table, version, places }) ?? [])
+        .map((problem) => ({ ...problem, effect: 'modifiers unknown' as const })),
     );
   }
   return { problems, warnings };

@@ -1,5 +1,6 @@
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
-import type { Document, ErrorCode, Node, Scalar } from 'yaml';
+import type { Document, ErrorCode, Node, Pair, Scalar, YAMLMap } from 'yaml';
+import { resolveAliases, YamlData, type Aliases } from './yaml-data.js';
 
 /** Names of keys and positions in lists from the top of the file to a value. */
 export type KeyPath = readonly (string | number)[];
@@ -39,6 +40,9 @@ export class TrackingDocument {
   readonly data: unknown;
   readonly problems: readonly Problem[];
   readonly #document: Document | undefined;
+  #aliases: Aliases = new Map();
+  /** Pairs of mappings by their keys, of those that a place was asked of. */
+  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>();
   readonly #lines = new LineCounter();
   /** Scalars that could not be filled in: nothing more need be said about them. */
   readonly #unresolved = new Set<unknown>();
@@ -51,20 +55,27 @@ export class TrackingDocument {
       return;
     }
     try {
-      const document = parseDocument(text, {
+      // A byte order mark is no column of the first line.
+      const document = parseDocument(text.replace(/^\ufeff/, ''), {
         lineCounter: this.#lines,
         prettyErrors: false,
-        uniqueKeys: sameKey,
+        // Asked for each pair of all pairs before it; `#prepare` asks a set.
+        uniqueKeys: false,
       });
       for (const { pos, code } of document.errors) {
         problems.push({ ...this.#lineAndColumn(pos[0]), message: SYNTAX[code] ?? 'this is not valid YAML' });
       }
       if (problems.length > 0) return;
       this.#document = document;
-      if (this.#prepare(document, environment, problems)) this.data = document.toJS();
+      this.#aliases = resolveAliases(document);
+      if (!this.#prepare(document, environment, problems)) return;
+      const data = new YamlData(this.#aliases);
+      this.data = data.of(document);
+      for (const { node, message } of data.problems)
+        problems.push({ ...this.#lineAndColumn(node.range?.[0] ?? 0), message });
     } catch {
-      // A RangeError of nesting deeper than the stack, or a ReferenceError of aliases that multiply: never a
-      // file meant to be read.
+      // A RangeError of nesting deeper than the stack, or aliases that multiply: never a file meant to be
+      // read.
       problems.push({
         line: 1,
         column: 1,
@@ -98,9 +109,9 @@ export class TrackingDocument {
     let key: Node | undefined;
     let value = asNode(this.#document?.contents);
     for (const step of path) {
-      const inside = this.#document !== undefined && isAlias(value) ? value.resolve(this.#document) : value;
+      const inside = isAlias(value) ? this.#aliases.get(value) : value;
       if (isMap(inside)) {
-        const pair = inside.items.find((item) => isScalar(item.key) && item.key.value === step);
+        const pair = this.#pairsOf(inside).get(step);
         if (pair === undefined) break;
         key = asNode(pair.key);
         value = asNode(pair.value);
@@ -116,6 +127,15 @@ export class TrackingDocument {
     return { key, value };
   }
 
+  #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
+    let pairs = this.#pairs.get(map);
+    if (pairs === undefined) {
+      pairs = new Map(map.items.flatMap((pair) => (isScalar(pair.key) ? [[pair.key.value, pair]] : [])));
+      this.#pairs.set(map, pairs);
+    }
+    return pairs;
+  }
+
   /**
    * Keys become the words that were written, integers keep all their digits, `${NAME}` its value.
    * False where an alias has no anchor or a key is no word, so that no data can be made of the document.
@@ -123,8 +143,17 @@ export class TrackingDocument {
   #prepare(document: Document, environment: Environment, problems: Problem[]): boolean {
     let whole = true;
     visit(document, {
+      Map: (_, map) => {
+        const seen = new Set<string>();
+        for (const { key } of map.items) {
+          if (!isScalar(key)) continue;
+          if (seen.has(keyText(key)))
+            problems.push({ ...this.#lineAndColumn(key.range?.[0] ?? 0), message: SYNTAX.DUPLICATE_KEY! });
+          seen.add(keyText(key));
+        }
+      },
       Alias: (_, alias) => {
-        if (alias.resolve(document) !== undefined) return;
+        if (this.#aliases.has(alias)) return;
         problems.push({ ...this.#lineAndColumn(alias.range?.[0] ?? 0), message: SYNTAX.BAD_ALIAS! });
         whole = false;
       },
@@ -191,9 +220,6 @@ function pathOf(node: Node, ancestors: readonly unknown[]): KeyPath {
 const asNode = (value: unknown): Node | undefined => (isNode(value) ? value : undefined);
 
 /** `1` and `"1"` are the same key to us: both are the word 1. */
-const sameKey = (a: unknown, b: unknown): boolean =>
-  a === b || (isScalar(a) && isScalar(b) && keyText(a) === keyText(b));
-
 const keyText = (key: Scalar): string => (typeof key.value === 'string' ? key.value : (key.source ?? ''));
 
 /** A number that JavaScript would round is better kept as the text that was written. */

@@ -28,11 +28,10 @@ export function planEventTrigger(options: {
   readonly catalog: Catalog;
 }): Findings & { readonly steps: readonly PlanStep[] } {
   const { publication, eventTrigger: wanted } = options.config.source;
-  const { eventTriggers, role } = options.catalog;
-  const names = TRIGGERS.map((kind) => `${publication}_${kind}`);
-  const found = eventTriggers.filter(({ name, schema }) => schema === SCHEMA && names.includes(name));
+  const { role } = options.catalog;
+  const found = installed(options);
   const { sql, comment } = eventTriggerScript(publication);
-  const isWhole = found.length === names.length && found.every(({ always }) => always);
+  const isWhole = found.length === TRIGGERS.length && found.every(({ always }) => always);
   if (wanted ? isWhole && found.some((trigger) => trigger.comment === comment) : found.length === 0)
     return { steps: [], problems: [], warnings: [] };
   return {
@@ -55,6 +54,35 @@ export function planEventTrigger(options: {
             'or run waltrail apply with a source.url of one.',
         ],
   };
+}
+
+/** Removes the event triggers of a publication, where they are installed. */
+export const removeEventTrigger = (options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): readonly PlanStep[] =>
+  installed(options).length === 0
+    ? []
+    : [
+        {
+          kind: 'event_trigger',
+          tables: [],
+          sql: dropSql(options.config.source.publication),
+          reason: 'apply installed them',
+          optional: false,
+        },
+      ];
+
+/** The event triggers of the publication that are there. */
+function installed({
+  config: { source },
+  catalog,
+}: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): Catalog['eventTriggers'] {
+  const names = TRIGGERS.map((kind) => `${source.publication}_${kind}`);
+  return catalog.eventTriggers.filter(({ name, schema }) => schema === SCHEMA && names.includes(name));
 }
 
 /**

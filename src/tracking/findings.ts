@@ -35,9 +35,13 @@ export interface PlanStep {
     | 'publication_options'
     | 'publication_add'
     | 'publication_drop'
+    | 'publication_remove'
     | 'publication_follow'
     | 'publication_unfollow'
-    | 'replica_identity';
+    | 'replica_identity'
+    | 'identity_restore'
+    | 'slot_remove'
+    | 'role_remove';
   /** Canonical names of the tables it is about. */
   readonly tables: readonly string[];
   readonly sql: string;
@@ -48,7 +52,12 @@ export interface PlanStep {
 
 /** What a table's trouble means for the trail, or for the application. */
 export type TroubleEffect =
-  'not captured' | 'previous values unknown' | 'writes refused' | 'names unknown' | 'as far as possible';
+  | 'not captured'
+  | 'previous values unknown'
+  | 'writes refused'
+  | 'names unknown'
+  | 'modifiers unknown'
+  | 'as far as possible';
 
 export interface PlanProblem {
   readonly code: ErrorCode;

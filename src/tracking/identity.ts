@@ -93,7 +93,7 @@ interface Given {
 }
 
 function planTable(published: PublishedTable, given: Given): TablePlan {
-  const { key, table, rule, partitions } = published;
+  const { key, table, rule, insertsOnly, partitions } = published;
   const { after, held } = given;
   const nothing = { key, steps: [], problems: [], weak: null, widened: null, full: false, unfit: false };
   const risk = partitionProblems(published, given);
@@ -101,7 +101,11 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
   // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do
   // not matter.
-  const members = [table, ...partitions.filter(({ kind }) => kind === 'table')];
+  const all = [table, ...partitions.filter(({ kind }) => kind === 'table')];
+  // Of a witness no row before a change is needed; only where PostgreSQL would refuse the application's
+  // writes for being published is anything changed.
+  const members = insertsOnly ? all.filter((member) => refusesWrites(member, after) !== null) : all;
+  if (members.length === 0) return { ...nothing, problems: risk };
   const blocked = members
     .map((member) => refusesWrites({ ...member, replicaIdentity: 'full' }, after))
     .find((refusal) => refusal !== null);
@@ -112,8 +116,9 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     kind: 'replica_identity' as const,
     tables: [keyOf(member)],
     sql: identitySql(member, 'full'),
-    reason:
-      rule === null
+    reason: insertsOnly
+      ? 'it has no key by which PostgreSQL could publish its updates and deletes, and would refuse them'
+      : rule === null
         ? 'names of modifiers or labels are followed in it'
         : 'previous values of updates and deletes need it',
     optional: member !== table && refusesWrites(member, after) === null,

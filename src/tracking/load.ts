@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { WaltrailError } from '../errors.js';
+import { attributionIssues, modifierUses, type NamesUse } from './attribution-issues.js';
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
+import { extendsIssues } from './inherit.js';
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
 import { Places, type PlacesFile } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { TrackingFile } from './schema.js';
+import { meantBranch, objectOf, schemaAt, unwrapped } from './union-branch.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,9 +47,11 @@ export function parseConfig(options: {
   }
   const parsed = TrackingFile.safeParse(document.data, { error: describeType });
   const found = [
-    ...(parsed.error?.issues ?? []).flatMap(flatten),
+    ...(parsed.error?.issues ?? []).flatMap((issue) => flatten(issue, document.data)),
     ...tableIssues(document.data),
-    ...(parsed.success ? lookupIssues(parsed.data) : []),
+    ...(parsed.success
+      ? [...lookupIssues(parsed.data), ...extendsIssues(parsed.data), ...attributionIssues(parsed.data)]
+      : []),
   ];
   const problems = [
     ...document.problems,
@@ -100,10 +105,10 @@ interface Issue {
  * One issue of zod as ours: the branch of a union that was meant, one for each unknown key, and keys at their
  * own place.
  */
-function flatten(issue: z.core.$ZodIssue): Issue[] {
+function flatten(issue: z.core.$ZodIssue, data: unknown): Issue[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
   if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(path);
+    const known = knownKeys(path, data);
     return issue.keys.map((key) => ({
       path: [...path, key],
       at: 'key',
@@ -111,13 +116,10 @@ function flatten(issue: z.core.$ZodIssue): Issue[] {
     }));
   }
   if (issue.code === 'invalid_union') {
-    // The branch that got past the type of the value itself is the one that was meant.
-    const meant = issue.errors.find(
-      (branch) => branch.length > 0 && branch.every((inner) => inner.path.length > 0),
-    );
-    if (meant !== undefined) {
-      return meant.flatMap((inner) => flatten({ ...inner, path: [...path, ...inner.path] }));
-    }
+    const union = schemaAt(TrackingFile, path, data);
+    const meant = union && issue.errors[meantBranch(unwrapped(union), valueAt(data, path))];
+    if (meant !== undefined)
+      return meant.flatMap((inner) => flatten({ ...inner, path: [...path, ...inner.path] }, data));
   }
   if (issue.code === 'invalid_key') {
     return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }];
@@ -144,31 +146,16 @@ function describeType(issue: z.core.$ZodRawIssue): string | undefined {
 }
 
 /** Keys the schema knows at a place of the file. */
-function knownKeys(path: KeyPath): string[] {
-  let schema: z.core.$ZodType | undefined = TrackingFile;
-  for (const step of path) schema = schema === undefined ? undefined : child(unwrap(schema), step);
-  const at = schema === undefined ? undefined : unwrap(schema);
+function knownKeys(path: KeyPath, data: unknown): string[] {
+  const at = objectOf(schemaAt(TrackingFile, path, data), valueAt(data, path));
   return at?._zod.def.type === 'object' ? Object.keys((at as z.core.$ZodObject)._zod.def.shape) : [];
 }
 
-function child(schema: z.core.$ZodType, step: string | number): z.core.$ZodType | undefined {
-  const { type } = schema._zod.def;
-  if (type === 'object') return (schema as z.core.$ZodObject)._zod.def.shape[step];
-  if (type === 'record') return (schema as z.core.$ZodRecord)._zod.def.valueType;
-  if (type === 'array') return (schema as z.core.$ZodArray)._zod.def.element;
-  return undefined;
-}
-
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const { type } = schema._zod.def;
-  if (type === 'optional' || type === 'default')
-    return unwrap((schema as z.core.$ZodOptional)._zod.def.innerType);
-  if (type !== 'union') return schema;
-  return (
-    (schema as z.core.$ZodUnion)._zod.def.options.find((option) => option._zod.def.type === 'object') ??
-    schema
+const valueAt = (data: unknown, path: KeyPath): unknown =>
+  path.reduce<unknown>(
+    (value, step) => (value as Readonly<Record<string | number, unknown>> | null | undefined)?.[step],
+    data,
   );
-}
 
 /** What only shows when entries are compared: a table given twice in two spellings, or given and excluded. */
 function tableIssues(data: unknown): Issue[] {
@@ -195,17 +182,30 @@ function tableIssues(data: unknown): Issue[] {
   return issues;
 }
 
+type LabelFile = NamesUse['rule'];
+
 /** A table of words has one word for a key, so everything that looks into it has to ask in the same way. */
-function lookupIssues({ modifiers, tables }: TrackingFile): Issue[] {
-  const uses = Object.entries(tables).flatMap(([table, { labels }]) =>
-    Object.entries(labels ?? {}).map(([column, rule]) => ({
-      path: ['tables', table, 'labels', column],
-      rule,
-    })),
-  );
-  const all = [...(modifiers === undefined ? [] : [{ path: ['modifiers'], rule: modifiers }]), ...uses];
+function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
+  const labelsAt = (
+    at: KeyPath,
+    rule: TrackingFile['defaults'] | null,
+  ): { path: KeyPath; rule: LabelFile }[] =>
+    Object.entries(rule?.labels ?? {}).map(([column, label]) => ({
+      path: [...at, 'labels', column],
+      rule: label,
+    }));
+  const all = [
+    ...modifierUses(modifiers),
+    ...labelsAt(['defaults'], defaults),
+    ...Object.entries(tables).flatMap(([table, rule]) => labelsAt(['tables', table], rule)),
+  ];
+  const firsts = new Map<string | undefined, (typeof all)[number]>();
+  for (const use of all) {
+    const name = canonicalName(use.rule.table);
+    if (!firsts.has(name)) firsts.set(name, use);
+  }
   return all.flatMap(({ path, rule }) => {
-    const first = all.find((other) => canonicalName(other.rule.table) === canonicalName(rule.table))!;
+    const first = firsts.get(canonicalName(rule.table))!;
     if (first.rule.key === rule.key && first.rule.name === rule.name) return [];
     const message = `looks into ${rule.table} by another key or name than ${formatPath(first.path)}; a table has one word for a row`;
     return [{ path, at: 'key', message }];

@@ -1,18 +1,28 @@
 import { createHash } from 'node:crypto';
-import { canonicalName, columnName } from './names.js';
+import type { ActionFile } from './action-schema.js';
+import {
+  toLabel,
+  toModifierRules,
+  toModifiers,
+  toName,
+  toTemplate,
+  toWitnesses,
+} from './attribution-config.js';
+import { effectiveTables } from './inherit.js';
+import { columnName } from './names.js';
 import type { Places } from './places.js';
 import type {
   ActionRule,
   Definition,
   LabelRule,
+  ModifiersRule,
   RedactWith,
   TableRule,
-  Template,
   TrackingConfig,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { defaultSlot } from './slot-name.js';
-import { parseTemplate } from './template.js';
+import { toWanted, toWhen } from './wanted.js';
 
 const DAY_MS = 86_400_000;
 
@@ -26,6 +36,8 @@ export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
 
 function asWritten(file: TrackingFile, places: Places): TrackingConfig {
   const retention = file.trail.retention;
+  const tables = effectiveTables(file);
+  const modifiers = toModifiers(file.modifiers);
   const {
     on_gap: onGap,
     event_trigger: eventTrigger,
@@ -49,8 +61,8 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
         retention === undefined || retention === 'forever' ? null : parseDuration(retention)! / DAY_MS,
     },
     reports: toReports(file.reports),
-    modifiers:
-      file.modifiers === undefined ? null : { ...toLabel(file.modifiers), kind: file.modifiers.kind ?? null },
+    modifiers,
+    attribution: toWitnesses(file.attribution, modifiers),
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,
@@ -61,10 +73,11 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
       defaults: file.secrets.defaults,
       allow: file.secrets.allow.map((text) => columnName(text)!),
     },
-    tables: Object.entries(file.tables).map(([key, rule]) => toTable(key, rule)),
+    tables: tables.map(({ key, rule }) => toTable(key, rule, modifiers)),
+    actionNames: new Map(Object.entries(file.action_names ?? {})),
     exclude: file.exclude.map(toName),
     definition: toDefinition(file),
-    places,
+    places: places.withOrigins(new Map(tables.map(({ key, origins }) => [toName(key), origins]))),
   };
 }
 
@@ -88,10 +101,7 @@ function toDefinition({
 function withLookupTenants(config: TrackingConfig): TrackingConfig {
   const { modifiers, tables } = config;
   const named = new Map<string, string>();
-  for (const { table, tenant } of [
-    ...(modifiers === null ? [] : [modifiers]),
-    ...tables.flatMap(({ labels }) => [...labels.values()]),
-  ])
+  for (const { table, tenant } of [...modifiers, ...tables.flatMap(({ labels }) => [...labels.values()])])
     if (tenant !== null && !named.has(table)) named.set(table, tenant);
   const withTenant = <T extends LabelRule>(label: T): T => ({
     ...label,
@@ -99,7 +109,7 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
   });
   return {
     ...config,
-    modifiers: modifiers === null ? null : withTenant(modifiers),
+    modifiers: modifiers.map(withTenant),
     tables: tables.map((table) => ({
       ...table,
       labels: new Map([...table.labels].map(([column, label]) => [column, withTenant(label)])),
@@ -107,20 +117,23 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
   };
 }
 
-type TableFile = TrackingFile['tables'][string];
-type ActionFile = NonNullable<TableFile['actions']>[number];
+type TableFile = NonNullable<TrackingFile['tables'][string]>;
 
-function toTable(key: string, rule: TableFile): TableRule {
+function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule[]): TableRule {
   return {
     pattern: toName(key),
-    entity: rule.entity,
-    name: rule.name === undefined ? null : toTemplate(rule.name),
+    entity: rule.entity ?? null,
+    oneHistory: rule.one_history ?? false,
+    name: rule.name === undefined ? null : rule.name === false ? [] : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
-    modifier: toModifier(rule.modifier),
-    tenant: rule.tenant ?? null,
-    columns: rule.columns ?? null,
+    modifier: toModifierRules(rule.modifier, modifiers),
+    tenant: rule.tenant || null,
+    only: rule.only ?? null,
+    except: rule.except ?? [],
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
+    operations: rule.operations ?? null,
+    where: toWhen(rule.where),
     labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),
     values: new Map(
       Object.entries(rule.values ?? {}).map(([column, words]) => [column, new Map(Object.entries(words))]),
@@ -129,34 +142,15 @@ function toTable(key: string, rule: TableFile): TableRule {
   };
 }
 
-const toModifier = (modifier: TableFile['modifier']): TableRule['modifier'] =>
-  modifier === undefined
-    ? null
-    : typeof modifier === 'string'
-      ? { column: modifier, alwaysSet: false }
-      : { column: modifier.column, alwaysSet: modifier.always_set };
-
-function toAction(rule: ActionFile): ActionRule {
-  return {
-    on: [rule.on].flat(),
-    changed: rule.changed === undefined ? null : [rule.changed].flat(),
-    from: rule.from,
-    to: rule.to,
-    when: new Map(Object.entries(rule.when ?? {}).map(([column, values]) => [column, [values].flat()])),
-    action: rule.action,
-  };
-}
-
-const toLabel = (label: {
-  table: string;
-  key: string;
-  name: string;
-  tenant?: string | undefined;
-}): LabelRule => ({
-  table: toName(label.table),
-  key: label.key,
-  name: toTemplate(label.name),
-  tenant: label.tenant ?? null,
+const toAction = (rule: ActionFile): ActionRule => ({
+  on: [rule.on].flat(),
+  changed: rule.changed === undefined ? null : [rule.changed].flat(),
+  from: rule.from === undefined ? null : toWanted(rule.from),
+  to: rule.to === undefined ? null : toWanted(rule.to),
+  increased: [rule.increased ?? []].flat(),
+  decreased: [rule.decreased ?? []].flat(),
+  when: toWhen(rule.when),
+  action: rule.action,
 });
 
 function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWith {
@@ -164,10 +158,6 @@ function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWit
   if (method === 'drop' || method === 'mask' || method === 'hash') return { method };
   return { method: 'truncate', length: Number(method.slice('truncate:'.length)) };
 }
-
-/** The schema has checked both, so neither fails here. */
-const toName = (text: string): string => canonicalName(text)!;
-const toTemplate = (text: string): Template => parseTemplate(text) as Template;
 
 /** Without the keys that have no value. */
 const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>

@@ -12,17 +12,42 @@ export interface PlacesFile {
  */
 export class Places {
   readonly #file: PlacesFile | null;
+  readonly #origins: ReadonlyMap<string, ReadonlyMap<string, KeyPath>>;
 
-  /** @param file null: the configuration is one that the trail has kept */
-  constructor(file: PlacesFile | null) {
+  /**
+   * @param file null: the configuration is one that the trail has kept
+   * @param origins by canonical name of a table or pattern, what it has taken over (inherit.ts)
+   */
+  constructor(
+    file: PlacesFile | null,
+    origins: ReadonlyMap<string, ReadonlyMap<string, KeyPath>> = new Map(),
+  ) {
     this.#file = file;
+    this.#origins = origins;
+  }
+
+  /** The path at which the file says what is at `path`: another one where a table has taken it over. */
+  originOf(path: KeyPath): KeyPath {
+    const [first, table, key, column, ...rest] = path;
+    if (first !== 'tables' || key === undefined) return path;
+    const origins = this.#origins.get(String(table));
+    const ofColumn = column === undefined ? undefined : origins?.get(`${key}.${column}`);
+    if (ofColumn !== undefined) return [...ofColumn, ...rest];
+    const ofKey = origins?.get(String(key));
+    return ofKey === undefined ? path : [...ofKey, ...(column === undefined ? [] : [column]), ...rest];
+  }
+
+  /** The configuration with what its tables have taken over. */
+  withOrigins(origins: ReadonlyMap<string, ReadonlyMap<string, KeyPath>>): Places {
+    return new Places(this.#file, origins);
   }
 
   /**
    * `file:line:column: key`, of the nearest key above where the file has no such key. The key alone where
    * there is no file.
    */
-  of(path: KeyPath): string {
+  of(written: KeyPath): string {
+    const path = this.originOf(written);
     if (this.#file === null) return formatPath(path);
     const { line, column } = this.#file.positionOf(path);
     return `${this.#file.name}:${line}:${column}: ${formatPath(path)}`;

@@ -4,14 +4,16 @@ import { vainWarnings } from './action-findings.js';
 import { indexOf } from './catalog-index.js';
 import { childFindings } from './children.js';
 import { columnFindings } from './columns.js';
+import { entityWarnings } from './entity-findings.js';
 import { planEventTrigger } from './event-trigger.js';
 import { configurationSql } from './configuration.js';
-import type { PlanStep, TrackingPlan } from './findings.js';
+import type { Findings, PlanStep, TrackingPlan } from './findings.js';
 import { planIdentity } from './identity.js';
 import { messageAdvice } from './message-rights.js';
 import { addStep, planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { redactFindings } from './redact-findings.js';
+import { rememberedAfter } from './restore.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
@@ -24,38 +26,52 @@ export function planTracking(options: {
   /** The yes to changing a publication that may be somebody else's (`waltrail apply --yes`). */
   readonly takeOver?: boolean;
 }): TrackingPlan {
-  const published = publishedTables(options.config, options.catalog);
-  const given = { ...options, published };
-  const identity = planIdentity(given);
-  const publication = planPublication({
-    ...given,
-    takeOver: options.takeOver ?? false,
-    published: published.filter(({ key }) => !identity.unfit.has(key)),
-  });
-  const eventTrigger = planEventTrigger(options);
+  const aspects = aspectsOf(options);
+  const { eventTrigger, publication, identity } = aspects;
   // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
   // nothing.
   const steps = [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after];
-  const findings = [
-    serverFindings(options),
-    tableFindings(given),
-    unnamedFindings(options),
-    childFindings(options),
-    columnFindings(given),
-    redactFindings(given),
-    eventTrigger,
-    publication,
-    identity,
-  ];
+  const findings: readonly Findings[] = Object.values(aspects);
   return {
     steps,
     lock: lockOf(steps, options.catalog),
     configurationSql: steps.length === 0 ? null : configurationSql(options.config.definition.digest),
     problems: findings.flatMap(({ problems }) => problems),
-    warnings: [...findings.flatMap(({ warnings }) => warnings), ...vainWarnings(options)],
+    warnings: findings.flatMap(({ warnings }) => warnings),
     advice: messageAdvice(options.catalog),
     widened: identity.widened,
   };
+}
+
+/** What plan finds, each aspect of the source by itself, in the order in which it is told. */
+export function aspectsOf(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly takeOver?: boolean;
+}) {
+  const published = publishedTables(options.config, options.catalog);
+  const given = { ...options, published };
+  const identity = planIdentity(given);
+  const fit = published.filter(({ key }) => !identity.unfit.has(key));
+  const changed = new Set(identity.steps.flatMap(({ tables }) => tables));
+  return {
+    server: serverFindings(options),
+    tables: tableFindings(given),
+    unnamed: unnamedFindings(options),
+    children: childFindings(options),
+    columns: columnFindings(given),
+    redaction: redactFindings(given),
+    eventTrigger: planEventTrigger(options),
+    publication: planPublication({
+      ...given,
+      takeOver: options.takeOver ?? false,
+      published: fit,
+      found: rememberedAfter({ ...options, published: fit, changed }),
+    }),
+    identity,
+    entities: { problems: [], warnings: entityWarnings(given) },
+    vain: { problems: [], warnings: vainWarnings(given) },
+  } as const satisfies Record<string, Findings>;
 }
 
 const MOVING: ReadonlySet<PlanStep['kind']> = new Set([

@@ -1,11 +1,12 @@
 import { ERROR_CODES } from '../errors.js';
-import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { Catalog, CatalogPublication } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { PlanProblem, PlanStep } from './findings.js';
 import { listNames } from './list-names.js';
+import { foundIn, type Found } from './found.js';
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, isNeverTracked, type TableName } from './names.js';
+import { markSql, ownerOf } from './publication-mark.js';
 import type { TrackingConfig } from './rules.js';
 import { lineageOf, nameOf } from './tracked.js';
 
@@ -21,29 +22,13 @@ export interface PublicationOwnership {
   readonly mayDrop: (table: TableName) => boolean;
 }
 
-/** What the comment on a publication says in a line of its own. */
-const MARK = /^Waltrail: source ([a-z][a-z0-9_-]{0,62})$/m;
-
-const markOf = (source: string): string => `Waltrail: source ${source}`;
-
-/** The statement that marks a publication; what else its comment says stays. */
-export function markSql(publication: Pick<CatalogPublication, 'name' | 'comment'>, source: string): string {
-  const { name, comment } = publication;
-  const mark = markOf(source);
-  const text =
-    comment === null || comment === ''
-      ? mark
-      : MARK.test(comment)
-        ? comment.replace(MARK, mark)
-        : `${comment}\n${mark}`;
-  return `comment on publication ${quoteIdentifier(name)} is ${quoteLiteral(text)}`;
-}
-
-const markStep = (sql: string): PlanStep => ({
+/** Says in the comment of a publication whose it is, and what was found. */
+export const markStep = (sql: string): PlanStep => ({
   kind: 'publication_comment',
   tables: [],
   sql,
-  reason: 'says whose it is, so that the YAML of another source does not take its tables out',
+  reason:
+    'says whose it is, so that the YAML of another source does not take its tables out, and what waltrail drop has to restore',
   optional: true,
 });
 
@@ -56,18 +41,22 @@ export function ownershipOf(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly existing: CatalogPublication;
+  /** What is remembered once the plan is applied. */
+  readonly found: Found | null;
   /** The yes. */
   readonly takeOver: boolean;
 }): PublicationOwnership {
-  const { config, existing, takeOver } = options;
+  const { config, existing, found, takeOver } = options;
   const { name: source, publication } = config.source;
-  const owner = MARK.exec(existing.comment ?? '')?.[1];
-  if (owner === source) return { isOurs: true, steps: [], problems: [], mayDrop: () => true };
+  const owner = ownerOf(existing);
+  const mark = markSql(existing, { source, found });
+  const steps =
+    mark === markSql(existing, { source: owner ?? null, found: foundIn(existing) }) ? [] : [markStep(mark)];
+  if (owner === source) return { isOurs: true, steps, problems: [], mayDrop: () => true };
   const isOurs = namedBy(options);
   const others = existing.tables.filter((table) => !isOurs(table));
   const isNobodys = owner === undefined && others.length === 0 && existing.schemas.length === 0;
-  if (takeOver || isNobodys)
-    return { isOurs: true, steps: [markStep(markSql(existing, source))], problems: [], mayDrop: () => true };
+  if (takeOver || isNobodys) return { isOurs: true, steps, problems: [], mayDrop: () => true };
   const names = listNames(others.map(formatTable));
   const effect = others.length === 0 ? '' : ` Applying this YAML would take out ${names}.`;
   return {

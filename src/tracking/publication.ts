@@ -1,14 +1,16 @@
 import { ERROR_CODES } from '../errors.js';
 import { quoteIdentifier, quoteTable } from '../pg/quote.js';
-import type { Catalog, CatalogPublication } from './catalog.js';
+import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { Findings, PlanProblem, PlanStep } from './findings.js';
 import { planFollow } from './follow.js';
-import { listNames } from './list-names.js';
 import { formatTable, isNeverTracked, type TableName, isNameable } from './names.js';
-import { markSql, ownershipOf } from './publication-owner.js';
+import type { Found } from './found.js';
+import { markSql } from './publication-mark.js';
+import { ownershipOf } from './publication-owner.js';
+import { keptWarnings, membersOf, restoring } from './restore.js';
 import type { TrackingConfig } from './rules.js';
-import { nameOf, type PublishedTable } from './tracked.js';
+import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 
 const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
@@ -49,6 +51,8 @@ export function planPublication(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly published: readonly PublishedTable[];
+  /** What is remembered of the source once the plan is applied. */
+  readonly found: Found | null;
   /** The yes to changing a publication that may be somebody else's. */
   readonly takeOver: boolean;
 }): PublicationPlan {
@@ -77,6 +81,8 @@ export function planPublication(options: {
   const extra = existing.tables.filter(
     (table) => !wanted.has(formatTable(table)) && isNameable(table) && ownership.mayDrop(table),
   );
+  const leaving = membersOfAll(extra, { catalog, staying: published });
+  const restored = restoring(leaving, { ...options, holder: 'leaves' });
   const narrowed = existing.tables.filter(
     (table) => !whole.includes(table) && wanted.has(formatTable(table)),
   );
@@ -88,8 +94,9 @@ export function planPublication(options: {
       ...dropStep(
         name,
         extra,
-        'the YAML names them neither for tracking nor for modifiers or labels, or they cannot be published',
+        'the YAML names them neither for tracking nor for modifiers, labels or attribution, or they cannot be published',
       ),
+      ...restored.steps,
       ...dropStep(
         name,
         narrowed,
@@ -106,7 +113,7 @@ export function planPublication(options: {
       ...ownTables(name, extra),
       ...follow.problems,
     ],
-    warnings: [...leftFull(catalog, extra), ...follow.warnings],
+    warnings: [...keptWarnings(restored.kept), ...follow.warnings],
   };
 }
 
@@ -128,13 +135,21 @@ function ownTables(publication: string, tables: readonly TableName[]): PlanProbl
   ];
 }
 
-function createSteps({ config, catalog, published }: Parameters<typeof planPublication>[0]): PlanStep[] {
+function createSteps({
+  config,
+  catalog,
+  published,
+  found,
+}: Parameters<typeof planPublication>[0]): PlanStep[] {
   const options = [
     `publish = '${OPERATIONS.join(', ')}'`,
     'publish_via_partition_root = true',
     ...generatedOption(catalog.server.version),
   ];
-  const mark = markSql({ name: config.source.publication, comment: null }, config.source.name);
+  const mark = markSql(
+    { name: config.source.publication, comment: null },
+    { source: config.source.name, found },
+  );
   return [
     {
       kind: 'publication_create',
@@ -185,7 +200,9 @@ export const addStep = (name: string, tables: readonly PublishedTable[]): PlanSt
   kind: 'publication_add',
   tables: tables.map(({ key }) => key),
   sql: `alter publication ${quoteIdentifier(name)} add table\n${tableList(tables)}`,
-  reason: 'the YAML tracks them, or looks up names of modifiers and labels in them',
+  reason: tables.every(({ insertsOnly }) => insertsOnly)
+    ? 'their new rows say who made the changes of their transactions'
+    : 'the YAML tracks them, or looks up names of modifiers and labels in them',
   optional: false,
 });
 
@@ -203,18 +220,14 @@ const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings[
   remedy: ERROR_CODES.SOURCE_PUBLICATION_UNSUITABLE.remedy,
 });
 
-/** Tables that leave the publication and keep the identity that Waltrail gave them. */
-function leftFull(catalog: Catalog, leaving: readonly TableName[]): string[] {
-  const full = leaving.filter(
-    (table) => indexOf(catalog).tables.get(formatTable(table))?.replicaIdentity === 'full',
+/** Tables that leave with their partitions, but for those of which another table is the root that stays. */
+function membersOfAll(
+  leaving: readonly TableName[],
+  { catalog, staying }: { readonly catalog: Catalog; readonly staying: readonly PublishedTable[] },
+): readonly CatalogTable[] {
+  const kept = new Set(staying.flatMap(({ table }) => membersOf(table, catalog).map(keyOf)));
+  const tables = leaving.flatMap((table) => indexOf(catalog).tables.get(formatTable(table)) ?? []);
+  return [...new Set(tables.flatMap((table) => membersOf(table, catalog)))].filter(
+    (member) => !kept.has(keyOf(member)),
   );
-  const [first] = full;
-  if (first === undefined) return [];
-  const names = listNames(full.map(formatTable));
-  const which = full.length === 1 ? 'leaves the publication but keeps' : 'leave the publication but keep';
-  return [
-    `${names} ${which} replica identity full. If nothing else needs it: ` +
-      `alter table only ${quoteTable(first.schema, first.table)} replica identity default;` +
-      (full.length === 1 ? '' : ' and the same for the others.'),
-  ];
 }

@@ -1,12 +1,14 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
 import type { Findings, PlanProblem } from './findings.js';
+import { listNames } from './list-names.js';
 import { neededTables, ruleFor } from './match.js';
 import { formatTable, matchesColumn, matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 import { exemptColumns, isOfContext, wholeRedaction, decisionFor } from './redact.js';
-import type { RedactRule, TrackingConfig } from './rules.js';
+import type { RedactRule, TableRule, TrackingConfig } from './rules.js';
 import { isSecretColumn } from './secrets.js';
 import { isPublishable, keyOf, nameOf, type PublishedTable } from './tracked.js';
 import { holdsMembers, holdsText, valueKind, type ValueKind } from './value-kind.js';
@@ -120,19 +122,37 @@ function matchOf(
 const nearest = (pattern: string, tables: readonly CatalogTable[]): string =>
   didYouMean(pattern, [...new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))]);
 
-/** Patterns of `tables.*.columns` that match nothing: what they name is not stored. */
+/** Patterns in lists of columns of tables that match nothing. */
 function listWarnings({ config, published }: Given): string[] {
-  return config.tables.flatMap((rule) => {
+  const lists = new Map<string, { readonly pattern: string; readonly tables: CatalogTable[] }>();
+  for (const rule of config.tables) {
     const tables = published.filter((table) => table.rule === rule).map(({ table }) => table);
-    if (tables.length === 0) return [];
-    return (rule.columns ?? []).flatMap((pattern, place) =>
-      tables.some(({ columns }) => columns.some(({ name }) => matchesColumn(pattern, name)))
-        ? []
-        : [
-            `${config.places.of(['tables', rule.pattern, 'columns', place])}: "${pattern}" matches no column of ${tables.map(keyOf).join(', ')}.`,
-          ],
-    );
-  });
+    for (const { path, pattern } of tables.length === 0 ? [] : listedPatterns(rule)) {
+      const at = config.places.of(path);
+      // What several tables have taken over from one place is one list.
+      const found = lists.get(at);
+      if (found === undefined) lists.set(at, { pattern, tables: [...tables] });
+      else found.tables.push(...tables);
+    }
+  }
+  return [...lists].flatMap(([at, { pattern, tables }]) =>
+    tables.some(({ columns }) => columns.some(({ name }) => matchesColumn(pattern, name)))
+      ? []
+      : [`${at}: "${pattern}" matches no column of ${listNames(tables.map(keyOf))}.`],
+  );
+}
+
+function listedPatterns(rule: TableRule): { readonly path: KeyPath; readonly pattern: string }[] {
+  const at = (keys: KeyPath, items: readonly string[]): { path: KeyPath; pattern: string }[] =>
+    items.map((pattern, place) => ({ path: ['tables', rule.pattern, ...keys, place], pattern }));
+  const patterns = (keys: KeyPath, items: readonly string[]): { path: KeyPath; pattern: string }[] =>
+    at(keys, items).filter(({ pattern }) => isColumnPattern(pattern));
+  return [
+    ...at(['only'], rule.only ?? []),
+    ...at(['except'], rule.except),
+    ...patterns(['ignore'], rule.ignore),
+    ...rule.actions.flatMap(({ changed }, index) => patterns(['actions', index, 'changed'], changed ?? [])),
+  ];
 }
 
 function allowWarnings({ config }: Given, tables: readonly CatalogTable[]): string[] {

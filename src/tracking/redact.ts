@@ -1,3 +1,4 @@
+import { isNamedBy } from './column-lists.js';
 import { namesKeys } from './column-uses.js';
 import { ruleFor } from './match.js';
 import { matchesColumn, matchesTable, type ColumnName, type TableName } from './names.js';
@@ -158,19 +159,21 @@ export function contextRedaction(
 /** Patterns of `redact` that are about the context of logical messages alone. */
 export const isOfContext = (pattern: string): boolean => /^context\./i.test(pattern);
 
-/** Whether a column may be stored: every one, or those that the rule names. */
+/** Whether a column may be stored: every one, or as `only` and `except` of the rule say. */
 export function isListed(rule: TableRule, column: string): boolean {
-  if (rule.columns === null) return true;
-  return (
-    rule.columns.some((pattern) => matchesColumn(pattern, column)) || shownColumns(rule).includes(column)
-  );
+  const { only, except } = rule;
+  if (only === null && except.length === 0) return true;
+  const isIn =
+    (only === null || only.some((pattern) => matchesColumn(pattern, column))) &&
+    !except.some((item) => isNamedBy(item, column));
+  return isIn || shownColumns(rule).includes(column);
 }
 
-/** Columns that entries show by other keys of a rule than `columns`. */
+/** Columns that entries show by other keys of a rule than `only` and `except`. */
 const shownColumns = (rule: TableRule): readonly string[] => [
   ...(rule.id ?? []),
   ...templateColumns(rule.name ?? []),
-  ...(rule.modifier === null ? [] : [rule.modifier.column]),
+  ...rule.modifier.map(({ column }) => column),
   ...(rule.tenant === null ? [] : [rule.tenant]),
   ...rule.labels.keys(),
   ...rule.values.keys(),
@@ -187,7 +190,7 @@ export function exemptColumns(
     ...primaryKey,
     ...namesKeys(config, table),
     ...(rule?.id ?? []),
-    ...(rule?.modifier == null ? [] : [rule.modifier.column]),
+    ...(rule?.modifier ?? []).map(({ column }) => column),
     ...(rule?.tenant == null ? [] : [rule.tenant]),
   ]);
 }

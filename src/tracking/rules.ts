@@ -33,13 +33,18 @@ export interface TrackingConfig {
     readonly maxRangeDays: number | null;
     readonly timezone: string;
   };
-  readonly modifiers: ModifiersRule | null;
+  /** Tables of modifiers in the order of the file: the first is the one of messages (DECISIONS 84). */
+  readonly modifiers: readonly ModifiersRule[];
+  /** Audit tables of the application, in the order in which the rules of one table are asked. */
+  readonly attribution: readonly WitnessRule[];
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
   readonly secrets: SecretsRule;
   /** In order of the file; exact names win over patterns, the first matching pattern wins over later ones. */
   readonly tables: readonly TableRule[];
+  /** What is shown for action categories. The trail has it in its definition, from which readers take it. */
+  readonly actionNames: ReadonlyMap<string, string>;
   /** Patterns of tables that are never tracked. */
   readonly exclude: readonly string[];
   readonly definition: Definition;
@@ -66,12 +71,25 @@ export type OnNewTable = 'report' | 'apply' | 'follow';
 
 export type Kind = 'agent' | 'bot' | 'system';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
+
+/** Actions of changes that no rule of `actions` matches. */
+export const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
+  insert: 'add',
+  update: 'edit',
+  delete: 'delete',
+  truncate: 'delete',
+};
+
 /** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
 export type Scalar = string | number | boolean | null;
 
-/** `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces. */
+/**
+ * `"{first_name} {last_name}"`, parsed. `{{` and `}}` stand for braces, `{name|email}` for the first of these
+ * columns that has text in it.
+ */
 export type Template = readonly TemplatePart[];
-export type TemplatePart = { readonly text: string } | { readonly column: string };
+export type TemplatePart =
+  { readonly text: string } | { readonly column: string; readonly or?: readonly string[] };
 
 export interface LabelRule {
   /** `schema.table` that holds the words. */
@@ -86,12 +104,58 @@ export interface LabelRule {
 }
 
 export interface ModifiersRule extends LabelRule {
+  /** What the YAML calls the table; null: it is the only one, and has no name. */
+  readonly called: string | null;
   /** Which modifiers are bots or the system: value of `column` to kind. Others are agents. */
   readonly kind: {
     readonly column: string;
     readonly bot: readonly Scalar[];
     readonly system: readonly Scalar[];
   } | null;
+}
+
+/**
+ * Of which table of modifiers a key is: its index in `modifiers`, or what a column of the same row says. A
+ * value that is not listed is of none.
+ */
+export type KeyOf = number | { readonly column: string; readonly tables: ReadonlyMap<string, number> };
+
+/** A column that names who made a change (DECISIONS 85). */
+export interface ModifierRule {
+  readonly column: string;
+  /** The application sets the column with each update, also to the value that it had. */
+  readonly alwaysSet: boolean;
+  readonly as: KeyOf;
+  /** Operations it is for. */
+  readonly on: readonly ('insert' | 'update')[];
+  /** Actions it is for; null: all. */
+  readonly actions: readonly string[] | null;
+  /** What the row has to be after the change. */
+  readonly when: ReadonlyMap<string, Wanted>;
+}
+
+/** An audit table of the application, each new row of which is a witness (DECISIONS 86). */
+export interface WitnessRule {
+  /** `schema.table`. */
+  readonly table: string;
+  /** The column that names who made the changes. */
+  readonly modifier: string;
+  readonly as: KeyOf;
+  /** What the row of the witness has to be. */
+  readonly when: ReadonlyMap<string, Wanted>;
+  /** The row that it speaks for; null: it names none. */
+  readonly row: WitnessedRow | null;
+}
+
+export interface WitnessedRow {
+  /** The column that holds the primary key of the row. */
+  readonly key: string;
+  /**
+   * Its table, or the column that tells it, with the tables by value. Null: by the conventions of frameworks.
+   */
+  readonly of:
+    | { readonly table: string }
+    | { readonly type: string; readonly types: ReadonlyMap<string, string> | null };
 }
 
 /** What logical messages are believed. */
@@ -133,43 +197,63 @@ export interface RedactRule {
   readonly with: RedactWith;
 }
 
+/** What the value of a column has to be: one of these, or none of them. Null is SQL null. */
+export interface Wanted {
+  readonly values: readonly Scalar[];
+  readonly not: boolean;
+}
+
 export interface ActionRule {
   readonly on: readonly Operation[];
-  /** Columns of which at least one must differ (update only). Null: no condition. */
+  /** Columns, with `*` as wildcard, of which at least one must differ (update only). Null: no condition. */
   readonly changed: readonly string[] | null;
-  /**
-   * Conditions on the one `changed` column's value before and after. Undefined: no condition; null: SQL null.
-   */
-  readonly from: Scalar | undefined;
-  readonly to: Scalar | undefined;
-  /** Columns of the row (after the change; before it for a delete) and the values of which one must match. */
-  readonly when: ReadonlyMap<string, readonly Scalar[]>;
+  /** Conditions on the one `changed` column's value before and after. Null: no condition. */
+  readonly from: Wanted | null;
+  readonly to: Wanted | null;
+  /** Columns of which at least one must be greater, or less, than before. Empty: no condition. */
+  readonly increased: readonly string[];
+  readonly decreased: readonly string[];
+  /** Columns of the row (after the change; before it for a delete) and what their values have to be. */
+  readonly when: ReadonlyMap<string, Wanted>;
+  /** `SKIP` of action-schema.ts: the change makes no entry. */
   readonly action: string;
 }
 
 export interface TableRule {
   /** `schema.table`, or a pattern with `*`. */
   readonly pattern: string;
-  readonly entity: string;
-  /** Null: the entity id serves as name. */
+  /** Null: by the name of the table (entity-default.ts). */
+  readonly entity: string | null;
+  /** Tables that the pattern matches are one entity type, and rows with one id have one history. */
+  readonly oneHistory: boolean;
+  /** Empty: the entity id serves as name. Null: by the columns that the table has (entity-default.ts). */
   readonly name: Template | null;
   /** Columns of the entity id; null: the primary key. */
   readonly id: readonly string[] | null;
-  /** `alwaysSet`: the application sets the column with each update, also to the value that it had. */
-  readonly modifier: { readonly column: string; readonly alwaysSet: boolean } | null;
+  /** Columns that name who made a change; the first that does so counts. */
+  readonly modifier: readonly ModifierRule[];
   readonly tenant: string | null;
   /**
    * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;
    * null: all.
    */
-  readonly columns: readonly string[] | null;
+  readonly only: readonly string[] | null;
+  /** Columns whose values are not stored, with `*` as wildcard, unless other keys of this rule show them. */
+  readonly except: readonly string[];
   /**
    * The yes to a partitioned table without primary key, whose new partitions refuse writes until `apply`;
    * null: no.
    */
   readonly newPartitions: 'may_refuse_writes' | null;
-  /** An update of nothing but these makes no entry; they are left out of others' differences. */
+  /**
+   * An update of nothing but these makes no entry; they are left out of others' differences. With `*` as
+   * wildcard (`isIgnored` of column-lists.ts).
+   */
   readonly ignore: readonly string[];
+  /** Operations that make entries; null: all. */
+  readonly operations: readonly Operation[] | null;
+  /** What a row has to be for its changes to make entries. */
+  readonly where: ReadonlyMap<string, Wanted>;
   readonly labels: ReadonlyMap<string, LabelRule>;
   /** Column to (stored value as text to word). */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;

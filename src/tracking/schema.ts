@@ -1,43 +1,27 @@
 import { z } from 'zod';
+import { ActionFile, conditions } from './action-schema.js';
+import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
-import { canonicalName, columnName, isPattern } from './names.js';
-import { parseTemplate } from './template.js';
+import { columnName } from './names.js';
+import {
+  column,
+  columns,
+  entityType,
+  labelShape,
+  operation,
+  sentence,
+  shownText,
+  tablePattern,
+  template,
+  text,
+  word,
+} from './schema-parts.js';
 
 /**
  * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come.
  * Messages complete a sentence that begins with the key and never repeat a value, which may be a password in
  * the wrong place.
  */
-
-const sentence =
-  (message: string) =>
-  (issue: { readonly input?: unknown }): string =>
-    issue.input === undefined ? 'is missing' : message;
-
-const text = (what: string) => z.string({ error: sentence(`must be ${what}`) });
-
-const column = text('a column name')
-  .min(1, 'must be a column name, not empty')
-  .max(63, 'is longer than a column name can be');
-const columns = z.union([column, z.array(column).min(1, 'names no column')], {
-  error: sentence('must be a column name or a list of column names'),
-});
-
-const table = text('a table name').refine(
-  (value) => canonicalName(value) !== undefined && !isPattern(value),
-  {
-    error: 'must be a table as schema.table, without *',
-  },
-);
-const tablePattern = text('a table pattern').refine((value) => canonicalName(value) !== undefined, {
-  error: 'must be schema.table, with * as wildcard (quote a name that has a dot in it)',
-});
-
-const template = text('a template such as "{full_name}"').check((context) => {
-  const parsed = parseTemplate(context.value);
-  if (typeof parsed === 'string')
-    context.issues.push({ code: 'custom', message: parsed, input: context.value, continue: true });
-});
 
 /** As many hexadecimal digits as 128 bits have. */
 const MIN_KEY_CHARACTERS = 32;
@@ -77,161 +61,125 @@ const identifier = text('a name').regex(
   'must be lower-case letters, digits and _, at most 63',
 );
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
-  error: sentence('must be text, a number, true, false or null'),
-});
-const scalars = z.union([scalar, z.array(scalar).min(1, 'names no value')], {
-  error: sentence('must be a value or a list of values'),
-});
-
-const operation = z.enum(['insert', 'update', 'delete', 'truncate'], {
-  error: sentence('must be insert, update, delete or truncate'),
-});
-const word = (what: string) =>
-  text(what).regex(
-    /^[a-z][a-z0-9_]{0,62}$/,
-    `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
-  );
-
-const labelShape = {
-  table: table.describe(
-    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
-  ),
-  key: column.describe('The column of that table which is looked up, usually its primary key.'),
-  name: template.describe(
-    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
-  ),
-  tenant: column
-    .optional()
-    .describe(
-      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
-    ),
-};
-
 const LabelFile = z.strictObject(labelShape);
 
-const ActionFile = z
-  .strictObject({
-    on: z
-      .union([operation, z.array(operation).min(1, 'names no operation')], {
-        error: sentence('must be insert, update, delete, truncate or a list of them'),
-      })
-      .describe('Operations the rule is for.'),
-    changed: columns.optional().describe('Update only: at least one of these columns must differ.'),
-    from: scalar
-      .optional()
-      .describe('Update only: the value of the one changed column before. null is SQL null.'),
-    to: scalar
-      .optional()
-      .describe('Update only: the value of the one changed column after. null is SQL null.'),
-    when: z
-      .record(column, scalars, { error: sentence('must be columns with their values') })
-      .optional()
-      .describe(
-        'Columns of the row (after the change; before it for a delete) and the value, or values, of which one must match.',
-      ),
-    action: word('an action category').describe(
-      'The action category of the entry, such as block or login_failed.',
-    ),
-  })
-  .check(({ value, issues }) => {
-    const problem = (path: string, message: string): void => {
-      issues.push({ code: 'custom', path: [path], message, input: value, continue: true });
-    };
-    const on = [value.on].flat();
-    if (new Set(on).size < on.length) problem('on', 'names an operation twice');
-    const updateOnly = on.every((item) => item === 'update');
-    for (const key of ['changed', 'from', 'to'] as const) {
-      if (key in value && !updateOnly)
-        problem(key, 'is for rules on update only; make a rule of its own for other operations');
-    }
-    for (const key of ['from', 'to'] as const) {
-      if (key in value && (value.changed === undefined || [value.changed].flat().length !== 1)) {
-        problem(key, 'needs exactly one column in changed');
-      }
-    }
-    if (value.when !== undefined && on.includes('truncate'))
-      problem('when', 'cannot be used on truncate, which has no rows');
-  });
-
-const ModifierFile = z.strictObject({
-  column: column.describe('The column that holds who made the change.'),
-  always_set: z
-    .boolean({ error: sentence('must be true or false') })
-    .default(false)
+const TableKeys = z.strictObject({
+  entity: entityType
+    .optional()
     .describe(
-      'The application sets the column with each update, so it names who made the update also where it did not change.',
+      "The entity type in the administrator's words: conversation, customer, agent. Without it: the singular of the table's name, agent bot for public.agent_bots.",
+    ),
+  name: z
+    .union([template, z.literal(false)], {
+      error: sentence('must be a template such as "{full_name}", or false'),
+    })
+    .optional()
+    .describe(
+      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+    ),
+  id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
+  modifier: ModifierFile.optional(),
+  tenant: z
+    .union([column, z.literal(false)], { error: sentence('must be a column name, or false') })
+    .optional()
+    .describe('The column that holds the tenant. false: rows have none, whatever is taken over.'),
+  columns: z
+    .array(column, { error: sentence('must be a list of column names') })
+    .min(1, 'names no column')
+    .optional()
+    .describe('Earlier name of only.'),
+  new_partitions: z
+    .literal('may_refuse_writes', { error: sentence('must be may_refuse_writes') })
+    .optional()
+    .describe(
+      'The yes to tracking a partitioned table without primary key and without source.event_trigger: PostgreSQL refuses updates and deletes of its new partitions until waltrail apply has run.',
+    ),
+  ignore: z
+    .array(column, { error: sentence('must be a list of column names') })
+    .optional()
+    .describe(
+      'Columns of no interest: an update of nothing else makes no entry. * stands for any characters; a pattern leaves out what an action of the table names as changed.',
+    ),
+  labels: z
+    .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
+    .optional()
+    .describe('Columns whose values are keys of another table, and where their words are found.'),
+  values: z
+    .record(
+      column,
+      z.record(z.string(), text('a word').min(1, 'must be a word, not empty'), {
+        error: sentence('must be stored values with their words'),
+      }),
+      { error: sentence('must be columns with their words') },
+    )
+    .optional()
+    .describe('Words for stored values: status: { 1: online, 2: away }.'),
+  actions: z
+    .array(ActionFile, { error: sentence('must be a list of rules') })
+    .optional()
+    .describe(
+      'Action categories; the first rule that matches wins. Else insert is add, update edit, delete and truncate delete.',
+    ),
+  one_history: z
+    .literal(true, { error: sentence('must be true') })
+    .optional()
+    .describe(
+      'The yes to one entity type for all tables that the pattern matches: rows of two tables with the same id then have one history.',
+    ),
+  extends: tablePattern
+    .optional()
+    .describe(
+      'A key of tables, of which this table takes over what it does not say itself, but for entity and one_history.',
+    ),
+  only: z
+    .array(column, { error: sentence('must be a list of column names') })
+    .min(1, 'names no column')
+    .optional()
+    .describe(
+      'The only columns whose values are stored, beside those that other keys of this table show: the entity id, name, modifier, tenant, labels and values. * stands for any characters. Columns made later are not stored either.',
+    ),
+  except: z
+    .array(column, { error: sentence('must be a list of column names') })
+    .optional()
+    .describe(
+      'Columns whose values are not stored, but for those that other keys of this table show. * stands for any characters.',
+    ),
+  operations: z
+    .array(operation, { error: sentence('must be a list of insert, update, delete and truncate') })
+    .min(1, 'names no operation')
+    .optional()
+    .describe('The only operations that make entries. Others are counted.'),
+  where: conditions
+    .optional()
+    .describe(
+      'The only rows whose changes make entries: columns and the value, or values, of which one must match, or { not: … }. An update counts where the row matches before or after it. A value that was not sent matches.',
     ),
 });
 
-const TableFile = z
-  .strictObject({
-    entity: word('an entity type').describe(
-      "The entity type in the administrator's words: conversation, customer, agent.",
-    ),
-    name: template
-      .optional()
-      .describe('The entity name, from columns in braces: "{full_name}". Without it the entity id is shown.'),
-    id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
-    modifier: z
-      .union([column, ModifierFile], {
-        error: sentence('must be a column name, or { column: …, always_set: true }'),
-      })
-      .optional()
-      .describe(
-        'The column that holds who made the change, as updated_by (the rung column of attribution). An update is attributed to whom it names only where the update altered it; { column: updated_by, always_set: true } says that the application sets it with each update, also to the value that it had.',
-      ),
-    tenant: column.optional().describe('The column that holds the tenant.'),
-    columns: z
-      .array(column, { error: sentence('must be a list of column names') })
-      .min(1, 'names no column')
-      .optional()
-      .describe(
-        'The only columns whose values are stored, beside those that other keys of this table show: the entity id, name, modifier, tenant, labels and values. * stands for any characters. Columns made later are not stored either.',
-      ),
-    new_partitions: z
-      .literal('may_refuse_writes', { error: sentence('must be may_refuse_writes') })
-      .optional()
-      .describe(
-        'The yes to tracking a partitioned table without primary key and without source.event_trigger: PostgreSQL refuses updates and deletes of its new partitions until waltrail apply has run.',
-      ),
-    ignore: z
-      .array(column, { error: sentence('must be a list of column names') })
-      .optional()
-      .describe('Columns of no interest: an update of nothing else makes no entry.'),
-    labels: z
-      .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
-      .optional()
-      .describe('Columns whose values are keys of another table, and where their words are found.'),
-    values: z
-      .record(
-        column,
-        z.record(z.string(), text('a word').min(1, 'must be a word, not empty'), {
-          error: sentence('must be stored values with their words'),
-        }),
-        { error: sentence('must be columns with their words') },
-      )
-      .optional()
-      .describe('Words for stored values: status: { 1: online, 2: away }.'),
-    actions: z
-      .array(ActionFile, { error: sentence('must be a list of rules') })
-      .optional()
-      .describe(
-        'Action categories; the first rule that matches wins. Else insert is add, update edit, delete and truncate delete.',
-      ),
-  })
-  .check(({ value, issues }) => {
-    for (const name of Object.keys(value.labels ?? {})) {
-      if (!Object.hasOwn(value.values ?? {}, name)) continue;
-      issues.push({
-        code: 'custom',
-        path: ['labels', name],
-        message: 'has words under values as well; keep one',
-        input: value,
-        continue: true,
-      });
-    }
-  });
+type TableKeys = z.output<typeof TableKeys>;
+type TableIssues = { readonly value: TableKeys; readonly issues: z.core.$ZodRawIssue[] };
+
+const TableFile = TableKeys.check(({ value, issues }: TableIssues) => {
+  const problem = (path: string[], message: string): void => {
+    issues.push({ code: 'custom', path, message, input: value, continue: true });
+  };
+  for (const name of Object.keys(value.labels ?? {}))
+    if (Object.hasOwn(value.values ?? {}, name))
+      problem(['labels', name], 'has words under values as well; keep one');
+  if (value.columns !== undefined && value.only !== undefined)
+    problem(['columns'], 'is the earlier name of only, which is given too; keep only');
+  if (value.one_history !== undefined && value.entity === undefined)
+    problem(['one_history'], 'needs entity: without it each table has an entity type of its own');
+});
+
+/** What tables take over that do not say it themselves. What makes a table itself is no default. */
+const DefaultsFile = TableKeys.omit({
+  entity: true,
+  id: true,
+  columns: true,
+  one_history: true,
+  extends: true,
+});
 
 const REDACT_WITH = 'must be drop, mask, hash or { truncate: N } with N from 1';
 
@@ -371,26 +319,8 @@ export const TrackingFile = z.strictObject({
     })
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
-  modifiers: z
-    .strictObject({
-      ...labelShape,
-      kind: z
-        .strictObject({
-          column: column.describe('The column that tells agents, bots and the system apart.'),
-          bot: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for bots.'),
-          system: z
-            .array(scalar, { error: sentence('must be a list of values') })
-            .default([])
-            .describe('Its values for the system.'),
-        })
-        .optional()
-        .describe('Which modifiers are bots or the system. All others are agents.'),
-    })
-    .optional()
-    .describe('Turns the key that attribution found into a name and a kind, as of the change.'),
+  modifiers: ModifiersFile.optional(),
+  attribution: AttributionFile.optional(),
   messages: z
     .strictObject({
       trust_names: z
@@ -444,11 +374,22 @@ export const TrackingFile = z.strictObject({
     })
     .default({ defaults: true, allow: [] })
     .describe('Secrets that are masked without a rule for them; rules of redact come first.'),
+  defaults: DefaultsFile.optional().describe(
+    'What every table takes over that does not say it itself. labels and values are taken over column by column.',
+  ),
   tables: z
-    .record(tablePattern, TableFile, { error: sentence('must be tables with their rules') })
+    .record(tablePattern, TableFile.nullable(), { error: sentence('must be tables with their rules') })
     .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })
     .describe(
       'Tracked tables, as schema.table or a pattern such as public.*; exact names win over patterns.',
+    ),
+  action_names: z
+    .record(word('an action category'), shownText, {
+      error: sentence('must be action categories with their texts'),
+    })
+    .optional()
+    .describe(
+      'What the page, facets and files show for an action category, in any language: block: "Blockiert". Filters take the category.',
     ),
   exclude: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })

@@ -1,6 +1,6 @@
 import { ERROR_CODES } from '../errors.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
-import type { Catalog, CatalogSlot } from './catalog.js';
+import type { Catalog, CatalogServer, CatalogSlot } from './catalog.js';
 import type { Findings, PlanProblem } from './findings.js';
 import { formatBytes, formatDuration } from './format.js';
 import type { TrackingConfig } from './rules.js';
@@ -11,7 +11,7 @@ import type { TrackingConfig } from './rules.js';
  */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
   return {
-    problems: serverProblems(config, catalog),
+    problems: problemsOf(config, catalog),
     warnings: [
       ...(catalog.server.pooled ? [POOLED] : []),
       ...leftSlots(config, catalog),
@@ -21,57 +21,76 @@ export function serverFindings({ config, catalog }: { config: TrackingConfig; ca
   };
 }
 
-function serverProblems(config: TrackingConfig, { server, role, slots }: Catalog): PlanProblem[] {
-  const problems: PlanProblem[] = [];
-  if (server.inRecovery) {
-    problems.push({
-      tables: [],
-      code: 'SOURCE_UNSUPPORTED',
-      message: 'The source is a standby.',
-      remedy: 'Point source.url at the primary.',
-    });
-  }
-  if (server.walLevel !== 'logical') {
-    problems.push({
-      tables: [],
-      code: 'SOURCE_WAL_LEVEL',
-      message: `The source has wal_level = ${server.walLevel}; logical replication needs logical.`,
-      remedy:
-        "Run: alter system set wal_level = 'logical'; then restart the source (managed services have a parameter for it).",
-    });
-  }
-  if (!role.replication) {
-    problems.push({
-      tables: [],
-      code: 'SOURCE_PRIVILEGE',
-      message: `Role ${role.name} may not start replication.`,
-      remedy: `Run as a superuser: alter role ${quoteIdentifier(role.name)} replication; (on Amazon RDS: grant rds_replication to ${quoteIdentifier(role.name)};)`,
-      captureOnly: true,
-    });
-  }
+/** Who looks into the problems of a server one by one finds them by these names. */
+export type ServerAspect = 'standby' | 'wal_level' | 'replication' | 'slot' | 'slots' | 'senders';
+
+const problemsOf = (config: TrackingConfig, catalog: Catalog): PlanProblem[] =>
+  Object.values(serverProblems({ config, catalog })).flatMap((problem) => problem ?? []);
+
+/** What stands in the way of capture at the server, by aspect; null: nothing does. */
+export function serverProblems({
+  config,
+  catalog: { server, role, slots },
+}: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): Readonly<Record<ServerAspect, PlanProblem | null>> {
   const own = slots.find(({ name }) => name === config.source.slot);
-  if (own !== undefined && (own.plugin !== PLUGIN || own.database !== server.database))
-    problems.push(takenSlot(own, server));
-  if (own === undefined && slots.length >= server.maxSlots) {
-    problems.push({
-      tables: [],
-      code: 'SOURCE_SLOTS_EXHAUSTED',
-      message: `All ${server.maxSlots} replication slots of the source are taken (max_replication_slots).`,
-      remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${server.maxSlots + 5}; and restart the source.`,
-      captureOnly: true,
-    });
-  }
-  if (own?.active !== true && server.senders >= server.maxSenders) {
-    problems.push({
-      tables: [],
-      code: 'SOURCE_SLOTS_EXHAUSTED',
-      message: `All ${server.maxSenders} replication connections of the source are taken (max_wal_senders).`,
-      remedy: `Run: alter system set max_wal_senders = ${server.maxSenders + 5}; and restart the source.`,
-      captureOnly: true,
-    });
-  }
-  return problems;
+  const isTaken = own !== undefined && (own.plugin !== PLUGIN || own.database !== server.database);
+  return {
+    standby: server.inRecovery ? STANDBY : null,
+    wal_level: decodes(server) ? null : walLevel(server),
+    replication: role.replication ? null : mayNotReplicate(role.name),
+    slot: isTaken ? takenSlot(own, server) : null,
+    slots: own === undefined && slots.length >= server.maxSlots ? noSlot(server) : null,
+    senders: own?.active !== true && server.senders >= server.maxSenders ? noSender(server) : null,
+  };
 }
+
+/** From PostgreSQL 19 on the first logical slot raises `replica`. */
+const RAISES_WAL_LEVEL = 190_000;
+
+const decodes = ({ walLevel: level, version }: CatalogServer): boolean =>
+  level === 'logical' || (level === 'replica' && version >= RAISES_WAL_LEVEL);
+
+const STANDBY: PlanProblem = {
+  tables: [],
+  code: 'SOURCE_UNSUPPORTED',
+  message: 'The source is a standby.',
+  remedy: 'Point source.url at the primary.',
+};
+
+const walLevel = ({ walLevel: level }: CatalogServer): PlanProblem => ({
+  tables: [],
+  code: 'SOURCE_WAL_LEVEL',
+  message: `The source has wal_level = ${level}; logical replication needs logical.`,
+  remedy:
+    "Run: alter system set wal_level = 'logical'; then restart the source (managed services have a parameter for it).",
+});
+
+const mayNotReplicate = (role: string): PlanProblem => ({
+  tables: [],
+  code: 'SOURCE_PRIVILEGE',
+  message: `Role ${role} may not start replication.`,
+  remedy: `Run as a superuser: alter role ${quoteIdentifier(role)} replication; (on Amazon RDS: grant rds_replication to ${quoteIdentifier(role)};)`,
+  captureOnly: true,
+});
+
+const noSlot = ({ maxSlots }: CatalogServer): PlanProblem => ({
+  tables: [],
+  code: 'SOURCE_SLOTS_EXHAUSTED',
+  message: `All ${maxSlots} replication slots of the source are taken (max_replication_slots).`,
+  remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${maxSlots + 5}; and restart the source.`,
+  captureOnly: true,
+});
+
+const noSender = ({ maxSenders }: CatalogServer): PlanProblem => ({
+  tables: [],
+  code: 'SOURCE_SLOTS_EXHAUSTED',
+  message: `All ${maxSenders} replication connections of the source are taken (max_wal_senders).`,
+  remedy: `Run: alter system set max_wal_senders = ${maxSenders + 5}; and restart the source.`,
+  captureOnly: true,
+});
 
 /** First minor versions in which every walsender learns at once that a publication has changed, by major. */
 const FRESH_CACHE: ReadonlyMap<number, number> = new Map([
@@ -82,7 +101,7 @@ const FRESH_CACHE: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** https://www.postgresql.org/docs/release/17.5/ (distribution of invalidations to running transactions) */
-function staleCacheWarnings({ server }: Catalog): string[] {
+export function staleCacheWarnings({ server }: Catalog): string[] {
   const major = Math.floor(server.version / 10_000);
   const fresh = FRESH_CACHE.get(major);
   if (fresh === undefined || server.version % 10_000 >= fresh) return [];
@@ -92,7 +111,7 @@ function staleCacheWarnings({ server }: Catalog): string[] {
   ];
 }
 
-const POOLED =
+export const POOLED =
   'source.url leads through a connection pooler. Capture needs a replication connection, which passes through no pooler but PgBouncer from 1.24 on: name PostgreSQL itself.';
 
 const PLUGIN = 'pgoutput';
@@ -114,7 +133,7 @@ const takenSlot = (slot: CatalogSlot, { database }: Catalog['server']): PlanProb
 });
 
 /** Slots that look like Waltrail's, which keep WAL for nobody. */
-function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[] {
+export function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[] {
   const left = slots.filter(
     ({ name, active, plugin, database }) =>
       /^waltrail(?:_|$)/.test(name) &&
@@ -132,7 +151,8 @@ function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[]
 /** Below this, a rate says nothing of the hours to come. */
 const LEAST_WINDOW_S = 3_600;
 
-function headroomWarnings({ server }: Catalog): string[] {
+/** How long a stopped daemon may stay stopped, and whether the source's disk is protected. */
+export function headroomWarnings({ server }: Catalog): string[] {
   const { walCounted, maxSlotWalKeepBytes } = server;
   const counted = walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0;
   const window = counted ? formatDuration(walCounted.seconds) : '';

@@ -1,6 +1,7 @@
 import { ERROR_CODES } from '../errors.js';
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
+import type { KeyPath } from './document.js';
 import type { Findings, PlanProblem, TroubleEffect } from './findings.js';
 import { about } from './list-names.js';
 import { lookupWarnings } from './lookup-tables.js';
@@ -38,11 +39,28 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
     const key = config.places.of([...path, 'table']);
     problems.push(...exactProblems({ key, table: rule.table, catalog, effect: 'names unknown' }));
   }
+  for (const { path, table } of witnessUses(config)) {
+    const key = config.places.of(path);
+    problems.push(...exactProblems({ key, table, catalog, effect: 'modifiers unknown' }));
+  }
   return {
     problems,
     warnings: [...tableWarnings({ config, catalog, published }), ...lookupWarnings({ config, catalog })],
   };
 }
+
+/** Tables that `attribution` names: those of witnesses, and of the rows that they speak for. */
+const witnessUses = ({ attribution }: TrackingConfig): { readonly path: KeyPath; readonly table: string }[] =>
+  attribution.flatMap(({ table, row }, index) => {
+    const path = ['attribution', index];
+    const of = row?.of;
+    const types = of !== undefined && 'type' in of ? [...(of.types ?? [])] : [];
+    return [
+      { path: [...path, 'table'], table },
+      ...(of !== undefined && 'table' in of ? [{ path: [...path, 'row', 'table'], table: of.table }] : []),
+      ...types.map(([type, table]) => ({ path: [...path, 'row', 'types', type], table })),
+    ];
+  });
 
 function exactProblems(options: {
   key: string;

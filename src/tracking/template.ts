@@ -1,8 +1,8 @@
 import type { Template, TemplatePart } from './rules.js';
 
 /**
- * `"{first_name} {last_name}"` in parts; `{{` and `}}` stand for braces. A string instead says what is wrong
- * with it.
+ * `"{first_name} {last_name|nick}"` in parts; `{{` and `}}` stand for braces. A string instead says what is
+ * wrong with it.
  */
 export function parseTemplate(text: string): Template | string {
   const parts: TemplatePart[] = [];
@@ -14,12 +14,14 @@ export function parseTemplate(text: string): Template | string {
       at += 2;
     } else if (text[at] === '{') {
       const end = text.indexOf('}', at);
-      const column = end < 0 ? '' : text.slice(at + 1, end);
-      if (end < 0 || column.includes('{')) return 'has a { without its }; write {{ for a brace';
-      if (column.trim() !== column || column === '') return 'has {} without a column name between the braces';
+      const named = end < 0 ? '' : text.slice(at + 1, end);
+      if (end < 0 || named.includes('{')) return 'has a { without its }; write {{ for a brace';
+      const [column, ...or] = named.split('|');
+      if ([column!, ...or].some((name) => name.trim() !== name || name === ''))
+        return 'has {} without a column name between the braces';
       if (literal !== '') parts.push({ text: literal });
       literal = '';
-      parts.push({ column });
+      parts.push({ column: column!, ...(or.length === 0 ? {} : { or }) });
       at = end + 1;
     } else if (text[at] === '}') {
       return 'has a } without its {; write }} for a brace';
@@ -34,4 +36,4 @@ export function parseTemplate(text: string): Template | string {
 
 /** Columns a template names, in order, with repetitions. */
 export const templateColumns = (template: Template): string[] =>
-  template.flatMap((part) => ('column' in part ? [part.column] : []));
+  template.flatMap((part) => ('column' in part ? [part.column, ...(part.or ?? [])] : []));

@@ -1,7 +1,7 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { matchesTable, formatTable, type TableName } from './names.js';
-import { neededTables, ruleFor } from './match.js';
+import { namesTables, neededTables, ruleFor } from './match.js';
 import type { TableRule, TrackingConfig } from './rules.js';
 
 /** A table the publication has to hold, and why. */
@@ -9,8 +9,10 @@ export interface PublishedTable {
   /** Canonical `schema.table`. */
   readonly key: string;
   readonly table: CatalogTable;
-  /** Null: only modifiers or labels need it. */
+  /** Null: only modifiers, labels or attribution need it. */
   readonly rule: TableRule | null;
+  /** Its new rows alone are asked for: they are witnesses, and no row before a change is needed. */
+  readonly insertsOnly: boolean;
   /**
    * Its partitions of every level. They are published through it and have a replica identity of their own.
    */
@@ -18,22 +20,25 @@ export interface PublishedTable {
 }
 
 /**
- * The tables of the source that the publication has to hold, by name: tracked ones and those of modifiers and
- * labels. A partition of one of them is published through it and is not a table of its own here.
+ * The tables of the source that the publication has to hold, by name: tracked ones, those of modifiers and
+ * labels, and witnesses. A partition of one of them is published through it and is not a table of its own
+ * here.
  */
 export function publishedTables(config: TrackingConfig, catalog: Catalog): PublishedTable[] {
-  const lookups = new Set(neededTables(config).map(formatTable));
+  const needed = new Set(neededTables(config).map(formatTable));
+  const names = new Set(namesTables(config).map(formatTable));
   const wanted = new Map<string, { table: CatalogTable; rule: TableRule | null }>();
   for (const [key, table] of indexOf(catalog).tables) {
     if (!isPublishable(table)) continue;
     const rule = ruleFor(config, nameOf(table)) ?? null;
-    if (rule !== null || lookups.has(key)) wanted.set(key, { table, rule });
+    if (rule !== null || needed.has(key)) wanted.set(key, { table, rule });
   }
   const published: PublishedTable[] = [];
   for (const [key, { table, rule }] of wanted) {
     const [, ...ancestors] = lineageOf(table, catalog);
     if (ancestors.some((ancestor) => wanted.has(keyOf(ancestor)))) continue;
-    published.push({ key, table, rule, partitions: partitionsOf(table, catalog) });
+    const insertsOnly = rule === null && !names.has(key);
+    published.push({ key, table, rule, insertsOnly, partitions: partitionsOf(table, catalog) });
   }
   return published;
 }

@@ -99,7 +99,11 @@ function ofStep(
     case 'publication_options':
     case 'publication_drop':
     case 'publication_follow':
+    case 'publication_remove':
     case 'publication_unfollow':
+    case 'identity_restore':
+    case 'role_remove':
+    case 'slot_remove':
       return [];
     case 'publication_add': {
       const publication = catalog.publications.find((candidate) => candidate.name === name);

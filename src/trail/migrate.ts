@@ -5,7 +5,7 @@ import type { Log } from '../log.js';
 import { connect, withClient } from '../pg/connect.js';
 import { describeUrl } from '../pg/connect-error.js';
 import { refuseSharedSessions } from '../pg/pooler.js';
-import { migrate } from '../pg/migrations.js';
+import { migrate, pendingMigrations } from '../pg/migrations.js';
 import { serverSays } from '../pg/server-message.js';
 
 /** The same folder, seen from dist/trail and from src/trail. */
@@ -34,6 +34,13 @@ export async function migrateTrail(options: { readonly url: string; readonly log
     await ensurePartitions(client, url);
   });
 }
+
+/**
+ * Returns the names of the migrations that a trail lacks; all of them where it has not begun. Throws what
+ * {@link migrateTrail} throws.
+ */
+export const pendingTrailMigrations = (client: pg.Client, url: string): Promise<string[]> =>
+  pendingMigrations({ client, database: describeUrl(url), folder: FOLDER, schema: 'trail' });
 
 async function ensurePartitions(client: pg.Client, url: string): Promise<void> {
   try {

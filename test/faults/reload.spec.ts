@@ -177,7 +177,7 @@ ${yamlOf(file)}`;
       `reloads: seed ${SEED}, ${ROUNDS} rounds, ${Object.keys(orders).length} orders, ${adopted.length} configurations, ${entries.length} entries\n`,
     );
   },
-  ROUNDS * 30_000,
+  ROUNDS * 60_000,
 );
 
 /** Two that insert into one to three tables at a time, until they are disposed of. */
@@ -197,7 +197,7 @@ function startWriters(url: string): AsyncDisposable {
       );
       // A deadlock with apply, which then has waited: nothing was written.
       await client.query(`begin; ${inserts.join(' ')} commit`).catch(() => client.query('rollback'));
-      await delay(pick(4));
+      await delay(pick(12));
     }
     await client.end();
   });

@@ -256,7 +256,7 @@ tables:
     },
     150_000,
   );
-}, 240_000);
+});
 afterAll(async () => {
   await daemon?.stop();
   await pool?.end();

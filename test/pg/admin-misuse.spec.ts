@@ -59,7 +59,7 @@ describe('while one token misuses the API in every way', () => {
     } finally {
       clearInterval(look);
     }
-  }, 120_000);
+  });
 
   test('every page of an admin is answered, and so is a search', () => {
     expect(figures.pageMs.length).toBeGreaterThan(0);

@@ -331,7 +331,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
     // What it owns goes with the databases.
     await source.query(`alter role ${role} nologin`);
   }
-}, 180_000);
+});
 
 async function tokenFor(trail: TestDatabase): Promise<string> {
   const pool = new pg.Pool({ connectionString: trail.url, max: 1 });

@@ -305,7 +305,7 @@ test('a transaction that the source cannot send stops capture, and is passed ove
   const told = own(entries).map(({ action, updated }) => [action, updated!['code']]);
   expect(told).toContainEqual(['gap', 'SOURCE_TRANSACTION_SKIPPED']);
   expect(told).toContainEqual(['gap_closed', 'SOURCE_TRANSACTION_SKIPPED']);
-}, 300_000);
+});
 
 describe('while capture streams', () => {
   test.each([

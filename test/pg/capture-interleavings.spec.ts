@@ -120,7 +120,7 @@ test(`${INTERLEAVINGS} interleavings of messages, savepoints and rows that come 
   // Each kind of answer was asked for.
   for (const rung of ['m', 'c', '-'])
     expect(entries.filter((entry) => entry.rung === rung).length).toBeGreaterThan(300);
-}, 240_000);
+});
 
 test(`the same ${INTERLEAVINGS} interleavings that are streamed while they run name nobody wrongly (seed ${SEED})`, async () => {
   const logged: string[] = [];
@@ -159,4 +159,4 @@ test(`the same ${INTERLEAVINGS} interleavings that are streamed while they run n
   expect(logged.filter((line) => line.includes('SOURCE_READ_WHOLE')).length).toBeGreaterThanOrEqual(
     BATCHES_IN_DOUBT,
   );
-}, 240_000);
+});

@@ -77,6 +77,24 @@ const change = (g: Ground, table: string, id: number, note: string): Promise<unk
 
 const gaps = (g: Ground): Promise<unknown[]> => g.trail.query('select code, tables from trail.gap');
 
+test('what tables share, and for which rows they are tracked, is in effect from a reload on and after a restart', async () => {
+  await using g = await ground(BOTH);
+  await g.source.query(`insert into accounts values (1, 'quiet')`);
+  await g.told();
+  g.file = `defaults: { where: { note: { not: quiet } } }
+tables: { public.accounts: , public.orders: { extends: public.accounts, where: { id: 1 } } }`;
+  await g.reload();
+  await g.source.query(
+    `insert into accounts values (2, 'quiet'), (3, 'loud'); insert into orders values (1, 'quiet'), (2, 'loud')`,
+  );
+  const told = ['account i quiet', 'configuration reload dana', 'account i loud', 'order i quiet'];
+  expect(await g.told()).toEqual(told);
+  await g.capture.stop();
+  await g.source.query(`insert into accounts values (4, 'quiet'), (5, 'late')`);
+  await g.start();
+  expect(await g.told()).toEqual([...told, 'account i late']);
+});
+
 describe('a table that the YAML adds', () => {
   test.each([
     ['while capture runs, and the file is reloaded before apply', 'reload apply'],

@@ -170,7 +170,7 @@ const side = fc.array(field, { minLength: COLUMNS.length, maxLength: COLUMNS.len
 const person = '"key":"7","name":"Dana Levi","kind":"agent"';
 const spoiltRow = fc.record({
   operation: fc.constantFrom('i', 'u', 'd', 't'),
-  rung: fc.constantFrom('m', 'c', '-', 'w'),
+  rung: fc.constantFrom('m', 'a', 'c', '-', 'w'),
   previous: side,
   updated: side,
   /** Which columns the values are of; null: all. */
@@ -215,7 +215,11 @@ const spoiltRow = fc.record({
           '{"laterKey":true}',
           '{"unread":{"lsn":"0/1","reason":"=unsigned"}}',
         ],
-        ...[`{"lastSetBy":{${person}}}`, `{"conflict":{"rung":"column",${person}},"context":1}`],
+        ...[
+          `{"lastSetBy":{${person}}}`,
+          `{"conflict":{"rung":"column",${person}},"context":1}`,
+          `{"conflict":{"rung":"witness",${person}}}`,
+        ],
       ),
     },
   ),
@@ -328,6 +332,9 @@ describe('files from the bytes of the trail', () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: 20_000, from: SEEDED_FROM, to: SEEDED_TO, index: false });
     await trail.query(MOVES);
+    await trail.query(
+      `insert into trail.configuration (digest, document, from_id, from_lsn) values ('d', '{"action_names": {"edit": "=Ändern \\"ü\\" <1>", "add": "יצירה"}}', 0, '0/0')`,
+    );
     await trail.query(
       `insert into trail.lookup (table_name, key, from_id, name) select 'public.teams', '3', (select max(id) - 5000 from trail.entry), 'Renamed'`,
     );

@@ -43,4 +43,4 @@ test('three workers give every token its turn: who asks for one export does not 
     for (const [index, { ended }] of own.slice(0, -1).entries())
       expect(ended).toBeLessThanOrEqual(own[index + 1]!.began);
   }
-}, 240_000);
+});

@@ -161,7 +161,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     expect(daemon.log()).not.toContain('SOURCE_NAMES_UNREAD');
     expect(await source.sprung()).toEqual({ calls: 0, what: null });
     expect(await trail.sprung()).toEqual({ calls: 0, what: null });
-  }, 240_000);
+  });
 
   test('an operator that fits a look at the publication better than the built-in one is never executed', async () => {
     await using g = await captureGround({

@@ -111,10 +111,11 @@ describe('plan and apply', () => {
     const second = await apply(database, configOf(database, 'tables: { public.b: { entity: b } }'));
     expect(summary(second)).toEqual([
       'publication_drop public.a',
+      'identity_restore public.a',
       'replica_identity public.b',
       'publication_add public.b',
     ]);
-    expect(second.warnings.join('\n')).toContain('alter table only "public"."a" replica identity default;');
+    expect(second.steps[1]!.sql).toBe('alter table only "public"."a" replica identity default');
     expect(await published(database)).toEqual(['public.b']);
   });
 
@@ -307,6 +308,41 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
   });
 });
 
+test('an audit table is published as it is: only its new rows are asked for', async () => {
+  await using database = await freshDatabase('empty');
+  await database.query('create table a (id int primary key)');
+  await database.query('create table audits (id int primary key, user_id int)');
+  // PostgreSQL would refuse updates and deletes of this one.
+  await database.query('create table keyless (user_id int)');
+  await database.query('create table parts (id int, user_id int) partition by list (id)');
+  await database.query('create table parts_1 partition of parts for values in (1)');
+  const yaml = `attribution:
+  - { table: public.audits, modifier: user_id }
+  - { table: public.keyless, modifier: user_id }
+`;
+  const config = configOf(database, `${yaml}tables: { public.a: { entity: a } }\n`);
+  const { steps, widened } = await apply(database, config);
+  expect(steps.flatMap(({ kind, tables }) => (kind === 'replica_identity' ? tables : []))).toEqual([
+    'public.a',
+    'public.keyless',
+  ]);
+  expect(widened.map(({ table }) => table)).toEqual(['public.a', 'public.keyless']);
+  expect(await published(database)).toEqual(['public.a', 'public.audits', 'public.keyless']);
+  await database.query('insert into audits values (1, 7); update audits set user_id = 2; delete from audits');
+  await database.query('insert into keyless values (7); update keyless set user_id = 2; delete from keyless');
+  // One that is tracked as well is tracked as any other.
+  const both = await apply(
+    database,
+    configOf(database, `${yaml}tables: { public.a: { entity: a }, public.audits: { entity: audit } }\n`),
+  );
+  expect(summary(both)).toEqual(['replica_identity public.audits']);
+  const parts = `attribution: [{ table: public.parts, modifier: user_id }]\ntables: { public.a: { entity: a } }\n`;
+  const unfit = await plan(database, configOf(database, parts));
+  expect(unfit.problems.map(({ message }) => message)).toEqual([
+    expect.stringContaining('public.parts is partitioned and has no primary key'),
+  ]);
+});
+
 describe('a plan names what does not fit:', () => {
   const placedOf = async (database: TestDatabase, text: string): Promise<string[]> =>
     (await plan(database, configOf(database, text))).problems.map(
@@ -469,6 +505,7 @@ tables:
     entity: a
     columns: [state, "ki*", colour]
     ignore: [seen]
+    modifier: [{ column: seen, action: [tuch, one] }, { column: seen, on: update, action: tree }]
     actions:
       - { on: update, changed: [state, kind], action: touch }
       - { on: update, changed: state, to: open, action: open }
@@ -482,11 +519,66 @@ tables:
     expect(warnings.filter((text) => text.startsWith('w.yaml'))).toEqual([
       'w.yaml:8:29: tables."public.a".columns[2]: "colour" matches no column of public.a.',
       'w.yaml:4:20: secrets.allow[0]: "public.a.nothing" matches no tracked column.',
-      'w.yaml:12:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
-      'w.yaml:13:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
-      'w.yaml:15:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:13:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
+      'w.yaml:14:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
+      'w.yaml:16:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:10:83: tables."public.a".modifier[1].action: column "seen" never names a modifier: update of this table is never tree.',
       'w.yaml:3:11: exclude[0]: "public.b" excludes no table.',
       'w.yaml:3:21: exclude[1]: "log.*" excludes no table.',
+    ]);
+  });
+
+  test('columns of the rules for a modifier that do not exist', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key, sender_id int, kind text)');
+    await database.query('create table people (id int primary key, name text)');
+    const { problems } = await plan(
+      database,
+      configOf(
+        database,
+        `modifiers: { agents: { table: public.people, key: id, name: "{nam}" } }
+tables:
+  public.a:
+    entity: a
+    modifier:
+      - { column: senderid, as: { kinds: { User: agents } } }
+      - { column: sender_id, when: { kynd: x } }
+`,
+      ),
+    );
+    expect(problems.map(({ message }) => message)).toEqual([
+      'w.yaml:8:9: tables."public.a".modifier[0]: table public.a has no column "senderid". Did you mean "sender_id"?',
+      'w.yaml:8:29: tables."public.a".modifier[0].as: table public.a has no column "kinds". Did you mean "kind"?',
+      'w.yaml:9:38: tables."public.a".modifier[1].when.kynd: table public.a has no column "kynd". Did you mean "kind"?',
+      'w.yaml:3:55: modifiers.agents.name: table public.people has no column "nam". Did you mean "name"?',
+    ]);
+  });
+
+  test('audit tables, their columns, and the tables of the rows that they speak for', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query('create table a (id int primary key)');
+    await database.query('create table audits (id int primary key, user_id int, kind text, row_id text)');
+    await database.query('create view versions as select * from audits');
+    const { problems } = await plan(
+      database,
+      configOf(
+        database,
+        `attribution:
+  - { table: public.audit, modifier: user_id }
+  - { table: public.versions, modifier: user_id }
+  - { table: public.audits, modifier: userid, when: { kid: x }, row: { type: kinds, key: rowid, types: { A: public.as } } }
+tables: { public.a: { entity: a } }
+`,
+      ),
+    );
+    expect(problems.map(({ message, effect }) => `${message} ${effect}`)).toEqual([
+      `w.yaml:4:7: attribution[0].table: database ${database.name} has no table public.audit. Did you mean "public.audits"? modifiers unknown`,
+      'w.yaml:5:7: attribution[1].table: public.versions is a view, whose changes are not in the WAL. modifiers unknown',
+      `w.yaml:6:106: attribution[2].row.types.A: database ${database.name} has no table public.as. Did you mean "public.a"? modifiers unknown`,
+      'w.yaml:6:29: attribution[2].modifier: table public.audits has no column "userid". Did you mean "user_id"? modifiers unknown',
+      'w.yaml:6:55: attribution[2].when.kid: table public.audits has no column "kid". Did you mean "id"? modifiers unknown',
+      'w.yaml:6:85: attribution[2].row.key: table public.audits has no column "rowid". Did you mean "row_id"? modifiers unknown',
+      'w.yaml:6:72: attribution[2].row.type: table public.audits has no column "kinds". Did you mean "kind"? modifiers unknown',
     ]);
   });
 

@@ -35,7 +35,7 @@ export interface TestPage extends AsyncDisposable {
  * A test that needs a browser. Where none is installed it is skipped with a word about it; in CI it fails,
  * because there a missing browser is a missing install step.
  */
-export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 180_000): void {
+export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 300_000): void {
   if (findProgram(BROWSERS) === undefined && process.env.CI !== 'true') {
     test.skip(`${name} (needs a browser: put one of ${BROWSERS.join(', ')} on the PATH)`, run);
   } else test(name, run, timeoutMs);
@@ -76,7 +76,7 @@ async function newPage(browser: Browser, options: BrowserContextOptions = {}): P
     );
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning')

@@ -15,6 +15,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     committedAt: '2026-11-23T09:51:07.123456Z',
     modifier: { key: '7', name: 'Dana Levi', kind: 'agent', rung: 'column' },
     action: 'block',
+    actionName: null,
     entity: { type: 'agent', name: 'Omer Katz', id: '12', previousId: null },
     tenant: '1',
     moved: null,

@@ -12,7 +12,7 @@ export interface TestRedis extends AsyncDisposable {
   readonly url: string;
 }
 
-const START_LIMIT_MS = 10_000;
+const START_LIMIT_MS = 60_000;
 
 /**
  * Path of the redis-server on the PATH; undefined where there is none. CI installs it, so that nothing is

@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
-import { classify, compileActions, type ClassifiedChange } from '../../src/pipeline/classification.js';
+import {
+  classify,
+  compileActions,
+  SKIPPED,
+  type ClassifiedChange,
+} from '../../src/pipeline/classification.js';
+import { orderOf } from '../../src/tracking/value-order.js';
 import { redactorOf } from '../../src/pipeline/redaction.js';
 import { Tuple } from '../../src/pgoutput/tuple.js';
-import type { ActionRule, Operation, Scalar } from '../../src/tracking/rules.js';
+import type { ActionRule, Operation, Scalar, Wanted } from '../../src/tracking/rules.js';
 
 const COLUMNS = new Map(
   [
@@ -12,19 +18,31 @@ const COLUMNS = new Map(
     ['state', 25],
   ].map(([name, typeOid], index) => [
     name as string,
-    { index, name: name as string, typeOid: typeOid as number },
+    {
+      index,
+      name: name as string,
+      typeOid: typeOid as number,
+      order: orderOf(typeOid as number, new Map()),
+    },
   ]),
 );
 
-function row(...values: (string | null)[]): Tuple {
+const is = (...values: Scalar[]): Wanted => ({ values, not: false });
+const isNot = (...values: Scalar[]): Wanted => ({ values, not: true });
+
+/** What stands for a value that was not sent. */
+const NOT_SENT = Symbol('not sent');
+
+function row(...values: (string | null | typeof NOT_SENT)[]): Tuple {
   const tuple = new Tuple();
-  tuple.bytes = Buffer.from(values.map((value) => value ?? '').join(''));
+  const texts = values.map((value) => (typeof value === 'string' ? value : ''));
+  tuple.bytes = Buffer.from(texts.join(''));
   tuple.count = values.length;
   let at = 0;
   values.forEach((value, column) => {
     tuple.offsets[column] = at;
-    tuple.lengths[column] = value === null ? -1 : value.length;
-    at += value?.length ?? 0;
+    tuple.lengths[column] = value === null ? -1 : value === NOT_SENT ? -2 : value.length;
+    at += texts[column]!.length;
   });
   return tuple;
 }
@@ -33,8 +51,10 @@ const rule = (on: Operation[], action: string, of: Partial<ActionRule> = {}): Ac
   on,
   action,
   changed: null,
-  from: undefined,
-  to: undefined,
+  from: null,
+  to: null,
+  increased: [],
+  decreased: [],
   when: new Map(),
   ...of,
 });
@@ -49,9 +69,10 @@ function actionOf(
     operation,
     rules,
     columns: COLUMNS,
-    actionId: (name) => names.push(name) - 1,
+    actionId: (name) => names.push(name),
   });
-  return names[classify(compiled, { previous: null, row: null, changed: null, ...change })]!;
+  const action = classify(compiled, { previous: null, row: null, changed: null, ...change });
+  return action === SKIPPED ? 'skip' : names[action - 1]!;
 }
 
 describe('classification', () => {
@@ -66,11 +87,9 @@ describe('classification', () => {
 
   test('the first rule whose conditions all hold names the action', () => {
     const rules = [
-      rule(['update'], 'block', { changed: ['blocked'], to: true }),
-      rule(['update'], 'activate', { changed: ['blocked'], to: false }),
-      rule(['update', 'insert'], 'close', {
-        when: new Map<string, Scalar[]>([['state', ['closed', 'done']]]),
-      }),
+      rule(['update'], 'block', { changed: ['blocked'], to: is(true) }),
+      rule(['update'], 'activate', { changed: ['blocked'], to: is(false) }),
+      rule(['update', 'insert'], 'close', { when: new Map([['state', is('closed', 'done')]]) }),
     ];
     const changed = Uint8Array.from([0, 1, 0, 0]);
     const unchanged = Uint8Array.from([0, 0, 1, 0]);
@@ -83,7 +102,7 @@ describe('classification', () => {
   });
 
   test('`from` looks at the value before, and never matches where that was not sent', () => {
-    const rules = [rule(['update'], 'reopen', { changed: ['state'], from: 'closed' })];
+    const rules = [rule(['update'], 'reopen', { changed: ['state'], from: is('closed') })];
     const changed = Uint8Array.from([0, 0, 0, 1]);
     const updated = row('1', 'f', '1', 'open');
     expect(actionOf('update', rules, { previous: row('1', 'f', '1', 'closed'), row: updated, changed })).toBe(
@@ -93,7 +112,9 @@ describe('classification', () => {
   });
 
   test('numbers compare by value where PostgreSQL prints one number in several ways, null only equals null', () => {
-    const amount = (wanted: Scalar) => [rule(['insert'], 'match', { when: new Map([['amount', [wanted]]]) })];
+    const amount = (wanted: Scalar) => [
+      rule(['insert'], 'match', { when: new Map([['amount', is(wanted)]]) }),
+    ];
     expect(actionOf('insert', amount(1.5), { row: row('1', 'f', '1.50', 'x') })).toBe('match');
     expect(actionOf('insert', amount('1.5'), { row: row('1', 'f', '1.50', 'x') })).toBe('add');
     expect(actionOf('insert', amount(null), { row: row('1', 'f', null, 'x') })).toBe('match');
@@ -103,10 +124,97 @@ describe('classification', () => {
 
   test('a rule about a column that the table has no more never matches', () => {
     expect(
-      actionOf('insert', [rule(['insert'], 'never', { when: new Map([['gone', ['x']]]) })], {
+      actionOf('insert', [rule(['insert'], 'never', { when: new Map([['gone', is('x')]]) })], {
         row: row('1', 'f', '1', 'x'),
       }),
     ).toBe('add');
+  });
+});
+
+describe('a condition of a rule', () => {
+  const update = (
+    previous: (string | null | typeof NOT_SENT)[] | null,
+    updated: (string | null | typeof NOT_SENT)[],
+    changed: number[],
+  ): Partial<ClassifiedChange> => ({
+    previous: previous === null ? null : row(...previous),
+    row: row(...updated),
+    changed: Uint8Array.from(changed),
+  });
+  const DIFFERS = [0, 0, 1, 0];
+
+  test('may ask for one of several values, for none of them, and for null or not null', () => {
+    const closed = [rule(['update'], 'x', { changed: ['state'], from: is('open', 'new'), to: isNot(null) })];
+    const changed = [0, 0, 0, 1];
+    const of = (before: string | null, after: string | null) =>
+      actionOf('update', closed, update(['1', 'f', '1', before], ['1', 'f', '1', after], changed));
+    expect([of('new', 'done'), of('new', null), of('old', 'done'), of(null, 'done')]).toEqual([
+      'x',
+      'edit',
+      'edit',
+      'edit',
+    ]);
+    const other = [rule(['insert'], 'x', { when: new Map([['state', isNot('open', null)]]) })];
+    const inserted = (state: string | null) => actionOf('insert', other, { row: row('1', 'f', '1', state) });
+    expect([inserted('done'), inserted('open'), inserted(null)]).toEqual(['x', 'add', 'add']);
+  });
+
+  test('of a value that was not sent is never true, nor is its opposite', () => {
+    const of = (wanted: Wanted) =>
+      actionOf('delete', [rule(['delete'], 'x', { when: new Map([['state', wanted]]) })], {
+        row: row('1', 'f', '1', NOT_SENT),
+      });
+    expect([of(is('a')), of(isNot('a')), of(is(null)), of(isNot(null))]).toEqual(Array(4).fill('delete'));
+  });
+
+  test('looks into the old row for what the update did not touch', () => {
+    const rules = [rule(['update'], 'x', { when: new Map([['state', is('long')]]) })];
+    const change = update(['1', 'f', '1', 'long'], ['1', 'f', '2', NOT_SENT], DIFFERS);
+    expect(actionOf('update', rules, change)).toBe('x');
+  });
+
+  test('may be that a number or time is more than before, or less, to the last digit', () => {
+    const rules = [
+      rule(['update'], 'more', { increased: ['amount'] }),
+      rule(['update'], 'less', { decreased: ['amount', 'id'] }),
+    ];
+    const of = (before: string | null, after: string | null, changed = DIFFERS) =>
+      actionOf('update', rules, update(['1', 'f', before, 'x'], ['1', 'f', after, 'x'], changed));
+    expect(of('9007199254740992.1', '9007199254740993.1')).toBe('more');
+    expect(of('1.50', '1.5')).toBe('edit');
+    expect(of('-1', '-1.5')).toBe('less');
+    expect(of('5', 'NaN')).toBe('more');
+    expect(of(null, '5')).toBe('edit');
+    expect(of('5', null)).toBe('edit');
+    expect(of('5', '6', [0, 0, 2, 0])).toBe('edit');
+  });
+
+  test('names a column by a pattern, too', () => {
+    const rules = [rule(['update'], 'x', { changed: ['am*', 'gone'] })];
+    expect(actionOf('update', rules, update(null, ['1', 'f', '2', 'x'], DIFFERS))).toBe('x');
+    expect(actionOf('update', rules, update(null, ['1', 'f', '2', 'x'], [0, 1, 0, 0]))).toBe('edit');
+  });
+});
+
+describe('skip', () => {
+  const rules = [
+    rule(['update'], 'block', { changed: ['blocked'] }),
+    rule(['update'], 'skip', { changed: ['state', 'blocked'] }),
+    rule(['delete'], 'skip', { when: new Map([['state', isNot('kept')]]) }),
+  ];
+  const updated = (changed: number[]) =>
+    actionOf('update', rules, { row: row('1', 'f', '1', 'x'), changed: Uint8Array.from(changed) });
+
+  test('is the action of a change that makes no entry', () => {
+    expect(updated([0, 0, 0, 1])).toBe('skip');
+    expect(updated([0, 1, 0, 1])).toBe('block');
+    expect(updated([0, 0, 1, 0])).toBe('edit');
+    expect(actionOf('delete', rules, { row: row('1', 'f', '1', 'gone') })).toBe('skip');
+  });
+
+  test('is none where a rule before it may have been meant, or the row was not sent', () => {
+    expect(updated([0, 2, 0, 1])).toBe('edit');
+    expect(actionOf('delete', rules, { row: row('1', 'f', '1', NOT_SENT) })).toBe('delete');
   });
 });
 

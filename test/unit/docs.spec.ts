@@ -99,9 +99,15 @@ describe('the examples of the README', () => {
 
   test('are a tracking file that loads', () => {
     const environment = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
-    expect(blocks('yaml')).toHaveLength(1);
-    for (const text of blocks('yaml'))
-      expect(parseConfig({ text, file: 'README.md', environment }).tables).toHaveLength(1);
+    const [whole, ...parts] = blocks('yaml');
+    expect(parseConfig({ text: whole!, file: 'README.md', environment }).tables).toHaveLength(1);
+    const head =
+      'source: { name: s, url: "${WALTRAIL_SOURCE_URL}" }\ntrail: { url: "${WALTRAIL_TRAIL_URL}" }\n';
+    expect(parts.length).toBeGreaterThan(0);
+    for (const part of parts)
+      expect(
+        parseConfig({ text: head + part, file: 'README.md', environment }).tables.length,
+      ).toBeGreaterThan(0);
   });
 });
 

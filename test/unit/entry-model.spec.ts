@@ -1,12 +1,14 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { silentLog } from '../../src/log.js';
+import { LateAttributions } from '../../src/pipeline/late-attributions.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { NO_FACTS } from '../../src/pipeline/table-facts.js';
 import type { Dictionary, TrailSession } from '../../src/pipeline/ports.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { FrameReader } from '../../src/source/frames.js';
 import { parseConfig } from '../../src/tracking/load.js';
+import { RowTypes } from '../../src/tracking/row-types.js';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../../src/trail/values.js';
 import * as bytes from '../support/pgoutput-bytes.ts';
@@ -119,7 +121,9 @@ function entriesOf(options: {
       })),
     }),
     systemIdentifier: '7000000000000000001',
-    lateAttributions: new Map(),
+    rowTypes: () => new RowTypes([]),
+    areWitnessesSent: () => true,
+    lateAttributions: new LateAttributions(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: (error) => {
       throw error;
@@ -195,6 +199,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     tenant: () => 1,
     relation: () => 1,
     newestRelation: () => undefined,
+    seenTables: () => [],
     redactedColumns: () => new Map(),
   };
   const never = (): Promise<never> => Promise.reject(new Error('nothing is committed here'));

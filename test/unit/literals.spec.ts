@@ -35,17 +35,20 @@ describe('a code of a protocol has one name, in the file of its contract', () =>
 });
 
 test('letters of operations and rungs are those of the table that is released', () => {
-  const sql = readFileSync(path.join(SOURCES, '../sql/trail/0001_trail.sql'), 'utf8');
+  const sql = (file: string): string => readFileSync(path.join(SOURCES, '../sql/trail', file), 'utf8');
+  const first = sql('0001_trail.sql');
   const lettersOf = (column: string): readonly string[] =>
-    [
-      ...new RegExp(`^ +${column} +"char" not null, +-- (.+)$`, 'm')
-        .exec(sql)![1]!
-        .matchAll(/(?:^|, )(\S) /g),
-    ].map((match) => match[1]!);
+    lettersIn(new RegExp(`^ +${column} +"char" not null, +-- (.+)$`, 'm').exec(first)![1]!);
   expect(Object.values(ports.OPERATION)).toEqual(lettersOf('operation'));
+  const rungs = lettersIn(/trail\.entry\.rung is '[^:]*: ([^;]*)/.exec(sql('0040_witness.sql'))![1]!);
+  expect(rungs).toEqual(expect.arrayContaining([...lettersOf('rung')]));
   // No release has stored `s`.
-  expect(Object.values(ports.RUNG)).toEqual(lettersOf('rung').filter((letter) => letter !== 's'));
+  expect(Object.values(ports.RUNG)).toEqual(rungs.filter((letter) => letter !== 's'));
 });
+
+/** Single letters, each before its meaning. */
+const lettersIn = (text: string): readonly string[] =>
+  [...text.matchAll(/(?:^|, )(\S) /g)].map((match) => match[1]!);
 
 /** Constants of the contracts that another file defines too. */
 function namedElsewhere(contracts: readonly string[]): readonly string[] {

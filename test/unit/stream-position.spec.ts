@@ -1,9 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { silentLog } from '../../src/log.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
+import { LateAttributions } from '../../src/pipeline/late-attributions.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { NO_FACTS } from '../../src/pipeline/table-facts.js';
 import { parseConfig } from '../../src/tracking/load.js';
+import { RowTypes } from '../../src/tracking/row-types.js';
 import { EntryRowBuffer } from '../../src/trail/write/rows.js';
 import type { TrailSession } from '../../src/pipeline/ports.js';
 import * as bytes from '../support/pgoutput-bytes.ts';
@@ -78,7 +80,9 @@ function ground(aloneUntil: bigint | null) {
     tableFacts: () => ({ ...NO_FACTS, primaryKey: ['id'] }),
     unreadMessages: new UnreadMessages(silentLog),
     systemIdentifier: '7000000000000000001',
-    lateAttributions: new Map(),
+    rowTypes: () => new RowTypes([]),
+    areWitnessesSent: () => true,
+    lateAttributions: new LateAttributions(),
     failed: (error) => {
       throw error;
     },

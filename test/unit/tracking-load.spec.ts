@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isWaltrailError } from '../../src/errors.js';
 import { loadConfig, parseConfig } from '../../src/tracking/load.js';
-import type { TrackingConfig } from '../../src/tracking/rules.js';
+import type { Scalar, TrackingConfig, Wanted } from '../../src/tracking/rules.js';
 
 const environment = { SOURCE: 'postgres://u:pw@source/crm', TRAIL: 'postgres://u:pw@trail/audit' };
 const HEAD = `source: { name: crm, url: "\${SOURCE}" }
@@ -72,17 +72,20 @@ describe('a tracking file', () => {
     });
     expect(config.trail).toEqual({ url: environment.TRAIL, retentionDays: 400 });
     expect(config.reports).toEqual({ maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'UTC' });
-    expect(config.modifiers).toEqual({
-      table: 'public.agents',
-      key: 'id',
-      name: [{ column: 'full_name' }],
-      tenant: null,
-      kind: { column: 'role', bot: ['bot'], system: [] },
-    });
+    expect(config.modifiers).toEqual([
+      {
+        called: null,
+        table: 'public.agents',
+        key: 'id',
+        name: [{ column: 'full_name' }],
+        tenant: null,
+        kind: { column: 'role', bot: ['bot'], system: [] },
+      },
+    ]);
     const agents = config.tables.find(({ pattern }) => pattern === 'public.agents')!;
     expect(agents).toMatchObject({
       entity: 'agent',
-      modifier: { column: 'updated_by', alwaysSet: true },
+      modifier: [{ column: 'updated_by', alwaysSet: true }],
       tenant: 'organization_id',
       id: null,
     });
@@ -96,8 +99,10 @@ describe('a tracking file', () => {
     expect(agents.actions[0]).toEqual({
       on: ['update'],
       changed: ['blocked'],
-      from: undefined,
-      to: true,
+      from: null,
+      to: { values: [true], not: false },
+      increased: [],
+      decreased: [],
       when: new Map(),
       action: 'block',
     });
@@ -106,7 +111,7 @@ describe('a tracking file', () => {
   test('needs no more than a source, a trail and a table', () => {
     const config = parse(HEAD + TABLES);
     expect(config).toMatchObject({
-      modifiers: null,
+      modifiers: [],
       messages: { trustNames: false, signingKeys: [] },
       redact: [],
       exclude: [],
@@ -115,11 +120,15 @@ describe('a tracking file', () => {
     expect(config.tables[0]).toEqual({
       pattern: 'public.agents',
       entity: 'agent',
+      oneHistory: false,
       name: null,
-      columns: null,
+      only: null,
+      except: [],
+      operations: null,
+      where: new Map(),
       newPartitions: null,
       id: null,
-      modifier: null,
+      modifier: [],
       tenant: null,
       ignore: [],
       labels: new Map(),
@@ -129,6 +138,16 @@ describe('a tracking file', () => {
   });
 
   test('may give one or several of what can be several', () => {
+    const is = (...values: Scalar[]): Wanted => ({ values, not: false });
+    const none = {
+      on: ['update'],
+      changed: null,
+      from: null,
+      to: null,
+      increased: [],
+      decreased: [],
+      when: [],
+    };
     const [table] = parse(`${HEAD}tables:
   public.agents:
     entity: agent
@@ -137,20 +156,16 @@ describe('a tracking file', () => {
       - { on: [insert, update], when: { kind: [in, out, 3, null] }, action: a }
       - { on: update, changed: [a, b], action: b }
       - { on: update, changed: a, from: null, to: 1.5, action: c }
+      - { on: update, changed: a, from: [1, null], to: { not: [2, 3] }, action: d }
+      - { on: update, increased: a, decreased: [b, c], when: { d: { not: null } }, action: e }
 `).tables;
     expect(table!.id).toEqual(['org', 'no']);
-    expect(
-      table!.actions.map(({ on, changed, from, to, when }) => ({ on, changed, from, to, when: [...when] })),
-    ).toEqual([
-      {
-        on: ['insert', 'update'],
-        changed: null,
-        from: undefined,
-        to: undefined,
-        when: [['kind', ['in', 'out', 3, null]]],
-      },
-      { on: ['update'], changed: ['a', 'b'], from: undefined, to: undefined, when: [] },
-      { on: ['update'], changed: ['a'], from: null, to: 1.5, when: [] },
+    expect(table!.actions.map(({ action: _, when, ...rule }) => ({ ...rule, when: [...when] }))).toEqual([
+      { ...none, on: ['insert', 'update'], when: [['kind', is('in', 'out', 3, null)]] },
+      { ...none, changed: ['a', 'b'] },
+      { ...none, changed: ['a'], from: is(null), to: is(1.5) },
+      { ...none, changed: ['a'], from: is(1, null), to: { values: [2, 3], not: true } },
+      { ...none, increased: ['a'], decreased: ['b', 'c'], when: [['d', { values: [null], not: true }]] },
     ]);
   });
 
@@ -178,7 +193,7 @@ describe('a tracking file', () => {
     actions: [{ on: insert, when: { id: 12345678901234567890 }, action: big }]
 `).tables;
     expect([...table!.values.get('code')!.keys()]).toEqual(['007', '1.50', 'true']);
-    expect(table!.actions[0]!.when.get('id')).toEqual(['12345678901234567890']);
+    expect(table!.actions[0]!.when.get('id')).toEqual({ values: ['12345678901234567890'], not: false });
   });
 
   test('may spell a name with capitals, spaces, dots and stars, and equal names become equal strings', () => {
@@ -233,7 +248,7 @@ describe('an environment variable in a tracking file', () => {
     const name = 'x", modifier: "evil';
     expect(parse(text, { ...environment, NAME: name }).tables[0]).toMatchObject({
       name: [{ text: name }],
-      modifier: null,
+      modifier: [],
     });
   });
 
@@ -254,12 +269,12 @@ describe('an environment variable in a tracking file', () => {
   test('of a table names its modifier column alone, or says that it is always set', () => {
     const modifierOf = (line: string) =>
       parse(`${HEAD}tables: { public.agents: { entity: agent, modifier: ${line} } }`).tables[0]!.modifier;
-    expect(modifierOf('updated_by')).toEqual({ column: 'updated_by', alwaysSet: false });
-    expect(modifierOf('{ column: updated_by }')).toEqual({ column: 'updated_by', alwaysSet: false });
-    expect(modifierOf('{ column: updated_by, always_set: true }')).toEqual({
-      column: 'updated_by',
-      alwaysSet: true,
-    });
+    const plain = { column: 'updated_by', alwaysSet: false, as: 0, on: ['insert', 'update'], actions: null };
+    expect(modifierOf('updated_by')).toEqual([{ ...plain, when: new Map() }]);
+    expect(modifierOf('{ column: updated_by }')).toEqual(modifierOf('updated_by'));
+    expect(modifierOf('{ column: updated_by, always_set: true }')).toEqual([
+      { ...plain, alwaysSet: true, when: new Map() },
+    ]);
     expect(
       problemsOf(
         `${HEAD}tables:\n  public.agents: { entity: agent, modifier: { column: x, alwaysset: true } }\n`,
@@ -321,7 +336,7 @@ tables:
       'w.yaml:2:38: trail.retention must be a duration in days such as 400d, or forever',
       'w.yaml:3:23: reports.max_range must be a duration such as 7d or 12h',
       'w.yaml:3:41: reports.timezone must be a time zone such as UTC or Asia/Jerusalem',
-      'w.yaml:6:13: tables."public.agents".entity must be an entity type: lower-case letters, digits and _, beginning with a letter',
+      'w.yaml:6:13: tables."public.agents".entity must be an entity type: lower-case letters, digits, _ and single blanks, beginning with a letter',
       'w.yaml:7:5: tables."public.agents".nam is no key that is known here. Did you mean "name"?',
       'w.yaml:8:3: tables.settings must be schema.table, with * as wildcard (quote a name that has a dot in it)',
     ]);
@@ -334,12 +349,12 @@ tables:
       '6:5',
       'is no key that is known here. Known: entity, name, id,',
     ],
-    ['a missing key', ['name: x'], '4:3', 'entity is missing'],
+    ['a missing key', ['labels: { a: { table: a.b, key: id } }'], '5:15', 'labels.a.name is missing'],
     [
       'a list where a column is due',
-      ['entity: a', 'modifier: [a]'],
+      ['entity: a', 'modifier: 7'],
       '6:15',
-      'modifier must be a column name',
+      'modifier must be a column name, { column: …, as: …, when: … }, a list of them, or false',
     ],
     ['text where a list is due', ['entity: a', 'ignore: a'], '6:13', 'ignore must be a list of column names'],
     ['an empty list', ['entity: a', 'id: []'], '6:9', 'id names no column'],

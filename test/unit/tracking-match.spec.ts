@@ -22,7 +22,7 @@ const configOf = (text: string): TrackingConfig =>
     environment: {},
   });
 
-const entityOf = (config: TrackingConfig, name: string): string | undefined =>
+const entityOf = (config: TrackingConfig, name: string): string | null | undefined =>
   ruleFor(config, tableName(name))?.entity;
 
 describe('the rule of a table', () => {
@@ -145,6 +145,10 @@ describe('a name', () => {
 test('a template is text and columns, with doubled braces for braces', () => {
   expect(parseTemplate('{first} {last}')).toEqual([{ column: 'first' }, { text: ' ' }, { column: 'last' }]);
   expect(parseTemplate('{{x}} {a b}')).toEqual([{ text: '{x} ' }, { column: 'a b' }]);
+  expect(parseTemplate('{a|b c|d}')).toEqual([{ column: 'a', or: ['b c', 'd'] }]);
+  expect(['{a|}', '{|a}', '{a||b}', '{a| b}'].map((text) => typeof parseTemplate(text))).toEqual(
+    Array(4).fill('string'),
+  );
   expect(parseTemplate('{{{a}}}')).toEqual([{ text: '{' }, { column: 'a' }, { text: '}' }]);
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { matchOptions, optionText } from '../../src/web/filters/match.js';
 import { filtersText } from '../../src/web/texts/export-texts.js';
 import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
-import { actionTone, humanize } from '../../src/web/texts/vocabulary.js';
+import { actionTone, CONFLICT_TEXTS, humanize, RUNG_TEXTS } from '../../src/web/texts/vocabulary.js';
 
 describe('texts', () => {
   test('the vocabulary reads as words', () => {
@@ -35,11 +35,15 @@ describe('texts', () => {
   });
 
   test('filters are told in a sentence', () => {
-    const name = (key: string): string => (key === '7' ? 'Dana Levi' : key);
-    expect(filtersText({ modifier: ['7', '12'], action: ['login_failed'], q: 'acme' }, name)).toBe(
-      'Modified by Dana Levi or 12; action Login failed; text “acme”',
+    const names = {
+      modifier: (key: string): string => (key === '7' ? 'Dana Levi' : key),
+      action: (action: string): string => (action === 'e_mail' ? 'E-Mail' : action),
+    };
+    const filters = { modifier: ['7', '12'], action: ['login_failed', 'e_mail'], q: 'acme' };
+    expect(filtersText(filters, names)).toBe(
+      'Modified by Dana Levi or 12; action Login failed or E-Mail; text “acme”',
     );
-    expect(filtersText({ modifier: undefined }, name)).toBe('All entries');
+    expect(filtersText({ modifier: undefined }, names)).toBe('All entries');
   });
 });
 
@@ -69,5 +73,20 @@ describe('search in a list of options', () => {
       'Unattributed',
     ]);
     expect(optionText({ value: 'login_failed', name: 'login_failed', count: 1 }, true)).toBe('Login failed');
+    // What the YAML has shown stays as it was written.
+    expect(optionText({ value: 'send_mail', name: 'e-Mail_Versand', count: 1 }, true)).toBe('e-Mail_Versand');
   });
+});
+
+test('how a modifier was found, and whom a lower rung names, are told apart for each rung', () => {
+  const rungs = Object.values(RUNG_TEXTS).map(({ sentence }) => sentence);
+  expect(new Set(rungs).size).toBe(5);
+  expect(RUNG_TEXTS.witness).toEqual({
+    short: 'from an audit row',
+    sentence: expect.stringContaining('an audit table of its own in the same transaction'),
+  });
+  expect([CONFLICT_TEXTS.witness.short, CONFLICT_TEXTS.column.short]).toEqual([
+    'an audit row names',
+    'the row names',
+  ]);
 });

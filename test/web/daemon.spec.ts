@@ -86,7 +86,7 @@ describe('the page on the real daemon', () => {
                 updated_by = (select id from public.agents where full_name = 'Dana Levi')
           where full_name = 'Omer Katz'`,
       );
-      await entryRows(page).filter({ hasText: 'Omer Katz' }).waitFor({ timeout: 5_000 });
+      await entryRows(page).filter({ hasText: 'Omer Katz' }).waitFor();
       expect(Date.now() - before).toBeLessThan(3_000);
       const [, modifier, action, type, entity, previous, updated] = await cells(page, 0);
       expect(modifier).toContain('Dana Levi Agent');
@@ -139,7 +139,7 @@ describe('the page on the real daemon', () => {
       await page.getByRole('dialog', { name: 'Exports' }).waitFor();
       await page.reload();
       const link = page.getByRole('button', { name: /^Download / });
-      await link.waitFor({ timeout: 20_000 });
+      await link.waitFor();
       const downloading = page.waitForEvent('download');
       await link.click();
       const book = xlsx.read(await readFile(await (await downloading).path()), {
@@ -174,7 +174,7 @@ describe('the page on the real daemon', () => {
       const next = await page.context().newPage();
       tabs.push(next);
       await next.goto(`${ground.url}/${path}`);
-      await live(next).waitFor({ timeout: 10_000 });
+      await live(next).waitFor();
     }
     await ground.source.query(
       `update public.agents set blocked = true,
@@ -182,7 +182,7 @@ describe('the page on the real daemon', () => {
           where full_name = 'Omer Katz'`,
     );
     for (const each of tabs.slice(0, 6))
-      await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor({ timeout: 10_000 });
+      await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor();
     const opened = await ground.trail.query<{ filters: { views: object[] } }>(
       `select filters from trail.access where route = 'POST /v1/entries/stream' and delivered is null order by at`,
     );

@@ -5,8 +5,6 @@ import { entryRows, openGround } from '../support/page.ts';
 import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
-/** The longest pause before another attempt, and what the attempt takes. */
-const LIMIT_MS = 20_000;
 
 const live = (page: Page) => page.getByRole('button', { name: /^Live updates, live/ });
 const problems = (page: Page) => page.locator('.problem');
@@ -26,7 +24,7 @@ describe('after a while without the server', () => {
       await problems(page).getByText('Waltrail does not answer').waitFor();
       const missed = [api.add(), api.add()];
       await api.up();
-      await live(page).waitFor({ timeout: LIMIT_MS });
+      await live(page).waitFor();
       await page.evaluate(() => scrollTo({ top: 0 }));
       for (const { id } of missed) await page.locator(`tr[data-entry="${id}"]`).waitFor();
       await until('the page that was asked for', async () => (await entryRows(page).count()) === 62);
@@ -50,7 +48,7 @@ describe('after a while without the server', () => {
     });
     await problems(page).first().waitFor();
     await api.up();
-    await live(page).waitFor({ timeout: LIMIT_MS });
+    await live(page).waitFor();
     await entryRows(page).first().waitFor();
     await page.getByRole('alert').getByText('The trail may lack changes').waitFor();
     expect(await page.getByText('Waltrail does not answer').count()).toBe(0);
@@ -76,7 +74,7 @@ describe('after a while without the server', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Waltrail does not answer').waitFor();
     await api.up();
-    await dialog.getByRole('table').first().waitFor({ timeout: LIMIT_MS });
+    await dialog.getByRole('table').first().waitFor();
     expect(await dialog.getByText('Waltrail does not answer').count()).toBe(0);
   });
 
@@ -88,7 +86,7 @@ describe('after a while without the server', () => {
     await page.reload();
     await page.getByRole('alert').getByText('Bad gateway').waitFor();
     api.failWith('/v1/session', null);
-    await live(page).waitFor({ timeout: LIMIT_MS });
+    await live(page).waitFor();
     expect(await page.getByText('Bad gateway').count()).toBe(0);
   });
 });
@@ -110,7 +108,7 @@ browserTest(
     // At once, after one second and after two, each with what else is asked for.
     expect(api.seen.length - before).toBeLessThan(15);
     api.failWith('/v1/entries', null);
-    await entryRows(page).first().waitFor({ timeout: LIMIT_MS });
+    await entryRows(page).first().waitFor();
     expect(await problems(page).count()).toBe(0);
   },
 );
@@ -129,7 +127,7 @@ browserTest('a page without a network recovers as soon as it has one', async () 
   api.cutStreams({ refuse: false });
   await context.setOffline(false);
   const began = Date.now();
-  await page.locator(`tr[data-entry="${missed.id}"]`).waitFor({ timeout: LIMIT_MS });
+  await page.locator(`tr[data-entry="${missed.id}"]`).waitFor();
   await live(page).waitFor();
   expect(Date.now() - began).toBeLessThan(6_000);
   expect(await problems(page).count()).toBe(0);
@@ -149,7 +147,7 @@ browserTest('a list that was away for longer than a stream resumes is loaded ane
   api.resumeFrom(missed.id);
   await api.up();
   for (const each of [page, other]) {
-    await each.locator(`tr[data-entry="${block.id}"]`).waitFor({ timeout: LIMIT_MS });
+    await each.locator(`tr[data-entry="${block.id}"]`).waitFor();
     await live(each).waitFor();
   }
   await page.locator(`tr[data-entry="${missed.id}"]`).waitFor();

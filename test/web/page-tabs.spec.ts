@@ -120,7 +120,7 @@ describe('tabs of one browser', () => {
     await until('the connection to end', () => api.openStreams() === 0);
     const missed = [api.add({ action: 'block' }), api.add({ action: 'block' })];
     for (const each of [page, second])
-      for (const { id } of missed) await each.locator(`tr[data-entry="${id}"]`).waitFor({ timeout: 20_000 });
+      for (const { id } of missed) await each.locator(`tr[data-entry="${id}"]`).waitFor();
     for (const each of [page, second]) await live(each).waitFor();
     await until('one connection', () => api.openStreams() === 1);
     for (const each of [page, second]) {

@@ -29,6 +29,7 @@ export const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
 };
 export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
   [RUNG.message]: 'message',
+  [RUNG.witness]: 'witness',
   [RUNG.column]: 'column',
   [RUNG.nobody]: 'unattributed',
   [RUNG.own]: 'waltrail',
@@ -119,6 +120,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
       moved === null || moved.side === 'both'
         ? actionName(dictionaries, row.action_id)
         : MOVED_ACTIONS[moved.side],
+    actionName: moved === null || moved.side === 'both' ? dictionaries.actionText(row.action_id) : null,
     entity: {
       type: entityTypeName(dictionaries, row.entity_type_id),
       ...identityOf(row, moved),

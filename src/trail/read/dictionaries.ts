@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Kind } from '../../tracking/rules.js';
+import { actionNamesOf } from './action-names.js';
 import { CachedRows } from './cached-rows.js';
 import type { Query } from './plans.js';
 
@@ -37,6 +38,8 @@ export interface GreatestIds {
   readonly entity_type: number;
   readonly tenant: number;
   readonly relation: number;
+  /** Of `trail.configuration`, from the last row of which texts for actions are. */
+  readonly configuration: number;
 }
 
 /** Modifiers and tenants that are held at most, each with keys and names of at most 2 kB. */
@@ -68,7 +71,9 @@ export class ReaderDictionaries {
   #firstIds = new Int32Array(0);
   /** By first id the newest with the same key; 0: it is the only one. */
   #newestIds = new Int32Array(0);
-  readonly #held = { action: 0, entity_type: 0, relation: 0 };
+  readonly #held = { action: 0, entity_type: 0, relation: 0, configuration: 0 };
+  /** By action category, what the YAML in effect has shown for it. */
+  #actionNames: ReadonlyMap<string, string> = new Map();
 
   /**
    * Reads the rows up to the greatest ids that are not held. The statements run on `client`, in the snapshot
@@ -96,6 +101,21 @@ export class ReaderDictionaries {
       for (const { id, table, columns } of rows) this.relations.set(id, { table, columns });
       held.relation = Math.max(held.relation, greatest.relation);
     }
+    if (greatest.configuration > held.configuration) {
+      const { rows } = await client.query<{ document: string }>(
+        'select document from trail.configuration where id = $1',
+        [greatest.configuration],
+      );
+      if (greatest.configuration <= held.configuration) return;
+      held.configuration = greatest.configuration;
+      this.#actionNames = actionNamesOf(rows[0]?.document ?? '{}');
+    }
+  }
+
+  /** What the YAML in effect has shown for an action; null: its category. */
+  actionText(id: number): string | null {
+    const name = this.actions.name(id);
+    return name === undefined ? null : (this.#actionNames.get(name) ?? null);
   }
 
   /** Returns modifiers by their ids. */
@@ -239,8 +259,8 @@ class NameDictionary {
   }
 
   /** Returns the ids of the names of which a predicate is true. */
-  idsWhere(isWanted: (name: string) => boolean): number[] {
-    return [...this.#names].flatMap(([id, name]) => (isWanted(name) ? [id] : []));
+  idsWhere(isWanted: (name: string, id: number) => boolean): number[] {
+    return [...this.#names].flatMap(([id, name]) => (isWanted(name, id) ? [id] : []));
   }
 
   get ids(): Iterable<number> {

@@ -71,6 +71,8 @@ export interface Entry {
     readonly rung: Rung;
   };
   readonly action: string;
+  /** What the YAML has shown for the action; null: its category. */
+  readonly actionName: string | null;
   readonly entity: {
     readonly type: string;
     readonly name: string | null;

@@ -103,7 +103,6 @@ function personOf(json: string | undefined): LastSetBy | null {
 
 function conflictOf(json: string | undefined): Conflict | null {
   const person = personOf(json);
-  return person === null || stringOf(memberTexts(json!)?.get('rung')) !== 'column'
-    ? null
-    : { rung: 'column', ...person };
+  const rung = person === null ? null : stringOf(memberTexts(json!)?.get('rung'));
+  return person !== null && (rung === 'witness' || rung === 'column') ? { rung, ...person } : null;
 }

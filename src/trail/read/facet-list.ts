@@ -126,9 +126,11 @@ async function named(
   }
   const tenants = dimension === 'tenants' ? await dictionaries.tenants(query, ids) : undefined;
   return top.flatMap(({ id, count }) => {
-    const name =
+    const value =
       dimension === 'tenants' ? tenants!.get(id) : (movedAction(id) ?? dictionaries[dimension].name(id));
-    return name === undefined ? [] : [{ value: name, name: shortened(name), count }];
+    if (value === undefined) return [];
+    const name = dimension === 'actions' ? (dictionaries.actionText(id) ?? value) : value;
+    return [{ value, name: shortened(name), count }];
   });
 }
 
@@ -137,7 +139,7 @@ async function named(
  * of a vocabulary are joined by underscores. An action of entries that moved is in no dictionary.
  */
 async function matchingIds(
-  { query, greatest }: Snapshot,
+  { query, greatest, dictionaries }: Snapshot,
   options: ListOptions & {
     readonly search: string;
     readonly firstIds: Int32Array | undefined;
@@ -158,8 +160,15 @@ async function matchingIds(
   );
   const marks = new Uint8Array(Math.max(greatest[table], MOVED_IDS.left) + 1);
   const ids = rows[0]!.ids ?? Buffer.alloc(0);
-  for (let at = 0; at < ids.length; at += 4) {
-    const id = ids.readInt32BE(at);
+  const found = Array.from({ length: ids.length / 4 }, (_, index) => ids.readInt32BE(index * 4));
+  if (options.dimension === 'actions')
+    found.push(
+      ...dictionaries.actions.idsWhere(
+        (name, id) =>
+          id <= greatest.action && hasWords(`${dictionaries.actionText(id) ?? ''} ${name}`, words),
+      ),
+    );
+  for (const id of found) {
     if (options.inScope !== true || options.counts.get(id) > 0) marks[firstOf(id, options.firstIds)] = 1;
   }
   if (options.dimension === 'actions')

@@ -17,6 +17,7 @@ export function entryToJson(entry: Entry): string {
       rung: quote(modifier.rung),
     }),
     action: quote(entry.action),
+    actionName: entry.actionName === null ? undefined : quote(entry.actionName),
     entity: object<Answer<'Entry'>['entity']>({
       type: quote(entity.type),
       name: nullable(entity.name),

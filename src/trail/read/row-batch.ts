@@ -163,6 +163,10 @@ export class StoredRows implements RowBatch {
     return actionName(this.dictionaries, this.rows.actionId);
   }
 
+  get actionName(): string | null {
+    return this.dictionaries.actionText(this.rows.actionId);
+  }
+
   get entityType(): string {
     return entityTypeName(this.dictionaries, this.rows.entityTypeId);
   }

@@ -77,7 +77,9 @@ export async function findShownWords(q: string, options: FindOptions): Promise<S
     nobody: has('Unattributed'),
     own: has('Waltrail'),
     actions: [
-      ...dictionaries.actions.idsWhere(vocabulary),
+      ...dictionaries.actions.idsWhere(
+        (name, id) => vocabulary(name) || has(dictionaries.actionText(id) ?? ''),
+      ),
       ...(scope === null ? [] : moved.map(([, id]) => id)),
     ],
     entityTypes: dictionaries.entityTypes.idsWhere(vocabulary),

@@ -114,6 +114,7 @@ const STATE_SQL = /* sql */ `
          coalesce((select max(id) from trail.entity_type), 0) as entity_type,
          coalesce((select max(id) from trail.tenant), 0) as tenant,
          coalesce((select max(id) from trail.relation), 0) as relation,
+         coalesce((select max(id) from trail.configuration), 0) as configuration,
          head.*, coverage.*
     from (${COVERAGE_SQL}) coverage
     left join (
@@ -157,10 +158,10 @@ async function begin(
     execute ${state};
     ${plans === 'kept' ? KEPT : FRESH}`)) as unknown as pg.QueryResult<StateRow>[];
   const row = results[2]!.rows[0]!;
-  const { modifier, action, entity_type, tenant, relation } = row;
+  const { modifier, action, entity_type, tenant, relation, configuration } = row;
   const { since, droppedBefore, until, asOf, capture } = row;
   const seen = {
-    greatest: { modifier, action, entity_type, tenant, relation },
+    greatest: { modifier, action, entity_type, tenant, relation, configuration },
     coverage: { since, droppedBefore, until, asOf, capture },
   };
   if (row.source === null) return { ...seen, head: undefined, firstId: 0n, openFrom: 0n, openDays: [] };

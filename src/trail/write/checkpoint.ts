@@ -4,11 +4,9 @@ import { close, connect } from '../../pg/connect.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import type { Kind } from '../../tracking/rules.js';
 import { indexable } from './dictionary.js';
+import { ELECTION_LOCK } from '../election.js';
 import { takeRole } from '../roles.js';
 import { trailError } from '../trail-error.js';
-
-/** First key of the advisory lock that elects the capturing daemon of a trail. */
-const ELECTION_LOCK = 0x77616c74; // "walt"
 
 /**
  * Corrects settings that a database or role may have changed, beside those that every connection pins

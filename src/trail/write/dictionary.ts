@@ -108,6 +108,10 @@ export class TrailDictionary implements Dictionary {
     return this.#tables.tenant.id(name, () => [name]);
   }
 
+  seenTables(): Iterable<RelationVersion> {
+    return this.#newestRelations.values();
+  }
+
   newestRelation(table: { readonly schema: string; readonly table: string }): RelationVersion | undefined {
     return this.#newestRelations.get(tableText(table));
   }

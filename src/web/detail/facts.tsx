@@ -4,7 +4,7 @@ import { isOwn } from '../entry/own-entries.ts';
 import { printExact } from '../exact-json.ts';
 import { zone } from '../state/view.ts';
 import {
-  CONFLICT_SENTENCE,
+  CONFLICT_TEXTS,
   humanize,
   LAST_SET_BY_SENTENCE,
   LATER_KEY_SENTENCE,
@@ -36,7 +36,7 @@ export function Facts({ entry }: { entry: Entry }) {
             <span class="attribution-conflict">
               <Modifier modifier={entry.conflict} /> <code>{entry.conflict.key}</code>
             </span>
-            <span class="muted"> {CONFLICT_SENTENCE}</span>
+            <span class="muted"> {CONFLICT_TEXTS[entry.conflict.rung].sentence}</span>
           </Fact>
         )}
         {entry.lastSetBy !== undefined && (

@@ -27,7 +27,7 @@ export const isOwn = (entry: Entry): boolean =>
 
 /** Returns the text for the action of an entry, whether it is Waltrail's own or not. */
 export const actionText = (entry: Entry): string =>
-  (isOwn(entry) ? OWN_ACTION_TEXTS[entry.action] : undefined) ?? humanize(entry.action);
+  entry.actionName ?? (isOwn(entry) ? OWN_ACTION_TEXTS[entry.action] : undefined) ?? humanize(entry.action);
 
 /**
  * Returns the title of an entry: `Block: agent Omer Katz`, `Changes may be missing: the replication slot is

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { ExportFormat, Problem } from '../api-types.ts';
 import { problemFrom } from '../http/client.ts';
 import { createExport } from '../state/exports.ts';
-import { modifierName, total } from '../state/facets.ts';
+import { filterNames, total } from '../state/facets.ts';
 import { session } from '../state/session.ts';
 import { remember, remembered } from '../state/storage.ts';
 import { filterBody } from '../state/url-state.ts';
@@ -60,7 +60,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
           </div>
           <div>
             <dt>Filters</dt>
-            <dd>{filtersText(filterBody(view.value, {}), (value) => modifierName(value).name)}</dd>
+            <dd>{filtersText(filterBody(view.value, {}), filterNames)}</dd>
           </div>
           {total.value !== null && (
             <div>

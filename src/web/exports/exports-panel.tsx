@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Export, Problem } from '../api-types.ts';
 import { apiUrl, problemFrom } from '../http/client.ts';
 import { exports, exportsProblem, isUnfinished, loadExports, removeExport } from '../state/exports.ts';
-import { modifierName } from '../state/facets.ts';
+import { filterNames } from '../state/facets.ts';
 import { mayExport } from '../state/session.ts';
 import { show, view, zone } from '../state/view.ts';
 import { EXPORT_STATE_TEXTS, filtersText, FORMAT_TEXTS } from '../texts/export-texts.ts';
@@ -80,7 +80,7 @@ function ExportItem({ item }: { item: Export }) {
         </h3>
         <span class={`export-state state-${item.state}`}>{EXPORT_STATE_TEXTS[item.state]}</span>
       </div>
-      <p class="export-filters">{filtersText(item.filters, (value) => modifierName(value).name)}</p>
+      <p class="export-filters">{filtersText(item.filters, filterNames)}</p>
       {open && <Progress item={item} />}
       {(item.state === 'failed' || item.error !== null) && (
         <ProblemBox

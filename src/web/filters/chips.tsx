@@ -1,7 +1,7 @@
-import { modifierName } from '../state/facets.ts';
+import { actionName, modifierName } from '../state/facets.ts';
 import { isFiltered, type ListFilter, type View } from '../state/url-state.ts';
 import { clearFilters, show, view, zone } from '../state/view.ts';
-import { humanize } from '../texts/vocabulary.ts';
+import { humanize, vocabularyText } from '../texts/vocabulary.ts';
 import { DEFAULT_RANGE, rangeText } from '../time/ranges.ts';
 import { CloseIcon } from '../ui/icons.tsx';
 
@@ -77,7 +77,7 @@ function chipsOf(current: View): readonly Chip[] {
         ]
       : []),
     ...list('modifiers', 'Modified by', (key) => modifierName(key).name),
-    ...list('actions', 'Action', humanize),
+    ...list('actions', 'Action', (value) => vocabularyText(value, actionName(value))),
     ...list('entityTypes', 'Type', humanize),
     ...text('entity', 'Entity id'),
     ...text('tenant', 'Tenant'),

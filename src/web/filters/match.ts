@@ -1,9 +1,12 @@
 import type { Facet } from '../api-types.ts';
-import { humanize } from '../texts/vocabulary.ts';
+import { vocabularyText } from '../texts/vocabulary.ts';
 
-/** Returns the text of an option: the name of a modifier, or the API's vocabulary in words. */
-export function optionText(option: Facet, isVocabulary: boolean): string {
-  return isVocabulary ? humanize(option.name) : option.name;
+/**
+ * Returns the text of an option: the name of a modifier, what the YAML has shown for an action, or the API's
+ * vocabulary in words.
+ */
+export function optionText({ name, value }: Facet, isVocabulary: boolean): string {
+  return isVocabulary ? vocabularyText(value, name) : name;
 }
 
 /** Returns the options whose text or value contains every word of the search, ignoring case and accents. */

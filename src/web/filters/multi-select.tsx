@@ -1,10 +1,10 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, FacetList, Problem } from '../api-types.ts';
-import { modifierName, optionsOf } from '../state/facets.ts';
+import { actionName, modifierName, optionsOf } from '../state/facets.ts';
 import type { ListFilter } from '../state/url-state.ts';
 import { show, view } from '../state/view.ts';
 import { countText } from '../texts/numbers.ts';
-import { humanize } from '../texts/vocabulary.ts';
+import { vocabularyText } from '../texts/vocabulary.ts';
 import { KindBadge } from '../ui/badges.tsx';
 import { CheckIcon, SearchIcon } from '../ui/icons.tsx';
 import { Popover } from '../ui/popover.tsx';
@@ -28,7 +28,11 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
   const chosen = view.value[filter];
   const first = chosen[0];
   const firstText =
-    first === undefined ? any : filter === 'modifiers' ? modifierName(first).name : humanize(first);
+    first === undefined
+      ? any
+      : filter === 'modifiers'
+        ? modifierName(first).name
+        : vocabularyText(first, filter === 'actions' ? actionName(first) : first);
   return (
     <Popover
       label={label}

@@ -31,6 +31,12 @@ interface ModifierName {
   readonly kind: Kind | null | undefined;
 }
 
+const actionNames = signal<ReadonlyMap<string, string>>(new Map());
+
+/** Returns what the YAML has shown for an action, if an answer of the API has said it; else its category. */
+export const actionName = (action: string): string =>
+  actionNames.value.get(action) ?? rows.value.find((entry) => entry.action === action)?.actionName ?? action;
+
 const modifierNames = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
 /**
@@ -46,6 +52,12 @@ export function modifierName(key: string): ModifierName {
     ? { name: key, kind: undefined }
     : { name: row.modifier.name, kind: row.modifier.kind };
 }
+
+/** Names of what filters take, as far as answers of the API have said them. */
+export const filterNames = {
+  modifier: (key: string): string => modifierName(key).name,
+  action: actionName,
+};
 
 /**
  * Time from the arrival of an entry to the next count: short enough to look current, long enough to cost the
@@ -64,6 +76,7 @@ export function followFacets(): void {
       .then((counted) => {
         facets.value = counted;
         learnNames(counted.modifiers);
+        learnActions(counted.actions);
       })
       .catch((error: unknown) => {
         // The list shows the problem; it can be used without counts.
@@ -103,6 +116,7 @@ export async function optionsOf(
   try {
     const list = await request<FacetList>('GET', `facets/${filter}`, { query, signal });
     if (filter === 'modifiers') learnNames(list.items);
+    if (filter === 'actions') learnActions(list.items);
     return search === '' ? { ...list, items: withChosen(list.items, filter) } : list;
   } catch (error) {
     return isAbort(error) ? undefined : problemFrom(error);
@@ -116,10 +130,19 @@ function withChosen(options: readonly Facet[], filter: ListFilter): readonly Fac
   return [
     ...options,
     ...missing.map((value) => {
-      const { name, kind } = filter === 'modifiers' ? modifierName(value) : { name: value, kind: undefined };
+      const { name, kind } =
+        filter === 'modifiers'
+          ? modifierName(value)
+          : { name: filter === 'actions' ? actionName(value) : value, kind: undefined };
       return { value, name, count: 0, ...(kind === undefined ? {} : { kind }) };
     }),
   ];
+}
+
+function learnActions(actions: readonly Facet[]): void {
+  const next = new Map(actionNames.peek());
+  for (const { value, name } of actions) if (name !== value) next.set(value, name);
+  actionNames.value = next;
 }
 
 function learnNames(modifiers: readonly Facet[]): void {

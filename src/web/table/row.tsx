@@ -1,7 +1,7 @@
 import type { Entry } from '../api-types.ts';
 import { isOwn, readableEntry } from '../entry/own-entries.ts';
 import { show, urlOf, view } from '../state/view.ts';
-import { CONFLICT_SENTENCE, humanize, LAST_SET_BY_SENTENCE, RUNG_TEXTS } from '../texts/vocabulary.ts';
+import { CONFLICT_TEXTS, humanize, LAST_SET_BY_SENTENCE, RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { dateText, hasTwoOffsets, instantText, offsetText, timeText } from '../time/format.ts';
 import { ActionBadge, Modifier } from '../ui/badges.tsx';
 import { memo } from '../ui/memo.ts';
@@ -59,8 +59,8 @@ export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProp
           {RUNG_TEXTS[modifier.rung].short}
         </span>
         {entry.conflict !== undefined && (
-          <span class="attribution-conflict" title={CONFLICT_SENTENCE}>
-            the row names {entry.conflict.name}
+          <span class="attribution-conflict" title={CONFLICT_TEXTS[entry.conflict.rung].sentence}>
+            {CONFLICT_TEXTS[entry.conflict.rung].short} {entry.conflict.name}
           </span>
         )}
         {entry.lastSetBy !== undefined && (

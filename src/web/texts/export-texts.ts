@@ -1,5 +1,5 @@
 import type { Export, ExportFormat, ExportState } from '../api-types.ts';
-import { humanize } from './vocabulary.ts';
+import { humanize, vocabularyText } from './vocabulary.ts';
 
 export const FORMAT_TEXTS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
   {
@@ -27,14 +27,18 @@ const FILTER_TEXTS: readonly (readonly [keyof Export['filters'], string])[] = [
 ];
 
 /** Describes the filters of an export: `Modified by Dana Levi or 12; action Block`. */
-export function filtersText(filters: Export['filters'], modifierName: (key: string) => string): string {
+export function filtersText(
+  filters: Export['filters'],
+  nameOf: { readonly modifier: (key: string) => string; readonly action: (action: string) => string },
+): string {
   const parts = FILTER_TEXTS.flatMap(([name, word]) => {
     const value = filters[name];
     const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
     if (values.length === 0) return [];
     const texts = values.map((text) => {
-      if (name === 'modifier') return modifierName(text);
-      if (name === 'action' || name === 'entityType') return humanize(text);
+      if (name === 'modifier') return nameOf.modifier(text);
+      if (name === 'action') return vocabularyText(text, nameOf.action(text));
+      if (name === 'entityType') return humanize(text);
       return name === 'q' ? `“${text}”` : text;
     });
     return [`${word} ${texts.join(' or ')}`];

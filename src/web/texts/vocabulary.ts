@@ -1,10 +1,14 @@
-import type { Kind, Operation, Rung } from '../api-types.ts';
+import type { Entry, Kind, Operation, Rung } from '../api-types.ts';
 
 /** Turns an identifier of the API into text for the page: `login_failed` to `Login failed`. */
 export function humanize(value: string): string {
   const text = value.replace(/[_-]+/g, ' ').trim();
   return text === '' ? value : text[0]!.toUpperCase() + text.slice(1);
 }
+
+/** The text of a word of the API: what the YAML has shown for it, if that is another than the word itself. */
+export const vocabularyText = (value: string, name = value): string =>
+  name === value ? humanize(value) : name;
 
 export const KIND_TEXTS: Readonly<Record<Kind, string>> = { agent: 'Agent', bot: 'Bot', system: 'System' };
 
@@ -13,6 +17,11 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   message: {
     short: 'named by the application',
     sentence: 'The application named the modifier in the same transaction (a logical message).',
+  },
+  witness: {
+    short: 'from an audit row',
+    sentence:
+      'The application added a row to an audit table of its own in the same transaction, which names the modifier.',
   },
   column: {
     short: 'from the row',
@@ -32,8 +41,22 @@ export const LATER_KEY_SENTENCE =
   'The entity id is by the primary key that the table had later. It may have had another one at this change, or none.';
 export const LAST_SET_BY_SENTENCE =
   'The row names this modifier, but this change did not set that, or it is not known. So it may have been anybody.';
-export const CONFLICT_SENTENCE =
-  'This change set the modifier column to somebody else than a message of the application named. The message counts.';
+
+/** Whom a lower rung names, where a higher one counts: short for the table, as a sentence for the detail. */
+export const CONFLICT_TEXTS: Readonly<
+  Record<NonNullable<Entry['conflict']>['rung'], { readonly short: string; readonly sentence: string }>
+> = {
+  witness: {
+    short: 'an audit row names',
+    sentence:
+      'An audit row of the application names somebody else than a message of the application. The message counts.',
+  },
+  column: {
+    short: 'the row names',
+    sentence:
+      'This change set the modifier column to somebody else than the application named by a message or an audit row. That counts.',
+  },
+};
 
 /** Why a message of the application named nobody. The reasons are those of the API. */
 export function unreadSentence(reason: string): string {

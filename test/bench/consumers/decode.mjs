@@ -6,11 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { PgoutputPlugin } from 'pg-logical-replication';
 import { silentLog } from '../../../dist/log.js';
+import { LateAttributions } from '../../../dist/pipeline/late-attributions.js';
 import { heldTables } from '../../../dist/pipeline/relation-plan.js';
 import { Pipeline } from '../../../dist/pipeline/pipeline.js';
 import { NO_FACTS } from '../../../dist/pipeline/table-facts.js';
 import { UnreadMessages } from '../../../dist/pipeline/unread-messages.js';
 import { parseConfig } from '../../../dist/tracking/load.js';
+import { RowTypes } from '../../../dist/tracking/row-types.js';
 import { memoryTrail } from './memory-trail.mjs';
 
 /** As much as a read of the socket brings. */
@@ -74,7 +76,9 @@ async function throughWaltrail({ yaml, names }) {
       primaryKey: ['id'],
     }),
     systemIdentifier: '7000000000000000001',
-    lateAttributions: new Map(),
+    rowTypes: () => new RowTypes([]),
+    areWitnessesSent: () => true,
+    lateAttributions: new LateAttributions(),
     unreadMessages: new UnreadMessages(silentLog),
     failed: fail,
   });

@@ -1,0 +1,101 @@
+import type pg from 'pg';
+import { isWaltrailError, WaltrailError } from '../errors.js';
+import { serverSays } from '../pg/server-message.js';
+import { runSteps } from '../tracking/apply.js';
+import { readCatalog } from '../tracking/catalog.js';
+import { planDrop, type DropPlan } from '../tracking/drop-plan.js';
+import type { PlanStep } from '../tracking/findings.js';
+import { readGrantedRole, type GrantedRole } from '../tracking/grants.js';
+import { defineCommand, usageError, type Command } from './command.js';
+import { withSource } from './source-plan.js';
+
+/**
+ * `waltrail drop`: prints what it would take out of the source, and does it with `--yes`. Exits with 1 where
+ * something forbids it.
+ */
+export const drop: Command = defineCommand({
+  usage: '[--yes] [--role NAME]',
+  help: `Takes out of the source what apply and capture have put there: publication, event triggers, slot. Tables get the
+replica identity back that they had. The trail stays as it is. Without --yes it only says what it would do.
+
+  --yes         do it, in one transaction; the slot goes last
+  --role NAME   take all rights in this database from a role, too, and drop it
+`,
+  options: { yes: { type: 'boolean' }, role: { type: 'string' } },
+  json: true,
+  run: ({ values, settings, say, answer }) =>
+    withSource(settings(), async ({ config, client }) => {
+      const role = await roleOf(client, values.role);
+      const plan = planDrop({ config, catalog: await readCatalog(client), role });
+      const { steps, slot, problems } = plan;
+      say(dropText(plan));
+      const end = (outcome: Outcome, code: number): number => {
+        answer({ text: ENDINGS[outcome], data: { outcome, ...plan } });
+        return code;
+      };
+      if (problems.length > 0) return end('refused', 1);
+      if (steps.length === 0 && slot === null) return end('nothing to do', 0);
+      if (values.yes !== true) return end('planned', 0);
+      if (steps.length > 0) await runSteps(client, steps);
+      if (slot !== null) await dropSlot(client, slot);
+      return end('dropped', 0);
+    }),
+});
+
+type Outcome = 'refused' | 'nothing to do' | 'planned' | 'dropped';
+
+const ENDINGS: Readonly<Record<Outcome, string>> = {
+  refused: '',
+  'nothing to do': '',
+  planned: 'Nothing was done yet. To do it: waltrail drop --yes\n',
+  dropped: 'Dropped. The trail is as it was, and can be read on.\n',
+};
+
+async function roleOf(client: pg.Client, name: string | undefined): Promise<GrantedRole | null> {
+  if (name === undefined) return null;
+  const role = await readGrantedRole(client, name);
+  if (role === undefined) throw usageError(`waltrail drop --role: the source has no role ${name}.`);
+  const { rows } = await client.query<{ role: string }>(/* sql */ `select session_user::text as role`);
+  if (rows[0]!.role === name)
+    throw usageError(
+      `waltrail drop --role: it runs as ${name} itself; name the login of a superuser in source.url.`,
+    );
+  return role;
+}
+
+/** What cannot be taken back comes last. */
+async function dropSlot(client: pg.Client, { sql }: PlanStep): Promise<void> {
+  try {
+    await client.query(sql);
+  } catch (error) {
+    if (isWaltrailError(error)) throw error;
+    throw new WaltrailError(
+      'SOURCE_SLOT_BUSY',
+      `Everything else is dropped, but not the slot (${serverSays(error)}).`,
+      { cause: error, remedy: `Stop who reads it, then run: ${sql};` },
+    );
+  }
+}
+
+function dropText({ steps, slot, problems, warnings }: DropPlan): string {
+  const sql = steps.map((step) => `-- ${step.reason}\n${step.sql};`);
+  const parts = [
+    steps.length + (slot === null ? 0 : 1) === 0 && problems.length === 0
+      ? 'Nothing to do: nothing of Waltrail is in the source.'
+      : '',
+    steps.length === 0
+      ? ''
+      : ['Steps, in one transaction', 'begin;', "set local lock_timeout = '5s';", ...sql, 'commit;'].join(
+          '\n',
+        ),
+    slot === null ? '' : `Then\n-- ${slot.reason}\n${slot.sql};`,
+    warnings.length === 0 ? '' : ['To know', ...warnings.map((warning) => `- ${warning}`)].join('\n'),
+    problems.length === 0
+      ? ''
+      : [
+          'Problems (nothing is done before they are solved)',
+          ...problems.map(({ code, message, remedy }) => `- ${code}: ${message}\n  ${remedy}`),
+        ].join('\n'),
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n\n`;
+}

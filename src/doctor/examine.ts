@@ -1,0 +1,184 @@
+import type pg from 'pg';
+import { isWaltrailError, type WaltrailError } from '../errors.js';
+import { close, connect } from '../pg/connect.js';
+import { queryError } from '../pg/connect-error.js';
+import { isPooled } from '../pg/pooler.js';
+import { sqlStateOf } from '../pg/sql-state.js';
+import { readCatalog, type Catalog } from '../tracking/catalog.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { leftSlots, POOLED, serverProblems, staleCacheWarnings } from '../tracking/server.js';
+import { withSlot } from '../tracking/slot-name.js';
+import { hasTrail } from '../trail/checkpoint-slot.js';
+import { loginSql, reviewLogins } from '../trail/logins.js';
+import { pendingTrailMigrations } from '../trail/migrate.js';
+import { trailInSource } from '../trail/not-source.js';
+import { fail, ofProblem, pass, warn, type Check } from './check.js';
+import { serverChecks } from './server-checks.js';
+import { readServerFacts } from './server-facts.js';
+import { slotChecks } from './slot-checks.js';
+import { readSourceFacts } from './source-facts.js';
+import { tableChecks } from './table-checks.js';
+import { loginChecks, trailChecks } from './trail-checks.js';
+import { readTrailFacts, type TrailFacts } from './trail-facts.js';
+
+type Side = 'source' | 'trail';
+
+/**
+ * Looks at a source and its trail, and says of each thing that can be wrong whether it is, the source first.
+ * Changes nothing. What cannot be reached is one failure, and the other side is looked at all the same.
+ *
+ * @param options.now for what depends on the day
+ */
+export async function examine(options: {
+  readonly config: TrackingConfig;
+  readonly now: Date;
+}): Promise<Check[]> {
+  const { config, now } = options;
+  const trail = await opened(config.trail.url, 'trail');
+  const source = await opened(config.source.url, 'source');
+  try {
+    const stands = 'client' in trail ? await trailExamined(trail.client, { config, now }) : null;
+    const slotted = withSlot(config, stands?.facts?.slot);
+    const ofSource =
+      'client' in source ? await sourceExamined(source.client, { config: slotted, now }) : [source.check];
+    const ofTrail = 'check' in trail ? [trail.check] : stands!.checks;
+    const apart =
+      'client' in source && 'client' in trail ? await apartCheck(source.client, trail.client) : [];
+    return [...ofSource, ...ofTrail, ...apart];
+  } finally {
+    for (const side of [source, trail]) if ('client' in side) await close(side.client);
+  }
+}
+
+type Opened = { readonly client: pg.Client } | { readonly check: Check };
+
+async function opened(url: string, side: Side): Promise<Opened> {
+  try {
+    return { client: await connect({ url, side, purpose: 'doctor' }) };
+  } catch (error) {
+    if (!isWaltrailError(error)) throw error;
+    return { check: failed(`${side}.connection`, error) };
+  }
+}
+
+const failed = (id: string, { message, remedy }: WaltrailError): Check => fail(id, message, remedy);
+
+/** What `work` finds; or one failure, where it is refused what it asks for. */
+async function guarded(
+  address: { readonly url: string; readonly side: Side },
+  work: () => Promise<Check[]>,
+): Promise<Check[]> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isWaltrailError(error)) return [failed(`${address.side}.look`, error)];
+    if (sqlStateOf(error) === undefined) throw error;
+    return [failed(`${address.side}.look`, queryError(address, error))];
+  }
+}
+
+const sourceExamined = (
+  client: pg.Client,
+  { config, now }: { readonly config: TrackingConfig; readonly now: Date },
+): Promise<Check[]> =>
+  guarded({ url: config.source.url, side: 'source' }, async () => {
+    const server = await readServerFacts(client);
+    const catalog = await readCatalog(client);
+    const facts = await readSourceFacts(client, config.source.slot);
+    const { version, role, database } = server;
+    return [
+      pass('source.connection', `database ${database} as ${role}`),
+      ...serverChecks(server, { side: 'source', now }),
+      ...rightChecks({ config, catalog }),
+      ...slotChecks(facts, { slot: config.source.slot, version }),
+      ...tableChecks({ config, catalog }),
+    ];
+  });
+
+/** What the server and the role have to allow. */
+function rightChecks(given: { readonly config: TrackingConfig; readonly catalog: Catalog }): Check[] {
+  const { config, catalog } = given;
+  const { server, slots } = catalog;
+  const problems = serverProblems(given);
+  const stale = staleCacheWarnings(catalog);
+  const left = leftSlots(config, catalog);
+  return [
+    ofProblem('source.primary', problems.standby, 'it is no standby'),
+    ofProblem('source.wal_level', problems.wal_level, `wal_level = ${server.walLevel}`),
+    ofProblem('source.replication', problems.replication, `${catalog.role.name} may start replication`),
+    ofProblem(
+      'source.slots',
+      problems.slots,
+      `${slots.length} of ${server.maxSlots} replication slots are taken`,
+    ),
+    ofProblem(
+      'source.senders',
+      problems.senders,
+      `${server.senders} of ${server.maxSenders} replication connections are taken`,
+    ),
+    ...(problems.slot === null ? [] : [ofProblem('source.slot_name', problems.slot, '')]),
+    server.pooled ? warn('source.pooler', POOLED) : pass('source.pooler', 'no pooler is between'),
+    ...stale.map((text) => warn('source.release', text)),
+    ...left.map((text) => warn('source.left_slots', text)),
+  ];
+}
+
+interface TrailExamined {
+  readonly checks: readonly Check[];
+  /** Undefined: it has not begun, or could not be asked. */
+  readonly facts: TrailFacts | undefined;
+}
+
+async function trailExamined(
+  client: pg.Client,
+  { config, now }: { readonly config: TrackingConfig; readonly now: Date },
+): Promise<TrailExamined> {
+  const { url } = config.trail;
+  let facts: TrailFacts | undefined;
+  const checks = await guarded({ url, side: 'trail' }, async () => {
+    const server = await readServerFacts(client);
+    const begun = await hasTrail(client);
+    const pending = await pendingTrailMigrations(client, url);
+    if (begun && pending.length === 0) facts = await readTrailFacts(client);
+    return [
+      pass('trail.connection', `database ${server.database} as ${server.role}`),
+      ...serverChecks(server, { side: 'trail', now }),
+      server.inRecovery
+        ? fail(
+            'trail.primary',
+            'The trail is on a standby, which takes no writes.',
+            'Point trail.url at the primary.',
+          )
+        : pass('trail.primary', 'it is no standby'),
+      (await isPooled(client))
+        ? warn(
+            'trail.pooler',
+            'trail.url leads through a connection pooler: it must not hand the session of one client to another between transactions.',
+          )
+        : pass('trail.pooler', 'no pooler is between'),
+      ...(begun && pending.length > 0
+        ? [
+            warn(
+              'trail.schema',
+              `The trail is of an earlier release: ${pending.length} migrations are to be applied.`,
+              'Start Waltrail, which applies them; with a login that owns the trail.',
+            ),
+          ]
+        : trailChecks(facts, { config })),
+      ...(begun ? await loginsExamined(config) : []),
+    ];
+  });
+  return { checks, facts };
+}
+
+async function loginsExamined(config: TrackingConfig): Promise<Check[]> {
+  const { troubles, shared } = await reviewLogins(config.trail);
+  return loginChecks({ troubles, shared, sql: loginSql(shared) });
+}
+
+/** A trail in the database that it tracks. */
+async function apartCheck(source: pg.Client, trail: pg.Client): Promise<Check[]> {
+  const id = 'trail.apart';
+  const trouble = await trailInSource({ trail, source });
+  return [trouble === null ? pass(id, 'the trail is in a database of its own') : failed(id, trouble)];
+}

@@ -1,0 +1,150 @@
+import type { Catalog, CatalogTable } from '../tracking/catalog.js';
+import { listNames } from '../tracking/list-names.js';
+import { ruleFor } from '../tracking/match.js';
+import { messageAdvice } from '../tracking/message-rights.js';
+import { isNeverTracked, matchesTable } from '../tracking/names.js';
+import { aspectsOf } from '../tracking/plan.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { isPublishable, keyOf, nameOf, publishedTables } from '../tracking/tracked.js';
+import type { PlanStep } from '../tracking/findings.js';
+import { fail, ofFindings, pass, warn, type Check } from './check.js';
+
+type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
+
+/** Whether the source's tables are tracked as the YAML says, and what is not tracked. */
+export function tableChecks({ config, catalog }: Given): Check[] {
+  const aspects = aspectsOf({ config, catalog });
+  const { tables, unnamed, children, columns, redaction, entities, vain } = aspects;
+  const { eventTrigger, publication, identity } = aspects;
+  const count = publishedTables(config, catalog).length;
+  const steps = [...publication.before, ...publication.after];
+  return [
+    ...ofFindings(
+      'tables.named',
+      tables,
+      `${count} ${count === 1 ? 'table is' : 'tables are'} tracked or give names`,
+    ),
+    ...(unnamed.problems.length === 0 ? [] : ofFindings('tables.unnamed', unnamed, '')),
+    ...ofFindings('tables.columns', columns, 'all columns that the YAML names are there'),
+    ...ofFindings(
+      'tables.entities',
+      entities,
+      'every table has an entity type of its own, or shares one on purpose',
+    ),
+    ...ofFindings('tables.rules', vain, 'every rule of the YAML can come into effect'),
+    ...ofFindings('tables.children', children, 'no rows are shown by tracked tables that are not captured'),
+    ...ofFindings(
+      'tables.secrets',
+      redaction,
+      'every column that looks like a secret is redacted, or allowed',
+    ),
+    matchedCheck({ config, catalog }),
+    temporaryCheck({ config, catalog }),
+    ...applied('source.publication', steps, {
+      findings: publication,
+      otherwise: `publication ${config.source.publication} is as the YAML wants it`,
+    }),
+    ...applied('source.replica_identity', identity.steps, {
+      findings: identity,
+      otherwise: 'previous values are sent of every tracked table',
+    }),
+    ...applied('source.event_trigger', eventTrigger.steps, {
+      findings: eventTrigger,
+      otherwise: config.source.eventTrigger
+        ? 'the event triggers are installed'
+        : 'no event trigger is asked for',
+    }),
+    othersCheck({ config, catalog }),
+    messagesCheck(catalog),
+  ];
+}
+
+/** Steps that apply would take: the source is not as the YAML wants it. */
+function applied(
+  id: string,
+  steps: readonly PlanStep[],
+  {
+    findings,
+    otherwise,
+  }: { readonly findings: Parameters<typeof ofFindings>[1]; readonly otherwise: string },
+): Check[] {
+  const told = ofFindings(id, findings, otherwise);
+  if (steps.length === 0) return told;
+  const tables = [...new Set(steps.flatMap((step) => step.tables))];
+  const says = `The source is not as the YAML wants it: ${steps.length} ${steps.length === 1 ? 'step is' : 'steps are'} to be applied${tables.length === 0 ? '' : `, of ${listNames(tables)}`}.`;
+  const remedy = 'Run: waltrail plan, then waltrail apply';
+  const isOptional = steps.every(({ optional }) => optional);
+  return [
+    isOptional ? warn(id, says, remedy) : fail(id, says, remedy),
+    ...told.filter(({ outcome }) => outcome !== 'pass'),
+  ];
+}
+
+/** Tables that nothing in the YAML matches: nobody has decided about them. */
+function matchedCheck({ config, catalog }: Given): Check {
+  const id = 'tables.unmatched';
+  const named = new Set(
+    publishedTables(config, catalog).flatMap(({ table, partitions }) => [table, ...partitions]),
+  );
+  const forgotten = catalog.tables.filter(
+    (table) =>
+      isPublishable(table) &&
+      !named.has(table) &&
+      !isNeverTracked(table.schema) &&
+      ruleFor(config, nameOf(table)) === undefined &&
+      !isExcluded(table, config),
+  );
+  if (forgotten.length === 0) return pass(id, 'the YAML decides about every table');
+  const is = forgotten.length === 1 ? 'is' : 'are';
+  return warn(
+    id,
+    `${listNames(forgotten.map(keyOf))} ${is} neither tracked nor excluded: ${forgotten.length === 1 ? 'its' : 'their'} changes are not in the trail.`,
+    'Name them under tables, or under exclude.',
+  );
+}
+
+const isExcluded = (table: CatalogTable, { exclude }: TrackingConfig): boolean =>
+  exclude.some((pattern) => matchesTable(pattern, nameOf(table)));
+
+/** What a rule matches and PostgreSQL has no rows of in its WAL. Views are meant to be left out. */
+function temporaryCheck({ config, catalog }: Given): Check {
+  const id = 'tables.not_in_wal';
+  const found = catalog.tables.filter(
+    (table) =>
+      (table.kind === 'foreign table' || table.persistence !== 'permanent') &&
+      table.persistence !== 'temporary' &&
+      ruleFor(config, nameOf(table)) !== undefined,
+  );
+  if (found.length === 0) return pass(id, 'no rule matches a foreign or unlogged table');
+  return warn(
+    id,
+    `${listNames(found.map((table) => `${keyOf(table)} (${table.kind === 'foreign table' ? 'foreign' : 'unlogged'})`))}: changes there are not in the WAL and cannot be tracked.`,
+    'List them under exclude, or run alter table … set logged.',
+  );
+}
+
+/** What others publish of the same tables can make PostgreSQL refuse writes, and is told where it does. */
+function othersCheck({ config, catalog }: Given): Check {
+  const id = 'source.other_publications';
+  const tracked = new Set(publishedTables(config, catalog).map(({ key }) => key));
+  const others = catalog.publications.filter(
+    ({ name, allTables, schemas, tables }) =>
+      name !== config.source.publication &&
+      (allTables ||
+        schemas.length > 0 ||
+        tables.some((table) => tracked.has(`${table.schema}.${table.table}`))),
+  );
+  if (others.length === 0) return pass(id, 'no other publication holds tracked tables');
+  return pass(
+    id,
+    `${listNames(others.map(({ name }) => name))} may hold tracked tables, too: what one of them needs of a replica identity counts for both`,
+  );
+}
+
+function messagesCheck(catalog: Catalog): Check {
+  const id = 'source.messages';
+  const [advice] = messageAdvice(catalog);
+  if (advice === undefined) return pass(id, 'only who was granted it may say who makes changes');
+  const [says, ...sql] = advice.split('\n');
+  return warn(id, says!, sql.join('\n'));
+}

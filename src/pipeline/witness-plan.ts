@@ -1,0 +1,129 @@
+import type { Relation } from '../pgoutput/reader.js';
+import type { Tuple } from '../pgoutput/tuple.js';
+import type { TrackingConfig, WitnessedRow, WitnessRule } from '../tracking/rules.js';
+import type { Column } from './classification.js';
+import { compileConditions, compileTable, tableOf, type Fit, type TableColumn } from './modifier-column.js';
+import type { Redactor } from './redaction.js';
+import type { RowChange } from './row-change.js';
+
+/** How new rows of an audit table are read, compiled for one version of it. */
+export interface WitnessPlan {
+  readonly schema: string;
+  readonly rules: readonly CompiledWitness[];
+}
+
+export interface CompiledWitness {
+  /** -1: the relation has no such column. */
+  readonly modifier: number;
+  readonly redactor: Redactor | null;
+  readonly table: number | TableColumn;
+  /** Null: it is for every row. */
+  readonly fit: ((change: RowChange) => Fit) | null;
+  /** Null: it names no row. */
+  readonly row: CompiledRow | null;
+}
+
+/** Columns are -1 where the relation does not have them. */
+export type CompiledRow =
+  | { readonly key: number; readonly table: string }
+  | { readonly key: number; readonly type: number; readonly types: ReadonlyMap<string, string> | null };
+
+/** Null: its rows are no witnesses. */
+export function planWitness(options: {
+  readonly relation: Relation;
+  readonly qualifiedName: string;
+  readonly config: TrackingConfig;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly redactors: readonly (Redactor | null)[];
+}): WitnessPlan | null {
+  const { config, qualifiedName, relation } = options;
+  const rules = config.attribution.filter(({ table }) => table === qualifiedName);
+  if (rules.length === 0) return null;
+  return { schema: relation.schema, rules: rules.map((rule) => compile(rule, options)) };
+}
+
+function compile(
+  { modifier, as, when, row }: WitnessRule,
+  { columns, redactors }: Pick<Parameters<typeof planWitness>[0], 'columns' | 'redactors'>,
+): CompiledWitness {
+  const indexOf = (name: string): number => columns.get(name)?.index ?? -1;
+  const index = indexOf(modifier);
+  return {
+    modifier: index,
+    redactor: redactors[index] ?? null,
+    table: compileTable(as, columns),
+    fit: compileConditions(when, columns),
+    row: row === null ? null : compileRow(row, indexOf),
+  };
+}
+
+const compileRow = ({ key, of }: WitnessedRow, indexOf: (name: string) => number): CompiledRow =>
+  'table' in of
+    ? { key: indexOf(key), table: of.table }
+    : { key: indexOf(key), type: indexOf(of.type), types: of.types };
+
+/** Longer keys are those of nobody, and of no row. */
+const MAX_KEY_CHARACTERS = 255;
+
+/** Whom a witness names. */
+export type Named =
+  | {
+      readonly is: 'somebody';
+      readonly table: number;
+      readonly key: string;
+      readonly column: number;
+      readonly redactor: Redactor | null;
+    }
+  | { readonly is: 'nobody' }
+  | { readonly is: 'unknown' };
+
+const NOBODY: Named = { is: 'nobody' };
+const UNKNOWN: Named = { is: 'unknown' };
+
+/** What a witness says: whom it names, and by which rule. */
+export interface Testimony {
+  readonly named: Named;
+  readonly row: CompiledRow | null;
+}
+
+/**
+ * The first rule counts that fits. Where none does, or it is not known whether one does, a row that names
+ * somebody names one who is not known.
+ */
+export function testimonyOf({ rules }: WitnessPlan, change: RowChange): Testimony {
+  for (const rule of rules) {
+    const fit = rule.fit === null ? 'fits' : rule.fit(change);
+    if (fit === 'does not fit') continue;
+    const key = keyIn(change.row!, rule.modifier);
+    if (fit === 'unknown' || rule.modifier < 0) return { named: UNKNOWN, row: rule.row };
+    if (key === null) return { named: NOBODY, row: rule.row };
+    const table = tableOf(rule.table, change);
+    if (table === null) continue;
+    if (table === 'unknown' || key.length > MAX_KEY_CHARACTERS) return { named: UNKNOWN, row: rule.row };
+    const { modifier: column, redactor } = rule;
+    return { named: { is: 'somebody', table, key, column, redactor }, row: rule.row };
+  }
+  const isNamed = rules.some(({ modifier }) => modifier < 0 || keyIn(change.row!, modifier) !== null);
+  return { named: isNamed ? UNKNOWN : NOBODY, row: rules[0]!.row };
+}
+
+/** Null where there is none, or an empty one. */
+function keyIn(row: Tuple, column: number): string | null {
+  const key = column < 0 ? null : row.text(column);
+  return key === '' ? null : key;
+}
+
+/** Whose row a witness means; null: no row's. */
+export function witnessedRow(
+  row: CompiledRow | null,
+  change: RowChange,
+): { readonly key: string; readonly table: string } | { readonly key: string; readonly type: string } | null {
+  const key = row === null ? null : keyIn(change.row!, row.key);
+  if (row === null || key === null || key.length > MAX_KEY_CHARACTERS) return null;
+  if ('table' in row) return { key, table: row.table };
+  const type = keyIn(change.row!, row.type);
+  if (type === null || type.length > MAX_KEY_CHARACTERS) return null;
+  if (row.types === null) return { key, type };
+  const table = row.types.get(type);
+  return table === undefined ? null : { key, table };
+}

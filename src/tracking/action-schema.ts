@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { column, columns, operation, scalar, sentence, word } from './schema-parts.js';
+
+/** The YAML's conditions on rows, and the rules of actions that are made of them. */
+
+const WANTED = 'must be a value, a list of values, or { not: … } with one or the other';
+
+const values = (error: string) =>
+  z.union([scalar, z.array(scalar).min(1, 'names no value')], { error: sentence(error) });
+
+const wanted = z.union(
+  [
+    scalar,
+    z.array(scalar).min(1, 'names no value'),
+    z.strictObject({
+      not: values('must be a value or a list of values').describe(
+        'None of these. null is SQL null, so { not: null } is any value.',
+      ),
+    }),
+  ],
+  { error: sentence(WANTED) },
+);
+export type WantedFile = z.output<typeof wanted>;
+
+/** Columns with what their values have to be. */
+export const conditions = z.record(column, wanted, { error: sentence('must be columns with their values') });
+
+const UPDATE_ONLY = ['changed', 'from', 'to', 'increased', 'decreased'] as const;
+
+/** The action that makes no entry. */
+export const SKIP = 'skip';
+
+export const ActionFile = z
+  .strictObject({
+    on: z
+      .union([operation, z.array(operation).min(1, 'names no operation')], {
+        error: sentence('must be insert, update, delete, truncate or a list of them'),
+      })
+      .describe('Operations the rule is for.'),
+    changed: columns
+      .optional()
+      .describe('Update only: at least one of these columns must differ. * stands for any characters.'),
+    from: wanted
+      .optional()
+      .describe(
+        'Update only: the value of the one changed column before, a list of such values, or { not: … }. null is SQL null.',
+      ),
+    to: wanted
+      .optional()
+      .describe(
+        'Update only: the value of the one changed column after, a list of such values, or { not: … }. null is SQL null.',
+      ),
+    increased: columns
+      .optional()
+      .describe('Update only: at least one of these columns, numbers or times, must be greater than before.'),
+    decreased: columns
+      .optional()
+      .describe('Update only: at least one of these columns, numbers or times, must be less than before.'),
+    when: conditions
+      .optional()
+      .describe(
+        'Columns of the row (after the change; before it for a delete) and the value, or values, of which one must match, or { not: … }.',
+      ),
+    action: word('an action category').describe(
+      'The action category of the entry, such as block or login_failed. skip: the change makes no entry, and is counted.',
+    ),
+  })
+  .check(({ value, issues }) => {
+    const problem = (path: string, message: string): void => {
+      issues.push({ code: 'custom', path: [path], message, input: value, continue: true });
+    };
+    const on = [value.on].flat();
+    if (new Set(on).size < on.length) problem('on', 'names an operation twice');
+    const updateOnly = on.every((item) => item === 'update');
+    for (const key of UPDATE_ONLY) {
+      if (key in value && !updateOnly)
+        problem(key, 'is for rules on update only; make a rule of its own for other operations');
+    }
+    const changed = [value.changed ?? []].flat();
+    for (const key of ['from', 'to'] as const) {
+      if (key in value && (changed.length !== 1 || changed[0]!.includes('*')))
+        problem(key, 'needs exactly one column in changed');
+    }
+    if (value.when !== undefined && on.includes('truncate'))
+      problem('when', 'cannot be used on truncate, which has no rows');
+  });
+export type ActionFile = z.output<typeof ActionFile>;

@@ -1,0 +1,112 @@
+import {
+  isSeveral,
+  type AttributionFile,
+  type KeyOfFile,
+  type ModifierFile,
+  type ModifiersFile,
+} from './attribution-file.js';
+import { formatPath, type KeyPath } from './document.js';
+import { canonicalName, isNeverTracked, tableName } from './names.js';
+import { didYouMean } from './nearest.js';
+
+/** What is wrong with the keys of attribution taken together, and where. */
+export interface AttributionIssue {
+  readonly path: KeyPath;
+  readonly at: 'key' | 'value';
+  readonly message: string;
+}
+
+/** What looks into a table for names, and the key it stands under. */
+export interface NamesUse {
+  readonly path: KeyPath;
+  readonly rule: { readonly table: string; readonly key: string; readonly name: string };
+}
+
+interface CheckedFile {
+  readonly modifiers?: ModifiersFile | undefined;
+  readonly attribution?: AttributionFile | undefined;
+  readonly defaults?: OfTable | undefined;
+  readonly tables: Readonly<Record<string, OfTable | null>>;
+}
+
+interface OfTable {
+  readonly modifier?: ModifierFile | undefined;
+}
+
+/** Every table of modifiers. */
+export function modifierUses(modifiers: ModifiersFile | undefined): readonly NamesUse[] {
+  if (modifiers === undefined) return [];
+  return isSeveral(modifiers)
+    ? Object.entries(modifiers).map(([name, rule]) => ({ path: ['modifiers', name], rule }))
+    : [{ path: ['modifiers'], rule: modifiers }];
+}
+
+/** Names of tables of modifiers that there are not, and tables that have two names. */
+export function attributionIssues(file: CheckedFile): AttributionIssue[] {
+  const known =
+    file.modifiers !== undefined && isSeveral(file.modifiers) ? Object.keys(file.modifiers) : null;
+  const issuesOf = ({ path, as }: AsUse): AttributionIssue[] =>
+    namesIn(as).flatMap(({ steps, name }) => {
+      if (known?.includes(name) === true) return [];
+      const message =
+        known === null
+          ? `needs tables with names: modifiers: { ${name}: { table: …, key: …, name: … } }`
+          : `is no name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
+      return [{ path: [...path, ...steps], at: 'value', message }];
+    });
+  return [...twice(file.modifiers), ...ownTables(file), ...asUses(file).flatMap(issuesOf)];
+}
+
+/** What Waltrail itself writes must not come back to it. */
+const ownTables = ({ attribution = [] }: CheckedFile): AttributionIssue[] =>
+  attribution.flatMap(({ table }, index) => {
+    const { schema } = tableName(canonicalName(table)!);
+    if (!isNeverTracked(schema)) return [];
+    const message = `cannot be a witness: Waltrail or PostgreSQL itself writes in schema ${schema}`;
+    return [{ path: ['attribution', index, 'table'], at: 'value', message }];
+  });
+
+/** Somebody would be two people. */
+function twice(modifiers: ModifiersFile | undefined): AttributionIssue[] {
+  const uses = modifierUses(modifiers);
+  return uses.flatMap(({ path, rule }) => {
+    const first = uses.find((other) => canonicalName(other.rule.table) === canonicalName(rule.table))!;
+    if (first.path === path) return [];
+    const message = `is the table of ${formatPath(first.path)} as well; one table has one name`;
+    return [{ path: [...path, 'table'], at: 'value', message }];
+  });
+}
+
+interface AsUse {
+  readonly path: KeyPath;
+  readonly as: KeyOfFile;
+}
+
+function asUses({ attribution = [], defaults, tables }: CheckedFile): AsUse[] {
+  const ofWitnesses = attribution.flatMap(({ as }, index) =>
+    as === undefined ? [] : [{ path: ['attribution', index, 'as'], as }],
+  );
+  const rules: readonly (readonly [KeyPath, OfTable | null | undefined])[] = [
+    [['defaults'], defaults],
+    ...Object.entries(tables).map(([table, rule]) => [['tables', table], rule] as const),
+  ];
+  const ofColumns = rules.flatMap(([at, rule]) => {
+    const path = [...at, 'modifier'];
+    const modifier = rule?.modifier;
+    if (modifier === undefined || modifier === false || typeof modifier === 'string') return [];
+    const named = Array.isArray(modifier)
+      ? modifier.map((rule, index) => ({ rule, path: [...path, index, 'as'] }))
+      : [{ rule: modifier, path: [...path, 'as'] }];
+    return named.flatMap(({ rule, path }) =>
+      typeof rule === 'string' || rule.as === undefined ? [] : [{ path, as: rule.as }],
+    );
+  });
+  return [...ofWitnesses, ...ofColumns];
+}
+
+const namesIn = (as: KeyOfFile): readonly { readonly steps: KeyPath; readonly name: string }[] =>
+  typeof as === 'string'
+    ? [{ steps: [], name: as }]
+    : Object.entries(as).flatMap(([column, tables]) =>
+        Object.entries(tables).map(([value, name]) => ({ steps: [column, value], name })),
+      );

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { canonicalName, isPattern } from './names.js';
+import { parseTemplate } from './template.js';
+
+/**
+ * What the YAML's shape is made of. Messages complete a sentence that begins with the key and never repeat a
+ * value, which may be a password in the wrong place.
+ */
+
+export const sentence =
+  (message: string) =>
+  (issue: { readonly input?: unknown }): string =>
+    issue.input === undefined ? 'is missing' : message;
+
+export const text = (what: string) => z.string({ error: sentence(`must be ${what}`) });
+
+export const column = text('a column name')
+  .min(1, 'must be a column name, not empty')
+  .max(63, 'is longer than a column name can be');
+export const columns = z.union([column, z.array(column).min(1, 'names no column')], {
+  error: sentence('must be a column name or a list of column names'),
+});
+
+export const table = text('a table name').refine(
+  (value) => canonicalName(value) !== undefined && !isPattern(value),
+  {
+    error: 'must be a table as schema.table, without *',
+  },
+);
+export const tablePattern = text('a table pattern').refine((value) => canonicalName(value) !== undefined, {
+  error: 'must be schema.table, with * as wildcard (quote a name that has a dot in it)',
+});
+
+export const template = text('a template such as "{full_name}"').check((context) => {
+  const parsed = parseTemplate(context.value);
+  if (typeof parsed === 'string')
+    context.issues.push({ code: 'custom', message: parsed, input: context.value, continue: true });
+});
+
+export const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
+  error: sentence('must be text, a number, true, false or null'),
+});
+export const operation = z.enum(['insert', 'update', 'delete', 'truncate'], {
+  error: sentence('must be insert, update, delete or truncate'),
+});
+export const word = (what: string) =>
+  text(what).regex(
+    /^[a-z][a-z0-9_]{0,62}$/,
+    `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
+  );
+
+/** What a person reads in place of an id, in any language. */
+export const shownText = text('a text')
+  .min(1, 'must be a text, not empty')
+  .max(100, 'is longer than 100 characters')
+  .refine((value) => !/[\p{Cc}\p{Cs}]/u.test(value), {
+    error: 'must be one line, without control characters',
+  });
+
+/** A word, or several with single blanks between them. */
+export const entityType = text('an entity type').regex(
+  /^[a-z][a-z0-9_]{0,62}(?: [a-z0-9_]{1,62}){0,7}$/,
+  'must be an entity type: lower-case letters, digits, _ and single blanks, beginning with a letter',
+);
+
+/** Of a table whose rows give names to keys. */
+export const labelShape = {
+  table: table.describe(
+    'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
+  ),
+  key: column.describe('The column of that table which is looked up, usually its primary key.'),
+  name: template.describe(
+    'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
+  ),
+  tenant: column
+    .optional()
+    .describe(
+      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
+    ),
+};

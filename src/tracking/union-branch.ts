@@ -1,0 +1,60 @@
+import type { z } from 'zod';
+import type { KeyPath } from './document.js';
+
+/*
+ * Which branch of a union a value of the file was meant for: errors speak of that one.
+ */
+
+/**
+ * Index of the branch that fits the type of the value; -1: none does. Of an object with known keys and a
+ * mapping of names the mapping is meant where every value is a mapping itself.
+ */
+export function meantBranch(union: z.core.$ZodType, value: unknown): number {
+  if (typeof value !== 'object' || value === null) return -1;
+  const types = (union as z.core.$ZodUnion)._zod.def.options.map((option) => unwrapped(option)._zod.def.type);
+  if (Array.isArray(value)) return types.indexOf('array');
+  const members: unknown[] = Object.values(value);
+  const [object, record] = [types.indexOf('object'), types.indexOf('record')];
+  if (object < 0 || record < 0) return Math.max(object, record);
+  return members.every((member) => typeof member === 'object' && member !== null) ? record : object;
+}
+
+/** The schema at a path, along the branches that the data were meant for; undefined: there is none. */
+export function schemaAt(root: z.core.$ZodType, path: KeyPath, data: unknown): z.core.$ZodType | undefined {
+  let schema: z.core.$ZodType | undefined = root;
+  let value = data;
+  for (const step of path) {
+    const parent = objectOf(schema, value);
+    if (parent === undefined) return undefined;
+    schema = child(parent, step);
+    value = (value as Readonly<Record<string | number, unknown>> | null | undefined)?.[step];
+    if (schema === undefined) return undefined;
+  }
+  return schema;
+}
+
+/** The schema without what is optional about it, and of a union the branch that was meant. */
+export function objectOf(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
+  if (schema === undefined) return undefined;
+  const bare = unwrapped(schema);
+  if (bare._zod.def.type !== 'union') return bare;
+  const { options } = (bare as z.core.$ZodUnion)._zod.def;
+  const meant =
+    options[meantBranch(bare, value)] ?? options.find((option) => option._zod.def.type === 'object');
+  return meant === undefined ? bare : objectOf(meant, value);
+}
+
+export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  const { type } = schema._zod.def;
+  if (type === 'optional' || type === 'default' || type === 'nullable')
+    return unwrapped((schema as z.core.$ZodOptional)._zod.def.innerType);
+  return schema;
+}
+
+function child(schema: z.core.$ZodType, step: string | number): z.core.$ZodType | undefined {
+  const { type } = schema._zod.def;
+  if (type === 'object') return (schema as z.core.$ZodObject)._zod.def.shape[step];
+  if (type === 'record') return (schema as z.core.$ZodRecord)._zod.def.valueType;
+  if (type === 'array') return (schema as z.core.$ZodArray)._zod.def.element;
+  return undefined;
+}
