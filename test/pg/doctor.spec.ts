@@ -118,8 +118,10 @@ describe('doctor', () => {
       expect(found.amiss).toEqual({
         ...(await usual(ground.source)),
         'trail.configuration': 'warn',
+        'tables.rules': 'warn',
         'tables.unmatched': 'warn',
       });
+      expect(found.says('tables.rules')).toContain('"public.nothing" excludes no table');
       expect(found.says('tables.unmatched')).toContain('public.notes is neither tracked nor excluded');
       const excluded = await doctor({ ...at(ground), yaml: `${TABLES}\nexclude: [public.notes]` });
       expect(excluded.amiss).not.toHaveProperty('tables.unmatched');
