@@ -276,9 +276,11 @@ describe('the event trigger', () => {
       await database.query(many);
       return performance.now() - began;
     };
+    /** Of several, for on a busy machine most are disturbed. */
     const quickest = async (): Promise<number> => {
-      await timed();
-      return Math.min(await timed(), await timed());
+      let best = Infinity;
+      for (let round = 0; round < 6; round++) best = Math.min(best, await timed());
+      return best;
     };
     const without = await quickest();
     await applyConfig(guarded(database, ITEM_TABLES));
