@@ -84,7 +84,7 @@ const sourceExamined = (
   guarded({ url: config.source.url, side: 'source' }, async () => {
     const server = await readServerFacts(client);
     const catalog = await readCatalog(client);
-    const facts = await readSourceFacts(client, config.source.slot);
+    const facts = await readSourceFacts(client, { slot: config.source.slot, server: catalog.server });
     const { version, role, database } = server;
     return [
       pass('source.connection', `database ${database} as ${role}`),

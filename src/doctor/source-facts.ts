@@ -1,6 +1,8 @@
 import type pg from 'pg';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { quoteLiteral } from '../pg/quote.js';
+import type { CatalogServer } from '../tracking/catalog.js';
+import { walRate } from '../tracking/server.js';
 
 /** What of the source says how long capture may stop, and what a failover does. */
 export interface SourceFacts {
@@ -34,12 +36,13 @@ export interface SlotFacts {
   readonly failover: boolean | null;
 }
 
-/** Below this, a rate says nothing of the hours to come. */
-const LEAST_WINDOW_S = 3_600;
-
-export async function readSourceFacts(client: pg.Client, slot: string): Promise<SourceFacts> {
+/** @param options.server as the catalog has it */
+export async function readSourceFacts(
+  client: pg.Client,
+  { slot, server }: { readonly slot: string; readonly server: CatalogServer },
+): Promise<SourceFacts> {
   const rows = await catalogRows<
-    Omit<SourceFacts, 'slot' | 'walFilesBytes'> & {
+    Pick<SourceFacts, 'idleTimeoutSeconds' | 'standbys'> & {
       readonly slot: SlotFacts | null;
       readonly mayListWal: boolean;
     }
@@ -62,12 +65,6 @@ export async function readSourceFacts(client: pg.Client, slot: string): Promise<
               lateral (select case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_receive_lsn()
                                    else pg_catalog.pg_current_wal_lsn() end as lsn) here
         where s.slot_name = ${quoteLiteral(slot)}) as slot,
-      -- in MB there, -1 for no limit
-      (select case when s.setting::int8 >= 0 then s.setting::float8 * 1048576 end
-         from pg_catalog.pg_settings s where s.name = 'max_slot_wal_keep_size') as "keepBytes",
-      (select w.wal_bytes::float8 / extract(epoch from now() - w.stats_reset)::float8
-         from pg_catalog.pg_stat_wal w
-        where w.wal_bytes > 0 and w.stats_reset < now() - pg_catalog.make_interval(secs => ${LEAST_WINDOW_S})) as "walBytesPerSecond",
       pg_catalog.has_function_privilege('pg_catalog.pg_ls_waldir()', 'execute') as "mayListWal",
       (select nullif(s.setting::float8 * case s.unit when 'ms' then 0.001 when 'min' then 60 when 'h' then 3600 when 'd' then 86400 else 1 end, 0)
          from pg_catalog.pg_settings s where s.name = 'idle_replication_slot_timeout') as "idleTimeoutSeconds",
@@ -77,7 +74,13 @@ export async function readSourceFacts(client: pg.Client, slot: string): Promise<
   const { slot: found, mayListWal, ...facts } = rows[0]!;
   // Asked by itself: PostgreSQL refuses a function also where no row calls it.
   const walFilesBytes = mayListWal ? await readWalFiles(client) : null;
-  return { ...facts, walFilesBytes, slot: found ?? undefined };
+  return {
+    ...facts,
+    keepBytes: server.maxSlotWalKeepBytes,
+    walBytesPerSecond: walRate(server),
+    walFilesBytes,
+    slot: found ?? undefined,
+  };
 }
 
 async function readWalFiles(client: pg.Client): Promise<number> {

@@ -151,10 +151,16 @@ export function leftSlots(config: TrackingConfig, { server, slots }: Catalog): s
 /** Below this, a rate says nothing of the hours to come. */
 const LEAST_WINDOW_S = 3_600;
 
+/** Bytes of WAL in a second, on average; null: not known, or counted for too short a time. */
+export const walRate = ({ walCounted }: CatalogServer): number | null =>
+  walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0
+    ? walCounted.bytes / walCounted.seconds
+    : null;
+
 /** How long a stopped daemon may stay stopped, and whether the source's disk is protected. */
-export function headroomWarnings({ server }: Catalog): string[] {
+function headroomWarnings({ server }: Catalog): string[] {
   const { walCounted, maxSlotWalKeepBytes } = server;
-  const counted = walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0;
+  const counted = walCounted !== null && walRate(server) !== null;
   const window = counted ? formatDuration(walCounted.seconds) : '';
   if (maxSlotWalKeepBytes === null) {
     return [
