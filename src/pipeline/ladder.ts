@@ -1,7 +1,7 @@
 import type { Attribution } from './attribution.js';
 import type { Difference } from './difference.js';
 import { ModifierFinder } from './modifier-column.js';
-import type { OtherModifier } from './other-modifier.js';
+import { isConflict, type OtherModifier } from './other-modifier.js';
 import {
   RUNG_COLUMN,
   RUNG_MESSAGE,
@@ -14,14 +14,15 @@ import {
 import type { TrackedPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
 import type { TransactionAttribution } from './transaction-attribution.js';
-import type { Speaker } from './witness-facts.js';
+import type { Speaker, Testimony } from './witness-facts.js';
 import type { Witnesses, Written } from './witnesses.js';
 
 /**
- * Finds the modifier of a change: by what a logical message says, then by an audit row of the application,
- * then by the modifier column of its row. A column speaks where the change has set it; else it only says who
- * set it last, which is kept beside the values and counts for nothing. Where two speak and disagree, the
- * higher one counts, and whom the next one names is kept.
+ * Finds the modifier of a change: by what a logical message says, then by an audit row of the application
+ * about its row, then by the modifier column of its row, then by what the audit rows about other rows agree
+ * on. A column speaks where the change has set it. Else it only says who set it last: that is kept beside the
+ * values, and where it names another, what audit rows about other rows say is not believed. Where two speak
+ * and disagree, the higher one counts, and whom the next one names is kept.
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
@@ -78,7 +79,9 @@ export class Ladder {
     // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
       const other =
-        entry.rung === RUNG_COLUMN ? this.#attribution.otherById(entry.modifierId) : written?.speaker?.other;
+        entry.rung === RUNG_COLUMN
+          ? this.#attribution.otherById(entry.modifierId)
+          : written?.testimony?.speaker.other;
       if (other === undefined) return null;
       beside = this.#conflictOf(other, modifierKey) ?? before;
     } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
@@ -98,18 +101,24 @@ export class Ladder {
   reviseByWitness(
     entry: EntryAttribution,
     written: Written,
-    speaker: Speaker | null,
+    testimony: Testimony | null,
   ): EntryAttribution | null {
-    if (speaker === null || written.isWitness) return entry;
+    if (testimony === null || written.isWitness) return entry;
+    const { speaker, isOfRow } = testimony;
+    const beneath = (conflict: Buffer | null): EntryAttribution =>
+      conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
     if (written.said !== undefined) {
-      const conflict = this.#conflictOf(speaker.other, written.said);
-      return conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
+      const isNextRung = isOfRow || written.beside === null || !isConflict(written.beside);
+      return isNextRung ? beneath(this.#conflictOf(speaker.other, written.said)) : entry;
     }
+    if (!isOfRow && written.hint !== null && !this.#attribution.isSame(written.hint, speaker)) return entry;
     let beside: Buffer | null = null;
     if (entry.rung === RUNG_COLUMN) {
       const other = this.#attribution.otherById(entry.modifierId);
       if (other === undefined) return null;
-      beside = this.#attribution.isSame(other, speaker) ? null : other.conflict;
+      const isSame = this.#attribution.isSame(other, speaker);
+      if (!isOfRow) return beneath(isSame ? null : speaker.other.conflict);
+      beside = isSame ? null : other.conflict;
     }
     return {
       modifierId: this.#idOf(speaker),
@@ -121,49 +130,61 @@ export class Ladder {
   /** @param isNamed the finder has found a column */
   #climb(change: RowChange, isNamed: boolean): void {
     const { modifierId } = this.#messages;
-    const witness = this.#witnesses?.speaker ?? null;
+    const testimony = this.#witnesses?.testimony ?? null;
+    change.hint = null;
     if (modifierId !== null) {
       change.modifierId = modifierId;
       change.rung = rungOfMessage(modifierId);
-      change.beside = this.#besideMessage(witness, isNamed);
-    } else if (witness !== null) {
-      change.modifierId = this.#idOf(witness);
+      change.beside = this.#besideMessage(testimony, isNamed);
+      return;
+    }
+    if (testimony === null) {
+      if (isNamed) this.#byColumn(change);
+      else nobody(change);
+      return;
+    }
+    const { speaker, isOfRow } = testimony;
+    const column = isNamed ? this.#inColumn() : null;
+    const speaks = isNamed && this.#finder.speaks;
+    const isOther = column !== null && !this.#attribution.isSame(column, speaker);
+    if (isOfRow || column === null || (!speaks && !isOther)) {
+      change.modifierId = this.#idOf(speaker);
       change.rung = RUNG_WITNESS;
-      change.beside = isNamed ? this.#besideWitness(witness) : null;
-    } else if (isNamed) {
-      this.#byColumn(change);
+      change.beside = speaks && isOther ? column.conflict : null;
     } else {
-      change.modifierId = UNATTRIBUTED;
-      change.rung = RUNG_NOBODY;
-      change.beside = null;
+      this.#byColumn(change);
+      if (speaks && isOther) change.beside = speaker.other.conflict;
     }
   }
 
   #byColumn(change: RowChange): void {
     const { row, column, table, redactor, speaks } = this.#finder;
-    const people = this.#attribution.people(table);
-    change.modifierId = speaks ? people.byColumn(row, column, redactor) : UNATTRIBUTED;
-    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
-    change.beside = speaks ? null : (people.otherByColumn(row, column, redactor)?.lastSetBy ?? null);
+    if (speaks) {
+      change.modifierId = this.#attribution.people(table).byColumn(row, column, redactor);
+      change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
+      change.beside = null;
+    } else {
+      nobody(change);
+      change.hint = this.#inColumn();
+      change.beside = change.hint?.lastSetBy ?? null;
+    }
   }
 
-  /** Whom a witness, or else the column that was found, names beside the message. */
-  #besideMessage(witness: Speaker | null, isNamed: boolean): Buffer | null {
+  /** Whom a witness or the column that was found names beside the message. */
+  #besideMessage(testimony: Testimony | null, isNamed: boolean): Buffer | null {
     const { modifierId, modifierKey } = this.#messages;
-    const conflict = witness === null ? null : this.#conflictOf(witness.other, modifierKey);
-    if (conflict !== null || !isNamed) return conflict;
-    const { row, column, table, redactor, speaks } = this.#finder;
-    if (modifierId !== UNATTRIBUTED && !speaks) return null;
-    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
-    if (other === null) return null;
-    return speaks ? this.#conflictOf(other, modifierKey) : other.lastSetBy;
+    const byWitness = testimony === null ? null : this.#conflictOf(testimony.speaker.other, modifierKey);
+    if (!isNamed || (byWitness !== null && testimony!.isOfRow)) return byWitness;
+    const other = this.#inColumn();
+    if (this.#finder.speaks)
+      return (other === null ? null : this.#conflictOf(other, modifierKey)) ?? byWitness;
+    return byWitness !== null || modifierId !== UNATTRIBUTED ? byWitness : (other?.lastSetBy ?? null);
   }
 
-  #besideWitness(witness: Speaker): Buffer | null {
-    const { row, column, table, redactor, speaks } = this.#finder;
-    if (!speaks) return null;
-    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
-    return other === null || this.#attribution.isSame(other, witness) ? null : other.conflict;
+  /** Whom the column that was found names; null: nobody. */
+  #inColumn(): OtherModifier | null {
+    const { row, column, table, redactor } = this.#finder;
+    return this.#attribution.people(table).otherByColumn(row, column, redactor);
   }
 
   #idOf(speaker: Speaker): number {
@@ -176,6 +197,12 @@ export class Ladder {
   #conflictOf(other: OtherModifier, key: string | null): Buffer | null {
     return key !== null && this.#attribution.isSame(other, { table: 0, key }) ? null : other.conflict;
   }
+}
+
+function nobody(change: RowChange): void {
+  change.modifierId = UNATTRIBUTED;
+  change.rung = RUNG_NOBODY;
+  change.beside = null;
 }
 
 /** Of a message that was not understood, the column could name another than the one it meant. */

@@ -3,6 +3,12 @@ import type { Kind } from '../tracking/rules.js';
 import { shortName } from './naming.js';
 import type { Redactor } from './redaction.js';
 
+const CONFLICT = '"conflict":';
+
+/** Whether a member that an {@link OtherModifier} has made is a conflict. */
+export const isConflict = (member: Buffer): boolean =>
+  member.toString('latin1', 0, CONFLICT.length) === CONFLICT;
+
 /**
  * Whom a witness or the modifier column of a row names, where that is not the modifier of the entry
  * (DECISIONS 51, 86). Both texts are members of the JSON that is stored beside an entry's values;
@@ -38,7 +44,7 @@ export class OtherModifier {
   /** `"conflict":{…}`: this change says so, and a higher rung says otherwise. */
   get conflict(): Buffer {
     return (this.#conflict ??= Buffer.from(
-      `"conflict":${JSON.stringify({ rung: this.#rung, ...this.#shown() })}`,
+      `${CONFLICT}${JSON.stringify({ rung: this.#rung, ...this.#shown() })}`,
     ));
   }
 

@@ -1,5 +1,6 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { ClassifiedChange } from './classification.js';
+import type { OtherModifier } from './other-modifier.js';
 
 /**
  * One change of a tracked row on its way to an entry. The pipeline has a single one and fills it for every
@@ -20,4 +21,6 @@ export class RowChange implements ClassifiedChange {
   changed: Uint8Array | null = null;
   /** A member of the JSON beside the values (other-modifier.ts): whom the row names as well; null: nobody. */
   beside: Buffer | null = null;
+  /** Whom the column names that this change has not set, where nothing else attributes it; null: nobody. */
+  hint: OtherModifier | null = null;
 }

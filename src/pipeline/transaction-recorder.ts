@@ -427,7 +427,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     let index = 0;
     const revise = (entry: EntryAttribution): EntryAttribution | null => {
       const known = written![index++]!;
-      return this.#ladder.reviseByWitness(entry, known, witnesses.speakerFor(known));
+      return this.#ladder.reviseByWitness(entry, known, witnesses.testimonyFor(known));
     };
     if (written !== null && this.#trail.rows.reattribute(revise)) return;
     witnesses.readAgain();
@@ -479,9 +479,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#counts.ignored++;
   }
 
-  #entryWritten({ beside }: RowChange): void {
+  #entryWritten(change: RowChange): void {
     this.#counts.entries++;
-    if (this.#witnesses !== null) this.#witnesses.wrote(this.#messages.said, this.#messages.extra, beside);
+    if (this.#witnesses !== null) this.#witnesses.wrote(this.#messages.said, this.#messages.extra, change);
   }
 
   /** An entry of Waltrail's own has taken its place among those of the transaction. */

@@ -14,6 +14,13 @@ export interface Speaker {
   readonly other: OtherModifier;
 }
 
+/** What the witnesses of a transaction say of one change. */
+export interface Testimony {
+  readonly speaker: Speaker;
+  /** They are about its row. Else it is what all witnesses agree on, and says less than the row itself. */
+  readonly isOfRow: boolean;
+}
+
 /** The witnesses of one row, and where its changes stand among them. */
 class WitnessesOfRow {
   readonly #places: number[] = [];
@@ -118,15 +125,15 @@ export class TransactionWitnesses {
     return this.#agreed !== null && (this.#rows !== null || !this.#disagree);
   }
 
-  /** Whom they name for a change of a row, under any of its names. */
-  speakerFor(place: number, rows: readonly string[]): Speaker | null {
+  /** What they say of a change of a row, under any of its names; null: nothing. */
+  testimonyFor(place: number, rows: readonly string[]): Testimony | null {
     if (!this.nameSomebody) return null;
     const own = rows.flatMap((row) => this.#rows?.get(row) ?? []);
     if (own.length > 0) {
       const [first, ...others] = own.map((witnesses) => witnesses.speakerAt(place));
-      return others.every((other) => other === first) ? first! : null;
+      return first && others.every((other) => other === first) ? { speaker: first, isOfRow: true } : null;
     }
-    return this.#disagree ? null : this.#agreed;
+    return this.#disagree || this.#agreed === null ? null : { speaker: this.#agreed, isOfRow: false };
   }
 
   #add(place: number, rows: readonly string[], speaker: Speaker | null): void {

@@ -7,7 +7,7 @@ import { OtherModifier } from './other-modifier.js';
 import { redactedText } from './redaction.js';
 import type { RelationPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
-import { personOf, TransactionWitnesses, type Speaker } from './witness-facts.js';
+import { personOf, TransactionWitnesses, type Speaker, type Testimony } from './witness-facts.js';
 import { testimonyOf, witnessedRow, type Named, type WitnessPlan } from './witness-plan.js';
 
 /** An entry of the running transaction, as it may have to be attributed anew. */
@@ -17,7 +17,7 @@ export interface Written {
   readonly rows: readonly string[];
   /** It is itself a witness. */
   readonly isWitness: boolean;
-  readonly speaker: Speaker | null;
+  readonly testimony: Testimony | null;
   /**
    * Key of the modifier that the message names which speaks for the change; null: it was not understood;
    * undefined: none names anybody.
@@ -26,6 +26,8 @@ export interface Written {
   /** What the transaction has to say beside the values, and what the change has. */
   extra: Buffer | null;
   beside: Buffer | null;
+  /** As {@link RowChange} has it. */
+  readonly hint: OtherModifier | null;
 }
 
 /**
@@ -53,7 +55,7 @@ export class Witnesses {
   #place = 0;
   #rows: readonly string[] = NO_ROWS;
   #isWitness = false;
-  #speaker: Speaker | null = null;
+  #testimony: Testimony | null = null;
   /** Null: rows of the transaction have left, or are too many. */
   #written: Written[] | null = [];
   /** Changes that made no entry. */
@@ -78,9 +80,9 @@ export class Witnesses {
     this.#running = options.running;
   }
 
-  /** Whom a witness names for the change at hand, where that is known already; null: nobody. */
-  get speaker(): Speaker | null {
-    return this.#speaker;
+  /** What witnesses say of the change at hand, as far as that is known already; null: nothing. */
+  get testimony(): Testimony | null {
+    return this.#testimony;
   }
 
   /** Another transaction has begun. */
@@ -99,10 +101,10 @@ export class Witnesses {
     this.#place++;
     this.#isWitness = isInsert && plan.witness !== null;
     this.#rows = rowsOf(plan, change);
-    this.#speaker = null;
+    this.#testimony = null;
     // A witness that is tracked is named by itself.
-    if (this.#isWitness) this.#speaker = this.#hear(plan, change);
-    else if (this.#isKnown) this.#speaker = this.#said!.speakerFor(this.#place, this.#rows);
+    if (this.#isWitness) this.#testimony = this.#hear(plan, change);
+    else if (this.#isKnown) this.#testimony = this.#said!.testimonyFor(this.#place, this.#rows);
     else this.#said?.changed(this.#place, this.#rows);
   }
 
@@ -111,7 +113,7 @@ export class Witnesses {
    *
    * @param said as in {@link Written}
    */
-  wrote(said: Written['said'], extra: Buffer | null, beside: Buffer | null): void {
+  wrote(said: Written['said'], extra: Buffer | null, { beside, hint }: RowChange): void {
     if (this.#isKnown || this.#written === null) return;
     if (this.#written.length >= MAX_WRITTEN) {
       this.#written = null;
@@ -121,10 +123,11 @@ export class Witnesses {
       place: this.#place,
       rows: this.#rows,
       isWitness: this.#isWitness,
-      speaker: this.#speaker,
+      testimony: this.#testimony,
       said,
       extra,
       beside,
+      hint,
     });
   }
 
@@ -150,9 +153,9 @@ export class Witnesses {
     return true;
   }
 
-  /** Whom they name for an entry; only after {@link conclude}. */
-  speakerFor({ place, rows, isWitness, speaker }: Written): Speaker | null {
-    return isWitness ? speaker : this.#said!.speakerFor(place, rows);
+  /** What they say of an entry; only after {@link conclude}. */
+  testimonyFor({ place, rows, isWitness, testimony }: Written): Testimony | null {
+    return isWitness ? testimony : this.#said!.testimonyFor(place, rows);
   }
 
   /** Rows have left without what they say: the transaction is to be read again, with it from the start. */
@@ -163,7 +166,8 @@ export class Witnesses {
     });
   }
 
-  #hear({ witness, tracked }: RelationPlan, change: RowChange): Speaker | null {
+  /** Keeps what the new witness says, and gives what it says of itself, where its table is tracked. */
+  #hear({ witness, tracked }: RelationPlan, change: RowChange): Testimony | null {
     const plan = witness!;
     const { named, row } = testimonyOf(plan, change);
     const speaker = named.is === 'somebody' ? (): Speaker => this.#speakerOf(named, change) : null;
@@ -174,7 +178,7 @@ export class Witnesses {
       else if (named.is === 'nobody') said.addNobody(this.#place, rows);
       else said.addSpeaker(this.#place, rows, personOf(named.table, named.key), speaker!);
     }
-    return tracked === null ? null : (speaker?.() ?? null);
+    return tracked === null || speaker === null ? null : { speaker: speaker(), isOfRow: true };
   }
 
   #witnessed(plan: WitnessPlan, row: ReturnType<typeof witnessedRow>): readonly string[] {

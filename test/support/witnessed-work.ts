@@ -32,8 +32,8 @@ const ORDERS: readonly Order[] = ['behind', 'before', 'behind inserts, before ot
 
 /**
  * Of several people in one transaction each has audit rows, one for each change or run of changes of a
- * conversation, in the order of the application; notes name who changed them. One person alone may leave out
- * any of this.
+ * conversation, in the order of the application; notes name who changed them and have no audit row. One
+ * person alone may leave out any of this.
  */
 export class Application {
   readonly #random: Random;
@@ -59,12 +59,11 @@ export class Application {
     const messages = below(3) === 0;
     const statements: string[] = [];
     const actors: (string | null)[] = [];
-    const witnessed = new Set<string | null>([null]);
     const units = people * (1 + below(2));
     for (let unit = 0; unit < units; unit++) {
       const actor = !isAlone && below(6) === 0 ? null : String(((first + (unit % people)) % 9) + 1);
       const kept = { conversations: this.#conversations, notes: this.#notes };
-      const work: Unit = { actor, sql: messages ? [say(actor)] : [], by: [], hasAudit: false };
+      const work: Unit = { actor, sql: messages ? [say(actor)] : [], by: [] };
       for (let steps = 1 + below(3); steps > 0; steps--) this.#step(plan, work);
       if (below(5) === 0) {
         statements.push('savepoint s', ...work.sql, 'rollback to s');
@@ -72,9 +71,6 @@ export class Application {
         this.#notes = kept.notes;
         continue;
       }
-      // Or what the others agree on would be taken for this one too.
-      if (!isAlone && !work.hasAudit && !witnessed.has(actor)) this.#add(plan, work);
-      if (work.hasAudit) witnessed.add(actor);
       statements.push(...work.sql);
       actors.push(...work.by);
     }
@@ -125,10 +121,7 @@ export class Application {
     const audit = `insert into audits (user_id, auditable_type, auditable_id) ${work.audit}`;
     const isBehind = order === 'behind' || (order !== 'before' && work.isInsert);
     if (isAlone && this.#below(3) === 0) unit.sql.push(...work.changes);
-    else {
-      unit.sql.push(...(isBehind ? [...work.changes, audit] : [audit, ...work.changes]));
-      unit.hasAudit = true;
-    }
+    else unit.sql.push(...(isBehind ? [...work.changes, audit] : [audit, ...work.changes]));
   }
 
   #note({ actor, sql, by }: Unit): void {
@@ -160,7 +153,6 @@ interface Unit {
   readonly actor: string | null;
   readonly sql: string[];
   readonly by: (string | null)[];
-  hasAudit: boolean;
 }
 
 const say = (actor: string | null): string =>

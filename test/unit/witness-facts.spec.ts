@@ -80,7 +80,7 @@ function* times(count: number, key: (index: number) => string | null): Generator
 
 describe('the witnesses of a transaction', () => {
   const other = (witnesses: TransactionWitnesses): string | null =>
-    witnesses.speakerFor(1_000_000, ['another row'])?.key ?? null;
+    witnesses.testimonyFor(1_000_000, ['another row'])?.speaker.key ?? null;
 
   test('name who changed rows without a witness where all that name somebody agree', () => {
     expect(other(witnessesOf(['7', null, '7']))).toBe('7');
@@ -90,17 +90,18 @@ describe('the witnesses of a transaction', () => {
     const unknown = witnessesOf(['7']);
     unknown.addUnknown(2, []);
     expect(other(unknown)).toBeNull();
-    expect(unknown.speakerFor(1_000, ['row 1'])?.key).toBe('7');
+    expect(unknown.testimonyFor(1_000, ['row 1'])?.speaker.key).toBe('7');
   });
 
   test('name nobody beyond their own rows while one may be missing', () => {
     const witnesses = witnessesOf(['7']);
     witnesses.isIncomplete();
-    expect([other(witnesses), witnesses.speakerFor(0, ['row 1'])?.key]).toEqual([null, '7']);
+    expect([other(witnesses), witnesses.testimonyFor(0, ['row 1'])?.speaker.key]).toEqual([null, '7']);
   });
 
   test('are kept with their rows up to a limit; beyond it only what all agree on counts', () => {
-    const first = (witnesses: TransactionWitnesses) => witnesses.speakerFor(0, ['row 1'])?.key ?? null;
+    const first = (witnesses: TransactionWitnesses) =>
+      witnesses.testimonyFor(0, ['row 1'])?.speaker.key ?? null;
     const agreeing = witnessesOf(times(1_000_000, () => '7'));
     expect([first(agreeing), other(agreeing)]).toEqual(['7', '7']);
     const disagreeing = witnessesOf(times(1_000_000, String));
@@ -122,7 +123,7 @@ describe('the witnesses of a transaction', () => {
     }
     witnesses.changed(1, ['row']);
     for (let place = 1; place < 40_000; place += 2)
-      expect(witnesses.speakerFor(place, ['row'])?.key).toBe(String(place % 3));
+      expect(witnesses.testimonyFor(place, ['row'])?.speaker.key).toBe(String(place % 3));
     expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
