@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Coverage } from './coverage.js';
+import { RUNG_NAMES } from './filters.js';
 import { Count, Instant } from './parts.js';
 
 const Kind = z.enum(['agent', 'bot', 'system']);
@@ -28,7 +29,7 @@ export const Entry = z.object({
       "Null where nobody is known to have made the change, and in entries of Waltrail's own.",
     ),
     rung: z
-      .enum(['message', 'witness', 'column', 'unattributed', 'waltrail'])
+      .enum(RUNG_NAMES)
       .describe(
         'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), or by the modifier column; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
       ),
@@ -117,7 +118,7 @@ export const Entry = z.object({
   conflict: Person.extend({ rung: z.enum(['witness', 'column']) })
     .optional()
     .describe(
-      'Whom a lower rung names, where a higher one counts and does not agree: an audit row of the application, or the modifier column that this change has set. Where both do, the audit row.',
+      'Whom a lower rung names, where a higher one counts and does not agree: an audit row of the application, or the modifier column that this change has set. Where both do, an audit row about this row before the column, and the column before other audit rows.',
     ),
   laterKey: z
     .literal(true)

@@ -29,7 +29,7 @@ const list = (of: z.ZodString) =>
  * Accepts a list in a query string: a parameter that is given once arrives as a text, a repeated one as an
  * array.
  */
-const repeated = (texts: ReturnType<typeof list>) =>
+const repeated = <T extends z.ZodType>(texts: T) =>
   z
     .preprocess((value) => (typeof value === 'string' ? [value] : value), texts)
     .optional()
@@ -40,6 +40,13 @@ const Modifiers = list(AnyText).describe(
 );
 const Actions = list(Text).describe('Action categories, any of them, as block.');
 const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
+/** How the modifier of an entry was found, the strongest first. */
+export const RUNG_NAMES = ['message', 'witness', 'column', 'unattributed', 'waltrail'] as const;
+const Rungs = z
+  .array(z.enum(RUNG_NAMES, `must be one of ${RUNG_NAMES.join(', ')}`), 'must be a list of texts')
+  .min(1, EMPTY)
+  .max(MAX_LIST_LENGTH, `has more than ${MAX_LIST_LENGTH} values`)
+  .describe('Ways in which the modifier was found, any of them, as witness.');
 const TEXTS = {
   entity: Text.optional().describe('Entity id, exactly.'),
   tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
@@ -53,6 +60,7 @@ export const FILTERS = {
   modifier: Modifiers.optional(),
   action: Actions.optional(),
   entityType: EntityTypes.optional(),
+  rung: Rungs.optional(),
   ...TEXTS,
 };
 /** The same filters as parameters of a query string. */
@@ -60,6 +68,7 @@ export const QUERY_FILTERS = {
   modifier: repeated(Modifiers),
   action: repeated(Actions),
   entityType: repeated(EntityTypes),
+  rung: repeated(Rungs),
   ...TEXTS,
 };
 /** Filters as they were requested, whichever way they arrived. */

@@ -44,6 +44,7 @@ const FILTERS: readonly (readonly [keyof EntryFilters, string])[] = [
   ['modifier', 'Modified by (key)'],
   ['action', 'Action category'],
   ['entityType', 'Modified entity type'],
+  ['rung', 'Modifier found by'],
   ['entity', 'Entity id'],
   ['tenant', 'Tenant'],
   ['q', 'Text'],

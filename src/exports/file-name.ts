@@ -8,6 +8,7 @@ const FILTERS = [
   ['modifier', ''],
   ['action', 'action-'],
   ['entityType', 'type-'],
+  ['rung', 'by-'],
   ['entity', 'id-'],
   ['tenant', 'tenant-'],
   ['q', 'text-'],

@@ -30,6 +30,16 @@ const MODIFIERS = [['21'], [NOBODY, '1', '399', 'newcomer']];
 const TYPES = [['customer'], ['team', 'login', 'nothing']];
 const ACTIONS = [['edit'], ['archive', 'merge', 'never']];
 const TENANTS = ['2', 'small'];
+const RUNG_FILTERS: Partial<EntryFilter>[] = [
+  { rungs: ['message'] },
+  { rungs: ['witness'] },
+  { rungs: ['unattributed', 'waltrail'] },
+  { rungs: ['witness', 'unattributed'], entityTypes: ['customer'] },
+  { rungs: ['unattributed'], modifiers: [NOBODY, '1'] },
+  { rungs: ['unattributed'], modifiers: ['1'] },
+  { rungs: ['message', 'column'], tenant: '2', actions: ['edit'] },
+  { rungs: ['waltrail'] },
+];
 const ENTITIES = ['3', '4242'];
 
 /** Every combination of dimensions, with the first values of some and the second of others. */
@@ -81,7 +91,7 @@ beforeAll(async () => {
   // worth reading.
   await database.query(`insert into trail.modifier values (1001, 'seldom', 'Seldom', 'agent')`);
   await database.query(
-    `update trail.entry set modifier_id = 1001
+    `update trail.entry set modifier_id = 1001, rung = 'c'
       where id % 16384 = 77 or id between (select min(id) + 1000 from trail.entry) and (select min(id) + 1023 from trail.entry)`,
   );
   await database.query(MOVES);
@@ -103,9 +113,11 @@ afterAll(async () => {
 describe('every combination of filters finds what a plain reading finds', () => {
   test.each(Object.entries(RANGES))(
     'in %s',
-    async (_, range) => {
+    async (name, range) => {
       // What is not in the range is left away once, not for every filter.
       const read = { reader, all: matching(all, range) };
+      for (const rungs of RUNG_FILTERS)
+        await expectAgreement(read, { ...rungs, ...range }, { facets: name === 'around midnight' });
       for (const [index, combination] of [...COMBINATIONS, ...SINGLE].entries()) {
         const filter = { ...combination, ...range };
         await expectAgreement(read, filter, { facets: index % 3 === 0 || index >= COMBINATIONS.length });
@@ -141,6 +153,13 @@ describe('a reader of one tenant finds its own side of every entry', () => {
                 { ...filter, ...range, ...(chosen && { actions: chosen }), scope },
                 { facets: index % 2 === 0 },
               );
+        for (const rungs of RUNG_FILTERS)
+          if (rungs.tenant === undefined)
+            await expectAgreement(
+              read,
+              { ...rungs, ...range, scope },
+              { facets: name === 'around midnight' },
+            );
         for (const q of ['former', 'away', '19', '9'])
           await expectAgreement(read, { ...RANGES['around midnight'], q, scope }, { facets: false });
       }

@@ -389,6 +389,7 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
     !(isOwn(entry) && query.has('modifier')) &&
     any('action', entry.action) &&
     any('entityType', entry.entity.type) &&
+    any('rung', entry.modifier.rung) &&
     any('entity', entry.entity.id) &&
     any('tenant', entry.tenant) &&
     (q === undefined || text.includes(q))

@@ -8,6 +8,7 @@ export interface PlainEntry {
   /** Microseconds since 1970, which a number holds exactly until the year 2255. */
   readonly at: number;
   readonly modifier: string | null;
+  readonly rung: string;
   readonly action: string;
   readonly type: string;
   readonly tenant: string | null;
@@ -44,6 +45,14 @@ interface LookupRow {
   readonly tenant: string | null;
   readonly has_tenants: boolean;
 }
+
+const RUNG_OF_LETTER: Readonly<Record<string, string>> = {
+  m: 'message',
+  a: 'witness',
+  c: 'column',
+  '-': 'unattributed',
+  w: 'waltrail',
+};
 
 /** All entries, newest first. */
 export async function readPlainEntries(database: TestDatabase): Promise<PlainEntry[]> {
@@ -99,6 +108,7 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
       id: BigInt(row.id),
       at: Number(row.at),
       modifier: row.modifier,
+      rung: RUNG_OF_LETTER[row.rung]!,
       action: row.action,
       type: row.type,
       tenant: row.tenant,
@@ -186,7 +196,7 @@ export function shownAction(entry: PlainEntry, scope: string | null | undefined)
 
 /** Those entries that a filter asks for, in their order. */
 export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFilter>): PlainEntry[] {
-  const { modifiers = [], actions = [], entityTypes = [], entity, scope = null, q = '' } = filter;
+  const { modifiers = [], actions = [], entityTypes = [], rungs = [], entity, scope = null, q = '' } = filter;
   const tenant = scope ?? filter.tenant;
   const from = filter.from === undefined ? undefined : micros(filter.from);
   const to = filter.to === undefined ? undefined : micros(filter.to);
@@ -198,6 +208,7 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   if (tenant !== undefined) tests.push((entry) => entry.tenant === tenant || entry.previousTenant === tenant);
   if (modifiers.length > 0) tests.push(({ modifier }) => modifiers.includes(modifier ?? NOBODY));
   if (actions.length > 0) tests.push((entry) => actions.includes(shownAction(entry, scope)));
+  if (rungs.length > 0) tests.push(({ rung }) => (rungs as readonly string[]).includes(rung));
   if (entityTypes.length > 0) tests.push(({ type }) => entityTypes.includes(type));
   if (entity !== undefined)
     tests.push((entry) => sidesOf(entry, scope).some((side) => ids(entry)[side] === entity));

@@ -90,6 +90,12 @@ describe.each([
     ['action', { action: [] }, 'is empty: leave it out instead'],
     ['action.0', { action: [''] }, 'is empty: leave it out instead'],
     ['entityType.1', { entityType: ['agent', ''] }, 'is empty: leave it out instead'],
+    [
+      'rung.1',
+      { rung: ['column', 'guess'] },
+      'must be one of message, witness, column, unattributed, waltrail',
+    ],
+    ['rung', { rung: [] }, 'is empty: leave it out instead'],
     ['q', { q: '' }, 'is empty: leave it out instead'],
     ['entity', { entity: '' }, 'is empty: leave it out instead'],
     ['q', { q: ['a', 'b'] }, 'takes one text, not several'],

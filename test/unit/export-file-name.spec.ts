@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { RUNG_NAMES } from '../../src/api/filters.js';
 import { ZoneClock } from '../../src/exports/dates.js';
 import type { ExportOrder } from '../../src/exports/export.js';
 import { fileName } from '../../src/exports/file-name.js';
@@ -23,6 +24,7 @@ describe('the name of a file', () => {
       { entityType: ['agent'], entity: '12', tenant: '1', q: 'x' },
       'audit-trail_2026-11-16_2026-11-23_type-agent_id-12_tenant-1_text-x.xlsx',
     ],
+    [{ rung: ['witness' as const] }, 'audit-trail_2026-11-16_2026-11-23_by-witness.xlsx'],
   ])('of %j is %s', (filters, name) => {
     expect(nameOf(filters)).toBe(name);
   });
@@ -43,7 +45,10 @@ describe('the name of a file', () => {
     );
     const list = fc.array(text, { minLength: 1, maxLength: 3 });
     const filters = fc.record(
-      { modifier: list, action: list, entityType: list, entity: text, tenant: text, q: text },
+      {
+        ...{ modifier: list, action: list, entityType: list, entity: text, tenant: text, q: text },
+        rung: fc.array(fc.constantFrom(...RUNG_NAMES), { minLength: 1, maxLength: 3 }),
+      },
       { requiredKeys: [] },
     );
     fc.assert(

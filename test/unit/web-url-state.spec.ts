@@ -28,6 +28,7 @@ const view: fc.Arbitrary<View> = fc.record({
   modifiers: fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom(NOBODY, 'unattributed'))),
   actions: list,
   entityTypes: list,
+  rungs: fc.uniqueArray(fc.constantFrom('message', 'witness', 'column', 'unattributed', 'waltrail')),
   entity: fc.string(),
   tenant: fc.string(),
   q: fc.string(),
@@ -57,6 +58,9 @@ describe('the view in the URL', () => {
       'The address has a date that cannot be read; showing the last 24 hours.',
       'The address has a time zone that is not known; it is left out.',
     ]);
+    expect(told('rung=column&rung=guess')).toEqual([
+      'The address has a way of finding the modifier that is not known; it is left out.',
+    ]);
     expect(told('from=2026-11-23T00:00:00Z&to=')).toEqual([
       'The address has a date that cannot be read; it is left out.',
     ]);
@@ -73,7 +77,7 @@ describe('the view in the URL', () => {
   test('what a link says wrongly is left out and the rest holds', () => {
     const read = readView(
       new URLSearchParams(
-        'range=forever&tz=Mars/Olympus&from=yesterday&action=block&action=&action=block&panel=x',
+        'rung=guess&rung=toString&range=forever&tz=Mars/Olympus&from=yesterday&action=block&action=&action=block&panel=x',
       ),
     );
     expect(read).toEqual({ ...EMPTY_VIEW, actions: ['block'] });

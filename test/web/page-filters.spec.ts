@@ -69,6 +69,32 @@ describe('filters', () => {
     },
   );
 
+  browserTest('how the modifier is known is chosen below the list of modifiers', async () => {
+    await using ground = await openGround(open, { entries: 40, path: '?rung=witness&rung=guess' });
+    const { api, page, tab } = ground;
+    await page.locator('#main').getByText('The address has a way of finding the modifier').waitFor();
+    const chips = page.getByRole('list', { name: 'Active filters' }).getByRole('button');
+    expect(await chips.allTextContents()).toEqual(['Modifier from an audit row']);
+    await page.getByRole('button', { name: /^Modified by/ }).click();
+    const select = page.getByLabel('How the modifier is known');
+    expect(await select.inputValue()).toBe('witness');
+    await tab.expectAccessible('list of modifiers with a way');
+    await select.selectOption({ label: 'Nobody was named' });
+    const asked = () =>
+      api.seen
+        .filter(({ path }) => path === '/v1/entries')
+        .at(-1)!
+        .query.getAll('rung');
+    await until('the other way', () => asked().join() === 'unattributed');
+    await until('unattributed entries only', async () => {
+      const cells = await page.locator('.cell-modifier').allTextContents();
+      return cells.length > 0 && cells.every((text) => text.includes('nobody was named'));
+    });
+    await select.selectOption({ label: 'In any way' });
+    expect(new URL(page.url()).searchParams.has('rung')).toBe(false);
+    await until('the whole list', async () => (await entryRows(page).count()) === 40);
+  });
+
   browserTest('of more modifiers than a list holds the others are found by a search', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;

@@ -1,4 +1,5 @@
 import { viewOf } from '../../pg/byte-loops.js';
+import { RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
 import { blockOfChunk } from '../entry-id.js';
 import { entityHash, Places, type PostingDimension } from '../posting-lists.js';
 import { idsOf } from './dimensions.js';
@@ -39,10 +40,16 @@ function keysOf(filter: StoredFilter, dimension: PostingDimension): readonly num
       const isAsked = moved === 'only' || shownActions?.every(isMovedId) === true;
       return isAsked && tenant !== null ? [tenant] : null;
     }
+    case 'modifiers':
+      return filter.modifiers ?? (isOfNobody(filter) ? [UNATTRIBUTED] : null);
     default:
       return idsOf(filter, dimension);
   }
 }
+
+/** Whether only entries are found that have no modifier. */
+const isOfNobody = ({ rungs }: StoredFilter): boolean =>
+  rungs !== null && rungs.every((rung) => rung === RUNG.nobody || rung === RUNG.own);
 
 function keyOfEntity(entity: string): number {
   const bytes = Buffer.from(entity);

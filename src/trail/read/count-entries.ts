@@ -9,7 +9,7 @@ import {
   type DimensionCounts,
 } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
-import { conditionsSql, type StoredFilter } from './filter.js';
+import { conditionsSql, takesTurns, type StoredFilter } from './filter.js';
 import { shownActionSql } from './moved.js';
 import { Parameters } from './parameters.js';
 import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
@@ -87,7 +87,7 @@ const countInTurn = (
   snapshot: Snapshot,
   { clock, ...rows }: CountedRows & { readonly clock: DayClock },
 ): Promise<DimensionCounts> =>
-  inTurn(snapshot, { clock, hasText: rows.filter.q !== null }, () => countRows(snapshot, rows));
+  inTurn(snapshot, { clock, takesTurns: takesTurns(rows.filter) }, () => countRows(snapshot, rows));
 
 /**
  * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations

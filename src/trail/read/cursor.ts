@@ -43,6 +43,8 @@ function filterHash(filter: UnboundedFilter): string {
     filter.entity ?? null,
     filter.tenant ?? null,
     filter.q ?? '',
+    // Left out where there are none: cursors from before there was this filter stay valid.
+    ...(filter.rungs === undefined || filter.rungs.length === 0 ? [] : [list(filter.rungs)]),
   ]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 12);
 }

@@ -8,7 +8,6 @@ import {
   type Entry,
   type LargeValue,
   type Moved,
-  type Rung,
   type Scope,
   type Value,
   type Values,
@@ -17,6 +16,7 @@ import { readContexts, type Contexts } from './contexts.js';
 import { readExtra, type Extra } from './extra.js';
 import { isAnswerable } from './json-text.js';
 import { findLabels, type LabelWanted } from './labels.js';
+import { RUNGS } from './rungs.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './plans.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
@@ -26,13 +26,6 @@ export const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
   [OPERATION.update]: 'update',
   [OPERATION.delete]: 'delete',
   [OPERATION.truncate]: 'truncate',
-};
-export const RUNGS: Readonly<Record<EntryRow['rung'], Rung>> = {
-  [RUNG.message]: 'message',
-  [RUNG.witness]: 'witness',
-  [RUNG.column]: 'column',
-  [RUNG.nobody]: 'unattributed',
-  [RUNG.own]: 'waltrail',
 };
 
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,

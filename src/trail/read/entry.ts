@@ -133,6 +133,7 @@ export interface EntryFilter {
   readonly modifiers?: readonly string[];
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
+  readonly rungs?: readonly Rung[];
   /** Entity id, exactly. */
   readonly entity?: string;
   readonly tenant?: string;

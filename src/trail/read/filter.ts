@@ -1,8 +1,9 @@
 import { storable } from '../../pg/text.js';
-import { RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
+import { RUNG, UNATTRIBUTED, type RungLetter } from '../../pipeline/ports.js';
 import { NOBODY, type EntryFilter, type Scope, type UnboundedFilter } from './entry.js';
 import { isMovedId, movedIds, shownActionSql } from './moved.js';
 import type { SqlValues } from './parameters.js';
+import { RUNGS } from './rungs.js';
 import { findShownWords, type ShownWords } from './search.js';
 import { onSides, searchSql } from './search-sql.js';
 import type { Snapshot } from './snapshot.js';
@@ -34,6 +35,8 @@ export interface StoredFilter {
    * lists and summaries too, but a filter for unattributed entries does not ask for them.
    */
   readonly own: 'any' | 'none' | 'only';
+  /** Lists and summaries do not know them. */
+  readonly rungs: readonly RungLetter[] | null;
   /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
   readonly from: string;
   readonly to: string;
@@ -44,10 +47,19 @@ export interface StoredFilter {
  * second; then others have their turn.
  */
 const CHUNKS_SEARCHED = 2;
+/** The same where it reads no values, but every entry, because no list has what is asked for. */
+const CHUNKS_READ = 16;
 
 /** Returns how many complete chunks that follow each other one statement reads for a filter. */
-export const mostTogether = ({ q }: Pick<StoredFilter, 'q'>): number =>
-  q === null ? Infinity : CHUNKS_SEARCHED;
+export const mostTogether = ({ q, rungs }: Pick<StoredFilter, 'q' | 'rungs'>): number =>
+  q !== null ? CHUNKS_SEARCHED : rungs === null ? Infinity : CHUNKS_READ;
+
+/**
+ * Whether statements for a filter read entries whose values or rungs no list has. They may read many to find
+ * few, and are short, so that others have their turn.
+ */
+export const takesTurns = ({ q, rungs }: Pick<StoredFilter, 'q' | 'rungs'>): boolean =>
+  q !== null || rungs !== null;
 
 /** What a filter is translated with: a snapshot has it. */
 type Words = Pick<Snapshot, 'query' | 'dictionaries' | 'greatest'>;
@@ -61,6 +73,7 @@ export async function storedFilter(
   words: Words,
 ): Promise<StoredFilter | undefined> {
   const { dictionaries } = words;
+  const rungs = rungLetters(filter.rungs);
   const modifiers = await modifierIds(filter.modifiers, words);
   const scope = filter.scope == null ? null : await tenantId(filter.scope, words);
   const actions = idsOfAll(filter.actions, (name) => [
@@ -88,7 +101,7 @@ export async function storedFilter(
   const scopeName = filter.scope ?? null;
   const shown = q === null ? null : await findShownWords(q, { words, scope: scopeName });
   const rest = {
-    ...{ modifiers, entityTypes, tenant, scope, scopeName, entity, q, shown, own, from, to },
+    ...{ modifiers, entityTypes, tenant, scope, scopeName, entity, q, shown, own, rungs, from, to },
     moved: 'any',
   } as const;
   if (scope === null || actions === null) return { ...rest, actions, shownActions: null };
@@ -101,8 +114,13 @@ export async function storedFilter(
  * Whether posting lists and summaries know everything that a filter asks for except the range. If not, its
  * entries have to be read.
  */
-export const isKnownToLists = ({ entity, q, own, moved, shownActions }: StoredFilter): boolean =>
-  entity === null && q === null && own === 'any' && moved === 'any' && shownActions === null;
+export const isKnownToLists = ({ entity, q, own, rungs, moved, shownActions }: StoredFilter): boolean =>
+  entity === null &&
+  q === null &&
+  own === 'any' &&
+  rungs === null &&
+  moved === 'any' &&
+  shownActions === null;
 
 function idsOfAll(
   names: readonly string[] | undefined,
@@ -112,6 +130,11 @@ function idsOfAll(
 }
 
 const one = (id: number | undefined): readonly number[] => (id === undefined ? [] : [id]);
+
+function rungLetters(rungs: EntryFilter['rungs']): readonly RungLetter[] | null {
+  if (rungs === undefined || rungs.length === 0) return null;
+  return Object.values(RUNG).filter((letter) => rungs.includes(RUNGS[letter]));
+}
 
 async function modifierIds(
   keys: readonly string[] | undefined,
@@ -134,7 +157,7 @@ const canBeStored = (text: string): boolean => storable(text) === text;
 
 /** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: SqlValues): string {
-  const { modifiers, entityTypes, actions, shownActions, tenant, entity, q, own, from, to } = filter;
+  const { modifiers, entityTypes, actions, shownActions, tenant, entity, q, own, rungs, from, to } = filter;
   const asksForSides = entity !== null || q !== null || shownActions !== null;
   const scope = filter.scope === null || !asksForSides ? null : parameters.add(filter.scope, 'int4');
   return [
@@ -150,6 +173,7 @@ export function conditionsSql(filter: StoredFilter, parameters: SqlValues): stri
       : actions === null
         ? []
         : [`e.action_id = any(${parameters.add(actions, 'int2[]')})`]),
+    ...(rungs === null ? [] : [`e.rung in (${rungs.map((rung) => `'${rung}'`).join(', ')})`]),
     ...(own === 'any' ? [] : [`e.rung ${own === 'only' ? '=' : '<>'} '${RUNG.own}'`]),
     ...(q === null
       ? []

@@ -12,6 +12,7 @@ export function filterOf(filters: EntryFilters, tenant: string | null): Unbounde
     modifiers: filters.modifier,
     actions: filters.action,
     entityTypes: filters.entityType,
+    rungs: filters.rung,
     entity: filters.entity,
     tenant: tenantOf(filters.tenant, tenant),
     scope: tenant ?? undefined,

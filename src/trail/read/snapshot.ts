@@ -210,15 +210,15 @@ export class DayClock {
 }
 
 /**
- * Reads entries when it is the reader's turn. Only searches for a text wait for one: they read every value
- * of what they look at. The wait does not count as time of the day.
+ * Reads entries when it is the reader's turn. Only statements wait for one that may read much to find little.
+ * The wait does not count as time of the day.
  */
 export async function inTurn<T>(
   snapshot: Snapshot,
-  options: { readonly clock: DayClock; readonly hasText: boolean },
+  options: { readonly clock: DayClock; readonly takesTurns: boolean },
   read: () => Promise<T>,
 ): Promise<T> {
-  if (!options.hasText) return read();
+  if (!options.takesTurns) return read();
   const asked = performance.now();
   return snapshot.turns(() => {
     options.clock.waited(performance.now() - asked);

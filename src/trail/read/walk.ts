@@ -1,6 +1,6 @@
 import { CandidateFinder, idsInPortions, wantedLists } from './candidates.js';
 import { chunksWithAllValues, completeChunks, openRanges, storedIds } from './chunks.js';
-import { mostTogether } from './filter.js';
+import { mostTogether, takesTurns } from './filter.js';
 import {
   byStatement,
   MAX_WALK_BYTES,
@@ -34,7 +34,7 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
       clock.reads(part.firstDay);
       const rest = { ...walk, limit: walk.limit - rows.length };
       const read = (): ReturnType<typeof readStretch> => readStretch(snapshot, { part, walk: rest, bytes });
-      for (const row of await inTurn(snapshot, { clock, hasText }, read)) {
+      for (const row of await inTurn(snapshot, { clock, takesTurns: takesTurns(walk.filter) }, read)) {
         bytes = Number(row.bytes);
         if (rows.length > 0 && bytes > MAX_WALK_BYTES) return { rows, more: true };
         rows.push(row);

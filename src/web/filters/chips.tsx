@@ -1,7 +1,8 @@
+import type { Rung } from '../api-types.ts';
 import { actionName, modifierName } from '../state/facets.ts';
 import { isFiltered, type ListFilter, type View } from '../state/url-state.ts';
 import { clearFilters, show, view, zone } from '../state/view.ts';
-import { humanize, vocabularyText } from '../texts/vocabulary.ts';
+import { humanize, RUNG_TEXTS, vocabularyText } from '../texts/vocabulary.ts';
 import { DEFAULT_RANGE, rangeText } from '../time/ranges.ts';
 import { CloseIcon } from '../ui/icons.tsx';
 
@@ -79,6 +80,7 @@ function chipsOf(current: View): readonly Chip[] {
     ...list('modifiers', 'Modified by', (key) => modifierName(key).name),
     ...list('actions', 'Action', (value) => vocabularyText(value, actionName(value))),
     ...list('entityTypes', 'Type', humanize),
+    ...list('rungs', 'Modifier', (rung) => RUNG_TEXTS[rung as Rung].short),
     ...text('entity', 'Entity id'),
     ...text('tenant', 'Tenant'),
     ...text('q', 'Text'),

@@ -5,6 +5,7 @@ import { SearchIcon } from '../ui/icons.tsx';
 import { Chips } from './chips.tsx';
 import { DateRange } from './date-range.tsx';
 import { MultiSelect } from './multi-select.tsx';
+import { RungFilter } from './rung-filter.tsx';
 import { TextFilter } from './text-filter.tsx';
 
 /** Shows all filters of the view. */
@@ -15,7 +16,15 @@ export function FilterBar() {
     <section class="filters" aria-label="Filters" role="search">
       <div class={`filter-fields${expanded ? ' is-expanded' : ''}`}>
         <DateRange />
-        <MultiSelect filter="modifiers" label="Modified by" any="Anyone" searchLabel="Search modifiers" />
+        <MultiSelect
+          filter="modifiers"
+          label="Modified by"
+          any="Anyone"
+          searchLabel="Search modifiers"
+          isNarrowed={view.value.rungs.length > 0}
+        >
+          <RungFilter />
+        </MultiSelect>
         <MultiSelect
           filter="actions"
           label="Action category"

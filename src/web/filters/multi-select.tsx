@@ -1,7 +1,8 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, FacetList, Problem } from '../api-types.ts';
 import { actionName, modifierName, optionsOf } from '../state/facets.ts';
-import type { ListFilter } from '../state/url-state.ts';
+import type { FacetFilter } from '../state/url-state.ts';
 import { show, view } from '../state/view.ts';
 import { countText } from '../texts/numbers.ts';
 import { vocabularyText } from '../texts/vocabulary.ts';
@@ -12,18 +13,29 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 import { matchOptions, optionText } from './match.ts';
 
 export interface MultiSelectProps {
-  readonly filter: ListFilter;
+  readonly filter: FacetFilter;
   readonly label: string;
   /** Text of the button when nothing is chosen. */
   readonly any: string;
   readonly searchLabel: string;
+  /** Whether `children` have a filter set. */
+  readonly isNarrowed?: boolean;
+  /** Further filters, below the list. */
+  readonly children?: ComponentChildren;
 }
 
 /**
  * A filter that takes several values: a button that shows what is chosen, and below it a list with a search
  * field.
  */
-export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProps) {
+export function MultiSelect({
+  filter,
+  label,
+  any,
+  searchLabel,
+  isNarrowed = false,
+  children,
+}: MultiSelectProps) {
   const [open, setOpen] = useState(false);
   const chosen = view.value[filter];
   const first = chosen[0];
@@ -37,11 +49,12 @@ export function MultiSelect({ filter, label, any, searchLabel }: MultiSelectProp
     <Popover
       label={label}
       value={chosen.length > 1 ? `${firstText} +${chosen.length - 1}` : firstText}
-      isSet={chosen.length > 0}
+      isSet={chosen.length > 0 || isNarrowed}
       open={open}
       onToggle={setOpen}
     >
       <OptionList filter={filter} label={label} searchLabel={searchLabel} />
+      {children}
     </Popover>
   );
 }
@@ -59,7 +72,11 @@ const SEARCH_MS = 200;
  * The search field and its list box: the WAI-ARIA combobox pattern with a multi-selectable list. The focus
  * stays in the search field; aria-activedescendant names the active option.
  */
-function OptionList({ filter, label, searchLabel }: Omit<MultiSelectProps, 'any'>) {
+function OptionList({
+  filter,
+  label,
+  searchLabel,
+}: Pick<MultiSelectProps, 'filter' | 'label' | 'searchLabel'>) {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);

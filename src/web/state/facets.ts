@@ -4,7 +4,7 @@ import { OWN_TYPE } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { onRecovery } from '../http/recovery.ts';
 import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
-import { NOBODY, type ListFilter } from './url-state.ts';
+import { NOBODY, type FacetFilter } from './url-state.ts';
 import { view } from './view.ts';
 
 /** The facet counts of the view; null until they are known. */
@@ -108,7 +108,7 @@ export function followFacets(): void {
  * The server counts them with all other filters applied. Undefined: the request was aborted.
  */
 export async function optionsOf(
-  filter: ListFilter,
+  filter: FacetFilter,
   { search, signal }: { readonly search: string; readonly signal: AbortSignal },
 ): Promise<FacetList | Problem | undefined> {
   const query = new URLSearchParams(currentQuery());
@@ -124,7 +124,7 @@ export async function optionsOf(
 }
 
 /** Adds the chosen values that no entry matches any more, so that they stay in the list of options. */
-function withChosen(options: readonly Facet[], filter: ListFilter): readonly Facet[] {
+function withChosen(options: readonly Facet[], filter: FacetFilter): readonly Facet[] {
   const there = new Set(options.map((option) => option.value));
   const missing = view.peek()[filter].filter((value) => !there.has(value));
   return [

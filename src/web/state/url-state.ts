@@ -5,6 +5,7 @@ import {
   type Range,
   type ResolvedRange,
 } from '../time/ranges.ts';
+import { RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { isZone } from '../time/zone.ts';
 
 /** The value of the modifier filter that stands for unattributed entries. No real key is empty. */
@@ -15,6 +16,7 @@ export interface Filters {
   readonly modifiers: readonly string[];
   readonly actions: readonly string[];
   readonly entityTypes: readonly string[];
+  readonly rungs: readonly string[];
   readonly entity: string;
   readonly tenant: string;
   readonly q: string;
@@ -31,13 +33,16 @@ export interface View extends Filters {
 }
 
 /** The filters that hold lists, with their names in the API and in the page's own URL. */
-const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType' } as const;
+const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType', rungs: 'rung' } as const;
 export type ListFilter = keyof typeof LISTS;
+/** The filters whose values the server counts. */
+export type FacetFilter = Exclude<ListFilter, 'rungs'>;
 
 export const NO_FILTERS: Filters = {
   modifiers: [],
   actions: [],
   entityTypes: [],
+  rungs: [],
   entity: '',
   tenant: '',
   q: '',
@@ -66,6 +71,7 @@ export function readView(query: URLSearchParams): View {
     modifiers: readModifiers(query),
     actions: list('action'),
     entityTypes: list('entityType'),
+    rungs: list('rung').filter(isRung),
     entity: query.get('entity') ?? '',
     tenant: query.get('tenant') ?? '',
     q: query.get('q') ?? '',
@@ -88,6 +94,8 @@ export function unreadable(query: URLSearchParams): string[] {
   if (['from', 'to'].some((name) => query.has(name) && instant(query.get(name)) === null)) {
     sentences.push(`The address has a date that cannot be read; ${shown}.`);
   }
+  if (query.getAll('rung').some((rung) => !isRung(rung)))
+    sentences.push('The address has a way of finding the modifier that is not known; it is left out.');
   const zone = query.get('tz');
   if (zone !== null && !isZone(zone)) {
     sentences.push('The address has a time zone that is not known; it is left out.');
@@ -146,6 +154,8 @@ const QUICK_RANGE_PHRASES: Readonly<Record<QuickRange, string>> = {
   'last-24-hours': 'the last 24 hours',
   'last-7-days': 'the last 7 days',
 };
+
+const isRung = (text: string): boolean => Object.hasOwn(RUNG_TEXTS, text);
 
 const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
 

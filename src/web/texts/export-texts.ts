@@ -1,5 +1,5 @@
-import type { Export, ExportFormat, ExportState } from '../api-types.ts';
-import { humanize, vocabularyText } from './vocabulary.ts';
+import type { Export, ExportFormat, ExportState, Rung } from '../api-types.ts';
+import { humanize, RUNG_TEXTS, vocabularyText } from './vocabulary.ts';
 
 export const FORMAT_TEXTS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
   {
@@ -21,6 +21,7 @@ const FILTER_TEXTS: readonly (readonly [keyof Export['filters'], string])[] = [
   ['modifier', 'modified by'],
   ['action', 'action'],
   ['entityType', 'type'],
+  ['rung', 'modifier'],
   ['entity', 'entity id'],
   ['tenant', 'tenant'],
   ['q', 'text'],
@@ -39,6 +40,7 @@ export function filtersText(
       if (name === 'modifier') return nameOf.modifier(text);
       if (name === 'action') return vocabularyText(text, nameOf.action(text));
       if (name === 'entityType') return humanize(text);
+      if (name === 'rung') return RUNG_TEXTS[text as Rung].short;
       return name === 'q' ? `“${text}”` : text;
     });
     return [`${word} ${texts.join(' or ')}`];

@@ -49,7 +49,7 @@ export const CONFLICT_TEXTS: Readonly<
   witness: {
     short: 'an audit row names',
     sentence:
-      'An audit row of the application names somebody else than a message of the application. The message counts.',
+      'An audit row of the application names somebody else. What counts is a message of the application or, where the audit row is about another row, the modifier column that this change set.',
   },
   column: {
     short: 'the row names',

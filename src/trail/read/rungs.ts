@@ -1,0 +1,11 @@
+import { RUNG, type RungLetter } from '../../pipeline/ports.js';
+import type { Rung } from './entry.js';
+
+/** The words for the letters that are stored. */
+export const RUNGS: Readonly<Record<RungLetter, Rung>> = {
+  [RUNG.message]: 'message',
+  [RUNG.witness]: 'witness',
+  [RUNG.column]: 'column',
+  [RUNG.nobody]: 'unattributed',
+  [RUNG.own]: 'waltrail',
+};
