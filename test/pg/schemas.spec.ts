@@ -108,6 +108,18 @@ describe.each(SCHEMAS)('%s', (name) => {
   });
 });
 
+test('of the tables that an application audits as a whole, every change stands beside its audit row', async () => {
+  await using g = await seeded('lago');
+  const [witness] = g.truth.witness;
+  const tables = witness!.of.map(({ table }) => table);
+  const deeds = await simulate(g.database, g.world, { seed: SEED, transactions: 40, tables });
+  const changes = deeds.map((deed) => deed.changes.filter(({ isWitness }) => !isWitness));
+  expect(changes.flat().filter(({ table }) => !tables.includes(table))).toEqual([]);
+  const audited = deeds.map((deed) => deed.changes.filter(({ isWitness }) => isWitness).length);
+  expect(audited).toEqual(changes.map(({ length }) => length));
+  expect(new Set(deeds.map(({ actor }) => actor?.key)).size).toBeGreaterThan(3);
+});
+
 const dayOf = ({ database, world }: Ground): Promise<readonly Deed[]> =>
   simulate(database, world, { seed: SEED, transactions: TRANSACTIONS });
 
