@@ -6,6 +6,7 @@ import {
   RUNG_COLUMN,
   RUNG_MESSAGE,
   RUNG_NOBODY,
+  RUNG_SESSION,
   RUNG_WITNESS,
   UNATTRIBUTED,
   type Dictionary,
@@ -13,19 +14,22 @@ import {
 } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
+import type { SessionAttribution, SessionSpeaker } from './session-attribution.js';
 import type { TransactionAttribution } from './transaction-attribution.js';
 import type { Speaker } from './witness-facts.js';
 import type { Witnesses, Written } from './witnesses.js';
 
 /**
  * Finds the modifier of a change: by what a logical message says, then by an audit row of the application,
- * then by the modifier column of its row. A column speaks where the change has set it; else it only says who
- * set it last, which is kept beside the values and counts for nothing. Where two speak and disagree, the
- * higher one counts, and whom the next one names is kept.
+ * then by the modifier column of its row, then by what the session says of itself. A column speaks where the
+ * change has set it; else it only says who set it last, which is kept beside the values and counts for
+ * nothing. Where two speak and disagree, the higher one counts, and whom the next one names is kept. A login of
+ * the database disagrees with nobody: it is another kind of answer.
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
   readonly #witnesses: Witnesses | null;
+  readonly #session: SessionAttribution | null;
   readonly #attribution: Attribution;
   readonly #dictionary: Pick<Dictionary, 'modifier'>;
   readonly #finder: ModifierFinder;
@@ -36,6 +40,8 @@ export class Ladder {
     readonly messages: TransactionAttribution;
     /** Null: the YAML names none. */
     readonly witnesses: Witnesses | null;
+    /** Null: the YAML asks for no trigger. */
+    readonly session: SessionAttribution | null;
     readonly attribution: Attribution;
     readonly dictionary: Pick<Dictionary, 'modifier'>;
     /** Of the update that is attributed. */
@@ -43,6 +49,7 @@ export class Ladder {
   }) {
     this.#messages = options.messages;
     this.#witnesses = options.witnesses;
+    this.#session = options.session;
     this.#attribution = options.attribution;
     this.#dictionary = options.dictionary;
     this.#finder = new ModifierFinder(options.difference);
@@ -58,7 +65,7 @@ export class Ladder {
 
   /**
    * For a change without a row that can say who made it: the column of a deleted one names who changed it
-   * last, not who deleted it.
+   * last, not who deleted it. The session knows.
    */
   removed(change: RowChange): void {
     this.#climb(change, false);
@@ -72,18 +79,20 @@ export class Ladder {
    * @param written the entry, where it may have to be attributed once more
    */
   revise(entry: EntryAttribution, written: Written | null): EntryAttribution | null {
-    const { modifierId, modifierKey, extra } = this.#messages;
-    const before = written === null ? lastSetBy(entry.extra) : written.beside;
-    let beside = before;
-    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
+    const { modifierId, modifierKey } = this.#messages;
+    const before = membersIn(entry.extra);
+    let { beside } = before;
+    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed. What
+    // stands beside a rung that agrees with the message contradicts the message too.
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
-      const other =
-        entry.rung === RUNG_COLUMN ? this.#attribution.otherById(entry.modifierId) : written?.speaker?.other;
+      const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      beside = this.#conflictOf(other, modifierKey) ?? before;
+      if (other !== null) beside = this.#conflictOf(other, modifierKey) ?? beside;
+      else if (modifierId !== UNATTRIBUTED) beside = null;
     } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
       beside = null;
     }
+    const extra = this.#messages.extraDuring(before.session);
     if (written !== null) {
       written.said = this.#messages.said;
       written.extra = extra;
@@ -106,16 +115,36 @@ export class Ladder {
       return conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
     }
     let beside: Buffer | null = null;
-    if (entry.rung === RUNG_COLUMN) {
-      const other = this.#attribution.otherById(entry.modifierId);
+    if (entry.rung !== RUNG_NOBODY) {
+      const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      beside = this.#attribution.isSame(other, speaker) ? null : other.conflict;
+      if (other !== null) beside = this.#attribution.isSame(other, speaker) ? written.beside : other.conflict;
     }
     return {
       modifierId: this.#idOf(speaker),
       rung: RUNG_WITNESS,
       extra: joined(written.extra, beside, entry.extra),
     };
+  }
+
+  /**
+   * Whom a lower rung than the message has named for an entry; null: a login of the database. Undefined where
+   * that is no longer known.
+   */
+  #otherOf(
+    { modifierId, rung }: EntryAttribution,
+    written: Written | null,
+  ): OtherModifier | null | undefined {
+    switch (rung) {
+      case RUNG_COLUMN:
+        return this.#attribution.otherById(modifierId);
+      case RUNG_SESSION: {
+        const speaker = this.#session?.byId(modifierId);
+        return speaker === undefined ? undefined : (speaker.named?.other ?? null);
+      }
+      default:
+        return written?.speaker?.other;
+    }
   }
 
   /** @param isNamed the finder has found a column */
@@ -125,45 +154,80 @@ export class Ladder {
     if (modifierId !== null) {
       change.modifierId = modifierId;
       change.rung = rungOfMessage(modifierId);
-      change.beside = this.#besideMessage(witness, isNamed);
+      change.beside = this.#besideMessage(isNamed);
     } else if (witness !== null) {
       change.modifierId = this.#idOf(witness);
       change.rung = RUNG_WITNESS;
-      change.beside = isNamed ? this.#besideWitness(witness) : null;
-    } else if (isNamed) {
-      this.#byColumn(change);
-    } else {
-      change.modifierId = UNATTRIBUTED;
-      change.rung = RUNG_NOBODY;
-      change.beside = null;
+      change.beside = this.#besideWitness(witness, isNamed);
+    } else if (!isNamed || !this.#byColumn(change)) {
+      this.#bySession(change, isNamed);
     }
   }
 
-  #byColumn(change: RowChange): void {
+  /** Whose key the session holds; null: nobody's, or only that of a login. */
+  get #inSession(): SessionSpeaker['named'] {
+    return this.#session?.speaker?.named ?? null;
+  }
+
+  /** False where the column that was found does not speak. */
+  #byColumn(change: RowChange): boolean {
     const { row, column, table, redactor, speaks } = this.#finder;
+    if (!speaks) return false;
     const people = this.#attribution.people(table);
-    change.modifierId = speaks ? people.byColumn(row, column, redactor) : UNATTRIBUTED;
-    change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
-    change.beside = speaks ? null : (people.otherByColumn(row, column, redactor)?.lastSetBy ?? null);
+    change.modifierId = people.byColumn(row, column, redactor);
+    if (change.modifierId === UNATTRIBUTED) return false;
+    change.rung = RUNG_COLUMN;
+    const named = this.#inSession;
+    if (named === null) {
+      change.beside = null;
+    } else {
+      const other = people.otherByColumn(row, column, redactor);
+      change.beside = other === null || this.#attribution.isSame(other, named) ? null : named.other.conflict;
+    }
+    return true;
   }
 
-  /** Whom a witness, or else the column that was found, names beside the message. */
-  #besideMessage(witness: Speaker | null, isNamed: boolean): Buffer | null {
+  #bySession(change: RowChange, isNamed: boolean): void {
+    const session = this.#session?.speaker ?? null;
+    change.modifierId = session === null ? UNATTRIBUTED : this.#session!.id;
+    change.rung = session === null ? RUNG_NOBODY : RUNG_SESSION;
+    const isOpen = session === null || session.named === null;
+    change.beside = isNamed && isOpen ? this.#hint() : null;
+  }
+
+  /** Who has set the column that was found; null where it has spoken. */
+  #hint(): Buffer | null {
+    const { row, column, table, redactor, speaks } = this.#finder;
+    if (speaks) return null;
+    return this.#attribution.people(table).otherByColumn(row, column, redactor)?.lastSetBy ?? null;
+  }
+
+  /** Whom a witness, or else the column that was found, or else the session names beside the message. */
+  #besideMessage(isNamed: boolean): Buffer | null {
     const { modifierId, modifierKey } = this.#messages;
-    const conflict = witness === null ? null : this.#conflictOf(witness.other, modifierKey);
-    if (conflict !== null || !isNamed) return conflict;
-    const { row, column, table, redactor, speaks } = this.#finder;
-    if (modifierId !== UNATTRIBUTED && !speaks) return null;
-    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
-    if (other === null) return null;
-    return speaks ? this.#conflictOf(other, modifierKey) : other.lastSetBy;
+    const witness = this.#witnesses?.speaker ?? null;
+    const ofWitness = witness === null ? null : this.#conflictOf(witness.other, modifierKey);
+    if (ofWitness !== null) return ofWitness;
+    const column = isNamed ? this.#spoken() : null;
+    const ofColumn = column === null ? null : this.#conflictOf(column, modifierKey);
+    if (ofColumn !== null) return ofColumn;
+    const named = this.#inSession;
+    const ofSession = named === null ? null : this.#conflictOf(named.other, modifierKey);
+    if (ofSession !== null) return ofSession;
+    return isNamed && modifierId === UNATTRIBUTED ? this.#hint() : null;
   }
 
-  #besideWitness(witness: Speaker): Buffer | null {
+  #besideWitness(witness: Speaker, isNamed: boolean): Buffer | null {
+    const column = isNamed ? this.#spoken() : null;
+    if (column !== null && !this.#attribution.isSame(column, witness)) return column.conflict;
+    const named = this.#inSession;
+    return named === null || this.#attribution.isSame(named.other, witness) ? null : named.other.conflict;
+  }
+
+  /** Whom the column that was found names, where the change has set it. */
+  #spoken(): OtherModifier | null {
     const { row, column, table, redactor, speaks } = this.#finder;
-    if (!speaks) return null;
-    const other = this.#attribution.people(table).otherByColumn(row, column, redactor);
-    return other === null || this.#attribution.isSame(other, witness) ? null : other.conflict;
+    return speaks ? this.#attribution.people(table).otherByColumn(row, column, redactor) : null;
   }
 
   #idOf(speaker: Speaker): number {
@@ -182,15 +246,25 @@ export class Ladder {
 const rungOfMessage = (modifierId: number): number =>
   modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
 
-/**
- * The member of what the ladder has stored beside an entry's values, as it was. It is small: there was no
- * context.
- */
-function lastSetBy(extra: Buffer | null): Buffer | null {
-  if (extra === null) return null;
-  const value = (JSON.parse(extra.toString()) as { readonly lastSetBy?: unknown }).lastSetBy;
-  return value === undefined ? null : Buffer.from(`"lastSetBy":${JSON.stringify(value)}`);
+interface OwnMembers {
+  readonly session: string | null;
+  /** Whom the ladder has stored beside the values. */
+  readonly beside: Buffer | null;
 }
+
+/** What is stored beside the values of an entry, as it was. It is small: there was no context. */
+function membersIn(extra: Buffer | null): OwnMembers {
+  if (extra === null) return NO_MEMBERS;
+  const { session, lastSetBy, conflict } = JSON.parse(extra.toString()) as Readonly<Record<string, unknown>>;
+  const member = (name: string, value: unknown): Buffer | null =>
+    value === undefined ? null : Buffer.from(`"${name}":${JSON.stringify(value)}`);
+  return {
+    session: session === undefined ? null : JSON.stringify(session),
+    beside: member('lastSetBy', lastSetBy) ?? member('conflict', conflict),
+  };
+}
+
+const NO_MEMBERS: OwnMembers = { session: null, beside: null };
 
 /** Ends what is stored beside the values of an entry whose id is by a later key (entry-builder.ts). */
 const LATER_KEY = '"laterKey":true';

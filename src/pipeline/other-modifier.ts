@@ -3,9 +3,12 @@ import type { Kind } from '../tracking/rules.js';
 import { shortName } from './naming.js';
 import type { Redactor } from './redaction.js';
 
+/** A rung that may name somebody beside the one that counts. */
+export type OtherRung = 'witness' | 'column' | 'session';
+
 /**
- * Whom a witness or the modifier column of a row names, where that is not the modifier of the entry
- * (DECISIONS 51, 86). Both texts are members of the JSON that is stored beside an entry's values;
+ * Whom a witness, the modifier column of a row or the session names, where that is not the modifier of the entry
+ * (DECISIONS 51, 86, 94). Both texts are members of the JSON that is stored beside an entry's values;
  * trail/read/extra.ts reads them. They are made when they are asked for: of most modifiers they never are.
  */
 export class OtherModifier {
@@ -13,7 +16,7 @@ export class OtherModifier {
   readonly key: string;
   /** Of the column the key is from: with one, keys of others are compared as the column would show them. */
   readonly redactor: Redactor | null;
-  readonly #rung: 'witness' | 'column';
+  readonly #rung: OtherRung;
   readonly #name: string;
   readonly #kind: Kind;
   #lastSetBy: Buffer | null = null;
@@ -21,7 +24,7 @@ export class OtherModifier {
 
   constructor(
     person: { readonly key: string; readonly name: string; readonly kind: Kind },
-    from: { readonly redactor: Redactor | null; readonly rung: 'witness' | 'column' },
+    from: { readonly redactor: Redactor | null; readonly rung: OtherRung },
   ) {
     this.key = person.key;
     this.redactor = from.redactor;

@@ -48,15 +48,20 @@ tables: { public.items: { entity: item, modifier: { column: updated_by, always_s
   });
 
   test('show keys of the first as they are and others with their names, and no two keys alike', () => {
-    const keys = new ModifierKeys(parse(PEOPLE + ITEMS).modifiers);
+    const keys = new ModifierKeys({ tables: parse(PEOPLE + ITEMS).modifiers, databaseUsers: false });
     expect(keys.shown(0, '7')).toBe('7');
     expect(keys.shown(1, '7')).toBe('contacts:7');
     // Whoever may choose a key must not pass for somebody of another table.
     expect(keys.shown(0, 'contacts:7')).toBe('agents:contacts:7');
     expect(keys.shown(0, 'agents:contacts:7')).toBe('agents:agents:contacts:7');
     expect(keys.shown(0, 'agent:7')).toBe('agent:7');
-    expect(new ModifierKeys([{ called: null }]).shown(0, 'contacts:7')).toBe('contacts:7');
-    expect(new ModifierKeys([]).shown(0, 'a:b')).toBe('a:b');
+    expect(
+      new ModifierKeys({ tables: [{ called: null }], databaseUsers: false }).shown(0, 'contacts:7'),
+    ).toBe('contacts:7');
+    expect(new ModifierKeys({ tables: [], databaseUsers: false }).shown(0, 'a:b')).toBe('a:b');
+    const logins = new ModifierKeys({ tables: [], databaseUsers: true });
+    expect(logins.databaseUser('app')).toBe('database user:app');
+    expect(logins.shown(0, 'database user:app')).toBe('modifiers:database user:app');
   });
 });
 
