@@ -29,23 +29,29 @@ declare
   -- As text: what differs in any of these is said again.
   now_is constant text := array[
     current_setting('session_authorization'), current_setting('role'), current_setting('application_name'), settings::text]::text;
-begin
   -- Local to the transaction, and to the savepoint that a message is rolled back with.
-  if current_setting(:said, true) = now_is then return null; end if;
+  said constant text := coalesce(current_setting(:said, true), '');
+  within boolean;
+begin
+  if said = now_is then return null; end if;
   if has_function_privilege(
     coalesce(
       to_regprocedure('pg_logical_emit_message(boolean, text, text, boolean)'),
       to_regprocedure('pg_logical_emit_message(boolean, text, text)'))::oid,
     'execute') is not true
   then return null; end if;
+  -- A trigger of the application has changed a setting, maybe for this statement alone: whether it counts for rows that the outer
+  -- statement still changes, nobody says. The next statement of the application speaks for itself again.
+  within := said <> '' and pg_trigger_depth() > 1;
   perform pg_logical_emit_message(true, 'waltrail.session', json_build_object(
     'for', :publication,
+    'within', within,
     'user', current_setting('session_authorization'),
     'role', nullif(current_setting('role'), 'none'),
     'application', nullif(current_setting('application_name'), ''),
     'address', host(inet_client_addr()),
     'settings', json_object(:names, settings))::text);
-  perform set_config(:said, now_is, true);
+  perform set_config(:said, case when within then 'within' else now_is end, true);
   return null;
 end
 $waltrail$;

@@ -60,8 +60,9 @@ export class SessionAttribution {
     const statement = readSessionStatement(message, { rule: this.#rule, publication: this.#publication });
     if (statement === 'of another') return;
     this.#id = NO_ID;
-    this.speaker = statement === null ? null : this.#speakerOf(statement);
-    this.facts = statement === null ? null : this.#shown(statement.facts);
+    const isSure = statement !== null && !statement.within;
+    this.speaker = isSure ? this.#speakerOf(statement) : null;
+    this.facts = isSure ? this.#shown(statement.facts) : null;
   }
 
   /** Number of the speaker; only where there is one. */

@@ -8,6 +8,11 @@ import { readMessageObject } from './message-json.js';
  * tracked table may set these settings, so it is a claim, as a column is (DECISIONS 94).
  */
 export interface SessionStatement {
+  /**
+   * A trigger of the application has changed the settings, maybe for a statement of its own alone: whose the
+   * rows behind it are is not known.
+   */
+  readonly within: boolean;
   readonly facts: SessionFacts;
   /** Whose key the first setting holds that names somebody; null: none does. */
   readonly named: { readonly table: number; readonly key: string } | null;
@@ -40,12 +45,13 @@ export function readSessionStatement(
   const read = content.length > MAX_BYTES ? null : parsed(content);
   if (read === null || typeof read.for !== 'string') return null;
   if (read.for !== publication) return 'of another';
-  const { user, role = null, application = null, address = null, settings } = read;
+  const { within = false, user, role = null, application = null, address = null, settings } = read;
   if (!isName(user) || !isNameOrNull(role) || !isNameOrNull(application) || !isNameOrNull(address))
     return null;
   if (typeof settings !== 'object' || settings === null) return null;
   const values = settings as Readonly<Record<string, unknown>>;
-  return { facts: { user, role, application, address }, named: namedBy(rule.settings, values) };
+  if (typeof within !== 'boolean') return null;
+  return { within, facts: { user, role, application, address }, named: namedBy(rule.settings, values) };
 }
 
 /** A setting that may name somebody, but not whom, ends the search: the next one could name another. */

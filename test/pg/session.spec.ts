@@ -152,6 +152,34 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
+  test('but for rows behind a statement for which a trigger of the application has changed a setting', async () => {
+    await using g = await ground(
+      OWN,
+      `${SCHEMA}
+      create table orders (id int);
+      create function tagged() returns trigger language plpgsql set app.user_id = '2' as
+        $$ begin insert into tags values (new.id, 'by the system'); return new; end $$;
+      create trigger tagged before insert on notes for each row execute function tagged();
+      create trigger tagged before insert on orders for each row execute function tagged();`,
+    );
+    await g.source.query(
+      inOne(
+        is(7),
+        `insert into notes values (1, 'a', null), (2, 'b', null)`,
+        `insert into notes values (3, 'c', null)`,
+        'delete from tags where id = 1',
+      ),
+    );
+    // The outer statement is of no table that is tracked.
+    await g.source.query(inOne(is(7), `insert into orders values (9)`));
+    expect(lines(await g.caughtUp())).toEqual([
+      ...['i -', 'i -', 'i -', 'i -'],
+      ...['i -', 'i -'],
+      `d s | ${DANA}`,
+      `i s | ${OMER}`,
+    ]);
+  });
+
   test('once a transaction, and again where something changes', async () => {
     await using g = await ground();
     await g.source.query(
