@@ -23,8 +23,8 @@ import type { Witnesses, Written } from './witnesses.js';
  * Finds the modifier of a change: by what a logical message says, then by an audit row of the application,
  * then by the modifier column of its row, then by what the session says of itself. A column speaks where the
  * change has set it; else it only says who set it last, which is kept beside the values and counts for
- * nothing. Where two speak and disagree, the higher one counts, and whom the next one names is kept. A login of
- * the database disagrees with nobody: it is another kind of answer.
+ * nothing. Where two speak and disagree, the higher one counts, and whom the next one names is kept. A login
+ * of the database disagrees with nobody: it is another kind of answer.
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
@@ -82,8 +82,8 @@ export class Ladder {
     const { modifierId, modifierKey } = this.#messages;
     const before = membersIn(entry.extra);
     let { beside } = before;
-    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed. What
-    // stands beside a rung that agrees with the message contradicts the message too.
+    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
+    // What stands beside a rung that agrees with the message contradicts the message too.
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
       const other = this.#otherOf(entry, written);
       if (other === undefined) return null;

@@ -7,8 +7,8 @@ import type { Redactor } from './redaction.js';
 export type OtherRung = 'witness' | 'column' | 'session';
 
 /**
- * Whom a witness, the modifier column of a row or the session names, where that is not the modifier of the entry
- * (DECISIONS 51, 86, 94). Both texts are members of the JSON that is stored beside an entry's values;
+ * Whom a witness, the modifier column of a row or the session names, where that is not the modifier of the
+ * entry (DECISIONS 51, 86, 94). Both texts are members of the JSON that is stored beside an entry's values;
  * trail/read/extra.ts reads them. They are made when they are asked for: of most modifiers they never are.
  */
 export class OtherModifier {

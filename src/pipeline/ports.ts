@@ -8,8 +8,8 @@ export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
 
 /**
  * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none
- * has. `witness`: `a`, an audit row of the application. `session`: what the session says that made the change.
- * `own`: the entry is Waltrail's.
+ * has. `witness`: `a`, an audit row of the application. `session`: what the session that made the change says
+ * of itself. `own`: the entry is Waltrail's.
  */
 export const RUNG = { message: 'm', witness: 'a', column: 'c', session: 's', nobody: '-', own: 'w' } as const;
 export type RungLetter = (typeof RUNG)[keyof typeof RUNG];

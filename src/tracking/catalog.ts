@@ -447,7 +447,7 @@ async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger
   return rows;
 }
 
-/** Bits of pg_trigger.tgtype: before (2) each statement of insert (4), delete (8), update (16), truncate (32). */
+/** pg_trigger.tgtype: before (2) each statement of insert (4), delete (8), update (16), truncate (32). */
 const EVERY_STATEMENT = 2 | 4 | 8 | 16 | 32;
 
 const readSessionTriggers = (client: pg.Client): Promise<CatalogSessionTrigger[]> =>

@@ -32,11 +32,13 @@ const lines = (entries: readonly PlainEntry[]): string[] =>
   entries
     .filter(({ rung }) => rung !== 'w')
     .map(({ operation, rung, modifierKey, modifier, extra }) => {
-      const { session: _, ...beside } = (extra ?? {}) as Readonly<Record<string, unknown>>;
+      const beside = Object.entries((extra ?? {}) as Readonly<Record<string, unknown>>).filter(
+        ([name]) => name !== 'session',
+      );
       return [
         `${operation} ${rung}`,
         ...(modifierKey === null ? [] : [modifierKey, modifier]),
-        ...(Object.keys(beside).length === 0 ? [] : [JSON.stringify(beside)]),
+        ...(beside.length === 0 ? [] : [JSON.stringify(Object.fromEntries(beside))]),
       ].join(' | ');
     });
 
