@@ -235,3 +235,41 @@ describe('a mistake in the keys of attribution', () => {
     expect(problemsOf(text)).toEqual(problems);
   });
 });
+
+describe('session', () => {
+  const session = (items: string) => parse(`${PEOPLE}session: ${items}\n${ITEMS}`).session;
+
+  test('lists presets and settings in their order, and logins apart', () => {
+    expect(session('[session_user, { setting: app.user_id, as: contacts }, hasura]')).toEqual({
+      settings: [
+        { setting: 'app.user_id', member: null, nobody: [], as: 1 },
+        { setting: 'hasura.user', member: 'x-hasura-user-id', nobody: [], as: 0 },
+      ],
+      databaseUser: true,
+    });
+    expect(parse(ITEMS).session).toBeNull();
+  });
+
+  test.each([
+    ['[hasurra]', 'session[0] must be one of postgrest, '],
+    ['[]', 'session names no setting'],
+    ['hasura', 'session must be a list of presets and settings'],
+    // Reading it takes a right that the application may not have.
+    [
+      '[{ setting: data_directory }]',
+      'session[0].setting must be application_name, or a setting of the application',
+    ],
+    [`[{ setting: "a.b'); drop table x; --" }]`, 'session[0].setting must be application_name'],
+    [
+      '[{ setting: app.user_id, as: contact }]',
+      'session[0].as is no name under modifiers. Did you mean "contacts"?',
+    ],
+    ['[{ setting: app.user_id, field: sub }]', 'session[0].field is no key that is known here.'],
+    [
+      `[${Array.from({ length: 17 }, (_, index) => `{ setting: app.s${index} }`).join(', ')}]`,
+      'session names more than 16 settings',
+    ],
+  ])('%s is refused', (items, message) => {
+    expect(problemsOf(`${PEOPLE}session: ${items}\n${ITEMS}`).join('\n')).toContain(message);
+  });
+});
