@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { tableChecks } from '../../src/doctor/table-checks.js';
 import { planTracking } from '../../src/tracking/plan.js';
 import { troublesOf } from '../../src/tracking/troubles.js';
 import { applyTracking, captureGround, testConfig, type CaptureGround } from '../support/capture.ts';
@@ -123,10 +125,18 @@ describe('the trigger', () => {
 
   test('is missed where it is gone or disabled, and apply puts it back', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
+    const doctor = async () => {
+      const { catalog } = await planOf(g);
+      const { outcome, says } = tableChecks({ config: g.config, catalog }).find(
+        ({ id }) => id === 'source.session',
+      )!;
+      return `${outcome} ${says}`;
+    };
     const codes = async () => {
       const { catalog } = await planOf(g);
       return troublesOf({ config: g.config, catalog }).map(({ code, table }) => `${code} ${table}`);
     };
+    expect(await doctor()).toContain('pass the trigger of session is on every tracked table');
     expect((await planOf(g)).plan.steps).toEqual([]);
     for (const sql of [
       'alter table items disable trigger waltrail_session',
@@ -134,6 +144,7 @@ describe('the trigger', () => {
     ]) {
       await g.source.query(sql);
       expect(await codes()).toEqual(['SOURCE_SESSION_TRIGGER public.items']);
+      expect(await doctor()).toMatch(/^warn .*1 step is to be applied, of public.items/);
       await applyTracking(g.config);
       expect(await codes()).toEqual([]);
     }
@@ -214,22 +225,18 @@ describe('the trigger', () => {
 });
 
 test('a dump that is restored has it, and needs nothing', async () => {
+  const programs = process.env.WALTRAIL_TEST_POSTGRES_BIN;
+  // The embedded PostgreSQL comes without pg_dump: npm run test:installed has it.
+  if (programs === undefined) return;
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await using copy = await freshDatabase('empty');
-  const programs = process.env.WALTRAIL_TEST_PG_DUMP ?? 'pg_dump';
-  const dump = await promisify(execFile)(programs, [
-    '--dbname',
-    g.source.url,
-    '--schema-only',
-    '--no-publications',
-  ]).catch(({ message }: Error) => message);
-  // Not installed, or older than the server.
-  if (typeof dump === 'string') return;
-  const sql = dump.stdout
-    .split('\n')
-    .filter((line) => !line.startsWith('\\'))
-    .join('\n');
-  await copy.query(sql);
+  const dump = await promisify(execFile)(path.join(programs, 'pg_dump'), [
+    ...['--dbname', g.source.url],
+    ...['--schema-only', '--no-publications'],
+  ]);
+  // Its first lines may be commands of psql.
+  await copy.query(`${dump.stdout.replaceAll(/^\\.*$/gm, '')}; reset search_path`);
+  expect(await triggers(copy)).toEqual(['items']);
   const config = testConfig({ source: copy, trail: g.trail, yaml: YAML });
   const kinds = (await planOf({ config, source: copy })).plan.steps.map(({ kind }) => kind);
   expect(kinds.filter((kind) => kind.startsWith('session'))).toEqual([]);
