@@ -33,34 +33,46 @@ const MAX_BYTES = 1024 * 1024;
 /** Longest name of PostgreSQL, with room for a server that was built with longer ones. */
 const MAX_NAME = 256;
 const MAX_KEY_CHARACTERS = 255;
+/** Stands before the array. */
+const WITHIN = 'within ';
+/** What `role` is where none was set. */
+const NO_ROLE = 'none';
 
 /**
- * Reads the content of a message; null where it was not understood or is for another publication. Never
- * throws.
+ * Reads the content of a message: the text of an array of publication, login, role, application and address,
+ * and behind these each setting with its value. Null where it was not understood. Never throws.
  */
 export function readSessionStatement(
   { content }: Pick<LogicalMessage, 'content'>,
   { rule, publication }: { readonly rule: SessionRule; readonly publication: string },
 ): SessionStatement | 'of another' | null {
-  const read = content.length > MAX_BYTES ? null : parsed(content);
-  if (read === null || typeof read.for !== 'string') return null;
-  if (read.for !== publication) return 'of another';
-  const { within = false, user, role = null, application = null, address = null, settings } = read;
-  if (!isName(user) || !isNameOrNull(role) || !isNameOrNull(application) || !isNameOrNull(address))
-    return null;
-  if (typeof settings !== 'object' || settings === null) return null;
-  const values = settings as Readonly<Record<string, unknown>>;
-  if (typeof within !== 'boolean') return null;
-  return { within, facts: { user, role, application, address }, named: namedBy(rule.settings, values) };
+  if (content.length > MAX_BYTES) return null;
+  const text = content.toString('utf8');
+  const within = text.startsWith(WITHIN);
+  const elements = elementsOf(within ? text.slice(WITHIN.length) : text);
+  if (elements === null || elements.length < FACTS) return null;
+  const [target, user, role, application, address, ...settings] = elements as [string, ...(string | null)[]];
+  if (target !== publication) return 'of another';
+  if (!isName(user) || !isName(role) || !isText(application) || !isText(address)) return null;
+  const values = new Map<string | null, string | null>();
+  for (let index = 0; index + 1 < settings.length; index += 2)
+    values.set(settings[index]!, settings[index + 1]!);
+  return {
+    within,
+    facts: { user, role: role === NO_ROLE ? null : role, application: application || null, address },
+    named: namedBy(rule.settings, values),
+  };
 }
+
+const FACTS = 5;
 
 /** A setting that may name somebody, but not whom, ends the search: the next one could name another. */
 function namedBy(
   rules: readonly SessionSetting[],
-  values: Readonly<Record<string, unknown>>,
+  values: ReadonlyMap<string | null, string | null>,
 ): SessionStatement['named'] {
   for (const rule of rules) {
-    const key = keyIn(rule, Object.hasOwn(values, rule.setting) ? values[rule.setting] : null);
+    const key = keyIn(rule, values.get(rule.setting) ?? null);
     if (key === 'unknown') return null;
     if (key !== null) return { table: rule.as, key: key.text };
   }
@@ -69,11 +81,11 @@ function namedBy(
 
 function keyIn(
   { member, nobody }: SessionSetting,
-  value: unknown,
+  value: string | null,
 ): { readonly text: string } | 'unknown' | null {
   // A setting that was made for one transaction is empty in the next.
   if (value === null || value === '') return null;
-  if (typeof value !== 'string' || value.length > MAX_SETTING_CHARACTERS) return 'unknown';
+  if (value.length > MAX_SETTING_CHARACTERS) return 'unknown';
   const text = member === null ? value : memberOf(value, member);
   if (text === null || text === '') return null;
   if (text === undefined || text.length > MAX_KEY_CHARACTERS) return 'unknown';
@@ -94,15 +106,28 @@ function memberOf(json: string, member: string): string | null | undefined {
   return value.is === 'text' ? value.text : undefined;
 }
 
-function parsed(content: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(content.toString('utf8'));
-    return typeof value === 'object' ? (value as Readonly<Record<string, unknown>> | null) : null;
-  } catch {
-    return null;
+/** An element with quotes, or one without, and what stands behind it. */
+const ELEMENT = /(?:"([^"\\]*(?:\\[^][^"\\]*)*)"|([^",{}\\\s]+))([,}])/y;
+
+/**
+ * Elements of the text of a one-dimensional array
+ * (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO); null where it is none.
+ */
+function elementsOf(text: string): readonly (string | null)[] | null {
+  if (!text.startsWith('{')) return null;
+  const elements: (string | null)[] = [];
+  ELEMENT.lastIndex = 1;
+  for (;;) {
+    const match = ELEMENT.exec(text);
+    if (match === null) return null;
+    const [, quoted, bare, end] = match;
+    if (quoted !== undefined) elements.push(quoted.replaceAll(/\\([^])/g, '$1'));
+    else elements.push(bare === 'NULL' ? null : bare!);
+    if (end === '}') return ELEMENT.lastIndex === text.length ? elements : null;
   }
 }
 
-const isName = (value: unknown): value is string =>
+const isName = (value: string | null | undefined): value is string =>
   typeof value === 'string' && value !== '' && value.length <= MAX_NAME;
-const isNameOrNull = (value: unknown): value is string | null => value === null || isName(value);
+const isText = (value: string | null | undefined): value is string | null =>
+  value === null || (value !== undefined && value.length <= MAX_NAME);

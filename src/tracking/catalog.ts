@@ -157,8 +157,8 @@ export interface CatalogSessionTrigger extends TableName {
 export interface CatalogSessionFunction {
   readonly name: string;
   readonly source: string;
-  /** It runs with the rights of its owner, and finds names where it was made to. */
-  readonly pinned: boolean;
+  /** It runs with the rights of its owner, and sets nothing. */
+  readonly privileged: boolean;
   readonly owner: string;
   /** Its owner may emit logical messages. */
   readonly mayEmit: boolean;
@@ -478,7 +478,7 @@ const readSessionFunctions = (client: pg.Client): Promise<CatalogSessionFunction
     select
       f.proname::text as name,
       f.prosrc as source,
-      f.prosecdef and f.proconfig is not distinct from array['search_path=pg_catalog, pg_temp'] as pinned,
+      f.prosecdef and f.proconfig is null as privileged,
       pg_catalog.pg_get_userbyid(f.proowner)::text as owner,
       exists (
         select from pg_catalog.pg_proc m

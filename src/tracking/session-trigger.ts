@@ -112,7 +112,7 @@ const functionOf = ({ config, catalog }: Given): CatalogSessionFunction | undefi
 function functionSteps(options: Given): readonly PlanStep[] {
   const existing = functionOf(options);
   const { sql, source } = sessionScript(options.config);
-  if (existing?.pinned === true && existing.source === source) return [];
+  if (existing?.privileged === true && existing.source === source) return [];
   return [
     {
       kind: 'session_function',
@@ -189,11 +189,10 @@ function sessionScript(config: TrackingConfig): { readonly sql: string; readonly
   const { publication } = config.source;
   const names = [...new Set(config.session!.settings.map(({ setting }) => setting))];
   const read = (name: string): string =>
-    `left(current_setting(${quoteLiteral(name)}, true), ${MAX_SETTING_CHARACTERS + 1})`;
+    `${quoteLiteral(name)}, pg_catalog.left(pg_catalog.current_setting(${quoteLiteral(name)}, true), ${MAX_SETTING_CHARACTERS + 1})`;
   const words: Readonly<Record<string, string>> = {
     session: quoteIdentifier(nameFor(config)),
-    settings: `array[${names.map(read).join(', ')}]::text[]`,
-    names: `array[${names.map((name) => quoteLiteral(name)).join(', ')}]::text[]`,
+    settings: names.map((name) => `,\n    ${read(name)}`).join(''),
     said: quoteLiteral(`waltrail.said_${publication}`),
     publication: quoteLiteral(publication),
     comment: quoteLiteral('Waltrail: says in the WAL whose session changes rows'),

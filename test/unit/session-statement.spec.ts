@@ -10,13 +10,14 @@ const RULE: SessionRule = {
   ],
   databaseUser: false,
 };
-const read = (content: unknown): ReturnType<typeof readSessionStatement> =>
-  readSessionStatement(
-    { content: Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)) },
-    { rule: RULE, publication: 'waltrail' },
-  );
-const namedBy = (settings: Readonly<Record<string, unknown>>): SessionStatement['named'] =>
-  (read({ for: 'waltrail', user: 'app', settings }) as SessionStatement).named;
+const read = (content: string): ReturnType<typeof readSessionStatement> =>
+  readSessionStatement({ content: Buffer.from(content) }, { rule: RULE, publication: 'waltrail' });
+/** As PostgreSQL prints an array, with quotes everywhere. */
+const array = (...elements: readonly (string | null)[]): string =>
+  `{${elements.map((text) => (text === null ? 'NULL' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`;
+const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['named'] =>
+  (read(array('waltrail', 'app', 'none', '', null, ...Object.entries(settings).flat())) as SessionStatement)
+    .named;
 
 describe('a message of the session', () => {
   test.each([
@@ -30,54 +31,49 @@ describe('a message of the session', () => {
     ['nobody behind a member that is no key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
     ['nobody behind a value that was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
     ['nobody by a key that is too long', { 'app.user': '7'.repeat(300) }, null],
-    ['nobody by what is no text', { 'app.user': 7 }, null],
-    ['nobody by an inherited name', {}, null],
+    ['nobody where nothing is said', {}, null],
   ])('names %s', (_, settings, named) => {
     expect(namedBy(settings)).toEqual(named === null ? null : { table: named[0], key: named[1] });
   });
 
   test('says who is connected', () => {
-    expect(
-      read({
-        for: 'waltrail',
-        within: true,
-        user: 'app',
-        role: 'r',
-        application: 'psql',
-        address: '::1',
-        settings: {},
-      }),
-    ).toEqual({
+    expect(read('within {waltrail,app,r,"psql 1",::1}')).toEqual({
       within: true,
-      facts: { user: 'app', role: 'r', application: 'psql', address: '::1' },
+      facts: { user: 'app', role: 'r', application: 'psql 1', address: '::1' },
+      named: null,
+    });
+    expect(read('{waltrail,"a\\"\\\\b",none,"",NULL}')).toEqual({
+      within: false,
+      facts: { user: 'a"\\b', role: null, application: null, address: null },
       named: null,
     });
   });
 
   test('of another publication is passed by, and one that is none says nothing', () => {
-    expect(read({ for: 'billing', user: 'app', settings: {} })).toBe('of another');
+    expect(read(array('billing', 'app', 'none', '', null))).toBe('of another');
     for (const content of [
       '',
-      'null',
-      '7',
-      '[]',
       '{}',
-      { for: 'waltrail', settings: {} },
-      { for: 'waltrail', user: 'app' },
-      { for: 'waltrail', user: 'app', role: 7, settings: {} },
-      { for: 'waltrail', user: 'app', within: 'x', settings: {} },
-      { for: 'waltrail', user: 'x'.repeat(300), settings: {} },
-      `{"for":"waltrail","user":"app","settings":{"app.user":"${'x'.repeat(1024 * 1024)}"}}`,
+      '{waltrail,app,none,""',
+      '{waltrail,app,none,""}',
+      '{waltrail,app,none,"",NULL}x',
+      '{waltrail,app,none,"",{}}',
+      array('waltrail', '', 'none', '', null),
+      array('waltrail', 'app', null, '', null),
+      array('waltrail', 'x'.repeat(300), 'none', '', null),
+      array('waltrail', 'app', 'none', '', null, 'app.user', 'x'.repeat(1024 * 1024)),
     ])
       expect(read(content)).toBeNull();
   });
 
-  test('never throws, whatever it holds', () => {
+  test('has every text that a setting may hold, and never throws', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.json(), fc.string()), fc.string(), (settings, text) => {
+      fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (text) => {
         read(text);
-        read(settings);
-        read({ for: 'waltrail', user: 'app', settings: { 'app.claims': settings, 'app.user': text } });
+        read(`{waltrail,app,none,"",NULL,${text}}`);
+        const named = namedBy({ 'app.claims': '', 'app.user': text });
+        const isKey = text !== '' && text.length <= 255 && text !== 'nobody';
+        expect(named).toEqual(isKey ? { table: 0, key: text.toWellFormed() } : null);
       }),
     );
   });
