@@ -196,6 +196,10 @@ export const ERROR_CODES = {
     retry: 'operator',
     remedy: 'Grant the missing privilege with the SQL given, as a superuser of the source.',
   },
+  SOURCE_SESSION_TRIGGER: {
+    retry: 'operator',
+    remedy: 'Run waltrail apply, which puts the trigger of session on each tracked table.',
+  },
   SOURCE_NOT_FOLLOWED: {
     retry: 'operator',
     remedy:

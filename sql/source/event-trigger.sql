@@ -179,6 +179,7 @@ declare
   by_table constant boolean := tg_tag in ('ALTER TABLE', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO');
   from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
   schemas oid[] := '{}';
+  says_session constant regprocedure := to_regprocedure(format('waltrail_source.%I()', :publication || '_session'));
   member record;
   state record;
   done boolean;
@@ -257,6 +258,40 @@ begin
           member.oid::regclass, cause;
       end if;
     end loop;
+    -- Where sessions say who they are, they do so from the first row of a new table on, and of a partition of one that has the
+    -- trigger (session-trigger.sql).
+    if by_table and says_session is not null then
+      for member in
+        with recursive touched (oid, fresh) as (
+          select d.objid, d.command_tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+            from pg_event_trigger_ddl_commands() d where d.classid = 'pg_class'::regclass
+          union
+          select i.inhrelid, t.fresh from touched t join pg_inherits i on i.inhparent = t.oid
+        )
+        select c.oid, n.nspname, c.relname
+          from (select oid, bool_or(fresh) as fresh from touched group by oid) t
+          join pg_class c on c.oid = t.oid
+          join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p') and c.relpersistence = 'p'
+           and not exists (select from pg_trigger g where g.tgrelid = c.oid and g.tgfoid = says_session)
+           and (exists (
+                  select from pg_trigger g
+                  join pg_partition_ancestors(c.oid) a on a.relid = g.tgrelid
+                   where c.relispartition and g.tgfoid = says_session)
+             or t.fresh and exists (
+                  select from pg_class m
+                   where m.oid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))
+                     and (m.relnamespace = any (schemas)
+                          or exists (select from pg_publication_rel r where r.prpubid = ours and r.prrelid = m.oid))))
+      loop
+        begin
+          execute format('create trigger %I before insert or update or delete or truncate on %I.%I for each statement execute function waltrail_source.:session()',
+            :publication || '_session', member.nspname, member.relname);
+        exception when others then
+          raise warning 'Waltrail: sessions that change % are not named (%): run waltrail apply.', member.oid::regclass, sqlstate;
+        end;
+      end loop;
+    end if;
     perform set_config('waltrail.following', '', true);
   exception when others then
     raise warning 'Waltrail: the replica identities of published tables were not checked (%): run waltrail plan.', sqlstate;

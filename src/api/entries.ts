@@ -31,7 +31,7 @@ export const Entry = z.object({
     rung: z
       .enum(RUNG_NAMES)
       .describe(
-        'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), or by the modifier column; "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
+        'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), by the modifier column, or by what the session said of itself ("session"); "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
       ),
   }),
   action: z.string().describe('The category, by which the filter finds it.'),
@@ -106,6 +106,15 @@ export const Entry = z.object({
       ),
   }),
   context: z.unknown().nullable().describe('JSON that a logical message of the application carried.'),
+  session: z
+    .object({
+      user: z.string().describe('The login of the database.'),
+      role: z.string().optional().describe('The role that the session had set.'),
+      application: z.string().optional().describe('application_name.'),
+      address: z.string().optional().describe('Of the client, or of the pooler it came through.'),
+    })
+    .optional()
+    .describe('Who was connected, where the YAML has `session`.'),
   unreadMessage: z
     .object({ lsn: z.string(), reason: z.string() })
     .optional()
@@ -115,10 +124,10 @@ export const Entry = z.object({
   lastSetBy: Person.optional().describe(
     "Whom the row's modifier column names, where nobody is known to have made the change: this change did not set the column, or that is not known. A hint: filters, counts and action rules do not take it for the modifier.",
   ),
-  conflict: Person.extend({ rung: z.enum(['witness', 'column']) })
+  conflict: Person.extend({ rung: z.enum(['witness', 'column', 'session']) })
     .optional()
     .describe(
-      'Whom a lower rung names, where a higher one counts and does not agree: an audit row of the application, or the modifier column that this change has set. Where both do, an audit row about this row before the column, and the column before other audit rows.',
+      'Whom a lower rung names, where a higher one counts and does not agree: an audit row about this row, the modifier column that this change has set, an audit row about another row, or the session. Where several do, the first of these.',
     ),
   laterKey: z
     .literal(true)

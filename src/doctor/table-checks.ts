@@ -15,7 +15,7 @@ type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 export function tableChecks({ config, catalog }: Given): Check[] {
   const aspects = aspectsOf({ config, catalog });
   const { tables, unnamed, children, columns, redaction, entities, vain } = aspects;
-  const { eventTrigger, publication, identity } = aspects;
+  const { eventTrigger, session, publication, identity } = aspects;
   const count = publishedTables(config, catalog).length;
   const steps = [...publication.before, ...publication.after];
   return [
@@ -53,6 +53,13 @@ export function tableChecks({ config, catalog }: Given): Check[] {
       otherwise: config.source.eventTrigger
         ? 'the event triggers are installed'
         : 'no event trigger is asked for',
+    }),
+    ...applied('source.session', session.steps, {
+      findings: session,
+      otherwise:
+        config.session === null
+          ? 'no trigger of session is asked for'
+          : 'the trigger of session is on every tracked table, and may emit messages',
     }),
     othersCheck({ config, catalog }),
     messagesCheck(catalog),

@@ -83,7 +83,11 @@ export function noteText({
   ].join('; ');
 }
 
-const CONFLICT_TEXTS = { witness: 'an audit row of the application', column: 'the modifier column' } as const;
+const CONFLICT_TEXTS = {
+  witness: 'an audit row of the application',
+  column: 'the modifier column',
+  session: 'the session',
+} as const;
 
 const person = ({ name, key }: { readonly name: string; readonly key: string }): string =>
   name === key ? key : `${name} (${key})`;

@@ -323,12 +323,12 @@ export class NdjsonRows {
 
 /** The end of a row from the end of `transaction` on, without the last brace. */
 function extraText(stored: StoredRows, extra: Extra): string {
-  const { origin, claimedCommitAt, unreadMessage, lastSetBy, conflict, laterKey } = extra;
+  const { origin, claimedCommitAt, session, unreadMessage, lastSetBy, conflict, laterKey } = extra;
   let text = '';
   if (origin !== null) text += `,"origin":${JSON.stringify(origin)}`;
   if (claimedCommitAt !== null) text += `,"claimedCommitAt":${JSON.stringify(claimedCommitAt)}`;
   text += `},"context":${oneLine(stored.contextOf(extra) ?? 'null')}`;
-  for (const [name, member] of Object.entries({ unreadMessage, lastSetBy, conflict }))
+  for (const [name, member] of Object.entries({ session, unreadMessage, lastSetBy, conflict }))
     if (member !== null) text += `,"${name}":${JSON.stringify(member)}`;
   return laterKey ? `${text},"laterKey":true` : text;
 }

@@ -3,7 +3,7 @@ import type { ModifiersRule } from '../tracking/rules.js';
 import { ModifierKeys } from './modifier-keys.js';
 import { shortName } from './naming.js';
 import type { OtherModifier } from './other-modifier.js';
-import { People } from './people.js';
+import { People, type Person } from './people.js';
 import type { Dictionary, Lookups } from './ports.js';
 import type { Redactor } from './redaction.js';
 import type { NamedModifier } from './statement.js';
@@ -28,11 +28,13 @@ export class Attribution {
     readonly modifiers: readonly ModifiersRule[];
     /** Names and kinds that a message gives win over those of the modifiers table. */
     readonly trustNames: boolean;
+    /** Logins of the database are modifiers too. */
+    readonly databaseUsers: boolean;
   }) {
-    const { dictionary, lookups, modifiers } = options;
+    const { dictionary, lookups, modifiers, databaseUsers } = options;
     this.#dictionary = dictionary;
     this.#trustNames = options.trustNames;
-    const keys = (this.#keys = new ModifierKeys(modifiers));
+    const keys = (this.#keys = new ModifierKeys({ tables: modifiers, databaseUsers }));
     const tables = modifiers.length === 0 ? [null] : modifiers.map(({ table }) => table);
     this.#people = tables.map((table, index) => new People({ dictionary, lookups, keys, index, table }));
   }
@@ -64,6 +66,20 @@ export class Attribution {
       name: name === null ? person.name : shortName(name),
       kind: kind ?? person.kind,
     });
+  }
+
+  /** A login of the database, which is in no table of modifiers. */
+  databaseUser(name: string): Person {
+    return {
+      key: this.#keys.databaseUser(name),
+      name: shortName(`database user ${name}`),
+      kind: 'agent',
+    };
+  }
+
+  /** Numbers whom {@link People.person} or {@link databaseUser} gave. */
+  idOf(person: Person): number {
+    return this.#dictionary.modifier(person);
   }
 
   /** Whether a key of a table means the same modifier, as the column of the other shows it. */

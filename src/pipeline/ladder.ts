@@ -1,11 +1,12 @@
-import type { Attribution } from './attribution.js';
+import type { Attribution, TableKey } from './attribution.js';
 import type { Difference } from './difference.js';
 import { ModifierFinder } from './modifier-column.js';
-import { isConflict, type OtherModifier } from './other-modifier.js';
+import { isConflictOf, type OtherModifier } from './other-modifier.js';
 import {
   RUNG_COLUMN,
   RUNG_MESSAGE,
   RUNG_NOBODY,
+  RUNG_SESSION,
   RUNG_WITNESS,
   UNATTRIBUTED,
   type Dictionary,
@@ -13,6 +14,7 @@ import {
 } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
+import type { SessionAttribution, SessionSpeaker } from './session-attribution.js';
 import type { TransactionAttribution } from './transaction-attribution.js';
 import type { Speaker, Testimony } from './witness-facts.js';
 import type { Witnesses, Written } from './witnesses.js';
@@ -20,13 +22,15 @@ import type { Witnesses, Written } from './witnesses.js';
 /**
  * Finds the modifier of a change: by what a logical message says, then by an audit row of the application
  * about its row, then by the modifier column of its row, then by what the audit rows about other rows agree
- * on. A column speaks where the change has set it. Else it only says who set it last: that is kept beside the
- * values, and where it names another, what audit rows about other rows say is not believed. Where two speak
- * and disagree, the higher one counts, and whom the next one names is kept.
+ * on, then by what the session says of itself. A column speaks where the change has set it. Else it only says
+ * who set it last: that is kept beside the values, and where it names another, what audit rows about other
+ * rows say is not believed. Where two speak and disagree, the higher one counts, and whom the next one names
+ * is kept. A login of the database disagrees with nobody: it is another kind of answer.
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
   readonly #witnesses: Witnesses | null;
+  readonly #session: SessionAttribution | null;
   readonly #attribution: Attribution;
   readonly #dictionary: Pick<Dictionary, 'modifier'>;
   readonly #finder: ModifierFinder;
@@ -37,6 +41,8 @@ export class Ladder {
     readonly messages: TransactionAttribution;
     /** Null: the YAML names none. */
     readonly witnesses: Witnesses | null;
+    /** Null: the YAML asks for no trigger. */
+    readonly session: SessionAttribution | null;
     readonly attribution: Attribution;
     readonly dictionary: Pick<Dictionary, 'modifier'>;
     /** Of the update that is attributed. */
@@ -44,6 +50,7 @@ export class Ladder {
   }) {
     this.#messages = options.messages;
     this.#witnesses = options.witnesses;
+    this.#session = options.session;
     this.#attribution = options.attribution;
     this.#dictionary = options.dictionary;
     this.#finder = new ModifierFinder(options.difference);
@@ -59,7 +66,7 @@ export class Ladder {
 
   /**
    * For a change without a row that can say who made it: the column of a deleted one names who changed it
-   * last, not who deleted it.
+   * last, not who deleted it. The session knows.
    */
   removed(change: RowChange): void {
     this.#climb(change, false);
@@ -73,20 +80,20 @@ export class Ladder {
    * @param written the entry, where it may have to be attributed once more
    */
   revise(entry: EntryAttribution, written: Written | null): EntryAttribution | null {
-    const { modifierId, modifierKey, extra } = this.#messages;
-    const before = written === null ? lastSetBy(entry.extra) : written.beside;
-    let beside = before;
+    const { modifierId, modifierKey } = this.#messages;
+    const before = membersIn(entry.extra);
+    let { beside } = before;
     // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
+    // What stands beside a rung that agrees with the message contradicts the message too.
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
-      const other =
-        entry.rung === RUNG_COLUMN
-          ? this.#attribution.otherById(entry.modifierId)
-          : written?.testimony?.speaker.other;
+      const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      beside = this.#conflictOf(other, modifierKey) ?? before;
+      if (other !== null) beside = this.#conflictOf(other, modifierKey) ?? beside;
+      else if (modifierId !== UNATTRIBUTED) beside = null;
     } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
       beside = null;
     }
+    const extra = this.#messages.extraDuring(before.session);
     if (written !== null) {
       written.said = this.#messages.said;
       written.extra = extra;
@@ -105,20 +112,20 @@ export class Ladder {
   ): EntryAttribution | null {
     if (testimony === null || written.isWitness) return entry;
     const { speaker, isOfRow } = testimony;
+    if (!isOfRow && !this.#isBelieved(speaker, written.hint)) return entry;
     const beneath = (conflict: Buffer | null): EntryAttribution =>
       conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
     if (written.said !== undefined) {
-      const isNextRung = isOfRow || written.beside === null || !isConflict(written.beside);
-      return isNextRung ? beneath(this.#conflictOf(speaker.other, written.said)) : entry;
+      const isColumnNext = !isOfRow && isConflictOf(written.beside, 'column');
+      return isColumnNext ? entry : beneath(this.#conflictOf(speaker.other, written.said));
     }
-    if (!isOfRow && written.hint !== null && !this.#attribution.isSame(written.hint, speaker)) return entry;
     let beside: Buffer | null = null;
-    if (entry.rung === RUNG_COLUMN) {
-      const other = this.#attribution.otherById(entry.modifierId);
+    if (entry.rung !== RUNG_NOBODY) {
+      const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      const isSame = this.#attribution.isSame(other, speaker);
-      if (!isOfRow) return beneath(isSame ? null : speaker.other.conflict);
-      beside = isSame ? null : other.conflict;
+      const isOther = other !== null && !this.#attribution.isSame(other, speaker);
+      if (entry.rung === RUNG_COLUMN && !isOfRow) return beneath(isOther ? speaker.other.conflict : null);
+      if (other !== null) beside = isOther ? other.conflict : written.beside;
     }
     return {
       modifierId: this.#idOf(speaker),
@@ -127,64 +134,116 @@ export class Ladder {
     };
   }
 
+  /**
+   * Whom a lower rung than the message has named for an entry; null: a login of the database. Undefined where
+   * that is no longer known.
+   */
+  #otherOf(
+    { modifierId, rung }: EntryAttribution,
+    written: Written | null,
+  ): OtherModifier | null | undefined {
+    switch (rung) {
+      case RUNG_COLUMN:
+        return this.#attribution.otherById(modifierId);
+      case RUNG_SESSION: {
+        const speaker = this.#session?.byId(modifierId);
+        return speaker === undefined ? undefined : (speaker.named?.other ?? null);
+      }
+      default:
+        return written?.testimony?.speaker.other;
+    }
+  }
+
   /** @param isNamed the finder has found a column */
   #climb(change: RowChange, isNamed: boolean): void {
-    const { modifierId } = this.#messages;
     const testimony = this.#witnesses?.testimony ?? null;
+    const session = this.#session?.speaker ?? null;
     change.hint = null;
-    if (modifierId !== null) {
-      change.modifierId = modifierId;
-      change.rung = rungOfMessage(modifierId);
-      change.beside = this.#besideMessage(testimony, isNamed);
-      return;
-    }
-    if (testimony === null) {
+    if (this.#messages.modifierId === null && testimony === null && session === null) {
       if (isNamed) this.#byColumn(change);
       else nobody(change);
       return;
     }
-    const { speaker, isOfRow } = testimony;
-    const column = isNamed ? this.#inColumn() : null;
-    const speaks = isNamed && this.#finder.speaks;
-    const isOther = column !== null && !this.#attribution.isSame(column, speaker);
-    if (isOfRow || column === null || (!speaks && !isOther)) {
-      change.modifierId = this.#idOf(speaker);
+    const inColumn = isNamed ? this.#inColumn() : null;
+    const column = this.#finder.speaks ? inColumn : null;
+    const hint = this.#finder.speaks ? null : inColumn;
+    const speaker = testimony?.speaker ?? null;
+    const isOfRow = testimony?.isOfRow === true;
+    this.#chooseFrom(change, {
+      witness: isOfRow ? speaker : null,
+      column,
+      others: speaker !== null && !isOfRow && this.#isBelieved(speaker, hint) ? speaker : null,
+      session,
+      hint,
+    });
+  }
+
+  /** The first who speaks counts, and the next who names another stands beside. */
+  #chooseFrom(change: RowChange, { witness, column, others, session, hint }: Speakers): void {
+    const { modifierId, modifierKey } = this.#messages;
+    const named = session?.named ?? null;
+    const conflictWith = (who: TableKey): Buffer | null =>
+      this.#unlike(who, column) ?? this.#unlike(who, others?.other) ?? this.#unlike(who, named?.other);
+    if (modifierId !== null) {
+      change.modifierId = modifierId;
+      change.rung = rungOfMessage(modifierId);
+      change.beside =
+        (witness === null ? null : this.#conflictOf(witness.other, modifierKey)) ??
+        (column === null ? null : this.#conflictOf(column, modifierKey)) ??
+        (others === null ? null : this.#conflictOf(others.other, modifierKey)) ??
+        (named === null ? null : this.#conflictOf(named.other, modifierKey)) ??
+        (modifierId === UNATTRIBUTED ? (hint?.lastSetBy ?? null) : null);
+    } else if (witness !== null) {
+      change.modifierId = this.#idOf(witness);
       change.rung = RUNG_WITNESS;
-      change.beside = speaks && isOther ? column.conflict : null;
-    } else {
+      change.beside = conflictWith(witness);
+    } else if (column !== null) {
       this.#byColumn(change);
-      if (speaks && isOther) change.beside = speaker.other.conflict;
+      const other = [others, named].find((one) => one !== null && !this.#attribution.isSame(column, one));
+      change.beside = other?.other.conflict ?? null;
+    } else if (others !== null) {
+      change.modifierId = this.#idOf(others);
+      change.rung = RUNG_WITNESS;
+      change.beside = conflictWith(others);
+    } else {
+      if (session === null) nobody(change);
+      else {
+        change.modifierId = this.#session!.id;
+        change.rung = RUNG_SESSION;
+      }
+      change.hint = hint;
+      change.beside = named === null ? (hint?.lastSetBy ?? null) : null;
     }
   }
 
   #byColumn(change: RowChange): void {
     const { row, column, table, redactor, speaks } = this.#finder;
+    nobody(change);
     if (speaks) {
       change.modifierId = this.#attribution.people(table).byColumn(row, column, redactor);
-      change.rung = change.modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_COLUMN;
-      change.beside = null;
+      if (change.modifierId !== UNATTRIBUTED) change.rung = RUNG_COLUMN;
     } else {
-      nobody(change);
       change.hint = this.#inColumn();
       change.beside = change.hint?.lastSetBy ?? null;
     }
-  }
-
-  /** Whom a witness or the column that was found names beside the message. */
-  #besideMessage(testimony: Testimony | null, isNamed: boolean): Buffer | null {
-    const { modifierId, modifierKey } = this.#messages;
-    const byWitness = testimony === null ? null : this.#conflictOf(testimony.speaker.other, modifierKey);
-    if (!isNamed || (byWitness !== null && testimony!.isOfRow)) return byWitness;
-    const other = this.#inColumn();
-    if (this.#finder.speaks)
-      return (other === null ? null : this.#conflictOf(other, modifierKey)) ?? byWitness;
-    return byWitness !== null || modifierId !== UNATTRIBUTED ? byWitness : (other?.lastSetBy ?? null);
   }
 
   /** Whom the column that was found names; null: nobody. */
   #inColumn(): OtherModifier | null {
     const { row, column, table, redactor } = this.#finder;
     return this.#attribution.people(table).otherByColumn(row, column, redactor);
+  }
+
+  /**
+   * Whether audit rows about other rows are believed of this one: who has set its column last may have set it
+   * again.
+   */
+  #isBelieved(speaker: Speaker, hint: OtherModifier | null): boolean {
+    return hint === null || this.#attribution.isSame(hint, speaker);
+  }
+
+  #unlike(who: TableKey, other: OtherModifier | null | undefined): Buffer | null {
+    return other == null || this.#attribution.isSame(other, who) ? null : other.conflict;
   }
 
   #idOf(speaker: Speaker): number {
@@ -199,6 +258,19 @@ export class Ladder {
   }
 }
 
+/** Who speaks for a change below the messages, the strongest first; null: nobody. */
+interface Speakers {
+  /** Of an audit row about its row. */
+  readonly witness: Speaker | null;
+  /** In the column that the change has set. */
+  readonly column: OtherModifier | null;
+  /** On whom audit rows about other rows agree. */
+  readonly others: Speaker | null;
+  readonly session: SessionSpeaker | null;
+  /** In the column that the change has not set. */
+  readonly hint: OtherModifier | null;
+}
+
 function nobody(change: RowChange): void {
   change.modifierId = UNATTRIBUTED;
   change.rung = RUNG_NOBODY;
@@ -209,15 +281,25 @@ function nobody(change: RowChange): void {
 const rungOfMessage = (modifierId: number): number =>
   modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
 
-/**
- * The member of what the ladder has stored beside an entry's values, as it was. It is small: there was no
- * context.
- */
-function lastSetBy(extra: Buffer | null): Buffer | null {
-  if (extra === null) return null;
-  const value = (JSON.parse(extra.toString()) as { readonly lastSetBy?: unknown }).lastSetBy;
-  return value === undefined ? null : Buffer.from(`"lastSetBy":${JSON.stringify(value)}`);
+interface OwnMembers {
+  readonly session: string | null;
+  /** Whom the ladder has stored beside the values. */
+  readonly beside: Buffer | null;
 }
+
+/** What is stored beside the values of an entry, as it was. It is small: there was no context. */
+function membersIn(extra: Buffer | null): OwnMembers {
+  if (extra === null) return NO_MEMBERS;
+  const { session, lastSetBy, conflict } = JSON.parse(extra.toString()) as Readonly<Record<string, unknown>>;
+  const member = (name: string, value: unknown): Buffer | null =>
+    value === undefined ? null : Buffer.from(`"${name}":${JSON.stringify(value)}`);
+  return {
+    session: session === undefined ? null : JSON.stringify(session),
+    beside: member('lastSetBy', lastSetBy) ?? member('conflict', conflict),
+  };
+}
+
+const NO_MEMBERS: OwnMembers = { session: null, beside: null };
 
 /** Ends what is stored beside the values of an entry whose id is by a later key (entry-builder.ts). */
 const LATER_KEY = '"laterKey":true';

@@ -3,15 +3,18 @@ import type { Kind } from '../tracking/rules.js';
 import { shortName } from './naming.js';
 import type { Redactor } from './redaction.js';
 
+/** A rung that may name somebody beside the one that counts. */
+export type OtherRung = 'witness' | 'column' | 'session';
+
+/** Whether a member that an {@link OtherModifier} has made is the conflict of such a rung. */
+export const isConflictOf = (member: Buffer | null, rung: OtherRung): boolean =>
+  member !== null && member.toString('latin1').startsWith(`${CONFLICT}{"rung":"${rung}"`);
+
 const CONFLICT = '"conflict":';
 
-/** Whether a member that an {@link OtherModifier} has made is a conflict. */
-export const isConflict = (member: Buffer): boolean =>
-  member.toString('latin1', 0, CONFLICT.length) === CONFLICT;
-
 /**
- * Whom a witness or the modifier column of a row names, where that is not the modifier of the entry
- * (DECISIONS 51, 86). Both texts are members of the JSON that is stored beside an entry's values;
+ * Whom a witness, the modifier column of a row or the session names, where that is not the modifier of the
+ * entry (DECISIONS 51, 86, 94). Both texts are members of the JSON that is stored beside an entry's values;
  * trail/read/extra.ts reads them. They are made when they are asked for: of most modifiers they never are.
  */
 export class OtherModifier {
@@ -19,7 +22,7 @@ export class OtherModifier {
   readonly key: string;
   /** Of the column the key is from: with one, keys of others are compared as the column would show them. */
   readonly redactor: Redactor | null;
-  readonly #rung: 'witness' | 'column';
+  readonly #rung: OtherRung;
   readonly #name: string;
   readonly #kind: Kind;
   #lastSetBy: Buffer | null = null;
@@ -27,7 +30,7 @@ export class OtherModifier {
 
   constructor(
     person: { readonly key: string; readonly name: string; readonly kind: Kind },
-    from: { readonly redactor: Redactor | null; readonly rung: 'witness' | 'column' },
+    from: { readonly redactor: Redactor | null; readonly rung: OtherRung },
   ) {
     this.key = person.key;
     this.redactor = from.redactor;

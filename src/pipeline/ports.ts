@@ -8,9 +8,10 @@ export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
 
 /**
  * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none
- * has. `witness`: `a`, an audit row of the application. `own`: the entry is Waltrail's.
+ * has. `witness`: `a`, an audit row of the application. `session`: what the session that made the change says
+ * of itself. `own`: the entry is Waltrail's.
  */
-export const RUNG = { message: 'm', witness: 'a', column: 'c', nobody: '-', own: 'w' } as const;
+export const RUNG = { message: 'm', witness: 'a', column: 'c', session: 's', nobody: '-', own: 'w' } as const;
 export type RungLetter = (typeof RUNG)[keyof typeof RUNG];
 
 // The same letters as character codes, for bytes of rows.
@@ -21,6 +22,7 @@ export const OPERATION_TRUNCATE = OPERATION.truncate.charCodeAt(0);
 export const RUNG_MESSAGE = RUNG.message.charCodeAt(0);
 export const RUNG_WITNESS = RUNG.witness.charCodeAt(0);
 export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
+export const RUNG_SESSION = RUNG.session.charCodeAt(0);
 export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
 export const RUNG_OWN = RUNG.own.charCodeAt(0);
 

@@ -59,6 +59,10 @@ export class TransactionAttribution {
   #origin: string | null = null;
   /** The commit time that the source claimed, where another one is stored; as JSON text. */
   #claimedCommitAt: string | null = null;
+  /** What the session says of itself. */
+  #session: string | null = null;
+  /** The context of the next entry, or what it refers to it by. */
+  #contextMember: Member = NO_CONTEXT;
 
   constructor(options: {
     readonly attribution: Attribution;
@@ -113,6 +117,12 @@ export class TransactionAttribution {
     return this.#extra;
   }
 
+  /** The same for an entry that is written already, when the session said something else of itself. */
+  extraDuring(session: string | null): Buffer | null {
+    const { extra } = this;
+    return session === this.#session ? extra : this.#composed(session);
+  }
+
   /** Another transaction has begun. */
   begin(): void {
     this.#first = this.#lateAttributions.messageOf(this.#running.commitLsn);
@@ -120,8 +130,13 @@ export class TransactionAttribution {
     this.#modifierId = this.#modifierKey = null;
     this.#passedOver = false;
     this.#context = this.#contextId = this.#unread = this.#origin = this.#claimedCommitAt = null;
-    if (this.#first === null) this.#extra = this.#unstored = null;
-    else this.#take(this.#first);
+    this.#session = null;
+    if (this.#first === null) {
+      this.#extra = this.#unstored = null;
+      this.#contextMember = NO_CONTEXT;
+    } else {
+      this.#take(this.#first);
+    }
   }
 
   origin(name: string): void {
@@ -133,6 +148,12 @@ export class TransactionAttribution {
   claimed(commitAt: string): void {
     this.#claimedCommitAt = JSON.stringify(commitAt);
     this.#setExtra();
+  }
+
+  /** What the session says of itself from here on, as JSON text; null: nothing. */
+  during(session: string | null): void {
+    this.#session = session;
+    if (this.#unstored === null) this.#extra = this.#composed(session);
   }
 
   hear(message: LogicalMessage): Heard {
@@ -214,13 +235,24 @@ export class TransactionAttribution {
     else this.#unstored = Buffer.from(context);
   }
 
-  #setMembers(context: readonly [name: string, json: string | null]): void {
-    const members = [
-      context,
+  #setMembers(context: Member): void {
+    this.#contextMember = context;
+    this.#extra = this.#composed(this.#session);
+  }
+
+  #composed(session: string | null): Buffer | null {
+    const members: readonly Member[] = [
+      this.#contextMember,
       ['unread', this.#unread],
       ['origin', this.#origin],
       ['claimedCommitAt', this.#claimedCommitAt],
-    ].flatMap(([name, json]) => (json === null ? [] : [`"${name}":${json}`]));
-    this.#extra = members.length === 0 ? null : Buffer.from(`{${members.join(',')}}`);
+      ['session', session],
+    ];
+    const texts = members.flatMap(([name, json]) => (json === null ? [] : [`"${name}":${json}`]));
+    return texts.length === 0 ? null : Buffer.from(`{${texts.join(',')}}`);
   }
 }
+
+/** Of what is stored beside the values; null: there is none. */
+type Member = readonly [name: string, json: string | null];
+const NO_CONTEXT: Member = ['context', null];

@@ -12,6 +12,7 @@ import { formatTable } from '../tracking/names.js';
 import { REPORT_PREFIX } from '../tracking/reports.js';
 import type { RowTypes } from '../tracking/row-types.js';
 import type { TrackingConfig } from '../tracking/rules.js';
+import { SESSION_PREFIX } from '../tracking/session-trigger.js';
 import { Attribution } from './attribution.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
@@ -29,6 +30,7 @@ import { ReportFollower } from './report-follower.js';
 import { RowChange } from './row-change.js';
 import { knownRelation, SchemaFollower } from './schema-change.js';
 import type { TableFacts } from './table-facts.js';
+import { SessionAttribution } from './session-attribution.js';
 import { TransactionAttribution, type RunningTransaction } from './transaction-attribution.js';
 import type { UnreadMessages } from './unread-messages.js';
 import { Witnesses } from './witnesses.js';
@@ -122,6 +124,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #messages: TransactionAttribution;
   /** Null: the YAML names no audit table. */
   readonly #witnesses: Witnesses | null;
+  /** Null: the YAML asks for no trigger, so such a message is nobody's word. */
+  readonly #session: SessionAttribution | null;
   readonly #names: NameFollower;
   readonly #entityTypes: EntityTypes;
   readonly #schemas: SchemaFollower;
@@ -157,6 +161,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lookups,
       modifiers: config.modifiers,
       trustNames: config.messages.trustNames,
+      databaseUsers: config.session?.databaseUser ?? false,
     });
     this.#entityTypes = new EntityTypes({ config, dictionary });
     this.#messages = new TransactionAttribution({
@@ -179,9 +184,14 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
             areSent: options.areWitnessesSent,
             running: this,
           });
+    this.#session =
+      config.session === null
+        ? null
+        : new SessionAttribution({ attribution: this.#attribution, config, rule: config.session });
     this.#ladder = new Ladder({
       messages: this.#messages,
       witnesses: this.#witnesses,
+      session: this.#session,
       attribution: this.#attribution,
       dictionary,
       difference: this.#difference,
@@ -282,6 +292,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     else this.#trail.rows.transaction(this.#commitTimes.bounded, 0);
     this.#messages.begin();
     this.#witnesses?.begin();
+    this.#session?.begin();
     this.#reports.begin();
     if (claimed !== null) this.#messages.claimed(claimed);
   }
@@ -405,6 +416,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       if (this.#reports.follow(message, { seq: this.#seq })) this.#ownWritten();
       return;
     }
+    if (message.prefix === SESSION_PREFIX) return this.#hearSession(message);
     const heard = this.#messages.hear(message);
     if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
     // That one was passed over is worth a mark where entries are at hand, and no second reading.
@@ -418,6 +430,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       'PIPELINE_READ_AGAIN',
       'The first logical message of a transaction came after rows of it were sent to the trail.',
     );
+  }
+
+  #hearSession(message: LogicalMessage): void {
+    if (this.#session === null) return;
+    this.#session.hear(message);
+    this.#messages.during(this.#session.facts);
   }
 
   /** Attributes the entries of the running transaction anew, by all that its witnesses have said. */

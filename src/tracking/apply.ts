@@ -124,6 +124,8 @@ function rightsRemedy({ kind }: Step): string {
     case 'publication_follow':
     case 'publication_unfollow':
       return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may add a whole schema to a publication.";
+    case 'session_function':
+      return "Let a superuser, the owner of schema waltrail_source, or where there is none a role that may create schemas (grant create on database …), run the SQL of 'waltrail plan'. Whoever it is becomes the owner of the function and has to be allowed to emit logical messages.";
     case 'slot_remove':
       return 'Let a role with the attribute replication, or a superuser, do it.';
     case 'role_remove':
@@ -139,6 +141,8 @@ function rightsRemedy({ kind }: Step): string {
     case 'publication_remove':
     case 'replica_identity':
     case 'identity_restore':
+    case 'session_trigger':
+    case 'session_trigger_remove':
       return "Let the owner of the tables and of the publication (who also needs create on the database to make one: grant create on database …) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.";
   }
 }

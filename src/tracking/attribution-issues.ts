@@ -5,9 +5,11 @@ import {
   type ModifierFile,
   type ModifiersFile,
 } from './attribution-file.js';
+import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { formatPath, type KeyPath } from './document.js';
 import { canonicalName, isNeverTracked, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
+import type { SessionFile } from './session-file.js';
 
 /** What is wrong with the keys of attribution taken together, and where. */
 export interface AttributionIssue {
@@ -23,8 +25,10 @@ export interface NamesUse {
 }
 
 interface CheckedFile {
+  readonly source: { readonly publication: string };
   readonly modifiers?: ModifiersFile | undefined;
   readonly attribution?: AttributionFile | undefined;
+  readonly session?: SessionFile | undefined;
   readonly defaults?: OfTable | undefined;
   readonly tables: Readonly<Record<string, OfTable | null>>;
 }
@@ -54,7 +58,7 @@ export function attributionIssues(file: CheckedFile): AttributionIssue[] {
           : `is no name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
       return [{ path: [...path, ...steps], at: 'value', message }];
     });
-  return [...twice(file.modifiers), ...ownTables(file), ...asUses(file).flatMap(issuesOf)];
+  return [...twice(file.modifiers), ...ownTables(file), ...longName(file), ...asUses(file).flatMap(issuesOf)];
 }
 
 /** What Waltrail itself writes must not come back to it. */
@@ -65,6 +69,18 @@ const ownTables = ({ attribution = [] }: CheckedFile): AttributionIssue[] =>
     const message = `cannot be a witness: Waltrail or PostgreSQL itself writes in schema ${schema}`;
     return [{ path: ['attribution', index, 'table'], at: 'value', message }];
   });
+
+/** The trigger and its function have names that are made of the publication's. */
+const longName = ({ source, session }: CheckedFile): AttributionIssue[] =>
+  session === undefined || source.publication.length <= MAX_PUBLICATION_WITH_TRIGGER
+    ? []
+    : [
+        {
+          path: ['source', 'publication'],
+          at: 'value',
+          message: `must be at most ${MAX_PUBLICATION_WITH_TRIGGER} characters with session`,
+        },
+      ];
 
 /** Somebody would be two people. */
 function twice(modifiers: ModifiersFile | undefined): AttributionIssue[] {
@@ -82,9 +98,14 @@ interface AsUse {
   readonly as: KeyOfFile;
 }
 
-function asUses({ attribution = [], defaults, tables }: CheckedFile): AsUse[] {
+function asUses({ attribution = [], session = [], defaults, tables }: CheckedFile): AsUse[] {
   const ofWitnesses = attribution.flatMap(({ as }, index) =>
     as === undefined ? [] : [{ path: ['attribution', index, 'as'], as }],
+  );
+  const ofSession = session.flatMap((item, index) =>
+    typeof item === 'string' || item.as === undefined
+      ? []
+      : [{ path: ['session', index, 'as'], as: item.as }],
   );
   const rules: readonly (readonly [KeyPath, OfTable | null | undefined])[] = [
     [['defaults'], defaults],
@@ -101,7 +122,7 @@ function asUses({ attribution = [], defaults, tables }: CheckedFile): AsUse[] {
       typeof rule === 'string' || rule.as === undefined ? [] : [{ path, as: rule.as }],
     );
   });
-  return [...ofWitnesses, ...ofColumns];
+  return [...ofWitnesses, ...ofSession, ...ofColumns];
 }
 
 const namesIn = (as: KeyOfFile): readonly { readonly steps: KeyPath; readonly name: string }[] =>

@@ -6,6 +6,7 @@ import { isBytesText } from '../pg/text.js';
 import { attributeColumns, xidOf, type Attribute } from './attributes.js';
 import { isNameable, type TableName } from './names.js';
 import { HAS_SCHEMA_PUBLICATIONS } from './published-sql.js';
+import { TRIGGER_SCHEMA } from './reports.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
 /**
@@ -26,6 +27,9 @@ export interface Catalog {
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
+  /** Triggers and functions by which sessions say who they are, of whatever publication. */
+  readonly sessionTriggers: readonly CatalogSessionTrigger[];
+  readonly sessionFunctions: readonly CatalogSessionFunction[];
   readonly slots: readonly CatalogSlot[];
   /** Every overload of pg_logical_emit_message. */
   readonly messageFunctions: readonly CatalogMessageFunction[];
@@ -88,6 +92,8 @@ export interface CatalogTable {
   readonly readable: boolean;
   /** Whether policies filter what the role reads. */
   readonly filtered: boolean;
+  /** Whether the role may put a trigger on it. */
+  readonly mayTrigger: boolean;
 }
 
 export interface CatalogKey {
@@ -135,6 +141,29 @@ export interface CatalogEventTrigger {
   readonly comment: string | null;
 }
 
+/** A trigger whose function is in the schema of Waltrail's functions. */
+export interface CatalogSessionTrigger extends TableName {
+  readonly name: string;
+  /** Name of its function. */
+  readonly function: string;
+  /** It fires before each statement of every kind, without a condition. */
+  readonly whole: boolean;
+  readonly enabled: boolean;
+  /** The role may do what the owner of its table may, as to take it off. */
+  readonly owned: boolean;
+}
+
+/** A trigger function in the schema of Waltrail's functions. */
+export interface CatalogSessionFunction {
+  readonly name: string;
+  readonly source: string;
+  /** It runs with the rights of its owner, and sets nothing. */
+  readonly privileged: boolean;
+  readonly owner: string;
+  /** Its owner may emit logical messages. */
+  readonly mayEmit: boolean;
+}
+
 export interface CatalogMessageFunction {
   /** With schema and types of arguments, as grants name it. */
   readonly signature: string;
@@ -176,6 +205,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
       types: await readTypes(client),
       publications: await readPublications(client, version[0]!.number),
       eventTriggers: await readEventTriggers(client),
+      sessionTriggers: await readSessionTriggers(client),
+      sessionFunctions: await readSessionFunctions(client),
       slots: await readSlots(client),
       messageFunctions: await readMessageFunctions(client),
     };
@@ -246,7 +277,8 @@ async function readTables(client: pg.Client): Promise<Pick<Catalog, 'tables' | '
       p.relname::text as "parentTable",
       coalesce(h.inherits, '[]') as inherits,
       coalesce(pg_catalog.has_table_privilege(c.oid, 'select') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable,
-      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered
+      c.relrowsecurity and pg_catalog.row_security_active(c.oid) as filtered,
+      coalesce(pg_catalog.has_table_privilege(c.oid, 'trigger') and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as "mayTrigger"
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
@@ -414,6 +446,49 @@ async function readEventTriggers(client: pg.Client): Promise<CatalogEventTrigger
   );
   return rows;
 }
+
+/** pg_trigger.tgtype: before (2) each statement of insert (4), delete (8), update (16), truncate (32). */
+const EVERY_STATEMENT = 2 | 4 | 8 | 16 | 32;
+
+const readSessionTriggers = (client: pg.Client): Promise<CatalogSessionTrigger[]> =>
+  catalogRows<CatalogSessionTrigger>(
+    client,
+    /* sql */ `
+    select
+      n.nspname::text as schema,
+      c.relname::text as table,
+      t.tgname::text as name,
+      f.proname::text as function,
+      t.tgtype = ${EVERY_STATEMENT} and t.tgqual is null as whole,
+      t.tgenabled in ('O', 'A') as enabled,
+      pg_catalog.pg_has_role(c.relowner, 'usage') as owned
+    from pg_catalog.pg_proc f
+    join pg_catalog.pg_trigger t on t.tgfoid = f.oid
+    join pg_catalog.pg_class c on c.oid = t.tgrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where f.pronamespace = (select s.oid from pg_catalog.pg_namespace s where s.nspname = '${TRIGGER_SCHEMA}')
+      and not t.tgisinternal
+    order by n.nspname, c.relname, t.tgname`,
+  );
+
+const readSessionFunctions = (client: pg.Client): Promise<CatalogSessionFunction[]> =>
+  catalogRows<CatalogSessionFunction>(
+    client,
+    /* sql */ `
+    select
+      f.proname::text as name,
+      f.prosrc as source,
+      f.prosecdef and f.proconfig is null as privileged,
+      pg_catalog.pg_get_userbyid(f.proowner)::text as owner,
+      exists (
+        select from pg_catalog.pg_proc m
+         where m.pronamespace = 'pg_catalog'::regnamespace and m.proname = 'pg_logical_emit_message'
+           and m.proargtypes[2] = 'text'::regtype and pg_catalog.has_function_privilege(f.proowner, m.oid, 'execute')) as "mayEmit"
+    from pg_catalog.pg_proc f
+    where f.pronamespace = (select s.oid from pg_catalog.pg_namespace s where s.nspname = '${TRIGGER_SCHEMA}')
+      and f.prorettype = 'trigger'::regtype
+    order by f.proname`,
+  );
 
 async function readPublications(client: pg.Client, version: number): Promise<CatalogPublication[]> {
   // to_jsonb() makes one query fit all versions: a column that a version does not have is null.

@@ -82,6 +82,9 @@ function unapplied(step: PlanStep, publication: string): PlanProblem[] {
     case 'replica_identity':
     case 'identity_restore':
     case 'role_remove':
+    case 'session_function':
+    case 'session_trigger':
+    case 'session_trigger_remove':
     case 'slot_remove':
       return [];
   }

@@ -9,6 +9,7 @@ import { markSql, ownerOf } from './publication-mark.js';
 import { roleSteps, type GrantedRole } from './grants.js';
 import { keptWarnings, membersOf, restoring } from './restore.js';
 import type { TrackingConfig } from './rules.js';
+import { removeSession } from './session-trigger.js';
 
 /** What `waltrail drop` takes out of a source again. */
 export interface DropPlan {
@@ -37,6 +38,7 @@ export function planDrop(options: Given & { readonly role: GrantedRole | null })
   return {
     steps: [
       ...removeEventTrigger(options),
+      ...removeSession(options),
       ...ofPublication.steps,
       ...(role === null ? [] : roleSteps(role)),
     ],

@@ -16,6 +16,8 @@ export const MAX_PUBLICATION_WITH_TRIGGER = 50;
 /** Ends of the names of event triggers and of functions, behind the publication's name. */
 const TRIGGERS = ['follow', ...REPORTING] as const;
 const FUNCTIONS = ['follow', 'leave', 'identity', 'report'] as const;
+/** Of the function of session-trigger.ts, which may be there or not. */
+const SESSION = 'session';
 
 let template: string | undefined;
 
@@ -96,7 +98,7 @@ function eventTriggerScript(publication: string): { readonly sql: string; readon
   const comment = `Waltrail: keeps published tables writable (${digest})`;
   const words: Readonly<Record<string, string>> = {
     ...Object.fromEntries(
-      [...TRIGGERS, ...FUNCTIONS].map((name) => [name, quoteIdentifier(`${publication}_${name}`)]),
+      [...TRIGGERS, ...FUNCTIONS, SESSION].map((name) => [name, quoteIdentifier(`${publication}_${name}`)]),
     ),
     event_trigger: quoteIdentifier(`${publication}_follow`),
     publication: quoteLiteral(publication),

@@ -30,6 +30,9 @@ export interface TrackingPlan {
 export interface PlanStep {
   readonly kind:
     | 'event_trigger'
+    | 'session_function'
+    | 'session_trigger'
+    | 'session_trigger_remove'
     | 'publication_comment'
     | 'publication_create'
     | 'publication_options'

@@ -21,6 +21,7 @@ import type {
   TrackingConfig,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
+import { toSession } from './session-file.js';
 import { defaultSlot } from './slot-name.js';
 import { toWanted, toWhen } from './wanted.js';
 
@@ -63,6 +64,7 @@ function asWritten(file: TrackingFile, places: Places): TrackingConfig {
     reports: toReports(file.reports),
     modifiers,
     attribution: toWitnesses(file.attribution, modifiers),
+    session: toSession(file.session, modifiers),
     messages: { trustNames: file.messages.trust_names, signingKeys: file.messages.signing_keys },
     redact: file.redact.map((rule) => ({
       columns: rule.columns,

@@ -14,6 +14,7 @@ import { addStep, planPublication } from './publication.js';
 import type { TrackingConfig } from './rules.js';
 import { redactFindings } from './redact-findings.js';
 import { rememberedAfter } from './restore.js';
+import { planSession } from './session-trigger.js';
 import { serverFindings } from './server.js';
 import { tableFindings } from './table-findings.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
@@ -27,10 +28,16 @@ export function planTracking(options: {
   readonly takeOver?: boolean;
 }): TrackingPlan {
   const aspects = aspectsOf(options);
-  const { eventTrigger, publication, identity } = aspects;
-  // The trigger first: what it has to guard is published after it is there, and a trigger that goes guards
+  const { eventTrigger, session, publication, identity } = aspects;
+  // The triggers first: what it has to guard is published after it is there, and a trigger that goes guards
   // nothing.
-  const steps = [...eventTrigger.steps, ...publication.before, ...identity.steps, ...publication.after];
+  const steps = [
+    ...eventTrigger.steps,
+    ...session.steps,
+    ...publication.before,
+    ...identity.steps,
+    ...publication.after,
+  ];
   const findings: readonly Findings[] = Object.values(aspects);
   return {
     steps,
@@ -62,6 +69,7 @@ export function aspectsOf(options: {
     columns: columnFindings(given),
     redaction: redactFindings(given),
     eventTrigger: planEventTrigger(options),
+    session: planSession(given),
     publication: planPublication({
       ...given,
       takeOver: options.takeOver ?? false,
@@ -80,6 +88,8 @@ const MOVING: ReadonlySet<PlanStep['kind']> = new Set([
   'publication_drop',
 ]);
 
+const OF_TABLE: ReadonlySet<PlanStep['kind']> = new Set(['replica_identity', 'session_trigger']);
+
 /** The steps of a plan that publish one table. */
 export function planOfTable(
   { steps }: TrackingPlan,
@@ -91,9 +101,7 @@ export function planOfTable(
 ): TrackingPlan {
   const members = new Set([published.key, ...published.partitions.map(keyOf)]);
   const own = [
-    ...steps.filter(
-      ({ kind, tables }) => kind === 'replica_identity' && tables.every((key) => members.has(key)),
-    ),
+    ...steps.filter(({ kind, tables }) => OF_TABLE.has(kind) && tables.every((key) => members.has(key))),
     addStep(config.source.publication, [published]),
   ];
   return {

@@ -37,6 +37,8 @@ export interface TrackingConfig {
   readonly modifiers: readonly ModifiersRule[];
   /** Audit tables of the application, in the order in which the rules of one table are asked. */
   readonly attribution: readonly WitnessRule[];
+  /** What the session says that changed a row; null: no trigger says it. */
+  readonly session: SessionRule | null;
   readonly messages: MessagesRule;
   /** Rules for every table, in order; the first that matches a column wins. */
   readonly redact: readonly RedactRule[];
@@ -156,6 +158,25 @@ export interface WitnessedRow {
   readonly of:
     | { readonly table: string }
     | { readonly type: string; readonly types: ReadonlyMap<string, string> | null };
+}
+
+/** What of a session on the source names who makes changes (DECISIONS 94). */
+export interface SessionRule {
+  /** The first that names somebody counts. */
+  readonly settings: readonly SessionSetting[];
+  /** Where none does, the login is the modifier itself. */
+  readonly databaseUser: boolean;
+}
+
+export interface SessionSetting {
+  /** Name of a setting, as `app.user_id`. */
+  readonly setting: string;
+  /** The member of the JSON object in it that holds the key; null: its value is the key. */
+  readonly member: string | null;
+  /** Values that are nobody's key, as the default of a driver. */
+  readonly nobody: readonly string[];
+  /** Index of the table of modifiers that the key is of. */
+  readonly as: number;
 }
 
 /** What logical messages are believed. */

@@ -16,6 +16,7 @@ import {
   text,
   word,
 } from './schema-parts.js';
+import { SessionFile } from './session-file.js';
 
 /**
  * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come.
@@ -321,6 +322,7 @@ export const TrackingFile = z.strictObject({
     .describe('Reading and exporting.'),
   modifiers: ModifiersFile.optional(),
   attribution: AttributionFile.optional(),
+  session: SessionFile.optional(),
   messages: z
     .strictObject({
       trust_names: z

@@ -103,8 +103,18 @@ function ofStep(
     case 'publication_unfollow':
     case 'identity_restore':
     case 'role_remove':
+    case 'session_function':
+    case 'session_trigger_remove':
     case 'slot_remove':
       return [];
+    case 'session_trigger':
+      return tables.map((table) => ({
+        table,
+        code: 'SOURCE_SESSION_TRIGGER',
+        message: `On the source, the trigger of session is not on ${table}, or is disabled: sessions that change it are not named.`,
+        remedy: 'Run waltrail apply.',
+        effect: 'modifiers unknown',
+      }));
     case 'publication_add': {
       const publication = catalog.publications.find((candidate) => candidate.name === name);
       const held = new Set(publication?.tables.map(formatTable));

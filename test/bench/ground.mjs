@@ -33,7 +33,7 @@ const TRAIL_SETTINGS = { ...SETTINGS, min_wal_size: '4GB' };
 /** Of 16 MB each. */
 const TRAIL_SEGMENTS = 96;
 /** A vacuum would fall into one run and not into the next. */
-const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
+export const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
 
 /**
  * WAL segments that can be written again, as a cluster has them that runs for more than an hour. To make each

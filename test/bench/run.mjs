@@ -14,6 +14,7 @@ const BENCHES = [
   'decode',
   'latency',
   'writer',
+  'session',
   'pages',
   'verify',
   'export',

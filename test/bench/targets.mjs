@@ -56,6 +56,14 @@ const TARGETS = {
       '10 kB values, compressible, one transaction',
     ].map((load) => peakRss(load, DOCUMENTS)),
   ],
+  session: [
+    {
+      figure: 'trigger of session: transactions kept',
+      atLeast: [0.95, 0.98],
+      size: { seconds: 20 },
+      of: cell('session', 'trigger of session', 'kept'),
+    },
+  ],
   decode: [
     {
       figure: "CPU of the peer's parser with a JSON diff / Waltrail's",

@@ -108,12 +108,12 @@ const schemaSql = `
 
 const FIRST: Waltrail = {
   name: 'crm',
-  yaml: 'tables: { "app.*": { entity: thing } }\nexclude: [app.t9]',
+  yaml: 'session: [postgrest]\ntables: { "app.*": { entity: thing } }\nexclude: [app.t9]',
 };
 const SECOND: Waltrail = {
   name: 'billing',
   publication: 'billing',
-  yaml: 'tables: { app.t1: { entity: a }, app.t2: { entity: b }, app.t3: { entity: c }, app.t7: { entity: d }, app.t9: { entity: e }, app.parts: { entity: f }, public.other: { entity: g } }',
+  yaml: 'session: [hasura, session_user]\ntables: { app.t1: { entity: a }, app.t2: { entity: b }, app.t3: { entity: c }, app.t7: { entity: d }, app.t9: { entity: e }, app.parts: { entity: f }, public.other: { entity: g } }',
 };
 
 describe('drop', () => {

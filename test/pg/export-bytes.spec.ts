@@ -219,6 +219,8 @@ const spoiltRow = fc.record({
           `{"lastSetBy":{${person}}}`,
           `{"conflict":{"rung":"column",${person}},"context":1}`,
           `{"conflict":{"rung":"witness",${person}}}`,
+          `{"context":1,"session":{"user":"a\\"b","role":"r","address":"::1"},"conflict":{"rung":"session",${person}}}`,
+          '{"session":{"user":"app","application":"=psql"},"laterKey":true}',
         ],
       ),
     },

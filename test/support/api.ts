@@ -54,6 +54,7 @@ export const testConfig = (trailUrl: string): TrackingConfig => ({
   reports: { maxRangeMs: 7 * 86_400_000, maxRangeDays: 7, timezone: 'Europe/Berlin' },
   modifiers: [],
   attribution: [],
+  session: null,
   messages: { trustNames: false, signingKeys: [] },
   redact: [],
   secrets: { defaults: true, allow: [] },

@@ -28,6 +28,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
     operation: 'update',
     transaction: { xid: '812', commitLsn: '0/16B3748', seq: 0, origin: null, claimedCommitAt: null },
     context: null,
+    session: null,
     unreadMessage: null,
     lastSetBy: null,
     conflict: null,

@@ -11,7 +11,7 @@ import path from 'node:path';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const INSTALLATIONS = '/usr/lib/postgresql';
 const OLDEST_SUPPORTED = 14;
-const SPECS = ['test/pg/(capture|event-trigger|gap|preflight|tracking|writes)'];
+const SPECS = ['test/pg/(capture|event-trigger|gap|preflight|session|tracking|writes)'];
 
 const bin = process.env.WALTRAIL_TEST_POSTGRES_BIN ?? findInstallation();
 if (bin === undefined) {

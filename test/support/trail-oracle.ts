@@ -50,6 +50,7 @@ const RUNG_OF_LETTER: Readonly<Record<string, string>> = {
   m: 'message',
   a: 'witness',
   c: 'column',
+  s: 'session',
   '-': 'unattributed',
   w: 'waltrail',
 };

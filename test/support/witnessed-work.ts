@@ -12,6 +12,9 @@ export const WORK_SQL = `
   create table notes (id int primary key, state text, updated_by int);
   create table audits (id int generated always as identity primary key, user_id int, auditable_type text, auditable_id int);`;
 
+/** The setting by which the application says on whose behalf it works. */
+export const WORK_SESSION = 'session: [{ setting: app.user_id }]';
+
 export const WORK_YAML = `
 modifiers: { table: public.users, key: id, name: "{name}" }
 attribution: [{ table: public.audits, modifier: user_id, row: { type: auditable_type, key: auditable_id } }]
@@ -37,12 +40,15 @@ const ORDERS: readonly Order[] = ['behind', 'before', 'behind inserts, before ot
  */
 export class Application {
   readonly #random: Random;
+  readonly #sets: boolean;
   #conversations: number[] = [];
   #notes: number[] = [];
   #nextId = 1;
 
-  constructor(seed: number) {
+  /** @param options.setsSettings it says in a setting on whose behalf it works, whatever else it does */
+  constructor(seed: number, { setsSettings = false }: { readonly setsSettings?: boolean } = {}) {
     this.#random = generator(seed);
+    this.#sets = setsSettings;
   }
 
   /** @param options.isLarge it does not fit into the buffers of capture */
@@ -63,7 +69,11 @@ export class Application {
     for (let unit = 0; unit < units; unit++) {
       const actor = !isAlone && below(6) === 0 ? null : String(((first + (unit % people)) % 9) + 1);
       const kept = { conversations: this.#conversations, notes: this.#notes };
-      const work: Unit = { actor, sql: messages ? [say(actor)] : [], by: [] };
+      const work: Unit = {
+        actor,
+        sql: [...(messages ? [say(actor)] : []), ...(this.#sets ? [set(actor)] : [])],
+        by: [],
+      };
       for (let steps = 1 + below(3); steps > 0; steps--) this.#step(plan, work);
       if (below(5) === 0) {
         statements.push('savepoint s', ...work.sql, 'rollback to s');
@@ -157,3 +167,5 @@ interface Unit {
 
 const say = (actor: string | null): string =>
   `select pg_logical_emit_message(true, 'waltrail', '{"modifier": ${actor === null ? 'null' : `"${actor}"`}}')`;
+
+const set = (actor: string | null): string => `set local app.user_id = '${actor ?? ''}'`;

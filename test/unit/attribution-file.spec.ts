@@ -48,15 +48,20 @@ tables: { public.items: { entity: item, modifier: { column: updated_by, always_s
   });
 
   test('show keys of the first as they are and others with their names, and no two keys alike', () => {
-    const keys = new ModifierKeys(parse(PEOPLE + ITEMS).modifiers);
+    const keys = new ModifierKeys({ tables: parse(PEOPLE + ITEMS).modifiers, databaseUsers: false });
     expect(keys.shown(0, '7')).toBe('7');
     expect(keys.shown(1, '7')).toBe('contacts:7');
     // Whoever may choose a key must not pass for somebody of another table.
     expect(keys.shown(0, 'contacts:7')).toBe('agents:contacts:7');
     expect(keys.shown(0, 'agents:contacts:7')).toBe('agents:agents:contacts:7');
     expect(keys.shown(0, 'agent:7')).toBe('agent:7');
-    expect(new ModifierKeys([{ called: null }]).shown(0, 'contacts:7')).toBe('contacts:7');
-    expect(new ModifierKeys([]).shown(0, 'a:b')).toBe('a:b');
+    expect(
+      new ModifierKeys({ tables: [{ called: null }], databaseUsers: false }).shown(0, 'contacts:7'),
+    ).toBe('contacts:7');
+    expect(new ModifierKeys({ tables: [], databaseUsers: false }).shown(0, 'a:b')).toBe('a:b');
+    const logins = new ModifierKeys({ tables: [], databaseUsers: true });
+    expect(logins.databaseUser('app')).toBe('database user:app');
+    expect(logins.shown(0, 'database user:app')).toBe('modifiers:database user:app');
   });
 });
 
@@ -228,5 +233,43 @@ describe('a mistake in the keys of attribution', () => {
     ['no rule', modifier('[]'), [`${at(9, 15)}tables."public.items".modifier names no column`]],
   ])('such as %s is named with its place', (_, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
+  });
+});
+
+describe('session', () => {
+  const session = (items: string) => parse(`${PEOPLE}session: ${items}\n${ITEMS}`).session;
+
+  test('lists presets and settings in their order, and logins apart', () => {
+    expect(session('[session_user, { setting: app.user_id, as: contacts }, hasura]')).toEqual({
+      settings: [
+        { setting: 'app.user_id', member: null, nobody: [], as: 1 },
+        { setting: 'hasura.user', member: 'x-hasura-user-id', nobody: [], as: 0 },
+      ],
+      databaseUser: true,
+    });
+    expect(parse(ITEMS).session).toBeNull();
+  });
+
+  test.each([
+    ['[hasurra]', 'session[0] must be one of postgrest, '],
+    ['[]', 'session names no setting'],
+    ['hasura', 'session must be a list of presets and settings'],
+    // Reading it takes a right that the application may not have.
+    [
+      '[{ setting: data_directory }]',
+      'session[0].setting must be application_name, or a setting of the application',
+    ],
+    [`[{ setting: "a.b'); drop table x; --" }]`, 'session[0].setting must be application_name'],
+    [
+      '[{ setting: app.user_id, as: contact }]',
+      'session[0].as is no name under modifiers. Did you mean "contacts"?',
+    ],
+    ['[{ setting: app.user_id, field: sub }]', 'session[0].field is no key that is known here.'],
+    [
+      `[${Array.from({ length: 17 }, (_, index) => `{ setting: app.s${index} }`).join(', ')}]`,
+      'session names more than 16 settings',
+    ],
+  ])('%s is refused', (items, message) => {
+    expect(problemsOf(`${PEOPLE}session: ${items}\n${ITEMS}`).join('\n')).toContain(message);
   });
 });

@@ -2,7 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import { matchOptions, optionText } from '../../src/web/filters/match.js';
 import { filtersText } from '../../src/web/texts/export-texts.js';
 import { bytesText, entriesText } from '../../src/web/texts/numbers.js';
-import { actionTone, CONFLICT_TEXTS, humanize, RUNG_TEXTS } from '../../src/web/texts/vocabulary.js';
+import {
+  actionTone,
+  CONFLICT_TEXTS,
+  humanize,
+  RUNG_TEXTS,
+  sessionText,
+} from '../../src/web/texts/vocabulary.js';
 
 describe('texts', () => {
   test('the vocabulary reads as words', () => {
@@ -80,13 +86,22 @@ describe('search in a list of options', () => {
 
 test('how a modifier was found, and whom a lower rung names, are told apart for each rung', () => {
   const rungs = Object.values(RUNG_TEXTS).map(({ sentence }) => sentence);
-  expect(new Set(rungs).size).toBe(5);
+  expect(new Set(rungs).size).toBe(6);
   expect(RUNG_TEXTS.witness).toEqual({
     short: 'from an audit row',
     sentence: expect.stringContaining('an audit table of its own in the same transaction'),
   });
-  expect([CONFLICT_TEXTS.witness.short, CONFLICT_TEXTS.column.short]).toEqual([
+  expect(Object.values(CONFLICT_TEXTS).map(({ short }) => short)).toEqual([
     'an audit row names',
     'the row names',
+    'the session names',
   ]);
+});
+
+test('who was connected is said in one line, with what is known', () => {
+  expect(sessionText({ user: 'app' })).toBe('Database user app');
+  expect(sessionText({ user: 'app', role: 'app', application: 'psql' })).toBe('Database user app, psql');
+  expect(sessionText({ user: 'app', role: 'anon', application: 'api', address: '::1' })).toBe(
+    'Database user app as anon, api, from ::1',
+  );
 });

@@ -28,7 +28,7 @@ const view: fc.Arbitrary<View> = fc.record({
   modifiers: fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom(NOBODY, 'unattributed'))),
   actions: list,
   entityTypes: list,
-  rungs: fc.uniqueArray(fc.constantFrom('message', 'witness', 'column', 'unattributed', 'waltrail')),
+  rungs: fc.uniqueArray(fc.constantFrom('message', 'witness', 'column', 'session', 'waltrail')),
   entity: fc.string(),
   tenant: fc.string(),
   q: fc.string(),

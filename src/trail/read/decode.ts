@@ -87,7 +87,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { contextId, context: ownContext, origin, claimedCommitAt, ...beside } = extra;
+  const { contextId, context: ownContext, origin, claimedCommitAt, session, ...beside } = extra;
   const context = contextId === null ? ownContext : (batch.contexts.get(contextId) ?? null);
   const moved = movedOf(row, batch);
   const unknown = new Set<string>();
@@ -129,6 +129,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
     transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
     // What the application said of the change came with the values after it.
     context: moved?.side === 'left' ? null : context,
+    session: moved?.side === 'left' ? null : session,
     ...beside,
   };
 }

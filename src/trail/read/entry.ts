@@ -32,6 +32,9 @@ export type UnreadMessage = NonNullable<Answer<'Entry'>['unreadMessage']>;
 /** Whom the row's modifier column names, where this change did not set it, so that nobody is attributed. */
 export type LastSetBy = NonNullable<Answer<'Entry'>['lastSetBy']>;
 
+/** Who was connected, as the session said of itself. */
+export type SessionFacts = NonNullable<Answer<'Entry'>['session']>;
+
 /** Whom a lower rung names, where a higher one counts and does not agree. */
 export type Conflict = NonNullable<Answer<'Entry'>['conflict']>;
 
@@ -114,6 +117,8 @@ export interface Entry {
   };
   /** What a logical message carried in `context`, as JSON text; null if there was none. */
   readonly context: string | null;
+  /** Null where the source has no trigger that says it. */
+  readonly session: SessionFacts | null;
   /** The message that speaks for this change, or should, if it has named nobody. Usually null. */
   readonly unreadMessage: UnreadMessage | null;
   /** A hint that no filter, count or rule takes for the modifier. Usually null. */

@@ -1,4 +1,4 @@
-import type { Conflict, LastSetBy, UnreadMessage } from './entry.js';
+import type { Conflict, LastSetBy, SessionFacts, UnreadMessage } from './entry.js';
 import { isAnswerable, memberTexts } from './json-text.js';
 
 /** The content of `trail.entry.extra`. */
@@ -10,6 +10,7 @@ export interface Extra {
   readonly origin: string | null;
   /** The commit time that the source claimed, if another one is stored. */
   readonly claimedCommitAt: string | null;
+  readonly session: SessionFacts | null;
   readonly unreadMessage: UnreadMessage | null;
   readonly lastSetBy: LastSetBy | null;
   readonly conflict: Conflict | null;
@@ -21,6 +22,7 @@ const NOTHING: Extra = {
   contextId: null,
   origin: null,
   claimedCommitAt: null,
+  session: null,
   unreadMessage: null,
   lastSetBy: null,
   conflict: null,
@@ -41,6 +43,7 @@ export function readExtra(extra: string | null): Extra {
     contextId: idOf(stringOf(members.get('contextId'))),
     origin: stringOf(members.get('origin')),
     claimedCommitAt: stringOf(members.get('claimedCommitAt')),
+    session: sessionOf(members.get('session')),
     unreadMessage: unreadOf(members.get('unread')),
     lastSetBy: personOf(members.get('lastSetBy')),
     conflict: conflictOf(members.get('conflict')),
@@ -91,6 +94,19 @@ function unreadOf(json: string | undefined): UnreadMessage | null {
   return lsn === null || reason === null ? null : { lsn, reason };
 }
 
+/** Reads what a session said of itself (pipeline/session-attribution.ts). */
+function sessionOf(json: string | undefined): SessionFacts | null {
+  const members = json === undefined ? null : memberTexts(json);
+  const user = stringOf(members?.get('user'));
+  if (user === null) return null;
+  const facts: { -readonly [Name in keyof SessionFacts]: SessionFacts[Name] } = { user };
+  for (const name of ['role', 'application', 'address'] as const) {
+    const text = stringOf(members?.get(name));
+    if (text !== null) facts[name] = text;
+  }
+  return facts;
+}
+
 /** Reads whom a row names (pipeline/other-modifier.ts). Anything else than is written there is ignored. */
 function personOf(json: string | undefined): LastSetBy | null {
   const members = json === undefined ? null : memberTexts(json);
@@ -104,5 +120,7 @@ function personOf(json: string | undefined): LastSetBy | null {
 function conflictOf(json: string | undefined): Conflict | null {
   const person = personOf(json);
   const rung = person === null ? null : stringOf(memberTexts(json!)?.get('rung'));
-  return person !== null && (rung === 'witness' || rung === 'column') ? { rung, ...person } : null;
+  return person !== null && (rung === 'witness' || rung === 'column' || rung === 'session')
+    ? { rung, ...person }
+    : null;
 }

@@ -43,6 +43,7 @@ export function entryToJson(entry: Entry): string {
       claimedCommitAt: transaction.claimedCommitAt === null ? undefined : quote(transaction.claimedCommitAt),
     }),
     context: oneLine(entry.context ?? 'null'),
+    session: entry.session === null ? undefined : JSON.stringify(entry.session),
     unreadMessage: entry.unreadMessage === null ? undefined : JSON.stringify(entry.unreadMessage),
     lastSetBy: entry.lastSetBy === null ? undefined : JSON.stringify(entry.lastSetBy),
     conflict: entry.conflict === null ? undefined : JSON.stringify(entry.conflict),

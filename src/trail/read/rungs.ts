@@ -6,6 +6,7 @@ export const RUNGS: Readonly<Record<RungLetter, Rung>> = {
   [RUNG.message]: 'message',
   [RUNG.witness]: 'witness',
   [RUNG.column]: 'column',
+  [RUNG.session]: 'session',
   [RUNG.nobody]: 'unattributed',
   [RUNG.own]: 'waltrail',
 };

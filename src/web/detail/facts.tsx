@@ -10,6 +10,7 @@ import {
   LATER_KEY_SENTENCE,
   OPERATION_TEXTS,
   RUNG_TEXTS,
+  sessionText,
   unreadSentence,
 } from '../texts/vocabulary.ts';
 import { instantText } from '../time/format.ts';
@@ -53,6 +54,7 @@ export function Facts({ entry }: { entry: Entry }) {
             </span>
           </Fact>
         )}
+        {entry.session !== undefined && <Fact name="Session">{sessionText(entry.session)}</Fact>}
         <Fact name="Date of modification">
           {instantText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}

@@ -27,6 +27,10 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
     short: 'from the row',
     sentence: 'The modifier is whom the change put into the modifier column of its row.',
   },
+  session: {
+    short: 'from the session',
+    sentence: 'The session that made the change had this modifier in its settings, or is this login.',
+  },
   unattributed: {
     short: 'nobody was named',
     sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',
@@ -56,7 +60,19 @@ export const CONFLICT_TEXTS: Readonly<
     sentence:
       'This change set the modifier column to somebody else than the application named by a message or an audit row. That counts.',
   },
+  session: {
+    short: 'the session names',
+    sentence:
+      'The session that made the change had somebody else in its settings. A message, an audit row or the row itself counts more.',
+  },
 };
+
+/** Who was connected to the database. */
+export function sessionText({ user, role, application, address }: NonNullable<Entry['session']>): string {
+  const as = role === undefined || role === user ? '' : ` as ${role}`;
+  const by = application === undefined ? '' : `, ${application}`;
+  return `Database user ${user}${as}${by}${address === undefined ? '' : `, from ${address}`}`;
+}
 
 /** Why a message of the application named nobody. The reasons are those of the API. */
 export function unreadSentence(reason: string): string {

@@ -1,0 +1,80 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { readSessionStatement, type SessionStatement } from '../../src/pipeline/session-statement.js';
+import type { SessionRule } from '../../src/tracking/rules.js';
+
+const RULE: SessionRule = {
+  settings: [
+    { setting: 'app.claims', member: 'sub', nobody: [], as: 1 },
+    { setting: 'app.user', member: null, nobody: ['nobody'], as: 0 },
+  ],
+  databaseUser: false,
+};
+const read = (content: string): ReturnType<typeof readSessionStatement> =>
+  readSessionStatement({ content: Buffer.from(content) }, { rule: RULE, publication: 'waltrail' });
+/** As PostgreSQL prints an array, with quotes everywhere. */
+const array = (...elements: readonly (string | null)[]): string =>
+  `{${elements.map((text) => (text === null ? 'NULL' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`;
+const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['named'] =>
+  (read(array('waltrail', 'app', 'none', '', null, ...Object.entries(settings).flat())) as SessionStatement)
+    .named;
+
+describe('a message of the session', () => {
+  test.each([
+    ['the first setting that names somebody', { 'app.claims': '{"sub":"7"}', 'app.user': '2' }, [1, '7']],
+    ['the next where one is empty, missing or null', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
+    ['the next where the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
+    ['the next where the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
+    ['every digit of a number', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
+    ['nobody by a value that is nobody', { 'app.user': 'nobody' }, null],
+    ['nobody behind a value that is no JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
+    ['nobody behind a member that is no key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
+    ['nobody behind a value that was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
+    ['nobody by a key that is too long', { 'app.user': '7'.repeat(300) }, null],
+    ['nobody where nothing is said', {}, null],
+  ])('names %s', (_, settings, named) => {
+    expect(namedBy(settings)).toEqual(named === null ? null : { table: named[0], key: named[1] });
+  });
+
+  test('says who is connected', () => {
+    expect(read('within {waltrail,app,r,"psql 1",::1}')).toEqual({
+      within: true,
+      facts: { user: 'app', role: 'r', application: 'psql 1', address: '::1' },
+      named: null,
+    });
+    expect(read('{waltrail,"a\\"\\\\b",none,"",NULL}')).toEqual({
+      within: false,
+      facts: { user: 'a"\\b', role: null, application: null, address: null },
+      named: null,
+    });
+  });
+
+  test('of another publication is passed by, and one that is none says nothing', () => {
+    expect(read(array('billing', 'app', 'none', '', null))).toBe('of another');
+    for (const content of [
+      '',
+      '{}',
+      '{waltrail,app,none,""',
+      '{waltrail,app,none,""}',
+      '{waltrail,app,none,"",NULL}x',
+      '{waltrail,app,none,"",{}}',
+      array('waltrail', '', 'none', '', null),
+      array('waltrail', 'app', null, '', null),
+      array('waltrail', 'x'.repeat(300), 'none', '', null),
+      array('waltrail', 'app', 'none', '', null, 'app.user', 'x'.repeat(1024 * 1024)),
+    ])
+      expect(read(content)).toBeNull();
+  });
+
+  test('has every text that a setting may hold, and never throws', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (text) => {
+        read(text);
+        read(`{waltrail,app,none,"",NULL,${text}}`);
+        const named = namedBy({ 'app.claims': '', 'app.user': text });
+        const isKey = text !== '' && text.length <= 255 && text !== 'nobody';
+        expect(named).toEqual(isKey ? { table: 0, key: Buffer.from(text).toString() } : null);
+      }),
+    );
+  });
+});
