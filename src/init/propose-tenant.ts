@@ -1,0 +1,69 @@
+import type { TableFacts } from './facts.js';
+import type { TenantColumn } from './proposal.js';
+import { areComparable, singleKey, type TableIndex } from './table-index.js';
+import { wordsOf } from '../tracking/entity-default.js';
+
+/** Words for whom an application keeps apart from each other, the likeliest first. */
+const TENANTS = [
+  'tenant',
+  'organization',
+  'organisation',
+  'org',
+  'account',
+  'workspace',
+  'company',
+  'shop',
+  'site',
+  'team',
+  'customer',
+  'client',
+] as const;
+
+/** As many of all tables, but for the tenants' own, have to have the column. */
+const SHARE = 0.5;
+
+/**
+ * The column that holds the tenant in most tables; null: none does. A column of that name that is of another
+ * type than the key of the tenants' table is no tenant.
+ */
+export function proposeTenant(tables: readonly TableFacts[], index: TableIndex): TenantColumn | null {
+  const found = TENANTS.flatMap((word) => {
+    const holders = tables.flatMap((facts) => tenantColumn(facts, word) ?? []);
+    const spelling = mostCommon(holders);
+    if (spelling === null) return [];
+    const count = holders.filter((name) => name === spelling).length;
+    return count / tables.length >= SHARE ? [{ word, column: spelling, count }] : [];
+  });
+  const [best] = found.sort((one, other) => other.count - one.count);
+  if (best === undefined) return null;
+  const own = tables
+    .map(({ table }) => index.called([best.word], table.schema))
+    .find((table) => table !== null && singleKey(table) !== null);
+  const key = own == null ? null : singleKey(own);
+  const has = (facts: TableFacts): boolean => {
+    const column = facts.columns.get(best.column);
+    return column !== undefined && (key === null || areComparable(column, key));
+  };
+  return {
+    column: best.column,
+    table: own?.key ?? null,
+    without: tables.filter((facts) => facts !== own && !has(facts)).map(({ key: table }) => table),
+  };
+}
+
+/** `account_id` or `accountId`, as this table spells it. */
+const tenantColumn = ({ columns }: TableFacts, word: string): string | null =>
+  [...columns.keys()].find((name) => wordsOf(name).join(' ') === `${word} id`) ?? null;
+
+function mostCommon(names: readonly string[]): string | null {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one)[0]?.[0] ?? null;
+}
+
+/** The tenant column of one table; null: its rows have none. */
+export function tenantOf(facts: TableFacts, tenant: TenantColumn | null): string | null {
+  if (tenant === null) return null;
+  if (facts.key === tenant.table) return singleKey(facts)?.name ?? null;
+  return tenant.without.includes(facts.key) ? null : tenant.column;
+}
