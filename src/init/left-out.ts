@@ -52,10 +52,15 @@ const BY_SCHEMA: readonly { readonly schemas: RegExp; readonly reason: string }[
 
 const MIGRATIONS = 'migrations of the schema';
 const QUEUE = 'a job queue';
-const SESSIONS = 'sessions of browsers';
+const SESSIONS = 'sessions of browsers and clients';
 const CACHE = 'a cache';
 
 const BY_NAME: readonly { readonly names: RegExp; readonly reason: string }[] = [
+  {
+    names: /^(?:oauth_access_grants|oauth_access_tokens|oauth2_provider_(?:accesstoken|grant|refreshtoken))$/,
+    reason: SESSIONS,
+  },
+  { names: /^pghero_\w+$/, reason: 'statistics of PgHero' },
   { names: /^(?:schema_migrations|ar_internal_metadata|data_migrations)$/, reason: `${MIGRATIONS} (Rails)` },
   { names: /^(?:django_migrations|south_migrationhistory)$/, reason: `${MIGRATIONS} (Django)` },
   { names: /^(?:django_content_type|auth_permission)$/, reason: 'filled by migrations (Django)' },
@@ -64,7 +69,10 @@ const BY_NAME: readonly { readonly names: RegExp; readonly reason: string }[] = 
       /^(?:flyway_schema_history|databasechangelog|databasechangeloglock|alembic_version|_prisma_migrations|__drizzle_migrations|sequelizemeta|knex_migrations|knex_migrations_lock|pgmigrations|typeorm_metadata|__efmigrationshistory|goose_db_version|gorp_migrations|phinxlog|doctrine_migration_versions|migration_versions|migrations|ecto_schema_migrations|sqitch_changes|atlas_schema_revisions|_sqlx_migrations|__diesel_schema_migrations|refinery_schema_history)$/i,
     reason: MIGRATIONS,
   },
-  { names: /^(?:django_session|sessions|session|user_sessions|active_sessions)$/, reason: SESSIONS },
+  {
+    names: /^(?:django_session|sessions|session|user_sessions|active_sessions|session_activations)$/,
+    reason: SESSIONS,
+  },
   {
     names:
       /^(?:delayed_jobs|good_jobs?|good_job_\w+|solid_queue_\w+|que_\w+|queue_classic_jobs|sidekiq_\w+|resque_\w+|oban_\w+|jobs|job_batches|failed_jobs|celery_\w+|django_celery_(?:beat|results)_\w+|procrastinate_\w+|bull_\w+|river_\w+|delayed_jobs_\w+|delayed_backend_mongoid_jobs|qrtz_\w+|batch_(?:job|step)_\w+|shedlock|outbox_locks)$/i,

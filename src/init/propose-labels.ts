@@ -1,7 +1,7 @@
 import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import type { Lookup, TableProposal } from './proposal.js';
-import { areComparable, pairsOf, singleKey, type TableIndex } from './table-index.js';
+import { areComparable, nounOf, pairsOf, singleKey, type TableIndex } from './table-index.js';
 
 type Label = TableProposal['labels'][number];
 
@@ -58,12 +58,20 @@ function meantBy(column: ColumnFacts, own: TableFacts, ground: LabelGround): Tab
   return key !== null && areComparable(key, column) ? target : null;
 }
 
-/** `parent` is the table itself; of `billing_address` the table is `billing_addresses`, or `addresses`. */
+/**
+ * `parent` is the table itself; `billing_address` is of `billing_addresses`, or `addresses`; `category` of
+ * custom_emojis is of `custom_emoji_categories`, where there are no `categories`.
+ */
 function calledBy(words: readonly string[], own: TableFacts, { index }: LabelGround): TableFacts | null {
   if (words.join(' ') === 'parent') return own;
   if (ELSEWHERE.has(words[0]!)) return null;
   for (let from = 0; from < words.length; from++) {
     const found = index.called(words.slice(from), own.table.schema);
+    if (found !== null) return found;
+  }
+  const noun = nounOf(own.table.name);
+  for (let length = noun.length; length > 0; length--) {
+    const found = index.called([...noun.slice(0, length), ...words], own.table.schema);
     if (found !== null) return found;
   }
   return null;

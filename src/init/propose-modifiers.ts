@@ -5,14 +5,13 @@ import { isActorPair } from './propose-people.js';
 import type { As, ModifierColumn, PeopleTable } from './proposal.js';
 import { areComparable, pairsOf, singleKey, type Pair } from './table-index.js';
 
-/** Columns that say who made the last change, and who made the row. What else names people says less. */
+/**
+ * Columns that say who made the last change, and who made the row. Others that name people (author, owner,
+ * inviter, user) may be chosen by somebody else: a wrong name accuses, so they are none.
+ */
 const UPDATED =
   /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_user)?(?:_id)?$|^(?:updater|last_editor|last_modifier)_id$|^(?:write|update)_uid$/;
-const CREATED =
-  /^(?:created|added|inserted|invited|sent|submitted|reported|uploaded)_by(?:_user)?(?:_id)?$|^(?:creator|author|inviter|sender|uploader|submitter)_id$|^create_uid$/;
-
-/** May as well be of another table, so a foreign key or a type has to say of which. */
-const SENDERS = /^(?:sender|uploader|submitter|sent_by|submitted_by|reported_by)/;
+const CREATED = /^(?:created|added|inserted)_by(?:_user)?(?:_id)?$|^creator_id$|^create_uid$/;
 
 const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
 
@@ -66,7 +65,6 @@ export function asOf(
     const as = asOfPair(pair, ground);
     return as === null ? null : { as, fact: factOfPair(pair) };
   }
-  if (SENDERS.test(spelled(column))) return null;
   const [main] = people;
   const key = main === undefined ? null : singleKey(facts.get(main.table)!);
   return key === null || !areComparable(column, key)

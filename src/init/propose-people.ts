@@ -88,6 +88,7 @@ const typesOf = ({ type }: Pair): readonly string[] => type.common ?? [];
 
 interface Score {
   readonly score: number;
+  /** People log in there, or have user names. */
   readonly logsIn: boolean;
   readonly reasons: readonly string[];
 }
@@ -99,7 +100,8 @@ function scoreOf(facts: TableFacts, referred: number): Score {
   const hasPassword = columns.some(isPassword);
   const login = loginColumn(facts);
   const hasEmail = columns.some((column) => isText(column) && wordsOf(column.name).includes('email'));
-  const logsIn = (hasPassword && (hasEmail || byName > 0)) || (login !== null && byName > 0);
+  const hasUserName = columns.some((column) => isText(column) && /^user_?name$/i.test(column.name));
+  const logsIn = (hasPassword && (hasEmail || hasUserName || byName > 0)) || (login !== null && byName > 0);
   const told = [
     ...(hasPassword && logsIn ? ['people log in with a password'] : []),
     ...(login !== null && logsIn ? [`${login} tells of logins`] : []),
@@ -107,14 +109,30 @@ function scoreOf(facts: TableFacts, referred: number): Score {
       ? [`${referred} ${referred === 1 ? 'column says' : 'columns say'} who did something by its keys`]
       : []),
   ];
-  const reasons = told.length === 0 && byName >= 4 ? ['by its name'] : told;
+  const byUserName = hasUserName && byName > 0 ? ['its rows have user names'] : [];
+  const byNameAlone = byName >= 4 ? ['by its name'] : [];
+  const reasons = told.length > 0 ? told : byUserName.length > 0 ? byUserName : byNameAlone;
   // A table with two words, such as account_users, is rather about a relation than about people.
-  const score = byName + (logsIn ? 6 : 0) + (hasEmail ? 1 : 0) + 2 * Math.min(referred, 6) - noun.length;
-  return { score: byName > 0 || logsIn || referred > 0 ? score : 0, logsIn, reasons };
+  const score =
+    byName +
+    (logsIn ? 6 : 0) +
+    (hasEmail ? 1 : 0) +
+    (hasUserName ? 2 : 0) +
+    2 * Math.min(referred, 6) -
+    noun.length;
+  return {
+    score: byName > 0 || logsIn || referred > 0 ? score : 0,
+    logsIn: logsIn || byUserName.length > 0,
+    reasons,
+  };
 }
 
+/** The password of whoever the row is; that of a mail server (`imap_password`) is not. */
 const isPassword = ({ name }: ColumnFacts): boolean =>
-  isSecretName(name) && /passw|pwd|digest|crypted/.test(name.toLowerCase());
+  isSecretName(name) &&
+  /^(?:encrypted_|hashed_|crypted_)?(?:password|passwd|pwd|passwort)(?:_(?:digest|hash|hashed|encrypted|salt))?$/.test(
+    wordsOf(name).join('_'),
+  );
 
 /** Columns of foreign keys that say who did something, by the table that they refer to. */
 function countReferences(tables: readonly TableFacts[]): ReadonlyMap<string, number> {

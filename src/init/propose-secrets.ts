@@ -43,6 +43,10 @@ const THERE: readonly { readonly table: string; readonly columns: ReadonlySet<st
   { table: 'session activation', columns: new Set(['session_id']) },
   { table: 'invite', columns: new Set(['code']) },
   { table: 'invitation', columns: new Set(['code']) },
+  {
+    table: 'subscription',
+    columns: new Set(['subscription_attributes', 'p256dh', 'key_p256dh', 'key_auth']),
+  },
   { table: 'push subscription', columns: new Set(['endpoint', 'key_auth', 'key_p256dh', 'auth', 'p256dh']) },
   { table: 'one time key', columns: new Set(['key']) },
   { table: 'system key', columns: new Set(['key']) },

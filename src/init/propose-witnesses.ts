@@ -2,7 +2,7 @@ import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import type { Witness } from './proposal.js';
 import { asOf, type PeopleGround } from './propose-modifiers.js';
-import { nounOf, pairsOf, singleKey } from './table-index.js';
+import { isText, nounOf, pairsOf, singleKey } from './table-index.js';
 
 /** The audit table that a table is, as its columns tell; null: it is none, or names nobody who is known. */
 export function witnessOf(table: TableFacts, ground: PeopleGround): Witness | null {
@@ -10,11 +10,15 @@ export function witnessOf(table: TableFacts, ground: PeopleGround): Witness | nu
     const found = kind(table, ground);
     if (found === null) continue;
     const column = table.columns.get(found.modifier);
-    const whose = column === undefined ? null : asOf(column, table, ground);
+    const whose = column === undefined ? null : (asOf(column, table, ground) ?? asText(column, ground));
     if (whose !== null) return { ...found, table: table.key, as: whose.as };
   }
   return null;
 }
+
+/** PaperTrail has a text for whoever it is; keys are compared as texts. */
+const asText = (column: ColumnFacts, { people }: PeopleGround): { readonly as: string } | null =>
+  column.name === 'whodunnit' && isText(column) && people[0] !== undefined ? { as: people[0].called } : null;
 
 type Found = Omit<Witness, 'table' | 'as'>;
 type Kind = (table: TableFacts, ground: PeopleGround) => Found | null;

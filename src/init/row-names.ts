@@ -20,14 +20,14 @@ export function rowName(facts: TableFacts, secrets: ReadonlySet<string>): Templa
   const number = open.find((column) => isInteger(column) && isShownNumber(column.name, facts));
   if (number !== undefined) return [{ text: '#' }, { column: number.name }];
   const noun = nounOf(facts.table.name);
-  const texts = open.filter(isText);
+  const texts = open.filter((column) => isText(column) || column.type === 'inet');
   for (const wanted of MORE) {
     const words = wanted.replace('*', noun.at(-1) ?? '').split('_');
     const found = texts.find(({ name }) => wordsOf(name).join(' ') === words.join(' '));
     if (found !== undefined) return orOthers([{ column: found.name }], facts, secrets);
   }
   const ending = texts.filter(({ name }) => wordsOf(name).at(-1) === 'name');
-  const [only] = ending.filter(({ notNull }) => notNull).concat(ending);
+  const only = ending.length === 1 ? ending[0] : ending.find(({ notNull }) => notNull);
   return only === undefined ? null : orOthers([{ column: only.name }], facts, secrets);
 }
 
@@ -53,6 +53,14 @@ const MORE: readonly string[] = [
   '*_name',
   'company_name',
   'business_name',
+  'nickname',
+  'var',
+  'original_filename',
+  'original_file_name',
+  'file_file_name',
+  'file_name',
+  'filename',
+  'key',
   'short_code',
   'shortcode',
   'code',
@@ -63,22 +71,24 @@ const MORE: readonly string[] = [
   'domain',
   'hostname',
   'host',
-  'file_name',
-  'filename',
-  '*_number',
+  'keyword',
+  'phrase',
+  'question',
   'sku',
-  'key',
-  'var',
+  '*_number',
+  'version',
   'external_id',
   'phone_number',
   'phone',
   '*_description',
   '*_desc',
-  'description',
+  'website_url',
+  'webhook_url',
+  'inbox_url',
   'url',
-  'uri',
   'path',
-  'text',
+  'ip',
+  'ip_address',
 ];
 
 /** What a row is called by where its first name is empty, and at most so many. */
