@@ -1,16 +1,16 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import type { PlanProblem, TrackingPlan } from '../tracking/findings.js';
-import { listNames } from '../tracking/list-names.js';
 import { parseConfig } from '../tracking/load.js';
 import { planTracking } from '../tracking/plan.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import { readCosts, type Costs } from './costs.js';
+import { readCosts } from './costs.js';
 import { readFacts, type SourceFacts } from './facts.js';
-import { grantsFor } from './grants.js';
 import { propose } from './propose.js';
 import type { Proposal } from './proposal.js';
-import { writeYaml, type Detail, type Remarks } from './write-yaml.js';
+import { remarksOf } from './remarks.js';
+import { fittingYaml } from './fitting-yaml.js';
+import type { Detail, Remarks } from './write-yaml.js';
 
 /** A YAML for a source, and what it was made from. */
 export interface Draft {
@@ -34,15 +34,16 @@ export async function draftYaml(
   client: pg.Client,
   { progress }: { readonly progress: (step: string, tables: number) => void },
 ): Promise<Draft> {
+  const tables = await countTables(client);
+  progress(`reads the catalog of ${tables} tables`, tables);
   const facts = await readFacts(client);
-  const tables = facts.tables.size;
-  progress(`proposes what to track of ${tables} tables`, tables);
+  progress('proposes what to track', tables);
   const { proposal, plan, config } = accepted(facts);
   const costs = await readCosts(client, plan.widened, {
     progress: (done) => progress(`reads what they cost: ${done} of ${plan.widened.length}`, tables),
   });
   const remarks = remarksOf({ facts, proposal, config, costs });
-  const { text, detail } = fitting(proposal, remarks);
+  const { text, detail } = fittingYaml(proposal, remarks);
   return {
     text,
     detail,
@@ -51,6 +52,18 @@ export async function draftYaml(
     unread: facts.unread,
   };
 }
+
+/** Tables of users, with partitions, which take as long to read. */
+async function countTables(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{
+    count: number;
+  }>(/* sql */ `select count(*)::int4 as count from pg_catalog.pg_class c
+                where c.relkind in ('r', 'p') and c.oid >= ${FIRST_NORMAL_OID}`);
+  return rows[0]!.count;
+}
+
+/** Objects of users have oids from here on. */
+const FIRST_NORMAL_OID = 16_384;
 
 /** Without any remark, as plan reads it. */
 const BARE: Remarks = { head: [], grants: [], costs: new Map() };
@@ -69,7 +82,7 @@ function accepted(facts: SourceFacts): Accepted {
   for (let round = 1; ; round++) {
     const proposal = propose(facts, refused);
     if (proposal.tables.length === 0) throw noTables(facts);
-    const config = load(fitting(proposal, BARE).text);
+    const config = load(fittingYaml(proposal, BARE).text);
     const plan = planTracking({ config, catalog: facts.catalog });
     const found = plan.problems.filter(({ tables }) => tables.length > 0);
     if (found.length === 0 || round === MAX_ROUNDS) return { proposal, config, plan };
@@ -93,69 +106,5 @@ function noTables({ catalog }: SourceFacts): WaltrailError {
   return new WaltrailError(
     'INIT_NO_TABLES',
     `The source (database ${database}) has no table that could be tracked.`,
-  );
-}
-
-function remarksOf({
-  facts,
-  proposal,
-  config,
-  costs,
-}: {
-  readonly facts: SourceFacts;
-  readonly proposal: Proposal;
-  readonly config: TrackingConfig;
-  readonly costs: Costs;
-}): Remarks {
-  const { server } = facts.catalog;
-  const { tables, secrets, tenant } = proposal;
-  const masked = secrets.reduce((count, { columns }) => count + columns.length, 0);
-  const unnamed = tables.filter(({ name }) => name === null).map(({ table }) => table);
-  return {
-    head: [
-      `Written by waltrail init from the catalog of database ${server.database}: ${tables.length} tables, ${masked} columns with secrets.`,
-      ...(unnamed.length === 0
-        ? []
-        : [`Rows shown by their ids, for no column names them: ${listNames(unnamed)}.`]),
-      ...(tenant === null
-        ? ['No column is in most tables that would say whose rows they are, so there is no tenant.']
-        : []),
-      ...byNames(proposal),
-      ...(tables.some(({ values }) => values.numbers.length > 0)
-        ? [
-            'Numbers that stand for words are listed under their tables, to be filled in: values: { status: { 0: … } }.',
-          ]
-        : []),
-      ...costs.total,
-      ...facts.unread,
-    ],
-    grants: grantsFor(config, facts.catalog),
-    costs: costs.byTable,
-  };
-}
-
-/** Labels that no foreign key declares. */
-function byNames({ tables }: Proposal): readonly string[] {
-  const labels = tables.flatMap((table) => table.labels);
-  const guessed = labels.filter(({ declared }) => !declared).length;
-  if (guessed === 0) return [];
-  return [
-    `Of ${labels.length} columns that hold keys of other tables, ${guessed} are known by their names alone: no foreign key declares them.`,
-  ];
-}
-
-/** As TrackingDocument of document.ts takes it. */
-const MAX_CHARACTERS = 1_048_576;
-const DETAILS: readonly Detail[] = ['everything', 'rules', 'names'];
-
-/** As much detail as a YAML may have characters. */
-function fitting(proposal: Proposal, remarks: Remarks): { readonly text: string; readonly detail: Detail } {
-  for (const detail of DETAILS) {
-    const text = writeYaml(proposal, remarks, detail);
-    if (text.length <= MAX_CHARACTERS) return { text, detail };
-  }
-  throw new WaltrailError(
-    'INIT_TOO_LARGE',
-    `The source has ${proposal.tables.length} tables, and a YAML that names them all is longer than 1 MiB.`,
   );
 }

@@ -48,7 +48,8 @@ export interface TableSecrets {
   readonly table: string;
   readonly columns: readonly string[];
   readonly with: 'mask' | 'hash';
-  readonly fact: string;
+  /** Null: their names say it. */
+  readonly fact: string | null;
 }
 
 export interface TenantColumn {
@@ -56,7 +57,7 @@ export interface TenantColumn {
   /** Canonical name of the tenants' own table; null: there is none. */
   readonly table: string | null;
   /** Tables whose rows have no tenant. */
-  readonly without: readonly string[];
+  readonly without: ReadonlySet<string>;
 }
 
 export interface LeftOut {

@@ -11,13 +11,13 @@ export function secretsOf(facts: TableFacts): readonly TableSecrets[] {
   const named = all.filter((column) => isSecretByName(table.name, column));
   const settings = settingValues(facts).filter((column) => !named.includes(column));
   const isKey = ({ name }: ColumnFacts): boolean => table.primaryKey.includes(name);
-  const rule = (found: readonly ColumnFacts[], how: 'mask' | 'hash', fact: string): TableSecrets[] =>
+  const rule = (found: readonly ColumnFacts[], how: 'mask' | 'hash', fact: string | null): TableSecrets[] =>
     found.length === 0 ? [] : [{ table: key, columns: found.map(({ name }) => name), with: how, fact }];
   return [
     ...rule(
       named.filter((column) => !isKey(column)),
       'mask',
-      'by their names',
+      null,
     ),
     ...rule(named.filter(isKey), 'hash', 'a secret is the key: a hash keeps rows apart'),
     ...rule(

@@ -41,7 +41,7 @@ export function proposeTenant(tables: readonly TableFacts[], index: TableIndex):
   return {
     column: best.column,
     table: own?.key ?? null,
-    without: tables.filter((facts) => facts !== own && !has(facts)).map(({ key: table }) => table),
+    without: new Set(tables.filter((facts) => facts !== own && !has(facts)).map(({ key: table }) => table)),
   };
 }
 
@@ -65,5 +65,5 @@ function mostCommon(names: readonly string[]): string | null {
 export function tenantOf(facts: TableFacts, tenant: TenantColumn | null): string | null {
   if (tenant === null) return null;
   if (facts.key === tenant.table) return singleKey(facts)?.name ?? null;
-  return tenant.without.includes(facts.key) ? null : tenant.column;
+  return tenant.without.has(facts.key) ? null : tenant.column;
 }

@@ -37,11 +37,12 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   const people = proposePeople(tracked, lookups);
   const peopleGround = { people, facts: byKey };
   const witnesses = tracked.flatMap((table) => witnessOf(table, peopleGround) ?? []);
+  const audits = new Set(witnesses.map((witness) => witness.table));
   const tenant = proposeTenant(tracked, index);
   const entities = proposeEntities(tracked);
   const labelGround = { index, facts: byKey, lookups, people: people[0]?.table ?? null };
   const tables = tracked.map((table): TableProposal => {
-    const isWitness = witnesses.some((witness) => witness.table === table.key);
+    const isWitness = audits.has(table.key);
     const logins = loginsOf(table, people);
     const modifiers = isWitness ? [] : [...logins.modifiers, ...modifierColumns(table, peopleGround)];
     const noise = noiseOf(table, index);
@@ -55,9 +56,10 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
       tenant: tenantOf(table, tenant),
       modifiers,
       operations: isWitness ? ['update', 'delete', 'truncate'] : null,
-      ignore: [...noise, ...modifiers.filter(({ on }) => on === null).map(({ column }) => column)].filter(
-        (column) => !watched.includes(column) && !table.table.primaryKey.includes(column),
-      ),
+      ignore: [
+        ...noise,
+        ...modifiers.filter(({ on, action }) => on === null && action === null).map(({ column }) => column),
+      ].filter((column) => !watched.includes(column) && !table.table.primaryKey.includes(column)),
       labels: labelsOf(table, labelGround),
       actions: logins.actions,
       values: valuesOf(table),

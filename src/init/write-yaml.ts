@@ -1,4 +1,4 @@
-import type { PeopleTable, Proposal, Witness } from './proposal.js';
+import type { PeopleTable, Proposal, TableSecrets, Witness } from './proposal.js';
 import { asPair, lookupPairs, tableBlock, type Pair } from './write-table.js';
 import { comment, flow, list, remarked, scalar } from './yaml-text.js';
 
@@ -111,29 +111,43 @@ function rowPair({ row }: Witness): readonly Pair[] {
 function redactLines({ secrets }: Proposal): readonly string[] {
   if (secrets.length === 0) return [];
   return [
-    '# Secrets. Members of JSON and passwords in URLs are masked by their names, too.',
+    '# Columns that hold secrets. Members of JSON and passwords in URLs are masked by their names, too.',
     'redact:',
-    ...secrets.map((rule) =>
+    ...grouped(secrets).map(({ columns, tables, with: how, fact }) =>
       remarked(
         `  - ${flow([
-          ['columns', list(rule.columns)],
-          ['tables', list([rule.table])],
-          ['with', rule.with],
+          ['columns', list(columns)],
+          ['tables', list(tables)],
+          ['with', how],
         ])}`,
-        rule.fact,
+        fact,
       ),
     ),
   ];
+}
+
+type SecretsRule = Omit<TableSecrets, 'table'> & { readonly tables: string[] };
+
+/** One rule for all tables with the same secrets. */
+function grouped(secrets: readonly TableSecrets[]): readonly SecretsRule[] {
+  const rules = new Map<string, SecretsRule>();
+  for (const { table, ...secret } of secrets) {
+    const key = JSON.stringify(secret);
+    const rule = rules.get(key);
+    if (rule === undefined) rules.set(key, { ...secret, tables: [table] });
+    else rule.tables.push(table);
+  }
+  return [...rules.values()];
 }
 
 function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): readonly string[] {
   const { tenant, tables } = proposal;
   const doubts = isDeclaring(proposal);
   return [
-    ...(tenant === null || tenant.without.length === 0 || detail === 'names'
+    ...(tenant === null || tenant.without.size === 0 || detail === 'names'
       ? []
       : comment(
-          `Rows without tenant, for they have no ${tenant.column}; readers who are confined to one do not see them: ${tenant.without.join(', ')}`,
+          `Rows without tenant, for they have no ${tenant.column}; readers who are confined to one do not see them: ${[...tenant.without].join(', ')}`,
           '',
         )),
     'tables:',
