@@ -92,12 +92,16 @@ function totalOf(costs: readonly IdentityCost[]): readonly string[] {
   const known = costs.filter(({ walBytes }) => walBytes !== null);
   const unknown = costs.length - known.length;
   const bytes = sum(known.map(({ walBytes }) => walBytes!));
-  const [first] = costs;
-  if (first === undefined || (bytes === 0 && unknown === 0)) return [];
-  const window = first.windowSeconds === null ? '' : ` over ${formatDuration(first.windowSeconds)}`;
+  const window = costs[0]?.windowSeconds == null ? '' : ` over ${formatDuration(costs[0].windowSeconds)}`;
   return [
-    `Old rows would have added ${formatBytes(bytes)} to the WAL${window} (replica identity full of ${costs.length} tables)` +
-      (unknown === 0 ? '.' : `; of ${unknown} tables that is not known: waltrail plan says why.`),
+    ...(bytes === 0
+      ? []
+      : [
+          `The old rows of ${known.length} tables would have added ${formatBytes(bytes)} to the WAL${window} (replica identity full).`,
+        ]),
+    ...(unknown === 0
+      ? []
+      : [`What the old rows of ${unknown} tables add to the WAL is not known: waltrail plan says why.`]),
   ];
 }
 

@@ -50,9 +50,9 @@ describe('the words of a CHECK constraint', () => {
   });
 });
 
-const things = (count: number): TableProposal[] =>
+const things = (count: number, prefix = ''): TableProposal[] =>
   Array.from({ length: count }, (_, index) => ({
-    table: `public.things_${index}`,
+    table: `public.${prefix}things_${index}`,
     facts: ['a fact '.repeat(20).trim()],
     entity: `thing ${index}`,
     name: [{ column: 'name' }],
@@ -80,7 +80,7 @@ describe('a YAML of many tables', () => {
   test.each([
     [10, 'everything'],
     [5_000, 'rules'],
-    [20_000, 'names'],
+    [10_000, 'names'],
   ] as const)('has of %s tables %s', (count, detail) => {
     const made = fittingYaml(proposalOf(things(count)), { head: [], grants: [], costs: new Map() });
     expect(made.detail).toBe(detail);
@@ -96,7 +96,7 @@ describe('a YAML of many tables', () => {
   });
 
   test('that is too long with their names alone is refused', () => {
-    const many = proposalOf(things(60_000));
+    const many = proposalOf(things(5_000, 'long_'.repeat(50)));
     expect(() => fittingYaml(many, { head: [], grants: [], costs: new Map() })).toThrow(
       expect.objectContaining({ code: 'INIT_TOO_LARGE' }),
     );
@@ -116,11 +116,16 @@ test('a table is said to be hot, and to have large values, by what PostgreSQL ha
     columns: [{ name: 'id', length: 8, align: 8, dropped: false, width: 8, nullFraction: 0 }],
     large: { bytes: of.large, written: 100_000, removed: 0 },
   });
-  const sentences = (updates: number, large: number) =>
+  const costs = (updates: number, large: number) =>
     costsOf([{ table: 'public.t', columns: 1, oids: ['1'] }], {
       windowSeconds: 172_800,
       members: new Map([['1', member({ updates, large })]]),
-    }).byTable.get('public.t');
+    });
+  const sentences = (updates: number, large: number) => costs(updates, large).byTable.get('public.t');
+  expect(costs(400_000, 0).total).toEqual([
+    expect.stringMatching(/^The old rows of 1 tables would have added .* over 2 days/),
+  ]);
+  expect(costs(0, 0).total).toEqual([]);
   expect(sentences(100, 0)).toEqual(['about 2,000,000 rows']);
   expect(sentences(400_000, 0)?.[1]).toMatch(
     /^the old row adds about \d+ B to the WAL of each .*: 200,000 of them a day, \d/,
