@@ -80,7 +80,7 @@ describe('a YAML of many tables', () => {
   test.each([
     [10, 'everything'],
     [5_000, 'rules'],
-    [10_000, 'names'],
+    [12_000, 'names'],
   ] as const)('has of %s tables %s', (count, detail) => {
     const made = fittingYaml(proposalOf(things(count)), { head: [], grants: [], costs: new Map() });
     expect(made.detail).toBe(detail);
