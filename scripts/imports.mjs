@@ -118,6 +118,7 @@ export const ROOMS = {
     'admin',
   ],
   doctor: ['errors', 'pg', 'tracking', 'trail/*', 'trail/read'],
+  init: ['errors', 'pg', 'tracking'],
   cli: [
     'errors',
     'settings',
@@ -129,6 +130,7 @@ export const ROOMS = {
     'trail',
     'proof',
     'doctor',
+    'init',
     'admin/auth/tokens',
     'embedded',
     'main',

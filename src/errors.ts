@@ -351,6 +351,26 @@ export const ERROR_CODES = {
       'Read what the server says in the message: disk space, permissions and limits of the trail database are the usual causes. Nothing was acknowledged, so nothing is lost.',
   },
 
+  // waltrail init
+  INIT_FILE_EXISTS: {
+    retry: 'never',
+    remedy: 'Nothing was overwritten. Name another file with --out, or move that one away.',
+  },
+  INIT_FILE_UNWRITABLE: {
+    retry: 'never',
+    remedy: 'Make the folder, or make it writable; or name another file with --out.',
+  },
+  INIT_NO_TABLES: {
+    retry: 'never',
+    remedy:
+      'Check that the URL names the database of the application. Views, foreign, unlogged and temporary tables, and those of extensions, migrations and queues are not tracked.',
+  },
+  INIT_TOO_LARGE: {
+    retry: 'never',
+    remedy:
+      'Write a YAML with a pattern for each schema, such as public.*, and name only the tables that need more.',
+  },
+
   // waltrail reload
   RELOAD_UNANSWERED: {
     retry: 'operator',

@@ -99,12 +99,19 @@ const Environment = z.object({
   npm_lifecycle_event: z.string().optional(),
 });
 
+/** How {@link readSettings} reads. */
+export interface SettingsOptions {
+  /** The URL of the source may stand without that of the trail. */
+  readonly sourceAlone?: boolean;
+}
+
 /**
  * The settings of this process, from its environment. Throws SETTINGS_INVALID that names every wrong
  * variable, never its value: a URL holds a password.
  */
 export function readSettings(
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  { sourceAlone = false }: SettingsOptions = {},
 ): Settings {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) {
@@ -112,7 +119,7 @@ export function readSettings(
     throw new WaltrailError('SETTINGS_INVALID', [...new Set(faults)].join(' '));
   }
   const env = parsed.data;
-  if ((env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {
+  if (!sourceAlone && (env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {
     const missing = env.WALTRAIL_SOURCE_URL === undefined ? 'WALTRAIL_SOURCE_URL' : 'WALTRAIL_TRAIL_URL';
     throw new WaltrailError('SETTINGS_INVALID', `${missing} is not set, but its partner is.`, {
       remedy:

@@ -10,7 +10,7 @@ process.stdout.on('error', () => undefined);
 process.exitCode = await dispatch(process.argv.slice(2), {
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
-  settings: readSettings,
+  settings: (options) => readSettings(undefined, options),
 });
 // A connection that does not close must not keep a stopped daemon alive. If everything is closed, this waits
 // for nothing.

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { WaltrailError } from '../errors.js';
-import type { Settings } from '../settings.js';
+import type { Settings, SettingsOptions } from '../settings.js';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
 
@@ -21,7 +21,9 @@ export interface CommandContext<O extends Options = Options> {
    * Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws
    * SETTINGS_INVALID.
    */
-  readonly settings: () => Settings;
+  readonly settings: (options?: SettingsOptions) => Settings;
+  /** Prints to standard error what a long command is doing, so that its answer may go into a file. */
+  readonly progress: (text: string) => void;
   /** Prints progress and explanations for people. Prints nothing with `--json`. */
   readonly say: (text: string) => void;
   /** Prints the answer in the form that was asked for. */
@@ -59,7 +61,8 @@ export const usageError = (message: string, cause?: unknown): WaltrailError =>
 /** What {@link runCommand} needs of the process. */
 export interface Surroundings {
   readonly write: (text: string) => void;
-  readonly settings: () => Settings;
+  readonly writeError: (text: string) => void;
+  readonly settings: (options?: SettingsOptions) => Settings;
 }
 
 /**
@@ -88,6 +91,7 @@ export async function runCommand(
     values,
     argument: positionals[0],
     settings: options.settings,
+    progress: options.writeError,
     say: asJson ? () => undefined : write,
     answer: ({ text, data }) => write(asJson ? `${JSON.stringify(data, null, 2)}\n` : text),
   });

@@ -13,6 +13,10 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'run the daemon; with nothing configured, on a sample CRM of its own',
     load: async () => (await import('./start.js')).start,
   },
+  init: {
+    summary: 'write a YAML for a database, from its catalog',
+    load: async () => (await import('./init.js')).init,
+  },
   plan: {
     summary: 'show what apply would do to the source; changes nothing',
     load: async () => (await import('./plan.js')).plan,

@@ -7,15 +7,11 @@ const EXIT_FAILED = 1;
 /** Exit code for a mistake in the command line itself, as with most Unix tools. */
 const EXIT_USAGE = 2;
 
-export interface Terminal extends Surroundings {
-  readonly writeError: (text: string) => void;
-}
-
 /**
  * Runs a command line, whose arguments are given without `node` and the script. Resolves with the exit code
  * and never rejects.
  */
-export async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function dispatch(argv: readonly string[], terminal: Surroundings): Promise<number> {
   const { write } = terminal;
   const [first] = argv;
   if (first === undefined || ['--help', '-h', 'help'].includes(first)) {
@@ -41,7 +37,7 @@ export async function dispatch(argv: readonly string[], terminal: Terminal): Pro
  * Answers arguments that are no command. If they name a group of commands, such as `token`, it lists the
  * group.
  */
-function unknownCommand([first, second]: readonly string[], { write, writeError }: Terminal): number {
+function unknownCommand([first, second]: readonly string[], { write, writeError }: Surroundings): number {
   const group = commandsBelow(first!);
   const isHelp = second === undefined || ['--help', '-h', 'help'].includes(second);
   if (group.length > 0 && isHelp) {

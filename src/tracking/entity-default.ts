@@ -19,7 +19,7 @@ export function defaultEntity(table: TableName): string {
 }
 
 /** `agent_bots`, `AgentBots` and `agent-bots` in words of small letters. */
-const wordsOf = (name: string): string[] =>
+export const wordsOf = (name: string): string[] =>
   name
     .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1_$2')
     .replace(/(\p{Lu})(\p{Lu}\p{Ll})/gu, '$1_$2')

@@ -74,8 +74,21 @@ export function tableName(text: string): TableName {
 
 /** Whether `pattern` (or exact name) means this table. */
 export function matchesTable(pattern: string, { schema, table }: TableName): boolean {
-  const parts = parseParts(pattern);
+  const parts = partsOfPattern(pattern);
   return parts !== undefined && matchesPart(parts[0], schema) && matchesPart(parts[1], table);
+}
+
+/** Patterns are those of YAMLs, and each of them is asked about every table; more are read anew. */
+const MAX_PATTERNS = 20_000;
+const PATTERNS = new Map<string, readonly [Part, Part] | undefined>();
+
+function partsOfPattern(pattern: string): readonly [Part, Part] | undefined {
+  const known = PATTERNS.get(pattern);
+  if (known !== undefined) return known;
+  const parts = parseParts(pattern);
+  if (PATTERNS.size >= MAX_PATTERNS) PATTERNS.clear();
+  PATTERNS.set(pattern, parts);
+  return parts;
 }
 
 /** Whether a column name matches a redaction pattern: `*` as wildcard, ignoring case. */

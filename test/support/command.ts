@@ -16,7 +16,7 @@ export async function waltrail(
   const code = await dispatch(words, {
     write: (text) => (result.output += text),
     writeError: (text) => (result.errors += text),
-    settings: () => readSettings(environment),
+    settings: (options) => readSettings(environment, options),
   });
   return { code, ...result };
 }

@@ -1,0 +1,25 @@
+import { WaltrailError } from '../errors.js';
+import type { Proposal } from './proposal.js';
+import { writeYaml, type Detail, type Remarks } from './write-yaml.js';
+
+/** As TrackingDocument of document.ts takes it. */
+const MAX_CHARACTERS = 1_048_576;
+const DETAILS: readonly Detail[] = ['everything', 'rules', 'names'];
+
+/**
+ * Writes as much detail as a YAML may have characters. Throws INIT_TOO_LARGE where the names of the tables
+ * are too much already.
+ */
+export function fittingYaml(
+  proposal: Proposal,
+  remarks: Remarks,
+): { readonly text: string; readonly detail: Detail } {
+  for (const detail of DETAILS) {
+    const text = writeYaml(proposal, remarks, detail);
+    if (text.length <= MAX_CHARACTERS) return { text, detail };
+  }
+  throw new WaltrailError(
+    'INIT_TOO_LARGE',
+    `The source has ${proposal.tables.length} tables, and a YAML that names them all is longer than 1 MiB.`,
+  );
+}

@@ -1,0 +1,93 @@
+import { wordsOf } from '../tracking/entity-default.js';
+import { classOf } from './class-names.js';
+import type { ColumnFacts, TableFacts } from './facts.js';
+import { isActorPair } from './propose-people.js';
+import type { As, ModifierColumn, PeopleTable } from './proposal.js';
+import { areComparable, pairsOf, singleKey, type Pair } from './table-index.js';
+
+/**
+ * Columns that say who made the last change, and who made the row. Others that name people (author, owner,
+ * inviter, user) may be chosen by somebody else: a wrong name accuses, so they are none.
+ */
+const UPDATED =
+  /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_user)?(?:_id)?$|^(?:updater|last_editor|last_modifier)_id$|^(?:write|update)_uid$/;
+const CREATED = /^(?:created|added|inserted)_by(?:_user)?(?:_id)?$|^creator_id$|^create_uid$/;
+
+const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
+
+export interface PeopleGround {
+  readonly people: readonly PeopleTable[];
+  readonly facts: ReadonlyMap<string, TableFacts>;
+}
+
+/**
+ * The columns of a table that name who made a change. One that says who made the row speaks for its insert
+ * alone. Polymorphic pairs speak for the tables of people whose classes they hold.
+ */
+export function modifierColumns(table: TableFacts, ground: PeopleGround): readonly ModifierColumn[] {
+  const columns = [...table.columns.values()];
+  const rules = (names: RegExp, on: 'insert' | null): ModifierColumn[] =>
+    columns
+      .filter((column) => names.test(spelled(column)))
+      .flatMap((column) => {
+        const found = asOf(column, table, ground);
+        return found === null ? [] : [{ column: column.name, on, action: null, ...found }];
+      });
+  return [...rules(UPDATED, null), ...rules(CREATED, 'insert'), ...actorRules(table, ground)];
+}
+
+/** `user_type` and `user_id` say whom a row is about as often as who made it, so a pair of a user is none. */
+const actorRules = (table: TableFacts, ground: PeopleGround): ModifierColumn[] =>
+  pairsOf(table)
+    .filter((pair) => isActorPair(pair) && pair.words.join(' ') !== 'user')
+    .filter(({ id }) => !CREATED.test(spelled(id)) && !UPDATED.test(spelled(id)))
+    .flatMap((pair) => {
+      const as = asOfPair(pair, ground);
+      return as === null
+        ? []
+        : [{ column: pair.id.name, as, on: 'insert' as const, action: null, fact: factOfPair(pair) }];
+    });
+
+/** Whose key a column holds; null: nobody's that is known. */
+export function asOf(
+  column: ColumnFacts,
+  table: TableFacts,
+  ground: PeopleGround,
+): { readonly as: As; readonly fact: string } | null {
+  const { people, facts } = ground;
+  const reference = table.references.get(column.name);
+  if (reference !== undefined) {
+    const found = people.find((one) => one.table === reference.table && one.key === reference.column);
+    return found === undefined ? null : { as: found.called, fact: `refers to ${found.table}` };
+  }
+  const pair = pairsOf(table).find(({ id }) => id.name === column.name);
+  if (pair !== undefined) {
+    const as = asOfPair(pair, ground);
+    return as === null ? null : { as, fact: factOfPair(pair) };
+  }
+  const [main] = people;
+  const key = main === undefined ? null : singleKey(facts.get(main.table)!);
+  return key === null || !areComparable(column, key)
+    ? null
+    : { as: main!.called, fact: `by its name a key of ${main!.table}: no foreign key says so` };
+}
+
+const factOfPair = ({ type }: Pair): string =>
+  type.common === null
+    ? `values of ${type.name} as frameworks name the tables: the role may not see them`
+    : `values of ${type.name} as its statistics tell`;
+
+/** Classes of a type column with the tables of people that they are. */
+export function asOfPair({ type, id }: Pair, { people, facts }: PeopleGround): As | null {
+  const values = people.flatMap((one): [string, string][] => {
+    const table = facts.get(one.table)!;
+    const key = singleKey(table);
+    if (key === null || !areComparable(id, key)) return [];
+    const own = classOf(table.table.name);
+    if (type.common === null) return [[own, one.called]];
+    return type.common
+      .filter((value) => value.split(/::|\\/).at(-1) === own)
+      .map((value) => [value, one.called]);
+  });
+  return values.length === 0 ? null : { column: type.name, values };
+}

@@ -1,0 +1,120 @@
+import type { Template } from '../tracking/rules.js';
+import type { As, Lookup, ModifierColumn, PeopleTable, ProposedAction, TableProposal } from './proposal.js';
+import { comment, flow, list, remarked, scalar } from './yaml-text.js';
+
+/** A key, and its value as YAML. */
+export type Pair = readonly [key: string, value: string];
+
+/** What is told in comments beside the rules of a table. */
+export interface Told {
+  /** Further facts of the table, such as what it costs. */
+  readonly facts: readonly string[];
+  /** Whether to say of a label that no foreign key declares it. */
+  readonly doubts: boolean;
+}
+
+/** The lines of one table; `told` null: without comments. */
+export function tableBlock(
+  table: TableProposal,
+  { people, told }: { readonly people: readonly PeopleTable[]; readonly told: Told | null },
+): readonly string[] {
+  const facts = told === null ? [] : [...table.facts, ...told.facts];
+  const keys = [
+    ...(table.entity === null ? [] : [`entity: ${scalar(table.entity)}`]),
+    ...(table.name === null ? [] : [`name: ${templateText(table.name)}`]),
+    ...(table.id === null ? [] : [`id: ${list(table.id)}`]),
+    ...(table.tenant === null ? [] : [`tenant: ${scalar(table.tenant)}`]),
+    ...modifierLines(table.modifiers, { people, isTold: told !== null }),
+    ...(table.operations === null ? [] : [`operations: ${list(table.operations)}`]),
+    ...(table.ignore.length === 0 ? [] : [`ignore: ${list(table.ignore)}`]),
+    ...labelLines(table.labels, told),
+    ...(table.actions.length === 0 ? [] : ['actions:']),
+    ...table.actions.map((action) => `  - ${actionText(action)}`),
+  ];
+  return [
+    ...facts.flatMap((fact) => comment(fact, '  ')),
+    `  ${scalar(table.table)}:`,
+    ...keys.map((key) => `    ${key}`),
+    ...(told === null ? [] : valueLines(table.values)),
+  ];
+}
+
+export const lookupPairs = ({ table, key, name }: Lookup): readonly Pair[] => [
+  ['table', scalar(table)],
+  ['key', scalar(key)],
+  ['name', templateText(name)],
+];
+
+/** Of the first table of people nothing is said: it is meant where nothing is. */
+export function asPair(as: As, people: readonly PeopleTable[]): readonly Pair[] {
+  if (typeof as === 'string') return as === people[0]?.called ? [] : [['as', scalar(as)]];
+  const values = as.values.map(([value, called]): Pair => [value, scalar(called)]);
+  return [['as', flow([[as.column, flow(values)]])]];
+}
+
+function modifierLines(
+  modifiers: readonly ModifierColumn[],
+  { people, isTold }: { readonly people: readonly PeopleTable[]; readonly isTold: boolean },
+): readonly string[] {
+  if (modifiers.length === 0) return [];
+  return [
+    'modifier:',
+    ...modifiers.map(({ column, as, on, action, fact }) => {
+      const pairs: readonly Pair[] = [
+        ['column', scalar(column)],
+        ...asPair(as, people),
+        ...(on === null ? [] : [['on', on] as const]),
+        ...(action === null ? [] : [['action', action] as const]),
+      ];
+      return remarked(`  - ${flow(pairs)}`, isTold ? fact : null);
+    }),
+  ];
+}
+
+function labelLines(labels: TableProposal['labels'], told: Told | null): readonly string[] {
+  if (labels.length === 0) return [];
+  return [
+    'labels:',
+    ...labels.map(({ column, lookup, declared }) =>
+      remarked(
+        `  ${scalar(column)}: ${flow(lookupPairs(lookup))}`,
+        !declared && told?.doubts === true ? 'by its name: no foreign key' : null,
+      ),
+    ),
+  ];
+}
+
+const actionText = ({ on, column, when, action }: ProposedAction): string =>
+  flow([
+    ['on', on],
+    ...(column === null ? [] : [[column.how, scalar(column.name)] as const]),
+    ...(when.length === 0
+      ? []
+      : [['when', flow(when.map(([name, value]): Pair => [name, String(value)]))] as const]),
+    ['action', action],
+  ]);
+
+/** What is known of values, and the key that gives words to numbers, to be filled in. */
+function valueLines({ facts, numbers }: TableProposal['values']): readonly string[] {
+  const words = numbers.map(({ column, stored }): Pair => [
+    column,
+    flow((stored.length === 0 ? ['0'] : stored).map((value) => [value, '…'])),
+  ]);
+  return [
+    ...facts.flatMap((fact) => comment(fact, '    ')),
+    ...(words.length === 0 ? [] : comment(`values: ${flow(words)}`, '    ')),
+  ];
+}
+
+/** A template as the loader reads it. */
+function templateText(template: Template): string {
+  return scalar(
+    template
+      .map((part) =>
+        'text' in part
+          ? part.text.replaceAll('{', '{{').replaceAll('}', '}}')
+          : `{${[part.column, ...(part.or ?? [])].join('|')}}`,
+      )
+      .join(''),
+  );
+}

@@ -1,0 +1,186 @@
+import type { PeopleTable, Proposal, TableSecrets, Witness } from './proposal.js';
+import { asPair, lookupPairs, tableBlock, type Pair } from './write-table.js';
+import { comment, flow, list, remarked, scalar } from './yaml-text.js';
+
+/** How much is written of each table, for a YAML has a largest size. */
+export type Detail =
+  /** Every rule with the facts that it comes from. */
+  | 'everything'
+  /** Every rule. */
+  | 'rules'
+  /** Its name alone: it has an entity of its own and is called by the defaults. */
+  | 'names';
+
+/** What is told beside the proposal. */
+export interface Remarks {
+  /** Of the whole file, one paragraph each. */
+  readonly head: readonly string[];
+  /** SQL of the grants, one statement a line. */
+  readonly grants: readonly string[];
+  /** Of tables: what they cost. */
+  readonly costs: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Writes the YAML: one table after the other, in the order of the catalog. */
+export function writeYaml(proposal: Proposal, remarks: Remarks, detail: Detail): string {
+  const sections = [
+    remarks.head.flatMap((paragraph) => comment(paragraph, '')),
+    sourceLines(proposal),
+    grantLines(remarks),
+    modifierLines(proposal),
+    witnessLines(proposal),
+    redactLines(proposal),
+    tableLines(proposal, remarks, detail),
+    excludeLines(proposal),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+const sourceLines = ({ source }: Proposal): readonly string[] => [
+  'source:',
+  ...(source.publication === 'waltrail'
+    ? []
+    : comment('a publication waltrail is there and somebody else’s', '  ')),
+  `  name: ${scalar(source.name)}`,
+  '  url: "$' + '{WALTRAIL_SOURCE_URL}"',
+  `  publication: ${scalar(source.publication)}`,
+  'trail:',
+  '  url: "$' + '{WALTRAIL_TRAIL_URL}"',
+];
+
+const grantLines = ({ grants }: Remarks): readonly string[] =>
+  grants.length === 0
+    ? []
+    : [
+        '# What the role of source.url needs, as a superuser:',
+        ...grants.map((statement) => remarked('', ` ${statement}`).trimStart()),
+      ];
+
+function modifierLines({ people }: Proposal): readonly string[] {
+  if (people.length === 0)
+    return ['# No table of people was found: modifiers says which one names who made a change.'];
+  return [
+    '# Who makes changes. The first table is the one of logical messages, and not to be changed later.',
+    'modifiers:',
+    ...people.flatMap((one) => [
+      ...comment(one.fact, '  '),
+      `  ${one.called}: ${flow([...lookupPairs(one), ...botPair(one)])}`,
+    ]),
+  ];
+}
+
+const botPair = ({ bot }: PeopleTable): readonly Pair[] =>
+  bot === null
+    ? []
+    : [
+        [
+          'kind',
+          flow([
+            ['column', scalar(bot)],
+            ['bot', '[true]'],
+          ]),
+        ],
+      ];
+
+function witnessLines({ witnesses, people }: Proposal): readonly string[] {
+  if (witnesses.length === 0) return [];
+  return [
+    '# Audit tables of the application: who is named in a new row made the changes of its transaction.',
+    'attribution:',
+    ...witnesses.flatMap((witness) => [
+      ...comment(witness.fact, '  '),
+      `  - ${flow([
+        ['table', scalar(witness.table)],
+        ['modifier', scalar(witness.modifier)],
+        ...asPair(witness.as, people),
+        ...rowPair(witness),
+      ])}`,
+    ]),
+  ];
+}
+
+function rowPair({ row }: Witness): readonly Pair[] {
+  if (row === null) return [];
+  const of = 'type' in row ? (['type', scalar(row.type)] as const) : (['table', scalar(row.table)] as const);
+  return [['row', flow([of, ['key', scalar(row.key)]])]];
+}
+
+function redactLines({ secrets }: Proposal): readonly string[] {
+  if (secrets.length === 0) return [];
+  return [
+    '# Columns that hold secrets. Members of JSON and passwords in URLs are masked by their names, too.',
+    'redact:',
+    ...grouped(secrets).map(({ columns, tables, with: how, fact }) =>
+      remarked(
+        `  - ${flow([
+          ['columns', list(columns)],
+          ['tables', list(tables)],
+          ['with', how],
+        ])}`,
+        fact,
+      ),
+    ),
+  ];
+}
+
+type SecretsRule = Omit<TableSecrets, 'table'> & { readonly tables: string[] };
+
+/** One rule for all tables with the same secrets. */
+function grouped(secrets: readonly TableSecrets[]): readonly SecretsRule[] {
+  const rules = new Map<string, SecretsRule>();
+  for (const { table, ...secret } of secrets) {
+    const key = JSON.stringify(secret);
+    const rule = rules.get(key);
+    if (rule === undefined) rules.set(key, { ...secret, tables: [table] });
+    else rule.tables.push(table);
+  }
+  return [...rules.values()];
+}
+
+function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): readonly string[] {
+  const { tenant, tables } = proposal;
+  const doubts = isDeclaring(proposal);
+  return [
+    ...(tenant === null || tenant.without.size === 0 || detail === 'names'
+      ? []
+      : comment(
+          `Rows without tenant, for they have no ${tenant.column}; readers who are confined to one do not see them: ${[...tenant.without].join(', ')}`,
+          '',
+        )),
+    'tables:',
+    ...tables.flatMap((table) =>
+      detail === 'names'
+        ? [`  ${scalar(table.table)}:`]
+        : tableBlock(table, {
+            people: proposal.people,
+            told: detail === 'everything' ? { facts: remarks.costs.get(table.table) ?? [], doubts } : null,
+          }),
+    ),
+  ];
+}
+
+/** Where most keys of other tables are declared, a label by the name of its column alone is told. */
+function isDeclaring({ tables }: Proposal): boolean {
+  const labels = tables.flatMap((table) => table.labels);
+  return labels.filter(({ declared }) => declared).length * 2 >= labels.length;
+}
+
+function excludeLines({ leftOut }: Proposal): readonly string[] {
+  const excluded = leftOut.filter(({ isSent }) => isSent);
+  const others = leftOut.filter(({ isSent }) => !isSent);
+  return [
+    ...others.flatMap(({ table, reason }) => comment(`Not tracked: ${table} (${reason})`, '')),
+    ...(excluded.length === 0 ? [] : ['# Tables that are left out, and why.', 'exclude:']),
+    ...excluded.flatMap(({ table, reason }) =>
+      reason.length > MAX_REMARK
+        ? [...comment(reason, '  '), `  - ${scalar(table)}`]
+        : [remarked(`  - ${scalar(table)}`, reason)],
+    ),
+  ];
+}
+
+/** Characters of a remark that stands behind a line. */
+const MAX_REMARK = 60;

@@ -1,0 +1,310 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { loadConfig } from '../../src/tracking/load.js';
+import { ruleFor } from '../../src/tracking/match.js';
+import type { PlanProblem } from '../../src/tracking/findings.js';
+import { planTracking } from '../../src/tracking/plan.js';
+import { exemptColumns, wholeRedaction } from '../../src/tracking/redact.js';
+import type { TrackingConfig } from '../../src/tracking/rules.js';
+import { isSecretName } from '../../src/tracking/secrets.js';
+import { templateColumns } from '../../src/tracking/template.js';
+import { valueKind } from '../../src/tracking/value-kind.js';
+import type { Catalog } from '../../src/tracking/catalog.js';
+import { captureGround } from '../support/capture.ts';
+import { waltrail } from '../support/command.ts';
+import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { catalogOf } from '../support/tracking.ts';
+
+/** What a person who knows the schema says of it; more of it is for other specs. */
+interface Truth {
+  readonly tables: readonly string[];
+  readonly internal: readonly string[];
+  readonly secrets: readonly string[];
+  /** Of JSON columns, the members that are secrets; none: the whole column is. */
+  readonly members: Readonly<Record<string, readonly string[]>>;
+  readonly names: Readonly<Record<string, string>>;
+  readonly tenant: { readonly column: string } | null;
+  readonly modifiers: readonly string[];
+  readonly notAuthors: readonly string[];
+  readonly witness: readonly { readonly table: string; readonly modifier: string }[];
+}
+
+const SCHEMAS = path.resolve(import.meta.dirname, '../schemas');
+const NAMES = readdirSync(SCHEMAS)
+  .filter((file) => file.endsWith('.truth.json'))
+  .map((file) => file.slice(0, -'.truth.json'.length));
+
+const schemaOf = (name: string): { readonly sql: string; readonly truth: Truth } => ({
+  sql: readFileSync(path.join(SCHEMAS, `${name}.sql`), 'utf8'),
+  truth: JSON.parse(readFileSync(path.join(SCHEMAS, `${name}.truth.json`), 'utf8')) as Truth,
+});
+
+let folder: string;
+beforeAll(async () => void (folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'))));
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Initialised {
+  readonly text: string;
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly problems: readonly PlanProblem[];
+  readonly warnings: readonly string[];
+  readonly output: string;
+}
+
+let files = 0;
+
+/** What init writes for a database, with what plan says of it. */
+async function initialise(url: string, planUrl = url): Promise<Initialised> {
+  const file = path.join(folder, `${++files}.yaml`);
+  const { code, output, errors } = await waltrail(['init', '--source', url, '--out', file]);
+  expect({ code, errors: errors.replaceAll(/^waltrail init: .*\n/gm, '') }).toEqual({ code: 0, errors: '' });
+  const config = loadConfig({
+    file,
+    environment: { WALTRAIL_SOURCE_URL: planUrl, WALTRAIL_TRAIL_URL: planUrl },
+  });
+  const catalog = await catalogOf(planUrl);
+  const { problems, warnings } = planTracking({ config, catalog });
+  return { text: await readFile(file, 'utf8'), config, catalog, problems, warnings, output };
+}
+
+async function databaseWith(sql: string): Promise<TestDatabase> {
+  const database = await freshDatabase('empty');
+  await database.query(sql);
+  return database;
+}
+
+/** Whether the values of a column, or those of its members that are secrets, are redacted. */
+function isMasked(column: string, { config, catalog }: Initialised, members: readonly string[]): boolean {
+  const [table, name] = column.split('.') as [string, string];
+  const of = { schema: 'public', table };
+  const found = catalog.tables.find((other) => other.schema === 'public' && other.name === table)!;
+  const kind = valueKind(found.columns.find((other) => other.name === name)!.typeOid, catalog.types);
+  const exempt = exemptColumns(config, of, found.primaryKey).has(name);
+  if (wholeRedaction(config, { ...of, column: name }, { kind, exempt }) !== null) return true;
+  return ['json', 'jsonb'].includes(kind.of) && members.length > 0 && members.every(isSecretName);
+}
+
+describe.each(NAMES)('init on %s', (name) => {
+  const { sql, truth } = schemaOf(name);
+  let database: TestDatabase;
+  let made: Initialised;
+  beforeAll(async () => {
+    database = await databaseWith(sql);
+    made = await initialise(database.url);
+  }, 60_000);
+  afterAll(async () => {
+    await database[Symbol.asyncDispose]();
+  });
+
+  const ruleOf = (table: string) => ruleFor(made.config, { schema: 'public', table });
+
+  test('writes a YAML that plan has nothing against', () => {
+    expect(made.problems).toEqual([]);
+    expect(made.warnings.filter((warning) => /no table|look like secrets|is missing/.test(warning))).toEqual(
+      [],
+    );
+  });
+
+  test('gives every table of the application an entity type of its own, and leaves out what frameworks keep', () => {
+    expect(truth.tables.filter((table) => ruleOf(table) === undefined)).toEqual([]);
+    expect(truth.internal.filter((table) => ruleOf(table) !== undefined)).toEqual([]);
+    const entities = truth.tables.map((table) => ruleOf(table)!.entity);
+    expect(new Set(entities).size).toBe(truth.tables.length);
+  });
+
+  test('calls at least nine of ten tables with a natural name by it', () => {
+    const wrong = Object.entries(truth.names).filter(([table, natural]) => {
+      const columns = [...natural.matchAll(/\{([^}]+)\}/g)].flatMap(([, inner]) => inner!.split('|'));
+      const [first] = templateColumns(ruleOf(table)?.name ?? []);
+      return first === undefined || !columns.includes(first);
+    });
+    expect(wrong.length / Object.keys(truth.names).length).toBeLessThanOrEqual(0.1);
+  });
+
+  test('redacts every column that holds a secret', () => {
+    const open = truth.secrets.filter(
+      (column) =>
+        !truth.internal.includes(column.split('.')[0]!) &&
+        !isMasked(column, made, truth.members[column] ?? []),
+    );
+    expect(open).toEqual([]);
+  });
+
+  test('finds the tenant and the audit tables, and takes nobody for an author who is none', () => {
+    const tenants = truth.tables.map((table) => ruleOf(table)!.tenant).filter((column) => column !== 'id');
+    expect([...new Set(tenants)].filter((column) => column !== null)).toEqual(
+      truth.tenant === null ? [] : [truth.tenant.column],
+    );
+    expect(made.config.attribution.map(({ table, modifier }) => `${table}.${modifier}`)).toEqual(
+      truth.witness.map(({ table, modifier }) => `public.${table}.${modifier}`),
+    );
+    const authors = truth.tables.flatMap((table) =>
+      ruleOf(table)!.modifier.map(({ column }) => `${table}.${column}`),
+    );
+    expect(authors.filter((column) => truth.notAuthors.includes(column))).toEqual([]);
+  });
+});
+
+describe('init', () => {
+  test('writes what names who changed a row with no change of the application, and what a login is', async () => {
+    const source = await databaseWith(schemaOf('desk').sql);
+    await source.query(`
+      insert into accounts (name) values ('Acme');
+      insert into users (name, email) values ('Dana Levi', 'dana@acme.test'), ('Omer Katz', 'omer@acme.test');
+      insert into conversations (account_id, display_id, assignee_id) values (1, 1027, 1)`);
+    const { text } = await initialise(source.url);
+    const yaml = text.slice(text.indexOf('\nmodifiers:'));
+    await using ground = await captureGround({ source, schemaSql: 'select', yaml });
+    await source.query(`do $$ begin
+      update conversations set status = 1, assignee_id = 2;
+      insert into audits (auditable_type, auditable_id, user_type, user_id) values ('Conversation', 1, 'User', 2);
+    end $$`);
+    await source.query(`update users set sign_in_count = 1, current_sign_in_at = now() where id = 1`);
+    await source.query(`update users set updated_at = now() where id = 1`);
+    await source.query(`insert into hooks (account_id, url, access_token, settings)
+      values (1, 'https://hook.test', 'xoxb-canary', '{"api_key": "sk-canary", "room": 7}')`);
+    await source.query(`delete from audits`);
+    const entries = await ground.caughtUp();
+    expect(
+      entries.map(({ modifier, rung, action, entityType }) => [modifier, rung, action, entityType]),
+    ).toEqual([
+      ['Omer Katz', 'a', 'edit', 'conversation'],
+      ['Dana Levi', 'c', 'login', 'user'],
+      ['Unattributed', '-', 'add', 'hook'],
+      // Whoever removes audit rows leaves a trace, though their making is none.
+      ['Unattributed', '-', 'delete', 'audit'],
+    ]);
+    expect(
+      JSON.stringify(entries, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+    ).not.toContain('canary');
+  }, 60_000);
+
+  test('says what a role that may read nothing but catalogs does not see, and waits for nobody', async () => {
+    await using database = await databaseWith(schemaOf('desk').sql);
+    const role = `catalogs_${database.name}`;
+    await database.query(`insert into messages (account_id, conversation_id, sender_type, sender_id)
+      select 1, 1, case when i % 2 = 0 then 'Contact' else 'User' end, i from generate_series(1, 100) i`);
+    await database.query('analyze');
+    await database.query(`create role ${role} login password 'catalogs'`);
+    const holder = new pg.Client(database.url);
+    await holder.connect();
+    try {
+      const seen = await initialise(database.url);
+      expect(seen.text).toContain('as: { sender_type: { User: users, Contact: contacts } }');
+      // Whoever holds a table for itself must not keep init, and init reads none.
+      await holder.query('begin; lock table messages, users in access exclusive mode');
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = 'catalogs';
+      const { text } = await initialise(url.href, database.url).finally(() => holder.query('rollback'));
+      expect(text).toContain('pg_stats of 15 tables is not for this role');
+      expect(text).toContain('as: { sender_type: { User: users } }');
+      expect(text).not.toContain('catalogs_');
+    } finally {
+      await holder.end();
+      await database.query(`drop role ${role}`);
+    }
+  }, 60_000);
+
+  test('writes names of any kind so that the loader reads them back, and no name leaves its comment', async () => {
+    await using database = await databaseWith(`
+      create schema "we""ird.sch";
+      create table "we""ird.sch"."\${HOME}" (id int primary key, "a{b" text, "\${PATH}" text, name text);
+      create table "line
+exclude: [x" (id int primary key, "co
+l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), password text);
+      create table "表" (id int primary key, name text);
+      create table "!!!" (id int primary key);
+      create table "*" (id int primary key);
+      create table "null" (id int primary key, "User_id" int);
+      create table "User" (id serial primary key, email text unique, "passwordHash" text);
+      create table agent (id int primary key, name text);
+      create table agents (id int primary key, name text);
+      create schema sales;
+      create table sales.orders (id int primary key, title text);
+      create table sales_orders (id int primary key, title text);`);
+    const { config, problems, warnings } = await initialise(database.url);
+    expect(problems).toEqual([]);
+    expect(warnings.filter((warning) => warning.includes('would all be called'))).toEqual([]);
+    expect(config.tables.map(({ pattern }) => pattern).sort()).toEqual(
+      [
+        '"we""ird.sch".${HOME}',
+        'public.line\nexclude: [x',
+        'public.表',
+        'public.!!!',
+        'public."*"',
+        'public.null',
+        'public.User',
+        'public.agent',
+        'public.agents',
+        'sales.orders',
+        'public.sales_orders',
+      ].sort(),
+    );
+    expect(config.exclude).toEqual([]);
+    const entities = config.tables.flatMap(({ entity }) => entity ?? []);
+    expect(new Set(entities).size).toBe(entities.length);
+  });
+
+  test('leaves out what plan refuses and what is not in the WAL, with the reason', async () => {
+    await using database = await databaseWith(`
+      create table kept (id int primary key, name text);
+      create table parts (id int primary key, name text) partition by range (id);
+      create table parts_1 partition of parts for values from (0) to (10);
+      create table keyless (at int, name text) partition by range (at);
+      create table keyless_1 partition of keyless for values from (0) to (10);
+      create unlogged table counters (id int primary key);
+      create schema pgboss;
+      create table pgboss.job (id int primary key);
+      create view seen as select * from kept;
+      create publication waltrail for table kept;`);
+    const { config, problems, text } = await initialise(database.url);
+    expect(problems).toEqual([]);
+    expect(config.source.publication).toBe(`waltrail_${config.source.name}`);
+    expect(config.tables.map(({ pattern }) => pattern)).toEqual(['public.kept', 'public.parts']);
+    expect(config.exclude).toEqual(['pgboss.job', 'public.keyless']);
+    expect(text).toContain('# Not tracked: public.counters (unlogged: its changes are not in the WAL)');
+    expect(text).toContain('  - pgboss.job # a job queue');
+    expect(text.replaceAll(/\n *# /g, ' ')).toContain('Give public.keyless a primary key');
+  });
+
+  test('never overwrites a file, and says what is wrong with what it was given', async () => {
+    await using database = await freshDatabase('empty');
+    const file = path.join(folder, 'mine.yaml');
+    await writeFile(file, 'mine');
+    const errorOf = async (words: readonly string[], environment = {}) =>
+      (await waltrail(['init', ...words], environment)).errors;
+    expect(await errorOf(['--source', database.url, '--out', file])).toMatch(
+      /mine\.yaml is there already\. Nothing was overwritten/,
+    );
+    expect(await readFile(file, 'utf8')).toBe('mine');
+    const other = path.join(folder, 'other.yaml');
+    expect(await errorOf(['--source', database.url, '--out', other])).toMatch(
+      /has no table that could be tracked/,
+    );
+    await database.query('create table notes (id int primary key)');
+    expect(await errorOf(['--source', database.url, '--out', path.join(folder, 'no/such/x.yaml')])).toMatch(
+      /cannot be written \(ENOENT\)/,
+    );
+    expect(await errorOf(['--source', 'mysql://secret@db/x', '--out', other])).toBe(
+      'waltrail: waltrail init: --source must be a postgres:// URL. Run the command with --help for its options.\n',
+    );
+    expect(await errorOf(['--out', other])).toMatch(/No source is named\. Set WALTRAIL_SOURCE_URL/);
+    const { code } = await waltrail(['init', '--out', other], { WALTRAIL_SOURCE_URL: database.url });
+    expect(code).toBe(0);
+  });
+
+  test('tells what it is doing where there is much to do', async () => {
+    await using database = await databaseWith(`do $$ begin
+      for i in 1..201 loop execute format('create table things_%s (id int primary key, name text)', i); end loop; end $$`);
+    const file = path.join(folder, 'many.yaml');
+    const { code, errors } = await waltrail(['init', '--source', database.url, '--out', file, '--json']);
+    expect(code).toBe(0);
+    expect(errors).toMatch(/^waltrail init: reads the catalog of 201 tables\n/);
+  });
+});
