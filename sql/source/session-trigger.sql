@@ -9,7 +9,7 @@
 -- With the rights of its owner, so that it works for roles that may emit no logical messages. What it emits is what the session
 -- says of itself, which whoever writes to the table may set anyway; so everybody may put it on tables of their own. Every name in
 -- it has its schema, operators and types too: a search path of its own would be set and put back at each statement.
--- The message is the text of an array for the same reason: it is compared as it is sent.
+-- The message is the text of an array, so that it is compared as it is sent.
 
 create schema if not exists waltrail_source;
 -- Made by somebody else before, it would let them replace what runs here.
