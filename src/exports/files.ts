@@ -10,7 +10,7 @@ const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OWN_NAME = /^([0-9a-f-]{36})\.(?:xlsx|csv|ndjson|[0-9a-f-]{36}\.part)$/;
 
-/** Where bytes of an export go; resolves when the next bytes may come. */
+/** Where bytes of an export go. One write after the other: the next one when the last has resolved. */
 export interface Sink {
   write(bytes: Uint8Array): Promise<void>;
 }
@@ -155,13 +155,14 @@ export class PartFile implements Sink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    // Its place is settled now: of two writes that run at once, the second may reach the disk first.
+    const start = this.#bytes;
+    const { length } = bytes;
     this.#hash.update(bytes);
-    this.#bytes += bytes.length;
-    let offset = 0;
+    this.#bytes += length;
     // write(2) may take less than it was given, for example on a disk that is nearly full.
-    while (offset < bytes.length) {
-      offset += (await onDisk(() => this.#handle.write(bytes, offset))).bytesWritten;
-    }
+    for (let done = 0; done < length;)
+      done += (await onDisk(() => this.#handle.write(bytes, done, length - done, start + done))).bytesWritten;
   }
 
   /** Makes durable what is written so far. */

@@ -58,8 +58,10 @@ async function writeRows(
       rows.row(batch, index, out);
       if (out.at >= CHUNK_BYTES) await write();
     }
-    await sink.write(out.take());
+    await write();
+    await writing;
   }
+  // A header without rows.
   await write();
   await writing;
 }

@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { appendFile, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { ExportBody } from '../../src/api/requests.js';
 import type { Kept } from '../../src/exports/export.js';
+import { ZoneClock } from '../../src/exports/dates.js';
 import { ExportFiles } from '../../src/exports/files.js';
 import { MAX_ATTEMPTS, runExport, type RunOptions } from '../../src/exports/run.js';
 import { ExportStore } from '../../src/exports/store.js';
+import { writeCsv, writeNdjson } from '../../src/exports/text-formats.js';
 import { silentLog } from '../../src/log.js';
 import { createPool } from '../../src/pg/connect.js';
 import type { RowBatch } from '../../src/trail/read/row-batch.js';
@@ -120,6 +122,21 @@ async function expectSame(id: string, reference: Buffer): Promise<void> {
   expect(file.equals(reference)).toBe(true);
 }
 
+test('parts of a file stand in the order in which they were given, whichever is on disk first', async () => {
+  const files = new ExportFiles({ directory: ground.directory });
+  const id = randomUUID();
+  const part = await files.begin({ id, claim: randomUUID(), format: 'csv' });
+  const parts = Array.from({ length: 200 }, (_, index) =>
+    Buffer.alloc(index % 2 === 0 ? 1_000_000 : 10, index),
+  );
+  await Promise.all(parts.map((bytes) => part.write(bytes)));
+  const { bytes } = await part.seal();
+  await part.publish();
+  const handle = (await files.read({ id, format: 'csv', bytes }))!;
+  expect((await handle.readFile()).equals(Buffer.concat(parts))).toBe(true);
+  await handle.close();
+});
+
 describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
   test('is continued behind what is durable, and its file is as one of a single run', async () => {
     const reference = await undisturbed(format);
@@ -156,6 +173,26 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect(walks[1]).toBe(walks[0]);
     await expectSame(id, reference);
     expect((await ground.files()).filter((name) => name.endsWith('.part'))).toEqual([]);
+  });
+
+  test('gives the file one part after the other, and leaves each alone until it is written', async () => {
+    const reader = new TrailReader({ pool, batchRows: BATCH_ROWS });
+    const parts: Buffer[] = [];
+    let running = 0;
+    const sink = {
+      async write(bytes: Uint8Array): Promise<void> {
+        expect(++running).toBe(1);
+        await delay(2);
+        parts.push(Buffer.from(bytes));
+        running--;
+      },
+    };
+    const options = {
+      batches: reader.walkRows(ALL, { below: (await reader.head()).nextId, withContexts: true }),
+      sink,
+    };
+    await (format === 'csv' ? writeCsv({ ...options, clock: new ZoneClock('UTC') }) : writeNdjson(options));
+    expect(Buffer.concat(parts).equals(await undisturbed(format))).toBe(true);
   });
 
   test('but only seems to be dead does not write into the file of the next', async () => {
