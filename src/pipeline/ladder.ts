@@ -182,6 +182,7 @@ export class Ladder {
   #chooseFrom(change: RowChange, { witness, column, others, session, hint }: Speakers): void {
     const { modifierId, modifierKey } = this.#messages;
     const named = session?.named ?? null;
+    change.hint = hint;
     const conflictWith = (who: TableKey): Buffer | null =>
       this.#unlike(who, column) ?? this.#unlike(who, others?.other) ?? this.#unlike(who, named?.other);
     if (modifierId !== null) {
@@ -211,7 +212,6 @@ export class Ladder {
         change.modifierId = this.#session!.id;
         change.rung = RUNG_SESSION;
       }
-      change.hint = hint;
       change.beside = named === null ? (hint?.lastSetBy ?? null) : null;
     }
   }

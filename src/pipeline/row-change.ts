@@ -21,6 +21,6 @@ export class RowChange implements ClassifiedChange {
   changed: Uint8Array | null = null;
   /** A member of the JSON beside the values (other-modifier.ts): whom the row names as well; null: nobody. */
   beside: Buffer | null = null;
-  /** Whom the column names that this change has not set, where nothing else attributes it; null: nobody. */
+  /** Whom the column names that this change has not set; null: nobody. */
   hint: OtherModifier | null = null;
 }

@@ -214,8 +214,8 @@ describe('a row of an audit table', () => {
       const message = say('{"modifier": 9}');
       for (const statements of [
         [...work, witness, edit(2, 'y')],
-        [message, ...work, witness],
-        [...work, witness, message],
+        [message, ...work, witness, edit(2, 'y')],
+        [...work, witness, edit(2, 'y'), message],
       ]) {
         await g.source.query(`begin; truncate conversations; ${[add(1), add(3, 2)].join('; ')}; commit`);
         await g.source.query(inOne(...statements));
@@ -239,6 +239,7 @@ describe('a row of an audit table', () => {
           `i 2 | m 9 Noa Peretz | ${byColumn}`,
           `u 1 | m 9 Noa Peretz | ${byWitness}`,
           `u 3 | m 9 Noa Peretz | ${byWitness}`,
+          'u 2 | m 9 Noa Peretz',
         ]),
       ]);
     },
