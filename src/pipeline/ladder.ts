@@ -88,7 +88,7 @@ export class Ladder {
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
       const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      if (other !== null) beside = this.#conflictOf(other, modifierKey) ?? beside;
+      if (other !== null) beside = this.#unlike(said(modifierKey), other) ?? beside;
       else if (modifierId !== UNATTRIBUTED) beside = null;
     } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
       beside = null;
@@ -117,7 +117,7 @@ export class Ladder {
       conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
     if (written.said !== undefined) {
       const isColumnNext = !isOfRow && isConflictOf(written.beside, 'column');
-      return isColumnNext ? entry : beneath(this.#conflictOf(speaker.other, written.said));
+      return isColumnNext ? entry : beneath(this.#unlike(said(written.said), speaker.other));
     }
     let beside: Buffer | null = null;
     if (entry.rung !== RUNG_NOBODY) {
@@ -183,16 +183,14 @@ export class Ladder {
     const { modifierId, modifierKey } = this.#messages;
     const named = session?.named ?? null;
     change.hint = hint;
-    const conflictWith = (who: TableKey): Buffer | null =>
+    const conflictWith = (who: TableKey | null): Buffer | null =>
       this.#unlike(who, column) ?? this.#unlike(who, others?.other) ?? this.#unlike(who, named?.other);
     if (modifierId !== null) {
       change.modifierId = modifierId;
       change.rung = rungOfMessage(modifierId);
       change.beside =
-        (witness === null ? null : this.#conflictOf(witness.other, modifierKey)) ??
-        (column === null ? null : this.#conflictOf(column, modifierKey)) ??
-        (others === null ? null : this.#conflictOf(others.other, modifierKey)) ??
-        (named === null ? null : this.#conflictOf(named.other, modifierKey)) ??
+        this.#unlike(said(modifierKey), witness?.other) ??
+        conflictWith(said(modifierKey)) ??
         (modifierId === UNATTRIBUTED ? (hint?.lastSetBy ?? null) : null);
     } else if (witness !== null) {
       change.modifierId = this.#idOf(witness);
@@ -242,19 +240,15 @@ export class Ladder {
     return hint === null || this.#attribution.isSame(hint, speaker);
   }
 
-  #unlike(who: TableKey, other: OtherModifier | null | undefined): Buffer | null {
-    return other == null || this.#attribution.isSame(other, who) ? null : other.conflict;
+  /** The conflict of somebody with who counts. @param who null: it is not known whom a message meant */
+  #unlike(who: TableKey | null, other: OtherModifier | null | undefined): Buffer | null {
+    return other == null || (who !== null && this.#attribution.isSame(other, who)) ? null : other.conflict;
   }
 
   #idOf(speaker: Speaker): number {
     let id = this.#ids.get(speaker);
     if (id === undefined) this.#ids.set(speaker, (id = this.#dictionary.modifier(speaker.person)));
     return id;
-  }
-
-  /** @param key that of the message; null: it was not understood, so whom it meant is not known */
-  #conflictOf(other: OtherModifier, key: string | null): Buffer | null {
-    return key !== null && this.#attribution.isSame(other, { table: 0, key }) ? null : other.conflict;
   }
 }
 
@@ -270,6 +264,9 @@ interface Speakers {
   /** In the column that the change has not set. */
   readonly hint: OtherModifier | null;
 }
+
+/** Whom a message means: a row of the first table. Null: it was not understood. */
+const said = (key: string | null): TableKey | null => (key === null ? null : { table: 0, key });
 
 function nobody(change: RowChange): void {
   change.modifierId = UNATTRIBUTED;
