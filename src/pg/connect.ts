@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
-import pg from 'pg';
+import type pg from 'pg';
 import { isWaltrailError } from '../errors.js';
+import { Client } from './client.js';
 import { connectError, describeUrl, type Address, type Side } from './connect-error.js';
 import { AddressedPool } from './pool.js';
 import { pinLimits, pinSearchPath } from './pin.js';
@@ -40,7 +41,7 @@ export async function openPinned(
   let client: pg.Client | undefined;
   try {
     // Reads the certificates that the URL names.
-    client = new pg.Client(config);
+    client = new Client(config);
     // Without a listener an idle connection that breaks would end the process; the next query reports it
     // anyway.
     client.on('error', () => undefined);
@@ -108,6 +109,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   };
   const pool = new AddressedPool(options, {
     ...clientConfig(options),
+    Client,
     max,
     idleTimeoutMillis: 30_000,
     // pg-pool waits for it; its type does not say so.
