@@ -9,7 +9,7 @@ import {
   testConfig,
   type CaptureGround,
 } from '../support/capture.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, slotFree } from '../support/database.ts';
 import { until } from '../support/until.ts';
 import { gapFound, untilStopped } from './ground.ts';
 
@@ -71,13 +71,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     await g.caughtUp();
     await g.capture.stop();
     await add(g, 'b');
-    // The walsender of the stopped capture holds the slot until it notices.
-    await until('the slot to be free', async () => {
-      const held = await g.source.query('select from pg_replication_slots where slot_name = $1 and active', [
-        slotOf(g),
-      ]);
-      return held.length === 0;
-    });
+    await slotFree(g.source, slotOf(g));
     await g.source.query(`select pg_replication_slot_advance('${slotOf(g)}', pg_current_wal_lsn())`);
     await add(g, 'c');
     g.capture = startCapture({ config: g.config, log: silentLog });

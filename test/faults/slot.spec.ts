@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { slotFree } from '../support/database.ts';
 import { copyFolder } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import {
@@ -17,20 +18,19 @@ import {
 interface SlotRow {
   readonly wal_status: string;
   readonly invalidation_reason: string | null;
-  readonly active: boolean;
 }
 
 const slotRow = async (g: FaultGround): Promise<SlotRow> =>
   (
     await g.source.query<SlotRow>(
-      'select wal_status, invalidation_reason, active from pg_replication_slots where slot_name = $1',
+      'select wal_status, invalidation_reason from pg_replication_slots where slot_name = $1',
       [g.slot],
     )
   )[0]!;
 
 async function stopAndFree(g: FaultGround): Promise<void> {
   await g.capture.stop();
-  await until('the slot to be free', async () => !(await slotRow(g)).active);
+  await slotFree(g.source, g.slot);
 }
 
 /** More WAL than the slot may hold back, and the checkpoint that takes it away. */

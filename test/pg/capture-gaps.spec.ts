@@ -14,7 +14,7 @@ import {
   type CaptureGround,
   type PlainEntry,
 } from '../support/capture.ts';
-import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, majorVersion, slotFree, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
 const DETECTION_LIMIT_MS = 5_000;
@@ -62,17 +62,9 @@ async function accept(g: CaptureGround): Promise<void> {
   }
 }
 
-const slotFree = (g: CaptureGround) =>
-  until('the slot to be free', async () => {
-    const held = await g.source.query('select from pg_replication_slots where slot_name = $1 and active', [
-      slotOf(g),
-    ]);
-    return held.length === 0;
-  });
-
 async function stopAndFree(g: CaptureGround): Promise<void> {
   await g.capture.stop();
-  await slotFree(g);
+  await slotFree(g.source, slotOf(g));
 }
 
 const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {

@@ -6,7 +6,7 @@ import type { Check } from '../../src/doctor/check.js';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { waltrail } from '../support/command.ts';
 import { ownServer } from '../support/server.ts';
-import { freshDatabase, majorVersion, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, majorVersion, slotFree, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
 interface Doctor {
@@ -166,7 +166,9 @@ describe('doctor', () => {
       yaml: 'tables: { public.t: { entity: t } }',
     });
     await other.capture.stop();
-    await other.source.query('select pg_drop_replication_slot($1)', [`slot_${other.source.name}`]);
+    const slot = `slot_${other.source.name}`;
+    await slotFree(other.source, slot);
+    await other.source.query('select pg_drop_replication_slot($1)', [slot]);
     await other.restart().catch(() => undefined);
     await until('the gap', async () => (await other.trail.query('select from trail.gap')).length > 0);
     const found = await doctor({ ...at(other), yaml: 'tables: { public.t: { entity: t } }' });

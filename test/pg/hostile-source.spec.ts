@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { daemonGround, untilStreaming, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
 import { captureGround } from '../support/capture.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, slotFree, type TestDatabase } from '../support/database.ts';
 import { dropOwner, plantTraps, type TrappedDatabase } from '../support/traps.ts';
 import { until } from '../support/until.ts';
 
@@ -137,12 +137,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
 
     // A gap, and names read again in the snapshot of a new slot.
     await daemon.kill('SIGTERM');
-    await until('the slot to be free', async () => {
-      const held = await source.query('select from pg_replication_slots where slot_name = $1 and active', [
-        g.slot,
-      ]);
-      return held.length === 0;
-    });
+    await slotFree(source, g.slot);
     await source.query('select pg_drop_replication_slot($1)', [g.slot]);
     daemon = g.daemons.start(['--port', '0']);
     await until('the gap', async () => (await g.command('gaps')).output.includes('SOURCE_SLOT_LOST'));

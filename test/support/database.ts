@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { silentLog } from '../../src/log.js';
 import { migrateTrail } from '../../src/trail/migrate.js';
+import { until } from './until.ts';
 
 /** `empty`; `crm`: the sample CRM with its rows; `trail`: every migration of sql/trail applied. */
 export type Template = 'empty' | 'crm' | 'trail';
@@ -139,6 +140,13 @@ async function untilClosed(client: pg.ClientBase, name: string): Promise<void> {
     if (rowCount === 0) return;
   }
 }
+
+/** Waits until nobody reads a slot: the walsender of a reader that has stopped holds it until it notices. */
+export const slotFree = ({ query }: Pick<TestDatabase, 'query'>, slot: string): Promise<void> =>
+  until(`slot ${slot} to be free`, async () => {
+    const held = await query('select from pg_replication_slots where slot_name = $1 and active', [slot]);
+    return held.length === 0;
+  });
 
 /**
  * A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after
