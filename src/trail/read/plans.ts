@@ -6,13 +6,20 @@ export type Query = <T extends pg.QueryResultRow>(
   values: readonly unknown[],
 ) => Promise<pg.QueryResult<T>>;
 
+interface KeptPlan {
+  readonly name: string;
+  /** How many statements had been planned or found planned by then. */
+  usedAt: number;
+}
+
 /** The plans that a connection holds. */
 interface Plans {
-  /** Names of statements by their text, the most recently used at the end. */
-  readonly names: Map<string, string>;
+  /** Kept plans by the text of their statement. */
+  readonly kept: Map<string, KeptPlan>;
   /** Names of statements for `execute` by their text. */
   readonly prepared: Map<string, string>;
   made: number;
+  used: number;
 }
 
 const held = new WeakMap<pg.ClientBase, Plans>();
@@ -37,16 +44,19 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
   values: readonly unknown[],
 ): Promise<pg.QueryResult<T>> {
   const plans = plansOf(client);
-  const { names } = plans;
-  const known = names.get(text);
-  if (known === undefined && names.size >= MOST_PLANS) {
-    const [oldest, unused] = names.entries().next().value!;
-    names.delete(oldest);
-    await client.query(`deallocate ${unused}`);
+  const { kept } = plans;
+  let plan = kept.get(text);
+  if (plan === undefined) {
+    if (kept.size >= MOST_PLANS) {
+      const [unused, { name }] = leastRecentlyUsed(kept);
+      kept.delete(unused);
+      await client.query(`deallocate ${name}`);
+    }
+    plan = { name: `plan_${++plans.made}`, usedAt: 0 };
+    kept.set(text, plan);
   }
-  const name = known ?? `plan_${++plans.made}`;
-  names.delete(text);
-  names.set(text, name);
+  plan.usedAt = ++plans.used;
+  const { name } = plan;
   return orReplaced(plans, () => client.query<T>({ name, text, values: [...values] }));
 }
 
@@ -66,9 +76,13 @@ export async function preparedOnce(client: pg.ClientBase, text: string): Promise
   });
 }
 
+const leastRecentlyUsed = (kept: Plans['kept']): [string, KeptPlan] =>
+  [...kept].reduce((least, one) => (one[1].usedAt < least[1].usedAt ? one : least));
+
 function plansOf(client: pg.ClientBase): Plans {
   let plans = held.get(client);
-  if (plans === undefined) held.set(client, (plans = { names: new Map(), prepared: new Map(), made: 0 }));
+  if (plans === undefined)
+    held.set(client, (plans = { kept: new Map(), prepared: new Map(), made: 0, used: 0 }));
   return plans;
 }
 
