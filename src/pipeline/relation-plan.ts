@@ -1,8 +1,9 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { isIgnored } from '../tracking/column-lists.js';
 import { lookupTenant, ruleFor } from '../tracking/match.js';
+import { nameRules } from '../tracking/name-rules.js';
 import { formatTable } from '../tracking/names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
+import type { ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
 import { templateColumns } from '../tracking/template.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
@@ -177,21 +178,6 @@ const byName = (
       { index, name, typeOid, order: orderOf(typeOid, types) },
     ]),
   );
-
-/** What gives names to keys: a table of modifiers, or a lookup table of labels. */
-export type NameRule = LabelRule | ModifiersRule;
-
-/** The tables of modifiers and every other lookup table, each pair of table and key once. */
-export function nameRules(config: TrackingConfig): readonly NameRule[] {
-  const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
-  const { modifiers } = config;
-  const others = labels.filter(
-    (label, index) =>
-      modifiers.every(({ table }) => table !== label.table) &&
-      labels.findIndex(({ table }) => table === label.table) === index,
-  );
-  return [...modifiers, ...others];
-}
 
 /**
  * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
