@@ -371,6 +371,28 @@ export const ERROR_CODES = {
       'Write a YAML with a pattern for each schema, such as public.*, and name only the tables that need more.',
   },
 
+  // waltrail explain
+  EXPLAIN_COLUMN_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Name columns as the source has them; virtual columns are in no change.',
+  },
+  EXPLAIN_ENTRY_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Take the id from the page, the API or a file; entries of days that were dropped are gone.',
+  },
+  EXPLAIN_TABLE_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Name the table with its schema, as public.agents, in quotes where its name needs them.',
+  },
+  EXPLAIN_TABLE_UNTRACKED: {
+    retry: 'never',
+    remedy: 'Name a table that the YAML tracks; waltrail plan says what it does with each.',
+  },
+  EXPLAIN_VALUES_INVALID: {
+    retry: 'never',
+    remedy: 'Put the JSON into single quotes, so that the shell leaves its double quotes alone.',
+  },
+
   // waltrail reload
   RELOAD_UNANSWERED: {
     retry: 'operator',

@@ -37,6 +37,11 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'let running daemons work by the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,
   },
+  explain: {
+    summary:
+      'say which key of the YAML gives an entry which of its words, of a made-up change or a stored one',
+    load: async () => (await import('./explain.js')).explain,
+  },
   gaps: {
     summary: 'list what the trail may lack, and resume capture behind it',
     load: async () => (await import('./gaps.js')).gaps,
