@@ -33,6 +33,10 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'look for everything that is wrong, or may go wrong, at source and trail',
     load: async () => (await import('./doctor.js')).doctor,
   },
+  status: {
+    summary: 'say how far capture is behind, who captures, and what is open',
+    load: async () => (await import('./status.js')).status,
+  },
   reload: {
     summary: 'let running daemons work by the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,
