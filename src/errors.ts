@@ -292,6 +292,11 @@ export const ERROR_CODES = {
     remedy:
       'Correct the rule of redact in the YAML, or remove it: it matches no column, so what it should redact is stored.',
   },
+  TRACKING_TABLES_LEAVE: {
+    retry: 'operator',
+    remedy:
+      'If that is meant, run waltrail apply --yes; else put the tables into the YAML again. Nothing was changed.',
+  },
   TRACKING_TABLE_UNKNOWN: {
     retry: 'operator',
     remedy: 'Correct the table name in the YAML, or create the table first.',

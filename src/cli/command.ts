@@ -11,6 +11,9 @@ export interface Answer {
   readonly data: unknown;
 }
 
+/** Asks a person a question, and resolves with whether the answer is yes. */
+export type Confirm = (question: string) => Promise<boolean>;
+
 /** What a command gets. `O` are its options as {@link Command.options} declares them. */
 export interface CommandContext<O extends Options = Options> {
   /** The options of the command line, as `parseArgs` types them. */
@@ -28,6 +31,8 @@ export interface CommandContext<O extends Options = Options> {
   readonly say: (text: string) => void;
   /** Prints the answer in the form that was asked for. */
   readonly answer: (answer: Answer) => void;
+  /** Null: there is no terminal, or the answer goes to a program. */
+  readonly confirm: Confirm | null;
 }
 
 /** One command of `waltrail`. */
@@ -63,6 +68,8 @@ export interface Surroundings {
   readonly write: (text: string) => void;
   readonly writeError: (text: string) => void;
   readonly settings: (options?: SettingsOptions) => Settings;
+  /** Null: there is no terminal. */
+  readonly confirm: Confirm | null;
 }
 
 /**
@@ -94,6 +101,7 @@ export async function runCommand(
     progress: options.writeError,
     say: asJson ? () => undefined : write,
     answer: ({ text, data }) => write(asJson ? `${JSON.stringify(data, null, 2)}\n` : text),
+    confirm: asJson ? null : options.confirm,
   });
 }
 
