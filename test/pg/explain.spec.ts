@@ -251,9 +251,17 @@ describe('what is explained is what capture stores', () => {
       ],
     },
     {
+      sql: `update agents set organization_id = 6 where id = 1`,
+      words: [
+        `{"organization_id": 6}`,
+        '--old',
+        `{"id": 1, "full_name": "Dana", "organization_id": 5, "updated_by": 7}`,
+      ],
+    },
+    {
       sql: `delete from agents where id = 1`,
       words: [
-        `{"id": 1, "full_name": "Dana", "blocked": true, "status": 2, "organization_id": 5, "phone": "555123"}`,
+        `{"id": 1, "full_name": "Dana", "blocked": true, "status": 2, "organization_id": 6, "phone": "555123"}`,
         '--operation',
         'delete',
       ],
