@@ -3,6 +3,7 @@ import { SKIPPED, matchingRule } from '../pipeline/classification.js';
 import { Difference, DIFFERENT, UNKNOWN } from '../pipeline/difference.js';
 import { EntryBuilder } from '../pipeline/entry-builder.js';
 import { RowChange } from '../pipeline/row-change.js';
+import { rulesOf } from '../tracking/redact.js';
 import type { Operation } from '../tracking/rules.js';
 import { actionOf, rulesFor } from './actions.js';
 import type { Explanation, LeftOut } from './explanation.js';
@@ -77,9 +78,17 @@ export function explainChange(
       },
     }),
     values: valuesOf(subject, { made, entry, difference }),
-    remarks,
+    remarks: [...remarks, ...hashRemarks(subject)],
   };
 }
+
+/** Ids, names, keys and members may have hashes in them. */
+const hashRemarks = ({ config, relation }: Subject): readonly string[] =>
+  rulesOf(config, relation).some((rule) => rule.with.method === 'hash')
+    ? [
+        'Hashes are made with a key of the trail that only capture reads: one that is shown is another in an entry.',
+      ]
+    : [];
 
 /** Stands for a hash. */
 const HASH = '(hash)';

@@ -181,6 +181,7 @@ describe('a change that nobody has made', () => {
       rule: { key: 'redact[0]' },
     });
     expect(valueOf(said, 'badge')).toMatchObject({ stored: 'as a hash', updated: { text: '(hash)' } });
+    expect(said.remarks.join()).toContain('Hashes are made with a key of the trail');
     expect(valueOf(said, 'settings')).toMatchObject({
       stored: 'with secrets masked in it',
       members: [
