@@ -119,6 +119,7 @@ export const ROOMS = {
   ],
   doctor: ['errors', 'pg', 'tracking', 'trail/*', 'trail/read'],
   init: ['errors', 'pg', 'tracking'],
+  explain: ['errors', 'pg', 'pgoutput', 'pipeline', 'tracking', 'trail/*', 'trail/read'],
   cli: [
     'errors',
     'settings',
@@ -131,6 +132,7 @@ export const ROOMS = {
     'proof',
     'doctor',
     'init',
+    'explain',
     'admin/auth/tokens',
     'embedded',
     'main',

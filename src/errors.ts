@@ -292,6 +292,11 @@ export const ERROR_CODES = {
     remedy:
       'Correct the rule of redact in the YAML, or remove it: it matches no column, so what it should redact is stored.',
   },
+  TRACKING_TABLES_LEAVE: {
+    retry: 'operator',
+    remedy:
+      'If that is meant, run waltrail apply --yes; else put the tables into the YAML again. Nothing was changed.',
+  },
   TRACKING_TABLE_UNKNOWN: {
     retry: 'operator',
     remedy: 'Correct the table name in the YAML, or create the table first.',
@@ -369,6 +374,28 @@ export const ERROR_CODES = {
     retry: 'never',
     remedy:
       'Write a YAML with a pattern for each schema, such as public.*, and name only the tables that need more.',
+  },
+
+  // waltrail explain
+  EXPLAIN_COLUMN_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Name columns as the source has them; virtual columns are in no change.',
+  },
+  EXPLAIN_ENTRY_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Take the id from the page, the API or a file; entries of days that were dropped are gone.',
+  },
+  EXPLAIN_TABLE_UNKNOWN: {
+    retry: 'never',
+    remedy: 'Name the table with its schema, as public.agents, in quotes where its name needs them.',
+  },
+  EXPLAIN_TABLE_UNTRACKED: {
+    retry: 'never',
+    remedy: 'Name a table that the YAML tracks; waltrail plan says what it does with each.',
+  },
+  EXPLAIN_VALUES_INVALID: {
+    retry: 'never',
+    remedy: 'Put the JSON into single quotes, so that the shell leaves its double quotes alone.',
   },
 
   // waltrail reload

@@ -1,11 +1,7 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
-import { lookupTenant, ruleFor } from '../tracking/match.js';
-import { tableName } from '../tracking/names.js';
+import { nameRules, ruleText } from '../tracking/name-rules.js';
 import type { PublishedState } from '../tracking/published.js';
-import { rulesOf } from '../tracking/redact.js';
-import type { TrackingConfig } from '../tracking/rules.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
 import { trailError } from '../trail/trail-error.js';
@@ -60,14 +56,4 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
   } catch (error) {
     throw trailError(error);
   }
-}
-
-/** What decides the names that are made of a table's rows, and whose readers see them. */
-export function ruleText(config: TrackingConfig, rule: NameRule): string {
-  const table = tableName(rule.table);
-  const tenant = lookupTenant(config, rule);
-  const { only = null, except = [] } = ruleFor(config, table) ?? {};
-  // Without `except` as before there was one: a text that differs has all rows read again.
-  const listed = except.length === 0 ? only : { only, except };
-  return JSON.stringify([{ ...rule, tenant }, rulesOf(config, table), config.secrets, listed]);
 }

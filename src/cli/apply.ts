@@ -1,6 +1,9 @@
+import { WaltrailError } from '../errors.js';
 import { applyPlan } from '../tracking/apply.js';
 import { applyProblems } from '../tracking/findings.js';
-import { defineCommand, type Command, type Answer } from './command.js';
+import { listNames } from '../tracking/list-names.js';
+import { unpublishedBy } from '../tracking/unpublished.js';
+import { defineCommand, type Answer, type Command, type Confirm } from './command.js';
 import { makePlan, planAnswer, withSource } from './source-plan.js';
 
 /**
@@ -13,11 +16,12 @@ export const apply: Command = defineCommand({
   help: `Does what waltrail plan shows, in one transaction. Tables with problems of their own are left out. Exits with 1 where
 a problem is left, and does nothing at all where one concerns the whole source.
 
-  --yes   take over a publication that is marked as another source's, or holds tables of nobody knows whom
+  --yes   let tables leave the publication, which it asks about on a terminal; and take over a publication that
+          is marked as another source's, or holds tables of nobody knows whom
 `,
   options: { yes: { type: 'boolean' } },
   json: true,
-  run: ({ values, settings, say, answer }) =>
+  run: ({ values, settings, say, answer, confirm }) =>
     withSource(settings(), async (asked) => {
       const source = { ...asked, takeOver: values.yes === true };
       const made = await makePlan(source);
@@ -31,6 +35,8 @@ a problem is left, and does nothing at all where one concerns the whole source.
       if (applyProblems(made.plan).length > 0) return end('refused', 1);
       const leftOut = problems.some(({ tables }) => tables.length > 0);
       if (steps.length === 0) return end('nothing to do', leftOut ? 1 : 0);
+      const leaving = values.yes === true ? [] : unpublishedBy(steps);
+      if (leaving.length > 0 && !(await mayLeave(leaving, confirm))) return end('not confirmed', 1);
       await applyPlan(source.client, made.plan);
       const left = (await makePlan(source)).plan;
       if (applyProblems(left).length + left.steps.length > 0) return end('changed meanwhile', 1);
@@ -38,7 +44,17 @@ a problem is left, and does nothing at all where one concerns the whole source.
     }),
 });
 
-type Outcome = 'refused' | 'nothing to do' | 'changed meanwhile' | 'applied';
+/**
+ * Asks whether tables may leave the publication: a line that was deleted from the YAML by mistake would end
+ * their trail. Throws TRACKING_TABLES_LEAVE where there is nobody to ask.
+ */
+async function mayLeave(tables: readonly string[], confirm: Confirm | null): Promise<boolean> {
+  const says = `${listNames(tables)} ${tables.length === 1 ? 'leaves' : 'leave'} the publication: changes of ${tables.length === 1 ? 'it' : 'them'} will be recorded no more.`;
+  if (confirm === null) throw new WaltrailError('TRACKING_TABLES_LEAVE', says);
+  return confirm(`${says} Apply?`);
+}
+
+type Outcome = 'refused' | 'nothing to do' | 'not confirmed' | 'changed meanwhile' | 'applied';
 
 function outcomeAnswer(
   outcome: Outcome,
@@ -47,6 +63,7 @@ function outcomeAnswer(
   const text = {
     refused: '',
     'nothing to do': '',
+    'not confirmed': 'Nothing was applied.\n',
     'changed meanwhile': 'Somebody else changed the source meanwhile; run waltrail apply again.\n',
     applied: `Applied: ${steps} ${steps === 1 ? 'step' : 'steps'} in one transaction.\n`,
   }[outcome];

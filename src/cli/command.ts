@@ -11,12 +11,15 @@ export interface Answer {
   readonly data: unknown;
 }
 
+/** Asks a person a question, and resolves with whether the answer is yes. */
+export type Confirm = (question: string) => Promise<boolean>;
+
 /** What a command gets. `O` are its options as {@link Command.options} declares them. */
 export interface CommandContext<O extends Options = Options> {
   /** The options of the command line, as `parseArgs` types them. */
   readonly values: ReturnType<typeof parseArgs<{ options: O }>>['values'];
-  /** The argument of a command that takes one. */
-  readonly argument: string | undefined;
+  /** What stands on the command line and is no option. */
+  readonly arguments: readonly string[];
   /**
    * Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws
    * SETTINGS_INVALID.
@@ -28,6 +31,8 @@ export interface CommandContext<O extends Options = Options> {
   readonly say: (text: string) => void;
   /** Prints the answer in the form that was asked for. */
   readonly answer: (answer: Answer) => void;
+  /** Null: there is no terminal, or the answer goes to a program. */
+  readonly confirm: Confirm | null;
 }
 
 /** One command of `waltrail`. */
@@ -38,8 +43,8 @@ export interface Command<O extends Options = Options> {
   readonly help: string;
   /** For `parseArgs`. `--help` is added to all, `--json` where `json` says so. */
   readonly options: O;
-  /** Whether it takes one argument that is no option. */
-  readonly takesArgument?: boolean;
+  /** How many arguments it takes that are no options; without it: none. */
+  readonly arguments?: { readonly least: number; readonly most: number };
   /** Whether it can print its answer as JSON. */
   readonly json: boolean;
   /** Runs the command and resolves with the exit code. */
@@ -63,6 +68,8 @@ export interface Surroundings {
   readonly write: (text: string) => void;
   readonly writeError: (text: string) => void;
   readonly settings: (options?: SettingsOptions) => Settings;
+  /** Null: there is no terminal. */
+  readonly confirm: Confirm | null;
 }
 
 /**
@@ -84,16 +91,17 @@ export async function runCommand(
     write(helpOf(options));
     return 0;
   }
-  if (positionals.length !== (command.takesArgument === true ? 1 : 0))
-    throw wrongCount(name, command, positionals);
+  const { least, most } = command.arguments ?? NO_ARGUMENTS;
+  if (positionals.length < least || positionals.length > most) throw wrongCount(name, command, positionals);
   const asJson = values['json'] === true;
   return command.run({
     values,
-    argument: positionals[0],
+    arguments: positionals,
     settings: options.settings,
     progress: options.writeError,
     say: asJson ? () => undefined : write,
     answer: ({ text, data }) => write(asJson ? `${JSON.stringify(data, null, 2)}\n` : text),
+    confirm: asJson ? null : options.confirm,
   });
 }
 
@@ -121,10 +129,14 @@ function parse(options: {
 }
 
 function wrongCount(name: string, command: Command, positionals: readonly string[]): WaltrailError {
-  if (command.takesArgument !== true)
-    return usageError(`waltrail ${name}: it does not know "${positionals[0]!}".`);
-  return usageError(`waltrail ${name} takes one argument: ${command.usage}.`);
+  const { most } = command.arguments ?? NO_ARGUMENTS;
+  if (most === 0) return usageError(`waltrail ${name}: it does not know "${positionals[0]!}".`);
+  return usageError(
+    `waltrail ${name} takes ${most === 1 ? 'one argument' : `at most ${most} arguments`}: ${command.usage}.`,
+  );
 }
+
+const NO_ARGUMENTS = { least: 0, most: 0 } as const;
 
 function helpOf({
   name,

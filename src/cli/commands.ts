@@ -33,9 +33,18 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     summary: 'look for everything that is wrong, or may go wrong, at source and trail',
     load: async () => (await import('./doctor.js')).doctor,
   },
+  status: {
+    summary: 'say how far capture is behind, who captures, and what is open',
+    load: async () => (await import('./status.js')).status,
+  },
   reload: {
     summary: 'let running daemons work by the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,
+  },
+  explain: {
+    summary:
+      'say which key of the YAML gives an entry which of its words, of a made-up change or a stored one',
+    load: async () => (await import('./explain.js')).explain,
   },
   gaps: {
     summary: 'list what the trail may lack, and resume capture behind it',

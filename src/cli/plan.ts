@@ -1,17 +1,32 @@
-import { defineCommand, type Command } from './command.js';
+import { applyProblems, type TrackingPlan } from '../tracking/findings.js';
+import { planSql } from '../tracking/plan-text.js';
+import { defineCommand, type Answer, type Command } from './command.js';
 import { makePlan, planAnswer, withSource } from './source-plan.js';
 
-/** `waltrail plan`: prints what `apply` would do to the source. Exits with 1 if there are problems. */
+/**
+ * `waltrail plan [--sql]`: prints what `apply` would do to the source. Exits with 1 if there are problems.
+ */
 export const plan: Command = defineCommand({
-  usage: '',
+  usage: '[--sql]',
   help: `Exits with 1 where the plan has problems. The SQL of its steps can be run by hand as it stands.
+
+  --sql   print that SQL alone, as for: waltrail plan --sql | psql; nothing of it where a problem stands in its way
 `,
-  options: {},
+  options: { sql: { type: 'boolean' } },
   json: true,
-  run: ({ settings, answer }) =>
+  run: ({ values, settings, progress, answer }) =>
     withSource(settings(), async (source) => {
       const made = await makePlan(source);
-      answer(planAnswer(made));
-      return made.plan.problems.length > 0 ? 1 : 0;
+      const { plan: found } = made;
+      answer(values.sql === true ? sqlAnswer(found) : planAnswer(made));
+      // The SQL goes into a pipe, where nobody reads what is beside it.
+      if (values.sql === true)
+        for (const { code, message, remedy } of found.problems) progress(`${code}: ${message}\n${remedy}\n`);
+      return found.problems.length > 0 ? 1 : 0;
     }),
 });
+
+function sqlAnswer(found: TrackingPlan): Answer {
+  const sql = applyProblems(found).length > 0 ? '' : planSql(found);
+  return { text: sql === '' ? '' : `${sql}\n`, data: { sql } };
+}

@@ -5,6 +5,7 @@ import { askReload, readReloadAnswers } from '../trail/reloads.js';
 import { accountName } from './account.js';
 import { defineCommand, type Command } from './command.js';
 import { loadOwnConfig } from './config.js';
+import { dryRun } from './reload-dry-run.js';
 import { withTrail } from './trail-client.js';
 
 /** A daemon looks every second, and capture says within ten what becomes of a file. */
@@ -21,14 +22,17 @@ type Answers = Awaited<ReturnType<typeof readReloadAnswers>>;
  * RELOAD_UNANSWERED.
  */
 export const reload: Command = defineCommand({
-  usage: '',
+  usage: '[--dry-run]',
   help: `The file of this account is checked first. What it says of tracking comes into effect at once, or, where the source has to be
 prepared for it, at the position that waltrail apply marks. Exits with 1 where a daemon refuses its file or reads another one.
+
+  --dry-run   say what the file does otherwise than the configuration in effect, and change nothing; no daemon is asked
 `,
-  options: {},
+  options: { 'dry-run': { type: 'boolean' } },
   json: true,
-  run: ({ settings, answer }) => {
+  run: ({ values, settings, answer }) => {
     const given = settings();
+    if (values['dry-run'] === true) return dryRun(given, answer);
     const { digest } = loadOwnConfig(given).definition;
     return withTrail(given, {
       purpose: 'reload',

@@ -71,10 +71,10 @@ export const tokenRevoke: Command = defineCommand({
   usage: 'NAME',
   help: '',
   options: {},
-  takesArgument: true,
+  arguments: { least: 1, most: 1 },
   json: true,
-  run: async ({ argument, settings, answer }) => {
-    const name = argument!;
+  run: async ({ arguments: [given], settings, answer }) => {
+    const name = given!;
     const revoked = await withTokens(settings(), (pool) => revokeTokensNamed(pool, name));
     if (revoked === 0) throw new WaltrailError('TOKEN_UNKNOWN', `There is no valid token named "${name}".`);
     answer({

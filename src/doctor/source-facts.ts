@@ -39,7 +39,7 @@ export interface SlotFacts {
 /** @param options.server as the catalog has it */
 export async function readSourceFacts(
   client: pg.Client,
-  { slot, server }: { readonly slot: string; readonly server: CatalogServer },
+  { slot, server }: { readonly slot: string; readonly server: Omit<CatalogServer, 'pooled'> },
 ): Promise<SourceFacts> {
   const rows = await catalogRows<
     Pick<SourceFacts, 'idleTimeoutSeconds' | 'standbys'> & {

@@ -32,6 +32,8 @@ type ChangeCondition = (change: ClassifiedChange) => Verdict;
 
 export interface CompiledRule {
   readonly actionId: number;
+  /** The rule of `actions`, by its index; null: the action is that of the operation. */
+  readonly index: number | null;
   /** Null: it matches every change. */
   readonly matches: ChangeCondition | null;
 }
@@ -47,25 +49,28 @@ export function compileActions(options: {
   readonly actionId: (name: string) => number;
 }): readonly CompiledRule[] {
   const { operation, columns, actionId } = options;
-  const rules = options.rules.filter((rule) => rule.on.includes(operation));
   return [
-    ...rules.flatMap((rule) => {
-      const matches = compileRule(rule, columns);
+    ...options.rules.flatMap((rule, index) => {
+      const matches = rule.on.includes(operation) ? compileRule(rule, columns) : 'never';
       if (matches === 'never') return [];
-      return [{ actionId: rule.action === SKIP ? SKIPPED : actionId(rule.action), matches }];
+      return [{ actionId: rule.action === SKIP ? SKIPPED : actionId(rule.action), index, matches }];
     }),
-    { actionId: actionId(DEFAULT_ACTIONS[operation]), matches: null },
+    { actionId: actionId(DEFAULT_ACTIONS[operation]), index: null, matches: null },
   ];
 }
 
 /** The action of the first rule that matches. */
-export function classify(rules: readonly CompiledRule[], change: ClassifiedChange): number {
+export const classify = (rules: readonly CompiledRule[], change: ClassifiedChange): number =>
+  matchingRule(rules, change).actionId;
+
+/** The first rule that matches. */
+export function matchingRule(rules: readonly CompiledRule[], change: ClassifiedChange): CompiledRule {
   let isUnsure = false;
-  for (const { actionId, matches } of rules) {
-    const verdict = matches === null ? 'holds' : matches(change);
+  for (const rule of rules) {
+    const verdict = rule.matches === null ? 'holds' : rule.matches(change);
     if (verdict === 'unknown') isUnsure = true;
     // A rule before may be the one that was meant: no entry is lost because a value was not sent.
-    if (verdict === 'holds' && !(actionId === SKIPPED && isUnsure)) return actionId;
+    if (verdict === 'holds' && !(rule.actionId === SKIPPED && isUnsure)) return rule;
   }
   throw new RangeError('the last rule matches every change');
 }

@@ -71,7 +71,7 @@ export function columnRedactions(options: {
     // It may be any of those that are not called as they were, until the YAML names it.
     else if (!isUsed(column) && !(isWhole && facts.attributes === null))
       before = redactedAs(maybe.length > 0 ? maybe : remembered.keys());
-    const redaction = redactionOf(config, name, { ...given, followed: before?.with ?? null });
+    const redaction = redactionOf(config, name, { ...given, followed: before });
     const {
       schema,
       table,

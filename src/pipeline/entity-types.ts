@@ -9,7 +9,14 @@ export interface EntityType {
   readonly type: string;
   /** False: the type is that of many tables, so rows have no entity id. */
   readonly hasIds: boolean;
+  readonly because: EntityReason;
 }
+
+/**
+ * Why a type is what it is: the key `entity`, the name of the table, that both belong to other tables, or
+ * that too many tables have one.
+ */
+export type EntityReason = 'entity' | 'table name' | 'taken' | 'too many';
 
 /**
  * As many tables have a type of their own: the trail numbers types with 16 bits, and whoever may make tables
@@ -18,7 +25,7 @@ export interface EntityType {
 const MOST_OWN = 16_000;
 
 /** What rows of all further tables are called. */
-const OTHER: EntityType = { type: 'other table', hasIds: false };
+const OTHER: EntityType = { type: 'other table', hasIds: false, because: 'too many' };
 
 /**
  * Decides what entity type each table has. Ids of two tables never share a history unless the YAML says so:
@@ -50,10 +57,12 @@ export class EntityTypes {
 
   of(rule: TableRule, table: TableName): EntityType {
     const shared = sharedEntity(rule);
-    if (shared !== null) return { type: shared, hasIds: true };
+    if (shared !== null) return { type: shared, hasIds: true, because: 'entity' };
     this.#types ??= this.#typesOfSeen();
     const type = this.#typeIn(this.#types, rule, table);
-    return type === null ? OTHER : { type, hasIds: true };
+    if (type === null) return OTHER;
+    const because = type === rule.entity ? 'entity' : type === defaultEntity(table) ? 'table name' : 'taken';
+    return { type, hasIds: true, because };
   }
 
   #typesOfSeen(): Map<string, string> {

@@ -215,10 +215,10 @@ export class Ladder {
   }
 
   #byColumn(change: RowChange): void {
-    const { row, column, table, redactor, speaks } = this.#finder;
+    const { row, found, table, speaks } = this.#finder;
     nobody(change);
     if (speaks) {
-      change.modifierId = this.#attribution.people(table).byColumn(row, column, redactor);
+      change.modifierId = this.#attribution.people(table).byColumn(row, found.column, found.redactor);
       if (change.modifierId !== UNATTRIBUTED) change.rung = RUNG_COLUMN;
     } else {
       change.hint = this.#inColumn();
@@ -228,8 +228,8 @@ export class Ladder {
 
   /** Whom the column that was found names; null: nobody. */
   #inColumn(): OtherModifier | null {
-    const { row, column, table, redactor } = this.#finder;
-    return this.#attribution.people(table).otherByColumn(row, column, redactor);
+    const { row, found, table } = this.#finder;
+    return this.#attribution.people(table).otherByColumn(row, found.column, found.redactor);
   }
 
   /**

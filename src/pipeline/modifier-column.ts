@@ -13,6 +13,8 @@ export type Fit = 'fits' | 'does not fit' | 'unknown';
 /** A column that may name who made a change of one operation, compiled for one relation version. */
 export interface ModifierColumn {
   readonly column: number;
+  /** The rule of `modifier`, by its index. */
+  readonly index: number;
   readonly alwaysSet: boolean;
   readonly redactor: Redactor | null;
   /** Null: it is for every change of the operation. */
@@ -35,15 +37,15 @@ export interface TableColumn {
 export class ModifierFinder {
   /** The row that holds the name. */
   row!: Tuple;
-  column = -1;
+  /** What was found. */
+  found!: ModifierColumn;
   /** Index of the table of modifiers that the name is a key of. */
   table = 0;
-  redactor: Redactor | null = null;
   /** The change has put the name there; else it only says who was named last. */
   speaks = false;
-  readonly #difference: Difference;
+  readonly #difference: Pick<Difference, 'isDifferent'>;
 
-  constructor(difference: Difference) {
+  constructor(difference: Pick<Difference, 'isDifferent'>) {
     this.#difference = difference;
   }
 
@@ -69,9 +71,8 @@ export class ModifierFinder {
       if (found && !speaks) continue;
       found = true;
       this.row = row;
-      this.column = column;
+      this.found = candidate;
       this.table = table;
-      this.redactor = candidate.redactor;
       this.speaks = speaks;
       if (speaks) break;
     }
@@ -120,12 +121,13 @@ export function compileModifiers(
   },
 ): readonly ModifierColumn[] {
   const { columns, redactors, idColumns, operation } = options;
-  return rules.flatMap((rule) => {
+  return rules.flatMap((rule, index) => {
     const column = columns.get(rule.column);
     if (column === undefined || !rule.on.includes(operation)) return [];
     return [
       {
         column: column.index,
+        index,
         // No change puts a row's own id there: that its modifier is the row itself, the rule says.
         alwaysSet: rule.alwaysSet || (rule.actions !== null && idColumns.includes(column.index)),
         redactor: redactors[column.index]!,

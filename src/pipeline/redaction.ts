@@ -3,7 +3,7 @@ import { isText, readableText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 import type { ColumnName } from '../tracking/names.js';
 import { memberRedaction } from '../tracking/redact.js';
-import type { RedactWith, TrackingConfig } from '../tracking/rules.js';
+import type { RedactRule, RedactWith, TrackingConfig } from '../tracking/rules.js';
 import { holdsMembers, type ValueKind } from '../tracking/value-kind.js';
 import { maskElements } from './array-mask.js';
 import { maskHstore } from './hstore-mask.js';
@@ -58,6 +58,8 @@ interface Within {
   readonly name: ColumnName;
   readonly kind: ValueKind;
   readonly key: Buffer;
+  /** Told of each member that a rule or its name redacts; a number is one only by a rule. */
+  readonly told?: (member: string, rule: RedactRule | null) => void;
 }
 
 /** What tells cheaply which values a redactor need not see; null: it sees all. */
@@ -94,11 +96,18 @@ function maskText(value: Buffer): Buffer | null {
 }
 
 function membersOf(options: Within): WithinRedaction | null {
-  const { config, name, kind, key } = options;
+  const { config, name, kind, key, told } = options;
   const { of, byPath, isEmpty } = memberRedaction(config, name);
   if (isEmpty) return null;
   const masking: MemberMasking = {
-    redaction: of,
+    redaction:
+      told === undefined
+        ? of
+        : (member, path) => {
+            const found = of(member, path);
+            if (found !== null) told(member, found.rule);
+            return found;
+          },
     byPath,
     column: name.column,
     written: (rule, text) => writtenMember(rule, text, key),

@@ -1,8 +1,10 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { isIgnored } from '../tracking/column-lists.js';
 import { lookupTenant, ruleFor } from '../tracking/match.js';
+import { nameRules } from '../tracking/name-rules.js';
 import { formatTable } from '../tracking/names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
+import type { Redaction } from '../tracking/redact.js';
+import type { ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
 import { templateColumns } from '../tracking/template.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
@@ -11,7 +13,7 @@ import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
 import type { NamePart } from './naming.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
-import type { EntityTypes } from './entity-types.js';
+import type { EntityReason, EntityTypes } from './entity-types.js';
 import { followRelation } from './followed-columns.js';
 import { findKey, type KnownKey } from './known-key.js';
 import { compileModifiers, type ModifierColumn } from './modifier-column.js';
@@ -19,7 +21,7 @@ import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
-import { plainNameOf, planName, planTemplate, valueLabelsOf } from './row-name.js';
+import { plainNameOf, planName, planTemplate, valueLabelsOf, type NameReason } from './row-name.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
@@ -35,9 +37,22 @@ export interface RelationPlan {
   readonly names: readonly NamesPlan[];
   /** Columns of its primary key where the table is partitioned; see old-row.ts. */
   readonly rootKey: readonly number[] | null;
+  /** What becomes of the values of each column, by index. */
+  readonly redactions: readonly Redaction[];
 }
 
+/** Why rows of a table are called as they are, for whoever asks (`waltrail explain`). */
+export interface TrackedReasons {
+  readonly entity: EntityReason;
+  readonly name: NameReason;
+  readonly id: IdReason;
+}
+
+/** What the entity id is of: the key `id`, the primary key, the column `id`, or nothing. */
+export type IdReason = 'id' | 'primary key' | 'column id' | 'none';
+
 export interface TrackedPlan extends ComparedRelation, LookedAt {
+  readonly because: TrackedReasons;
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
@@ -142,6 +157,7 @@ export function planRelation(options: {
     }),
     names,
     rootKey: partitioned && key.columns.length > 0 ? key.columns : null,
+    redactions: redacted.map(({ redaction }) => redaction),
   };
 }
 
@@ -177,21 +193,6 @@ const byName = (
       { index, name, typeOid, order: orderOf(typeOid, types) },
     ]),
   );
-
-/** What gives names to keys: a table of modifiers, or a lookup table of labels. */
-export type NameRule = LabelRule | ModifiersRule;
-
-/** The tables of modifiers and every other lookup table, each pair of table and key once. */
-export function nameRules(config: TrackingConfig): readonly NameRule[] {
-  const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
-  const { modifiers } = config;
-  const others = labels.filter(
-    (label, index) =>
-      modifiers.every(({ table }) => table !== label.table) &&
-      labels.findIndex(({ table }) => table === label.table) === index,
-  );
-  return [...modifiers, ...others];
-}
 
 /**
  * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
@@ -235,7 +236,8 @@ function planTracked(options: {
   ];
   const identity = unsentIdentity(options);
   const entity = options.entityTypes.of(rule, relation);
-  const idColumns = entity.hasIds ? idOf({ rule, key, indexOf }) : [];
+  const id = idOf({ rule, key, indexOf });
+  const idColumns = entity.hasIds ? id.columns : [];
   const modifiers = {
     columns,
     redactors,
@@ -243,8 +245,13 @@ function planTracked(options: {
     idColumns: [...idColumns, ...key.columns],
   };
   const tenantColumn = indexOf(rule.tenant);
-  const name = planName(options);
+  const { name, because: named } = planName(options);
   return {
+    because: {
+      entity: entity.because,
+      name: named,
+      id: idColumns.length === 0 ? 'none' : id.because,
+    },
     relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
@@ -320,9 +327,11 @@ function idOf({
   readonly rule: TableRule;
   readonly key: KnownKey;
   readonly indexOf: (name: string) => number;
-}): readonly number[] {
-  if (rule.id !== null) return wholeKey(rule.id, indexOf);
-  return key.columns.length > 0 || key.isPartial ? key.columns : wholeKey(['id'], indexOf);
+}): { readonly columns: readonly number[]; readonly because: IdReason } {
+  if (rule.id !== null) return { columns: wholeKey(rule.id, indexOf), because: 'id' };
+  return key.columns.length > 0 || key.isPartial
+    ? { columns: key.columns, because: 'primary key' }
+    : { columns: wholeKey(['id'], indexOf), because: 'column id' };
 }
 
 /** Half a key would be the id of other rows, so it is none. */

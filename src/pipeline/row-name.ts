@@ -19,18 +19,23 @@ export function planName(options: {
   readonly columns: ReadonlyMap<string, Column>;
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
-}): NamePart[] | null {
+}): { readonly name: NamePart[] | null; readonly because: NameReason } {
   const { relation, rule, columns, types, redacted } = options;
   const named = rule.name === null ? null : templateColumns(rule.name);
   if (named !== null && (named.length === 0 || named.some((column) => columns.has(column))))
-    return planTemplate(rule.name!, { columns, rule });
+    return { name: planTemplate(rule.name!, { columns, rule }), because: 'name' };
   const candidates = relation.columns.map(({ name, typeOid }, index) => {
     const method = redacted[index]!.redaction.whole?.method;
     return { name, kind: valueKind(typeOid, types), hidden: method === 'mask' || method === 'drop' };
   });
   const template = defaultName(relation, candidates);
-  return template === null ? null : planTemplate(template, { columns, rule: null });
+  return template === null
+    ? { name: null, because: 'none' }
+    : { name: planTemplate(template, { columns, rule: null }), because: 'columns' };
 }
+
+/** What rows are called by: the key `name`, the columns that the table has, or nothing. */
+export type NameReason = 'name' | 'columns' | 'none';
 
 /** The column that is the whole name, as it was sent; -1: there is more to it. */
 export function plainNameOf(name: readonly NamePart[] | null): number {

@@ -215,7 +215,8 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
+/** Reads what the server says of itself, without a look at a table. */
+export async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
   const rows = await catalogRows<Omit<CatalogServer, 'pooled'>>(
     client,
     /* sql */ `

@@ -47,9 +47,27 @@ export class Places {
    * there is no file.
    */
   of(written: KeyPath): string {
-    const path = this.originOf(written);
-    if (this.#file === null) return formatPath(path);
-    const { line, column } = this.#file.positionOf(path);
-    return `${this.#file.name}:${line}:${column}: ${formatPath(path)}`;
+    const { at, key } = this.find(written);
+    return at === null ? key : `${at}: ${key}`;
   }
+
+  /** The same in its parts. */
+  find(written: KeyPath): Place {
+    const path = this.originOf(written);
+    const isTakenOver = path[0] !== written[0] || (path[0] === 'tables' && path[1] !== written[1]);
+    const key = formatPath(path);
+    if (this.#file === null) return { at: null, key, isTakenOver };
+    const { line, column } = this.#file.positionOf(path);
+    return { at: `${this.#file.name}:${line}:${column}`, key, isTakenOver };
+  }
+}
+
+/** Where a key of the YAML stands. */
+export interface Place {
+  /** `file:line:column`; null: the configuration is one that the trail has kept. */
+  readonly at: string | null;
+  /** As `tables."public.agents".name`. */
+  readonly key: string;
+  /** A table has it from `defaults` or from what it extends. */
+  readonly isTakenOver: boolean;
 }

@@ -39,8 +39,19 @@ export function planText(options: {
 function stepsText({ steps, problems, lock, configurationSql }: TrackingPlan): string {
   if (steps.length === 0)
     return problems.length > 0 ? '' : 'Nothing to do: the source is as the YAML wants it.';
+  return ['Steps, in one transaction', planSql({ steps, lock, configurationSql })].join('\n');
+}
+
+/**
+ * The SQL of a plan in one transaction, each statement under the reason for it. Empty: there are no steps.
+ */
+export function planSql({
+  steps,
+  lock,
+  configurationSql,
+}: Pick<TrackingPlan, 'steps' | 'lock' | 'configurationSql'>): string {
+  if (steps.length === 0) return '';
   return [
-    'Steps, in one transaction',
     "begin;\nset local lock_timeout = '5s';",
     ...(lock === null
       ? []

@@ -1,8 +1,9 @@
 import { isNamedBy } from './column-lists.js';
 import { namesKeys } from './column-uses.js';
+import type { KeyPath } from './document.js';
 import { ruleFor } from './match.js';
 import { matchesColumn, matchesTable, type ColumnName, type TableName } from './names.js';
-import type { RedactRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
+import type { AllowRule, RedactRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
 import { isSecretColumn, isSecretName } from './secrets.js';
 import { templateColumns } from './template.js';
 import { holdsText, type ValueKind } from './value-kind.js';
@@ -13,7 +14,18 @@ export interface Redaction {
   readonly whole: RedactWith | null;
   /** Members and texts are looked at for secrets, where the type holds such. */
   readonly within: boolean;
+  /** What has decided about the whole value; null: nothing has. */
+  readonly because: RedactionReason | null;
 }
+
+/**
+ * What decides about a column or a member: a key of the YAML, its name (`secrets.defaults`), or a rule that
+ * knows the column by an earlier name.
+ */
+export type RedactionReason =
+  | { readonly is: 'key'; readonly path: KeyPath }
+  | { readonly is: 'name' }
+  | { readonly is: 'earlier name'; readonly as: ColumnName };
 
 /** A decision of the YAML about a column: how it is redacted, or that it is not (`allow`); null: none. */
 export type Decision = RedactWith | 'allow' | null;
@@ -27,24 +39,45 @@ const DROP: RedactWith = { method: 'drop' };
  *
  * @param options.exempt from the list: keys, ids, modifiers and tenants
  */
-export function decisionFor(
+export const decisionFor = (
+  config: TrackingConfig,
+  name: ColumnName,
+  options: { readonly exempt: boolean },
+): Decision => decide(config, name, options)?.decision ?? null;
+
+interface Decided {
+  readonly decision: RedactWith | 'allow';
+  readonly because: RedactionReason;
+}
+
+/** {@link decisionFor} with the key that has decided; null: none has. */
+function decide(
   config: TrackingConfig,
   name: ColumnName,
   { exempt }: { readonly exempt: boolean },
-): Decision {
+): Decided | null {
   const rule = ruleFor(config, name);
-  if (rule !== undefined && !exempt && !isListed(rule, name.column)) return DROP;
-  return redactionFor(config, name) ?? (isAllowed(config, name) ? 'allow' : null);
+  const list = rule === undefined || exempt ? null : unlistedBy(rule, name.column);
+  if (list !== null) return { decision: DROP, because: { is: 'key', path: ['tables', rule!.pattern, list] } };
+  const redacting = ruleOfColumn(config, name);
+  if (redacting !== undefined) return { decision: redacting.with, because: ruleReason(config, redacting) };
+  const allowing = config.secrets.allow.findIndex((allow) => allows(allow, name));
+  return allowing < 0
+    ? null
+    : { decision: 'allow', because: { is: 'key', path: ['secrets', 'allow', allowing] } };
 }
 
 /** How a column's values are stored: the first rule of `redact` that matches; null: as they are. */
-export function redactionFor(config: TrackingConfig, name: ColumnName): RedactWith | null {
-  const { column, ...table } = name;
-  const rule = rulesOf(config, table).find(({ columns }) =>
-    columns.some((pattern) => matchesColumn(pattern, column)),
-  );
-  return rule?.with ?? null;
-}
+export const redactionFor = (config: TrackingConfig, name: ColumnName): RedactWith | null =>
+  ruleOfColumn(config, name)?.with ?? null;
+
+const ruleOfColumn = (config: TrackingConfig, { column, ...table }: ColumnName): RedactRule | undefined =>
+  rulesOf(config, table).find(({ columns }) => columns.some((pattern) => matchesColumn(pattern, column)));
+
+const ruleReason = ({ redact }: TrackingConfig, rule: RedactRule): RedactionReason => ({
+  is: 'key',
+  path: ['redact', redact.indexOf(rule)],
+});
 
 /** Rules of `redact` for a table. */
 export const rulesOf = ({ redact }: TrackingConfig, table: TableName): readonly RedactRule[] =>
@@ -52,10 +85,10 @@ export const rulesOf = ({ redact }: TrackingConfig, table: TableName): readonly 
 
 /** Whether a column is said to be no secret. */
 export const isAllowed = ({ secrets }: TrackingConfig, name: ColumnName): boolean =>
-  secrets.allow.some(
-    (allow) =>
-      (allow.table === null || matchesTable(allow.table, name)) && matchesColumn(allow.name, name.column),
-  );
+  secrets.allow.some((allow) => allows(allow, name));
+
+const allows = (allow: AllowRule, name: ColumnName): boolean =>
+  (allow.table === null || matchesTable(allow.table, name)) && matchesColumn(allow.name, name.column);
 
 /**
  * Whether the defaults mask a column for its name.
@@ -88,22 +121,43 @@ export function wholeRedaction(
 export function redactionOf(
   config: TrackingConfig,
   name: ColumnName,
-  options: { readonly kind: ValueKind; readonly exempt: boolean; readonly followed: RedactWith | null },
+  options: {
+    readonly kind: ValueKind;
+    readonly exempt: boolean;
+    readonly followed: { readonly as: ColumnName; readonly with: RedactWith } | null;
+  },
 ): Redaction {
   const within = !options.exempt;
-  const decision = decisionFor(config, name, options);
-  if (decision === 'allow') return { whole: null, within };
-  return { whole: decision ?? options.followed ?? wholeRedaction(config, name, options), within };
+  const decided = decide(config, name, options);
+  if (decided !== null) {
+    const { decision, because } = decided;
+    return { whole: decision === 'allow' ? null : decision, within, because };
+  }
+  const { followed } = options;
+  if (followed !== null) {
+    const { as } = followed;
+    // What is remembered under its present name is what that name says.
+    const isOwn = as.column === name.column && as.table === name.table && as.schema === name.schema;
+    return { whole: followed.with, within, because: isOwn ? { is: 'name' } : { is: 'earlier name', as } };
+  }
+  return isDefaultSecret(config, name, options)
+    ? { whole: MASK, within, because: { is: 'name' } }
+    : { whole: null, within, because: null };
 }
 
 /**
  * How a member of JSON or hstore is stored; null: as it is. `name` is its name, `path` the column and the
- * names down to it, with dots between them. `byDefault`: numbers and booleans are no secrets.
+ * names down to it, with dots between them. `byDefault`: numbers and booleans are no secrets. `rule`: the one
+ * of `redact` that says so; null: its name does.
  */
 export type MemberRedaction = (
   name: string,
   path: () => string,
-) => { readonly with: RedactWith; readonly byDefault: boolean } | null;
+) => { readonly with: RedactWith; readonly byDefault: boolean; readonly rule: RedactRule | null } | null;
+
+/** What has decided about a member. */
+export const memberReason = (config: TrackingConfig, rule: RedactRule | null): RedactionReason =>
+  rule === null ? { is: 'name' } : ruleReason(config, rule);
 
 /**
  * Compiles what holds for the members of a column.
@@ -129,12 +183,12 @@ export function memberRedaction(
       const found = rules.find(({ pattern }) =>
         matchesColumn(pattern, pattern.includes('.') ? path : member),
       );
-      if (found !== undefined) return { with: found.rule.with, byDefault: false };
+      if (found !== undefined) return { with: found.rule.with, byDefault: false, rule: found.rule };
       if (!defaults || !isSecretName(member)) return null;
       const allowed = allow.some(({ table, name: pattern }) =>
         matchesColumn(pattern, table === null ? member : path),
       );
-      return allowed ? null : { with: MASK, byDefault: true };
+      return allowed ? null : { with: MASK, byDefault: true, rule: null };
     },
   };
 }
@@ -160,13 +214,14 @@ export function contextRedaction(
 export const isOfContext = (pattern: string): boolean => /^context\./i.test(pattern);
 
 /** Whether a column may be stored: every one, or as `only` and `except` of the rule say. */
-export function isListed(rule: TableRule, column: string): boolean {
+export const isListed = (rule: TableRule, column: string): boolean => unlistedBy(rule, column) === null;
+
+/** The list by which a column may not be stored; null: it may. */
+function unlistedBy(rule: TableRule, column: string): 'only' | 'except' | null {
   const { only, except } = rule;
-  if (only === null && except.length === 0) return true;
-  const isIn =
-    (only === null || only.some((pattern) => matchesColumn(pattern, column))) &&
-    !except.some((item) => isNamedBy(item, column));
-  return isIn || shownColumns(rule).includes(column);
+  const isIn = only === null || only.some((pattern) => matchesColumn(pattern, column));
+  const list = !isIn ? 'only' : except.some((item) => isNamedBy(item, column)) ? 'except' : null;
+  return list !== null && shownColumns(rule).includes(column) ? null : list;
 }
 
 /** Columns that entries show by other keys of a rule than `only` and `except`. */

@@ -152,7 +152,7 @@ export function leftSlots(config: TrackingConfig, { server, slots }: Catalog): s
 const LEAST_WINDOW_S = 3_600;
 
 /** Bytes of WAL in a second, on average; null: not known, or counted for too short a time. */
-export const walRate = ({ walCounted }: CatalogServer): number | null =>
+export const walRate = ({ walCounted }: Pick<CatalogServer, 'walCounted'>): number | null =>
   walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0
     ? walCounted.bytes / walCounted.seconds
     : null;

@@ -517,7 +517,7 @@ export const GUARDS = [
   {
     guard: 'nothing is skipped where a rule before it may have been meant',
     file: 'dist/pipeline/classification.js',
-    from: ' && !(actionId === SKIPPED && isUnsure)',
+    from: ' && !(rule.actionId === SKIPPED && isUnsure)',
     to: '',
     spec: 'test/unit/classification.spec.ts',
     test: 'is none where a rule before it may have been meant',

@@ -159,7 +159,7 @@ describe('drop', () => {
       ['apply'],
       yaml('app.t2: { entity: a }, app.t3: { entity: b }, app.t1: { entity: c }'),
     );
-    await done(source, ['apply'], yaml('app.t4: { entity: a }, app.t5: { entity: b }'));
+    await done(source, ['apply', '--yes'], yaml('app.t4: { entity: a }, app.t5: { entity: b }'));
     const identities = async (): Promise<string> =>
       (
         await source.query<{ found: string }>(

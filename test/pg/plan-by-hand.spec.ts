@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { expect, test } from '@jest/globals';
 import { planTracking } from '../../src/tracking/plan.js';
-import { planText } from '../../src/tracking/plan-text.js';
+import { planSql, planText } from '../../src/tracking/plan-text.js';
 import { freshDatabase } from '../support/database.ts';
 import { catalogOf, trackingConfig } from '../support/tracking.ts';
 
@@ -53,6 +53,7 @@ const psql = (url: string, sql: string): Promise<void> =>
     const [, steps] = /^Steps, in one transaction\n(.*?)\n\n(?=Replica identity full adds|To know)/ms.exec(
       planText({ plan, costs: [], catalog, config }),
     )!;
+    expect(planSql(plan)).toBe(steps);
     await psql(database.url, steps!);
 
     const left = planTracking({ config, catalog: await catalogOf(database.url) });

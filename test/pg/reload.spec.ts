@@ -37,7 +37,7 @@ ${tables}`;
     daemons,
     file,
     write: (tables: string, more?: string) => writeFile(file, yaml(tables, more)),
-    reload: (config = file) => run(config, 'reload'),
+    reload: (config = file, ...words: string[]) => run(config, 'reload', ...words),
     apply: () => run(file, 'apply'),
     documents: async () =>
       (await trail.query<{ document: string }>('select document from trail.configuration order by id')).map(
@@ -111,6 +111,41 @@ test('a file for which apply has to run says so, and comes into effect when it h
   expect(await g.documents()).toHaveLength(1);
   expect((await g.apply()).code).toBe(0);
   await until('the file to be in effect', async () => (await g.documents()).length === 2);
+});
+
+test('a dry run says what the file does otherwise, what of it exposes values, and changes nothing', async () => {
+  await using g = await ground();
+  const dryRun = (...words: string[]) => g.reload(g.file, '--dry-run', ...words);
+  expect(await dryRun()).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('No configuration is in effect'),
+  });
+  await untilStreaming(g.daemons.start());
+  expect((await dryRun()).output).toContain('in effect already');
+
+  await g.write(WITH_PARTS.replace('entity: item', 'entity: thing'));
+  const { code, output } = await dryRun('--json');
+  expect([code, JSON.parse(output)]).toEqual([
+    0,
+    {
+      takesEffect: 'apply',
+      changes: [
+        { aspect: 'tracking', tables: ['public.parts'], says: 'tracked from then on', exposes: false },
+        { aspect: 'entity', tables: ['public.items'], says: 'thing instead of item', exposes: false },
+      ],
+      namesRead: [],
+      publication: { enter: ['public.parts'], leave: [] },
+    },
+  ]);
+  await g.write(
+    `secrets: { defaults: false }\nmodifiers: { table: public.items, key: id, name: "{id}" }\n${TABLES}`,
+  );
+  const said = (await dryRun()).output;
+  expect(said).toMatch(/^MORE OF THESE VALUES WILL BE STORED THAN BEFORE\n- redaction: secrets\.defaults/);
+  expect(said).toContain('\n- modifiers: added: public.items\n');
+  expect(said).toContain('\nIn effect with the reload');
+  expect(said).toContain('\nNames are read from every row of public.items.\n');
+  expect(await g.documents()).toHaveLength(1);
 });
 
 test('reload without a daemon ends with an error that says so', async () => {

@@ -1,3 +1,4 @@
+import type { Confirm } from '../../src/cli/command.js';
 import { dispatch } from '../../src/cli/dispatch.js';
 import { readSettings } from '../../src/settings.js';
 
@@ -7,16 +8,18 @@ export interface CommandResult {
   readonly errors: string;
 }
 
-/** What a command line of `waltrail` does, in this process. */
+/** What a command line of `waltrail` does, in this process; without a terminal where none `confirm`s. */
 export async function waltrail(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  { confirm = null }: { readonly confirm?: Confirm | null } = {},
 ): Promise<CommandResult> {
   const result = { output: '', errors: '' };
   const code = await dispatch(words, {
     write: (text) => (result.output += text),
     writeError: (text) => (result.errors += text),
     settings: (options) => readSettings(environment, options),
+    confirm,
   });
   return { code, ...result };
 }

@@ -180,7 +180,7 @@ describe('a trail', () => {
     lastEntryAt: '2026-11-30T11:59:00Z',
     currentUntil: '2026-11-30T11:59:58Z',
     saidSecondsAgo: 3,
-    capture: { address: '10.0.0.7', since: '2026-11-29T08:00:00Z' },
+    capture: { address: '10.0.0.7', pid: 4711, since: '2026-11-29T08:00:00Z' },
     gaps: { open: 0, accepted: 0 },
     configuration: config.definition.digest,
     daysAhead: 7,

@@ -1,0 +1,119 @@
+import { planTracking } from '../tracking/plan.js';
+import type { Catalog } from '../tracking/catalog.js';
+import { compareConfigurations } from '../tracking/compare.js';
+import type { ConfigurationChange } from '../tracking/configuration-change.js';
+import { restoreConfig } from '../tracking/configuration.js';
+import { sameTables } from '../tracking/configuration-tables.js';
+import { listNames } from '../tracking/list-names.js';
+import { nameRules, ruleText } from '../tracking/name-rules.js';
+import type { TrackingConfig } from '../tracking/rules.js';
+import { unpublishedBy } from '../tracking/unpublished.js';
+import { readConfiguration, readNamesRead, type StoredConfiguration } from '../trail/write/configuration.js';
+import { hasTrail } from '../trail/checkpoint-slot.js';
+import type { Answer } from './command.js';
+import type { Settings } from '../settings.js';
+import { makePlan, withSource } from './source-plan.js';
+import { withTrail } from './trail-client.js';
+
+/**
+ * `waltrail reload --dry-run`: what would become of the file. Changes nothing, and asks no daemon. Resolves
+ * with the exit code. Throws what loading the file and connecting to either side throw.
+ */
+export async function dryRun(settings: Settings, answer: (answer: Answer) => void): Promise<number> {
+  const { stored, read } = await withTrail(settings, {
+    purpose: 'reload',
+    work: async (client) =>
+      (await hasTrail(client))
+        ? { stored: await readConfiguration(client), read: await readNamesRead(client) }
+        : { stored: undefined, read: new Map<string, string>() },
+  });
+  return withSource(settings, async (source) => {
+    const { config, catalog } = await makePlan(source);
+    answer(outlookAnswer(outlookOf({ config, catalog, stored, read })));
+    return 0;
+  });
+}
+
+/** What becomes of a file. */
+interface Outlook {
+  /**
+   * `in effect`: the trail is written by it already. `first`: nothing is in effect that could be compared.
+   * `now`: a reload is enough. `apply`: capture goes on as before until `waltrail apply` has run.
+   */
+  readonly takesEffect: 'in effect' | 'first' | 'now' | 'apply';
+  readonly changes: readonly ConfigurationChange[];
+  /** Lookup tables of which every row will be read for names. */
+  readonly namesRead: readonly string[];
+  /** What apply does to the publication. */
+  readonly publication: { readonly enter: readonly string[]; readonly leave: readonly string[] };
+}
+
+/** @param options.stored the configuration in effect; undefined: none is */
+function outlookOf(options: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly stored: StoredConfiguration | undefined;
+  readonly read: ReadonlyMap<string, string>;
+}): Outlook {
+  const { config, catalog, stored, read } = options;
+  const old = stored === undefined ? undefined : restoreConfig(stored.document, config);
+  const { steps } = planTracking({ config, catalog });
+  const enter = steps.flatMap(({ kind, tables }) =>
+    kind === 'publication_add' || kind === 'publication_create' ? tables : [],
+  );
+  const known = {
+    namesRead: nameRules(config)
+      .filter((rule) => read.get(rule.table) !== ruleText(config, rule))
+      .map(({ table }) => table),
+    publication: { enter, leave: unpublishedBy(steps) },
+  };
+  if (old === undefined) return { takesEffect: 'first', changes: [], ...known };
+  const isInEffect = stored?.digest === config.definition.digest;
+  return {
+    takesEffect: isInEffect ? 'in effect' : sameTables(old, config, catalog) ? 'now' : 'apply',
+    changes: isInEffect ? [] : compareConfigurations({ old, config, catalog }),
+    ...known,
+  };
+}
+
+const EFFECTS: Readonly<Record<Outlook['takesEffect'], string>> = {
+  'in effect': 'What the file says of tracking is in effect already.',
+  first: 'No configuration is in effect that could be compared: the file is that of the first start.',
+  now: 'In effect with the reload: tables neither come nor go.',
+  apply: 'In effect where waltrail apply marks it: capture goes on as before until then.',
+};
+
+function outlookAnswer(outlook: Outlook): Answer {
+  const { takesEffect, changes, namesRead, publication } = outlook;
+  const exposing = changes.filter(({ exposes }) => exposes);
+  const others = changes.filter(({ exposes }) => !exposes);
+  const lines = [
+    ...(exposing.length === 0
+      ? []
+      : ['MORE OF THESE VALUES WILL BE STORED THAN BEFORE', ...exposing.map(changeText)]),
+    ...(others.length === 0 ? [] : ['Differences', ...others.map(changeText)]),
+    EFFECTS[takesEffect],
+    ...(takesEffect === 'in effect' || changes.length > 0 || takesEffect === 'first'
+      ? []
+      : ['No table of the source is tracked otherwise.']),
+    ...(namesRead.length === 0 ? [] : [`Names are read from every row of ${listNames(namesRead)}.`]),
+    publicationText(publication),
+    'Nothing was changed. The keys source, trail and reports are not compared: the trail does not keep them.',
+  ];
+  return { text: `${lines.join('\n')}\n`, data: outlook };
+}
+
+const changeText = ({ aspect, tables, says }: ConfigurationChange): string =>
+  `- ${tables.length === 0 ? '' : `${listNames(tables)}: `}${aspect}: ${says}`;
+
+function publicationText({ enter, leave }: Outlook['publication']): string {
+  const parts = [
+    ...(enter.length === 0 ? [] : [`adds ${listNames(enter)} to the publication`]),
+    ...(leave.length === 0
+      ? []
+      : [`takes ${listNames(leave)} out of ${enter.length === 0 ? 'the publication' : 'it'}`]),
+  ];
+  return parts.length === 0
+    ? 'waltrail apply leaves the publication as it is.'
+    : `waltrail apply ${parts.join(' and ')}.`;
+}

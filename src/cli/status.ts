@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countRecent, lookAround, type Look } from '../doctor/look.js';
+import { statusOf, type CaptureState } from '../doctor/status.js';
+import { statusText } from '../doctor/status-text.js';
+import { defineCommand, usageError, type Command } from './command.js';
+import { loadOwnConfig } from './config.js';
+
+/** Between the two looks of which a rate is made. */
+const LOOK_MS = 1_000;
+const USUAL_WATCH_S = 5;
+const MAX_WATCH_S = 3_600;
+
+/** By what scripts ask. */
+const EXIT_CODES: Readonly<Record<CaptureState, number>> = {
+  streaming: 0,
+  silent: 1,
+  'nobody captures': 1,
+  'not begun': 1,
+  unknown: 3,
+};
+
+/** `waltrail status`: how capture stands, right now or again and again. */
+export const status: Command = defineCommand({
+  usage: '[--watch [SECONDS]]',
+  help: `Says how far capture is behind, until when the source keeps what it needs, who captures, and what is open. Looks twice, a
+second apart, for what changes. Exits with 0 where capture streams, with 1 where it does not, and with 3 where that is not
+known because the trail does not answer. Where one side does not answer, the other is shown all the same.
+
+  --watch [SECONDS]   go on, every ${USUAL_WATCH_S} seconds or as many as are given, until it is interrupted
+`,
+  options: { watch: { type: 'boolean' } },
+  arguments: { least: 0, most: 1 },
+  json: true,
+  run: async ({ values, arguments: [given], settings, answer }) => {
+    const intervalMs = 1_000 * secondsOf(given, values.watch === true);
+    const config = loadOwnConfig(settings());
+    const interrupted = values.watch === true ? onInterrupt() : undefined;
+    let before: Look | null = await lookAround(config);
+    let waitMs = LOOK_MS;
+    for (;;) {
+      await sleep(waitMs, undefined, { signal: interrupted }).catch(() => undefined);
+      const now: Look = await lookAround(config);
+      const recent = isTrailKnown(now) ? await countRecent(config, new Date()) : null;
+      const found = statusOf({ config, before, now, recent });
+      answer({ text: statusText(found), data: found });
+      if (interrupted === undefined || interrupted.aborted) return EXIT_CODES[found.state];
+      before = now;
+      waitMs = intervalMs;
+    }
+  },
+});
+
+function secondsOf(given: string | undefined, watches: boolean): number {
+  if (given === undefined) return USUAL_WATCH_S;
+  const seconds = Number(given);
+  if (!watches || !Number.isInteger(seconds) || seconds < 1 || seconds > MAX_WATCH_S)
+    throw usageError(`waltrail status --watch takes whole seconds from 1 to ${MAX_WATCH_S}.`);
+  return seconds;
+}
+
+/** The first interruption ends the watch after one more look, whose exit code it has. */
+function onInterrupt(): AbortSignal {
+  const stopping = new AbortController();
+  const stop = (): void => {
+    for (const signal of INTERRUPTS) process.off(signal, stop);
+    stopping.abort();
+  };
+  for (const signal of INTERRUPTS) process.on(signal, stop);
+  return stopping.signal;
+}
+
+const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
+
+const isTrailKnown = ({ trail }: Look): boolean => trail !== null && !(trail instanceof Error);

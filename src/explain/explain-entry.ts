@@ -1,0 +1,146 @@
+import type { Tuple } from '../pgoutput/tuple.js';
+import { DIFFERENT, EQUAL, UNKNOWN } from '../pipeline/difference.js';
+import { RowChange } from '../pipeline/row-change.js';
+import { formatTable } from '../tracking/names.js';
+import type { StoredValue } from '../trail/values.js';
+import { bytesText } from '../pg/text.js';
+import { actionOfEntry } from './actions.js';
+import { entityOf, tenantOf } from './entities.js';
+import type { ExplainedModifier, Explanation } from './explanation.js';
+import { askedRungs, columnRules, lookupOf } from './modifiers.js';
+import { tuplesOf, type RowTexts } from './rows.js';
+import type { StoredEntry } from './stored-entry.js';
+import type { Subject } from './subject.js';
+import { explainValue } from './values.js';
+import type { Field } from './written-entry.js';
+
+/**
+ * Says which keys of the configuration that made a stored entry have given it its words. What the entry does
+ * not have (values that are redacted, or that an update left as they were) may leave several.
+ */
+export function explainEntry(
+  subject: Subject,
+  entry: StoredEntry,
+  { remarks }: { readonly remarks: readonly string[] },
+): Explanation {
+  const { operation } = entry;
+  const change = changeOf(subject, entry);
+  const { isOfRules, ...action } = actionOfEntry(subject, { operation, category: entry.action, change });
+  return {
+    table: formatTable(entry.relation),
+    operation,
+    rule: subject.at(),
+    leftOut: null,
+    action,
+    entity: entityOf(subject, { type: entry.entityType, id: entry.entityId, name: entry.entityName }),
+    tenant: tenantOf(subject, entry.tenant),
+    modifier: modifierOf(subject, entry, change),
+    values: valuesOf(subject, entry),
+    remarks: [
+      ...remarks,
+      ...(isOfRules
+        ? []
+        : [`No rule of this configuration gives a change like this the action ${entry.action}.`]),
+    ],
+  };
+}
+
+/** What of the change can be known from its entry. */
+function changeOf(subject: Subject, entry: StoredEntry): RowChange {
+  const { relation } = subject;
+  const { operation } = entry;
+  const [previous, updated] = tuplesOf(relation, [
+    knownTexts(subject, entry, entry.previous),
+    knownTexts(subject, entry, entry.updated),
+  ]) as [Tuple, Tuple];
+  const change = new RowChange();
+  change.row = operation === 'truncate' ? null : operation === 'delete' ? previous : updated;
+  if (operation === 'update') {
+    change.previous = previous;
+    change.changed = changedColumns(subject, entry);
+  }
+  return change;
+}
+
+/** Stands for what is masked, also within a text (redaction.ts, secret-text.ts). */
+const MASK = '***';
+
+/** Values that are stored as they were sent. */
+function knownTexts(
+  { relation, plan }: Subject,
+  { columns }: StoredEntry,
+  values: readonly StoredValue[] | null,
+): RowTexts {
+  const known = new Map<string, string | null>();
+  values?.forEach((value, index) => {
+    const column = columns[index]!;
+    const isRedacted = plan.redactions[column]?.whole != null;
+    const text = fieldOf(value);
+    const name = relation.columns[column]?.name;
+    if (name === undefined || text === undefined) return;
+    if (text === null || (!isRedacted && !text.includes(MASK))) known.set(name, text);
+  });
+  return known;
+}
+
+/**
+ * As `Difference` has filled it: an entry has each column that is not known to be equal and may be stored.
+ */
+function changedColumns({ tracked }: Subject, { columns, previous }: StoredEntry): Uint8Array {
+  const changed = tracked.dropped.map((isDropped) => (isDropped === 1 ? UNKNOWN : EQUAL));
+  columns.forEach((column, index) => {
+    changed[column] = previous?.[index]?.is === 'unknown' ? UNKNOWN : DIFFERENT;
+  });
+  return changed;
+}
+
+function modifierOf(subject: Subject, entry: StoredEntry, change: RowChange): ExplainedModifier {
+  const { operation, modifier, extra } = entry;
+  const rung = entry.rung === 'waltrail' ? 'unattributed' : entry.rung;
+  const rungs = askedRungs(subject, operation);
+  const rules =
+    rung === 'column' && modifier !== null
+      ? columnRules(subject, { operation, change, key: modifier.key })
+      : (rungs.find((asked) => asked.rung === rung)?.rules ?? []);
+  return {
+    rung,
+    key: modifier?.key ?? null,
+    name: modifier?.name ?? null,
+    rules,
+    lookup: modifier === null ? null : lookupOf(subject, tableOfKey(subject, modifier.key)),
+    lastSetBy: extra.lastSetBy === null ? null : { key: extra.lastSetBy.key, rule: null },
+    rungs,
+  };
+}
+
+/** The index of its table: keys of all but the first have the table's name before them (DECISIONS 84). */
+function tableOfKey({ config }: Subject, key: string): number {
+  const index = config.modifiers.findIndex(({ called }) => called !== null && key.startsWith(`${called}:`));
+  return Math.max(index, 0);
+}
+
+function valuesOf(subject: Subject, entry: StoredEntry): Explanation['values'] {
+  const side = (values: readonly StoredValue[] | null, index: number) => {
+    const value = values?.[index];
+    const text = value === undefined ? undefined : fieldOf(value);
+    return { sent: text, stored: text };
+  };
+  return entry.columns.flatMap((column, index) =>
+    subject.relation.columns[column] === undefined
+      ? []
+      : [
+          explainValue(subject, column, {
+            previous: side(entry.previous, index),
+            updated: side(entry.updated, index),
+            isShown: true,
+          }),
+        ],
+  );
+}
+
+/** Undefined: it is not known, or too large to be stored. */
+function fieldOf(value: StoredValue): Field {
+  if (value.is === 'null') return null;
+  if (value.is === 'text') return value.text;
+  return value.is === 'bytes' ? bytesText(value.text) : undefined;
+}

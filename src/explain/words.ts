@@ -1,0 +1,67 @@
+import { formatTable, type TableName } from '../tracking/names.js';
+import type { Dictionary, Lookups, RedactedColumn, RelationVersion } from '../pipeline/ports.js';
+
+/** Numbers words as the trail's dictionary does, in memory, and finds them again. */
+export class Words implements Dictionary {
+  readonly #words: string[] = [''];
+  /** Newest version of each table, in the order in which the trail has first seen them. */
+  readonly #seen = new Map<string, RelationVersion>();
+
+  /** @param versions of tables that the trail knows, oldest first */
+  constructor(versions: readonly RelationVersion[]) {
+    for (const version of versions) this.#seen.set(formatTable(version), version);
+  }
+
+  /** The word of a number. */
+  word(id: number): string {
+    return this.#words[id]!;
+  }
+
+  modifier({ key }: { readonly key: string }): number {
+    return this.#number(key);
+  }
+
+  action(name: string): number {
+    return this.#number(name);
+  }
+
+  entityType(name: string): number {
+    return this.#number(name);
+  }
+
+  tenant(name: string): number {
+    return this.#number(name);
+  }
+
+  relation(version: RelationVersion): number {
+    return this.#number(formatTable(version));
+  }
+
+  seenTables(): Iterable<TableName> {
+    return this.#seen.values();
+  }
+
+  newestRelation(table: TableName): RelationVersion | undefined {
+    return this.#seen.get(formatTable(table));
+  }
+
+  redactedColumns(relationOid: number): ReadonlyMap<number, RedactedColumn> {
+    const redacted = [...this.#seen.values()]
+      .flatMap(({ columns }) => columns.flatMap((column) => column.redacted ?? []))
+      .filter(({ oid }) => oid === relationOid);
+    return new Map(redacted.map((column) => [column.number, column]));
+  }
+
+  #number(word: string): number {
+    const known = this.#words.indexOf(word);
+    return known > 0 ? known : this.#words.push(word) - 1;
+  }
+}
+
+/** Stands for the names of lookup tables, which are rows and are not read: says where each would be found. */
+export const NAMES_UNREAD: Lookups = {
+  get: (table) => ({ name: `(its name in ${table})`, kind: null, tenant: null }),
+  hasTenants: () => false,
+  set: () => undefined,
+  clear: () => undefined,
+};

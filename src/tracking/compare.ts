@@ -1,0 +1,101 @@
+import type { Catalog, CatalogTable } from './catalog.js';
+import { indexOf } from './catalog-index.js';
+import { trackedKeys } from './configuration-tables.js';
+import { ruleFor } from './match.js';
+import { compareRedaction, compareRedactRules } from './compare-redaction.js';
+import {
+  changed,
+  listed,
+  mapped,
+  type Aspect,
+  type ConfigurationChange,
+  type Said,
+} from './configuration-change.js';
+import type { TableRule, TrackingConfig } from './rules.js';
+import { nameOf } from './tracked.js';
+
+/**
+ * Says in words what one configuration does otherwise than another, of the tables that the source has. What
+ * exposes values comes first, then tables that come or go. Pure.
+ */
+export function compareConfigurations(options: {
+  readonly old: TrackingConfig;
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+}): readonly ConfigurationChange[] {
+  const { old, config, catalog } = options;
+  const [before, after] = [old, config].map((one) => trackedKeys(one, catalog)) as [
+    ReadonlySet<string>,
+    ReadonlySet<string>,
+  ];
+  const byTable = [...new Set([...before, ...after])].flatMap((key) => {
+    const said = (one: Said): ConfigurationChange => ({ ...one, tables: [key] });
+    if (!before.has(key)) return [said(tracking('tracked from then on'))];
+    if (!after.has(key)) return [said(tracking('not tracked any more'))];
+    return compareTable(indexOf(catalog).tables.get(key)!, options).map(said);
+  });
+  const ofAll = [...compareWhole(old, config), ...compareRedactRules(old, config)];
+  const all = [...ofAll.map((one) => ({ ...one, tables: [] })), ...together(byTable)];
+  const weightOf = ({ exposes, aspect }: ConfigurationChange): number =>
+    exposes ? 0 : aspect === 'tracking' ? 1 : 2;
+  return all.sort((a, b) => weightOf(a) - weightOf(b));
+}
+
+const tracking = (says: string): Said => ({ aspect: 'tracking', says, exposes: false });
+
+/** Tables of which the same is said are said together. */
+function together(changes: readonly ConfigurationChange[]): ConfigurationChange[] {
+  const found = new Map<string, ConfigurationChange>();
+  for (const change of changes) {
+    const key = JSON.stringify([change.aspect, change.says]);
+    const known = found.get(key);
+    found.set(key, known === undefined ? change : { ...known, tables: [...known.tables, ...change.tables] });
+  }
+  return [...found.values()];
+}
+
+function compareTable(
+  table: CatalogTable,
+  { old, config, catalog }: Parameters<typeof compareConfigurations>[0],
+): readonly Said[] {
+  const [before, after] = [old, config].map((one) => ruleFor(one, nameOf(table))!) as [TableRule, TableRule];
+  const said = ASPECTS.flatMap(([aspect, of]) =>
+    of(before, after).map((says): Said => ({ aspect, says, exposes: false })),
+  );
+  return [...compareRedaction({ table, old, config, catalog }), ...said];
+}
+
+/** What rules of tables say, and how a difference reads. */
+const ASPECTS: readonly (readonly [Aspect, (before: TableRule, after: TableRule) => string[]])[] = [
+  ['entity', (a, b) => changed(a.entity, b.entity)],
+  ['entity', (a, b) => changed(a.oneHistory, b.oneHistory, 'one_history')],
+  ['name', (a, b) => changed(a.name, b.name)],
+  ['id', (a, b) => changed(a.id, b.id)],
+  ['modifier', (a, b) => listed(a.modifier, b.modifier, ({ column }) => column)],
+  ['tenant', (a, b) => changed(a.tenant, b.tenant)],
+  ['operations', (a, b) => changed(a.operations, b.operations)],
+  ['where', (a, b) => mapped(a.where, b.where)],
+  ['ignore', (a, b) => listed(a.ignore, b.ignore, (column) => column)],
+  ['labels', (a, b) => mapped(a.labels, b.labels)],
+  ['values', (a, b) => mapped(a.values, b.values)],
+  ['actions', (a, b) => listed(a.actions, b.actions, ({ action }) => action)],
+];
+
+/** What is said of all tables at once. */
+function compareWhole(old: TrackingConfig, config: TrackingConfig): readonly Said[] {
+  const said = (aspect: Aspect, texts: readonly string[]): readonly Said[] =>
+    texts.map((says) => ({ aspect, says, exposes: false }));
+  return [
+    ...said(
+      'modifiers',
+      listed(old.modifiers, config.modifiers, ({ called, table }) => called ?? table),
+    ),
+    ...said(
+      'attribution',
+      listed(old.attribution, config.attribution, ({ table }) => table),
+    ),
+    ...said('session', changed(old.session, config.session)),
+    ...said('messages', changed(old.messages.trustNames, config.messages.trustNames, 'trust_names')),
+    ...said('action_names', mapped(old.actionNames, config.actionNames)),
+  ];
+}
