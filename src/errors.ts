@@ -208,7 +208,7 @@ export const ERROR_CODES = {
   SOURCE_PUBLICATION_FOREIGN: {
     retry: 'operator',
     remedy:
-      'Name another one under source.publication in the YAML; or, if nobody else reads it any more, take it over with waltrail apply --yes.',
+      'Name another one under source.publication in the YAML; or, if nobody else reads it any more, take it over with waltrail apply --take-over.',
   },
   SOURCE_PUBLICATION_INCOMPLETE: {
     retry: 'operator',

@@ -12,18 +12,18 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
  * were left out, or if the source was changed by somebody else meanwhile.
  */
 export const apply: Command = defineCommand({
-  usage: '[--yes]',
+  usage: '[--yes] [--take-over]',
   help: `Does what waltrail plan shows, in one transaction. Tables with problems of their own are left out. Exits with 1 where
 a problem is left, and does nothing at all where one concerns the whole source.
 
-  --yes   let tables leave the publication, which it asks about on a terminal; and take over a publication that
-          is marked as another source's, or holds tables of nobody knows whom
+  --yes         let tables leave the publication, which it asks about on a terminal
+  --take-over   take over a publication that is marked as another source's, or that somebody made for other tables
 `,
-  options: { yes: { type: 'boolean' } },
+  options: { yes: { type: 'boolean' }, 'take-over': { type: 'boolean' } },
   json: true,
   run: ({ values, settings, say, answer, confirm }) =>
     withSource(settings(), async (asked) => {
-      const source = { ...asked, takeOver: values.yes === true };
+      const source = { ...asked, takeOver: values['take-over'] === true };
       const made = await makePlan(source);
       const planned = planAnswer(made);
       const { steps, problems } = made.plan;

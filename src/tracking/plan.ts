@@ -24,7 +24,7 @@ import { unnamedFindings } from './unnamed.js';
 export function planTracking(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
-  /** The yes to changing a publication that may be somebody else's (`waltrail apply --yes`). */
+  /** The yes to changing a publication that may be somebody else's (`waltrail apply --take-over`). */
   readonly takeOver?: boolean;
 }): TrackingPlan {
   const aspects = aspectsOf(options);

@@ -275,7 +275,7 @@ describe('a publication says whose it is', () => {
       'Waltrail: source crm\nWaltrail found: {}',
     ]);
 
-    expect((await run(ground, ['apply', '--yes'], other)).code).toBe(0);
+    expect((await run(ground, ['apply', '--take-over', '--yes'], other)).code).toBe(0);
     expect([await published(ground), await comment(ground)]).toEqual([
       ['b'],
       'Waltrail: source billing\nWaltrail found: {}',
@@ -379,7 +379,7 @@ describe('a publication says whose it is', () => {
       expect.stringContaining("is marked as nobody's, and holds tables that the YAML does not name."),
     ]);
     expect([await published(ground), await comment(ground)]).toEqual([['a', 'b'], null]);
-    expect((await run(ground, ['apply', '--yes'], yamlOf('crm'))).code).toBe(0);
+    expect((await run(ground, ['apply', '--take-over', '--yes'], yamlOf('crm'))).code).toBe(0);
     expect([await published(ground), await comment(ground)]).toEqual([
       ['a'],
       'Waltrail: source crm\nWaltrail found: {"adopted":true}',
