@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { nameRules, type NameRule } from '../pipeline/relation-plan.js';
-import { lookupTenant, ruleFor } from '../tracking/match.js';
+import { lookupName, lookupTenant, nameRules } from '../tracking/lookups.js';
+import { ruleFor } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
 import type { PublishedState } from '../tracking/published.js';
 import { rulesOf } from '../tracking/redact.js';
-import type { TrackingConfig } from '../tracking/rules.js';
+import type { NameRule, TrackingConfig } from '../tracking/rules.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
 import { trailError } from '../trail/trail-error.js';
@@ -21,8 +21,8 @@ export interface FillNamesOptions extends SourceAccess {
   /** The last look: it knows which columns are redacted under another name. */
   readonly published: PublishedState;
   /**
-   * The rule by which this process has tried to read a table, by table. One that cannot be read is tried once
-   * by each rule, not with each session.
+   * The rule by which this process has tried to read a table, by `lookupName`. One that cannot be read is
+   * tried once by each rule, not with each session.
    */
   readonly tried: Map<string, string>;
 }
@@ -34,15 +34,15 @@ export interface FillNamesOptions extends SourceAccess {
  */
 export async function fillNames(options: FillNamesOptions): Promise<void> {
   const { client, config, checkpoint, tried } = options;
-  const known = await readNamesRead(client);
   const all = nameRules(config);
-  const wanted = all.map(({ table }) => table);
+  const known = await readNamesRead(client, new Map(all.map((rule) => [lookupName(rule), rule.table])));
+  const wanted = all.map(lookupName);
   const rules = all.filter((rule) => {
     const text = ruleText(config, rule);
-    return known.get(rule.table) !== text && tried.get(rule.table) !== text;
+    return known.get(lookupName(rule)) !== text && tried.get(lookupName(rule)) !== text;
   });
   if (rules.length === 0 && [...known.keys()].every((table) => wanted.includes(table))) return;
-  for (const rule of rules) tried.set(rule.table, ruleText(config, rule));
+  for (const rule of rules) tried.set(lookupName(rule), ruleText(config, rule));
   const read = new Map<string, string>();
   try {
     await client.query('begin');
@@ -51,7 +51,7 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
         ...options,
         snapshot: null,
         rules,
-        whole: (rule) => read.set(rule.table, ruleText(config, rule)),
+        whole: (rule) => read.set(lookupName(rule), ruleText(config, rule)),
       }),
       fromId: checkpoint.nextId,
     });

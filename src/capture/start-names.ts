@@ -8,13 +8,13 @@ import { NameFollower } from '../pipeline/name-follower.js';
 import type { Lookups } from '../pipeline/ports.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
-import { nameRules, planRelationNames, type NameRule } from '../pipeline/relation-plan.js';
+import { planRelationNames } from '../pipeline/names-plan.js';
 import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
-import { lookupTenant } from '../tracking/match.js';
+import { lookupName, lookupTenant, nameRules } from '../tracking/lookups.js';
 import { tableName } from '../tracking/names.js';
 import { namedColumns, type PublishedState } from '../tracking/published.js';
-import type { TrackingConfig } from '../tracking/rules.js';
+import type { NameRule, TrackingConfig } from '../tracking/rules.js';
 import { readTableShapes } from '../tracking/table-shape.js';
 import type { StartName } from '../trail/write/checkpoint.js';
 import { copiedRow } from './copied-row.js';
@@ -72,7 +72,7 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
       for (const relation of relations) {
         const refusal = yield* readRelation(client, {
           ...options,
-          table: rule.table,
+          rule,
           relation,
           facts,
           decoder,
@@ -89,8 +89,8 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
 }
 
 type ReadingOptions = StartNamesOptions & {
-  /** Canonical name of the names table, of which the relation may be a partition. */
-  readonly table: string;
+  /** Of the names table, of which the relation may be a partition. */
+  readonly rule: NameRule;
   readonly relation: NamesRelation;
   readonly facts: TableFacts;
   readonly decoder: Decoder;
@@ -143,13 +143,14 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
     },
     relation: {
       oid: 0,
-      ...tableName(options.table),
+      ...tableName(options.rule.table),
       replicaIdentity: 'f',
       columns: columns.map(({ name, typeOid }) => ({ name, typeOid, typeModifier: -1, isKey: true })),
     },
     config: options.config,
     redactionKey: options.redactionKey,
-  });
+    // Other rules of the table ask for other columns, and have a turn of their own.
+  }).filter(({ lookup }) => lookup === lookupName(options.rule));
   return (lines) => {
     found.clear();
     for (const line of lines) {

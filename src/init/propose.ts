@@ -8,7 +8,7 @@ import { noiseOf } from './propose-noise.js';
 import { proposePeople } from './propose-people.js';
 import { secretsOf } from './propose-secrets.js';
 import { publicationName, sourceName } from './propose-source.js';
-import { proposeTenant, tenantOf } from './propose-tenant.js';
+import { proposeTenant, tenantsOf } from './propose-tenant.js';
 import { valuesOf } from './propose-values.js';
 import { witnessOf } from './propose-witnesses.js';
 import type { LeftOut, Lookup, Proposal, TableProposal } from './proposal.js';
@@ -41,6 +41,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   const tenant = proposeTenant(tracked, index);
   const entities = proposeEntities(tracked);
   const labelGround = { index, facts: byKey, lookups, people: people[0]?.table ?? null };
+  const tenants = tenantsOf(tracked, tenant, labelGround);
   const tables = tracked.map((table): TableProposal => {
     const isWitness = audits.has(table.key);
     const logins = loginsOf(table, people);
@@ -53,7 +54,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
       entity: entities.get(table.key) ?? null,
       name: names.get(table.key)!,
       id: idOf(table),
-      tenant: tenantOf(table, tenant),
+      tenant: tenants.get(table.key) ?? null,
       modifiers,
       operations: isWitness ? ['update', 'delete', 'truncate'] : null,
       ignore: [

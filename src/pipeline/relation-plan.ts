@@ -1,11 +1,11 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { isIgnored } from '../tracking/column-lists.js';
-import { lookupTenant, ruleFor } from '../tracking/match.js';
+import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
-import { templateColumns } from '../tracking/template.js';
+import type { TableRule, TrackingConfig } from '../tracking/rules.js';
+import { lookupName } from '../tracking/lookups.js';
+import { tenantSteps } from '../tracking/tenants.js';
 import type { CatalogType } from '../tracking/value-kind.js';
-import { orderOf } from '../tracking/value-order.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
@@ -19,7 +19,8 @@ import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
-import { plainNameOf, planName, planTemplate, valueLabelsOf } from './row-name.js';
+import { columnsByName, planNames, type NamesPlan } from './names-plan.js';
+import { plainNameOf, planName, valueLabelsOf } from './row-name.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
@@ -31,13 +32,15 @@ export interface RelationPlan {
   readonly tracked: TrackedPlan | null;
   /** How its new rows say who made the changes of their transaction; null: they are no witnesses. */
   readonly witness: WitnessPlan | null;
-  /** What its rows say about modifiers and labels. */
+  /** What its rows say for others. */
   readonly names: readonly NamesPlan[];
   /** Columns of its primary key where the table is partitioned; see old-row.ts. */
   readonly rootKey: readonly number[] | null;
 }
 
 export interface TrackedPlan extends ComparedRelation, LookedAt {
+  /** Canonical `schema.table`. */
+  readonly relationName: string;
   readonly relationId: number;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
@@ -60,28 +63,16 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly rowType: number;
   readonly insertModifiers: readonly ModifierColumn[];
   readonly updateModifiers: readonly ModifierColumn[];
+  /** Of the tenant, or with `tenantSteps` of the key of the row whose tenant it is; -1: rows have none. */
   readonly tenantColumn: number;
+  /** What is looked into on the way to the tenant, one key after the other; empty: the column holds it. */
+  readonly tenantSteps: readonly string[];
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
   readonly onDelete: readonly CompiledRule[];
   readonly onTruncate: readonly CompiledRule[];
   /** Which changes make no entry. */
   readonly filters: RowFilters;
-}
-
-/** A table that gives names to keys: the modifiers, or the words of a label. */
-export interface NamesPlan {
-  readonly table: string;
-  readonly keyColumn: number;
-  /** Column of the tenant of a row; -1: rows have none. */
-  readonly tenantColumn: number;
-  readonly name: readonly NamePart[];
-  readonly redactors: readonly (Redactor | null)[];
-  readonly kind: {
-    readonly column: number;
-    readonly bot: ReadonlySet<string>;
-    readonly system: ReadonlySet<string>;
-  } | null;
 }
 
 /**
@@ -101,7 +92,7 @@ export function planRelation(options: {
   const { relation, config, dictionary, entityTypes } = options;
   const { partitioned, types } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
-  const columns = byName(relation, types);
+  const columns = columnsByName(relation, types);
   const followed = followRelation({ ...options, facts: options.facts ?? NO_FACTS });
   const key = findKey({ ...options, followed });
   const redacted = columnRedactions({
@@ -145,68 +136,6 @@ export function planRelation(options: {
   };
 }
 
-/** What rows of a relation say about modifiers and labels, without tracking it. */
-export function planRelationNames(options: {
-  readonly relation: Relation;
-  readonly config: TrackingConfig;
-  readonly facts: TableFacts;
-  readonly redactionKey: Buffer;
-}): readonly NamesPlan[] {
-  const { relation, config } = options;
-  return planNames({
-    config,
-    qualifiedName: formatTable(relation),
-    columns: byName(relation, options.facts.types),
-    // The description is that of the catalog.
-    redacted: columnRedactions({
-      ...options,
-      followed: followRelation({ ...options, xid: 0 }),
-      primaryKey: options.facts.primaryKey,
-      remembered: new Map(),
-    }),
-  });
-}
-
-const byName = (
-  { columns }: Relation,
-  types: ReadonlyMap<number, CatalogType>,
-): ReadonlyMap<string, Column> =>
-  new Map(
-    columns.map(({ name, typeOid }, index) => [
-      name,
-      { index, name, typeOid, order: orderOf(typeOid, types) },
-    ]),
-  );
-
-/** What gives names to keys: a table of modifiers, or a lookup table of labels. */
-export type NameRule = LabelRule | ModifiersRule;
-
-/** The tables of modifiers and every other lookup table, each pair of table and key once. */
-export function nameRules(config: TrackingConfig): readonly NameRule[] {
-  const labels = config.tables.flatMap(({ labels }) => [...labels.values()]);
-  const { modifiers } = config;
-  const others = labels.filter(
-    (label, index) =>
-      modifiers.every(({ table }) => table !== label.table) &&
-      labels.findIndex(({ table }) => table === label.table) === index,
-  );
-  return [...modifiers, ...others];
-}
-
-/**
- * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
- */
-export function heldTables(config: TrackingConfig): ReadonlySet<string> {
-  const held = new Set(config.modifiers.map(({ table }) => table));
-  for (const { name, labels } of config.tables) {
-    for (const column of templateColumns(name ?? [])) {
-      const label = labels.get(column);
-      if (label !== undefined) held.add(label.table);
-    }
-  }
-  return held;
-}
-
 function planTracked(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
@@ -245,6 +174,7 @@ function planTracked(options: {
   const tenantColumn = indexOf(rule.tenant);
   const name = planName(options);
   return {
+    relationName: formatTable(relation),
     relationId: dictionary.relation(versionOf(options)),
     entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
@@ -274,6 +204,7 @@ function planTracked(options: {
       classes: onUpdate,
     }),
     tenantColumn,
+    tenantSteps: tenantSteps(options.config, rule).map(lookupName),
     onInsert,
     onUpdate,
     onDelete,
@@ -355,44 +286,3 @@ function versionOf(options: {
     }),
   };
 }
-
-function planNames(options: {
-  readonly config: TrackingConfig;
-  readonly qualifiedName: string;
-  readonly columns: ReadonlyMap<string, Column>;
-  readonly redacted: readonly ColumnRedaction[];
-}): NamesPlan[] {
-  const { columns, redacted } = options;
-  const redactors = redacted.map(({ redactor }) => redactor);
-  return nameRules(options.config).flatMap((names) => {
-    const key = columns.get(names.key);
-    if (names.table !== options.qualifiedName || key === undefined) return [];
-    // Masked or cut, keys of different people are the same: better no name than a wrong one.
-    const redaction = redacted[key.index]!.redaction.whole;
-    if (redaction !== null && redaction.method !== 'hash') return [];
-    return [
-      {
-        table: names.table,
-        keyColumn: key.index,
-        tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
-        name: planTemplate(names.name, { columns, rule: null }),
-        redactors,
-        kind: planKind('kind' in names ? names.kind : null, columns),
-      },
-    ];
-  });
-}
-
-function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Column>): NamesPlan['kind'] {
-  const column = kind === null ? undefined : columns.get(kind.column);
-  if (kind === null || column === undefined) return null;
-  return {
-    column: column.index,
-    bot: new Set(kind.bot.map(printed)),
-    system: new Set(kind.system.map(printed)),
-  };
-}
-
-/** A YAML scalar as PostgreSQL prints it. */
-const printed = (value: string | number | boolean | null): string =>
-  typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);

@@ -1,8 +1,9 @@
 import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
-import { lookupUses, ruleFor } from './match.js';
+import { lookupUses } from './lookups.js';
+import { ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig, WitnessRule } from './rules.js';
+import type { NameRule, TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
 /** A column that the YAML names, and the key it stands under. */
@@ -26,7 +27,10 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     ...all(['id'], rule.id),
     ...all(['name'], templateColumns(rule.name ?? [])),
     ...modifierUses(rule),
-    ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
+    ...all(
+      rule.tenantOf === null ? ['tenant'] : ['tenant', 'via'],
+      rule.tenant === null ? null : [rule.tenant],
+    ),
     ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
     ...each(['values'], rule.values),
@@ -51,11 +55,12 @@ const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
     ];
   });
 
-/** Columns of a table of names that `modifiers` or a label names. */
-export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): ColumnUse[] {
+/** Columns of a table that `modifiers`, a label or a tenant looks into. */
+export function lookupColumns(path: KeyPath, rule: NameRule): ColumnUse[] {
+  const named = 'column' in rule ? 'tenant' : 'name';
   return [
     { path: [...path, 'key'], column: rule.key },
-    ...templateColumns(rule.name).map((column) => ({ path: [...path, 'name'], column })),
+    ...templateColumns(rule.name).map((column) => ({ path: [...path, named], column })),
     ...(rule.tenant === null ? [] : [{ path: [...path, 'tenant'], column: rule.tenant }]),
     ...('kind' in rule && rule.kind !== null
       ? [{ path: [...path, 'kind', 'column'], column: rule.kind.column }]
@@ -91,13 +96,17 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
 }
 
 /**
- * Columns by which others look into a table of names, the tenants of its rows, and whom rows of an audit
- * table name.
+ * Columns by which others look into a table, the tenants of its rows and what leads to them, and whom rows of
+ * an audit table name.
  */
 export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] => [
   ...lookupUses(config)
     .filter(({ rule }) => rule.table === formatTable(table))
-    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]),
+    .flatMap(({ rule }) => [
+      rule.key,
+      ...(rule.tenant === null ? [] : [rule.tenant]),
+      ...('column' in rule ? [rule.column] : []),
+    ]),
   ...config.attribution
     .filter((witness) => witness.table === formatTable(table))
     .map(({ modifier }) => modifier),

@@ -3,7 +3,7 @@ import { indexOf } from './catalog-index.js';
 import { columnUses, lookupColumns, witnessColumns, type ColumnUse } from './column-uses.js';
 import { formatPath } from './document.js';
 import { listNames } from './list-names.js';
-import { lookupUses } from './match.js';
+import { effectOf, lookupUses } from './lookups.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './findings.js';
 import type { Places } from './places.js';
@@ -61,7 +61,7 @@ export function columnFindings(options: {
     problems.push(
       ...lookupColumns(path, rule)
         .flatMap((use) => missing({ use, table, version, places }) ?? [])
-        .map((problem) => ({ ...problem, effect: 'names unknown' as const })),
+        .map((problem) => ({ ...problem, effect: effectOf(rule) })),
     );
   }
   for (const [index, witness] of config.attribution.entries()) {

@@ -10,6 +10,7 @@ import { toConfig } from './normalize.js';
 import { Places, type PlacesFile } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { TrackingFile } from './schema.js';
+import { tenantIssues } from './tenants.js';
 import { meantBranch, objectOf, schemaAt, unwrapped } from './union-branch.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -63,7 +64,14 @@ export function parseConfig(options: {
       })),
   ];
   if (problems.length > 0) throw invalid(options.file, problems);
-  return toConfig(parsed.data!, new Places({ name: options.file, positionOf: positionsOf(document) }));
+  const places = new Places({ name: options.file, positionOf: positionsOf(document) });
+  const config = toConfig(parsed.data!, places);
+  const leading = tenantIssues(config).map(({ path, message }) => ({
+    ...document.position(path, 'key'),
+    message: `${formatPath(path)} ${message}`,
+  }));
+  if (leading.length > 0) throw invalid(options.file, leading);
+  return config;
 }
 
 /**

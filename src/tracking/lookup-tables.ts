@@ -2,14 +2,14 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { listNames } from './list-names.js';
-import { lookupTenant, lookupUses } from './match.js';
-import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
+import { isJoined, lookupName, lookupTenant, lookupUses } from './lookups.js';
+import type { NameRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { isPublishable, keyOf, partitionsOf } from './tracked.js';
 
 /**
- * Every table of modifiers or labels, and whether its rows belong to tenants: it has the column. Of a table
- * that the catalog does not know, they do where the YAML says so.
+ * Everything that is looked into, by `lookupName`, and whether its rows belong to tenants: the table has the
+ * column, or a join leads to them. Of a table that the catalog does not know, they do where the YAML says so.
  */
 export function lookupTables(config: TrackingConfig, catalog: Catalog): ReadonlyMap<string, boolean> {
   return new Map(
@@ -17,15 +17,17 @@ export function lookupTables(config: TrackingConfig, catalog: Catalog): Readonly
       const tenant = lookupTenant(config, rule);
       const table = indexOf(catalog).tables.get(rule.table);
       return [
-        rule.table,
-        tenant !== null && (table === undefined || table.columns.some(({ name }) => name === tenant)),
+        lookupName(rule),
+        isJoined(config, rule) ||
+          (tenant !== null &&
+            (table === undefined || table.columns.some(({ name }) => name === tenant))),
       ];
     }),
   );
 }
 
-/** The columns that a table of modifiers or labels is read for, each once. */
-export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[] => [
+/** The columns that a table is read for which is looked into, each once. */
+export const namesColumns = (rule: NameRule): readonly string[] => [
   ...new Set([
     rule.key,
     ...templateColumns(rule.name),

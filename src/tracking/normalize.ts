@@ -129,7 +129,7 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
     name: rule.name === undefined ? null : rule.name === false ? [] : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: toModifierRules(rule.modifier, modifiers),
-    tenant: rule.tenant || null,
+    ...toTenant(rule.tenant),
     only: rule.only ?? null,
     except: rule.except ?? [],
     newPartitions: rule.new_partitions ?? null,
@@ -142,6 +142,13 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
     ),
     actions: (rule.actions ?? []).map(toAction),
   };
+}
+
+function toTenant(file: TableFile['tenant']): Pick<TableRule, 'tenant' | 'tenantOf' | 'tenantless'> {
+  const tenantless = file === false;
+  if (typeof file !== 'object') return { tenant: file || null, tenantOf: null, tenantless };
+  const { via, table, key, tenant = null } = file;
+  return { tenant: via, tenantOf: { table: toName(table), key, tenant }, tenantless };
 }
 
 const toAction = (rule: ActionFile): ActionRule => ({

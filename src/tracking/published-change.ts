@@ -1,5 +1,6 @@
 import { identityName } from './identity-name.js';
-import { neededTables, ruleFor } from './match.js';
+import { neededTables } from './lookups.js';
+import { ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
 import {

@@ -11,6 +11,7 @@ import {
   operation,
   sentence,
   shownText,
+  table,
   tablePattern,
   template,
   text,
@@ -64,6 +65,21 @@ const identifier = text('a name').regex(
 
 const LabelFile = z.strictObject(labelShape);
 
+const TenantOfFile = z
+  .strictObject({
+    via: column.describe('The column that refers to a row of another table.'),
+    table: table.describe(
+      'The table of that row, as schema.table. Waltrail follows it in the stream, so the tenant is that of the time of the change.',
+    ),
+    key: column.describe('The column of that table which via refers to, usually its primary key.'),
+    tenant: column
+      .optional()
+      .describe(
+        'The column of that table that holds the tenant. Without it: as the table is tracked, where that may be a join again.',
+      ),
+  })
+  .describe('The tenant is that of a row of another table.');
+
 const TableKeys = z.strictObject({
   entity: entityType
     .optional()
@@ -81,9 +97,13 @@ const TableKeys = z.strictObject({
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: ModifierFile.optional(),
   tenant: z
-    .union([column, z.literal(false)], { error: sentence('must be a column name, or false') })
+    .union([column, TenantOfFile, z.literal(false)], {
+      error: sentence('must be a column name, { via: …, table: …, key: … }, or false'),
+    })
     .optional()
-    .describe('The column that holds the tenant. false: rows have none, whatever is taken over.'),
+    .describe(
+      'The column that holds the tenant, or the row of another table whose tenant it is. false: rows have none, whatever is taken over.',
+    ),
   columns: z
     .array(column, { error: sentence('must be a list of column names') })
     .min(1, 'names no column')

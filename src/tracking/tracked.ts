@@ -1,7 +1,8 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { matchesTable, formatTable, type TableName } from './names.js';
-import { namesTables, neededTables, ruleFor } from './match.js';
+import { namesTables, neededTables } from './lookups.js';
+import { ruleFor } from './match.js';
 import type { TableRule, TrackingConfig } from './rules.js';
 
 /** A table the publication has to hold, and why. */

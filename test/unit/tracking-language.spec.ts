@@ -204,7 +204,37 @@ describe('a mistake in the language of tables', () => {
     ['tables: { public.a: { where: [a] } }', '3:30', 'where must be columns with their values'],
     ['tables: { public.a: { where: { a: [] } } }', '3:35', 'where.a names no value'],
     ['tables: { public.a: { where: { a: { not: { b: 1 } } } } }', '3:42', 'where.a.not must be a value'],
-    ['tables: { public.a: { tenant: true } }', '3:31', 'tenant must be a column name, or false'],
+    [
+      'tables: { public.a: { tenant: true } }',
+      '3:31',
+      'tenant must be a column name, { via: …, table: …, key: … }, or false',
+    ],
+    ['tables: { public.a: { tenant: { via: b, table: public.b } } }', '3:23', 'tenant.key is missing'],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id, column: c } } }',
+      '3:67',
+      'is no key that is known here. Known: via, table, key, tenant.',
+    ],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id } } }',
+      '3:23',
+      'tenant leads to public.b, which is not tracked; name the column of public.b that holds it, as tenant behind key',
+    ],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id } }, public.b: { tenant: false } }',
+      '3:23',
+      'tenant leads to public.b, whose rows have no tenant',
+    ],
+    [
+      'tables: { public.a: { tenant: org }, public.b: { tenant: { via: a, table: public.b, key: id } } }',
+      '3:50',
+      'tenant leads back to public.b',
+    ],
+    [
+      'defaults: { tenant: { via: b, table: public.b, key: id } }',
+      '3:13',
+      'defaults.tenant leads to public.b, which is not tracked',
+    ],
     ['tables: { public.a: { name: true } }', '3:29', 'name must be a template'],
     [
       'tables: { public.a: { actions: [{ on: insert, increased: a, action: b }] } }',
@@ -233,6 +263,18 @@ describe('a mistake in the language of tables', () => {
     expect(problems[0]).toContain(`w.yaml:${at}: `);
     expect(problems[0]).toContain(message);
     expect(problems).toHaveLength(1);
+  });
+
+  test('a tenant may be four tables away, and no more', () => {
+    const chain = (length: number): string =>
+      Array.from(
+        { length },
+        (_, at) => `  public.t${at}: { tenant: { via: up, table: public.t${at + 1}, key: id } }\n`,
+      ).join('') + `  public.t${length}: { tenant: org }`;
+    expect(() => parse(`tables:\n${chain(4)}`)).not.toThrow();
+    expect(problemsOf(`tables:\n${chain(5)}`)).toEqual([
+      'w.yaml:4:16: tables."public.t0".tenant leads through more than 4 tables',
+    ]);
   });
 
   test('all of them are told at once, in the order of the file', () => {

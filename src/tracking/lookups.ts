@@ -1,0 +1,121 @@
+import type { KeyPath } from './document.js';
+import type { TroubleEffect } from './findings.js';
+import { ruleFor } from './match.js';
+import { formatTable, tableName, type TableName } from './names.js';
+import type { NameRule, TrackingConfig } from './rules.js';
+import { templateColumns } from './template.js';
+import { tenantStep } from './tenants.js';
+
+/*
+ * What rows of one table ask of rows of another: names of modifiers, words of labels, and columns that lead
+ * to a tenant.
+ */
+
+/**
+ * What the names of a rule are kept under in `trail.lookup`: the table. A column that is followed for others
+ * has a name of its own beside the words of its table.
+ */
+export const lookupName = (rule: NameRule): string =>
+  'column' in rule ? JSON.stringify([rule.table, rule.key, rule.column]) : rule.table;
+
+/**
+ * Column of a lookup table that holds the tenant of a row: as the YAML names it, or as the table is tracked,
+ * where a table that a pattern matches may lack it. Null: rows have no tenant, or {@link isJoined}.
+ */
+export function lookupTenant(config: TrackingConfig, rule: NameRule): string | null {
+  if (rule.tenant !== null) return rule.tenant;
+  const tracked = ruleFor(config, tableName(rule.table));
+  return tracked === undefined || tracked.tenantOf !== null ? null : tracked.tenant;
+}
+
+/**
+ * Whether rows of a lookup table have the tenants of rows of another table. These change without a change of
+ * the row that gives a name, so the tenant of the name is not known, and no reader of one tenant sees it.
+ */
+export const isJoined = (config: TrackingConfig, rule: NameRule): boolean =>
+  rule.tenant === null && ruleFor(config, tableName(rule.table))?.tenantOf != null;
+
+/** What a table that cannot be looked into means for the trail. */
+export const effectOf = (rule: NameRule): TroubleEffect =>
+  'column' in rule ? 'tenants unknown' : 'names unknown';
+
+/** What looks into a table, and the key of the file it stands under. */
+export interface LookupUse {
+  readonly path: KeyPath;
+  readonly rule: NameRule;
+}
+
+/**
+ * Every use of a table that others look into: `modifiers`, then labels and tenants in the order of the file.
+ */
+export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
+  let uses = USES.get(config);
+  if (uses === undefined) USES.set(config, (uses = findLookupUses(config)));
+  return uses;
+}
+
+/** Of each configuration, once: every table is asked about. */
+const USES = new WeakMap<TrackingConfig, readonly LookupUse[]>();
+
+function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
+  const said = new Set<string>();
+  const ofTables = config.tables.flatMap((rule): LookupUse[] => {
+    const step = tenantStep(config, rule);
+    const uses: LookupUse[] = [
+      ...[...rule.labels].map(([column, label]) => ({ path: ['labels', column], rule: label })),
+      ...(step === null ? [] : [{ path: ['tenant'], rule: step }]),
+    ];
+    return uses.flatMap((use) => {
+      const path = config.places.originOf(['tables', rule.pattern, ...use.path]);
+      const at = JSON.stringify([path, lookupName(use.rule)]);
+      // Many tables may have taken it over from one place.
+      if (said.has(at)) return [];
+      said.add(at);
+      return [{ ...use, path }];
+    });
+  });
+  const modifiers = config.modifiers.map((rule) => ({
+    path: ['modifiers', ...(rule.called === null ? [] : [rule.called])],
+    rule,
+  }));
+  return [...modifiers, ...ofTables];
+}
+
+/** What is read and followed, each once: a table may give words, and single columns beside them. */
+export function nameRules(config: TrackingConfig): readonly NameRule[] {
+  const rules = new Map<string, NameRule>();
+  for (const { rule } of lookupUses(config))
+    if (!rules.has(lookupName(rule))) rules.set(lookupName(rule), rule);
+  return [...rules.values()];
+}
+
+/**
+ * What is looked up while entries are made, by {@link lookupName}: modifiers, labels that names of entries
+ * use, and the ways to tenants.
+ */
+export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
+  const held = new Set(config.modifiers.map(lookupName));
+  for (const rule of config.tables) {
+    const step = tenantStep(config, rule);
+    if (step !== null) held.add(lookupName(step));
+    for (const column of templateColumns(rule.name ?? [])) {
+      const label = rule.labels.get(column);
+      if (label !== undefined) held.add(lookupName(label));
+    }
+  }
+  return held;
+}
+
+/** Tables that others look into, each once: they are followed in the stream. */
+export const namesTables = (config: TrackingConfig): readonly TableName[] =>
+  [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
+
+/** Audit tables of the application whose rows are witnesses, each once. */
+export const witnessTables = ({ attribution }: TrackingConfig): readonly TableName[] =>
+  [...new Set(attribution.map(({ table }) => table))].map(tableName);
+
+/** Tables that must be in the publication even where they are not tracked, each once. */
+export const neededTables = (config: TrackingConfig): readonly TableName[] => {
+  const names = [...namesTables(config), ...witnessTables(config)].map(formatTable);
+  return [...new Set(names)].map(tableName);
+};
