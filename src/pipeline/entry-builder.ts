@@ -3,7 +3,7 @@ import { classify } from './classification.js';
 import type { Difference } from './difference.js';
 import { IdWriter } from './entity-id.js';
 import { MovedRow } from './moved-row.js';
-import { partText, shownPart, type NamePart } from './naming.js';
+import { isPlain, partText, shownPart, type NamePart } from './naming.js';
 import { sentIn } from './old-row.js';
 import {
   MARK_NULL,
@@ -249,9 +249,9 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.values === null && part.lookup === null && !holder.isOpaque(column))
+    if (isPlain(part) && !holder.isOpaque(column))
       return this.#plainPart(plan, holder, column);
-    if (part.lookup !== null) {
+    if (part.lookup !== null || part.steps.length > 0) {
       this.#named.plan = plan;
       this.#named.row = row;
       this.#named.fallback = fallback;

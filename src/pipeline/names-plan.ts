@@ -88,7 +88,7 @@ export function planNames(options: {
         lookup: lookupName(names),
         keyColumn: key.index,
         tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
-        name: planTemplate(names.name, { columns, rule: null }),
+        name: planTemplate(names.name, { columns, shown: null }),
         isColumn,
         redactors,
         kind: planKind('kind' in names ? names.kind : null, columns),

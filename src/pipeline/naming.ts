@@ -10,11 +10,17 @@ export interface ColumnPart {
   readonly column: number;
   /** Labels by stored value. */
   readonly values: ReadonlyMap<string, string> | null;
-  /** Lookup table whose names are the labels. */
+  /** What is looked into before the label, one key after the other: columns of rows that others refer to. */
+  readonly steps: readonly string[];
+  /** What has the names that are the labels; null: no label is looked up. */
   readonly lookup: string | null;
   /** What is shown where this column is null or empty; null: nothing. */
   readonly or: ColumnPart | null;
 }
+
+/** Whether a column is shown as it is. */
+export const isPlain = ({ values, steps, lookup }: ColumnPart): boolean =>
+  values === null && steps.length === 0 && lookup === null;
 
 /**
  * The column of a part that is shown: the first with text in it. One that was not sent ends the search, for
@@ -45,7 +51,7 @@ interface Naming {
 export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer | null {
   const { column, values } = part;
   if (!row.has(column)) return null;
-  if (values !== null || part.lookup !== null) {
+  if (!isPlain(part)) {
     const text = row.text(column)!;
     const label = values?.get(text) ?? lookedUp(part, text, naming);
     if (label !== undefined) return Buffer.from(label);
@@ -55,14 +61,25 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
   return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
 }
 
+/** What stands for a key: the word or the column where the way from it ends. Undefined: the key itself. */
+function lookedUp({ steps, lookup }: ColumnPart, key: string, naming: Naming): string | undefined {
+  let shown: string | undefined;
+  for (const step of lookup === null ? steps : [...steps, lookup]) {
+    const found = wordFor(step, shown ?? key, naming);
+    // A row that is not known is shown by its key; null on the way is nothing.
+    if (found === undefined || found === '') return found ?? shown;
+    shown = found;
+  }
+  return shown;
+}
+
 /**
  * The word for a key. The name of an entry is shown to whoever sees the entry's tenant, so a word of another
  * tenant's row does not go into it (DECISIONS 57).
  */
-function lookedUp(part: ColumnPart, key: string, { lookups, tenant }: Naming): string | undefined {
-  if (part.lookup === null) return undefined;
-  const found = lookups.get(part.lookup, key);
-  if (found === undefined || !lookups.hasTenants(part.lookup)) return found?.name;
+function wordFor(lookup: string, key: string, { lookups, tenant }: Naming): string | undefined {
+  const found = lookups.get(lookup, key);
+  if (found === undefined || !lookups.hasTenants(lookup)) return found?.name;
   const own = tenant();
   return own === null || own === found.tenant ? found.name : undefined;
 }

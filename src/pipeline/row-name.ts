@@ -1,13 +1,14 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { defaultName } from '../tracking/entity-default.js';
-import type { TableRule, Template } from '../tracking/rules.js';
-import { templateColumns } from '../tracking/template.js';
+import { lookupName } from '../tracking/lookups.js';
+import { nameColumns, namePath } from '../tracking/name-paths.js';
+import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
 import { OID_BOOL } from './conditions.js';
-import type { ColumnPart, NamePart } from './naming.js';
+import { isPlain, type ColumnPart, type NamePart } from './naming.js';
 
 /**
  * Compiles what rows are called: by the template of the rule; where there is none, or the table has none of
@@ -15,49 +16,70 @@ import type { ColumnPart, NamePart } from './naming.js';
  */
 export function planName(options: {
   readonly relation: Relation;
+  readonly config: TrackingConfig;
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
 }): NamePart[] | null {
-  const { relation, rule, columns, types, redacted } = options;
-  const named = rule.name === null ? null : templateColumns(rule.name);
+  const { config, relation, rule, columns, types, redacted } = options;
+  const named = rule.name === null ? null : nameColumns(rule);
   if (named !== null && (named.length === 0 || named.some((column) => columns.has(column))))
-    return planTemplate(rule.name!, { columns, rule });
+    return planTemplate(rule.name!, { columns, shown: { config, rule } });
   const candidates = relation.columns.map(({ name, typeOid }, index) => {
     const method = redacted[index]!.redaction.whole?.method;
     return { name, kind: valueKind(typeOid, types), hidden: method === 'mask' || method === 'drop' };
   });
   const template = defaultName(relation, candidates);
-  return template === null ? null : planTemplate(template, { columns, rule: null });
+  return template === null ? null : planTemplate(template, { columns, shown: null });
 }
 
 /** The column that is the whole name, as it was sent; -1: there is more to it. */
 export function plainNameOf(name: readonly NamePart[] | null): number {
   const [part] = name ?? [];
   if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
-  return part.values === null && part.lookup === null && part.or === null ? part.column : -1;
+  return isPlain(part) && part.or === null ? part.column : -1;
 }
 
-/** A template as the columns of a relation fill it; parts whose columns it lacks are left out. */
+/**
+ * A template as the columns of a relation fill it; parts whose columns it lacks are left out.
+ *
+ * @param options.shown the rule by which columns are shown by their words; null: as they are
+ */
 export function planTemplate(
   template: Template,
-  options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
+  options: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
     if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
-    const columns = [part.column, ...(part.or ?? [])].flatMap((name) => options.columns.get(name) ?? []);
-    const first = columns.reduceRight<ColumnPart | null>(
-      (or, column) => ({
-        column: column.index,
-        values: options.rule === null ? null : valueLabelsOf(column, options.rule),
-        lookup: options.rule?.labels.get(column.name)?.table ?? null,
-        or,
-      }),
-      null,
-    );
+    const words = [part.column, ...(part.or ?? [])];
+    const first = words.reduceRight<ColumnPart | null>((or, word) => planWord(word, options, or) ?? or, null);
     return first === null ? [] : [first];
   });
+}
+
+interface Shown {
+  readonly config: TrackingConfig;
+  readonly rule: TableRule;
+}
+
+function planWord(
+  word: string,
+  { columns, shown }: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
+  or: ColumnPart | null,
+): ColumnPart | null {
+  const path = shown === null ? null : namePath(shown.config, shown.rule, word);
+  if (typeof path === 'string') return null;
+  const column = columns.get(path?.column ?? word);
+  if (column === undefined) return null;
+  const label = path === null ? shown?.rule.labels.get(word) : path.label;
+  return {
+    column: column.index,
+    values: shown === null || path !== null ? null : valueLabelsOf(column, shown.rule),
+    steps: path?.steps.map(lookupName) ?? [],
+    lookup: label == null ? null : lookupName(label),
+    or,
+  };
 }
 
 /** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */

@@ -1,9 +1,10 @@
 import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
-import { lookupUses } from './lookups.js';
+import { lookupUses, type LookupUse } from './lookups.js';
 import { ruleFor } from './match.js';
+import { nameColumns } from './name-paths.js';
 import { formatTable, type TableName } from './names.js';
-import type { NameRule, TableRule, TrackingConfig, WitnessRule } from './rules.js';
+import type { TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
 /** A column that the YAML names, and the key it stands under. */
@@ -25,7 +26,7 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     [...columns.keys()].map((column) => ({ path: at(...keys, column), column }));
   return [
     ...all(['id'], rule.id),
-    ...all(['name'], templateColumns(rule.name ?? [])),
+    ...all(['name'], nameColumns(rule)),
     ...modifierUses(rule),
     ...all(
       rule.tenantOf === null ? ['tenant'] : ['tenant', 'via'],
@@ -55,12 +56,19 @@ const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
     ];
   });
 
-/** Columns of a table that `modifiers`, a label or a tenant looks into. */
-export function lookupColumns(path: KeyPath, rule: NameRule): ColumnUse[] {
-  const named = 'column' in rule ? 'tenant' : 'name';
+/** Columns of a table that `modifiers`, a label, a name or a tenant looks into. */
+export function lookupColumns({ path, rule, gives }: LookupUse): ColumnUse[] {
+  if ('column' in rule)
+    return gives === 'names'
+      ? // Its label says the key.
+        [{ path, column: rule.column }]
+      : [
+          { path: [...path, 'key'], column: rule.key },
+          { path: [...path, 'tenant'], column: rule.column },
+        ];
   return [
     { path: [...path, 'key'], column: rule.key },
-    ...templateColumns(rule.name).map((column) => ({ path: [...path, named], column })),
+    ...templateColumns(rule.name).map((column) => ({ path: [...path, 'name'], column })),
     ...(rule.tenant === null ? [] : [{ path: [...path, 'tenant'], column: rule.tenant }]),
     ...('kind' in rule && rule.kind !== null
       ? [{ path: [...path, 'kind', 'column'], column: rule.kind.column }]
@@ -88,7 +96,7 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
     ...(rule === undefined ? [] : columnUses(rule)),
     ...lookupUses(config)
       .filter((use) => use.rule.table === key)
-      .flatMap((use) => lookupColumns(use.path, use.rule)),
+      .flatMap(lookupColumns),
     ...config.attribution.flatMap((witness, index) =>
       witness.table === key ? witnessColumns(witness, index) : [],
     ),
@@ -102,10 +110,10 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
 export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] => [
   ...lookupUses(config)
     .filter(({ rule }) => rule.table === formatTable(table))
-    .flatMap(({ rule }) => [
+    .flatMap(({ rule, gives }) => [
       rule.key,
       ...(rule.tenant === null ? [] : [rule.tenant]),
-      ...('column' in rule ? [rule.column] : []),
+      ...('column' in rule && gives === 'tenants' ? [rule.column] : []),
     ]),
   ...config.attribution
     .filter((witness) => witness.table === formatTable(table))

@@ -5,6 +5,7 @@ import { attributionIssues, modifierUses, type NamesUse } from './attribution-is
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
 import { extendsIssues } from './inherit.js';
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
+import { pathIssues } from './name-paths.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
 import { Places, type PlacesFile } from './places.js';
@@ -66,7 +67,7 @@ export function parseConfig(options: {
   if (problems.length > 0) throw invalid(options.file, problems);
   const places = new Places({ name: options.file, positionOf: positionsOf(document) });
   const config = toConfig(parsed.data!, places);
-  const leading = tenantIssues(config).map(({ path, message }) => ({
+  const leading = [...tenantIssues(config), ...pathIssues(config)].map(({ path, message }) => ({
     ...document.position(path, 'key'),
     message: `${formatPath(path)} ${message}`,
   }));

@@ -1,14 +1,15 @@
 import type { KeyPath } from './document.js';
 import type { TroubleEffect } from './findings.js';
 import { ruleFor } from './match.js';
+import { namePaths } from './name-paths.js';
 import { formatTable, tableName, type TableName } from './names.js';
 import type { NameRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { tenantStep } from './tenants.js';
 
 /*
- * What rows of one table ask of rows of another: names of modifiers, words of labels, and columns that lead
- * to a tenant.
+ * What rows of one table ask of rows of another: names of modifiers, words of labels, and columns that a
+ * name or the way to a tenant takes.
  */
 
 /**
@@ -35,15 +36,15 @@ export function lookupTenant(config: TrackingConfig, rule: NameRule): string | n
 export const isJoined = (config: TrackingConfig, rule: NameRule): boolean =>
   rule.tenant === null && ruleFor(config, tableName(rule.table))?.tenantOf != null;
 
-/** What a table that cannot be looked into means for the trail. */
-export const effectOf = (rule: NameRule): TroubleEffect =>
-  'column' in rule ? 'tenants unknown' : 'names unknown';
-
 /** What looks into a table, and the key of the file it stands under. */
 export interface LookupUse {
   readonly path: KeyPath;
   readonly rule: NameRule;
+  readonly gives: 'names' | 'tenants';
 }
+
+/** What it means for the trail that a table cannot be looked into. */
+export const effectOf = ({ gives }: LookupUse): TroubleEffect => `${gives} unknown`;
 
 /**
  * Every use of a table that others look into: `modifiers`, then labels and tenants in the order of the file.
@@ -62,8 +63,15 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   const ofTables = config.tables.flatMap((rule): LookupUse[] => {
     const step = tenantStep(config, rule);
     const uses: LookupUse[] = [
-      ...[...rule.labels].map(([column, label]) => ({ path: ['labels', column], rule: label })),
-      ...(step === null ? [] : [{ path: ['tenant'], rule: step }]),
+      ...[...rule.labels].map(([column, label]) => ({
+        path: ['labels', column],
+        rule: label,
+        gives: 'names' as const,
+      })),
+      ...namePaths(config, rule).flatMap(({ steps }) =>
+        steps.map((rule) => ({ path: ['name'], rule, gives: 'names' as const })),
+      ),
+      ...(step === null ? [] : [{ path: ['tenant'], rule: step, gives: 'tenants' as const }]),
     ];
     return uses.flatMap((use) => {
       const path = config.places.originOf(['tables', rule.pattern, ...use.path]);
@@ -77,6 +85,7 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   const modifiers = config.modifiers.map((rule) => ({
     path: ['modifiers', ...(rule.called === null ? [] : [rule.called])],
     rule,
+    gives: 'names' as const,
   }));
   return [...modifiers, ...ofTables];
 }
@@ -90,8 +99,8 @@ export function nameRules(config: TrackingConfig): readonly NameRule[] {
 }
 
 /**
- * What is looked up while entries are made, by {@link lookupName}: modifiers, labels that names of entries
- * use, and the ways to tenants.
+ * What is looked up while entries are made, by {@link lookupName}: modifiers, labels and columns that
+ * names of entries use, and the ways to tenants.
  */
 export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
   const held = new Set(config.modifiers.map(lookupName));
@@ -102,6 +111,8 @@ export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
       const label = rule.labels.get(column);
       if (label !== undefined) held.add(lookupName(label));
     }
+    for (const { steps, label } of namePaths(config, rule))
+      for (const looked of [...steps, ...(label === null ? [] : [label])]) held.add(lookupName(looked));
   }
   return held;
 }

@@ -36,9 +36,10 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
       });
     }
   }
-  for (const { path, rule } of lookupUses(config)) {
-    const key = config.places.of([...path, 'table']);
-    problems.push(...exactProblems({ key, table: rule.table, catalog, effect: effectOf(rule) }));
+  for (const use of lookupUses(config)) {
+    const { table } = use.rule;
+    const key = config.places.of([...use.path, 'table']);
+    problems.push(...exactProblems({ key, table, catalog, effect: effectOf(use) }));
   }
   for (const { path, table } of witnessUses(config)) {
     const key = config.places.of(path);

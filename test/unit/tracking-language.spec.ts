@@ -265,6 +265,24 @@ describe('a mistake in the language of tables', () => {
     expect(problems).toHaveLength(1);
   });
 
+  test.each([
+    ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
+    [
+      '{b_id.x_id.name}',
+      'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to',
+    ],
+    ['{b_id.}', 'has "b_id.", in which a name of a column is empty'],
+  ])('a path such as %s in a name', (name, message) => {
+    const label = (column: string, table: string): string =>
+      `labels: { ${column}: { table: public.${table}, key: id, name: "{name}" } }`;
+    expect(
+      problemsOf(`tables:
+  public.a: { name: "${name}", ${label('b_id', 'b')} }
+  public.b: { ${label('c_id', 'c')} }
+`),
+    ).toEqual([`w.yaml:4:15: tables."public.a".name ${message}`]);
+  });
+
   test('a tenant may be four tables away, and no more', () => {
     const chain = (length: number): string =>
       Array.from(

@@ -1,0 +1,59 @@
+import { describe, expect, test } from '@jest/globals';
+import { captureGround, type CaptureGround } from '../support/capture.ts';
+
+const SCHEMA = `
+  create table contacts (id int primary key, account_id int, name text);
+  create table conversations (id int primary key, account_id int, contact_id int, number int, api_token text);
+  create table messages (id int primary key, conversation_id int references conversations on delete cascade, body text);
+  create table pins (id int primary key, account_id int, conversation_id int);
+  insert into contacts values (1, 11, 'Dana'), (2, 22, 'Omer');
+  insert into conversations values (5, 11, 1, 1005, 'canary'), (6, 22, 2, 1006, 'canary')`;
+const LABEL = 'conversation_id: { table: public.conversations, key: id, name: "#{number}" }';
+const YAML = `tables:
+  public.contacts: { tenant: account_id }
+  public.conversations: { tenant: account_id, labels: { contact_id: { table: public.contacts, key: id, name: "{name}" } } }
+  public.messages:
+    name: "{conversation_id} ({conversation_id.number}) of {conversation_id.contact_id}: {body}"
+    labels: { ${LABEL} }
+  public.pins:
+    name: "{conversation_id.contact_id.account_id} {conversation_id.contact_id}{conversation_id.api_token}"
+    tenant: account_id
+    labels: { ${LABEL} }`;
+
+const namesOf = async (g: CaptureGround, type: string): Promise<(string | null)[]> =>
+  (await g.caughtUp()).filter(({ entityType }) => entityType === type).map(({ entityName }) => entityName);
+
+describe('the name of a row with columns of rows that it refers to', () => {
+  test('has their words over two tables, each as of the change, also within a transaction and over a restart', async () => {
+    await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
+    await g.source.query(`insert into messages values (1, 5, 'a')`);
+    await g.capture.stop();
+    await g.source.query(`update contacts set name = 'Dana Levi' where id = 1`);
+    await g.source.query(`update messages set body = 'b' where id = 1`);
+    await g.source.query(`update conversations set contact_id = 2, number = 7 where id = 5`);
+    await g.source.query(`update messages set body = 'c' where id = 1`);
+    await g.source.query(`begin;
+      insert into contacts values (3, 11, 'Noa'); insert into conversations values (8, 11, 3, 8);
+      insert into messages values (2, 8, 'new'); delete from conversations where id = 8; commit`);
+    await g.restart();
+    await g.source.query(`update conversations set contact_id = null where id = 5`);
+    await g.source.query(`update messages set body = 'd' where id = 1`);
+    expect(await namesOf(g, 'message')).toEqual([
+      '#1005 (1005) of Dana: a',
+      '#1005 (1005) of Dana Levi: b',
+      '#7 (7) of Omer: c',
+      '#8 (8) of Noa: new',
+      '#8 (8) of Noa: new',
+      '#7 (7) of : d',
+    ]);
+  });
+
+  test('shows keys of rows that are not known or of another tenant, and redacts as their table does', async () => {
+    await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
+    await g.source.query(`insert into pins values (1, 11, 5), (2, 11, 6), (3, 11, 99)`);
+    expect(await namesOf(g, 'pin')).toEqual(['11 Dana***', '6 66', '99 9999']);
+    await g.source.query(`update conversations set contact_id = 2 where id = 5`);
+    await g.source.query(`insert into pins values (4, 11, 5)`);
+    expect((await namesOf(g, 'pin')).at(-1)).toBe('2 2***');
+  });
+});
