@@ -116,6 +116,12 @@ export interface TableProposal {
     /** A foreign key says so; false: its name does. */
     readonly declared: boolean;
   }[];
+  /** Keys of several tables: by what the column `type` of the row holds. */
+  readonly typedLabels: readonly {
+    readonly column: string;
+    readonly type: string;
+    readonly of: readonly (readonly [value: string, lookup: Lookup])[];
+  }[];
   readonly actions: readonly ProposedAction[];
   readonly values: ValueFacts;
 }

@@ -1,7 +1,7 @@
 import type { SourceFacts, TableFacts } from './facts.js';
 import { fateOf } from './left-out.js';
 import { proposeEntities } from './propose-entities.js';
-import { labelsOf } from './propose-labels.js';
+import { labelsOf, typedLabelsOf } from './propose-labels.js';
 import { loginsOf } from './propose-logins.js';
 import { modifierColumns } from './propose-modifiers.js';
 import { noiseOf } from './propose-noise.js';
@@ -62,6 +62,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
         ...modifiers.filter(({ on, action }) => on === null && action === null).map(({ column }) => column),
       ].filter((column) => !watched.includes(column) && !table.table.primaryKey.includes(column)),
       labels: labelsOf(table, labelGround),
+      typedLabels: typedLabelsOf(table, labelGround),
       actions: logins.actions,
       values: valuesOf(table),
     };

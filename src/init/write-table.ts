@@ -35,7 +35,7 @@ export function tableBlock(
     ...modifierLines(table.modifiers, { people, isTold: told !== null }),
     ...(table.operations === null ? [] : [`operations: ${list(table.operations)}`]),
     ...(table.ignore.length === 0 ? [] : [`ignore: ${list(table.ignore)}`]),
-    ...labelLines(table.labels, told),
+    ...labelLines(table, told),
     ...(table.actions.length === 0 ? [] : ['actions:']),
     ...table.actions.map((action) => `  - ${actionText(action)}`),
   ];
@@ -92,8 +92,8 @@ function tenantLine({ column, of }: ProposedTenant, told: Told | null): string {
 /** Said of a reference where most are declared. */
 const BY_NAME = 'by its name: no foreign key';
 
-function labelLines(labels: TableProposal['labels'], told: Told | null): readonly string[] {
-  if (labels.length === 0) return [];
+function labelLines({ labels, typedLabels }: TableProposal, told: Told | null): readonly string[] {
+  if (labels.length + typedLabels.length === 0) return [];
   return [
     'labels:',
     ...labels.map(({ column, lookup, declared }) =>
@@ -102,6 +102,10 @@ function labelLines(labels: TableProposal['labels'], told: Told | null): readonl
         !declared && told?.doubts === true ? BY_NAME : null,
       ),
     ),
+    ...typedLabels.map(({ column, type, of }) => {
+      const types = flow(of.map(([value, lookup]): Pair => [value, flow(lookupPairs(lookup))]));
+      return `  ${scalar(column)}: ${flow([['type', scalar(type)], ['types', types]])}`;
+    }),
   ];
 }
 

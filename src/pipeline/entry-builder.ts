@@ -206,7 +206,10 @@ export class EntryBuilder {
     head.seq = change.seq;
     head.modifierId = change.modifierId;
     head.rung = change.rung;
-    head.relationId = plan.relationId;
+    head.relationId =
+      plan.typedVersions === null || change.row === null
+        ? plan.relationId
+        : plan.typedVersions.idFor(change.row, change.previous);
     head.entityTypeId = plan.entityTypeId;
     head.actionId = actionId;
     head.operation = operation;
@@ -251,7 +254,7 @@ export class EntryBuilder {
     if (holder === null || !holder.has(column)) return;
     if (isPlain(part) && !holder.isOpaque(column))
       return this.#plainPart(plan, holder, column);
-    if (part.lookup !== null || part.steps.length > 0) {
+    if (!isPlain(part)) {
       this.#named.plan = plan;
       this.#named.row = row;
       this.#named.fallback = fallback;

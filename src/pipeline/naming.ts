@@ -2,6 +2,7 @@ import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import { sentIn } from './old-row.js';
 import type { Lookups } from './ports.js';
 import type { Redactor } from './redaction.js';
+import type { TypedColumn } from './typed-labels.js';
 
 /** A part of a name: fixed text, or a column, perhaps shown by its word. */
 export type NamePart = { readonly text: Buffer } | ColumnPart;
@@ -12,15 +13,17 @@ export interface ColumnPart {
   readonly values: ReadonlyMap<string, string> | null;
   /** What is looked into before the label, one key after the other: columns of rows that others refer to. */
   readonly steps: readonly string[];
-  /** What has the names that are the labels; null: no label is looked up. */
+  /** What has the names that are the labels; null: no label is looked up, or one by type. */
   readonly lookup: string | null;
+  /** What has them by what another column of the row holds; null: that does not matter. */
+  readonly typed: TypedColumn | null;
   /** What is shown where this column is null or empty; null: nothing. */
   readonly or: ColumnPart | null;
 }
 
 /** Whether a column is shown as it is. */
-export const isPlain = ({ values, steps, lookup }: ColumnPart): boolean =>
-  values === null && steps.length === 0 && lookup === null;
+export const isPlain = ({ values, steps, lookup, typed }: ColumnPart): boolean =>
+  values === null && steps.length === 0 && lookup === null && typed === null;
 
 /**
  * The column of a part that is shown: the first with text in it. One that was not sent ends the search, for
@@ -53,7 +56,7 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
   if (!row.has(column)) return null;
   if (!isPlain(part)) {
     const text = row.text(column)!;
-    const label = values?.get(text) ?? lookedUp(part, text, naming);
+    const label = values?.get(text) ?? lookedUp(part, row, naming);
     if (label !== undefined) return Buffer.from(label);
   }
   const redacted = naming.redactors[column]?.(row.bytes, row.offsets[column]!, row.lengths[column]!);
@@ -62,10 +65,12 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
 }
 
 /** What stands for a key: the word or the column where the way from it ends. Undefined: the key itself. */
-function lookedUp({ steps, lookup }: ColumnPart, key: string, naming: Naming): string | undefined {
+function lookedUp(part: ColumnPart, row: Tuple, naming: Naming): string | undefined {
+  const { column, steps, typed } = part;
+  const lookup = typed === null ? part.lookup : (typed.lookups.get(row.text(typed.type) ?? '') ?? null);
   let shown: string | undefined;
   for (const step of lookup === null ? steps : [...steps, lookup]) {
-    const found = wordFor(step, shown ?? key, naming);
+    const found = wordFor(step, shown ?? row.text(column)!, naming);
     // A row that is not known is shown by its key; null on the way is nothing.
     if (found === undefined || found === '') return found ?? shown;
     shown = found;

@@ -149,6 +149,8 @@ export interface Dictionary {
   entityType(name: string): number;
   tenant(name: string): number;
   relation(version: RelationVersion): number;
+  /** A version with labels of one type (`labelType`): beside the newest, which it does not replace. */
+  relationOfType(version: RelationVersion): number;
   /** Tables of every version, in the order in which they were first seen. */
   seenTables(): Iterable<{ readonly schema: string; readonly table: string }>;
   /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
@@ -170,6 +172,8 @@ export interface RelationVersionColumn {
   readonly values?: Readonly<Record<string, string>>;
   /** Lookup table (`schema.table`) whose names are the labels. */
   readonly label?: string;
+  /** The label is that of rows in which another column holds this. */
+  readonly labelType?: string;
   readonly redacted?: RedactedColumn;
 }
 

@@ -21,6 +21,7 @@ import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
 import { columnsByName, planNames, type NamesPlan } from './names-plan.js';
 import { plainNameOf, planName, valueLabelsOf } from './row-name.js';
+import { labelsOfTypes, typedColumns, TypedVersions, type TypeLabels } from './typed-labels.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
@@ -42,6 +43,8 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** Canonical `schema.table`. */
   readonly relationName: string;
   readonly relationId: number;
+  /** Null: all its rows have labels of the same tables. */
+  readonly typedVersions: TypedVersions | null;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
   /** By column index: the character that stands for it in `columns`. */
@@ -173,9 +176,19 @@ function planTracked(options: {
   };
   const tenantColumn = indexOf(rule.tenant);
   const name = planName(options);
+  const relationId = dictionary.relation(versionOf(options));
+  const typed = typedColumns(rule, columns);
   return {
     relationName: formatTable(relation),
-    relationId: dictionary.relation(versionOf(options)),
+    relationId,
+    typedVersions:
+      typed.length === 0
+        ? null
+        : new TypedVersions(typed, (types) =>
+            types.size === 0
+              ? relationId
+              : dictionary.relationOfType(versionOf({ ...options, labels: labelsOfTypes(typed, types) })),
+          ),
     entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
     ignored: Uint8Array.from(relation.columns, ({ name }) => (isIgnored(rule, name) ? 1 : 0)),
@@ -262,11 +275,15 @@ function wholeKey(names: readonly string[], indexOf: (name: string) => number): 
   return indexes.includes(-1) ? [] : indexes;
 }
 
-/** @param options.rule null: it is not tracked */
+/**
+ * @param options.rule null: it is not tracked
+ * @param options.labels by column index: those that only rows of a type have
+ */
 function versionOf(options: {
   readonly relation: Relation;
   readonly redacted: readonly ColumnRedaction[];
   readonly rule: TableRule | null;
+  readonly labels?: TypeLabels;
 }): RelationVersion {
   const { relation, redacted, rule } = options;
   return {
@@ -280,7 +297,8 @@ function versionOf(options: {
         name: column.name,
         type: column.typeOid,
         ...(values === null ? {} : { values: Object.fromEntries(values) }),
-        ...(label === undefined ? {} : { label: label.table }),
+        ...(label === undefined ? {} : { label: lookupName(label) }),
+        ...options.labels?.get(index),
         ...(remembered === null ? {} : { redacted: remembered }),
       };
     }),

@@ -9,6 +9,7 @@ import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
 import { OID_BOOL } from './conditions.js';
 import { isPlain, type ColumnPart, type NamePart } from './naming.js';
+import { typedColumns } from './typed-labels.js';
 
 /**
  * Compiles what rows are called: by the template of the rule; where there is none, or the table has none of
@@ -78,6 +79,7 @@ function planWord(
     values: shown === null || path !== null ? null : valueLabelsOf(column, shown.rule),
     steps: path?.steps.map(lookupName) ?? [],
     lookup: label == null ? null : lookupName(label),
+    typed: shown === null ? null : (typedColumns(shown.rule, columns).find((typed) => typed.column === column.index) ?? null),
     or,
   };
 }

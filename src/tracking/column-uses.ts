@@ -34,6 +34,11 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     ),
     ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
+    ...each(['labels'], rule.typedLabels),
+    ...[...rule.typedLabels].map(([column, { type }]) => ({
+      path: at('labels', column, 'type'),
+      column: type,
+    })),
     ...each(['values'], rule.values),
     ...each(['where'], rule.where),
     ...rule.actions.flatMap(({ changed, increased, decreased, when }, index) => [

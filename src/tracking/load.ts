@@ -199,10 +199,11 @@ function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
     at: KeyPath,
     rule: TrackingFile['defaults'] | null,
   ): { path: KeyPath; rule: LabelFile }[] =>
-    Object.entries(rule?.labels ?? {}).map(([column, label]) => ({
-      path: [...at, 'labels', column],
-      rule: label,
-    }));
+    Object.entries(rule?.labels ?? {}).flatMap(([column, label]) => {
+      const path = [...at, 'labels', column];
+      if (!('types' in label)) return [{ path, rule: label }];
+      return Object.entries(label.types).map(([type, rule]) => ({ path: [...path, 'types', type], rule }));
+    });
   const all = [
     ...modifierUses(modifiers),
     ...labelsAt(['defaults'], defaults),

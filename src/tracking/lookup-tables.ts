@@ -37,12 +37,12 @@ export const namesColumns = (rule: NameRule): readonly string[] => [
 ];
 
 /**
- * Tables of modifiers and labels that capture will not read when a trail begins, with what would allow it.
+ * Tables that are looked into and that capture will not read when a trail begins, with what would allow it.
  * Not problems: capture runs without these names and learns them from the stream, and what owners of tables
  * grant must not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
-  return lookupUses(config).flatMap(({ path, rule }) => {
+  return lookupUses(config).flatMap(({ path, rule, gives }) => {
     const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
     if (table === undefined || !isPublishable(table)) return [];
     const tenant = lookupTenant(config, rule);
@@ -62,7 +62,7 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     if (first === undefined) return [];
     const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
     const at = config.places.of([...path, 'table']);
-    return [`${at}: names of before the start will be unknown: ${first.hindrance}${rest}`];
+    return [`${at}: ${gives} of before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 

@@ -47,7 +47,7 @@ export interface LookupUse {
 export const effectOf = ({ gives }: LookupUse): TroubleEffect => `${gives} unknown`;
 
 /**
- * Every use of a table that others look into: `modifiers`, then labels and tenants in the order of the file.
+ * Every use of a table that others look into: `modifiers`, then what tables ask for in the order of the file.
  */
 export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
   let uses = USES.get(config);
@@ -68,6 +68,13 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
         rule: label,
         gives: 'names' as const,
       })),
+      ...[...rule.typedLabels].flatMap(([column, { of }]) =>
+        [...of].map(([type, label]) => ({
+          path: ['labels', column, 'types', type],
+          rule: label,
+          gives: 'names' as const,
+        })),
+      ),
       ...namePaths(config, rule).flatMap(({ steps }) =>
         steps.map((rule) => ({ path: ['name'], rule, gives: 'names' as const })),
       ),
@@ -110,6 +117,7 @@ export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
     for (const column of templateColumns(rule.name ?? [])) {
       const label = rule.labels.get(column);
       if (label !== undefined) held.add(lookupName(label));
+      for (const typed of rule.typedLabels.get(column)?.of.values() ?? []) held.add(lookupName(typed));
     }
     for (const { steps, label } of namePaths(config, rule))
       for (const looked of [...steps, ...(label === null ? [] : [label])]) held.add(lookupName(looked));

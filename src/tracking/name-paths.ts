@@ -43,8 +43,8 @@ export function namePath(config: TrackingConfig, rule: TableRule, word: string):
   for (const [index, next] of rest.entries()) {
     if (label === undefined)
       return `has "${word}", but no label of ${steps.at(-1)!.table} says what "${rest[index - 1]}" refers to`;
-    const { table, key } = label;
-    steps.push({ table, key, column: next, name: [{ column: next }], tenant: null });
+    const { table, key, tenant } = label;
+    steps.push({ table, key, column: next, name: [{ column: next }], tenant });
     label = ruleFor(config, tableName(table))?.labels.get(next);
   }
   // At the end of two tables a word would be the third.

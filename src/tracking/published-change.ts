@@ -35,7 +35,7 @@ export interface TrackingNote {
   readonly after: string;
 }
 
-/** Whether the YAML needs the table in the publication: tracked, or for the names of modifiers and labels. */
+/** Whether the YAML needs the table in the publication: tracked, or looked into. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
   ruleFor(config, table) !== undefined || neededTables(config).some((needed) => sameTable(needed, table));
 

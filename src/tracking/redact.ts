@@ -176,6 +176,7 @@ const shownColumns = (rule: TableRule): readonly string[] => [
   ...rule.modifier.map(({ column }) => column),
   ...(rule.tenant === null ? [] : [rule.tenant]),
   ...rule.labels.keys(),
+  ...[...rule.typedLabels].flatMap(([column, { type }]) => [column, type]),
   ...rule.values.keys(),
 ];
 

@@ -105,6 +105,14 @@ export interface LabelRule {
   readonly tenant: string | null;
 }
 
+/** Words for a column with keys of several tables: another column of the row says of which (DECISIONS 100). */
+export interface TypedLabel {
+  /** That column. */
+  readonly type: string;
+  /** By what it holds. Keys of others have no words. */
+  readonly of: ReadonlyMap<string, LabelRule>;
+}
+
 /**
  * A column of a table that is followed for the rows which refer to it: what a row had in it is known as of
  * each change. Kept like a name, and as PostgreSQL prints it; empty where the column is null.
@@ -302,6 +310,8 @@ export interface TableRule {
   /** What a row has to be for its changes to make entries. */
   readonly where: ReadonlyMap<string, Wanted>;
   readonly labels: ReadonlyMap<string, LabelRule>;
+  /** Columns with keys of several tables. */
+  readonly typedLabels: ReadonlyMap<string, TypedLabel>;
   /** Column to (stored value as text to word). */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** The first that matches names the action; else insert is add, update edit, delete and truncate delete. */

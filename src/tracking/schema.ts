@@ -63,7 +63,23 @@ const identifier = text('a name').regex(
   'must be lower-case letters, digits and _, at most 63',
 );
 
-const LabelFile = z.strictObject(labelShape);
+const LabelOfTable = z.strictObject(labelShape);
+
+const LabelFile = z.union(
+  [
+    LabelOfTable,
+    z
+      .strictObject({
+        type: column.describe('The column of the row that says of which table the key is.'),
+        types: z
+          .record(z.string(), LabelOfTable, { error: sentence('must be values with their label rules') })
+          .refine((types) => Object.keys(types).length > 0, { error: 'names no value' })
+          .describe('By its values, where the words are found. Keys of other types have no words.'),
+      })
+      .describe('The column holds keys of several tables: { type: item_type, types: { Task: { … } } }.'),
+  ],
+  { error: sentence('must be table, key and name, or type and types') },
+);
 
 const TenantOfFile = z
   .strictObject({
@@ -92,7 +108,7 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it; "{team_id.owner_id}" is a column of the row that the label of team_id is of, over at most two tables. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: ModifierFile.optional(),
@@ -124,7 +140,9 @@ const TableKeys = z.strictObject({
   labels: z
     .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
     .optional()
-    .describe('Columns whose values are keys of another table, and where their words are found.'),
+    .describe(
+      'Columns whose values are keys of other tables, and where their words are found: in one table, or by type in several.',
+    ),
   values: z
     .record(
       column,

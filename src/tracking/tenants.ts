@@ -19,8 +19,8 @@ export function tenantStep(
   if (tenantOf === null) return null;
   const column = tenantOf.tenant ?? ruleOf(config, tenantOf)?.tenant ?? null;
   if (column === null) return null;
-  const { table, key } = tenantOf;
-  return { table, key, column, name: [{ column }], tenant: null };
+  const { table, key, tenant } = tenantOf;
+  return { table, key, column, name: [{ column }], tenant };
 }
 
 /** The way from a row of the rule to its tenant, in order; empty: `tenant` is a column, or there is none. */

@@ -10,7 +10,7 @@ export interface PublishedTable {
   /** Canonical `schema.table`. */
   readonly key: string;
   readonly table: CatalogTable;
-  /** Null: only modifiers, labels or attribution need it. */
+  /** Null: only modifiers, labels, names, tenants or attribution need it. */
   readonly rule: TableRule | null;
   /** Its new rows alone are asked for: they are witnesses, and no row before a change is needed. */
   readonly insertsOnly: boolean;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { captureGround, type CaptureGround } from '../support/capture.ts';
+import { captureGround, testConfig, type CaptureGround } from '../support/capture.ts';
 
 const SCHEMA = `
   create table contacts (id int primary key, account_id int, name text);
@@ -46,6 +46,18 @@ describe('the name of a row with columns of rows that it refers to', () => {
       '#8 (8) of Noa: new',
       '#7 (7) of : d',
     ]);
+  });
+
+  test('has them from a reload on also for rows that were there before', async () => {
+    const before = YAML.replace(/ {4}name: "\{conversation_id\} .*\n/, '');
+    expect(before).not.toBe(YAML);
+    await using g = await captureGround({ schemaSql: SCHEMA, yaml: before });
+    await g.source.query(`insert into messages values (1, 5, 'a')`);
+    await g.caughtUp();
+    const next = testConfig({ source: g.source, trail: g.trail, yaml: YAML });
+    expect(await g.capture.reload(next, { by: null })).toBe('in effect');
+    await g.source.query(`insert into messages values (2, 6, 'b')`);
+    expect(await namesOf(g, 'message')).toEqual([null, '#1006 (1006) of Omer: b']);
   });
 
   test('shows keys of rows that are not known or of another tenant, and redacts as their table does', async () => {

@@ -200,6 +200,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     entityType: () => 1,
     tenant: () => 1,
     relation: () => 1,
+    relationOfType: () => 1,
     newestRelation: () => undefined,
     seenTables: () => [],
     redactedColumns: () => new Map(),
