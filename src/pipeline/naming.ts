@@ -11,19 +11,17 @@ export interface ColumnPart {
   readonly column: number;
   /** Labels by stored value. */
   readonly values: ReadonlyMap<string, string> | null;
-  /** What is looked into before the label, one key after the other: columns of rows that others refer to. */
-  readonly steps: readonly string[];
-  /** What has the names that are the labels; null: no label is looked up, or one by type. */
-  readonly lookup: string | null;
-  /** What has them by what another column of the row holds; null: that does not matter. */
+  /** What is looked into for the word, one key after the other; empty: nothing, or it depends on a type. */
+  readonly way: readonly string[];
+  /** Where another column of the row says in which table the word is; null: it does not matter. */
   readonly typed: TypedColumn | null;
   /** What is shown where this column is null or empty; null: nothing. */
   readonly or: ColumnPart | null;
 }
 
 /** Whether a column is shown as it is. */
-export const isPlain = ({ values, steps, lookup, typed }: ColumnPart): boolean =>
-  values === null && steps.length === 0 && lookup === null && typed === null;
+export const isPlain = ({ values, way, typed }: ColumnPart): boolean =>
+  values === null && way.length === 0 && typed === null;
 
 /**
  * The column of a part that is shown: the first with text in it. One that was not sent ends the search, for
@@ -66,11 +64,11 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
 
 /** What stands for a key: the word or the column where the way from it ends. Undefined: the key itself. */
 function lookedUp(part: ColumnPart, row: Tuple, naming: Naming): string | undefined {
-  const { column, steps, typed } = part;
-  const lookup = typed === null ? part.lookup : (typed.lookups.get(row.text(typed.type) ?? '') ?? null);
+  const { column, typed } = part;
+  const way = typed === null ? part.way : (typed.ways.get(row.text(typed.type) ?? '') ?? []);
   let shown: string | undefined;
-  for (const step of lookup === null ? steps : [...steps, lookup]) {
-    const found = wordFor(step, shown ?? row.text(column)!, naming);
+  for (const lookup of way) {
+    const found = wordFor(lookup, shown ?? row.text(column)!, naming);
     // A row that is not known is shown by its key; null on the way is nothing.
     if (found === undefined || found === '') return found ?? shown;
     shown = found;

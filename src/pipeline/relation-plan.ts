@@ -3,7 +3,7 @@ import { isIgnored } from '../tracking/column-lists.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type { TableRule, TrackingConfig } from '../tracking/rules.js';
-import { lookupName } from '../tracking/lookups.js';
+import { labelWay, lookupName } from '../tracking/lookups.js';
 import { tenantSteps } from '../tracking/tenants.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
@@ -21,7 +21,7 @@ import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
 import { columnsByName, planNames, type NamesPlan } from './names-plan.js';
 import { plainNameOf, planName, valueLabelsOf } from './row-name.js';
-import { labelsOfTypes, typedColumns, TypedVersions, type TypeLabels } from './typed-labels.js';
+import { labelOfWay, labelsOfTypes, typedColumns, TypedVersions, type TypeLabels } from './typed-labels.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
@@ -108,7 +108,7 @@ export function planRelation(options: {
   const names = planNames({ config, qualifiedName, columns, redacted });
   // Of a table that is not tracked, versions are stored for what was redacted alone.
   if (rule === undefined && names.length > 0 && redacted.some(({ remembered }) => remembered !== null))
-    dictionary.relation(versionOf({ relation, redacted, rule: null }));
+    dictionary.relation(versionOf({ config, relation, redacted, rule: null }));
   return {
     relation,
     qualifiedName,
@@ -177,7 +177,7 @@ function planTracked(options: {
   const tenantColumn = indexOf(rule.tenant);
   const name = planName(options);
   const relationId = dictionary.relation(versionOf(options));
-  const typed = typedColumns(rule, columns);
+  const typed = typedColumns(options);
   return {
     relationName: formatTable(relation),
     relationId,
@@ -280,6 +280,7 @@ function wholeKey(names: readonly string[], indexOf: (name: string) => number): 
  * @param options.labels by column index: those that only rows of a type have
  */
 function versionOf(options: {
+  readonly config: TrackingConfig;
   readonly relation: Relation;
   readonly redacted: readonly ColumnRedaction[];
   readonly rule: TableRule | null;
@@ -297,7 +298,7 @@ function versionOf(options: {
         name: column.name,
         type: column.typeOid,
         ...(values === null ? {} : { values: Object.fromEntries(values) }),
-        ...(label === undefined ? {} : { label: lookupName(label) }),
+        ...(label === undefined ? {} : { label: labelOfWay(labelWay(options.config, label)) }),
         ...options.labels?.get(index),
         ...(remembered === null ? {} : { redacted: remembered }),
       };

@@ -1,8 +1,8 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { defaultName } from '../tracking/entity-default.js';
-import { lookupName } from '../tracking/lookups.js';
-import { nameColumns, namePath } from '../tracking/name-paths.js';
+import { labelWay, lookupName } from '../tracking/lookups.js';
+import { nameColumns, namePath, ownColumn } from '../tracking/name-paths.js';
 import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
@@ -69,17 +69,22 @@ function planWord(
   { columns, shown }: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
   or: ColumnPart | null,
 ): ColumnPart | null {
-  const path = shown === null ? null : namePath(shown.config, shown.rule, word);
-  if (typeof path === 'string') return null;
-  const column = columns.get(path?.column ?? word);
-  if (column === undefined) return null;
-  const label = path === null ? shown?.rule.labels.get(word) : path.label;
+  if (shown === null) {
+    const column = columns.get(word);
+    return column === undefined ? null : { column: column.index, values: null, way: [], typed: null, or };
+  }
+  const { config, rule } = shown;
+  const path = namePath(config, rule, word);
+  const column = columns.get(ownColumn(rule, word));
+  if (column === undefined || typeof path === 'string') return null;
+  const label = path === null ? (rule.labels.get(word) ?? null) : path.label;
+  const steps = path === null ? [] : path.steps.map(lookupName);
+  const typed = typedColumns({ ...shown, columns }).find((typed) => typed.column === column.index);
   return {
     column: column.index,
-    values: shown === null || path !== null ? null : valueLabelsOf(column, shown.rule),
-    steps: path?.steps.map(lookupName) ?? [],
-    lookup: label == null ? null : lookupName(label),
-    typed: shown === null ? null : (typedColumns(shown.rule, columns).find((typed) => typed.column === column.index) ?? null),
+    values: path === null ? valueLabelsOf(column, rule) : null,
+    way: label === null ? steps : [...steps, ...labelWay(config, label)],
+    typed: typed ?? null,
     or,
   };
 }

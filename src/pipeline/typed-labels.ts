@@ -1,26 +1,33 @@
 import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
-import { lookupName } from '../tracking/lookups.js';
-import type { TableRule } from '../tracking/rules.js';
+import { labelWay } from '../tracking/lookups.js';
+import type { TableRule, TrackingConfig } from '../tracking/rules.js';
 import type { Column } from './classification.js';
 import { sentIn } from './old-row.js';
+import { labelThrough } from './ports.js';
 
 /** Columns whose words are in the table that another column of the row names, by index of the column. */
 export interface TypedColumn {
   readonly column: number;
   readonly type: number;
-  /** By what the type is: what its words are kept under. */
-  readonly lookups: ReadonlyMap<string, string>;
+  /** By what the type is: what is looked into for the word (`labelWay`). */
+  readonly ways: ReadonlyMap<string, readonly string[]>;
 }
 
-export const typedColumns = (
-  { typedLabels }: TableRule,
-  columns: ReadonlyMap<string, Column>,
-): readonly TypedColumn[] =>
-  [...typedLabels].flatMap(([name, { type, of }]) => {
+/** What a version of a table says of a column that has its words this way. */
+export const labelOfWay = ([first, second]: readonly string[]): string =>
+  second === undefined ? first! : labelThrough(first!, second);
+
+export const typedColumns = (options: {
+  readonly config: TrackingConfig;
+  readonly rule: TableRule;
+  readonly columns: ReadonlyMap<string, Column>;
+}): readonly TypedColumn[] =>
+  [...options.rule.typedLabels].flatMap(([name, { type, of }]) => {
+    const { config, columns } = options;
     const [column, typeColumn] = [columns.get(name), columns.get(type)];
     if (column === undefined || typeColumn === undefined) return [];
-    const lookups = new Map([...of].map(([value, label]) => [value, lookupName(label)]));
-    return [{ column: column.index, type: typeColumn.index, lookups }];
+    const ways = new Map([...of].map(([value, label]) => [value, labelWay(config, label)]));
+    return [{ column: column.index, type: typeColumn.index, ways }];
   });
 
 /** What a version of the table says of columns with keys of several tables, by their index. */
@@ -28,11 +35,11 @@ export type TypeLabels = ReadonlyMap<number, { readonly label: string; readonly 
 
 export const labelsOfTypes = (typed: readonly TypedColumn[], types: LabelTypes): TypeLabels =>
   new Map(
-    typed.flatMap(({ column, lookups }) => {
+    typed.flatMap(({ column, ways }) => {
       const labelType = types.get(column);
       return labelType === undefined
         ? []
-        : [[column, { label: lookups.get(labelType)!, labelType }] as const];
+        : [[column, { label: labelOfWay(ways.get(labelType)!), labelType }] as const];
     }),
   );
 
@@ -72,9 +79,9 @@ export class TypedVersions {
   }
 }
 
-function typeOf({ type, lookups }: TypedColumn, row: Tuple, previous: Tuple | null): string | null {
+function typeOf({ type, ways }: TypedColumn, row: Tuple, previous: Tuple | null): string | null {
   const now = sentIn(type, row, previous)?.text(type) ?? null;
-  if (now === null || !lookups.has(now)) return null;
+  if (now === null || !ways.has(now)) return null;
   if (previous === null || previous.lengths[type] === LENGTH_UNCHANGED) return now;
   return previous.text(type) === now ? now : null;
 }

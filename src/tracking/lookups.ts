@@ -1,9 +1,9 @@
 import type { KeyPath } from './document.js';
 import type { TroubleEffect } from './findings.js';
 import { ruleFor } from './match.js';
-import { namePaths } from './name-paths.js';
+import { labelPath, namePaths } from './name-paths.js';
 import { formatTable, tableName, type TableName } from './names.js';
-import type { NameRule, TrackingConfig } from './rules.js';
+import type { LabelRule, NameRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { tenantStep } from './tenants.js';
 
@@ -63,17 +63,9 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   const ofTables = config.tables.flatMap((rule): LookupUse[] => {
     const step = tenantStep(config, rule);
     const uses: LookupUse[] = [
-      ...[...rule.labels].map(([column, label]) => ({
-        path: ['labels', column],
-        rule: label,
-        gives: 'names' as const,
-      })),
+      ...[...rule.labels].flatMap(([column, label]) => labelUses(config, ['labels', column], label)),
       ...[...rule.typedLabels].flatMap(([column, { of }]) =>
-        [...of].map(([type, label]) => ({
-          path: ['labels', column, 'types', type],
-          rule: label,
-          gives: 'names' as const,
-        })),
+        [...of].flatMap(([type, label]) => labelUses(config, ['labels', column, 'types', type], label)),
       ),
       ...namePaths(config, rule).flatMap(({ steps }) =>
         steps.map((rule) => ({ path: ['name'], rule, gives: 'names' as const })),
@@ -97,6 +89,18 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   return [...modifiers, ...ofTables];
 }
 
+/** What a label looks into: its table, or one column of that and one of a further table. */
+function labelUses(config: TrackingConfig, path: KeyPath, label: LabelRule): LookupUse[] {
+  const through = labelPath(config, label);
+  const gives = 'names';
+  if (through === null || typeof through === 'string') return [{ path, rule: label, gives }];
+  return [through.via, through.of].map((rule) => ({ path: [...path, 'name'], rule, gives }));
+}
+
+/** What is looked into for the word of a label, by {@link lookupName}, one key after the other. */
+export const labelWay = (config: TrackingConfig, label: LabelRule): readonly string[] =>
+  labelUses(config, [], label).map(({ rule }) => lookupName(rule));
+
 /** What is read and followed, each once: a table may give words, and single columns beside them. */
 export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const rules = new Map<string, NameRule>();
@@ -116,8 +120,8 @@ export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
     if (step !== null) held.add(lookupName(step));
     for (const column of templateColumns(rule.name ?? [])) {
       const label = rule.labels.get(column);
-      if (label !== undefined) held.add(lookupName(label));
-      for (const typed of rule.typedLabels.get(column)?.of.values() ?? []) held.add(lookupName(typed));
+      const labels = [...(label === undefined ? [] : [label]), ...(rule.typedLabels.get(column)?.of.values() ?? [])];
+      for (const shown of labels) for (const lookup of labelWay(config, shown)) held.add(lookup);
     }
     for (const { steps, label } of namePaths(config, rule))
       for (const looked of [...steps, ...(label === null ? [] : [label])]) held.add(lookupName(looked));

@@ -47,8 +47,9 @@ export function namePath(config: TrackingConfig, rule: TableRule, word: string):
     steps.push({ table, key, column: next, name: [{ column: next }], tenant });
     label = ruleFor(config, tableName(table))?.labels.get(next);
   }
-  // At the end of two tables a word would be the third.
-  return { column, steps, label: rest.length < MAX_STEPS ? (label ?? null) : null };
+  // At the end of two tables a word would be the third, and so would one that is a path itself.
+  const isThird = rest.length === MAX_STEPS || label === undefined || labelPath(config, label) !== null;
+  return { column, steps, label: isThird ? null : label! };
 }
 
 /** The paths in the name of a row. Those with a mistake are left out: {@link pathIssues} tells of them. */
@@ -58,14 +59,57 @@ export const namePaths = (config: TrackingConfig, rule: TableRule): readonly Nam
     return path === null || typeof path === 'string' ? [] : [path];
   });
 
-/** Paths that lead nowhere, each at the key that it stands under. */
+/** A label whose word is a column of a further table: what leads there, and that column. */
+export interface LabelPath {
+  readonly via: ReferenceRule;
+  readonly of: ReferenceRule;
+}
+
+/**
+ * The path that the name of a label is, by the label that its table has for the first column; null: it is
+ * made of columns of its table. A string says what is wrong with it.
+ */
+export function labelPath(config: TrackingConfig, label: LabelRule): LabelPath | string | null {
+  const tracked = ruleFor(config, tableName(label.table));
+  if (tracked === undefined) return null;
+  const word = templateColumns(label.name).find((word) => ownColumn(tracked, word) !== word);
+  if (word === undefined) return null;
+  const [part, ...others] = label.name;
+  if (others.length > 0 || !('column' in part!) || part.or !== undefined)
+    return `has "${word}" beside other parts; a word of another table is the whole name of a label`;
+  const path = namePath(config, tracked, word);
+  if (path === null || typeof path === 'string') return path;
+  const [of, further] = path.steps;
+  if (further !== undefined) return `has "${word}", which leads through more than ${MAX_STEPS} tables`;
+  const { table, key, tenant } = label;
+  const { column } = path;
+  return { via: { table, key, column, name: [{ column }], tenant }, of: of! };
+}
+
+/** Paths in names and labels that lead nowhere, each at the key that it stands under. */
 export const pathIssues = (
   config: TrackingConfig,
 ): readonly { readonly path: KeyPath; readonly message: string }[] =>
-  config.tables.flatMap((rule) =>
-    templateColumns(rule.name ?? []).flatMap((word) => {
-      const message = namePath(config, rule, word);
-      if (typeof message !== 'string') return [];
-      return [{ path: config.places.originOf(['tables', rule.pattern, 'name']), message }];
-    }),
-  );
+  config.tables.flatMap((rule) => {
+    const found = [
+      ...templateColumns(rule.name ?? []).map((word) => ({
+        path: ['name'],
+        message: namePath(config, rule, word),
+      })),
+      ...[...rule.labels].map(([column, label]) => ({
+        path: ['labels', column, 'name'],
+        message: labelPath(config, label),
+      })),
+      ...[...rule.typedLabels].flatMap(([column, { of }]) =>
+        [...of].map(([type, label]) => ({
+          path: ['labels', column, 'types', type, 'name'],
+          message: labelPath(config, label),
+        })),
+      ),
+    ];
+    return found.flatMap(({ path, message }) =>
+      typeof message === 'string'
+        ? [{ path: config.places.originOf(['tables', rule.pattern, ...path]), message }]
+        : [],
+    );
+  });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { captureGround, testConfig, type CaptureGround } from '../support/capture.ts';
+import { viewGround } from '../support/tenant-view.ts';
 
 const SCHEMA = `
   create table contacts (id int primary key, account_id int, name text);
@@ -67,5 +68,60 @@ describe('the name of a row with columns of rows that it refers to', () => {
     await g.source.query(`update conversations set contact_id = 2 where id = 5`);
     await g.source.query(`insert into pins values (4, 11, 5)`);
     expect((await namesOf(g, 'pin')).at(-1)).toBe('2 2***');
+  });
+});
+
+describe('the word of a label that is a column of a further table', () => {
+  const THROUGH = YAML.replace(/ {2}public\.messages:[^]*/, '') + `  public.messages:
+    name: "{conversation_id}: {body}"
+    labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } }
+  public.pins: { tenant: account_id, labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } } }`;
+
+  test('is as of each entry, in lists, names, searches and files, though nothing is stored again when it changes', async () => {
+    await using g = await captureGround({ schemaSql: SCHEMA, yaml: THROUGH });
+    await g.source.query(`insert into messages values (1, 5, 'a')`);
+    await g.source.query(`update contacts set name = 'Dana Levi' where id = 1`);
+    await g.source.query(`insert into messages values (2, 5, 'b')`);
+    await g.source.query(`update conversations set contact_id = 2 where id = 5`);
+    await g.source.query(`insert into messages values (3, 5, 'c')`);
+    await g.restart();
+    await g.source.query(`update contacts set name = 'Omer Katz' where id = 2`);
+    await g.source.query(`update messages set conversation_id = 6 where id = 3`);
+    await g.source.query(`update conversations set contact_id = null where id = 5`);
+    await g.source.query(`insert into messages values (4, 5, 'd')`);
+    await g.caughtUp();
+    await using views = await viewGround(g.trail);
+    const all = await views.as(null);
+    const found = (await all.items('&entityType=message')).toReversed();
+    const labels = found.map(({ labels }) => [labels?.previous, labels?.updated].map((side) => side?.['conversation_id']));
+    expect(labels).toEqual([
+      [undefined, 'Dana'],
+      [undefined, 'Dana Levi'],
+      [undefined, 'Omer'],
+      ['Omer Katz', 'Omer Katz'],
+      [undefined, undefined],
+    ]);
+    expect(found.map(({ entity }) => entity['name'])).toEqual(['Dana: a', 'Dana Levi: b', 'Omer: c', 'Omer Katz: c', ': d']);
+    for (const [q, ids] of [['Dana+Levi', [1]], ['Katz', [3]], ['Noa', []]] as const) {
+      const hits = await all.items(`&entityType=message&q=${q}`);
+      expect([q, hits.map(({ id }) => id)]).toEqual([q, ids.map((index) => found[index]!.id)]);
+    }
+    const renamed = await g.trail.query(`select from trail.lookup where table_name = 'public.conversations'`);
+    expect(renamed).toEqual([]);
+    expect(await all.everything()).toContain('Omer Katz');
+  });
+
+  test('of another tenant is seen and found by no reader of one tenant', async () => {
+    await using g = await captureGround({ schemaSql: SCHEMA, yaml: THROUGH });
+    await g.source.query(`update contacts set account_id = 22 where id = 1`);
+    await g.source.query(`insert into contacts values (3, 11, 'Noa'); insert into conversations values (8, 11, 3, 8)`);
+    await g.source.query(`insert into pins values (1, 11, 5), (2, 11, 6), (3, 11, 8)`);
+    await g.caughtUp();
+    await using views = await viewGround(g.trail);
+    const own = await views.as('11');
+    const shown = (await own.items('&entityType=pin')).toReversed().map(({ labels }) => labels?.updated['conversation_id']);
+    expect(shown).toEqual([undefined, undefined, 'Noa']);
+    for (const [q, count] of [['Dana', 0], ['Omer', 0], ['Noa', 1]] as const)
+      expect([q, (await own.items(`&entityType=pin&q=${q}`)).length]).toEqual([q, count]);
   });
 });

@@ -283,6 +283,19 @@ describe('a mistake in the language of tables', () => {
     ).toEqual([`w.yaml:4:15: tables."public.a".name ${message}`]);
   });
 
+  test.each([
+    ['of {c_id.name}', 'has "c_id.name" beside other parts; a word of another table is the whole name of a label'],
+    ['{c_id.name|x}', 'has "c_id.name" beside other parts; a word of another table is the whole name of a label'],
+    ['{c_id.d_id.name}', 'has "c_id.d_id.name", but no label of public.c says what "d_id" refers to'],
+  ])('a path such as %s in a label', (name, message) => {
+    expect(
+      problemsOf(`tables:
+  public.a: { labels: { b_id: { table: public.b, key: id, name: "${name}" } } }
+  public.b: { labels: { c_id: { table: public.c, key: id, name: "{name}" } } }
+`),
+    ).toEqual([`w.yaml:4:59: tables."public.a".labels.b_id.name ${message}`]);
+  });
+
   test('a tenant may be four tables away, and no more', () => {
     const chain = (length: number): string =>
       Array.from(
