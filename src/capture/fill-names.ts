@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { lookupName, lookupTenant, nameRules } from '../tracking/lookups.js';
+import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
 import { ruleFor } from '../tracking/match.js';
 import { tableName } from '../tracking/names.js';
 import type { PublishedState } from '../tracking/published.js';
@@ -69,5 +69,7 @@ export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const { only = null, except = [] } = ruleFor(config, table) ?? {};
   // Without `except` as before there was one: a text that differs has all rows read again.
   const listed = except.length === 0 ? only : { only, except };
-  return JSON.stringify([{ ...rule, tenant }, rulesOf(config, table), config.secrets, listed]);
+  const steps = lookupTenantSteps(config, rule).map(lookupName);
+  const asked = { ...rule, tenant, ...(steps.length === 0 ? {} : { steps }) };
+  return JSON.stringify([asked, rulesOf(config, table), config.secrets, listed]);
 }

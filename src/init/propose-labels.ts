@@ -30,7 +30,9 @@ export function typedLabelsOf(table: TableFacts, ground: LabelGround): readonly 
       const target = ground.facts.get(types.tableOf(value, table.table.schema) ?? '');
       const key = target === undefined ? null : singleKey(target);
       const lookup = target === undefined ? undefined : ground.lookups.get(target.key);
-      return lookup === undefined || key?.name !== lookup.key || !areComparable(key, id) ? [] : [[value, lookup]];
+      return lookup === undefined || key?.name !== lookup.key || !areComparable(key, id)
+        ? []
+        : [[value, lookup]];
     });
     return of.length === 0 ? [] : [{ column: id.name, type: type.name, of }];
   });

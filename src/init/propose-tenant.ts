@@ -92,7 +92,7 @@ export function tenantsOf(
 /**
  * The column of a table that refers to a row with a tenant. Of several the one that cannot be null, then the
  * one whose row the table is called after (`team_members`), then the first. A person is the last choice, and
- * who did something to the row is none: people work for several tenants more often than things belong to them.
+ * who did something to the row is none: people work for several tenants more often than things do.
  */
 function joinOf(
   facts: TableFacts,

@@ -104,7 +104,10 @@ function labelLines({ labels, typedLabels }: TableProposal, told: Told | null): 
     ),
     ...typedLabels.map(({ column, type, of }) => {
       const types = flow(of.map(([value, lookup]): Pair => [value, flow(lookupPairs(lookup))]));
-      return `  ${scalar(column)}: ${flow([['type', scalar(type)], ['types', types]])}`;
+      return `  ${scalar(column)}: ${flow([
+        ['type', scalar(type)],
+        ['types', types],
+      ])}`;
     }),
   ];
 }

@@ -252,8 +252,7 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (isPlain(part) && !holder.isOpaque(column))
-      return this.#plainPart(plan, holder, column);
+    if (isPlain(part) && !holder.isOpaque(column)) return this.#plainPart(plan, holder, column);
     if (!isPlain(part)) {
       this.#named.plan = plan;
       this.#named.row = row;

@@ -5,6 +5,7 @@ import { sentIn } from './old-row.js';
 import { redactedText } from './redaction.js';
 import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './names-plan.js';
+import { tenantBehind } from './tenant-steps.js';
 
 /** Rows of which a transaction may have deleted as many: about 80 bytes each. */
 const MAX_GONE = 100_000;
@@ -20,8 +21,8 @@ export class NameFollower {
   readonly #lookups: Lookups;
   readonly #changed: (lookup: string) => void;
   /**
-   * Keys of deleted rows by lookup. Their names go at the end of the transaction: rows that cascade after them
-   * still show them, and have their tenants.
+   * Keys of deleted rows by lookup. Their names go at the end of the transaction: rows that cascade after
+   * them still show them, and have their tenants.
    */
   readonly #gone = new Map<string, Set<string>>();
   #goneCount = 0;
@@ -117,7 +118,10 @@ export class NameFollower {
     const { tenantColumn } = plan;
     const tenantHolder = tenantColumn < 0 ? row : sentIn(tenantColumn, row, previous);
     if (tenantColumn >= 0 && isUnsent(tenantHolder, tenantColumn)) return null;
-    const tenant = textOf(plan, tenantHolder!, tenantColumn);
+    // As of this change of the row: the one behind it may get another, and the word stays that of its time.
+    const key = textOf(plan, tenantHolder!, tenantColumn);
+    const way = { steps: plan.tenantSteps, lookups: this.#lookups };
+    const tenant = key === null ? null : (tenantBehind(key, way) ?? null);
     if (plan.kind === null) return { name, kind: null, tenant };
     const { column, bot, system } = plan.kind;
     const holder = sentIn(column, row, previous);

@@ -1,5 +1,5 @@
 import type { Relation } from '../pgoutput/reader.js';
-import { lookupName, lookupTenant, nameRules } from '../tracking/lookups.js';
+import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
 import { formatTable } from '../tracking/names.js';
 import type { ModifiersRule, TrackingConfig } from '../tracking/rules.js';
 import type { CatalogType } from '../tracking/value-kind.js';
@@ -17,8 +17,9 @@ export interface NamesPlan {
   /** What it is kept under: `lookupName` of tracking/lookups.ts. */
   readonly lookup: string;
   readonly keyColumn: number;
-  /** Column of the tenant of a row; -1: rows have none. */
+  /** Column of the tenant of a row, or with `tenantSteps` of what leads to it; -1: rows have none. */
   readonly tenantColumn: number;
+  readonly tenantSteps: readonly string[];
   readonly name: readonly NamePart[];
   /**
    * The name is a column as it is, so null is kept too, as the empty text. Else a row without a name keeps
@@ -88,6 +89,7 @@ export function planNames(options: {
         lookup: lookupName(names),
         keyColumn: key.index,
         tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
+        tenantSteps: lookupTenantSteps(options.config, names).map(lookupName),
         name: planTemplate(names.name, { columns, shown: null }),
         isColumn,
         redactors,

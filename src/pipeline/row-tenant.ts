@@ -4,6 +4,7 @@ import { sentIn } from './old-row.js';
 import type { Dictionary, Lookups } from './ports.js';
 import { redactedText } from './redaction.js';
 import type { TrackedPlan } from './relation-plan.js';
+import { tenantBehind } from './tenant-steps.js';
 
 /** Dictionary id of no tenant: the row has none, it was not sent, or it is not known. */
 const NO_TENANT = 0;
@@ -58,14 +59,7 @@ export class TenantReader {
     holder: Tuple,
   ): string | null | undefined {
     const redactor = redactors[column];
-    let text = redactor ? redactedText(redactor, holder, column) : holder.text(column)!;
-    for (const step of tenantSteps) {
-      const found = this.#lookups.get(step, text);
-      if (found === undefined) return undefined;
-      // Null in the source: the row is known, and has no tenant.
-      if (found.name === '') return null;
-      text = found.name;
-    }
-    return text;
+    const key = redactor ? redactedText(redactor, holder, column) : holder.text(column)!;
+    return tenantBehind(key, { steps: tenantSteps, lookups: this.#lookups });
   }
 }

@@ -2,14 +2,14 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { listNames } from './list-names.js';
-import { isJoined, lookupName, lookupTenant, lookupUses } from './lookups.js';
+import { lookupName, lookupTenant, lookupUses } from './lookups.js';
 import type { NameRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { isPublishable, keyOf, partitionsOf } from './tracked.js';
 
 /**
  * Everything that is looked into, by `lookupName`, and whether its rows belong to tenants: the table has the
- * column, or a join leads to them. Of a table that the catalog does not know, they do where the YAML says so.
+ * column. Of a table that the catalog does not know, they do where the YAML says so.
  */
 export function lookupTables(config: TrackingConfig, catalog: Catalog): ReadonlyMap<string, boolean> {
   return new Map(
@@ -18,9 +18,7 @@ export function lookupTables(config: TrackingConfig, catalog: Catalog): Readonly
       const table = indexOf(catalog).tables.get(rule.table);
       return [
         lookupName(rule),
-        isJoined(config, rule) ||
-          (tenant !== null &&
-            (table === undefined || table.columns.some(({ name }) => name === tenant))),
+        tenant !== null && (table === undefined || table.columns.some(({ name }) => name === tenant)),
       ];
     }),
   );

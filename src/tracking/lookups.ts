@@ -3,9 +3,9 @@ import type { TroubleEffect } from './findings.js';
 import { ruleFor } from './match.js';
 import { labelPath, namePaths } from './name-paths.js';
 import { formatTable, tableName, type TableName } from './names.js';
-import type { LabelRule, NameRule, TrackingConfig } from './rules.js';
+import type { LabelRule, NameRule, ReferenceRule, TableRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
-import { tenantStep } from './tenants.js';
+import { tenantStep, tenantSteps } from './tenants.js';
 
 /*
  * What rows of one table ask of rows of another: names of modifiers, words of labels, and columns that a
@@ -20,21 +20,21 @@ export const lookupName = (rule: NameRule): string =>
   'column' in rule ? JSON.stringify([rule.table, rule.key, rule.column]) : rule.table;
 
 /**
- * Column of a lookup table that holds the tenant of a row: as the YAML names it, or as the table is tracked,
- * where a table that a pattern matches may lack it. Null: rows have no tenant, or {@link isJoined}.
+ * Column of a lookup table that holds the tenant of a row, or where {@link lookupTenantSteps} go from: as the
+ * YAML names it, or as the table is tracked, where a table that a pattern matches may lack it. Null: rows
+ * have no tenant.
  */
-export function lookupTenant(config: TrackingConfig, rule: NameRule): string | null {
-  if (rule.tenant !== null) return rule.tenant;
-  const tracked = ruleFor(config, tableName(rule.table));
-  return tracked === undefined || tracked.tenantOf !== null ? null : tracked.tenant;
+export const lookupTenant = (config: TrackingConfig, rule: NameRule): string | null =>
+  rule.tenant ?? trackedBy(config, rule)?.tenant ?? null;
+
+/** The way from a row of a lookup table to its tenant; empty: a column holds it, or rows have none. */
+export function lookupTenantSteps(config: TrackingConfig, rule: NameRule): readonly ReferenceRule[] {
+  const tracked = rule.tenant === null ? trackedBy(config, rule) : undefined;
+  return tracked === undefined ? [] : tenantSteps(config, tracked);
 }
 
-/**
- * Whether rows of a lookup table have the tenants of rows of another table. These change without a change of
- * the row that gives a name, so the tenant of the name is not known, and no reader of one tenant sees it.
- */
-export const isJoined = (config: TrackingConfig, rule: NameRule): boolean =>
-  rule.tenant === null && ruleFor(config, tableName(rule.table))?.tenantOf != null;
+const trackedBy = (config: TrackingConfig, { table }: NameRule): TableRule | undefined =>
+  ruleFor(config, tableName(table));
 
 /** What looks into a table, and the key of the file it stands under. */
 export interface LookupUse {
@@ -120,7 +120,10 @@ export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
     if (step !== null) held.add(lookupName(step));
     for (const column of templateColumns(rule.name ?? [])) {
       const label = rule.labels.get(column);
-      const labels = [...(label === undefined ? [] : [label]), ...(rule.typedLabels.get(column)?.of.values() ?? [])];
+      const labels = [
+        ...(label === undefined ? [] : [label]),
+        ...(rule.typedLabels.get(column)?.of.values() ?? []),
+      ];
       for (const shown of labels) for (const lookup of labelWay(config, shown)) held.add(lookup);
     }
     for (const { steps, label } of namePaths(config, rule))

@@ -31,7 +31,7 @@ export function ownColumn({ labels }: Pick<TableRule, 'labels'>, word: string): 
 export const nameColumns = (rule: TableRule): readonly string[] =>
   templateColumns(rule.name ?? []).map((word) => ownColumn(rule, word));
 
-/** The path that a word of the name of a row is; null: it is a column. A string says what is wrong with it. */
+/** The path that a word of a name is; null: it is a column. A string says what is wrong with it. */
 export function namePath(config: TrackingConfig, rule: TableRule, word: string): NamePath | string | null {
   const column = ownColumn(rule, word);
   if (column === word) return null;

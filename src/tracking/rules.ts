@@ -105,7 +105,9 @@ export interface LabelRule {
   readonly tenant: string | null;
 }
 
-/** Words for a column with keys of several tables: another column of the row says of which (DECISIONS 100). */
+/**
+ * Words for a column with keys of several tables: another column of the row says of which (DECISIONS 100).
+ */
 export interface TypedLabel {
   /** That column. */
   readonly type: string;
@@ -130,7 +132,7 @@ export interface TenantOf {
   readonly table: string;
   /** The column of that table which holds what the row refers to. */
   readonly key: string;
-  /** The column of that table which holds the tenant. Null: as the table is tracked, maybe by a join again. */
+  /** The column of that table which holds the tenant. Null: as the table is tracked, maybe by a join. */
   readonly tenant: string | null;
 }
 
@@ -282,7 +284,7 @@ export interface TableRule {
   readonly id: readonly string[] | null;
   /** Columns that name who made a change; the first that does so counts. */
   readonly modifier: readonly ModifierRule[];
-  /** Column of the tenant; with `tenantOf`, of the key of the row whose tenant it is. Null: rows have none. */
+  /** Column of the tenant; with `tenantOf`, of the key of the row that has it. Null: rows have none. */
   readonly tenant: string | null;
   /** Null: the column holds the tenant itself. */
   readonly tenantOf: TenantOf | null;

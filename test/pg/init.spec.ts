@@ -164,7 +164,9 @@ describe('init', () => {
       await using database = await databaseWith(sql);
       const { config, warnings } = await initialise(database.url);
       const { table: own, via = {}, without = [] } = truth.tenant!;
-      const found = truth.tables.map((table) => [table, ruleFor(config, { schema: 'public', table })!] as const);
+      const found = truth.tables.map(
+        (table) => [table, ruleFor(config, { schema: 'public', table })!] as const,
+      );
       const joined = found.filter(([, { tenantOf }]) => tenantOf !== null);
       expect(joined.map(([table]) => table).sort()).toEqual(Object.keys(via).sort());
       const none = found.filter(([, { tenant }]) => tenant === null).map(([table]) => table);
@@ -222,6 +224,9 @@ describe('init', () => {
     try {
       const seen = await initialise(database.url);
       expect(seen.text).toContain('as: { sender_type: { User: users, Contact: contacts } }');
+      expect(seen.text).toMatch(
+        /sender_id: \{ type: sender_type, types: \{ (?:User: \{ table: public.users|Contact: \{ table: public.contacts), key: id, name: /,
+      );
       // Whoever holds a table for itself must not keep init, and init reads none.
       await holder.query('begin; lock table messages, users in access exclusive mode');
       const url = new URL(database.url);

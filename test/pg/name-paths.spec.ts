@@ -72,7 +72,9 @@ describe('the name of a row with columns of rows that it refers to', () => {
 });
 
 describe('the word of a label that is a column of a further table', () => {
-  const THROUGH = YAML.replace(/ {2}public\.messages:[^]*/, '') + `  public.messages:
+  const THROUGH =
+    YAML.replace(/ {2}public\.messages:[^]*/, '') +
+    `  public.messages:
     name: "{conversation_id}: {body}"
     labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } }
   public.pins: { tenant: account_id, labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } } }`;
@@ -93,7 +95,9 @@ describe('the word of a label that is a column of a further table', () => {
     await using views = await viewGround(g.trail);
     const all = await views.as(null);
     const found = (await all.items('&entityType=message')).toReversed();
-    const labels = found.map(({ labels }) => [labels?.previous, labels?.updated].map((side) => side?.['conversation_id']));
+    const labels = found.map(({ labels }) =>
+      [labels?.previous, labels?.updated].map((side) => side?.['conversation_id']),
+    );
     expect(labels).toEqual([
       [undefined, 'Dana'],
       [undefined, 'Dana Levi'],
@@ -101,8 +105,18 @@ describe('the word of a label that is a column of a further table', () => {
       ['Omer Katz', 'Omer Katz'],
       [undefined, undefined],
     ]);
-    expect(found.map(({ entity }) => entity['name'])).toEqual(['Dana: a', 'Dana Levi: b', 'Omer: c', 'Omer Katz: c', ': d']);
-    for (const [q, ids] of [['Dana+Levi', [1]], ['Katz', [3]], ['Noa', []]] as const) {
+    expect(found.map(({ entity }) => entity['name'])).toEqual([
+      'Dana: a',
+      'Dana Levi: b',
+      'Omer: c',
+      'Omer Katz: c',
+      ': d',
+    ]);
+    for (const [q, ids] of [
+      ['Dana+Levi', [1]],
+      ['Katz', [3]],
+      ['Noa', []],
+    ] as const) {
       const hits = await all.items(`&entityType=message&q=${q}`);
       expect([q, hits.map(({ id }) => id)]).toEqual([q, ids.map((index) => found[index]!.id)]);
     }
@@ -114,14 +128,22 @@ describe('the word of a label that is a column of a further table', () => {
   test('of another tenant is seen and found by no reader of one tenant', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: THROUGH });
     await g.source.query(`update contacts set account_id = 22 where id = 1`);
-    await g.source.query(`insert into contacts values (3, 11, 'Noa'); insert into conversations values (8, 11, 3, 8)`);
+    await g.source.query(
+      `insert into contacts values (3, 11, 'Noa'); insert into conversations values (8, 11, 3, 8)`,
+    );
     await g.source.query(`insert into pins values (1, 11, 5), (2, 11, 6), (3, 11, 8)`);
     await g.caughtUp();
     await using views = await viewGround(g.trail);
     const own = await views.as('11');
-    const shown = (await own.items('&entityType=pin')).toReversed().map(({ labels }) => labels?.updated['conversation_id']);
+    const shown = (await own.items('&entityType=pin'))
+      .toReversed()
+      .map(({ labels }) => labels?.updated['conversation_id']);
     expect(shown).toEqual([undefined, undefined, 'Noa']);
-    for (const [q, count] of [['Dana', 0], ['Omer', 0], ['Noa', 1]] as const)
+    for (const [q, count] of [
+      ['Dana', 0],
+      ['Omer', 0],
+      ['Noa', 1],
+    ] as const)
       expect([q, (await own.items(`&entityType=pin&q=${q}`)).length]).toEqual([q, count]);
   });
 });

@@ -36,7 +36,7 @@ const ground = (options: Partial<Parameters<typeof captureGround>[0]> = {}): Pro
 async function told(g: Pick<CaptureGround, 'source' | 'trail'>): Promise<string[]> {
   await untilCaughtUp(g.source, g.trail);
   const rows = await g.trail.query<{ told: string }>(
-    `select t.name || ' ' || e.operation || ' ' || e.entity_id || ': ' || coalesce(n.name, 'none')
+    `select t.name || ' ' || e.operation::text || ' ' || e.entity_id || ': ' || coalesce(n.name, 'none')
             || case when e.previous_tenant_id is null then '' else ' from ' || coalesce(p.name, 'none') end as told
        from trail.entry e
        join trail.entity_type t on t.id = e.entity_type_id
@@ -83,7 +83,9 @@ describe('the tenant of a row that refers to the row which has it', () => {
       commit`);
     await g.source.query(`update teams set id = 6 where id = 5`);
     await g.source.query(`delete from teams where id = 1`);
-    await g.source.query(`begin; delete from teams where id = 6; insert into teams values (6, 66, 'Again'); rollback`);
+    await g.source.query(
+      `begin; delete from teams where id = 6; insert into teams values (6, 66, 'Again'); rollback`,
+    );
     await g.source.query(`update members set name = 'still' where id = 5`);
     await g.restart();
     expect(await told(g)).toEqual([
@@ -112,7 +114,12 @@ describe('the tenant of a row that refers to the row which has it', () => {
     await using views = await viewGround(g.trail);
     const [old, now] = [await views.as('11'), await views.as('22')];
     expect(await old.items()).toMatchObject([
-      { moved: { side: 'left' }, entity: { name: 'Dana of Blue' }, previous: { name: 'Dana' }, updated: null },
+      {
+        moved: { side: 'left' },
+        entity: { name: 'Dana of Blue' },
+        previous: { name: 'Dana' },
+        updated: null,
+      },
     ]);
     expect(await now.items()).toMatchObject([
       { moved: { side: 'left' }, entity: { id: '2' } },
@@ -157,6 +164,24 @@ describe('the tenant of a row that refers to the row which has it', () => {
     expect(await reader.everything()).not.toContain('lost');
   });
 
+  test('is that of its words too: in names and labels, also of rows from before the start', async () => {
+    const label = 'labels: { member_id: { table: public.members, key: id, name: "{name}" } }';
+    const yaml = `tables:${TABLES}`.replace('name: "{title}"', `name: "{title} by {member_id}", ${label}`);
+    await using g = await ground({ yaml });
+    await g.source.query(`insert into members values (3, 1, 'Noa')`);
+    await g.source.query(`insert into tasks values (3, 1, 'a'), (4, 3, 'b')`);
+    await g.restart();
+    await g.source.query(`update tasks set title = 'c' where id = 4`);
+    await g.caughtUp();
+    await using views = await viewGround(g.trail);
+    const shown = (await (await views.as('11')).items('&entityType=task')).toReversed();
+    expect(shown.map(({ entity, labels }) => [entity['name'], labels?.updated['member_id']])).toEqual([
+      ['a by Dana', 'Dana'],
+      ['b by Noa', 'Noa'],
+      ['c by Noa', undefined],
+    ]);
+  });
+
   test('is gone with a truncate, and known again of rows that come behind it', async () => {
     await using g = await ground();
     await g.source.query(`begin; truncate teams cascade; insert into teams values (1, 99, 'Blue'); commit`);
@@ -174,7 +199,9 @@ tables:
     const [entry] = await g.caughtUp();
     expect(entry!.tenant).toMatch(/^\S{16,}$/);
     expect(entry!.updated).toMatchObject({ id: '4', team_id: '2' });
-    expect(await g.trail.query(`select distinct name from trail.lookup where name in ('11', '22', 'Blue')`)).toEqual([]);
+    expect(
+      await g.trail.query(`select distinct name from trail.lookup where name in ('11', '22', 'Blue')`),
+    ).toEqual([]);
   });
 });
 
@@ -182,7 +209,9 @@ describe('a join that the YAML begins to have', () => {
   test('holds for the rows that exist, from a reload on, and is read again when it leads elsewhere', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
-    await source.query(`${SCHEMA}; alter table teams add column owner int; update teams set owner = account_id + 100`);
+    await source.query(
+      `${SCHEMA}; alter table teams add column owner int; update teams set owner = account_id + 100`,
+    );
     const file = (tenant: string): string => `tables:
   public.teams: { entity: team, name: "{name}" }
   public.members: { entity: member, name: "{name}"${tenant} }`;
@@ -199,7 +228,11 @@ describe('a join that the YAML begins to have', () => {
         await source.query(`update members set name = name || 'b' where id = 1`);
         await untilCaughtUp(source, trail);
       }
-      expect(await told({ source, trail })).toEqual(['member u 1: none', 'member u 1: 11', 'member u 1: 111']);
+      expect(await told({ source, trail })).toEqual([
+        'member u 1: none',
+        'member u 1: 11',
+        'member u 1: 111',
+      ]);
     } finally {
       await capture.stop();
     }

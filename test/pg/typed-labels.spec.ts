@@ -43,7 +43,9 @@ async function shown(g: CaptureGround, tenant: string | null = null, query = '')
 describe('words of a key whose table another column names', () => {
   test('are those of that table as of the change, in names, labels, searches and files, also after a restart', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
-    await g.source.query(`insert into pins values (1, 'Task', 7), (2, 'Crm::Person', 7), (3, 'Gone::Class', 7), (4, null, 7), (5, 'Task', 99)`);
+    await g.source.query(
+      `insert into pins values (1, 'Task', 7), (2, 'Crm::Person', 7), (3, 'Gone::Class', 7), (4, null, 7), (5, 'Task', 99)`,
+    );
     await g.source.query(`update tasks set title = 'Paint it' where id = 7`);
     await g.restart();
     await g.source.query(`update pins set item_id = 8 where id = 2`);
@@ -97,7 +99,9 @@ describe('words of a key whose table another column names', () => {
 
   test('of another tenant are in no name and no label that a reader of one tenant sees', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
-    await g.source.query(`insert into pins values (1, 'Crm::Person', 7, 11), (2, 'Crm::Person', 8, 11), (3, 'Task', 7, 11)`);
+    await g.source.query(
+      `insert into pins values (1, 'Crm::Person', 7, 11), (2, 'Crm::Person', 8, 11), (3, 'Task', 7, 11)`,
+    );
     expect((await shown(g, '11')).map(({ name, updated }) => [name, updated])).toEqual([
       ['Crm::Person: Dana', 'Dana'],
       ['Crm::Person: 8', null],

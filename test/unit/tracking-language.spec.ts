@@ -235,6 +235,13 @@ describe('a mistake in the language of tables', () => {
       '3:13',
       'defaults.tenant leads to public.b, which is not tracked',
     ],
+    ['tables: { public.a: { labels: { i: { type: t } } } }', '3:33', 'labels.i.types is missing'],
+    ['tables: { public.a: { labels: { i: { type: t, types: {} } } } }', '3:54', 'types names no value'],
+    [
+      'tables: { public.a: { labels: { i: { type: t, types: { A: { table: public.b, key: id } } } } } }',
+      '3:56',
+      'labels.i.types.A.name is missing',
+    ],
     ['tables: { public.a: { name: true } }', '3:29', 'name must be a template'],
     [
       'tables: { public.a: { actions: [{ on: insert, increased: a, action: b }] } }',
@@ -267,10 +274,7 @@ describe('a mistake in the language of tables', () => {
 
   test.each([
     ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
-    [
-      '{b_id.x_id.name}',
-      'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to',
-    ],
+    ['{b_id.x_id.name}', 'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to'],
     ['{b_id.}', 'has "b_id.", in which a name of a column is empty'],
   ])('a path such as %s in a name', (name, message) => {
     const label = (column: string, table: string): string =>
@@ -284,8 +288,14 @@ describe('a mistake in the language of tables', () => {
   });
 
   test.each([
-    ['of {c_id.name}', 'has "c_id.name" beside other parts; a word of another table is the whole name of a label'],
-    ['{c_id.name|x}', 'has "c_id.name" beside other parts; a word of another table is the whole name of a label'],
+    [
+      'of {c_id.name}',
+      'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
+    ],
+    [
+      '{c_id.name|x}',
+      'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
+    ],
     ['{c_id.d_id.name}', 'has "c_id.d_id.name", but no label of public.c says what "d_id" refers to'],
   ])('a path such as %s in a label', (name, message) => {
     expect(

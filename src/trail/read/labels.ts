@@ -106,10 +106,7 @@ function through(
 /** A column that is followed is kept as the empty text where it is null: there is no word then. */
 const shown = ({ from, name }: NameVersion): NameVersion => ({ from, name: name === '' ? null : name });
 
-async function readStored(
-  query: Query,
-  options: WantedNames,
-): Promise<readonly (readonly NameVersion[])[]> {
+async function readStored(query: Query, options: WantedNames): Promise<readonly (readonly NameVersion[])[]> {
   const { keys, first, last, scope } = options;
   const versions: NameVersion[][] = keys.map(() => []);
   if (keys.length === 0) return versions;
