@@ -12,6 +12,7 @@ import {
 } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 import { viewGround } from '../support/tenant-view.ts';
+import { until } from '../support/until.ts';
 
 const SCHEMA = `
   create table teams (id int primary key, account_id int, name text);
@@ -180,6 +181,21 @@ describe('the tenant of a row that refers to the row which has it', () => {
       ['b by Noa', 'Noa'],
       ['c by Noa', undefined],
     ]);
+  });
+
+  test('is read again behind a gap of the table that has it', async () => {
+    await using g = await ground();
+    const troubles = (count: number): Promise<unknown> =>
+      until(`${count} troubles`, () => g.capture.status().troubleCount === count);
+    await g.source.query(`alter publication waltrail drop table teams`);
+    await troubles(1);
+    await g.source.query(`update teams set account_id = 33 where id = 1`);
+    await g.source.query(`alter publication waltrail add table teams`);
+    await troubles(0);
+    await g.caughtUp();
+    await g.restart();
+    await g.source.query(`update members set name = 'new' where id = 1`);
+    expect(await told(g)).toEqual(['member u 1: 33']);
   });
 
   test('is gone with a truncate, and known again of rows that come behind it', async () => {
