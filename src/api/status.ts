@@ -66,6 +66,9 @@ const Capture = z.object({
   messagesUnread: Count.describe(
     'Logical messages that should say who made changes and were not understood.',
   ),
+  tenantsUnknown: Count.describe(
+    'Entries without tenant because the row of another table that has it is not known. Readers of one tenant do not see them.',
+  ),
   troubles: z
     .array(
       Fault.extend({

@@ -3,6 +3,7 @@ import { WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import { lookupName, nameRules, ruleText } from '../tracking/lookups.js';
 import type { PublishedState } from '../tracking/published.js';
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
@@ -26,6 +27,7 @@ export async function begin(
 ): Promise<Checkpoint> {
   const { client, config, opening, signal } = options;
   const { url, name, slot } = config.source;
+  const read = new Map<string, string>();
   const beginAt = (at: {
     readonly identity: SystemIdentity;
     readonly startLsn: Lsn;
@@ -36,7 +38,12 @@ export async function begin(
       identity: at.identity,
       slot,
       startLsn: at.startLsn,
-      names: readStartNames({ ...options, snapshot: at.snapshot }),
+      names: readStartNames({
+        ...options,
+        snapshot: at.snapshot,
+        whole: (rule) => read.set(lookupName(rule), ruleText(config, rule)),
+      }),
+      namesRead: { wanted: nameRules(config).map(lookupName), read },
     });
   const state = await opening.step(() => onSource(options, (source) => readSlot(source, slot)));
   if (state === undefined)

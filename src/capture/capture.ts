@@ -7,6 +7,7 @@ import type { CaptureStatus, CaptureWaiting } from '../pipeline/capture-status.j
 import { LateAttributions } from '../pipeline/late-attributions.js';
 import type { StreamPosition, UnansweredCommit } from '../pipeline/pipeline.js';
 import { configurationBegins, type RecordedCounts } from '../pipeline/transaction-recorder.js';
+import { UnknownTenants } from '../pipeline/unknown-tenants.js';
 import { UnreadMessages } from '../pipeline/unread-messages.js';
 import { removeLeftSpools } from '../source/spool.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -110,6 +111,7 @@ class Supervisor {
   readonly #lateAttributions = new LateAttributions();
   readonly #troubles: Troubles;
   readonly #unreadMessages: UnreadMessages;
+  readonly #unknownTenants: UnknownTenants;
   readonly #streamingPause = new StreamingPause();
   /** Null once spooling has failed: this process reads transactions when they have committed. */
   #spoolFolder: string | null;
@@ -145,6 +147,7 @@ class Supervisor {
     this.#log = log;
     this.#troubles = new Troubles(options.log);
     this.#unreadMessages = new UnreadMessages(options.log);
+    this.#unknownTenants = new UnknownTenants(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#pace = { ...PACE, ...options.pace };
     this.#repeats = new Repeats(this.#pace.patienceMs);
@@ -184,6 +187,7 @@ class Supervisor {
       await this.#waitAfter(error);
     }
     this.#unreadMessages.stop();
+    this.#unknownTenants.stop();
     this.#settleReady();
   }
 
@@ -209,6 +213,7 @@ class Supervisor {
       troubles: this.#troubles.first,
       troubleCount: this.#troubles.count,
       messagesUnread: this.#unreadMessages.count,
+      tenantsUnknown: this.#unknownTenants.count,
       waiting: this.#waiting,
       configuration: {
         digest: this.#followed.digest,
@@ -232,6 +237,7 @@ class Supervisor {
         log: this.#log,
         lateAttributions: this.#lateAttributions,
         unreadMessages: this.#unreadMessages,
+        unknownTenants: this.#unknownTenants,
         knownLsn: this.#checkpointLsn,
         spoolFolder: this.#spoolFolder,
         unstreamedUntil: this.#streamingPause.until,

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { nameRules, ruleText } from '../tracking/name-rules.js';
+import { lookupName, nameRules, ruleText } from '../tracking/lookups.js';
 import type { PublishedState } from '../tracking/published.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
@@ -17,8 +17,8 @@ export interface FillNamesOptions extends SourceAccess {
   /** The last look: it knows which columns are redacted under another name. */
   readonly published: PublishedState;
   /**
-   * The rule by which this process has tried to read a table, by table. One that cannot be read is tried once
-   * by each rule, not with each session.
+   * The rule by which this process has tried to read a table, by `lookupName`. One that cannot be read is
+   * tried once by each rule, not with each session.
    */
   readonly tried: Map<string, string>;
 }
@@ -30,15 +30,15 @@ export interface FillNamesOptions extends SourceAccess {
  */
 export async function fillNames(options: FillNamesOptions): Promise<void> {
   const { client, config, checkpoint, tried } = options;
-  const known = await readNamesRead(client);
   const all = nameRules(config);
-  const wanted = all.map(({ table }) => table);
+  const known = await readNamesRead(client, new Map(all.map((rule) => [lookupName(rule), rule.table])));
+  const wanted = all.map(lookupName);
   const rules = all.filter((rule) => {
     const text = ruleText(config, rule);
-    return known.get(rule.table) !== text && tried.get(rule.table) !== text;
+    return known.get(lookupName(rule)) !== text && tried.get(lookupName(rule)) !== text;
   });
   if (rules.length === 0 && [...known.keys()].every((table) => wanted.includes(table))) return;
-  for (const rule of rules) tried.set(rule.table, ruleText(config, rule));
+  for (const rule of rules) tried.set(lookupName(rule), ruleText(config, rule));
   const read = new Map<string, string>();
   try {
     await client.query('begin');
@@ -47,7 +47,7 @@ export async function fillNames(options: FillNamesOptions): Promise<void> {
         ...options,
         snapshot: null,
         rules,
-        whole: (rule) => read.set(rule.table, ruleText(config, rule)),
+        whole: (rule) => read.set(lookupName(rule), ruleText(config, rule)),
       }),
       fromId: checkpoint.nextId,
     });

@@ -6,16 +6,17 @@ import type { Lsn } from '../pg/lsn.js';
 import { GIVE_UP_TICKS } from '../pg/silence.js';
 import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import { heldTables } from '../pipeline/relation-plan.js';
 import { STATEMENT_PREFIXES } from '../pipeline/statement.js';
 import type { LateAttributions } from '../pipeline/late-attributions.js';
 import { configurationBegins } from '../pipeline/transaction-recorder.js';
+import type { UnknownTenants } from '../pipeline/unknown-tenants.js';
 import type { UnreadMessages } from '../pipeline/unread-messages.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recode } from '../source/recode.js';
 import { ReplicationStream, type StreamHandler } from '../source/replication.js';
 import { readSlot, type SystemIdentity } from '../source/slot.js';
 import { lookupTables } from '../tracking/lookup-tables.js';
+import { heldLookups } from '../tracking/lookups.js';
 import { renamedTroubles, withNamedColumns } from '../tracking/named-columns.js';
 import { readPublishedAtLsn, type PublishedState } from '../tracking/published.js';
 import { withNewNames, withoutUnwanted } from '../tracking/published-change.js';
@@ -59,6 +60,7 @@ export interface SessionOptions {
   readonly namesTried: Map<string, string>;
   readonly lateAttributions: LateAttributions;
   readonly unreadMessages: UnreadMessages;
+  readonly unknownTenants: UnknownTenants;
   /** A checkpoint that this process has seen committed: a lower one was restored. */
   readonly knownLsn: Lsn | null;
   /** Where transactions in progress are spooled; null: they are read when they have committed. */
@@ -134,7 +136,7 @@ async function open(given: SessionOptions, opening: Opening): Promise<Session | 
       TrailWriter.open({
         client,
         checkpoint: start.checkpoint,
-        held: heldTables(config),
+        held: heldLookups(config),
         lookupTables: lookupTables(config, start.catalog),
         tickMs: options.pace.tickMs,
         failed: end.resolve,
@@ -307,6 +309,7 @@ async function connectStream(
     lookedIdentity: (oid) => published.tables[oid >>> 0]?.identity,
     lateAttributions: options.lateAttributions,
     unreadMessages: options.unreadMessages,
+    unknownTenants: options.unknownTenants,
     failed: end.resolve,
   });
   const { spoolFolder, unstreamedUntil } = options;

@@ -5,17 +5,16 @@ import { close, connect } from '../pg/connect.js';
 import { copyOut } from '../pg/copy-out.js';
 import { sqlStateOf } from '../pg/sql-state.js';
 import { NameFollower } from '../pipeline/name-follower.js';
-import type { Lookups } from '../pipeline/ports.js';
+import type { LookupName, Lookups } from '../pipeline/ports.js';
 import { readDecoder, type Decoder } from '../pg/encoding.js';
 import { recodeTuple } from '../source/recode.js';
-import { planRelationNames } from '../pipeline/relation-plan.js';
-import { nameRules, type NameRule } from '../tracking/name-rules.js';
+import { planRelationNames } from '../pipeline/names-plan.js';
 import { NO_FACTS, type TableFacts } from '../pipeline/table-facts.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
-import { lookupTenant } from '../tracking/match.js';
+import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
 import { tableName } from '../tracking/names.js';
 import { namedColumns, type PublishedState } from '../tracking/published.js';
-import type { TrackingConfig } from '../tracking/rules.js';
+import type { NameRule, TrackingConfig } from '../tracking/rules.js';
 import { readTableShapes } from '../tracking/table-shape.js';
 import type { StartName } from '../trail/write/checkpoint.js';
 import { copiedRow } from './copied-row.js';
@@ -62,24 +61,17 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
     // As the stream prints them.
     await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
-    for (const rule of options.rules ?? nameRules(options.config)) {
-      const { relations, unread } = await namesRelations(client, {
-        table: rule.table,
-        wanted: new Set(namesColumns(rule)),
-        tenant: lookupTenant(options.config, rule),
-      });
-      const facts = await factsOf(client, { relations, published: options.published });
-      const refused: Unread[] = [...unread];
-      for (const relation of relations) {
-        const refusal = yield* readRelation(client, {
-          ...options,
-          table: rule.table,
-          relation,
-          facts,
-          decoder,
-        });
-        if (refusal !== null) refused.push(refusal);
-      }
+    const rules = options.rules ?? nameRules(options.config);
+    const given = { ...options, decoder, ways: new Map<string, Map<string, LookupName>>() };
+    for (const step of stepsOf(options.config, rules)) {
+      const rows = new Map<string, LookupName>();
+      given.ways.set(lookupName(step), rows);
+      // Where it cannot be read, this is said when the turn of its own rule comes.
+      for await (const names of readRule(client, { ...given, rule: step }))
+        for (const name of names) rows.set(name.key, name);
+    }
+    for (const rule of rules) {
+      const refused = yield* readRule(client, { ...given, rule });
       if (refused.length > 0) warn(options.log, { table: rule.table, refused });
       else options.whole?.(rule);
     }
@@ -89,12 +81,40 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
   }
 }
 
+/** What leads to the tenants of rows that are read, each once. */
+function stepsOf(config: TrackingConfig, rules: readonly NameRule[]): Iterable<NameRule> {
+  const steps = rules.flatMap((rule) => lookupTenantSteps(config, rule));
+  return new Map(steps.map((step) => [lookupName(step), step])).values();
+}
+
+/** Reads the rows of one rule. Returns what of them could not be read. */
+async function* readRule(
+  client: pg.Client,
+  options: Omit<ReadingOptions, 'relation' | 'facts'>,
+): AsyncGenerator<readonly StartName[], readonly Unread[]> {
+  const { rule, config, published } = options;
+  const { relations, unread } = await namesRelations(client, {
+    table: rule.table,
+    wanted: new Set(namesColumns(rule)),
+    tenant: lookupTenant(config, rule),
+  });
+  const facts = await factsOf(client, { relations, published });
+  const refused: Unread[] = [...unread];
+  for (const relation of relations) {
+    const refusal = yield* readRelation(client, { ...options, relation, facts });
+    if (refusal !== null) refused.push(refusal);
+  }
+  return refused;
+}
+
 type ReadingOptions = StartNamesOptions & {
-  /** Canonical name of the names table, of which the relation may be a partition. */
-  readonly table: string;
+  /** Of the names table, of which the relation may be a partition. */
+  readonly rule: NameRule;
   readonly relation: NamesRelation;
   readonly facts: TableFacts;
   readonly decoder: Decoder;
+  /** Rows that lead to tenants, by `lookupName` and key. */
+  readonly ways: ReadonlyMap<string, ReadonlyMap<string, LookupName>>;
 };
 
 /**
@@ -126,7 +146,7 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
   const found = new Map<string, StartName>();
   // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
   const lookups: Lookups = {
-    get: () => undefined,
+    get: (lookup, key) => options.ways.get(lookup)?.get(key),
     hasTenants: () => false,
     set: (table, key, name) => {
       if (name !== null) found.set(key, { table, key, ...name });
@@ -144,13 +164,14 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
     },
     relation: {
       oid: 0,
-      ...tableName(options.table),
+      ...tableName(options.rule.table),
       replicaIdentity: 'f',
       columns: columns.map(({ name, typeOid }) => ({ name, typeOid, typeModifier: -1, isKey: true })),
     },
     config: options.config,
     redactionKey: options.redactionKey,
-  });
+    // Other rules of the table ask for other columns, and have a turn of their own.
+  }).filter(({ lookup }) => lookup === lookupName(options.rule));
   return (lines) => {
     found.clear();
     for (const line of lines) {

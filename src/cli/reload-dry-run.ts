@@ -5,7 +5,7 @@ import type { ConfigurationChange } from '../tracking/configuration-change.js';
 import { restoreConfig } from '../tracking/configuration.js';
 import { sameTables } from '../tracking/configuration-tables.js';
 import { listNames } from '../tracking/list-names.js';
-import { nameRules, ruleText } from '../tracking/name-rules.js';
+import { lookupName, nameRules, ruleText } from '../tracking/lookups.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { unpublishedBy } from '../tracking/unpublished.js';
 import { readConfiguration, readNamesRead, type StoredConfiguration } from '../trail/write/configuration.js';
@@ -20,15 +20,16 @@ import { withTrail } from './trail-client.js';
  * with the exit code. Throws what loading the file and connecting to either side throw.
  */
 export async function dryRun(settings: Settings, answer: (answer: Answer) => void): Promise<number> {
-  const { stored, read } = await withTrail(settings, {
-    purpose: 'reload',
-    work: async (client) =>
-      (await hasTrail(client))
-        ? { stored: await readConfiguration(client), read: await readNamesRead(client) }
-        : { stored: undefined, read: new Map<string, string>() },
-  });
   return withSource(settings, async (source) => {
     const { config, catalog } = await makePlan(source);
+    const tables = new Map(nameRules(config).map((rule) => [lookupName(rule), rule.table]));
+    const { stored, read } = await withTrail(settings, {
+      purpose: 'reload',
+      work: async (client) =>
+        (await hasTrail(client))
+          ? { stored: await readConfiguration(client), read: await readNamesRead(client, tables) }
+          : { stored: undefined, read: new Map<string, string>() },
+    });
     answer(outlookAnswer(outlookOf({ config, catalog, stored, read })));
     return 0;
   });
@@ -62,9 +63,13 @@ function outlookOf(options: {
     kind === 'publication_add' || kind === 'publication_create' ? tables : [],
   );
   const known = {
-    namesRead: nameRules(config)
-      .filter((rule) => read.get(rule.table) !== ruleText(config, rule))
-      .map(({ table }) => table),
+    namesRead: [
+      ...new Set(
+        nameRules(config)
+          .filter((rule) => read.get(lookupName(rule)) !== ruleText(config, rule))
+          .map(({ table }) => table),
+      ),
+    ],
     publication: { enter, leave: unpublishedBy(steps) },
   };
   if (old === undefined) return { takesEffect: 'first', changes: [], ...known };

@@ -55,6 +55,7 @@ export function explainChange(
     lookups: NAMES_UNREAD,
     difference,
     transaction: { extra: null },
+    tenantUnknown: () => undefined,
   });
   builder[operation](tracked, change);
   return {

@@ -160,7 +160,7 @@ function valueLines({
           [
             '',
             '',
-            `label: ${labels.lookup === null ? '' : `looked up in ${labels.lookup.table} by ${labels.lookup.key}: `}${placeText(labels.rule)}`,
+            `label: ${labels.lookups.length === 0 ? '' : `looked up in ${labels.lookups.map(({ table, key }) => `${table} by ${key}`).join(' or ')}: `}${placeText(labels.rule)}`,
           ] as const,
         ]),
   ];

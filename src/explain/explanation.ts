@@ -104,7 +104,8 @@ export interface ExplainedValue {
     readonly stored: Stored;
     readonly rule: Place | null;
   }[];
-  readonly labels: { readonly rule: Place; readonly lookup: Lookup | null } | null;
+  /** Without lookups it is one of `values`; of several, the type of the row says which. */
+  readonly labels: { readonly rule: Place; readonly lookups: readonly Lookup[] } | null;
 }
 
 /** `ignored`: an update of it alone makes no entry, and entries do not show it. */

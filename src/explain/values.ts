@@ -119,11 +119,13 @@ function membersOf(subject: Subject, column: number, sides: readonly Side[]): Ex
 
 function labelsOf({ rule, at }: Subject, column: string): ExplainedValue['labels'] {
   const label = rule.labels.get(column);
-  if (label !== undefined) {
+  const typed = rule.typedLabels.get(column);
+  if (label !== undefined || typed !== undefined) {
     const place = at('labels', column);
-    return { rule: place, lookup: { table: label.table, key: label.key, rule: place } };
+    const labels = label === undefined ? [...typed!.of.values()] : [label];
+    return { rule: place, lookups: labels.map(({ table, key }) => ({ table, key, rule: place })) };
   }
-  return rule.values.has(column) ? { rule: at('values', column), lookup: null } : null;
+  return rule.values.has(column) ? { rule: at('values', column), lookups: [] } : null;
 }
 
 /** @param text undefined: not known */

@@ -1,3 +1,4 @@
+import { lookedUp } from '../tracking/lookups.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { Dictionary, Lookups, RedactedColumn, RelationVersion } from '../pipeline/ports.js';
 
@@ -37,6 +38,10 @@ export class Words implements Dictionary {
     return this.#number(formatTable(version));
   }
 
+  relationOfType(version: RelationVersion): number {
+    return this.relation(version);
+  }
+
   seenTables(): Iterable<TableName> {
     return this.#seen.values();
   }
@@ -60,7 +65,10 @@ export class Words implements Dictionary {
 
 /** Stands for the names of lookup tables, which are rows and are not read: says where each would be found. */
 export const NAMES_UNREAD: Lookups = {
-  get: (table) => ({ name: `(its name in ${table})`, kind: null, tenant: null }),
+  get: (lookup) => {
+    const { table, column } = lookedUp(lookup);
+    return { name: `(its ${column ?? 'name'} in ${table})`, kind: null, tenant: null };
+  },
   hasTenants: () => false,
   set: () => undefined,
   clear: () => undefined,

@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog } from '../tracking/catalog.js';
 import { indexOf } from '../tracking/catalog-index.js';
 import { namesColumns } from '../tracking/lookup-tables.js';
-import { lookupTenant, lookupUses } from '../tracking/match.js';
+import { lookupTenant, lookupUses } from '../tracking/lookups.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { isPublishable, partitionsOf } from '../tracking/tracked.js';
 

@@ -56,8 +56,19 @@ export interface TenantColumn {
   readonly column: string;
   /** Canonical name of the tenants' own table; null: there is none. */
   readonly table: string | null;
-  /** Tables whose rows have no tenant. */
+  /** Tables that have no such column. */
   readonly without: ReadonlySet<string>;
+}
+
+/** Whose the rows of a table are: what a column holds, or the row of another table that it refers to. */
+export interface ProposedTenant {
+  readonly column: string;
+  readonly of: {
+    readonly table: string;
+    readonly key: string;
+    /** A foreign key says so; false: the name of the column does. */
+    readonly declared: boolean;
+  } | null;
 }
 
 export interface LeftOut {
@@ -95,7 +106,7 @@ export interface TableProposal {
   readonly name: Template | null;
   /** Null: the primary key. */
   readonly id: readonly string[] | null;
-  readonly tenant: string | null;
+  readonly tenant: ProposedTenant | null;
   readonly modifiers: readonly ModifierColumn[];
   readonly operations: readonly ('insert' | 'update' | 'delete' | 'truncate')[] | null;
   readonly ignore: readonly string[];
@@ -104,6 +115,12 @@ export interface TableProposal {
     readonly lookup: Lookup;
     /** A foreign key says so; false: its name does. */
     readonly declared: boolean;
+  }[];
+  /** Keys of several tables: by what the column `type` of the row holds. */
+  readonly typedLabels: readonly {
+    readonly column: string;
+    readonly type: string;
+    readonly of: readonly (readonly [value: string, lookup: Lookup])[];
   }[];
   readonly actions: readonly ProposedAction[];
   readonly values: ValueFacts;

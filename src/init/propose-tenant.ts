@@ -1,7 +1,10 @@
 import type { TableFacts } from './facts.js';
-import type { TenantColumn } from './proposal.js';
-import { areComparable, singleKey, type TableIndex } from './table-index.js';
+import type { ProposedTenant, TenantColumn } from './proposal.js';
+import { isDoer, referenceOf, type ReferenceGround } from './references.js';
+import { areComparable, nounOf, singleKey, type TableIndex } from './table-index.js';
 import { wordsOf } from '../tracking/entity-default.js';
+import { singular } from '../tracking/singular.js';
+import { MAX_TENANT_STEPS } from '../tracking/tenants.js';
 
 /**
  * Words for whom an application keeps apart from each other, and the share of the tables that has to have the
@@ -61,9 +64,59 @@ function mostCommon(names: readonly string[]): string | null {
   return [...counts].sort(([, one], [, other]) => other - one)[0]?.[0] ?? null;
 }
 
-/** The tenant column of one table; null: its rows have none. */
-export function tenantOf(facts: TableFacts, tenant: TenantColumn | null): string | null {
-  if (tenant === null) return null;
-  if (facts.key === tenant.table) return singleKey(facts)?.name ?? null;
-  return tenant.without.has(facts.key) ? null : tenant.column;
+/**
+ * Whose the rows of each table are: by the tenant's column, or by the row that they refer to, over as few
+ * tables as possible. Tables that are in it neither way have rows without tenant.
+ */
+export function tenantsOf(
+  tables: readonly TableFacts[],
+  tenant: TenantColumn | null,
+  ground: ReferenceGround,
+): ReadonlyMap<string, ProposedTenant> {
+  const found = new Map<string, ProposedTenant>();
+  if (tenant === null) return found;
+  for (const facts of tables) {
+    const column = facts.key === tenant.table ? singleKey(facts)?.name : tenant.column;
+    if (column !== undefined && !tenant.without.has(facts.key)) found.set(facts.key, { column, of: null });
+  }
+  for (let steps = 1; steps <= MAX_TENANT_STEPS; steps++) {
+    const joined = tables.flatMap((facts): [string, ProposedTenant][] => {
+      const join = found.has(facts.key) ? null : joinOf(facts, { found, ground });
+      return join === null ? [] : [[facts.key, join]];
+    });
+    for (const [table, join] of joined) found.set(table, join);
+  }
+  return found;
+}
+
+/**
+ * The column of a table that refers to a row with a tenant. Of several the one that cannot be null, then the
+ * one whose row the table is called after (`team_members`), then the first. A person is the last choice, and
+ * who did something to the row is none: people work for several tenants more often than things do.
+ */
+function joinOf(
+  facts: TableFacts,
+  options: { readonly found: ReadonlyMap<string, ProposedTenant>; readonly ground: ReferenceGround },
+): ProposedTenant | null {
+  const { found, ground } = options;
+  const candidates = [...facts.columns.values()].flatMap((column) => {
+    const reference = isDoer(column) ? null : referenceOf(column, facts, ground);
+    if (reference === null || reference.table === facts.key || !found.has(reference.table)) return [];
+    const target = ground.facts.get(reference.table);
+    if (target === undefined) return [];
+    const { table, column: key, declared } = reference;
+    const rank =
+      (table === ground.people ? 8 : 0) +
+      (column.notNull ? 0 : 4) +
+      (isCalledAfter(facts, target) ? 0 : 2) +
+      (declared ? 0 : 1);
+    return [{ rank, join: { column: column.name, of: { table, key, declared } } }];
+  });
+  return candidates.sort((one, other) => one.rank - other.rank)[0]?.join ?? null;
+}
+
+/** Whether the name of a table begins with what a row of the other one is called. */
+function isCalledAfter(facts: TableFacts, target: TableFacts): boolean {
+  const own = nounOf(facts.table.name);
+  return nounOf(target.table.name).every((word, index) => singular(own[index] ?? '') === word);
 }

@@ -1,14 +1,14 @@
 import type { SourceFacts, TableFacts } from './facts.js';
 import { fateOf } from './left-out.js';
 import { proposeEntities } from './propose-entities.js';
-import { labelsOf } from './propose-labels.js';
+import { labelsOf, typedLabelsOf } from './propose-labels.js';
 import { loginsOf } from './propose-logins.js';
 import { modifierColumns } from './propose-modifiers.js';
 import { noiseOf } from './propose-noise.js';
 import { proposePeople } from './propose-people.js';
 import { secretsOf } from './propose-secrets.js';
 import { publicationName, sourceName } from './propose-source.js';
-import { proposeTenant, tenantOf } from './propose-tenant.js';
+import { proposeTenant, tenantsOf } from './propose-tenant.js';
 import { valuesOf } from './propose-values.js';
 import { witnessOf } from './propose-witnesses.js';
 import type { LeftOut, Lookup, Proposal, TableProposal } from './proposal.js';
@@ -41,6 +41,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   const tenant = proposeTenant(tracked, index);
   const entities = proposeEntities(tracked);
   const labelGround = { index, facts: byKey, lookups, people: people[0]?.table ?? null };
+  const tenants = tenantsOf(tracked, tenant, labelGround);
   const tables = tracked.map((table): TableProposal => {
     const isWitness = audits.has(table.key);
     const logins = loginsOf(table, people);
@@ -53,7 +54,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
       entity: entities.get(table.key) ?? null,
       name: names.get(table.key)!,
       id: idOf(table),
-      tenant: tenantOf(table, tenant),
+      tenant: tenants.get(table.key) ?? null,
       modifiers,
       operations: isWitness ? ['update', 'delete', 'truncate'] : null,
       ignore: [
@@ -61,6 +62,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
         ...modifiers.filter(({ on, action }) => on === null && action === null).map(({ column }) => column),
       ].filter((column) => !watched.includes(column) && !table.table.primaryKey.includes(column)),
       labels: labelsOf(table, labelGround),
+      typedLabels: typedLabelsOf(table, labelGround),
       actions: logins.actions,
       values: valuesOf(table),
     };

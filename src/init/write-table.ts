@@ -1,5 +1,13 @@
 import type { Template } from '../tracking/rules.js';
-import type { As, Lookup, ModifierColumn, PeopleTable, ProposedAction, TableProposal } from './proposal.js';
+import type {
+  As,
+  Lookup,
+  ModifierColumn,
+  PeopleTable,
+  ProposedAction,
+  ProposedTenant,
+  TableProposal,
+} from './proposal.js';
 import { comment, flow, list, remarked, scalar } from './yaml-text.js';
 
 /** A key, and its value as YAML. */
@@ -9,7 +17,7 @@ export type Pair = readonly [key: string, value: string];
 export interface Told {
   /** Further facts of the table, such as what it costs. */
   readonly facts: readonly string[];
-  /** Whether to say of a label that no foreign key declares it. */
+  /** Whether to say of a label or a join that no foreign key declares it. */
   readonly doubts: boolean;
 }
 
@@ -23,11 +31,11 @@ export function tableBlock(
     ...(table.entity === null ? [] : [`entity: ${scalar(table.entity)}`]),
     ...(table.name === null ? [] : [`name: ${templateText(table.name)}`]),
     ...(table.id === null ? [] : [`id: ${list(table.id)}`]),
-    ...(table.tenant === null ? [] : [`tenant: ${scalar(table.tenant)}`]),
+    ...(table.tenant === null ? [] : [tenantLine(table.tenant, told)]),
     ...modifierLines(table.modifiers, { people, isTold: told !== null }),
     ...(table.operations === null ? [] : [`operations: ${list(table.operations)}`]),
     ...(table.ignore.length === 0 ? [] : [`ignore: ${list(table.ignore)}`]),
-    ...labelLines(table.labels, told),
+    ...labelLines(table, told),
     ...(table.actions.length === 0 ? [] : ['actions:']),
     ...table.actions.map((action) => `  - ${actionText(action)}`),
   ];
@@ -71,16 +79,36 @@ function modifierLines(
   ];
 }
 
-function labelLines(labels: TableProposal['labels'], told: Told | null): readonly string[] {
-  if (labels.length === 0) return [];
+function tenantLine({ column, of }: ProposedTenant, told: Told | null): string {
+  if (of === null) return `tenant: ${scalar(column)}`;
+  const join = flow([
+    ['via', scalar(column)],
+    ['table', scalar(of.table)],
+    ['key', scalar(of.key)],
+  ]);
+  return remarked(`tenant: ${join}`, !of.declared && told?.doubts === true ? BY_NAME : null);
+}
+
+/** Said of a reference where most are declared. */
+const BY_NAME = 'by its name: no foreign key';
+
+function labelLines({ labels, typedLabels }: TableProposal, told: Told | null): readonly string[] {
+  if (labels.length + typedLabels.length === 0) return [];
   return [
     'labels:',
     ...labels.map(({ column, lookup, declared }) =>
       remarked(
         `  ${scalar(column)}: ${flow(lookupPairs(lookup))}`,
-        !declared && told?.doubts === true ? 'by its name: no foreign key' : null,
+        !declared && told?.doubts === true ? BY_NAME : null,
       ),
     ),
+    ...typedLabels.map(({ column, type, of }) => {
+      const types = flow(of.map(([value, lookup]): Pair => [value, flow(lookupPairs(lookup))]));
+      return `  ${scalar(column)}: ${flow([
+        ['type', scalar(type)],
+        ['types', types],
+      ])}`;
+    }),
   ];
 }
 

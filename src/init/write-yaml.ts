@@ -143,11 +143,12 @@ function grouped(secrets: readonly TableSecrets[]): readonly SecretsRule[] {
 function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): readonly string[] {
   const { tenant, tables } = proposal;
   const doubts = isDeclaring(proposal);
+  const without = tables.flatMap((table) => (table.tenant === null ? [table.table] : []));
   return [
-    ...(tenant === null || tenant.without.size === 0 || detail === 'names'
+    ...(tenant === null || without.length === 0 || detail === 'names'
       ? []
       : comment(
-          `Rows without tenant, for they have no ${tenant.column}; readers who are confined to one do not see them: ${[...tenant.without].join(', ')}`,
+          `Rows without tenant, for they have no ${tenant.column} and refer to no row that has one; readers who are confined to a tenant do not see them: ${without.join(', ')}`,
           '',
         )),
     'tables:',

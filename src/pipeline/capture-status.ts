@@ -36,6 +36,8 @@ export interface CaptureStatus {
   };
   /** Logical messages that should say who made changes and were not understood. */
   readonly messagesUnread: number;
+  /** Entries without tenant because the row that has it is not known. */
+  readonly tenantsUnknown: number;
   /**
    * Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Those of others go
    * on.

@@ -3,7 +3,7 @@ import { classify } from './classification.js';
 import type { Difference } from './difference.js';
 import { IdWriter } from './entity-id.js';
 import { MovedRow } from './moved-row.js';
-import { partText, shownPart, type NamePart } from './naming.js';
+import { isPlain, partText, shownPart, type NamePart } from './naming.js';
 import { sentIn } from './old-row.js';
 import {
   MARK_NULL,
@@ -23,7 +23,7 @@ import {
 import type { TrackedPlan } from './relation-plan.js';
 import { mayRedact, mayRedactTexts, mayRedactValue, TEXTS } from './row-look.js';
 import type { RowChange } from './row-change.js';
-import { TenantReader, tenantText } from './row-tenant.js';
+import { TenantReader } from './row-tenant.js';
 
 /** Of a longer name the beginning is stored, and "…". */
 const MAX_NAME_BYTES = 1_000;
@@ -68,10 +68,11 @@ export class EntryBuilder {
   /** Its tenant, which few names ask for: those with words of a table whose rows have tenants. */
   readonly #namedTenant = (): string | null => {
     const { plan, row, fallback } = this.#named;
-    return tenantText(plan!, row, fallback);
+    return this.#tenants.text(plan!, row, fallback);
   };
 
   readonly #transaction: { readonly extra: Buffer | null };
+  readonly #tenantUnknown: (plan: TrackedPlan, seq: number) => void;
 
   constructor(options: {
     readonly rows: EntryRows;
@@ -81,10 +82,13 @@ export class EntryBuilder {
     readonly difference: Difference;
     /** The running one: what it has to say beside its rows is stored with each of its entries. */
     readonly transaction: { readonly extra: Buffer | null };
+    /** Told of a change whose entry has no tenant on one of its sides because that is not known. */
+    readonly tenantUnknown: (plan: TrackedPlan, seq: number) => void;
   }) {
     this.#rows = options.rows;
     this.#transaction = options.transaction;
-    this.#tenants = new TenantReader(options.dictionary);
+    this.#tenantUnknown = options.tenantUnknown;
+    this.#tenants = new TenantReader(options);
     this.#lookups = options.lookups;
     this.#difference = options.difference;
     this.#moved = new MovedRow({ difference: options.difference, tenants: this.#tenants });
@@ -190,6 +194,7 @@ export class EntryBuilder {
     const head = this.#head;
     head.tenantId = this.#tenants.id(plan, row, fallback);
     head.moved = operation === OPERATION_UPDATE && this.#moved.find(plan, fallback, row);
+    if (this.#tenants.takeMissed()) this.#tenantUnknown(plan, change.seq);
     this.#writeHead(plan, change, operation, actionId);
     if (head.moved) this.#before(plan, fallback!);
     this.#ids.write(plan, row, fallback);
@@ -201,7 +206,10 @@ export class EntryBuilder {
     head.seq = change.seq;
     head.modifierId = change.modifierId;
     head.rung = change.rung;
-    head.relationId = plan.relationId;
+    head.relationId =
+      plan.typedVersions === null || change.row === null
+        ? plan.relationId
+        : plan.typedVersions.idFor(change.row, change.previous);
     head.entityTypeId = plan.entityTypeId;
     head.actionId = actionId;
     head.operation = operation;
@@ -244,9 +252,8 @@ export class EntryBuilder {
     const { column } = part;
     const holder = sentIn(column, row, fallback);
     if (holder === null || !holder.has(column)) return;
-    if (part.values === null && part.lookup === null && !holder.isOpaque(column))
-      return this.#plainPart(plan, holder, column);
-    if (part.lookup !== null) {
+    if (isPlain(part) && !holder.isOpaque(column)) return this.#plainPart(plan, holder, column);
+    if (!isPlain(part)) {
       this.#named.plan = plan;
       this.#named.row = row;
       this.#named.fallback = fallback;

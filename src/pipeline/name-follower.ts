@@ -4,24 +4,30 @@ import { partText, shownPart } from './naming.js';
 import { sentIn } from './old-row.js';
 import { redactedText } from './redaction.js';
 import type { LookupName, Lookups } from './ports.js';
-import type { NamesPlan } from './relation-plan.js';
+import type { NamesPlan } from './names-plan.js';
+import { tenantBehind } from './tenant-steps.js';
 
-const MAX_GONE = 10_000;
+/** Rows of which a transaction may have deleted as many: about 80 bytes each. */
+const MAX_GONE = 100_000;
 /** Names of rows of lookup tables are made of their own columns only. */
 const NO_TENANT = (): null => null;
 
 /**
- * Follows the tables that give names to keys (modifiers, labels) in the stream, so that a name is the name as
- * of the change. A change of a name counts from the next change on: the entry of a rename still shows the old
- * one.
+ * Follows the tables that others look into (modifiers, labels, tenants) in the stream, so that a name is the
+ * name as of the change. A change of a name counts from the next change on: the entry of a rename still shows
+ * the old one.
  */
 export class NameFollower {
   readonly #lookups: Lookups;
-  readonly #changed: (table: string) => void;
-  /** Names of deleted rows go at the end of the transaction: rows that cascade after them still show them. */
-  readonly #gone = new Map<string, { readonly table: string; readonly key: string }>();
+  readonly #changed: (lookup: string) => void;
+  /**
+   * Keys of deleted rows by lookup. Their names go at the end of the transaction: rows that cascade after
+   * them still show them, and have their tenants.
+   */
+  readonly #gone = new Map<string, Set<string>>();
+  #goneCount = 0;
 
-  constructor(options: { readonly lookups: Lookups; readonly changed: (table: string) => void }) {
+  constructor(options: { readonly lookups: Lookups; readonly changed: (lookup: string) => void }) {
     this.#lookups = options.lookups;
     this.#changed = options.changed;
   }
@@ -40,7 +46,7 @@ export class NameFollower {
       if (change.oldRow === 'full' && this.#same(plan, change.previous, updated)) continue;
       const previousKey = previous === null ? null : keyOf(plan, previous);
       if (previousKey !== null && previousKey !== keyOf(plan, sentIn(plan.keyColumn, updated, previous)!))
-        this.#remove(plan.table, previousKey);
+        this.#remove(plan.lookup, previousKey);
       this.#set(plan, updated, previous);
     }
   }
@@ -48,24 +54,25 @@ export class NameFollower {
   deleted(plans: readonly NamesPlan[], row: Tuple): void {
     for (const plan of plans) {
       const key = keyOf(plan, row);
-      if (key !== null) this.#remove(plan.table, key);
+      if (key !== null) this.#remove(plan.lookup, key);
     }
   }
 
   truncated(plans: readonly NamesPlan[]): void {
-    for (const { table } of plans) {
-      this.#lookups.clear(table);
-      this.#changed(table);
+    for (const { lookup } of plans) {
+      this.#lookups.clear(lookup);
+      this.#changed(lookup);
     }
   }
 
   endTransaction(): void {
-    if (this.#gone.size === 0) return;
-    for (const { table, key } of this.#gone.values()) {
-      this.#lookups.set(table, key, null);
-      this.#changed(table);
+    if (this.#goneCount === 0) return;
+    for (const [lookup, keys] of this.#gone) {
+      for (const key of keys) this.#lookups.set(lookup, key, null);
+      this.#changed(lookup);
     }
     this.#gone.clear();
+    this.#goneCount = 0;
   }
 
   #set(plan: NamesPlan, row: Tuple, previous: Tuple | null): void {
@@ -73,15 +80,17 @@ export class NameFollower {
     const key = holder === null ? null : keyOf(plan, holder);
     const name = this.#nameOf(plan, row, previous);
     if (key === null || name === null) return;
-    this.#gone.delete(JSON.stringify([plan.table, key]));
-    this.#lookups.set(plan.table, key, name);
-    this.#changed(plan.table);
+    if (this.#gone.get(plan.lookup)?.delete(key) === true) this.#goneCount--;
+    this.#lookups.set(plan.lookup, key, name);
+    this.#changed(plan.lookup);
   }
 
-  #remove(table: string, key: string): void {
-    this.#gone.set(JSON.stringify([table, key]), { table, key });
-    // Memory is bounded before the cosmetics of a mass delete are right.
-    if (this.#gone.size > MAX_GONE) this.endTransaction();
+  #remove(lookup: string, key: string): void {
+    const gone = this.#gone.get(lookup) ?? new Set();
+    if (gone.has(key)) return;
+    this.#gone.set(lookup, gone.add(key));
+    // Memory is bounded first: what cascades from a larger delete shows keys, and is without tenant.
+    if (++this.#goneCount > MAX_GONE) this.endTransaction();
   }
 
   /**
@@ -105,11 +114,14 @@ export class NameFollower {
       name += readableText(bytes, 0, bytes.length);
       found = true;
     }
-    if (!found) return null;
+    if (!found && !plan.isColumn) return null;
     const { tenantColumn } = plan;
     const tenantHolder = tenantColumn < 0 ? row : sentIn(tenantColumn, row, previous);
     if (tenantColumn >= 0 && isUnsent(tenantHolder, tenantColumn)) return null;
-    const tenant = textOf(plan, tenantHolder!, tenantColumn);
+    // As of this change of the row: the one behind it may get another, and the word stays that of its time.
+    const key = textOf(plan, tenantHolder!, tenantColumn);
+    const way = { steps: plan.tenantSteps, lookups: this.#lookups };
+    const tenant = key === null ? null : (tenantBehind(key, way) ?? null);
     if (plan.kind === null) return { name, kind: null, tenant };
     const { column, bot, system } = plan.kind;
     const holder = sentIn(column, row, previous);

@@ -149,6 +149,8 @@ export interface Dictionary {
   entityType(name: string): number;
   tenant(name: string): number;
   relation(version: RelationVersion): number;
+  /** A version with labels of one type (`labelType`): beside the newest, which it does not replace. */
+  relationOfType(version: RelationVersion): number;
   /** Tables of every version, in the order in which they were first seen. */
   seenTables(): Iterable<{ readonly schema: string; readonly table: string }>;
   /** The newest version of a table that was ever stored or asked for; undefined: it was never seen. */
@@ -168,10 +170,19 @@ export interface RelationVersionColumn {
   readonly type: number;
   /** Labels by stored value. */
   readonly values?: Readonly<Record<string, string>>;
-  /** Lookup table (`schema.table`) whose names are the labels. */
+  /** What the names that are the labels are kept under, or `labelThrough`. */
   readonly label?: string;
+  /** The label is that of rows in which another column holds this. */
+  readonly labelType?: string;
   readonly redacted?: RedactedColumn;
 }
+
+/** What a label has whose word is two tables away: the lookup that leads on, and that of the word. */
+export const labelThrough = (via: string, of: string): string => JSON.stringify({ via, of });
+
+/** What {@link labelThrough} made it of; null: the label is a lookup itself. No name of a table begins so. */
+export const throughOf = (label: string): { readonly via: string; readonly of: string } | null =>
+  label.startsWith('{"') ? (JSON.parse(label) as { via: string; of: string }) : null;
 
 /**
  * What tells a redacted column whatever it is called, and the name by which it is redacted (DECISIONS 62).

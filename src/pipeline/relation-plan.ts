@@ -1,13 +1,12 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { isIgnored } from '../tracking/column-lists.js';
-import { lookupTenant, ruleFor } from '../tracking/match.js';
-import { nameRules } from '../tracking/name-rules.js';
+import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
 import type { Redaction } from '../tracking/redact.js';
-import type { ModifiersRule, TableRule, TrackingConfig } from '../tracking/rules.js';
-import { templateColumns } from '../tracking/template.js';
+import type { TableRule, TrackingConfig } from '../tracking/rules.js';
+import { labelWay, lookupName } from '../tracking/lookups.js';
+import { tenantSteps } from '../tracking/tenants.js';
 import type { CatalogType } from '../tracking/value-kind.js';
-import { orderOf } from '../tracking/value-order.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
@@ -21,7 +20,9 @@ import { unsentIdentity } from './old-row.js';
 import { FIRST_COLUMN, type Dictionary, type RelationVersion } from './ports.js';
 import type { Redactor } from './redaction.js';
 import { lookAt, type LookedAt } from './row-look.js';
-import { plainNameOf, planName, planTemplate, valueLabelsOf, type NameReason } from './row-name.js';
+import { columnsByName, planNames, type NamesPlan } from './names-plan.js';
+import { plainNameOf, planName, valueLabelsOf, type NameReason } from './row-name.js';
+import { labelOfWay, labelsOfTypes, typedColumns, TypedVersions, type TypeLabels } from './typed-labels.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
@@ -33,7 +34,7 @@ export interface RelationPlan {
   readonly tracked: TrackedPlan | null;
   /** How its new rows say who made the changes of their transaction; null: they are no witnesses. */
   readonly witness: WitnessPlan | null;
-  /** What its rows say about modifiers and labels. */
+  /** What its rows say for others. */
   readonly names: readonly NamesPlan[];
   /** Columns of its primary key where the table is partitioned; see old-row.ts. */
   readonly rootKey: readonly number[] | null;
@@ -53,7 +54,11 @@ export type IdReason = 'id' | 'primary key' | 'column id' | 'none';
 
 export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly because: TrackedReasons;
+  /** Canonical `schema.table`. */
+  readonly relationName: string;
   readonly relationId: number;
+  /** Null: all its rows have labels of the same tables. */
+  readonly typedVersions: TypedVersions | null;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
   /** By column index: the character that stands for it in `columns`. */
@@ -75,28 +80,16 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   readonly rowType: number;
   readonly insertModifiers: readonly ModifierColumn[];
   readonly updateModifiers: readonly ModifierColumn[];
+  /** Of the tenant, or with `tenantSteps` of the key of the row whose tenant it is; -1: rows have none. */
   readonly tenantColumn: number;
+  /** What is looked into on the way to the tenant, one key after the other; empty: the column holds it. */
+  readonly tenantSteps: readonly string[];
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
   readonly onDelete: readonly CompiledRule[];
   readonly onTruncate: readonly CompiledRule[];
   /** Which changes make no entry. */
   readonly filters: RowFilters;
-}
-
-/** A table that gives names to keys: the modifiers, or the words of a label. */
-export interface NamesPlan {
-  readonly table: string;
-  readonly keyColumn: number;
-  /** Column of the tenant of a row; -1: rows have none. */
-  readonly tenantColumn: number;
-  readonly name: readonly NamePart[];
-  readonly redactors: readonly (Redactor | null)[];
-  readonly kind: {
-    readonly column: number;
-    readonly bot: ReadonlySet<string>;
-    readonly system: ReadonlySet<string>;
-  } | null;
 }
 
 /**
@@ -116,7 +109,7 @@ export function planRelation(options: {
   const { relation, config, dictionary, entityTypes } = options;
   const { partitioned, types } = options.facts ?? NO_FACTS;
   const qualifiedName = formatTable(relation);
-  const columns = byName(relation, types);
+  const columns = columnsByName(relation, types);
   const followed = followRelation({ ...options, facts: options.facts ?? NO_FACTS });
   const key = findKey({ ...options, followed });
   const redacted = columnRedactions({
@@ -129,7 +122,7 @@ export function planRelation(options: {
   const names = planNames({ config, qualifiedName, columns, redacted });
   // Of a table that is not tracked, versions are stored for what was redacted alone.
   if (rule === undefined && names.length > 0 && redacted.some(({ remembered }) => remembered !== null))
-    dictionary.relation(versionOf({ relation, redacted, rule: null }));
+    dictionary.relation(versionOf({ config, relation, redacted, rule: null }));
   return {
     relation,
     qualifiedName,
@@ -159,53 +152,6 @@ export function planRelation(options: {
     rootKey: partitioned && key.columns.length > 0 ? key.columns : null,
     redactions: redacted.map(({ redaction }) => redaction),
   };
-}
-
-/** What rows of a relation say about modifiers and labels, without tracking it. */
-export function planRelationNames(options: {
-  readonly relation: Relation;
-  readonly config: TrackingConfig;
-  readonly facts: TableFacts;
-  readonly redactionKey: Buffer;
-}): readonly NamesPlan[] {
-  const { relation, config } = options;
-  return planNames({
-    config,
-    qualifiedName: formatTable(relation),
-    columns: byName(relation, options.facts.types),
-    // The description is that of the catalog.
-    redacted: columnRedactions({
-      ...options,
-      followed: followRelation({ ...options, xid: 0 }),
-      primaryKey: options.facts.primaryKey,
-      remembered: new Map(),
-    }),
-  });
-}
-
-const byName = (
-  { columns }: Relation,
-  types: ReadonlyMap<number, CatalogType>,
-): ReadonlyMap<string, Column> =>
-  new Map(
-    columns.map(({ name, typeOid }, index) => [
-      name,
-      { index, name, typeOid, order: orderOf(typeOid, types) },
-    ]),
-  );
-
-/**
- * Tables whose names are looked up while entries are made: modifiers, and labels that names of entries use.
- */
-export function heldTables(config: TrackingConfig): ReadonlySet<string> {
-  const held = new Set(config.modifiers.map(({ table }) => table));
-  for (const { name, labels } of config.tables) {
-    for (const column of templateColumns(name ?? [])) {
-      const label = labels.get(column);
-      if (label !== undefined) held.add(label.table);
-    }
-  }
-  return held;
 }
 
 function planTracked(options: {
@@ -246,13 +192,24 @@ function planTracked(options: {
   };
   const tenantColumn = indexOf(rule.tenant);
   const { name, because: named } = planName(options);
+  const relationId = dictionary.relation(versionOf(options));
+  const typed = typedColumns(options);
   return {
     because: {
       entity: entity.because,
       name: named,
       id: idColumns.length === 0 ? 'none' : id.because,
     },
-    relationId: dictionary.relation(versionOf(options)),
+    relationName: formatTable(relation),
+    relationId,
+    typedVersions:
+      typed.length === 0
+        ? null
+        : new TypedVersions(typed, (types) =>
+            types.size === 0
+              ? relationId
+              : dictionary.relationOfType(versionOf({ ...options, labels: labelsOfTypes(typed, types) })),
+          ),
     entityTypeId: dictionary.entityType(entity.type),
     columnCount: relation.columns.length,
     ignored: Uint8Array.from(relation.columns, ({ name }) => (isIgnored(rule, name) ? 1 : 0)),
@@ -281,6 +238,7 @@ function planTracked(options: {
       classes: onUpdate,
     }),
     tenantColumn,
+    tenantSteps: tenantSteps(options.config, rule).map(lookupName),
     onInsert,
     onUpdate,
     onDelete,
@@ -340,11 +298,16 @@ function wholeKey(names: readonly string[], indexOf: (name: string) => number): 
   return indexes.includes(-1) ? [] : indexes;
 }
 
-/** @param options.rule null: it is not tracked */
+/**
+ * @param options.rule null: it is not tracked
+ * @param options.labels by column index: those that only rows of a type have
+ */
 function versionOf(options: {
+  readonly config: TrackingConfig;
   readonly relation: Relation;
   readonly redacted: readonly ColumnRedaction[];
   readonly rule: TableRule | null;
+  readonly labels?: TypeLabels;
 }): RelationVersion {
   const { relation, redacted, rule } = options;
   return {
@@ -358,50 +321,10 @@ function versionOf(options: {
         name: column.name,
         type: column.typeOid,
         ...(values === null ? {} : { values: Object.fromEntries(values) }),
-        ...(label === undefined ? {} : { label: label.table }),
+        ...(label === undefined ? {} : { label: labelOfWay(labelWay(options.config, label)) }),
+        ...options.labels?.get(index),
         ...(remembered === null ? {} : { redacted: remembered }),
       };
     }),
   };
 }
-
-function planNames(options: {
-  readonly config: TrackingConfig;
-  readonly qualifiedName: string;
-  readonly columns: ReadonlyMap<string, Column>;
-  readonly redacted: readonly ColumnRedaction[];
-}): NamesPlan[] {
-  const { columns, redacted } = options;
-  const redactors = redacted.map(({ redactor }) => redactor);
-  return nameRules(options.config).flatMap((names) => {
-    const key = columns.get(names.key);
-    if (names.table !== options.qualifiedName || key === undefined) return [];
-    // Masked or cut, keys of different people are the same: better no name than a wrong one.
-    const redaction = redacted[key.index]!.redaction.whole;
-    if (redaction !== null && redaction.method !== 'hash') return [];
-    return [
-      {
-        table: names.table,
-        keyColumn: key.index,
-        tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
-        name: planTemplate(names.name, { columns, rule: null }),
-        redactors,
-        kind: planKind('kind' in names ? names.kind : null, columns),
-      },
-    ];
-  });
-}
-
-function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Column>): NamesPlan['kind'] {
-  const column = kind === null ? undefined : columns.get(kind.column);
-  if (kind === null || column === undefined) return null;
-  return {
-    column: column.index,
-    bot: new Set(kind.bot.map(printed)),
-    system: new Set(kind.system.map(printed)),
-  };
-}
-
-/** A YAML scalar as PostgreSQL prints it. */
-const printed = (value: string | number | boolean | null): string =>
-  typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);

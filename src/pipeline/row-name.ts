@@ -1,13 +1,15 @@
 import { storable } from '../pg/text.js';
 import type { Relation } from '../pgoutput/reader.js';
 import { defaultName } from '../tracking/entity-default.js';
-import type { TableRule, Template } from '../tracking/rules.js';
-import { templateColumns } from '../tracking/template.js';
+import { labelWay, lookupName } from '../tracking/lookups.js';
+import { nameColumns, namePath, ownColumn } from '../tracking/name-paths.js';
+import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
 import { OID_BOOL } from './conditions.js';
-import type { ColumnPart, NamePart } from './naming.js';
+import { isPlain, type ColumnPart, type NamePart } from './naming.js';
+import { typedColumns } from './typed-labels.js';
 
 /**
  * Compiles what rows are called: by the template of the rule; where there is none, or the table has none of
@@ -15,15 +17,16 @@ import type { ColumnPart, NamePart } from './naming.js';
  */
 export function planName(options: {
   readonly relation: Relation;
+  readonly config: TrackingConfig;
   readonly rule: TableRule;
   readonly columns: ReadonlyMap<string, Column>;
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
 }): { readonly name: NamePart[] | null; readonly because: NameReason } {
-  const { relation, rule, columns, types, redacted } = options;
-  const named = rule.name === null ? null : templateColumns(rule.name);
+  const { config, relation, rule, columns, types, redacted } = options;
+  const named = rule.name === null ? null : nameColumns(rule);
   if (named !== null && (named.length === 0 || named.some((column) => columns.has(column))))
-    return { name: planTemplate(rule.name!, { columns, rule }), because: 'name' };
+    return { name: planTemplate(rule.name!, { columns, shown: { config, rule } }), because: 'name' };
   const candidates = relation.columns.map(({ name, typeOid }, index) => {
     const method = redacted[index]!.redaction.whole?.method;
     return { name, kind: valueKind(typeOid, types), hidden: method === 'mask' || method === 'drop' };
@@ -31,7 +34,7 @@ export function planName(options: {
   const template = defaultName(relation, candidates);
   return template === null
     ? { name: null, because: 'none' }
-    : { name: planTemplate(template, { columns, rule: null }), because: 'columns' };
+    : { name: planTemplate(template, { columns, shown: null }), because: 'columns' };
 }
 
 /** What rows are called by: the key `name`, the columns that the table has, or nothing. */
@@ -41,28 +44,54 @@ export type NameReason = 'name' | 'columns' | 'none';
 export function plainNameOf(name: readonly NamePart[] | null): number {
   const [part] = name ?? [];
   if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
-  return part.values === null && part.lookup === null && part.or === null ? part.column : -1;
+  return isPlain(part) && part.or === null ? part.column : -1;
 }
 
-/** A template as the columns of a relation fill it; parts whose columns it lacks are left out. */
+/**
+ * A template as the columns of a relation fill it; parts whose columns it lacks are left out.
+ *
+ * @param options.shown the rule by which columns are shown by their words; null: as they are
+ */
 export function planTemplate(
   template: Template,
-  options: { readonly columns: ReadonlyMap<string, Column>; readonly rule: TableRule | null },
+  options: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
     if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
-    const columns = [part.column, ...(part.or ?? [])].flatMap((name) => options.columns.get(name) ?? []);
-    const first = columns.reduceRight<ColumnPart | null>(
-      (or, column) => ({
-        column: column.index,
-        values: options.rule === null ? null : valueLabelsOf(column, options.rule),
-        lookup: options.rule?.labels.get(column.name)?.table ?? null,
-        or,
-      }),
-      null,
-    );
+    const words = [part.column, ...(part.or ?? [])];
+    const first = words.reduceRight<ColumnPart | null>((or, word) => planWord(word, options, or) ?? or, null);
     return first === null ? [] : [first];
   });
+}
+
+interface Shown {
+  readonly config: TrackingConfig;
+  readonly rule: TableRule;
+}
+
+function planWord(
+  word: string,
+  { columns, shown }: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
+  or: ColumnPart | null,
+): ColumnPart | null {
+  if (shown === null) {
+    const column = columns.get(word);
+    return column === undefined ? null : { column: column.index, values: null, way: [], typed: null, or };
+  }
+  const { config, rule } = shown;
+  const path = namePath(config, rule, word);
+  const column = columns.get(ownColumn(rule, word));
+  if (column === undefined || typeof path === 'string') return null;
+  const label = path === null ? (rule.labels.get(word) ?? null) : path.label;
+  const steps = path === null ? [] : path.steps.map(lookupName);
+  const typed = typedColumns({ ...shown, columns }).find((typed) => typed.column === column.index);
+  return {
+    column: column.index,
+    values: path === null ? valueLabelsOf(column, rule) : null,
+    way: label === null ? steps : [...steps, ...labelWay(config, label)],
+    typed: typed ?? null,
+    or,
+  };
 }
 
 /** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */

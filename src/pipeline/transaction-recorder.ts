@@ -32,6 +32,7 @@ import { knownRelation, SchemaFollower } from './schema-change.js';
 import type { TableFacts } from './table-facts.js';
 import { SessionAttribution } from './session-attribution.js';
 import { TransactionAttribution, type RunningTransaction } from './transaction-attribution.js';
+import type { UnknownTenants } from './unknown-tenants.js';
 import type { UnreadMessages } from './unread-messages.js';
 import { Witnesses } from './witnesses.js';
 
@@ -66,6 +67,8 @@ export interface RecorderOptions {
   readonly announced: (message: ConfigurationMessage) => boolean;
   /** Told of each message that was not understood. */
   readonly unreadMessages: UnreadMessages;
+  /** Told of each change whose entry has no tenant because that is not known. */
+  readonly unknownTenants: UnknownTenants;
   /** Keeps in mind which tables a transaction changes. */
   readonly tellTables: boolean;
 }
@@ -202,6 +205,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       lookups,
       difference: this.#difference,
       transaction: this.#messages,
+      tenantUnknown: ({ relationName: table }, seq) =>
+        options.unknownTenants.add({ table, commitLsn: this.commitLsn, xid: this.xid, seq }),
     });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#identities = new IdentityFollower({
@@ -215,7 +220,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       builder: this.#builder,
       knownAs: (oid) => options.tableFacts(oid)?.knownAs ?? null,
     });
-    this.#names = new NameFollower({ lookups, changed: (table) => this.#attribution.namesChanged(table) });
+    this.#names = new NameFollower({ lookups, changed: (lookup) => this.#attribution.namesChanged(lookup) });
   }
 
   /** A transaction has begun and not ended. */

@@ -1,8 +1,10 @@
 import { isColumnPattern } from './column-lists.js';
 import type { KeyPath } from './document.js';
-import { lookupUses, ruleFor } from './match.js';
+import { lookupUses, type LookupUse } from './lookups.js';
+import { ruleFor } from './match.js';
+import { nameColumns } from './name-paths.js';
 import { formatTable, type TableName } from './names.js';
-import type { LabelRule, ModifiersRule, TableRule, TrackingConfig, WitnessRule } from './rules.js';
+import type { TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
 /** A column that the YAML names, and the key it stands under. */
@@ -24,11 +26,19 @@ export function columnUses(rule: TableRule): ColumnUse[] {
     [...columns.keys()].map((column) => ({ path: at(...keys, column), column }));
   return [
     ...all(['id'], rule.id),
-    ...all(['name'], templateColumns(rule.name ?? [])),
+    ...all(['name'], nameColumns(rule)),
     ...modifierUses(rule),
-    ...all(['tenant'], rule.tenant === null ? null : [rule.tenant]),
+    ...all(
+      rule.tenantOf === null ? ['tenant'] : ['tenant', 'via'],
+      rule.tenant === null ? null : [rule.tenant],
+    ),
     ...listed(['ignore'], rule.ignore),
     ...each(['labels'], rule.labels),
+    ...each(['labels'], rule.typedLabels),
+    ...[...rule.typedLabels].map(([column, { type }]) => ({
+      path: at('labels', column, 'type'),
+      column: type,
+    })),
     ...each(['values'], rule.values),
     ...each(['where'], rule.where),
     ...rule.actions.flatMap(({ changed, increased, decreased, when }, index) => [
@@ -51,8 +61,16 @@ const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
     ];
   });
 
-/** Columns of a table of names that `modifiers` or a label names. */
-export function lookupColumns(path: KeyPath, rule: LabelRule | ModifiersRule): ColumnUse[] {
+/** Columns of a table that `modifiers`, a label, a name or a tenant looks into. */
+export function lookupColumns({ path, rule, gives }: LookupUse): ColumnUse[] {
+  if ('column' in rule)
+    return gives === 'names'
+      ? // Its label says the key.
+        [{ path, column: rule.column }]
+      : [
+          { path: [...path, 'key'], column: rule.key },
+          { path: [...path, 'tenant'], column: rule.column },
+        ];
   return [
     { path: [...path, 'key'], column: rule.key },
     ...templateColumns(rule.name).map((column) => ({ path: [...path, 'name'], column })),
@@ -83,7 +101,7 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
     ...(rule === undefined ? [] : columnUses(rule)),
     ...lookupUses(config)
       .filter((use) => use.rule.table === key)
-      .flatMap((use) => lookupColumns(use.path, use.rule)),
+      .flatMap(lookupColumns),
     ...config.attribution.flatMap((witness, index) =>
       witness.table === key ? witnessColumns(witness, index) : [],
     ),
@@ -91,13 +109,17 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
 }
 
 /**
- * Columns by which others look into a table of names, the tenants of its rows, and whom rows of an audit
- * table name.
+ * Columns by which others look into a table, the tenants of its rows and what leads to them, and whom rows of
+ * an audit table name.
  */
 export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] => [
   ...lookupUses(config)
     .filter(({ rule }) => rule.table === formatTable(table))
-    .flatMap(({ rule }) => [rule.key, ...(rule.tenant === null ? [] : [rule.tenant])]),
+    .flatMap(({ rule, gives }) => [
+      rule.key,
+      ...(rule.tenant === null ? [] : [rule.tenant]),
+      ...('column' in rule && gives === 'tenants' ? [rule.column] : []),
+    ]),
   ...config.attribution
     .filter((witness) => witness.table === formatTable(table))
     .map(({ modifier }) => modifier),

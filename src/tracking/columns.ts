@@ -3,7 +3,7 @@ import { indexOf } from './catalog-index.js';
 import { columnUses, lookupColumns, witnessColumns, type ColumnUse } from './column-uses.js';
 import { formatPath } from './document.js';
 import { listNames } from './list-names.js';
-import { lookupUses } from './match.js';
+import { effectOf, lookupUses } from './lookups.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './findings.js';
 import type { Places } from './places.js';
@@ -55,13 +55,13 @@ export function columnFindings(options: {
     const lacking = tables.map((table) => missing({ use, table, version, places }));
     if (!lacking.includes(null)) problems.push({ ...lacking[0]!, tables: tables.map(keyOf) });
   }
-  for (const { path, rule } of lookupUses(config)) {
-    const table = indexOf(catalog).tables.get(rule.table);
+  for (const looked of lookupUses(config)) {
+    const table = indexOf(catalog).tables.get(looked.rule.table);
     if (table === undefined) continue;
     problems.push(
-      ...lookupColumns(path, rule)
+      ...lookupColumns(looked)
         .flatMap((use) => missing({ use, table, version, places }) ?? [])
-        .map((problem) => ({ ...problem, effect: 'names unknown' as const })),
+        .map((problem) => ({ ...problem, effect: effectOf(looked) })),
     );
   }
   for (const [index, witness] of config.attribution.entries()) {

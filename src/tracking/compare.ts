@@ -72,14 +72,20 @@ const ASPECTS: readonly (readonly [Aspect, (before: TableRule, after: TableRule)
   ['name', (a, b) => changed(a.name, b.name)],
   ['id', (a, b) => changed(a.id, b.id)],
   ['modifier', (a, b) => listed(a.modifier, b.modifier, ({ column }) => column)],
-  ['tenant', (a, b) => changed(a.tenant, b.tenant)],
+  ['tenant', (a, b) => changed(tenantOf(a), tenantOf(b))],
   ['operations', (a, b) => changed(a.operations, b.operations)],
   ['where', (a, b) => mapped(a.where, b.where)],
   ['ignore', (a, b) => listed(a.ignore, b.ignore, (column) => column)],
-  ['labels', (a, b) => mapped(a.labels, b.labels)],
+  ['labels', (a, b) => mapped(labelsOf(a), labelsOf(b))],
   ['values', (a, b) => mapped(a.values, b.values)],
   ['actions', (a, b) => listed(a.actions, b.actions, ({ action }) => action)],
 ];
+
+const tenantOf = ({ tenant, tenantOf }: TableRule): unknown =>
+  tenantOf === null ? tenant : { via: tenant, ...tenantOf };
+
+const labelsOf = ({ labels, typedLabels }: TableRule): ReadonlyMap<string, unknown> =>
+  new Map<string, unknown>([...labels, ...typedLabels]);
 
 /** What is said of all tables at once. */
 function compareWhole(old: TrackingConfig, config: TrackingConfig): readonly Said[] {

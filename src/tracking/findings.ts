@@ -60,6 +60,7 @@ export type TroubleEffect =
   | 'writes refused'
   | 'names unknown'
   | 'modifiers unknown'
+  | 'tenants unknown'
   | 'as far as possible';
 
 export interface PlanProblem {

@@ -119,7 +119,7 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     reason: insertsOnly
       ? 'it has no key by which PostgreSQL could publish its updates and deletes, and would refuse them'
       : rule === null
-        ? 'names of modifiers or labels are followed in it'
+        ? 'names, labels or tenants of other rows are followed in it'
         : 'previous values of updates and deletes need it',
     optional: member !== table && refusesWrites(member, after) === null,
   }));

@@ -5,11 +5,13 @@ import { attributionIssues, modifierUses, type NamesUse } from './attribution-is
 import { formatPath, TrackingDocument, type KeyPath, type Problem } from './document.js';
 import { extendsIssues } from './inherit.js';
 import { canonicalName, isNeverTracked, isPattern, matchesTable, tableName } from './names.js';
+import { pathIssues } from './name-paths.js';
 import { didYouMean } from './nearest.js';
 import { toConfig } from './normalize.js';
 import { Places, type PlacesFile } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { TrackingFile } from './schema.js';
+import { tenantIssues } from './tenants.js';
 import { meantBranch, objectOf, schemaAt, unwrapped } from './union-branch.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -63,7 +65,14 @@ export function parseConfig(options: {
       })),
   ];
   if (problems.length > 0) throw invalid(options.file, problems);
-  return toConfig(parsed.data!, new Places({ name: options.file, positionOf: positionsOf(document) }));
+  const places = new Places({ name: options.file, positionOf: positionsOf(document) });
+  const config = toConfig(parsed.data!, places);
+  const leading = [...tenantIssues(config), ...pathIssues(config)].map(({ path, message }) => ({
+    ...document.position(path, 'key'),
+    message: `${formatPath(path)} ${message}`,
+  }));
+  if (leading.length > 0) throw invalid(options.file, leading);
+  return config;
 }
 
 /**
@@ -190,10 +199,11 @@ function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
     at: KeyPath,
     rule: TrackingFile['defaults'] | null,
   ): { path: KeyPath; rule: LabelFile }[] =>
-    Object.entries(rule?.labels ?? {}).map(([column, label]) => ({
-      path: [...at, 'labels', column],
-      rule: label,
-    }));
+    Object.entries(rule?.labels ?? {}).flatMap(([column, label]) => {
+      const path = [...at, 'labels', column];
+      if (!('types' in label)) return [{ path, rule: label }];
+      return Object.entries(label.types).map(([type, rule]) => ({ path: [...path, 'types', type], rule }));
+    });
   const all = [
     ...modifierUses(modifiers),
     ...labelsAt(['defaults'], defaults),

@@ -2,14 +2,14 @@ import { quoteIdentifier, quoteTable } from '../pg/quote.js';
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { listNames } from './list-names.js';
-import { lookupTenant, lookupUses } from './match.js';
-import type { LabelRule, ModifiersRule, TrackingConfig } from './rules.js';
+import { lookupName, lookupTenant, lookupUses } from './lookups.js';
+import type { NameRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { isPublishable, keyOf, partitionsOf } from './tracked.js';
 
 /**
- * Every table of modifiers or labels, and whether its rows belong to tenants: it has the column. Of a table
- * that the catalog does not know, they do where the YAML says so.
+ * Everything that is looked into, by `lookupName`, and whether its rows belong to tenants: the table has the
+ * column. Of a table that the catalog does not know, they do where the YAML says so.
  */
 export function lookupTables(config: TrackingConfig, catalog: Catalog): ReadonlyMap<string, boolean> {
   return new Map(
@@ -17,15 +17,15 @@ export function lookupTables(config: TrackingConfig, catalog: Catalog): Readonly
       const tenant = lookupTenant(config, rule);
       const table = indexOf(catalog).tables.get(rule.table);
       return [
-        rule.table,
+        lookupName(rule),
         tenant !== null && (table === undefined || table.columns.some(({ name }) => name === tenant)),
       ];
     }),
   );
 }
 
-/** The columns that a table of modifiers or labels is read for, each once. */
-export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[] => [
+/** The columns that a table is read for which is looked into, each once. */
+export const namesColumns = (rule: NameRule): readonly string[] => [
   ...new Set([
     rule.key,
     ...templateColumns(rule.name),
@@ -35,12 +35,12 @@ export const namesColumns = (rule: LabelRule | ModifiersRule): readonly string[]
 ];
 
 /**
- * Tables of modifiers and labels that capture will not read when a trail begins, with what would allow it.
+ * Tables that are looked into and that capture will not read when a trail begins, with what would allow it.
  * Not problems: capture runs without these names and learns them from the stream, and what owners of tables
  * grant must not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
-  return lookupUses(config).flatMap(({ path, rule }) => {
+  return lookupUses(config).flatMap(({ path, rule, gives }) => {
     const table = catalog.tables.find((candidate) => keyOf(candidate) === rule.table);
     if (table === undefined || !isPublishable(table)) return [];
     const tenant = lookupTenant(config, rule);
@@ -60,7 +60,7 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     if (first === undefined) return [];
     const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
     const at = config.places.of([...path, 'table']);
-    return [`${at}: names of before the start will be unknown: ${first.hindrance}${rest}`];
+    return [`${at}: ${gives} of before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 

@@ -19,6 +19,7 @@ import type {
   RedactWith,
   TableRule,
   TrackingConfig,
+  TypedLabel,
 } from './rules.js';
 import { parseDuration, type TrackingFile } from './schema.js';
 import { toSession } from './session-file.js';
@@ -103,7 +104,11 @@ function toDefinition({
 function withLookupTenants(config: TrackingConfig): TrackingConfig {
   const { modifiers, tables } = config;
   const named = new Map<string, string>();
-  for (const { table, tenant } of [...modifiers, ...tables.flatMap(({ labels }) => [...labels.values()])])
+  const labels = tables.flatMap(({ labels, typedLabels }) => [
+    ...labels.values(),
+    ...[...typedLabels.values()].flatMap(({ of }) => [...of.values()]),
+  ]);
+  for (const { table, tenant } of [...modifiers, ...labels])
     if (tenant !== null && !named.has(table)) named.set(table, tenant);
   const withTenant = <T extends LabelRule>(label: T): T => ({
     ...label,
@@ -114,7 +119,8 @@ function withLookupTenants(config: TrackingConfig): TrackingConfig {
     modifiers: modifiers.map(withTenant),
     tables: tables.map((table) => ({
       ...table,
-      labels: new Map([...table.labels].map(([column, label]) => [column, withTenant(label)])),
+      labels: mapped(table.labels, withTenant),
+      typedLabels: mapped(table.typedLabels, (label) => ({ ...label, of: mapped(label.of, withTenant) })),
     })),
   };
 }
@@ -129,19 +135,37 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
     name: rule.name === undefined ? null : rule.name === false ? [] : toTemplate(rule.name),
     id: rule.id === undefined ? null : [rule.id].flat(),
     modifier: toModifierRules(rule.modifier, modifiers),
-    tenant: rule.tenant || null,
+    ...toTenant(rule.tenant),
     only: rule.only ?? null,
     except: rule.except ?? [],
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
     operations: rule.operations ?? null,
     where: toWhen(rule.where),
-    labels: new Map(Object.entries(rule.labels ?? {}).map(([column, label]) => [column, toLabel(label)])),
+    labels: new Map(
+      Object.entries(rule.labels ?? {}).flatMap(([column, label]): [string, LabelRule][] =>
+        'types' in label ? [] : [[column, toLabel(label)]],
+      ),
+    ),
+    typedLabels: new Map(
+      Object.entries(rule.labels ?? {}).flatMap(([column, label]): [string, TypedLabel][] =>
+        'types' in label
+          ? [[column, { type: label.type, of: mapped(new Map(Object.entries(label.types)), toLabel) }]]
+          : [],
+      ),
+    ),
     values: new Map(
       Object.entries(rule.values ?? {}).map(([column, words]) => [column, new Map(Object.entries(words))]),
     ),
     actions: (rule.actions ?? []).map(toAction),
   };
+}
+
+function toTenant(file: TableFile['tenant']): Pick<TableRule, 'tenant' | 'tenantOf' | 'tenantless'> {
+  const tenantless = file === false;
+  if (typeof file !== 'object') return { tenant: file || null, tenantOf: null, tenantless };
+  const { via, table, key, tenant = null } = file;
+  return { tenant: via, tenantOf: { table: toName(table), key, tenant }, tenantless };
 }
 
 const toAction = (rule: ActionFile): ActionRule => ({
@@ -160,6 +184,9 @@ function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWit
   if (method === 'drop' || method === 'mask' || method === 'hash') return { method };
   return { method: 'truncate', length: Number(method.slice('truncate:'.length)) };
 }
+
+const mapped = <A, B>(map: ReadonlyMap<string, A>, to: (value: A) => B): ReadonlyMap<string, B> =>
+  new Map([...map].map(([key, value]) => [key, to(value)]));
 
 /** Without the keys that have no value. */
 const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>

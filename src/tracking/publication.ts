@@ -94,7 +94,7 @@ export function planPublication(options: {
       ...dropStep(
         name,
         extra,
-        'the YAML names them neither for tracking nor for modifiers, labels or attribution, or they cannot be published',
+        'the YAML names them neither for tracking nor for modifiers, labels, tenants or attribution, or they cannot be published',
       ),
       ...restored.steps,
       ...dropStep(
@@ -202,7 +202,7 @@ export const addStep = (name: string, tables: readonly PublishedTable[]): PlanSt
   sql: `alter publication ${quoteIdentifier(name)} add table\n${tableList(tables)}`,
   reason: tables.every(({ insertsOnly }) => insertsOnly)
     ? 'their new rows say who made the changes of their transactions'
-    : 'the YAML tracks them, or looks up names of modifiers and labels in them',
+    : 'the YAML tracks them, or looks up names, labels or tenants in them',
   optional: false,
 });
 

@@ -1,5 +1,6 @@
 import { identityName } from './identity-name.js';
-import { neededTables, ruleFor } from './match.js';
+import { neededTables } from './lookups.js';
+import { ruleFor } from './match.js';
 import { formatTable, type TableName } from './names.js';
 import { knownName, type PublishedState, type PublishedTableState, type TableFate } from './published.js';
 import {
@@ -34,7 +35,7 @@ export interface TrackingNote {
   readonly after: string;
 }
 
-/** Whether the YAML needs the table in the publication: tracked, or for the names of modifiers and labels. */
+/** Whether the YAML needs the table in the publication: tracked, or looked into. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
   ruleFor(config, table) !== undefined || neededTables(config).some((needed) => sameTable(needed, table));
 

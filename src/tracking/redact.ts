@@ -2,10 +2,10 @@ import { isNamedBy } from './column-lists.js';
 import { namesKeys } from './column-uses.js';
 import type { KeyPath } from './document.js';
 import { ruleFor } from './match.js';
+import { nameColumns } from './name-paths.js';
 import { matchesColumn, matchesTable, type ColumnName, type TableName } from './names.js';
 import type { AllowRule, RedactRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
 import { isSecretColumn, isSecretName } from './secrets.js';
-import { templateColumns } from './template.js';
 import { holdsText, type ValueKind } from './value-kind.js';
 
 /** What is redacted of a column's values, DECISIONS 63. */
@@ -227,10 +227,11 @@ function unlistedBy(rule: TableRule, column: string): 'only' | 'except' | null {
 /** Columns that entries show by other keys of a rule than `only` and `except`. */
 const shownColumns = (rule: TableRule): readonly string[] => [
   ...(rule.id ?? []),
-  ...templateColumns(rule.name ?? []),
+  ...nameColumns(rule),
   ...rule.modifier.map(({ column }) => column),
   ...(rule.tenant === null ? [] : [rule.tenant]),
   ...rule.labels.keys(),
+  ...[...rule.typedLabels].flatMap(([column, { type }]) => [column, type]),
   ...rule.values.keys(),
 ];
 

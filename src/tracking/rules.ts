@@ -105,6 +105,37 @@ export interface LabelRule {
   readonly tenant: string | null;
 }
 
+/**
+ * Words for a column with keys of several tables: another column of the row says of which (DECISIONS 100).
+ */
+export interface TypedLabel {
+  /** That column. */
+  readonly type: string;
+  /** By what it holds. Keys of others have no words. */
+  readonly of: ReadonlyMap<string, LabelRule>;
+}
+
+/**
+ * A column of a table that is followed for the rows which refer to it: what a row had in it is known as of
+ * each change. Kept like a name, and as PostgreSQL prints it; empty where the column is null.
+ */
+export interface ReferenceRule extends LabelRule {
+  readonly column: string;
+}
+
+/** Names of rows by a key: modifiers, words of labels, and columns that rows of other tables ask for. */
+export type NameRule = LabelRule | ModifiersRule | ReferenceRule;
+
+/** Where rows have the tenant of a row of another table (DECISIONS 99). */
+export interface TenantOf {
+  /** `schema.table`. */
+  readonly table: string;
+  /** The column of that table which holds what the row refers to. */
+  readonly key: string;
+  /** The column of that table which holds the tenant. Null: as the table is tracked, maybe by a join. */
+  readonly tenant: string | null;
+}
+
 export interface ModifiersRule extends LabelRule {
   /** What the YAML calls the table; null: it is the only one, and has no name. */
   readonly called: string | null;
@@ -253,7 +284,12 @@ export interface TableRule {
   readonly id: readonly string[] | null;
   /** Columns that name who made a change; the first that does so counts. */
   readonly modifier: readonly ModifierRule[];
+  /** Column of the tenant; with `tenantOf`, of the key of the row that has it. Null: rows have none. */
   readonly tenant: string | null;
+  /** Null: the column holds the tenant itself. */
+  readonly tenantOf: TenantOf | null;
+  /** The YAML says that rows have no tenant; else that was only left out. */
+  readonly tenantless: boolean;
   /**
    * Columns whose values are stored, with `*` as wildcard, beside those that other keys of this rule show;
    * null: all.
@@ -276,6 +312,8 @@ export interface TableRule {
   /** What a row has to be for its changes to make entries. */
   readonly where: ReadonlyMap<string, Wanted>;
   readonly labels: ReadonlyMap<string, LabelRule>;
+  /** Columns with keys of several tables. */
+  readonly typedLabels: ReadonlyMap<string, TypedLabel>;
   /** Column to (stored value as text to word). */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** The first that matches names the action; else insert is add, update edit, delete and truncate delete. */

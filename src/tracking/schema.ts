@@ -11,6 +11,7 @@ import {
   operation,
   sentence,
   shownText,
+  table,
   tablePattern,
   template,
   text,
@@ -62,7 +63,38 @@ const identifier = text('a name').regex(
   'must be lower-case letters, digits and _, at most 63',
 );
 
-const LabelFile = z.strictObject(labelShape);
+const LabelOfTable = z.strictObject(labelShape);
+
+const LabelFile = z.union(
+  [
+    LabelOfTable,
+    z
+      .strictObject({
+        type: column.describe('The column of the row that says of which table the key is.'),
+        types: z
+          .record(z.string(), LabelOfTable, { error: sentence('must be values with their label rules') })
+          .refine((types) => Object.keys(types).length > 0, { error: 'names no value' })
+          .describe('By its values, where the words are found. Keys of other types have no words.'),
+      })
+      .describe('The column holds keys of several tables: { type: item_type, types: { Task: { … } } }.'),
+  ],
+  { error: sentence('must be table, key and name, or type and types') },
+);
+
+const TenantOfFile = z
+  .strictObject({
+    via: column.describe('The column that refers to a row of another table.'),
+    table: table.describe(
+      'The table of that row, as schema.table. Waltrail follows it in the stream, so the tenant is that of the time of the change.',
+    ),
+    key: column.describe('The column of that table which via refers to, usually its primary key.'),
+    tenant: column
+      .optional()
+      .describe(
+        'The column of that table that holds the tenant. Without it: as the table is tracked, where that may be a join again.',
+      ),
+  })
+  .describe('The tenant is that of a row of another table.');
 
 const TableKeys = z.strictObject({
   entity: entityType
@@ -76,14 +108,18 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it; "{team_id.owner_id}" is a column of the row that the label of team_id is of, over at most two tables. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: ModifierFile.optional(),
   tenant: z
-    .union([column, z.literal(false)], { error: sentence('must be a column name, or false') })
+    .union([column, TenantOfFile, z.literal(false)], {
+      error: sentence('must be a column name, { via: …, table: …, key: … }, or false'),
+    })
     .optional()
-    .describe('The column that holds the tenant. false: rows have none, whatever is taken over.'),
+    .describe(
+      'The column that holds the tenant, or the row of another table whose tenant it is. false: rows have none, whatever is taken over.',
+    ),
   columns: z
     .array(column, { error: sentence('must be a list of column names') })
     .min(1, 'names no column')
@@ -104,7 +140,9 @@ const TableKeys = z.strictObject({
   labels: z
     .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
     .optional()
-    .describe('Columns whose values are keys of another table, and where their words are found.'),
+    .describe(
+      'Columns whose values are keys of other tables, and where their words are found: in one table, or by type in several.',
+    ),
   values: z
     .record(
       column,

@@ -5,9 +5,10 @@ import type { KeyPath } from './document.js';
 import type { Findings, PlanProblem, TroubleEffect } from './findings.js';
 import { about } from './list-names.js';
 import { lookupWarnings } from './lookup-tables.js';
-import { lookupUses } from './match.js';
+import { effectOf, lookupUses } from './lookups.js';
 import { isPattern, matchesTable, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
+import { tenantWarnings } from './tenant-findings.js';
 import type { TrackingConfig } from './rules.js';
 import { isPublishable, keyOf, matchingTables, nameOf, type PublishedTable } from './tracked.js';
 
@@ -35,9 +36,10 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
       });
     }
   }
-  for (const { path, rule } of lookupUses(config)) {
-    const key = config.places.of([...path, 'table']);
-    problems.push(...exactProblems({ key, table: rule.table, catalog, effect: 'names unknown' }));
+  for (const use of lookupUses(config)) {
+    const { table } = use.rule;
+    const key = config.places.of([...use.path, 'table']);
+    problems.push(...exactProblems({ key, table, catalog, effect: effectOf(use) }));
   }
   for (const { path, table } of witnessUses(config)) {
     const key = config.places.of(path);
@@ -45,7 +47,11 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
   }
   return {
     problems,
-    warnings: [...tableWarnings({ config, catalog, published }), ...lookupWarnings({ config, catalog })],
+    warnings: [
+      ...tableWarnings({ config, catalog, published }),
+      ...tenantWarnings(published),
+      ...lookupWarnings({ config, catalog }),
+    ],
   };
 }
 

@@ -1,7 +1,8 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { matchesTable, formatTable, type TableName } from './names.js';
-import { namesTables, neededTables, ruleFor } from './match.js';
+import { namesTables, neededTables } from './lookups.js';
+import { ruleFor } from './match.js';
 import type { TableRule, TrackingConfig } from './rules.js';
 
 /** A table the publication has to hold, and why. */
@@ -9,7 +10,7 @@ export interface PublishedTable {
   /** Canonical `schema.table`. */
   readonly key: string;
   readonly table: CatalogTable;
-  /** Null: only modifiers, labels or attribution need it. */
+  /** Null: only modifiers, labels, names, tenants or attribution need it. */
   readonly rule: TableRule | null;
   /** Its new rows alone are asked for: they are witnesses, and no row before a change is needed. */
   readonly insertsOnly: boolean;

@@ -6,17 +6,31 @@ import type { KeyPath } from './document.js';
  */
 
 /**
- * Index of the branch that fits the type of the value; -1: none does. Of an object with known keys and a
- * mapping of names the mapping is meant where every value is a mapping itself.
+ * Index of the branch that fits the type of the value; -1: none does. Of several objects with known keys the
+ * one is meant that has most of the keys; of an object and a mapping of names the mapping, where every value
+ * is a mapping itself.
  */
 export function meantBranch(union: z.core.$ZodType, value: unknown): number {
   if (typeof value !== 'object' || value === null) return -1;
   const types = (union as z.core.$ZodUnion)._zod.def.options.map((option) => unwrapped(option)._zod.def.type);
   if (Array.isArray(value)) return types.indexOf('array');
   const members: unknown[] = Object.values(value);
-  const [object, record] = [types.indexOf('object'), types.indexOf('record')];
+  const [object, record] = [nearestObject(union, Object.keys(value)), types.indexOf('record')];
   if (object < 0 || record < 0) return Math.max(object, record);
   return members.every((member) => typeof member === 'object' && member !== null) ? record : object;
+}
+
+/** Index of the branch with known keys that has most of these, of several the first; -1: there is none. */
+function nearestObject(union: z.core.$ZodType, keys: readonly string[]): number {
+  let [nearest, most] = [-1, -1];
+  for (const [index, option] of (union as z.core.$ZodUnion)._zod.def.options.entries()) {
+    const bare = unwrapped(option);
+    if (bare._zod.def.type !== 'object') continue;
+    const { shape } = (bare as z.core.$ZodObject)._zod.def;
+    const known = keys.filter((key) => Object.hasOwn(shape, key)).length;
+    if (known > most) [nearest, most] = [index, known];
+  }
+  return nearest;
 }
 
 /** The schema at a path, along the branches that the data were meant for; undefined: there is none. */

@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
-import { witnessTables } from './match.js';
+import { witnessTables } from './lookups.js';
 import { formatTable } from './names.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, lineageOf } from './tracked.js';

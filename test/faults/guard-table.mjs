@@ -458,7 +458,7 @@ export const GUARDS = [
   },
   {
     guard: 'messages that are not understood are a line a minute',
-    file: 'dist/pipeline/unread-messages.js',
+    file: 'dist/pipeline/once-a-minute.js',
     from: 'if (this.#timer === undefined)',
     to: 'if (this.#count > 0)',
     spec: 'test/pg/capture-messages.spec.ts',

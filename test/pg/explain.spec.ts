@@ -119,11 +119,11 @@ describe('a change that nobody has made', () => {
     });
     expect(valueOf(said, 'status')).toMatchObject({
       updated: { text: '2', label: 'away' },
-      labels: { rule: { at: at('values:') }, lookup: null },
+      labels: { rule: { at: at('values:') }, lookups: [] },
     });
     expect(valueOf(said, 'team_id')).toMatchObject({
       updated: { text: '4' },
-      labels: { lookup: { table: 'public.teams', key: 'id' } },
+      labels: { lookups: [{ table: 'public.teams', key: 'id' }] },
     });
     const { output } = await run(['public.agents', '{"blocked": true}']);
     expect(output).toContain('update of public.agents: makes an entry\n');

@@ -31,6 +31,7 @@ beforeEach(async () => {
   await client.connect();
   await client.query('select trail.ensure_partitions(1)');
   await beginTrail(client, {
+    namesRead: { wanted: [], read: new Map() },
     source: SOURCE,
     identity: IDENTITY,
     slot: SLOT,

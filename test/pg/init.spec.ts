@@ -27,7 +27,12 @@ interface Truth {
   /** Of JSON columns, the members that are secrets; none: the whole column is. */
   readonly members: Readonly<Record<string, readonly string[]>>;
   readonly names: Readonly<Record<string, string>>;
-  readonly tenant: { readonly column: string } | null;
+  readonly tenant: {
+    readonly column: string;
+    readonly table?: string;
+    readonly via?: Readonly<Record<string, string>>;
+    readonly without?: readonly string[];
+  } | null;
   readonly modifiers: readonly string[];
   readonly notAuthors: readonly string[];
   readonly witness: readonly { readonly table: string; readonly modifier: string }[];
@@ -136,10 +141,11 @@ describe.each(NAMES)('init on %s', (name) => {
   });
 
   test('finds the tenant and the audit tables, and takes nobody for an author who is none', () => {
-    const tenants = truth.tables.map((table) => ruleOf(table)!.tenant).filter((column) => column !== 'id');
-    expect([...new Set(tenants)].filter((column) => column !== null)).toEqual(
-      truth.tenant === null ? [] : [truth.tenant.column],
-    );
+    const tenants = truth.tables.flatMap((table) => {
+      const { tenant, tenantOf } = ruleOf(table)!;
+      return tenant === null || tenant === 'id' || tenantOf !== null ? [] : [tenant];
+    });
+    expect([...new Set(tenants)]).toEqual(truth.tenant === null ? [] : [truth.tenant.column]);
     expect(made.config.attribution.map(({ table, modifier }) => `${table}.${modifier}`)).toEqual(
       truth.witness.map(({ table, modifier }) => `public.${table}.${modifier}`),
     );
@@ -151,6 +157,28 @@ describe.each(NAMES)('init on %s', (name) => {
 });
 
 describe('init', () => {
+  test.each(['chatwoot', 'lago'])(
+    'on %s finds the row whose tenant a row has, over any number of tables, and no row where there is none',
+    async (name) => {
+      const { sql, truth } = schemaOf(name);
+      await using database = await databaseWith(sql);
+      const { config, warnings } = await initialise(database.url);
+      const { table: own, via = {}, without = [] } = truth.tenant!;
+      const found = truth.tables.map(
+        (table) => [table, ruleFor(config, { schema: 'public', table })!] as const,
+      );
+      const joined = found.filter(([, { tenantOf }]) => tenantOf !== null);
+      expect(joined.map(([table]) => table).sort()).toEqual(Object.keys(via).sort());
+      const none = found.filter(([, { tenant }]) => tenant === null).map(([table]) => table);
+      expect(none.sort()).toEqual(without.filter((table) => table !== own).sort());
+      // Where a row refers to several rows with a tenant, each of them is right.
+      const other = joined.filter(([table, { tenant }]) => tenant !== via[table]);
+      expect([name, other.length / joined.length < 0.25]).toEqual([name, true]);
+      expect(warnings.filter((warning) => warning.includes('no tenant while'))).toHaveLength(1);
+    },
+    60_000,
+  );
+
   test('writes what names who changed a row with no change of the application, and what a login is', async () => {
     const source = await databaseWith(schemaOf('desk').sql);
     await source.query(`
@@ -196,6 +224,9 @@ describe('init', () => {
     try {
       const seen = await initialise(database.url);
       expect(seen.text).toContain('as: { sender_type: { User: users, Contact: contacts } }');
+      expect(seen.text).toMatch(
+        /sender_id: \{ type: sender_type, types: \{ (?:User: \{ table: public.users|Contact: \{ table: public.contacts), key: id, name: /,
+      );
       // Whoever holds a table for itself must not keep init, and init reads none.
       await holder.query('begin; lock table messages, users in access exclusive mode');
       const url = new URL(database.url);

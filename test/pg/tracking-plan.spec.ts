@@ -582,6 +582,36 @@ tables: { public.a: { entity: a } }
     ]);
   });
 
+  test('what the way to a tenant leads through, and tables without tenant while others have one', async () => {
+    await using database = await freshDatabase('empty');
+    await database.query(
+      'create table teams (id int primary key, account int); create table members (id int primary key, team_id int);' +
+        'create table plain (id int primary key); create table meant (id int primary key)',
+    );
+    const { problems, warnings } = await plan(
+      database,
+      configOf(
+        database,
+        `tables:
+  public.teams: { tenant: account }
+  public.members: { tenant: { via: teamid, table: public.teams, key: idd, tenant: acount } }
+  public.plain: { tenant: { via: id, table: public.team, key: id, tenant: account } }
+  public.meant: { tenant: false }
+`,
+      ),
+    );
+    expect(problems.map(({ message, effect }) => `${message} ${effect}`)).toEqual([
+      `w.yaml:6:38: tables."public.plain".tenant.table: database ${database.name} has no table public.team. Did you mean "public.teams"? tenants unknown`,
+      'w.yaml:5:31: tables."public.members".tenant.via: table public.members has no column "teamid". Did you mean "team_id"? as far as possible',
+      'w.yaml:5:65: tables."public.members".tenant.key: table public.teams has no column "idd". Did you mean "id"? tenants unknown',
+      'w.yaml:5:75: tables."public.members".tenant.tenant: table public.teams has no column "acount". Did you mean "account"? tenants unknown',
+    ]);
+    expect(warnings).toContain(
+      'public.members has no tenant while other tables have one: readers confined to a tenant see none of its entries. ' +
+        'Name its column under tenant, or the row whose tenant it is, as { via: team_id, table: public.teams, key: id }. tenant: false says that rows have none.',
+    );
+  });
+
   test('columns that look like secrets and are stored, until somebody decides', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table sessions (token text primary key, api_key uuid, password text, token_count int,

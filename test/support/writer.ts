@@ -32,6 +32,7 @@ export async function openWriter(
   const client = elected!;
   if ((await readCheckpoint(client, 'test')) === undefined) {
     await beginTrail(client, {
+      namesRead: { wanted: [], read: new Map() },
       source: 'test',
       identity: { systemIdentifier: '1', timeline: 1 },
       slot: 's',

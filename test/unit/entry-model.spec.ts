@@ -5,6 +5,7 @@ import { LateAttributions } from '../../src/pipeline/late-attributions.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
 import { NO_FACTS } from '../../src/pipeline/table-facts.js';
 import type { Dictionary, TrailSession } from '../../src/pipeline/ports.js';
+import { UnknownTenants } from '../../src/pipeline/unknown-tenants.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { FrameReader } from '../../src/source/frames.js';
 import { parseConfig } from '../../src/tracking/load.js';
@@ -125,6 +126,7 @@ function entriesOf(options: {
     areWitnessesSent: () => true,
     lateAttributions: new LateAttributions(),
     unreadMessages: new UnreadMessages(silentLog),
+    unknownTenants: new UnknownTenants(silentLog),
     failed: (error) => {
       throw error;
     },
@@ -198,6 +200,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     entityType: () => 1,
     tenant: () => 1,
     relation: () => 1,
+    relationOfType: () => 1,
     newestRelation: () => undefined,
     seenTables: () => [],
     redactedColumns: () => new Map(),

@@ -62,6 +62,7 @@ const things = (count: number, prefix = ''): TableProposal[] =>
     operations: null,
     ignore: ['updated_at'],
     labels: [],
+    typedLabels: [],
     actions: [],
     values: { facts: [], numbers: [{ column: 'status', stored: ['0', '1'] }] },
   }));

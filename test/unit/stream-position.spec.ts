@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { silentLog } from '../../src/log.js';
+import { UnknownTenants } from '../../src/pipeline/unknown-tenants.js';
 import { UnreadMessages } from '../../src/pipeline/unread-messages.js';
 import { LateAttributions } from '../../src/pipeline/late-attributions.js';
 import { Pipeline } from '../../src/pipeline/pipeline.js';
@@ -79,6 +80,7 @@ function ground(aloneUntil: bigint | null) {
     rewrittenStored: () => undefined,
     tableFacts: () => ({ ...NO_FACTS, primaryKey: ['id'] }),
     unreadMessages: new UnreadMessages(silentLog),
+    unknownTenants: new UnknownTenants(silentLog),
     systemIdentifier: '7000000000000000001',
     rowTypes: () => new RowTypes([]),
     areWitnessesSent: () => true,

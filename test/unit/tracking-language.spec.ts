@@ -204,7 +204,44 @@ describe('a mistake in the language of tables', () => {
     ['tables: { public.a: { where: [a] } }', '3:30', 'where must be columns with their values'],
     ['tables: { public.a: { where: { a: [] } } }', '3:35', 'where.a names no value'],
     ['tables: { public.a: { where: { a: { not: { b: 1 } } } } }', '3:42', 'where.a.not must be a value'],
-    ['tables: { public.a: { tenant: true } }', '3:31', 'tenant must be a column name, or false'],
+    [
+      'tables: { public.a: { tenant: true } }',
+      '3:31',
+      'tenant must be a column name, { via: …, table: …, key: … }, or false',
+    ],
+    ['tables: { public.a: { tenant: { via: b, table: public.b } } }', '3:23', 'tenant.key is missing'],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id, column: c } } }',
+      '3:67',
+      'is no key that is known here. Known: via, table, key, tenant.',
+    ],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id } } }',
+      '3:23',
+      'tenant leads to public.b, which is not tracked; name the column of public.b that holds it, as tenant behind key',
+    ],
+    [
+      'tables: { public.a: { tenant: { via: b, table: public.b, key: id } }, public.b: { tenant: false } }',
+      '3:23',
+      'tenant leads to public.b, whose rows have no tenant',
+    ],
+    [
+      'tables: { public.a: { tenant: org }, public.b: { tenant: { via: a, table: public.b, key: id } } }',
+      '3:50',
+      'tenant leads back to public.b',
+    ],
+    [
+      'defaults: { tenant: { via: b, table: public.b, key: id } }',
+      '3:13',
+      'defaults.tenant leads to public.b, which is not tracked',
+    ],
+    ['tables: { public.a: { labels: { i: { type: t } } } }', '3:33', 'labels.i.types is missing'],
+    ['tables: { public.a: { labels: { i: { type: t, types: {} } } } }', '3:54', 'types names no value'],
+    [
+      'tables: { public.a: { labels: { i: { type: t, types: { A: { table: public.b, key: id } } } } } }',
+      '3:56',
+      'labels.i.types.A.name is missing',
+    ],
     ['tables: { public.a: { name: true } }', '3:29', 'name must be a template'],
     [
       'tables: { public.a: { actions: [{ on: insert, increased: a, action: b }] } }',
@@ -233,6 +270,52 @@ describe('a mistake in the language of tables', () => {
     expect(problems[0]).toContain(`w.yaml:${at}: `);
     expect(problems[0]).toContain(message);
     expect(problems).toHaveLength(1);
+  });
+
+  test.each([
+    ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
+    ['{b_id.x_id.name}', 'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to'],
+    ['{b_id.}', 'has "b_id.", in which a name of a column is empty'],
+  ])('a path such as %s in a name', (name, message) => {
+    const label = (column: string, table: string): string =>
+      `labels: { ${column}: { table: public.${table}, key: id, name: "{name}" } }`;
+    expect(
+      problemsOf(`tables:
+  public.a: { name: "${name}", ${label('b_id', 'b')} }
+  public.b: { ${label('c_id', 'c')} }
+`),
+    ).toEqual([`w.yaml:4:15: tables."public.a".name ${message}`]);
+  });
+
+  test.each([
+    [
+      'of {c_id.name}',
+      'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
+    ],
+    [
+      '{c_id.name|x}',
+      'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
+    ],
+    ['{c_id.d_id.name}', 'has "c_id.d_id.name", but no label of public.c says what "d_id" refers to'],
+  ])('a path such as %s in a label', (name, message) => {
+    expect(
+      problemsOf(`tables:
+  public.a: { labels: { b_id: { table: public.b, key: id, name: "${name}" } } }
+  public.b: { labels: { c_id: { table: public.c, key: id, name: "{name}" } } }
+`),
+    ).toEqual([`w.yaml:4:59: tables."public.a".labels.b_id.name ${message}`]);
+  });
+
+  test('a tenant may be four tables away, and no more', () => {
+    const chain = (length: number): string =>
+      Array.from(
+        { length },
+        (_, at) => `  public.t${at}: { tenant: { via: up, table: public.t${at + 1}, key: id } }\n`,
+      ).join('') + `  public.t${length}: { tenant: org }`;
+    expect(() => parse(`tables:\n${chain(4)}`)).not.toThrow();
+    expect(problemsOf(`tables:\n${chain(5)}`)).toEqual([
+      'w.yaml:4:16: tables."public.t0".tenant leads through more than 4 tables',
+    ]);
   });
 
   test('all of them are told at once, in the order of the file', () => {

@@ -130,8 +130,11 @@ describe('a tracking file', () => {
       id: null,
       modifier: [],
       tenant: null,
+      tenantOf: null,
+      tenantless: false,
       ignore: [],
       labels: new Map(),
+      typedLabels: new Map(),
       values: new Map(),
       actions: [],
     });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseConfig } from '../../src/tracking/load.js';
-import { neededTables, ruleFor } from '../../src/tracking/match.js';
+import { neededTables } from '../../src/tracking/lookups.js';
+import { ruleFor } from '../../src/tracking/match.js';
 import { redactionFor } from '../../src/tracking/redact.js';
 import {
   canonicalName,

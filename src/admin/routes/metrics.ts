@@ -80,6 +80,12 @@ const FIGURES: readonly Figure[] = [
     value: (now) => now.capture?.messagesUnread,
   },
   {
+    name: 'waltrail_capture_tenants_unknown_total',
+    help: 'Entries without tenant because the row of another table that has it is not known, since this process started.',
+    type: Counter,
+    value: (now) => now.capture?.tenantsUnknown,
+  },
+  {
     name: 'waltrail_capture_configuration_waiting',
     help: 'Whether the configuration of the file waits to come into effect: 1 or 0.',
     type: Gauge,

@@ -1,3 +1,4 @@
+import { throughOf } from '../../pipeline/ports.js';
 import type { Scope } from './entry.js';
 import type { Query } from './plans.js';
 
@@ -52,16 +53,60 @@ export interface NameVersion {
 export const nameAt = (versions: readonly NameVersion[], id: bigint): string | null =>
   versions.find(({ from }) => from <= id)?.name ?? null;
 
+interface WantedNames {
+  readonly keys: readonly Pick<LabelWanted, 'table' | 'key'>[];
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly scope: Scope;
+}
+
 /** Reads for each key the versions of its name that entries from `first` to `last` show, newest first. */
 export async function readNames(
   query: Query,
-  options: {
-    readonly keys: readonly Pick<LabelWanted, 'table' | 'key'>[];
-    readonly first: bigint;
-    readonly last: bigint;
-    readonly scope: Scope;
-  },
+  wanted: WantedNames,
 ): Promise<readonly (readonly NameVersion[])[]> {
+  const ways = wanted.keys.map(({ table }) => throughOf(table));
+  if (ways.every((way) => way === null)) return readStored(query, wanted);
+  const near = await readStored(query, {
+    ...wanted,
+    keys: wanted.keys.map(({ table, key }, index) => ({ table: ways[index]?.via ?? table, key })),
+  });
+  // What the rows lead to, each once.
+  const further = new Map<string, Pick<LabelWanted, 'table' | 'key'>>();
+  ways.forEach((way, index) => {
+    for (const { name: key } of way === null ? [] : near[index]!)
+      if (way !== null && key !== null) further.set(JSON.stringify([way.of, key]), { table: way.of, key });
+  });
+  const names = await readStored(query, { ...wanted, keys: [...further.values()] });
+  const byKey = new Map([...further.keys()].map((key, index) => [key, names[index]!]));
+  return near.map((versions, index) => {
+    const way = ways[index];
+    if (way == null) return versions;
+    return through(versions, (key) => byKey.get(JSON.stringify([way.of, key])) ?? []);
+  });
+}
+
+/** The names behind the keys that a row had over time, newest first, as they were over time themselves. */
+function through(
+  keys: readonly NameVersion[],
+  namesOf: (key: string) => readonly NameVersion[],
+): readonly NameVersion[] {
+  const found: NameVersion[] = [];
+  let until: bigint | null = null;
+  for (const { from, name: key } of keys) {
+    const names = key === null ? [] : namesOf(key);
+    for (const version of names)
+      if (version.from > from && (until === null || version.from < until)) found.push(shown(version));
+    found.push(shown({ from, name: nameAt(names, from) }));
+    until = from;
+  }
+  return found;
+}
+
+/** A column that is followed is kept as the empty text where it is null: there is no word then. */
+const shown = ({ from, name }: NameVersion): NameVersion => ({ from, name: name === '' ? null : name });
+
+async function readStored(query: Query, options: WantedNames): Promise<readonly (readonly NameVersion[])[]> {
   const { keys, first, last, scope } = options;
   const versions: NameVersion[][] = keys.map(() => []);
   if (keys.length === 0) return versions;

@@ -1,4 +1,4 @@
-import { FIRST_COLUMN, RUNG, UNATTRIBUTED } from '../../pipeline/ports.js';
+import { FIRST_COLUMN, RUNG, throughOf, UNATTRIBUTED } from '../../pipeline/ports.js';
 import { BEHIND_ESCAPE, escaped } from '../values.js';
 import { shownActionSql } from './moved.js';
 import { pattern, type SqlValues } from './parameters.js';
@@ -114,12 +114,19 @@ function shownSql(side: string, { words, parameters, scope }: SearchOptions): st
     ),
     ...words.labels.map((labels) => {
       const { names, table } = labels;
-      if (names === null)
+      if (names === null) {
+        const way = throughOf(table);
+        const seen = inScope(parameters.add(scope?.name ?? null, 'text'));
+        const last = (lookup: string, key: string): string => /* sql */ `
+          (select l.* from trail.lookup l
+            where l.table_name = ${parameters.add(lookup, 'text')} and l.key = ${key} and l.from_id <= e.id
+            order by l.from_id desc limit 1) l`;
+        const key =
+          way === null ? field(labels) : `(select l.name from ${last(way.via, field(labels))} where ${seen})`;
         return `${ofRelations(labels)} and exists (
-          select from (select l.* from trail.lookup l
-                        where l.table_name = ${parameters.add(table, 'text')} and l.key = ${field(labels)} and l.from_id <= e.id
-                        order by l.from_id desc limit 1) l
-           where l.name ilike ${parameters.add(words.pattern, 'text')} and ${inScope(parameters.add(scope?.name ?? null, 'text'))})`;
+          select from ${last(way?.of ?? table, key)}
+           where l.name ilike ${parameters.add(words.pattern, 'text')} and ${seen})`;
+      }
       const list = (of: 'key' | 'from' | 'until', type: string): string =>
         parameters.add(
           names.map((name) => name[of]),

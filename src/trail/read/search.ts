@@ -1,3 +1,4 @@
+import { throughOf } from '../../pipeline/ports.js';
 import { MOVED_ACTIONS, type Scope } from './entry.js';
 import { MOVED_IDS } from './moved.js';
 import { pattern } from './parameters.js';
@@ -28,7 +29,10 @@ export interface ShownValues extends ColumnOfRelations {
 /** Columns whose labels are names of a lookup table. */
 export interface ShownLabels extends ColumnOfRelations {
   readonly table: string;
-  /** Names that have the search, each for entries `[from, until)`; null: too many, see MOST_RESOLVED. */
+  /**
+   * Names that have the search, each for entries `[from, until)`. Null: each entry is asked, for they are too
+   * many (MOST_RESOLVED) or two tables away.
+   */
   readonly names: readonly LabelName[] | null;
 }
 
@@ -161,7 +165,7 @@ async function shownLabels(q: string, { words, scope }: FindOptions): Promise<Sh
       else same.relations.push(relation);
     });
   if (columns.size === 0) return [];
-  const tables = [...new Set([...columns.values()].map(({ table }) => table))];
+  const tables = [...new Set([...columns.values()].map(({ table }) => throughOf(table)?.of ?? table))];
   const { rows } = await words.query<LabelName & { table: string }>(
     /* sql */ `
     select l.table_name as table, l.key, l.from_id::text as from,
@@ -173,14 +177,12 @@ async function shownLabels(q: string, { words, scope }: FindOptions): Promise<Sh
     [tables, pattern(q), scope, MOST_RESOLVED + 1],
   );
   const isBroad = rows.length > MOST_RESOLVED;
-  return [...columns.values()]
-    .map((column) => ({
-      ...column,
-      names: isBroad
-        ? null
-        : rows
-            .filter(({ table }) => table === column.table)
-            .map(({ key, from, until }) => ({ key: escaped(key), from, until })),
-    }))
-    .filter(({ names }) => names === null || names.length > 0);
+  return [...columns.values()].flatMap((column): ShownLabels[] => {
+    const way = throughOf(column.table);
+    const found = rows.filter(({ table }) => table === (way?.of ?? column.table));
+    if (!isBroad && found.length === 0) return [];
+    const names = found.map(({ key, from, until }) => ({ key: escaped(key), from, until }));
+    // Which keys of the column lead to these names differs from entry to entry.
+    return [{ ...column, names: isBroad || way !== null ? null : names }];
+  });
 }

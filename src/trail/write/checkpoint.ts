@@ -3,6 +3,7 @@ import { WaltrailError } from '../../errors.js';
 import { close, connect } from '../../pg/connect.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import type { Kind } from '../../tracking/rules.js';
+import { rememberNamesRead } from './configuration.js';
 import { indexable } from './dictionary.js';
 import { ELECTION_LOCK } from '../election.js';
 import { takeRole } from '../roles.js';
@@ -118,11 +119,15 @@ export async function beginTrail(
     readonly slot: string;
     readonly startLsn: Lsn;
     readonly names: AsyncIterable<readonly StartName[]>;
+    /** Which of them were read whole, as `rememberNamesRead` takes it; it is asked behind the last batch. */
+    readonly namesRead: Parameters<typeof rememberNamesRead>[1];
   },
 ): Promise<void> {
   try {
     await client.query('begin');
     await storeNames(client, { names: options.names, fromId: 0n });
+    // Else the next session would read them again, as of then, for changes that come before.
+    await rememberNamesRead(client, options.namesRead);
     await client.query(
       /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
                  values ($1, $2, $3, $4, $5, $5, 0)`,

@@ -50,21 +50,30 @@ export async function adoptConfiguration(
 }
 
 /**
- * Reads by which rule the rows of each lookup table were read whole, as JSON text by table. A table of which
- * changes may be missing since then is left out.
+ * Reads by which rule rows that are looked into were read whole, as JSON text by `table_name` of
+ * `trail.lookup`. Those of a table of which changes may be missing since then are left out.
+ *
+ * @param tables the tables whose rows these are
  */
-export async function readNamesRead(client: pg.Client): Promise<ReadonlyMap<string, string>> {
+export async function readNamesRead(
+  client: pg.Client,
+  tables: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
   const rows = await queryTrail<{ table_name: string; rule: string }>(
     client,
-    /* sql */ `select n.table_name, n.rule from trail.names_read n
+    /* sql */ `select n.table_name, n.rule
+                 from trail.names_read n
+                 left join unnest($1::text[], $2::text[]) as l (table_name, of_table) using (table_name)
                 where not exists (select from trail.gap g
-                                   where n.table_name = any (g.tables) and coalesce(g.closed_at, 'infinity') > n.read_at)`,
+                                   where coalesce(l.of_table, n.table_name) = any (g.tables) and coalesce(g.closed_at, 'infinity') > n.read_at)`,
+    [[...tables.keys()], [...tables.values()]],
   );
   return new Map(rows.map(({ table_name, rule }) => [table_name, rule]));
 }
 
 /**
- * Stores that all names of lookup tables were read, by table with the rule; `wanted` are all that there are.
+ * Stores that all rows which are looked into were read, by `table_name` of `trail.lookup` with the rule;
+ * `wanted` are all that there are.
  */
 export async function rememberNamesRead(
   client: pg.Client,

@@ -135,8 +135,19 @@ export class TrailDictionary implements Dictionary {
     ]);
   }
 
+  relationOfType(asked: RelationVersion): number {
+    const version = storableVersion(asked);
+    return this.#tables.relation.id(relationText(version), () => [
+      version.schema,
+      version.table,
+      JSON.stringify(version.columns),
+    ]);
+  }
+
   #seen(version: RelationVersion): void {
-    this.#newestRelations.set(tableText(version), version);
+    // One with labels of a type stands beside the version that all rows have.
+    if (version.columns.every(({ labelType }) => labelType === undefined))
+      this.#newestRelations.set(tableText(version), version);
     for (const { redacted } of version.columns) {
       if (redacted === undefined) continue;
       const { oid, number } = redacted;
@@ -241,7 +252,7 @@ interface LookupOptions {
   readonly nextId: () => bigint;
 }
 
-/** Names of modifiers and labels: those held in memory, and the versions that wait to be stored. */
+/** Names, and columns that are followed: those held in memory, and the versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, NameTable>;
@@ -429,7 +440,7 @@ const relationText = (version: RelationVersion): string =>
   JSON.stringify([
     version.schema,
     version.table,
-    version.columns.map(({ name, type, values, label, redacted }) => [
+    version.columns.map(({ name, type, values, label, labelType, redacted }) => [
       name,
       type,
       values === undefined ? null : Object.entries(values).sort(),
@@ -437,6 +448,7 @@ const relationText = (version: RelationVersion): string =>
       redacted === undefined
         ? null
         : [redacted.oid, redacted.number, redacted.schema, redacted.table, redacted.column],
+      ...(labelType === undefined ? [] : [labelType]),
     ]),
   ]);
 

@@ -7,9 +7,10 @@ import { readFileSync } from 'node:fs';
 import { PgoutputPlugin } from 'pg-logical-replication';
 import { silentLog } from '../../../dist/log.js';
 import { LateAttributions } from '../../../dist/pipeline/late-attributions.js';
-import { heldTables } from '../../../dist/pipeline/relation-plan.js';
+import { heldLookups } from '../../../dist/tracking/lookups.js';
 import { Pipeline } from '../../../dist/pipeline/pipeline.js';
 import { NO_FACTS } from '../../../dist/pipeline/table-facts.js';
+import { UnknownTenants } from '../../../dist/pipeline/unknown-tenants.js';
 import { UnreadMessages } from '../../../dist/pipeline/unread-messages.js';
 import { parseConfig } from '../../../dist/tracking/load.js';
 import { RowTypes } from '../../../dist/tracking/row-types.js';
@@ -53,7 +54,7 @@ async function decode(order, bytes) {
 
 async function throughWaltrail({ yaml, names }) {
   const config = parseConfig({ text: yaml, file: 'bench.yaml', environment: {} });
-  const trail = await memoryTrail({ held: heldTables(config), names });
+  const trail = await memoryTrail({ held: heldLookups(config), names });
   const pipeline = new Pipeline({
     config,
     trail,
@@ -80,6 +81,7 @@ async function throughWaltrail({ yaml, names }) {
     areWitnessesSent: () => true,
     lateAttributions: new LateAttributions(),
     unreadMessages: new UnreadMessages(silentLog),
+    unknownTenants: new UnknownTenants(silentLog),
     failed: fail,
   });
   return {

@@ -1,0 +1,79 @@
+import { wordsOf } from '../tracking/entity-default.js';
+import type { ColumnFacts, Reference, TableFacts } from './facts.js';
+import { areComparable, nounOf, pairsOf, singleKey, type TableIndex } from './table-index.js';
+
+export interface ReferenceGround {
+  readonly index: TableIndex;
+  readonly facts: ReadonlyMap<string, TableFacts>;
+  /** The first table of people; null: there is none. */
+  readonly people: string | null;
+}
+
+export interface FoundReference extends Reference {
+  /** A foreign key says so; false: the name of the column does. */
+  readonly declared: boolean;
+}
+
+/** The row of another table that a column refers to; null: none that is known. */
+export function referenceOf(
+  column: ColumnFacts,
+  table: TableFacts,
+  ground: ReferenceGround,
+): FoundReference | null {
+  const declared = table.references.get(column.name);
+  if (declared !== undefined) return { ...declared, declared: true };
+  const isPair = pairsOf(table).some(({ id }) => id.name === column.name);
+  if (isPair || table.table.primaryKey.join() === column.name) return null;
+  const target = meantBy(column, table, ground);
+  return target === null ? null : { table: target.key, column: singleKey(target)!.name, declared: false };
+}
+
+/** Whether a column names who did something to the row. */
+export const isDoer = ({ name }: ColumnFacts): boolean => DOERS.test(wordsOf(name).join('_'));
+
+/** What people do to a row, where a column names who did. */
+const DOERS =
+  /^(?:assignee|inviter|creator|updater|editor|approver|reviewer|resolver|assigned_to|created_by|updated_by|modified_by|deleted_by|invited_by|approved_by|reviewed_by|closed_by|resolved_by)(?:_user)?(?:_id)?$/;
+
+/** Words before a noun that say that the key is one of another system. */
+const ELSEWHERE = new Set([
+  'external',
+  'remote',
+  'foreign',
+  'provider',
+  'source',
+  'stripe',
+  'legacy',
+  'upstream',
+]);
+
+/** The table whose key a column holds by its name; null: none is meant, or several may be. */
+function meantBy(column: ColumnFacts, own: TableFacts, ground: ReferenceGround): TableFacts | null {
+  const words = wordsOf(column.name);
+  const target = isDoer(column)
+    ? (ground.facts.get(ground.people ?? '') ?? null)
+    : words.length > 1 && words.at(-1) === 'id'
+      ? calledBy(words.slice(0, -1), own, ground)
+      : null;
+  const key = target === null ? null : singleKey(target);
+  return key !== null && areComparable(key, column) ? target : null;
+}
+
+/**
+ * `parent` is the table itself; `billing_address` is of `billing_addresses`, or `addresses`; `category` of
+ * custom_emojis is of `custom_emoji_categories`, where there are no `categories`.
+ */
+function calledBy(words: readonly string[], own: TableFacts, { index }: ReferenceGround): TableFacts | null {
+  if (words.join(' ') === 'parent') return own;
+  if (ELSEWHERE.has(words[0]!)) return null;
+  for (let from = 0; from < words.length; from++) {
+    const found = index.called(words.slice(from), own.table.schema);
+    if (found !== null) return found;
+  }
+  const noun = nounOf(own.table.name);
+  for (let length = noun.length; length > 0; length--) {
+    const found = index.called([...noun.slice(0, length), ...words], own.table.schema);
+    if (found !== null) return found;
+  }
+  return null;
+}

@@ -1,0 +1,114 @@
+import type { Relation } from '../pgoutput/reader.js';
+import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
+import { formatTable } from '../tracking/names.js';
+import type { ModifiersRule, TrackingConfig } from '../tracking/rules.js';
+import type { CatalogType } from '../tracking/value-kind.js';
+import { orderOf } from '../tracking/value-order.js';
+import type { Column } from './classification.js';
+import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
+import { followRelation } from './followed-columns.js';
+import type { NamePart } from './naming.js';
+import type { Redactor } from './redaction.js';
+import { planTemplate } from './row-name.js';
+import type { TableFacts } from './table-facts.js';
+
+/** What rows of a table say about modifiers, labels, or whose rows of other tables are. */
+export interface NamesPlan {
+  /** What it is kept under: `lookupName` of tracking/lookups.ts. */
+  readonly lookup: string;
+  readonly keyColumn: number;
+  /** Column of the tenant of a row, or with `tenantSteps` of what leads to it; -1: rows have none. */
+  readonly tenantColumn: number;
+  readonly tenantSteps: readonly string[];
+  readonly name: readonly NamePart[];
+  /**
+   * The name is a column as it is, so null is kept too, as the empty text. Else a row without a name keeps
+   * the one that it had.
+   */
+  readonly isColumn: boolean;
+  readonly redactors: readonly (Redactor | null)[];
+  readonly kind: {
+    readonly column: number;
+    readonly bot: ReadonlySet<string>;
+    readonly system: ReadonlySet<string>;
+  } | null;
+}
+
+/** Compiles what rows of a relation say for others, without tracking it. */
+export function planRelationNames(options: {
+  readonly relation: Relation;
+  readonly config: TrackingConfig;
+  readonly facts: TableFacts;
+  readonly redactionKey: Buffer;
+}): readonly NamesPlan[] {
+  const { relation, config } = options;
+  return planNames({
+    config,
+    qualifiedName: formatTable(relation),
+    columns: columnsByName(relation, options.facts.types),
+    // The description is that of the catalog.
+    redacted: columnRedactions({
+      ...options,
+      followed: followRelation({ ...options, xid: 0 }),
+      primaryKey: options.facts.primaryKey,
+      remembered: new Map(),
+    }),
+  });
+}
+
+export const columnsByName = (
+  { columns }: Relation,
+  types: ReadonlyMap<number, CatalogType>,
+): ReadonlyMap<string, Column> =>
+  new Map(
+    columns.map(({ name, typeOid }, index) => [
+      name,
+      { index, name, typeOid, order: orderOf(typeOid, types) },
+    ]),
+  );
+
+export function planNames(options: {
+  readonly config: TrackingConfig;
+  readonly qualifiedName: string;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly redacted: readonly ColumnRedaction[];
+}): NamesPlan[] {
+  const { columns, redacted } = options;
+  const redactors = redacted.map(({ redactor }) => redactor);
+  return nameRules(options.config).flatMap((names) => {
+    const key = columns.get(names.key);
+    if (names.table !== options.qualifiedName || key === undefined) return [];
+    // Masked or cut, keys of different people are the same: better no name than a wrong one.
+    const redaction = redacted[key.index]!.redaction.whole;
+    if (redaction !== null && redaction.method !== 'hash') return [];
+    const isColumn = 'column' in names;
+    // A column that is gone says nothing, which is not the same as null.
+    if (isColumn && !columns.has(names.column)) return [];
+    return [
+      {
+        lookup: lookupName(names),
+        keyColumn: key.index,
+        tenantColumn: columns.get(lookupTenant(options.config, names) ?? '')?.index ?? -1,
+        tenantSteps: lookupTenantSteps(options.config, names).map(lookupName),
+        name: planTemplate(names.name, { columns, shown: null }),
+        isColumn,
+        redactors,
+        kind: planKind('kind' in names ? names.kind : null, columns),
+      },
+    ];
+  });
+}
+
+function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Column>): NamesPlan['kind'] {
+  const column = kind === null ? undefined : columns.get(kind.column);
+  if (kind === null || column === undefined) return null;
+  return {
+    column: column.index,
+    bot: new Set(kind.bot.map(printed)),
+    system: new Set(kind.system.map(printed)),
+  };
+}
+
+/** A YAML scalar as PostgreSQL prints it. */
+const printed = (value: string | number | boolean | null): string =>
+  typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);
