@@ -142,6 +142,8 @@ export interface WitnessRule {
   readonly table: string;
   /** The column that names who made the changes. */
   readonly modifier: string;
+  /** What stands before the key in it. Empty: nothing does. */
+  readonly prefix: string;
   readonly as: KeyOf;
   /** What the row of the witness has to be. */
   readonly when: ReadonlyMap<string, Wanted>;

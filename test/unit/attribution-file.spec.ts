@@ -128,6 +128,7 @@ describe('audit tables', () => {
       {
         table: 'audits.audits',
         modifier: 'user_id',
+        prefix: '',
         as: 1,
         when: new Map([['kind', { values: ['x'], not: false }]]),
         row: { key: 'k', of: { type: 't', types: new Map([['User', 'public.users']]) } },
