@@ -153,8 +153,10 @@ const COLUMNS = /* sql */ `
  */
 const STATISTICS = /* sql */ `
   select c.oid::text as oid, s.attname::text as name, s.n_distinct::float8 as distinct,
-         case when s.n_distinct between 0 and 40
-               and (a.atttypid in (21, 23) or (a.atttypid in (25, 1043) and (s.attname = 'type' or s.attname like '%\\_type')))
+         case when (a.atttypid in (21, 23) and s.n_distinct between 0 and 40)
+                or (a.atttypid in (25, 1043) and (s.attname = 'type' or s.attname like '%\\_type')
+                    -- A share of the rows, in a small table.
+                    and greatest(s.n_distinct, -s.n_distinct * c.reltuples) between 0 and 40)
               then s.most_common_vals::text::text[] end as common,
          case when a.atttypid in (25, 1043) and s.attname ~ '^(?:whodunnit|actor|performer|\\w+_by)(?:_id)?$' then
            (select case when count(*) <= 8 then array_agg(found.prefix order by found.prefix) end

@@ -18,7 +18,7 @@ export interface AttributedDay {
   readonly audited: Shares;
 }
 
-const HISTORY = 80;
+const HISTORY = 120;
 const TRANSACTIONS = 100;
 
 /**
