@@ -4,6 +4,7 @@
  * with is what the day itself knows.
  */
 import path from 'node:path';
+import pg from 'pg';
 import { runnerImport } from 'vite';
 import { startCapture } from '../../dist/capture/capture.js';
 import { draftYaml } from '../../dist/init/draft.js';
@@ -66,7 +67,9 @@ async function attributed({ server, client, simulated }, { schema, setting, tran
   const database = `source_${schema}${setting === undefined ? '' : '_set'}`;
   await client.query(`create database ${database}`);
   const url = server.url(database);
-  const source = await connect({ url, purpose: 'bench' });
+  // As the application connects: its tables are in its search path.
+  const source = new pg.Client(url);
+  await source.connect();
   try {
     await source.query(await simulated.schemaSql(schema));
     if (setting !== undefined)
@@ -79,7 +82,7 @@ async function attributed({ server, client, simulated }, { schema, setting, tran
     const day = (seed, count) => simulated.simulate({ url }, world, { seed, transactions: count, setting });
     await day(SEED + 1, transactions);
     await source.query('analyze');
-    const yaml = (await draftYaml(source, { progress: () => undefined })).text;
+    const yaml = await drafted(url);
     const ground = { server, client, url };
     const after = await capture(ground, { name: `after_${database}`, yaml });
     const alone = simulated.withColumnsAlone(yaml, `before_${database}`);
@@ -87,14 +90,29 @@ async function attributed({ server, client, simulated }, { schema, setting, tran
     const deeds = await day(SEED + 2, transactions);
     const sharesOf = async ({ config, entries }) => {
       const people = config.modifiers.map(({ called, table }) => ({ called, table }));
-      return simulated.sharesOf({ entries: await entries(source), deeds, world, people });
+      const given = { entries: await entries(source), world, people };
+      return {
+        all: simulated.sharesOf({ ...given, deeds }),
+        audited: simulated.sharesOf({ ...given, deeds: simulated.audited(deeds) }),
+      };
     };
-    return {
+    const shares = {
       'columns alone': await sharesOf(before),
       'as init writes it': await sharesOf(after),
     };
+    await source.query(DROP_SLOTS);
+    return shares;
   } finally {
     await source.end();
+  }
+}
+
+async function drafted(url) {
+  const client = await connect({ url, purpose: 'bench' });
+  try {
+    return (await draftYaml(client, { progress: () => undefined })).text;
+  } finally {
+    await client.end();
   }
 }
 
@@ -132,6 +150,10 @@ async function capture({ server, client, url }, { name, yaml }) {
   return { config, entries };
 }
 
+/** A cluster has ten of them. */
+const DROP_SLOTS = /* sql */ `
+  select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where database = current_database() and active;
+  select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()`;
 const STORED = /* sql */ `select end_lsn >= $1::pg_lsn as is from trail.checkpoint`;
 const ENTRIES = /* sql */ `
   select e.xid::text, e.rung::text, m.key as "modifierKey", r.schema_name || '.' || r.table_name as table
@@ -140,15 +162,18 @@ const ENTRIES = /* sql */ `
     join trail.relation r on r.id = e.relation_id
    order by e.id`;
 
-function figuresOf(shares, { named }) {
-  const percent = (count) => (shares.changes === 0 ? null : (100 * count) / shares.changes);
+/** `audited` is of the transactions in which the application has written an audit row. */
+function figuresOf({ all, audited }, { named }) {
+  const percent = (count) => (100 * count) / all.changes;
   return {
-    changes: shares.changes,
-    'named %': 100 * named(shares),
-    'witness %': percent(shares.right.witness),
-    'column %': percent(shares.right.column),
-    'session %': percent(shares.right.session),
-    'unnamed %': percent(shares.unnamed),
-    wrong: shares.wrong.length,
+    changes: all.changes,
+    'named %': 100 * named(all),
+    'witness %': percent(all.right.witness),
+    'column %': percent(all.right.column),
+    'session %': percent(all.right.session),
+    'unnamed %': percent(all.unnamed),
+    audited: audited.changes,
+    'of audited %': audited.changes === 0 ? null : 100 * named(audited),
+    wrong: all.wrong.length,
   };
 }

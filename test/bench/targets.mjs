@@ -64,6 +64,12 @@ const TARGETS = {
       of: greatest('schema, YAML', /./, 'wrong'),
     },
     {
+      figure: '% named where the application writes an audit row, at least',
+      atLeast: [95, 99],
+      size: { changes: 1_000 },
+      of: least('schema, YAML', /init/, 'of audited %'),
+    },
+    {
       figure: '% named where the application sets a setting, at least',
       atLeast: [95, 99],
       size: { changes: 1_000 },

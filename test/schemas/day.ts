@@ -1,4 +1,4 @@
-import type { Random } from '../support/load.ts';
+import type { Random } from '../support/random.ts';
 import { auditRows, witnessed, type Done } from './audit.ts';
 import type { Column, Table } from './catalog.ts';
 import { authorship, authorsOf, keyAs } from './people.ts';

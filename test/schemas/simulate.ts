@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { generator } from '../support/load.ts';
+import { generator } from '../support/random.ts';
 import { Day } from './day.ts';
 import { literal } from './seed.ts';
 import type { Change, Person } from './steps.ts';

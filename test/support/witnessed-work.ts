@@ -3,7 +3,7 @@
  * them, and of which changes the rules of the YAML have to tell.
  */
 
-import { generator, type Random } from './load.ts';
+import { generator, type Random } from './random.ts';
 
 const SIGNING_KEY = 'a key of a test, long enough for all';
 
