@@ -11,6 +11,8 @@ export interface SourceFacts {
   readonly catalog: Catalog;
   /** By canonical name, in the order of the catalog: schema, then name. */
   readonly tables: ReadonlyMap<string, TableFacts>;
+  /** Settings that functions, policies and defaults of the database read, as `app.user_id`. */
+  readonly settings: readonly string[];
   /** What the role may not read, or what took too long, as sentences. */
   readonly unread: readonly string[];
 }
@@ -47,6 +49,8 @@ export interface ColumnFacts {
   readonly distinct: number | null;
   /** Its most common values, where they are small numbers or class names; null: not known. */
   readonly common: readonly string[] | null;
+  /** Of a column that says who did something: what stands before the keys in its texts, as `user/`. */
+  readonly prefixes: readonly string[];
 }
 
 /**
@@ -58,7 +62,12 @@ export async function readFacts(client: pg.Client): Promise<SourceFacts> {
   const { details, unread } = await readDetails(client);
   const byOid = new Map(catalog.tables.map((table) => [table.oid, keyOf(table)]));
   const tables = catalog.tables.map((table) => factsOf(table, { catalog, details, byOid }));
-  return { catalog, tables: new Map(tables.map((facts) => [facts.key, facts])), unread };
+  return {
+    catalog,
+    tables: new Map(tables.map((facts) => [facts.key, facts])),
+    settings: details.settings,
+    unread,
+  };
 }
 
 function factsOf(
@@ -136,6 +145,7 @@ function columnOf(
           : { from: 'check', values: checked },
     distinct: found?.distinct ?? null,
     common: found?.common == null ? null : telling(found.common),
+    prefixes: found?.prefixes ?? [],
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Template } from '../tracking/rules.js';
+import type { SessionPreset } from '../tracking/session-presets.js';
 import type { ValueFacts } from './propose-values.js';
 
 /** What `init` writes, decided but not yet text. */
@@ -7,6 +8,8 @@ export interface Proposal {
   /** Tables of people, the first is that of logical messages. */
   readonly people: readonly PeopleTable[];
   readonly witnesses: readonly Witness[];
+  /** Null: nothing says that the application tells PostgreSQL on whose behalf it works. */
+  readonly session: ProposedSession | null;
   readonly secrets: readonly TableSecrets[];
   readonly tenant: TenantColumn | null;
   readonly tables: readonly TableProposal[];
@@ -38,11 +41,23 @@ export type As =
 export interface Witness {
   readonly table: string;
   readonly modifier: string;
+  /** What stands before the key there; null: nothing is known to. */
+  readonly prefix: string | null;
   readonly as: As;
   readonly row:
     { readonly key: string; readonly type: string } | { readonly key: string; readonly table: string } | null;
   readonly fact: string;
 }
+
+export interface ProposedSession {
+  readonly settings: readonly ProposedSetting[];
+  /** Whether the role may put the trigger on every table: else it is told in a comment. */
+  readonly isAllowed: boolean;
+}
+
+export type ProposedSetting = ({ readonly preset: SessionPreset } | { readonly setting: string }) & {
+  readonly fact: string;
+};
 
 export interface TableSecrets {
   readonly table: string;

@@ -3,7 +3,7 @@ import { classOf } from './class-names.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import { isActorPair } from './propose-people.js';
 import type { As, ModifierColumn, PeopleTable } from './proposal.js';
-import { areComparable, pairsOf, singleKey, type Pair } from './table-index.js';
+import { areComparable, pairsOf, singleKey, type Pair, type TableIndex } from './table-index.js';
 
 /**
  * Columns that say who made the last change, and who made the row. Others that name people (author, owner,
@@ -18,6 +18,7 @@ const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
 export interface PeopleGround {
   readonly people: readonly PeopleTable[];
   readonly facts: ReadonlyMap<string, TableFacts>;
+  readonly index: TableIndex;
 }
 
 /**

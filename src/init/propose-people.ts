@@ -3,7 +3,7 @@ import { isSecretName } from '../tracking/secrets.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import { loginColumn } from './propose-logins.js';
 import type { Lookup, PeopleTable } from './proposal.js';
-import { isBoolean, isText, nounOf, pairsOf, type Pair } from './table-index.js';
+import { isBoolean, isText, nounOf, pairsOf, singleKey, type Pair } from './table-index.js';
 import { classOf } from './class-names.js';
 
 /** What tables of people are called, in the singular; a higher figure counts for more. */
@@ -43,11 +43,14 @@ export const isActorPair = ({ words }: Pair): boolean => ACTORS.has(words.join('
 /**
  * The tables of people. The first has logins, or is what columns that say who did something refer to; others
  * follow where people log in there too, or where a column says that a key is of them.
+ *
+ * @param options.prefixed tables that an audit table names before their keys
  */
 export function proposePeople(
   tables: readonly TableFacts[],
-  lookups: ReadonlyMap<string, Lookup>,
+  options: { readonly lookups: ReadonlyMap<string, Lookup>; readonly prefixed: readonly TableFacts[] },
 ): readonly PeopleTable[] {
+  const { lookups, prefixed } = options;
   const referred = countReferences(tables);
   const candidates = tables
     .filter(({ key }) => lookups.has(key))
@@ -74,13 +77,25 @@ export function proposePeople(
       )
       .map((facts) => ({ facts, reasons: ['a column says that a key is of this table'] })),
   ];
+  const others = [...new Set(prefixed)]
+    .filter((facts) => !named.some((other) => other.facts === facts))
+    .map((facts) => ({ facts, reasons: ['an audit table has its name before its keys'] }));
   const taken = new Set<string>();
-  return named.flatMap(({ facts, reasons }) => {
+  return [...named, ...others].flatMap(({ facts, reasons }) => {
     const called = calledIn(facts, taken);
-    if (called === null) return [];
+    const lookup = lookups.get(facts.key) ?? namelessLookup(facts, named[0]?.facts);
+    if (called === null || lookup === null) return [];
     taken.add(called);
-    return [{ ...lookups.get(facts.key)!, called, bot: botColumn(facts), fact: reasons.join(', ') }];
+    return [{ ...lookup, called, bot: botColumn(facts), fact: reasons.join(', ') }];
   });
+}
+
+/** Rows that stand for people and have no name are called by the key of their person, or by their own. */
+function namelessLookup(facts: TableFacts, main: TableFacts | undefined): Lookup | null {
+  const key = singleKey(facts);
+  if (key === null) return null;
+  const [person] = [...facts.references].find(([, { table }]) => table === main?.key) ?? [key.name];
+  return { table: facts.key, key: key.name, name: [{ column: person }] };
 }
 
 /** Class names that a type column is known to hold. */

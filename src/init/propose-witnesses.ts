@@ -2,26 +2,49 @@ import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import type { Witness } from './proposal.js';
 import { asOf, type PeopleGround } from './propose-modifiers.js';
+import { prefixedTables } from './propose-prefixes.js';
 import { isText, nounOf, pairsOf, singleKey } from './table-index.js';
 
-/** The audit table that a table is, as its columns tell; null: it is none, or names nobody who is known. */
-export function witnessOf(table: TableFacts, ground: PeopleGround): Witness | null {
+/**
+ * How a table is read as an audit table, as its columns tell: one rule, or one for each table whose keys it
+ * has behind a prefix. None: it is no audit table, or names nobody who is known.
+ */
+export function witnessesOf(table: TableFacts, ground: PeopleGround): readonly Witness[] {
   for (const kind of KINDS) {
     const found = kind(table, ground);
-    if (found === null) continue;
-    const column = table.columns.get(found.modifier);
-    const whose = column === undefined ? null : (asOf(column, table, ground) ?? asText(column, ground));
-    if (whose !== null) return { ...found, table: table.key, as: whose.as };
+    const column = found === null ? undefined : table.columns.get(found.modifier);
+    if (found === null || column === undefined) continue;
+    const prefixed = byPrefix(column, table, ground);
+    if (prefixed.length > 0) return prefixed.map((whose) => ({ ...found, table: table.key, ...whose }));
+    const whose = asOf(column, table, ground) ?? asText(column, ground);
+    if (whose !== null) return [{ ...found, table: table.key, prefix: null, as: whose.as }];
   }
-  return null;
+  return [];
 }
+
+/** Tables of people whose names stand before their keys. */
+const byPrefix = (
+  column: ColumnFacts,
+  table: TableFacts,
+  { people, index }: PeopleGround,
+): readonly { readonly prefix: string; readonly as: string }[] =>
+  prefixedTables(column, table, index).flatMap(({ prefix, facts }) => {
+    const found = people.find((one) => one.table === facts.key);
+    return found === undefined ? [] : [{ prefix, as: found.called }];
+  });
 
 /** PaperTrail has a text for whoever it is; keys are compared as texts. */
 const asText = (column: ColumnFacts, { people }: PeopleGround): { readonly as: string } | null =>
   column.name === 'whodunnit' && isText(column) && people[0] !== undefined ? { as: people[0].called } : null;
 
-type Found = Omit<Witness, 'table' | 'as'>;
-type Kind = (table: TableFacts, ground: PeopleGround) => Found | null;
+type Found = Omit<Witness, 'table' | 'prefix' | 'as'>;
+type Kind = (table: TableFacts, ground: Pick<PeopleGround, 'facts'>) => Found | null;
+
+/** The column of an audit table that says who made a change, whoever it is; undefined: it is none. */
+export function auditColumn(table: TableFacts, facts: PeopleGround['facts']): ColumnFacts | undefined {
+  const [found] = KINDS.flatMap((kind) => kind(table, { facts }) ?? []);
+  return found === undefined ? undefined : table.columns.get(found.modifier);
+}
 
 const has = ({ columns }: TableFacts, ...names: readonly string[]): boolean =>
   names.every((name) => columns.has(name));

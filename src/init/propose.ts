@@ -6,11 +6,13 @@ import { loginsOf } from './propose-logins.js';
 import { modifierColumns } from './propose-modifiers.js';
 import { noiseOf } from './propose-noise.js';
 import { proposePeople } from './propose-people.js';
+import { prefixedTables } from './propose-prefixes.js';
 import { secretsOf } from './propose-secrets.js';
+import { proposeSession } from './propose-session.js';
 import { publicationName, sourceName } from './propose-source.js';
 import { proposeTenant, tenantsOf } from './propose-tenant.js';
 import { valuesOf } from './propose-values.js';
-import { witnessOf } from './propose-witnesses.js';
+import { auditColumn, witnessesOf } from './propose-witnesses.js';
 import type { LeftOut, Lookup, Proposal, TableProposal } from './proposal.js';
 import { lookupOf, rowName } from './row-names.js';
 import { TableIndex } from './table-index.js';
@@ -34,9 +36,13 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
       return lookup === null ? [] : [[table.key, lookup]];
     }),
   );
-  const people = proposePeople(tracked, lookups);
-  const peopleGround = { people, facts: byKey };
-  const witnesses = tracked.flatMap((table) => witnessOf(table, peopleGround) ?? []);
+  const prefixed = tracked.flatMap((table) => {
+    const column = auditColumn(table, byKey);
+    return column === undefined ? [] : prefixedTables(column, table, index).map((found) => found.facts);
+  });
+  const people = proposePeople(tracked, { lookups, prefixed });
+  const peopleGround = { people, facts: byKey, index };
+  const witnesses = tracked.flatMap((table) => witnessesOf(table, peopleGround));
   const audits = new Set(witnesses.map((witness) => witness.table));
   const tenant = proposeTenant(tracked, index);
   const entities = proposeEntities(tracked);
@@ -72,6 +78,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
     source: { name: source, publication: publicationName(facts.catalog, source) },
     people,
     witnesses,
+    session: proposeSession(facts, { people, tracked }),
     secrets,
     tenant,
     tables,

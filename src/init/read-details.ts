@@ -11,6 +11,8 @@ export interface Details {
   readonly extensions: ReadonlyMap<string, string>;
   /** Labels in order, by the oid of the type. */
   readonly enums: ReadonlyMap<number, readonly string[]>;
+  /** Names of settings that functions, policies and defaults read. */
+  readonly settings: readonly string[];
 }
 
 export interface ReadReference {
@@ -33,7 +35,11 @@ export interface ReadColumn {
   readonly defaultValue: string | null;
   readonly distinct: number | null;
   readonly common: readonly string[] | null;
+  readonly prefixes: readonly string[] | null;
 }
+
+/** What only statistics tell of a column. */
+type OfStatistics = 'distinct' | 'common' | 'prefixes';
 
 type OfTable<Row> = Row & { readonly oid: string };
 
@@ -59,13 +65,11 @@ export async function readDetails(
   };
   const references = await read<OfTable<ReadReference>>('foreign keys', REFERENCES);
   const checks = await read<OfTable<ReadCheck>>('CHECK constraints', CHECKS);
-  const columns = await read<OfTable<Omit<ReadColumn, 'distinct' | 'common'>>>(
-    'defaults of columns',
-    COLUMNS,
-  );
+  const columns = await read<OfTable<Omit<ReadColumn, OfStatistics>>>('defaults of columns', COLUMNS);
   const statistics = await read<OfTable<Sampled>>('pg_stats', STATISTICS);
   const enums = await read<{ readonly oid: number; readonly labels: string[] }>('enum types', ENUMS);
   const extensions = await read<OfTable<{ readonly extension: string }>>('extensions', EXTENSIONS);
+  const settings = await read<{ readonly setting: string }>('functions and policies', SETTINGS);
   const hidden = await read<{ readonly tables: number }>('privileges on tables', HIDDEN);
   if ((hidden[0]?.tables ?? 0) > 0)
     unread.push(
@@ -79,24 +83,26 @@ export async function readDetails(
       columns: grouped(withStatistics(columns, statistics)),
       enums: new Map(enums.map(({ oid, labels }) => [oid, labels])),
       extensions: new Map(extensions.map(({ oid, extension }) => [oid, extension])),
+      settings: settings.map(({ setting }) => setting),
     },
   };
 }
 
-interface Sampled {
-  readonly name: string;
-  readonly distinct: number;
-  readonly common: readonly string[] | null;
-}
+type Sampled = Pick<ReadColumn, 'name' | 'common' | 'prefixes'> & { readonly distinct: number };
 
 function withStatistics(
-  columns: readonly OfTable<Omit<ReadColumn, 'distinct' | 'common'>>[],
+  columns: readonly OfTable<Omit<ReadColumn, OfStatistics>>[],
   statistics: readonly OfTable<Sampled>[],
 ): OfTable<ReadColumn>[] {
   const byColumn = new Map(statistics.map((row) => [`${row.oid} ${row.name}`, row]));
   return columns.map((column) => {
     const found = byColumn.get(`${column.oid} ${column.name}`);
-    return { ...column, distinct: found?.distinct ?? null, common: found?.common ?? null };
+    return {
+      ...column,
+      distinct: found?.distinct ?? null,
+      common: found?.common ?? null,
+      prefixes: found?.prefixes ?? null,
+    };
   });
 }
 
@@ -141,14 +147,23 @@ const COLUMNS = /* sql */ `
    where a.attnum > 0 and not a.attisdropped and ${USERS_OWN}`;
 
 /**
- * Sampled values of integers and of columns called type, and how many different ones others have. pg_stats
- * shows a role those of columns that it may read.
+ * Sampled values of integers and of columns called type, and how many different ones others have. Of texts
+ * that say who did something only what stands before the last part of each, where that is one of a few.
+ * pg_stats shows a role those of columns that it may read.
  */
 const STATISTICS = /* sql */ `
   select c.oid::text as oid, s.attname::text as name, s.n_distinct::float8 as distinct,
-         case when s.n_distinct between 0 and 40
-               and (a.atttypid in (21, 23) or (a.atttypid in (25, 1043) and (s.attname = 'type' or s.attname like '%\\_type')))
-              then s.most_common_vals::text::text[] end as common
+         case when (a.atttypid in (21, 23) and s.n_distinct between 0 and 40)
+                or (a.atttypid in (25, 1043) and (s.attname = 'type' or s.attname like '%\\_type')
+                    -- A share of the rows, in a small table.
+                    and greatest(s.n_distinct, -s.n_distinct * c.reltuples) between 0 and 40)
+              then s.most_common_vals::text::text[] end as common,
+         case when a.atttypid in (25, 1043) and s.attname ~ '^(?:whodunnit|actor|performer|\\w+_by)(?:_id)?$' then
+           (select case when count(*) <= 8 then array_agg(found.prefix order by found.prefix) end
+              from (select distinct substring(value from '^([A-Za-z][\\w.:/|#\\\\-]{0,60}[/:|#])[^/:|#]+$') as prefix
+                      from unnest(coalesce(s.most_common_vals::text::text[], '{}') ||
+                                  coalesce(s.histogram_bounds::text::text[], '{}')) value) found
+             where found.prefix is not null) end as prefixes
     from pg_catalog.pg_stats s
     join pg_catalog.pg_namespace n on n.nspname = s.schemaname
     join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = s.tablename
@@ -160,6 +175,24 @@ const HIDDEN = /* sql */ `
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where ${USERS_OWN} and not c.relispartition and not pg_catalog.has_any_column_privilege(c.oid, 'select')`;
+
+/** Names alone, and few: a function may read any number. */
+const SETTINGS = /* sql */ `
+  with texts as (
+    select case when p.prosqlbody is null then p.prosrc else pg_catalog.pg_get_function_sqlbody(p.oid) end as text
+      from pg_catalog.pg_proc p
+      join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+     where not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname not in ('information_schema', 'waltrail')
+    union all select pg_catalog.pg_get_expr(polqual, polrelid) from pg_catalog.pg_policy
+    union all select pg_catalog.pg_get_expr(polwithcheck, polrelid) from pg_catalog.pg_policy
+    union all select pg_catalog.pg_get_expr(adbin, adrelid) from pg_catalog.pg_attrdef
+  )
+  select distinct pg_catalog.lower(found.names[1]) as setting
+    from texts
+   cross join lateral pg_catalog.regexp_matches(texts.text, 'current_setting\\(\\s*''([A-Za-z_][A-Za-z0-9_]*(?:\\.[A-Za-z_][A-Za-z0-9_]*)+)''', 'g') as found(names)
+   where texts.text like '%current_setting%' and pg_catalog.length(found.names[1]) <= 63
+   order by 1
+   limit 100`;
 
 const ENUMS = /* sql */ `
   select e.enumtypid::int8::float8 as oid, array_agg(e.enumlabel::text order by e.enumsortorder) as labels

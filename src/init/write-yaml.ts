@@ -29,6 +29,7 @@ export function writeYaml(proposal: Proposal, remarks: Remarks, detail: Detail):
     grantLines(remarks),
     modifierLines(proposal),
     witnessLines(proposal),
+    sessionLines(proposal),
     redactLines(proposal),
     tableLines(proposal, remarks, detail),
     excludeLines(proposal),
@@ -95,10 +96,26 @@ function witnessLines({ witnesses, people }: Proposal): readonly string[] {
       `  - ${flow([
         ['table', scalar(witness.table)],
         ['modifier', scalar(witness.modifier)],
+        ...(witness.prefix === null ? [] : [['prefix', scalar(witness.prefix)] as const]),
         ...asPair(witness.as, people),
         ...rowPair(witness),
       ])}`,
     ]),
+  ];
+}
+
+function sessionLines({ session }: Proposal): readonly string[] {
+  if (session === null) return [];
+  const items = session.settings.flatMap((one) => [
+    ...comment(one.fact, '  '),
+    `  - ${'preset' in one ? one.preset : flow([['setting', scalar(one.setting)]])}`,
+  ]);
+  const head = 'On whose behalf the application works, as it tells PostgreSQL in settings.';
+  if (session.isAllowed)
+    return [...comment(`${head} apply puts a trigger on each table that says it.`, ''), 'session:', ...items];
+  return [
+    ...comment(`${head} Needs the privilege trigger on each table; take the # off where it is there.`, ''),
+    ...['session:', ...items].map((line) => `# ${line}`),
   ];
 }
 

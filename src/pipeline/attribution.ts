@@ -94,7 +94,8 @@ export class Attribution {
   }
 }
 
-function redactedKey(redactor: Redactor, key: string): string {
+/** A key as it is stored where its column is redacted. */
+export function redactedKey(redactor: Redactor, key: string): string {
   const bytes = Buffer.from(key);
   const redacted = redactor(bytes, 0, bytes.length);
   return redacted === null ? key : readableText(redacted, 0, redacted.length);

@@ -83,6 +83,11 @@ export class People {
     };
   }
 
+  /** Whether it is the key of a row of the table. */
+  isKnown(key: string): boolean {
+    return this.#known(key) !== undefined;
+  }
+
   /** The name or kind of some modifier changed: entries from here on use the new one. */
   namesChanged(table: string): void {
     if (table === this.#table) this.#forgetNames();

@@ -6,7 +6,12 @@ import type { Attribution } from './attribution.js';
 import { OtherModifier } from './other-modifier.js';
 import type { Person } from './people.js';
 import { withoutSecrets } from './secret-text.js';
-import { readSessionStatement, type SessionFacts, type SessionStatement } from './session-statement.js';
+import {
+  readSessionStatement,
+  type SessionFacts,
+  type SessionNamed,
+  type SessionStatement,
+} from './session-statement.js';
 
 /** Whom a session names. */
 export interface SessionSpeaker {
@@ -81,7 +86,7 @@ export class SessionAttribution {
   }
 
   #speakerOf({ named, facts }: SessionStatement): SessionSpeaker | null {
-    if (named !== null) {
+    if (named !== null && this.#isSomebody(named)) {
       const person = this.#attribution.people(named.table).person(named.key);
       const other = new OtherModifier(person, { redactor: null, rung: 'session' });
       return { person, named: { ...named, other } };
@@ -89,6 +94,10 @@ export class SessionAttribution {
     return this.#rule.databaseUser
       ? { person: this.#attribution.databaseUser(facts.user), named: null }
       : null;
+  }
+
+  #isSomebody({ onlyKnown, table, key }: SessionNamed): boolean {
+    return !onlyKnown || this.#attribution.people(table).isKnown(key);
   }
 
   #shown(facts: SessionFacts): string {

@@ -15,7 +15,15 @@ export interface SessionStatement {
   readonly within: boolean;
   readonly facts: SessionFacts;
   /** Whose key the first setting holds that names somebody; null: none does. */
-  readonly named: { readonly table: number; readonly key: string } | null;
+  readonly named: SessionNamed | null;
+}
+
+export interface SessionNamed {
+  /** Index of the table of modifiers. */
+  readonly table: number;
+  readonly key: string;
+  /** It is a name only where it is somebody's key. */
+  readonly onlyKnown: boolean;
 }
 
 /** Who is connected. Null: the session has none. */
@@ -70,17 +78,17 @@ const FACTS = 5;
 function namedBy(
   rules: readonly SessionSetting[],
   values: ReadonlyMap<string | null, string | null>,
-): SessionStatement['named'] {
+): SessionNamed | null {
   for (const rule of rules) {
     const key = keyIn(rule, values.get(rule.setting) ?? null);
     if (key === 'unknown') return null;
-    if (key !== null) return { table: rule.as, key: key.text };
+    if (key !== null) return { table: rule.as, key: key.text, onlyKnown: rule.onlyKnown };
   }
   return null;
 }
 
 function keyIn(
-  { member, nobody }: SessionSetting,
+  { member }: SessionSetting,
   value: string | null,
 ): { readonly text: string } | 'unknown' | null {
   // A setting that was made for one transaction is empty in the next.
@@ -89,7 +97,7 @@ function keyIn(
   const text = member === null ? value : memberOf(value, member);
   if (text === null || text === '') return null;
   if (text === undefined || text.length > MAX_KEY_CHARACTERS) return 'unknown';
-  return nobody.includes(text) ? null : { text };
+  return { text };
 }
 
 /** Null: there is none; undefined: it is no key. Numbers keep their digits. */

@@ -15,6 +15,8 @@ export interface WitnessPlan {
 export interface CompiledWitness {
   /** -1: the relation has no such column. */
   readonly modifier: number;
+  /** What stands before the key in it; empty: nothing does. */
+  readonly prefix: string;
   readonly redactor: Redactor | null;
   readonly table: number | TableColumn;
   /** Null: it is for every row. */
@@ -43,13 +45,14 @@ export function planWitness(options: {
 }
 
 function compile(
-  { modifier, as, when, row }: WitnessRule,
+  { modifier, prefix, as, when, row }: WitnessRule,
   { columns, redactors }: Pick<Parameters<typeof planWitness>[0], 'columns' | 'redactors'>,
 ): CompiledWitness {
   const indexOf = (name: string): number => columns.get(name)?.index ?? -1;
   const index = indexOf(modifier);
   return {
     modifier: index,
+    prefix,
     redactor: redactors[index] ?? null,
     table: compileTable(as, columns),
     fit: compileConditions(when, columns),
@@ -70,8 +73,8 @@ export type Named =
   | {
       readonly is: 'somebody';
       readonly table: number;
+      /** Without what stands before it. */
       readonly key: string;
-      readonly column: number;
       readonly redactor: Redactor | null;
     }
   | { readonly is: 'nobody' }
@@ -94,14 +97,16 @@ export function testimonyOf({ rules }: WitnessPlan, change: RowChange): Testimon
   for (const rule of rules) {
     const fit = rule.fit === null ? 'fits' : rule.fit(change);
     if (fit === 'does not fit') continue;
-    const key = keyIn(change.row!, rule.modifier);
+    const value = keyIn(change.row!, rule.modifier);
     if (fit === 'unknown' || rule.modifier < 0) return { named: UNKNOWN, row: rule.row };
-    if (key === null) return { named: NOBODY, row: rule.row };
+    if (value === null) return { named: NOBODY, row: rule.row };
+    const { prefix, redactor } = rule;
+    if (!value.startsWith(prefix) || value.length === prefix.length) continue;
+    const key = value.slice(prefix.length);
     const table = tableOf(rule.table, change);
     if (table === null) continue;
     if (table === 'unknown' || key.length > MAX_KEY_CHARACTERS) return { named: UNKNOWN, row: rule.row };
-    const { modifier: column, redactor } = rule;
-    return { named: { is: 'somebody', table, key, column, redactor }, row: rule.row };
+    return { named: { is: 'somebody', table, key, redactor }, row: rule.row };
   }
   const isNamed = rules.some(({ modifier }) => modifier < 0 || keyIn(change.row!, modifier) !== null);
   return { named: isNamed ? UNKNOWN : NOBODY, row: rules[0]!.row };

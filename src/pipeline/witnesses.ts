@@ -1,10 +1,9 @@
 import type { Lsn } from '../pg/lsn.js';
 import type { RowTypes } from '../tracking/row-types.js';
-import type { Attribution } from './attribution.js';
+import { redactedKey, type Attribution } from './attribution.js';
 import type { LateAttributions } from './late-attributions.js';
 import { sentIn } from './old-row.js';
 import { OtherModifier } from './other-modifier.js';
-import { redactedText } from './redaction.js';
 import type { RelationPlan } from './relation-plan.js';
 import type { RowChange } from './row-change.js';
 import { personOf, TransactionWitnesses, type Speaker, type Testimony } from './witness-facts.js';
@@ -170,7 +169,7 @@ export class Witnesses {
   #hear({ witness, tracked }: RelationPlan, change: RowChange): Testimony | null {
     const plan = witness!;
     const { named, row } = testimonyOf(plan, change);
-    const speaker = named.is === 'somebody' ? (): Speaker => this.#speakerOf(named, change) : null;
+    const speaker = named.is === 'somebody' ? (): Speaker => this.#speakerOf(named) : null;
     if (!this.#isKnown) {
       const said = (this.#said ??= new TransactionWitnesses());
       const rows = this.#witnessed(plan, witnessedRow(row, change));
@@ -189,11 +188,8 @@ export class Witnesses {
     return [table === null ? rowOfType(row.type, row.key) : rowOf(table, row.key)];
   }
 
-  #speakerOf(
-    { table, key, column, redactor }: Extract<Named, { readonly is: 'somebody' }>,
-    change: RowChange,
-  ): Speaker {
-    const stored = redactor === null ? key : redactedText(redactor, change.row!, column);
+  #speakerOf({ table, key, redactor }: Extract<Named, { readonly is: 'somebody' }>): Speaker {
+    const stored = redactor === null ? key : redactedKey(redactor, key);
     const person = this.#attribution.people(table).person(stored);
     return { table, key, person, other: new OtherModifier(person, { redactor, rung: 'witness' }) };
   }

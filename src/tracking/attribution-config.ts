@@ -60,9 +60,10 @@ export const toWitnesses = (
   file: AttributionFile | undefined,
   modifiers: readonly ModifiersRule[],
 ): readonly WitnessRule[] =>
-  (file ?? []).map(({ table, modifier, as, when, row }) => ({
+  (file ?? []).map(({ table, modifier, prefix, as, when, row }) => ({
     table: toName(table),
     modifier,
+    prefix: prefix ?? '',
     as: toKeyOf(as, modifiers),
     when: toWhen(when),
     row: row === undefined ? null : { key: row.key, of: toRowTable(row) },

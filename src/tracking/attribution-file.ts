@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { conditions } from './action-schema.js';
-import { column, labelShape, scalar, sentence, table, word } from './schema-parts.js';
+import { column, labelShape, scalar, sentence, table, text, word } from './schema-parts.js';
 
 /*
  * The shapes of the keys by which attribution finds who made a change: `modifiers`, `attribution`, and
@@ -153,6 +153,13 @@ export const AttributionFile = z
         'An audit table of the application, as schema.table: a row that a transaction adds to it says who made the changes of this transaction. It need not be tracked.',
       ),
       modifier: column.describe('The column that holds who made the changes.'),
+      prefix: text('what stands before the key')
+        .min(1, 'must be what stands before the key, not empty')
+        .max(63, 'is longer than 63 characters')
+        .optional()
+        .describe(
+          'What stands before the key in that column: membership/ where it holds membership/7. A value that begins otherwise is for the next rule of the table.',
+        ),
       as: KeyOfFile.optional(),
       when: conditions
         .optional()

@@ -6,6 +6,7 @@ const MAX_REMEMBERED = 10_000;
 /**
  * Tables by the types that audit rows give for their rows, as frameworks name both: `User` and `users`
  * (Rails), `Account::Setting` and `account_settings`, or `settings` where there is no such table,
+ * `Integrations::BaseIntegration` and `integrations`, where all classes of a module are in one table,
  * `App\Models\User` and `users` (Laravel), `shop.order` and `shop_order` (Django), `res.partner` and
  * `res_partner` (Odoo).
  */
@@ -58,7 +59,16 @@ function namesOf(type: string): string[][] {
   // Names of models are in one folder, whatever it is called.
   const names = type.includes('\\') ? [type.slice(type.lastIndexOf('\\') + 1)] : type.split('::');
   const words = names.map(inWords);
-  return words.map((_, index) => numbersOf(words.slice(index).join('_')));
+  return [...words.map((_, index) => numbersOf(words.slice(index).join('_'))), ...tableOfModule(words)];
+}
+
+/** The module of a base class is named for the table of its classes, in the plural. */
+function tableOfModule(words: readonly string[]): string[][] {
+  const [module, base] = words.slice(-2);
+  const noun = base === undefined ? null : (/^base_(.+)$/.exec(base)?.[1] ?? null);
+  if (module === undefined || noun === null) return [];
+  const isNamedFor = numbersOf(noun).some((plural) => module === plural || module.endsWith(`_${plural}`));
+  return isNamedFor ? [[module]] : [];
 }
 
 /** `UserAccounts` and `user_accounts` are the same words, as are `HTMLPage` and `html_page`. */

@@ -173,6 +173,8 @@ export interface WitnessRule {
   readonly table: string;
   /** The column that names who made the changes. */
   readonly modifier: string;
+  /** What stands before the key in it. Empty: nothing does. */
+  readonly prefix: string;
   readonly as: KeyOf;
   /** What the row of the witness has to be. */
   readonly when: ReadonlyMap<string, Wanted>;
@@ -204,8 +206,10 @@ export interface SessionSetting {
   readonly setting: string;
   /** The member of the JSON object in it that holds the key; null: its value is the key. */
   readonly member: string | null;
-  /** Values that are nobody's key, as the default of a driver. */
-  readonly nobody: readonly string[];
+  /**
+   * It may hold what is nobody's key, as the name of a program: it names only people who are in the table.
+   */
+  readonly onlyKnown: boolean;
   /** Index of the table of modifiers that the key is of. */
   readonly as: number;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ModifiersRule, SessionRule, SessionSetting } from './rules.js';
 import { sentence, text, word } from './schema-parts.js';
-import { DATABASE_USER, SESSION_PRESETS, type SessionPreset } from './session-presets.js';
+import { APPLICATION_NAME, DATABASE_USER, SESSION_PRESETS, type SessionPreset } from './session-presets.js';
 
 /*
  * The key `session`: its shape, and what it says as the rest of Waltrail sees it.
@@ -73,7 +73,7 @@ function settingsOf(
         {
           setting: item.setting,
           member: item.member ?? null,
-          nobody: [],
+          onlyKnown: item.setting.toLowerCase() === APPLICATION_NAME,
           as: Math.max(
             0,
             modifiers.findIndex(({ called }) => called !== null && called === item.as),

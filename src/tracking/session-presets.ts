@@ -2,24 +2,33 @@ import type { SessionSetting } from './rules.js';
 
 type PresetSetting = Omit<SessionSetting, 'as'>;
 
+/** The setting in which programs have their own names, and a few applications the key of a person. */
+export const APPLICATION_NAME = 'application_name';
+
 /**
  * Settings of a session by which products tell PostgreSQL on whose behalf they work, by the name of the
- * preset. Of several the first that names somebody counts.
+ * preset. Of several the first that names somebody counts. PostgREST, Hasura, PostGraphile and
+ * django-pghistory set them for one transaction alone, so that no connection of a pool keeps them.
  *
- * - `postgrest`, `supabase`: the claims of the token as one JSON object in `request.jwt.claims`; PostgREST
- *   before version 9, and with `db-use-legacy-gucs`, each in a setting of its own
- *   (https://docs.postgrest.org/en/stable/references/transactions.html; the function `auth.uid()` of Supabase
- *   reads both).
- * - `hasura`: the session variables as one JSON object in `hasura.user`
- *   (https://hasura.io/docs/latest/guides/auditing-tables/).
- * - `postgraphile`: each claim of the token in a setting `jwt.claims.…`
- *   (https://postgraphile.org/postgraphile/current/jwt-guide); `user_id` is the usual one.
- * - `pgmemento`: a JSON object in `pgmemento.session_info`, in which the examples of pgMemento call the user
- *   `client_user` (https://github.com/pgMemento/pgMemento/wiki).
- * - `django`: what django-pghistory has in `pghistory.context_metadata`, in which its middleware calls the
- *   user `user` (https://django-pghistory.readthedocs.io/en/latest/context/).
- * - `jdbc`: `Connection.setClientInfo("ApplicationName", …)`, which pgjdbc puts into `application_name`
- *   (https://jdbc.postgresql.org/documentation/use/). Its default is the name of the driver, and nobody's.
+ * - `postgrest`, `supabase`: the claims of the token as one JSON object in `request.jwt.claims`, with the
+ *   user in `sub` (https://docs.postgrest.org/en/stable/references/transactions.html). PostgREST before
+ *   version 9, and version 9 to 11 with `db-use-legacy-gucs`, has each claim in a setting of its own. The
+ *   function `auth.uid()` of Supabase reads both (supabase/auth,
+ *   migrations/tenant/20211202183645_update_auth_uid).
+ * - `hasura`: the session variables of the request as one JSON object in `hasura.user`, set by `set local`
+ *   (https://hasura.io/docs/latest/guides/auditing-tables/). Their names are in lower case.
+ * - `postgraphile`: each claim of the token in a setting `jwt.claims.…`; the examples have `user_id`
+ *   (https://postgraphile.org/postgraphile/current/jwt-guide). From version 5 on the application sets
+ *   `pgSettings` itself, and the guide keeps these names.
+ * - `pgmemento`: a JSON object in `pgmemento.session_info`. Its members are the application's own; the
+ *   documentation has the user's name in `client_user`, set for the session
+ *   (https://github.com/pgMemento/pgMemento/wiki/User-defined-session-infos).
+ * - `django`: what django-pghistory puts before each statement, by `set_config(…, true)`, into
+ *   `pghistory.context_metadata`; its middleware has the primary key of the user in `user`
+ *   (https://django-pghistory.readthedocs.io/en/latest/context/).
+ * - `jdbc`: `Connection.setClientInfo("ApplicationName", …)`, which pgjdbc makes `set application_name`
+ *   (https://jdbc.postgresql.org/documentation/use/). It stays with the connection, and its default is the
+ *   name of the driver.
  */
 export const SESSION_PRESETS = {
   postgrest: [claim('request.jwt.claims', 'sub'), plain('request.jwt.claim.sub')],
@@ -28,7 +37,7 @@ export const SESSION_PRESETS = {
   postgraphile: [plain('jwt.claims.user_id'), plain('jwt.claims.sub')],
   pgmemento: [claim('pgmemento.session_info', 'client_user')],
   django: [claim('pghistory.context_metadata', 'user')],
-  jdbc: [{ setting: 'application_name', member: null, nobody: ['PostgreSQL JDBC Driver'] }],
+  jdbc: [{ setting: APPLICATION_NAME, member: null, onlyKnown: true }],
 } as const satisfies Readonly<Record<string, readonly PresetSetting[]>>;
 
 /** The preset by which the login itself is the modifier, where no setting names one. */
@@ -37,9 +46,9 @@ export const DATABASE_USER = 'session_user';
 export type SessionPreset = keyof typeof SESSION_PRESETS;
 
 function plain(setting: string): PresetSetting {
-  return { setting, member: null, nobody: [] };
+  return { setting, member: null, onlyKnown: false };
 }
 
 function claim(setting: string, member: string): PresetSetting {
-  return { setting, member, nobody: [] };
+  return { setting, member, onlyKnown: false };
 }

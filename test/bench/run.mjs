@@ -15,6 +15,7 @@ const BENCHES = [
   'latency',
   'writer',
   'session',
+  'attribution',
   'pages',
   'verify',
   'export',

@@ -56,6 +56,26 @@ const TARGETS = {
       '10 kB values, compressible, one transaction',
     ].map((load) => peakRss(load, DOCUMENTS)),
   ],
+  attribution: [
+    {
+      figure: 'wrong names, at most',
+      atMost: [0, 0],
+      size: { changes: 1_000 },
+      of: greatest('schema, YAML', /./, 'wrong'),
+    },
+    {
+      figure: '% named where the application writes an audit row, at least',
+      atLeast: [95, 99],
+      size: { changes: 1_000 },
+      of: least('schema, YAML', /init/, 'of audited %'),
+    },
+    {
+      figure: '% named where the application sets a setting, at least',
+      atLeast: [95, 99],
+      size: { changes: 1_000 },
+      of: least('schema, YAML', /sets .* init/, 'named %'),
+    },
+  ],
   session: [
     {
       figure: 'trigger of session: transactions kept',
@@ -228,13 +248,21 @@ function greatest(head, pattern, column) {
   return greatestOf((row) => pattern.test(row[head]), column);
 }
 
-/** Null where no row has it: it was not measured. */
+function least(head, pattern, column) {
+  return figureOf((row) => pattern.test(row[head]), column, Math.min);
+}
+
 function greatestOf(isMeant, column) {
+  return figureOf(isMeant, column, Math.max);
+}
+
+/** Null where no row has it: it was not measured. */
+function figureOf(isMeant, column, choose) {
   return (rows) => {
     const figures = rows
       .filter(isMeant)
       .map((row) => row[column])
       .filter((figure) => figure != null);
-    return figures.length === 0 ? null : Math.max(...figures);
+    return figures.length === 0 ? null : choose(...figures);
   };
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { untilCaughtUp } from '../support/capture.ts';
-import { generator, startLoad } from '../support/load.ts';
+import { startLoad } from '../support/load.ts';
+import { generator } from '../support/random.ts';
 import { judgeMigrated, MIGRATOR_SQL, MIGRATOR_YAML, startMigrator } from '../support/migrator.ts';
 import { expectExact } from '../support/oracle.ts';
 import { until } from '../support/until.ts';

@@ -8,7 +8,7 @@ import { waltrail, type CommandResult } from '../support/command.ts';
 import { daemonGround } from '../support/daemon.ts';
 import { freshDatabase } from '../support/database.ts';
 import { expectSame } from '../support/same.ts';
-import { generator } from '../support/load.ts';
+import { generator } from '../support/random.ts';
 import { until } from '../support/until.ts';
 
 const FULL = process.env.WALTRAIL_TEST_FAULTS === 'full';

@@ -2,7 +2,7 @@ import http from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
-import { generator, type Random } from '../support/load.ts';
+import { generator, type Random } from '../support/random.ts';
 
 /** 10,000 were tried; WALTRAIL_FUZZ_REQUESTS and WALTRAIL_FUZZ_SEED try others. */
 const REQUESTS = Number(process.env.WALTRAIL_FUZZ_REQUESTS ?? 800);

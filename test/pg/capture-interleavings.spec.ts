@@ -16,7 +16,7 @@ import {
   type Expected,
   type Step,
 } from '../support/interleavings.ts';
-import { generator } from '../support/load.ts';
+import { generator } from '../support/random.ts';
 
 /** Another seed finds other interleavings; the names of rows in a failure are places in this one's. */
 const SEED = Number(process.env.WALTRAIL_TEST_SEED ?? 20_261_128);

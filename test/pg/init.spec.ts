@@ -242,6 +242,37 @@ describe('init', () => {
     }
   }, 60_000);
 
+  test('proposes the settings that the database reads, unless nobody may put the trigger on each table', async () => {
+    await using database = await databaseWith(`
+      create schema auth;
+      create table auth.users (id uuid primary key, email text, encrypted_password text);
+      create table notes (id int primary key, owner uuid default (current_setting('my.user_id', true))::uuid);
+      create function auth.uid() returns uuid language sql stable as
+        $$ select (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid $$;
+      create function tenant() returns text language sql return current_setting('app.account_id', true);
+      alter table notes enable row level security;
+      create policy own on notes using (owner = current_setting('APP.Employee_ID', true)::uuid);`);
+    const role = `untriggering_${database.name}`;
+    const { config } = await initialise(database.url);
+    expect(config.session?.settings.map(({ setting }) => setting)).toEqual([
+      'request.jwt.claims',
+      'request.jwt.claim.sub',
+      'app.employee_id',
+      'my.user_id',
+    ]);
+    await database.query(`create role ${role} login password 'x'`);
+    try {
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = 'x';
+      const { text, config: less } = await initialise(url.href, database.url);
+      expect(less.session).toBeNull();
+      expect(text).toMatch(/^#   - supabase$/m);
+    } finally {
+      await database.query(`drop role ${role}`);
+    }
+  }, 60_000);
+
   test('writes names of any kind so that the loader reads them back, and no name leaves its comment', async () => {
     await using database = await databaseWith(`
       create schema "we""ird.sch";

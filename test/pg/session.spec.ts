@@ -327,7 +327,9 @@ test('presets find the user in what each product sets', async () => {
     ['pgmemento.session_info', '{"client_user": 7, "message": "x"}'],
     ['pghistory.context_metadata', '{"user": 2, "url": "/"}'],
     ['application_name', '7'],
+    // The names of programs are nobody's, whoever they are.
     ['application_name', 'PostgreSQL JDBC Driver'],
+    ['application_name', 'DBeaver - Main'],
     // Of these each could have named another, so none behind it is asked.
     ['request.jwt.claims', '{"sub": {"id": 7}}'],
     ['request.jwt.claims', 'no JSON'],
@@ -351,6 +353,7 @@ test('presets find the user in what each product sets', async () => {
     '7',
     '2',
     '7',
+    null,
     null,
     null,
     null,

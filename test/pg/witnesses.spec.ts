@@ -112,6 +112,33 @@ describe('a row of an audit table', () => {
     expect(g.readAgain()).toBe(0);
   });
 
+  test('names a person behind a prefix, by the first rule whose prefix it has, and nobody by another', async () => {
+    await using g = await ground(
+      `${PEOPLE}
+      create table conversations (id int primary key, state text, updated_by text);
+      create table versions (id int generated always as identity primary key, item_type text, item_id text, whodunnit text);`,
+      `${MODIFIERS}
+attribution:
+  - { table: public.versions, modifier: whodunnit, prefix: "user/", row: { type: item_type, key: item_id } }
+  - { table: public.versions, modifier: whodunnit, prefix: "contact/", as: contacts, row: { type: item_type, key: item_id } }
+redact: [{ columns: [whodunnit, updated_by], with: hash }]
+tables: { public.conversations: { entity: conversation, modifier: updated_by } }`,
+    );
+    const by = (id: number, who: string) =>
+      `insert into versions (item_type, item_id, whodunnit) values ('Conversation', ${id}, '${who}')`;
+    for (const [id, who] of ['user/7', 'contact/7', 'user/', '7', 'person/7', 'user/2'].entries())
+      await g.source.query(inOne(add(id), by(id, who)));
+    // The same person in a column and behind a prefix agrees, also as a hash.
+    await g.source.query(inOne(add(10, 7), by(10, 'user/7')));
+    const entries = await g.caughtUp();
+    const [dana, contact, ...others] = entries.map(({ modifierKey, rung }) => `${rung} ${modifierKey}`);
+    expect(dana).toMatch(/^a [0-9a-f]{16,}$/);
+    expect(contact).toBe(dana!.replace('a ', 'a contacts:'));
+    expect(others.slice(0, 3)).toEqual(['- null', '- null', '- null']);
+    expect(others[3]).not.toBe(dana);
+    expect([others[4], entries.at(-1)!.extra]).toEqual([dana, null]);
+  });
+
   test('is found by the type that its framework gives for the row, also of a class in a table of several', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(

@@ -1,7 +1,7 @@
-import type { Random } from '../support/load.ts';
+import type { Random } from '../support/random.ts';
 import { auditRows, witnessed, type Done } from './audit.ts';
 import type { Column, Table } from './catalog.ts';
-import { authorship, authorsOf } from './people.ts';
+import { authorship, authorsOf, keyAs } from './people.ts';
 import { insertSql, name } from './seed.ts';
 import { step, updateStep, where, type Change, type Person, type Step } from './steps.ts';
 import type { Operation } from './truth.ts';
@@ -144,11 +144,14 @@ export class Day {
 
   /**
    * Columns that say nothing about other rows or about who made this one, and whose value is known. Where an
-   * update of one of them is what is audited, either those or the others.
+   * update of one of them is what is audited, either those or the others. What tells of a login is changed by
+   * whoever logs in, in their own row.
    */
   #changeable(table: Table, row: Row, actor: Person | null): readonly Column[] {
     const audited = witnessed(this.#world, table.name, 'update').flatMap(([, { column }]) => column ?? []);
     const isAudited = actor !== null && audited.length > 0 && this.#random(2) === 0;
+    const isOwn = actor !== null && keyAs(this.#world, actor, table.name) === row[table.key[0]!];
+    const logins = this.#world.truth.logins;
     const fixed = new Set([
       ...table.key,
       ...table.uniques.flat(),
@@ -160,6 +163,7 @@ export class Day {
     return table.columns.filter((column) => {
       if (audited.length > 0 && audited.includes(column.name) !== isAudited) return false;
       if (fixed.has(column.name) || row[column.name] === undefined) return false;
+      if (!isOwn && logins.includes(`${table.name}.${column.name}`)) return false;
       if (/^(created_at|updated_at|last_update|display_id)$/.test(column.name)) return false;
       return !/^jsonb?$|^tsvector$/.test(column.type) && this.#world.referred(table, column) === undefined;
     });

@@ -28,8 +28,8 @@ export function authorship(
   return row;
 }
 
-/** The key that a person has in a table of people. */
-function keyAs(world: World, actor: Person, table: string): string | undefined {
+/** The key that a person has in a table of people; undefined: they are not known to be in it. */
+export function keyAs(world: World, actor: Person, table: string): string | undefined {
   if (actor.table === table) return actor.key;
   const column = world.truth.samePerson[table];
   const [key] = world.table(table).key;

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { TestDatabase } from '../support/database.ts';
-import { generator } from '../support/load.ts';
+import { generator } from '../support/random.ts';
 import { tablesOf, type Table } from './catalog.ts';
 import type { Truth } from './truth.ts';
 import { World, type Row } from './world.ts';

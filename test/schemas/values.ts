@@ -1,4 +1,4 @@
-import type { Random } from '../support/load.ts';
+import type { Random } from '../support/random.ts';
 import type { Column } from './catalog.ts';
 import type { Truth } from './truth.ts';
 import { COUNTRIES, FIRST_NAMES, LANGUAGES, LAST_NAMES, PLACES, SENTENCES, THINGS } from './words.ts';

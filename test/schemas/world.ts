@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Random } from '../support/load.ts';
+import type { Random } from '../support/random.ts';
 import type { Column, Table } from './catalog.ts';
 import type { Polymorphic, Truth } from './truth.ts';
 import { columnsOfName } from './truth.ts';

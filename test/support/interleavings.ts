@@ -1,4 +1,4 @@
-import type { Random } from './load.ts';
+import type { Random } from './random.ts';
 
 /** What PostgreSQL executes, in this order, between `begin` and `commit`. */
 export type Step =

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ORACLE_SQL, oracleOn } from './oracle.ts';
+import { generator, type Random } from './random.ts';
 import { until } from './until.ts';
 
 /**
@@ -112,8 +113,6 @@ export function startLoad(options: {
   };
 }
 
-export type Random = (below: number) => number;
-
 /** One to five changes, some with a logical message, something undone, or thousands of rows more. */
 function transaction(random: Random, isBulk: boolean): string {
   const statements = ['begin'];
@@ -191,15 +190,4 @@ function thousands(random: Random): string[] {
     `savepoint many; update orders set item = 'never' where item like 'one of many %'; rollback to many`,
     `delete from orders where item like 'one of many %'`,
   ];
-}
-
-/** mulberry32: small, seeded, good enough for test data. */
-export function generator(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
 }

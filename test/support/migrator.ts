@@ -4,7 +4,7 @@ import { parseLsn } from '../../src/pg/lsn.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { applyTracking, readEntries, type PlainEntry } from './capture.ts';
 import type { TestDatabase } from './database.ts';
-import { generator } from './load.ts';
+import { generator } from './random.ts';
 import { oracleOn } from './oracle.ts';
 
 /** Under `tables` of the YAML: what the migrator makes, alters and drops. */

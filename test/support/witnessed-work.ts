@@ -1,19 +1,22 @@
 /*
- * Random transactions of an application that several people use at once, and who really made each change of
- * them.
+ * Random transactions of an application that several people use at once, who really made each change of
+ * them, and of which changes the rules of the YAML have to tell.
  */
 
-import { generator, type Random } from './load.ts';
+import { generator, type Random } from './random.ts';
+
+const SIGNING_KEY = 'a key of a test, long enough for all';
 
 export const WORK_SQL = `
   create table users (id int primary key, name text);
   insert into users select i, 'Person ' || i from generate_series(1, 9) i;
   create table conversations (id int primary key, state text);
   create table notes (id int primary key, state text, updated_by int);
-  create table audits (id int generated always as identity primary key, user_id int, auditable_type text, auditable_id int);`;
-
-/** The setting by which the application says on whose behalf it works. */
-export const WORK_SESSION = 'session: [{ setting: app.user_id }]';
+  create table audits (id int generated always as identity primary key, user_id int, auditable_type text, auditable_id int);
+  create extension pgcrypto;
+  create function signed(body text) returns text language sql volatile as $$
+    select 'v1.' || encode(hmac(format('v1.%s.%s.%s', (select system_identifier from pg_control_system()),
+      mod(pg_current_xact_id()::text::numeric, 4294967296), body), '${SIGNING_KEY}', 'sha256'), 'hex') || '.' || body $$;`;
 
 export const WORK_YAML = `
 modifiers: { table: public.users, key: id, name: "{name}" }
@@ -23,127 +26,194 @@ tables:
   public.notes: { entity: note, modifier: updated_by }
 `;
 
-/** One transaction, and who made each of its changes, in their order; null: nobody in particular. */
+/** The setting by which the application says on whose behalf it works. */
+export const WORK_SESSION = 'session: [{ setting: app.user_id }]';
+
+/** Only messages with this signature are believed. */
+export const WORK_SIGNED = `messages: { signing_keys: ["${SIGNING_KEY}"] }`;
+
+/** One transaction. */
 export interface Work {
   readonly sql: string;
-  readonly actors: readonly (string | null)[];
+  /** In their order. */
+  readonly changes: readonly WorkChange[];
+}
+
+export interface WorkChange {
+  /** Who made it; null: nobody in particular. */
+  readonly actor: string | null;
+  /** What the transaction says leaves no doubt, so that the entry has to have a name. */
+  readonly isKnown: boolean;
+}
+
+export interface Habits {
+  /** In some transactions it says in a setting on whose behalf it works, in all, or in none. */
+  readonly sets?: 'never' | 'sometimes' | 'always';
+  /** It signs its messages; somebody else sends some that are not signed, and name anybody. */
+  readonly signs?: boolean;
 }
 
 /** Where the application writes the audit row of a change. */
 type Order = 'behind' | 'before' | 'behind inserts, before others';
 const ORDERS: readonly Order[] = ['behind', 'before', 'behind inserts, before others'];
+const LARGE_ROWS = 3_500;
+const PEOPLE = 9;
 
 /**
  * Of several people in one transaction each has audit rows, one for each change or run of changes of a
- * conversation, in the order of the application; notes name who changed them and have no audit row. One
- * person alone may leave out any of this.
+ * conversation, in the order of the application; notes name who changed them and have no audit row. Whoever
+ * leaves the name out of a note, or deletes one, has written an audit row before: else it would be that of
+ * another by the only audit rows there are. One person alone may leave out any of this, and may write audit
+ * rows that name no row.
  */
 export class Application {
   readonly #random: Random;
-  readonly #sets: boolean;
-  #conversations: number[] = [];
-  #notes: number[] = [];
+  readonly #habits: Required<Habits>;
+  #conversations: readonly number[] = [];
+  /** Who set the column last, by id. */
+  #notes: ReadonlyMap<number, string | null> = new Map();
   #nextId = 1;
 
-  /** @param options.setsSettings it says in a setting on whose behalf it works, whatever else it does */
-  constructor(seed: number, { setsSettings = false }: { readonly setsSettings?: boolean } = {}) {
+  constructor(seed: number, { sets = 'never', signs = false }: Habits = {}) {
     this.#random = generator(seed);
-    this.#sets = setsSettings;
+    this.#habits = { sets, signs };
   }
 
   /** @param options.isLarge it does not fit into the buffers of capture */
   transaction(options: { readonly isLarge: boolean }): Work {
-    const below = (limit: number): number => this.#below(limit);
-    const isAlone = below(2) === 0;
-    const people = isAlone ? 1 : 2 + below(2);
-    const first = below(9);
-    const plan: Plan = {
-      order: ORDERS[below(ORDERS.length)]!,
-      isAlone,
-      rows: options.isLarge ? 3_500 : 1,
-    };
-    const messages = below(3) === 0;
+    const plan = this.#plan(options.isLarge);
+    const first = this.#below(PEOPLE);
+    const people = plan.isAlone ? 1 : 2 + this.#below(2);
     const statements: string[] = [];
-    const actors: (string | null)[] = [];
-    const units = people * (1 + below(2));
-    for (let unit = 0; unit < units; unit++) {
-      const actor = !isAlone && below(6) === 0 ? null : String(((first + (unit % people)) % 9) + 1);
+    const units: Unit[] = [];
+    for (let left = people * (1 + this.#below(2)); left > 0; left--) {
+      const person = String(((first + (left % people)) % PEOPLE) + 1);
+      const unit = this.#unit(plan, !plan.isAlone && this.#below(6) === 0 ? null : person);
+      const isRolledBack = this.#below(5) === 0;
       const kept = { conversations: this.#conversations, notes: this.#notes };
-      const work: Unit = {
-        actor,
-        sql: [...(messages ? [say(actor)] : []), ...(this.#sets ? [set(actor)] : [])],
-        by: [],
-      };
-      for (let steps = 1 + below(3); steps > 0; steps--) this.#step(plan, work);
-      if (below(5) === 0) {
-        statements.push('savepoint s', ...work.sql, 'rollback to s');
+      for (let steps = 1 + this.#below(3); steps > 0; steps--) this.#step(plan, unit);
+      if (isRolledBack) {
+        statements.push('savepoint s', ...unit.sql, 'rollback to s');
         this.#conversations = kept.conversations;
         this.#notes = kept.notes;
-        continue;
+      } else {
+        statements.push(...unit.sql);
+        units.push(unit);
       }
-      statements.push(...work.sql);
-      actors.push(...work.by);
     }
-    if (isAlone && !messages && below(4) === 0) statements.push(say(String(first + 1)));
-    return { sql: `begin; ${statements.join('; ')}; commit`, actors };
+    const isLate = plan.isAlone && !plan.says && this.#below(4) === 0;
+    if (isLate) statements.push(this.#say(String(first + 1)));
+    // A message speaks for what is before it only where it is the first.
+    const isFirst = units.every(({ hasContext }) => !hasContext);
+    const isSaid = (isLate && isFirst) || plan.says || plan.sets;
+    return { sql: `begin; ${statements.join('; ')}; commit`, changes: known(units, isSaid) };
+  }
+
+  #plan(isLarge: boolean): Plan {
+    const { sets } = this.#habits;
+    return {
+      order: ORDERS[this.#below(ORDERS.length)]!,
+      isAlone: this.#below(2) === 0,
+      rows: isLarge ? LARGE_ROWS : 1,
+      says: this.#below(3) === 0,
+      sets: sets === 'always' || (sets === 'sometimes' && this.#below(3) === 0),
+    };
+  }
+
+  /** Somebody begins to work: says so where the application does. */
+  #unit({ says, sets }: Plan, actor: string | null): Unit {
+    const sql = [...(says ? [this.#say(actor)] : []), ...(sets ? [set(actor)] : [])];
+    const hasContext = !says && this.#below(6) === 0;
+    if (hasContext) sql.push(this.#emit('{"context": {"request": 1}}'));
+    if (this.#habits.signs && this.#below(3) === 0) sql.push(emit(named(String(1 + this.#below(PEOPLE)))));
+    return { actor, sql, hasContext, changes: [], audits: [] };
   }
 
   #step(plan: Plan, unit: Unit): void {
-    if (unit.actor !== null && this.#below(3) === 0) return this.#note(unit);
+    if (unit.actor !== null && this.#below(3) === 0) return this.#note(plan, unit, unit.actor);
     const is = this.#conversations.length === 0 ? 0 : this.#below(3);
     if (is === 0) return this.#add(plan, unit);
     const id = this.#conversations[this.#below(this.#conversations.length)]!;
     if (is === 2) this.#conversations = this.#conversations.filter((other) => other !== id);
-    const changes =
+    const statements =
       is === 2
         ? [`delete from conversations where id = ${id}`]
         : Array.from(
             { length: 1 + this.#below(2) },
             () => `update conversations set state = state || 'x' where id = ${id}`,
           );
-    this.#audited(plan, unit, {
-      changes,
-      audit: `values (${unit.actor}, 'Conversation', ${id})`,
-      isInsert: false,
-    });
-    unit.by.push(...changes.map(() => unit.actor));
+    this.#audited(plan, unit, { statements, ids: [id], isInsert: false });
+    unit.changes.push(...statements.map(() => conversation(unit, id)));
   }
 
   #add(plan: Plan, unit: Unit): void {
-    const from = this.#nextId;
+    const ids = Array.from({ length: plan.rows }, (_, index) => this.#nextId + index);
     this.#nextId += plan.rows;
-    const ids = `from generate_series(${from}, ${this.#nextId - 1}) i`;
-    const changes = [`insert into conversations select i, 'new' ${ids}`];
-    this.#audited(plan, unit, {
-      changes,
-      audit: `select ${unit.actor}, 'Conversation', i ${ids}`,
-      isInsert: true,
-    });
-    unit.by.push(...new Array<string | null>(plan.rows).fill(unit.actor));
-    this.#conversations = [...this.#conversations, from];
+    const statements = [
+      `insert into conversations select i, 'new' from generate_series(${ids[0]}, ${ids.at(-1)}) i`,
+    ];
+    this.#audited(plan, unit, { statements, ids, isInsert: true });
+    unit.changes.push(...ids.map((id) => conversation(unit, id)));
+    this.#conversations = [...this.#conversations, ids[0]!];
   }
 
   #audited(
     { order, isAlone }: Plan,
     unit: Unit,
-    work: { readonly changes: readonly string[]; readonly audit: string; readonly isInsert: boolean },
+    {
+      statements,
+      ids,
+      isInsert,
+    }: {
+      readonly statements: readonly string[];
+      readonly ids: readonly number[];
+      readonly isInsert: boolean;
+    },
   ): void {
-    const audit = `insert into audits (user_id, auditable_type, auditable_id) ${work.audit}`;
-    const isBehind = order === 'behind' || (order !== 'before' && work.isInsert);
-    if (isAlone && this.#below(3) === 0) unit.sql.push(...work.changes);
-    else unit.sql.push(...(isBehind ? [...work.changes, audit] : [audit, ...work.changes]));
+    const way = isAlone ? this.#below(6) : 0;
+    if (way >= 4) {
+      unit.sql.push(...statements);
+      return;
+    }
+    const namesRow = way !== 3;
+    const audit = namesRow
+      ? `insert into audits (user_id, auditable_type, auditable_id)
+           select ${unit.actor}, 'Conversation', i from generate_series(${ids[0]}, ${ids.at(-1)}) i`
+      : `insert into audits (user_id) values (${unit.actor})`;
+    const isBehind = order === 'behind' || (order !== 'before' && isInsert);
+    unit.sql.push(...(isBehind ? [...statements, audit] : [audit, ...statements]));
+    unit.audits.push(...(namesRow ? ids : [null]).map((row) => ({ row, actor: unit.actor })));
   }
 
-  #note({ actor, sql, by }: Unit): void {
-    if (this.#notes.length === 0 || this.#below(2) === 0) {
-      const id = this.#nextId++;
-      sql.push(`insert into notes values (${id}, 'new', ${actor})`);
-      this.#notes = [...this.#notes, id];
-    } else {
-      const id = this.#notes[this.#below(this.#notes.length)]!;
-      sql.push(`update notes set state = state || 'x', updated_by = ${actor} where id = ${id}`);
-    }
-    by.push(actor);
+  #note({ isAlone, says }: Plan, unit: Unit, actor: string): void {
+    const mayBeSilent = isAlone || says || unit.audits.length > 0;
+    const way = mayBeSilent ? this.#below(6) : this.#below(3);
+    const ids = [...this.#notes.keys()];
+    const isNew = ids.length === 0 || way === 0 || way === 3;
+    const id = isNew ? this.#nextId++ : ids[this.#below(ids.length)]!;
+    const before = this.#notes.get(id) ?? null;
+    const isNamed = way < 3;
+    const setBy = isNamed ? actor : before;
+    const isDeleted = !isNew && way === 5;
+    if (isNew) unit.sql.push(`insert into notes values (${id}, 'new', ${setBy})`);
+    else if (isDeleted) unit.sql.push(`delete from notes where id = ${id}`);
+    else
+      unit.sql.push(
+        `update notes set state = state || 'x'${isNamed ? `, updated_by = ${actor}` : ''} where id = ${id}`,
+      );
+    const notes = new Map(this.#notes).set(id, setBy);
+    if (isDeleted) notes.delete(id);
+    this.#notes = notes;
+    const isSet = isNamed && (isNew || before !== actor);
+    unit.changes.push({ actor, row: null, isSet, hint: isSet || isDeleted ? null : setBy });
+  }
+
+  #say(actor: string | null): string {
+    return this.#emit(named(actor));
+  }
+
+  #emit(content: string): string {
+    return emit(content, this.#habits.signs ? 'signed' : '');
   }
 
   #below(limit: number): number {
@@ -156,16 +226,64 @@ interface Plan {
   readonly isAlone: boolean;
   /** That an insert adds. */
   readonly rows: number;
+  /** Whoever works begins with a message. */
+  readonly says: boolean;
+  /** Whoever works begins with a setting. */
+  readonly sets: boolean;
 }
 
 /** What one person does without pause. */
 interface Unit {
   readonly actor: string | null;
   readonly sql: string[];
-  readonly by: (string | null)[];
+  /** It begins with a message that names nobody. */
+  readonly hasContext: boolean;
+  readonly changes: Change[];
+  readonly audits: Audit[];
 }
 
-const say = (actor: string | null): string =>
-  `select pg_logical_emit_message(true, 'waltrail', '{"modifier": ${actor === null ? 'null' : `"${actor}"`}}')`;
+interface Change {
+  readonly actor: string | null;
+  /** Of a conversation: its id. */
+  readonly row: number | null;
+  /** It has put the name of its actor into the row. */
+  readonly isSet: boolean;
+  /** Whom the row names that the change has not put there. */
+  readonly hint: string | null;
+}
+
+interface Audit {
+  /** Null: it names no row. */
+  readonly row: number | null;
+  readonly actor: string | null;
+}
+
+const conversation = ({ actor }: Unit, row: number): Change => ({ actor, row, isSet: false, hint: null });
+
+/**
+ * Of which changes there is no doubt: somebody has said it, the row says it, its own audit rows agree, or it
+ * has none and all audit rows agree, and its row names no other.
+ */
+function known(units: readonly Unit[], isSaid: boolean): WorkChange[] {
+  const audits = units.flatMap((unit) => unit.audits);
+  const byRow = new Map<number, (string | null)[]>();
+  for (const { row, actor } of audits) if (row !== null) byRow.set(row, [...(byRow.get(row) ?? []), actor]);
+  const somebody = new Set(audits.flatMap(({ actor }) => actor ?? []));
+  return units
+    .flatMap((unit) => unit.changes)
+    .map(({ actor, row, isSet, hint }) => {
+      const own = row === null ? undefined : byRow.get(row);
+      const byAudits =
+        own === undefined
+          ? somebody.size === 1 && actor !== null && somebody.has(actor) && (hint ?? actor) === actor
+          : own.every((one) => one === actor);
+      return { actor, isKnown: actor !== null && (isSaid || isSet || byAudits) };
+    });
+}
+
+const named = (actor: string | null): string => `{"modifier": ${actor === null ? 'null' : `"${actor}"`}}`;
+
+const emit = (content: string, wrap = ''): string =>
+  `select pg_logical_emit_message(true, 'waltrail', ${wrap}('${content}'))`;
 
 const set = (actor: string | null): string => `set local app.user_id = '${actor ?? ''}'`;

@@ -128,6 +128,7 @@ describe('audit tables', () => {
       {
         table: 'audits.audits',
         modifier: 'user_id',
+        prefix: '',
         as: 1,
         when: new Map([['kind', { values: ['x'], not: false }]]),
         row: { key: 'k', of: { type: 't', types: new Map([['User', 'public.users']]) } },
@@ -242,8 +243,8 @@ describe('session', () => {
   test('lists presets and settings in their order, and logins apart', () => {
     expect(session('[session_user, { setting: app.user_id, as: contacts }, hasura]')).toEqual({
       settings: [
-        { setting: 'app.user_id', member: null, nobody: [], as: 1 },
-        { setting: 'hasura.user', member: 'x-hasura-user-id', nobody: [], as: 0 },
+        { setting: 'app.user_id', member: null, onlyKnown: false, as: 1 },
+        { setting: 'hasura.user', member: 'x-hasura-user-id', onlyKnown: false, as: 0 },
       ],
       databaseUser: true,
     });

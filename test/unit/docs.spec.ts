@@ -15,11 +15,13 @@ const README = read('README.md');
 const MAP = read('src/README.md');
 const DECISIONS = read('src/DECISIONS.md');
 const CONTRIBUTING = read('CONTRIBUTING.md');
+const ATTRIBUTION = read('docs/attribution.md');
 const DOCUMENTS = {
   'README.md': README,
   'src/README.md': MAP,
   'src/DECISIONS.md': DECISIONS,
   'CONTRIBUTING.md': CONTRIBUTING,
+  'docs/attribution.md': ATTRIBUTION,
 };
 
 /** Capture groups of all matches. */
@@ -115,6 +117,16 @@ test('CONTRIBUTING names every script of package.json that a person runs', () =>
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const names = Object.keys(scripts).filter((name) => !/^pre|^post/.test(name));
   expect(names.filter((name) => !isNamed(CONTRIBUTING, name))).toEqual([]);
+});
+
+test('the examples of docs/attribution.md are a tracking file that loads', () => {
+  const head = 'source: { name: s, url: "postgres://a/b" }\ntrail: { url: "postgres://a/c" }\n';
+  const examples = all(ATTRIBUTION, /^```yaml\n([^]*?)^```$/gm);
+  expect(examples.length).toBeGreaterThan(0);
+  for (const example of examples)
+    expect(
+      parseConfig({ text: head + example, file: 'attribution.md', environment: {} }).session,
+    ).not.toBeNull();
 });
 
 describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {

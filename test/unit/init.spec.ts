@@ -71,6 +71,7 @@ const proposalOf = (tables: TableProposal[]): Proposal => ({
   source: { name: 'shop', publication: 'waltrail' },
   people: [],
   witnesses: [],
+  session: null,
   secrets: [{ table: 'public.things_0', columns: ['token'], with: 'mask', fact: null }],
   tenant: null,
   tables,

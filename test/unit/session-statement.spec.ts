@@ -5,8 +5,8 @@ import type { SessionRule } from '../../src/tracking/rules.js';
 
 const RULE: SessionRule = {
   settings: [
-    { setting: 'app.claims', member: 'sub', nobody: [], as: 1 },
-    { setting: 'app.user', member: null, nobody: ['nobody'], as: 0 },
+    { setting: 'app.claims', member: 'sub', onlyKnown: false, as: 1 },
+    { setting: 'app.user', member: null, onlyKnown: true, as: 0 },
   ],
   databaseUser: false,
 };
@@ -26,14 +26,15 @@ describe('a message of the session', () => {
     ['the next where the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
     ['the next where the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
     ['every digit of a number', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
-    ['nobody by a value that is nobody', { 'app.user': 'nobody' }, null],
     ['nobody behind a value that is no JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
     ['nobody behind a member that is no key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
     ['nobody behind a value that was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
     ['nobody by a key that is too long', { 'app.user': '7'.repeat(300) }, null],
     ['nobody where nothing is said', {}, null],
   ])('names %s', (_, settings, named) => {
-    expect(namedBy(settings)).toEqual(named === null ? null : { table: named[0], key: named[1] });
+    expect(namedBy(settings)).toEqual(
+      named === null ? null : { table: named[0], key: named[1], onlyKnown: named[0] === 0 },
+    );
   });
 
   test('says who is connected', () => {
@@ -72,8 +73,9 @@ describe('a message of the session', () => {
         read(text);
         read(`{waltrail,app,none,"",NULL,${text}}`);
         const named = namedBy({ 'app.claims': '', 'app.user': text });
-        const isKey = text !== '' && text.length <= 255 && text !== 'nobody';
-        expect(named).toEqual(isKey ? { table: 0, key: Buffer.from(text).toString() } : null);
+        const isKey = text !== '' && text.length <= 255;
+        const key = Buffer.from(text).toString();
+        expect(named).toEqual(isKey ? { table: 0, key, onlyKnown: true } : null);
       }),
     );
   });
