@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { lookupName, nameRules, ruleText } from '../tracking/lookups.js';
+import { lookupName, nameRules } from '../tracking/lookups.js';
 import type { PublishedState } from '../tracking/published.js';
+import { ruleText } from '../tracking/rule-text.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
 import { readNamesRead, rememberNamesRead } from '../trail/write/configuration.js';
 import { trailError } from '../trail/trail-error.js';

@@ -3,7 +3,6 @@ import type { TroubleEffect } from './findings.js';
 import { ruleFor } from './match.js';
 import { labelPath, namePaths } from './name-paths.js';
 import { formatTable, tableName, type TableName } from './names.js';
-import { rulesOf } from './redact.js';
 import type { LabelRule, NameRule, ReferenceRule, TableRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 import { tenantStep, tenantSteps } from './tenants.js';
@@ -115,18 +114,6 @@ export function nameRules(config: TrackingConfig): readonly NameRule[] {
   for (const { rule } of lookupUses(config))
     if (!rules.has(lookupName(rule))) rules.set(lookupName(rule), rule);
   return [...rules.values()];
-}
-
-/** What decides the names that are made of a table's rows, and whose readers see them. */
-export function ruleText(config: TrackingConfig, rule: NameRule): string {
-  const table = tableName(rule.table);
-  const tenant = lookupTenant(config, rule);
-  const { only = null, except = [] } = ruleFor(config, table) ?? {};
-  // Without `except` as before there was one: a text that differs has all rows read again.
-  const listed = except.length === 0 ? only : { only, except };
-  const steps = lookupTenantSteps(config, rule).map(lookupName);
-  const asked = { ...rule, tenant, ...(steps.length === 0 ? {} : { steps }) };
-  return JSON.stringify([asked, rulesOf(config, table), config.secrets, listed]);
 }
 
 /**
