@@ -85,6 +85,44 @@ const valueOf = ({ values }: Explanation, column: string): ExplainedValue =>
   values.find((value) => value.column === column)!;
 
 describe('a change that nobody has made', () => {
+  test('says of tenants and labels that other rows have where they are looked up', async () => {
+    await ground.source.query(
+      `create table if not exists badges (id int primary key, team_id int, item_type text, item_id int)`,
+    );
+    await write(
+      RULES.replace(
+        'tables:\n',
+        `tables:
+  public.teams: { tenant: name }
+  public.badges:
+    name: "{team_id} {item_id}"
+    tenant: { via: team_id, table: public.teams, key: id }
+    labels:
+      team_id: { table: public.teams, key: id, name: "{name}" }
+      item_id: { type: item_type, types: { Agent: { table: public.agents, key: id, name: "{full_name}" }, Team: { table: public.teams, key: id, name: "{name}" } } }
+`,
+      ),
+    );
+    try {
+      const values = '{"id": 1, "team_id": 4, "item_type": "Agent", "item_id": 7}';
+      const said = await explained('public.badges', values, '--operation', 'insert');
+      expect(said.tenant).toMatchObject({
+        value: '(its name in public.teams)',
+        rule: { key: 'tables."public.badges".tenant' },
+      });
+      expect(said.entity.name).toBe('(its name in public.teams) (its name in public.agents)');
+      expect(valueOf(said, 'item_id').labels).toMatchObject({
+        rule: { key: 'tables."public.badges".labels.item_id' },
+        lookups: [
+          { table: 'public.agents', key: 'id' },
+          { table: 'public.teams', key: 'id' },
+        ],
+      });
+    } finally {
+      await write(RULES);
+    }
+  });
+
   test('is explained by the keys that decide, with their lines', async () => {
     const said = await explained(
       'public.agents',

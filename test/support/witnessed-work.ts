@@ -86,11 +86,15 @@ export class Application {
     const people = plan.isAlone ? 1 : 2 + this.#below(2);
     const statements: string[] = [];
     const units: Unit[] = [];
+    // One that has to be large begins with many rows, which stay.
+    let isLargeEnough = !options.isLarge;
     for (let left = people * (1 + this.#below(2)); left > 0; left--) {
       const person = String(((first + (left % people)) % PEOPLE) + 1);
       const unit = this.#unit(plan, !plan.isAlone && this.#below(6) === 0 ? null : person);
-      const isRolledBack = this.#below(5) === 0;
+      const isRolledBack = this.#below(5) === 0 && isLargeEnough;
       const kept = { conversations: this.#conversations, notes: this.#notes };
+      if (!isLargeEnough) this.#add(plan, unit);
+      isLargeEnough = true;
       for (let steps = 1 + this.#below(3); steps > 0; steps--) this.#step(plan, unit);
       if (isRolledBack) {
         statements.push('savepoint s', ...unit.sql, 'rollback to s');

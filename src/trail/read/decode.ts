@@ -87,8 +87,8 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
   const columns = columnsOf(row, { relation, batch });
-  const { contextId, context: ownContext, origin, claimedCommitAt, session, ...beside } = extra;
-  const context = contextId === null ? ownContext : (batch.contexts.get(contextId) ?? null);
+  const { contextId } = extra;
+  const context = contextId === null ? extra.context : (batch.contexts.get(contextId) ?? null);
   const moved = movedOf(row, batch);
   const unknown = new Set<string>();
   const tooLarge: LargeValue[] = [];
@@ -114,10 +114,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
         ? actionName(dictionaries, row.action_id)
         : MOVED_ACTIONS[moved.side],
     actionName: moved === null || moved.side === 'both' ? dictionaries.actionText(row.action_id) : null,
-    entity: {
-      type: entityTypeName(dictionaries, row.entity_type_id),
-      ...identityOf(row, moved),
-    },
+    entity: entityOf(row, { dictionaries, moved }),
     tenant: moved?.side === 'left' ? batch.scope : (batch.tenants.get(row.tenant_id) ?? null),
     moved,
     previous: moved?.side === 'arrived' ? null : side('previous'),
@@ -126,11 +123,20 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
     tooLarge,
     table: relation.table,
     operation: OPERATIONS[row.operation],
-    transaction: { xid: row.xid, commitLsn: row.commit_lsn, seq: row.seq, origin, claimedCommitAt },
+    transaction: {
+      xid: row.xid,
+      commitLsn: row.commit_lsn,
+      seq: row.seq,
+      origin: extra.origin,
+      claimedCommitAt: extra.claimedCommitAt,
+    },
     // What the application said of the change came with the values after it.
     context: moved?.side === 'left' ? null : context,
-    session: moved?.side === 'left' ? null : session,
-    ...beside,
+    session: moved?.side === 'left' ? null : extra.session,
+    unreadMessage: extra.unreadMessage,
+    lastSetBy: extra.lastSetBy,
+    conflict: extra.conflict,
+    laterKey: extra.laterKey,
   };
 }
 
@@ -147,11 +153,16 @@ function movedOf({ previous_tenant_id: before }: EntryRow, { tenants, scope }: B
   return { side: previousTenant === scope ? 'left' : 'arrived' };
 }
 
-/** Name and ids of the entity, as the side that is shown has them. */
-function identityOf(row: EntryRow, moved: Moved | null): Omit<Entry['entity'], 'type'> {
+/** The entity, as the side that is shown has it. */
+function entityOf(
+  row: EntryRow,
+  { dictionaries, moved }: { readonly dictionaries: ReaderDictionaries; readonly moved: Moved | null },
+): Entry['entity'] {
   const { entity_name: name, entity_id: id, previous_entity_id: previousId } = row;
-  if (moved?.side === 'left') return { name: row.previous_entity_name, id: previousId, previousId: null };
-  return { name, id, previousId: moved?.side === 'arrived' || previousId === id ? null : previousId };
+  const type = entityTypeName(dictionaries, row.entity_type_id);
+  if (moved?.side === 'left')
+    return { type, name: row.previous_entity_name, id: previousId, previousId: null };
+  return { type, name, id, previousId: moved?.side === 'arrived' || previousId === id ? null : previousId };
 }
 
 /**
@@ -220,7 +231,7 @@ function decodeValues(
         table: column.label,
         key: keyText(bytes, 0, bytes.length),
         id: BigInt(options.id),
-        found: (label) => values.set(name, { ...values.get(name)!, label }),
+        found: (label) => values.set(name, labelled(values.get(name)!, label)),
       });
     }
   });
@@ -242,8 +253,15 @@ export function decodeValue(
     : Object.hasOwn(labels, value.text)
       ? labels[value.text]
       : undefined;
-  return label === undefined ? value : { ...value, label };
+  return label === undefined ? value : labelled(value, label);
 }
+
+/**
+ * The value with its label. Member by member: what copies by `...` with one more member leave behind lives
+ * until the next full collection of the heap, and a page has hundreds of them (DECISIONS 103).
+ */
+export const labelled = ({ kind, text, isInstant }: Value, label: string): Value =>
+  isInstant === undefined ? { kind, text, label } : { kind, text, label, isInstant };
 
 /** Returns the kind that values of a type have, unless they were masked or truncated. */
 export function kindOfType(type: number): Exclude<Value['kind'], 'null'> {

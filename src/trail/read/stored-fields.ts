@@ -1,7 +1,7 @@
 import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN } from '../../pipeline/ports.js';
 import { decodeField, ESCAPE, MARK_LARGE, SEPARATOR } from '../values.js';
 import { ByteTable } from './byte-table.js';
-import { columnAt, decodeValue, UNKNOWN_RELATION } from './decode.js';
+import { columnAt, decodeValue, labelled, UNKNOWN_RELATION } from './decode.js';
 import type { StoredColumn } from './dictionaries.js';
 import type { Value } from './entry.js';
 import type { StoredRows } from './row-batch.js';
@@ -142,7 +142,7 @@ export class StoredFields<Notes> {
     if (field.is === 'unknown' || field.is === 'large') throw new TypeError('the value is not known');
     const value = decodeValue(field, this.column.column);
     const label = this.lookupName;
-    return label === null ? value : { ...value, label };
+    return label === null ? value : labelled(value, label);
   }
 
   #kindOfMarked(): FieldKind {
