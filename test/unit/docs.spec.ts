@@ -16,12 +16,14 @@ const MAP = read('src/README.md');
 const DECISIONS = read('src/DECISIONS.md');
 const CONTRIBUTING = read('CONTRIBUTING.md');
 const ATTRIBUTION = read('docs/attribution.md');
+const INSTALL = read('docs/install.md');
 const DOCUMENTS = {
   'README.md': README,
   'src/README.md': MAP,
   'src/DECISIONS.md': DECISIONS,
   'CONTRIBUTING.md': CONTRIBUTING,
   'docs/attribution.md': ATTRIBUTION,
+  'docs/install.md': INSTALL,
 };
 
 /** Capture groups of all matches. */
