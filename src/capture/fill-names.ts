@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Log } from '../log.js';
-import { lookupName, nameRules } from '../tracking/lookups.js';
+import { lookupName, nameRules, tablesByLookup } from '../tracking/lookups.js';
 import type { PublishedState } from '../tracking/published.js';
 import { ruleText } from '../tracking/rule-text.js';
 import { storeNames, type Checkpoint } from '../trail/write/checkpoint.js';
@@ -32,7 +32,7 @@ export interface FillNamesOptions extends SourceAccess {
 export async function fillNames(options: FillNamesOptions): Promise<void> {
   const { client, config, checkpoint, tried } = options;
   const all = nameRules(config);
-  const known = await readNamesRead(client, new Map(all.map((rule) => [lookupName(rule), rule.table])));
+  const known = await readNamesRead(client, tablesByLookup(config));
   const wanted = all.map(lookupName);
   const rules = all.filter((rule) => {
     const text = ruleText(config, rule);

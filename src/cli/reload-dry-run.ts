@@ -5,7 +5,7 @@ import type { ConfigurationChange } from '../tracking/configuration-change.js';
 import { restoreConfig } from '../tracking/configuration.js';
 import { sameTables } from '../tracking/configuration-tables.js';
 import { listNames } from '../tracking/list-names.js';
-import { lookupName, nameRules } from '../tracking/lookups.js';
+import { lookupName, nameRules, tablesByLookup } from '../tracking/lookups.js';
 import { ruleText } from '../tracking/rule-text.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { unpublishedBy } from '../tracking/unpublished.js';
@@ -23,12 +23,14 @@ import { withTrail } from './trail-client.js';
 export async function dryRun(settings: Settings, answer: (answer: Answer) => void): Promise<number> {
   return withSource(settings, async (source) => {
     const { config, catalog } = await makePlan(source);
-    const tables = new Map(nameRules(config).map((rule) => [lookupName(rule), rule.table]));
     const { stored, read } = await withTrail(settings, {
       purpose: 'reload',
       work: async (client) =>
         (await hasTrail(client))
-          ? { stored: await readConfiguration(client), read: await readNamesRead(client, tables) }
+          ? {
+              stored: await readConfiguration(client),
+              read: await readNamesRead(client, tablesByLookup(config)),
+            }
           : { stored: undefined, read: new Map<string, string>() },
     });
     answer(outlookAnswer(outlookOf({ config, catalog, stored, read })));

@@ -1,6 +1,7 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import { DIFFERENT, EQUAL, UNKNOWN } from '../pipeline/difference.js';
 import { RowChange } from '../pipeline/row-change.js';
+import { MASK } from '../pipeline/secret-text.js';
 import { formatTable } from '../tracking/names.js';
 import type { StoredValue } from '../trail/values.js';
 import { bytesText } from '../pg/text.js';
@@ -61,9 +62,6 @@ function changeOf(subject: Subject, entry: StoredEntry): RowChange {
   }
   return change;
 }
-
-/** Stands for what is masked, also within a text (redaction.ts, secret-text.ts). */
-const MASK = '***';
 
 /** Values that are stored as they were sent. */
 function knownTexts(

@@ -8,6 +8,7 @@ import { canonicalName, formatTable, matchesTable } from '../tracking/names.js';
 import { didYouMean } from '../tracking/nearest.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { isPublishable, lineageOf, nameOf } from '../tracking/tracked.js';
+import { kindOfType } from '../trail/read/decode.js';
 import { memberTexts } from '../trail/read/json-text.js';
 import type { RowTexts } from './rows.js';
 
@@ -83,13 +84,10 @@ export function readValues(
   );
 }
 
-/** json, jsonb: they take whatever JSON is. */
-const JSONS: ReadonlySet<number> = new Set([114, 3802]);
-
 /** JSON as PostgreSQL prints the value of a column; null: SQL null. */
 function printed(json: string, { name, typeOid }: { readonly name: string; readonly typeOid: number }) {
   if (json === 'null') return null;
-  if (JSONS.has(typeOid)) return json;
+  if (kindOfType(typeOid) === 'json') return json;
   if (json.startsWith('[') || json.startsWith('{'))
     throw new WaltrailError(
       'EXPLAIN_VALUES_INVALID',

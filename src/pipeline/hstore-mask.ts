@@ -1,7 +1,7 @@
 import type { MemberMasking } from './json-mask.js';
-import { maySecret, withoutSecrets } from './secret-text.js';
+import { MASK, maySecret, withoutSecrets } from './secret-text.js';
 
-const MASK = Buffer.from('***');
+const MASK_BYTES = Buffer.from(MASK);
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA_AND_BLANK = ', ';
@@ -27,7 +27,7 @@ export function maskHstore(hstore: Buffer, masking: MemberMasking): Buffer | nul
   // Bytes as characters: what matters is ASCII.
   const text = hstore.toString('latin1');
   const pairs = pairsOf(hstore);
-  if (pairs === null) return MASK;
+  if (pairs === null) return MASK_BYTES;
   let masked = false;
   const kept = pairs.flatMap((pair) => {
     const written = writtenValue(pair, hstore, masking);

@@ -9,9 +9,9 @@ import { maskElements } from './array-mask.js';
 import { maskHstore } from './hstore-mask.js';
 import { JsonMasker, type MemberMasking } from './json-mask.js';
 import { MAX_VALUE_BYTES } from './ports.js';
-import { withoutSecrets } from './secret-text.js';
+import { MASK, withoutSecrets } from './secret-text.js';
 
-const MASK = Buffer.from('***');
+const MASK_BYTES = Buffer.from(MASK);
 const ELLIPSIS = Buffer.from('…');
 
 /**
@@ -36,7 +36,7 @@ export function redactorOf(
       return within;
     case 'drop':
     case 'mask':
-      return () => MASK;
+      return () => MASK_BYTES;
     case 'hash':
       return (bytes, start, length) => Buffer.from(hashed(bytes.subarray(start, start + length), key));
     case 'truncate':
@@ -127,7 +127,7 @@ function writtenMember(rule: RedactWith, text: Buffer, key: Buffer): string | nu
     case 'drop':
       return null;
     case 'mask':
-      return MASK.toString();
+      return MASK;
     case 'hash':
       return hashed(text, key);
     case 'truncate':

@@ -105,7 +105,8 @@ function isWord(bytes: Buffer, at: number, end: number, word: Buffer): boolean {
   return true;
 }
 
-const MASK = '***';
+/** Stands for what is masked, a whole value or a part of it. */
+export const MASK = '***';
 
 /**
  * The text with its secrets masked; null where there are none. Of bytes as latin1 characters, or of a text.

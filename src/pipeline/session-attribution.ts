@@ -5,7 +5,7 @@ import type { SessionRule, TrackingConfig } from '../tracking/rules.js';
 import type { Attribution } from './attribution.js';
 import { OtherModifier } from './other-modifier.js';
 import type { Person } from './people.js';
-import { withoutSecrets } from './secret-text.js';
+import { MASK, withoutSecrets } from './secret-text.js';
 import {
   readSessionStatement,
   type SessionFacts,
@@ -104,7 +104,7 @@ export class SessionAttribution {
     const shown = FACTS.flatMap((name) => {
       const text = facts[name];
       if (text === null) return [];
-      const masked = this.#masked.has(name) ? '***' : this.#masksTexts ? withoutSecrets(text) : null;
+      const masked = this.#masked.has(name) ? MASK : this.#masksTexts ? withoutSecrets(text) : null;
       return [[name, storable(masked ?? text)]];
     });
     return JSON.stringify(Object.fromEntries(shown));

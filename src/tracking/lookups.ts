@@ -116,6 +116,10 @@ export function nameRules(config: TrackingConfig): readonly NameRule[] {
   return [...rules.values()];
 }
 
+/** The tables of what is read and followed, by {@link lookupName}. */
+export const tablesByLookup = (config: TrackingConfig): ReadonlyMap<string, string> =>
+  new Map(nameRules(config).map((rule) => [lookupName(rule), rule.table]));
+
 /**
  * What is looked up while entries are made, by {@link lookupName}: modifiers, labels and columns that
  * names of entries use, and the ways to tenants.

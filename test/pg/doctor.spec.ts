@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Check } from '../../src/doctor/check.js';
-import { captureGround, type CaptureGround } from '../support/capture.ts';
+import { captureGround, saidCurrent, type CaptureGround } from '../support/capture.ts';
 import { waltrail } from '../support/command.ts';
 import { ownServer } from '../support/server.ts';
 import { freshDatabase, majorVersion, slotFree, type TestDatabase } from '../support/database.ts';
@@ -87,10 +87,7 @@ describe('doctor', () => {
     });
     await ground.source.query(`insert into agents values (1, 'Dana')`);
     await ground.caughtUp();
-    await until('capture to say that it is current', async () => {
-      const rows = await ground.trail.query('select from trail.current_until');
-      return rows.length > 0;
-    });
+    await saidCurrent(ground.trail);
   });
   afterAll(async () => {
     await ground[Symbol.asyncDispose]();

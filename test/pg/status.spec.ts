@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Status } from '../../src/doctor/status.js';
-import { captureGround, type CaptureGround } from '../support/capture.ts';
+import { captureGround, saidCurrent, type CaptureGround } from '../support/capture.ts';
 import { waltrail } from '../support/command.ts';
 import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
@@ -20,10 +20,7 @@ beforeAll(async () => {
   });
   await ground.source.query(`insert into agents values (1, 'Dana'), (2, 'Omer')`);
   await ground.caughtUp();
-  await until('capture to say that it is current', async () => {
-    const rows = await ground.trail.query('select from trail.current_until');
-    return rows.length > 0;
-  });
+  await saidCurrent(ground.trail);
 });
 afterAll(async () => {
   await ground[Symbol.asyncDispose]();

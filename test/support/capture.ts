@@ -155,6 +155,13 @@ export async function streaming(
   });
 }
 
+/** Waits until capture has said how current it is, which it does every ten seconds. */
+export const saidCurrent = (trail: TestDatabase): Promise<void> =>
+  until('capture to say that it is current', async () => {
+    const rows = await trail.query('select from trail.current_until');
+    return rows.length > 0;
+  });
+
 /** A marker committed after everything else must reach the checkpoint. */
 export async function untilCaughtUp(
   source: TestDatabase,
