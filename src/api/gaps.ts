@@ -5,7 +5,7 @@ import { Count, Instant } from './parts.js';
 /** A gap: a stretch of the stream of which the trail may lack changes. */
 export const Gap = z.object({
   id: Count,
-  code: z.string().describe('What happened; the README lists the codes with their remedies.'),
+  code: z.string().describe('What happened; docs/errors.md lists the codes with their remedies.'),
   summary: z.string().describe("The same in the administrator's words."),
   scope: z
     .enum(['stream', 'tables'])

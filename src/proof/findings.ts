@@ -1,6 +1,6 @@
 import { dateOfDay, dayOfId } from '../trail/entry-id.js';
 
-/** What does not agree; README says what each means. */
+/** What does not agree; docs/operations.md says what each means. */
 export type FindingKind =
   | 'missing_entry'
   | 'unknown_entry'

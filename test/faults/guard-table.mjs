@@ -560,7 +560,7 @@ export const GUARDS = [
     from: '.${xid >>> 0}.',
     to: '.${0}.',
     spec: 'test/pg/capture-attribution.spec.ts',
-    test: 'count, as the SQL of the README signs them',
+    test: 'count, as the SQL of the manual signs them',
   },
   {
     guard: 'a message that is not signed does not blind the column',
@@ -568,7 +568,7 @@ export const GUARDS = [
     from: 'if (this.#modifierId !== UNATTRIBUTED)',
     to: 'this.#modifierId = UNATTRIBUTED;\n                if (true)',
     spec: 'test/pg/capture-attribution.spec.ts',
-    test: 'count, as the SQL of the README signs them',
+    test: 'count, as the SQL of the manual signs them',
   },
   {
     guard: 'two keys are two ids',

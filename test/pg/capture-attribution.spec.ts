@@ -236,15 +236,15 @@ describe('the name and kind of a modifier', () => {
 describe('signed messages', () => {
   const KEY = 'b7d21a3c5e0f4d6893aa01bc5566ffee';
   const SIGNED = `messages: { signing_keys: ["the key before this one, in a rotation", ${KEY}] }\n${YAML}`;
-  /** The function of the README, as a DBA would paste it. */
-  const README = readFileSync(path.resolve(import.meta.dirname, '../../README.md'), 'utf8');
-  const RECIPE = /```sql\n(create function app\.[^]*?)```/.exec(README)![1]!;
+  /** The function of docs/attribution.md, as a DBA would paste it. */
+  const MANUAL = readFileSync(path.resolve(import.meta.dirname, '../../docs/attribution.md'), 'utf8');
+  const RECIPE = /```sql\n(create function app\.[^]*?)```/.exec(MANUAL)![1]!;
   const SETUP = `${SCHEMA}; create schema app; create extension pgcrypto schema app;
     create table app.secret (key text); insert into app.secret values ('${KEY}');
     ${RECIPE.replaceAll('/* the key */', `'${KEY}'`)}`;
   const unread = (reason: string) => ({ unread: { lsn: expect.any(String), reason } });
 
-  test('count, as the SQL of the README signs them; all others are passed over and marked', async () => {
+  test('count, as the SQL of the manual signs them; all others are passed over and marked', async () => {
     await using g = await captureGround({ schemaSql: SETUP, yaml: SIGNED });
     const item = (id: number, by: number | string = 2) => `insert into items values (${id}, 'a', 'x', ${by})`;
     await g.source.query(inOne(`select app.say('{"modifier": 7}')`, item(1, 7)));

@@ -15,15 +15,22 @@ const README = read('README.md');
 const MAP = read('src/README.md');
 const DECISIONS = read('src/DECISIONS.md');
 const CONTRIBUTING = read('CONTRIBUTING.md');
-const ATTRIBUTION = read('docs/attribution.md');
-const INSTALL = read('docs/install.md');
-const DOCUMENTS = {
+/** By name: `docs.api` is docs/api.md. */
+const docs = Object.fromEntries(
+  readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => [file.slice(0, -'.md'.length), read(`docs/${file}`)]),
+) as Readonly<Record<string, string>>;
+/** What users read, by path. */
+const MANUAL: Readonly<Record<string, string>> = {
   'README.md': README,
+  ...Object.fromEntries(Object.entries(docs).map(([name, text]) => [`docs/${name}.md`, text])),
+};
+const DOCUMENTS: Readonly<Record<string, string>> = {
+  ...MANUAL,
   'src/README.md': MAP,
   'src/DECISIONS.md': DECISIONS,
   'CONTRIBUTING.md': CONTRIBUTING,
-  'docs/attribution.md': ATTRIBUTION,
-  'docs/install.md': INSTALL,
 };
 
 /** Capture groups of all matches. */
@@ -36,20 +43,22 @@ const filesBelow = (folder: string, ends: string): string[] =>
   readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith(ends))
     .map((file) => `${folder}/${file}`);
-const section = (text: string, title: string): string => {
-  const [, rest] = text.split(new RegExp(`^#+ ${title}$`, 'm'));
+/** From a heading to the next. */
+const section = (text: string | undefined, title: string): string => {
+  const [, rest] = (text ?? '').split(new RegExp(`^#+ ${title}$`, 'm'));
   if (rest === undefined) throw new Error(`no section "${title}"`);
   return rest.split(/^#+ /m)[0]!;
 };
 
-describe('the README names', () => {
+describe('the manual names', () => {
   test('every error code with its remedy, and no other', () => {
     const who = { never: '', backoff: 'retried', operator: 'a person' };
     const rows = Object.entries(ERROR_CODES).map(([code, info]) => {
       const facts = ['status' in info ? String(info.status) : '', who[info.retry]].filter(Boolean).join(', ');
       return `| \`${code}\` | ${facts} | ${info.remedy.replaceAll('|', '\\|')} |`;
     });
-    const table = README.slice(README.indexOf('<!-- errors'), README.indexOf('<!-- /errors'));
+    const text = docs.errors!;
+    const table = text.slice(text.indexOf('<!-- errors'), text.indexOf('<!-- /errors'));
     const written = table.split('\n').filter((line) => line.startsWith('| `'));
     expect(written.sort()).toEqual(rows.sort());
   });
@@ -57,26 +66,26 @@ describe('the README names', () => {
   test('every setting, and no other', () => {
     const settings = all(read('src/settings.ts'), /^ {2}([A-Z][A-Z_]+): (?:z|postgresUrl)/gm);
     expect(settings.length).toBeGreaterThan(5);
-    expect(all(section(README, 'Settings'), /^\| `(\w+)` \|/gm).sort()).toEqual(settings.sort());
+    expect(all(section(docs.install, 'Settings'), /^\| `(\w+)` \|/gm).sort()).toEqual(settings.sort());
   });
 
   test('every option of waltrail start', () => {
     const options = all(START_HELP, /^ {2}(--[a-z-]+)/gm);
     expect(options.length).toBeGreaterThan(3);
-    expect(options.filter((option) => !isNamed(README, option))).toEqual([]);
+    expect(options.filter((option) => !isNamed(section(docs.install, 'Settings'), option))).toEqual([]);
   });
 
   test('every key of the YAML, at every level', () => {
     const keys = keysOf(trackingJsonSchema());
     expect([...keys]).toEqual(expect.arrayContaining(['source', 'max_range', 'when', 'truncate']));
-    const text = section(README, 'The YAML');
+    const text = section(docs.tracking, 'The YAML');
     expect([...keys].filter((key) => !isNamed(text, key))).toEqual([]);
   });
 
   test('every metric, and no other', () => {
     const metrics = new Set(all(read('src/admin/routes/metrics.ts'), /'(waltrail_\w+)'/g));
     expect(metrics.size).toBeGreaterThan(5);
-    const rows = section(README, 'Health and metrics')
+    const rows = section(docs.operations, 'Health and metrics')
       .split('\n')
       .filter((line) => line.startsWith('| `'));
     expect(new Set(all(rows.join('\n'), /`(waltrail_\w+)`/g))).toEqual(metrics);
@@ -85,50 +94,42 @@ describe('the README names', () => {
   test('every route, and no other', () => {
     const routes = filesBelow('src/admin', '.controller.ts').flatMap((file) => routesOf(read(file)));
     expect(routes.length).toBeGreaterThan(10);
-    const rows = section(README, 'The API')
-      .split('\n')
-      .filter((line) => line.startsWith('| `'));
+    const rows = docs.api!.split('\n').filter((line) => line.startsWith('| `'));
     expect(all(rows.join('\n'), /`((?:GET|POST|DELETE|PUT|PATCH) [^`]+)`/g).sort()).toEqual(routes.sort());
   });
 });
 
-describe('the examples of the README', () => {
-  const blocks = (language: string): string[] =>
-    all(README, new RegExp('^```' + language + '\\n([^]*?)^```$', 'gm'));
+describe('the examples of the manual', () => {
+  const blocks = (language: string): { readonly file: string; readonly block: string }[] =>
+    Object.entries(MANUAL).flatMap(([file, text]) =>
+      all(text, new RegExp('^```' + language + '\\n([^]*?)^```$', 'gm')).map((block) => ({ file, block })),
+    );
 
   test('are JSON where they say so', () => {
     expect(blocks('json').length).toBeGreaterThan(2);
-    for (const block of blocks('json')) expect(() => JSON.parse(block) as unknown).not.toThrow();
+    for (const { block } of blocks('json')) expect(() => JSON.parse(block) as unknown).not.toThrow();
   });
 
   test('are a tracking file that loads', () => {
     const environment = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
-    const [whole, ...parts] = blocks('yaml');
-    expect(parseConfig({ text: whole!, file: 'README.md', environment }).tables).toHaveLength(1);
     const head =
       'source: { name: s, url: "${WALTRAIL_SOURCE_URL}" }\ntrail: { url: "${WALTRAIL_TRAIL_URL}" }\n';
-    expect(parts.length).toBeGreaterThan(0);
-    for (const part of parts)
-      expect(
-        parseConfig({ text: head + part, file: 'README.md', environment }).tables.length,
-      ).toBeGreaterThan(0);
+    expect(blocks('yaml').length).toBeGreaterThan(3);
+    for (const { file, block } of blocks('yaml')) {
+      const text = /^source:/m.test(block) ? block : head + block;
+      expect(parseConfig({ text, file, environment }).tables.length).toBeGreaterThan(0);
+    }
   });
+});
+
+test('the README is short', () => {
+  expect(Buffer.byteLength(README)).toBeLessThanOrEqual(8192);
 });
 
 test('CONTRIBUTING names every script of package.json that a person runs', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const names = Object.keys(scripts).filter((name) => !/^pre|^post/.test(name));
   expect(names.filter((name) => !isNamed(CONTRIBUTING, name))).toEqual([]);
-});
-
-test('the examples of docs/attribution.md are a tracking file that loads', () => {
-  const head = 'source: { name: s, url: "postgres://a/b" }\ntrail: { url: "postgres://a/c" }\n';
-  const examples = all(ATTRIBUTION, /^```yaml\n([^]*?)^```$/gm);
-  expect(examples.length).toBeGreaterThan(0);
-  for (const example of examples)
-    expect(
-      parseConfig({ text: head + example, file: 'attribution.md', environment: {} }).session,
-    ).not.toBeNull();
 });
 
 describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
@@ -153,8 +154,8 @@ describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
   });
 });
 
-test('every promise of the README quotes tests that are there', () => {
-  const rows = section(README, 'What it guarantees')
+test('every promise quotes tests that are there', () => {
+  const rows = section(docs.promises, 'What Waltrail guarantees')
     .split('\n')
     .filter((line) => line.startsWith('| **'));
   expect(rows.length).toBeGreaterThan(5);
