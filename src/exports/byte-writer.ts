@@ -40,7 +40,7 @@ export class ByteWriter {
     if (length <= MOST_OF_PIECE) {
       const to = this.#view;
       for (let index = 0; index < length; index += WORD)
-        to.setInt32(at + index, from.getInt32(index, true), true);
+        to.setFloat64(at + index, from.getFloat64(index, true), true);
     } else this.bytes.set(piece.bytes, at);
     this.at = at + length;
   }
@@ -64,15 +64,6 @@ export class ByteWriter {
   text(text: string): void {
     this.room(MOST_OF_UNIT * text.length);
     this.at += this.bytes.write(text, this.at);
-  }
-
-  /** Writes a short text of ASCII characters. */
-  ascii(text: string): void {
-    const { length } = text;
-    this.room(length);
-    const { bytes, at } = this;
-    for (let index = 0; index < length; index++) bytes[at + index] = text.charCodeAt(index);
-    this.at = at + length;
   }
 
   /** Writes an integer in decimal digits. */

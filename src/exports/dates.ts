@@ -7,19 +7,12 @@ export interface LocalTime {
   readonly text: string;
   /** `+02:00`; with seconds where a zone's history has them. */
   readonly offset: string;
-  /**
-   * Days since 1899-12-30 as Excel counts them, cut to the millisecond; undefined outside what Excel shows
-   * correctly.
-   */
-  readonly serial: number | undefined;
+  /** What the clock shows, as milliseconds since 1970 in UTC. */
+  readonly localMs: number;
 }
 
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z$/;
 const DAY_MS = 86_400_000;
-const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30);
-// Excel believes in February 29, 1900: its day numbers are right from March 1 on only.
-export const FIRST_SERIAL = 61;
-export const END_SERIAL = 2_958_466;
 
 /** Zones change their offset at multiples of a quarter of an hour, at least since the 1970s. */
 const BUCKET_MS = 900_000;
@@ -58,11 +51,10 @@ export class ZoneClock {
     if (Number.isNaN(utcMs)) return undefined;
     const { ms, text: offset } = this.offsetOf(utcMs);
     const localMs = utcMs + ms;
-    const serial = serialOf(localMs);
     return {
       text: `${new Date(localMs).toISOString().slice(0, -1)}${match[7]!.slice(3)}`,
       offset,
-      serial: serial >= FIRST_SERIAL && serial < END_SERIAL ? serial : undefined,
+      localMs,
     };
   }
 
@@ -179,6 +171,3 @@ export class ZoneClock {
     return high * BUCKET_MS;
   }
 }
-
-/** Days since 1899-12-30 of milliseconds since 1970. */
-export const serialOf = (localMs: number): number => (localMs - EXCEL_EPOCH_MS) / DAY_MS;

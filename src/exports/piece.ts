@@ -1,5 +1,10 @@
-/** Bytes of a piece that are copied at a time; behind its end is room for as many. */
-export const WORD = 4;
+/**
+ * Bytes of a piece that are copied at a time; behind its end is room for as many. They are copied as floating
+ * point numbers, which a DataView leaves as they are unless they are NaN. Eight bytes of UTF-8 never are: the
+ * last two would have to be 0xF0 to 0xFF before 0x7F or 0xFF, and the first of these begins a character that
+ * the second cannot continue.
+ */
+export const WORD = 8;
 
 /** Bytes that are written again and again, with room behind them so that whole words can be copied. */
 export class Piece {

@@ -1,6 +1,6 @@
 import { instantText } from '../trail/read/row-bytes.js';
 import type { ByteWriter } from './byte-writer.js';
-import { FIRST_SERIAL, END_SERIAL, serialOf, type ZoneClock } from './dates.js';
+import type { ZoneClock } from './dates.js';
 import { Piece } from './piece.js';
 
 /** Offsets of usual zones are multiples of this, so the clock's date and hour are the same within one. */
@@ -59,12 +59,11 @@ export class RowTimes {
     else out.piece(quarter.after);
   }
 
-  /** The serial number of a time in Excel; undefined as that of `ZoneClock.local`. */
-  serial(micros: number): number | undefined {
+  /** What the clock shows at a time, as `ZoneClock.local` has it; NaN of what no clock shows. */
+  localMs(micros: number): number {
     const quarter = this.#quarterOf(micros);
-    if (quarter === null) return this.#clock.local(instantText(micros))?.serial;
-    const serial = serialOf(quarter.localMs + Math.floor((micros - this.#number * QUARTER_MICROS) / 1000));
-    return serial >= FIRST_SERIAL && serial < END_SERIAL ? serial : undefined;
+    if (quarter === null) return this.#clock.local(instantText(micros))?.localMs ?? NaN;
+    return quarter.localMs + Math.floor((micros - this.#number * QUARTER_MICROS) / 1000);
   }
 
   #quarterOf(micros: number): Quarter | null {

@@ -14,6 +14,7 @@ import {
 import { noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
+import { excelDate, isExcelDate, writeExcelDate } from './excel-dates.js';
 import { writeLsn } from './lsn-bytes.js';
 import { NumberedPieces } from './numbered-pieces.js';
 import { Piece } from './piece.js';
@@ -88,15 +89,15 @@ export class SheetRows {
    */
   readonly #heads: NumberedPieces;
   readonly #words: ReturnType<typeof wordsOfReport>;
+  /** What stands between the reference and the number of a date. */
+  readonly #dateOpen: Piece;
   #clipped = 0;
-  #micros = NaN;
-  /** The cell of a date, behind its reference. */
-  #date = '';
 
   constructor(options: { readonly clock: ZoneClock; readonly styles: CellStyles }) {
     this.#clock = options.clock;
     this.#styles = options.styles;
     this.#times = new RowTimes(options.clock);
+    this.#dateOpen = new Piece(`" s="${options.styles.date}"><v>`);
     this.#lines = new ValueLines(SHEET_VALUE, options.clock);
     this.#words = wordsOfReport(
       ({ column, text }) =>
@@ -220,20 +221,19 @@ export class SheetRows {
   }
 
   #committed(column: number, micros: number, out: ByteWriter): void {
-    // Rows of one transaction have one commit time.
-    if (micros !== this.#micros) {
-      this.#micros = micros;
-      const serial = this.#times.serial(micros);
-      if (serial === undefined) {
-        const start = out.at;
-        this.#times.write(micros, out);
-        const time = out.bytes.toString('latin1', start, out.at);
-        out.at = start;
-        this.#date = behindReference(textCell('A', this.#styles.text, time));
-      } else this.#date = behindReference(numberCell('A', this.#styles.date, serial));
-    }
     out.piece(this.#heads.at(column));
-    out.ascii(this.#date);
+    const localMs = this.#times.localMs(micros);
+    if (isExcelDate(localMs)) {
+      out.piece(this.#dateOpen);
+      writeExcelDate(localMs, out);
+      out.piece(NUMBER_CLOSE);
+      return;
+    }
+    const start = out.at;
+    this.#times.write(micros, out);
+    const time = out.bytes.toString('latin1', start, out.at);
+    out.at = start;
+    out.text(behindReference(textCell('A', this.#styles.text, time)));
   }
 
   #reference(column: number): string {
@@ -266,7 +266,8 @@ export class SheetRows {
     if (column.kind === 'count') return numberCell(reference, this.#styles.count, text);
     if (column.kind === 'date') {
       const local = this.#clock.local(text);
-      if (local?.serial !== undefined) return numberCell(reference, this.#styles.date, local.serial);
+      if (local !== undefined && isExcelDate(local.localMs))
+        return numberCell(reference, this.#styles.date, excelDate(local.localMs));
       // Excel knows no dates before 1900: those are text, as every reader shows them alike.
       return textCell(reference, this.#styles.text, this.#clock.rfc3339(text));
     }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { ByteWriter } from '../../src/exports/byte-writer.js';
 import { ZoneClock } from '../../src/exports/dates.js';
+import { excelDate, isExcelDate, writeExcelDate } from '../../src/exports/excel-dates.js';
 
 const range = (from: string, to: string) => ({ from, to });
 
@@ -18,12 +20,28 @@ describe('the clock of a zone', () => {
   });
 
   test('counts days as Excel does, cut to the millisecond', () => {
-    const clock = new ZoneClock('UTC');
-    expect(clock.local('1900-03-01T00:00:00.000000Z')!.serial).toBe(61);
-    expect(clock.local('2000-01-01T12:00:00.000000Z')!.serial).toBe(36526.5);
-    expect(clock.local('2000-01-01T00:00:00.001999Z')!.serial).toBeCloseTo(36526 + 1 / 86_400_000, 12);
-    expect(clock.local('1900-02-28T00:00:00.000000Z')!.serial).toBeUndefined();
+    const clock = new ZoneClock('Europe/Berlin');
+    const out = new ByteWriter();
+    const numberOf = (instant: string): string => {
+      const { localMs } = clock.local(instant)!;
+      out.at = 0;
+      writeExcelDate(localMs, out);
+      expect(out.bytes.toString('latin1', 0, out.at)).toBe(excelDate(localMs));
+      return excelDate(localMs);
+    };
+    expect(numberOf('1999-12-31T23:00:00.000000Z')).toBe('36526.0000000000');
+    expect(numberOf('2000-01-01T11:00:00.000000Z')).toBe('36526.5000000000');
+    expect(Number(numberOf('1999-12-31T23:00:00.001999Z'))).toBeCloseTo(36526 + 1 / 86_400_000, 10);
+    expect(numberOf('2026-11-30T22:59:59.999999Z')).toBe('46356.9999999884');
+    expect(Number(numberOf('9999-12-31T22:59:59.999000Z'))).toBeLessThan(2_958_466);
     expect(clock.local('infinity')).toBeUndefined();
+  });
+
+  test('knows which dates Excel shows', () => {
+    const shows = (instant: string): boolean => isExcelDate(new ZoneClock('UTC').local(instant)!.localMs);
+    expect(shows('1900-03-01T00:00:00.000000Z')).toBe(true);
+    expect(shows('1900-02-28T23:59:59.999999Z')).toBe(false);
+    expect(shows('9999-12-31T23:59:59.999999Z')).toBe(true);
   });
 
   test('names every offset of a range with the instant it begins', () => {

@@ -7,6 +7,7 @@ import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { REPORT_COLUMNS } from '../../../dist/exports/columns.js';
 import { ZoneClock } from '../../../dist/exports/dates.js';
+import { excelDate } from '../../../dist/exports/excel-dates.js';
 import { createPool } from '../../../dist/pg/connect.js';
 import { TrailReader } from '../../../dist/trail/read/trail-reader.js';
 
@@ -33,7 +34,7 @@ function rowOf(entry, clock) {
     REPORT_COLUMNS.flatMap(({ kind, text }) => {
       const said = text(entry, clock);
       const cell = Buffer.from(
-        kind === 'date' ? String(clock.local(said).serial) : kind === 'offset' ? clock.offset(said) : said,
+        kind === 'date' ? excelDate(clock.local(said).localMs) : kind === 'offset' ? clock.offset(said) : said,
       );
       const length = Buffer.alloc(4);
       length.writeUInt32LE(cell.length);
