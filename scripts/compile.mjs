@@ -128,7 +128,8 @@ const sourcesIn = (folder) =>
 function replace(file, text) {
   mkdirSync(path.dirname(file), { recursive: true });
   const draft = `${file}.new`;
-  writeFileSync(draft, text);
+  // npm makes the files of `bin` executable when it installs or links, and not again when they are replaced.
+  writeFileSync(draft, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   renameSync(draft, file);
 }
 

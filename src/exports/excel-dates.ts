@@ -5,7 +5,7 @@ const EPOCH_MS = Date.UTC(1899, 11, 30);
 /** Excel believes in February 29, 1900: its day numbers are right from March 1 on only. */
 const FIRST_MS = Date.UTC(1900, 2, 1);
 const END_MS = Date.UTC(10_000, 0, 1);
-/** Digits behind the point, in two halves that are integers of 32 bits each: a hundredth of a millisecond. */
+/** Decimals, in two halves that are integers of 32 bits each. The last one is 0.01 ms. */
 const HALF_DIGITS = 5;
 const HALF = 10 ** HALF_DIGITS;
 const POINT = 0x2e;
@@ -13,7 +13,7 @@ const POINT = 0x2e;
 /** Whether Excel shows the date correctly of milliseconds since 1970 on the clock of a zone. */
 export const isExcelDate = (localMs: number): boolean => localMs >= FIRST_MS && localMs < END_MS;
 
-/** Writes the number that Excel has for such a date: days since 1899-12-30, with ten digits behind the point. */
+/** Writes the number that Excel has for such a date: days since 1899-12-30, with ten decimals. */
 export function writeExcelDate(localMs: number, out: ByteWriter): void {
   const ms = localMs - EPOCH_MS;
   const days = Math.floor(ms / DAY_MS);

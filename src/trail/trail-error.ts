@@ -16,7 +16,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   [READ_ONLY_SQL_TRANSACTION]:
     'trail.url leads to a standby, or to a server that takes no writes: point it at the primary.',
   [INSUFFICIENT_PRIVILEGE]:
-    'Let the user of trail.url own the schema trail and its tables, or be a member of the role that does; the message of the server names what it may not do.',
+    'Let the user of trail.url own the schema trail and its tables, or be a member of the role that does; the message of the server names what it may not do. Where the daemon has a login for each role, run commands with the URL of the owner in WALTRAIL_TRAIL_URL.',
   [DISK_FULL]: 'Free space on the disk of the trail, or shorten trail.retention; Waltrail tries again.',
 };
 

@@ -138,6 +138,15 @@ describe('prepare', () => {
     expect(await stat(path.join(root, 'dist/log.js'))).toEqual(other);
   });
 
+  test('a command is executable also after it was compiled again, and nothing else is', async () => {
+    await begin();
+    const mayRun = async (file: string): Promise<boolean> =>
+      ((await stat(path.join(root, file))).mode & 0o111) !== 0;
+    await write('src/cli/cli.ts', '#!/usr/bin/env node\nexport const answer: number = 44;\n');
+    await prepare();
+    expect([await mayRun('dist/cli/cli.js'), await mayRun('dist/log.js')]).toEqual([true, false]);
+  });
+
   test('a stack of the daemon can be read: each file has a source map that names its source', async () => {
     await begin();
     expect(await readFile(path.join(root, 'dist/cli/cli.js'), 'utf8')).toContain(
