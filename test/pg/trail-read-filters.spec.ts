@@ -10,7 +10,7 @@ import { matching, readPlainEntries, shownAction, type PlainEntry } from '../sup
 
 // Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a
 // border between.
-const ENTRIES = 150_000;
+const ENTRIES = 100_000;
 const FROM = new Date('2026-11-19T02:00:00Z');
 const TO = new Date('2026-11-20T23:00:00Z');
 
@@ -148,7 +148,8 @@ describe('a reader of one tenant finds its own side of every entry', () => {
         const read = { reader, all: matching(inRange, { scope }) };
         for (const [index, filter] of [...COMBINATIONS, ...SINGLE].entries())
           if (filter.tenant === undefined && filter.actions === undefined)
-            for (const chosen of actions)
+            // Every filter with two of the actions, which change from one filter to the next.
+            for (const chosen of [actions[index % actions.length], actions[(index + 2) % actions.length]])
               await expectAgreement(
                 read,
                 { ...filter, ...range, ...(chosen && { actions: chosen }), scope },

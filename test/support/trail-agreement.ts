@@ -12,7 +12,7 @@ export interface Read {
 
 const PAGE = 7;
 /** Filters that find no more are read to their end. */
-const MAX_READ_WHOLE = 3000;
+const MAX_READ_WHOLE = 1000;
 
 /**
  * Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain
@@ -55,7 +55,7 @@ export const ids = (entries: readonly { readonly id: bigint | string }[]): strin
   entries.map(({ id }) => String(id));
 
 async function allPages(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
-  const limit = 500;
+  const limit = 300;
   const items: Entry[] = [];
   let cursor: string | undefined;
   do {
