@@ -32,14 +32,12 @@ function tableOf(text: string, headers: readonly string[]): string[][] {
   const [, rest] = text.split(`| ${headers.join(' | ')} |\n`);
   if (rest === undefined) throw new Error(`no table ${headers.join(', ')}`);
   const lines = rest.split('\n');
-  return lines
-    .slice(1, lines.indexOf(''))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split('|')
-        .map((cell) => cell.trim()),
-    );
+  return lines.slice(1, lines.indexOf('')).map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
 }
 
 /** The first word of each cell: the number of what it names. */
@@ -136,7 +134,14 @@ describe('the chunk of eight entries', () => {
         previousEntityHash: null,
       });
     index.add({
-      ...{ id: entryId(DAY + 1, 0), committedAt: 1n, modifierId: 0, entityTypeId: 1, actionId: 1, tenantId: 0 },
+      ...{
+        id: entryId(DAY + 1, 0),
+        committedAt: 1n,
+        modifierId: 0,
+        entityTypeId: 1,
+        actionId: 1,
+        tenantId: 0,
+      },
       ...{ entityHash: null, previousTenantId: SAME_TENANT, previousEntityHash: null },
     });
     const [postings, chunks] = index.takeComplete();
