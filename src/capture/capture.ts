@@ -242,7 +242,7 @@ class Supervisor {
         spoolFolder: this.#spoolFolder,
         unstreamedUntil: this.#streamingPause.until,
         publicationMissed: this.#publicationMissed,
-        waiting: (waiting) => (this.#waiting = waiting),
+        waiting: (waiting) => this.#waits(waiting),
         observed: (troubles) => this.#troubles.observed(troubles),
         stuck: this.#stuck,
         aloneUntil: this.#aloneUntil,
@@ -292,6 +292,14 @@ class Supervisor {
       signal: this.#abort.signal,
     }).catch(() => undefined);
     this.#followed.standsOn(slot);
+  }
+
+  /** What capture waits for has come behind the cause of the error that stopped it. */
+  #waits(waiting: CaptureWaiting | null): void {
+    this.#waiting = waiting;
+    if (waiting === null || this.#state !== 'stopped') return;
+    this.#state = 'reconnecting';
+    this.#error = null;
   }
 
   /** While capture waits on an error, only what it stores shows that it does not any more. */

@@ -1,6 +1,12 @@
 import { WaltrailError, type ErrorCode } from '../errors.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
-import { sqlStateOf } from '../pg/sql-state.js';
+import {
+  DISK_FULL,
+  INSUFFICIENT_PRIVILEGE,
+  READ_ONLY_SQL_TRANSACTION,
+  sqlStateOf,
+  TOO_MANY_CONNECTIONS,
+} from '../pg/sql-state.js';
 import type { StreamPosition } from '../pipeline/pipeline.js';
 import type { Stuck } from '../trail/write/stuck.js';
 
@@ -43,6 +49,14 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PIPELINE_FAILED',
   'TRAIL_WRITE_FAILED',
+]);
+
+/** What the trail refuses to every transaction, whatever is in it. */
+const REFUSED_TO_ALL: ReadonlySet<string | undefined> = new Set([
+  DISK_FULL,
+  INSUFFICIENT_PRIVILEGE,
+  READ_ONLY_SQL_TRANSACTION,
+  TOO_MANY_CONNECTIONS,
 ]);
 
 /**
@@ -101,19 +115,25 @@ function mayRepeat({ error: { code }, position }: Failure): boolean {
 }
 
 function stuckAt({ error, position }: Failure, checkpointLsn: Lsn): Stuck {
+  const isOfOne = position?.exact === true && !isRefusedToAll(error);
   return {
     code: error.code,
     sqlState: sqlStateOf(error.cause) ?? null,
     message: `${located(error, position).message} It happens again and again.`,
     checkpointLsn,
-    commitLsn: position?.exact === true ? position.commitLsn : null,
-    tables: position?.exact === true ? position.tables : [],
+    commitLsn: isOfOne ? position.commitLsn : null,
+    tables: isOfOne ? position.tables : [],
   };
 }
+
+/** Whether the next transaction would be refused as well, so that to pass over one helps nobody. */
+const isRefusedToAll = (error: WaltrailError): boolean =>
+  error.code === 'TRAIL_WRITE_FAILED' && REFUSED_TO_ALL.has(sqlStateOf(error.cause));
 
 /** Returns the same error with the position in the stream, if that says what a person has to look at. */
 export function located(error: WaltrailError, position: StreamPosition | null): WaltrailError {
   if (position === null || !(REFUSALS.has(error.code) || position.exact)) return error;
+  if (isRefusedToAll(error)) return error;
   const { code, message, remedy, details, cause } = error;
   return new WaltrailError(code, `${message} It happened ${where(position, code)}.`, {
     remedy,

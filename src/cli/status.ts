@@ -14,6 +14,7 @@ const MAX_WATCH_S = 3_600;
 const EXIT_CODES: Readonly<Record<CaptureState, number>> = {
   streaming: 0,
   silent: 1,
+  'stopped at a gap': 1,
   'nobody captures': 1,
   'not begun': 1,
   unknown: 3,

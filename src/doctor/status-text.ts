@@ -22,7 +22,9 @@ export function statusText(status: Status): string {
 const STATES: Readonly<Record<CaptureState, string>> = {
   streaming: 'streams',
   silent: 'does not say that it streams: see its log, or "error" of GET /v1/status',
-  'nobody captures': 'nobody captures: start Waltrail',
+  'stopped at a gap': 'stopped at a gap of the whole stream: waltrail gaps says what to do',
+  'nobody captures':
+    'nobody captures: start Waltrail, or see the log of the process that runs, which waits because of an error',
   'not begun': 'no trail has begun: the first start of capture makes it',
   unknown: 'not known: only the trail knows who captures',
 };

@@ -6,9 +6,11 @@ import type { TrailStanding } from './trail-facts.js';
 
 /**
  * Whether capture streams. `silent`: somebody holds the lock of capture and has not said for half a minute
- * that the trail is current. `unknown`: the trail does not answer, and only it knows.
+ * that the trail is current. `stopped at a gap`: nobody holds it, and would not stream. `unknown`: the trail
+ * does not answer, and only it knows.
  */
-export type CaptureState = 'streaming' | 'silent' | 'nobody captures' | 'not begun' | 'unknown';
+export type CaptureState =
+  'streaming' | 'silent' | 'stopped at a gap' | 'nobody captures' | 'not begun' | 'unknown';
 
 /** When the source gives the slot up, and with it what is not stored. */
 export type Invalidation =
@@ -112,7 +114,7 @@ const known = <T>(look: T | WaltrailError): T | null => (look instanceof Waltrai
 function stateOf(trail: Look['trail']): CaptureState {
   if (trail instanceof WaltrailError) return 'unknown';
   if (trail === null) return 'not begun';
-  if (trail.capture === null) return 'nobody captures';
+  if (trail.capture === null) return trail.gaps.stream ? 'stopped at a gap' : 'nobody captures';
   return trail.saidSecondsAgo !== null && trail.saidSecondsAgo <= SILENT_S ? 'streaming' : 'silent';
 }
 

@@ -34,14 +34,20 @@ export function trailChecks(
   ];
 }
 
-function captureCheck({ capture, currentUntil, saidSecondsAgo }: TrailFacts): Check {
+function captureCheck({ capture, currentUntil, saidSecondsAgo, gaps }: TrailFacts): Check {
   const id = 'trail.capture';
   if (capture === null)
-    return fail(
-      id,
-      'Nobody captures into this trail.',
-      'Start Waltrail (waltrail start), or look into its log why it ended.',
-    );
+    return gaps.stream
+      ? fail(
+          id,
+          'Capture is stopped at a gap of the whole stream.',
+          'See waltrail gaps, which says what to do.',
+        )
+      : fail(
+          id,
+          'Nobody captures into this trail.',
+          'Start Waltrail (waltrail start). If it runs, it waits because of an error, which its log and GET /v1/status name.',
+        );
   const who = `a process ${capture.address === null ? 'of this machine' : `at ${capture.address}`} captures since ${capture.since}`;
   if (saidSecondsAgo === null || saidSecondsAgo > SILENT_S)
     return fail(

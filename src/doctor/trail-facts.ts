@@ -25,7 +25,8 @@ export interface TrailStanding {
     readonly pid: number;
     readonly since: string;
   } | null;
-  readonly gaps: { readonly open: number; readonly accepted: number };
+  /** `stream`: an open one is of the whole stream, at which capture stops. */
+  readonly gaps: { readonly open: number; readonly accepted: number; readonly stream: boolean };
   /** SHA-256 of the configuration in effect at the checkpoint; null: none was stored. */
   readonly configuration: string | null;
 }
@@ -55,7 +56,7 @@ export async function readTrailStanding(client: pg.Client): Promise<TrailStandin
          join pg_catalog.pg_database d on d.oid = l.database and d.datname = pg_catalog.current_database()
          left join pg_catalog.pg_stat_activity a on a.pid = l.pid
         where l.locktype = 'advisory' and l.classid = ${ELECTION_LOCK}::oid and l.objid = 0 and l.objsubid = 2 and l.granted) as capture,
-      (select pg_catalog.jsonb_build_object('open', count(*) filter (where g.accepted_at is null), 'accepted', count(*) filter (where g.accepted_at is not null))
+      (select pg_catalog.jsonb_build_object('open', count(*) filter (where g.accepted_at is null), 'accepted', count(*) filter (where g.accepted_at is not null), 'stream', coalesce(bool_or(g.accepted_at is null and g.tables is null), false))
          from trail.gap g where g.closed_at is null) as gaps,
       (select k.digest from trail.configuration k order by k.id desc limit 1) as configuration
     from trail.checkpoint c, coverage`,

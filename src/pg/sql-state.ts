@@ -17,6 +17,7 @@ export const DEADLOCK_DETECTED = '40P01';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 export const UNDEFINED_OBJECT = '42704';
 export const DISK_FULL = '53100';
+export const TOO_MANY_CONNECTIONS = '53300';
 export const PROGRAM_LIMIT_EXCEEDED = '54000';
 export const OBJECT_NOT_IN_PREREQUISITE_STATE = '55000';
 export const OBJECT_IN_USE = '55006';

@@ -5,7 +5,7 @@ import { startCapture } from '../../src/capture/capture.js';
 import { createLog } from '../../src/log.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import { applyTracking, streaming, testConfig } from '../support/capture.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, slotFree } from '../support/database.ts';
 import { ownServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -118,6 +118,39 @@ describe('capture says for which transactions of the source it waits', () => {
       await holder.query('commit');
       await streaming(capture);
       expect(capture.status().waiting).toBeNull();
+    } finally {
+      await holder.end();
+      await capture.stop();
+    }
+  });
+
+  test('and is not stopped any more while it waits, once the gap at which it stopped is accepted', async () => {
+    await using source = await freshDatabase('empty');
+    await using trail = await freshDatabase('trail');
+    await source.query('create table a (id int primary key); create table other (id int)');
+    const config = testConfig({ source, trail, yaml: YAML });
+    await applyTracking(config);
+    const first = capturing(config);
+    await streaming(first.capture);
+    await first.capture.stop();
+    await slotFree(source, config.source.slot!);
+    await source.query('select pg_drop_replication_slot($1)', [config.source.slot]);
+    const holder = new pg.Client({ connectionString: source.url, application_name: 'report' });
+    await holder.connect();
+    await holder.query('begin; insert into other values (1)');
+    const { capture, said } = capturing(config);
+    try {
+      await until('the gap to be found', () => capture.status().error?.code === 'SOURCE_SLOT_LOST');
+      expect(capture.status().state).toBe('stopped');
+      await trail.query('select trail.accept_gaps()');
+      await until('the wait to be said', () => said().length > 0);
+      expect(capture.status()).toMatchObject({
+        state: 'reconnecting',
+        error: null,
+        waiting: { what: 'A new replication slot' },
+      });
+      await holder.query('commit');
+      await streaming(capture);
     } finally {
       await holder.end();
       await capture.stop();

@@ -58,7 +58,7 @@ test('says how capture stands, by what source and trail know', async () => {
     slot: { name: `slot_${ground.source.name}`, active: true, invalidation: { is: 'never' } },
     capture: { pid: expect.any(Number), since: expect.stringMatching(/^20/) },
     entries: 2,
-    gaps: { open: 0, accepted: 0 },
+    gaps: { open: 0, accepted: 0, stream: false },
     configuration: 'in effect',
     recent: [{ entityType: 'agent', entries: 2 }],
     unreachable: [],

@@ -83,6 +83,22 @@ describe('an error repeats at one place', () => {
   });
 });
 
+test.each(['53100', '25006', '42501', '53300'])(
+  'what the trail refuses to every transaction (%s) names none, and offers to pass over none',
+  (sqlState) => {
+    const one = failure('TRAIL_WRITE_FAILED', { sqlState });
+    const stuck = last(times(3, one))!;
+    expect(stuck).toMatchObject({ sqlState, commitLsn: null, tables: [] });
+    const error = stuckError(stuck, one.error);
+    expect(error.message).toBe('It failed. It happens again and again.');
+    expect(error.remedy).not.toContain('waltrail skip');
+    // The source's refusals are of what is read there.
+    expect(last(times(3, failure('SOURCE_REPLICATION_FAILED', { sqlState })))).toMatchObject({
+      commitLsn: 32n,
+    });
+  },
+);
+
 test('the message names transaction and tables, the remedy the command, and neither a value', () => {
   const one = failure('TRAIL_WRITE_FAILED');
   const error = stuckError(last(times(3, one))!, one.error);

@@ -41,7 +41,7 @@ const trail: TrailStanding = {
   currentUntil: '2026-11-30T11:59:57.000000Z',
   saidSecondsAgo: 3,
   capture: { address: '10.0.0.7', pid: 4711, since: '2026-11-29T08:00:00Z' },
-  gaps: { open: 0, accepted: 0 },
+  gaps: { open: 0, accepted: 0, stream: false },
   configuration: config.definition.digest,
 };
 const GONE = new WaltrailError('PG_UNREACHABLE', 'It cannot be reached.');
@@ -111,6 +111,10 @@ describe('status', () => {
 
   test.each([
     ['nobody captures', { trail: { ...trail, capture: null } }],
+    [
+      'stopped at a gap',
+      { trail: { ...trail, capture: null, gaps: { open: 1, accepted: 0, stream: true } } },
+    ],
     ['silent', { trail: { ...trail, saidSecondsAgo: 31 } }],
     ['not begun', { trail: null }],
     ['unknown', { trail: GONE }],
