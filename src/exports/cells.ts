@@ -77,6 +77,10 @@ export function textCell(reference: string, style: string, text: string): string
   return `<c r="${reference}" s="${style}" t="inlineStr"><is>${open}${escapeXml(text)}</t></is></c>`;
 }
 
+/** A cell of a text that is in the table of strings. */
+export const sharedCell = (reference: string, style: string, number: number): string =>
+  `<c r="${reference}" s="${style}" t="s"><v>${number}</v></c>`;
+
 export const numberCell = (reference: string, style: string, number: number | string): string =>
   `<c r="${reference}" s="${style}"><v>${number}</v></c>`;
 

@@ -9,6 +9,7 @@ import {
   escapeXml,
   MAX_CELL_LENGTH,
   numberCell,
+  sharedCell,
   textCell,
 } from './cells.js';
 import { noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
@@ -19,6 +20,7 @@ import { writeLsn } from './lsn-bytes.js';
 import { NumberedPieces } from './numbered-pieces.js';
 import { Piece } from './piece.js';
 import { RowTimes } from './row-times.js';
+import type { SharedStrings } from './shared-strings.js';
 import {
   byteTable,
   copyText,
@@ -93,7 +95,11 @@ export class SheetRows {
   readonly #dateOpen: Piece;
   #clipped = 0;
 
-  constructor(options: { readonly clock: ZoneClock; readonly styles: CellStyles }) {
+  constructor(options: {
+    readonly clock: ZoneClock;
+    readonly styles: CellStyles;
+    readonly strings: SharedStrings;
+  }) {
     this.#clock = options.clock;
     this.#styles = options.styles;
     this.#times = new RowTimes(options.clock);
@@ -102,7 +108,7 @@ export class SheetRows {
     this.#words = wordsOfReport(
       ({ column, text }) =>
         (rows) =>
-          new Piece(behindReference(this.#cell(REPORT_COLUMNS[column]!, 'A', text(rows)))),
+          new Piece(behindReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
     );
     this.#heads = new NumberedPieces([
       ...REPORT_COLUMNS.map(({ kind }, index) => ({
@@ -170,6 +176,13 @@ export class SheetRows {
     out.piece(this.#heads.at(18));
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
+  }
+
+  #wordCell(column: ReportColumn, text: string, strings: SharedStrings): string {
+    const number = text === '' || text.length > MAX_CELL_LENGTH ? undefined : strings.numberOf(text);
+    return number === undefined
+      ? this.#cell(column, 'A', text)
+      : sharedCell('A', this.#styles[column.kind], number);
   }
 
   #word(column: number, piece: Piece, out: ByteWriter): void {

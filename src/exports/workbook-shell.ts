@@ -4,6 +4,7 @@ import Workbook from 'exceljs/lib/doc/workbook.js';
 import { readArchive } from './archive.js';
 import { columnLetters, escapeForExcel } from './cells.js';
 import { REPORT_COLUMNS, type ColumnKind } from './columns.js';
+import type { SharedStrings } from './shared-strings.js';
 
 /** A line of the cover sheet. */
 export interface CoverLine {
@@ -32,6 +33,8 @@ export const DATA_SHEET = 'Audit trail';
 export const dataSheetPart = (n: number): string => `xl/worksheets/sheet${n + 1}.xml`;
 
 const WORKBOOK_PART = 'xl/workbook.xml';
+const COVER_PART = 'xl/worksheets/sheet1.xml';
+const STRINGS_PART = 'xl/sharedStrings.xml';
 const LAST_COLUMN = columnLetters(REPORT_COLUMNS.length - 1);
 
 const FONT = { name: 'Calibri', size: 11 } as const;
@@ -72,6 +75,8 @@ export async function makeShell(options: {
   readonly cover: readonly CoverLine[];
   /** The number of the last row of each data sheet. */
   readonly lastRows: readonly number[];
+  /** Strings to which cells of the data sheets refer. */
+  readonly strings: SharedStrings;
   readonly createdAt: Date;
 }): Promise<WorkbookShell> {
   const workbook = new Workbook();
@@ -87,6 +92,7 @@ export async function makeShell(options: {
   for (const index of names.keys()) parts.delete(dataSheetPart(index + 1));
   const ranges = names.map((name, index) => `'${name}'!$A$1:$${LAST_COLUMN}$${options.lastRows[index]!}`);
   parts.set(WORKBOOK_PART, withFilterNames(parts.get(WORKBOOK_PART)!, ranges));
+  putStrings(parts, options.strings);
   return { parts, sheet };
 }
 
@@ -100,6 +106,24 @@ function withFilterNames(workbook: Buffer, ranges: readonly string[]): Buffer {
       `<definedName name="_xlnm._FilterDatabase" localSheetId="${index + 1}" hidden="1">${range}</definedName>`,
   );
   return Buffer.from(workbook.toString().replace('<definedNames>', `<definedNames>${names.join('')}`));
+}
+
+/**
+ * Puts the strings of the data sheets before those of the cover, whose cells are numbered again: the data
+ * sheets are written before it is known how many the cover has.
+ */
+function putStrings(parts: Map<string, Buffer>, strings: SharedStrings): void {
+  const cover = parts
+    .get(COVER_PART)!
+    .toString()
+    .replace(/( t="s"><v>)(\d+)(?=<)/g, (_, before, number) => `${before}${Number(number) + strings.count}`);
+  parts.set(COVER_PART, Buffer.from(cover));
+  const table = parts
+    .get(STRINGS_PART)!
+    .toString()
+    // The counts are optional.
+    .replace(/(<sst [^>]*?)(?: (?:count|uniqueCount)="\d+")+>/, (_, open) => `${open}>${strings.items}`);
+  parts.set(STRINGS_PART, Buffer.from(table));
 }
 
 function addCover(workbook: ExcelJS.Workbook, lines: readonly CoverLine[]): void {

@@ -3,6 +3,7 @@ import type { RowBatch } from '../trail/read/row-batch.js';
 import { ByteWriter } from './byte-writer.js';
 import type { ZoneClock } from './dates.js';
 import type { Sink } from './files.js';
+import { SharedStrings } from './shared-strings.js';
 import { LAST_COLUMN, SheetRows } from './sheet-rows.js';
 import { dataSheetPart, makeShell, type CoverLine } from './workbook-shell.js';
 import { ZipWriter } from './zip.js';
@@ -49,9 +50,11 @@ export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const draft = await makeShell({
     cover: options.cover({ sheets: 1, clipped: 0 }),
     lastRows: [1],
+    strings: new SharedStrings(),
     createdAt,
   });
-  const encoder = new SheetRows({ clock: options.clock, styles: draft.sheet.styles });
+  const strings = new SharedStrings();
+  const encoder = new SheetRows({ clock: options.clock, styles: draft.sheet.styles, strings });
   const source = new RowSource(options.batches);
   const lastRows: number[] = [];
   try {
@@ -66,6 +69,7 @@ export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const shell = await makeShell({
     cover: options.cover({ sheets: lastRows.length, clipped: encoder.clipped }),
     lastRows,
+    strings,
     createdAt,
   });
   // The sheets refer to the styles of the draft by number.

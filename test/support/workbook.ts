@@ -90,7 +90,16 @@ export async function workbookOf(
   return { file: sink.bytes, counts };
 }
 
-/** The XML of the first data sheet of these rows. */
+const STRING = /<si><t(?: xml:space="preserve")?>([^]*?)<\/t><\/si>/g;
+const SHARED = /t="s"><v>(\d+)<\/v>/g;
+
+/** A string of the table as the cell would have it that holds it itself. */
+function inlined(text: string): string {
+  const edges = text.charCodeAt(0) <= 0x20 || text.charCodeAt(text.length - 1) <= 0x20;
+  return `t="inlineStr"><is><t${edges ? ' xml:space="preserve"' : ''}>${text}</t></is>`;
+}
+
+/** The XML of the cover and of the first data sheet of these rows, each string where it is shown. */
 export async function sheetXmlOf(batches: AsyncIterable<RowBatch>, zone: string): Promise<Buffer> {
   const sink = new MemorySink();
   await writeWorkbook({
@@ -101,5 +110,14 @@ export async function sheetXmlOf(batches: AsyncIterable<RowBatch>, zone: string)
     cover: ({ clipped }) => [{ label: 'Clipped', text: String(clipped) }],
   });
   const files = readArchive(sink.bytes);
-  return Buffer.concat([files.get('xl/worksheets/sheet1.xml')!, files.get('xl/worksheets/sheet2.xml')!]);
+  const strings = [...files.get('xl/sharedStrings.xml')!.toString().matchAll(STRING)].map(
+    ([, text]) => text!,
+  );
+  const sheets = ['xl/worksheets/sheet1.xml', 'xl/worksheets/sheet2.xml'].map((part) =>
+    files
+      .get(part)!
+      .toString()
+      .replace(SHARED, (_, number) => inlined(strings[Number(number)]!)),
+  );
+  return Buffer.from(sheets.join(''));
 }
