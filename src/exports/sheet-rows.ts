@@ -169,6 +169,7 @@ export class SheetRows {
     out.piece(this.#heads.at(18));
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
+    this.#word(19, words.actingAs.piece(modifier, stored), out);
   }
 
   #word(column: number, piece: Piece, out: ByteWriter): void {
