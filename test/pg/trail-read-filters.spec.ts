@@ -109,7 +109,7 @@ beforeAll(async () => {
   // Some act as others, who may have been called otherwise, or have never done anything themselves.
   await database.query(`
     insert into trail.modifier (id, key, name, kind, acting_as)
-      select 1100 + n, m.key, m.name, m.kind, acting_as
+      select 1100 + p.n, m.key, m.name, m.kind, p.acting_as
         from unnest(array[1, 1, 399, 401, 1001], array[21, 502, 2, 21, 1000]) with ordinality as p (by, acting_as, n)
         join trail.modifier m on m.id = p.by`);
   await database.query(
@@ -178,7 +178,7 @@ describe('a reader of one tenant finds its own side of every entry', () => {
                 { ...filter, ...range, ...(chosen && { actions: chosen }), scope },
                 { facets: index % 2 === 0 },
               );
-        for (const filter of ACTING_FILTERS)
+        for (const filter of name === 'around midnight' ? ACTING_FILTERS : ACTING_FILTERS.slice(0, 1))
           if (filter.tenant === undefined)
             await expectAgreement(read, { ...filter, ...range, scope }, { facets: true });
         for (const rungs of name === 'around midnight' ? RUNG_FILTERS : [])
@@ -207,7 +207,7 @@ describe('summaries make no difference', () => {
     for (const rows of lost) await database.query(`delete from ${rows}`);
     try {
       const read = { reader, all: matching(all, range) };
-      for (const filter of [...SINGLE, ...ACTING_FILTERS])
+      for (const filter of [...SINGLE, ...ACTING_FILTERS.slice(0, 4)])
         await expectAgreement(read, { ...filter, ...range }, { facets: true });
       for (const scope of ['1', 'small'])
         await expectAgreement(read, { ...range, scope }, { facets: true });
