@@ -37,6 +37,7 @@ describe('openpyxl reads the workbook alike:', () => {
       ['n', null],
       ['n', null],
       ['s', '+01:00'],
+      ['n', null],
     ]);
     // "@" keeps a text a text when somebody edits the cell.
     expect(
