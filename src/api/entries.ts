@@ -33,6 +33,9 @@ export const Entry = z.object({
       .describe(
         'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), by the modifier column, or by what the session said of itself ("session"); "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
       ),
+    actingAs: Person.optional().describe(
+      'In whose name the modifier acted, as an administrator who is logged in as a customer, where a logical message has said so. The modifier is who acted.',
+    ),
   }),
   action: z.string().describe('The category, by which the filter finds it.'),
   actionName: z
@@ -119,7 +122,7 @@ export const Entry = z.object({
     .object({ lsn: z.string(), reason: z.string() })
     .optional()
     .describe(
-      'The logical message that speaks for this change, where it was not understood, or was passed over because it is not rightly signed.',
+      'The logical message that speaks for this change, where it or a part of it was not understood, or where it was passed over because it is not rightly signed.',
     ),
   lastSetBy: Person.optional().describe(
     "Whom the row's modifier column names, where nobody is known to have made the change: this change did not set the column, or that is not known. A hint: filters, counts and action rules do not take it for the modifier.",
@@ -160,10 +163,11 @@ export const FacetList = z.object({ items: z.array(Facet), more: More });
 /** The same of every dimension. */
 export const Facets = z.object({
   modifiers: z.array(Facet),
+  actingAs: z.array(Facet).describe('In whose name modifiers acted.'),
   actions: z.array(Facet),
   entityTypes: z.array(Facet),
   tenants: z.array(Facet),
   more: z
-    .object({ modifiers: More, actions: More, entityTypes: More, tenants: More })
+    .object({ modifiers: More, actingAs: More, actions: More, entityTypes: More, tenants: More })
     .describe('What each list leaves out; GET /v1/facets/:list?search= finds it.'),
 });

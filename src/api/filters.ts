@@ -38,6 +38,9 @@ const repeated = <T extends z.ZodType>(texts: T) =>
 const Modifiers = list(AnyText).describe(
   'Modifier keys, any of them; the empty text stands for unattributed entries.',
 );
+const ActingAs = list(Text).describe(
+  'Keys of those in whose name the modifier acted, any of them. Who acted is the modifier.',
+);
 const Actions = list(Text).describe('Action categories, any of them, as block.');
 const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
 /** How the modifier of an entry was found, the strongest first. */
@@ -51,13 +54,14 @@ const TEXTS = {
   entity: Text.optional().describe('Entity id, exactly.'),
   tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
   q: Text.optional().describe(
-    'Text contained, ignoring case, in what is shown of an entry: entity name or id, a value or the word for it, a name that the modifier has or had, action or entity type.',
+    'Text contained, ignoring case, in what is shown of an entry: entity name or id, a value or the word for it, a name that the modifier, or the person acted as, has or had, action or entity type.',
   ),
 };
 
 /** Filters of entries as members of a body. Different filters are combined with "and". */
 export const FILTERS = {
   modifier: Modifiers.optional(),
+  actingAs: ActingAs.optional(),
   action: Actions.optional(),
   entityType: EntityTypes.optional(),
   rung: Rungs.optional(),
@@ -66,6 +70,7 @@ export const FILTERS = {
 /** The same filters as parameters of a query string. */
 export const QUERY_FILTERS = {
   modifier: repeated(Modifiers),
+  actingAs: repeated(ActingAs),
   action: repeated(Actions),
   entityType: repeated(EntityTypes),
   rung: repeated(Rungs),

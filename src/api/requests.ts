@@ -33,7 +33,7 @@ export const FacetListQuery = strict({
 });
 export type FacetListQuery = z.infer<typeof FacetListQuery>;
 /** Lists of facets, as a part of the path. */
-export const FACET_LISTS = ['modifiers', 'actions', 'entityTypes', 'tenants'] as const;
+export const FACET_LISTS = ['modifiers', 'actingAs', 'actions', 'entityTypes', 'tenants'] as const;
 export const StreamQuery = strict(QUERY_FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
 /** What may be followed by one stream: about as many as a browser has tabs of the page. */

@@ -93,7 +93,7 @@ export async function countRecent(config: TrackingConfig, now: Date): Promise<Re
     const reader = new TrailReader({ pool, statementTimeoutMs: STATEMENT_LIMIT_MS });
     const { items } = await reader.facetList(
       { from: new Date(now.getTime() - DAY_MS).toISOString(), to: now.toISOString() },
-      { dimension: 'entityTypes', limit: MOST_TYPES, search: undefined },
+      { list: 'entityTypes', limit: MOST_TYPES, search: undefined },
     );
     return items.map(({ value, count }) => ({ entityType: value, entries: count }));
   } catch {

@@ -7,7 +7,7 @@ import type { StoredValue } from '../trail/values.js';
 import { bytesText } from '../pg/text.js';
 import { actionOfEntry } from './actions.js';
 import { entityOf, tenantOf } from './entities.js';
-import type { ExplainedModifier, Explanation } from './explanation.js';
+import type { ExplainedModifier, Explanation, Lookup } from './explanation.js';
 import { askedRungs, columnRules, lookupOf } from './modifiers.js';
 import { tuplesOf, type RowTexts } from './rows.js';
 import type { StoredEntry } from './stored-entry.js';
@@ -104,12 +104,19 @@ function modifierOf(subject: Subject, entry: StoredEntry, change: RowChange): Ex
     rung,
     key: modifier?.key ?? null,
     name: modifier?.name ?? null,
+    actingAs:
+      modifier?.actingAs == null
+        ? null
+        : { ...modifier.actingAs, lookup: lookupOfKey(subject, modifier.actingAs) },
     rules,
-    lookup: modifier === null ? null : lookupOf(subject, tableOfKey(subject, modifier.key)),
+    lookup: modifier === null ? null : lookupOfKey(subject, modifier),
     lastSetBy: extra.lastSetBy === null ? null : { key: extra.lastSetBy.key, rule: null },
     rungs,
   };
 }
+
+const lookupOfKey = (subject: Subject, { key }: { readonly key: string }): Lookup | null =>
+  lookupOf(subject, tableOfKey(subject, key));
 
 /** The index of its table: keys of all but the first have the table's name before them (DECISIONS 84). */
 function tableOfKey({ config }: Subject, key: string): number {

@@ -7,6 +7,7 @@ import type {
   ExplainedValue,
   Explanation,
   LeftOut,
+  Lookup,
 } from './explanation.js';
 
 /** An explanation for a terminal. */
@@ -81,7 +82,8 @@ function idText({ idColumns, idBecause, idRule }: Explanation['entity']): string
   return idBecause === 'primary key' ? `primary key (${idColumns.join(', ')})` : 'column id';
 }
 
-function modifierLines({ rung, key, name, rules, lookup, lastSetBy }: ExplainedModifier): readonly Line[] {
+function modifierLines(modifier: ExplainedModifier): readonly Line[] {
+  const { rung, key, name, actingAs, rules, lookup, lastSetBy } = modifier;
   const who = key === null ? 'unattributed' : name === null ? key : `${name} (${key})`;
   const by = rules.map(placeText);
   const because =
@@ -90,14 +92,12 @@ function modifierLines({ rung, key, name, rules, lookup, lastSetBy }: ExplainedM
       : `rung ${rung}${by.length === 0 ? '' : `: ${by.length > 1 ? 'one of ' : ''}${by.join(', ')}`}`;
   return [
     ['modifier', who, because],
-    ...(lookup === null
+    ...lookupLines(lookup),
+    ...(actingAs === null
       ? []
       : [
-          [
-            '',
-            '',
-            `name and kind: looked up in ${lookup.table} by ${lookup.key} (${placeText(lookup.rule)})`,
-          ] as const,
+          ['acting as', `${actingAs.name} (${actingAs.key})`, 'acting_as of the logical message'] as const,
+          ...lookupLines(actingAs.lookup),
         ]),
     ...(lastSetBy === null
       ? []
@@ -110,6 +110,11 @@ function modifierLines({ rung, key, name, rules, lookup, lastSetBy }: ExplainedM
         ]),
   ];
 }
+
+const lookupLines = (lookup: Lookup | null): readonly Line[] =>
+  lookup === null
+    ? []
+    : [['', '', `name and kind: looked up in ${lookup.table} by ${lookup.key} (${placeText(lookup.rule)})`]];
 
 const RUNGS: Readonly<Record<AskedRung['rung'], string>> = {
   message: 'a logical message of the transaction',

@@ -61,6 +61,13 @@ export interface ExplainedModifier {
   readonly key: string | null;
   /** Null: it is not known here; `lookup` says where it is found. */
   readonly name: string | null;
+  /** In whose name the modifier acted, which messages alone say; null: in their own. */
+  readonly actingAs: {
+    readonly key: string;
+    readonly name: string;
+    /** The table of modifiers of which it is a key; null: of none. */
+    readonly lookup: Lookup | null;
+  } | null;
   /** Rules that may have named the modifier, which is one where that is known. */
   readonly rules: readonly Place[];
   /** The table of modifiers of which it is a key; null: of none. */

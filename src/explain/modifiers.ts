@@ -25,6 +25,7 @@ export function modifierByColumn(
     rung: 'unattributed',
     key: null,
     name: null,
+    actingAs: null,
     rules: [],
     lookup: null,
     lastSetBy: null,

@@ -17,7 +17,12 @@ export interface StoredEntry {
   readonly operation: Operation;
   readonly rung: Rung;
   /** Null: nobody. */
-  readonly modifier: { readonly key: string; readonly name: string } | null;
+  readonly modifier: {
+    readonly key: string;
+    readonly name: string;
+    /** Null: in their own name. */
+    readonly actingAs: { readonly key: string; readonly name: string } | null;
+  } | null;
   readonly action: string;
   readonly entityType: string;
   readonly entityId: string | null;
@@ -86,7 +91,8 @@ type Row = Pick<StoredEntry, 'modifier' | 'action' | 'entityType' | 'entityId' |
 const ENTRY_SQL = /* sql */ `
   select e.operation::text as operation, e.rung::text as rung, a.name as action, t.name as "entityType",
          e.entity_id as "entityId", e.entity_name as "entityName", n.name as tenant, e.columns, e.previous, e.updated, e.extra,
-         case when m.key is not null then json_build_object('key', m.key, 'name', m.name) end as modifier,
+         case when m.key is not null then json_build_object('key', m.key, 'name', m.name,
+           'actingAs', case when i.key is not null then json_build_object('key', i.key, 'name', i.name) end) end as modifier,
          json_build_object('schema', r.schema_name, 'table', r.table_name, 'columns', r.columns) as relation,
          (select json_build_object('digest', c.digest, 'document', c.document, 'since', c.adopted_at)
             from trail.configuration c where c.from_id <= e.id order by c.id desc limit 1) as configuration
@@ -95,5 +101,6 @@ const ENTRY_SQL = /* sql */ `
     join trail.entity_type t on t.id = e.entity_type_id
     join trail.relation r on r.id = e.relation_id
     left join trail.modifier m on m.id = e.modifier_id
+    left join trail.modifier i on i.id = m.acting_as
     left join trail.tenant n on n.id = e.tenant_id
    where e.id = $1::int8`;

@@ -57,7 +57,15 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
   { header: 'Note', kind: 'text', width: 40, text: noteText },
   { header: 'UTC offset', kind: 'offset', width: 11, text: (entry) => entry.committedAt },
+  { header: 'Acting as', kind: 'text', width: 24, text: ({ modifier }) => actingAsText(modifier) },
 ];
+
+/**
+ * In whose name the modifier acted. A column of its own: a person may be called whatever could be read as two
+ * people in one cell.
+ */
+export const actingAsText = ({ actingAs }: Entry['modifier']): string =>
+  actingAs === undefined ? '' : person(actingAs);
 
 /** In brackets what is no tenant: one may have such a name. */
 function previousTenantText(moved: Entry['moved']): string {
@@ -78,10 +86,13 @@ export function noteText({
   return [
     ...(conflict === null ? [] : [`${CONFLICT_TEXTS[conflict.rung]} names ${person(conflict)}`]),
     ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
-    ...(unreadMessage === null ? [] : [`a message named nobody: ${unreadMessage.reason}`]),
+    ...(unreadMessage === null ? [] : [unreadText(unreadMessage.reason)]),
     ...(laterKey ? ['the entity id is by a later primary key'] : []),
   ].join('; ');
 }
+
+const unreadText = (reason: string): string =>
+  `${reason.startsWith('acting_as') ? 'a message did not say whom the modifier acted as' : 'a message named nobody'}: ${reason}`;
 
 const CONFLICT_TEXTS = {
   witness: 'an audit row of the application',

@@ -42,6 +42,7 @@ export class Coverage {
 
 const FILTERS: readonly (readonly [keyof EntryFilters, string])[] = [
   ['modifier', 'Modified by (key)'],
+  ['actingAs', 'Acting as (key)'],
   ['action', 'Action category'],
   ['entityType', 'Modified entity type'],
   ['rung', 'Modifier found by'],

@@ -149,6 +149,8 @@ export class CsvRows {
     if (notes !== null) out.text(csvField(noteText(notes)));
     out.byte(COMMA);
     this.#times.writeOffset(rows.committedMicros, out);
+    out.byte(COMMA);
+    out.piece(this.#words.actingAs.piece(modifier, stored));
   }
 
   #word(words: Words, number: number, stored: StoredRows, out: ByteWriter): void {

@@ -6,6 +6,7 @@ import type { ExportOrder } from './export.js';
 /** Filters in the order in which the cover has them, with what stands before their values in a name. */
 const FILTERS = [
   ['modifier', ''],
+  ['actingAs', 'as-'],
   ['action', 'action-'],
   ['entityType', 'type-'],
   ['rung', 'by-'],

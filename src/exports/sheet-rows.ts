@@ -176,6 +176,7 @@ export class SheetRows {
     out.piece(this.#heads.at(18));
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
+    this.#word(19, words.actingAs.piece(modifier, stored), out);
   }
 
   #wordCell(column: ReportColumn, text: string, strings: SharedStrings): string {

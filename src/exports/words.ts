@@ -1,4 +1,5 @@
 import type { StoredRows } from '../trail/read/row-batch.js';
+import { actingAsText } from './columns.js';
 import { Piece } from './piece.js';
 
 /** Numbers whose pieces are kept at most. */
@@ -55,6 +56,7 @@ const WORD_COLUMNS = {
   rung: { column: 9, text: (rows) => rows.modifier.rung },
   tenant: { column: 10, text: (rows) => rows.tenant ?? '' },
   table: { column: 11, text: (rows) => rows.table },
+  actingAs: { column: 19, text: (rows) => actingAsText(rows.modifier) },
 } as const satisfies Record<string, WordColumn>;
 
 /** Places of the columns of the report that say words. */
@@ -66,7 +68,7 @@ export const WORD_PLACES: ReadonlySet<number> = new Set(
 export function wordsOfReport(
   encoder: (column: WordColumn) => (rows: StoredRows) => Piece,
 ): Readonly<Record<keyof typeof WORD_COLUMNS, Words>> {
-  const { modifier, action, entityType, modifierKind, rung, tenant, table } = WORD_COLUMNS;
+  const { modifier, action, entityType, modifierKind, rung, tenant, table, actingAs } = WORD_COLUMNS;
   return {
     modifier: new Words(encoder(modifier)),
     action: new Words(encoder(action)),
@@ -75,5 +77,6 @@ export function wordsOfReport(
     rung: new Words(encoder(rung)),
     tenant: new Words(encoder(tenant)),
     table: new Words(encoder(table)),
+    actingAs: new Words(encoder(actingAs)),
   };
 }

@@ -1,4 +1,4 @@
-import type { Attribution, TableKey } from './attribution.js';
+import type { Attribution, MeantByMessage, TableKey } from './attribution.js';
 import type { Difference } from './difference.js';
 import { ModifierFinder } from './modifier-column.js';
 import { isConflictOf, type OtherModifier } from './other-modifier.js';
@@ -25,7 +25,8 @@ import type { Witnesses, Written } from './witnesses.js';
  * on, then by what the session says of itself. A column speaks where the change has set it. Else it only says
  * who set it last: that is kept beside the values, and where it names another, what audit rows about other
  * rows say is not believed. Where two speak and disagree, the higher one counts, and whom the next one names
- * is kept. A login of the database disagrees with nobody: it is another kind of answer.
+ * is kept. A login of the database disagrees with nobody: it is another kind of answer. Neither does whom a
+ * message names as acted for: applications write that one into their columns and audit rows (DECISIONS 104).
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
@@ -80,7 +81,7 @@ export class Ladder {
    * @param written the entry, where it may have to be attributed once more
    */
   revise(entry: EntryAttribution, written: Written | null): EntryAttribution | null {
-    const { modifierId, modifierKey } = this.#messages;
+    const { modifierId, meant } = this.#messages;
     const before = membersIn(entry.extra);
     let { beside } = before;
     // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
@@ -88,7 +89,11 @@ export class Ladder {
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
       const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
-      if (other !== null) beside = this.#unlike(said(modifierKey), other) ?? beside;
+      const conflict = this.#unlike(meant, other);
+      // Who stands beside may be the other of the two whom the message means. Read again, it is known.
+      if (other !== null && conflict === null && beside !== null && meant?.actingAs !== undefined)
+        return null;
+      if (other !== null) beside = conflict ?? beside;
       else if (modifierId !== UNATTRIBUTED) beside = null;
     } else if (modifierId !== null && modifierId !== UNATTRIBUTED) {
       beside = null;
@@ -117,7 +122,7 @@ export class Ladder {
       conflict === null ? entry : { ...entry, extra: joined(written.extra, conflict, entry.extra) };
     if (written.said !== undefined) {
       const isColumnNext = !isOfRow && isConflictOf(written.beside, 'column');
-      return isColumnNext ? entry : beneath(this.#unlike(said(written.said), speaker.other));
+      return isColumnNext ? entry : beneath(this.#unlike(written.said, speaker.other));
     }
     let beside: Buffer | null = null;
     if (entry.rung !== RUNG_NOBODY) {
@@ -180,17 +185,17 @@ export class Ladder {
 
   /** The first who speaks counts, and the next who names another stands beside. */
   #chooseFrom(change: RowChange, { witness, column, others, session, hint }: Speakers): void {
-    const { modifierId, modifierKey } = this.#messages;
+    const { modifierId, meant } = this.#messages;
     const named = session?.named ?? null;
     change.hint = hint;
-    const conflictWith = (who: TableKey | null): Buffer | null =>
+    const conflictWith = (who: MeantByMessage | null): Buffer | null =>
       this.#unlike(who, column) ?? this.#unlike(who, others?.other) ?? this.#unlike(who, named?.other);
     if (modifierId !== null) {
       change.modifierId = modifierId;
       change.rung = rungOfMessage(modifierId);
       change.beside =
-        this.#unlike(said(modifierKey), witness?.other) ??
-        conflictWith(said(modifierKey)) ??
+        this.#unlike(meant, witness?.other) ??
+        conflictWith(meant) ??
         (modifierId === UNATTRIBUTED ? (hint?.lastSetBy ?? null) : null);
     } else if (witness !== null) {
       change.modifierId = this.#idOf(witness);
@@ -241,8 +246,11 @@ export class Ladder {
   }
 
   /** The conflict of somebody with who counts. @param who null: it is not known whom a message meant */
-  #unlike(who: TableKey | null, other: OtherModifier | null | undefined): Buffer | null {
-    return other == null || (who !== null && this.#attribution.isSame(other, who)) ? null : other.conflict;
+  #unlike(who: MeantByMessage | null, other: OtherModifier | null | undefined): Buffer | null {
+    if (other == null) return null;
+    const isMeant = (one: TableKey | undefined): boolean =>
+      one !== undefined && this.#attribution.isSame(other, one);
+    return who !== null && (isMeant(who) || isMeant(who.actingAs)) ? null : other.conflict;
   }
 
   #idOf(speaker: Speaker): number {
@@ -264,9 +272,6 @@ interface Speakers {
   /** In the column that the change has not set. */
   readonly hint: OtherModifier | null;
 }
-
-/** Whom a message means: a row of the first table. Null: it was not understood. */
-const said = (key: string | null): TableKey | null => (key === null ? null : { table: 0, key });
 
 function nobody(change: RowChange): void {
   change.modifierId = UNATTRIBUTED;

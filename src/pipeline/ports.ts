@@ -142,9 +142,18 @@ export interface EntryAttribution {
   readonly extra: Buffer | null;
 }
 
+/** Somebody who is numbered, with the words of the time. */
+export interface DictionaryModifier {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: Kind;
+  /** In whose name the modifier acted, where it was another's. */
+  readonly actingAs?: Omit<DictionaryModifier, 'actingAs'>;
+}
+
 /** Small integers for texts that repeat. New ones are stored with the entries that use them. */
 export interface Dictionary {
-  modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number;
+  modifier(modifier: DictionaryModifier): number;
   action(name: string): number;
   entityType(name: string): number;
   tenant(name: string): number;

@@ -11,6 +11,17 @@ export interface NamedModifier {
   /** Null: the message does not say. */
   readonly name: string | null;
   readonly kind: Kind | null;
+  /** Null: nobody. */
+  readonly actingAs: NamedActingAs | null;
+}
+
+/** In whose name the modifier acted, as a logical message names them (DECISIONS 104). */
+export interface NamedActingAs {
+  readonly key: string;
+  /** Null: the message does not say. */
+  readonly name: string | null;
+  /** Whose key it is: a name under `modifiers` of the YAML; null: the first. */
+  readonly table: string | null;
 }
 
 /**
@@ -22,6 +33,8 @@ export type Statement =
       readonly of: 'modifier and context';
       readonly modifier: NamedModifier | null;
       readonly context: string | null;
+      /** Why it is not known whom the modifier acted as, where the message says something of it. */
+      readonly unread: Misunderstood | null;
     }
   | { readonly of: 'context'; readonly context: string | null }
   | { readonly of: 'nothing'; readonly reason: Misunderstood }
@@ -29,7 +42,14 @@ export type Statement =
 
 /** Why a message was not understood. Stored, so these words stay as they are. */
 export type Misunderstood =
-  Unreadable | 'neither modifier nor context' | 'the modifier is no key' | 'reading it failed';
+  | Unreadable
+  | 'neither modifier nor context'
+  | 'the modifier is no key'
+  | 'no modifier beside acting_as'
+  | UnreadActingAs
+  | 'reading it failed';
+/** Why a message that names the modifier has not said whom that one acted as. */
+export type UnreadActingAs = 'acting_as is no key' | 'acting_as_table is no table of modifiers';
 /** Why a message has named nobody. */
 export type Unread = Misunderstood | Unsigned;
 
@@ -44,7 +64,10 @@ export const STATEMENT_PREFIXES: readonly string[] = [PREFIX, BEMI_PREFIX];
 /** Where a Bemi context usually says who it was, the first that is there. */
 const BEMI_KEYS = ['modifier', 'user_id', 'userId', 'userID'];
 
-const OWN_FORMAT: MessageFormat = { members: new Set(['modifier', 'name', 'kind']), context: 'context' };
+const OWN_FORMAT: MessageFormat = {
+  members: new Set(['modifier', 'name', 'kind', 'acting_as', 'acting_as_name', 'acting_as_table']),
+  context: 'context',
+};
 const BEMI_FORMAT: MessageFormat = { members: new Set(BEMI_KEYS), context: null };
 /** What Bemi's packages send where the application has set no context. */
 const BEMI_NOTHING: ReadonlySet<string> = new Set(['', 'null', 'undefined']);
@@ -90,26 +113,38 @@ export class StatementReader {
     const read = readMessageObject(content, { ...OWN_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const { members, context } = read;
-    const modifier = members.get('modifier');
-    if (modifier === undefined) {
+    const modifier = members.get('modifier') ?? ABSENT;
+    // Somebody acted in another's name, so no lower rung may say that it was that one.
+    if (modifier.is === 'null' && (members.get('acting_as') ?? ABSENT).is !== 'null')
+      return { of: 'nothing', reason: 'no modifier beside acting_as' };
+    if (!members.has('modifier')) {
       return context === undefined
         ? { of: 'nothing', reason: 'neither modifier nor context' }
         : { of: 'context', context };
     }
     const key = keyOf(modifier);
     if (key === null && modifier.is !== 'null') return { of: 'nothing', reason: 'the modifier is no key' };
+    const actingAs = actingAsOf(members);
     return {
       of: 'modifier and context',
       modifier:
-        key === null ? null : { key, name: keyOf(members.get('name')), kind: kindOf(members.get('kind')) },
+        key === null
+          ? null
+          : {
+              key,
+              name: keyOf(members.get('name')),
+              kind: kindOf(members.get('kind')),
+              actingAs: typeof actingAs === 'string' ? null : actingAs,
+            },
       context: context ?? null,
+      unread: typeof actingAs === 'string' ? actingAs : null,
     };
   }
 
   /** Every one is complete: the whole object is the context, and who is not named is nobody. */
   #bemi(content: Buffer): Statement {
     if (content.length <= LONGEST_NOTHING_BYTES && BEMI_NOTHING.has(content.toString('utf8').trim()))
-      return { of: 'modifier and context', modifier: null, context: null };
+      return { of: 'modifier and context', modifier: null, context: null, unread: null };
     const read = readMessageObject(content, { ...BEMI_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const values = BEMI_KEYS.map((name) => read.members.get(name));
@@ -118,10 +153,25 @@ export class StatementReader {
       return { of: 'nothing', reason: 'the modifier is no key' };
     return {
       of: 'modifier and context',
-      modifier: key === null ? null : { key, name: null, kind: null },
+      modifier: key === null ? null : { key, name: null, kind: null, actingAs: null },
       context: read.context ?? null,
+      unread: null,
     };
   }
+}
+
+/** A member that is not there says as much as null. */
+const ABSENT: MemberValue = { is: 'null' };
+
+function actingAsOf(members: ReadonlyMap<string, MemberValue>): NamedActingAs | UnreadActingAs | null {
+  const value = members.get('acting_as') ?? ABSENT;
+  if (value.is === 'null') return null;
+  const key = keyOf(value);
+  if (key === null) return 'acting_as is no key';
+  const inTable = members.get('acting_as_table') ?? ABSENT;
+  const table = keyOf(inTable);
+  if (table === null && inTable.is !== 'null') return 'acting_as_table is no table of modifiers';
+  return { key, name: keyOf(members.get('acting_as_name')), table };
 }
 
 const keyOf = (value: MemberValue | undefined): string | null =>

@@ -1,11 +1,11 @@
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import type { LogicalMessage } from '../pgoutput/reader.js';
 import type { TrackingConfig } from '../tracking/rules.js';
-import type { Attribution } from './attribution.js';
+import type { Attribution, MeantByMessage } from './attribution.js';
 import type { FirstMessage, LateAttributions } from './late-attributions.js';
 import { UNATTRIBUTED, type EntryRows } from './ports.js';
 import { MessageSignatures } from './signature.js';
-import { isStatement, StatementReader } from './statement.js';
+import { isStatement, StatementReader, type NamedModifier, type Unread } from './statement.js';
 import type { UnreadMessages } from './unread-messages.js';
 
 /**
@@ -33,7 +33,7 @@ export interface RunningTransaction {
  */
 export class TransactionAttribution {
   #modifierId: number | null = null;
-  #modifierKey: string | null = null;
+  #meant: MeantByMessage | null = null;
   #extra: Buffer | null = null;
   /** The context that the next entry refers to, where it is not stored yet. */
   #unstored: Buffer | null = null;
@@ -55,6 +55,8 @@ export class TransactionAttribution {
   #heardLsn: Lsn | null = null;
   // Members of what is stored with each entry, as JSON text; null: it has none.
   #context: string | null = null;
+  /** Why the message that was taken last was not understood, or not all of it; null: it was. */
+  #reason: Unread | null = null;
   #unread: string | null = null;
   #origin: string | null = null;
   /** The commit time that the source claimed, where another one is stored; as JSON text. */
@@ -91,17 +93,14 @@ export class TransactionAttribution {
     return this.#modifierId;
   }
 
-  /** The key that the message gave; null where none was given or understood. */
-  get modifierKey(): string | null {
-    return this.#modifierKey;
+  /** Whom the message means; null where it names nobody or was not understood. */
+  get meant(): MeantByMessage | null {
+    return this.#meant;
   }
 
-  /**
-   * The key of the modifier that is named; null: the message was not understood; undefined: none names
-   * anybody.
-   */
-  get said(): string | null | undefined {
-    return this.#modifierId === null ? undefined : this.#modifierKey;
+  /** Whom the message means; null: it was not understood; undefined: none names anybody. */
+  get said(): MeantByMessage | null | undefined {
+    return this.#modifierId === null ? undefined : this.#meant;
   }
 
   /**
@@ -127,7 +126,7 @@ export class TransactionAttribution {
   begin(): void {
     this.#first = this.#lateAttributions.messageOf(this.#running.commitLsn);
     this.#heardLsn = this.#first?.lsn ?? null;
-    this.#modifierId = this.#modifierKey = null;
+    this.#modifierId = this.#meant = null;
     this.#passedOver = false;
     this.#context = this.#contextId = this.#unread = this.#origin = this.#claimedCommitAt = null;
     this.#session = null;
@@ -162,9 +161,9 @@ export class TransactionAttribution {
     const { lsn, prefix } = message;
     const heard = this.#understand(message);
     const { statement } = heard;
-    if (statement.of === 'nothing' || statement.of === 'passed over') {
+    if (this.#reason !== null) {
       const { commitLsn, xid } = this.#running;
-      this.#unreadMessages.add({ lsn, commitLsn, xid, prefix, reason: statement.reason });
+      this.#unreadMessages.add({ lsn, commitLsn, xid, prefix, reason: this.#reason });
     }
     if (statement.of === 'passed over') {
       // Once a transaction: anybody may send any number of them.
@@ -197,15 +196,16 @@ export class TransactionAttribution {
 
   #take(message: FirstMessage): FirstMessage {
     const { lsn, statement } = message;
+    this.#reason = 'reason' in statement ? statement.reason : null;
     // Its context, if it has one, is another; one that is passed over leaves what was said before.
     if (statement.of !== 'passed over') this.#contextId = null;
     switch (statement.of) {
       case 'modifier and context':
-        this.#modifierId =
-          statement.modifier === null ? null : this.#attribution.byMessage(statement.modifier);
-        this.#modifierKey = statement.modifier?.key ?? null;
+        this.#name(statement.modifier);
+        this.#reason ??= statement.unread;
         this.#context = statement.context;
-        this.#unread = null;
+        // That one acted as somebody who is not known is no reason to forget who acted.
+        this.#unread = this.#reason === null ? null : unreadAt(lsn, this.#reason);
         break;
       case 'context':
         // Also after one that was not understood: it may have named somebody, and this one does not.
@@ -213,17 +213,27 @@ export class TransactionAttribution {
         break;
       case 'nothing':
         this.#modifierId = UNATTRIBUTED;
-        this.#modifierKey = this.#context = null;
-        this.#unread = JSON.stringify({ lsn: formatLsn(lsn), reason: statement.reason });
+        this.#meant = this.#context = null;
+        this.#unread = unreadAt(lsn, statement.reason);
         break;
       case 'passed over':
         // What was said before it stands, also that it was not understood.
-        if (this.#modifierId !== UNATTRIBUTED)
-          this.#unread = JSON.stringify({ lsn: formatLsn(lsn), reason: statement.reason });
+        if (this.#modifierId !== UNATTRIBUTED) this.#unread = unreadAt(lsn, statement.reason);
         break;
     }
     this.#setExtra();
     return message;
+  }
+
+  #name(modifier: NamedModifier | null): void {
+    if (modifier === null) {
+      this.#modifierId = this.#meant = null;
+      return;
+    }
+    const { modifierId, meant, unread } = this.#attribution.byMessage(modifier);
+    this.#modifierId = modifierId;
+    this.#meant = meant;
+    this.#reason = unread;
   }
 
   #setExtra(): void {
@@ -252,6 +262,8 @@ export class TransactionAttribution {
     return texts.length === 0 ? null : Buffer.from(`{${texts.join(',')}}`);
   }
 }
+
+const unreadAt = (lsn: Lsn, reason: Unread): string => JSON.stringify({ lsn: formatLsn(lsn), reason });
 
 /** Of what is stored beside the values; null: there is none. */
 type Member = readonly [name: string, json: string | null];

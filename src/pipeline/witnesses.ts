@@ -1,6 +1,6 @@
 import type { Lsn } from '../pg/lsn.js';
 import type { RowTypes } from '../tracking/row-types.js';
-import { redactedKey, type Attribution } from './attribution.js';
+import { redactedKey, type Attribution, type MeantByMessage } from './attribution.js';
 import type { LateAttributions } from './late-attributions.js';
 import { sentIn } from './old-row.js';
 import { OtherModifier } from './other-modifier.js';
@@ -18,10 +18,10 @@ export interface Written {
   readonly isWitness: boolean;
   readonly testimony: Testimony | null;
   /**
-   * Key of the modifier that the message names which speaks for the change; null: it was not understood;
-   * undefined: none names anybody.
+   * Whom the message means that speaks for the change; null: it was not understood; undefined: none names
+   * anybody.
    */
-  said: string | null | undefined;
+  said: MeantByMessage | null | undefined;
   /** What the transaction has to say beside the values, and what the change has. */
   extra: Buffer | null;
   beside: Buffer | null;

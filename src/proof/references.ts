@@ -40,6 +40,8 @@ export class References {
   };
   #gapRelations: readonly number[] = [];
   #gapClosed = -1;
+  /** Modifiers up to this number are checked. */
+  #checkedModifier = 0;
   #lastRelation = -1;
 
   constructor(findings: Findings) {
@@ -55,6 +57,7 @@ export class References {
   async refresh(client: pg.Client): Promise<void> {
     for (const [name, { table }] of Object.entries(DICTIONARIES))
       await this.#extend(client, { name: name as Referred, table });
+    await this.#checkActing(client);
     await this.#extend(client, { name: 'gaps', table: 'gap' });
     const { rows } = await client.query<{ relations: number[]; closed: number | null }>(
       /* sql */ `select array(select id from trail.relation where schema_name = $1 and table_name = 'gap') as relations,
@@ -95,6 +98,27 @@ export class References {
         'reference',
         `trail.context has no row ${id}, to which ${entryText(contexts.get(BigInt(id))!)} refers (extra).`,
       );
+  }
+
+  /** Checks that whom new modifiers acted as is there, and acts as nobody. */
+  async #checkActing(client: pg.Client): Promise<void> {
+    const { rows } = await client.query<{ id: number; acting_as: number; is_there: boolean }>(
+      /* sql */ `
+      select m.id, m.acting_as, a.id is not null as is_there
+        from trail.modifier m
+        left join trail.modifier a on a.id = m.acting_as
+       where m.acting_as is not null and m.id > $1 and (a.id is null or a.key is null or a.acting_as is not null)
+       order by m.id`,
+      [this.#checkedModifier],
+    );
+    for (const { id, acting_as: person, is_there: isThere } of rows)
+      this.#findings.add(
+        'reference',
+        isThere
+          ? `Row ${person} of trail.modifier, to which row ${id} refers (acting_as), acts as somebody itself.`
+          : `trail.modifier has no row ${person}, to which row ${id} refers (acting_as).`,
+      );
+    this.#checkedModifier = this.#ids.modifiers.at(-1) ?? 0;
   }
 
   /** Checks the table version of a row of entries. */

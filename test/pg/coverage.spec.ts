@@ -81,7 +81,7 @@ test('the cover of a workbook says what it covers and, in red, what it does not'
       claim: 'y',
       attempts: 1,
       format: 'xlsx',
-      filters: {},
+      filters: { modifier: ['3'], actingAs: ['contacts:7'] },
       range: { from: '2026-01-30T00:00:00.000000Z', to: '2026-02-06T00:00:00.000000Z' },
       timezone: 'UTC',
       tenant: null,
@@ -110,6 +110,9 @@ test('the cover of a workbook says what it covers and, in red, what it does not'
     createdAt: '2026-02-07T00:00:00.000000Z',
     version: '0',
   });
+  expect(lines.find(({ label }) => label === 'Filters')!.text).toBe(
+    'Modified by (key): 3\nActing as (key): contacts:7',
+  );
   const told = lines.filter(({ label }) => ['Covers', 'Not covered'].includes(label));
   expect(told.map(({ text, isAlarm }) => [text.slice(0, 19), text.split(': ')[1], isAlarm])).toEqual([
     ['2026-02-01 10:00:00', undefined, undefined],

@@ -229,10 +229,15 @@ const spoiltRow = fc.record({
   lsn: fc.constantFrom('0/0', 'FFFFFFFF/FFFFFFFF', '1/A0'),
   /** Waltrail's own entries have negative ones. */
   seq: fc.constantFrom(0, 7, -4, 2_147_483_647, -2_147_483_648),
-  modifier: fc.constantFrom(0, 1, 401, 9_999),
+  modifier: fc.constantFrom(0, 1, 401, 2_001, 2_002, 9_999),
   tenant: fc.constantFrom(0, 1, 2, 6, 9_999),
   action: fc.constantFrom(1, 2, 999),
 });
+
+/** People who act as others: one as somebody with a hostile name, one as somebody who was renamed. */
+const ACTING = /* sql */ `
+  insert into trail.modifier (id, key, name, kind, acting_as)
+    values (2000, '=7', '=Bob "x", <1> _x0041_', 'agent', null), (2001, '1', 'Agent B Levi 1', 'agent', 2000), (2002, 'bot-1', '+Bot', 'bot', 21)`;
 
 type SpoiltRow = typeof spoiltRow extends fc.Arbitrary<infer Row> ? Row : never;
 
@@ -324,6 +329,7 @@ const FILTERS: readonly EntryFilter[] = [
   ALWAYS,
   { ...ALWAYS, scope: '2' },
   { ...ALWAYS, modifiers: ['7', ''], tenant: '1' },
+  { ...ALWAYS, actingAs: ['=7', '21'] },
   { ...ALWAYS, q: "o'x=\\" },
   { ...ALWAYS, q: 'levi', actions: ['add', 'edit'] },
   { from: '2026-10-24T03:00:00Z', to: '2026-10-25T09:00:00Z', entityTypes: ['customer'] },
@@ -334,6 +340,8 @@ describe('files from the bytes of the trail', () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: 20_000, from: SEEDED_FROM, to: SEEDED_TO, index: false });
     await trail.query(MOVES);
+    await trail.query(ACTING);
+    await trail.query(`update trail.entry set modifier_id = 2001 + id % 2, rung = 'm' where id % 31 = 4`);
     await trail.query(
       `insert into trail.configuration (digest, document, from_id, from_lsn) values ('d', '{"action_names": {"edit": "=Ändern \\"ü\\" <1>", "add": "יצירה"}}', 0, '0/0')`,
     );
@@ -360,6 +368,7 @@ describe('files from the bytes of the trail', () => {
         select 'public.owners', key, 0, name from (values ('t', '=Team'), ('1', 'One'), ('', 'Nobody'), ('\\x{00ff}', 'Bytes')) o (key, name)`,
       [JSON.stringify(COLUMNS)],
     );
+    await trail.query(ACTING);
     const pool = new pg.Pool({ connectionString: trail.url, max: 4 });
     try {
       const reader = new TrailReader({ pool });

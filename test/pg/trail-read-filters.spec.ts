@@ -40,6 +40,18 @@ const RUNG_FILTERS: Partial<EntryFilter>[] = [
   { rungs: ['message', 'column'], tenant: '2', actions: ['edit'] },
   { rungs: ['waltrail'] },
 ];
+/** Of people who were acted as: by several, under another name, with who acted, and with who did not. */
+const ACTING_FILTERS: Partial<EntryFilter>[] = [
+  { actingAs: ['21'] },
+  { actingAs: ['2', 'newcomer'] },
+  { actingAs: ['21', '2'], modifiers: ['1'] },
+  { actingAs: ['21'], modifiers: ['2'] },
+  { modifiers: ['1'] },
+  { modifiers: ['21'] },
+  { actingAs: ['2'], tenant: '2', actions: ['edit'] },
+  { actingAs: ['21'], entityTypes: ['customer'] },
+  { actingAs: ['newcomer'], rungs: ['message'] },
+];
 const ENTITIES = ['3', '4242'];
 
 /** Every combination of dimensions, with the first values of some and the second of others. */
@@ -94,6 +106,16 @@ beforeAll(async () => {
     `update trail.entry set modifier_id = 1001, rung = 'c'
       where id % 16384 = 77 or id between (select min(id) + 1000 from trail.entry) and (select min(id) + 1023 from trail.entry)`,
   );
+  // Some act as others, who may have been called otherwise, or have never done anything themselves.
+  await database.query(`
+    insert into trail.modifier (id, key, name, kind, acting_as)
+      select 1100 + p.n, m.key, m.name, m.kind, p.acting_as
+        from unnest(array[1, 1, 399, 401, 1001], array[21, 502, 2, 21, 1000]) with ordinality as p (by, acting_as, n)
+        join trail.modifier m on m.id = p.by`);
+  await database.query(
+    `update trail.entry set modifier_id = 1101 + id % 5, rung = 'm'
+      where id % 29 = 3 or id % 16384 between 3000 and 3100 or id between (select min(id) + 70000 from trail.entry) and (select min(id) + 70400 from trail.entry)`,
+  );
   await database.query(MOVES);
   // What the small tenant lost to others in one chunk.
   await database.query(
@@ -119,6 +141,8 @@ describe('every combination of filters finds what a plain reading finds', () => 
       // Entries are read for these, so most are tried in the shortest range.
       for (const rungs of name === 'around midnight' ? RUNG_FILTERS : RUNG_FILTERS.slice(1, 3))
         await expectAgreement(read, { ...rungs, ...range }, { facets: name === 'around midnight' });
+      for (const filter of ACTING_FILTERS)
+        await expectAgreement(read, { ...filter, ...range }, { facets: true });
       for (const [index, combination] of [...COMBINATIONS, ...SINGLE].entries()) {
         const filter = { ...combination, ...range };
         await expectAgreement(read, filter, { facets: index % 3 === 0 || index >= COMBINATIONS.length });
@@ -155,10 +179,13 @@ describe('a reader of one tenant finds its own side of every entry', () => {
                 { ...filter, ...range, ...(chosen && { actions: chosen }), scope },
                 { facets: index % 2 === 0 },
               );
+        for (const filter of name === 'around midnight' ? ACTING_FILTERS : ACTING_FILTERS.slice(0, 1))
+          if (filter.tenant === undefined)
+            await expectAgreement(read, { ...filter, ...range, scope }, { facets: true });
         for (const rungs of name === 'around midnight' ? RUNG_FILTERS : [])
           if (rungs.tenant === undefined)
             await expectAgreement(read, { ...rungs, ...range, scope }, { facets: true });
-        for (const q of ['former', 'away', '19', '9'])
+        for (const q of ['former', 'away', '19', '9', 'newcomer', 'katz 2'])
           await expectAgreement(read, { ...RANGES['around midnight'], q, scope }, { facets: false });
       }
       expect(matching(inRange, { scope: '2', actions: [MOVED_ACTIONS.left] }).length).toBeGreaterThan(10);
@@ -181,7 +208,8 @@ describe('summaries make no difference', () => {
     for (const rows of lost) await database.query(`delete from ${rows}`);
     try {
       const read = { reader, all: matching(all, range) };
-      for (const filter of SINGLE) await expectAgreement(read, { ...filter, ...range }, { facets: true });
+      for (const filter of [...SINGLE, ...ACTING_FILTERS.slice(0, 4)])
+        await expectAgreement(read, { ...filter, ...range }, { facets: true });
       for (const scope of ['1', 'small'])
         await expectAgreement(read, { ...range, scope }, { facets: true });
       const both = { modifiers: ['1'], tenant: '2' };

@@ -5,7 +5,7 @@
  * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
  *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
  *   out, and the agent whose key is that word is no part of it.
- * - Rows of csv have three columns more, which are empty for entries of then (DECISIONS 51, 53).
+ * - Rows of csv have columns more, which are empty for entries of then (DECISIONS 51, 53, 104).
  * - A search finds names and words that are shown, too (DECISIONS 76): at least what it found then.
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
@@ -121,8 +121,8 @@ export function fileBefore(files: readonly string[], format: string): string {
     files
       .join('')
       // Columns that came since, which are empty in rows of then but for the offset.
-      .replace(',Previous entity id,Previous tenant,Note,UTC offset\r\n', '\r\n')
-      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d\r\n/g, '\r\n'),
+      .replace(',Previous entity id,Previous tenant,Note,UTC offset,Acting as\r\n', '\r\n')
+      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d,\r\n/g, '\r\n'),
   );
 }
 

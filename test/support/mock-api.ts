@@ -385,6 +385,7 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
   const text = JSON.stringify([entry.entity, entry.previous, entry.updated]).toLowerCase();
   return (
     any('modifier', entry.modifier.key) &&
+    any('actingAs', entry.modifier.actingAs?.key ?? null) &&
     // Waltrail's own entries are nobody's.
     !(isOwn(entry) && query.has('modifier')) &&
     any('action', entry.action) &&
@@ -447,7 +448,7 @@ function allFacetsOf(
 ): Readonly<Record<string, readonly MockFacet[]>> {
   const count = (
     name: string,
-    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string | null },
+    facetOf: (entry: MockEntry) => { value: string; name: string; kind?: string | null } | null,
   ): MockFacet[] => {
     const others = new URLSearchParams(query);
     others.delete(name);
@@ -455,12 +456,16 @@ function allFacetsOf(
     const counted = entries.filter((entry) => matches(entry, others));
     for (const entry of counted.filter((entry) => !(name === 'modifier' && isOwn(entry)))) {
       const facet = facetOf(entry);
+      if (facet === null) continue;
       counts.set(facet.value, { ...facet, count: (counts.get(facet.value)?.count ?? 0) + 1 });
     }
     return [...counts.values()].sort((a, b) => b.count - a.count);
   };
   return {
     modifiers: count('modifier', ({ modifier: { key, name, kind } }) => ({ value: key ?? '', name, kind })),
+    actingAs: count('actingAs', ({ modifier: { actingAs } }) =>
+      actingAs === undefined ? null : { value: actingAs.key, name: actingAs.name, kind: actingAs.kind },
+    ),
     actions: count('action', ({ action }) => ({ value: action, name: action })),
     entityTypes: count('entityType', ({ entity: { type } }) => ({ value: type, name: type })),
     tenants: count('tenant', ({ tenant }) => ({ value: tenant ?? '', name: tenant ?? '' })),

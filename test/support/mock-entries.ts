@@ -2,7 +2,13 @@
 export interface MockEntry {
   readonly id: string;
   readonly committedAt: string;
-  readonly modifier: { key: string | null; name: string; kind: string | null; rung: string };
+  readonly modifier: {
+    key: string | null;
+    name: string;
+    kind: string | null;
+    rung: string;
+    actingAs?: { key: string; name: string; kind: string };
+  };
   readonly action: string;
   readonly entity: { type: string; name: string | null; id: string | null };
   readonly tenant: string | null;

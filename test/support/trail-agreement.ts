@@ -36,11 +36,13 @@ export async function expectAgreement(
   const facets = await reader.facets(filter, { limit: 100_000 });
   expect({
     modifiers: byValue(facets.modifiers),
+    actingAs: byValue(facets.actingAs),
     actions: byValue(facets.actions),
     entityTypes: byValue(facets.entityTypes),
     tenants: byValue(facets.tenants),
   }).toEqual({
     modifiers: countBy(without('modifiers'), ({ modifier }) => modifier ?? NOBODY),
+    actingAs: countBy(without('actingAs'), ({ actingAs }) => actingAs),
     actions: countBy(without('actions'), (entry) => shownAction(entry, filter.scope)),
     entityTypes: countBy(without('entityTypes'), ({ type }) => type),
     // Under a filter for a tenant no other is named, also where a row moved from one to the other.

@@ -8,6 +8,8 @@ export interface PlainEntry {
   /** Microseconds since 1970, which a number holds exactly until the year 2255. */
   readonly at: number;
   readonly modifier: string | null;
+  /** Key of the person in whose name the modifier acted. */
+  readonly actingAs: string | null;
   readonly rung: string;
   readonly action: string;
   readonly type: string;
@@ -21,9 +23,12 @@ export interface PlainEntry {
   readonly texts: { readonly before: readonly string[]; readonly after: readonly string[] };
   /** Labels that are names of rows, with the tenant who may see them; undefined: every tenant may. */
   readonly labels: { readonly before: readonly Label[]; readonly after: readonly Label[] };
-  /** What is shown for the modifier: the name as of the change, and every name that its key has had. */
-  readonly modifierName: string;
-  readonly modifierNames: readonly string[];
+  /**
+   * What is shown for the modifier and the person acted as: the names as of the change, and every name that
+   * their keys have had.
+   */
+  readonly shownNames: readonly string[];
+  readonly everyName: readonly string[];
 }
 
 interface Label {
@@ -76,13 +81,16 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
     rung: string;
     modifier_name: string;
     modifier_names: string[];
+    acting_as: string | null;
+    acting_as_name: string | null;
     relation_columns: Column[];
   }>(`select e.id::text, (extract(epoch from e.committed_at) * 1000000)::int8::text as at, m.key as modifier, a.name as action,
              t.name as type, n.name as tenant, e.entity_id as entity, e.entity_name as name, e.columns, e.previous, e.updated,
              e.previous_tenant_id is not null as has_moved, p.name as previous_tenant, e.previous_entity_id as previous_entity,
              e.previous_entity_name as previous_name, e.rung, m.name as modifier_name,
-             array(select o.name from trail.modifier o where o.key = m.key) as modifier_names, r.columns as relation_columns
-        from trail.entry e join trail.modifier m on m.id = e.modifier_id join trail.action a on a.id = e.action_id
+             array(select o.name from trail.modifier o where o.key in (m.key, i.key)) as modifier_names,
+             i.key as acting_as, i.name as acting_as_name, r.columns as relation_columns
+        from trail.entry e join trail.modifier m on m.id = e.modifier_id left join trail.modifier i on i.id = m.acting_as join trail.action a on a.id = e.action_id
         join trail.entity_type t on t.id = e.entity_type_id left join trail.tenant n on n.id = e.tenant_id
         join trail.relation r on r.id = e.relation_id left join trail.tenant p on p.id = e.previous_tenant_id
        order by e.id desc`);
@@ -103,8 +111,9 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
     const nobody = row.rung === 'w' ? 'Waltrail' : 'Unattributed';
     const name = row.modifier === null ? nobody : row.modifier_name;
     return {
-      modifierName: name,
-      modifierNames: row.modifier === null ? [name] : row.modifier_names,
+      shownNames: row.acting_as_name === null ? [name] : [name, row.acting_as_name],
+      everyName: row.modifier === null ? [name] : row.modifier_names,
+      actingAs: row.acting_as,
       labels: { before: before.labels, after: after.labels },
       id: BigInt(row.id),
       at: Number(row.at),
@@ -165,7 +174,7 @@ function shows(
 ): boolean {
   const wanted = q.toLowerCase();
   const has = (text: string): boolean => text.toLowerCase().includes(wanted);
-  const names = scope === null ? entry.modifierNames : [entry.modifierName];
+  const names = scope === null ? entry.everyName : entry.shownNames;
   const words = [shownAction(entry, scope), entry.type];
   return (
     [...names, ...words, ...words.map((word) => word.replaceAll('_', ' '))].some(has) ||
@@ -197,7 +206,16 @@ export function shownAction(entry: PlainEntry, scope: string | null | undefined)
 
 /** Those entries that a filter asks for, in their order. */
 export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFilter>): PlainEntry[] {
-  const { modifiers = [], actions = [], entityTypes = [], rungs = [], entity, scope = null, q = '' } = filter;
+  const {
+    modifiers = [],
+    actingAs = [],
+    actions = [],
+    entityTypes = [],
+    rungs = [],
+    entity,
+    scope = null,
+    q = '',
+  } = filter;
   const tenant = scope ?? filter.tenant;
   const from = filter.from === undefined ? undefined : micros(filter.from);
   const to = filter.to === undefined ? undefined : micros(filter.to);
@@ -208,6 +226,8 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   if (to !== undefined) tests.push(({ at }) => at < to);
   if (tenant !== undefined) tests.push((entry) => entry.tenant === tenant || entry.previousTenant === tenant);
   if (modifiers.length > 0) tests.push(({ modifier }) => modifiers.includes(modifier ?? NOBODY));
+  if (actingAs.length > 0)
+    tests.push((entry) => entry.actingAs !== null && actingAs.includes(entry.actingAs));
   if (actions.length > 0) tests.push((entry) => actions.includes(shownAction(entry, scope)));
   if (rungs.length > 0) tests.push(({ rung }) => (rungs as readonly string[]).includes(rung));
   if (entityTypes.length > 0) tests.push(({ type }) => entityTypes.includes(type));

@@ -24,6 +24,10 @@ describe('the name of a file', () => {
       { entityType: ['agent'], entity: '12', tenant: '1', q: 'x' },
       'audit-trail_2026-11-16_2026-11-23_type-agent_id-12_tenant-1_text-x.xlsx',
     ],
+    [
+      { modifier: ['3'], actingAs: ['7'], action: ['block'] },
+      'audit-trail_2026-11-16_2026-11-23_3_as-7_block.xlsx',
+    ],
     [{ rung: ['witness' as const] }, 'audit-trail_2026-11-16_2026-11-23_by-witness.xlsx'],
   ])('of %j is %s', (filters, name) => {
     expect(nameOf(filters)).toBe(name);
@@ -46,7 +50,15 @@ describe('the name of a file', () => {
     const list = fc.array(text, { minLength: 1, maxLength: 3 });
     const filters = fc.record(
       {
-        ...{ modifier: list, action: list, entityType: list, entity: text, tenant: text, q: text },
+        ...{
+          modifier: list,
+          actingAs: list,
+          action: list,
+          entityType: list,
+          entity: text,
+          tenant: text,
+          q: text,
+        },
         rung: fc.array(fc.constantFrom(...RUNG_NAMES), { minLength: 1, maxLength: 3 }),
       },
       { requiredKeys: [] },

@@ -19,10 +19,11 @@ const readerWith = (...keys: string[]) =>
 const unsigned = readerWith();
 const read = (prefix: string, content: string, reader = unsigned, xid = XID) =>
   reader.read({ prefix, content: Buffer.from(content), transactional: true, lsn: 1n }, xid);
-const says = (modifier: object | null, context: string | null): unknown => ({
+const says = (modifier: object | null, context: string | null, unread: string | null = null): unknown => ({
   of: 'modifier and context',
-  modifier,
+  modifier: modifier === null ? null : { actingAs: null, ...modifier },
   context,
+  unread,
 });
 const nothing = (reason: string): unknown => ({ of: 'nothing', reason });
 const seven = { key: '7', name: null, kind: null };
@@ -52,6 +53,49 @@ describe('our own messages', () => {
       says({ ...seven, key: '12345678901234567890' }, null),
     );
   });
+
+  test('say in whose name the modifier acted, and are not understood without a modifier', () => {
+    expect(read('waltrail', '{"modifier": 3, "acting_as": 7, "context": 1}')).toEqual(
+      says({ key: '3', name: null, kind: null, actingAs: { key: '7', name: null, table: null } }, '1'),
+    );
+    expect(
+      read(
+        'waltrail',
+        '{"acting_as_table": "contacts", "acting_as_name": "Bob", "acting_as": "7", "modifier": "3", "name": "Ann"}',
+      ),
+    ).toEqual(
+      says(
+        {
+          key: '3',
+          name: 'Ann',
+          kind: null,
+          actingAs: { key: '7', name: 'Bob', table: 'contacts' },
+        },
+        null,
+      ),
+    );
+    expect(read('waltrail', '{"modifier": 7, "acting_as": null, "acting_as_table": "x"}')).toEqual(
+      says(seven, null),
+    );
+    for (const content of [
+      '{"acting_as": 7}',
+      '{"acting_as": 7, "context": 1}',
+      '{"acting_as": {}, "modifier": null}',
+    ])
+      expect(read('waltrail', content)).toEqual(nothing('no modifier beside acting_as'));
+  });
+
+  test.each(['""', '{"id": 7}', '[7]', 'true'])(
+    'keep who acted where %s is no key of somebody acted as',
+    (value) => {
+      expect(read('waltrail', `{"modifier": 7, "acting_as": ${value}}`)).toEqual(
+        says(seven, null, 'acting_as is no key'),
+      );
+      expect(read('waltrail', `{"modifier": 7, "acting_as": 2, "acting_as_table": ${value}}`)).toEqual(
+        says(seven, null, 'acting_as_table is no table of modifiers'),
+      );
+    },
+  );
 
   test('with context alone say nothing of the modifier; with the modifier null they clear it', () => {
     expect(read('waltrail', '{"context": {"endpoint": "/x"}}')).toEqual({

@@ -49,6 +49,9 @@ describe('texts', () => {
     expect(filtersText(filters, names)).toBe(
       'Modified by Dana Levi or 12; action Login failed or E-Mail; text “acme”',
     );
+    expect(filtersText({ modifier: ['12'], actingAs: ['7'] }, names)).toBe(
+      'Modified by 12; acting as Dana Levi',
+    );
     expect(filtersText({ modifier: undefined }, names)).toBe('All entries');
   });
 });

@@ -26,6 +26,7 @@ const list = fc.uniqueArray(fc.string({ minLength: 1 }));
 const view: fc.Arbitrary<View> = fc.record({
   // Nobody, and the key that once stood for nobody, among others.
   modifiers: fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom(NOBODY, 'unattributed'))),
+  actingAs: list,
   actions: list,
   entityTypes: list,
   rungs: fc.uniqueArray(fc.constantFrom('message', 'witness', 'column', 'session', 'waltrail')),

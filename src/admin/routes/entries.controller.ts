@@ -93,7 +93,8 @@ export class EntriesController {
   @Get('facets/:list')
   @Allow('viewer', { record: 'read' })
   @Describe({
-    summary: 'The same of one list: modifiers, actions, entityTypes or tenants, with a search in it',
+    summary:
+      'The same of one list: modifiers, actingAs, actions, entityTypes or tenants, with a search in it',
     answer: 'FacetList',
     errors: [400, 401, 403, 404, 422, 429, 503],
   })
@@ -102,8 +103,8 @@ export class EntriesController {
     @Param('list') list: string,
     @Query({ schema: FacetListQuery }) query: FacetListQuery,
   ): Promise<Answer<'FacetList'>> {
-    const dimension = FACET_LISTS.find((name) => name === list);
-    if (dimension === undefined)
+    const asked = FACET_LISTS.find((name) => name === list);
+    if (asked === undefined)
       throw new WaltrailError('HTTP_NOT_FOUND', `There is no such list of facets.`, {
         remedy: `The lists are ${FACET_LISTS.join(', ')}.`,
       });
@@ -111,7 +112,7 @@ export class EntriesController {
     const filter = { ...filterOf(query, tenant), ...this.#reports.range(query) };
     const { limit, search } = query;
     return this.#reports.readings.run(request, query, (reader) =>
-      reader.facetList(filter, { dimension, limit, search }),
+      reader.facetList(filter, { list: asked, limit, search }),
     );
   }
 

@@ -41,7 +41,7 @@ function keysOf(filter: StoredFilter, dimension: PostingDimension): readonly num
       return isAsked && tenant !== null ? [tenant] : null;
     }
     case 'modifiers':
-      return filter.modifiers ?? (isOfNobody(filter) ? [UNATTRIBUTED] : null);
+      return idsOf(filter, dimension) ?? (isOfNobody(filter) ? [UNATTRIBUTED] : null);
     default:
       return idsOf(filter, dimension);
   }

@@ -43,8 +43,11 @@ function filterHash(filter: UnboundedFilter): string {
     filter.entity ?? null,
     filter.tenant ?? null,
     filter.q ?? '',
-    // Left out where there are none: cursors from before there was this filter stay valid.
+    // Left out where there are none: cursors from before there were these filters stay valid.
     ...(filter.rungs === undefined || filter.rungs.length === 0 ? [] : [list(filter.rungs)]),
+    ...(filter.actingAs === undefined || filter.actingAs.length === 0
+      ? []
+      : [{ actingAs: list(filter.actingAs) }]),
   ]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 12);
 }

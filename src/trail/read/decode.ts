@@ -175,12 +175,14 @@ export function modifierOf(
 ): Entry['modifier'] {
   if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
   const modifier = modifiers.get(modifier_id);
-  return {
+  const actingAs = modifier?.actingAs ?? null;
+  const found = {
     key: modifier?.key ?? null,
     name: modifier?.name ?? `modifier ${modifier_id}`,
     kind: modifier?.kind ?? null,
     rung: RUNGS[rung],
   };
+  return actingAs === null ? found : Object.assign(found, { actingAs });
 }
 
 function columnsOf(

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Kind } from '../../tracking/rules.js';
 import { actionNamesOf } from './action-names.js';
 import { CachedRows } from './cached-rows.js';
+import type { ActedAs } from './entry.js';
 import type { Query } from './plans.js';
 
 /** A row of `trail.modifier`. */
@@ -12,6 +13,8 @@ export interface StoredModifier {
   readonly name: string;
   /** Null: unattributed. */
   readonly kind: Kind | null;
+  /** In whose name the modifier acted; null: in their own. */
+  readonly actingAs: ActedAs | null;
 }
 
 /** A row of `trail.relation`: one version of a table. */
@@ -66,11 +69,14 @@ export class ReaderDictionaries {
   readonly #modifiers = new CachedRows<number, StoredModifier>({ most: MOST_HELD, read: readModifiers });
   readonly #tenants = new CachedRows<number, string>({ most: MOST_HELD, read: readTenants });
   readonly #tenantIds = new CachedRows<string, number>({ most: MOST_HELD, read: readTenantIds });
-  readonly #idsByKey = new Map<string, IdsOfKey>();
+  /** By key, ids of who acted, and of who acted in the name of the key. */
+  readonly #idsByKey = { modifiers: new Map<string, IdsOfKey>(), actingAs: new Map<string, IdsOfKey>() };
   /** By id the first id with the same key; 0: it is the first. Four bytes for each modifier. */
   #firstIds = new Int32Array(0);
   /** By first id the newest with the same key; 0: it is the only one. */
   #newestIds = new Int32Array(0);
+  /** By id the row of the person acted as; 0: nobody. Nothing as long as nobody has acted as somebody. */
+  #actedAs = new Int32Array(0);
   readonly #held = { action: 0, entity_type: 0, relation: 0, configuration: 0 };
   /** By action category, what the YAML in effect has shown for it. */
   #actionNames: ReadonlyMap<string, string> = new Map();
@@ -155,40 +161,63 @@ export class ReaderDictionaries {
     return (await this.#tenantIds.get(query, [name])).get(name);
   }
 
-  /** Returns the ids of all names and kinds that each key has had, oldest first. */
+  /**
+   * Returns the ids of all names and kinds that each key has had, oldest first: those of the modifiers with
+   * the keys, or of the modifiers who acted as somebody with one.
+   */
   async modifierIds(
     query: Query,
-    { keys, greatest }: { readonly keys: readonly string[]; readonly greatest: GreatestIds },
+    {
+      keys,
+      of,
+      greatest,
+    }: {
+      readonly keys: readonly string[];
+      readonly of: 'modifiers' | 'actingAs';
+      readonly greatest: GreatestIds;
+    },
   ): Promise<readonly number[]> {
-    const stale = keys.filter((key) => (this.#idsByKey.get(key)?.upTo ?? -1) < greatest.modifier);
+    const idsByKey = this.#idsByKey[of];
+    const stale = keys.filter((key) => (idsByKey.get(key)?.upTo ?? -1) < greatest.modifier);
     const found = new Map<string, number[]>(stale.map((key) => [key, []]));
     if (stale.length > 0) {
-      const { rows } = await query<{ key: string; id: number }>(
-        /* sql */ `select m.key, m.id from unnest($1::text[]) as asked (key) join trail.modifier m using (key) order by m.id`,
-        [stale],
-      );
+      const { rows } = await query<{ key: string; id: number }>(IDS_SQL[of], [stale]);
       for (const { key, id } of rows) found.get(key)!.push(id);
     }
-    const ids = keys.flatMap((key) => found.get(key) ?? this.#idsByKey.get(key)!.ids);
-    if (this.#idsByKey.size + found.size > MOST_HELD) this.#idsByKey.clear();
-    for (const [key, ids] of found) this.#idsByKey.set(key, { ids, upTo: greatest.modifier });
+    const ids = keys.flatMap((key) => found.get(key) ?? idsByKey.get(key)!.ids);
+    if (idsByKey.size + found.size > MOST_HELD) idsByKey.clear();
+    for (const [key, ids] of found) idsByKey.set(key, { ids, upTo: greatest.modifier });
     return ids;
   }
 
   /**
-   * Returns by id the first id with the same key, 0 where the id is the first: renamed modifiers are counted
-   * together. Reads what is new of the dictionary; "+ 0" keeps the planner from looking for a key along the
-   * index of ids.
+   * Returns by id the row of the person in whose name the modifier acted, 0 where in their own; undefined:
+   * nobody has ever acted as somebody else.
+   */
+  async actedAs(query: Query, greatest: GreatestIds): Promise<Int32Array | undefined> {
+    await this.firstIds(query, greatest);
+    return this.#actedAs.length === 0 ? undefined : this.#actedAs;
+  }
+
+  /**
+   * Returns by id the first id with the same key, 0 where the id is the first: modifiers who were renamed or
+   * acted as somebody are counted together. Reads what is new of the dictionary. Each key is looked up once,
+   * however many rows it has; "+ 0" keeps the planner from looking for it along the index of ids.
    */
   async firstIds(query: Query, greatest: GreatestIds): Promise<Int32Array> {
     for (let held = this.#firstIds.length - 1; held < greatest.modifier;) {
       const upTo = Math.min(greatest.modifier, held + IDS_TOGETHER);
-      const { rows } = await query<{ ids: number[]; firsts: number[] }>(
+      const { rows } = await query<{ ids: number[]; firsts: number[]; acting: number[]; persons: number[] }>(
         /* sql */ `
-        select coalesce(array_agg(m.id), '{}') as ids, coalesce(array_agg(o.first), '{}') as firsts
-          from trail.modifier m
-         cross join lateral (select min(o.id + 0) as first from trail.modifier o where o.key = m.key) o
-         where m.id > $1 and m.id <= $2 and o.first < m.id`,
+        with new as materialized (select id, key, acting_as from trail.modifier where id > $1 and id <= $2),
+             known as materialized (
+               select k.key, o.first from (select distinct key from new) k
+                cross join lateral (select min(o.id + 0) as first from trail.modifier o where o.key = k.key) o)
+        select coalesce(array_agg(n.id) filter (where k.first < n.id), '{}') as ids,
+               coalesce(array_agg(k.first) filter (where k.first < n.id), '{}') as firsts,
+               coalesce(array_agg(n.id) filter (where n.acting_as is not null), '{}') as acting,
+               coalesce(array_agg(n.acting_as) filter (where n.acting_as is not null), '{}') as persons
+          from new n join known k using (key)`,
         [held, upTo],
       );
       // Another request may have read more meanwhile.
@@ -200,6 +229,9 @@ export class ReaderDictionaries {
           this.#firstIds[id] = first;
           this.#newestIds[first] = Math.max(id, this.#newestIds[first]!);
         }
+        const { acting, persons } = rows[0]!;
+        if (acting.length > 0 || this.#actedAs.length > 0) this.#actedAs = grown(this.#actedAs, upTo + 1);
+        for (const [index, id] of acting.entries()) this.#actedAs[id] = persons[index]!;
       }
       held = Math.max(upTo, this.#firstIds.length - 1);
     }
@@ -218,11 +250,27 @@ async function readModifiers(
   ids: readonly number[],
 ): Promise<(readonly [number, StoredModifier])[]> {
   const { rows } = await query<StoredModifier>(
-    /* sql */ `select id, key, name, kind from trail.modifier where id = any($1::int4[])`,
+    /* sql */ `
+    select m.id, m.key, m.name, m.kind,
+           -- A row that is not there, in a damaged trail, is called by its number.
+           case when m.acting_as is not null then json_build_object(
+             'key', coalesce(a.key, ''), 'name', coalesce(a.name, 'modifier ' || m.acting_as), 'kind', coalesce(a.kind, 'agent')) end as "actingAs"
+      from trail.modifier m
+      left join trail.modifier a on a.id = m.acting_as
+     where m.id = any($1::int4[])`,
     [ids],
   );
   return rows.map((row) => [row.id, row]);
 }
+
+/** Keys with the ids that they have, or that acted as somebody with one. */
+const IDS_SQL = {
+  modifiers: /* sql */ `
+    select m.key, m.id from unnest($1::text[]) as asked (key) join trail.modifier m using (key) order by m.id`,
+  actingAs: /* sql */ `
+    select a.key, m.id from unnest($1::text[]) as asked (key) join trail.modifier a using (key)
+      join trail.modifier m on m.acting_as = a.id order by m.id`,
+} as const;
 
 async function readTenants(query: Query, ids: readonly number[]): Promise<(readonly [number, string])[]> {
   const { rows } = await query<{ id: number; name: string }>(

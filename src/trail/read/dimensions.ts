@@ -1,4 +1,4 @@
-import type { StoredFilter } from './filter.js';
+import { modifiersOf, type StoredFilter } from './filter.js';
 import { POSTING_DIMENSIONS } from '../posting-lists.js';
 
 /**
@@ -45,5 +45,7 @@ export type Dimension = keyof typeof COLUMNS;
 export const DIMENSIONS = Object.keys(COLUMNS) as Dimension[];
 
 /** Returns the dictionary ids that a filter asks for in a dimension; null: any. */
-export const idsOf = (filter: StoredFilter, dimension: Dimension): readonly number[] | null =>
-  dimension !== 'tenants' ? filter[dimension] : filter.tenant === null ? null : [filter.tenant];
+export function idsOf(filter: StoredFilter, dimension: Dimension): readonly number[] | null {
+  if (dimension === 'modifiers') return modifiersOf(filter);
+  return dimension !== 'tenants' ? filter[dimension] : filter.tenant === null ? null : [filter.tenant];
+}

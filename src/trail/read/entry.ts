@@ -38,6 +38,9 @@ export type SessionFacts = NonNullable<Answer<'Entry'>['session']>;
 /** Whom a lower rung names, where a higher one counts and does not agree. */
 export type Conflict = NonNullable<Answer<'Entry'>['conflict']>;
 
+/** In whose name a modifier acted. */
+export type ActedAs = NonNullable<Answer<'Entry'>['modifier']['actingAs']>;
+
 /** Column name to value, in the table's column order. */
 export type Values = ReadonlyMap<string, Value>;
 
@@ -72,6 +75,8 @@ export interface Entry {
     readonly name: string;
     readonly kind: Kind | null;
     readonly rung: Rung;
+    /** In whose name the modifier acted (DECISIONS 104); left out where in their own. */
+    readonly actingAs?: ActedAs;
   };
   readonly action: string;
   /** What the YAML has shown for the action; null: its category. */
@@ -136,6 +141,8 @@ export interface Entry {
 export interface EntryFilter {
   /** Modifier keys; {@link NOBODY} stands for unattributed entries. */
   readonly modifiers?: readonly string[];
+  /** Keys of those in whose name the modifier acted. */
+  readonly actingAs?: readonly string[];
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
   readonly rungs?: readonly Rung[];

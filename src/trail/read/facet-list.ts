@@ -14,8 +14,12 @@ const MAX_NAME_LENGTH = 200;
 /** Words of a search; each is a condition on every name of the dictionary. */
 const MAX_WORDS = 10;
 
+/** A list of facets: of a dimension, or of those in whose name modifiers acted. */
+export type FacetListName = Dimension | 'actingAs';
+
 export interface ListOptions {
-  readonly dimension: Dimension;
+  readonly list: FacetListName;
+  /** By ids of the dimension; of those acted as, by modifiers. */
   readonly counts: Counts;
   /** Values that are listed at most, beside those in `always`. */
   readonly limit: number;
@@ -32,21 +36,38 @@ export interface ListOptions {
  * are read, however many values have entries.
  */
 export async function facetList(snapshot: Snapshot, options: ListOptions): Promise<FacetList> {
-  const { dimension, search } = options;
-  const firstIds = await firstIdsOf(snapshot, dimension);
+  const { list, search } = options;
+  const persons = isOfPersons(list) ? await personsOf(snapshot, list) : undefined;
   const matching =
-    search === undefined ? undefined : await matchingIds(snapshot, { ...options, search, firstIds });
-  const { top, more } = rank(options, { firstIds, matching });
-  const facets = await named(snapshot, { dimension, top });
+    search === undefined ? undefined : await matchingIds(snapshot, { ...options, search, persons });
+  const { top, more } = rank(options, { persons, matching });
+  const facets = await named(snapshot, { list, top });
   return { items: facets.sort(mostFirst), more };
 }
 
-/** Ids of the same value by their first; undefined where each id is a value of its own. */
-async function firstIdsOf(
+const isOfPersons = (list: FacetListName): list is 'modifiers' | 'actingAs' =>
+  list === 'modifiers' || list === 'actingAs';
+
+/** Which person a modifier's id counts for, in a list of persons. */
+interface Persons {
+  /** The row of `trail.modifier` that names the person, as of the change; {@link NO_VALUE}: there is none. */
+  readonly row: (id: number) => number;
+  /** The first row of the same person, by which all of them are counted. */
+  readonly first: (row: number) => number;
+}
+
+/** No id of a value: those are 0 and greater. */
+const NO_VALUE = -1;
+
+async function personsOf(
   { query, dictionaries, greatest }: Snapshot,
-  dimension: Dimension,
-): Promise<Int32Array | undefined> {
-  return dimension === 'modifiers' ? dictionaries.firstIds(query, greatest) : undefined;
+  list: 'modifiers' | 'actingAs',
+): Promise<Persons> {
+  const firstIds = await dictionaries.firstIds(query, greatest);
+  const first = (row: number): number => firstIds[row] || row;
+  if (list === 'modifiers') return { row: (id) => id, first };
+  const actedAs = await dictionaries.actedAs(query, greatest);
+  return { row: (id) => actedAs?.[id] || NO_VALUE, first };
 }
 
 interface Ranked {
@@ -59,20 +80,17 @@ interface Ranked {
  * entries, the one that was stored first comes first.
  */
 function rank(
-  { dimension, counts, limit, always }: ListOptions,
-  {
-    firstIds,
-    matching,
-  }: { readonly firstIds: Int32Array | undefined; readonly matching: Uint8Array | undefined },
+  { list, counts, limit, always }: ListOptions,
+  { persons, matching }: { readonly persons: Persons | undefined; readonly matching: Uint8Array | undefined },
 ): { readonly top: readonly Ranked[]; readonly more: FacetList['more'] } {
-  const values = firstIds === undefined ? counts : summed(counts, firstIds);
-  const named = new Set(always.map((id) => firstOf(id, firstIds)));
+  const values = persons === undefined ? counts : summed(counts, persons);
+  const named = new Set(always.map((id) => valueOf(id, persons)));
   const kept: Ranked[] = [];
   const top: Ranked[] = [];
   const more = { values: 0, entries: 0 };
   values.forEach((id, count) => {
     // Entries without a tenant have no tenant to choose.
-    if (dimension === 'tenants' && id === 0) return;
+    if (list === 'tenants' && id === 0) return;
     if (matching !== undefined && matching[id] !== 1) return;
     if (named.has(id)) {
       kept.push({ id, count });
@@ -101,21 +119,29 @@ function insert(top: Ranked[], value: Ranked, limit: number): void {
 const isBefore = (one: Ranked, other: Ranked): boolean =>
   one.count > other.count || (one.count === other.count && one.id < other.id);
 
-const firstOf = (id: number, firstIds: Int32Array | undefined): number => firstIds?.[id] || id;
+/** The value that an id counts for: itself, or the first row of a person; {@link NO_VALUE}: none. */
+function valueOf(id: number, persons: Persons | undefined): number {
+  if (persons === undefined) return id;
+  const row = persons.row(id);
+  return row === NO_VALUE ? NO_VALUE : persons.first(row);
+}
 
-function summed(counts: Counts, firstIds: Int32Array): Counts {
+function summed(counts: Counts, persons: Persons): Counts {
   const sums = new Counts();
-  counts.forEach((id, count) => sums.add(firstOf(id, firstIds), count));
+  counts.forEach((id, count) => {
+    const value = valueOf(id, persons);
+    if (value !== NO_VALUE) sums.add(value, count);
+  });
   return sums;
 }
 
 /** Reads the names; a value without one, in a damaged trail, is left out. A modifier has its newest name. */
 async function named(
   { query, dictionaries, greatest }: Snapshot,
-  { dimension, top }: { readonly dimension: Dimension; readonly top: readonly Ranked[] },
+  { list, top }: { readonly list: FacetListName; readonly top: readonly Ranked[] },
 ): Promise<Facet[]> {
   const ids = top.map(({ id }) => id);
-  if (dimension === 'modifiers') {
+  if (isOfPersons(list)) {
     const newest = await dictionaries.newestModifiers(query, { firstIds: ids, greatest });
     return top.flatMap(({ id, count }) => {
       const modifier = newest.get(id);
@@ -124,12 +150,11 @@ async function named(
       return [{ value: key ?? NOBODY, name: shortened(name), kind, count }];
     });
   }
-  const tenants = dimension === 'tenants' ? await dictionaries.tenants(query, ids) : undefined;
+  const tenants = list === 'tenants' ? await dictionaries.tenants(query, ids) : undefined;
   return top.flatMap(({ id, count }) => {
-    const value =
-      dimension === 'tenants' ? tenants!.get(id) : (movedAction(id) ?? dictionaries[dimension].name(id));
+    const value = list === 'tenants' ? tenants!.get(id) : (movedAction(id) ?? dictionaries[list].name(id));
     if (value === undefined) return [];
-    const name = dimension === 'actions' ? (dictionaries.actionText(id) ?? value) : value;
+    const name = list === 'actions' ? (dictionaries.actionText(id) ?? value) : value;
     return [{ value, name: shortened(name), count }];
   });
 }
@@ -140,14 +165,12 @@ async function named(
  */
 async function matchingIds(
   { query, greatest, dictionaries }: Snapshot,
-  options: ListOptions & {
-    readonly search: string;
-    readonly firstIds: Int32Array | undefined;
-  },
+  options: ListOptions & { readonly search: string; readonly persons: Persons | undefined },
 ): Promise<Uint8Array> {
-  const { table } = COLUMNS[options.dimension];
+  const { list, counts, persons } = options;
+  const { table } = COLUMNS[isOfPersons(list) ? 'modifiers' : list];
   const text =
-    options.dimension === 'modifiers'
+    persons !== undefined
       ? `name || ' ' || coalesce(key, '')`
       : `name || ' ' || pg_catalog.replace(name, '_', ' ')`;
   const words = options.search
@@ -161,19 +184,29 @@ async function matchingIds(
   const marks = new Uint8Array(Math.max(greatest[table], MOVED_IDS.left) + 1);
   const ids = rows[0]!.ids ?? Buffer.alloc(0);
   const found = Array.from({ length: ids.length / 4 }, (_, index) => ids.readInt32BE(index * 4));
-  if (options.dimension === 'actions')
+  if (list === 'actions')
     found.push(
       ...dictionaries.actions.idsWhere(
         (name, id) =>
           id <= greatest.action && hasWords(`${dictionaries.actionText(id) ?? ''} ${name}`, words),
       ),
     );
-  for (const id of found) {
-    if (options.inScope !== true || options.counts.get(id) > 0) marks[firstOf(id, options.firstIds)] = 1;
-  }
-  if (options.dimension === 'actions')
+  const isCounted = options.inScope === true ? countedRows(counts, persons) : null;
+  for (const id of found)
+    if (isCounted === null || isCounted(id)) marks[persons === undefined ? id : persons.first(id)] = 1;
+  if (list === 'actions')
     for (const id of Object.values(MOVED_IDS)) if (hasWords(movedAction(id)!, words)) marks[id] = 1;
   return marks;
+}
+
+/** Tells whether an entry that is counted has a row of a dictionary. */
+function countedRows(counts: Counts, persons: Persons | undefined): (row: number) => boolean {
+  if (persons === undefined) return (row) => counts.get(row) > 0;
+  const rows = new Set<number>();
+  counts.forEach((id, count) => {
+    if (count > 0) rows.add(persons.row(id));
+  });
+  return (row) => rows.has(row);
 }
 
 function hasWords(action: string, words: readonly string[]): boolean {

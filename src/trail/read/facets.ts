@@ -3,18 +3,23 @@ import { OWN } from '../../pipeline/ports.js';
 import { countDimensions } from './count-dimensions.js';
 import { addCounts, subtractCounts, type Counting, type DimensionCounts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
-import { facetList } from './facet-list.js';
+import { facetList, type FacetListName } from './facet-list.js';
 import { isKnownToLists, type StoredFilter } from './filter.js';
 import { isMovedId } from './moved.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Ids that a filter names in a dimension; they are listed however few entries they have. */
-const namedIn = (filter: StoredFilter, dimension: Dimension): readonly number[] =>
-  (dimension === 'actions' ? filter.shownActions : null) ?? idsOf(filter, dimension) ?? [];
+/** Ids that a filter names in a list; they are listed however few entries they have. */
+function namedIn(filter: StoredFilter, list: FacetListName): readonly number[] {
+  if (list === 'modifiers' || list === 'actingAs') return filter[list] ?? [];
+  return (list === 'actions' ? filter.shownActions : null) ?? idsOf(filter, list) ?? [];
+}
+
+/** The dimension whose ids a list is of: who acted as whom is said by the modifier. */
+const dimensionOf = (list: FacetListName): Dimension => (list === 'actingAs' ? 'modifiers' : list);
 
 /**
- * Counts every dimension under the range and the filters of the other dimensions, so that a list shows what
- * choosing another of its values would find. The filter for a tenant always applies: a person who sees one
+ * Counts every list under the range and the filters of the other lists, so that a list shows what choosing
+ * another of its values would find. The filter for a tenant always applies: a person who sees one
  * tenant must not learn of others.
  */
 export async function countFacets(
@@ -27,26 +32,29 @@ export async function countFacets(
   let counts = await countShown(snapshot, { filter, dimensions: shared });
   for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension)))
     counts = { ...counts, ...(await countAlone(snapshot, filter, dimension)) };
-  const list = (dimension: Dimension): Promise<Answer<'FacetList'>> =>
+  const list = (name: FacetListName, of = counts): Promise<Answer<'FacetList'>> =>
     facetList(snapshot, {
-      dimension,
-      counts: counts[dimension]!,
+      list: name,
+      counts: of[dimensionOf(name)]!,
       limit,
-      always: namedIn(filter, dimension),
+      always: namedIn(filter, name),
     });
   const lists = {
     modifiers: await list('modifiers'),
+    actingAs: await list('actingAs', await countActing(snapshot, { filter, modifiers: counts })),
     actions: await list('actions'),
     entityTypes: await list('entityTypes'),
     tenants: await list('tenants'),
   };
   return {
     modifiers: lists.modifiers.items,
+    actingAs: lists.actingAs.items,
     actions: lists.actions.items,
     entityTypes: lists.entityTypes.items,
     tenants: lists.tenants.items,
     more: {
       modifiers: lists.modifiers.more,
+      actingAs: lists.actingAs.more,
       actions: lists.actions.more,
       entityTypes: lists.entityTypes.more,
       tenants: lists.tenants.more,
@@ -54,35 +62,49 @@ export async function countFacets(
   };
 }
 
-/** Counts one dimension likewise, and lists the values whose text has every word of a search. */
+/**
+ * Counts modifiers for the list of those acted as. Without a filter for modifiers they are counted already,
+ * and where nobody has ever acted as somebody, none has to be.
+ */
+async function countActing(
+  snapshot: Snapshot,
+  { filter, modifiers }: { readonly filter: StoredFilter; readonly modifiers: DimensionCounts },
+): Promise<DimensionCounts> {
+  const { query, dictionaries, greatest } = snapshot;
+  const isCounted = filter.modifiers === null && filter.actingAs === null;
+  if (isCounted || (await dictionaries.actedAs(query, greatest)) === undefined) return modifiers;
+  return countAlone(snapshot, filter, 'actingAs');
+}
+
+/** Counts one list likewise, and lists the values whose text has every word of a search. */
 export async function countFacetList(
   snapshot: Snapshot,
   options: {
     readonly filter: StoredFilter;
-    readonly dimension: Dimension;
+    readonly list: FacetListName;
     readonly limit: number;
     readonly search: string | undefined;
   },
 ): Promise<Answer<'FacetList'>> {
-  const { filter, dimension } = options;
-  const counts = await countAlone(snapshot, filter, dimension);
+  const { filter, list } = options;
+  const counts = await countAlone(snapshot, filter, list);
   return facetList(snapshot, {
     ...options,
-    counts: counts[dimension]!,
-    always: namedIn(filter, dimension),
+    counts: counts[dimensionOf(list)]!,
+    always: namedIn(filter, list),
     inScope: filter.scope !== null,
   });
 }
 
-/** Counts a dimension without its own filter, unless that is the filter for a tenant. */
+/** Counts a list without its own filter, unless that is the filter for a tenant. */
 const countAlone = (
   snapshot: Snapshot,
   filter: StoredFilter,
-  dimension: Dimension,
+  list: FacetListName,
 ): Promise<DimensionCounts> =>
   countShown(snapshot, {
-    filter: dimension === 'tenants' ? filter : without(filter, dimension),
-    dimensions: [dimension],
+    filter: list === 'tenants' ? filter : without(filter, list),
+    dimensions: [dimensionOf(list)],
   });
 
 /** Counts the entries with ids below `below` that a filter finds. */
@@ -96,12 +118,13 @@ export async function countEntries(
   // Under at most one other filter, summaries know the counts of a dimension. Otherwise every condition helps
   // to find entries.
   const bySummaries = filtered.length <= 2 && isKnownToLists({ ...filter, own: 'any' });
-  const others = bySummaries ? without(filter, dimension) : filter;
+  const others = bySummaries ? withoutDimension(filter, dimension) : filter;
   const ids = bySummaries ? idsOf(filter, dimension) : null;
+  const wanted = ids === null ? null : new Set(ids);
   const counts = await countShown(snapshot, { filter: others, dimensions: [dimension], below });
   let sum = 0;
   counts[dimension]!.forEach((id, count) => {
-    if (ids === null || ids.includes(id)) sum += count;
+    if (wanted === null || wanted.has(id)) sum += count;
   });
   return sum;
 }
@@ -109,11 +132,15 @@ export async function countEntries(
 const isFiltered = (filter: StoredFilter, dimension: Dimension): boolean =>
   idsOf(filter, dimension) !== null || (dimension === 'actions' && filter.shownActions !== null);
 
-const without = (filter: StoredFilter, dimension: Dimension): StoredFilter => ({
+const without = (filter: StoredFilter, list: FacetListName): StoredFilter => ({
   ...filter,
-  [dimension === 'tenants' ? 'tenant' : dimension]: null,
-  ...(dimension === 'actions' ? { shownActions: null } : {}),
+  [list === 'tenants' ? 'tenant' : list]: null,
+  ...(list === 'actions' ? { shownActions: null } : {}),
 });
+
+/** Two lists are of the modifiers. */
+const withoutDimension = (filter: StoredFilter, dimension: Dimension): StoredFilter =>
+  dimension === 'modifiers' ? without(without(filter, 'modifiers'), 'actingAs') : without(filter, dimension);
 
 /**
  * Counts dimensions as the reader sees their entries. Lists and summaries know the stored action of an entry
@@ -146,7 +173,8 @@ async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<
   const { filter, dimensions } = counting;
   const counts = await countDimensions(snapshot, { ...counting, filter: { ...filter, own: 'any' } });
   const ofNobody = dimensions.filter(
-    (dimension) => filter.own === 'none' || (dimension === 'modifiers' && filter.modifiers === null),
+    (dimension) =>
+      filter.own === 'none' || (dimension === 'modifiers' && idsOf(filter, 'modifiers') === null),
   );
   const type = snapshot.dictionaries.entityTypes.id(OWN);
   const hasOwn = type !== undefined && (filter.entityTypes === null || filter.entityTypes.includes(type));

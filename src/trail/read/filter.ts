@@ -11,6 +11,8 @@ import type { Snapshot } from './snapshot.js';
 /** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
 export interface StoredFilter {
   readonly modifiers: readonly number[] | null;
+  /** Modifiers who acted as somebody of the filter. */
+  readonly actingAs: readonly number[] | null;
   /** Actions as they are stored, as lists and summaries know them. */
   readonly actions: readonly number[] | null;
   /**
@@ -75,6 +77,7 @@ export async function storedFilter(
   const { dictionaries } = words;
   const rungs = rungLetters(filter.rungs);
   const modifiers = await modifierIds(filter.modifiers, words);
+  const actingAs = await actingIds(filter.actingAs, words);
   const scope = filter.scope == null ? null : await tenantId(filter.scope, words);
   const actions = idsOfAll(filter.actions, (name) => [
     ...one(dictionaries.actions.id(name)),
@@ -87,6 +90,7 @@ export async function storedFilter(
   const q = filter.q === undefined || filter.q === '' ? null : filter.q;
   if (
     modifiers?.length === 0 ||
+    actingAs?.length === 0 ||
     actions?.length === 0 ||
     entityTypes?.length === 0 ||
     tenant === undefined ||
@@ -101,7 +105,7 @@ export async function storedFilter(
   const scopeName = filter.scope ?? null;
   const shown = q === null ? null : await findShownWords(q, { words, scope: scopeName });
   const rest = {
-    ...{ modifiers, entityTypes, tenant, scope, scopeName, entity, q, shown, own, rungs, from, to },
+    ...{ modifiers, actingAs, entityTypes, tenant, scope, scopeName, entity, q, shown, own, rungs, from, to },
     moved: 'any',
   } as const;
   if (scope === null || actions === null) return { ...rest, actions, shownActions: null };
@@ -142,8 +146,27 @@ async function modifierIds(
 ): Promise<readonly number[] | null> {
   if (keys === undefined || keys.length === 0) return null;
   const named = [...new Set(keys)].filter((key) => key !== NOBODY && canBeStored(key));
-  const ids = await dictionaries.modifierIds(query, { keys: named, greatest });
+  const ids = await dictionaries.modifierIds(query, { keys: named, of: 'modifiers', greatest });
   return keys.includes(NOBODY) ? [UNATTRIBUTED, ...ids] : ids;
+}
+
+async function actingIds(
+  keys: readonly string[] | undefined,
+  { query, dictionaries, greatest }: Words,
+): Promise<readonly number[] | null> {
+  if (keys === undefined || keys.length === 0) return null;
+  const named = [...new Set(keys)].filter(canBeStored);
+  return dictionaries.modifierIds(query, { keys: named, of: 'actingAs', greatest });
+}
+
+/** Returns the modifiers that a filter asks for: who acted, and of those who acted as somebody; null: any. */
+export function modifiersOf({
+  modifiers,
+  actingAs,
+}: Pick<StoredFilter, 'modifiers' | 'actingAs'>): readonly number[] | null {
+  if (modifiers === null || actingAs === null) return modifiers ?? actingAs;
+  const wanted = new Set(actingAs);
+  return modifiers.filter((id) => wanted.has(id));
 }
 
 /** Returns the id of a tenant; undefined if the trail does not know it. */
@@ -157,7 +180,8 @@ const canBeStored = (text: string): boolean => storable(text) === text;
 
 /** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: SqlValues): string {
-  const { modifiers, entityTypes, actions, shownActions, tenant, entity, q, own, rungs, from, to } = filter;
+  const { entityTypes, actions, shownActions, tenant, entity, q, own, rungs, from, to } = filter;
+  const modifiers = modifiersOf(filter);
   const asksForSides = entity !== null || q !== null || shownActions !== null;
   const scope = filter.scope === null || !asksForSides ? null : parameters.add(filter.scope, 'int4');
   return [

@@ -15,6 +15,7 @@ export function entryToJson(entry: Entry): string {
       name: quote(modifier.name),
       kind: nullable(modifier.kind),
       rung: quote(modifier.rung),
+      actingAs: modifier.actingAs === undefined ? undefined : JSON.stringify(modifier.actingAs),
     }),
     action: quote(entry.action),
     actionName: entry.actionName === null ? undefined : quote(entry.actionName),

@@ -10,6 +10,7 @@ import type { UnboundedFilter } from './entry.js';
 export function filterOf(filters: EntryFilters, tenant: string | null): UnboundedFilter {
   return {
     modifiers: filters.modifier,
+    actingAs: filters.actingAs,
     actions: filters.action,
     entityTypes: filters.entityType,
     rungs: filters.rung,

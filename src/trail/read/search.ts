@@ -100,7 +100,7 @@ const contains = (q: string): ((text: string) => boolean) => {
 
 /**
  * Without a scope, a modifier is found by every name that its key has had. In a scope, by the name that
- * stands on the entry, and by those of the tenant's own rows.
+ * stands on the entry, and by those of the tenant's own rows. Who acted as somebody is found by either.
  */
 async function modifiersNamed(q: string, { words, scope }: FindOptions): Promise<readonly number[] | null> {
   const { rows } = await words.query<{ id: number }>(
@@ -111,15 +111,22 @@ async function modifiersNamed(q: string, { words, scope }: FindOptions): Promise
 }
 
 /** Reads ids of modifiers by a pattern of names and a scope, as SQL expressions; null: there is no scope. */
-export const namedSql = (names: string, scope: string | null): string =>
+export const namedSql = (
+  names: string,
+  scope: string | null,
+): string => /* sql */ `with named as materialized (${
   scope === null
     ? /* sql */ `select m.id from trail.modifier m
-                  where m.key in (select n.key from trail.modifier n where n.name ilike ${names})`
+                    where m.key in (select n.key from trail.modifier n where n.name ilike ${names})`
     : /* sql */ `select m.id from trail.modifier m where m.id > 0 and m.name ilike ${names}
-                 union
-                select m.id from trail.modifier m
-                 where m.key in (select l.key from trail.lookup l
-                                  where l.kind is not null and l.name ilike ${names} and ${inScope(scope)})`;
+                   union
+                  select m.id from trail.modifier m
+                   where m.key in (select l.key from trail.lookup l
+                                    where l.kind is not null and l.name ilike ${names} and ${inScope(scope)})`
+})
+  select id from named
+   union all
+  select m.id from trail.modifier m where m.acting_as in (select id from named)`;
 
 /** Whether a name in `trail.lookup l` may be shown in a scope; null: there is none. */
 export const inScope = (scope: string): string =>

@@ -15,7 +15,7 @@ import type {
   TrailHead,
   UnboundedFilter,
 } from './entry.js';
-import type { Dimension } from './dimensions.js';
+import type { FacetListName } from './facet-list.js';
 import { countEntries, countFacetList, countFacets } from './facets.js';
 import { storedFilter, tenantId, type StoredFilter } from './filter.js';
 import { countGaps, findGaps, type GapsInRange, type VersionedGapCounts } from './gap-list.js';
@@ -33,10 +33,17 @@ const USUAL_FACETS = 100;
 const NO_MORE = { values: 0, entries: 0 };
 const NO_FACETS: Answer<'Facets'> = {
   modifiers: [],
+  actingAs: [],
   actions: [],
   entityTypes: [],
   tenants: [],
-  more: { modifiers: NO_MORE, actions: NO_MORE, entityTypes: NO_MORE, tenants: NO_MORE },
+  more: {
+    modifiers: NO_MORE,
+    actingAs: NO_MORE,
+    actions: NO_MORE,
+    entityTypes: NO_MORE,
+    tenants: NO_MORE,
+  },
 };
 
 export interface TrailReaderOptions {
@@ -142,7 +149,7 @@ export class TrailReader {
   async facetList(
     filter: EntryFilter,
     options: {
-      readonly dimension: Dimension;
+      readonly list: FacetListName;
       readonly limit: number;
       readonly search: string | undefined;
     },

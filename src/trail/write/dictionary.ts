@@ -6,6 +6,7 @@ import { quoteLiteral } from '../../pg/quote.js';
 import { storable } from '../../pg/text.js';
 import type {
   Dictionary,
+  DictionaryModifier,
   LookupName,
   Lookups,
   RedactedColumn,
@@ -55,14 +56,12 @@ export class TrailDictionary implements Dictionary {
     // Row by row: there may be a million of these.
     await copyBinary(
       client,
-      /* sql */ `copy (select id, key, name, kind from trail.modifier where key is not null) to stdout (format binary)`,
+      /* sql */ `copy (select id, key, name, kind, coalesce(acting_as, 0) from trail.modifier where key is not null) to stdout (format binary)`,
       (row, at) => {
         const fields = new RowFields(row, at);
         const id = fields.int4();
-        modifier.known(
-          modifierText({ key: fields.text(), name: fields.text(), kind: fields.text() as Kind }),
-          id,
-        );
+        const [key, name, kind] = [fields.text(), fields.text(), fields.text() as Kind];
+        modifier.known(modifierText({ key, name, kind, actingAs: fields.int4() }), id);
       },
     );
     await copyBinary(
@@ -88,11 +87,18 @@ export class TrailDictionary implements Dictionary {
     return dictionary;
   }
 
-  modifier(modifier: { readonly key: string; readonly name: string; readonly kind: Kind }): number {
+  modifier(modifier: DictionaryModifier): number {
     const { kind } = modifier;
     const name = storable(modifier.name);
     const key = indexable(modifier.key);
-    return this.#tables.modifier.id(modifierText({ key, name, kind }), () => [key, name, kind]);
+    // Whom somebody acts as is a row of its own, which is stored before.
+    const actingAs = modifier.actingAs === undefined ? 0 : this.modifier(modifier.actingAs);
+    return this.#tables.modifier.id(modifierText({ key, name, kind, actingAs }), () => [
+      key,
+      name,
+      kind,
+      actingAs === 0 ? null : actingAs,
+    ]);
   }
 
   action(name: string): number {
@@ -191,7 +197,7 @@ export class TrailDictionary implements Dictionary {
 const NONE: ReadonlyMap<number, RedactedColumn> = new Map();
 
 const INSERT_COLUMNS = {
-  modifier: 'id, key, name, kind',
+  modifier: 'id, key, name, kind, acting_as',
   action: 'id, name',
   entity_type: 'id, name',
   tenant: 'id, name',
@@ -209,7 +215,7 @@ type RelationRow = {
 class Table {
   readonly #ids = new TextIds();
   #next = 1;
-  readonly pending: (readonly (number | string)[])[] = [];
+  readonly pending: (readonly (number | string | null)[])[] = [];
 
   known(text: string, id: number): void {
     this.#ids.set(text, id);
@@ -220,7 +226,7 @@ class Table {
     this.#ids.forget(text);
   }
 
-  id(text: string, row: () => readonly string[]): number {
+  id(text: string, row: () => readonly (number | string | null)[]): number {
     const id = this.#ids.getOrSet(text, this.#next);
     if (id === this.#next) {
       this.#next++;
@@ -411,11 +417,19 @@ function insertStatements(into: string, rows: readonly (readonly (string | numbe
   return statements;
 }
 
+/** @param modifier.actingAs number of the person acted as; 0: none */
 const modifierText = (modifier: {
   readonly key: string;
   readonly name: string;
   readonly kind: Kind;
-}): string => JSON.stringify([modifier.key, modifier.name, modifier.kind]);
+  readonly actingAs: number;
+}): string =>
+  JSON.stringify([
+    modifier.key,
+    modifier.name,
+    modifier.kind,
+    ...(modifier.actingAs === 0 ? [] : [modifier.actingAs]),
+  ]);
 
 const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
   JSON.stringify([schema, table]);

@@ -6,7 +6,7 @@ import { onRecovery } from '../http/recovery.ts';
 import { rows } from '../state/entries.ts';
 import { show, view, zone } from '../state/view.ts';
 import { instantText } from '../time/format.ts';
-import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { ActingAs, ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ArrowDownIcon, ArrowUpIcon, CloseIcon } from '../ui/icons.tsx';
 import { Modal } from '../ui/modal.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
@@ -105,7 +105,7 @@ function Content({ entry }: { entry: Entry }) {
   return (
     <>
       <p class="detail-lead">
-        <Modifier modifier={entry.modifier} />
+        <Modifier modifier={entry.modifier} /> <ActingAs modifier={entry.modifier} />
         <ActionBadge entry={entry} />
         <span class="detail-when">
           {instantText(entry.committedAt, zone.value, 6)} {zone.value}

@@ -4,6 +4,7 @@ import { isOwn } from '../entry/own-entries.ts';
 import { printExact } from '../exact-json.ts';
 import { zone } from '../state/view.ts';
 import {
+  ACTING_AS_SENTENCE,
   CONFLICT_TEXTS,
   humanize,
   LAST_SET_BY_SENTENCE,
@@ -31,6 +32,12 @@ export function Facts({ entry }: { entry: Entry }) {
           <Modifier modifier={modifier} />
           {modifier.key !== null && <code>{modifier.key}</code>}
         </Fact>
+        {modifier.actingAs !== undefined && (
+          <Fact name="Acting as">
+            <Modifier modifier={modifier.actingAs} /> <code>{modifier.actingAs.key}</code>
+            <span class="muted"> {ACTING_AS_SENTENCE}</span>
+          </Fact>
+        )}
         <Fact name="How it is known">{RUNG_TEXTS[modifier.rung].sentence}</Fact>
         {entry.conflict !== undefined && (
           <Fact name="Conflict">

@@ -5,7 +5,7 @@ import { onRecovery } from '../http/recovery.ts';
 import { show, urlOf, view, zone } from '../state/view.ts';
 import { humanize } from '../texts/vocabulary.ts';
 import { secondText } from '../time/format.ts';
-import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { ActingAs, ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
 
 /** Entries that are loaded together. */
@@ -55,7 +55,8 @@ export function History({ type, id, entry }: { type: string; id: string; entry: 
             >
               <time dateTime={item.committedAt}>{secondText(item.committedAt, zone.value)}</time>
             </a>{' '}
-            <ActionBadge entry={item} /> <Modifier modifier={item.modifier} />
+            <ActionBadge entry={item} /> <Modifier modifier={item.modifier} />{' '}
+            <ActingAs modifier={item.modifier} />
           </li>
         ))}
       </ul>

@@ -78,6 +78,7 @@ function chipsOf(current: View): readonly Chip[] {
         ]
       : []),
     ...list('modifiers', 'Modified by', (key) => modifierName(key).name),
+    ...list('actingAs', 'Acting as', (key) => modifierName(key).name),
     ...list('actions', 'Action', (value) => vocabularyText(value, actionName(value))),
     ...list('entityTypes', 'Type', humanize),
     ...list('rungs', 'Modifier', (rung) => RUNG_TEXTS[rung as Rung].short),

@@ -25,6 +25,7 @@ export function FilterBar() {
         >
           <RungFilter />
         </MultiSelect>
+        <ActingAsFilter />
         <MultiSelect
           filter="actions"
           label="Action category"
@@ -51,6 +52,16 @@ export function FilterBar() {
       </div>
       <Chips />
     </section>
+  );
+}
+
+/**
+ * The filter for those in whose name others acted. It is shown only where somebody did, or if one is chosen.
+ */
+function ActingAsFilter() {
+  if (view.value.actingAs.length === 0 && (facets.value?.actingAs.length ?? 0) === 0) return null;
+  return (
+    <MultiSelect filter="actingAs" label="Acting as" any="Anyone" searchLabel="Search people acted as" />
   );
 }
 

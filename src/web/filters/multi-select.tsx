@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Facet, FacetList, Problem } from '../api-types.ts';
 import { actionName, modifierName, optionsOf } from '../state/facets.ts';
-import type { FacetFilter } from '../state/url-state.ts';
+import { isOfPeople, type FacetFilter } from '../state/url-state.ts';
 import { show, view } from '../state/view.ts';
 import { countText } from '../texts/numbers.ts';
 import { vocabularyText } from '../texts/vocabulary.ts';
@@ -42,7 +42,7 @@ export function MultiSelect({
   const firstText =
     first === undefined
       ? any
-      : filter === 'modifiers'
+      : isOfPeople(filter)
         ? modifierName(first).name
         : vocabularyText(first, filter === 'actions' ? actionName(first) : first);
   return (
@@ -88,7 +88,7 @@ function OptionList({
   const [search, setSearch] = useState('');
   const [active, setActive] = useState(0);
   const chosen = view.value[filter];
-  const isVocabulary = filter !== 'modifiers';
+  const isVocabulary = !isOfPeople(filter);
 
   const asked = isWhole ? '' : search.trim();
 

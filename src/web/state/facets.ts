@@ -4,7 +4,7 @@ import { OWN_TYPE } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { onRecovery } from '../http/recovery.ts';
 import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.ts';
-import { NOBODY, type FacetFilter } from './url-state.ts';
+import { isOfPeople, NOBODY, type FacetFilter } from './url-state.ts';
 import { view } from './view.ts';
 
 /** The facet counts of the view; null until they are known. */
@@ -47,10 +47,9 @@ export function modifierName(key: string): ModifierName {
   if (key === NOBODY) return { name: 'Unattributed', kind: null };
   const known = modifierNames.value.get(key);
   if (known !== undefined) return known;
-  const row = rows.value.find((entry) => entry.modifier.key === key);
-  return row === undefined
-    ? { name: key, kind: undefined }
-    : { name: row.modifier.name, kind: row.modifier.kind };
+  for (const { modifier } of rows.value)
+    for (const person of [modifier, modifier.actingAs]) if (person?.key === key) return person;
+  return { name: key, kind: undefined };
 }
 
 /** Names of what filters take, as far as answers of the API have said them. */
@@ -75,7 +74,7 @@ export function followFacets(): void {
     request<Facets>('GET', 'facets', { query: currentQuery(), signal: abort.signal })
       .then((counted) => {
         facets.value = counted;
-        learnNames(counted.modifiers);
+        learnNames([...counted.modifiers, ...counted.actingAs]);
         learnActions(counted.actions);
       })
       .catch((error: unknown) => {
@@ -115,7 +114,7 @@ export async function optionsOf(
   if (search !== '') query.set('search', search);
   try {
     const list = await request<FacetList>('GET', `facets/${filter}`, { query, signal });
-    if (filter === 'modifiers') learnNames(list.items);
+    if (isOfPeople(filter)) learnNames(list.items);
     if (filter === 'actions') learnActions(list.items);
     return search === '' ? { ...list, items: withChosen(list.items, filter) } : list;
   } catch (error) {
@@ -130,10 +129,9 @@ function withChosen(options: readonly Facet[], filter: FacetFilter): readonly Fa
   return [
     ...options,
     ...missing.map((value) => {
-      const { name, kind } =
-        filter === 'modifiers'
-          ? modifierName(value)
-          : { name: filter === 'actions' ? actionName(value) : value, kind: undefined };
+      const { name, kind } = isOfPeople(filter)
+        ? modifierName(value)
+        : { name: filter === 'actions' ? actionName(value) : value, kind: undefined };
       return { value, name, count: 0, ...(kind === undefined ? {} : { kind }) };
     }),
   ];

@@ -14,6 +14,8 @@ export const NOBODY = '';
 /** The filters of the list, without the range. An empty value filters nothing. */
 export interface Filters {
   readonly modifiers: readonly string[];
+  /** Keys of those in whose name modifiers acted. */
+  readonly actingAs: readonly string[];
   readonly actions: readonly string[];
   readonly entityTypes: readonly string[];
   readonly rungs: readonly string[];
@@ -33,13 +35,22 @@ export interface View extends Filters {
 }
 
 /** The filters that hold lists, with their names in the API and in the page's own URL. */
-const LISTS = { modifiers: 'modifier', actions: 'action', entityTypes: 'entityType', rungs: 'rung' } as const;
+const LISTS = {
+  modifiers: 'modifier',
+  actingAs: 'actingAs',
+  actions: 'action',
+  entityTypes: 'entityType',
+  rungs: 'rung',
+} as const;
 export type ListFilter = keyof typeof LISTS;
 /** The filters whose values the server counts. */
 export type FacetFilter = Exclude<ListFilter, 'rungs'>;
+/** Whether the values of a filter are keys of people. */
+export const isOfPeople = (filter: ListFilter): boolean => filter === 'modifiers' || filter === 'actingAs';
 
 export const NO_FILTERS: Filters = {
   modifiers: [],
+  actingAs: [],
   actions: [],
   entityTypes: [],
   rungs: [],
@@ -69,6 +80,7 @@ export function readView(query: URLSearchParams): View {
   const zone = query.get('tz');
   return {
     modifiers: readModifiers(query),
+    actingAs: list('actingAs'),
     actions: list('action'),
     entityTypes: list('entityType'),
     rungs: list('rung').filter(isRung),

@@ -3,7 +3,7 @@ import { isOwn, readableEntry } from '../entry/own-entries.ts';
 import { show, urlOf, view } from '../state/view.ts';
 import { CONFLICT_TEXTS, humanize, LAST_SET_BY_SENTENCE, RUNG_TEXTS } from '../texts/vocabulary.ts';
 import { dateText, hasTwoOffsets, instantText, offsetText, timeText } from '../time/format.ts';
-import { ActionBadge, Modifier } from '../ui/badges.tsx';
+import { ActingAs, ActionBadge, Modifier } from '../ui/badges.tsx';
 import { memo } from '../ui/memo.ts';
 import { ValuesCell } from './values-cell.tsx';
 
@@ -55,6 +55,7 @@ export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProp
         <span class="modifier">
           <Modifier modifier={modifier} />
         </span>
+        <ActingAs modifier={modifier} />
         <span class="rung" title={RUNG_TEXTS[modifier.rung].sentence}>
           {RUNG_TEXTS[modifier.rung].short}
         </span>

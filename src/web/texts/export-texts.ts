@@ -19,6 +19,7 @@ export const EXPORT_STATE_TEXTS: Readonly<Record<ExportState, string>> = {
 
 const FILTER_TEXTS: readonly (readonly [keyof Export['filters'], string])[] = [
   ['modifier', 'modified by'],
+  ['actingAs', 'acting as'],
   ['action', 'action'],
   ['entityType', 'type'],
   ['rung', 'modifier'],
@@ -37,7 +38,7 @@ export function filtersText(
     const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
     if (values.length === 0) return [];
     const texts = values.map((text) => {
-      if (name === 'modifier') return nameOf.modifier(text);
+      if (name === 'modifier' || name === 'actingAs') return nameOf.modifier(text);
       if (name === 'action') return vocabularyText(text, nameOf.action(text));
       if (name === 'entityType') return humanize(text);
       if (name === 'rung') return RUNG_TEXTS[text as Rung].short;

@@ -41,6 +41,8 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   },
 };
 
+export const ACTING_AS_SENTENCE =
+  'The application said that the modifier acted in the name of this person, as an administrator does who is logged in as a customer.';
 export const LATER_KEY_SENTENCE =
   'The entity id is by the primary key that the table had later. It may have had another one at this change, or none.';
 export const LAST_SET_BY_SENTENCE =
@@ -77,6 +79,8 @@ export function sessionText({ user, role, application, address }: NonNullable<En
 /** Why a message of the application named nobody. The reasons are those of the API. */
 export function unreadSentence(reason: string): string {
   const isUnsigned = /signed/.test(reason);
+  if (reason.startsWith('acting_as'))
+    return `The message that speaks for this change was not understood: ${reason}. In whose name the modifier acted is not known.`;
   return isUnsigned
     ? `A message of the transaction was passed over: it is ${reason}.`
     : `The message that speaks for this change was not understood: ${reason}. Whom it named is not known.`;

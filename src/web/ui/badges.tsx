@@ -1,6 +1,6 @@
 import type { Entry, Kind } from '../api-types.ts';
 import { actionText } from '../entry/own-entries.ts';
-import { actionTone, KIND_TEXTS } from '../texts/vocabulary.ts';
+import { ACTING_AS_SENTENCE, actionTone, KIND_TEXTS } from '../texts/vocabulary.ts';
 import { AgentIcon, BotIcon, SystemIcon } from './icons.tsx';
 
 const ICONS = { agent: AgentIcon, bot: BotIcon, system: SystemIcon } as const;
@@ -31,6 +31,16 @@ export function Modifier({
       <span class="modifier-name">{name}</span>
       <KindBadge kind={kind} />
     </>
+  );
+}
+
+/** Says in whose name the modifier of an entry acted; nothing where in their own. */
+export function ActingAs({ modifier: { actingAs } }: { readonly modifier: Entry['modifier'] }) {
+  if (actingAs === undefined) return null;
+  return (
+    <span class="acting-as" title={ACTING_AS_SENTENCE}>
+      acting as <span class="modifier-name">{actingAs.name}</span>
+    </span>
   );
 }
 
