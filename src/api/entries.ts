@@ -21,17 +21,19 @@ const Columns = z.array(z.string());
  */
 export const Entry = z.object({
   id: z.string().describe('Opaque; grows in commit order.'),
-  committedAt: Instant.describe('Commit time of the source transaction, UTC, microseconds.'),
+  committedAt: Instant.describe(
+    'Commit time of the source transaction, UTC, microseconds; of a baseline when its rows were read.',
+  ),
   modifier: z.object({
     key: z.string().nullable(),
     name: z.string(),
     kind: Kind.nullable().describe(
-      "Null where nobody is known to have made the change, and in entries of Waltrail's own.",
+      "Null where nobody is known to have made the change, in entries of Waltrail's own and in baselines.",
     ),
     rung: z
       .enum(RUNG_NAMES)
       .describe(
-        'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), by the modifier column, or by what the session said of itself ("session"); "unattributed": it was not; "waltrail": the entry is Waltrail\'s own.',
+        'How the modifier was found: by a logical message, by a row that the application has added to an audit table of its own ("witness"), by the modifier column, or by what the session said of itself ("session"); "unattributed": it was not; "waltrail": the entry is Waltrail\'s own; "baseline": it is no change, the row existed already, and nobody is said to have made it.',
       ),
     actingAs: Person.optional().describe(
       'In whose name the modifier acted, as an administrator who is logged in as a customer, where a logical message has said so. The modifier is who acted.',
@@ -92,11 +94,13 @@ export const Entry = z.object({
       'Values that were too large to be stored, or together for an answer, with their length and digest.',
     ),
   table: z.string(),
-  operation: z.enum(['insert', 'update', 'delete', 'truncate']),
+  operation: z
+    .enum(['insert', 'update', 'delete', 'truncate', 'baseline'])
+    .describe('baseline: no change, a row that existed already when its table began to be tracked.'),
   transaction: z.object({
     xid: z.string(),
     commitLsn: z.string(),
-    seq: z.int().describe("Negative in entries of Waltrail's own."),
+    seq: z.int().describe("Negative in entries of Waltrail's own and in baselines."),
     origin: z
       .string()
       .optional()

@@ -44,7 +44,15 @@ const ActingAs = list(Text).describe(
 const Actions = list(Text).describe('Action categories, any of them, as block.');
 const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
 /** How the modifier of an entry was found, the strongest first. */
-export const RUNG_NAMES = ['message', 'witness', 'column', 'session', 'unattributed', 'waltrail'] as const;
+export const RUNG_NAMES = [
+  'message',
+  'witness',
+  'column',
+  'session',
+  'unattributed',
+  'waltrail',
+  'baseline',
+] as const;
 const Rungs = z
   .array(z.enum(RUNG_NAMES, `must be one of ${RUNG_NAMES.join(', ')}`), 'must be a list of texts')
   .min(1, EMPTY)

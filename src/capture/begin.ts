@@ -1,14 +1,19 @@
 import type pg from 'pg';
-import { WaltrailError } from '../errors.js';
+import { codeOf, WaltrailError } from '../errors.js';
 import type { Lsn } from '../pg/lsn.js';
 import { quoteLiteral } from '../pg/quote.js';
 import { checkSlotKind, createSlot, identifySource, readSlot, type SystemIdentity } from '../source/slot.js';
+import { takeableTables } from '../tracking/baseline.js';
 import { lookupName, nameRules } from '../tracking/lookups.js';
 import type { PublishedState } from '../tracking/published.js';
 import { ruleText } from '../tracking/rule-text.js';
+import { readDueBaselines } from '../trail/write/baselines.js';
 import { beginTrail, readCheckpoint, type Checkpoint } from '../trail/write/checkpoint.js';
 import { isReadable } from './continuity.js';
 import type { Opening } from './opening.js';
+import type { TakenBaseline } from './placed-baseline.js';
+import { readBaseline } from './read-baseline.js';
+import type { SourceCatalog } from './source-catalog.js';
 import { onSource } from './source-state.js';
 import { readStartNames } from './start-names.js';
 import { NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiting.js';
@@ -23,12 +28,14 @@ export async function begin(
     readonly client: pg.Client;
     readonly redactionKey: Buffer;
     readonly published: PublishedState;
+    readonly catalog: SourceCatalog;
     readonly opening: Opening;
   },
-): Promise<Checkpoint> {
+): Promise<Begun> {
   const { client, config, opening, signal } = options;
   const { url, name, slot } = config.source;
   const read = new Map<string, string>();
+  let taken: TakenBaseline | null = null;
   const beginAt = (at: {
     readonly identity: SystemIdentity;
     readonly startLsn: Lsn;
@@ -53,9 +60,10 @@ export async function begin(
         url,
         slot,
         signal,
-        begin: (at) => {
+        begin: async (at) => {
           made();
-          return beginAt(at);
+          await beginAt(at);
+          taken = await readExisting(options, at);
         },
       }),
     );
@@ -76,5 +84,35 @@ export async function begin(
     });
   }
   options.log.info({ slot }, 'The trail begins.');
-  return (await readCheckpoint(client, name))!;
+  return { checkpoint: (await readCheckpoint(client, name))!, taken };
+}
+
+/** A trail that has begun, with the rows of which the YAML asks for a baseline; null: they are read later. */
+export interface Begun {
+  readonly checkpoint: Checkpoint;
+  readonly taken: TakenBaseline | null;
+}
+
+/**
+ * Reads the baselines in the snapshot of the slot, so that they stand before the first change. Where that
+ * fails they are taken later, as those of tables that come later.
+ */
+async function readExisting(
+  options: Parameters<typeof begin>[0],
+  { startLsn: lsn, snapshot }: { readonly startLsn: Lsn; readonly snapshot: string },
+): Promise<TakenBaseline | null> {
+  const { client, log, signal } = options;
+  const tables = takeableTables(options);
+  if (tables.length === 0) return null;
+  const { askedAt } = await readDueBaselines(client, { wanted: [], known: [], againMs: 0 });
+  try {
+    return { lsn, read: await readBaseline({ ...options, tables, snapshot }), askedAt };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    log.warn(
+      { code: codeOf(error) },
+      'The baseline could not be read with the first snapshot; it is tried again.',
+    );
+    return null;
+  }
 }

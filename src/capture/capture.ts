@@ -14,6 +14,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { readCheckpointSlot } from '../trail/checkpoint-slot.js';
 import { urlOf } from '../trail/roles.js';
 import type { Stuck } from '../trail/write/stuck.js';
+import { BaselineAttempts } from './baseline-attempts.js';
 import { FollowedConfiguration } from './followed-configuration.js';
 import { PACE, type Pace } from './pace.js';
 import { tellStuck } from './pass-over.js';
@@ -99,6 +100,7 @@ class Supervisor {
   readonly ready: Promise<void>;
   readonly #followed: FollowedConfiguration;
   readonly #namesTried = new Map<string, string>();
+  readonly #baselineAttempts: BaselineAttempts;
   readonly #log: Log;
   readonly #pace: Pace;
   readonly #abort = new AbortController();
@@ -150,6 +152,7 @@ class Supervisor {
     this.#unknownTenants = new UnknownTenants(options.log);
     this.#spoolFolder = options.spoolFolder ?? os.tmpdir();
     this.#pace = { ...PACE, ...options.pace };
+    this.#baselineAttempts = new BaselineAttempts(this.#pace);
     this.#repeats = new Repeats(this.#pace.patienceMs);
     this.ready = new Promise((resolve) => {
       this.#settleReady = resolve;
@@ -234,6 +237,7 @@ class Supervisor {
       session = await openSession({
         followed: this.#followed,
         namesTried: this.#namesTried,
+        baselineAttempts: this.#baselineAttempts,
         log: this.#log,
         lateAttributions: this.#lateAttributions,
         unreadMessages: this.#unreadMessages,

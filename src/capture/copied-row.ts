@@ -20,10 +20,12 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
  * A line that COPY wrote in text format as the row that the stream would have sent: the bytes of each value
  * as its type prints them, in the order of the columns. Not for the hot path.
  *
+ * @param row filled and returned; without it a new one
  * @see https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS (Text Format)
  */
-export function copiedRow(line: Buffer): Tuple {
-  const row = new Tuple();
+export function copiedRow(line: Buffer, row = new Tuple()): Tuple {
+  row.count = 0;
+  row.hasOpaque = false;
   // Values are never longer than they are escaped.
   row.bytes = Buffer.alloc(line.length);
   let written = 0;

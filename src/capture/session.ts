@@ -29,6 +29,8 @@ import { elect, readCheckpoint, readRedactionKey, type Checkpoint } from '../tra
 import { passedStatement, readMissingUntil, readOpenGaps, storePublished } from '../trail/write/gaps.js';
 import { forgetStuck, readStuck, type Stuck } from '../trail/write/stuck.js';
 import { TrailWriter } from '../trail/write/trail-writer.js';
+import type { BaselineAttempts } from './baseline-attempts.js';
+import { Baselines } from './baselines.js';
 import { begin } from './begin.js';
 import { adoptFirst, chooseConfiguration, type Chosen } from './configurations.js';
 import { isReadable } from './continuity.js';
@@ -38,6 +40,7 @@ import type { FollowedConfiguration } from './followed-configuration.js';
 import { Opening } from './opening.js';
 import type { Pace } from './pace.js';
 import { passOver } from './pass-over.js';
+import { placeBaseline } from './placed-baseline.js';
 import { recordTables, settle, type Settled } from './settle.js';
 import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import { SourceFacts } from './source-facts.js';
@@ -58,6 +61,7 @@ export interface SessionOptions {
   readonly followed: FollowedConfiguration;
   /** As in {@link FillNamesOptions}. */
   readonly namesTried: Map<string, string>;
+  readonly baselineAttempts: BaselineAttempts;
   readonly lateAttributions: LateAttributions;
   readonly unreadMessages: UnreadMessages;
   readonly unknownTenants: UnknownTenants;
@@ -224,7 +228,7 @@ async function findBeginning(
   const state = withNamedColumns({ config, pending: null, catalog, last: undefined, now });
   const published = { ...look, state };
   await opening.step(() => storePublished(client, published));
-  const begun = await begin({ ...options, published: state });
+  const { checkpoint: begun, taken } = await begin({ ...options, catalog, published: state });
   await opening.step(() => adoptFirst(client, { config, checkpoint: begun }));
   const { troubles } = catalog;
   await opening.step(() =>
@@ -237,6 +241,7 @@ async function findBeginning(
     sourceLsn: published.lsn,
     open: await readOpenGaps(client),
     catalog,
+    taken,
   };
 }
 
@@ -312,6 +317,9 @@ async function connectStream(
     unknownTenants: options.unknownTenants,
     failed: end.resolve,
   });
+  const { taken, baselineAttempts: attempts } = options;
+  // The first change of all comes behind them.
+  if (taken !== null) pipeline.holdFrom(taken.lsn);
   const { spoolFolder, unstreamedUntil } = options;
   // What the source has at this moment is read before anything is streamed: also the transaction that could
   // not be. And what comes in parts cannot be stored alone, nor said to be the transaction that fails.
@@ -326,6 +334,7 @@ async function connectStream(
             const message = recode(bytes.subarray(start, until), decoder);
             pipeline.message(message, 0, message.length);
           },
+    begins: (bytes, at) => pipeline.begins(bytes, at),
     described: (oids, commitLsn) => facts.ask(oids, commitLsn ?? pipeline.readUntil),
     keepalive: (walEnd) => {
       if (sure.is) pipeline.keepalive(walEnd);
@@ -360,6 +369,10 @@ async function connectStream(
     await opening.step(() => checkUnmoved(options, checkpoint));
     sure.is = true;
     sure.resolve();
+    if (taken !== null) {
+      for (const { table } of taken.read.tables) attempts.begun(table.key);
+      placeBaseline({ taken, pipeline, log: options.log, attempts, stored: () => undefined });
+    }
     stream.resume();
     pipeline.readDone();
   } catch (error) {
@@ -368,6 +381,17 @@ async function connectStream(
     throw error;
   }
   const currency = new Currency();
+  const baselines = new Baselines({
+    config,
+    log: options.log,
+    pipeline,
+    attempts,
+    catalog: options.catalog,
+    published: options.published.state,
+    sourceLsn: options.sourceLsn,
+    lookMs: options.pace.lookMs,
+    waiting: options.waiting,
+  });
   // With a signal of its own: that of the opening is for the opening.
   const watch = watchPublished({
     config,
@@ -384,6 +408,7 @@ async function connectStream(
     learned: (learned) => {
       ({ published } = learned);
       facts.learn(learned);
+      baselines.learned(learned);
       options.observed(troublesNow(config, learned));
       followed.observed(learned.catalog);
     },
@@ -406,6 +431,7 @@ async function connectStream(
       await stream.stop();
       await writer.close();
       await watch.stop();
+      await baselines.stop();
     },
   };
 }

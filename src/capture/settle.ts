@@ -38,6 +38,7 @@ import {
   type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
+import type { TakenBaseline } from './placed-baseline.js';
 import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource } from './source-state.js';
 import { readStartNames } from './start-names.js';
@@ -76,6 +77,8 @@ export interface Settled {
   /** Open gaps of named tables, which end while capture streams. */
   readonly open: readonly OpenGap[];
   readonly catalog: SourceCatalog;
+  /** Baselines that were read with the first snapshot; null: there are none, or they are taken later. */
+  readonly taken: TakenBaseline | null;
 }
 
 /**
@@ -126,7 +129,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
-  const rest = { published: sure, sourceLsn: sourceState.lsn, catalog };
+  const rest = { published: sure, sourceLsn: sourceState.lsn, catalog, taken: null };
   // Read again: a gap and a note are entries too, and the writer continues behind them.
   if (!moved)
     return {

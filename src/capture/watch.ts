@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, isWaltrailError, WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
-import { close, connect, withClient } from '../pg/connect.js';
+import { close, connect } from '../pg/connect.js';
 import type { Lsn } from '../pg/lsn.js';
 import { runningTransactions, writersOf } from '../pg/running.js';
 import { currentLsn } from '../pg/wal.js';
@@ -34,7 +34,7 @@ import {
   type OpenGap,
 } from '../trail/write/gaps.js';
 import { gapClosedNotice, gapNotice, trackingNotice, type TableGapEnd } from '../trail/write/notices.js';
-import { takeRole, urlOf } from '../trail/roles.js';
+import { asWriter } from './as-writer.js';
 import type { Currency } from './currency.js';
 import { logGaps } from './gap-log.js';
 import { NewTables } from './new-tables.js';
@@ -53,11 +53,6 @@ const SOURCE_LIMIT_MS = 20_000;
 const REMEMBER_MS = 60_000;
 /** How often it is stored up to when the trail is current, for processes that do not capture. */
 const NOTE_CURRENT_MS = 10_000;
-/**
- * Time limit of a statement to the trail. If a gap began long ago, the last entry before it is searched for
- * among many.
- */
-const TRAIL_LIMIT_MS = 30_000;
 /** Time limit for storing the last look at the end. If it is not stored, a gap is said to begin earlier. */
 const STOP_LIMIT_MS = 5_000;
 /** Number of looks that have to fail in a row before the log says so: half a minute or more. */
@@ -459,18 +454,7 @@ class Watcher {
   }
 
   #onTrail<T>(signal: AbortSignal, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const url = urlOf(this.#options.config.trail, 'writer');
-    const options = {
-      url,
-      side: 'trail' as const,
-      purpose: 'watch',
-      statementTimeoutMs: TRAIL_LIMIT_MS,
-      signal,
-    };
-    return withClient(options, async (client) => {
-      await takeRole(client, 'waltrail_writer');
-      return work(client);
-    });
+    return asWriter({ config: this.#options.config, signal, purpose: 'watch' }, work);
   }
 
   async #disconnect(): Promise<void> {

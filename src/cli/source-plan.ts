@@ -4,6 +4,8 @@ import { withClient } from '../pg/connect.js';
 import { queryError } from '../pg/connect-error.js';
 import { sqlStateOf } from '../pg/sql-state.js';
 import type { Settings } from '../settings.js';
+import { baselineTables } from '../tracking/baseline.js';
+import { baselineCosts, type BaselineCost } from '../tracking/baseline-cost.js';
 import { readCatalog, type Catalog } from '../tracking/catalog.js';
 import type { PlanProblem, TrackingPlan } from '../tracking/findings.js';
 import { forecast, type IdentityCost } from '../tracking/forecast.js';
@@ -22,6 +24,8 @@ export interface SourcePlan {
   readonly plan: TrackingPlan;
   /** What the plan adds to the WAL of the source. */
   readonly costs: readonly IdentityCost[];
+  /** What tables with `baseline` add to the trail. */
+  readonly baselines: readonly BaselineCost[];
 }
 
 /**
@@ -65,14 +69,18 @@ export async function makePlan(source: PlanSource): Promise<SourcePlan> {
   const { config, client, remarks = [], problems = [], advice = [], takeOver = false } = source;
   const catalog = await readCatalog(client);
   const plan = planTracking({ config, catalog, takeOver });
-  const statistics = await readStatistics(
-    client,
-    plan.widened.flatMap(({ oids }) => oids),
-  );
+  const asked = baselineTables({ config, catalog });
+  const statistics = await readStatistics(client, [
+    ...new Set([
+      ...plan.widened.flatMap(({ oids }) => oids),
+      ...asked.flatMap(({ parts }) => parts.map(({ oid }) => oid)),
+    ]),
+  ]);
   return {
     config,
     catalog,
     costs: forecast(plan.widened, statistics),
+    baselines: baselineCosts(asked, statistics),
     plan: {
       ...plan,
       problems: [...problems, ...plan.problems],
@@ -92,7 +100,7 @@ const problemOf = ({ code, message, remedy }: WaltrailError): PlanProblem => ({
 
 /** Returns the plan as text; and as data, with the source and the role that it was made for. */
 export function planAnswer(made: SourcePlan): Answer {
-  const { config, catalog, plan, costs } = made;
+  const { config, catalog, plan, costs, baselines } = made;
   const { steps, problems, warnings } = plan;
   return {
     text: planText(made),
@@ -105,6 +113,7 @@ export function planAnswer(made: SourcePlan): Answer {
       problems,
       warnings,
       costs,
+      baselines,
     },
   };
 }

@@ -1,5 +1,6 @@
 import { ERROR_CODES, type WaltrailError } from '../errors.js';
 import { formatBytes, formatDuration } from '../tracking/format.js';
+import { listNames } from '../tracking/list-names.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { fail, pass, warn, type Check } from './check.js';
 import type { TrailFacts } from './trail-facts.js';
@@ -31,6 +32,30 @@ export function trailChecks(
     configurationCheck(facts, config),
     partitionCheck(facts),
     retentionCheck(facts, config),
+    ...baselineCheck(facts),
+  ];
+}
+
+/** Nothing where the YAML asks for none. */
+function baselineCheck({ baselines }: TrailFacts): Check[] {
+  const id = 'trail.baselines';
+  if (baselines.length === 0) return [];
+  const large = baselines.filter(({ outcome }) => outcome !== 'taken');
+  const count = baselines.length - large.length;
+  const entries = baselines.reduce((sum, one) => sum + one.entries, 0).toLocaleString('en');
+  if (large.length === 0)
+    return [
+      pass(id, `the baselines of ${count} ${count === 1 ? 'table' : 'tables'} are taken: ${entries} entries`),
+    ];
+  const named = large.map(({ table, outcome, maxRows }) =>
+    outcome === 'too many rows' ? `${table} (more than ${maxRows} rows)` : `${table} (rows too large)`,
+  );
+  return [
+    warn(
+      id,
+      `Too large for a baseline: ${listNames(named)}.`,
+      'Say max_rows under baseline of these tables, or baseline: false.',
+    ),
   ];
 }
 

@@ -38,6 +38,15 @@ export interface TrailFacts extends TrailStanding {
   /** Null: forever. */
   readonly retentionFloor: number | null;
   readonly bytes: number;
+  readonly baselines: readonly StoredBaseline[];
+}
+
+/** What became of the baseline of a table. */
+export interface StoredBaseline {
+  readonly table: string;
+  readonly outcome: 'taken' | 'too many rows' | 'too many bytes';
+  readonly maxRows: number;
+  readonly entries: number;
 }
 
 /** Undefined: the trail has not begun. */
@@ -75,7 +84,10 @@ export async function readTrailFacts(client: pg.Client): Promise<TrailFacts | un
          join pg_catalog.pg_class p on p.oid = i.inhrelid
         where i.inhparent = 'trail.entry'::pg_catalog.regclass and p.relname like 'entry\\_%') - (clock_timestamp() at time zone 'utc')::date as "daysAhead",
       (select f.days from trail.retention_floor f) as "retentionFloor",
-      pg_catalog.pg_database_size(pg_catalog.current_database())::float8 as bytes`,
+      pg_catalog.pg_database_size(pg_catalog.current_database())::float8 as bytes,
+      (select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                'table', b.table_name, 'outcome', b.outcome, 'maxRows', b.row_limit, 'entries', b.entries) order by b.table_name), '[]')
+         from trail.baseline b) as baselines`,
   );
   return standing === undefined ? undefined : { ...standing, ...kept! };
 }

@@ -4,7 +4,7 @@ import {
   type ClassifiedChange,
   type CompiledRule,
 } from '../pipeline/classification.js';
-import type { Operation } from '../tracking/rules.js';
+import { BASELINE_ACTION, type Operation } from '../tracking/rules.js';
 import type { ExplainedAction } from './explanation.js';
 import type { Subject } from './subject.js';
 
@@ -57,6 +57,14 @@ export function actionOfEntry(
     isOfRules: able.length > 0,
   };
 }
+
+/** The action of a row that existed already, which no rule of `actions` gives. */
+export const actionOfBaseline = (subject: Subject): ExplainedAction => ({
+  category: BASELINE_ACTION,
+  shown: shownAs(subject, BASELINE_ACTION),
+  rules: [],
+  unknown: [],
+});
 
 const undecided = (rules: readonly CompiledRule[], change: ClassifiedChange): readonly CompiledRule[] =>
   rules.filter(({ matches }) => matches?.(change) === 'unknown');

@@ -3,9 +3,10 @@ import { DIFFERENT, EQUAL, UNKNOWN } from '../pipeline/difference.js';
 import { RowChange } from '../pipeline/row-change.js';
 import { MASK } from '../pipeline/secret-text.js';
 import { formatTable } from '../tracking/names.js';
+import type { Operation } from '../tracking/rules.js';
 import type { StoredValue } from '../trail/values.js';
 import { bytesText } from '../pg/text.js';
-import { actionOfEntry } from './actions.js';
+import { actionOfBaseline, actionOfEntry } from './actions.js';
 import { entityOf, tenantOf } from './entities.js';
 import type { ExplainedModifier, Explanation, Lookup } from './explanation.js';
 import { askedRungs, columnRules, lookupOf } from './modifiers.js';
@@ -24,12 +25,15 @@ export function explainEntry(
   entry: StoredEntry,
   { remarks }: { readonly remarks: readonly string[] },
 ): Explanation {
-  const { operation } = entry;
   const change = changeOf(subject, entry);
-  const { isOfRules, ...action } = actionOfEntry(subject, { operation, category: entry.action, change });
+  const operation = asOperation(entry);
+  const isBaseline = entry.operation === 'baseline';
+  const { isOfRules, ...action } = isBaseline
+    ? { ...actionOfBaseline(subject), isOfRules: true }
+    : actionOfEntry(subject, { operation, category: entry.action, change });
   return {
     table: formatTable(entry.relation),
-    operation,
+    operation: entry.operation,
     rule: subject.at(),
     leftOut: null,
     action,
@@ -39,6 +43,7 @@ export function explainEntry(
     values: valuesOf(subject, entry),
     remarks: [
       ...remarks,
+      ...(isBaseline ? [BASELINE_REMARK] : []),
       ...(isOfRules
         ? []
         : [`No rule of this configuration gives a change like this the action ${entry.action}.`]),
@@ -46,10 +51,17 @@ export function explainEntry(
   };
 }
 
+const BASELINE_REMARK =
+  'No change: the row existed already when its table began to be tracked with baseline, or behind a gap. Whoever made it is not known.';
+
+/** A row that existed already has its words as an insert of it would. */
+const asOperation = ({ operation }: StoredEntry): Operation =>
+  operation === 'baseline' ? 'insert' : operation;
+
 /** What of the change can be known from its entry. */
 function changeOf(subject: Subject, entry: StoredEntry): RowChange {
   const { relation } = subject;
-  const { operation } = entry;
+  const operation = asOperation(entry);
   const [previous, updated] = tuplesOf(relation, [
     knownTexts(subject, entry, entry.previous),
     knownTexts(subject, entry, entry.updated),
@@ -93,9 +105,11 @@ function changedColumns({ tracked }: Subject, { columns, previous }: StoredEntry
 }
 
 function modifierOf(subject: Subject, entry: StoredEntry, change: RowChange): ExplainedModifier {
-  const { operation, modifier, extra } = entry;
-  const rung = entry.rung === 'waltrail' ? 'unattributed' : entry.rung;
-  const rungs = askedRungs(subject, operation);
+  const { modifier, extra } = entry;
+  const operation = asOperation(entry);
+  const isOfWaltrail = entry.rung === 'waltrail' || entry.rung === 'baseline';
+  const rung = isOfWaltrail ? 'unattributed' : entry.rung;
+  const rungs = entry.rung === 'baseline' ? [] : askedRungs(subject, operation);
   const rules =
     rung === 'column' && modifier !== null
       ? columnRules(subject, { operation, change, key: modifier.key })

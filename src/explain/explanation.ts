@@ -2,13 +2,13 @@ import type { EntityReason } from '../pipeline/entity-types.js';
 import type { IdReason } from '../pipeline/relation-plan.js';
 import type { NameReason } from '../pipeline/row-name.js';
 import type { Place } from '../tracking/places.js';
-import type { Operation } from '../tracking/rules.js';
+import type { EntryOperation } from '../tracking/rules.js';
 
 /** What an entry says, and which key of the YAML has said so. `rule` is null where no key has. */
 export interface Explanation {
   /** `schema.table`. */
   readonly table: string;
-  readonly operation: Operation;
+  readonly operation: EntryOperation;
   /** The key of `tables` that tracks the table. */
   readonly rule: Place;
   /** Why the change makes no entry; null: it makes one. */

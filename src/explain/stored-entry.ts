@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
-import type { RelationVersion } from '../pipeline/ports.js';
+import { RUNG, type RelationVersion } from '../pipeline/ports.js';
 import { MAX_ENTRY_ID } from '../trail/entry-id.js';
 import { queryTrail } from '../trail/query.js';
 import { readExtra, type Extra } from '../trail/read/extra.js';
@@ -8,13 +8,13 @@ import { OPERATIONS } from '../trail/read/decode.js';
 import type { EntryRow } from '../trail/read/entry-row.js';
 import type { Rung } from '../trail/read/entry.js';
 import { RUNGS } from '../trail/read/rungs.js';
-import type { Operation } from '../tracking/rules.js';
+import type { EntryOperation } from '../tracking/rules.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../trail/values.js';
 
 /** An entry as it is stored, with the version of its table. */
 export interface StoredEntry {
   readonly id: string;
-  readonly operation: Operation;
+  readonly operation: EntryOperation;
   readonly rung: Rung;
   /** Null: nobody. */
   readonly modifier: {
@@ -91,7 +91,7 @@ type Row = Pick<StoredEntry, 'modifier' | 'action' | 'entityType' | 'entityId' |
 const ENTRY_SQL = /* sql */ `
   select e.operation::text as operation, e.rung::text as rung, a.name as action, t.name as "entityType",
          e.entity_id as "entityId", e.entity_name as "entityName", n.name as tenant, e.columns, e.previous, e.updated, e.extra,
-         case when m.key is not null then json_build_object('key', m.key, 'name', m.name,
+         case when m.key is not null and e.rung <> '${RUNG.baseline}' then json_build_object('key', m.key, 'name', m.name,
            'actingAs', case when i.key is not null then json_build_object('key', i.key, 'name', i.name) end) end as modifier,
          json_build_object('schema', r.schema_name, 'table', r.table_name, 'columns', r.columns) as relation,
          (select json_build_object('digest', c.digest, 'document', c.document, 'since', c.adopted_at)

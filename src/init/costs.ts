@@ -2,12 +2,15 @@ import type pg from 'pg';
 import type { WidenedTable } from '../tracking/findings.js';
 import { forecast, type IdentityCost } from '../tracking/forecast.js';
 import { formatBytes, formatDuration } from '../tracking/format.js';
+import { DEFAULT_BASELINE_ROWS } from '../tracking/rules.js';
 import { readStatistics, type MemberStatistics, type Statistics } from '../tracking/statistics.js';
 
 /** What tables cost that get a full replica identity. */
 export interface Costs {
   /** Sentences by table, of those that cost something to think about. */
   readonly byTable: ReadonlyMap<string, readonly string[]>;
+  /** Tables with more rows than a baseline may have. */
+  readonly large: ReadonlySet<string>;
   /** All of them together, as sentences. */
   readonly total: readonly string[];
 }
@@ -51,14 +54,21 @@ export function costsOf(widened: readonly WidenedTable[], statistics: Statistics
       oids.flatMap((oid) => statistics.members.get(oid) ?? []),
     ),
   ]);
+  const large = widened.filter(
+    ({ oids }) => rowsIn(oids.flatMap((oid) => statistics.members.get(oid) ?? [])) > DEFAULT_BASELINE_ROWS,
+  );
   return {
+    large: new Set(large.map(({ table }) => table)),
     byTable: new Map(byTable.filter(([, sentences]) => sentences.length > 0)),
     total: totalOf(costs),
   };
 }
 
+const rowsIn = (members: readonly MemberStatistics[]): number =>
+  sum(members.map(({ liveRows, analyzedRows }) => Math.max(liveRows, analyzedRows, 0)));
+
 function sentencesOf(cost: IdentityCost, members: readonly MemberStatistics[]): readonly string[] {
-  const rows = sum(members.map(({ liveRows, analyzedRows }) => Math.max(liveRows, analyzedRows, 0)));
+  const rows = rowsIn(members);
   const large = sum(members.map(({ large }) => large?.bytes ?? 0));
   const isHot = cost.changes >= MANY_CHANGES || (cost.rowBytes ?? 0) >= WIDE_ROW_BYTES;
   return [

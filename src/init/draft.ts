@@ -66,7 +66,7 @@ async function countTables(client: pg.Client): Promise<number> {
 const FIRST_NORMAL_OID = 16_384;
 
 /** Without any remark, as plan reads it. */
-const BARE: Remarks = { head: [], grants: [], costs: new Map() };
+const BARE: Remarks = { head: [], grants: [], costs: new Map(), large: new Set() };
 /** What plan refuses of one table may show only once another is left out. */
 const MAX_ROUNDS = 5;
 

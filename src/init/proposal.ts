@@ -138,5 +138,7 @@ export interface TableProposal {
     readonly of: readonly (readonly [value: string, lookup: Lookup])[];
   }[];
   readonly actions: readonly ProposedAction[];
+  /** Its rows say who may do what, or how things are set: a baseline gives them a beginning. */
+  readonly baseline: boolean;
   readonly values: ValueFacts;
 }

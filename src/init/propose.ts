@@ -8,6 +8,7 @@ import { noiseOf } from './propose-noise.js';
 import { proposePeople } from './propose-people.js';
 import { prefixedTables } from './propose-prefixes.js';
 import { secretsOf } from './propose-secrets.js';
+import { isWorthBaseline } from './propose-baseline.js';
 import { proposeSession } from './propose-session.js';
 import { publicationName, sourceName } from './propose-source.js';
 import { proposeTenant, tenantsOf } from './propose-tenant.js';
@@ -70,6 +71,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
       labels: labelsOf(table, labelGround),
       typedLabels: typedLabelsOf(table, labelGround),
       actions: logins.actions,
+      baseline: !isWitness && isWorthBaseline(table),
       values: valuesOf(table),
     };
   });

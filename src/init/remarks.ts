@@ -32,11 +32,17 @@ export function remarksOf({
       ...(tables.some(({ values }) => values.numbers.length > 0)
         ? ['Numbers that stand for words have a commented key values under their table, to be filled in.']
         : []),
+      ...(tables.some(({ table, baseline }) => baseline && !costs.large.has(table))
+        ? [
+            'Tables that say who may do what, or how things are set, have a commented key baseline: with it the trail has one entry for each row that is there when it begins.',
+          ]
+        : []),
       ...costs.total,
       ...facts.unread,
     ],
     grants: grantsFor(config, facts.catalog),
     costs: costs.byTable,
+    large: costs.large,
   };
 }
 

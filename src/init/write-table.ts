@@ -17,6 +17,8 @@ export type Pair = readonly [key: string, value: string];
 export interface Told {
   /** Further facts of the table, such as what it costs. */
   readonly facts: readonly string[];
+  /** Whether it has more rows than a baseline may. */
+  readonly isLarge: boolean;
   /** Whether to say of a label or a join that no foreign key declares it. */
   readonly doubts: boolean;
 }
@@ -43,7 +45,7 @@ export function tableBlock(
     ...facts.flatMap((fact) => comment(fact, '  ')),
     `  ${scalar(table.table)}:`,
     ...keys.map((key) => `    ${key}`),
-    ...(told === null ? [] : valueLines(table.values)),
+    ...(told === null ? [] : [...valueLines(table.values), ...baselineLines(table, told)]),
   ];
 }
 
@@ -133,6 +135,10 @@ function valueLines({ facts, numbers }: TableProposal['values']): readonly strin
     ...(words.length === 0 ? [] : comment(`values: ${flow(words)}`, '    ')),
   ];
 }
+
+/** Left to whoever knows whether the rows of before are worth an entry each. */
+const baselineLines = ({ baseline }: TableProposal, { isLarge }: Told): readonly string[] =>
+  baseline && !isLarge ? comment('baseline: true', '    ') : [];
 
 /** A template as the loader reads it. */
 function templateText(template: Template): string {

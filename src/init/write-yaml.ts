@@ -19,6 +19,8 @@ export interface Remarks {
   readonly grants: readonly string[];
   /** Of tables: what they cost. */
   readonly costs: ReadonlyMap<string, readonly string[]>;
+  /** Tables with more rows than a baseline may have. */
+  readonly large: ReadonlySet<string>;
 }
 
 /** Writes the YAML: one table after the other, in the order of the catalog. */
@@ -174,7 +176,14 @@ function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): reado
         ? [`  ${scalar(table.table)}:`]
         : tableBlock(table, {
             people: proposal.people,
-            told: detail === 'everything' ? { facts: remarks.costs.get(table.table) ?? [], doubts } : null,
+            told:
+              detail === 'everything'
+                ? {
+                    facts: remarks.costs.get(table.table) ?? [],
+                    doubts,
+                    isLarge: remarks.large.has(table.table),
+                  }
+                : null,
           }),
     ),
   ];

@@ -1,4 +1,5 @@
 import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from '../pgoutput/tuple.js';
+import { BASELINE_ACTION } from '../tracking/rules.js';
 import { classify } from './classification.js';
 import type { Difference } from './difference.js';
 import { IdWriter } from './entity-id.js';
@@ -8,6 +9,7 @@ import { sentIn } from './old-row.js';
 import {
   MARK_NULL,
   MARK_UNKNOWN,
+  OPERATION_BASELINE,
   OPERATION_DELETE,
   OPERATION_INSERT,
   OPERATION_TRUNCATE,
@@ -44,6 +46,7 @@ export class EntryBuilder {
   readonly #rows: EntryRows;
   readonly #tenants: TenantReader;
   readonly #lookups: Lookups;
+  readonly #dictionary: Pick<Dictionary, 'action'>;
   readonly #difference: Difference;
   readonly #moved: MovedRow;
   readonly #ids: IdWriter;
@@ -90,6 +93,7 @@ export class EntryBuilder {
     this.#tenantUnknown = options.tenantUnknown;
     this.#tenants = new TenantReader(options);
     this.#lookups = options.lookups;
+    this.#dictionary = options.dictionary;
     this.#difference = options.difference;
     this.#moved = new MovedRow({ difference: options.difference, tenants: this.#tenants });
     this.#ids = new IdWriter(options.rows);
@@ -102,6 +106,15 @@ export class EntryBuilder {
     this.#rows.nullText();
     this.#wholeRow(plan, row);
     this.#extra(plan, change);
+  }
+
+  /** Of a row that existed already. No transaction has said anything of it. */
+  baseline(plan: TrackedPlan, change: RowChange): void {
+    this.#begin(plan, change, OPERATION_BASELINE, this.#dictionary.action(BASELINE_ACTION));
+    this.#text(plan.wholeRowColumns);
+    this.#rows.nullText();
+    this.#wholeRow(plan, change.row!);
+    this.#rows.nullText();
   }
 
   delete(plan: TrackedPlan, change: RowChange): void {

@@ -3,6 +3,7 @@ import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 import type { Lsn } from '../pg/lsn.js';
 import { MessageReader } from '../pgoutput/reader.js';
 import { TAG_BEGIN, TAG_COMMIT } from '../pgoutput/tags.js';
+import { BaselineGate, type PlacedBaseline } from './baseline.js';
 import type { CommittedBatch, Notice, TrailSession } from './ports.js';
 import {
   configurationBegins,
@@ -112,6 +113,7 @@ export class Pipeline {
   readonly #recorder: TransactionRecorder;
   readonly #reader: MessageReader;
   readonly #spillBytes: number;
+  readonly #gate: BaselineGate;
   #paused = false;
   #lastCommitMs = 0;
   /** When the checkpoint was moved last, by a commit or because nothing happened. */
@@ -147,6 +149,7 @@ export class Pipeline {
       rewritten: (table, lsn) => this.#rewritten(table, lsn),
     });
     this.#reader = new MessageReader(this.#recorder);
+    this.#gate = new BaselineGate(options.trail.checkpointLsn);
     this.#trail.onDrain(() => this.#step());
   }
 
@@ -158,6 +161,41 @@ export class Pipeline {
   /** The commit that was sent and not answered: it may be stored, or may not. Null: there is none. */
   get unanswered(): UnansweredCommit | null {
     return this.#unanswered;
+  }
+
+  /**
+   * The transaction that is handed over next has its commit LSN in `bytes` at `at`. A promise has to be
+   * waited for before. Throws what {@link TransactionRecorder} throws.
+   */
+  begins(bytes: Buffer, at: number): Promise<void> | undefined {
+    // Few sessions ever hold anything back: no number is made for each transaction.
+    if (!this.#gate.isShut) return undefined;
+    const waits = this.#gate.next(bytes.readBigUInt64BE(at));
+    this.#placeBaseline();
+    return waits;
+  }
+
+  /**
+   * Holds back transactions that commit at `lsn` or behind it; null: none. False, and nothing is held back,
+   * where one of them was handed over already, or transactions are stored alone.
+   */
+  holdFrom(lsn: Lsn | null): boolean {
+    const isLate = lsn !== null && (this.readUntil >= lsn || this.#aloneUntil !== null);
+    this.#gate.holdFrom(isLate || this.#over ? null : lsn);
+    return !isLate;
+  }
+
+  /**
+   * Stores rows that existed already, before the first transaction that is held back by {@link holdFrom} with
+   * the position of the rows. Nothing is held back any more then.
+   */
+  place(placed: PlacedBaseline): void {
+    this.#gate.place(placed);
+    try {
+      this.#placeBaseline();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** Takes one pgoutput message. Throws what {@link TransactionRecorder} throws. */
@@ -197,14 +235,10 @@ export class Pipeline {
    */
   keepalive(walEnd: Lsn): void {
     const trail = this.#trail;
-    if (
-      this.#over ||
-      this.#recorder.inTransaction ||
-      trail.busy ||
-      trail.committable ||
-      trail.pendingEntries > 0
-    )
-      return;
+    if (this.#over || this.#recorder.inTransaction) return;
+    this.#gate.quietUntil(walEnd);
+    this.#placeBaseline();
+    if (trail.busy || trail.committable || trail.pendingEntries > 0) return;
     this.#idleAt = walEnd;
     if (this.#aloneUntil !== null && walEnd > this.#aloneUntil) {
       // What could not be stored was none of the published changes, or is behind us.
@@ -364,6 +398,21 @@ export class Pipeline {
       this.#trail.between(statement);
     }
     this.#written.push(...this.#notices.splice(0));
+  }
+
+  /** Between two transactions, where everything before the position of the rows was handed over. */
+  #placeBaseline(): void {
+    const placed = this.#over || this.#recorder.inTransaction ? null : this.#gate.take();
+    if (placed === null) return;
+    const trail = this.#trail;
+    // All of it in one commit: whatever is sent ahead, nothing is committed before this returns.
+    this.#recorder.baseline(placed.baseline, () => {
+      trail.between(null);
+      if (trail.rows.bytes >= this.#spillBytes) trail.spill();
+    });
+    this.#written.push({ notices: [], statement: '', stored: placed.stored });
+    this.#gate.holdFrom(null);
+    this.#step();
   }
 
   /** Stored with the transaction behind which it is called. */

@@ -2,16 +2,28 @@ import type { Lsn } from '../pg/lsn.js';
 import type { ColumnName } from '../tracking/names.js';
 import type { Kind } from '../tracking/rules.js';
 
-/** The letters of `trail.entry.operation`. */
-export const OPERATION = { insert: 'i', update: 'u', delete: 'd', truncate: 't' } as const;
+/**
+ * The letters of `trail.entry.operation`. `baseline`: no change, a row that existed already (DECISIONS
+ * 107).
+ */
+export const OPERATION = { insert: 'i', update: 'u', delete: 'd', truncate: 't', baseline: 'b' } as const;
 export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
 
 /**
  * The letters of `trail.entry.rung`: which rung of attribution has named the modifier, `nobody` where none
  * has. `witness`: `a`, an audit row of the application. `session`: what the session that made the change says
- * of itself. `own`: the entry is Waltrail's.
+ * of itself. `own`: the entry is Waltrail's. `baseline`: nobody is said to have made a row that existed
+ * already.
  */
-export const RUNG = { message: 'm', witness: 'a', column: 'c', session: 's', nobody: '-', own: 'w' } as const;
+export const RUNG = {
+  message: 'm',
+  witness: 'a',
+  column: 'c',
+  session: 's',
+  nobody: '-',
+  own: 'w',
+  baseline: 'b',
+} as const;
 export type RungLetter = (typeof RUNG)[keyof typeof RUNG];
 
 // The same letters as character codes, for bytes of rows.
@@ -19,12 +31,14 @@ export const OPERATION_INSERT = OPERATION.insert.charCodeAt(0);
 export const OPERATION_UPDATE = OPERATION.update.charCodeAt(0);
 export const OPERATION_DELETE = OPERATION.delete.charCodeAt(0);
 export const OPERATION_TRUNCATE = OPERATION.truncate.charCodeAt(0);
+export const OPERATION_BASELINE = OPERATION.baseline.charCodeAt(0);
 export const RUNG_MESSAGE = RUNG.message.charCodeAt(0);
 export const RUNG_WITNESS = RUNG.witness.charCodeAt(0);
 export const RUNG_COLUMN = RUNG.column.charCodeAt(0);
 export const RUNG_SESSION = RUNG.session.charCodeAt(0);
 export const RUNG_NOBODY = RUNG.nobody.charCodeAt(0);
 export const RUNG_OWN = RUNG.own.charCodeAt(0);
+export const RUNG_BASELINE = RUNG.baseline.charCodeAt(0);
 
 /** Entity type of Waltrail's own entries, and schema of the tables that these entries name. */
 export const OWN = 'waltrail';
@@ -35,6 +49,12 @@ export const TRACKING_TABLE: RelationVersion = {
   table: 'tracking',
   columns: [{ name: 'change', type: 25 }],
 };
+
+/**
+ * The row of `trail.modifier` that entries of a baseline refer to. No modifier has an empty key. Of its
+ * own, so that lists and summaries do not count these entries as unattributed: they may be many.
+ */
+export const OF_BASELINE = { key: '', name: 'Not known', kind: 'system' } as const;
 
 /** Id of the modifier of changes that nobody is known to have made. */
 export const UNATTRIBUTED = 0;

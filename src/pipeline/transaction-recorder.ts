@@ -14,6 +14,8 @@ import type { RowTypes } from '../tracking/row-types.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { SESSION_PREFIX } from '../tracking/session-trigger.js';
 import { Attribution } from './attribution.js';
+import type { Baseline } from './baseline.js';
+import { BaselineWriter } from './baseline-writer.js';
 import { CommitTimes } from './commit-time.js';
 import { Difference } from './difference.js';
 import { EntityTypes } from './entity-types.js';
@@ -121,6 +123,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
   readonly #builder: EntryBuilder;
+  readonly #baselines: BaselineWriter;
   readonly #difference = new Difference();
   readonly #attribution: Attribution;
   readonly #ladder: Ladder;
@@ -208,6 +211,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
       tenantUnknown: ({ relationName: table }, seq) =>
         options.unknownTenants.add({ table, commitLsn: this.commitLsn, xid: this.xid, seq }),
     });
+    this.#baselines = new BaselineWriter({
+      trail,
+      builder: this.#builder,
+      planOf: (relation, facts) => this.#planRelation(relation, { facts, xid: 0 }),
+      seqOf: ownSeq,
+    });
     this.#schemas = new SchemaFollower({ dictionary, builder: this.#builder });
     this.#identities = new IdentityFollower({
       dictionary,
@@ -272,10 +281,10 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   notice(notice: Notice): void {
     const { rows, dictionary } = this.#trail;
     const entryId = rows.nextId;
-    rows.transaction(ownTransaction(notice.lsn), 0);
+    rows.transaction(ownTransaction(notice.lsn, now()), 0);
     this.#builder.own({
       ...notice,
-      seq: notice.seq ?? FIRST_SEQ_BY_ID + Number(entryId % SEQS_BY_ID),
+      seq: notice.seq ?? ownSeq(entryId),
       relationId: dictionary.relation(notice.relation),
       entityTypeId: dictionary.entityType(OWN),
       actionId: dictionary.action(notice.action),
@@ -283,6 +292,23 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#counts.entries++;
     this.#markWhole();
     this.#trail.between(notice.statement?.(entryId) ?? null);
+  }
+
+  /**
+   * Writes the entries of rows that existed already. Only between two transactions.
+   *
+   * @param written called behind each entry
+   */
+  baseline(baseline: Baseline, written: () => void): void {
+    this.#baselines.write(baseline, {
+      transaction: ownTransaction(baseline.lsn, baseline.at),
+      written: () => {
+        this.#counts.entries++;
+        this.#markWhole();
+        written();
+      },
+      notice: (notice) => this.notice(notice),
+    });
   }
 
   begin(bytes: Buffer, at: number): void {
@@ -316,23 +342,30 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   relation(relation: Relation): void {
-    const { config, redactionKey, tableFacts } = this.#options;
+    const { config, tableFacts } = this.#options;
     const facts = tableFacts(relation.oid);
     const known = knownRelation(relation, { config, knownAs: facts?.knownAs ?? null });
     if (ruleFor(config, known) !== undefined) {
       if (this.#schemas.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
       if (this.#identities.follow(relation, { known, seq: this.#seq })) this.#ownWritten();
     }
-    const plan = planRelation({
-      relation: known,
+    this.#plans.set(relation.oid, this.#planRelation(known, { facts, xid: this.xid }));
+  }
+
+  #planRelation(
+    relation: Relation,
+    as: { readonly facts: TableFacts | undefined; readonly xid: number },
+  ): RelationPlan {
+    const { config, redactionKey } = this.#options;
+    const { dictionary } = this.#trail;
+    return planRelation({
+      relation,
       config,
       redactionKey,
-      facts,
-      xid: this.xid,
-      dictionary: this.#trail.dictionary,
+      ...as,
+      dictionary,
       entityTypes: this.#entityTypes,
     });
-    this.#plans.set(relation.oid, plan);
   }
 
   insert(relationOid: number, updated: Tuple): void {
@@ -546,14 +579,19 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 }
 
 /**
- * Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: now, and none.
+ * Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: it has no xid.
  */
-function ownTransaction(lsn: Lsn): Buffer {
+function ownTransaction(lsn: Lsn, at: bigint): Buffer {
   const bytes = Buffer.alloc(20);
   bytes.writeBigUInt64BE(lsn);
-  bytes.writeBigInt64BE(BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n, 8);
+  bytes.writeBigInt64BE(at, 8);
   return bytes;
 }
+
+/** Microseconds since 2000-01-01. */
+const now = (): bigint => BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n;
+
+const ownSeq = (entryId: bigint): number => FIRST_SEQ_BY_ID + Number(entryId % SEQS_BY_ID);
 
 /** Ends a pipeline where another configuration begins. */
 export const configurationBegins = (): WaltrailError =>

@@ -1,4 +1,4 @@
-import { RUNG_OWN } from '../pipeline/ports.js';
+import { RUNG_BASELINE, RUNG_OWN } from '../pipeline/ports.js';
 import { capital, entryText, type Findings } from './findings.js';
 import type { References } from './references.js';
 import {
@@ -42,8 +42,10 @@ export class EntryChecks {
 
   check(row: Buffer, at: number): void {
     this.#references.checkRelation(row, at);
-    if (row[at + AT_RUNG] === RUNG_OWN) this.#checkOwn(row, at);
-    else this.#checkOrder(row, at);
+    const rung = row[at + AT_RUNG]!;
+    if (rung === RUNG_OWN) this.#checkOwn(row, at);
+    // What existed already is no change, and has the position behind all that it shows.
+    else if (rung !== RUNG_BASELINE) this.#checkOrder(row, at);
   }
 
   /** Checks that the last entry of the source lies before the checkpoint, which says that it is stored. */

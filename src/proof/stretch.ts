@@ -1,5 +1,5 @@
 import { viewOf } from '../pg/byte-loops.js';
-import { RUNG_OWN } from '../pipeline/ports.js';
+import { RUNG_BASELINE, RUNG_OWN } from '../pipeline/ports.js';
 import { CHUNK_ENTRIES, entryId } from '../trail/entry-id.js';
 import { entityHash } from '../trail/posting-lists.js';
 
@@ -33,6 +33,9 @@ export const AT_ENTITY_ID = 87;
 /** Returns the id in a row. */
 export const idOf = (row: Buffer, at: number): bigint =>
   entryId(row.readInt32BE(at + AT_DAY), row.readUInt32BE(at + AT_NUMBER));
+
+/** Whether the entry is no change of the source. */
+const isOfWaltrail = (rung: number): boolean => rung === RUNG_OWN || rung === RUNG_BASELINE;
 
 /** What a slot holds. */
 const ABSENT = 0;
@@ -106,7 +109,7 @@ export class Stretch {
     if (row.readInt32BE(at + AT_DAY) !== this.bounds.day || slot < 0 || slot >= this.bounds.entries)
       return 'unknown';
     if (this.kinds[slot] !== ABSENT) return 'repeated';
-    this.kinds[slot] = row[at + AT_RUNG] === RUNG_OWN ? OWN_ENTRY : OF_SOURCE;
+    this.kinds[slot] = isOfWaltrail(row[at + AT_RUNG]!) ? OWN_ENTRY : OF_SOURCE;
     this.keys.modifiers[slot] = row.readInt32BE(at + AT_MODIFIER);
     this.keys.entityTypes[slot] = row.readInt16BE(at + AT_ENTITY_TYPE);
     this.keys.actions[slot] = row.readInt16BE(at + AT_ACTION);

@@ -23,6 +23,14 @@ const PRINTING = [
 ];
 
 /**
+ * Statements with which another session prints values as the stream does. Only where search_path is pinned.
+ */
+export const PRINT_AS_STREAM = PRINTING.map((setting) => setting.split('='))
+  .filter(([name]) => name !== 'search_path')
+  .map(([name, value]) => `set ${name} = '${value}'`)
+  .join('; ');
+
+/**
  * Makes the server send the bytes that it has, whatever its encoding. Otherwise it would refuse to send what
  * it cannot convert, again and again (pg/encoding.ts). Statements that follow are taken to be in the server's
  * encoding, so they have to be ASCII.

@@ -19,6 +19,7 @@ import { Spool } from './spool.js';
 
 /** Who gets whole transactions, as StreamHandler has it. */
 interface Receiver {
+  begins(bytes: Buffer, at: number): Promise<void> | undefined;
   described(oids: readonly number[], commitLsn: Lsn): Promise<void> | undefined;
   message(bytes: Buffer, start: number, end: number): void;
   readDone(): void;
@@ -279,6 +280,7 @@ export class InProgressTransactions {
     if (transaction === undefined) throw unexpected('stream commit');
     if (transaction.doubtful) throw needsReplay(xid);
     const { receiver } = this.#options;
+    await receiver.begins(commit, COMMIT_LSN_AT);
     await receiver.described([...transaction.relations.keys()], commit.readBigUInt64BE(COMMIT_LSN_AT));
     this.#passedOver = transaction.aborted;
     this.#hand(beginOf(commit));

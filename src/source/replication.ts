@@ -16,6 +16,7 @@ import {
 import { pinLimits, pinSearchPath } from '../pg/pin.js';
 import { GIVE_UP_TICKS, Silence } from '../pg/silence.js';
 import { OBJECT_NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
+import { TAG_BEGIN } from '../pgoutput/tags.js';
 import { FrameReader } from './frames.js';
 import { InProgressTransactions } from './in-progress.js';
 import { MessageOrder } from './message-order.js';
@@ -42,6 +43,11 @@ export interface StreamHandler {
    * @param commitLsn of their transaction; null: it is the one that has begun
    */
   described(oids: readonly number[], commitLsn: Lsn | null): Promise<void> | undefined;
+  /**
+   * A transaction is handed over next, whose commit LSN is in `bytes` at `at`. A promise is waited for
+   * before.
+   */
+  begins(bytes: Buffer, at: number): Promise<void> | undefined;
   /** The source's WAL position; everything before it was sent. */
   keepalive(walEnd: Lsn): void;
   /** All that had arrived was handed over. */
@@ -394,12 +400,18 @@ export class ReplicationStream {
   }
 
   #message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
-    const oid = this.#inProgress.relationOid(bytes, start);
-    const asked = oid === null ? undefined : this.#handler.described([oid], null);
+    const asked = this.#askBefore(bytes, start);
     if (asked === undefined) return this.#inProgress.message(bytes, start, end);
     // The bytes do not outlive this call.
     const message = Buffer.from(bytes.subarray(start, end));
     return asked.then(() => this.#inProgress.message(message, 0, message.length));
+  }
+
+  /** What has to be waited for before a message is handed over. */
+  #askBefore(bytes: Buffer, start: number): Promise<void> | undefined {
+    if (bytes[start] === TAG_BEGIN) return this.#handler.begins(bytes, start + 1);
+    const oid = this.#inProgress.relationOid(bytes, start);
+    return oid === null ? undefined : this.#handler.described([oid], null);
   }
 
   /** The checkpoint, never what was only received. */

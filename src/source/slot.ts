@@ -77,24 +77,35 @@ export interface NewSlot {
 /** From here on a slot can be copied to standbys, so that it survives a failover. */
 const HAS_FAILOVER_SLOTS = 170_000;
 
-/** Creates the slot and calls `begin`; the snapshot is gone when that is done. */
+/**
+ * Creates the slot and calls `begin`; the snapshot is gone when that is done, and so is a temporary slot.
+ */
 export async function createSlot(options: {
   readonly url: string;
   /** Gives up: the source may wait for its running transactions before it makes a slot. */
   readonly signal: AbortSignal;
   readonly slot: string;
+  readonly temporary?: boolean;
   readonly begin: (slot: NewSlot) => Promise<void>;
 }): Promise<void> {
   const client = await openPinned(replicationClientConfig(options.url), { ...options, side: 'source' });
   try {
+    // While it waits for transactions, the server notices in this way alone that nobody waits for it any
+    // more. A system that cannot tell refuses the setting.
+    if (options.temporary === true)
+      await client.query(`set client_connection_check_interval = '2s'`).catch(() => undefined);
     const identity = await identifySystem(client);
     const { rows: version } = await client.query<{ server_version_num: string }>('show server_version_num');
     const failover = Number(version[0]!.server_version_num) >= HAS_FAILOVER_SLOTS;
+    const kind =
+      options.temporary === true
+        ? 'TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT'
+        : `LOGICAL pgoutput ${failover ? `(SNAPSHOT 'export', FAILOVER true)` : 'EXPORT_SNAPSHOT'}`;
     const { rows } = await client
-      .query<{ consistent_point: string; snapshot_name: string }>(
-        `CREATE_REPLICATION_SLOT ${quoteIdentifier(options.slot)} LOGICAL pgoutput ` +
-          (failover ? `(SNAPSHOT 'export', FAILOVER true)` : 'EXPORT_SNAPSHOT'),
-      )
+      .query<{
+        consistent_point: string;
+        snapshot_name: string;
+      }>(`CREATE_REPLICATION_SLOT ${quoteIdentifier(options.slot)} ${kind}`)
       .catch((error: unknown) => {
         throw streamError(error);
       });

@@ -1,5 +1,6 @@
 import { isIgnored } from './column-lists.js';
 import {
+  BASELINE_ACTION,
   DEFAULT_ACTIONS,
   type ActionRule,
   type TableRule,
@@ -12,8 +13,8 @@ import type { Catalog } from './catalog.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
-/** Of Waltrail's own entries. */
-const OWN_ACTIONS = ['gap', 'gap_closed', 'tracking', 'configuration'];
+/** Those that no rule gives: of Waltrail's own entries, and of rows that existed already. */
+const OWN_ACTIONS = ['gap', 'gap_closed', 'tracking', 'configuration', BASELINE_ACTION];
 
 /**
  * Sentences about what the YAML says in vain: actions that no change can reach, modifiers of actions that no
@@ -31,7 +32,11 @@ export function vainWarnings({
   return [
     ...unordered({ config, catalog, published }),
     ...unusedNames(config),
-    ...config.tables.flatMap((rule) => [...unreachable(rule, config), ...withoutAction(rule, config)]),
+    ...config.tables.flatMap((rule) => [
+      ...unreachable(rule, config),
+      ...withoutAction(rule, config),
+      ...emptyBaseline(rule, config),
+    ]),
     ...config.exclude.flatMap((pattern, place) =>
       catalog.tables.some((table) => isPublishable(table) && matchesTable(pattern, nameOf(table)))
         ? []
@@ -105,6 +110,14 @@ function withoutAction(rule: TableRule, { places }: TrackingConfig): string[] {
     ];
   });
 }
+
+/** A row whose insert would make no entry makes none in a baseline either. */
+const emptyBaseline = ({ baseline, operations, pattern }: TableRule, { places }: TrackingConfig): string[] =>
+  baseline === null || operations === null || operations.includes('insert')
+    ? []
+    : [
+        `${places.of(['tables', pattern, 'baseline'])}: no row makes an entry, for operations leaves out insert.`,
+      ];
 
 /** Whether the first rule matches every change that the second one does. */
 function covers(first: ActionRule, second: ActionRule): boolean {

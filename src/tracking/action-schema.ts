@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BASELINE_ACTION } from './rules.js';
 import { column, columns, operation, scalar, sentence, word } from './schema-parts.js';
 
 /** The YAML's conditions on rows, and the rules of actions that are made of them. */
@@ -61,9 +62,13 @@ export const ActionFile = z
       .describe(
         'Columns of the row (after the change; before it for a delete) and the value, or values, of which one must match, or { not: … }.',
       ),
-    action: word('an action category').describe(
-      'The action category of the entry, such as block or login_failed. skip: the change makes no entry, and is counted.',
-    ),
+    action: word('an action category')
+      .refine((value) => value !== BASELINE_ACTION, {
+        error: 'must not be baseline, which is the action of rows that existed already',
+      })
+      .describe(
+        'The action category of the entry, such as block or login_failed. skip: the change makes no entry, and is counted.',
+      ),
   })
   .check(({ value, issues }) => {
     const problem = (path: string, message: string): void => {

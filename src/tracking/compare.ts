@@ -74,6 +74,7 @@ const ASPECTS: readonly (readonly [Aspect, (before: TableRule, after: TableRule)
   ['modifier', (a, b) => listed(a.modifier, b.modifier, ({ column }) => column)],
   ['tenant', (a, b) => changed(tenantOf(a), tenantOf(b))],
   ['operations', (a, b) => changed(a.operations, b.operations)],
+  ['baseline', (a, b) => changed(a.baseline, b.baseline)],
   ['where', (a, b) => mapped(a.where, b.where)],
   ['ignore', (a, b) => listed(a.ignore, b.ignore, (column) => column)],
   ['labels', (a, b) => mapped(labelsOf(a), labelsOf(b))],

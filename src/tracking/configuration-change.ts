@@ -22,6 +22,7 @@ export type Aspect =
   | 'modifier'
   | 'tenant'
   | 'operations'
+  | 'baseline'
   | 'where'
   | 'ignore'
   | 'labels'

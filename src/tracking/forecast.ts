@@ -63,7 +63,8 @@ function costOf({ table, columns, oids }: WidenedTable, statistics: Statistics):
 
 const NO_ROWS = 'no rows yet';
 
-const rowsOf = ({ liveRows, analyzedRows }: MemberStatistics): number =>
+/** Rows of a table, as PostgreSQL has counted or estimated them. */
+export const rowsOf = ({ liveRows, analyzedRows }: MemberStatistics): number =>
   liveRows > 0 ? liveRows : Math.max(analyzedRows, 0);
 
 interface Bytes {

@@ -64,7 +64,10 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
   });
 }
 
-function hindranceOf(
+/**
+ * Why capture cannot read these columns of a table, and what would allow it, as sentences; null: it can.
+ */
+export function hindranceOf(
   table: CatalogTable,
   { columns, catalog }: { readonly columns: readonly string[]; readonly catalog: Catalog },
 ): string | null {

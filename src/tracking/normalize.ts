@@ -11,6 +11,7 @@ import {
 import { effectiveTables } from './inherit.js';
 import { columnName } from './names.js';
 import type { Places } from './places.js';
+import { DEFAULT_BASELINE_ROWS } from './rules.js';
 import type {
   ActionRule,
   Definition,
@@ -141,6 +142,7 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
     newPartitions: rule.new_partitions ?? null,
     ignore: rule.ignore ?? [],
     operations: rule.operations ?? null,
+    baseline: toBaseline(rule.baseline),
     where: toWhen(rule.where),
     labels: new Map(
       Object.entries(rule.labels ?? {}).flatMap(([column, label]): [string, LabelRule][] =>
@@ -160,6 +162,13 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
     actions: (rule.actions ?? []).map(toAction),
   };
 }
+
+const toBaseline = (file: TableFile['baseline']): TableRule['baseline'] =>
+  typeof file === 'object'
+    ? (file.max_rows ?? DEFAULT_BASELINE_ROWS)
+    : file === true
+      ? DEFAULT_BASELINE_ROWS
+      : null;
 
 function toTenant(file: TableFile['tenant']): Pick<TableRule, 'tenant' | 'tenantOf' | 'tenantless'> {
   const tenantless = file === false;

@@ -1,3 +1,4 @@
+import { baselineText, type BaselineCost } from './baseline-cost.js';
 import type { Catalog } from './catalog.js';
 import { formatBytes, formatDuration } from './format.js';
 import type { IdentityCost } from './forecast.js';
@@ -10,10 +11,11 @@ export function planText(options: {
   readonly plan: TrackingPlan;
   /** Of the tables that the plan widens. */
   readonly costs: readonly IdentityCost[];
+  readonly baselines: readonly BaselineCost[];
   readonly catalog: Catalog;
   readonly config: TrackingConfig;
 }): string {
-  const { plan, costs, catalog, config } = options;
+  const { plan, costs, baselines, catalog, config } = options;
   const version = catalog.server.version;
   const blocking = applyProblems(plan);
   const others = plan.problems.filter((problem) => !blocking.includes(problem));
@@ -21,6 +23,7 @@ export function planText(options: {
     `Source ${config.source.name}: database ${catalog.server.database}, PostgreSQL ${Math.floor(version / 10_000)}.${version % 10_000}, role ${catalog.role.name}`,
     stepsText(plan),
     costs.length === 0 ? '' : costsText(costs),
+    baselineText(baselines, config),
     list('To know', plan.warnings),
     list('Advice (apply does none of it)', plan.advice),
     problemsText('Problems (nothing is applied before they are solved)', blocking),

@@ -74,6 +74,9 @@ export type OnNewTable = 'report' | 'apply' | 'follow';
 export type Kind = 'agent' | 'bot' | 'system';
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate';
 
+/** What an entry of a table's row is of: a change, or a baseline. */
+export type EntryOperation = Operation | 'baseline';
+
 /** Actions of changes that no rule of `actions` matches. */
 export const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
   insert: 'add',
@@ -81,6 +84,13 @@ export const DEFAULT_ACTIONS: Readonly<Record<Operation, string>> = {
   delete: 'delete',
   truncate: 'delete',
 };
+
+/** The action of rows that a baseline tells of; no rule gives it. */
+export const BASELINE_ACTION = 'baseline';
+/** A table with more rows gets no baseline, where the YAML does not say another number. */
+export const DEFAULT_BASELINE_ROWS = 10_000;
+/** The rows of a baseline are in memory until the stream has come to where they belong. */
+export const MOST_BASELINE_ROWS = 100_000;
 
 /** A value as a person writes it in YAML; compared with PostgreSQL's text by the column's type. */
 export type Scalar = string | number | boolean | null;
@@ -313,6 +323,11 @@ export interface TableRule {
   readonly ignore: readonly string[];
   /** Operations that make entries; null: all. */
   readonly operations: readonly Operation[] | null;
+  /**
+   * The most rows of which each makes an entry when the table begins to be tracked (DECISIONS 107); null: the
+   * YAML asks for none.
+   */
+  readonly baseline: number | null;
   /** What a row has to be for its changes to make entries. */
   readonly where: ReadonlyMap<string, Wanted>;
   readonly labels: ReadonlyMap<string, LabelRule>;

@@ -3,6 +3,7 @@ import { ActionFile, conditions } from './action-schema.js';
 import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { columnName } from './names.js';
+import { DEFAULT_BASELINE_ROWS, MOST_BASELINE_ROWS } from './rules.js';
 import {
   column,
   columns,
@@ -96,6 +97,25 @@ const TenantOfFile = z
   })
   .describe('The tenant is that of a row of another table.');
 
+const BaselineFile = z
+  .union(
+    [
+      z.boolean(),
+      z.strictObject({
+        max_rows: z
+          .int({ error: sentence('must be a whole number') })
+          .min(1, 'must be at least 1')
+          .max(MOST_BASELINE_ROWS, `must be at most ${MOST_BASELINE_ROWS}`)
+          .optional()
+          .describe(`A table with more rows gets no baseline. Without it: ${DEFAULT_BASELINE_ROWS}.`),
+      }),
+    ],
+    { error: sentence('must be true, false or { max_rows: N }') },
+  )
+  .describe(
+    `One entry for each row that is there when the table begins to be tracked, or tracked with this key: it existed already, nobody is said to have made it. For small tables such as roles and settings: one with more than ${DEFAULT_BASELINE_ROWS} rows gets none, or more than max_rows.`,
+  );
+
 const TableKeys = z.strictObject({
   entity: entityType
     .optional()
@@ -183,6 +203,7 @@ const TableKeys = z.strictObject({
     .describe(
       'Columns whose values are not stored, but for those that other keys of this table show. * stands for any characters.',
     ),
+  baseline: BaselineFile.optional(),
   operations: z
     .array(operation, { error: sentence('must be a list of insert, update, delete and truncate') })
     .min(1, 'names no operation')

@@ -1,4 +1,5 @@
 import { ERROR_CODES } from '../errors.js';
+import { baselineWarnings } from './baseline.js';
 import type { Catalog } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import type { KeyPath } from './document.js';
@@ -51,6 +52,7 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
       ...tableWarnings({ config, catalog, published }),
       ...tenantWarnings(published),
       ...lookupWarnings({ config, catalog }),
+      ...baselineWarnings({ config, catalog, published }),
     ],
   };
 }

@@ -103,6 +103,7 @@ async function receive(ground, { window, slot, file }) {
         // 'C' Commit: flags (1), commit LSN (8), end LSN (8)
         if (bytes[start] === 0x43) isOver = bytes.readBigUInt64BE(start + 10) > target;
       },
+      begins: () => undefined,
       described: () => undefined,
       keepalive: () => undefined,
       readDone: () => undefined,

@@ -397,7 +397,7 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
   );
 }
 
-const isOwn = ({ modifier }: MockEntry): boolean => modifier.rung === 'waltrail';
+const isOwn = ({ modifier }: MockEntry): boolean => ['waltrail', 'baseline'].includes(modifier.rung);
 
 /** Values of a list: as few as a test can fill. */
 const MAX_FACETS = 20;

@@ -10,6 +10,7 @@ export interface MockEntry {
     actingAs?: { key: string; name: string; kind: string };
   };
   readonly action: string;
+  readonly actionName?: string;
   readonly entity: { type: string; name: string | null; id: string | null };
   readonly tenant: string | null;
   readonly previous: Readonly<Record<string, unknown>> | null;
@@ -19,7 +20,7 @@ export interface MockEntry {
   readonly jsonNulls?: { previous?: readonly string[]; updated?: readonly string[] };
   readonly labels?: { previous?: Record<string, string>; updated?: Record<string, string> };
   readonly table: string;
-  readonly operation: 'insert' | 'update' | 'delete' | 'truncate';
+  readonly operation: 'insert' | 'update' | 'delete' | 'truncate' | 'baseline';
   readonly transaction: { xid: string; commitLsn: string; seq: number };
   readonly context: unknown;
   readonly unreadMessage?: { lsn: string; reason: string };

@@ -93,7 +93,7 @@ describe.each([
     [
       'rung.1',
       { rung: ['column', 'guess'] },
-      'must be one of message, witness, column, session, unattributed, waltrail',
+      'must be one of message, witness, column, session, unattributed, waltrail, baseline',
     ],
     ['rung', { rung: [] }, 'is empty: leave it out instead'],
     ['q', { q: '' }, 'is empty: leave it out instead'],

@@ -186,8 +186,22 @@ describe('a trail', () => {
     daysAhead: 7,
     retentionFloor: 30,
     bytes: GB,
+    baselines: [],
   };
   const checked = (other: Partial<TrailFacts>): Check[] => trailChecks({ ...facts, ...other }, { config });
+
+  test('has baselines, or says of which tables none', () => {
+    const of = { table: 'public.roles', outcome: 'taken', maxRows: 10_000, entries: 12 } as const;
+    expect(checked({ baselines: [of] }).at(-1)).toMatchObject({
+      outcome: 'pass',
+      says: 'the baselines of 1 table are taken: 12 entries',
+    });
+    const large = { ...of, table: 'public.orders', outcome: 'too many rows', entries: 0 } as const;
+    expect(checked({ baselines: [of, large] }).at(-1)).toMatchObject({
+      outcome: 'warn',
+      says: 'Too large for a baseline: public.orders (more than 10000 rows).',
+    });
+  });
 
   test('that is sound passes', () => {
     expect(new Set(checked({}).map(({ outcome }) => outcome))).toEqual(new Set(['pass']));

@@ -42,6 +42,7 @@ function ground(options: { folder?: string | null; paused?: () => Promise<void> 
   const inProgress = new InProgressTransactions({
     folder: options.folder === undefined ? folder : options.folder,
     receiver: {
+      begins: () => undefined,
       described: () => undefined,
       message: (at, start, end) => reader.read(at, start, end),
       readDone: () => undefined,

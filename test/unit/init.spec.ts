@@ -64,6 +64,7 @@ const things = (count: number, prefix = ''): TableProposal[] =>
     labels: [],
     typedLabels: [],
     actions: [],
+    baseline: index === 0,
     values: { facts: [], numbers: [{ column: 'status', stored: ['0', '1'] }] },
   }));
 
@@ -84,22 +85,32 @@ describe('a YAML of many tables', () => {
     [5_000, 'rules'],
     [12_000, 'names'],
   ] as const)('has of %s tables %s', (count, detail) => {
-    const made = fittingYaml(proposalOf(things(count)), { head: [], grants: [], costs: new Map() });
+    const made = fittingYaml(proposalOf(things(count)), {
+      head: [],
+      grants: [],
+      costs: new Map(),
+      large: new Set(),
+    });
     expect(made.detail).toBe(detail);
     expect(made.text.length).toBeLessThanOrEqual(1_048_576);
     expect(made.text.match(/^ {2}public\.things_\d+:$/gm)).toHaveLength(count);
     expect(made.text).toContain('{ columns: [token], tables: [public.things_0], with: mask }');
+    expect(made.text.match(/^ {4}# baseline: true$/gm) ?? []).toHaveLength(detail === 'everything' ? 1 : 0);
   });
 
   test.each(['rules', 'names'] as const)('loads with its %s alone', (detail) => {
-    const text = writeYaml(proposalOf(things(20)), { head: [], grants: [], costs: new Map() }, detail);
+    const text = writeYaml(
+      proposalOf(things(20)),
+      { head: [], grants: [], costs: new Map(), large: new Set() },
+      detail,
+    );
     const environment = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
     expect(parseConfig({ text, file: 'w.yaml', environment }).tables).toHaveLength(20);
   });
 
   test('that is too long with their names alone is refused', () => {
     const many = proposalOf(things(5_000, 'long_'.repeat(50)));
-    expect(() => fittingYaml(many, { head: [], grants: [], costs: new Map() })).toThrow(
+    expect(() => fittingYaml(many, { head: [], grants: [], costs: new Map(), large: new Set() })).toThrow(
       expect.objectContaining({ code: 'INIT_TOO_LARGE' }),
     );
   });

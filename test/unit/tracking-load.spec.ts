@@ -123,6 +123,7 @@ describe('a tracking file', () => {
       oneHistory: false,
       name: null,
       only: null,
+      baseline: null,
       except: [],
       operations: null,
       where: new Map(),
@@ -678,5 +679,49 @@ describe('a file that was not meant to be one', () => {
       }),
       { numRuns: 1500 },
     );
+  });
+});
+
+describe('baseline', () => {
+  const rule = (more: string): string => `
+source: { name: s, url: "postgres://a/b" }
+trail: { url: "postgres://a/c" }
+${more}`;
+  const limits = (more: string): (number | null)[] =>
+    parseConfig({ text: rule(more), file: 'w.yaml', environment: {} }).tables.map(({ baseline }) => baseline);
+
+  test('is taken over as other keys are, and has a limit of rows', () => {
+    expect(
+      limits(`defaults: { baseline: true }
+tables:
+  public.a:
+  public.b: { baseline: false }
+  public.c: { baseline: { max_rows: 5 } }
+  public.d: { extends: public.c }
+  public.e: { baseline: {} }`),
+    ).toEqual([10_000, null, 5, 5, 10_000]);
+    expect(limits('tables: { public.a: { entity: a } }')).toEqual([null]);
+  });
+
+  test.each([
+    [
+      'baseline: yes please',
+      'w.yaml:4:33: tables."public.a".baseline must be true, false or { max_rows: N }',
+    ],
+    ['baseline: { max_rows: 0 }', 'w.yaml:4:45: tables."public.a".baseline.max_rows must be at least 1'],
+    [
+      'baseline: { max_rows: 100001 }',
+      'w.yaml:4:45: tables."public.a".baseline.max_rows must be at most 100000',
+    ],
+    [
+      'baseline: { max_row: 1 }',
+      'w.yaml:4:35: tables."public.a".baseline.max_row is no key that is known here. Did you mean "max_rows"?',
+    ],
+    [
+      'actions: [{ on: insert, action: baseline }]',
+      'must not be baseline, which is the action of rows that existed already',
+    ],
+  ])('%s is refused where it stands', (text, message) => {
+    expect(() => limits(`tables: { public.a: { ${text} } }`)).toThrow(message);
   });
 });

@@ -89,7 +89,7 @@ describe('search in a list of options', () => {
 
 test('how a modifier was found, and whom a lower rung names, are told apart for each rung', () => {
   const rungs = Object.values(RUNG_TEXTS).map(({ sentence }) => sentence);
-  expect(new Set(rungs).size).toBe(6);
+  expect(new Set(rungs).size).toBe(7);
   expect(RUNG_TEXTS.witness).toEqual({
     short: 'from an audit row',
     sentence: expect.stringContaining('an audit table of its own in the same transaction'),

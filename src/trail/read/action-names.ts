@@ -1,3 +1,8 @@
+import { BASELINE_ACTION } from '../../tracking/rules.js';
+
+/** Texts for actions of ours, where the YAML has none: nobody should take one for what a person did. */
+export const ACTION_TEXTS: ReadonlyMap<string, string> = new Map([[BASELINE_ACTION, 'Existed already']]);
+
 /**
  * Texts for action categories that a document of `trail.configuration` has (`action_names` of the YAML);
  * empty where it cannot be read. A later version of Waltrail may have written it.

@@ -1,6 +1,6 @@
 import { bytesText, keyText } from '../../pg/text.js';
-import { OPERATION, RUNG } from '../../pipeline/ports.js';
-import type { Operation } from '../../tracking/rules.js';
+import { OF_BASELINE, OPERATION, RUNG } from '../../pipeline/ports.js';
+import type { EntryOperation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
 import type { ReaderDictionaries, StoredColumn, StoredModifier, StoredRelation } from './dictionaries.js';
 import {
@@ -21,11 +21,12 @@ import type { EntryRow } from './entry-row.js';
 import type { Query } from './plans.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
 
-export const OPERATIONS: Readonly<Record<EntryRow['operation'], Operation>> = {
+export const OPERATIONS: Readonly<Record<EntryRow['operation'], EntryOperation>> = {
   [OPERATION.insert]: 'insert',
   [OPERATION.update]: 'update',
   [OPERATION.delete]: 'delete',
   [OPERATION.truncate]: 'truncate',
+  [OPERATION.baseline]: 'baseline',
 };
 
 // OIDs of pg_type, which never change for built-in types: bool; int2, int4, int8, oid, float4, float8,
@@ -167,13 +168,14 @@ function entityOf(
 
 /**
  * Returns the modifier of an entry. Waltrail's own entries have the modifier id of unattributed ones, but
- * they are not unattributed.
+ * they are not unattributed; and nobody is said to have made a row that existed already.
  */
 export function modifierOf(
   { modifier_id, rung }: Pick<EntryRow, 'modifier_id' | 'rung'>,
   { modifiers }: Pick<Batch, 'modifiers'>,
 ): Entry['modifier'] {
   if (rung === RUNG.own) return { key: null, name: 'Waltrail', kind: null, rung: RUNGS[rung] };
+  if (rung === RUNG.baseline) return { key: null, name: OF_BASELINE.name, kind: null, rung: RUNGS[rung] };
   const modifier = modifiers.get(modifier_id);
   const actingAs = modifier?.actingAs ?? null;
   const found = {

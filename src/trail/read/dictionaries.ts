@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Kind } from '../../tracking/rules.js';
-import { actionNamesOf } from './action-names.js';
+import { ACTION_TEXTS, actionNamesOf } from './action-names.js';
 import { CachedRows } from './cached-rows.js';
 import type { ActedAs } from './entry.js';
 import type { Query } from './plans.js';
@@ -118,10 +118,10 @@ export class ReaderDictionaries {
     }
   }
 
-  /** What the YAML in effect has shown for an action; null: its category. */
+  /** What is shown for an action: what the YAML in effect says, or a text of ours; null: its category. */
   actionText(id: number): string | null {
     const name = this.actions.name(id);
-    return name === undefined ? null : (this.#actionNames.get(name) ?? null);
+    return name === undefined ? null : (this.#actionNames.get(name) ?? ACTION_TEXTS.get(name) ?? null);
   }
 
   /** Returns modifiers by their ids. */

@@ -1,5 +1,5 @@
 import type { Answer } from '../../api/answers.js';
-import type { Kind, Operation } from '../../tracking/rules.js';
+import type { EntryOperation, Kind } from '../../tracking/rules.js';
 
 /**
  * How the modifier was found: by a logical message of the transaction, or by the row's modifier column.
@@ -103,7 +103,7 @@ export interface Entry {
   /** Values that were too large to be stored, or for an answer; their columns are among `unknown`. */
   readonly tooLarge: readonly LargeValue[];
   readonly table: string;
-  readonly operation: Operation;
+  readonly operation: EntryOperation;
   readonly transaction: {
     readonly xid: string;
     readonly commitLsn: string;

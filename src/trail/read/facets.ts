@@ -1,5 +1,5 @@
 import type { Answer } from '../../api/answers.js';
-import { OWN } from '../../pipeline/ports.js';
+import { OF_BASELINE, OWN } from '../../pipeline/ports.js';
 import { countDimensions } from './count-dimensions.js';
 import { addCounts, subtractCounts, type Counting, type DimensionCounts } from './counts.js';
 import { DIMENSIONS, idsOf, type Dimension } from './dimensions.js';
@@ -143,11 +143,24 @@ const withoutDimension = (filter: StoredFilter, dimension: Dimension): StoredFil
   dimension === 'modifiers' ? without(without(filter, 'modifiers'), 'actingAs') : without(filter, dimension);
 
 /**
- * Counts dimensions as the reader sees their entries. Lists and summaries know the stored action of an entry
- * that moved, which a reader of one tenant does not see. Such entries are few, so they are counted by
- * themselves, once as they are stored and once as they are shown.
+ * Counts dimensions as the reader sees their entries. Of what existed already nobody is the modifier: these
+ * entries are in no list of modifiers.
  */
 async function countShown(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
+  const counts = await countSides(snapshot, counting);
+  const { query, dictionaries, greatest } = snapshot;
+  if (counts.modifiers === undefined) return counts;
+  for (const id of await dictionaries.modifierIds(query, { keys: [OF_BASELINE.key], greatest }))
+    counts.modifiers.add(id, -counts.modifiers.get(id));
+  return counts;
+}
+
+/**
+ * Counts dimensions of entries from the side that the reader sees. Lists and summaries know the stored action
+ * of an entry that moved, which a reader of one tenant does not see. Such entries are few, so they are
+ * counted by themselves, once as they are stored and once as they are shown.
+ */
+async function countSides(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;
   const { scope, shownActions } = filter;
   const asStored: StoredFilter = { ...filter, scope: null, shownActions: null };

@@ -1,6 +1,6 @@
 import { copyBinary } from '../../pg/copy-binary.js';
 import { RUNG_OWN, type OperationLetter, type RungLetter } from '../../pipeline/ports.js';
-import type { Operation } from '../../tracking/rules.js';
+import type { EntryOperation } from '../../tracking/rules.js';
 import { mayBeTooLong, printable } from './answer-size.js';
 import { readContexts, type Contexts } from './contexts.js';
 import {
@@ -179,7 +179,7 @@ export class StoredRows implements RowBatch {
     return (this.dictionaries.relations.get(this.rows.relationId) ?? UNKNOWN_RELATION).table;
   }
 
-  get operation(): Operation {
+  get operation(): EntryOperation {
     return OPERATIONS[String.fromCharCode(this.rows.operation) as OperationLetter];
   }
 

@@ -9,4 +9,5 @@ export const RUNGS: Readonly<Record<RungLetter, Rung>> = {
   [RUNG.session]: 'session',
   [RUNG.nobody]: 'unattributed',
   [RUNG.own]: 'waltrail',
+  [RUNG.baseline]: 'baseline',
 };

@@ -62,7 +62,7 @@ export function Facts({ entry }: { entry: Entry }) {
           </Fact>
         )}
         {entry.session !== undefined && <Fact name="Session">{sessionText(entry.session)}</Fact>}
-        <Fact name="Date of modification">
+        <Fact name={entry.operation === 'baseline' ? 'Read at' : 'Date of modification'}>
           {instantText(entry.committedAt, zone.value, 6)} {zone.value}
           {!isUtc && <span class="muted"> = {entry.committedAt}</span>}
         </Fact>

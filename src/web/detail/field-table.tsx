@@ -12,6 +12,7 @@ const CAPTIONS = {
   update: 'Changed fields',
   delete: 'All fields of the deleted row',
   truncate: 'Fields',
+  baseline: 'All fields of the row that existed already',
 } as const;
 
 /** Shows every field of an entry before and after the change. Differences are marked by line and word. */

@@ -57,8 +57,8 @@ function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' 
   const reason =
     entry.operation === 'truncate'
       ? 'all rows'
-      : side === 'previous' && entry.operation === 'insert'
-        ? 'did not exist'
+      : side === 'previous' && (entry.operation === 'insert' || entry.operation === 'baseline')
+        ? NOTHING_BEFORE[entry.operation]
         : side === 'updated' && entry.operation === 'delete'
           ? 'deleted'
           : 'no values';
@@ -66,5 +66,7 @@ function NoValues({ entry, side }: { entry: Entry; side: 'previous' | 'updated' 
     <span class="no-value">{side === 'updated' && entry.operation === 'truncate' ? 'emptied' : reason}</span>
   );
 }
+
+const NOTHING_BEFORE = { insert: 'did not exist', baseline: 'not known' } as const;
 
 const weight = (cell: Cell): number => (cell.is === 'value' ? 0 : 1);

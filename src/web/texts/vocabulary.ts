@@ -39,6 +39,11 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
     short: 'Waltrail itself',
     sentence: 'Waltrail wrote this entry itself: it is about the trail, not about a row.',
   },
+  baseline: {
+    short: 'existed already',
+    sentence:
+      'No change: the row existed already when its table began to be tracked, or behind a gap. Who made it, and when, is not known.',
+  },
 };
 
 export const ACTING_AS_SENTENCE =
@@ -91,6 +96,7 @@ export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {
   update: 'Update',
   delete: 'Delete',
   truncate: 'Truncate (the whole table was emptied)',
+  baseline: 'None: the row existed already',
 };
 
 /**

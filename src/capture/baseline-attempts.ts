@@ -1,0 +1,44 @@
+/** In looks at the source. */
+const FIRST_PAUSE = 15;
+const LONGEST_PAUSE = 1_800;
+
+/**
+ * Which tables were tried in vain, over all sessions of a process: what fails is tried again ever more
+ * rarely, also where it ended the session.
+ */
+export class BaselineAttempts {
+  readonly #failed = new Map<string, { readonly pauseMs: number; readonly until: number }>();
+
+  readonly #lookMs: number;
+
+  /** @param options.lookMs milliseconds between two looks at the source */
+  constructor({ lookMs }: { readonly lookMs: number }) {
+    this.#lookMs = lookMs;
+  }
+
+  /** Whether a table may be tried. */
+  mayTry(table: string): boolean {
+    return (this.#failed.get(table)?.until ?? 0) <= performance.now();
+  }
+
+  /** Forgets the tables that are not among these. */
+  keep(tables: readonly string[]): void {
+    const kept = new Set(tables);
+    for (const table of this.#failed.keys()) if (!kept.has(table)) this.#failed.delete(table);
+  }
+
+  /** A try begins. Unless it is {@link done}, the next has to wait. */
+  begun(table: string): void {
+    const before = this.#failed.get(table);
+    const pauseMs =
+      before === undefined
+        ? FIRST_PAUSE * this.#lookMs
+        : Math.min(2 * before.pauseMs, LONGEST_PAUSE * this.#lookMs);
+    this.#failed.set(table, { pauseMs, until: performance.now() + pauseMs });
+  }
+
+  /** It has a baseline, or the try has said nothing about the table. */
+  done(table: string): void {
+    this.#failed.delete(table);
+  }
+}

@@ -1,0 +1,55 @@
+import type pg from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lsn } from '../pg/lsn.js';
+import { currentLsn } from '../pg/wal.js';
+
+/** How far the stream is held back: longer than the source takes to answer with the position of a slot. */
+const BEHIND_MS = 2_000;
+const STEP_MS = 500;
+
+/**
+ * Holds the stream back by two seconds while `work` runs: a position that the source has just decided on is
+ * not passed then, before the answer is here. Whoever works may hold it back from there on, and calls `over`.
+ *
+ * @param options.holdFrom as {@link Pipeline.holdFrom}
+ */
+export async function withDelayedStream<T>(
+  client: pg.Client,
+  options: { readonly holdFrom: (lsn: Lsn) => void; readonly signal: AbortSignal },
+  work: (over: () => void) => Promise<T>,
+): Promise<T> {
+  const ended = new AbortController();
+  const { holdFrom } = options;
+  const first = await currentLsn(client);
+  holdFrom(first);
+  const stepping = step(client, { holdFrom, first, signal: AbortSignal.any([options.signal, ended.signal]) });
+  try {
+    return await work(() => ended.abort());
+  } finally {
+    ended.abort();
+    await stepping;
+  }
+}
+
+/** Lets pass what is old enough. Ends with its signal, or where the source does not answer. */
+async function step(
+  client: pg.Client,
+  options: { readonly holdFrom: (lsn: Lsn) => void; readonly first: Lsn; readonly signal: AbortSignal },
+): Promise<void> {
+  const { holdFrom, signal } = options;
+  const seen: { readonly lsn: Lsn; readonly at: number }[] = [{ lsn: options.first, at: performance.now() }];
+  try {
+    for (;;) {
+      await sleep(STEP_MS, undefined, { signal });
+      const lsn = await currentLsn(client);
+      if (signal.aborted) return;
+      seen.push({ lsn, at: performance.now() });
+      const old = seen.filter(({ at }) => performance.now() - at >= BEHIND_MS);
+      if (old.length === 0) continue;
+      seen.splice(0, old.length - 1);
+      holdFrom(old.at(-1)!.lsn);
+    }
+  } catch {
+    // Whoever works ends by itself, and then nothing is held back any more.
+  }
+}
