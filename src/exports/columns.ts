@@ -1,4 +1,7 @@
+import { changeText } from '../change-text.js';
+import { compactJson } from '../pg/compact-json.js';
 import type { Entry, Value } from '../trail/read/entry.js';
+import { changesOf, type ValueChange } from '../trail/read/value-changes.js';
 import type { ZoneClock } from './dates.js';
 
 /**
@@ -57,7 +60,18 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Previous tenant', kind: 'text', width: 16, text: ({ moved }) => previousTenantText(moved) },
   { header: 'Note', kind: 'text', width: 40, text: noteText },
   { header: 'UTC offset', kind: 'offset', width: 11, text: (entry) => entry.committedAt },
+  {
+    header: 'Changes within values',
+    kind: 'lines',
+    width: 40,
+    text: (entry) => changeLines(changesOf(entry)).join('\n'),
+    lines: (entry) => changeLines(changesOf(entry)),
+  },
 ];
+
+/** What differs within values, a line each. Further lines of one are indented. */
+export const changeLines = (changes: readonly ValueChange[]): readonly string[] =>
+  changes.map((change) => `${columnText(change.column)}: ${changeText(change).replace(LINE_END, '$&  ')}`);
 
 /** In brackets what is no tenant: one may have such a name. */
 function previousTenantText(moved: Entry['moved']): string {
@@ -140,18 +154,4 @@ function valueText(value: Value, clock: ZoneClock): string {
   const raw = value.kind === 'json' ? compactJson(value.text) : value.text;
   const shown = value.label ?? (value.isInstant === true ? clock.printed(value.text) : null);
   return shown === null ? raw : `${shown} (${raw})`;
-}
-
-/**
- * Takes the white space out that stands between the tokens of JSON text. Nothing is parsed: numbers keep
- * every digit.
- */
-export function compactJson(json: string): string {
-  let isString = false;
-  // By its quotes and escapes, because a pattern for whole strings ends the stack on one with millions of
-  // escapes.
-  return json.replace(/\\.|"|\s+/g, (token) => {
-    if (token === '"') isString = !isString;
-    return isString || token === '"' || token.startsWith('\\') ? token : '';
-  });
 }

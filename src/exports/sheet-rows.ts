@@ -1,6 +1,7 @@
 import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { RowChanges } from '../trail/read/row-changes.js';
 import type { ByteWriter } from './byte-writer.js';
 import {
   clipCell,
@@ -11,7 +12,7 @@ import {
   numberCell,
   textCell,
 } from './cells.js';
-import { noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
+import { changeLines, noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
 import { writeLsn } from './lsn-bytes.js';
@@ -82,6 +83,7 @@ export class SheetRows {
   readonly #times: RowTimes;
   readonly #styles: CellStyles;
   readonly #lines: ValueLines;
+  readonly #changes = new RowChanges();
   /**
    * What stands before the content of each cell; before that of a word or a date, only up to the number of
    * the row.
@@ -169,6 +171,9 @@ export class SheetRows {
     out.piece(this.#heads.at(18));
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
+    const changes = this.#changes.of(stored);
+    if (changes.length > 0)
+      out.text(this.#linesCell(REPORT_COLUMNS[19]!, this.#reference(19), changeLines(changes)));
   }
 
   #word(column: number, piece: Piece, out: ByteWriter): void {
@@ -254,11 +259,16 @@ export class SheetRows {
   }
 
   #cellOf(column: ReportColumn, reference: string, entry: Entry): string {
-    const text = column.text(entry, this.#clock);
-    if (column.lines === undefined || text.length <= MAX_CELL_LENGTH)
-      return this.#cell(column, reference, text);
+    return column.lines === undefined
+      ? this.#cell(column, reference, column.text(entry, this.#clock))
+      : this.#linesCell(column, reference, column.lines(entry, this.#clock));
+  }
+
+  #linesCell(column: ReportColumn, reference: string, lines: readonly string[]): string {
+    const text = lines.join('\n');
+    if (text.length <= MAX_CELL_LENGTH) return this.#cell(column, reference, text);
     this.#clipped++;
-    return textCell(reference, this.#styles.lines, clipLines(column.lines(entry, this.#clock)));
+    return textCell(reference, this.#styles.lines, clipLines(lines));
   }
 
   #cell(column: ReportColumn, reference: string, text: string): string {

@@ -6,9 +6,11 @@ import {
   type TrackingConfig,
   type Wanted,
 } from './rules.js';
+import { wordWarnings } from './word-findings.js';
 import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
+import { columnsMeant } from './member-path.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
@@ -30,6 +32,7 @@ export function vainWarnings({
 }): string[] {
   return [
     ...unordered({ config, catalog, published }),
+    ...wordWarnings({ config, catalog, published }),
     ...unusedNames(config),
     ...config.tables.flatMap((rule) => [...unreachable(rule, config), ...withoutAction(rule, config)]),
     ...config.exclude.flatMap((pattern, place) =>
@@ -76,7 +79,10 @@ function unordered({ config, catalog, published }: Parameters<typeof vainWarning
 function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
   return rule.actions.flatMap((action, index) => {
     const at = places.of(['tables', rule.pattern, 'actions', index]);
-    if (action.changed !== null && action.changed.every((column) => isIgnored(rule, column)))
+    if (
+      action.changed !== null &&
+      action.changed.every((name) => columnsMeant(name).some((column) => isIgnored(rule, column)))
+    )
       return [
         `${at}: action ${action.action} is never taken: changes of ${action.changed.join(', ')} are ignored.`,
       ];

@@ -121,8 +121,8 @@ export function fileBefore(files: readonly string[], format: string): string {
     files
       .join('')
       // Columns that came since, which are empty in rows of then but for the offset.
-      .replace(',Previous entity id,Previous tenant,Note,UTC offset\r\n', '\r\n')
-      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d\r\n/g, '\r\n'),
+      .replace(',Previous entity id,Previous tenant,Note,UTC offset,Changes within values\r\n', '\r\n')
+      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d,\r\n/g, '\r\n'),
   );
 }
 

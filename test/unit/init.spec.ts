@@ -64,7 +64,11 @@ const things = (count: number, prefix = ''): TableProposal[] =>
     labels: [],
     typedLabels: [],
     actions: [],
-    values: { facts: [], numbers: [{ column: 'status', stored: ['0', '1'] }] },
+    values: {
+      facts: [],
+      numbers: [{ column: 'status', stored: ['0', '1'] }],
+      masks: ['flags'],
+    },
   }));
 
 const proposalOf = (tables: TableProposal[]): Proposal => ({
