@@ -266,7 +266,7 @@ describe('a mistake in the language of tables', () => {
     ['tables: { public.a: 3 }', '3:21', 'must be a mapping of keys and values'],
     [
       'tables: { public.a: { values: { f: { bit: { 0: a } } } } }',
-      '3:44',
+      '3:43',
       'values.f.bit must be a word; words for bits stand under bits. Did you mean "bits"?',
     ],
     [
