@@ -106,7 +106,7 @@ function elementSql(
   return `${bare} !~ '[{].*[{]' and (${[...has(field, quoted), ...has(bare, plain)].join(' or ')})`;
 }
 
-/** The keys of a lookup table that a stored field has: itself, its elements, those of a member of its JSON. */
+/** The keys of a lookup table that a stored field has: itself, its elements, those of a member of JSON. */
 export type KeysOf =
   { readonly is: 'value' } | { readonly is: 'elements' } | { readonly is: 'member'; readonly name: string };
 
