@@ -26,7 +26,7 @@ export function filesBelow(folder, isSkipped = () => false, below = '') {
  * Files of `src/`, outside of the page, of which the page takes values: they import nothing, and page and
  * server would have to have each twice (decision 83).
  */
-export const SHARED_WITH_PAGE = ['zone-offset.ts'];
+export const SHARED_WITH_PAGE = ['change-text.ts', 'zone-offset.ts'];
 
 /**
  * Hashes texts or bytes in the given order. It takes contents and not times, because git and archives set

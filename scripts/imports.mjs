@@ -22,6 +22,7 @@ export const ROOMS = {
   settings: ['errors'],
   version: [],
   teardown: ['errors', 'log'],
+  'change-text': [],
   'zone-offset': [],
   pg: ['errors', 'log'],
   pgoutput: ['errors', 'pg/lsn', 'pg/text', 'pg/byte-loops'],
@@ -34,7 +35,7 @@ export const ROOMS = {
   'trail/read': ['errors', 'log', 'zone-offset', 'api', 'pg', 'pipeline/ports', 'tracking/rules', 'trail/*'],
   proof: ['errors', 'pg', 'pipeline/ports', 'trail/*'],
   capture: ['errors', 'log', 'pg', 'pgoutput', 'source', 'tracking', 'pipeline', 'trail/*', 'trail/write'],
-  exports: ['errors', 'log', 'version', 'zone-offset', 'api', 'pg', 'trail/*', 'trail/read'],
+  exports: ['errors', 'log', 'version', 'change-text', 'zone-offset', 'api', 'pg', 'trail/*', 'trail/read'],
   'admin/auth': ['errors', 'log'],
   'admin/stream': ['errors', 'log', 'trail/read', 'admin/auth'],
   'admin/routes': [
@@ -65,7 +66,7 @@ export const ROOMS = {
   'web/http': ['web/exact-json', 'web/api-types'],
   'web/feed': ['web/api-types', 'web/http'],
   'web/texts': ['web/api-types'],
-  'web/entry': ['web/exact-json', 'web/api-types', 'web/time', 'web/texts'],
+  'web/entry': ['change-text', 'web/exact-json', 'web/api-types', 'web/time', 'web/texts'],
   'web/state': [
     'web/exact-json',
     'web/api-types',

@@ -1,6 +1,6 @@
 /**
- * By how much the clock of an IANA time zone is ahead of UTC: the rule of files and page alike, in the one
- * file from which the page takes values (decision 83). It imports nothing.
+ * By how much the clock of an IANA time zone is ahead of UTC: the rule of files and page alike, so in a
+ * file that imports nothing (decision 83).
  */
 const MOST_FORMATS = 50;
 

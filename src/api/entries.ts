@@ -12,6 +12,24 @@ const Values = z
     "Column to value; null where there was no row, or where it was another tenant's. Numbers are exactly as PostgreSQL printed them, whatever their size: parse them as decimals where that matters. NaN and infinities are strings. So is json that some parsers refuse: deeper than 60 levels, or with an escape for half of a surrogate pair.",
   );
 const Labels = z.record(z.string(), z.string()).describe('Column to the word for its value.');
+const ValueChange = z.object({
+  column: z.string(),
+  member: z
+    .string()
+    .optional()
+    .describe(
+      'Of JSON: names down to the member with dots between them, as `smtp.port`, in quotes where they have one; `[0]` is a place in a list.',
+    ),
+  removed: z
+    .array(z.string())
+    .describe('Its word, or JSON; of an array the elements, of a bit mask the bits that are gone.'),
+  added: z.array(z.string()),
+  more: Count.optional().describe('Further differences, which are not listed.'),
+  notCompared: z
+    .literal(true)
+    .optional()
+    .describe('One of the values has more than 65,536 characters; what differs within it is not looked for.'),
+});
 const Person = z.object({ key: z.string(), name: z.string(), kind: Kind });
 const Columns = z.array(z.string());
 
@@ -70,6 +88,10 @@ export const Entry = z.object({
   previous: Values,
   updated: Values,
   labels: z.object({ previous: Labels, updated: Labels }).optional(),
+  changes: z
+    .array(ValueChange)
+    .optional()
+    .describe('What differs within values of an update: members of JSON, elements of arrays, bits.'),
   jsonNulls: z
     .object({ previous: Columns, updated: Columns })
     .optional()

@@ -2,6 +2,7 @@ import type { Place } from '../tracking/places.js';
 import { listNames } from '../tracking/list-names.js';
 import type {
   AskedRung,
+  ExplainedLabels,
   ExplainedModifier,
   ExplainedText,
   ExplainedValue,
@@ -149,6 +150,7 @@ function valueLines({
   why,
   members,
   labels,
+  memberLabels,
 }: ExplainedValue): readonly Line[] {
   const sides = [previous, updated].filter((side) => side !== null).map(textOf);
   const because = [rule === null ? '' : placeText(rule), why ?? ''].filter((part) => part !== '').join('; ');
@@ -159,16 +161,14 @@ function valueLines({
       '',
       `member ${member} ${how}: ${by === null ? 'its name is that of a secret (secrets.defaults)' : placeText(by)}`,
     ]),
-    ...(labels === null
-      ? []
-      : [
-          [
-            '',
-            '',
-            `label: ${labels.lookups.length === 0 ? '' : `looked up in ${labels.lookups.map(({ table, key }) => `${table} by ${key}`).join(' or ')}: `}${placeText(labels.rule)}`,
-          ] as const,
-        ]),
+    ...(labels === null ? [] : [['', '', `label: ${labelText(labels)}`] as const]),
+    ...memberLabels.map((of): Line => ['', '', `label of member ${of.member}: ${labelText(of)}`]),
   ];
+}
+
+function labelText({ lookups, rule }: ExplainedLabels): string {
+  const tables = lookups.map(({ table, key }) => `${table} by ${key}`).join(' or ');
+  return `${tables === '' ? '' : `looked up in ${tables}: `}${placeText(rule)}`;
 }
 
 /** Longer values are cut: the point is what becomes of them. */

@@ -111,8 +111,18 @@ export interface ExplainedValue {
     readonly stored: Stored;
     readonly rule: Place | null;
   }[];
-  /** Without lookups it is one of `values`; of several, the type of the row says which. */
-  readonly labels: { readonly rule: Place; readonly lookups: readonly Lookup[] } | null;
+  /**
+   * Without lookups it is one of `values`; of several, the type of the row says which. Of an array it is that
+   * of each element, of a bit mask that of each bit.
+   */
+  readonly labels: ExplainedLabels | null;
+  /** Of members of its JSON. */
+  readonly memberLabels: readonly (ExplainedLabels & { readonly member: string })[];
+}
+
+export interface ExplainedLabels {
+  readonly rule: Place;
+  readonly lookups: readonly Lookup[];
 }
 
 /** `ignored`: an update of it alone makes no entry, and entries do not show it. */

@@ -1,10 +1,11 @@
 import { withinRedactor } from '../pipeline/redaction.js';
-import { valueLabelsOf } from '../pipeline/row-name.js';
 import { isNamedBy } from '../tracking/column-lists.js';
+import { memberPath } from '../tracking/member-path.js';
 import { formatTable } from '../tracking/names.js';
 import type { Place } from '../tracking/places.js';
 import { memberReason, type RedactionReason } from '../tracking/redact.js';
 import { valueKind } from '../tracking/value-kind.js';
+import { decodeValue } from '../trail/read/decode.js';
 import type { ExplainedText, ExplainedValue, Stored } from './explanation.js';
 import type { Subject } from './subject.js';
 import type { Field } from './written-entry.js';
@@ -37,6 +38,7 @@ export function explainValue(
     why,
     members: isHidden ? [] : members,
     labels: isHidden ? null : labelsOf(subject, name),
+    memberLabels: isHidden ? [] : memberLabelsOf(subject, name),
   };
 }
 
@@ -125,12 +127,32 @@ function labelsOf({ rule, at }: Subject, column: string): ExplainedValue['labels
     const labels = label === undefined ? [...typed!.of.values()] : [label];
     return { rule: place, lookups: labels.map(({ table, key }) => ({ table, key, rule: place })) };
   }
-  return rule.values.has(column) ? { rule: at('values', column), lookups: [] } : null;
+  return rule.values.has(column) || rule.bits.has(column)
+    ? { rule: at('values', column), lookups: [] }
+    : null;
+}
+
+/** A column that is called so itself comes before a member. */
+function memberLabelsOf({ rule, at, relation }: Subject, column: string): ExplainedValue['memberLabels'] {
+  const isMember = (name: string): boolean =>
+    memberPath(name)?.column === column && relation.columns.every((other) => other.name !== name);
+  return [
+    ...[...rule.values.keys()].filter(isMember).map((member) => ({
+      member,
+      rule: at('values', member),
+      lookups: [],
+    })),
+    ...[...rule.labels].flatMap(([member, { table, key }]) => {
+      const place = at('labels', member);
+      return isMember(member) ? [{ member, rule: place, lookups: [{ table, key, rule: place }] }] : [];
+    }),
+  ];
 }
 
 /** @param text undefined: not known */
-function textOf({ relation, rule }: Subject, column: number, text: Field): ExplainedText | null {
+function textOf({ tracked, words }: Subject, column: number, text: Field): ExplainedText | null {
   if (text === undefined) return null;
-  const label = text === null ? undefined : valueLabelsOf(relation.columns[column]!, rule)?.get(text);
+  if (text === null) return { text, label: null };
+  const { label } = decodeValue({ is: 'text', text }, words.version(tracked.relationId).columns[column]!);
   return { text, label: label ?? null };
 }

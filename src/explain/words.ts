@@ -5,6 +5,7 @@ import type { Dictionary, Lookups, RedactedColumn, RelationVersion } from '../pi
 /** Numbers words as the trail's dictionary does, in memory, and finds them again. */
 export class Words implements Dictionary {
   readonly #words: string[] = [''];
+  readonly #versions = new Map<number, RelationVersion>();
   /** Newest version of each table, in the order in which the trail has first seen them. */
   readonly #seen = new Map<string, RelationVersion>();
 
@@ -35,11 +36,18 @@ export class Words implements Dictionary {
   }
 
   relation(version: RelationVersion): number {
-    return this.#number(formatTable(version));
+    const id = this.#number(formatTable(version));
+    this.#versions.set(id, version);
+    return id;
   }
 
   relationOfType(version: RelationVersion): number {
-    return this.relation(version);
+    return this.#number(formatTable(version));
+  }
+
+  /** The version of a table that was numbered last. */
+  version(id: number): RelationVersion {
+    return this.#versions.get(id)!;
   }
 
   seenTables(): Iterable<TableName> {

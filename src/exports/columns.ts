@@ -1,4 +1,7 @@
+import { changeText } from '../change-text.js';
+import { compactJson } from '../pg/compact-json.js';
 import type { Entry, Value } from '../trail/read/entry.js';
+import { changesOf, type ValueChange } from '../trail/read/value-changes.js';
 import type { ZoneClock } from './dates.js';
 
 /**
@@ -58,6 +61,13 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Note', kind: 'text', width: 40, text: noteText },
   { header: 'UTC offset', kind: 'offset', width: 11, text: (entry) => entry.committedAt },
   { header: 'Acting as', kind: 'text', width: 24, text: ({ modifier }) => actingAsText(modifier) },
+  {
+    header: 'Changes within values',
+    kind: 'lines',
+    width: 40,
+    text: (entry) => changeLines(changesOf(entry)).join('\n'),
+    lines: (entry) => changeLines(changesOf(entry)),
+  },
 ];
 
 /**
@@ -66,6 +76,10 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
  */
 export const actingAsText = ({ actingAs }: Entry['modifier']): string =>
   actingAs === undefined ? '' : person(actingAs);
+
+/** What differs within values, a line each. Further lines of one are indented. */
+export const changeLines = (changes: readonly ValueChange[]): readonly string[] =>
+  changes.map((change) => `${columnText(change.column)}: ${changeText(change).replace(LINE_END, '$&  ')}`);
 
 /** In brackets what is no tenant: one may have such a name. */
 function previousTenantText(moved: Entry['moved']): string {
@@ -151,18 +165,4 @@ function valueText(value: Value, clock: ZoneClock): string {
   const raw = value.kind === 'json' ? compactJson(value.text) : value.text;
   const shown = value.label ?? (value.isInstant === true ? clock.printed(value.text) : null);
   return shown === null ? raw : `${shown} (${raw})`;
-}
-
-/**
- * Takes the white space out that stands between the tokens of JSON text. Nothing is parsed: numbers keep
- * every digit.
- */
-export function compactJson(json: string): string {
-  let isString = false;
-  // By its quotes and escapes, because a pattern for whole strings ends the stack on one with millions of
-  // escapes.
-  return json.replace(/\\.|"|\s+/g, (token) => {
-    if (token === '"') isString = !isString;
-    return isString || token === '"' || token.startsWith('\\') ? token : '';
-  });
 }

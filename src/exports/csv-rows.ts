@@ -1,8 +1,9 @@
 import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { RowChanges } from '../trail/read/row-changes.js';
 import type { ByteWriter } from './byte-writer.js';
-import { noteText, REPORT_COLUMNS } from './columns.js';
+import { changeLines, noteText, REPORT_COLUMNS } from './columns.js';
 import { csvField, withoutFormulas } from './csv-field.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
@@ -95,6 +96,7 @@ export class CsvRows {
   readonly #clock: ZoneClock;
   readonly #times: RowTimes;
   readonly #lines: ValueLines;
+  readonly #changes = new RowChanges();
   readonly #words = wordsOfReport(
     ({ text }) =>
       (rows) =>
@@ -151,6 +153,9 @@ export class CsvRows {
     this.#times.writeOffset(rows.committedMicros, out);
     out.byte(COMMA);
     out.piece(this.#words.actingAs.piece(modifier, stored));
+    out.byte(COMMA);
+    const changes = this.#changes.of(stored);
+    if (changes.length > 0) out.text(csvField(changeLines(changes).join('\n')));
   }
 
   #word(words: Words, number: number, stored: StoredRows, out: ByteWriter): void {

@@ -1,8 +1,9 @@
 import type { StoredColumn } from '../trail/read/dictionaries.js';
 import type { Extra } from '../trail/read/extra.js';
-import { entryToJson, oneLine, valueToJson } from '../trail/read/json.js';
+import { changesJson, entryToJson, oneLine, valueToJson } from '../trail/read/json.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { RowChanges } from '../trail/read/row-changes.js';
 import { StoredFields, type ColumnNotes } from '../trail/read/stored-fields.js';
 import { ByteWriter } from './byte-writer.js';
 import { ZoneClock } from './dates.js';
@@ -101,6 +102,7 @@ export class NdjsonRows {
   readonly #fields = new StoredFields<Notes>((column) => notesOf(column));
   readonly #times = new RowTimes(new ZoneClock('UTC'));
   readonly #json = new JsonBytes(null);
+  readonly #changes = new RowChanges();
   readonly #modifiers = new Words((rows) => json(rows.modifier));
   readonly #actions = new Words(({ action, actionName }) =>
     actionName === null
@@ -153,7 +155,7 @@ export class NdjsonRows {
     this.#values(stored, 'previous', out);
     out.piece(UPDATED);
     this.#values(stored, 'updated', out);
-    this.#writeBeside(out);
+    this.#writeBeside(stored, out);
     out.piece(TABLE);
     out.piece(this.#tables.piece(rows.relationId, stored));
     out.piece(OPERATION_NAME);
@@ -264,7 +266,7 @@ export class NdjsonRows {
   }
 
   /** Writes what the values have beside them, and forgets it. */
-  #writeBeside(out: ByteWriter): void {
+  #writeBeside(stored: StoredRows, out: ByteWriter): void {
     const { previous, updated } = this.#labels;
     if (previous.at + updated.at > 0) {
       out.piece(LABELS);
@@ -275,6 +277,8 @@ export class NdjsonRows {
       previous.at = 0;
       updated.at = 0;
     }
+    const changes = changesJson(this.#changes.of(stored));
+    if (changes !== undefined) out.text(`,"changes":${changes}`);
     const nulls = this.#jsonNulls;
     if (nulls.previous.length + nulls.updated.length > 0) {
       out.piece(JSON_NULLS);

@@ -1,6 +1,7 @@
 import type { Entry } from '../trail/read/entry.js';
 import type { RowBatch, StoredRows } from '../trail/read/row-batch.js';
 import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
+import { RowChanges } from '../trail/read/row-changes.js';
 import type { ByteWriter } from './byte-writer.js';
 import {
   clipCell,
@@ -12,7 +13,7 @@ import {
   sharedCell,
   textCell,
 } from './cells.js';
-import { noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
+import { changeLines, noteText, REPORT_COLUMNS, type ColumnKind, type ReportColumn } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
 import { excelDate, isExcelDate, writeExcelDate } from './excel-dates.js';
@@ -85,6 +86,7 @@ export class SheetRows {
   readonly #times: RowTimes;
   readonly #styles: CellStyles;
   readonly #lines: ValueLines;
+  readonly #changes = new RowChanges();
   /**
    * What stands before the content of each cell; before that of a word or a date, only up to the number of
    * the row.
@@ -177,6 +179,9 @@ export class SheetRows {
     this.#times.writeOffset(rows.committedMicros, out);
     out.piece(TEXT_CLOSE);
     this.#word(19, words.actingAs.piece(modifier, stored), out);
+    const changes = this.#changes.of(stored);
+    if (changes.length > 0)
+      out.text(this.#linesCell(REPORT_COLUMNS[20]!, this.#reference(20), changeLines(changes)));
   }
 
   #wordCell(column: ReportColumn, text: string, strings: SharedStrings): string {
@@ -268,11 +273,16 @@ export class SheetRows {
   }
 
   #cellOf(column: ReportColumn, reference: string, entry: Entry): string {
-    const text = column.text(entry, this.#clock);
-    if (column.lines === undefined || text.length <= MAX_CELL_LENGTH)
-      return this.#cell(column, reference, text);
+    return column.lines === undefined
+      ? this.#cell(column, reference, column.text(entry, this.#clock))
+      : this.#linesCell(column, reference, column.lines(entry, this.#clock));
+  }
+
+  #linesCell(column: ReportColumn, reference: string, lines: readonly string[]): string {
+    const text = lines.join('\n');
+    if (text.length <= MAX_CELL_LENGTH) return this.#cell(column, reference, text);
     this.#clipped++;
-    return textCell(reference, this.#styles.lines, clipLines(column.lines(entry, this.#clock)));
+    return textCell(reference, this.#styles.lines, clipLines(lines));
   }
 
   #cell(column: ReportColumn, reference: string, text: string): string {

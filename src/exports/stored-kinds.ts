@@ -2,12 +2,13 @@ import { ByteTable } from '../trail/read/byte-table.js';
 import { kindOfType, TIMESTAMPTZ } from '../trail/read/decode.js';
 import type { StoredColumn } from '../trail/read/dictionaries.js';
 import type { StoredFields } from '../trail/read/stored-fields.js';
+import { hasPartWords } from '../trail/read/value-parts.js';
 
 /** What the values of a column usually are; `labelled`: texts that are shown instead of them. */
 export type StoredKind = 'text' | 'number' | 'boolean' | 'json' | 'instant' | 'labelled';
 
 export function storedKind(column: StoredColumn): StoredKind {
-  if (column.label !== undefined || column.values !== undefined) return 'labelled';
+  if (column.label !== undefined || column.values !== undefined || hasPartWords(column)) return 'labelled';
   return column.type === TIMESTAMPTZ ? 'instant' : kindOfType(column.type);
 }
 

@@ -45,6 +45,8 @@ export interface ColumnFacts {
   readonly defaultsToEmpty: boolean;
   /** The only values it may have, and what says so; null: nothing does. */
   readonly words: { readonly from: 'enum' | 'check'; readonly values: readonly string[] } | null;
+  /** The only elements that its arrays may have, of an enum; null: nothing says so. */
+  readonly elements: readonly string[] | null;
   /** As pg_stats.n_distinct: a number of values, or below 0 a share of the rows. Null: not known. */
   readonly distinct: number | null;
   /** Its most common values, where they are small numbers or class names; null: not known. */
@@ -89,6 +91,7 @@ function factsOf(
   const given = {
     catalog,
     enums: details.enums,
+    enumArrays: details.enumArrays,
     checks: new Map(checks as [string, readonly string[] | null][]),
     read: new Map((details.columns.get(table.oid) ?? []).map((column) => [column.name, column])),
   };
@@ -118,11 +121,13 @@ function columnOf(
   {
     catalog,
     enums,
+    enumArrays,
     checks,
     read,
   }: {
     readonly catalog: Catalog;
     readonly enums: ReadonlyMap<number, readonly string[]>;
+    readonly enumArrays: ReadonlyMap<number, readonly string[]>;
     readonly checks: ReadonlyMap<string, readonly string[] | null>;
     readonly read: ReadonlyMap<string, ReadColumn>;
   },
@@ -143,6 +148,7 @@ function columnOf(
         : checked === null
           ? null
           : { from: 'check', values: checked },
+    elements: enumArrays.get(typeOid) ?? null,
     distinct: found?.distinct ?? null,
     common: found?.common == null ? null : telling(found.common),
     prefixes: found?.prefixes ?? [],

@@ -8,6 +8,8 @@ export interface ValueFacts {
   readonly facts: readonly string[];
   /** Columns of numbers that stand for words, with the numbers that are known to be stored. */
   readonly numbers: readonly { readonly column: string; readonly stored: readonly string[] }[];
+  /** Columns of numbers that are rather bit masks: each bit stands for something. */
+  readonly masks: readonly string[];
 }
 
 /** Enums, CHECK constraints, polymorphic pairs, and integers that an application uses as an enum. */
@@ -23,6 +25,9 @@ export function valuesOf(table: TableFacts): ValueFacts {
           ? []
           : [`${name} is ${words.values.join(', ')} (${words.from === 'enum' ? `enum ${type}` : 'CHECK'})`],
       ),
+      ...columns.flatMap(({ name, type, elements }) =>
+        elements === null ? [] : [`elements of ${name} are ${elements.join(', ')} (enum ${type})`],
+      ),
     ],
     numbers: columns
       .filter((column) => !paired.has(column.name) && standsForWord(column, table))
@@ -30,12 +35,22 @@ export function valuesOf(table: TableFacts): ValueFacts {
         column: name,
         stored: [...(common ?? [])].sort((one, other) => Number(one) - Number(other)),
       })),
+    masks: columns.filter((column) => isMask(column, table)).map(({ name }) => name),
   };
 }
 
 /** Names of integers that are rather an enum of the application than a quantity. */
 const WORD_LIKE =
   /(?:^|_)(?:status|state|role|kind|type|level|priority|visibility|severity|category|mode|stage|phase|availability|gender|access|reason|outcome|direction|scope|tier|locale)$/;
+
+/** Names of integers that are rather bit masks than quantities. */
+const MASK_LIKE = /(?:^|_)(?:flags|bits|bitmask|bitfield|mask|permissions)$/;
+
+const isMask = (column: ColumnFacts, { references }: TableFacts): boolean =>
+  column.words === null &&
+  isInteger(column) &&
+  MASK_LIKE.test(wordsOf(column.name).join('_')) &&
+  !references.has(column.name);
 
 const standsForWord = (column: ColumnFacts, { table, references }: TableFacts): boolean =>
   column.words === null &&

@@ -11,6 +11,8 @@ export interface Details {
   readonly extensions: ReadonlyMap<string, string>;
   /** Labels in order, by the oid of the type. */
   readonly enums: ReadonlyMap<number, readonly string[]>;
+  /** The same by the oid of the type of their arrays. */
+  readonly enumArrays: ReadonlyMap<number, readonly string[]>;
   /** Names of settings that functions, policies and defaults read. */
   readonly settings: readonly string[];
 }
@@ -67,7 +69,10 @@ export async function readDetails(
   const checks = await read<OfTable<ReadCheck>>('CHECK constraints', CHECKS);
   const columns = await read<OfTable<Omit<ReadColumn, OfStatistics>>>('defaults of columns', COLUMNS);
   const statistics = await read<OfTable<Sampled>>('pg_stats', STATISTICS);
-  const enums = await read<{ readonly oid: number; readonly labels: string[] }>('enum types', ENUMS);
+  const enums = await read<{ readonly oid: number; readonly array: number; readonly labels: string[] }>(
+    'enum types',
+    ENUMS,
+  );
   const extensions = await read<OfTable<{ readonly extension: string }>>('extensions', EXTENSIONS);
   const settings = await read<{ readonly setting: string }>('functions and policies', SETTINGS);
   const hidden = await read<{ readonly tables: number }>('privileges on tables', HIDDEN);
@@ -82,6 +87,7 @@ export async function readDetails(
       checks: grouped(checks),
       columns: grouped(withStatistics(columns, statistics)),
       enums: new Map(enums.map(({ oid, labels }) => [oid, labels])),
+      enumArrays: new Map(enums.map(({ array, labels }) => [array, labels])),
       extensions: new Map(extensions.map(({ oid, extension }) => [oid, extension])),
       settings: settings.map(({ setting }) => setting),
     },
@@ -195,9 +201,11 @@ const SETTINGS = /* sql */ `
    limit 100`;
 
 const ENUMS = /* sql */ `
-  select e.enumtypid::int8::float8 as oid, array_agg(e.enumlabel::text order by e.enumsortorder) as labels
+  select e.enumtypid::int8::float8 as oid, t.typarray::int8::float8 as array,
+         array_agg(e.enumlabel::text order by e.enumsortorder) as labels
     from pg_catalog.pg_enum e
-   group by e.enumtypid
+    join pg_catalog.pg_type t on t.oid = e.enumtypid
+   group by e.enumtypid, t.typarray
   having count(*) <= 40`;
 
 const EXTENSIONS = /* sql */ `

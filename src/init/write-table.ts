@@ -125,14 +125,15 @@ const actionText = ({ on, column, when, action }: ProposedAction): string =>
   ]);
 
 /** What is known of values, and the key that gives words to numbers, to be filled in. */
-function valueLines({ facts, numbers }: TableProposal['values']): readonly string[] {
+function valueLines({ facts, numbers, masks }: TableProposal['values']): readonly string[] {
   const words = numbers.map(({ column, stored }): Pair => [
     column,
     flow((stored.length === 0 ? ['0'] : stored).map((value) => [value, '…'])),
   ]);
+  const bits = masks.map((column): Pair => [column, flow([['bits', flow([['0', '…']])]])]);
   return [
     ...facts.flatMap((fact) => comment(fact, '    ')),
-    ...(words.length === 0 ? [] : comment(`values: ${flow(words)}`, '    ')),
+    ...(words.length + bits.length === 0 ? [] : comment(`values: ${flow([...words, ...bits])}`, '    ')),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Order } from '../tracking/value-order.js';
 import { allOf, valueIs, type Verdict } from './conditions.js';
 import { DIFFERENT, UNKNOWN } from './difference.js';
 import { compareExactly } from './exact-order.js';
+import { columnNamed, memberNumber, memberTexts } from './members.js';
 import { sentIn } from './old-row.js';
 
 /** A column of a relation, as rules refer to it. */
@@ -14,6 +15,9 @@ export interface Column {
   readonly name: string;
   readonly typeOid: number;
   readonly order: Order;
+  readonly isJson: boolean;
+  /** Names of a member of the JSON in it, from the outermost on; null: the column itself is meant. */
+  readonly member: readonly string[] | null;
 }
 
 /**
@@ -95,7 +99,7 @@ function compileRule(
   if (rule.increased.length > 0) found.push(hasMoved(matching(rule.increased, columns), 1));
   if (rule.decreased.length > 0) found.push(hasMoved(matching(rule.decreased, columns), -1));
   for (const [name, wanted] of rule.when) {
-    const column = columns.get(name);
+    const column = columnNamed(columns, name);
     found.push(column === undefined ? null : sideIs('row', column, wanted));
   }
   const conditions = found.filter((condition) => condition !== null);
@@ -103,22 +107,46 @@ function compileRule(
   return conditions.length === 0 ? null : allOf(conditions);
 }
 
-const matching = (items: readonly string[], columns: ReadonlyMap<string, Column>): readonly Column[] =>
-  [...columns.values()].filter(({ name }) => items.some((item) => isNamedBy(item, name)));
+const matching = (items: readonly string[], columns: ReadonlyMap<string, Column>): readonly Column[] => [
+  ...[...columns.values()].filter(({ name }) => items.some((item) => isNamedBy(item, name))),
+  ...items.flatMap((item) => {
+    const column = columns.has(item) ? undefined : columnNamed(columns, item);
+    return column === undefined ? [] : [column];
+  }),
+];
 
 /** Null where none of the columns exists. */
 function isChanged(columns: readonly Column[]): ChangeCondition | null {
   if (columns.length === 0) return null;
-  const indexes = columns.map(({ index }) => index);
-  return ({ changed }) => {
+  const whole = columns.filter(({ member }) => member === null).map(({ index }) => index);
+  const members = columns.flatMap(({ index, member }) => (member === null ? [] : [{ index, path: member }]));
+  return (change) => {
+    const { changed } = change;
     if (changed === null) return 'fails';
     let verdict: Verdict = 'fails';
-    for (const index of indexes) {
+    for (const index of whole) {
       if (changed[index] === DIFFERENT) return 'holds';
       if (changed[index] === UNKNOWN) verdict = 'unknown';
     }
+    for (const member of members) {
+      const found = isMemberChanged(member, change);
+      if (found === 'holds') return found;
+      if (found === 'unknown') verdict = found;
+    }
     return verdict;
   };
+}
+
+/** Looks into the JSON only where it differs. */
+function isMemberChanged(
+  { index, path }: { readonly index: number; readonly path: readonly string[] },
+  { changed, previous, row }: ClassifiedChange,
+): Verdict {
+  if (changed![index] !== DIFFERENT) return changed![index] === UNKNOWN ? 'unknown' : 'fails';
+  const [before, after] = [previous!, row!].map((one) => memberTexts(one, index, { path, ofLists: false }));
+  if (before == null || after == null) return 'unknown';
+  const isSame = before.length === after.length && before.every((text, at) => text === after[at]);
+  return isSame ? 'fails' : 'holds';
 }
 
 /** A value that the update did not touch may stand in the old row alone. */
@@ -134,14 +162,18 @@ function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): Chang
 
 /** Whether one of the columns is greater than before, or less; null where none of them has an order. */
 function hasMoved(columns: readonly Column[], direction: 1 | -1): ChangeCondition | null {
-  const ordered = columns.flatMap(({ index, order }) => (order === null ? [] : [{ index, order }]));
+  const ordered = columns.flatMap(({ index, order, member }) =>
+    order === null ? [] : [{ index, order, member }],
+  );
   if (ordered.length === 0) return null;
   return ({ changed, previous, row }) => {
     let verdict: Verdict = 'fails';
-    for (const { index, order } of ordered) {
+    for (const { index, order, member } of ordered) {
       if (changed?.[index] === UNKNOWN) verdict = 'unknown';
       if (changed?.[index] !== DIFFERENT) continue;
-      const [before, after] = [previous!.text(index), row!.text(index)];
+      const [before, after] = [previous!, row!].map((one) =>
+        member === null ? one.text(index) : memberNumber(one, index, member),
+      ) as [string | null, string | null];
       // To a value from null, or the other way round, is neither more nor less.
       if (before === null || after === null) continue;
       const compared = compareExactly(order, after, before);

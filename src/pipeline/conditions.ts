@@ -2,6 +2,7 @@ import type { Tuple } from '../pgoutput/tuple.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED } from '../pgoutput/tuple.js';
 import type { Scalar, Wanted } from '../tracking/rules.js';
 import { compareExactly } from './exact-order.js';
+import { isOneOf, memberTexts } from './members.js';
 
 /**
  * Whether a condition holds for a row. Unknown where the value was not sent: it then decides nothing, neither
@@ -18,17 +19,25 @@ const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 interface ConditionColumn {
   readonly index: number;
   readonly typeOid: number;
+  readonly member: readonly string[] | null;
 }
 
 /**
  * Compares a column with values as a person writes them in YAML: booleans as PostgreSQL prints them (`t`,
  * `f`), numbers by value where the type prints one number in several ways, everything else by its text. Null
- * is a value like others.
+ * is a value like others. A member of JSON is compared by {@link isOneOf}.
  */
 export function valueIs(column: ConditionColumn, { values, not }: Wanted): Condition {
-  const { index } = column;
-  const tests = values.map((value) => equals(column, value));
+  const { index, member } = column;
   const [ifSo, ifNot]: [Verdict, Verdict] = not ? ['fails', 'holds'] : ['holds', 'fails'];
+  if (member !== null)
+    return (row) => {
+      if (index >= row.count || row.lengths[index] === LENGTH_UNCHANGED) return 'unknown';
+      const found = memberTexts(row, index, { path: member, ofLists: true });
+      if (found === null) return 'unknown';
+      return values.some((value) => isOneOf(found, value)) ? ifSo : ifNot;
+    };
+  const tests = values.map((value) => equals(column, value));
   return (row) => {
     if (index >= row.count || row.lengths[index] === LENGTH_UNCHANGED) return 'unknown';
     for (const test of tests) if (test(row)) return ifSo;

@@ -9,7 +9,7 @@ import {
   OPEN_OBJECT,
   QUOTE,
   type JsonTokens,
-} from './json-scan.js';
+} from '../pg/json-scan.js';
 
 /** A context is stored with every entry that it speaks for, of which there may be a million. */
 const MAX_CONTEXT_BYTES = 64 * 1024;

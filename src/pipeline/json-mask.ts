@@ -2,7 +2,7 @@ import { LastView } from '../pg/byte-loops.js';
 import type { MemberRedaction } from '../tracking/redact.js';
 import type { RedactWith } from '../tracking/rules.js';
 import { textOf } from './context-writer.js';
-import { MAX_DEPTH, OPEN_ARRAY, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
+import { MAX_DEPTH, OPEN_ARRAY, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from '../pg/json-scan.js';
 import { isBefore, NameMemo, NO_NAME } from './name-memo.js';
 import { nextSign } from './secret-signs.js';
 import { isSignal, maySecret, withoutSecrets } from './secret-text.js';

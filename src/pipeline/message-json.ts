@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { storable } from '../pg/text.js';
 import { ContextWriter, SCRATCH_BYTES, textOf, type ContextMasking } from './context-writer.js';
-import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json-scan.js';
+import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from '../pg/json-scan.js';
 
 /** What a member of a message's object says: a string or the digits of a number, `null`, or anything else. */
 export type MemberValue =

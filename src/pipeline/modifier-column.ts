@@ -3,6 +3,7 @@ import type { KeyOf, ModifierRule, Wanted } from '../tracking/rules.js';
 import { classify, type Column, type CompiledRule } from './classification.js';
 import { OID_BOOL, valueIs, type Condition } from './conditions.js';
 import type { Difference } from './difference.js';
+import { columnNamed } from './members.js';
 import { sentIn } from './old-row.js';
 import type { Redactor } from './redaction.js';
 import type { RowChange } from './row-change.js';
@@ -158,7 +159,7 @@ export function compileConditions(
 ): ((change: SentRows) => Fit) | null {
   if (when.size === 0) return null;
   const conditions = [...when].map(([name, wanted]) => {
-    const column = columns.get(name);
+    const column = columnNamed(columns, name);
     return column === undefined ? null : { index: column.index, condition: valueIs(column, wanted) };
   });
   return (change) => {

@@ -44,6 +44,7 @@ export class NameFollower {
     const previous = change.oldRow === 'none' ? null : change.previous;
     for (const plan of plans) {
       if (change.oldRow === 'full' && this.#same(plan, change.previous, updated)) continue;
+      if (change.oldRow === 'none' && this.#isKnown(plan, updated)) continue;
       const previousKey = previous === null ? null : keyOf(plan, previous);
       if (previousKey !== null && previousKey !== keyOf(plan, sentIn(plan.keyColumn, updated, previous)!))
         this.#remove(plan.lookup, previousKey);
@@ -137,6 +138,18 @@ export class NameFollower {
     const before = this.#nameOf(plan, previous, null);
     const after = this.#nameOf(plan, updated, previous);
     return before?.name === after?.name && before?.kind === after?.kind && before?.tenant === after?.tenant;
+  }
+
+  /**
+   * Whether a row whose key did not change is called as it was. Known of names that are held; of others the
+   * trail compares (trail/write/stored-names.ts).
+   */
+  #isKnown(plan: NamesPlan, updated: Tuple): boolean {
+    const key = keyOf(plan, updated);
+    const known = key === null ? undefined : this.#lookups.get(plan.lookup, key);
+    if (key === null || known === undefined || this.#gone.get(plan.lookup)?.has(key) === true) return false;
+    const name = this.#nameOf(plan, updated, null);
+    return name?.name === known.name && name.kind === known.kind && name.tenant === known.tenant;
   }
 }
 

@@ -4,6 +4,7 @@ import { formatTable } from '../tracking/names.js';
 import type { ModifiersRule, TrackingConfig } from '../tracking/rules.js';
 import type { CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
+import { isJson } from '../tracking/value-shape.js';
 import type { Column } from './classification.js';
 import { columnRedactions, type ColumnRedaction } from './column-redactions.js';
 import { followRelation } from './followed-columns.js';
@@ -63,7 +64,14 @@ export const columnsByName = (
   new Map(
     columns.map(({ name, typeOid }, index) => [
       name,
-      { index, name, typeOid, order: orderOf(typeOid, types) },
+      {
+        index,
+        name,
+        typeOid,
+        order: orderOf(typeOid, types),
+        isJson: isJson(typeOid, types),
+        member: null,
+      },
     ]),
   );
 

@@ -197,13 +197,33 @@ export interface RelationVersion {
 export interface RelationVersionColumn {
   readonly name: string;
   readonly type: number;
-  /** Labels by stored value. */
+  /** Labels by stored value; of an array, also by element. */
   readonly values?: Readonly<Record<string, string>>;
-  /** What the names that are the labels are kept under, or `labelThrough`. */
+  /** What the names that are the labels are kept under, or `labelThrough`. Of an array, those of elements. */
   readonly label?: string;
+  /** The values are arrays, which the type does not say for itself. */
+  readonly array?: true;
+  readonly bits?: BitWords;
+  /** Members of its JSON that have labels. */
+  readonly members?: readonly MemberWords[];
   /** The label is that of rows in which another column holds this. */
   readonly labelType?: string;
   readonly redacted?: RedactedColumn;
+}
+
+/** Words for the bits of a number, by position, 0 for the lowest. */
+export interface BitWords {
+  /** How many bits a number has; 0: the value is a string of bits, of any length. */
+  readonly width: number;
+  readonly words: Readonly<Record<string, string>>;
+}
+
+/** What a member of JSON is called by; lists in the JSON are looked through. */
+export interface MemberWords {
+  /** Names of members, from the outermost on. */
+  readonly path: readonly string[];
+  readonly values?: Readonly<Record<string, string>>;
+  readonly label?: string;
 }
 
 /** What a label has whose word is two tables away: the lookup that leads on, and that of the word. */

@@ -24,6 +24,7 @@ import { columnsByName, planNames, type NamesPlan } from './names-plan.js';
 import { plainNameOf, planName, valueLabelsOf, type NameReason } from './row-name.js';
 import { labelOfWay, labelsOfTypes, typedColumns, TypedVersions, type TypeLabels } from './typed-labels.js';
 import { NO_FACTS, type TableFacts } from './table-facts.js';
+import { planParts } from './value-parts-plan.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
 /** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
@@ -122,7 +123,7 @@ export function planRelation(options: {
   const names = planNames({ config, qualifiedName, columns, redacted });
   // Of a table that is not tracked, versions are stored for what was redacted alone.
   if (rule === undefined && names.length > 0 && redacted.some(({ remembered }) => remembered !== null))
-    dictionary.relation(versionOf({ config, relation, redacted, rule: null }));
+    dictionary.relation(versionOf({ config, relation, columns, types, redacted, rule: null }));
   return {
     relation,
     qualifiedName,
@@ -305,11 +306,14 @@ function wholeKey(names: readonly string[], indexOf: (name: string) => number): 
 function versionOf(options: {
   readonly config: TrackingConfig;
   readonly relation: Relation;
+  readonly columns: ReadonlyMap<string, Column>;
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly redacted: readonly ColumnRedaction[];
   readonly rule: TableRule | null;
   readonly labels?: TypeLabels;
 }): RelationVersion {
   const { relation, redacted, rule } = options;
+  const parts = rule === null ? null : planParts({ ...options, rule });
   return {
     schema: relation.schema,
     table: relation.table,
@@ -322,6 +326,7 @@ function versionOf(options: {
         type: column.typeOid,
         ...(values === null ? {} : { values: Object.fromEntries(values) }),
         ...(label === undefined ? {} : { label: labelOfWay(labelWay(options.config, label)) }),
+        ...parts?.[index],
         ...options.labels?.get(index),
         ...(remembered === null ? {} : { redacted: remembered }),
       };

@@ -8,6 +8,7 @@ import {
   type CompiledRule,
 } from './classification.js';
 import { valueIs } from './conditions.js';
+import { columnNamed } from './members.js';
 
 /** Whether a change makes an entry. Of an update that is asked when its difference is known. */
 export type RowFilter = (change: ClassifiedChange) => boolean;
@@ -61,7 +62,7 @@ function compileWhere(options: {
   if (rule.where.size === 0) return null;
   // A column that the table lacks says nothing of its rows.
   const tests = [...rule.where].flatMap(([name, wanted]) => {
-    const column = columns.get(name);
+    const column = columnNamed(columns, name);
     return column === undefined ? [] : [{ index: column.index, mayBe: mayBe(column, wanted) }];
   });
   const mayMatch: MayBeWanted = (row, other) => tests.every(({ mayBe: test }) => test(row, other));

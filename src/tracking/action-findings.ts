@@ -7,9 +7,11 @@ import {
   type TrackingConfig,
   type Wanted,
 } from './rules.js';
+import { wordWarnings } from './word-findings.js';
 import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
+import { columnsMeant } from './member-path.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
@@ -31,6 +33,7 @@ export function vainWarnings({
 }): string[] {
   return [
     ...unordered({ config, catalog, published }),
+    ...wordWarnings({ config, catalog, published }),
     ...unusedNames(config),
     ...config.tables.flatMap((rule) => [
       ...unreachable(rule, config),
@@ -81,7 +84,10 @@ function unordered({ config, catalog, published }: Parameters<typeof vainWarning
 function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
   return rule.actions.flatMap((action, index) => {
     const at = places.of(['tables', rule.pattern, 'actions', index]);
-    if (action.changed !== null && action.changed.every((column) => isIgnored(rule, column)))
+    if (
+      action.changed !== null &&
+      action.changed.every((name) => columnsMeant(name).some((column) => isIgnored(rule, column)))
+    )
       return [
         `${at}: action ${action.action} is never taken: changes of ${action.changed.join(', ')} are ignored.`,
       ];

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BASELINE_ACTION } from './rules.js';
-import { column, columns, operation, scalar, sentence, word } from './schema-parts.js';
+import { columnOrMember, columnsOrMembers, operation, scalar, sentence, word } from './schema-parts.js';
 
 /** The YAML's conditions on rows, and the rules of actions that are made of them. */
 
@@ -24,7 +24,9 @@ const wanted = z.union(
 export type WantedFile = z.output<typeof wanted>;
 
 /** Columns with what their values have to be. */
-export const conditions = z.record(column, wanted, { error: sentence('must be columns with their values') });
+export const conditions = z.record(columnOrMember, wanted, {
+  error: sentence('must be columns with their values'),
+});
 
 const UPDATE_ONLY = ['changed', 'from', 'to', 'increased', 'decreased'] as const;
 
@@ -38,9 +40,11 @@ export const ActionFile = z
         error: sentence('must be insert, update, delete, truncate or a list of them'),
       })
       .describe('Operations the rule is for.'),
-    changed: columns
+    changed: columnsOrMembers
       .optional()
-      .describe('Update only: at least one of these columns must differ. * stands for any characters.'),
+      .describe(
+        'Update only: at least one of these columns must differ. * stands for any characters. settings.plan is a member of the JSON in column settings.',
+      ),
     from: wanted
       .optional()
       .describe(
@@ -51,16 +55,16 @@ export const ActionFile = z
       .describe(
         'Update only: the value of the one changed column after, a list of such values, or { not: … }. null is SQL null.',
       ),
-    increased: columns
+    increased: columnsOrMembers
       .optional()
       .describe('Update only: at least one of these columns, numbers or times, must be greater than before.'),
-    decreased: columns
+    decreased: columnsOrMembers
       .optional()
       .describe('Update only: at least one of these columns, numbers or times, must be less than before.'),
     when: conditions
       .optional()
       .describe(
-        'Columns of the row (after the change; before it for a delete) and the value, or values, of which one must match, or { not: … }.',
+        'Columns of the row (after the change; before it for a delete), or members of their JSON, and the value, or values, of which one must match, or { not: … }.',
       ),
     action: word('an action category')
       .refine((value) => value !== BASELINE_ACTION, {

@@ -1,3 +1,4 @@
+import { columnsMeant } from './member-path.js';
 import { matchesColumn } from './names.js';
 import type { TableRule } from './rules.js';
 
@@ -20,7 +21,7 @@ export function isIgnored(
   return (
     ignore.some((item) => isColumnPattern(item) && matchesColumn(item, column)) &&
     !actions.some(({ changed, increased, decreased }) =>
-      [...(changed ?? []), ...increased, ...decreased].includes(column),
+      [...(changed ?? []), ...increased, ...decreased].flatMap(columnsMeant).includes(column),
     )
   );
 }

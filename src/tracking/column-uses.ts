@@ -7,7 +7,7 @@ import { formatTable, type TableName } from './names.js';
 import type { TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
-/** A column that the YAML names, and the key it stands under. */
+/** A column that the YAML names, or a member of its JSON, and the key it stands under. */
 export interface ColumnUse {
   readonly path: KeyPath;
   readonly column: string;
@@ -40,6 +40,7 @@ export function columnUses(rule: TableRule): ColumnUse[] {
       column: type,
     })),
     ...each(['values'], rule.values),
+    ...each(['values'], rule.bits),
     ...each(['where'], rule.where),
     ...rule.actions.flatMap(({ changed, increased, decreased, when }, index) => [
       ...all(['actions', index, 'changed'], changed?.filter((column) => !isColumnPattern(column)) ?? null),

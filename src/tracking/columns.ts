@@ -1,14 +1,17 @@
 import type { Catalog, CatalogColumn, CatalogTable } from './catalog.js';
 import { indexOf } from './catalog-index.js';
 import { columnUses, lookupColumns, witnessColumns, type ColumnUse } from './column-uses.js';
-import { formatPath } from './document.js';
+import { formatPath, type KeyPath } from './document.js';
 import { listNames } from './list-names.js';
 import { effectOf, lookupUses } from './lookups.js';
+import { memberPath } from './member-path.js';
 import { didYouMean } from './nearest.js';
 import type { Findings, PlanProblem } from './findings.js';
 import type { Places } from './places.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, type PublishedTable } from './tracked.js';
+import type { CatalogType } from './value-kind.js';
+import { isJson } from './value-shape.js';
 
 /**
  * Columns that rules name and tables do not have. A rule for one table needs all of them; a rule for a
@@ -21,6 +24,7 @@ export function columnFindings(options: {
 }): Findings {
   const { config, catalog, published } = options;
   const { places } = config;
+  const { types } = catalog;
   const version = catalog.server.version;
   const problems: PlanProblem[] = [];
   const warnings: string[] = [];
@@ -38,10 +42,10 @@ export function columnFindings(options: {
         else found.tables.push(...tables);
         continue;
       }
-      const lacking = tables.filter((table) => missing({ use, table, version, places }) !== null);
+      const lacking = tables.filter((table) => missing({ use, table, version, types, places }) !== null);
       if (lacking.length === tables.length)
         problems.push({
-          ...missing({ use, table: tables[0]!, version, places })!,
+          ...missing({ use, table: tables[0]!, version, types, places })!,
           tables: lacking.map(keyOf),
         });
       else if (lacking.length > 0 && needed(use)) {
@@ -52,7 +56,7 @@ export function columnFindings(options: {
     }
   }
   for (const { use, tables } of taken.values()) {
-    const lacking = tables.map((table) => missing({ use, table, version, places }));
+    const lacking = tables.map((table) => missing({ use, table, version, types, places }));
     if (!lacking.includes(null)) problems.push({ ...lacking[0]!, tables: tables.map(keyOf) });
   }
   for (const looked of lookupUses(config)) {
@@ -60,7 +64,7 @@ export function columnFindings(options: {
     if (table === undefined) continue;
     problems.push(
       ...lookupColumns(looked)
-        .flatMap((use) => missing({ use, table, version, places }) ?? [])
+        .flatMap((use) => missing({ use, table, version, types, places }) ?? [])
         .map((problem) => ({ ...problem, effect: effectOf(looked) })),
     );
   }
@@ -69,7 +73,7 @@ export function columnFindings(options: {
     if (table === undefined) continue;
     problems.push(
       ...witnessColumns(witness, index)
-        .flatMap((use) => missing({ use, table, version, places }) ?? [])
+        .flatMap((use) => missing({ use, table, version, types, places }) ?? [])
         .map((problem) => ({ ...problem, effect: 'modifiers unknown' as const })),
     );
   }
@@ -86,11 +90,14 @@ function missing(options: {
   readonly use: ColumnUse;
   readonly table: CatalogTable;
   readonly version: number;
+  readonly types: ReadonlyMap<number, CatalogType>;
   readonly places: Places;
 }): PlanProblem | null {
-  const { use, table, version } = options;
+  const { use, table, version, types } = options;
   const at = options.places.of(use.path);
-  const column = table.columns.find(({ name }) => name === use.column);
+  const own = table.columns.find(({ name }) => name === use.column);
+  const member = own === undefined && mayBeMember(use) ? memberPath(use.column) : null;
+  const column = own ?? table.columns.find(({ name }) => name === member?.column);
   const concerns = {
     code: 'TRACKING_COLUMN_UNKNOWN',
     tables: [keyOf(table)],
@@ -99,19 +106,40 @@ function missing(options: {
   } as const;
   if (column === undefined) {
     const known = table.columns.map(({ name }) => name);
+    const named = member?.column ?? use.column;
     return {
       ...concerns,
-      message: `${at}: table ${keyOf(table)} has no column "${use.column}".${didYouMean(use.column, known)}`,
+      message: `${at}: table ${keyOf(table)} has no column "${named}".${didYouMean(named, known)}`,
       remedy: `Correct the column name in the YAML. ${keyOf(table)} has: ${known.join(', ')}.`,
     };
   }
+  if (member !== null && !isJson(column.typeOid, types))
+    return {
+      ...concerns,
+      message: `${at}: "${use.column}" is a member of column "${column.name}" of ${keyOf(table)}, which is ${column.type} and has no members.`,
+      remedy: 'Name a column, or a member of a json or jsonb column.',
+    };
   if (isSent(column, version) || use.path[2] === 'ignore') return null;
   return {
     ...concerns,
-    message: `${at}: "${use.column}" of ${keyOf(table)} is a ${column.generated ?? ''} generated column, which PostgreSQL ${Math.floor(version / 10_000)} does not replicate.`,
+    message: `${at}: "${column.name}" of ${keyOf(table)} is a ${column.generated ?? ''} generated column, which PostgreSQL ${Math.floor(version / 10_000)} does not replicate.`,
     remedy: 'Name the columns it is generated from instead.',
   };
 }
+
+/** Keys under which members of JSON have words or are asked for; elsewhere a name with a dot is a column. */
+const OF_MEMBERS: ReadonlySet<KeyPath[number]> = new Set([
+  'labels',
+  'values',
+  'where',
+  'when',
+  'changed',
+  'increased',
+  'decreased',
+]);
+
+const mayBeMember = ({ path }: ColumnUse): boolean =>
+  !path.includes('types') && path.at(-1) !== 'type' && path.some((step) => OF_MEMBERS.has(step));
 
 /** Stored generated columns are replicated from PostgreSQL 18 on, virtual ones never. */
 const isSent = ({ generated }: CatalogColumn, version: number): boolean =>

@@ -78,12 +78,15 @@ const ASPECTS: readonly (readonly [Aspect, (before: TableRule, after: TableRule)
   ['where', (a, b) => mapped(a.where, b.where)],
   ['ignore', (a, b) => listed(a.ignore, b.ignore, (column) => column)],
   ['labels', (a, b) => mapped(labelsOf(a), labelsOf(b))],
-  ['values', (a, b) => mapped(a.values, b.values)],
+  ['values', (a, b) => mapped(wordsOf(a), wordsOf(b))],
   ['actions', (a, b) => listed(a.actions, b.actions, ({ action }) => action)],
 ];
 
 const tenantOf = ({ tenant, tenantOf }: TableRule): unknown =>
   tenantOf === null ? tenant : { via: tenant, ...tenantOf };
+
+const wordsOf = ({ values, bits }: TableRule): ReadonlyMap<string, unknown> =>
+  new Map<string, unknown>([...values, ...bits]);
 
 const labelsOf = ({ labels, typedLabels }: TableRule): ReadonlyMap<string, unknown> =>
   new Map<string, unknown>([...labels, ...typedLabels]);

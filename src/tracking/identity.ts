@@ -1,9 +1,10 @@
 import type { Catalog, CatalogPublication, CatalogTable } from './catalog.js';
 import type { Findings, PlanProblem, PlanStep, WidenedTable } from './findings.js';
 import { about } from './list-names.js';
+import { nameRules } from './lookups.js';
 import { formatTable } from './names.js';
 import { asApplied } from './publication.js';
-import { identitySql, refusesWrites } from './refusal.js';
+import { identityKey, identitySql, refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 
@@ -17,7 +18,7 @@ interface IdentityPlan extends Findings {
 const HAS_VIRTUAL_COLUMNS = 180_000;
 
 /**
- * Replica identity full for every published table, so that the WAL holds the row before the change; but not
+ * Replica identity full for every tracked table, so that the WAL holds the row before the change; but not
  * where PostgreSQL would then refuse the application's own writes. A table of which it would refuse them in
  * any case, or will refuse those of the next partition, is not published without an explicit yes.
  */
@@ -102,9 +103,14 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do
   // not matter.
   const all = [table, ...partitions.filter(({ kind }) => kind === 'table')];
-  // Of a witness no row before a change is needed; only where PostgreSQL would refuse the application's
-  // writes for being published is anything changed.
-  const members = insertsOnly ? all.filter((member) => refusesWrites(member, after) !== null) : all;
+  // Of a witness no row before a change is needed, and of a table that is only looked into no more of it than
+  // the key: its identity is changed only where that is not in it, or where PostgreSQL would refuse the
+  // application's writes for being published.
+  const keys = rule === null ? lookedUpKeys(given.config, key) : null;
+  const members =
+    keys === null
+      ? all
+      : all.filter((member) => refusesWrites(member, after) !== null || !isInIdentity(keys, member));
   if (members.length === 0) return { ...nothing, problems: risk };
   const blocked = members
     .map((member) => refusesWrites({ ...member, replicaIdentity: 'full' }, after))
@@ -116,11 +122,12 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     kind: 'replica_identity' as const,
     tables: [keyOf(member)],
     sql: identitySql(member, 'full'),
-    reason: insertsOnly
-      ? 'it has no key by which PostgreSQL could publish its updates and deletes, and would refuse them'
-      : rule === null
-        ? 'names, labels or tenants of other rows are followed in it'
-        : 'previous values of updates and deletes need it',
+    reason:
+      rule !== null
+        ? 'previous values of updates and deletes need it'
+        : insertsOnly || refusesWrites(member, after) !== null
+          ? 'it has no key by which PostgreSQL could publish its updates and deletes, and would refuse them'
+          : 'rows are looked up in it by a column that is not in its replica identity',
     optional: member !== table && refusesWrites(member, after) === null,
   }));
   return {
@@ -130,6 +137,16 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     widened: narrow.length === 0 ? null : widenedTable(key, narrow),
     full: true,
   };
+}
+
+/** Columns by which rows of a table are looked up for names, labels and tenants of others. */
+const lookedUpKeys = (config: TrackingConfig, table: string): readonly string[] =>
+  nameRules(config).flatMap((rule) => (rule.table === table ? [rule.key] : []));
+
+/** Whether the old rows that updates and deletes send have the columns. */
+function isInIdentity(columns: readonly string[], table: CatalogTable): boolean {
+  const key = table.replicaIdentity === 'full' ? columns : (identityKey(table) ?? []);
+  return columns.every((column) => key.includes(column));
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Catalog, CatalogTable } from './catalog.js';
 import { usesOfTable } from './column-uses.js';
 import { formatPath } from './document.js';
+import { columnsMeant } from './member-path.js';
 import { formatTable, type ColumnName } from './names.js';
 import type { TrackingNote } from './published-change.js';
 import { knownName, type PublishedState, type PublishedTableState } from './published.js';
@@ -52,7 +53,7 @@ function namedIn(options: {
     by,
     exempt: exemptColumns(by, known, table.primaryKey),
   }));
-  const uses = new Set(usesOfTable(config, known).map(({ column }) => column));
+  const uses = new Set(usesOfTable(config, known).flatMap(({ column }) => columnsMeant(column)));
   const types = new Map(table.columns.map(({ name, typeOid }) => [name, valueKind(typeOid, catalog.types)]));
   const names = new Set(types.keys());
   const named: Record<string, ColumnName> = { ...before };
@@ -86,7 +87,9 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
     const table = formatTable(known);
     const uses = usesOfTable(config, known);
     const sentences = renamed.map(([column, today]) => {
-      const keys = uses.filter((use) => use.column === column).map(({ path }) => formatPath(path));
+      const keys = uses
+        .filter((use) => columnsMeant(use.column).includes(column))
+        .map(({ path }) => formatPath(path));
       const what = keys.length === 0 ? 'its values are redacted as before' : `${keys.join(', ')} needs it`;
       return `Column "${column}" is called "${today}" now; ${what}.`;
     });

@@ -156,9 +156,7 @@ function toTable(key: string, rule: TableFile, modifiers: readonly ModifiersRule
           : [],
       ),
     ),
-    values: new Map(
-      Object.entries(rule.values ?? {}).map(([column, words]) => [column, new Map(Object.entries(words))]),
-    ),
+    ...toWords(rule.values),
     actions: (rule.actions ?? []).map(toAction),
   };
 }
@@ -169,6 +167,19 @@ const toBaseline = (file: TableFile['baseline']): TableRule['baseline'] =>
     : file === true
       ? DEFAULT_BASELINE_ROWS
       : null;
+
+function toWords(file: TableFile['values'] = {}): Pick<TableRule, 'values' | 'bits'> {
+  const values = new Map<string, ReadonlyMap<string, string>>();
+  const bits = new Map<string, ReadonlyMap<number, string>>();
+  for (const [column, words] of Object.entries(file)) {
+    const ofBits = words['bits'];
+    if (typeof ofBits === 'object')
+      bits.set(column, new Map(Object.entries(ofBits).map(([bit, word]) => [Number(bit), word])));
+    // What is no word, loading has refused.
+    else values.set(column, new Map(Object.entries(words as Record<string, string>)));
+  }
+  return { values, bits };
+}
 
 function toTenant(file: TableFile['tenant']): Pick<TableRule, 'tenant' | 'tenantOf' | 'tenantless'> {
   const tenantless = file === false;

@@ -2,6 +2,7 @@ import { isNamedBy } from './column-lists.js';
 import { namesKeys } from './column-uses.js';
 import type { KeyPath } from './document.js';
 import { ruleFor } from './match.js';
+import { columnsMeant } from './member-path.js';
 import { nameColumns } from './name-paths.js';
 import { matchesColumn, matchesTable, type ColumnName, type TableName } from './names.js';
 import type { AllowRule, RedactRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
@@ -230,9 +231,9 @@ const shownColumns = (rule: TableRule): readonly string[] => [
   ...nameColumns(rule),
   ...rule.modifier.map(({ column }) => column),
   ...(rule.tenant === null ? [] : [rule.tenant]),
-  ...rule.labels.keys(),
+  ...[...rule.labels.keys(), ...rule.values.keys()].flatMap(columnsMeant),
   ...[...rule.typedLabels].flatMap(([column, { type }]) => [column, type]),
-  ...rule.values.keys(),
+  ...rule.bits.keys(),
 ];
 
 /** Columns of a table that tell rows apart or say whose they are: the defaults never mask them. */

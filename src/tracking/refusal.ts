@@ -108,7 +108,7 @@ const NO_KEY = {
 } as const;
 
 /** Columns that identify a row for updates and deletes; null: none, so these are refused. */
-function identityKey(table: CatalogTable): readonly string[] | null {
+export function identityKey(table: CatalogTable): readonly string[] | null {
   const key = table.keys.find(({ primary, identity }) => {
     switch (table.replicaIdentity) {
       case 'default':

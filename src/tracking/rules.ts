@@ -271,7 +271,10 @@ export interface Wanted {
 
 export interface ActionRule {
   readonly on: readonly Operation[];
-  /** Columns, with `*` as wildcard, of which at least one must differ (update only). Null: no condition. */
+  /**
+   * Columns, with `*` as wildcard, or members of their JSON, of which at least one must differ (update only).
+   * Null: no condition.
+   */
   readonly changed: readonly string[] | null;
   /** Conditions on the one `changed` column's value before and after. Null: no condition. */
   readonly from: Wanted | null;
@@ -333,8 +336,10 @@ export interface TableRule {
   readonly labels: ReadonlyMap<string, LabelRule>;
   /** Columns with keys of several tables. */
   readonly typedLabels: ReadonlyMap<string, TypedLabel>;
-  /** Column to (stored value as text to word). */
+  /** Column, or member of its JSON, to (stored value as text to word). Of an array, values of elements. */
   readonly values: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** Column of a bit mask to (position of the bit, 0 for the lowest, to word). */
+  readonly bits: ReadonlyMap<string, ReadonlyMap<number, string>>;
   /** The first that matches names the action; else insert is add, update edit, delete and truncate delete. */
   readonly actions: readonly ActionRule[];
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { memberPath } from './member-path.js';
 import { canonicalName, isPattern } from './names.js';
 import { parseTemplate } from './template.js';
 
@@ -18,6 +19,17 @@ export const column = text('a column name')
   .min(1, 'must be a column name, not empty')
   .max(63, 'is longer than a column name can be');
 export const columns = z.union([column, z.array(column).min(1, 'names no column')], {
+  error: sentence('must be a column name or a list of column names'),
+});
+
+/** A column, or a member of its JSON: `settings.plan`, `settings."a.b"`. */
+export const columnOrMember = text('a column name')
+  .min(1, 'must be a column name, not empty')
+  .max(255, 'is longer than a column and a path in it can be')
+  .refine((value) => value.length <= 63 || memberPath(value) !== null, {
+    error: 'is longer than a column name can be',
+  });
+export const columnsOrMembers = z.union([columnOrMember, z.array(columnOrMember).min(1, 'names no column')], {
   error: sentence('must be a column name or a list of column names'),
 });
 

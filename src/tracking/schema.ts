@@ -4,8 +4,10 @@ import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
 import { columnName } from './names.js';
 import { DEFAULT_BASELINE_ROWS, MOST_BASELINE_ROWS } from './rules.js';
+import { didYouMean } from './nearest.js';
 import {
   column,
+  columnOrMember,
   columns,
   entityType,
   labelShape,
@@ -81,6 +83,34 @@ const LabelFile = z.union(
   ],
   { error: sentence('must be table, key and name, or type and types') },
 );
+
+const aWord = text('a word').min(1, 'must be a word, not empty');
+
+/** The key that says that words are for the bits of a number. */
+const BITS = 'bits';
+const BIT = /^(?:0|[1-9][0-9]{0,4})$/;
+
+const WordsFile = z
+  .record(z.string(), z.union([aWord, z.record(z.string(), aWord)], { error: sentence('must be a word') }), {
+    error: sentence('must be stored values with their words'),
+  })
+  .check(({ value, issues }) => {
+    const problem = (path: string[], message: string): void => {
+      issues.push({ code: 'custom', path, message, input: value, continue: true });
+    };
+    for (const [key, words] of Object.entries(value)) {
+      if (typeof words === 'string') continue;
+      if (key !== BITS) {
+        problem([key], `must be a word; words for bits stand under bits.${didYouMean(key, [BITS])}`);
+        continue;
+      }
+      if (Object.keys(value).length > 1)
+        problem([key], 'stands beside other values; of a bit mask there are none');
+      for (const bit of Object.keys(words))
+        if (!BIT.test(bit))
+          problem([key, bit], 'must be the position of a bit: 0 is the lowest, whose value is 1');
+    }
+  });
 
 const TenantOfFile = z
   .strictObject({
@@ -158,21 +188,17 @@ const TableKeys = z.strictObject({
       'Columns of no interest: an update of nothing else makes no entry. * stands for any characters; a pattern leaves out what an action of the table names as changed.',
     ),
   labels: z
-    .record(column, LabelFile, { error: sentence('must be columns with their label rules') })
+    .record(columnOrMember, LabelFile, { error: sentence('must be columns with their label rules') })
     .optional()
     .describe(
-      'Columns whose values are keys of other tables, and where their words are found: in one table, or by type in several.',
+      'Columns whose values are keys of other tables, and where their words are found: in one table, or by type in several. Of an array each element is a key; settings.owner_id is a member of the JSON in column settings.',
     ),
   values: z
-    .record(
-      column,
-      z.record(z.string(), text('a word').min(1, 'must be a word, not empty'), {
-        error: sentence('must be stored values with their words'),
-      }),
-      { error: sentence('must be columns with their words') },
-    )
+    .record(columnOrMember, WordsFile, { error: sentence('must be columns with their words') })
     .optional()
-    .describe('Words for stored values: status: { 1: online, 2: away }.'),
+    .describe(
+      'Words for stored values: status: { 1: online, 2: away }. Of an array they are for its elements; settings.plan is a member of the JSON in column settings. Of a bit mask: flags: { bits: { 0: visible, 1: pinned } }.',
+    ),
   actions: z
     .array(ActionFile, { error: sentence('must be a list of rules') })
     .optional()

@@ -123,6 +123,59 @@ describe('a change that nobody has made', () => {
     }
   });
 
+  test('says which rules give words to bits, elements and members of JSON, and shows the words', async () => {
+    await ground.source.query(
+      `create table if not exists shops (id int primary key, flags int, kinds text[], settings jsonb)`,
+    );
+    await write(
+      RULES.replace(
+        'tables:\n',
+        `tables:
+  public.shops:
+    values: { flags: { bits: { 0: open, 3: new } }, kinds: { a: Arts }, settings.plan: { 1: Free } }
+    labels: { settings.team: { table: public.teams, key: id, name: "{name}" } }
+    actions: [{ on: update, changed: settings.plan, to: 1, action: downgrade }]
+`,
+      ),
+    );
+    try {
+      const change = [
+        '{"id": 1, "flags": 9, "kinds": "{a,b}", "settings": {"plan": 1, "team": 4}}',
+        '{"id": 1, "flags": 1, "kinds": "{b}", "settings": {"plan": 2}}',
+      ] as const;
+      const said = await explained('public.shops', change[0], '--old', change[1]);
+      expect(said.action.category).toBe('downgrade');
+      const key = (text: string) => `tables."public.shops".${text}`;
+      expect(valueOf(said, 'flags')).toMatchObject({
+        previous: { text: '1', label: 'open' },
+        updated: { text: '9', label: 'open, new' },
+        labels: { rule: { key: key('values.flags') } },
+      });
+      expect(valueOf(said, 'kinds')).toMatchObject({
+        updated: { label: 'Arts, b' },
+        labels: { rule: { key: key('values.kinds') } },
+      });
+      expect(valueOf(said, 'settings')).toMatchObject({
+        updated: { label: 'plan: Free' },
+        labels: null,
+        memberLabels: [
+          { member: 'settings.plan', rule: { key: key('values."settings.plan"') }, lookups: [] },
+          {
+            member: 'settings.team',
+            rule: { key: key('labels."settings.team"') },
+            lookups: [{ table: 'public.teams', key: 'id' }],
+          },
+        ],
+      });
+      const { output } = await run(['public.shops', change[0], '--old', change[1]]);
+      expect(output).toMatch(
+        /label of member settings\.team: looked up in public\.teams by id: \S+w\.yaml:\d+/,
+      );
+    } finally {
+      await write(RULES);
+    }
+  });
+
   test('is explained by the keys that decide, with their lines', async () => {
     const said = await explained(
       'public.agents',

@@ -7,6 +7,7 @@
  *   out, and the agent whose key is that word is no part of it.
  * - Rows of csv have columns more, which are empty for entries of then (DECISIONS 51, 53, 104).
  * - A search finds names and words that are shown, too (DECISIONS 76): at least what it found then.
+ * - Entries say what differs within their values (DECISIONS 105), and rows of csv in a column more.
  * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
  */
 
@@ -109,7 +110,7 @@ export function fileBefore(files: readonly string[], format: string): string {
     return MODIFIERS.reduce(
       (text, { before, now }) =>
         text.replaceAll(`"modifier":${JSON.stringify(now)}`, `"modifier":${JSON.stringify(before)}`),
-      lines.map((line) => `${line}\n`).join(''),
+      lines.map((line) => `${line.replace(CHANGES, '')}\n`).join(''),
     );
   }
   // Of a row of csv the first field is the name; kind and rung stand side by side.
@@ -121,9 +122,23 @@ export function fileBefore(files: readonly string[], format: string): string {
     files
       .join('')
       // Columns that came since, which are empty in rows of then but for the offset.
-      .replace(',Previous entity id,Previous tenant,Note,UTC offset,Acting as\r\n', '\r\n')
-      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d,\r\n/g, '\r\n'),
+      .replace(
+        ',Previous entity id,Previous tenant,Note,UTC offset,Acting as,Changes within values\r\n',
+        '\r\n',
+      )
+      .replaceAll(/(?<=,-?\d+),,,,[+-]\d\d:\d\d,,(?:"(?:[^"]|"")*"|[^,"\r\n]*)\r\n/g, '\r\n'),
   );
+}
+
+/** `changes` of an entry of ndjson, up to the member behind it. */
+const CHANGES = /,"changes":\[\{"column":.*?\}\](?=,"(?:jsonNulls|instants|unknown|tooLarge|table)":)/;
+
+/** An answer of now without what differs within values. */
+export function withoutChanges<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutChanges) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).filter(([name]) => name !== 'changes');
+  return Object.fromEntries(members.map(([name, member]) => [name, withoutChanges<unknown>(member)])) as T;
 }
 
 /** The column of the recorded tables whose labels are names of a lookup table. */

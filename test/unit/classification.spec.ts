@@ -10,12 +10,15 @@ import { redactorOf } from '../../src/pipeline/redaction.js';
 import { Tuple } from '../../src/pgoutput/tuple.js';
 import type { ActionRule, Operation, Scalar, Wanted } from '../../src/tracking/rules.js';
 
+const JSONB = 3802;
+
 const COLUMNS = new Map(
   [
     ['id', 23],
     ['blocked', 16],
     ['amount', 1700],
     ['state', 25],
+    ['settings', JSONB],
   ].map(([name, typeOid], index) => [
     name as string,
     {
@@ -23,6 +26,8 @@ const COLUMNS = new Map(
       name: name as string,
       typeOid: typeOid as number,
       order: orderOf(typeOid as number, new Map()),
+      isJson: typeOid === JSONB,
+      member: null,
     },
   ]),
 );
@@ -128,6 +133,71 @@ describe('classification', () => {
         row: row('1', 'f', '1', 'x'),
       }),
     ).toBe('add');
+  });
+});
+
+describe('a rule about a member of JSON', () => {
+  const json = (settings: string | null) => row('1', 't', '1', 'x', settings);
+  const update = (before: string | null, after: string | null): Partial<ClassifiedChange> => ({
+    previous: json(before),
+    row: json(after),
+    changed: Uint8Array.from([0, 0, 0, 0, before === after ? 0 : 1]),
+  });
+  const actions = (of: Partial<ActionRule>, changes: [string | null, string | null][]) =>
+    changes.map(([before, after]) => actionOf('update', [rule(['update'], 'x', of)], update(before, after)));
+
+  test('holds where that member differs, and not where others do', () => {
+    expect(
+      actions({ changed: ['settings.plan'] }, [
+        ['{"plan": 1}', '{"plan": 2}'],
+        ['{"plan": 1, "a": 1}', '{"plan": 1, "a": 2}'],
+        ['{"a": 1}', '{"plan": 1, "a": 1}'],
+        [null, '{"plan": 1}'],
+        ['{"b": {"plan": 1}}', '{"b": {"plan": 2}}'],
+        ['{"plan": {"a": 1}}', '{"plan": {"a":1 }}'],
+        ['{"plan": [1]}', '{"plan": 1}'],
+        ['{"plan": 1', '{"plan": 2}'],
+      ]),
+    ).toEqual(['x', 'edit', 'x', 'x', 'edit', 'edit', 'x', 'edit']);
+  });
+
+  test('compares what the member was and is: numbers by value, and what is missing as null', () => {
+    const changes: [string | null, string | null][] = [
+      ['{"plan": 1.0}', '{"plan": "pro"}'],
+      ['{"plan": "1"}', '{"plan": "pro"}'],
+      ['{"plan": 2}', '{"plan": "pro"}'],
+      ['{"plan": 1}', '{}'],
+      ['{"plan": 1}', '{"plan": null}'],
+    ];
+    expect(actions({ changed: ['settings.plan'], from: is(1), to: is('pro') }, changes)).toEqual([
+      'x',
+      'x',
+      'edit',
+      'edit',
+      'edit',
+    ]);
+    expect(actions({ changed: ['settings.plan'], to: is(null) }, changes)).toEqual([
+      'edit',
+      'edit',
+      'edit',
+      'x',
+      'x',
+    ]);
+    expect(
+      actions({ when: new Map([['settings.tags', is('a')]]) }, [['{}', '{"tags": ["b", "a"]}']]),
+    ).toEqual(['x']);
+    expect(
+      actions({ increased: ['settings."a.b"'] }, [
+        ['{"a.b": 9}', '{"a.b": 10}'],
+        ['{"a.b": 10}', '{"a.b": 9}'],
+        ['{"a.b": "9"}', '{"a.b": "10"}'],
+      ]),
+    ).toEqual(['x', 'edit', 'edit']);
+  });
+
+  test('about a column that has no members never holds', () => {
+    expect(actions({ changed: ['state.plan'] }, [['{}', '{"plan": 1}']])).toEqual(['edit']);
+    expect(actions({ when: new Map([['state.plan', is(null)]]) }, [['{}', '{"plan": 1}']])).toEqual(['edit']);
   });
 });
 

@@ -65,7 +65,11 @@ const things = (count: number, prefix = ''): TableProposal[] =>
     typedLabels: [],
     actions: [],
     baseline: index === 0,
-    values: { facts: [], numbers: [{ column: 'status', stored: ['0', '1'] }] },
+    values: {
+      facts: [],
+      numbers: [{ column: 'status', stored: ['0', '1'] }],
+      masks: ['flags'],
+    },
   }));
 
 const proposalOf = (tables: TableProposal[]): Proposal => ({

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ByteWriter } from '../../src/exports/byte-writer.js';
-import { compactJson } from '../../src/exports/columns.js';
+import { compactJson } from '../../src/pg/compact-json.js';
 import { JsonBytes } from '../../src/exports/json-bytes.js';
 import { byteTable, PLAIN, type TextForm } from '../../src/exports/text-form.js';
 import { isAnswerable } from '../../src/trail/read/json-text.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { compactJson } from '../../src/exports/columns.js';
+import { compactJson } from '../../src/pg/compact-json.js';
 import { isAnswerable, memberTexts } from '../../src/trail/read/json-text.js';
 import { expectSame } from '../support/same.ts';
 

@@ -264,6 +264,29 @@ describe('a mistake in the language of tables', () => {
     ['action_names: { block: [a] }', '3:24', 'action_names.block must be a text'],
     ['action_names: [a]', '3:15', 'action_names must be action categories with their texts'],
     ['tables: { public.a: 3 }', '3:21', 'must be a mapping of keys and values'],
+    [
+      'tables: { public.a: { values: { f: { bit: { 0: a } } } } }',
+      '3:43',
+      'values.f.bit must be a word; words for bits stand under bits. Did you mean "bits"?',
+    ],
+    [
+      'tables: { public.a: { values: { f: { bits: { x: a } } } } }',
+      '3:49',
+      'values.f.bits.x must be the position of a bit: 0 is the lowest, whose value is 1',
+    ],
+    ['tables: { public.a: { values: { f: { bits: { -1: a } } } } }', '3:50', 'must be the position of a bit'],
+    [
+      'tables: { public.a: { values: { f: { bits: { 0: a }, 1: b } } } }',
+      '3:44',
+      'stands beside other values; of a bit mask there are none',
+    ],
+    ['tables: { public.a: { values: { f: { bits: { 0: "" } } } } }', '3:49', 'must be a word, not empty'],
+    ['tables: { public.a: { values: { f: { 1: [a] } } } }', '3:41', 'must be a word'],
+    [
+      `tables: { public.a: { values: { ${'x'.repeat(64)}: { 1: a } } } }`,
+      '3:33',
+      'is longer than a column name can be',
+    ],
   ])('%s', (text, at, message) => {
     const rest = text.startsWith('tables') ? '' : '\ntables: { public.a: {} }';
     const problems = problemsOf(text + rest);

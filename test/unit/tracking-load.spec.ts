@@ -137,6 +137,7 @@ describe('a tracking file', () => {
       labels: new Map(),
       typedLabels: new Map(),
       values: new Map(),
+      bits: new Map(),
       actions: [],
     });
   });

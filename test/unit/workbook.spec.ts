@@ -60,6 +60,7 @@ describe('the workbook', () => {
       'Note',
       'UTC offset',
       'Acting as',
+      'Changes within values',
     ]);
   });
 

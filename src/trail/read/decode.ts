@@ -19,6 +19,7 @@ import { findLabels, type LabelWanted } from './labels.js';
 import { RUNGS } from './rungs.js';
 import type { EntryRow } from './entry-row.js';
 import type { Query } from './plans.js';
+import { hasPartWords, partedAs, PartedValue, partsOf } from './value-parts.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../values.js';
 
 export const OPERATIONS: Readonly<Record<EntryRow['operation'], EntryOperation>> = {
@@ -227,8 +228,21 @@ function decodeValues(
         options.tooLarge({ column: column.name, bytes: field.bytes, sha256: field.sha256 });
       return;
     }
-    values.set(column.name, decodeValue(field, column));
-    if (column.label !== undefined && (field.is === 'text' || field.is === 'bytes')) {
+    const value = decodeValue(field, column);
+    values.set(column.name, value);
+    if (value instanceof PartedValue) {
+      for (const part of value.parts)
+        if (part.lookup !== null)
+          options.labels.push({
+            ...part.lookup,
+            id: BigInt(options.id),
+            found: (word) => void (part.word = word),
+          });
+    } else if (
+      column.label !== undefined &&
+      partedAs(column) !== 'list' &&
+      (field.is === 'text' || field.is === 'bytes')
+    ) {
       const { name } = column;
       const bytes = Buffer.from(field.text, field.is === 'text' ? 'utf8' : 'hex');
       options.labels.push({
@@ -249,23 +263,36 @@ export function decodeValue(
 ): Value {
   if (field.is === 'null') return { kind: 'null', text: '' };
   if (field.is === 'bytes') return { kind: 'text', text: bytesText(field.text) };
-  const value = typedValue(field.text, column.type);
-  const labels = column.values;
-  if (labels === undefined) return value;
-  const label = Object.hasOwn(labels, field.text)
-    ? labels[field.text]
-    : Object.hasOwn(labels, value.text)
-      ? labels[value.text]
+  const typed = typedValue(field.text, column.type);
+  const value = partedAs(column) === 'list' ? asList(typed) : typed;
+  const label = wordOf(field.text, value.text, column.values);
+  const whole = label === undefined ? value : labelled(value, label);
+  const parts = hasPartWords(column) ? partsOf(column, field.text) : null;
+  return parts === null ? whole : new PartedValue(whole, column, parts);
+}
+
+/** The YAML may name a boolean by its word. */
+function wordOf(stored: string, shown: string, words: StoredColumn['values']): string | undefined {
+  if (words === undefined) return undefined;
+  return Object.hasOwn(words, stored)
+    ? words[stored]
+    : Object.hasOwn(words, shown)
+      ? words[shown]
       : undefined;
-  return label === undefined ? value : labelled(value, label);
 }
 
 /**
  * The value with its label. Member by member: what copies by `...` with one more member leave behind lives
  * until the next full collection of the heap, and a page has hundreds of them (DECISIONS 103).
  */
-export const labelled = ({ kind, text, isInstant }: Value, label: string): Value =>
-  isInstant === undefined ? { kind, text, label } : { kind, text, label, isInstant };
+export const labelled = ({ kind, text, isInstant, isList }: Value, label: string): Value =>
+  isInstant !== undefined
+    ? { kind, text, label, isInstant }
+    : isList === undefined
+      ? { kind, text, label }
+      : { kind, text, label, isList };
+
+const asList = ({ kind, text }: Value): Value => ({ kind, text, isList: true });
 
 /** Returns the kind that values of a type have, unless they were masked or truncated. */
 export function kindOfType(type: number): Exclude<Value['kind'], 'null'> {

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { BitWords, MemberWords } from '../../pipeline/ports.js';
 import type { Kind } from '../../tracking/rules.js';
 import { ACTION_TEXTS, actionNamesOf } from './action-names.js';
 import { CachedRows } from './cached-rows.js';
@@ -30,8 +31,12 @@ export interface StoredColumn {
   readonly type: number;
   /** Labels of stored values. */
   readonly values?: Readonly<Record<string, string>>;
-  /** `table_name` in `trail.lookup`, whose names are the labels. */
+  /** `table_name` in `trail.lookup`, whose names are the labels; of an array, those of its elements. */
   readonly label?: string;
+  // What values are made of: see value-parts.ts.
+  readonly array?: true;
+  readonly bits?: BitWords;
+  readonly members?: readonly MemberWords[];
 }
 
 /** Greatest id of each dictionary, as one snapshot of the trail sees it. */

@@ -15,9 +15,11 @@ export interface Value {
   readonly kind: 'null' | 'boolean' | 'number' | 'json' | 'text';
   readonly text: string;
   /** The administrator's label for the value (`labels` and `values` of the YAML), as of the change. */
-  readonly label?: string;
+  readonly label?: string | undefined;
   /** The column is of type timestamptz. */
   readonly isInstant?: true;
+  /** The column is of an array type. */
+  readonly isList?: true;
 }
 
 /** What is known of a value that was too large to be stored, or for an answer. */

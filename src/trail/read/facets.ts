@@ -150,7 +150,11 @@ async function countShown(snapshot: Snapshot, counting: Counting): Promise<Dimen
   const counts = await countSides(snapshot, counting);
   const { query, dictionaries, greatest } = snapshot;
   if (counts.modifiers === undefined) return counts;
-  for (const id of await dictionaries.modifierIds(query, { keys: [OF_BASELINE.key], greatest }))
+  for (const id of await dictionaries.modifierIds(query, {
+    keys: [OF_BASELINE.key],
+    of: 'modifiers',
+    greatest,
+  }))
     counts.modifiers.add(id, -counts.modifiers.get(id));
   return counts;
 }

@@ -1,5 +1,6 @@
 import type { Answer } from '../../api/answers.js';
 import type { Entry, Value, Values } from './entry.js';
+import { changesOf, type ValueChange } from './value-changes.js';
 
 /**
  * Prints an entry as the API's JSON. Numbers and json columns appear with exactly PostgreSQL's text, which
@@ -30,6 +31,7 @@ export function entryToJson(entry: Entry): string {
     previous: valuesJson(entry.previous),
     updated: valuesJson(entry.updated),
     labels: labelsJson(entry),
+    changes: changesJson(changesOf(entry)),
     jsonNulls: jsonNullsJson(entry),
     instants: instantsJson(entry),
     unknown: entry.unknown.length === 0 ? undefined : JSON.stringify(entry.unknown),
@@ -112,6 +114,10 @@ function labelsJson(entry: Entry): string | undefined {
   const updated = words(entry.updated);
   return previous === '{}' && updated === '{}' ? undefined : `{"previous":${previous},"updated":${updated}}`;
 }
+
+/** Prints what differs within values; undefined if nothing does. */
+export const changesJson = (changes: readonly ValueChange[]): string | undefined =>
+  changes.length === 0 ? undefined : JSON.stringify(changes);
 
 /** Prints the columns whose values are instants; undefined if there are none. */
 function instantsJson(entry: Entry): string | undefined {

@@ -1,13 +1,14 @@
 import { keyText } from '../../pg/text.js';
 import { FIRST_COLUMN } from '../../pipeline/ports.js';
-import { decodeField, ESCAPE, SEPARATOR } from '../values.js';
+import { decodeField, ESCAPE, escaped, SEPARATOR } from '../values.js';
 import { ByteTable } from './byte-table.js';
 import { columnAt } from './decode.js';
-import type { ReaderDictionaries, StoredRelation } from './dictionaries.js';
+import type { ReaderDictionaries, StoredColumn, StoredRelation } from './dictionaries.js';
 import type { Scope } from './entry.js';
 import { nameAt, readNames, type NameVersion } from './labels.js';
 import type { Query } from './plans.js';
 import { ROW_TEXT, type RowBytes } from './row-bytes.js';
+import { hasPartLookups, MAX_PARTED_BYTES, partsOf } from './value-parts.js';
 
 /** Labels of the values of some rows that are names in `trail.lookup`, each key read once. */
 export class LabelNames {
@@ -66,13 +67,16 @@ export class LabelNames {
   #labelled(id: number, relation: StoredRelation | undefined): LabelledColumns | null {
     let columns = this.#columns.get(id);
     if (columns === undefined) {
-      const tables = relation?.columns.map((_, index) => columnAt(relation, index).label) ?? [];
-      columns = tables.every((table) => table === undefined)
-        ? null
-        : new LabelledColumns(tables.map((table) => (table === undefined ? undefined : this.#names(table))));
+      const noted = relation?.columns.map((_, index) => this.#notedOf(columnAt(relation, index))) ?? [];
+      columns = noted.every((one) => one === undefined) ? null : new LabelledColumns(noted);
       this.#columns.set(id, columns);
     }
     return columns;
+  }
+
+  #notedOf(column: StoredColumn): Noted | undefined {
+    if (hasPartLookups(column)) return new PartNames(column, (table) => this.#names(table));
+    return column.label === undefined ? undefined : this.#names(column.label);
   }
 
   #names(table: string): TableNames {
@@ -92,21 +96,26 @@ interface Place {
 const SIDES = [ROW_TEXT.previous, ROW_TEXT.updated] as const;
 const NO_NAMES: readonly NameVersion[] = [];
 
+/** Notes the keys of a stored field. */
+interface Noted {
+  note(bytes: Buffer, start: number, end: number): void;
+}
+
 /** Lookup tables by field, for each set of columns that rows of a table version have. */
 class LabelledColumns {
   /** By column; undefined: it has no labels. */
-  readonly #tables: readonly (TableNames | undefined)[];
-  readonly #all: readonly (TableNames | undefined)[];
+  readonly #tables: readonly (Noted | undefined)[];
+  readonly #all: readonly (Noted | undefined)[];
   readonly #sets = new ByteTable();
-  readonly #ofSets: (readonly (TableNames | undefined)[])[] = [];
+  readonly #ofSets: (readonly (Noted | undefined)[])[] = [];
 
-  constructor(tables: readonly (TableNames | undefined)[]) {
+  constructor(tables: readonly (Noted | undefined)[]) {
     this.#tables = tables;
     this.#all = upToLast(tables);
   }
 
   /** Lookup tables of the fields of a row, up to the last that has one. */
-  of(rows: RowBytes): readonly (TableNames | undefined)[] {
+  of(rows: RowBytes): readonly (Noted | undefined)[] {
     const length = rows.lengthOf(ROW_TEXT.columns);
     if (length < 0) return this.#all;
     const start = rows.startOf(ROW_TEXT.columns);
@@ -120,8 +129,28 @@ class LabelledColumns {
   }
 }
 
-const upToLast = (tables: readonly (TableNames | undefined)[]): readonly (TableNames | undefined)[] =>
+const upToLast = (tables: readonly (Noted | undefined)[]): readonly (Noted | undefined)[] =>
   tables.slice(0, tables.findLastIndex((table) => table !== undefined) + 1);
+
+/** Keys in the parts of a column's values. */
+class PartNames implements Noted {
+  readonly #column: StoredColumn;
+  readonly #names: (table: string) => TableNames;
+
+  constructor(column: StoredColumn, names: (table: string) => TableNames) {
+    this.#column = column;
+    this.#names = names;
+  }
+
+  note(bytes: Buffer, start: number, end: number): void {
+    // No shorter text has so many bytes.
+    if (end - start > MAX_PARTED_BYTES) return;
+    const field = decodeField(bytes.toString('utf8', start, end));
+    if (field.is !== 'text') return;
+    for (const { lookup } of partsOf(this.#column, field.text) ?? [])
+      if (lookup !== null) this.#names(lookup.table).noteKey(lookup.key);
+  }
+}
 
 /** Names of one lookup table, found by the bytes of stored fields or by their keys. */
 class TableNames {
@@ -134,6 +163,12 @@ class TableNames {
   note(bytes: Buffer, start: number, end: number): void {
     const number = this.#fields.add(bytes, start, end);
     if (number === this.#keys.length) this.#keys.push(keyOf(bytes, start, end));
+  }
+
+  noteKey(key: string): void {
+    const field = Buffer.from(escaped(key));
+    const number = this.#fields.add(field, 0, field.length);
+    if (number === this.#keys.length) this.#keys.push(key);
   }
 
   get keys(): readonly string[] {

@@ -2,7 +2,15 @@ import { FIRST_COLUMN, RUNG, throughOf, UNATTRIBUTED } from '../../pipeline/port
 import { BEHIND_ESCAPE, escaped } from '../values.js';
 import { shownActionSql } from './moved.js';
 import { pattern, type SqlValues } from './parameters.js';
-import { inScope, namedSql, type ShownLabels, type ShownValues, type ShownWords } from './search.js';
+import {
+  inScope,
+  namedSql,
+  type ShownLabels,
+  type ShownParts,
+  type ShownValues,
+  type ShownWords,
+} from './search.js';
+import { keysSql, partSql } from './search-parts.js';
 
 interface SearchOptions {
   readonly words: ShownWords;
@@ -98,11 +106,13 @@ function wordsSql({ words, parameters, scope }: SearchOptions): string[] {
   ];
 }
 
+type OfColumn = ShownValues | ShownParts | ShownLabels;
+
 /** Conditions on the stored values of a side for which something else is shown. */
 function shownSql(side: string, { words, parameters, scope }: SearchOptions): string[] {
-  const ofRelations = ({ relations }: ShownValues | ShownLabels): string =>
+  const ofRelations = ({ relations }: OfColumn): string =>
     `e.relation_id = any(${parameters.add(relations, 'int4[]')})`;
-  const field = ({ index }: ShownValues | ShownLabels): string => {
+  const field = ({ index }: OfColumn): string => {
     const at = parameters.add(index, 'int4');
     return `split_part(${side}, E'\\x1f', case when e.columns is null then ${at} + 1
               else nullif(strpos(e.columns, chr(${at} + ${FIRST_COLUMN})), 0) end)`;
@@ -112,8 +122,13 @@ function shownSql(side: string, { words, parameters, scope }: SearchOptions): st
       (values) =>
         `${ofRelations(values)} and ${field(values)} = any(${parameters.add(values.stored, 'text[]')})`,
     ),
+    ...words.parts.map(
+      (parts) => `${ofRelations(parts)} and (${partSql(parts.test, field(parts), parameters)})`,
+    ),
     ...words.labels.map((labels) => {
       const { names, table } = labels;
+      const keys =
+        labels.keys.is === 'value' ? null : `(${keysSql(labels.keys, field(labels), parameters)}) k (key)`;
       if (names === null) {
         const way = throughOf(table);
         const seen = inScope(parameters.add(scope?.name ?? null, 'text'));
@@ -121,10 +136,10 @@ function shownSql(side: string, { words, parameters, scope }: SearchOptions): st
           (select l.* from trail.lookup l
             where l.table_name = ${parameters.add(lookup, 'text')} and l.key = ${key} and l.from_id <= e.id
             order by l.from_id desc limit 1) l`;
-        const key =
-          way === null ? field(labels) : `(select l.name from ${last(way.via, field(labels))} where ${seen})`;
+        const own = keys === null ? field(labels) : 'k.key';
+        const key = way === null ? own : `(select l.name from ${last(way.via, own)} where ${seen})`;
         return `${ofRelations(labels)} and exists (
-          select from ${last(way?.of ?? table, key)}
+          select from ${keys === null ? '' : `${keys} cross join lateral`} ${last(way?.of ?? table, key)}
            where l.name ilike ${parameters.add(words.pattern, 'text')} and ${seen})`;
       }
       const list = (of: 'key' | 'from' | 'until', type: string): string =>
@@ -134,7 +149,7 @@ function shownSql(side: string, { words, parameters, scope }: SearchOptions): st
         );
       return `${ofRelations(labels)} and exists (
         select from unnest(${list('key', 'text[]')}, ${list('from', 'int8[]')}, ${list('until', 'int8[]')}) as l (key, from_id, until_id)
-         where l.key = ${field(labels)} and e.id >= l.from_id and e.id < l.until_id)`;
+         where l.key ${keys === null ? `= ${field(labels)}` : `in (select k.key from ${keys})`} and e.id >= l.from_id and e.id < l.until_id)`;
     }),
   ];
 }

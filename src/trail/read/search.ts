@@ -1,8 +1,11 @@
 import { throughOf } from '../../pipeline/ports.js';
+import type { StoredColumn } from './dictionaries.js';
 import { MOVED_ACTIONS, type Scope } from './entry.js';
 import { MOVED_IDS } from './moved.js';
 import { pattern } from './parameters.js';
+import { partTests, type KeysOf, type PartTest } from './search-parts.js';
 import type { Snapshot } from './snapshot.js';
+import { hasPartWords, partedAs } from './value-parts.js';
 import { escaped } from '../values.js';
 
 /** OID of boolean, which is stored as `t` and `f` and shown as words. */
@@ -26,9 +29,15 @@ export interface ShownValues extends ColumnOfRelations {
   readonly stored: readonly string[];
 }
 
+/** Columns of whose values parts have such a word. */
+export interface ShownParts extends ColumnOfRelations {
+  readonly test: PartTest;
+}
+
 /** Columns whose labels are names of a lookup table. */
 export interface ShownLabels extends ColumnOfRelations {
   readonly table: string;
+  readonly keys: KeysOf;
   /**
    * Names that have the search, each for entries `[from, until)`. Null: each entry is asked, for they are too
    * many (MOST_RESOLVED) or two tables away.
@@ -53,6 +62,7 @@ export interface ShownWords {
   readonly actions: readonly number[];
   readonly entityTypes: readonly number[];
   readonly values: readonly ShownValues[];
+  readonly parts: readonly ShownParts[];
   readonly labels: readonly ShownLabels[];
   /** What labels and names are compared with where they are asked for entry by entry. */
   readonly pattern: string;
@@ -88,6 +98,7 @@ export async function findShownWords(q: string, options: FindOptions): Promise<S
     ],
     entityTypes: dictionaries.entityTypes.idsWhere(vocabulary),
     values: shownValues(has, words),
+    parts: shownParts(has, words),
     labels: await shownLabels(q, options),
     pattern: pattern(q),
   };
@@ -154,22 +165,53 @@ function shownValues(
   return [...found.values()];
 }
 
+function shownParts(
+  has: (text: string) => boolean,
+  { dictionaries }: Pick<Snapshot, 'dictionaries'>,
+): ShownParts[] {
+  const found = new Map<string, ShownParts & { readonly relations: number[] }>();
+  for (const [relation, { columns }] of dictionaries.relations)
+    columns.forEach((column, index) => {
+      if (!hasPartWords(column)) return;
+      for (const test of partTests(column, has)) {
+        const key = JSON.stringify([index, test]);
+        const same = found.get(key);
+        if (same === undefined) found.set(key, { index, test, relations: [relation] });
+        else same.relations.push(relation);
+      }
+    });
+  return [...found.values()];
+}
+
 /** The YAML may name a boolean by its word. */
 const storedText = (type: number, value: string): string =>
   type === BOOLEAN && (value === 'true' || value === 'false') ? value[0]! : escaped(value);
 
+/** The lookup tables that give labels to a column's values or to parts of them. */
+const labelledParts = (
+  column: StoredColumn,
+): readonly { readonly label: string; readonly keys: KeysOf }[] => [
+  ...(column.label === undefined
+    ? []
+    : [{ label: column.label, keys: { is: partedAs(column) === 'list' ? 'elements' : 'value' } as const }]),
+  ...(column.members ?? []).flatMap(({ path, label }) =>
+    label === undefined ? [] : [{ label, keys: { is: 'member', name: path.at(-1)! } as const }],
+  ),
+];
+
 async function shownLabels(q: string, { words, scope }: FindOptions): Promise<ShownLabels[]> {
   const columns = new Map<
     string,
-    ColumnOfRelations & { readonly table: string; readonly relations: number[] }
+    ColumnOfRelations & { readonly table: string; readonly keys: KeysOf; readonly relations: number[] }
   >();
   for (const [relation, { columns: of }] of words.dictionaries.relations)
-    of.forEach(({ label }, index) => {
-      if (label === undefined) return;
-      const key = JSON.stringify([index, label]);
-      const same = columns.get(key);
-      if (same === undefined) columns.set(key, { index, table: label, relations: [relation] });
-      else same.relations.push(relation);
+    of.forEach((column, index) => {
+      for (const { label, keys } of labelledParts(column)) {
+        const key = JSON.stringify([index, label, keys]);
+        const same = columns.get(key);
+        if (same === undefined) columns.set(key, { index, table: label, keys, relations: [relation] });
+        else same.relations.push(relation);
+      }
     });
   if (columns.size === 0) return [];
   const tables = [...new Set([...columns.values()].map(({ table }) => throughOf(table)?.of ?? table))];

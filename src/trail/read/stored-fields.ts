@@ -6,6 +6,7 @@ import type { StoredColumn } from './dictionaries.js';
 import type { Value } from './entry.js';
 import type { StoredRows } from './row-batch.js';
 import { ROW_TEXT, type RowBytes } from './row-bytes.js';
+import { hasPartLookups, PartedValue } from './value-parts.js';
 
 /** What a stored field is. `marked` is a value whose bytes are not its text. */
 export type FieldKind = 'text' | 'marked' | 'null' | 'unknown' | 'large';
@@ -129,19 +130,28 @@ export class StoredFields<Notes> {
     return { bytes: field.bytes, sha256: field.sha256 };
   }
 
-  /** The name in `trail.lookup` for the value as of its row; null: it has none. */
+  /**
+   * The name in `trail.lookup` for the value as of its row, or those for its parts; null: it has none.
+   */
   get lookupName(): string | null {
-    const table = this.column.column.label;
-    if (table === undefined) return null;
-    return this.#batch.names.labelOf(table, this);
+    const { column } = this.column;
+    if (hasPartLookups(column)) return this.value.label ?? null;
+    return column.label === undefined ? null : this.#batch.names.labelOf(column.label, this);
   }
 
   /** The value of a field that is known, with its label. */
   get value(): Value {
     const field = decodeField(this.text);
     if (field.is === 'unknown' || field.is === 'large') throw new TypeError('the value is not known');
-    const value = decodeValue(field, this.column.column);
-    const label = this.lookupName;
+    const { column } = this.column;
+    const value = decodeValue(field, column);
+    if (value instanceof PartedValue)
+      for (const part of value.parts) {
+        const { lookup } = part;
+        if (lookup !== null) part.word = this.#batch.names.label(lookup.table, lookup.key, this.rowId);
+      }
+    if (hasPartLookups(column) || column.label === undefined) return value;
+    const label = this.#batch.names.labelOf(column.label, this);
     return label === null ? value : labelled(value, label);
   }
 

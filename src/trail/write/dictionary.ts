@@ -14,6 +14,8 @@ import type {
 } from '../../pipeline/ports.js';
 import type { Kind } from '../../tracking/rules.js';
 import { NameTable } from './name-table.js';
+import { relationText, storableVersion } from './relation-text.js';
+import { storeVersions, type Version } from './stored-names.js';
 import { TextIds } from './text-ids.js';
 
 const MAX_INT2 = 32_767;
@@ -236,14 +238,6 @@ class Table {
   }
 }
 
-/** A name that waits to be stored: `fromId` is the first entry that sees it. */
-interface Version {
-  readonly fromId: bigint;
-  readonly table: string;
-  readonly key: string;
-  readonly name: LookupName | null;
-}
-
 /** Removal of all names of a table that was emptied. */
 interface Clearing {
   readonly fromId: bigint;
@@ -366,29 +360,6 @@ function takeVersions(versions: Map<string, Version>, untilId: bigint): Version[
   return taken;
 }
 
-/**
- * Names are stored by functions, which change none that a stored entry has (sql/trail/0038_guarded.sql).
- */
-function storeVersions(versions: readonly Version[]): string[] {
-  const statements: string[] = [];
-  for (let start = 0; start < versions.length; start += ROWS_PER_STATEMENT) {
-    const some = versions.slice(start, start + ROWS_PER_STATEMENT);
-    const columns = [
-      textArray(some.map(({ table }) => table)),
-      textArray(some.map(({ key }) => key)),
-      `array[${some.map(({ fromId }) => fromId).join(',')}]::int8[]`,
-      textArray(some.map(({ name }) => name?.name ?? null)),
-      textArray(some.map(({ name }) => name?.kind ?? null)),
-      textArray(some.map(({ name }) => name?.tenant ?? null)),
-    ];
-    statements.push(`select trail.store_names(${columns.join(', ')})`);
-  }
-  return statements;
-}
-
-const textArray = (texts: readonly (string | null)[]): string =>
-  `array[${texts.map((text) => (text === null ? 'null' : quoteLiteral(text))).join(',')}]::text[]`;
-
 const storeClearing = ({ cleared, fromId }: Clearing): string =>
   `select trail.clear_names(${quoteLiteral(cleared)}, ${fromId})`;
 
@@ -433,38 +404,6 @@ const modifierText = (modifier: {
 
 const tableText = ({ schema, table }: { readonly schema: string; readonly table: string }): string =>
   JSON.stringify([schema, table]);
-
-/** Makes the labels of a version storable. Names from the source are; texts from the YAML need not be. */
-const storableVersion = (version: RelationVersion): RelationVersion => ({
-  ...version,
-  columns: version.columns.map((column) =>
-    column.values === undefined
-      ? column
-      : {
-          ...column,
-          values: Object.fromEntries(
-            Object.entries(column.values).map(([value, word]) => [storable(value), storable(word)]),
-          ),
-        },
-  ),
-});
-
-/** Returns the same text for the same version, in whatever order jsonb returned the members. */
-const relationText = (version: RelationVersion): string =>
-  JSON.stringify([
-    version.schema,
-    version.table,
-    version.columns.map(({ name, type, values, label, labelType, redacted }) => [
-      name,
-      type,
-      values === undefined ? null : Object.entries(values).sort(),
-      label ?? null,
-      redacted === undefined
-        ? null
-        : [redacted.oid, redacted.number, redacted.schema, redacted.table, redacted.column],
-      ...(labelType === undefined ? [] : [labelType]),
-    ]),
-  ]);
 
 const valuesRow = (row: readonly (number | string | null)[]): string =>
   `(${row.map((value) => (value === null ? 'null' : typeof value === 'number' ? String(value) : quoteLiteral(value))).join(', ')})`;

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Entry } from '../api-types.ts';
+import { changeTexts } from '../entry/changes.ts';
 import { fieldsOf, isOnlyNotation, type Cell, type Field } from '../entry/fields.ts';
 import { isOwn } from '../entry/own-entries.ts';
 import { zone } from '../state/view.ts';
@@ -53,14 +54,27 @@ export function FieldTable({ entry }: { entry: Entry }) {
       </thead>
       <tbody>
         {fields.map((field) => (
-          <FieldRow key={field.column} field={field} isOnlyNotation={isOnlyNotation(entry, field)} />
+          <FieldRow
+            key={field.column}
+            field={field}
+            isOnlyNotation={isOnlyNotation(entry, field)}
+            changes={changeTexts(entry, field.column)}
+          />
         ))}
       </tbody>
     </table>
   );
 }
 
-function FieldRow({ field, isOnlyNotation }: { field: Field; isOnlyNotation: boolean }) {
+function FieldRow({
+  field,
+  isOnlyNotation,
+  changes,
+}: {
+  field: Field;
+  isOnlyNotation: boolean;
+  changes: readonly string[];
+}) {
   const { previous, updated } = field;
   const parts =
     previous.is === 'value' && updated.is === 'value' && isWorthDiffing(previous, updated)
@@ -81,6 +95,13 @@ function FieldRow({ field, isOnlyNotation }: { field: Field; isOnlyNotation: boo
           <Side cell={updated} other={previous} mark="added" />
         ) : (
           <Marked parts={parts} mark="added" cell={updated} />
+        )}
+        {changes.length > 0 && (
+          <ul class="field-changes" aria-label="What differs">
+            {changes.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
         )}
         {isOnlyNotation && <p class="field-note">only formatting or repeated keys changed</p>}
       </td>

@@ -1,0 +1,71 @@
+import type { Catalog, CatalogColumn } from './catalog.js';
+import type { KeyPath } from './document.js';
+import { memberPath } from './member-path.js';
+import type { TableRule, TrackingConfig } from './rules.js';
+import type { PublishedTable } from './tracked.js';
+import { bitWidth } from './value-shape.js';
+
+/** Sentences about words that no value of their column can have. */
+export function wordWarnings({
+  config,
+  catalog,
+  published,
+}: {
+  readonly config: TrackingConfig;
+  readonly catalog: Catalog;
+  readonly published: readonly PublishedTable[];
+}): string[] {
+  const said = config.tables.flatMap((rule) => {
+    const columns = published.filter((table) => table.rule === rule).flatMap(({ table }) => table.columns);
+    const warning = (path: KeyPath, message: string): string =>
+      `${config.places.of(['tables', rule.pattern, ...path])}: ${message}`;
+    return [...bitFindings(rule, { columns, catalog }), ...typedFindings(rule, columns)].map(
+      ({ path, message }) => warning(path, message),
+    );
+  });
+  // Many tables may have taken it over from one place.
+  return [...new Set(said)];
+}
+
+interface Found {
+  readonly path: KeyPath;
+  readonly message: string;
+}
+
+function bitFindings(
+  rule: TableRule,
+  { columns, catalog }: { readonly columns: readonly CatalogColumn[]; readonly catalog: Catalog },
+): Found[] {
+  return [...rule.bits].flatMap(([name, words]): Found[] => {
+    const [column] = columns.filter((column) => column.name === name);
+    if (column === undefined) return [];
+    const width = bitWidth(column.typeOid, catalog.types);
+    const path = ['values', name, 'bits'];
+    if (width === null)
+      return [
+        {
+          path,
+          message: `"${name}" is ${column.type}, which has no bits; they are those of smallint, integer, bigint, bit and bit varying.`,
+        },
+      ];
+    return [...words.keys()]
+      .filter((bit) => width > 0 && bit >= width)
+      .map((bit) => ({
+        path: [...path, String(bit)],
+        message: `"${name}" is ${column.type}, whose highest bit is ${width - 1}.`,
+      }));
+  });
+}
+
+/** A table version has labels by type for whole columns alone. */
+const typedFindings = (rule: TableRule, columns: readonly CatalogColumn[]): Found[] =>
+  [...rule.typedLabels.keys()].flatMap((name) =>
+    memberPath(name) === null || columns.length === 0 || columns.some((column) => column.name === name)
+      ? []
+      : [
+          {
+            path: ['labels', name],
+            message: `"${name}" is a member of JSON, whose label has one table; type and types are for columns.`,
+          },
+        ],
+  );
