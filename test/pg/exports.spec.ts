@@ -62,7 +62,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     expect(await ground.files()).toEqual([`${created.id}.xlsx`]);
     const workbook = xlsx.read(bytes);
     expect(workbook.SheetNames).toEqual(['About this report', 'Audit trail']);
-    expect(workbook.Sheets['Audit trail']!['!ref']).toBe('A1:T5001');
+    expect(workbook.Sheets['Audit trail']!['!ref']).toBe('A1:U5001');
   });
 
   test('is finished by another worker when the first is killed in the middle', async () => {

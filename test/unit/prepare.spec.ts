@@ -77,7 +77,7 @@ describe('prepare', () => {
     await write('src/cli/cli.ts', 'export const answer: number = 42;\n');
     await write('src/log.ts', 'export {};\n');
     await write('src/web/page.ts', '');
-    await write('src/zone-offset.ts', 'export {};\n');
+    for (const shared of ['zone-offset', 'change-text']) await write(`src/${shared}.ts`, 'export {};\n');
     await cp(SCRIPTS, path.join(root, 'scripts'), { recursive: true });
     const packages = {
       '': {},

@@ -11,7 +11,7 @@ describe('openpyxl reads the workbook alike:', () => {
     expect(creator).toBe('Waltrail');
     expect(sheets.map(({ title }) => title)).toEqual([COVER_SHEET, DATA_SHEET]);
     const { freezePanes, autoFilter, rows } = sheets[1]!;
-    expect([freezePanes, autoFilter, rows.length]).toEqual(['A2', 'A1:T2', 2]);
+    expect([freezePanes, autoFilter, rows.length]).toEqual(['A2', 'A1:U2', 2]);
     expect(rows[0]!.slice(0, 3).map(({ value }) => value)).toEqual([
       'Modified by',
       'Action category',
@@ -37,6 +37,7 @@ describe('openpyxl reads the workbook alike:', () => {
       ['n', null],
       ['n', null],
       ['s', '+01:00'],
+      ['n', null],
       ['n', null],
     ]);
     // "@" keeps a text a text when somebody edits the cell.

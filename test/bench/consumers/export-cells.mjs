@@ -34,7 +34,11 @@ function rowOf(entry, clock) {
     REPORT_COLUMNS.flatMap(({ kind, text }) => {
       const said = text(entry, clock);
       const cell = Buffer.from(
-        kind === 'date' ? excelDate(clock.local(said).localMs) : kind === 'offset' ? clock.offset(said) : said,
+        kind === 'date'
+          ? excelDate(clock.local(said).localMs)
+          : kind === 'offset'
+            ? clock.offset(said)
+            : said,
       );
       const length = Buffer.alloc(4);
       length.writeUInt32LE(cell.length);
