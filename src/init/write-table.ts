@@ -13,15 +13,15 @@ import { comment, flow, list, remarked, scalar } from './yaml-text.js';
 /** A key, and its value as YAML. */
 export type Pair = readonly [key: string, value: string];
 
-/** What is told in comments beside the rules of a table. */
+/** What comments say about a table in addition to its rules. */
 export interface Told {
-  /** Further facts of the table, such as what it costs. */
+  /** Further facts of the table, such as its costs. */
   readonly facts: readonly string[];
-  /** Whether to say of a label or a join that no foreign key declares it. */
+  /** Whether to remark a label or a join that no foreign key declares. */
   readonly doubts: boolean;
 }
 
-/** The lines of one table; `told` null: without comments. */
+/** Writes the lines of one table. Without comments if `told` is null. */
 export function tableBlock(
   table: TableProposal,
   { people, told }: { readonly people: readonly PeopleTable[]; readonly told: Told | null },
@@ -53,7 +53,7 @@ export const lookupPairs = ({ table, key, name }: Lookup): readonly Pair[] => [
   ['name', templateText(name)],
 ];
 
-/** Of the first table of people nothing is said: it is meant where nothing is. */
+/** Writes the table of people. The first one is left out because it is the default. */
 export function asPair(as: As, people: readonly PeopleTable[]): readonly Pair[] {
   if (typeof as === 'string') return as === people[0]?.called ? [] : [['as', scalar(as)]];
   const values = as.values.map(([value, called]): Pair => [value, scalar(called)]);
@@ -89,8 +89,8 @@ function tenantLine({ column, of }: ProposedTenant, told: Told | null): string {
   return remarked(`tenant: ${join}`, !of.declared && told?.doubts === true ? BY_NAME : null);
 }
 
-/** Said of a reference where most are declared. */
-const BY_NAME = 'by its name: no foreign key';
+/** Remark on a reference, in a database that declares most of them. */
+const BY_NAME = 'guessed by its name: no foreign key';
 
 function labelLines({ labels, typedLabels }: TableProposal, told: Told | null): readonly string[] {
   if (labels.length + typedLabels.length === 0) return [];
@@ -122,7 +122,7 @@ const actionText = ({ on, column, when, action }: ProposedAction): string =>
     ['action', action],
   ]);
 
-/** What is known of values, and the key that gives words to numbers, to be filled in. */
+/** Writes what is known of values, and a key to fill in that gives words to numbers. */
 function valueLines({ facts, numbers }: TableProposal['values']): readonly string[] {
   const words = numbers.map(({ column, stored }): Pair => [
     column,
@@ -134,7 +134,7 @@ function valueLines({ facts, numbers }: TableProposal['values']): readonly strin
   ];
 }
 
-/** A template as the loader reads it. */
+/** Writes a template as the loader reads it. */
 function templateText(template: Template): string {
   return scalar(
     template
