@@ -233,7 +233,7 @@ describe('init', () => {
       url.username = role;
       url.password = 'catalogs';
       const { text } = await initialise(url.href, database.url).finally(() => holder.query('rollback'));
-      expect(text).toContain('pg_stats of 15 tables is not for this role');
+      expect(text).toContain('This role cannot read pg_stats of 15 tables');
       expect(text).toContain('as: { sender_type: { User: users } }');
       expect(text).not.toContain('catalogs_');
     } finally {
