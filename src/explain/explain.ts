@@ -97,10 +97,10 @@ export async function explainStored({
       ...remarks,
       ...('value' in source
         ? table === undefined
-          ? [`The source no longer has table ${name}: its primary key and its own types are not known.`]
+          ? [`The source no longer has table ${name}: its primary key and user-defined types are not known.`]
           : []
         : [
-            `The source could not be asked for the table's primary key and own types: ${source.error.message}`,
+            `The source could not be asked for the table's primary key and user-defined types: ${source.error.message}`,
           ]),
     ],
   });

@@ -345,7 +345,7 @@ describe('what is explained is what capture stores', () => {
     expect(await why('password')).toContain('secrets.defaults');
     await ground.source.query('alter table agents rename password to greeting');
     try {
-      expect(await why('greeting')).toBe('it was public.agents.password, which is redacted');
+      expect(await why('greeting')).toBe('it was public.agents.password before, which is redacted');
     } finally {
       await ground.source.query('alter table agents rename greeting to password');
     }
@@ -379,7 +379,7 @@ describe('what is explained is what capture stores', () => {
       const said = await explained('--entry', String(id));
       expect(said.action).toMatchObject({ category: 'block', rules: [{ at: null }] });
       expect(said.entity).toMatchObject({ type: 'agent', rule: { at: null } });
-      expect(said.remarks.join()).toContain('They differ in: tables.public.agents.');
+      expect(said.remarks.join()).toContain('The file differs from it in: tables.public.agents.');
       const made = await explained('public.agents', '{"blocked": true}');
       expect(made.action.category).toBe('lock');
       expect(made.remarks.join()).toContain('not in effect yet');
