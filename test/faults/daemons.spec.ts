@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 import pg from 'pg';
 import { faultGround, note, streamingGround } from './ground.ts';
 
-test('a daemon that stands still for longer than wal_sender_timeout goes on without loss', async () => {
+test('a daemon that stands still for longer than wal_sender_timeout resumes without loss', async () => {
   await using g = await faultGround({ senderTimeout: '1s' });
   const daemon = await g.startDaemon();
   await using load = startLoad({ url: g.source.url, seed: 7, ...STEADY, bulk: 0 });

@@ -197,7 +197,7 @@ async function nextStep(options: {
       return { is: 'apply', sql: '' };
     case 11:
       return {
-        is: 'made anew',
+        is: 'recreate',
         sql: `begin; drop table ${one.name}; ${create(one.name, random).sql}; commit`,
       };
     default:

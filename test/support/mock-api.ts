@@ -100,7 +100,7 @@ export async function startMockApi(
   options: { readonly entries?: number; readonly session?: Readonly<Record<string, unknown>> } = {},
 ): Promise<MockApi> {
   if (!existsSync(path.join(PAGE_FOLDER, 'index.html')))
-    throw new Error('The page is not built: run `npm run build:web` (npm test does it by itself).');
+    throw new Error('The page is not built: run `npm run build:web` (npm test does so automatically).');
   const tokens = { admin: 'admin-token', viewer: 'viewer-token', code: 'one-time code/+' };
   const usedCodes = new Set<string>();
   const sessions = new Map<string, string>();
@@ -201,7 +201,7 @@ export async function startMockApi(
   function page(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
-    // The page's week has seven calendar days, and one may have 25 hours.
+    // The limit is seven calendar days, one of which may have 25 hours.
     if (to - from > 7 * DAY_MS + 3_600_000) {
       return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
     }

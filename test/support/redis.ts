@@ -78,7 +78,7 @@ async function answers(url: string, server: ChildProcess): Promise<void> {
       await client.ping();
       return;
     } catch (error) {
-      // It also answers without a valid password.
+      // A server with a password refuses this ping, but it is ready.
       if (said.startsWith('NOAUTH')) return;
       if (server.exitCode !== null || Date.now() > deadline) throw error;
       await delay(25);

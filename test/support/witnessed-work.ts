@@ -1,6 +1,6 @@
 /*
- * Random transactions of an application that several people use at once, who really made each change of
- * them, and of which changes the rules of the YAML have to tell.
+ * Random transactions of an application that several people use at once. For each change they state who
+ * really made it, and whether the rules of the YAML must find that person.
  */
 
 import { generator, type Random } from './random.ts';
