@@ -1,8 +1,8 @@
-# Waltrail for servers: no embedded PostgreSQL, no sample; configured by environment (README, "Your own database").
+# Waltrail for servers, without embedded PostgreSQL and sample. Environment variables configure it: see docs/install.md.
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Build needs the development dependencies; the embedded PostgreSQL and its install scripts stay out.
+# The build needs the development dependencies. The embedded PostgreSQL and install scripts are left out.
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY tsconfig.json ./
 COPY scripts ./scripts

@@ -9,15 +9,15 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
 /**
  * `waltrail apply`: prints the plan and carries it out. Exits with 0 if the source is then as the YAML wants
  * it. Exits with 1 if a problem of the whole source forbids every step, if tables with problems of their own
- * were left out, or if the source was changed by somebody else meanwhile.
+ * were left out, or if somebody else changed the source at the same time.
  */
 export const apply: Command = defineCommand({
   usage: '[--yes] [--take-over]',
-  help: `Does what waltrail plan shows, in one transaction. Tables with problems of their own are left out. Exits with 1 where
-a problem is left, and does nothing at all where one concerns the whole source.
+  help: `Carries out what waltrail plan shows, in one transaction. Tables with problems of their own are left out. If a problem
+concerns the whole source, nothing is done. Exits with 1 if a problem remains.
 
-  --yes         let tables leave the publication, which it asks about on a terminal
-  --take-over   take over a publication that is marked as another source's, or that somebody made for other tables
+  --yes         let tables leave the publication; without it, the command asks on a terminal
+  --take-over   take over a publication that is marked as another source's, or that somebody created for other tables
 `,
   options: { yes: { type: 'boolean' }, 'take-over': { type: 'boolean' } },
   json: true,
@@ -45,11 +45,11 @@ a problem is left, and does nothing at all where one concerns the whole source.
 });
 
 /**
- * Asks whether tables may leave the publication: a line that was deleted from the YAML by mistake would end
- * their trail. Throws TRACKING_TABLES_LEAVE where there is nobody to ask.
+ * Asks whether tables may leave the publication: deleting a line of the YAML by mistake would end their
+ * trail. Throws TRACKING_TABLES_LEAVE if there is nobody to ask.
  */
 async function mayLeave(tables: readonly string[], confirm: Confirm | null): Promise<boolean> {
-  const says = `${listNames(tables)} ${tables.length === 1 ? 'leaves' : 'leave'} the publication: changes of ${tables.length === 1 ? 'it' : 'them'} will be recorded no more.`;
+  const says = `${listNames(tables)} ${tables.length === 1 ? 'leaves' : 'leave'} the publication: changes of ${tables.length === 1 ? 'it' : 'them'} will no longer be recorded.`;
   if (confirm === null) throw new WaltrailError('TRACKING_TABLES_LEAVE', says);
   return confirm(`${says} Apply?`);
 }
@@ -64,7 +64,7 @@ function outcomeAnswer(
     refused: '',
     'nothing to do': '',
     'not confirmed': 'Nothing was applied.\n',
-    'changed meanwhile': 'Somebody else changed the source meanwhile; run waltrail apply again.\n',
+    'changed meanwhile': 'Somebody else changed the source at the same time. Run waltrail apply again.\n',
     applied: `Applied: ${steps} ${steps === 1 ? 'step' : 'steps'} in one transaction.\n`,
   }[outcome];
   return { text, data: { outcome, plan: planned.data } };

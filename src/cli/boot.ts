@@ -17,12 +17,12 @@ export interface Boot {
   readonly onReload: (daemon: Reloading) => void;
 }
 
-/** What a reload is asked of. */
+/** The part of the daemon that a reload is requested from. */
 export type Reloading = Pick<Daemon, 'reload'>;
 
 export interface Running {
   /**
-   * Rejects when something ends without which the daemon cannot continue; null: nothing of that kind was
+   * Rejects when something ends that the daemon cannot continue without. Null if nothing of that kind was
    * started.
    */
   readonly lost: Promise<void> | null;

@@ -5,7 +5,7 @@ import { confirmOn } from './terminal.js';
 
 const LINGER_MS = 3000;
 
-// The reader of the output may be gone (`| head`, a closed terminal). That must not end a daemon in the
+// The reader of the output may have ended (`| head`, a closed terminal). That must not end a daemon in the
 // middle of stopping.
 process.stdout.on('error', () => undefined);
 process.exitCode = await dispatch(process.argv.slice(2), {
@@ -14,6 +14,6 @@ process.exitCode = await dispatch(process.argv.slice(2), {
   settings: (options) => readSettings(undefined, options),
   confirm: confirmOn(process),
 });
-// A connection that does not close must not keep a stopped daemon alive. If everything is closed, this waits
-// for nothing.
+// A connection that does not close must not keep a stopped daemon alive. If everything is closed, this timer
+// delays nothing.
 setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -18,32 +18,32 @@ export type Confirm = (question: string) => Promise<boolean>;
 export interface CommandContext<O extends Options = Options> {
   /** The options of the command line, as `parseArgs` types them. */
   readonly values: ReturnType<typeof parseArgs<{ options: O }>>['values'];
-  /** What stands on the command line and is no option. */
+  /** The arguments of the command line that are not options. */
   readonly arguments: readonly string[];
   /**
    * Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws
    * SETTINGS_INVALID.
    */
   readonly settings: (options?: SettingsOptions) => Settings;
-  /** Prints to standard error what a long command is doing, so that its answer may go into a file. */
+  /** Prints to standard error what a long command is doing, so that standard output has the answer alone. */
   readonly progress: (text: string) => void;
   /** Prints progress and explanations for people. Prints nothing with `--json`. */
   readonly say: (text: string) => void;
   /** Prints the answer in the form that was asked for. */
   readonly answer: (answer: Answer) => void;
-  /** Null: there is no terminal, or the answer goes to a program. */
+  /** Asks the user; null if there is no terminal, or if a program reads the answer. */
   readonly confirm: Confirm | null;
 }
 
 /** One command of `waltrail`. */
 export interface Command<O extends Options = Options> {
-  /** Options and argument behind the command's name, as `[--accept]`; empty: it takes none. */
+  /** Options and arguments after the command's name, such as `[--accept]`. Empty if it takes none. */
   readonly usage: string;
-  /** What `--help` says beside the summary and the usage, with its line end; empty: nothing. */
+  /** What `--help` prints after the summary and the usage, ending with a line break. Empty for nothing. */
   readonly help: string;
-  /** For `parseArgs`. `--help` is added to all, `--json` where `json` says so. */
+  /** Options for `parseArgs`. Every command also has `--help`, and `--json` if `json` is true. */
   readonly options: O;
-  /** How many arguments it takes that are no options; without it: none. */
+  /** How many arguments that are not options the command takes. None if left out. */
   readonly arguments?: { readonly least: number; readonly most: number };
   /** Whether it can print its answer as JSON. */
   readonly json: boolean;
@@ -73,12 +73,12 @@ export interface Surroundings {
 }
 
 /**
- * Parses the arguments behind a command's name and runs it: `--help`, `--json` and mistakes are the same for
- * every command. Resolves with the exit code. Throws CLI_USAGE and what the command throws.
+ * Parses the arguments after a command's name and runs the command. `--help`, `--json` and mistakes are
+ * handled alike for every command. Resolves with the exit code. Throws CLI_USAGE and what the command throws.
  */
 export async function runCommand(
   options: Surroundings & {
-    /** As typed: `gaps`, `token create`. */
+    /** The name as typed: `gaps`, `token create`. */
     readonly name: string;
     readonly summary: string;
     readonly command: Command;
@@ -122,7 +122,7 @@ function parse(options: {
       allowPositionals: true,
     });
   } catch (error) {
-    // "Unknown option '--prot'. To specify a positional argument …": the first sentence says it.
+    // "Unknown option '--prot'. To specify a positional argument …": the first sentence is enough.
     const [first] = (error as Error).message.split(/\. (?=[A-Z])/);
     throw usageError(`waltrail ${name}: ${first!.replace(/\.$/, '')}.`, error);
   }
@@ -130,7 +130,7 @@ function parse(options: {
 
 function wrongCount(name: string, command: Command, positionals: readonly string[]): WaltrailError {
   const { most } = command.arguments ?? NO_ARGUMENTS;
-  if (most === 0) return usageError(`waltrail ${name}: it does not know "${positionals[0]!}".`);
+  if (most === 0) return usageError(`waltrail ${name}: unknown argument "${positionals[0]!}".`);
   return usageError(
     `waltrail ${name} takes ${most === 1 ? 'one argument' : `at most ${most} arguments`}: ${command.usage}.`,
   );

@@ -3,14 +3,14 @@ import type { Command } from './command.js';
 /** A command in the list that `waltrail --help` prints. */
 export interface ListedCommand {
   readonly summary: string;
-  /** Imports the command and what it needs. It is called only to run the command, so `--help` stays fast. */
+  /** Imports the command and its dependencies. Called only to run the command, so `--help` stays fast. */
   readonly load: () => Promise<Command>;
 }
 
 /** Every command of `waltrail`, by its name as it is typed. */
 export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
   start: {
-    summary: 'run the daemon; with nothing configured, on a sample CRM of its own',
+    summary: 'run the daemon; without configuration, on its own sample CRM',
     load: async () => (await import('./start.js')).start,
   },
   init: {
@@ -26,36 +26,36 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./apply.js')).apply,
   },
   drop: {
-    summary: 'take everything out of the source again that apply and capture have put there',
+    summary: 'remove from the source everything that apply and capture created there',
     load: async () => (await import('./drop.js')).drop,
   },
   doctor: {
-    summary: 'look for everything that is wrong, or may go wrong, at source and trail',
+    summary: 'check source and trail for what is wrong or may go wrong',
     load: async () => (await import('./doctor.js')).doctor,
   },
   status: {
-    summary: 'say how far capture is behind, who captures, and what is open',
+    summary: 'show the lag of capture, who captures, and open gaps',
     load: async () => (await import('./status.js')).status,
   },
   reload: {
-    summary: 'let running daemons work by the changed YAML, without a restart',
+    summary: 'have running daemons read the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,
   },
   explain: {
     summary:
-      'say which key of the YAML gives an entry which of its words, of a made-up change or a stored one',
+      'show which key of the YAML gives an entry each of its words, for a made-up change or a stored entry',
     load: async () => (await import('./explain.js')).explain,
   },
   gaps: {
-    summary: 'list what the trail may lack, and resume capture behind it',
+    summary: 'list gaps: changes that the trail may lack; resume capture after them',
     load: async () => (await import('./gaps.js')).gaps,
   },
   skip: {
-    summary: 'as a last resort, pass over the one transaction that capture cannot store',
+    summary: 'as a last resort, skip the one transaction that capture cannot store',
     load: async () => (await import('./skip.js')).skip,
   },
   verify: {
-    summary: 'compare what the trail says of its entries with the entries',
+    summary: 'compare the counters and indexes of the trail with its entries',
     load: async () => (await import('./verify.js')).verify,
   },
   'token create': {
@@ -67,12 +67,12 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./token.js')).tokenList,
   },
   'token revoke': {
-    summary: 'revoke every API token of a name and end its sessions, within seconds',
+    summary: 'revoke every API token with a name and end their sessions, within seconds',
     load: async () => (await import('./token.js')).tokenRevoke,
   },
 };
 
-/** Finds the command whose name the arguments begin with, and returns the arguments behind it. */
+/** Finds the command whose name the arguments begin with, and returns the arguments after it. */
 export function findCommand(
   argv: readonly string[],
 ): { readonly name: string; readonly args: readonly string[] } | undefined {
@@ -83,7 +83,7 @@ export function findCommand(
   return undefined;
 }
 
-/** Returns the commands whose name begins with a word, such as `token`; all of them for an empty one. */
+/** Returns the commands whose name begins with a word, such as `token`. Returns all for an empty word. */
 export const commandsBelow = (word: string): (readonly [name: string, summary: string])[] =>
   Object.entries(COMMANDS)
     .filter(([name]) => word === '' || name.startsWith(`${word} `))

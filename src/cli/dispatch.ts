@@ -8,8 +8,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 /**
- * Runs a command line, whose arguments are given without `node` and the script. Resolves with the exit code
- * and never rejects.
+ * Runs a command line. Its arguments are given without `node` and the script. Resolves with the exit code and
+ * never rejects.
  */
 export async function dispatch(argv: readonly string[], terminal: Surroundings): Promise<number> {
   const { write } = terminal;
@@ -49,7 +49,9 @@ function unknownCommand([first, second]: readonly string[], { write, writeError 
   return EXIT_USAGE;
 }
 
-/** Prints what is wrong and what to do: on one line, or on separate lines if the error itself has several. */
+/**
+ * Formats what is wrong and what to do, on one line. If the error has several lines, the remedy has its own.
+ */
 function errorText(error: unknown): string {
   if (!isWaltrailError(error)) return `waltrail: unexpected error, please report it: ${stackOf(error)}\n`;
   const { message, remedy }: WaltrailError = error;
@@ -57,7 +59,7 @@ function errorText(error: unknown): string {
   return `waltrail: ${message}${separator}${remedy}\n`;
 }
 
-/** Prints the same for programs, as one JSON document. */
+/** Formats the same for programs, as one JSON document. */
 function errorJson(error: unknown): string {
   const { code, message, remedy } = isWaltrailError(error)
     ? error

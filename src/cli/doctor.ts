@@ -3,12 +3,11 @@ import { examine } from '../doctor/examine.js';
 import { defineCommand, type Command } from './command.js';
 import { loadOwnConfig } from './config.js';
 
-/** `waltrail doctor`: exits with 1 if something fails. */
+/** `waltrail doctor`: exits with 1 if a check fails. */
 export const doctor: Command = defineCommand({
   usage: '',
-  help: `Looks at the source and the trail of the YAML and says of each thing that can be wrong whether it is: pass, warn (capture is
-right, and something may go wrong or is less than it could be) or fail, with the remedy. Changes nothing. Exits with 1 where
-something fails.
+  help: `Checks the source and the trail of the YAML and prints one result for each check: pass, warn (capture works, but something
+may go wrong or could be better) or fail. warn and fail have a remedy. Changes nothing. Exits with 1 if a check fails.
 `,
   options: {},
   json: true,

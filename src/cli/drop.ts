@@ -10,16 +10,16 @@ import { defineCommand, usageError, type Command } from './command.js';
 import { withSource } from './source-plan.js';
 
 /**
- * `waltrail drop`: prints what it would take out of the source, and does it with `--yes`. Exits with 1 where
- * something forbids it.
+ * `waltrail drop`: prints what it would remove from the source, and removes it with `--yes`. Exits with 1 if
+ * a problem forbids it.
  */
 export const drop: Command = defineCommand({
   usage: '[--yes] [--role NAME]',
-  help: `Takes out of the source what apply and capture have put there: publication, event triggers, slot. Tables get the
-replica identity back that they had. The trail stays as it is. Without --yes it only says what it would do.
+  help: `Removes from the source what apply and capture created there: publication, event triggers, slot. Tables get back their
+former replica identity. The trail stays as it is. Without --yes the command only prints what it would do.
 
-  --yes         do it, in one transaction; the slot goes last
-  --role NAME   take all rights in this database from a role, too, and drop it
+  --yes         do it, in one transaction; then drop the slot
+  --role NAME   also revoke all rights of a role in this database, and drop the role
 `,
   options: { yes: { type: 'boolean' }, role: { type: 'string' } },
   json: true,
@@ -47,8 +47,8 @@ type Outcome = 'refused' | 'nothing to do' | 'planned' | 'dropped';
 const ENDINGS: Readonly<Record<Outcome, string>> = {
   refused: '',
   'nothing to do': '',
-  planned: 'Nothing was done yet. To do it: waltrail drop --yes\n',
-  dropped: 'Dropped. The trail is as it was, and can be read on.\n',
+  planned: 'Nothing was changed yet. To do it, run: waltrail drop --yes\n',
+  dropped: 'Dropped. The trail is unchanged and can still be read.\n',
 };
 
 async function roleOf(client: pg.Client, name: string | undefined): Promise<GrantedRole | null> {
@@ -58,12 +58,12 @@ async function roleOf(client: pg.Client, name: string | undefined): Promise<Gran
   const { rows } = await client.query<{ role: string }>(/* sql */ `select session_user::text as role`);
   if (rows[0]!.role === name)
     throw usageError(
-      `waltrail drop --role: it runs as ${name} itself; name the login of a superuser in source.url.`,
+      `waltrail drop --role: the command runs as ${name} itself. Name the login of a superuser in source.url.`,
     );
   return role;
 }
 
-/** What cannot be taken back comes last. */
+/** Drops the slot, after everything else because a dropped slot cannot be restored. */
 async function dropSlot(client: pg.Client, { sql }: PlanStep): Promise<void> {
   try {
     await client.query(sql);
@@ -71,8 +71,8 @@ async function dropSlot(client: pg.Client, { sql }: PlanStep): Promise<void> {
     if (isWaltrailError(error)) throw error;
     throw new WaltrailError(
       'SOURCE_SLOT_BUSY',
-      `Everything else is dropped, but not the slot (${serverSays(error)}).`,
-      { cause: error, remedy: `Stop who reads it, then run: ${sql};` },
+      `Everything except the slot is dropped (${serverSays(error)}).`,
+      { cause: error, remedy: `Stop the program that reads the slot, then run: ${sql};` },
     );
   }
 }
@@ -81,7 +81,7 @@ function dropText({ steps, slot, problems, warnings }: DropPlan): string {
   const sql = steps.map((step) => `-- ${step.reason}\n${step.sql};`);
   const parts = [
     steps.length + (slot === null ? 0 : 1) === 0 && problems.length === 0
-      ? 'Nothing to do: nothing of Waltrail is in the source.'
+      ? 'Nothing to do: the source has nothing that Waltrail created.'
       : '',
     steps.length === 0
       ? ''
@@ -93,7 +93,7 @@ function dropText({ steps, slot, problems, warnings }: DropPlan): string {
     problems.length === 0
       ? ''
       : [
-          'Problems (nothing is done before they are solved)',
+          'Problems (nothing is done until they are solved)',
           ...problems.map(({ code, message, remedy }) => `- ${code}: ${message}\n  ${remedy}`),
         ].join('\n'),
   ];

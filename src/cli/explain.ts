@@ -6,16 +6,16 @@ import { loadOwnConfig } from './config.js';
 
 const OPERATIONS: readonly Operation[] = ['insert', 'update', 'delete', 'truncate'];
 
-/** `waltrail explain`: which key of the YAML gives an entry which of its words. */
+/** `waltrail explain`: prints which key of the YAML gives an entry each of its words. */
 export const explain: Command = defineCommand({
   usage: "TABLE 'JSON' [--operation NAME] [--old 'JSON'] | --entry ID",
-  help: `Says which key of the YAML gives an entry its entity, name, action, modifier, labels and masks, with file, line and column.
-TABLE 'JSON' is a change that nobody has made, as public.agents '{"blocked": true}'. It asks for no row. A secret is not
+  help: `Prints which key of the YAML gives an entry its entity, name, action, modifier, labels and masks, with file, line and
+column. TABLE 'JSON' is a made-up change, such as public.agents '{"blocked": true}'. No row is read. A secret is never
 printed, not even one that is in the JSON.
 
-  --operation NAME   insert, update (without it), delete or truncate
-  --old 'JSON'       of an update: values of the row before it; without one, a column of the JSON had another value
-  --entry ID         an entry of the trail, by the configuration that made it
+  --operation NAME   insert, update (the default), delete or truncate
+  --old 'JSON'       for an update, values of the row before it; a column that is not here had some other value
+  --entry ID         an entry of the trail, explained by the configuration that made it
 `,
   options: {
     operation: { type: 'string' },
@@ -34,7 +34,9 @@ printed, not even one that is in the JSON.
     if (entry === undefined && (table === undefined || (json === undefined && operation !== 'truncate')))
       throw usageError("waltrail explain takes TABLE and 'JSON', or --entry ID.");
     if (old !== undefined && operation !== 'update')
-      throw usageError('waltrail explain --old is for updates: the JSON is the row itself.');
+      throw usageError(
+        'waltrail explain --old is for updates only: for other operations the JSON is the row itself.',
+      );
     const config = loadOwnConfig(settings());
     const explained =
       entry === undefined

@@ -11,10 +11,10 @@ const MAX_LISTED = 100;
  */
 export const gaps: Command = defineCommand({
   usage: '[--accept]',
-  help: `Lists the newest ${MAX_LISTED}, the newest first. Exits with 1 while a gap is open and not accepted.
+  help: `Lists up to ${MAX_LISTED} gaps, newest first. Exits with 1 while a gap is open and not accepted.
 
-  --accept   resume capture after open gaps of the whole stream, and acknowledge those of named tables, which
-             end by themselves when the table is captured again or gone; all of them stay in the trail for good
+  --accept   resume capture after open gaps of the whole stream, and acknowledge open gaps of named tables. Those
+             end automatically when the table is captured again or dropped. Gaps stay in the trail forever.
 `,
   options: { accept: { type: 'boolean' } },
   json: true,
@@ -41,11 +41,11 @@ function gapsText(listed: readonly Gap[], accepted: number): string {
 const afterAccepting = (listed: readonly Gap[]): string =>
   listed.some(({ scope, closedAt }) => scope === 'stream' && closedAt === null)
     ? ' Capture resumes within seconds.'
-    : ' Each ends when its table is captured again or gone.';
+    : ' Each ends when its table is captured again or dropped.';
 
 /** A gap of named tables stops nothing, so nothing has to be resumed. */
 const TABLES_REMEDY =
-  'Run waltrail apply, or the SQL of waltrail plan, on the source. The gap ends by itself when the table is captured whole again, or gone.';
+  'Run waltrail apply, or the SQL of waltrail plan, on the source. The gap ends automatically when the table is captured completely again, or dropped.';
 
 function gapText(gap: Gap): string {
   const state = gap.closedAt !== null ? 'closed' : gap.acceptedAt !== null ? 'accepted' : 'open';

@@ -10,20 +10,22 @@ import type { Settings, SettingsOptions } from '../settings.js';
 import { defineCommand, usageError, type Command } from './command.js';
 
 const DEFAULT_FILE = 'waltrail.yaml';
-/** No statement on the source takes longer. */
+/** Longest time that a statement on the source may take. */
 const STATEMENT_LIMIT_MS = 5_000;
-/** Reading fewer tables is over before a person has read what is being done. */
+/**
+ * Number of tables from which progress is printed. Reading fewer is finished before a person could read it.
+ */
 const MANY_TABLES = 200;
 
-/** `waltrail init`: writes a YAML for a database that nobody has written one for. */
+/** `waltrail init`: writes a first YAML for a database. */
 export const init: Command = defineCommand({
   usage: '[--source URL] [--out FILE]',
-  help: `Reads the catalog of a database and writes a YAML that is right for most of it: an entity type and a name for each table, labels,
-people, audit tables, the tenant, secrets, columns of no interest, with the facts that they come from. Reads no row of a table, takes no
-lock, and changes nothing. A file that is there is never overwritten.
+  help: `Reads the catalog of a database and writes a YAML that is right for most of it: an entity type and a name for each table,
+labels, people, audit tables, the tenant, secrets and columns of no interest. Comments give the facts behind each choice.
+Reads no row of a table, takes no lock, and changes nothing. An existing file is never overwritten.
 
-  --source URL   the database; without it, WALTRAIL_SOURCE_URL (the process list shows a URL that is typed, with its password)
-  --out FILE     where to write; without it, ${DEFAULT_FILE}
+  --source URL   the database (default: WALTRAIL_SOURCE_URL; the process list shows a typed URL with its password)
+  --out FILE     where to write (default: ${DEFAULT_FILE})
 `,
   options: { source: { type: 'string' }, out: { type: 'string' } },
   json: true,
@@ -56,22 +58,23 @@ function sourceUrl(given: string | undefined, settings: (options: SettingsOption
   }
   const { sourceUrl: url } = settings({ sourceAlone: true });
   if (url !== undefined) return url;
-  throw new WaltrailError('SETTINGS_INVALID', 'No source is named.', {
+  throw new WaltrailError('SETTINGS_INVALID', 'No source is set.', {
     remedy: 'Set WALTRAIL_SOURCE_URL, or give --source postgres://….',
   });
 }
 
 const fileExists = (file: string): WaltrailError =>
-  new WaltrailError('INIT_FILE_EXISTS', `${file} is there already.`);
+  new WaltrailError('INIT_FILE_EXISTS', `${file} already exists.`);
 
-/** Writes a file that is not there yet. One that cannot be written to its end is removed again. */
+/** Writes a new file. A file that cannot be written completely is removed again. */
 async function writeNew(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text, { flag: 'wx' });
   } catch (error) {
     const code = codeOf(error);
     if (code === 'EEXIST') throw fileExists(file);
-    // Of a disk that is full; where nothing could be opened, there is nothing.
+    // Removes the incomplete file of a full disk. If the file could not be created, there is nothing to
+    // remove.
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EIO') await rm(file, { force: true });
     throw new WaltrailError('INIT_FILE_UNWRITABLE', `${file} cannot be written (${code ?? 'no code'}).`, {
       cause: error,
@@ -99,31 +102,33 @@ function answerText(draft: Draft, file: string): string {
   const { tables, named, labels, secrets, people, witnesses, tenant, leftOut } = countsOf(draft);
   const lines = [
     `Wrote ${file}`,
-    `  ${tables} tables, ${named} with a name for their rows; ${labels} columns shown by the names of other tables`,
+    `  ${tables} tables, ${named} with a name for their rows; ${labels} columns shown by names from other tables`,
     `  ${secrets} columns with secrets are redacted`,
     `  people: ${people.join(', ') || 'no table was found'}`,
-    `  audit tables that say who: ${witnesses.join(', ') || 'none was found'}`,
+    `  audit tables that name who made a change: ${witnesses.join(', ') || 'none was found'}`,
     `  tenant: ${tenant ?? 'none was found'}`,
     `  ${leftOut.length} tables are left out, each with its reason`,
     ...(draft.detail === 'everything' ? [] : [LESS[draft.detail]]),
     ...draft.unread.map((sentence) => `  ${sentence}`),
-    ...(draft.problems.length === 0 ? [] : ['', 'In the way of capture, as waltrail plan says as well:']),
+    ...(draft.problems.length === 0
+      ? []
+      : ['', 'Capture cannot start before these are solved (waltrail plan lists them too):']),
     ...draft.problems.map(({ code, message, remedy }) => `- ${code}: ${message}\n  ${remedy}`),
     '',
     'Read it, then:',
     `  export WALTRAIL_CONFIG=${quoted(file)}`,
-    '  export WALTRAIL_SOURCE_URL=…   # the URL that was just read from',
-    '  export WALTRAIL_TRAIL_URL=…    # a database of its own for the trail',
-    '  waltrail plan     # what would be done to the source',
+    '  export WALTRAIL_SOURCE_URL=…   # the URL of the database that was just read',
+    '  export WALTRAIL_TRAIL_URL=…    # a separate database for the trail',
+    '  waltrail plan     # shows what would be done to the source',
     '  waltrail apply    # does it',
-    '  waltrail start    # the trail begins',
+    '  waltrail start    # begins the trail',
   ];
   return `${lines.join('\n')}\n`;
 }
 
 const LESS: Readonly<Record<'rules' | 'names', string>> = {
-  rules: '  the file has the rules without the facts they come from, for a YAML may have 1 MiB',
-  names: '  the file has no more of most tables than their names, for a YAML may have 1 MiB',
+  rules: '  the file has the rules without their facts, because a YAML may have at most 1 MiB',
+  names: '  the file has only the names of most tables, because a YAML may have at most 1 MiB',
 };
 
 const quoted = (text: string): string =>

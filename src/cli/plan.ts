@@ -8,9 +8,9 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
  */
 export const plan: Command = defineCommand({
   usage: '[--sql]',
-  help: `Exits with 1 where the plan has problems. The SQL of its steps can be run by hand as it stands.
+  help: `Exits with 1 if the plan has problems. The SQL of its steps can be run by hand as printed.
 
-  --sql   print that SQL alone, as for: waltrail plan --sql | psql; nothing of it where a problem stands in its way
+  --sql   print only that SQL, as for: waltrail plan --sql | psql; prints nothing if a problem forbids the steps
 `,
   options: { sql: { type: 'boolean' } },
   json: true,
@@ -19,7 +19,7 @@ export const plan: Command = defineCommand({
       const made = await makePlan(source);
       const { plan: found } = made;
       answer(values.sql === true ? sqlAnswer(found) : planAnswer(made));
-      // The SQL goes into a pipe, where nobody reads what is beside it.
+      // The SQL goes into a pipe, where nobody would read other output.
       if (values.sql === true)
         for (const { code, message, remedy } of found.problems) progress(`${code}: ${message}\n${remedy}\n`);
       return found.problems.length > 0 ? 1 : 0;

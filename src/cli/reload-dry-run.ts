@@ -17,8 +17,8 @@ import { makePlan, withSource } from './source-plan.js';
 import { withTrail } from './trail-client.js';
 
 /**
- * `waltrail reload --dry-run`: what would become of the file. Changes nothing, and asks no daemon. Resolves
- * with the exit code. Throws what loading the file and connecting to either side throw.
+ * `waltrail reload --dry-run`: prints what the file would change. Changes nothing, and asks no daemon.
+ * Resolves with the exit code. Throws what loading the file and connecting to either side throw.
  */
 export async function dryRun(settings: Settings, answer: (answer: Answer) => void): Promise<number> {
   return withSource(settings, async (source) => {
@@ -38,21 +38,23 @@ export async function dryRun(settings: Settings, answer: (answer: Answer) => voi
   });
 }
 
-/** What becomes of a file. */
+/** The effects that a file would have. */
 interface Outlook {
   /**
-   * `in effect`: the trail is written by it already. `first`: nothing is in effect that could be compared.
-   * `now`: a reload is enough. `apply`: capture goes on as before until `waltrail apply` has run.
+   * When the file takes effect.
+   * `in effect`: the trail is already written by it. `first`: no configuration is in effect to compare with.
+   * `now`: a reload is enough. `apply`: capture keeps the present configuration until `waltrail apply` has
+   * run.
    */
   readonly takesEffect: 'in effect' | 'first' | 'now' | 'apply';
   readonly changes: readonly ConfigurationChange[];
-  /** Lookup tables of which every row will be read for names. */
+  /** Lookup tables whose rows will all be read for names. */
   readonly namesRead: readonly string[];
-  /** What apply does to the publication. */
+  /** What apply changes in the publication. */
   readonly publication: { readonly enter: readonly string[]; readonly leave: readonly string[] };
 }
 
-/** @param options.stored the configuration in effect; undefined: none is */
+/** @param options.stored the configuration in effect; undefined if there is none */
 function outlookOf(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
@@ -85,10 +87,10 @@ function outlookOf(options: {
 }
 
 const EFFECTS: Readonly<Record<Outlook['takesEffect'], string>> = {
-  'in effect': 'What the file says of tracking is in effect already.',
-  first: 'No configuration is in effect that could be compared: the file is that of the first start.',
-  now: 'In effect with the reload: tables neither come nor go.',
-  apply: 'In effect where waltrail apply marks it: capture goes on as before until then.',
+  'in effect': 'The tracking configuration of the file is already in effect.',
+  first: 'No configuration is in effect yet to compare with: the first start takes this file.',
+  now: 'Takes effect with the reload: no table enters or leaves the publication.',
+  apply: 'Takes effect at the position that waltrail apply marks. Until then capture works as before.',
 };
 
 function outlookAnswer(outlook: Outlook): Answer {
@@ -103,10 +105,10 @@ function outlookAnswer(outlook: Outlook): Answer {
     EFFECTS[takesEffect],
     ...(takesEffect === 'in effect' || changes.length > 0 || takesEffect === 'first'
       ? []
-      : ['No table of the source is tracked otherwise.']),
+      : ['No table of the source is tracked differently.']),
     ...(namesRead.length === 0 ? [] : [`Names are read from every row of ${listNames(namesRead)}.`]),
     publicationText(publication),
-    'Nothing was changed. The keys source, trail and reports are not compared: the trail does not keep them.',
+    'Nothing was changed. The keys source, trail and reports are not compared, because the trail does not store them.',
   ];
   return { text: `${lines.join('\n')}\n`, data: outlook };
 }

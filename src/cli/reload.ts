@@ -8,25 +8,26 @@ import { loadOwnConfig } from './config.js';
 import { dryRun } from './reload-dry-run.js';
 import { withTrail } from './trail-client.js';
 
-/** A daemon looks every second, and capture says within ten what becomes of a file. */
+/** Limit for the answer of a capturing daemon. It looks every second, and decides about a file within ten. */
 const LIMIT_MS = 20_000;
 const POLL_MS = 200;
-/** Other daemons of the same trail answer at the same time as the first. */
+/** Time for further daemons of the trail, which answer at about the same time as the first. */
 const OTHERS_MS = 1_500;
 
 type Answers = Awaited<ReturnType<typeof readReloadAnswers>>;
 
 /**
- * `waltrail reload`: checks the file, asks every daemon of the trail to read its own again, and prints what
- * each has made of it. Exits with 1 if one refuses its file or reads another than this. Throws
+ * `waltrail reload`: checks the file, asks every daemon of the trail to read its own file again, and prints
+ * the result of each. Exits with 1 if a daemon refuses its file or reads another file than this one. Throws
  * RELOAD_UNANSWERED.
  */
 export const reload: Command = defineCommand({
   usage: '[--dry-run]',
-  help: `The file of this account is checked first. What it says of tracking comes into effect at once, or, where the source has to be
-prepared for it, at the position that waltrail apply marks. Exits with 1 where a daemon refuses its file or reads another one.
+  help: `The file that this command sees is checked first. Its tracking configuration takes effect at once. If the source has to be
+prepared for it, it takes effect at the position that waltrail apply marks. Exits with 1 if a daemon refuses its file or
+reads another one.
 
-  --dry-run   say what the file does otherwise than the configuration in effect, and change nothing; no daemon is asked
+  --dry-run   print how the file differs from the configuration in effect; changes nothing and asks no daemon
 `,
   options: { 'dry-run': { type: 'boolean' } },
   json: true,
@@ -41,7 +42,7 @@ prepared for it, at the position that waltrail apply marks. Exits with 1 where a
         if (answers.length === 0)
           throw new WaltrailError(
             'RELOAD_UNANSWERED',
-            `No daemon of this trail has answered within ${LIMIT_MS / 1000} s.`,
+            `No daemon of this trail answered within ${LIMIT_MS / 1000} s.`,
           );
         const daemons = answers.map((one) => ({ ...one, sameFile: one.digest === digest }));
         answer({ text: daemons.map(textOf).join(''), data: { digest, daemons } });
@@ -51,7 +52,7 @@ prepared for it, at the position that waltrail apply marks. Exits with 1 where a
   },
 });
 
-/** Waits for one answer, and then for those of other daemons. */
+/** Waits for the capturing daemon's answer, and then for those of other daemons. */
 async function answersTo(client: pg.Client, request: number): Promise<Answers> {
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
@@ -71,4 +72,4 @@ const textOf = ({
   digest,
   sameFile,
 }: Answers[number] & { readonly sameFile: boolean }): string =>
-  `${process}: ${outcome}\n${sameFile || digest === null ? '' : `${process}: its file is another than this one.\n`}`;
+  `${process}: ${outcome}\n${sameFile || digest === null ? '' : `${process}: its file differs from this one.\n`}`;

@@ -8,16 +8,17 @@ import { withTrail } from './trail-client.js';
 const MAX_REASON = 500;
 
 /**
- * `waltrail skip --at LSN --reason TEXT`: makes capture pass over one transaction. Without options it prints
- * what capture waits on, and exits with 1 if it waits. Throws SKIP_….
+ * `waltrail skip --at LSN --reason TEXT`: has capture skip one transaction. Without options it prints the
+ * error that capture waits on, and exits with 1 if there is one. Throws SKIP_….
  */
 export const skip: Command = defineCommand({
   usage: '[--at LSN --reason TEXT]',
   help: `  --at LSN       the commit LSN that the error names
-  --reason TEXT  why; it stays in the trail for good, with your account
+  --reason TEXT  why; stored in the trail forever, with the name of your account
 
-The changes of that transaction will not be in the trail, and names that it changes are read again as they are now. It is
-the last resort for an error that repeats at one place, after its remedy. Without options it says what capture waits on.
+The changes of that transaction will not be in the trail. Names that it changes are read again as they are now. Use it only
+as a last resort, for an error that repeats at one position although its remedy was tried. Without options the command
+prints the error that capture waits on.
 `,
   options: { at: { type: 'string' }, reason: { type: 'string' } },
   json: true,
@@ -35,7 +36,7 @@ the last resort for an error that repeats at one place, after its remedy. Withou
         if (asked !== 'asked') throw refusal(asked, { wish, stuck: await readStuck(client) });
         const at = formatLsn(wish.atLsn);
         answer({
-          text: `Asked: at its next try, within seconds, capture passes over the transaction that commits at ${at}.\n`,
+          text: `Requested. At its next try, within seconds, capture skips the transaction that commits at ${at}.\n`,
           data: { askedAtLsn: at },
         });
         return 0;
@@ -60,19 +61,22 @@ function parseWish(values: { readonly at?: string; readonly reason?: string }): 
   try {
     return { atLsn: parseLsn(values.at), reason };
   } catch (error) {
-    throw usageError('--at must be an LSN, as 16/B374D848.', error);
+    throw usageError('--at must be an LSN, such as 16/B374D848.', error);
   }
 }
 
 function waitsAnswer(stuck: Stuck | undefined): Answer {
   if (stuck === undefined)
-    return { text: 'Capture waits on no error that repeats at one place.\n', data: { waitsOn: null } };
+    return {
+      text: 'Capture does not wait on an error that repeats at one position.\n',
+      data: { waitsOn: null },
+    };
   const { code, message, tables } = stuck;
   const commitLsn = stuck.commitLsn === null ? null : formatLsn(stuck.commitLsn);
   const next =
     commitLsn === null
-      ? 'It is not known which transaction that is, so it cannot be skipped alone.'
-      : `To pass over it: waltrail skip --at ${commitLsn} --reason "…"`;
+      ? 'The transaction is not known, so it cannot be skipped.'
+      : `To skip it: waltrail skip --at ${commitLsn} --reason "…"`;
   const checkpointLsn = formatLsn(stuck.checkpointLsn);
   return {
     text: `${code}: ${message}\n${next}\n`,
@@ -89,22 +93,22 @@ function refusal(
     case 'asked before':
       return new WaltrailError(
         'SKIP_ALREADY_ASKED',
-        `Skipping the transaction at ${at} was asked for before.`,
+        `Skipping the transaction at ${at} was already requested.`,
       );
     case 'another place':
       return new WaltrailError(
         'SKIP_OTHER_LSN',
-        `Capture does not wait on a transaction that commits at ${at}, but at ${stuck?.commitLsn == null ? 'another place' : formatLsn(stuck.commitLsn)}.`,
+        `Capture does not wait on a transaction that commits at ${at}, but at ${stuck?.commitLsn == null ? 'another position' : formatLsn(stuck.commitLsn)}.`,
       );
     case 'place unknown':
       return new WaltrailError(
         'SKIP_PLACE_UNKNOWN',
-        `Capture waits on ${stuck?.code ?? 'an error'} behind ${stuck === undefined ? at : formatLsn(stuck.checkpointLsn)}, and it is not known in which transaction.`,
+        `Capture waits on ${stuck?.code ?? 'an error'} after ${stuck === undefined ? at : formatLsn(stuck.checkpointLsn)}. The transaction is not known.`,
       );
     case 'not waiting':
       return new WaltrailError(
         'SKIP_NOT_WAITING',
-        'Capture does not wait on an error that repeats at one place.',
+        'Capture does not wait on an error that repeats at one position.',
       );
   }
 }

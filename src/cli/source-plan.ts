@@ -17,12 +17,12 @@ import type { Answer } from './command.js';
 import { loadOwnConfig } from './config.js';
 import { lookForPlan } from './trail-look.js';
 
-/** The plan for a source, and what it was made from. */
+/** The plan for a source, and what it was computed from. */
 export interface SourcePlan {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly plan: TrackingPlan;
-  /** What the plan adds to the WAL of the source. */
+  /** WAL that the plan adds on the source. */
   readonly costs: readonly IdentityCost[];
   /** What tables with `baseline` add to the trail. */
   readonly baselines: readonly BaselineCost[];
@@ -54,14 +54,14 @@ export async function withSource(
 
 /** A source to plan for. */
 export interface PlanSource {
-  /** With the slot that capture uses. */
+  /** The configuration, with the slot that capture uses. */
   readonly config: TrackingConfig;
   readonly client: pg.Client;
-  /** What was found beside the source's catalog; nothing where nothing else was looked at. */
+  /** What was found elsewhere than in the source's catalog. Empty if nothing else was read. */
   readonly remarks?: readonly string[];
   readonly problems?: readonly PlanProblem[];
   readonly advice?: readonly string[];
-  /** Takes over a publication that another source's YAML has marked as its own. */
+  /** Whether to take over a publication that another source's YAML has marked as its own. */
   readonly takeOver?: boolean;
 }
 
@@ -98,7 +98,7 @@ const problemOf = ({ code, message, remedy }: WaltrailError): PlanProblem => ({
   captureOnly: true,
 });
 
-/** Returns the plan as text; and as data, with the source and the role that it was made for. */
+/** Returns the plan as text and as data. The data include the source and the role that it was made for. */
 export function planAnswer(made: SourcePlan): Answer {
   const { config, catalog, plan, costs, baselines } = made;
   const { steps, problems, warnings } = plan;

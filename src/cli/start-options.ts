@@ -13,14 +13,14 @@ export const START_OPTIONS = {
 
 export const START_USAGE = '[--roles LIST] [--port N] [--host H] [--config FILE] [--no-traffic]';
 
-export const START_HELP = `  --roles LIST     what this process does, of capture,api,exports (default: all)
+export const START_HELP = `  --roles LIST     what this process does: any of capture,api,exports (default: all)
   --port N         HTTP port, 0 for any free one (default: WALTRAIL_PORT or 8080)
   --host H         HTTP address to listen on (default: WALTRAIL_HOST or 127.0.0.1)
   --config FILE    the YAML for your database (default: WALTRAIL_CONFIG)
   --no-traffic     do not simulate people at work in the sample CRM
 
-With WALTRAIL_SOURCE_URL, WALTRAIL_TRAIL_URL and WALTRAIL_CONFIG set it runs on those servers. With no URL it starts a
-PostgreSQL of its own with a sample CRM, and keeps everything in WALTRAIL_DATA_DIR (default: .waltrail). Ctrl-C stops it.
+If WALTRAIL_SOURCE_URL, WALTRAIL_TRAIL_URL and WALTRAIL_CONFIG are set, it runs on those servers. If no URL is set, it starts
+its own PostgreSQL with a sample CRM, and stores everything in WALTRAIL_DATA_DIR (default: .waltrail). Ctrl-C stops it.
 `;
 
 export interface StartOptions {

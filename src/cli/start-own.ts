@@ -7,8 +7,8 @@ import { loadOwnConfig } from './config.js';
 import { lookAtTrail, refuseFirstTrailInSource } from './trail-look.js';
 
 /**
- * Starts on servers of the user's own. Nothing on them is changed, so a source that `apply` has not prepared
- * is refused.
+ * Starts on the user's own servers. Nothing on them is changed, so a source that `apply` has not prepared is
+ * refused.
  */
 export async function startOnOwn(boot: Boot): Promise<Running> {
   const { options, settings, log, teardown } = boot;
@@ -30,7 +30,7 @@ async function refuseUnprepared(config: TrackingConfig, log: Log): Promise<void>
     { url: config.source.url, side: 'source', purpose: 'start' },
     async (client) => {
       const look = await lookAtTrail(config, client);
-      // Before anything is made there.
+      // Checked before anything is created in the trail.
       if (look.inSource !== null) throw look.inSource;
       return checkTracking(client, look.config);
     },

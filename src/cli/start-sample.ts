@@ -26,7 +26,7 @@ const HOUR_MS = 3_600_000;
 const READY_TIMEOUT_MS = 30_000;
 
 /**
- * Starts with nothing configured: PostgreSQL, sample CRM, tracking plan, daemon, tokens and traffic, in the
+ * Starts without configuration: PostgreSQL, sample CRM, tracking plan, daemon, tokens and traffic, in the
  * order of their dependencies.
  */
 export async function startOnSample(boot: Boot): Promise<Running> {
@@ -50,8 +50,8 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   const lost = sample.postgres.ended.then(() => {
     if (!stopping) throw lostError(dataDir);
   });
-  // Nothing handles the rejection before the start is done; if PostgreSQL ends by then, the start fails with
-  // a connection error.
+  // Nothing handles the rejection before the start is done. If PostgreSQL ends before then, the start fails
+  // with a connection error.
   lost.catch(() => undefined);
   // A killed run may have left its file. This run holds the lock of the folder, so it may remove the file.
   await removeRunFile(dataDir, null);
@@ -93,9 +93,9 @@ export async function startOnSample(boot: Boot): Promise<Running> {
 }
 
 /**
- * Waits until capture is ready. The trail begins where the slot does, so a change made before would have no
- * entry, and nobody is invited to try yet. If capture does not start, the page and the log say why; the start
- * does not wait for it forever.
+ * Waits until capture is ready. The trail begins where the slot does, so an earlier change would have no
+ * entry. That is why the invitation to try is printed only afterwards. If capture does not start, the page
+ * and the log say why; the start does not wait for it forever.
  */
 async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([
@@ -106,8 +106,8 @@ async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<vo
 }
 
 /**
- * Sets the URLs of the embedded server, which the YAML's `${WALTRAIL_SOURCE_URL}` then means. The environment
- * of this process stays as it is.
+ * Sets the URLs of the embedded server, for `${WALTRAIL_SOURCE_URL}` in the YAML. The environment of this
+ * process stays as it is.
  */
 function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings {
   const environment = {
@@ -149,7 +149,7 @@ async function makeTokens(url: string): Promise<{ token: string; code: string }>
 
 function lostError(dataDir: string): WaltrailError {
   const log = path.join(dataDir, 'postgres', 'server.log');
-  return new WaltrailError('EMBEDDED_FAILED', `The embedded PostgreSQL ended by itself (${log}).`, {
+  return new WaltrailError('EMBEDDED_FAILED', `The embedded PostgreSQL ended unexpectedly (${log}).`, {
     remedy: 'Read the log and start again: nothing that was committed is lost.',
   });
 }

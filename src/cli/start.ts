@@ -9,7 +9,7 @@ import { checkStartOptions, START_HELP, START_OPTIONS, START_USAGE } from './sta
 import { startOnOwn } from './start-own.js';
 import { startOnSample } from './start-sample.js';
 
-/** Exit code after a second signal, SIGINT or SIGTERM: the one with which a shell reports SIGINT. */
+/** Exit code after a second signal, SIGINT or SIGTERM. Shells report SIGINT with it. */
 const EXIT_FORCED = 130;
 const PARENT_INTERVAL_MS = 250;
 
@@ -17,7 +17,7 @@ class Interrupted extends Error {}
 
 /**
  * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code. A second signal ends the
- * process at once, which is safe too: what PostgreSQL has not committed is read again, and a guard stops the
+ * process at once. That is safe too: what PostgreSQL has not committed is read again, and a guard stops the
  * embedded server.
  */
 export const start: Command = defineCommand({
@@ -36,7 +36,7 @@ export const start: Command = defineCommand({
       stopping.abort(new Interrupted());
     };
     process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-    // SIGHUP reloads; from a terminal that goes away it ends what was started in it.
+    // SIGHUP reloads. If the terminal of the process closes, SIGHUP stops it.
     let daemon: Reloading | undefined;
     const hadTerminal = process.stdin.isTTY;
     const onHangUp = (): void => {
@@ -82,8 +82,8 @@ function hasTerminal(): boolean {
 }
 
 /**
- * Calls `onGone` when the shell in which npm runs a script has gone. npm passes SIGTERM on to that shell,
- * which dies of it without telling its child, so what `npm start` started has to notice by itself.
+ * Calls `onGone` when the shell in which npm runs a script has ended. npm passes SIGTERM on to that shell,
+ * which ends without telling its child. So the process that `npm start` started has to notice it.
  */
 function watchNpm(settings: Settings, onGone: () => void): () => void {
   if (!settings.isNpmScript) return () => undefined;

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Confirm } from './command.js';
 
-/** Asks on a terminal; null where there is none at both ends. Anything but y or yes is a no. */
+/** Asks on a terminal; null unless both input and output are one. Every answer but y or yes means no. */
 export function confirmOn({
   stdin,
   stdout,

@@ -26,11 +26,11 @@ export const tokenCreate: Command = defineCommand({
   usage: '--name NAME [--role ROLE] [--tenant TENANT] [--expires DAYS] [--single-use]',
   help: `  --name NAME      whose token it is
   --role ROLE      ${TOKEN_ROLES.join(', ')} (default: viewer)
-  --tenant TENANT  the one tenant that it sees (default: all)
-  --expires DAYS   how long it is valid (default: without end)
-  --single-use     make a sign-in code: it opens one session of the page, as <url>/#signin=<code>
+  --tenant TENANT  the only tenant that it sees (default: all)
+  --expires DAYS   for how many days it is valid (default: forever)
+  --single-use     create a sign-in code: <url>/#signin=<code> opens one session of the page
 
-Prints the token once; only its hash is kept.
+Prints the token once; only its hash is stored.
 `,
   options: {
     name: { type: 'string' },
@@ -144,20 +144,20 @@ async function trailUrl(settings: Settings): Promise<string> {
     const { trailUrl: url } = JSON.parse(await readFile(file, 'utf8')) as { trailUrl?: unknown };
     if (typeof url === 'string') return url;
   } catch {
-    // Reported below: there is no file, or it is not one that a running Waltrail wrote.
+    // Reported below: the file does not exist, or a running Waltrail did not write it.
   }
   throw new WaltrailError(
     'SETTINGS_INVALID',
     'WALTRAIL_TRAIL_URL is not set, and no embedded trail is running here.',
     {
       remedy:
-        'Set WALTRAIL_TRAIL_URL, or run this beside a running "waltrail start" with the same WALTRAIL_DATA_DIR.',
+        'Set WALTRAIL_TRAIL_URL, or run this command while "waltrail start" runs with the same WALTRAIL_DATA_DIR.',
     },
   );
 }
 
 function table(tokens: readonly TokenInfo[]): string {
-  if (tokens.length === 0) return 'There is no token. Make one: waltrail token create --name NAME\n';
+  if (tokens.length === 0) return 'There is no token. To create one: waltrail token create --name NAME\n';
   const lines = [
     ['NAME', 'ROLE', 'TENANT', 'STATE', 'CREATED (UTC)', 'LAST USED (UTC)'],
     ...tokens.map((token) => [

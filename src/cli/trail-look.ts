@@ -10,15 +10,15 @@ import { trailInSource } from '../trail/not-source.js';
 
 /** What the trail adds to a YAML. */
 export interface TrailLook {
-  /** With the slot on which the trail stands, if one has begun. */
+  /** The YAML, with the slot that the trail uses if it has begun. */
   readonly config: TrackingConfig;
-  /** The trail would begin in the source's own database; null: it would not, or it has begun. */
+  /** The error if the trail would begin in the source's own database; null if it would not, or has begun. */
   readonly inSource: WaltrailError | null;
 }
 
 /**
- * Asks the trail for what decides about the source: on which slot it stands, and whether it is the source.
- * Changes nothing. Throws PG_… where the trail does not answer.
+ * Asks the trail which slot it uses, and whether its database is the source's own. Both decide what is
+ * planned for the source. Changes nothing. Throws PG_… if the trail does not answer.
  *
  * @param source connected to the source, in no transaction
  */
@@ -32,9 +32,8 @@ export const lookAtTrail = (config: TrackingConfig, source: pg.ClientBase): Prom
   });
 
 /**
- * Keeps whoever makes the tables of a trail from making the first ones in the source's own database. Where
- * the source cannot be reached, which only capture needs, nothing is refused: capture does that before it
- * begins.
+ * Refuses to create the first tables of a trail in the source's own database. If the source cannot be
+ * reached, nothing is refused here: capture checks the same before it begins.
  * Throws TRAIL_IN_SOURCE and what connecting to the trail throws.
  */
 export async function refuseFirstTrailInSource(urls: {
@@ -59,13 +58,13 @@ export interface PlanLook extends TrailLook {
   /** What is wrong with the logins of `trail.urls`. */
   readonly troubles: readonly WaltrailError[];
   readonly advice: readonly string[];
-  /** What was assumed, where the trail could not be asked. */
+  /** Says what was assumed because the trail could not be asked; null if it could. */
   readonly unasked: string | null;
 }
 
 /**
- * {@link lookAtTrail} for a plan, which may be made before there is a trail: where it does not answer, a
- * sentence says what was assumed.
+ * {@link lookAtTrail} for a plan, which may be made before there is a trail. If the trail does not answer,
+ * `unasked` says what was assumed.
  */
 export async function lookForPlan(config: TrackingConfig, source: pg.ClientBase): Promise<PlanLook> {
   try {
@@ -75,12 +74,12 @@ export async function lookForPlan(config: TrackingConfig, source: pg.ClientBase)
       shared.length === 0
         ? []
         : [
-            `The trail is used by a login that may do more than ${shared.join(', ')}. To give each role a login of its own, which trail.urls then names, run on the trail:\n${loginSql(shared)}`,
+            `The login of the trail may do more than ${shared.join(', ')}. To give each role its own login, run this on the trail and name the logins in trail.urls:\n${loginSql(shared)}`,
           ];
     return { ...look, troubles, advice, unasked: null };
   } catch (error) {
     if (!isWaltrailError(error)) throw error;
-    const unasked = `The trail could not be asked whether it stands on another slot than ${config.source.slot}: ${error.message}`;
+    const unasked = `The trail could not be asked whether it uses another slot than ${config.source.slot}: ${error.message}`;
     return {
       config,
       inSource: null,

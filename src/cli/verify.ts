@@ -3,18 +3,18 @@ import { takeRole } from '../trail/roles.js';
 import { defineCommand, usageError, type Command } from './command.js';
 import { withTrail } from './trail-client.js';
 
-/** Findings that are printed; `--json` has more of them. */
+/** Number of findings that are printed; `--json` has more. */
 const MOST_PRINTED = 20;
 const PROGRESS_MS = 10_000;
 
-/** `waltrail verify --quick`: exits with 1 when something does not agree. */
+/** `waltrail verify --quick`: exits with 1 if something does not agree. */
 export const verify: Command = defineCommand({
   usage: '--quick',
-  help: `Reads the whole trail, beside whatever writes to it, and exits with 1 if something does not agree: a
-million entries take about two seconds.
+  help: `Reads the whole trail, also while capture writes to it. Exits with 1 if something does not agree. A million entries take
+about two seconds.
 
   --quick   compare counters, ids, order, references, posting lists and summaries with the entries;
-            the values of entries are not part of it
+            does not check the values of entries
 `,
   options: { quick: { type: 'boolean' } },
   json: true,

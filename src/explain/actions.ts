@@ -8,13 +8,13 @@ import { BASELINE_ACTION, type Operation } from '../tracking/rules.js';
 import type { ExplainedAction } from './explanation.js';
 import type { Subject } from './subject.js';
 
-/** The rules by which changes of an operation are classified. */
+/** Returns the rules that classify changes of an operation. */
 export function rulesFor({ tracked }: Subject, operation: Operation): readonly CompiledRule[] {
   const { onInsert, onUpdate, onDelete, onTruncate } = tracked;
   return { insert: onInsert, update: onUpdate, delete: onDelete, truncate: onTruncate }[operation];
 }
 
-/** The action of a change, and the rule that has named it. */
+/** Returns the action of a change, and the rule that named it. */
 export function actionOf(
   subject: Subject,
   { operation, change }: { readonly operation: Operation; readonly change: ClassifiedChange },
@@ -31,8 +31,8 @@ export function actionOf(
 }
 
 /**
- * Which rule has named the action of a stored entry. Its values may be redacted or left out, so there may be
- * several that can have done so.
+ * Returns the action of a stored entry, and the rules that may have named it. Values may be redacted or left
+ * out, so several rules may be possible.
  */
 export function actionOfEntry(
   subject: Subject,
@@ -69,7 +69,7 @@ export const actionOfBaseline = (subject: Subject): ExplainedAction => ({
 const undecided = (rules: readonly CompiledRule[], change: ClassifiedChange): readonly CompiledRule[] =>
   rules.filter(({ matches }) => matches?.(change) === 'unknown');
 
-/** Of the rules that the YAML says; the action of an operation needs none. */
+/** Returns the places of rules that the YAML has. The default action of an operation has none. */
 const placesOf = (subject: Subject, rules: readonly CompiledRule[]): ExplainedAction['rules'] =>
   rules.flatMap(({ index }) => (index === null ? [] : [subject.at('actions', index)]));
 

@@ -1,7 +1,7 @@
 import type { Explanation } from './explanation.js';
 import type { Subject } from './subject.js';
 
-/** What a row is called, and which keys say so. */
+/** Returns the entity of a row, and the keys of the YAML that decide it. */
 export function entityOf(
   { tracked, relation, at }: Subject,
   entity: { readonly type: string; readonly id: string | null; readonly name: string | null },
@@ -19,6 +19,6 @@ export function entityOf(
   };
 }
 
-/** @param value null: the row has none, or it is not known */
+/** @param value null if the row has none, or if it is not known */
 export const tenantOf = ({ rule, at }: Subject, value: string | null): Explanation['tenant'] =>
   rule.tenant === null ? null : { value, rule: at('tenant') };

@@ -15,19 +15,19 @@ import { explainValue, type Side } from './values.js';
 import { NAMES_UNREAD } from './words.js';
 import { WrittenEntry, type Field } from './written-entry.js';
 
-/** A change that nobody has made. */
+/** A change that somebody makes up, to see its entry. */
 export interface MadeUpChange {
   readonly operation: Operation;
   /**
-   * The row after an insert or an update, or before a delete. Of an update, what differs: a column that has
-   * no old value here is taken for one that had another, unknown value.
+   * The row after an insert or an update, or before a delete. For an update, only the columns that differ. A
+   * column without a value in `old` counts as changed from some other, unknown value.
    */
   readonly row: RowTexts;
-  /** The row before an update. A column that is here alone has this value and did not change. */
+  /** The row before an update. A column that is only here has this value and did not change. */
   readonly old: RowTexts;
 }
 
-/** Says what an entry of the change would say: the pipeline makes it, in memory. */
+/** Explains the entry that a change would make. The pipeline makes it in memory. */
 export function explainChange(
   subject: Subject,
   made: MadeUpChange,
@@ -83,22 +83,22 @@ export function explainChange(
   };
 }
 
-/** Ids, names, keys and members may have hashes in them. */
+/** Remarks about hashes, which ids, names, keys and members may contain. */
 const hashRemarks = ({ config, relation }: Subject): readonly string[] =>
   rulesOf(config, relation).some((rule) => rule.with.method === 'hash')
     ? [
-        'Hashes are made with a key of the trail that only capture reads: one that is shown is another in an entry.',
+        'Hashes are computed with a key of the trail that only capture reads. A hash shown here differs from the one in an entry.',
       ]
     : [];
 
 /** Stands for a hash. */
 const HASH = '(hash)';
 
-/** Columns of a row, as indexes. */
+/** Indexes of the columns that a row has. */
 const columnsIn = ({ relation }: Subject, row: RowTexts): readonly number[] =>
   relation.columns.flatMap(({ name }, column) => (row.has(name) ? [column] : []));
 
-/** Whether an update gives a column a value, and its old one is not known. */
+/** Whether an update gives a column a new value although its old one is not known. */
 function isNewHere({ relation }: Subject, { row, old }: MadeUpChange, column: number): boolean {
   const { name } = relation.columns[column]!;
   return row.has(name) && !old.has(name);
@@ -126,7 +126,7 @@ function leftOutBy(
     : { by: 'where', rule: at('where') };
 }
 
-/** What becomes of each value that was given, in the order of the table. */
+/** Explains how each given value is stored, in the order of the table's columns. */
 function valuesOf(
   subject: Subject,
   {
@@ -149,7 +149,8 @@ function valuesOf(
     const sideOf = (sent: Field, fields: readonly Field[] | null): Side => {
       if (place < 0 || fields === null) return { sent: undefined, stored: undefined };
       const stored = fields[place];
-      // Its key is that of the trail, which only capture reads: the hash that was made here is another.
+      // The key of hashes belongs to the trail and only capture reads it. The hash computed here would
+      // differ.
       return { sent, stored: isHash && typeof stored === 'string' ? HASH : stored };
     };
     return explainValue(subject, column, {

@@ -17,8 +17,8 @@ import { explainValue } from './values.js';
 import type { Field } from './written-entry.js';
 
 /**
- * Says which keys of the configuration that made a stored entry have given it its words. What the entry does
- * not have (values that are redacted, or that an update left as they were) may leave several.
+ * Explains which keys of the configuration that made a stored entry decided what it shows. An entry lacks
+ * values that were redacted, or that an update left as they were. Several keys may then be possible.
  */
 export function explainEntry(
   subject: Subject,
@@ -75,7 +75,7 @@ function changeOf(subject: Subject, entry: StoredEntry): RowChange {
   return change;
 }
 
-/** Values that are stored as they were sent. */
+/** Returns the values that are stored as they were sent. */
 function knownTexts(
   { relation, plan }: Subject,
   { columns }: StoredEntry,
@@ -94,7 +94,8 @@ function knownTexts(
 }
 
 /**
- * As `Difference` has filled it: an entry has each column that is not known to be equal and may be stored.
+ * Marks changed columns as `Difference` does. An entry has each column that may be stored and is not known to
+ * be equal.
  */
 function changedColumns({ tracked }: Subject, { columns, previous }: StoredEntry): Uint8Array {
   const changed = tracked.dropped.map((isDropped) => (isDropped === 1 ? UNKNOWN : EQUAL));
@@ -157,7 +158,7 @@ function valuesOf(subject: Subject, entry: StoredEntry): Explanation['values'] {
   );
 }
 
-/** Undefined: it is not known, or too large to be stored. */
+/** Returns the text of a stored value. Undefined if it is not known, or too large to be stored. */
 function fieldOf(value: StoredValue): Field {
   if (value.is === 'null') return null;
   if (value.is === 'text') return value.text;

@@ -11,7 +11,7 @@ import type {
   Lookup,
 } from './explanation.js';
 
-/** An explanation for a terminal. */
+/** Formats an explanation for a terminal. */
 export function explanationText(explained: Explanation): string {
   const { table, operation, leftOut, values, remarks } = explained;
   const makes = leftOut === null ? 'makes an entry' : `makes no entry: ${leftOutText(leftOut)}`;
@@ -28,7 +28,7 @@ export function explanationText(explained: Explanation): string {
 
 type Line = readonly [what: string, says: string, because: string];
 
-/** Columns of equal width. */
+/** Pads columns to equal width. */
 function aligned(lines: readonly Line[]): readonly string[] {
   const [first, second] = [0, 1].map((cell) =>
     Math.min(MAX_WIDTH, Math.max(...lines.map((line) => line[cell]!.length))),
@@ -62,18 +62,18 @@ function headOf({ rule, action, entity, tenant, modifier }: Explanation): readon
 const ENTITY = {
   entity: '',
   'table name': 'the name of the table, in the singular',
-  taken: 'the qualified name of the table: the words are the type of another one',
-  'too many': 'more tables have types of their own than there are numbers for them',
+  taken: 'the qualified name of the table, because another table has the short one',
+  'too many': 'too many tables have an entity type of their own',
 } as const;
 
 const NAMES = {
   name: '',
-  columns: 'a column by which rows are usually called',
-  none: 'the table has no column by which rows are usually called',
+  columns: 'a column that usually names rows',
+  none: 'the table has no column that usually names rows',
 } as const;
 
 function actionText({ rules }: Explanation['action']): string {
-  if (rules.length === 0) return 'that of the operation: no rule of actions matches';
+  if (rules.length === 0) return 'the default of the operation: no rule of actions matches';
   return rules.length === 1 ? placeText(rules[0]!) : `one of ${rules.map(placeText).join(', ')}`;
 }
 
@@ -133,8 +133,8 @@ const rungLine = ({ rung, names, rules }: AskedRung): Line => [
 function leftOutText({ by, rule }: LeftOut): string {
   const why = {
     operations: 'its operation is not one of',
-    where: 'its row is not what is asked for by',
-    skip: 'it is passed over by',
+    where: 'its row does not fulfill',
+    skip: 'it is skipped by',
     ignore: 'nothing but ignored columns changed:',
     'nothing changed': 'no value differs',
   }[by];

@@ -20,11 +20,11 @@ import { readStoredEntry, readTableVersions, type StoredEntry } from './stored-e
 import { factsOf, relationOf, subjectOf, type Subject } from './subject.js';
 
 /**
- * Explains a change that somebody makes up. Reads the catalog of the source and which tables the trail knows,
- * and no row. Throws EXPLAIN_…, and what connecting to the source throws.
+ * Explains a made-up change. Reads the catalog of the source and which tables the trail knows, but no row.
+ * Throws EXPLAIN_…, and what connecting to the source throws.
  *
  * @param options.values JSON object of columns and values
- * @param options.old the same of the row before an update
+ * @param options.old the same for the row before an update
  */
 export async function explainMadeUp(options: {
   readonly config: TrackingConfig;
@@ -69,7 +69,7 @@ export async function explainStored({
   if (entry.rung === 'waltrail')
     throw new WaltrailError(
       'EXPLAIN_TABLE_UNTRACKED',
-      `Entry ${id} is Waltrail's own (${entry.action}): no key of the YAML makes it.`,
+      `Entry ${id} is Waltrail's own (${entry.action}). No key of the YAML makes it.`,
     );
   const { config, remarks } = configurationOf(entry, file);
   const source = await ifAnswered(() => readSource(file));
@@ -97,9 +97,11 @@ export async function explainStored({
       ...remarks,
       ...('value' in source
         ? table === undefined
-          ? [`The source has no table ${name} any more: its primary key and types of its own are not known.`]
+          ? [`The source no longer has table ${name}: its primary key and user-defined types are not known.`]
           : []
-        : [`The source was not asked for the primary key and types of its own: ${source.error.message}`]),
+        : [
+            `The source could not be asked for the table's primary key and user-defined types: ${source.error.message}`,
+          ]),
     ],
   });
 }
@@ -112,7 +114,10 @@ function tracked(subject: Subject | undefined, table: string): Subject {
   );
 }
 
-/** The configuration that made an entry: as the file has it where that is the same. */
+/**
+ * Returns the configuration that made an entry. If the file has the same one, the places in the file are
+ * known.
+ */
 function configurationOf(
   { configuration }: StoredEntry,
   file: TrackingConfig,
@@ -121,25 +126,25 @@ function configurationOf(
     return {
       config: file,
       remarks: [
-        'The trail does not know which configuration made the entry; it is explained by that of the file.',
+        'The trail does not know which configuration made the entry. The entry is explained by the file.',
       ],
     };
   if (configuration.digest === file.definition.digest) return { config: file, remarks: [] };
   const restored = restoreConfig(configuration.document, file);
   const { before, after } = documentDifference(configuration.document, file.definition.document);
   const parts = [before, after].flatMap((part) => Object.keys(JSON.parse(part ?? '{}') as object));
-  const differ = `The file is another configuration than the one that made the entry, which was in effect from ${configuration.since} on. They differ in: ${[...new Set(parts)].join(', ')}.`;
+  const differ = `The configuration that made the entry was in effect from ${configuration.since} on. The file differs from it in: ${[...new Set(parts)].join(', ')}.`;
   return restored === undefined
     ? {
         config: file,
         remarks: [
-          `${differ} This version of Waltrail cannot read that one: the entry is explained by the file.`,
+          `${differ} This version of Waltrail cannot read that configuration. The entry is explained by the file.`,
         ],
       }
-    : { config: restored, remarks: [`${differ} The entry is explained by the one that made it.`] };
+    : { config: restored, remarks: [`${differ} The entry is explained by the configuration that made it.`] };
 }
 
-/** What the trail knows of tables, and what could not be asked. */
+/** Reads the tables that the trail knows, and remarks what could not be asked. */
 async function knownTables(
   config: TrackingConfig,
 ): Promise<{ readonly versions: readonly RelationVersion[]; readonly remarks: readonly string[] }> {
@@ -157,7 +162,7 @@ async function knownTables(
     return {
       versions: [],
       remarks: [
-        `The trail was not asked which tables have their entity type already, and which columns were renamed: ${trail.error.message}`,
+        `The trail could not be asked which tables already have an entity type, and which columns were renamed: ${trail.error.message}`,
       ],
     };
   const { versions, digest } = trail.value;
@@ -166,7 +171,7 @@ async function knownTables(
     versions,
     remarks: isInEffect
       ? []
-      : ['Entries are made by another configuration right now: that of the file is not in effect yet.'],
+      : ['The configuration of the file is not in effect yet. Entries are made by another one now.'],
   };
 }
 
@@ -184,7 +189,7 @@ const onTrail = <T>(config: TrackingConfig, work: (client: pg.Client) => Promise
     return work(client);
   });
 
-/** What `work` gives; or the error of a side that is not there, or refuses. */
+/** Returns the result of `work`, or the error of a side that does not answer or refuses. */
 async function ifAnswered<T>(
   work: () => Promise<T>,
 ): Promise<{ readonly value: T } | { readonly error: WaltrailError }> {

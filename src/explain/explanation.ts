@@ -4,21 +4,21 @@ import type { NameReason } from '../pipeline/row-name.js';
 import type { Place } from '../tracking/places.js';
 import type { EntryOperation } from '../tracking/rules.js';
 
-/** What an entry says, and which key of the YAML has said so. `rule` is null where no key has. */
+/** What an entry shows, and which key of the YAML decided it. `rule` is null if no key did. */
 export interface Explanation {
   /** `schema.table`. */
   readonly table: string;
   readonly operation: EntryOperation;
   /** The key of `tables` that tracks the table. */
   readonly rule: Place;
-  /** Why the change makes no entry; null: it makes one. */
+  /** Why the change makes no entry; null if it makes one. */
   readonly leftOut: LeftOut | null;
   readonly action: ExplainedAction;
   readonly entity: {
     readonly type: string;
     readonly because: EntityReason;
     readonly rule: Place | null;
-    /** Null: there is none, or a part of it is not known. */
+    /** Null if there is none, or if a part of it is not known. */
     readonly id: string | null;
     /** Columns of the id. */
     readonly idColumns: readonly string[];
@@ -28,28 +28,28 @@ export interface Explanation {
     readonly nameBecause: NameReason;
     readonly nameRule: Place | null;
   };
-  /** Null: the table has no tenant. */
+  /** Null if the table has no tenant. */
   readonly tenant: { readonly value: string | null; readonly rule: Place } | null;
   readonly modifier: ExplainedModifier;
   readonly values: readonly ExplainedValue[];
-  /** What could not be asked, or was assumed. */
+  /** Sentences about what could not be asked, or was assumed. */
   readonly remarks: readonly string[];
 }
 
 export interface LeftOut {
-  /** The key that leaves it out. `nothing changed`: every value is what it was. */
+  /** The key that leaves the change out. `nothing changed`: every value is the same as before. */
   readonly by: 'operations' | 'where' | 'skip' | 'ignore' | 'nothing changed';
   readonly rule: Place | null;
 }
 
 export interface ExplainedAction {
-  /** The category. */
+  /** The category of the action. */
   readonly category: string;
-  /** What is shown for it, and the key that says so; null: the category. */
+  /** The text shown for the category, and the key that gives it; null if the category itself is shown. */
   readonly shown: { readonly text: string; readonly rule: Place } | null;
-  /** Rules that may have named it, which is one where that is known; empty: it is that of the operation. */
+  /** Rules that may have named the action: one if that is known. Empty for the default of the operation. */
   readonly rules: readonly Place[];
-  /** Rules before it of which it is not known whether they match, for a value is not known. */
+  /** Earlier rules that depend on an unknown value, so that they may or may not match. */
   readonly unknown: readonly Place[];
 }
 
@@ -57,9 +57,9 @@ export type ExplainedRung = 'message' | 'witness' | 'column' | 'session' | 'unat
 
 export interface ExplainedModifier {
   readonly rung: ExplainedRung;
-  /** Null: nobody. */
+  /** Null if nobody is named. */
   readonly key: string | null;
-  /** Null: it is not known here; `lookup` says where it is found. */
+  /** Null if the name is not known here; `lookup` tells where capture finds it. */
   readonly name: string | null;
   /** In whose name the modifier acted, which messages alone say; null: in their own. */
   readonly actingAs: {
@@ -70,15 +70,15 @@ export interface ExplainedModifier {
   } | null;
   /** Rules that may have named the modifier, which is one where that is known. */
   readonly rules: readonly Place[];
-  /** The table of modifiers of which it is a key; null: of none. */
+  /** The table of modifiers that the key belongs to; null if there is none. */
   readonly lookup: Lookup | null;
-  /** Whom a column names that the change has not set; null: nobody. */
+  /** The person named by a column that the change did not set; null if there is none. */
   readonly lastSetBy: { readonly key: string; readonly rule: Place | null } | null;
-  /** The rungs that are asked, the first first. */
+  /** The rungs that are asked, in order. */
   readonly rungs: readonly AskedRung[];
 }
 
-/** A rung of the ladder, with the keys of the YAML that make it speak. */
+/** A rung of the ladder, with the keys of the YAML that enable it. */
 export interface AskedRung {
   readonly rung: Exclude<ExplainedRung, 'unattributed'>;
   /** Columns or tables that are asked, as the YAML names them. */
@@ -97,15 +97,15 @@ export interface Lookup {
 
 export interface ExplainedValue {
   readonly column: string;
-  /** Null: there is no such side, or the value is not known. */
+  /** Null if there is no such side, or if the value is not known. */
   readonly previous: ExplainedText | null;
   readonly updated: ExplainedText | null;
   readonly stored: Stored;
-  /** What has decided how it is stored; null: nothing, or its name (see `why`). */
+  /** The key that decided how the value is stored. Null if no key did (see `why`). */
   readonly rule: Place | null;
-  /** In words, where no key has decided. */
+  /** Why the value is stored like this, if no key decided it. */
   readonly why: string | null;
-  /** Members of JSON or hstore that are redacted; null for `rule`: for their names. */
+  /** Members of JSON or hstore that are redacted; `rule` is null if their names are the reason. */
   readonly members: readonly {
     readonly member: string;
     readonly stored: Stored;
@@ -125,7 +125,7 @@ export interface ExplainedLabels {
   readonly lookups: readonly Lookup[];
 }
 
-/** `ignored`: an update of it alone makes no entry, and entries do not show it. */
+/** How a value is stored. `ignored`: an update of it alone makes no entry, and entries do not show it. */
 export type Stored =
   | 'as it is'
   | 'with secrets masked in it'
@@ -136,10 +136,10 @@ export type Stored =
   | 'ignored'
   | 'unchanged';
 
-/** A value as it is stored: a secret is masked in it already. */
+/** A value as it is stored, with secrets masked in it. */
 export interface ExplainedText {
-  /** As PostgreSQL prints it; null: SQL null. */
+  /** As PostgreSQL prints it; null for SQL null. */
   readonly text: string | null;
-  /** The text that is shown for it; null: itself, or one that is looked up. */
+  /** The text shown for it; null if the value itself is shown, or if the label is looked up. */
   readonly label: string | null;
 }

@@ -12,9 +12,7 @@ import { kindOfType } from '../trail/read/decode.js';
 import { memberTexts } from '../trail/read/json-text.js';
 import type { RowTexts } from './rows.js';
 
-/**
- * Finds the tracked table that somebody names. Throws EXPLAIN_TABLE_UNKNOWN and EXPLAIN_TABLE_UNTRACKED.
- */
+/** Finds the tracked table with a given name. Throws EXPLAIN_TABLE_UNKNOWN and EXPLAIN_TABLE_UNTRACKED. */
 export function trackedTable(
   named: string,
   { config, catalog }: { readonly config: TrackingConfig; readonly catalog: Catalog },
@@ -33,20 +31,20 @@ export function trackedTable(
   return table;
 }
 
-/** Why a table has no entries of its own; null: it is tracked. */
+/** Why a table has no entries of its own; null if it is tracked. */
 function untracked(
   table: CatalogTable,
   { config, catalog }: { readonly config: TrackingConfig; readonly catalog: Catalog },
 ): string | null {
   const name = nameOf(table);
   if (!isPublishable(table))
-    return `it is ${table.kind === 'table' ? `an ${table.persistence} table` : `a ${table.kind}`}, and only permanent tables are in the WAL as rows.`;
+    return `it is ${table.kind === 'table' ? `an ${table.persistence} table` : `a ${table.kind}`}, and the WAL has rows of permanent tables only.`;
   const root = lineageOf(table, catalog)
     .slice(1)
     .reverse()
     .find((ancestor) => ruleFor(config, nameOf(ancestor)) !== undefined);
   if (root !== undefined)
-    return `its rows are changes of ${formatTable(nameOf(root))}, of which it is a partition.`;
+    return `it is a partition of ${formatTable(nameOf(root))}, and its rows are changes of that table.`;
   if (ruleFor(config, name) !== undefined) return null;
   const excluded = config.exclude.findIndex((pattern) => matchesTable(pattern, name));
   return excluded < 0
@@ -55,8 +53,8 @@ function untracked(
 }
 
 /**
- * Reads values that somebody gives as JSON, as PostgreSQL prints them. Errors repeat no value. Throws
- * EXPLAIN_VALUES_INVALID and EXPLAIN_COLUMN_UNKNOWN.
+ * Reads values that somebody gives as JSON, and formats them as PostgreSQL prints them. Errors repeat no
+ * value. Throws EXPLAIN_VALUES_INVALID and EXPLAIN_COLUMN_UNKNOWN.
  *
  * @param options.what what is read, as errors call it
  */
@@ -68,7 +66,7 @@ export function readValues(
   if (members === null)
     throw new WaltrailError(
       'EXPLAIN_VALUES_INVALID',
-      `${what} must be a JSON object of columns and values, as '{"blocked": true}'.`,
+      `${what} must be a JSON object of columns and values, such as '{"blocked": true}'.`,
     );
   const columns = new Map(relation.columns.map((column) => [column.name, column]));
   return new Map(
@@ -84,14 +82,14 @@ export function readValues(
   );
 }
 
-/** JSON as PostgreSQL prints the value of a column; null: SQL null. */
+/** Formats JSON as PostgreSQL prints the value of a column; null for SQL null. */
 function printed(json: string, { name, typeOid }: { readonly name: string; readonly typeOid: number }) {
   if (json === 'null') return null;
   if (kindOfType(typeOid) === 'json') return json;
   if (json.startsWith('[') || json.startsWith('{'))
     throw new WaltrailError(
       'EXPLAIN_VALUES_INVALID',
-      `The value of "${name}" must be a text, a number, a boolean or null: its column is not of type json. An array is written as PostgreSQL prints it, as "{1,2}".`,
+      `The value of "${name}" must be a text, a number, a boolean or null, because its column is not of type json. Write an array as PostgreSQL prints it, such as "{1,2}".`,
     );
   const text = json.startsWith('"') ? (JSON.parse(json) as string) : json;
   if (typeOid !== OID_BOOL) return text;

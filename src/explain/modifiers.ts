@@ -10,7 +10,10 @@ import type { AskedRung, ExplainedModifier, Lookup } from './explanation.js';
 import type { Subject } from './subject.js';
 import { NAMES_UNREAD } from './words.js';
 
-/** Whom the columns of a change name. What other rungs would say is not in a change by itself. */
+/**
+ * Returns the modifier that the columns of a change name. A made-up change has nothing that other rungs could
+ * read.
+ */
 export function modifierByColumn(
   subject: Subject,
   options: {
@@ -49,7 +52,7 @@ export function modifierByColumn(
   return { ...nobody, rung: 'column', key, rules: [rule], lookup: lookupOf(subject, table) };
 }
 
-/** Rules of `modifier` that may have named the modifier of a stored entry of the rung `column`. */
+/** Rules of `modifier` that may have named the modifier of a stored entry, if its rung is `column`. */
 export function columnRules(
   subject: Subject,
   {
@@ -64,13 +67,13 @@ export function columnRules(
     const holder = sentIn(column, change.row!, change.previous);
     if (holder === null || holder.lengths[column] === LENGTH_UNCHANGED || redactor !== null) return true;
     const value = holder.text(column);
-    // Keys of all tables but the first are shown with the table's name before them.
+    // Keys of all tables but the first are shown after the table's name.
     return value !== null && (key === value || key.endsWith(`:${value}`));
   });
   return able.map((column) => ruleOf(subject, column));
 }
 
-/** The table of modifiers that the index means; null: the YAML names none. */
+/** Returns the table of modifiers with an index; null if the YAML names none. */
 export function lookupOf({ config }: Subject, table: number): Lookup | null {
   const rule = config.modifiers[table];
   if (rule === undefined) return null;
@@ -78,7 +81,7 @@ export function lookupOf({ config }: Subject, table: number): Lookup | null {
   return { table: rule.table, key: rule.key, rule: config.places.find(path) };
 }
 
-/** The rungs that are asked about a change, the first first. */
+/** Returns the rungs that are asked about a change, in order. */
 export function askedRungs(subject: Subject, operation: Operation): readonly AskedRung[] {
   const { config, relation } = subject;
   const { attribution, session, places } = config;
@@ -104,12 +107,12 @@ export function askedRungs(subject: Subject, operation: Operation): readonly Ask
   return rungs.filter(({ rung, rules }) => rung === 'message' || rules.length > 0);
 }
 
-/** No column says who has deleted a row. */
+/** Columns that are asked. A delete has none: no column says who deleted a row. */
 function columnsFor({ tracked }: Subject, operation: Operation): readonly ModifierColumn[] {
   if (operation === 'insert') return tracked.insertModifiers;
   return operation === 'update' ? tracked.updateModifiers : [];
 }
 
-/** A single rule may be no more than the name of its column. */
+/** The place of a rule. A single rule may be only the name of its column. */
 const ruleOf = ({ at, rule }: Subject, { index }: ModifierColumn): Place =>
   at('modifier', ...(rule.modifier.length === 1 ? [] : [index]));

@@ -1,12 +1,15 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from '../pgoutput/tuple.js';
 
-/** Values of a row by column, as PostgreSQL prints them; null: SQL null. One that is missing is not known. */
+/**
+ * Values of a row by column, as PostgreSQL prints them; null for SQL null. A column that is missing is not
+ * known.
+ */
 export type RowTexts = ReadonlyMap<string, string | null>;
 
 /**
- * Rows as the stream brings them: places in one buffer, because the rows of an update are compared byte by
- * byte. What is not known is like a value that was not sent.
+ * Builds rows as the stream brings them: places in one buffer, because the rows of an update are compared
+ * byte by byte. A value that is not known is treated like one that was not sent.
  */
 export function tuplesOf(relation: Relation, rows: readonly RowTexts[]): Tuple[] {
   const parts: Buffer[] = [];

@@ -11,7 +11,7 @@ import { RUNGS } from '../trail/read/rungs.js';
 import type { EntryOperation } from '../tracking/rules.js';
 import { decodeColumns, decodeFields, type StoredValue } from '../trail/values.js';
 
-/** An entry as it is stored, with the version of its table. */
+/** A stored entry, with the version of its table. */
 export interface StoredEntry {
   readonly id: string;
   readonly operation: EntryOperation;
@@ -29,13 +29,15 @@ export interface StoredEntry {
   readonly entityName: string | null;
   readonly tenant: string | null;
   readonly relation: RelationVersion;
-  /** Indexes of the columns that it has. */
+  /** Indexes of the columns that the entry has. */
   readonly columns: readonly number[];
-  /** In the order of `columns`; null: there is no such side. */
+  /** In the order of `columns`; null if there is no such side. */
   readonly previous: readonly StoredValue[] | null;
   readonly updated: readonly StoredValue[] | null;
   readonly extra: Extra;
-  /** The configuration that made it; null: of an earlier release, which did not keep it. */
+  /**
+   * The configuration that made the entry. Null for an entry of an earlier release, which did not store it.
+   */
   readonly configuration: {
     readonly digest: string;
     readonly document: string;
@@ -72,7 +74,7 @@ export async function readStoredEntry(client: pg.Client, id: string): Promise<St
   };
 }
 
-/** Every version of a table that the trail knows, oldest first. */
+/** Reads every version of a table that the trail knows, oldest first. */
 export const readTableVersions = (client: pg.Client): Promise<readonly RelationVersion[]> =>
   queryTrail<RelationVersion & pg.QueryResultRow>(
     client,

@@ -20,16 +20,16 @@ export interface Subject {
   readonly plan: RelationPlan;
   readonly tracked: TrackedPlan;
   readonly words: Words;
-  /** Not that of the trail, which only capture reads: hashes that are made with it are not shown. */
+  /** A key for hashes. It is not the trail's, which only capture reads, so its hashes are not shown. */
   readonly redactionKey: Buffer;
-  /** Where the file says a key of the table's rule. */
+  /** The place of a key of the table's rule in the file. */
   readonly at: (...keys: KeyPath) => Place;
 }
 
 /**
- * Compiles a table. Undefined where the configuration does not track it.
+ * Compiles a table. Returns undefined if the configuration does not track it.
  *
- * @param options.facts undefined: the catalog of the source could not be asked, or does not know the table
+ * @param options.facts undefined if the catalog of the source could not be asked, or does not know the table
  * @param options.versions of tables that the trail knows, oldest first
  */
 export function subjectOf(options: {
@@ -66,7 +66,7 @@ export function subjectOf(options: {
   };
 }
 
-/** A table as the stream describes it once `apply` has run: with full replica identity. */
+/** Describes a table as the stream does after `apply`: with full replica identity. */
 export const relationOf = (table: CatalogTable): Relation => ({
   oid: Number(table.oid),
   schema: table.schema,
@@ -77,7 +77,7 @@ export const relationOf = (table: CatalogTable): Relation => ({
     .map(({ name, typeOid }) => ({ name, typeOid, typeModifier: -1, isKey: true })),
 });
 
-/** What the catalog says of a table. Everything in it is older than the explained change. */
+/** Returns what the catalog tells about a table. The explained change is newer than all of it. */
 export const factsOf = (table: CatalogTable, { types }: Catalog): TableFacts => ({
   knownAs: null,
   primaryKey: table.primaryKey,

@@ -10,14 +10,14 @@ import type { ExplainedText, ExplainedValue, Stored } from './explanation.js';
 import type { Subject } from './subject.js';
 import type { Field } from './written-entry.js';
 
-/** A side of a column, as it was sent and as it is stored. */
+/** One side of a column, as it was sent and as it is stored. */
 export interface Side {
-  /** Undefined: not known, or there is no such side. */
+  /** Undefined if it is not known, or if there is no such side. */
   readonly sent: Field;
   readonly stored: Field;
 }
 
-/** What is stored of a column, by which rule, and what is shown for it. */
+/** Explains what is stored of a column, which rule decides it, and what is shown for it. */
 export function explainValue(
   subject: Subject,
   column: number,
@@ -88,12 +88,12 @@ function reasonOf(
     case 'earlier name':
       return {
         rule: null,
-        why: `it was ${formatTable(because.as)}.${because.as.column}, which is redacted`,
+        why: `it was ${formatTable(because.as)}.${because.as.column} before, which is redacted`,
       };
   }
 }
 
-/** Members that a rule, or their name, redacts. */
+/** Members that a rule redacts, or that are redacted because of their names. */
 function membersOf(subject: Subject, column: number, sides: readonly Side[]): ExplainedValue['members'] {
   const { config, relation, facts, plan, redactionKey } = subject;
   const { name, typeOid } = relation.columns[column]!;

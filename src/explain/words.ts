@@ -2,7 +2,7 @@ import { lookedUp } from '../tracking/lookups.js';
 import { formatTable, type TableName } from '../tracking/names.js';
 import type { Dictionary, Lookups, RedactedColumn, RelationVersion } from '../pipeline/ports.js';
 
-/** Numbers words as the trail's dictionary does, in memory, and finds them again. */
+/** Numbers words in memory, as the trail's dictionary does, and returns the word of a number. */
 export class Words implements Dictionary {
   readonly #words: string[] = [''];
   readonly #versions = new Map<number, RelationVersion>();
@@ -14,7 +14,7 @@ export class Words implements Dictionary {
     for (const version of versions) this.#seen.set(formatTable(version), version);
   }
 
-  /** The word of a number. */
+  /** Returns the word with a number. */
   word(id: number): string {
     return this.#words[id]!;
   }
@@ -71,7 +71,7 @@ export class Words implements Dictionary {
   }
 }
 
-/** Stands for the names of lookup tables, which are rows and are not read: says where each would be found. */
+/** Replaces the names of lookup tables, whose rows are not read: states where each name would be found. */
 export const NAMES_UNREAD: Lookups = {
   get: (lookup) => {
     const { table, column } = lookedUp(lookup);

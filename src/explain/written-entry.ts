@@ -2,21 +2,21 @@ import { bytesText, readableText } from '../pg/text.js';
 import { LENGTH_NULL } from '../pgoutput/tuple.js';
 import { MARK_NULL, type EntryHead, type EntryRows, type SentRow } from '../pipeline/ports.js';
 
-/** A field of a side: its text, `null` for SQL null, undefined for what is not known. */
+/** A field of a side: its text, `null` for SQL null, undefined if it is not known. */
 export type Field = string | null | undefined;
 
-/** Texts of an entry by their place from its end (see {@link EntryRows}). */
+/** Texts of an entry by their place counted from its end (see {@link EntryRows}). */
 const TEXTS = { id: -6, name: -5, previous: -3, updated: -2 } as const;
 
 /** Keeps what is written of one entry. */
 export class WrittenEntry implements EntryRows {
   readonly nextId = 0n;
   #head: EntryHead | undefined;
-  /** Of each text its pieces; null: there is none. */
+  /** The pieces of each text; null if there is none. */
   readonly #texts: (Field[] | null)[] = [];
   #open: Field[] = [];
 
-  /** Pieces of the text at hand. */
+  /** Number of pieces of the current text. */
   get bytes(): number {
     return this.#open.length;
   }
@@ -29,28 +29,28 @@ export class WrittenEntry implements EntryRows {
     return this.#head!.entityTypeId;
   }
 
-  /** 0: none. */
+  /** 0 if there is none. */
   get tenantId(): number {
     return this.#head!.tenantId;
   }
 
-  /** Null: there is none, or a part of it is not known. */
+  /** Null if there is none, or if a part of it is not known. */
   get entityId(): string | null {
     return this.#joined(TEXTS.id);
   }
 
-  /** Null: there is none. */
+  /** Null if there is none. */
   get entityName(): string | null {
     return this.#joined(TEXTS.name);
   }
 
-  /** The fields of a side; null: there is no such side. */
+  /** The fields of a side; null if there is no such side. */
   side(which: 'previous' | 'updated'): readonly Field[] | null {
     return this.#texts.at(TEXTS[which]) ?? null;
   }
 
   transaction(): void {
-    // The explained change is of no transaction.
+    // The explained change belongs to no transaction.
   }
 
   head(head: EntryHead): void {
@@ -58,7 +58,7 @@ export class WrittenEntry implements EntryRows {
   }
 
   previousTenant(): void {
-    // Texts are counted from the end, so what is before them does not matter.
+    // Texts are counted from the end, so those before them do not matter.
   }
 
   nullText(): void {
@@ -124,5 +124,5 @@ export class WrittenEntry implements EntryRows {
   }
 }
 
-/** Whoever writes has each value looked at. */
+/** The answer that makes the writer check every value for secrets. */
 const MAY_HAVE_SECRETS = 1;

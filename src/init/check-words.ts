@@ -1,11 +1,11 @@
-/** More are no list of words that a person would read. */
+/** Longest list of words that a person would still read. */
 const MAX_WORDS = 40;
 
 const LITERAL = /'((?:[^']|'')*)'(?:::[\w ."()[\]]+?)?(?=[,\])\s]|$)|(?<![\w.'])(-?\d+)(?![\w.'])/g;
 
 /**
- * The values that a CHECK constraint of one column allows, as PostgreSQL prints `x in (…)`; null where it
- * says anything else.
+ * Returns the values that a CHECK constraint of one column allows, as PostgreSQL prints `x in (…)`. Null if
+ * the constraint says anything else.
  *
  * @param definition `CHECK (((state)::text = ANY ((ARRAY['open'::character varying, …])::text[])))`
  */

@@ -1,6 +1,6 @@
 import { nounOf } from './table-index.js';
 
-/** The class that frameworks make of a table: `AgentBot` of `agent_bots`. */
+/** Returns the class that frameworks derive from a table: `AgentBot` from `agent_bots`. */
 export const classOf = (table: string): string =>
   nounOf(table)
     .map((word) => word[0]!.toUpperCase() + word.slice(1))

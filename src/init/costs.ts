@@ -5,9 +5,9 @@ import { formatBytes, formatDuration } from '../tracking/format.js';
 import { DEFAULT_BASELINE_ROWS } from '../tracking/rules.js';
 import { readStatistics, type MemberStatistics, type Statistics } from '../tracking/statistics.js';
 
-/** What tables cost that get a full replica identity. */
+/** WAL that a full replica identity adds for tables. */
 export interface Costs {
-  /** Sentences by table, of those that cost something to think about. */
+  /** Sentences by table, for those whose cost matters. */
   readonly byTable: ReadonlyMap<string, readonly string[]>;
   /** Tables with more rows than a baseline may have. */
   readonly large: ReadonlySet<string>;
@@ -15,15 +15,15 @@ export interface Costs {
   readonly total: readonly string[];
 }
 
-/** So many tables are asked about at once, so that no statement takes long. */
+/** Number of tables per query, so that no statement takes long. */
 const TABLES_AT_ONCE = 100;
-/** Below these a table is not worth a word. */
+/** Below these figures the cost of a table is not mentioned. */
 const MANY_CHANGES = 10_000;
 const WIDE_ROW_BYTES = 2_000;
 const LARGE_VALUES_BYTES = 8 * 1024 * 1024;
 const MANY_ROWS = 1_000_000;
 
-/** Forecasts as plan does, from what PostgreSQL has counted and sampled. Reads no row. */
+/** Forecasts costs as plan does, from the counts and samples of PostgreSQL. Reads no row. */
 export async function readCosts(
   client: pg.Client,
   widened: readonly WidenedTable[],
@@ -44,7 +44,7 @@ export async function readCosts(
   return costsOf(widened, { windowSeconds, members });
 }
 
-/** Says what statistics mean. Pure. */
+/** Describes costs by statistics. Pure. */
 export function costsOf(widened: readonly WidenedTable[], statistics: Statistics): Costs {
   const costs = forecast(widened, statistics);
   const byTable = widened.map(({ table, oids }, index): [string, readonly string[]] => [
@@ -75,7 +75,7 @@ function sentencesOf(cost: IdentityCost, members: readonly MemberStatistics[]): 
     ...(rows >= MANY_ROWS ? [`about ${count(rows)} rows`] : []),
     ...(isHot ? [hot(cost)] : []),
     ...(large >= LARGE_VALUES_BYTES
-      ? [`${formatBytes(large)} of its values lie outside of the rows (TOAST); the old row has them, too`]
+      ? [`${formatBytes(large)} of its values are stored outside the rows (TOAST); the old row includes them`]
       : []),
   ];
 }
@@ -94,10 +94,10 @@ function hot({
     changesPerDay !== null && walBytesPerDay !== null
       ? `${count(changesPerDay)} of them a day, ${formatBytes(walBytesPerDay)}`
       : `${count(changes)} of them${windowSeconds === null ? '' : ` in ${formatDuration(windowSeconds)}`}`;
-  return `the old row adds ${bytes} to the WAL of each update and delete: ${rate}`;
+  return `the old row adds ${bytes} to the WAL for each update and delete: ${rate}`;
 }
 
-/** Of all tables: what the WAL gets, and of how many that is not known. */
+/** What all tables together add to the WAL, and for how many tables that is not known. */
 function totalOf(costs: readonly IdentityCost[]): readonly string[] {
   const known = costs.filter(({ walBytes }) => walBytes !== null);
   const unknown = costs.length - known.length;

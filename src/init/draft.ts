@@ -17,18 +17,18 @@ export interface Draft {
   readonly text: string;
   readonly detail: Detail;
   readonly proposal: Proposal;
-  /** What plan finds in the way at the server or the role: nothing of the YAML. */
+  /** Problems that plan finds with the server or the role. The YAML cannot solve them. */
   readonly problems: readonly PlanProblem[];
-  /** What could not be read. */
+  /** Sentences about what could not be read. */
   readonly unread: readonly string[];
 }
 
 /**
- * Drafts the YAML for a source. Reads no row of a table and changes nothing. What it returns loads, and plan
- * finds no mistake in it. Throws INIT_NO_TABLES, INIT_TOO_LARGE and what reading the catalog throws.
+ * Drafts the YAML for a source. Reads no row of a table and changes nothing. The YAML that it returns loads,
+ * and plan finds no mistake in it. Throws INIT_NO_TABLES, INIT_TOO_LARGE and what reading the catalog throws.
  *
- * @param client with a limit for statements, which holds for each one
- * @param options.progress is told what is being done, and of how many tables
+ * @param client with a statement timeout, which limits each statement
+ * @param options.progress is called with what is being done, and the number of tables
  */
 export async function draftYaml(
   client: pg.Client,
@@ -53,7 +53,7 @@ export async function draftYaml(
   };
 }
 
-/** Tables of users, with partitions, which take as long to read. */
+/** Counts the users' tables. Partitions count too, because they take as long to read. */
 async function countTables(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{
     count: number;
@@ -62,7 +62,7 @@ async function countTables(client: pg.Client): Promise<number> {
   return rows[0]!.count;
 }
 
-/** Objects of users have oids from here on. */
+/** Lowest oid of users' objects. */
 const FIRST_NORMAL_OID = 16_384;
 
 /** Without any remark, as plan reads it. */
@@ -76,7 +76,7 @@ interface Accepted {
   readonly plan: TrackingPlan;
 }
 
-/** The proposal without the tables that plan refuses. */
+/** Returns the proposal without the tables that plan refuses. */
 function accepted(facts: SourceFacts): Accepted {
   const refused = new Map<string, string>();
   for (let round = 1; ; round++) {
@@ -91,7 +91,7 @@ function accepted(facts: SourceFacts): Accepted {
   }
 }
 
-/** No connection is made to either. */
+/** URL for both sides, to which no connection is made. */
 const PLACEHOLDER = 'postgres://waltrail/init';
 
 const load = (text: string): TrackingConfig =>

@@ -6,14 +6,14 @@ import { valueKind, type ValueKind } from '../tracking/value-kind.js';
 import { readDetails, type Details, type ReadColumn } from './read-details.js';
 import { wordsOfCheck } from './check-words.js';
 
-/** What the source's catalog says of its tables, as far as a proposal needs it. */
+/** What a proposal needs of the source's catalog. */
 export interface SourceFacts {
   readonly catalog: Catalog;
   /** By canonical name, in the order of the catalog: schema, then name. */
   readonly tables: ReadonlyMap<string, TableFacts>;
-  /** Settings that functions, policies and defaults of the database read, as `app.user_id`. */
+  /** Settings that functions, policies and defaults of the database read, such as `app.user_id`. */
   readonly settings: readonly string[];
-  /** What the role may not read, or what took too long, as sentences. */
+  /** Sentences about what the role may not read, or what took too long. */
   readonly unread: readonly string[];
 }
 
@@ -21,16 +21,16 @@ export interface TableFacts {
   /** Canonical `schema.table`. */
   readonly key: string;
   readonly table: CatalogTable;
-  /** Columns whose values the source sends, and whose names can be written, in their order. */
+  /** Columns whose values the source sends and whose names can be written, in order. */
   readonly columns: ReadonlyMap<string, ColumnFacts>;
-  /** Foreign keys of one column, by that column. */
+  /** Foreign keys that consist of one column, by that column. */
   readonly references: ReadonlyMap<string, Reference>;
-  /** Name of the extension that the table belongs to; null: none. */
+  /** Name of the extension that the table belongs to; null if there is none. */
   readonly extension: string | null;
 }
 
 export interface Reference {
-  /** Canonical name of the table that is referred to. */
+  /** Canonical name of the table that the foreign key refers to. */
   readonly table: string;
   readonly column: string;
 }
@@ -41,22 +41,22 @@ export interface ColumnFacts {
   readonly typeOid: number;
   readonly kind: ValueKind;
   readonly notNull: boolean;
-  /** An empty text is put there where the application gives none. */
+  /** Whether the default is an empty text. */
   readonly defaultsToEmpty: boolean;
-  /** The only values it may have, and what says so; null: nothing does. */
+  /** The only values that the column may have, and what declares them; null if nothing does. */
   readonly words: { readonly from: 'enum' | 'check'; readonly values: readonly string[] } | null;
   /** The only elements that its arrays may have, of an enum; null: nothing says so. */
   readonly elements: readonly string[] | null;
   /** As pg_stats.n_distinct: a number of values, or below 0 a share of the rows. Null: not known. */
   readonly distinct: number | null;
-  /** Its most common values, where they are small numbers or class names; null: not known. */
+  /** Its most common values, if they are small numbers or class names; null if not known. */
   readonly common: readonly string[] | null;
-  /** Of a column that says who did something: what stands before the keys in its texts, as `user/`. */
+  /** For a column that says who did something: the prefixes of keys in its texts, such as `user/`. */
   readonly prefixes: readonly string[];
 }
 
 /**
- * Reads the facts. Reads no row of a table, waits for no lock but on catalogs, and runs no statement longer
+ * Reads the facts. Reads no row of a table, waits for locks on catalogs only, and runs no statement longer
  * than the client's limit. Throws what `readCatalog` throws.
  */
 export async function readFacts(client: pg.Client): Promise<SourceFacts> {
@@ -112,7 +112,7 @@ function factsOf(
   };
 }
 
-/** Stored generated columns are replicated from PostgreSQL 18 on, virtual ones never. */
+/** Whether a column is replicated: stored generated ones from PostgreSQL 18 on, virtual ones never. */
 const isSent = ({ generated }: CatalogColumn, { server }: Catalog): boolean =>
   generated === null || (generated === 'stored' && server.version >= 180_000);
 
@@ -155,7 +155,9 @@ function columnOf(
   };
 }
 
-/** Numbers of up to three digits and names of classes: what tells of a row says no more than its kind. */
+/**
+ * Returns values that reveal no more of a row than its kind: numbers of up to three digits, and class names.
+ */
 const telling = (common: readonly string[]): readonly string[] | null =>
   common.every((value) => /^(?:\d{1,3}|[A-Z]\w{0,62}(?:(?:::|\\)[A-Z]\w{0,62}){0,4})$/.test(value))
     ? common

@@ -2,13 +2,13 @@ import { WaltrailError } from '../errors.js';
 import type { Proposal } from './proposal.js';
 import { writeYaml, type Detail, type Remarks } from './write-yaml.js';
 
-/** As TrackingDocument of document.ts takes it. */
+/** Limit of TrackingDocument in document.ts. */
 const MAX_CHARACTERS = 1_048_576;
 const DETAILS: readonly Detail[] = ['everything', 'rules', 'names'];
 
 /**
- * Writes as much detail as a YAML may have characters. Throws INIT_TOO_LARGE where the names of the tables
- * are too much already.
+ * Writes the YAML with as much detail as its size limit allows. Throws INIT_TOO_LARGE if the names of the
+ * tables alone are too long.
  */
 export function fittingYaml(
   proposal: Proposal,

@@ -6,12 +6,12 @@ import { lookupTenant, lookupUses } from '../tracking/lookups.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { isPublishable, partitionsOf } from '../tracking/tracked.js';
 
-/** A name for the role, for the DBA to replace. */
+/** A placeholder for the name of the role. The DBA replaces it. */
 const ROLE = 'waltrail_capture';
 
 /**
- * The statements that make a role for capture: it may start replication, and read the columns that names come
- * from, and nothing else.
+ * Returns the statements that create a role for capture. It may start replication and read the columns that
+ * names come from, and nothing else.
  */
 export function grantsFor(config: TrackingConfig, catalog: Catalog): readonly string[] {
   const columns = new Map<string, Set<string>>();
@@ -26,7 +26,7 @@ export function grantsFor(config: TrackingConfig, catalog: Catalog): readonly st
   }
   const read = [...columns].flatMap(([key, names]) => {
     const table = indexOf(catalog).tables.get(key)!;
-    // Partitions are read one by one, with the rights on each.
+    // Partitions are read one by one, which needs rights on each.
     const parts = [table, ...partitionsOf(table, catalog)].filter(
       (part) => part.kind === 'table' && isPublishable(part),
     );

@@ -1,18 +1,18 @@
 import { isNeverTracked } from '../tracking/names.js';
 import type { TableFacts } from './facts.js';
 
-/** What is to become of a table. */
+/** What `init` does with a table. */
 export type Fate =
   | { readonly is: 'tracked' }
-  /** A partition, a view, a temporary table: there is nothing to decide about. */
+  /** A partition, a view or a temporary table: there is nothing to decide. */
   | { readonly is: 'passed over' }
   | { readonly is: 'left out'; readonly reason: string }
-  /** PostgreSQL sends nothing of its rows, so nothing has to be excluded. */
+  /** PostgreSQL sends none of its rows, so nothing has to be excluded. */
   | { readonly is: 'not sent'; readonly reason: string };
 
 /**
- * Decides about a table by what it is. The bookkeeping of frameworks, queues and sessions changes with every
- * request and says nothing that an administrator would look for.
+ * Decides about a table by what it is for. The bookkeeping of frameworks, queues and sessions changes with
+ * every request, and nothing in it interests an administrator.
  */
 export function fateOf({ table, extension }: TableFacts): Fate {
   const { schema, name, kind, persistence } = table;

@@ -2,13 +2,13 @@ import type { Template } from '../tracking/rules.js';
 import type { SessionPreset } from '../tracking/session-presets.js';
 import type { ValueFacts } from './propose-values.js';
 
-/** What `init` writes, decided but not yet text. */
+/** The content that `init` writes, decided but not yet text. */
 export interface Proposal {
   readonly source: { readonly name: string; readonly publication: string };
-  /** Tables of people, the first is that of logical messages. */
+  /** Tables of people. The first is the one for logical messages. */
   readonly people: readonly PeopleTable[];
   readonly witnesses: readonly Witness[];
-  /** Null: nothing says that the application tells PostgreSQL on whose behalf it works. */
+  /** Null if nothing shows that the application tells PostgreSQL who it works for. */
   readonly session: ProposedSession | null;
   readonly secrets: readonly TableSecrets[];
   readonly tenant: TenantColumn | null;
@@ -16,7 +16,10 @@ export interface Proposal {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** How rows of a table are looked up: the same wherever it is done, for a table has one word for a row. */
+/**
+ * How rows of a table are looked up. It is the same wherever the table is used, because a table has one name
+ * template.
+ */
 export interface Lookup {
   /** Canonical `schema.table`. */
   readonly table: string;
@@ -25,15 +28,15 @@ export interface Lookup {
 }
 
 export interface PeopleTable extends Lookup {
-  /** What the YAML calls it. */
+  /** Its name in the YAML. */
   readonly called: string;
-  /** The boolean column that says of a row that it is a program; null: there is none. */
+  /** The boolean column that marks a row as a program; null if there is none. */
   readonly bot: string | null;
-  /** Why it is taken for one. */
+  /** Why it counts as a table of people. */
   readonly fact: string;
 }
 
-/** Whose key a column holds: the name of a table of people, or what a column of the row says. */
+/** Whose key a column holds: the name of a table of people, or a column of the row that names one. */
 export type As =
   | string
   | { readonly column: string; readonly values: readonly (readonly [value: string, called: string])[] };
@@ -41,7 +44,7 @@ export type As =
 export interface Witness {
   readonly table: string;
   readonly modifier: string;
-  /** What stands before the key there; null: nothing is known to. */
+  /** The prefix before the key; null if none is known. */
   readonly prefix: string | null;
   readonly as: As;
   readonly row:
@@ -51,7 +54,7 @@ export interface Witness {
 
 export interface ProposedSession {
   readonly settings: readonly ProposedSetting[];
-  /** Whether the role may put the trigger on every table: else it is told in a comment. */
+  /** Whether the role may put the trigger on every table. If not, the rule is written as a comment. */
   readonly isAllowed: boolean;
 }
 
@@ -63,25 +66,27 @@ export interface TableSecrets {
   readonly table: string;
   readonly columns: readonly string[];
   readonly with: 'mask' | 'hash';
-  /** Null: their names say it. */
+  /** Null if the names of the columns say it. */
   readonly fact: string | null;
 }
 
 export interface TenantColumn {
   readonly column: string;
-  /** Canonical name of the tenants' own table; null: there is none. */
+  /** Canonical name of the tenants' own table; null if there is none. */
   readonly table: string | null;
   /** Tables that have no such column. */
   readonly without: ReadonlySet<string>;
 }
 
-/** Whose the rows of a table are: what a column holds, or the row of another table that it refers to. */
+/**
+ * Which tenant the rows of a table belong to: by a column, or by the row of another table that they refer to.
+ */
 export interface ProposedTenant {
   readonly column: string;
   readonly of: {
     readonly table: string;
     readonly key: string;
-    /** A foreign key says so; false: the name of the column does. */
+    /** Whether a foreign key declares it. If not, the name of the column suggests it. */
     readonly declared: boolean;
   } | null;
 }
@@ -90,7 +95,7 @@ export interface LeftOut {
   /** A canonical name, or a pattern for a schema. */
   readonly table: string;
   readonly reason: string;
-  /** Whether the YAML has to say so: PostgreSQL would send its rows. */
+  /** Whether the YAML has to exclude it, because PostgreSQL would send its rows. */
   readonly isSent: boolean;
 }
 
@@ -104,7 +109,7 @@ export interface ModifierColumn {
 
 export interface ProposedAction {
   readonly on: 'insert' | 'update';
-  /** The one column that has to differ, and how; null: none is asked for. */
+  /** The one column that has to differ, and how; null if none is required. */
   readonly column: { readonly how: 'changed' | 'increased'; readonly name: string } | null;
   readonly when: readonly (readonly [column: string, value: boolean])[];
   readonly action: string;
@@ -113,13 +118,13 @@ export interface ProposedAction {
 export interface TableProposal {
   /** Canonical `schema.table`. */
   readonly table: string;
-  /** Facts of the table, one a line. */
+  /** Facts of the table, one per line. */
   readonly facts: readonly string[];
-  /** Null: its default is its own. */
+  /** Null if its default is unique. */
   readonly entity: string | null;
-  /** Null: no column names its rows. */
+  /** Null if no column names its rows. */
   readonly name: Template | null;
-  /** Null: the primary key. */
+  /** Null for the primary key. */
   readonly id: readonly string[] | null;
   readonly tenant: ProposedTenant | null;
   readonly modifiers: readonly ModifierColumn[];
@@ -128,10 +133,10 @@ export interface TableProposal {
   readonly labels: readonly {
     readonly column: string;
     readonly lookup: Lookup;
-    /** A foreign key says so; false: its name does. */
+    /** Whether a foreign key declares it. If not, its name suggests it. */
     readonly declared: boolean;
   }[];
-  /** Keys of several tables: by what the column `type` of the row holds. */
+  /** Keys of several tables. The value of column `type` selects the table. */
   readonly typedLabels: readonly {
     readonly column: string;
     readonly type: string;

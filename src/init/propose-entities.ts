@@ -2,12 +2,12 @@ import { defaultEntity, wordsOf } from '../tracking/entity-default.js';
 import { nameOf } from '../tracking/tracked.js';
 import type { TableFacts } from './facts.js';
 
-/** As `entityType` of schema-parts.ts takes it. */
+/** The form that `entityType` of schema-parts.ts accepts. */
 const ENTITY = /^[a-z][a-z0-9_]{0,62}(?: [a-z0-9_]{1,62}){0,7}$/;
 
 /**
- * An entity type of its own for each table: the singular of its name, and where two would have one, the whole
- * name with the schema. A table whose name cannot be written as one keeps its default.
+ * Gives each table an entity type of its own: the singular of its name. If two tables share it, the whole
+ * name with the schema. A table whose name cannot be written as a type keeps its default.
  */
 export function proposeEntities(tables: readonly TableFacts[]): ReadonlyMap<string, string> {
   const wanted = new Map<string, number>();
@@ -27,7 +27,7 @@ export function proposeEntities(tables: readonly TableFacts[]): ReadonlyMap<stri
   return given;
 }
 
-/** A longer name that no other table has: with the plural, with the schema, with a number. */
+/** Finds a longer name that no other table has: with the plural, with the schema, with a number. */
 function longer(
   entity: string,
   { table, taken }: { readonly table: TableFacts['table']; readonly taken: ReadonlySet<string> },

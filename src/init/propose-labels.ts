@@ -9,11 +9,11 @@ type Label = TableProposal['labels'][number];
 type TypedLabel = TableProposal['typedLabels'][number];
 
 export interface LabelGround extends ReferenceGround {
-  /** How rows are looked up, by table; without those that have no name. */
+  /** How rows are looked up, by table. Tables without a name for their rows are missing. */
   readonly lookups: ReadonlyMap<string, Lookup>;
 }
 
-/** Columns that hold keys of other tables, with the words of these. */
+/** Returns columns that hold keys of other tables, with the names of those tables' rows. */
 export const labelsOf = (table: TableFacts, ground: LabelGround): readonly Label[] =>
   [...table.columns.values()].flatMap((column): Label[] => {
     const reference = referenceOf(column, table, ground);
@@ -22,7 +22,7 @@ export const labelsOf = (table: TableFacts, ground: LabelGround): readonly Label
     return [{ column: column.name, lookup, declared: reference.declared }];
   });
 
-/** Polymorphic pairs, with the tables of the classes that are known to be stored in them. */
+/** Returns polymorphic pairs, with the tables of the classes that are known to be stored in them. */
 export function typedLabelsOf(table: TableFacts, ground: LabelGround): readonly TypedLabel[] {
   const types = new RowTypes([...ground.facts.values()].map((facts) => nameOf(facts.table)));
   return pairsOf(table).flatMap(({ type, id }): TypedLabel[] => {

@@ -3,7 +3,7 @@ import type { ColumnFacts, TableFacts } from './facts.js';
 import type { ModifierColumn, PeopleTable, ProposedAction } from './proposal.js';
 import { isBoolean, isInteger, isTime, nounOf, singleKey } from './table-index.js';
 
-/** Columns that a login alters in the row of whoever logs in, the surest first. */
+/** Columns that a login changes in the row of the person who logs in, most reliable first. */
 const LOGIN_COUNTS = new Set(['sign_in_count', 'login_count', 'logins_count']);
 const LOGIN_TIMES = [
   'current_sign_in_at',
@@ -19,7 +19,7 @@ const FAILURES = new Set(['failed_attempts', 'failed_login_attempts', 'failed_lo
 
 const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
 
-/** The column that tells of a login; null: there is none. */
+/** Returns the column that shows a login; null if there is none. */
 export function loginColumn({ columns }: TableFacts): string | null {
   const all = [...columns.values()];
   const counted = all.find((column) => isInteger(column) && LOGIN_COUNTS.has(spelled(column)));
@@ -31,7 +31,7 @@ export function loginColumn({ columns }: TableFacts): string | null {
   return null;
 }
 
-/** What logins make of a table: actions, and whose they are. */
+/** Actions for logins, and the modifiers that go with them. */
 export interface Logins {
   readonly actions: readonly ProposedAction[];
   readonly modifiers: readonly ModifierColumn[];
@@ -39,7 +39,7 @@ export interface Logins {
 
 const NONE: Logins = { actions: [], modifiers: [] };
 
-/** Logins that alter a row of people, or that are rows of a table of their own. */
+/** Finds logins that change a row of people, or that are rows of their own table. */
 export function loginsOf(facts: TableFacts, people: readonly PeopleTable[]): Logins {
   const own = people.find(({ table }) => table === facts.key);
   if (own !== undefined) return ofPerson(facts, own);
@@ -73,7 +73,7 @@ function ofPerson(facts: TableFacts, own: PeopleTable): Logins {
         as: own.called,
         on: null,
         action: 'login',
-        fact: 'whoever logs in is the row itself',
+        fact: 'the row is the person who logs in',
       },
     ],
   };
@@ -108,6 +108,6 @@ function ofLoginTable(facts: TableFacts, people: readonly PeopleTable[]): Logins
     modifiers:
       person === undefined
         ? []
-        : [{ ...person, on: null, action: 'login', fact: 'whoever logs in is whom the row names' }],
+        : [{ ...person, on: null, action: 'login', fact: 'the row names the person who logs in' }],
   };
 }

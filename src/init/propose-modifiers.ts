@@ -6,8 +6,8 @@ import type { As, ModifierColumn, PeopleTable } from './proposal.js';
 import { areComparable, pairsOf, singleKey, type Pair, type TableIndex } from './table-index.js';
 
 /**
- * Columns that say who made the last change, and who made the row. Others that name people (author, owner,
- * inviter, user) may be chosen by somebody else: a wrong name accuses, so they are none.
+ * Names of columns that say who made the last change, or who created the row. Other columns that name people
+ * (author, owner, inviter, user) may be chosen by somebody else. A wrong name accuses, so those are not used.
  */
 const UPDATED =
   /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_user)?(?:_id)?$|^(?:updater|last_editor|last_modifier)_id$|^(?:write|update)_uid$/;
@@ -22,8 +22,8 @@ export interface PeopleGround {
 }
 
 /**
- * The columns of a table that name who made a change. One that says who made the row speaks for its insert
- * alone. Polymorphic pairs speak for the tables of people whose classes they hold.
+ * Returns the columns of a table that name who made a change. A column that says who created the row names
+ * the modifier of its insert only. Polymorphic pairs name people of the tables whose classes they hold.
  */
 export function modifierColumns(table: TableFacts, ground: PeopleGround): readonly ModifierColumn[] {
   const columns = [...table.columns.values()];
@@ -37,7 +37,10 @@ export function modifierColumns(table: TableFacts, ground: PeopleGround): readon
   return [...rules(UPDATED, null), ...rules(CREATED, 'insert'), ...actorRules(table, ground)];
 }
 
-/** `user_type` and `user_id` say whom a row is about as often as who made it, so a pair of a user is none. */
+/**
+ * Returns rules for polymorphic pairs. `user_type` and `user_id` often say whom a row is about, so such a
+ * pair is not used.
+ */
 const actorRules = (table: TableFacts, ground: PeopleGround): ModifierColumn[] =>
   pairsOf(table)
     .filter((pair) => isActorPair(pair) && pair.words.join(' ') !== 'user')
@@ -49,7 +52,7 @@ const actorRules = (table: TableFacts, ground: PeopleGround): ModifierColumn[] =
         : [{ column: pair.id.name, as, on: 'insert' as const, action: null, fact: factOfPair(pair) }];
     });
 
-/** Whose key a column holds; null: nobody's that is known. */
+/** Whose key a column holds; null if that is not known. */
 export function asOf(
   column: ColumnFacts,
   table: TableFacts,
@@ -70,15 +73,15 @@ export function asOf(
   const key = main === undefined ? null : singleKey(facts.get(main.table)!);
   return key === null || !areComparable(column, key)
     ? null
-    : { as: main!.called, fact: `by its name a key of ${main!.table}: no foreign key says so` };
+    : { as: main!.called, fact: `a key of ${main!.table} by its name only: no foreign key declares it` };
 }
 
 const factOfPair = ({ type }: Pair): string =>
   type.common === null
-    ? `values of ${type.name} as frameworks name the tables: the role may not see them`
-    : `values of ${type.name} as its statistics tell`;
+    ? `values of ${type.name} assumed as frameworks name classes: the role may not read the real ones`
+    : `values of ${type.name} from its statistics`;
 
-/** Classes of a type column with the tables of people that they are. */
+/** Maps classes of a type column to the tables of people that they stand for. */
 export function asOfPair({ type, id }: Pair, { people, facts }: PeopleGround): As | null {
   const values = people.flatMap((one): [string, string][] => {
     const table = facts.get(one.table)!;

@@ -6,7 +6,7 @@ import type { Lookup, PeopleTable } from './proposal.js';
 import { isBoolean, isText, nounOf, pairsOf, singleKey, type Pair } from './table-index.js';
 import { classOf } from './class-names.js';
 
-/** What tables of people are called, in the singular; a higher figure counts for more. */
+/** Names of tables of people, in the singular. A higher figure counts for more. */
 const NOUNS: Readonly<Record<string, number>> = {
   user: 6,
   staff: 5,
@@ -23,7 +23,7 @@ const NOUNS: Readonly<Record<string, number>> = {
   bot: 1,
 };
 
-/** Polymorphic pairs that name who did something, and not what it was done to. */
+/** Polymorphic pairs that name who did something, not what it was done to. */
 const ACTORS = new Set([
   'sender',
   'author',
@@ -41,10 +41,10 @@ const ACTORS = new Set([
 export const isActorPair = ({ words }: Pair): boolean => ACTORS.has(words.join(' '));
 
 /**
- * The tables of people. The first has logins, or is what columns that say who did something refer to; others
- * follow where people log in there too, or where a column says that a key is of them.
+ * Finds the tables of people. The first one has logins, or columns that say who did something refer to it.
+ * Others follow if people log in there too, or if a column says that a key belongs to them.
  *
- * @param options.prefixed tables that an audit table names before their keys
+ * @param options.prefixed tables whose names an audit table puts before their keys
  */
 export function proposePeople(
   tables: readonly TableFacts[],
@@ -75,11 +75,11 @@ export function proposePeople(
           actors.has(classOf(facts.table.name)) &&
           !chosen.some((other) => other.facts === facts),
       )
-      .map((facts) => ({ facts, reasons: ['a column says that a key is of this table'] })),
+      .map((facts) => ({ facts, reasons: ['a type column names this table for its keys'] })),
   ];
   const others = [...new Set(prefixed)]
     .filter((facts) => !named.some((other) => other.facts === facts))
-    .map((facts) => ({ facts, reasons: ['an audit table has its name before its keys'] }));
+    .map((facts) => ({ facts, reasons: ['an audit table puts its name before its keys'] }));
   const taken = new Set<string>();
   return [...named, ...others].flatMap(({ facts, reasons }) => {
     const called = calledIn(facts, taken);
@@ -90,7 +90,7 @@ export function proposePeople(
   });
 }
 
-/** Rows that stand for people and have no name are called by the key of their person, or by their own. */
+/** Looks up rows that stand for people but have no name: by the key of their person, or by their own. */
 function namelessLookup(facts: TableFacts, main: TableFacts | undefined): Lookup | null {
   const key = singleKey(facts);
   if (key === null) return null;
@@ -98,12 +98,12 @@ function namelessLookup(facts: TableFacts, main: TableFacts | undefined): Lookup
   return { table: facts.key, key: key.name, name: [{ column: person }] };
 }
 
-/** Class names that a type column is known to hold. */
+/** Returns the class names that a type column is known to hold. */
 const typesOf = ({ type }: Pair): readonly string[] => type.common ?? [];
 
 interface Score {
   readonly score: number;
-  /** People log in there, or have user names. */
+  /** Whether people log in there, or have user names. */
   readonly logsIn: boolean;
   readonly reasons: readonly string[];
 }
@@ -119,15 +119,16 @@ function scoreOf(facts: TableFacts, referred: number): Score {
   const logsIn = (hasPassword && (hasEmail || hasUserName || byName > 0)) || (login !== null && byName > 0);
   const told = [
     ...(hasPassword && logsIn ? ['people log in with a password'] : []),
-    ...(login !== null && logsIn ? [`${login} tells of logins`] : []),
+    ...(login !== null && logsIn ? [`${login} shows logins`] : []),
     ...(referred > 0
-      ? [`${referred} ${referred === 1 ? 'column says' : 'columns say'} who did something by its keys`]
+      ? [`${referred} ${referred === 1 ? 'column says' : 'columns say'} who did something, with its keys`]
       : []),
   ];
   const byUserName = hasUserName && byName > 0 ? ['its rows have user names'] : [];
   const byNameAlone = byName >= 4 ? ['by its name'] : [];
   const reasons = told.length > 0 ? told : byUserName.length > 0 ? byUserName : byNameAlone;
-  // A table with two words, such as account_users, is rather about a relation than about people.
+  // A table with a name of two words, such as account_users, is usually about a relation and not about
+  // people.
   const score =
     byName +
     (logsIn ? 6 : 0) +
@@ -142,14 +143,16 @@ function scoreOf(facts: TableFacts, referred: number): Score {
   };
 }
 
-/** The password of whoever the row is; that of a mail server (`imap_password`) is not. */
+/**
+ * Whether a column is the password of the row's person. A mail server's password (`imap_password`) is not.
+ */
 const isPassword = ({ name }: ColumnFacts): boolean =>
   isSecretName(name) &&
   /^(?:encrypted_|hashed_|crypted_)?(?:password|passwd|pwd|passwort)(?:_(?:digest|hash|hashed|encrypted|salt))?$/.test(
     wordsOf(name).join('_'),
   );
 
-/** Columns of foreign keys that say who did something, by the table that they refer to. */
+/** Counts columns of foreign keys that say who did something, by the table that they refer to. */
 function countReferences(tables: readonly TableFacts[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { references } of tables)
@@ -163,7 +166,7 @@ const botColumn = ({ columns }: TableFacts): string | null =>
   [...columns.values()].find((column) => isBoolean(column) && /^(?:is_?)?bot$/i.test(column.name))?.name ??
   null;
 
-/** A name for `modifiers`: the table's own, where it is one there. */
+/** Returns a name for `modifiers`: the table's own if it is still free. */
 function calledIn({ table }: TableFacts, taken: ReadonlySet<string>): string | null {
   const names = [wordsOf(table.name), [...wordsOf(table.schema), ...wordsOf(table.name)]];
   return (

@@ -1,9 +1,9 @@
 import type { ColumnFacts, TableFacts } from './facts.js';
 import { nounOf, type TableIndex } from './table-index.js';
 
-/** A table whose keys stand behind a prefix in a text that says who did something. */
+/** A table whose keys follow a prefix in a text that says who did something. */
 export interface Prefixed {
-  /** As it stands there, with what separates it from the key: `membership/`. */
+  /** The prefix including the separator before the key: `membership/`. */
   readonly prefix: string;
   readonly facts: TableFacts;
 }
@@ -11,8 +11,8 @@ export interface Prefixed {
 const SEPARATOR = /[/:|#.\\]+/;
 
 /**
- * The tables that the prefixes of a column name by their last word: `membership/` is of `memberships`,
- * `gid://shop/User/` of `users`. A prefix that names no table, or several, is left out.
+ * Finds the tables that the prefixes of a column name by their last word. `membership/` means `memberships`,
+ * and `gid://shop/User/` means `users`. A prefix that fits no table, or several, is left out.
  */
 export function prefixedTables(
   column: ColumnFacts,

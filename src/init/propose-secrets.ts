@@ -4,7 +4,7 @@ import type { ColumnFacts, TableFacts } from './facts.js';
 import type { TableSecrets } from './proposal.js';
 import { nounOf } from './table-index.js';
 
-/** The columns of a table that are masked: what the defaults mask by its name, and what they leave open. */
+/** Returns the columns of a table to mask: those that the defaults mask by name, and further ones. */
 export function secretsOf(facts: TableFacts): readonly TableSecrets[] {
   const { key, table, columns } = facts;
   const all = [...columns.values()];
@@ -19,16 +19,16 @@ export function secretsOf(facts: TableFacts): readonly TableSecrets[] {
       'mask',
       null,
     ),
-    ...rule(named.filter(isKey), 'hash', 'a secret is the key: a hash keeps rows apart'),
+    ...rule(named.filter(isKey), 'hash', 'the key is a secret: a hash still distinguishes rows'),
     ...rule(
       settings,
       'mask',
-      'a row is one setting, and one of them may be a password: remove this line if none is',
+      'each row is a setting, and one may be a password: remove this line if none is',
     ),
   ];
 }
 
-/** Numbers that are secrets in themselves; other numbers only say something about one. */
+/** Names of numeric columns that are secrets. Other numbers with similar names only describe a secret. */
 const SECRET_NUMBER = /^(?:.*_)?(?:pin|pin_code|passcode|otp|otp_code|totp|cvv|cvc)$/;
 
 function isSecretByName(table: string, { name, kind }: ColumnFacts): boolean {
@@ -38,7 +38,7 @@ function isSecretByName(table: string, { name, kind }: ColumnFacts): boolean {
   return isSecretColumn(table, name) || isSecretThere(table, spelled);
 }
 
-/** Columns whose names say little, by the last words of their table in the singular. */
+/** Columns whose names alone mean little, by the last words of their table in the singular. */
 const THERE: readonly { readonly table: string; readonly columns: ReadonlySet<string> }[] = [
   { table: 'session activation', columns: new Set(['session_id']) },
   { table: 'invite', columns: new Set(['code']) },
@@ -83,7 +83,7 @@ const VALUES = new Set([
   'data',
 ]);
 
-/** The values of a table in which every row is one setting with its name. */
+/** Returns the value columns of a table in which every row is one named setting. */
 function settingValues({ table, columns }: TableFacts): readonly ColumnFacts[] {
   if (!SETTINGS.has(nounOf(table.name).at(-1) ?? '')) return [];
   const all = [...columns.values()];

@@ -2,7 +2,7 @@ import { SESSION_PRESETS, type SessionPreset } from '../tracking/session-presets
 import type { SourceFacts, TableFacts } from './facts.js';
 import type { PeopleTable, ProposedSession, ProposedSetting } from './proposal.js';
 
-/** Presets of which a setting tells; of two with the same settings the first whose table is there. */
+/** Presets that a setting suggests. If two have the same settings, the first whose table exists is used. */
 const PRESETS: readonly { readonly preset: SessionPreset; readonly table: string | null }[] = [
   { preset: 'supabase', table: 'auth.users' },
   { preset: 'postgrest', table: null },
@@ -13,17 +13,17 @@ const PRESETS: readonly { readonly preset: SessionPreset; readonly table: string
 ];
 
 /**
- * The last word of a setting that holds the key of whoever is at work. One that is called for an account, an
- * organization or a tenant may be about many people, and one that is called for a name holds no key.
+ * The last word of a setting that holds the key of the current user. A setting named after an account, an
+ * organization or a tenant may stand for many people. One named after a name holds no key.
  */
 const KEY =
   /^(?:(?:current|acting|session|app|auth)_?)?(?:user|actor|agent|employee|staff|member|person|admin|operator)_?(?:id|uuid)$|^uid$/;
 
 /**
- * Settings by which the application tells PostgreSQL on whose behalf it works: its own functions, policies
- * and defaults read them. Null: nothing of the kind was found, or there are no people.
+ * Finds settings by which the application tells PostgreSQL who it works for: its own functions, policies and
+ * defaults read them. Null if none was found, or if there are no people.
  *
- * @param tracked the tables on which the trigger has to be
+ * @param tracked the tables that need the trigger
  */
 export function proposeSession(
   { catalog, settings }: SourceFacts,
@@ -49,7 +49,7 @@ export function proposeSession(
   return { settings: found, isAllowed: tracked.every(({ table }) => table.mayTrigger) };
 }
 
-/** The trigger reads each of them at each statement. */
+/** Limit of settings. The trigger reads each of them at each statement. */
 const MAX_OTHERS = 4;
 
 const factOf = (settings: readonly string[]): string =>

@@ -2,10 +2,10 @@ import type { Catalog } from '../tracking/catalog.js';
 import { ownerOf } from '../tracking/publication-mark.js';
 
 const PUBLICATION = 'waltrail';
-/** Names of sources have at most so many characters; a publication with event triggers fewer. */
+/** Longest name of a source. A publication with event triggers has less room. */
 const MAX_NAME = 40;
 
-/** A name for the source: that of its database, in the letters that such a name may have. */
+/** Returns a name for the source: that of its database, in the characters that a source name may have. */
 export function sourceName({ server }: Catalog): string {
   const name = server.database
     .toLowerCase()
@@ -15,7 +15,7 @@ export function sourceName({ server }: Catalog): string {
   return name === '' ? 'source' : name;
 }
 
-/** A publication that nobody else has: `waltrail`, or with the name of the source behind it. */
+/** Returns a publication name that is free: `waltrail`, or with the name of the source after it. */
 export function publicationName({ publications }: Catalog, source: string): string {
   const isTaken = (name: string): boolean => {
     const existing = publications.find((publication) => publication.name === name);

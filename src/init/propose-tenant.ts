@@ -7,8 +7,8 @@ import { singular } from '../tracking/singular.js';
 import { MAX_TENANT_STEPS } from '../tracking/tenants.js';
 
 /**
- * Words for whom an application keeps apart from each other, and the share of the tables that has to have the
- * column: some words mean nothing else, others do where most tables have them.
+ * Words for tenants, and the share of the tables that must have the column. Some words always mean a tenant.
+ * Others do only if most tables have them.
  */
 const TENANTS: readonly { readonly word: string; readonly share: number }[] = [
   ...['tenant', 'organization', 'organisation', 'org', 'workspace'].map((word) => ({ word, share: 0.25 })),
@@ -19,8 +19,8 @@ const TENANTS: readonly { readonly word: string; readonly share: number }[] = [
 ];
 
 /**
- * The column that holds the tenant in many tables; null: none does. A column of that name that is of another
- * type than the key of the tenants' table is no tenant.
+ * Finds the column that holds the tenant in many tables; null if there is none. A column with that name is
+ * ignored if its type differs from the key of the tenants' table.
  */
 export function proposeTenant(tables: readonly TableFacts[], index: TableIndex): TenantColumn | null {
   const found = TENANTS.flatMap(({ word, share }) => {
@@ -48,7 +48,7 @@ export function proposeTenant(tables: readonly TableFacts[], index: TableIndex):
   };
 }
 
-/** An account with a user name is somebody, and not a place where people work. */
+/** Whether a table holds people. An account with a user name is a person, not a tenant. */
 const isPerson = ({ columns }: TableFacts): boolean =>
   [...columns.keys()].some((name) =>
     /^(?:user_name|first_name|password)$|^username$/.test(wordsOf(name).join('_')),
@@ -65,8 +65,8 @@ function mostCommon(names: readonly string[]): string | null {
 }
 
 /**
- * Whose the rows of each table are: by the tenant's column, or by the row that they refer to, over as few
- * tables as possible. Tables that are in it neither way have rows without tenant.
+ * Finds which tenant the rows of each table belong to: by the tenant's column, or by the row that they refer
+ * to, over as few tables as possible. If neither is there, the rows of the table have no tenant.
  */
 export function tenantsOf(
   tables: readonly TableFacts[],
@@ -90,9 +90,10 @@ export function tenantsOf(
 }
 
 /**
- * The column of a table that refers to a row with a tenant. Of several the one that cannot be null, then the
- * one whose row the table is called after (`team_members`), then the first. A person is the last choice, and
- * who did something to the row is none: people work for several tenants more often than things do.
+ * Returns the column of a table that refers to a row with a tenant. If there are several, one that cannot be
+ * null comes first, then one whose table the table is named after (`team_members`), then the first. A person
+ * is the last choice. A column that says who did something is never used. People work for several tenants
+ * more often than things do.
  */
 function joinOf(
   facts: TableFacts,
@@ -115,7 +116,7 @@ function joinOf(
   return candidates.sort((one, other) => one.rank - other.rank)[0]?.join ?? null;
 }
 
-/** Whether the name of a table begins with what a row of the other one is called. */
+/** Whether the name of a table begins with the noun for a row of the other table. */
 function isCalledAfter(facts: TableFacts, target: TableFacts): boolean {
   const own = nounOf(facts.table.name);
   return nounOf(target.table.name).every((word, index) => singular(own[index] ?? '') === word);

@@ -2,24 +2,24 @@ import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import { isInteger, pairsOf } from './table-index.js';
 
-/** What is known of the values of a table's columns. */
+/** Known facts about the values of a table's columns. */
 export interface ValueFacts {
   /** Sentences. */
   readonly facts: readonly string[];
-  /** Columns of numbers that stand for words, with the numbers that are known to be stored. */
+  /** Numeric columns that stand for words, with the numbers that are known to be stored. */
   readonly numbers: readonly { readonly column: string; readonly stored: readonly string[] }[];
   /** Columns of numbers that are rather bit masks: each bit stands for something. */
   readonly masks: readonly string[];
 }
 
-/** Enums, CHECK constraints, polymorphic pairs, and integers that an application uses as an enum. */
+/** Finds enums, CHECK constraints, polymorphic pairs, and integers that an application uses as an enum. */
 export function valuesOf(table: TableFacts): ValueFacts {
   const pairs = pairsOf(table);
   const paired = new Set(pairs.map(({ id }) => id.name));
   const columns = [...table.columns.values()];
   return {
     facts: [
-      ...pairs.map(({ type, id }) => `${id.name} is a key of the table that ${type.name} says`),
+      ...pairs.map(({ type, id }) => `${id.name} is a key of the table that ${type.name} names`),
       ...columns.flatMap(({ name, type, words }) =>
         words === null
           ? []
@@ -39,7 +39,7 @@ export function valuesOf(table: TableFacts): ValueFacts {
   };
 }
 
-/** Names of integers that are rather an enum of the application than a quantity. */
+/** Names of integer columns that are more likely an enum of the application than a quantity. */
 const WORD_LIKE =
   /(?:^|_)(?:status|state|role|kind|type|level|priority|visibility|severity|category|mode|stage|phase|availability|gender|access|reason|outcome|direction|scope|tier|locale)$/;
 

@@ -6,8 +6,8 @@ import { prefixedTables } from './propose-prefixes.js';
 import { isText, nounOf, pairsOf, singleKey } from './table-index.js';
 
 /**
- * How a table is read as an audit table, as its columns tell: one rule, or one for each table whose keys it
- * has behind a prefix. None: it is no audit table, or names nobody who is known.
+ * Reads a table as an audit table, by its columns. Returns one rule, or one for each table whose keys follow
+ * a prefix. Returns none if it is no audit table, or names nobody who is known.
  */
 export function witnessesOf(table: TableFacts, ground: PeopleGround): readonly Witness[] {
   for (const kind of KINDS) {
@@ -22,7 +22,7 @@ export function witnessesOf(table: TableFacts, ground: PeopleGround): readonly W
   return [];
 }
 
-/** Tables of people whose names stand before their keys. */
+/** Tables of people whose names precede their keys. */
 const byPrefix = (
   column: ColumnFacts,
   table: TableFacts,
@@ -33,14 +33,14 @@ const byPrefix = (
     return found === undefined ? [] : [{ prefix, as: found.called }];
   });
 
-/** PaperTrail has a text for whoever it is; keys are compared as texts. */
+/** PaperTrail stores the modifier as a text, so keys are compared as texts. */
 const asText = (column: ColumnFacts, { people }: PeopleGround): { readonly as: string } | null =>
   column.name === 'whodunnit' && isText(column) && people[0] !== undefined ? { as: people[0].called } : null;
 
 type Found = Omit<Witness, 'table' | 'prefix' | 'as'>;
 type Kind = (table: TableFacts, ground: Pick<PeopleGround, 'facts'>) => Found | null;
 
-/** The column of an audit table that says who made a change, whoever it is; undefined: it is none. */
+/** Returns the column of an audit table that says who made a change; undefined if it is no audit table. */
 export function auditColumn(table: TableFacts, facts: PeopleGround['facts']): ColumnFacts | undefined {
   const [found] = KINDS.flatMap((kind) => kind(table, { facts }) ?? []);
   return found === undefined ? undefined : table.columns.get(found.modifier);
@@ -54,7 +54,7 @@ const audited: Kind = (table) =>
     ? {
         modifier: 'user_id',
         row: { type: 'auditable_type', key: 'auditable_id' },
-        fact: 'columns as audited (Rails) and Laravel Auditing have them',
+        fact: 'columns as in audited (Rails) and Laravel Auditing',
       }
     : null;
 
@@ -63,7 +63,7 @@ const paperTrail: Kind = (table) =>
     ? {
         modifier: 'whodunnit',
         row: { type: 'item_type', key: 'item_id' },
-        fact: 'columns as PaperTrail has them',
+        fact: 'columns as in PaperTrail',
       }
     : null;
 
@@ -72,7 +72,7 @@ const activityLog: Kind = (table) =>
     ? {
         modifier: 'causer_id',
         row: { type: 'subject_type', key: 'subject_id' },
-        fact: 'columns as the activity log of Laravel has them',
+        fact: 'columns as in the activity log of Laravel',
       }
     : null;
 
@@ -87,7 +87,7 @@ const simpleHistory: Kind = (table, { facts }) => {
   return {
     modifier: 'history_user_id',
     row: isNamed ? { table: of.key, key: key.name } : null,
-    fact: 'columns as django-simple-history has them',
+    fact: 'columns as in django-simple-history',
   };
 };
 
@@ -114,12 +114,12 @@ const djangoAdmin: Kind = (table) =>
       }
     : null;
 
-/** What tables that applications write for this are called, in the singular. */
+/** Names of audit tables that applications create themselves, in the singular. */
 const AUDIT_NOUN =
   /(?:^| )(?:audit|audit (?:log|event|entry|trail|record)|change log|changelog|activity log|action log|admin (?:log|event))$/;
 const ACTORS =
   /^(?:changed|modified|updated|performed|done|made|acted)_by(?:_user)?(?:_id)?$|^(?:actor|performer|whodunnit)(?:_id)?$/;
-/** In a table that is an audit log by its name, these name who did it as well. */
+/** In a table named as an audit log, these columns say who made the change, too. */
 const USERS = /^(?:user|account|author|admin|employee|staff|member)_id$/;
 
 const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
@@ -137,11 +137,14 @@ const ownLog: Kind = (table, { facts }) => {
   return {
     modifier: actor.name,
     row: rowOf(table, { actor, facts }),
-    fact: 'an audit log by its name',
+    fact: 'named as an audit log',
   };
 };
 
-/** The row that an audit row is about: a polymorphic pair, or the key of the table whose history it is. */
+/**
+ * Returns the row that an audit row is about: by a polymorphic pair, or by the key of the table whose history
+ * it is.
+ */
 function rowOf(
   table: TableFacts,
   { actor, facts }: { readonly actor: ColumnFacts; readonly facts: PeopleGround['facts'] },
@@ -158,7 +161,7 @@ function rowOf(
   return singleKey(facts.get(target)!)?.name === key ? { table: target, key: column } : null;
 }
 
-/** The surest first. */
+/** Kinds of audit tables, most reliable first. */
 const KINDS: readonly Kind[] = [
   audited,
   paperTrail,

@@ -20,9 +20,9 @@ import { TableIndex } from './table-index.js';
 import { tableFacts } from './table-comments.js';
 
 /**
- * Decides what the YAML says of every table. Pure.
+ * Decides what the YAML says about every table. Pure.
  *
- * @param refused tables that plan refuses, with its reason: they are left out
+ * @param refused tables that plan refuses, with its reason; they are left out
  */
 export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string> = new Map()): Proposal {
   const { tracked, leftOut } = sorted(facts, refused);
@@ -88,7 +88,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   };
 }
 
-/** Tables that are tracked, and those that are left out. */
+/** Divides tables into those that are tracked and those that are left out. */
 function sorted(
   { tables }: SourceFacts,
   refused: ReadonlyMap<string, string>,
@@ -105,7 +105,7 @@ function sorted(
   return { tracked, leftOut };
 }
 
-/** Columns that are redacted, by table. */
+/** Returns the redacted columns by table. */
 function hiddenColumns(secrets: Proposal['secrets']): (table: string) => ReadonlySet<string> {
   const byTable = new Map<string, Set<string>>();
   for (const { table, columns } of secrets) {
@@ -116,7 +116,7 @@ function hiddenColumns(secrets: Proposal['secrets']): (table: string) => Readonl
   return (table) => byTable.get(table) ?? new Set();
 }
 
-/** Of a table without primary key the columns of a unique index that may not be null; null: the default. */
+/** For a table without primary key, the not-null columns of a unique index; null for the default. */
 const idOf = ({ table, columns }: TableFacts): readonly string[] | null => {
   if (table.primaryKey.length > 0) return null;
   return table.keys.find((key) => key.columns.every((name) => columns.has(name)))?.columns ?? null;

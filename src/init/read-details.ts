@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { catalogRows } from '../pg/catalog-rows.js';
 import { INSUFFICIENT_PRIVILEGE, QUERY_CANCELED, sqlStateOf } from '../pg/sql-state.js';
 
-/** What {@link readDetails} finds beside the catalog that plan reads; by the oid of the table. */
+/** What {@link readDetails} finds in addition to the catalog that plan reads, by the oid of the table. */
 export interface Details {
   readonly references: ReadonlyMap<string, readonly ReadReference[]>;
   readonly checks: ReadonlyMap<string, readonly ReadCheck[]>;
@@ -19,7 +19,7 @@ export interface Details {
 
 export interface ReadReference {
   readonly column: string;
-  /** Oid of the table that is referred to, and its column. */
+  /** Oid of the table that the foreign key refers to, and its column. */
   readonly target: string;
   readonly key: string;
 }
@@ -33,21 +33,21 @@ export interface ReadCheck {
 export interface ReadColumn {
   readonly name: string;
   readonly notNull: boolean;
-  /** Of text columns alone, as pg_get_expr() prints it. */
+  /** Only for text columns: as pg_get_expr() prints it. */
   readonly defaultValue: string | null;
   readonly distinct: number | null;
   readonly common: readonly string[] | null;
   readonly prefixes: readonly string[] | null;
 }
 
-/** What only statistics tell of a column. */
+/** Facts of a column that only statistics have. */
 type OfStatistics = 'distinct' | 'common' | 'prefixes';
 
 type OfTable<Row> = Row & { readonly oid: string };
 
 /**
- * Reads what a proposal needs beside the catalog, one kind after the other. What the role may not read, or
- * what takes longer than the client's limit, is left out and told in `unread`.
+ * Reads what a proposal needs in addition to the catalog, one kind after the other. What the role may not
+ * read, or what takes longer than the client's limit, is left out and listed in `unread`.
  */
 export async function readDetails(
   client: pg.Client,
@@ -60,7 +60,7 @@ export async function readDetails(
       const state = sqlStateOf(error);
       if (state !== QUERY_CANCELED && state !== INSUFFICIENT_PRIVILEGE) throw error;
       unread.push(
-        `${what} could not be read: ${state === QUERY_CANCELED ? 'it took too long' : 'the role may not'}.`,
+        `${what} could not be read: ${state === QUERY_CANCELED ? 'it took too long' : 'the role lacks the right'}.`,
       );
       return [];
     }
@@ -78,7 +78,7 @@ export async function readDetails(
   const hidden = await read<{ readonly tables: number }>('privileges on tables', HIDDEN);
   if ((hidden[0]?.tables ?? 0) > 0)
     unread.push(
-      `pg_stats of ${hidden[0]!.tables} tables is not for this role, so what only their statistics tell is missing.`,
+      `This role cannot read pg_stats of ${hidden[0]!.tables} tables, so what only their statistics show is missing.`,
     );
   return {
     unread,
@@ -124,7 +124,7 @@ function grouped<Row>(rows: readonly OfTable<Row>[]): Map<string, Row[]> {
 
 const USERS_OWN = /* sql */ `c.relkind in ('r', 'p', 'f') and not pg_catalog.starts_with(n.nspname::text, 'pg_') and n.nspname <> 'information_schema'`;
 
-/** Foreign keys of one column. Those of partitions are of their table. */
+/** Foreign keys of one column. Foreign keys of partitions belong to their table. */
 const REFERENCES = /* sql */ `
   select k.conrelid::text as oid, a.attname::text as column, k.confrelid::text as target, f.attname::text as key
     from pg_catalog.pg_constraint k
@@ -133,7 +133,7 @@ const REFERENCES = /* sql */ `
    where k.contype = 'f' and pg_catalog.cardinality(k.conkey) = 1 and k.conparentid = 0
    order by k.conrelid, a.attnum, k.conname`;
 
-/** Constraints of one column that compare it with a list. */
+/** Constraints that compare one column with a list. */
 const CHECKS = /* sql */ `
   select k.conrelid::text as oid, a.attname::text as column, d.definition
     from pg_catalog.pg_constraint k
@@ -153,9 +153,9 @@ const COLUMNS = /* sql */ `
    where a.attnum > 0 and not a.attisdropped and ${USERS_OWN}`;
 
 /**
- * Sampled values of integers and of columns called type, and how many different ones others have. Of texts
- * that say who did something only what stands before the last part of each, where that is one of a few.
- * pg_stats shows a role those of columns that it may read.
+ * Sampled values of integers and of columns named type, and the number of different values of others. For
+ * texts that say who did something: only the part before the last one, if there are few different ones.
+ * pg_stats shows a role only columns that it may read.
  */
 const STATISTICS = /* sql */ `
   select c.oid::text as oid, s.attname::text as name, s.n_distinct::float8 as distinct,
@@ -182,7 +182,7 @@ const HIDDEN = /* sql */ `
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where ${USERS_OWN} and not c.relispartition and not pg_catalog.has_any_column_privilege(c.oid, 'select')`;
 
-/** Names alone, and few: a function may read any number. */
+/** Names of settings only, and a limited number: a function may read any number. */
 const SETTINGS = /* sql */ `
   with texts as (
     select case when p.prosqlbody is null then p.prosrc else pg_catalog.pg_get_function_sqlbody(p.oid) end as text

@@ -5,16 +5,16 @@ import { areComparable, nounOf, pairsOf, singleKey, type TableIndex } from './ta
 export interface ReferenceGround {
   readonly index: TableIndex;
   readonly facts: ReadonlyMap<string, TableFacts>;
-  /** The first table of people; null: there is none. */
+  /** The first table of people; null if there is none. */
   readonly people: string | null;
 }
 
 export interface FoundReference extends Reference {
-  /** A foreign key says so; false: the name of the column does. */
+  /** Whether a foreign key declares it. If not, the name of the column suggests it. */
   readonly declared: boolean;
 }
 
-/** The row of another table that a column refers to; null: none that is known. */
+/** Returns the row of another table that a column refers to; null if none is known. */
 export function referenceOf(
   column: ColumnFacts,
   table: TableFacts,
@@ -31,11 +31,11 @@ export function referenceOf(
 /** Whether a column names who did something to the row. */
 export const isDoer = ({ name }: ColumnFacts): boolean => DOERS.test(wordsOf(name).join('_'));
 
-/** What people do to a row, where a column names who did. */
+/** Verbs in names of columns that say who did something to the row. */
 const DOERS =
   /^(?:assignee|inviter|creator|updater|editor|approver|reviewer|resolver|assigned_to|created_by|updated_by|modified_by|deleted_by|invited_by|approved_by|reviewed_by|closed_by|resolved_by)(?:_user)?(?:_id)?$/;
 
-/** Words before a noun that say that the key is one of another system. */
+/** Words before a noun that mark the key as one of another system. */
 const ELSEWHERE = new Set([
   'external',
   'remote',
@@ -47,7 +47,7 @@ const ELSEWHERE = new Set([
   'upstream',
 ]);
 
-/** The table whose key a column holds by its name; null: none is meant, or several may be. */
+/** Returns the table that a column means by its name; null if there is none, or if several fit. */
 function meantBy(column: ColumnFacts, own: TableFacts, ground: ReferenceGround): TableFacts | null {
   const words = wordsOf(column.name);
   const target = isDoer(column)
@@ -60,8 +60,8 @@ function meantBy(column: ColumnFacts, own: TableFacts, ground: ReferenceGround):
 }
 
 /**
- * `parent` is the table itself; `billing_address` is of `billing_addresses`, or `addresses`; `category` of
- * custom_emojis is of `custom_emoji_categories`, where there are no `categories`.
+ * Finds a table by words. `parent` is the table itself. `billing_address` means `billing_addresses`, or else
+ * `addresses`. `category` in custom_emojis means `custom_emoji_categories` if there is no table `categories`.
  */
 function calledBy(words: readonly string[], own: TableFacts, { index }: ReferenceGround): TableFacts | null {
   if (words.join(' ') === 'parent') return own;

@@ -6,7 +6,7 @@ import { grantsFor } from './grants.js';
 import type { Proposal } from './proposal.js';
 import type { Remarks } from './write-yaml.js';
 
-/** What the YAML tells beside its rules: what was found, what was not, and what capture needs. */
+/** Returns what the YAML says besides its rules: what was found, what was not, and what capture needs. */
 export function remarksOf({
   facts,
   proposal,
@@ -25,12 +25,10 @@ export function remarksOf({
     head: [
       `Written by waltrail init from the catalog of database ${database}: ${tables.length} tables, ${masked} columns with secrets.`,
       ...unnamed(proposal),
-      ...(proposal.tenant === null
-        ? ['No column was found that says in most tables whose rows they are.']
-        : []),
+      ...(proposal.tenant === null ? ['No column was found that names the tenant in most tables.'] : []),
       ...byNames(proposal),
       ...(tables.some(({ values }) => values.numbers.length > 0)
-        ? ['Numbers that stand for words have a commented key values under their table, to be filled in.']
+        ? ['Numbers may stand for words. Their tables have a commented key "values" to fill in.']
         : []),
       ...(tables.some(({ table, baseline }) => baseline && !costs.large.has(table))
         ? [
@@ -50,15 +48,15 @@ function unnamed({ tables }: Proposal): readonly string[] {
   const found = tables.filter(({ name }) => name === null).map(({ table }) => table);
   return found.length === 0
     ? []
-    : [`Rows shown by their ids, for no column names them: ${listNames(found)}.`];
+    : [`Rows shown by their ids, because no column names them: ${listNames(found)}.`];
 }
 
-/** Labels that no foreign key declares. */
+/** Counts labels that no foreign key declares. */
 function byNames({ tables }: Proposal): readonly string[] {
   const labels = tables.flatMap((table) => table.labels);
   const guessed = labels.filter(({ declared }) => !declared).length;
   if (guessed === 0) return [];
   return [
-    `Of ${labels.length} columns that hold keys of other tables, ${guessed} are known by their names alone: no foreign key declares them.`,
+    `${guessed} of ${labels.length} columns that hold keys of other tables are guessed by their names: no foreign key declares them.`,
   ];
 }

@@ -6,8 +6,9 @@ import type { Lookup } from './proposal.js';
 import { isInteger, isText, nounOf, singleKey } from './table-index.js';
 
 /**
- * What rows of a table are called: as without `name` in the YAML, or by columns that serve as a name where a
- * person has looked at the table. Where the first may be empty, others follow it. Null: nothing names them.
+ * Returns the name template of a table's rows: the default, or columns that can serve as a name once a person
+ * has looked at the table. If the first column may be empty, others follow as a fallback. Null if nothing
+ * names the rows.
  *
  * @param secrets columns that are masked
  */
@@ -31,13 +32,13 @@ export function rowName(facts: TableFacts, secrets: ReadonlySet<string>): Templa
   return only === undefined ? null : orOthers([{ column: only.name }], facts, secrets);
 }
 
-/** How the rows of a table are looked up; null: they have no name, or no key of one column. */
+/** Returns how the rows of a table are looked up; null if they have no name, or no key of one column. */
 export function lookupOf(facts: TableFacts, name: Template | null): Lookup | null {
   const key = singleKey(facts);
   return key === null || name === null ? null : { table: facts.key, key: key.name, name };
 }
 
-/** Numbers that people say: `#1027`. */
+/** Whether a column is a number that people use as a name: `#1027`. */
 const isShownNumber = (name: string, { table }: TableFacts): boolean => {
   const words = wordsOf(name);
   if (table.primaryKey.includes(name)) return false;
@@ -48,7 +49,10 @@ const isShownNumber = (name: string, { table }: TableFacts): boolean => {
   );
 };
 
-/** Names of text columns behind those of `defaultName`; `*` stands for the last word of the table's name. */
+/**
+ * Names of text columns to try after those of `defaultName`. `*` stands for the last word of the table's
+ * name.
+ */
 const MORE: readonly string[] = [
   '*_name',
   'company_name',
@@ -91,7 +95,7 @@ const MORE: readonly string[] = [
   'ip_address',
 ];
 
-/** What a row is called by where its first name is empty, and at most so many. */
+/** Columns to use if the first name is empty. */
 const OTHERS: readonly string[] = [
   'display_name',
   'name',

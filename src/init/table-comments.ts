@@ -1,7 +1,7 @@
 import { formatTable } from '../tracking/names.js';
 import type { TableFacts } from './facts.js';
 
-/** What of a table a reader of the YAML should know and no key says, one line each. */
+/** Returns what a reader of the YAML should know about a table and no key says, one line each. */
 export function tableFacts(
   { table, key }: TableFacts,
   { isWitness }: { readonly isWitness: boolean },
@@ -10,18 +10,20 @@ export function tableFacts(
   const unique = table.keys[0];
   return [
     ...(isWitness
-      ? ['an audit table of the application: its new rows say who made changes, and make no entries']
+      ? ['an audit table of the application: its new rows name who made changes, and make no entries']
       : []),
-    ...(table.kind === 'partitioned' ? ['partitioned: rows of all partitions are rows of this table'] : []),
+    ...(table.kind === 'partitioned'
+      ? ['partitioned: rows of all partitions count as rows of this table']
+      : []),
     ...(table.inherits.length > 0
-      ? [`inherits from ${table.inherits.map(formatTable).join(', ')}, where its rows are seen, too`]
+      ? [`inherits from ${table.inherits.map(formatTable).join(', ')}, which also shows its rows`]
       : []),
     ...(keyless && unique !== undefined
-      ? [`no primary key: the id is that of unique index ${unique.index}`]
+      ? [`no primary key: the id comes from unique index ${unique.index}`]
       : []),
     ...(keyless && unique === undefined
       ? [
-          `no primary key: entries have no entity id and no history; alter table ${key} add primary key, or name unique columns under id`,
+          `no primary key: entries have no entity id and no history. Add a primary key to ${key}, or name unique columns under id`,
         ]
       : []),
   ];

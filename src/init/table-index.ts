@@ -2,13 +2,13 @@ import { wordsOf } from '../tracking/entity-default.js';
 import { singular } from '../tracking/singular.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 
-/** The words of a table's name, the last one in the singular: `agent_bots` is `agent`, `bot`. */
+/** Returns the words of a table's name, the last one in the singular: `agent`, `bot` for `agent_bots`. */
 export function nounOf(name: string): readonly string[] {
   const words = wordsOf(name);
   return words.map((word, index) => (index === words.length - 1 ? singular(word) : word));
 }
 
-/** Finds tables by what a column calls their rows. */
+/** Finds tables by the noun that a column uses for their rows. */
 export class TableIndex {
   readonly #byNoun = new Map<string, TableFacts[]>();
 
@@ -21,7 +21,10 @@ export class TableIndex {
     }
   }
 
-  /** The one table whose rows are called so, of this schema if there is one; null: none, or several. */
+  /**
+   * Returns the one table with this noun, preferably of this schema; null if there is none, or if several
+   * fit.
+   */
   called(noun: readonly string[], schema: string): TableFacts | null {
     const found = this.#byNoun.get(noun.join(' ')) ?? [];
     const near = found.filter(({ table }) => table.schema === schema);
@@ -30,7 +33,7 @@ export class TableIndex {
   }
 }
 
-/** The only column of the primary key; null: there is none, or it has several. */
+/** Returns the only column of the primary key; null if there is no key, or if it has several columns. */
 export function singleKey({ table, columns }: TableFacts): ColumnFacts | null {
   const [key, ...others] = table.primaryKey;
   return key === undefined || others.length > 0 ? null : (columns.get(key) ?? null);
@@ -50,10 +53,10 @@ const familyOf = ({ typeOid }: ColumnFacts): string =>
 export const isInteger = ({ typeOid }: ColumnFacts): boolean => INTEGERS.has(typeOid);
 export const isText = ({ kind }: ColumnFacts): boolean => kind.of === 'text' && !kind.array;
 export const isBoolean = ({ typeOid }: ColumnFacts): boolean => typeOid === 16;
-/** date, timestamp, timestamptz */
+/** Whether a column is a date, timestamp or timestamptz. */
 export const isTime = ({ typeOid }: ColumnFacts): boolean => [1082, 1114, 1184].includes(typeOid);
 
-/** `sender_id` with `sender_type` beside it: a key of several tables. */
+/** A key of several tables: `sender_id` together with `sender_type`. */
 export interface Pair {
   readonly type: ColumnFacts;
   readonly id: ColumnFacts;

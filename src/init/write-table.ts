@@ -13,9 +13,9 @@ import { comment, flow, list, remarked, scalar } from './yaml-text.js';
 /** A key, and its value as YAML. */
 export type Pair = readonly [key: string, value: string];
 
-/** What is told in comments beside the rules of a table. */
+/** What comments say about a table in addition to its rules. */
 export interface Told {
-  /** Further facts of the table, such as what it costs. */
+  /** Further facts of the table, such as its costs. */
   readonly facts: readonly string[];
   /** Whether it has more rows than a baseline may. */
   readonly isLarge: boolean;
@@ -23,7 +23,7 @@ export interface Told {
   readonly doubts: boolean;
 }
 
-/** The lines of one table; `told` null: without comments. */
+/** Writes the lines of one table. Without comments if `told` is null. */
 export function tableBlock(
   table: TableProposal,
   { people, told }: { readonly people: readonly PeopleTable[]; readonly told: Told | null },
@@ -55,7 +55,7 @@ export const lookupPairs = ({ table, key, name }: Lookup): readonly Pair[] => [
   ['name', templateText(name)],
 ];
 
-/** Of the first table of people nothing is said: it is meant where nothing is. */
+/** Writes the table of people. The first one is left out because it is the default. */
 export function asPair(as: As, people: readonly PeopleTable[]): readonly Pair[] {
   if (typeof as === 'string') return as === people[0]?.called ? [] : [['as', scalar(as)]];
   const values = as.values.map(([value, called]): Pair => [value, scalar(called)]);
@@ -91,8 +91,8 @@ function tenantLine({ column, of }: ProposedTenant, told: Told | null): string {
   return remarked(`tenant: ${join}`, !of.declared && told?.doubts === true ? BY_NAME : null);
 }
 
-/** Said of a reference where most are declared. */
-const BY_NAME = 'by its name: no foreign key';
+/** Remark on a reference, in a database that declares most of them. */
+const BY_NAME = 'guessed by its name: no foreign key';
 
 function labelLines({ labels, typedLabels }: TableProposal, told: Told | null): readonly string[] {
   if (labels.length + typedLabels.length === 0) return [];

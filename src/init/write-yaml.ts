@@ -2,22 +2,22 @@ import type { PeopleTable, Proposal, TableSecrets, Witness } from './proposal.js
 import { asPair, lookupPairs, tableBlock, type Pair } from './write-table.js';
 import { comment, flow, list, remarked, scalar } from './yaml-text.js';
 
-/** How much is written of each table, for a YAML has a largest size. */
+/** How much is written about each table, because the size of a YAML is limited. */
 export type Detail =
-  /** Every rule with the facts that it comes from. */
+  /** Every rule, with the facts behind it. */
   | 'everything'
   /** Every rule. */
   | 'rules'
-  /** Its name alone: it has an entity of its own and is called by the defaults. */
+  /** Its name only: it has its own entity type, and defaults name its rows. */
   | 'names';
 
-/** What is told beside the proposal. */
+/** What comments say in addition to the proposal. */
 export interface Remarks {
-  /** Of the whole file, one paragraph each. */
+  /** About the whole file, one paragraph each. */
   readonly head: readonly string[];
-  /** SQL of the grants, one statement a line. */
+  /** SQL of the grants, one statement per line. */
   readonly grants: readonly string[];
-  /** Of tables: what they cost. */
+  /** The costs of tables. */
   readonly costs: ReadonlyMap<string, readonly string[]>;
   /** Tables with more rows than a baseline may have. */
   readonly large: ReadonlySet<string>;
@@ -46,7 +46,7 @@ const sourceLines = ({ source }: Proposal): readonly string[] => [
   'source:',
   ...(source.publication === 'waltrail'
     ? []
-    : comment('a publication waltrail is there and somebody else’s', '  ')),
+    : comment('the publication name waltrail is already taken', '  ')),
   `  name: ${scalar(source.name)}`,
   '  url: "$' + '{WALTRAIL_SOURCE_URL}"',
   `  publication: ${scalar(source.publication)}`,
@@ -58,15 +58,15 @@ const grantLines = ({ grants }: Remarks): readonly string[] =>
   grants.length === 0
     ? []
     : [
-        '# What the role of source.url needs, as a superuser:',
+        '# What the role of source.url needs. Run it as a superuser:',
         ...grants.map((statement) => remarked('', ` ${statement}`).trimStart()),
       ];
 
 function modifierLines({ people }: Proposal): readonly string[] {
   if (people.length === 0)
-    return ['# No table of people was found: modifiers says which one names who made a change.'];
+    return ['# No table of people was found. The key modifiers names the table of those who make changes.'];
   return [
-    '# Who makes changes. The first table is the one of logical messages, and not to be changed later.',
+    '# Who makes changes. Logical messages mean people of the first table. Do not change it later.',
     'modifiers:',
     ...people.flatMap((one) => [
       ...comment(one.fact, '  '),
@@ -91,7 +91,7 @@ const botPair = ({ bot }: PeopleTable): readonly Pair[] =>
 function witnessLines({ witnesses, people }: Proposal): readonly string[] {
   if (witnesses.length === 0) return [];
   return [
-    '# Audit tables of the application: who is named in a new row made the changes of its transaction.',
+    '# Audit tables of the application: a new row names who made the changes of its transaction.',
     'attribution:',
     ...witnesses.flatMap((witness) => [
       ...comment(witness.fact, '  '),
@@ -112,11 +112,15 @@ function sessionLines({ session }: Proposal): readonly string[] {
     ...comment(one.fact, '  '),
     `  - ${'preset' in one ? one.preset : flow([['setting', scalar(one.setting)]])}`,
   ]);
-  const head = 'On whose behalf the application works, as it tells PostgreSQL in settings.';
+  const head = 'Who the application works for, as it tells PostgreSQL in settings.';
   if (session.isAllowed)
-    return [...comment(`${head} apply puts a trigger on each table that says it.`, ''), 'session:', ...items];
+    return [
+      ...comment(`${head} apply puts a trigger on each table that reports it.`, ''),
+      'session:',
+      ...items,
+    ];
   return [
-    ...comment(`${head} Needs the privilege trigger on each table; take the # off where it is there.`, ''),
+    ...comment(`${head} It needs the privilege trigger on each table. Remove the # if the role has it.`, ''),
     ...['session:', ...items].map((line) => `# ${line}`),
   ];
 }
@@ -130,7 +134,7 @@ function rowPair({ row }: Witness): readonly Pair[] {
 function redactLines({ secrets }: Proposal): readonly string[] {
   if (secrets.length === 0) return [];
   return [
-    '# Columns that hold secrets. Members of JSON and passwords in URLs are masked by their names, too.',
+    '# Columns that hold secrets. Secret members of JSON and passwords in URLs are masked without a rule.',
     'redact:',
     ...grouped(secrets).map(({ columns, tables, with: how, fact }) =>
       remarked(
@@ -147,7 +151,7 @@ function redactLines({ secrets }: Proposal): readonly string[] {
 
 type SecretsRule = Omit<TableSecrets, 'table'> & { readonly tables: string[] };
 
-/** One rule for all tables with the same secrets. */
+/** Combines tables with the same secrets into one rule. */
 function grouped(secrets: readonly TableSecrets[]): readonly SecretsRule[] {
   const rules = new Map<string, SecretsRule>();
   for (const { table, ...secret } of secrets) {
@@ -167,7 +171,7 @@ function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): reado
     ...(tenant === null || without.length === 0 || detail === 'names'
       ? []
       : comment(
-          `Rows without tenant, for they have no ${tenant.column} and refer to no row that has one; readers who are confined to a tenant do not see them: ${without.join(', ')}`,
+          `Tables whose rows have no tenant: they have no ${tenant.column}, and refer to no row that has one. Readers limited to a tenant do not see them: ${without.join(', ')}`,
           '',
         )),
     'tables:',
@@ -189,7 +193,10 @@ function tableLines(proposal: Proposal, remarks: Remarks, detail: Detail): reado
   ];
 }
 
-/** Where most keys of other tables are declared, a label by the name of its column alone is told. */
+/**
+ * Whether most keys of other tables are declared. If so, a label guessed by the name of its column is
+ * remarked.
+ */
 function isDeclaring({ tables }: Proposal): boolean {
   const labels = tables.flatMap((table) => table.labels);
   return labels.filter(({ declared }) => declared).length * 2 >= labels.length;
@@ -200,7 +207,7 @@ function excludeLines({ leftOut }: Proposal): readonly string[] {
   const others = leftOut.filter(({ isSent }) => !isSent);
   return [
     ...others.flatMap(({ table, reason }) => comment(`Not tracked: ${table} (${reason})`, '')),
-    ...(excluded.length === 0 ? [] : ['# Tables that are left out, and why.', 'exclude:']),
+    ...(excluded.length === 0 ? [] : ['# Tables that are left out, with the reason.', 'exclude:']),
     ...excluded.flatMap(({ table, reason }) =>
       reason.length > MAX_REMARK
         ? [...comment(reason, '  '), `  - ${scalar(table)}`]
@@ -209,5 +216,5 @@ function excludeLines({ leftOut }: Proposal): readonly string[] {
   ];
 }
 
-/** Characters of a remark that stands behind a line. */
+/** Longest remark after a line, in characters. */
 const MAX_REMARK = 60;

@@ -3,12 +3,12 @@ const COMMENT_WIDTH = 116;
 
 const PLAIN = /^[A-Za-z_][\w.-]*(?: [\w.-]+)*$/;
 const RESERVED = /^(?:true|false|null)$/i;
-/** What ends a line for a reader of YAML or of a terminal. A name must not leave its comment. */
+/** Characters that end a line for a reader of YAML or of a terminal. A name must not leave its comment. */
 const UNSHOWN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /**
- * Writes a text as YAML: bare where it can mean nothing else, else in double quotes. `${` becomes `$${`, of
- * which the loader makes `${` again.
+ * Writes a text as YAML: bare if it cannot mean anything else, or else in double quotes. `${` becomes `$${`,
+ * which the loader turns back into `${`.
  */
 export function scalar(text: string): string {
   if (PLAIN.test(text) && !RESERVED.test(text)) return text;
@@ -21,11 +21,11 @@ export function scalar(text: string): string {
 /** `[a, b]` */
 export const list = (items: readonly string[]): string => `[${items.map(scalar).join(', ')}]`;
 
-/** `{ a: b, c: d }`; the values are YAML already. */
+/** Writes `{ a: b, c: d }`; the values are YAML already. */
 export const flow = (pairs: readonly (readonly [key: string, value: string])[]): string =>
   `{ ${pairs.map(([key, value]) => `${/^\d{1,3}$/.test(key) ? key : scalar(key)}: ${value}`).join(', ')} }`;
 
-/** One text as lines of a comment. What a line of a text could not show becomes a question mark. */
+/** Writes one text as lines of a comment. Characters that a line cannot show become question marks. */
 export function comment(text: string, indent: string): readonly string[] {
   const lines: string[] = [];
   let line = '';
@@ -38,6 +38,6 @@ export function comment(text: string, indent: string): readonly string[] {
   return [...lines, line].map((found) => `${indent}# ${found}`);
 }
 
-/** A line with a comment behind it; without, where there is nothing to say. */
+/** Adds a comment after a line, if there is one. */
 export const remarked = (line: string, remark: string | null): string =>
   remark === null ? line : `${line} # ${remark.replace(UNSHOWN, '?')}`;

@@ -1,7 +1,7 @@
 /**
- * Who made the changes of simulated days on real schemas, as the YAML of `waltrail init` finds it, against
- * one that knows columns such as `updated_by` alone; both capture the same days at once. What is compared
- * with is what the day itself knows.
+ * Measures who made the changes of simulated days on real schemas, as found by the YAML of `waltrail init`
+ * and by one that knows only columns such as `updated_by`. Both capture the same days at once. The results
+ * are compared with what the simulation itself knows.
  */
 import path from 'node:path';
 import pg from 'pg';
@@ -21,7 +21,7 @@ import { say, until } from './lib.mjs';
 export const defaults = { changes: 2_000 };
 const SCHEMAS = path.resolve(import.meta.dirname, '../schemas');
 const SEED = 71;
-/** A transaction of a day has about so many changes. */
+/** Average number of changes in a transaction of a day. */
 const CHANGES_PER_TRANSACTION = 2;
 const LIMIT_MS = 120_000;
 const SETTING = 'app.user_id';
@@ -53,7 +53,7 @@ export async function run({ changes }) {
   });
 }
 
-/** The modules of test/schemas, which are TypeScript. */
+/** Compiles the modules of test/schemas, which are TypeScript. */
 async function simulatedDays() {
   const load = async (file) =>
     (await runnerImport(path.join(SCHEMAS, file), { configFile: false, logLevel: 'error' })).module;
@@ -67,7 +67,7 @@ async function attributed({ server, client, simulated }, { schema, setting, tran
   const database = `source_${schema}${setting === undefined ? '' : '_set'}`;
   await client.query(`create database ${database}`);
   const url = server.url(database);
-  // As the application connects: its tables are in its search path.
+  // Connects as the application does, with its tables in the search path.
   const source = new pg.Client(url);
   await source.connect();
   try {
@@ -116,7 +116,9 @@ async function drafted(url) {
   }
 }
 
-/** Applies a YAML and captures by it. `entries` gives them once all is stored, and ends it. */
+/**
+ * Applies a YAML and captures with it. `entries` returns the entries once all are stored, and ends capture.
+ */
 async function capture({ server, client, url }, { name, yaml }) {
   await client.query(`create database trail_${name}`);
   const trailUrl = server.url(`trail_${name}`);
@@ -150,7 +152,7 @@ async function capture({ server, client, url }, { name, yaml }) {
   return { config, entries };
 }
 
-/** A cluster has ten of them. */
+/** Slots are dropped because a cluster has only ten. */
 const DROP_SLOTS = /* sql */ `
   select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where database = current_database() and active;
   select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()`;
@@ -162,7 +164,7 @@ const ENTRIES = /* sql */ `
     join trail.relation r on r.id = e.relation_id
    order by e.id`;
 
-/** `audited` is of the transactions in which the application has written an audit row. */
+/** `audited` counts the transactions in which the application wrote an audit row. */
 function figuresOf({ all, audited }, { named }) {
   const percent = (count) => (100 * count) / all.changes;
   return {

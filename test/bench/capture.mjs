@@ -1,6 +1,6 @@
 /**
- * The same WAL through pg_recvlogical to /dev/null, through peers decoding only, and through Waltrail into a
- * trail.
+ * Sends the same WAL through pg_recvlogical to /dev/null, through peers that only decode, and through
+ * Waltrail into a trail.
  */
 import { performance } from 'node:perf_hooks';
 import { makeWindow, withGround, withSlot } from './ground.mjs';
@@ -47,12 +47,11 @@ function readers(hasTool) {
 async function measureWindow(ground, { window, runs, readers }) {
   const measured = Object.keys(readers).map((reader) => ({ load: window.name, reader, runs: [] }));
   for (let index = 0; index < runs; index++) {
-    // Every round begins with another reader, so that the first and the last place are not always the same
-    // one's.
+    // Every round begins with another reader, so that no reader is always first or last.
     const first = index % measured.length;
     for (const result of [...measured.slice(first), ...measured.slice(0, first)]) {
       const slot = `bench_${window.name}_${index}`;
-      // What an earlier run left to be written must not be written during this one.
+      // Writes left by an earlier run must not happen during this one.
       await ground.source.query('checkpoint');
       await ground.trail.query('checkpoint');
       const figures = await withSlot(ground, { window, slot }, () =>
@@ -66,8 +65,8 @@ async function measureWindow(ground, { window, runs, readers }) {
 }
 
 /**
- * Speeds are of runs side by side, since the machine's speed drifts; the fastest peer is the one with the
- * least median of seconds.
+ * Compares speeds of runs in the same round, because the machine's speed drifts. The fastest peer is the one
+ * with the lowest median time.
  */
 function compare(measured) {
   const seconds = ({ runs }) => runs.map((one) => one.seconds);

@@ -1,6 +1,6 @@
 /**
- * Decoding alone: bytes recorded from a slot to rows for the trail, against pg-logical-replication's parser
- * with and without a JSON diff.
+ * Measures decoding alone, from bytes recorded from a slot to rows for the trail. It is compared with the
+ * parser of pg-logical-replication, with and without a JSON diff.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { makeWindow, PUBLICATION, trackingYaml, withGround, withSlot } from './g
 import { medians, packageVersion, ratio, say, startConsumer, temporaryFolder, until } from './lib.mjs';
 
 export const defaults = { changes: 300_000, runs: 5 };
-/** As shipped, and without looking for secrets: what that costs is the difference. */
+/** Waltrail without the search for secrets. The difference to the default is the cost of the search. */
 const SECRETS_OFF = 'waltrail, secrets.defaults: false';
 const WAYS = ['waltrail', SECRETS_OFF, 'parser', 'parser and diff', 'parser and JSON diff'];
 const CHUNK_BYTES = 1 << 20;
@@ -29,7 +29,7 @@ export async function run({ changes, runs }) {
         yaml: isOff ? `${yaml}secrets: { defaults: false }\n` : yaml,
         names,
       });
-      // The window has one change more at its end.
+      // The window has one more change at its end.
       if (figures.changes < changes) throw new Error(`${result.how} found ${figures.changes} changes`);
       result.runs.push(perChange(figures));
     }
@@ -56,8 +56,8 @@ export async function run({ changes, runs }) {
 }
 
 /**
- * Messages as they came, each after its length, and the modifiers' names as capture would have read them at
- * its start.
+ * Records messages as they came, each after its length, and the modifiers' names as capture would have read
+ * them at its start.
  */
 async function record(ground, { changes, file }) {
   const statement = `call bench.small_transactions(${ground.customers}, ${changes})`;

@@ -1,6 +1,7 @@
 /**
- * Files of a large trail: made by Waltrail from the database while it answers pages, by its writers alone
- * from rows in memory, and by other writers from the cells of the same workbook. They take turns, in rounds.
+ * Makes files of a large trail in three ways: by Waltrail from the database while it answers pages, by its
+ * writers alone from rows in memory, and by other writers from the cells of the same workbook. The ways take
+ * turns, in rounds.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -59,7 +60,7 @@ export async function run({ entries: seeded, runs }) {
     const rounds = [];
     for (let index = 0; index < runs; index++) {
       const round = {};
-      // Each round begins with another.
+      // Each round begins with another way.
       const turn = [
         ...contenders.slice(index % contenders.length),
         ...contenders.slice(0, index % contenders.length),
@@ -106,7 +107,7 @@ function rowOf(writer, { rounds, entries }) {
   };
 }
 
-/** The writers that are there, each with the command to which cells, file, and kinds are added. */
+/** Returns the installed writers, each with the command to which cells, file and kinds are added. */
 function peers(folder) {
   const exceljs = (mode) => ({
     writer: `exceljs, ${mode}`,
@@ -126,7 +127,7 @@ function peers(folder) {
   return found;
 }
 
-/** The program of libxlsxwriter; null where a C compiler or the library is missing. */
+/** Compiles the program of libxlsxwriter. Null if a C compiler or the library is missing. */
 function compiled(folder) {
   const program = path.join(folder, 'libxlsxwriter');
   const source = path.join(WRITERS, 'libxlsxwriter.c');
@@ -163,7 +164,7 @@ function debianVersion(name) {
   }
 }
 
-/** One export, with the greatest RSS of its process. */
+/** Makes one export, and returns the peak RSS of its process. */
 async function waltrail(order) {
   let figures = null;
   const measured = await reportOf('export.mjs', order, {
@@ -173,7 +174,7 @@ async function waltrail(order) {
   return { ...measured, peakRssMb: figures?.peakRssMb ?? null };
 }
 
-/** One run of another writer: from the start of its process to its end. */
+/** Runs another writer once, measured from the start of its process to its end. */
 async function peer({ command, cells, kinds, file }) {
   const [program, ...args] = command([cells, file, kinds]);
   const start = performance.now();

@@ -1,5 +1,5 @@
 /**
- * Where the benches run: a source and a trail, each a cluster of its own on the loopback interface, durable
+ * Where the benches run: a source and a trail on the loopback interface, each in a separate cluster, durable
  * as in production.
  */
 import { readFileSync } from 'node:fs';
@@ -18,8 +18,8 @@ export const PUBLICATION = 'waltrail';
 const FEWEST_CUSTOMERS = 20_000;
 
 /**
- * The embedded cluster does without fsync when it is ephemeral; a bench of durable writing must not.
- * Checkpoints and WAL segments are kept out of the way of single runs.
+ * Settings of both clusters. An ephemeral embedded cluster runs without fsync, but a bench of durable writing
+ * must not. Checkpoints and changes of WAL segments are rare, so that they do not fall into single runs.
  */
 const SETTINGS = {
   fsync: 'on',
@@ -30,14 +30,14 @@ const SETTINGS = {
   checkpoint_timeout: '1h',
 };
 const TRAIL_SETTINGS = { ...SETTINGS, min_wal_size: '4GB' };
-/** Of 16 MB each. */
+/** Segments have 16 MB each. */
 const TRAIL_SEGMENTS = 96;
-/** A vacuum would fall into one run and not into the next. */
+/** Without autovacuum, because a vacuum would fall into one run and not into the next. */
 export const SOURCE_SETTINGS = { ...SETTINGS, autovacuum: 'off' };
 
 /**
- * WAL segments that can be written again, as a cluster has them that runs for more than an hour. To make each
- * anew, filled with zeros and flushed, is a cost of a trail's first gigabyte only.
+ * Creates WAL segments that can be reused, as a cluster has after an hour. Creating a segment, filled with
+ * zeros and flushed, is a cost of only the first gigabyte of a trail.
  */
 async function fillSegments(client) {
   for (let segment = 0; segment < TRAIL_SEGMENTS; segment++)
@@ -46,9 +46,9 @@ async function fillSegments(client) {
 }
 
 /**
- * Every page of the shared buffers is written to once, as it has been in a cluster that runs for a day: the
- * kernel makes and clears each at its first use, which would be a tenth of the processor time of a trail's
- * first half gigabyte.
+ * Writes to every page of the shared buffers once, as in a cluster that has run for a day. The kernel creates
+ * and clears each page at its first use. That would be a tenth of the processor time of a trail's first half
+ * gigabyte.
  */
 async function touchBuffers(client) {
   const { rows } = await client.query(
@@ -63,7 +63,7 @@ async function touchBuffers(client) {
   await client.query(`drop table public.filler`);
 }
 
-/** Runs `work` with a new cluster, which ends with it whatever happens. */
+/** Runs `work` with a new cluster, which is ended in any case. */
 export async function withCluster(settings, work) {
   const server = await startPostgres({ home: null, settings });
   const client = await connect({ url: server.url('postgres'), purpose: 'bench' }).catch(async (error) => {
@@ -129,7 +129,7 @@ export function trackingConfig({ ground, slot, trailUrl }) {
   return parseConfig({ text, file: 'bench.yaml', environment: {} });
 }
 
-/** A migrated trail of its own in the trail cluster; `drop` when it is not needed any more. */
+/** Creates a migrated trail in the trail cluster; `drop` removes it. */
 export async function makeTrail(ground, name) {
   await ground.trail.query(`create database ${name}`);
   const url = ground.trailUrl(name);
@@ -137,7 +137,7 @@ export async function makeTrail(ground, name) {
   return { url, drop: () => ground.trail.query(`drop database ${name} with (force)`) };
 }
 
-/** Runs a load on a connection of its own, which by default does not wait for the flush of its commits. */
+/** Runs a load on a separate connection, which by default does not wait for the flush of its commits. */
 export async function load(ground, statement, { synchronousCommit = 'off' } = {}) {
   const client = await connect({ url: ground.sourceUrl, purpose: 'bench load' });
   try {
@@ -149,10 +149,10 @@ export async function load(ground, statement, { synchronousCommit = 'off' } = {}
 }
 
 /**
- * A stretch of WAL that holds a load of `changes` changes, kept by a slot that copies are made of, so that
- * every reader gets exactly the same. One more change follows, after `until`: whoever sees it has read the
- * load. `counts` are the changes of each kind, with that one, as the server counted them: what every reader
- * has to find.
+ * A stretch of WAL with a load of `changes` changes. A slot keeps it, and copies of the slot give every
+ * reader exactly the same. One more change follows after `until`: a reader that sees it has read the load.
+ * `counts` are the changes of each kind including that one, as the server counted them. Every reader has to
+ * find them.
  */
 export async function makeWindow(ground, { name, changes, statement }) {
   const slot = `window_${name}`;
@@ -174,7 +174,7 @@ export async function makeWindow(ground, { name, changes, statement }) {
   };
 }
 
-/** What a load changed, which has to be as many rows as it was meant to. */
+/** Runs a load and returns its changes. They must be as many rows as requested. */
 async function loadCounted(ground, { changes, statement }) {
   const before = await changedRows(ground);
   await load(ground, statement);
@@ -196,8 +196,8 @@ async function loadCounted(ground, { changes, statement }) {
 }
 
 /**
- * Sessions report what they changed when they are idle for a while or end; this one's own is reported at
- * once.
+ * Reads the server's counts of changes. Sessions report their changes when they are idle for a while or end;
+ * this session's own are reported at once.
  */
 async function changedRows(ground) {
   await ground.source.query('select pg_stat_force_next_flush()');
@@ -208,7 +208,7 @@ async function changedRows(ground) {
   return rows[0];
 }
 
-/** One change more, and where the WAL was before it. */
+/** Makes one more change, and returns the WAL position before it. */
 export async function touch(ground) {
   const before = await position(ground);
   await ground.source.query(
@@ -231,7 +231,7 @@ export async function withSlot(ground, { window, slot }, work) {
   }
 }
 
-/** Ends whoever still reads from it. */
+/** Ends a process that still reads from the slot, and drops it. */
 export async function dropSlot(ground, slot) {
   await ground.source.query(
     `select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = '${slot}' and active`,

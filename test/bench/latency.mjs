@@ -1,5 +1,5 @@
 /**
- * From the commit on the source to the moment at which a reader of the trail can see the entries, at a low
+ * Measures the time from the commit on the source until a reader of the trail can see the entries, at a low
  * and at a high rate.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,13 +9,13 @@ import { quantile, say, startConsumer } from './lib.mjs';
 
 export const defaults = { seconds: 15, runs: 3 };
 const CHANGES_PER_TRANSACTION = 3;
-/** Several writers share flushes, so that the higher rate can be kept. */
+/** Several writers share flushes, so that they can keep the higher rate. */
 const RATES = [
   { name: '10 transactions/s', perSecond: 10, writers: 1 },
   { name: '5,000 changes/s', perSecond: 5_000 / CHANGES_PER_TRANSACTION, writers: 4 },
 ];
 const CUSTOMERS = 50_000;
-/** At the beginning of each run code and caches are cold; those transactions are left out. */
+/** Code and caches are cold at the beginning of each run, so the transactions of this time are left out. */
 const WARM_UP_S = 3;
 const POLL_PAUSE_MS = 1;
 const CATCH_UP_LIMIT_MS = 60_000;
@@ -66,8 +66,8 @@ async function measure(ground, { slot, rate, seconds }) {
     const watching = await watch(trail.url);
     let visible;
     try {
-      // Commits wait for their flush, because WAL that is not flushed is not sent: else the WAL writer's
-      // pauses were measured.
+      // Commits wait for their flush, because WAL that is not flushed is not sent. Otherwise the pauses of
+      // the WAL writer would be measured.
       const one = (writer) =>
         load(
           ground,
@@ -100,9 +100,9 @@ function paced({ customers }, { perSecond, seconds, seed }) {
 }
 
 /**
- * Looks at the checkpoint again and again, with a pause of a millisecond. What it shows is committed, and so
- * are the entries before its next id. Times are the trail server's clock, which is the source's too: one
- * machine.
+ * Reads the checkpoint again and again, with a pause of a millisecond. What it shows is committed, and so are
+ * the entries before its next id. Times are by the clock of the trail server, which is also the source's:
+ * both run on one machine.
  */
 async function watch(url) {
   const client = await connect({ url, purpose: 'bench watch' });
@@ -128,7 +128,10 @@ async function watch(url) {
 
 const LOOK = /* sql */ `select next_id::text, extract(epoch from clock_timestamp()) * 1000 as at from trail.checkpoint`;
 
-/** When the commit of each transaction had returned to the application, by xid; emptied for the next run. */
+/**
+ * Returns when the commit of each transaction had returned to the application, by xid. Empties the table for
+ * the next run.
+ */
 async function takeReturned(ground) {
   const { rows } = await ground.source.query(
     `select xid::text, extract(epoch from returned_at) * 1000 as at from bench.committed`,
@@ -138,9 +141,9 @@ async function takeReturned(ground) {
 }
 
 /**
- * For every transaction after the warm-up the first look that shows its last entry, less its commit time; and
- * of that, what the source took to make the commit durable, before which nobody is sent it, and what came
- * after.
+ * For every transaction after the warm-up, computes the time from its commit to the first look that shows its
+ * last entry. Also divides it: the time until the source had made the commit durable, before which it sends
+ * the commit to nobody, and the time after that.
  */
 async function latencies(url, { visible, returned, seconds }) {
   const client = await connect({ url, purpose: 'bench' });
@@ -155,7 +158,7 @@ async function latencies(url, { visible, returned, seconds }) {
   let look = 0;
   for (const { last_id, xid, at } of rows) {
     while (visible[look].nextId <= BigInt(last_id)) look++;
-    // The one change at the end is not of the load.
+    // The one change at the end does not belong to the load.
     if (!returned.has(xid) || Number(at) < begin || Number(at) >= begin + seconds * 1000) continue;
     measured.push(visible[look].at - Number(at));
     flushes.push(returned.get(xid) - Number(at));

@@ -1,6 +1,6 @@
 /**
- * What every bench needs: statistics, /proc, child processes with a limit, and how results are shown and
- * kept.
+ * Helpers of all benches: statistics, /proc, child processes with a limit, and how results are printed and
+ * stored.
  */
 import { execFileSync, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const TICKS_PER_S = 100;
 
 // ---------------------------------------------------------------- statistics
 
-/** Nearest rank; `share` from 0 to 1. */
+/** Nearest rank; `share` is from 0 to 1. */
 export function quantile(values, share) {
   const sorted = values.filter((value) => value !== null).sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? null;
@@ -24,24 +24,25 @@ export function quantile(values, share) {
 
 export const median = (values) => quantile(values, 0.5);
 
-/** The median of every number of several runs, which have the same members. */
+/** Returns the median of each number over several runs with the same members. */
 export function medians(runs) {
   return Object.fromEntries(Object.keys(runs[0]).map((name) => [name, median(runs.map((run) => run[name]))]));
 }
 
-/** Null where something could not be measured. */
+/** Null if a figure could not be measured. */
 export const ratio = (a, b) => (a === null || b === null || b === 0 ? null : a / b);
 
 // ---------------------------------------------------------------- processes
 
 /**
- * CPU seconds of all threads so far, and the greatest RSS in MB (10^6). Null where there is no /proc, or no
- * such process.
+ * Returns the CPU seconds of all threads so far, and the peak RSS in MB (10^6). Null if there is no /proc, or
+ * no such process.
  */
 export function processFigures(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field is a name in parentheses, with whatever in it; utime and stime are the 14th and 15th.
+    // The second field is a name in parentheses that may contain anything; utime and stime are the 14th and
+    // 15th.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
     return {
@@ -53,7 +54,7 @@ export function processFigures(pid) {
   }
 }
 
-/** Repeats `attempt` until it gives something; after the limit an error says what was waited for. */
+/** Repeats `attempt` until it returns something. After the limit an error names what was waited for. */
 export async function until(what, attempt, { limitMs = 60_000, pauseMs = 20 } = {}) {
   const deadline = Date.now() + limitMs;
   for (;;) {
@@ -65,9 +66,8 @@ export async function until(what, attempt, { limitMs = 60_000, pauseMs = 20 } = 
 }
 
 /**
- * A module of consumers/ in a process of its own, given one order. `next()` resolves with what it reports
- * next; it rejects when the process ends before, or after the limit. The module ends when this process
- * disconnects.
+ * Runs a module of consumers/ in a separate process, with one order. `next()` resolves with its next report.
+ * It rejects if the process ends before, or after the limit. The module ends when this process disconnects.
  */
 export function startConsumer(file, order) {
   const child = fork(path.resolve(import.meta.dirname, 'consumers', file), {
@@ -101,10 +101,10 @@ export function startConsumer(file, order) {
   };
 }
 
-/** Between two looks at a process. */
+/** Pause between two looks at a process. */
 export const SAMPLE_MS = 20;
 
-/** What a module of consumers/ reports for an order; `look` is called again and again meanwhile. */
+/** Returns what a module of consumers/ reports for an order. Calls `look` repeatedly until then. */
 export async function reportOf(file, order, { limitMs, look = () => undefined }) {
   const consumer = startConsumer(file, order);
   const looking = setInterval(() => look(consumer.pid), SAMPLE_MS);
@@ -117,7 +117,7 @@ export async function reportOf(file, order, { limitMs, look = () => undefined })
 }
 
 /**
- * A program of PostgreSQL's client package; `done` resolves with its output and rejects when it fails or
+ * Runs a program of PostgreSQL's client package. `done` resolves with its output, and rejects if it fails or
  * takes too long.
  */
 export function startTool(command, { args, url, limitMs, environment = {} }) {
@@ -150,10 +150,10 @@ export function startTool(command, { args, url, limitMs, environment = {} }) {
   return { pid: child.pid, done, stop: () => child.kill('SIGKILL') };
 }
 
-/** Debian's packages for Python belong to the system's own. */
+/** Debian's Python packages belong to the system's Python. */
 export const PYTHON = '/usr/bin/python3';
 
-/** First line that a program says of its version; null where it is not on the PATH. */
+/** Returns the first line of a program's version output; null if it is not on the PATH. */
 export function toolVersion(command) {
   try {
     return execFileSync(command, ['--version'], {
@@ -165,13 +165,16 @@ export function toolVersion(command) {
   }
 }
 
-/** Of a package that is compared with, as installed. */
+/** Returns the version of an installed package that is compared. */
 export function packageVersion(name) {
   const file = path.resolve(import.meta.dirname, '../../node_modules', name, 'package.json');
   return JSON.parse(readFileSync(file, 'utf8')).version;
 }
 
-/** A folder that is gone when this process ends, also by a signal (run.mjs turns those into an exit). */
+/**
+ * Creates a folder that is removed when this process ends, also by a signal (run.mjs turns those into an
+ * exit).
+ */
 export function temporaryFolder() {
   const folder = mkdtempSync(path.join(tmpdir(), 'waltrail-bench-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -180,7 +183,7 @@ export function temporaryFolder() {
 
 // ---------------------------------------------------------------- results
 
-/** What a result is worth depends on: machine, versions, and how busy the machine was before. */
+/** Returns what the worth of a result depends on: machine, versions, and how busy the machine was before. */
 export function circumstances() {
   return {
     at: new Date().toISOString(),
@@ -211,8 +214,8 @@ function commit() {
 }
 
 /**
- * Writes results/<processor>/<name>.json, in the form that the format check wants. By processor, because
- * ratios differ too: what a wake-up costs is half of one reader's time and a tenth of another's.
+ * Writes results/<processor>/<name>.json, in the form that the format check wants. Results are kept by
+ * processor because ratios differ too: a wake-up takes half the time of one reader and a tenth of another's.
  */
 export async function saveResult(name, result) {
   const processor = result.machine.cpu
@@ -228,7 +231,7 @@ export async function saveResult(name, result) {
   writeFileSync(file, await prettier.format(rounded, { ...style, parser: 'json' }));
 }
 
-/** Rows as a table with the names of their members as heads; the first column is a text. */
+/** Formats rows as a table with the names of their members as headings; the first column is text. */
 export function table(rows) {
   const heads = Object.keys(rows[0]);
   const cells = [heads, ...rows.map((row) => heads.map((head) => show(row[head])))];
@@ -248,12 +251,12 @@ function show(value) {
   return typeof value === 'number' ? String(round(value)) : value;
 }
 
-/** Three significant digits say all there is to say, but a count stays a count. */
+/** Rounds to three significant digits. Counts are not rounded. */
 function round(value) {
   return Number.isInteger(value) ? value : Number(value.toPrecision(value >= 1000 ? 4 : 3));
 }
 
-/** To the terminal, not to the result. */
+/** Prints to the terminal, not into the result. */
 export function say(text) {
   process.stdout.write(`${text}\n`);
 }

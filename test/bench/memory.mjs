@@ -1,6 +1,6 @@
 /**
- * How much memory capture takes at most: for a backlog of small transactions, for one large one, and for
- * values of 10 kB.
+ * Measures the peak memory of capture: for a backlog of small transactions, for one large transaction, and
+ * for values of 10 kB.
  */
 import { makeWindow, withGround, withSlot } from './ground.mjs';
 import { medians, say } from './lib.mjs';
@@ -57,7 +57,7 @@ function loads(ground, { changes, toast }) {
   return cases;
 }
 
-/** What is said of the values has to be so: outside of the table, and compressed or not. */
+/** Checks that the values are as described: stored outside the table (TOAST), and compressed or not. */
 async function checkToast(ground, { first, documents, isCompressed }) {
   const { rows } = await ground.source.query(
     `select count(*)::int4 as found from public.documents

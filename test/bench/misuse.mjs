@@ -1,6 +1,6 @@
 /**
- * What one token that misuses the API does to an admin: first pages and the live view, alone and meanwhile.
- * The daemon has a process of its own, with API and exports, as `waltrail start` runs them.
+ * Measures how one token that misuses the API affects an admin's first pages and live view, without and with
+ * the misuse. The daemon has a separate process, with API and exports, as `waltrail start` runs them.
  */
 import { createToken } from '../../dist/admin/auth/tokens.js';
 import { createPool } from '../../dist/pg/connect.js';
@@ -26,7 +26,7 @@ export async function run({ entries, seconds, runs }) {
         const daemon = startConsumer('daemon.mjs', { url, dataDir: temporaryFolder() });
         try {
           const { address } = await daemon.next({ limitMs: 60_000 });
-          // Two of the streams resume further back than they may, two from where it takes longest.
+          // Two of the streams resume further back than allowed, and two from where it takes longest.
           const { rows } = await pool.query(
             `select id::text from trail.entry where committed_at > now() - interval '6 days 23 hours' order by id limit 1`,
           );

@@ -1,6 +1,6 @@
 /**
- * A workbook of several full sheets, opened by openpyxl and by LibreOffice: each cell that they find is
- * compared with what the entry says.
+ * Opens a workbook of several full sheets with openpyxl and with LibreOffice. Each cell that they find is
+ * compared with its entry.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -36,7 +36,7 @@ export async function run({ entries: seeded }) {
     if (made.entries !== expected.entries) throw new Error(`the workbook has ${made.entries} entries`);
     return { ...expected, workbook: path.join(folder, made.file) };
   });
-  // At the same time: each of them uses one processor.
+  // Both run at the same time, because each uses one processor.
   const rows = await Promise.all(
     [
       ['openpyxl', () => [workbook]],
@@ -62,7 +62,7 @@ export async function run({ entries: seeded }) {
   return { versions: { openpyxl, libreoffice: toolVersion('soffice') }, rows };
 }
 
-/** Saves each data sheet as CSV, and gives the files in the order of the sheets. */
+/** Saves each data sheet as CSV, and returns the files in the order of the sheets. */
 async function sheetsOfLibreOffice(workbook, folder) {
   const saved = path.join(folder, 'saved');
   await promisify(execFile)(

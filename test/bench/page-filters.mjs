@@ -1,6 +1,6 @@
-/** What the bench `pages` asks for, in the words of test/support/trail-data.ts. */
+/** The queries of the bench `pages`, in terms of test/support/trail-data.ts. */
 
-/** Words that the dictionaries know and no entry has. */
+/** Words that are in the dictionaries but in no entry. */
 export const ABSENT_WORDS = /* sql */ `
 insert into trail.action (id, name) values (1000, 'never');
 insert into trail.entity_type (id, name) values (1000, 'nothing');
@@ -31,7 +31,7 @@ const SEVERAL = {
     ...SINGLES.action(n + 1),
   }),
 };
-/** The last two: words that many entries have, and none both. */
+/** The last two filters combine words that many entries have, but no entry has both. */
 const ABSENT = {
   'absent modifier': () => ({ modifiers: ['newcomer'] }),
   'absent type': () => ({ entityTypes: ['nothing'] }),
@@ -63,7 +63,7 @@ const FACETS = {
   'absent action': ABSENT['absent action'],
 };
 
-/** No summary knows these. */
+/** Filters that no summary covers. */
 const FACETS_UNDER_TWO = {
   'modifier + type': PAGES['modifier + type'],
   'type + action': PAGES['type + action'],
@@ -74,7 +74,7 @@ const FACETS_UNDER_TWO = {
 
 const HOUR_MS = 3_600_000;
 const week = (range) => range;
-/** Somewhere in the week, by the number of the run. */
+/** Returns a range within the week, by the number of the run. */
 const within = (lengthMs) => (range, n) => {
   const from = Date.parse(range.from);
   const start = from + ((n * 0.618034) % 1) * (Date.parse(range.to) - from - lengthMs);

@@ -15,7 +15,7 @@ import { seedWeek } from './trail-data.mjs';
 
 export const defaults = { entries: 1_000_000, runs: 100 };
 const PAGE = 50;
-/** Some of what is measured takes seconds. */
+/** Limit of statements: some of the measured queries take seconds. */
 const STATEMENT_TIMEOUT_MS = 120_000;
 
 export async function run({ entries, runs }) {
@@ -42,7 +42,9 @@ export async function run({ entries, runs }) {
   });
 }
 
-/** Every group on one connection, as a request of the API would find it: plans are warm, values differ. */
+/**
+ * Measures every group on one connection, as a request of the API would run: plans are warm, values differ.
+ */
 export async function measure({ url, week, runs, groups = GROUPS }) {
   const pool = createPool({ url, purpose: 'bench', max: 1 });
   try {
@@ -73,7 +75,7 @@ const READS = {
     return timed(() => reader.page({ ...filter, ...range }, { limit: PAGE, cursor: next }));
   },
   facets: ({ reader }, { filter, range }) => timed(() => reader.facets({ ...filter, ...range })),
-  /** Some dimensions of facets only. */
+  /** Counts only some dimensions of facets. */
   counts: ({ pool, dictionaries }, { filter, range }) =>
     timed(() =>
       withSnapshot(
@@ -95,8 +97,8 @@ async function timed(read) {
 }
 
 /**
- * Each with other values every time, the different queries by turns. What is quick is asked once before
- * without being measured, so that its plans are made and its pages are in memory.
+ * Measures each query with other values every time, the queries in turn. A quick query runs once before
+ * without being measured, so that its plans exist and its pages are in memory.
  */
 async function measureAll(group, read, runs) {
   const results = Object.keys(group.filters).map((what) => ({
@@ -122,7 +124,7 @@ async function measureAll(group, read, runs) {
   }));
 }
 
-/** Bytes an entry of the heap with its TOAST, of each index, of the posting lists and of the summaries. */
+/** Bytes per entry of the heap with its TOAST, of each index, of the posting lists and of the summaries. */
 const SIZES = /* sql */ `
 select 'heap' as part, sum(pg_table_size(inhrelid))::float8 / $1 as bytes, current_setting('server_version') as version
   from pg_inherits where inhparent = 'trail.entry'::regclass

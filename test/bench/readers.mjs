@@ -1,5 +1,5 @@
 /**
- * Who reads a window's slot, each in a process of its own: PostgreSQL's tool, peers that only decode, and
+ * The readers of a window's slot, each in a separate process: PostgreSQL's tool, peers that only decode, and
  * Waltrail into a trail.
  */
 import { connect } from '../../dist/pg/connect.js';
@@ -8,7 +8,7 @@ import { processFigures, startConsumer, startTool, until } from './lib.mjs';
 
 /** PostgreSQL's own reader. */
 export const TOOL = 'pg_recvlogical';
-/** What consumers/peer.mjs can read with, and the packages that it is in. */
+/** The peers that consumers/peer.mjs can read with, and their packages. */
 export const PEERS = {
   'pg-logical-replication': 'pg-logical-replication',
   'postgres.js': 'postgres',
@@ -16,10 +16,10 @@ export const PEERS = {
 };
 
 const SAMPLE_INTERVAL_MS = 20;
-/** Far more than the slowest reader takes; one that loses a change would wait for ever. */
+/** Far more than the slowest reader takes. A reader that loses a change would otherwise wait forever. */
 const limitMs = ({ changes }) => 60_000 + changes;
 
-/** To /dev/null. It says nothing of how many changes it wrote. */
+/** Reads to /dev/null. The tool does not report how many changes it wrote. */
 export async function throughTool(ground, { window, slot }) {
   const database = new URL(ground.sourceUrl).pathname.slice(1);
   const args = [
@@ -70,7 +70,7 @@ export const throughPeer =
     }
   };
 
-/** Until everything is in the trail and the checkpoint says so. */
+/** Runs until everything is in the trail and the checkpoint says so. */
 export async function throughWaltrail(ground, { window, slot }) {
   const trail = await makeTrail(ground, slot);
   const yaml = trackingYaml({ sourceUrl: ground.sourceUrl, slot, trailUrl: trail.url });
@@ -94,8 +94,7 @@ export async function throughWaltrail(ground, { window, slot }) {
 }
 
 /**
- * How many were read, which is worth something only when they are as many of each kind as the source's server
- * counted.
+ * Returns the number of changes read. Fails if a kind has another number than the source's server counted.
  */
 function compared(reader, { counts, window }) {
   for (const kind of ['insert', 'update', 'delete']) {
@@ -127,9 +126,9 @@ async function stored(url) {
 }
 
 /**
- * Watches a reader, the walsender that serves it and the trail's backend: from the walsender's start, so that
- * starting a process counts for nobody, to the moment that `stop` is given. A process that ends before is
- * known up to its last 20 ms.
+ * Samples a reader, its walsender and the trail's backend. The period is from the walsender's start, so that
+ * starting a process counts for nobody, to the time given to `stop`. Figures of a process that ends before
+ * are up to 20 ms old.
  */
 async function sample(ground, { slot, pid, trailDatabase, died }) {
   let failed = null;
@@ -148,13 +147,13 @@ async function sample(ground, { slot, pid, trailDatabase, died }) {
   const look = () => {
     for (const [name, watched] of Object.entries({ reader: pid, walsender: walsender.pid, trail })) {
       const figures = watched === null ? null : processFigures(watched);
-      // A process that has just ended has no memory any more.
+      // A process that has just ended reports no memory.
       if (figures !== null)
         last[name] = { ...figures, peakRssMb: figures.peakRssMb ?? last[name]?.peakRssMb ?? null };
     }
   };
   look();
-  // Without a reference: a run that fails does not come to stop it, and shall end all the same.
+  // The timer does not keep the process alive: a run that fails does not stop it, but must still end.
   const timer = setInterval(look, SAMPLE_INTERVAL_MS).unref();
   return {
     stop: (endedAt) => {

@@ -66,7 +66,7 @@ function chosen() {
   return positionals.length === 0 ? BENCHES : positionals;
 }
 
-/** Options that a bench does not know are for others. */
+/** Takes the options that a bench knows. The others are for other benches. */
 function optionsOf(defaults) {
   return Object.fromEntries(
     Object.entries(defaults).map(([name, value]) => {

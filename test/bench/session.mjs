@@ -1,6 +1,6 @@
 /**
- * What the trigger of `session` costs an application: transactions of TPC-B, as pgbench has it, with each
- * table tracked, without the trigger and with it, while no capture runs. Commits wait for the disk.
+ * Measures what the trigger of `session` costs an application, with the TPC-B transactions of pgbench. Each
+ * table is tracked, without the trigger and with it, while no capture runs. Commits wait for the disk.
  */
 import { connect } from '../../dist/pg/connect.js';
 import { applyPlan } from '../../dist/tracking/apply.js';
@@ -13,11 +13,11 @@ import { median, medians, ratio, say, startTool, toolVersion } from './lib.mjs';
 export const defaults = { seconds: 20, runs: 5 };
 const TOOL = 'pgbench';
 const CLIENTS = 8;
-/** At least as many as clients, or they wait for each other at the one row of a branch. */
+/** At least the number of clients. Otherwise they wait for each other at the single row of a branch. */
 const SCALE = 16;
 const WARM_UP_S = 3;
 const INIT_LIMIT_MS = 300_000;
-/** As an application has them that says for each transaction on whose behalf it works. */
+/** Settings as in an application that states for each transaction who it works for. */
 const ENVIRONMENT = { PGOPTIONS: '-c app.user_id=4711' };
 const SESSION = 'session: [postgrest, hasura, { setting: app.user_id }]';
 
@@ -33,7 +33,7 @@ export async function run({ seconds, runs }) {
     const ways = { 'no trigger': '', 'trigger of session': SESSION };
     const results = Object.keys(ways).map((way) => ({ way, runs: [] }));
     for (let index = 0; index < runs; index++) {
-      // Each goes first in turn: a rate drifts within a round, too.
+      // Each way goes first in turn, because a rate also drifts within a round.
       for (const result of index % 2 === 0 ? results : results.toReversed()) {
         await track(ground, ways[result.way]);
         await client.query('vacuum');

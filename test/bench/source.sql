@@ -56,7 +56,7 @@ create table public.documents (                     -- rows whose body lies outs
   updated_at      timestamptz not null
 );
 
--- Rows that loads add have ids from here on, and only those are deleted by the small transactions.
+-- Rows that loads add have ids from here on. The small transactions delete only those.
 create sequence bench.customer start 1000000001;
 create sequence bench.customer_doomed start 1000000001;
 create sequence bench.conversation start 1000000001;
@@ -82,7 +82,7 @@ create function bench.make_conversations(p_first int8, p_count int8) returns voi
     from generate_series(p_first, p_first + p_count - 1) n
 $$;
 
--- Customers 1 to p_customers, a fifth as many conversations.
+-- Creates customers 1 to p_customers, and one conversation for every five customers.
 create procedure bench.seed(p_customers int8) language plpgsql as $$
 begin
   insert into public.agents select n, 'Agent ' || n from generate_series(1, 1000) n;
@@ -130,7 +130,7 @@ begin
       v_id := nextval('bench.conversation_doomed');
       delete from public.conversations where id = v_id;
     end if;
-    -- Nothing left that was added: add instead, so that every call is one change.
+    -- No added row is left to delete. Add one instead, so that every call makes one change.
     if found then return; end if;
   end if;
   if v_table < 0.70 then
@@ -175,7 +175,7 @@ begin
   perform setseed(p_seed);
   while v_done < p_per_second * p_seconds loop
     v_early_s := v_done / p_per_second - extract(epoch from clock_timestamp() - v_start);
-    -- A pace that cannot be kept ends late, but ends.
+    -- A load that cannot keep the pace ends late, but it ends.
     exit when v_early_s < -p_seconds;
     if v_early_s > 0 then perform pg_sleep(v_early_s); end if;
     v_agent := 1 + floor(random() * 1000)::int4;
@@ -227,7 +227,7 @@ begin
   end loop;
 end $$;
 
--- One transaction of p_changes changes in the same mixture; uses up the customers from 1 to three quarters of p_changes.
+-- One transaction of p_changes changes in the same mixture. It updates or deletes the customers from 1 to three quarters of it.
 create procedure bench.one_transaction(p_changes int8) language plpgsql as $$
 declare
   v_updates int8 := p_changes * 60 / 100;

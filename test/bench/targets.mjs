@@ -1,6 +1,6 @@
 /**
- * What the benches have to show: what each figure must reach and what it aims at, on two cores and at the
- * size that goes with it.
+ * Targets of the benches: what each figure must reach and what it aims at, on two cores and with the stated
+ * load.
  */
 
 const MILLION = 1_000_000;
@@ -10,9 +10,9 @@ const DOCUMENTS = { toast: 60_000 };
 const ROWS_OF_SHEET = { entries: MILLION };
 
 /**
- * By bench. `atLeast` or `atMost` are [must, aim]; `size` are the options below which a run is of a smaller
- * load than is meant; `of` finds the figure in a bench's rows. Where a figure counts only under a condition,
- * `only` says which and what it means else.
+ * Targets by bench. `atLeast` or `atMost` are [must, aim]. `size` are the smallest options for which the
+ * target is meant. `of` finds the figure in a bench's rows. If a figure counts only under a condition, `only`
+ * tests it, and `otherwise` says what a failure means.
  */
 const TARGETS = {
   capture: [
@@ -204,7 +204,7 @@ const TARGETS = {
   ],
 };
 
-/** Rows for the table and the result of a bench, none when nothing was promised of it. */
+/** Returns rows for the table and the result of a bench; none if it has no targets. */
 export function judge(bench, { rows, options }) {
   return (TARGETS[bench] ?? []).map(({ figure, atLeast, atMost, size, of, only }) => {
     const [must, aim] = atLeast ?? atMost;
@@ -256,7 +256,7 @@ function greatestOf(isMeant, column) {
   return figureOf(isMeant, column, Math.max);
 }
 
-/** Null where no row has it: it was not measured. */
+/** Null if no row has the figure, because it was not measured. */
 function figureOf(isMeant, column, choose) {
   return (rows) => {
     const figures = rows

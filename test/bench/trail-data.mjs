@@ -1,6 +1,4 @@
-/**
- * Trails filled as tests fill them: a module of test/support, which is TypeScript, compiled beside the build.
- */
+/** Fills trails as tests do. It compiles a module of test/support, which is TypeScript, next to the build. */
 import { transformFileSync } from '@swc/core';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +8,7 @@ import { migrateTrail } from '../../dist/trail/migrate.js';
 const DAY_MS = 86_400_000;
 const DAYS = 7;
 
-/** Migrates and seeds a trail. Gives the range of a week in which all of its entries lie. */
+/** Migrates and seeds a trail. Returns the range of a week that contains all entries. */
 export async function seedWeek({ url, entries }) {
   await migrateTrail({ url, log: silentLog });
   const { seedTrail } = await testSupport('trail-data');
@@ -29,7 +27,7 @@ export async function testSupport(name) {
   });
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, `${name}.mjs`);
-  // What it imports of the source it finds in the build.
+  // Its imports of source files are found in the build.
   writeFileSync(file, code.replaceAll('../../src/', '../'));
   return import(file);
 }

@@ -1,4 +1,4 @@
-/** `waltrail verify --quick` over a week of entries, in a process of its own. */
+/** Measures `waltrail verify --quick` over a week of entries, in a separate process. */
 import { withCluster } from './ground.mjs';
 import { medians, say, startConsumer } from './lib.mjs';
 import { seedWeek } from './trail-data.mjs';

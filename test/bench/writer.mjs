@@ -1,6 +1,6 @@
 /**
- * What an application loses: transactions of a closed-loop writer without audit, with Waltrail, and with a
- * trigger for each row.
+ * Measures what an application loses: transactions of a closed-loop writer without audit, with Waltrail, and
+ * with a trigger for each row.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -24,7 +24,7 @@ export async function run({ seconds, runs }) {
     const results = Object.keys(ways).map((way) => ({ way, runs: [] }));
     for (let index = 0; index < runs; index++) {
       for (const result of results) {
-        // The same tables for everybody: no dead rows of the round before, nothing left to be written.
+        // The same tables for every way: no dead rows from the round before, and no pending writes.
         await ground.source.query('vacuum public.customers, public.conversations');
         await ground.source.query('checkpoint');
         const figures = await ways[result.way](ground, { seconds, name: `bench_writer_${index}` });
@@ -51,7 +51,10 @@ async function alone(ground, { seconds }) {
   return { transactionsPerS: await write(ground, seconds) };
 }
 
-/** With a writer that waits for nobody, how far the trail is behind at the end belongs to the answer. */
+/**
+ * Measures with Waltrail. The writer does not wait for it, so the result includes how far the trail is behind
+ * at the end.
+ */
 async function withWaltrail(ground, { seconds, name }) {
   const trail = await makeTrail(ground, name);
   const yaml = trackingYaml({ sourceUrl: ground.sourceUrl, slot: name, trailUrl: trail.url });
@@ -87,8 +90,8 @@ async function withTrigger(ground, { seconds }) {
 }
 
 /**
- * Transactions a second of four connections that do without waiting for the disk: what is wanted is what
- * happens when the processors are the limit.
+ * Returns the transactions per second of four connections that do not wait for the disk. The bench is about
+ * the case in which the processors are the limit.
  */
 async function write(ground, seconds) {
   const script = path.resolve(import.meta.dirname, 'writer.pgbench.sql');

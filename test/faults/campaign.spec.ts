@@ -8,7 +8,7 @@ import { expectExact } from '../support/oracle.ts';
 import { until } from '../support/until.ts';
 import { faultGround, ownSource, ownTrail, type FaultGround } from './ground.ts';
 
-/** `npm run test:faults` sets it; `npm test` runs a small part. */
+/** Set by `npm run test:faults`. Without it, as in `npm test`, a small part runs. */
 const FULL = process.env['WALTRAIL_TEST_FAULTS'] === 'full';
 const size = (name: string, full: number, small: number): number =>
   Number(process.env[`WALTRAIL_TEST_${name}`] ?? (FULL ? full : small));
@@ -36,7 +36,7 @@ test(
     const seconds = (): string => ((performance.now() - began) / 1000).toFixed(0);
     const random = generator(SEED);
     say(`seed ${SEED}: ${FAULTS.length} faults`);
-    // Checkpoints, so that a source that was shut down has little to read again.
+    // Frequent checkpoints, so that a source that was shut down has little WAL to replay.
     await using source = await ownSource({ checkpoint_timeout: '30s' });
     await using trail = await ownTrail();
     await using g = await faultGround({
@@ -52,7 +52,8 @@ test(
       writers: 3,
       seed: SEED,
       pauseMs: FULL ? 10 : 25,
-      // Thousands of rows to each of them: enough of them, and not most of what is judged.
+      // Each large transaction has thousands of rows: enough of them to meet faults, but not most of the
+      // load.
       bulk: FULL ? 1_000 : 200,
       reconnect: true,
     });
@@ -92,7 +93,7 @@ test(
     } finally {
       await migrator.stop();
     }
-    // The last tables that were made, detached or renamed are noticed within as long.
+    // The last tables that were created, detached or renamed are noticed within the same time.
     await delay(NOTICED_MS);
     await untilCaughtUp(g.source, g.trail, 120_000);
     expect(daemon.exited).toBe(false);
@@ -102,7 +103,7 @@ test(
       trail: g.trail,
       atLeast: FAULTS.length * 20,
     });
-    // Whatever becomes of a table, the stream as a whole lacks nothing, and nothing of the application was
+    // Whatever happened to tables, the stream as a whole has no gap, and no write of the application was
     // refused.
     expect(await g.trail.query('select code, from_lsn::text from trail.gap where tables is null')).toEqual(
       [],
@@ -123,7 +124,7 @@ test(
   LIMIT_MS,
 );
 
-/** SIGSTOP for a moment, or until the source has given the daemon up (wal_sender_timeout). */
+/** Sends SIGSTOP for a moment, or until the source has given the daemon up (wal_sender_timeout). */
 async function suspend(g: FaultGround, pid: number, random: (below: number) => number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   try {
@@ -158,7 +159,7 @@ async function networkFault(g: FaultGround, random: (below: number) => number): 
   proxy.pass();
 }
 
-/** Fisher and Yates. */
+/** Shuffles by the method of Fisher and Yates. */
 function shuffled<T>(items: readonly T[], random: (below: number) => number): T[] {
   const result = [...items];
   for (let last = result.length - 1; last > 0; last--) {

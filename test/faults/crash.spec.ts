@@ -26,7 +26,7 @@ test.each(['source', 'trail'] as const)(
 test('what is acknowledged survives a trail that is set not to wait for its disk (synchronous_commit = off)', async () => {
   await using server = await ownTrail({
     synchronous_commit: 'off',
-    // Nobody writes it soon: at 0 every commit would wake the writer of the WAL.
+    // Makes the WAL writer flush late. With wal_writer_flush_after = 0 every commit would wake it.
     wal_writer_delay: '10s',
     wal_writer_flush_after: '1GB',
   });

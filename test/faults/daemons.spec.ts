@@ -5,7 +5,7 @@ import { until } from '../support/until.ts';
 import pg from 'pg';
 import { faultGround, note, streamingGround } from './ground.ts';
 
-test('a daemon that stands still for longer than wal_sender_timeout goes on without loss', async () => {
+test('a daemon that stands still for longer than wal_sender_timeout resumes without loss', async () => {
   await using g = await faultGround({ senderTimeout: '1s' });
   const daemon = await g.startDaemon();
   await using load = startLoad({ url: g.source.url, seed: 7, ...STEADY, bulk: 0 });
@@ -42,7 +42,7 @@ test('of two daemons one captures, and the other takes over when it is killed, s
     await g.storesMore();
     active = standby;
   }
-  // The election lock goes with the connection: whoever is elected then, the other must not write.
+  // The election lock ends with its connection. Whoever is elected then, the other daemon must not write.
   g.daemons.start();
   for (let round = 0; round < 4; round++) {
     await g.storesMore();
@@ -70,7 +70,7 @@ test('a writer that comes second to the checkpoint stores nothing of what the fi
     );
     return waiting.length > 0;
   });
-  // As if another daemon had been elected and had read the same transaction.
+  // Acts like another daemon that was elected and read the same transaction.
   await first.query(
     `insert into trail.entry
        select (jsonb_populate_record(e, jsonb_build_object('id', c.next_id, 'commit_lsn', c.end_lsn, 'updated', replace(e.updated, 'a', 'b')))).*

@@ -6,11 +6,11 @@ import { majorVersion } from '../support/database.ts';
 import { judgeMigrated, MIGRATOR_SQL, MIGRATOR_YAML, startMigrator } from '../support/migrator.ts';
 import { faultGround } from './ground.ts';
 
-/** `npm run test:faults` sets it; `npm test` runs a small part. */
+/** Set by `npm run test:faults`. Without it, as in `npm test`, a small part runs. */
 const FULL = process.env['WALTRAIL_TEST_FAULTS'] === 'full';
 const SECONDS = Number(process.env['WALTRAIL_TEST_FOLLOW_SECONDS'] ?? (FULL ? 600 : 20));
 const SEED = Number(process.env['WALTRAIL_TEST_SEED'] ?? Date.now() % 1_000_000);
-/** Between two kills of the daemon. */
+/** Time between two kills of the daemon. */
 const KILL_MS = 7_000;
 
 const say = (line: string): void => void process.stderr.write(`follow: ${line}\n`);
@@ -52,7 +52,7 @@ test(
     expect(migrated).toMatchObject({ lost: 0, doubled: 0, wrong: 0, unknown: 0, inGaps: 0 });
     expect(migrated.stored).toBeGreaterThan(SECONDS);
     expect(migrator.refused).toEqual([]);
-    // Of a column that gets another type no row is sent: that gap is true.
+    // If a column gets another type, no rows are sent: that gap is correct.
     expect(
       await g.trail.query(`select code, tables from trail.gap where code <> 'SOURCE_TABLE_REWRITTEN'`),
     ).toEqual([]);

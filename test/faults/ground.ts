@@ -18,11 +18,15 @@ import { faultyProxy, type FaultyProxy } from '../support/proxy.ts';
 import { ownServer, type OwnServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-/** Between two ticks of a connection in these tests: twelve make it dead, in 2.4 s instead of a minute. */
+/**
+ * Time between two ticks of a connection in these tests. Twelve ticks make it dead, so after 2.4 s instead of
+ * a minute.
+ */
 export const TICK_MS = 200;
 
 /**
- * A source under load and oracle, a trail, and a proxy before each of them, through which all capturing goes.
+ * A source under load with the oracle, a trail, and a proxy in front of each. All capture goes through the
+ * proxies.
  */
 export interface FaultGround extends AsyncDisposable {
   /** Without the proxy. */
@@ -32,25 +36,28 @@ export interface FaultGround extends AsyncDisposable {
   readonly toTrail: FaultyProxy;
   /** Through the proxies. */
   readonly config: TrackingConfig;
-  /** Without the proxies: for who applies it. */
+  /** Without the proxies, to apply it. */
   readonly direct: TrackingConfig;
   /** Through the proxies. */
   readonly daemons: DaemonGround;
   readonly slot: string;
-  /** A capture in this process, ended with the ground. Of two, the later is {@link capture}. */
+  /**
+   * Starts a capture in this process, which ends with the ground. After a second call, {@link capture} is the
+   * later one.
+   */
   startCapture(options?: { readonly tickMs?: number }): Capture;
   /** The capture in this process. */
   readonly capture: Capture;
-  /** A daemon that has the stream. */
+  /** Starts a daemon, and resolves when it has the stream. */
   startDaemon(environment?: Readonly<Record<string, string>>): Promise<DaemonProcess>;
   /** Entries stored so far; -1 before the trail begins. */
   stored(): Promise<number>;
-  /** Waits for entries beyond those of now. */
+  /** Waits for more entries than are stored now. */
   storesMore(limitMs?: number): Promise<void>;
   caughtUp(): Promise<PlainEntry[]>;
   entries(): Promise<PlainEntry[]>;
   /**
-   * Ends the load when it has made as many transactions, waits until all of it is stored and lets the oracle
+   * Ends the load after that number of transactions, waits until all of it is stored and lets the oracle
    * judge.
    */
   exact(options: {
@@ -65,7 +72,7 @@ export interface OwnServers {
   readonly trail?: OwnServer;
 }
 
-/** Settings of a server that a test shuts down: what is acknowledged to it must be on disk. */
+/** Starts a source that a test shuts down. What was acknowledged to its clients must be on disk. */
 export const ownSource = (settings: Readonly<Record<string, string>> = {}): Promise<OwnServer> =>
   ownServer('source', settings);
 
@@ -76,15 +83,15 @@ export async function ownTrail(settings: Readonly<Record<string, string>> = {}):
 }
 
 export interface FaultGroundOptions {
-  /** Of the test's own, which it may shut down; databases of the run's server otherwise. */
+  /** Servers that the test may shut down. By default the databases are on the run's server. */
   readonly servers?: OwnServers;
   /** wal_sender_timeout of the source. */
   readonly senderTimeout?: string;
-  /** What the source has beside the load. */
+  /** SQL for the source, after that of the load. */
   readonly sql?: string;
-  /** Under `source` of the YAML, beside name, url, slot and publication: `, key: value`. */
+  /** Further keys under `source` of the YAML, after name, url, slot and publication: `, key: value`. */
   readonly sourceYaml?: string;
-  /** Under `tables` of the YAML, behind those of the load. */
+  /** Further tables under `tables` of the YAML, after those of the load. */
   readonly tablesYaml?: string;
 }
 
@@ -144,8 +151,8 @@ ${yaml}`,
     },
     startDaemon: async (environment = {}) => {
       const daemon = daemons.start(undefined, environment);
-      // Not before: the trail begins at the slot's consistent point, and what came earlier is not the
-      // daemon's to have.
+      // Not earlier: the trail begins at the slot's consistent point, and the daemon cannot have changes from
+      // before it.
       await untilStreaming(daemon);
       return daemon;
     },
@@ -176,7 +183,7 @@ ${yaml}`,
   };
 }
 
-/** A ground with a capture in this process that streams. */
+/** Creates a ground with a capture in this process that streams. */
 export async function streamingGround(
   options: FaultGroundOptions & { readonly tickMs?: number } = {},
 ): Promise<FaultGround> {
@@ -190,11 +197,11 @@ export async function streamingGround(
   }
 }
 
-/** One change that is told from others by its text. */
+/** Makes one change that its text identifies. */
 export const note = (source: TestDatabase, text: string): Promise<unknown[]> =>
   source.query(`update accounts set note = '${text}' where id = 1`);
 
-/** The texts of {@link note} that were stored. */
+/** Returns the texts of {@link note} that were stored. */
 export const notes = (entries: readonly PlainEntry[]): unknown[] =>
   entries.filter(({ entityType }) => entityType === 'account').map(({ updated }) => updated!['note']);
 
@@ -208,12 +215,10 @@ export const untilStopped = (g: { readonly capture: Capture }, code: string): Pr
     return state === 'stopped' && error?.code === code;
   });
 
-/** Within this a gap must be an entry of the trail. */
+/** Time within which a gap must be an entry of the trail. */
 const DETECTION_LIMIT_MS = 5_000;
 
-/**
- * The entry that says that changes from an LSN on, at the first that may be missing, are not in the trail.
- */
+/** Waits for the entry of a gap. It must begin at the first LSN whose changes may be missing. */
 export async function gapFound(
   g: { entries(): Promise<PlainEntry[]> },
   code: string,

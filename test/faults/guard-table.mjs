@@ -1,6 +1,6 @@
 /**
- * The guards: where each stands in the compiled code, what the code is without it, and the test that must
- * then fail. The name says what the guard does.
+ * The guards: the place of each in the compiled code, the code without it, and the test that must then fail.
+ * The name says what the guard does.
  */
 export const GUARDS = [
   {
@@ -48,7 +48,7 @@ export const GUARDS = [
     test: 'of two daemons one captures',
   },
   {
-    guard: 'durable: the trail waits for its disk whatever it is set to',
+    guard: 'durable: the trail waits for its disk, whatever its settings are',
     file: 'dist/trail/write/checkpoint.js',
     from: "('synchronous_commit', 'on'),",
     to: '',
@@ -88,7 +88,7 @@ export const GUARDS = [
     test: 'does not end a connection on which nothing happens',
   },
   {
-    guard: 'the source is told that we live also while it is not read',
+    guard: 'the source gets status messages even while it is not read',
     file: 'dist/source/replication.js',
     from: "this.#sendStatus(verdict === 'ask');",
     to: "if (this.#pause === undefined && !this.#frames.held) this.#sendStatus(verdict === 'ask');",
@@ -104,7 +104,7 @@ export const GUARDS = [
     test: 'does not end a connection that is not read because the trail is behind',
   },
   {
-    guard: 'a lost connection to the source is made again at once',
+    guard: 'a lost connection to the source is opened again at once',
     file: 'dist/errors.js',
     from: `    SOURCE_DISCONNECTED: {
         retry: 'backoff',`,
@@ -135,7 +135,7 @@ export const GUARDS = [
     test: 'is written to when there is space again',
   },
   {
-    guard: 'nothing is executed behind a begin that failed',
+    guard: 'nothing is executed after a begin that failed',
     file: 'dist/pg/conversation.js',
     from: "this.#begun ? ONLY_IN_TRANSACTION : 'begin'",
     to: "this.#begun ? 'select' : 'begin'",
@@ -143,7 +143,7 @@ export const GUARDS = [
     test: 'does not let the checkpoint pass the entries',
   },
   {
-    guard: 'nothing is committed behind a commit that failed',
+    guard: 'nothing is committed after a commit that failed',
     file: 'dist/trail/write/trail-writer.js',
     from: `        this.#throwFailure();
         const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;`,
@@ -152,7 +152,7 @@ export const GUARDS = [
     test: 'a commit that fails at its very end',
   },
   {
-    guard: 'bytes that come are no silence of the source',
+    guard: 'bytes that arrive end the silence of the source',
     file: 'dist/source/replication.js',
     from: `            return;
         this.#silence.heard();`,
@@ -161,7 +161,7 @@ export const GUARDS = [
     test: 'to the source slows capture down',
   },
   {
-    guard: 'bytes that are taken are no silence of the trail',
+    guard: 'bytes that are taken end the silence of the trail',
     file: 'dist/trail/write/trail-writer.js',
     from: `if (!this.#busy || performance.now() - sentAt > AT_ONCE_MS)
                 this.#silence.heard();
@@ -197,7 +197,7 @@ export const GUARDS = [
     test: 'a slot of another database',
   },
   {
-    guard: 'gap: the slot is gone',
+    guard: 'gap: the slot no longer exists',
     file: 'dist/capture/continuity.js',
     from: "return [gap('SOURCE_SLOT_LOST', from, null)];",
     to: 'return [];',
@@ -229,7 +229,7 @@ export const GUARDS = [
     test: 'a trail whose data directory is put back',
   },
   {
-    guard: 'gap: the publication was gone',
+    guard: 'gap: the publication did not exist',
     file: 'dist/capture/continuity.js',
     from: 'gaps: stream === null ? [] : [gap(stream, from, null)],',
     to: 'gaps: [],',
@@ -253,7 +253,7 @@ export const GUARDS = [
     test: 'a failover behind the trail',
   },
   {
-    guard: 'the source is looked at again while capture streams',
+    guard: 'the source is checked again while capture streams',
     file: 'dist/capture/watch.js',
     from: 'if (ends !== null) {',
     to: 'if (ends === undefined) {',
@@ -261,7 +261,7 @@ export const GUARDS = [
     test: 'the publication is dropped: an entry within five seconds',
   },
   {
-    guard: 'a gap of a table ends behind the transactions that ran when it was mended',
+    guard: 'a gap of a table ends after the transactions that ran when it was corrected',
     file: 'dist/capture/watch.js',
     from: 'if (left.size > 0 || gap === undefined)',
     to: 'if (gap === undefined)',
@@ -279,7 +279,7 @@ export const GUARDS = [
     test: 'while one large transaction arrives',
   },
   {
-    guard: 'what the stream came upon is looked into at once',
+    guard: 'an error of the stream is looked into at once',
     file: 'dist/capture/capture.js',
     from: 'operator && !streamed ?',
     to: 'operator ?',
@@ -305,7 +305,7 @@ export const GUARDS = [
     test: 'that cannot be written has transactions read when they have committed',
   },
   {
-    guard: 'going on after a lost slot is no other gap',
+    guard: 'resuming after a lost slot is no further gap',
     file: 'dist/capture/settle.js',
     from: 'if (!isOfOpen(gap, before))',
     to: 'if (true)',
@@ -345,7 +345,7 @@ export const GUARDS = [
     test: 'after truncate and set not null a wide table',
   },
   {
-    guard: 'a weak replica identity between two looks is told',
+    guard: 'a weak replica identity between two looks is reported',
     file: 'dist/pipeline/identity-change.js',
     from: 'if (before === now)',
     to: 'if (true)',
@@ -361,7 +361,7 @@ export const GUARDS = [
     test: 'a flood of forged reports is cut',
   },
   {
-    guard: 'what is committed and cannot be seen yet is waited for',
+    guard: 'capture waits for what is committed but not yet visible',
     file: 'dist/capture/sure-looks.js',
     from: 'if (unsure?.running.some((xid) => running.includes(xid)) !== true) {',
     to: 'if (true) {',
@@ -393,7 +393,7 @@ export const GUARDS = [
     test: 'of a table that cannot be read are unknown',
   },
   {
-    guard: 'the trail’s schema is nobody else’s',
+    guard: 'the trail’s schema belongs to no other role',
     file: 'dist/pg/migrations.js',
     from: 'await refuseForeignSchema(client, options);',
     to: '',
@@ -409,7 +409,7 @@ export const GUARDS = [
     test: 'may be of a rolled back savepoint is read again',
   },
   {
-    guard: 'a message comes before the row behind it',
+    guard: 'a message comes before the row after it',
     file: 'dist/source/frames.js',
     from: 'if (ahead !== IN_PLACE) {',
     to: 'if (ahead === undefined) {',
@@ -471,7 +471,7 @@ export const GUARDS = [
     to: 'return undefined;',
     spec: 'test/pg/capture-stuck.spec.ts',
     test: 'needs a person within a minute',
-    // It is sure of itself after 20 seconds.
+    // Capture decides only after 20 seconds.
     waitMs: 45_000,
   },
   {
@@ -595,7 +595,7 @@ export const GUARDS = [
     test: 'is left out, and the others are applied',
   },
   {
-    guard: 'migrations that would have writes refused are put right as they happen',
+    guard: 'migrations that would make PostgreSQL refuse writes are corrected as they happen',
     file: 'sql/source/event-trigger.sql',
     from: "execute format('alter table only %I.%I replica identity %s'",
     to: "perform format('alter table only %I.%I replica identity %s'",
@@ -603,7 +603,7 @@ export const GUARDS = [
     test: 'no write of the application fails',
   },
   {
-    guard: 'a file that broke off is continued behind what it has',
+    guard: 'an incomplete file is continued after what it has',
     file: 'dist/exports/run.js',
     from: 'below: belowId ?? order.belowId, withContexts',
     to: 'below: order.belowId, withContexts',
@@ -636,7 +636,7 @@ export const GUARDS = [
     test: 'holds no formula, whichever of the separators',
   },
   {
-    guard: 'refusals of strangers and of tokens have budgets apart',
+    guard: 'refusals of strangers and of tokens have separate budgets',
     file: 'dist/admin/auth/refusals.js',
     from: 'const { principal } = refusal;',
     to: 'const principal = undefined;',
@@ -654,7 +654,7 @@ export const GUARDS = [
     test: 'of strangers keep no refusal of a known token out of the record',
   },
   {
-    guard: 'the trail is current only up to a look of which everything is stored',
+    guard: 'the trail is current only up to a look whose changes are all stored',
     file: 'dist/capture/currency.js',
     from: 'waiting === null || waiting.first.lsn > storedUntil',
     to: 'waiting === null',
@@ -662,7 +662,7 @@ export const GUARDS = [
     test: 'is the last look of which everything is stored',
   },
   {
-    guard: 'of a trail that was upgraded it is not known up to when it is current',
+    guard: 'it is not known up to when an upgraded trail is current',
     file: 'dist/trail/read/covered.js',
     from: `if (isUnknown)
         return`,
@@ -672,7 +672,7 @@ export const GUARDS = [
     test: 'has no end that is known',
   },
   {
-    guard: 'what audit rows said of rows that have left is heard by a second reading',
+    guard: 'audit rows about rows that were already sent are heard by a second reading',
     file: 'dist/pipeline/transaction-recorder.js',
     from: 'witnesses.readAgain();',
     to: 'return;',
@@ -696,7 +696,7 @@ export const GUARDS = [
     test: 'where one is too many',
   },
   {
-    guard: 'of more audit rows than are kept only what all agree on counts',
+    guard: 'if there are more audit rows than are kept, only what all agree on counts',
     file: 'dist/pipeline/witness-facts.js',
     from: 'if (++this.#count > MAX_WITNESSES) {',
     to: 'if (false) {',
@@ -712,7 +712,7 @@ export const GUARDS = [
     test: 'is a trouble of the audit table alone',
   },
   {
-    guard: 'behind a modifier column of which it is not known whether it fits nobody is asked',
+    guard: 'after a modifier column that may or may not fit, nobody is asked',
     file: 'dist/pipeline/modifier-column.js',
     from: "if (fit === 'unknown')",
     to: 'if (false)',
@@ -720,7 +720,7 @@ export const GUARDS = [
     test: 'of which it is not known whether it fits',
   },
   {
-    guard: 'a key that looks like one of another table is not that',
+    guard: 'a key that looks like one of another table is not one',
     file: 'dist/pipeline/modifier-keys.js',
     from: 'return this.#taken.some((prefix) => key.startsWith(prefix))',
     to: 'return false',
@@ -744,7 +744,7 @@ export const GUARDS = [
     test: 'yields to the column of a row that no witness is about',
   },
   {
-    guard: 'a setting that a trigger of the application changes names no rows behind it',
+    guard: 'a setting that a trigger of the application changes names no later rows',
     file: 'dist/pipeline/session-attribution.js',
     from: 'const isSure = statement !== null && !statement.within;',
     to: 'const isSure = statement !== null;',

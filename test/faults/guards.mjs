@@ -1,8 +1,8 @@
 /**
- * Does every fault have a test that fails when its guard is removed? `npm run test:guards` takes each guard
- * of the table in guard-table.mjs out of a copy of the compiled code, runs the test that is about it, and
- * expects it to fail. A text that is not found, or a test that does not pass with the guard in place, is an
- * error: the table cannot rot in silence.
+ * Checks that every fault has a test that fails when its guard is removed. `npm run test:guards` removes each
+ * guard of guard-table.mjs from a copy of the compiled code, runs its test, and expects it to fail. If a text
+ * is not found, or a test does not pass with the guard in place, that is an error. So the table cannot become
+ * outdated unnoticed.
  *
  *   npm run test:guards                 every guard, about half an hour on two quiet cores
  *   npm run test:guards -- fence ack    those whose name has one of these words
@@ -16,8 +16,8 @@ import { GUARDS } from './guard-table.mjs';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const RUN_LIMIT_MS = 300_000;
 /**
- * What must happen in a test happens much sooner; what never does is waited for no longer. A guard may say
- * that it takes longer.
+ * Limit of a wait. What must happen in a test happens much sooner; what never happens is not waited for
+ * longer. A guard may set a longer limit.
  */
 const WAIT_MS = 20_000;
 
@@ -42,7 +42,7 @@ try {
   await rm(copy, { recursive: true, force: true });
 }
 
-/** The text of the file without the guard. */
+/** Returns the text of the file without the guard. */
 async function withoutGuard({ guard, file, from, to }) {
   const parts = (await readFile(path.join(copy, file), 'utf8')).split(from);
   if (parts.length !== 2)
@@ -61,7 +61,7 @@ async function tryGuard(guard) {
   return { failed: 'killed', passed: 'survived', nothing: 'unclear' }[result];
 }
 
-/** What is compiled, and the SQL it reads, as a copy; the rest by links. */
+/** Copies the compiled code and the SQL that it reads; the rest is linked. */
 async function copyProject() {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-guards-'));
   for (const name of ['dist', 'sql'])

@@ -6,7 +6,7 @@ import { openFiles } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { faultGround, note, type FaultGround } from './ground.ts';
 
-/** Where the slot is: what the source has been told is durable. */
+/** Returns the position of the slot: what the source was told is durable. */
 const acknowledged = async (g: FaultGround): Promise<bigint> =>
   BigInt(
     (
@@ -79,7 +79,7 @@ describe('a daemon that is killed (SIGKILL)', () => {
   test('in the middle of the stream, within a message, stores each transaction once', async () => {
     await using g = await faultGround();
     const daemon = await g.startDaemon();
-    // About 300 bytes each: somewhere within the seventh.
+    // Changes have about 300 bytes each: the cut is somewhere within the seventh.
     const reached = g.toSource.cutAt({ streamed: 2_001 });
     for (let index = 0; index < 30; index++) await note(g.source, `note ${index}`);
     await until('the stream to be cut', reached);

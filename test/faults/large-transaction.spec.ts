@@ -9,7 +9,7 @@ const ROWS = 1_000_000;
 const LIMIT_MB = 200;
 
 test(`a transaction of ${ROWS} row changes passes through a daemon with every role in less than ${LIMIT_MB} MB`, async () => {
-  // Of its own: a new slot waits for every transaction that runs on its cluster, and this one runs for long.
+  // On a separate server: a new slot waits for every transaction of its cluster, and this one runs for long.
   await using server = await ownServer('source');
   const source = server.database;
   await using trail = await freshDatabase('trail');

@@ -23,7 +23,7 @@ const stopMs = async (capture: Capture): Promise<number> => {
   return performance.now() - began;
 };
 
-/** The server's process at the other end of the stream: another one after a reconnect. */
+/** Returns the server process of the stream. A reconnect gets another one. */
 const walsender = (g: FaultGround) =>
   g.source.query(`select active_pid from pg_replication_slots where slot_name = $1`, [g.slot]);
 
@@ -66,7 +66,7 @@ describe('a dead connection', () => {
     let count = 0;
     const limit = performance.now() + 3 * 12 * TICK_MS;
     while (g.capture.status().error === null && performance.now() < limit) {
-      // Enough to be sent, and too little to fill the buffers on the way.
+      // Large enough to be sent, and too small to fill the buffers on the way.
       await note(g.source, 'meanwhile '.repeat(10_000) + count++);
       await delay(400);
     }
@@ -76,10 +76,11 @@ describe('a dead connection', () => {
   });
 
   test('to the trail is given up in the middle of a transaction larger than the buffers', async () => {
-    // Longer than the source may need for the transaction on a busy machine: it is silent meanwhile.
+    // The limit is longer than the time that the source needs for the transaction on a busy machine, in which
+    // it is silent.
     await using g = await streamingGround({ tickMs: 500 });
     g.toTrail.blackhole();
-    // Few rows that are long: the source, and whoever reads them afterwards, has them sooner than many.
+    // Few long rows: the source and later readers process them faster than many short ones.
     await g.source.query(
       `insert into orders (account_id, item) select 1 + i % 200, i || repeat(' an item with a long name', 200) from generate_series(1, 2000) i`,
     );
@@ -90,7 +91,7 @@ describe('a dead connection', () => {
   });
 
   test('a source that has nothing to say is not taken for a dead one', async () => {
-    // Of its own: the trail's commits would be WAL that it has to speak of.
+    // On separate servers: the trail's commits would otherwise be WAL that the source has to report.
     await using server = await ownSource({ autovacuum: 'off' });
     await using g = await streamingGround({ servers: { source: server } });
     const before = await walsender(g);
@@ -123,8 +124,8 @@ describe('wal_sender_timeout', () => {
     const lock = new pg.Client(g.trail.url);
     await lock.connect();
     await lock.query('begin; lock table trail.entry in access exclusive mode');
-    // Far more than capture and the kernel keep; in transactions that are not large enough to be sent while
-    // they run, for those are read into the spool.
+    // Far more than capture and the kernel buffer. The transactions are too small to be sent while they run,
+    // because those are read into the spool.
     for (let part = 0; part < 8; part++)
       await g.source.query(
         `insert into orders (account_id, item) select 1 + i % 200, repeat('an item with a long name ', 600) || i from generate_series(1, 500) i`,
@@ -195,8 +196,8 @@ describe('a slow connection', () => {
   test.each(['source', 'trail'] as const)(
     'to the %s slows capture down and does not end it',
     async (which) => {
-      // Twelve ticks are less than it takes, and more than what waits in the buffers on the way, which nobody
-      // sees.
+      // The transfer takes longer than twelve ticks, and transfers more than the invisible buffers on the way
+      // hold.
       await using g = await streamingGround({ tickMs: 200 });
       (which === 'source' ? g.toSource : g.toTrail).throttle(8_000_000);
       await g.source.query(

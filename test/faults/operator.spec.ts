@@ -23,7 +23,7 @@ const ground = () =>
 const add = (g: CaptureGround, name: string) => g.source.query(`insert into items (name) values ('${name}')`);
 const slotOf = (g: CaptureGround): string => g.config.source.slot;
 
-/** Ends the walsender and does `sql` before capture is back. */
+/** Ends the walsender and runs `sql` before capture has reconnected. */
 async function behindItsBack(g: CaptureGround, sql: string): Promise<void> {
   const client = new pg.Client(g.source.url);
   await client.connect();
@@ -47,7 +47,7 @@ async function behindItsBack(g: CaptureGround, sql: string): Promise<void> {
   }
 }
 
-/** Names of the items that were stored. */
+/** Returns the names of the items that were stored. */
 const items = async (g: CaptureGround): Promise<unknown[]> =>
   (await g.entries())
     .filter(({ entityType }) => entityType === 'item')
@@ -140,7 +140,7 @@ describe('what an operator does behind the back of capture stops it with a clear
       await until('capture to stop', () => capture.status().state === 'stopped');
       expect(capture.status().error).toMatchObject({ code: 'SOURCE_SLOT_FOREIGN' });
       expect(capture.status().error!.message).toContain(other.name);
-      // A trail begun on it could never be read on.
+      // Capture could never continue a trail that was begun on it.
       expect(await trail.query('select from trail.checkpoint')).toHaveLength(0);
     } finally {
       await capture.stop();

@@ -4,8 +4,8 @@ import { expectExact, judge, type Verdict } from '../support/oracle.ts';
 import { streamingGround } from './ground.ts';
 
 /**
- * What somebody does to stored entries, and which count of the verdict must rise. An entry that is not the
- * last of all.
+ * Ways to tamper with a stored entry, and the count of the verdict that must rise. The entry is never the
+ * last one.
  */
 const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
   ['lost', 'deletes an entry', `delete from trail.entry where id = $id`],

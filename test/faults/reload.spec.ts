@@ -17,8 +17,8 @@ const SEED = Number(process.env.WALTRAIL_TEST_SEED ?? Date.now() % 1_000_000);
 const TABLES = ['t0', 't1', 't2', 't3', 't4'];
 
 /**
- * Each row says of which round the rules were that its table had when it was written: `rounds` is changed in
- * the transaction that changes the publication, which waits for writers and keeps them waiting. 0: the table
+ * Each row records the round whose rules its table had when the row was written. `rounds` is changed in the
+ * transaction that changes the publication, which waits for writers and blocks them. 0 means that the table
  * was not tracked.
  */
 const SQL = `
@@ -32,7 +32,7 @@ const SQL = `
   create table ${name} (id bigint generated always as identity primary key, round int not null, word_id int);`,
   ).join('')}`;
 
-/** What a file says: tables by the round in which they were taken in, and what needs nothing applied. */
+/** Content of a file: tables with the round in which they were added, and settings that need no apply. */
 interface File {
   readonly tracked: ReadonlyMap<string, number>;
   readonly labelled: boolean;
@@ -86,7 +86,10 @@ ${yamlOf(file)}`;
 
     await using writers = startWriters(source.url);
 
-    /** As the SQL of plan, by somebody who notes it; the same transaction as `waltrail apply` makes. */
+    /**
+     * Applies like a DBA who runs the SQL of plan and notes it. It is the same transaction as that of
+     * `waltrail apply`.
+     */
     const apply = async (round: number, moved: readonly string[]): Promise<void> => {
       for (;;) {
         try {
@@ -103,7 +106,7 @@ ${yamlOf(file)}`;
       }
     };
 
-    /** A process that has said nothing yet would still die of it. */
+    /** Sends SIGHUP, but not to a process without a log line: it has no handler yet and would end. */
     const hangUp = (): void => {
       if (!daemon.exited && daemon.log() !== '') process.kill(daemon.pid, 'SIGHUP');
     };
@@ -124,7 +127,7 @@ ${yamlOf(file)}`;
       for (const step of steps) {
         await delay(random(120));
         if (step === 'apply') await apply(round, moved);
-        // Not waited for: whoever asks a daemon that is just killed waits for long.
+        // Not awaited: a request to a daemon that was just killed takes long.
         if (step === 'reload') reloads.push(waltrail(['reload'], environment));
         if (step === 'kill') await daemon.kill('SIGKILL');
         if (step === 'stop') await daemon.kill('SIGTERM');
@@ -132,7 +135,7 @@ ${yamlOf(file)}`;
         if (step === 'hang up') hangUp();
       }
       if (!steps.includes('apply')) await apply(round, moved);
-      // What needs nothing applied is taken over with a reload or a start.
+      // A change that needs no apply takes effect with a reload or a start.
       if (moved.length === 0) hangUp();
       const wanted = config().definition.digest;
       await until(
@@ -144,7 +147,7 @@ ${yamlOf(file)}`;
         },
       );
     }
-    // None was answered, or a daemon had read another file by then; none was refused.
+    // Either no request was answered, or a daemon had already read another file. None was refused.
     for (const { errors } of await Promise.all(reloads)) expect(errors).toMatch(/^$|No daemon of this trail/);
     await writers[Symbol.asyncDispose]();
     await untilCaughtUp(source, trail);
@@ -163,7 +166,7 @@ ${yamlOf(file)}`;
         .sort(),
       expected.sort(),
     );
-    // Rules that need nothing applied come one after the other too, each from its entry on.
+    // Rules that need no apply also follow each other, each from its own entry on.
     const adopted = await trail.query<{ from_id: string; document: string }>(
       'select from_id::text, document from trail.configuration order by id',
     );
@@ -180,7 +183,7 @@ ${yamlOf(file)}`;
   ROUNDS * 60_000,
 );
 
-/** Two that insert into one to three tables at a time, until they are disposed of. */
+/** Starts two writers that insert into one to three tables at a time, until they are disposed. */
 function startWriters(url: string): AsyncDisposable {
   let writing = true;
   const isWriting = (): boolean => writing;
@@ -195,7 +198,7 @@ function startWriters(url: string): AsyncDisposable {
         (name) =>
           `insert into ${name} (round, word_id) select round, ${1 + pick(9)} from oracle.rounds where name = '${name}';`,
       );
-      // A deadlock with apply, which then has waited: nothing was written.
+      // A deadlock with apply, which then waited: nothing was written.
       await client.query(`begin; ${inserts.join(' ')} commit`).catch(() => client.query('rollback'));
       await delay(pick(12));
     }

@@ -33,7 +33,7 @@ async function stopAndFree(g: FaultGround): Promise<void> {
   await slotFree(g.source, g.slot);
 }
 
-/** More WAL than the slot may hold back, and the checkpoint that takes it away. */
+/** Writes more WAL than the slot may hold back, until a checkpoint removes it. */
 async function outrun(g: FaultGround): Promise<void> {
   await until('the slot to be invalidated', async () => {
     await g.source.query(
@@ -120,7 +120,7 @@ test('a trail whose data directory is put back to an older copy is a gap, and is
     await rm(cluster, { recursive: true });
     await rename(copy, cluster);
   });
-  // The limit holds from when the trail is reached again, and the pauses between attempts grow.
+  // The limit counts from when the trail is reachable again, and the pauses between attempts grow.
   await gapFound(g, 'TRAIL_RESTORED', 15_000);
   await untilStopped(g, 'TRAIL_RESTORED');
   await note(g.source, 'c');

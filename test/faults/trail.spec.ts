@@ -18,11 +18,11 @@ import { note, notes, ownTrail, streamingGround, untilError, type FaultGround } 
 
 const OF_THE_WRITER = `datname = current_database() and application_name = 'waltrail capture'`;
 
-/** One in a few hundred cancels meets the first statement of a transaction. */
+/** Only one in a few hundred cancels hits the first statement of a transaction. */
 const CANCELLED_SESSIONS = process.env['WALTRAIL_TEST_FAULTS'] === 'full' ? 2_000 : 50;
 const CANCELLING_LIMIT_MS = 600_000;
 
-/** New sessions get the database's settings. */
+/** Makes the writer open a new session, which gets the database's settings. */
 const newSession = (g: FaultGround): Promise<unknown> =>
   g.trail.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${OF_THE_WRITER}`);
 
@@ -34,7 +34,7 @@ const writerWaits = (trail: TestDatabase): Promise<void> =>
     return waiting.length > 0;
   });
 
-/** A session in a transaction that has done `sql`. */
+/** Opens a session with a transaction that has run `sql`. */
 async function holding(
   trail: TestDatabase,
   sql: string,
@@ -51,7 +51,7 @@ async function holding(
   };
 }
 
-/** The changes before, during and after the trouble are stored, each once. */
+/** Expects the changes before, during and after the trouble to be stored once each. */
 async function healed(g: FaultGround): Promise<void> {
   await note(g.source, 'after');
   await g.exact({ atLeast: 3 });
@@ -150,13 +150,14 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await using g = await streamingGround({ tickMs: 1_000 });
     await note(g.source, 'before');
     await g.caughtUp();
-    // The writer looks for a deadlock once, this long after it began to wait; the other session never does.
+    // The writer checks for a deadlock once, this long after it began to wait. The other session never
+    // checks.
     await g.trail.query(`alter database ${g.trail.name} set deadlock_timeout = '2s'`);
     await newSession(g);
     await until('the end to be noticed', () => g.capture.status().state !== 'streaming');
     await streaming(g.capture);
-    // A new session moves the checkpoint at its first keepalive; one that waited there would hold nothing
-    // that the other wants.
+    // A new session moves the checkpoint at its first keepalive. If it waited there, it would hold nothing
+    // that the other session wants.
     await g.source.query(`insert into orders (account_id, item) values (1, 'of the new session')`);
     await g.caughtUp();
     const other = await holding(
@@ -207,7 +208,8 @@ describe('sessions that are ended or cancelled under load, again and again', () 
 });
 
 /**
- * Three source transactions of five entries in each trail transaction, sent in pieces, until something fails.
+ * Writes until something fails. Each trail transaction has three source transactions of five entries, sent in
+ * pieces.
  */
 async function writeUntilFailure(writer: TrailWriter, stop: () => boolean): Promise<void> {
   let lsn = writer.checkpointLsn;
@@ -284,7 +286,7 @@ describe('a trail whose disk is full', () => {
   });
 });
 
-/** The whole database, by way of a tablespace; its WAL stays where it was. */
+/** Moves the whole database to a tablespace; its WAL stays in place. */
 async function moveTo(folder: string, { url, name }: TestDatabase): Promise<void> {
   const other = new URL(url);
   other.pathname = '/postgres';

@@ -10,7 +10,7 @@ const YAML = `
   public.witnessed: { entity: thing }
 attribution:
   - { table: public.audits, modifier: user_id, row: { type: row_type, key: row_id, types: { W: public.witnessed } } }`;
-/** Two people, so that each row has to be named by its own witness. */
+/** Two people work, so that each row must be named by its own witness. */
 const WORK = `begin;
   insert into witnessed select i, 'a witnessed row ' || i from generate_series(1, ${ROWS}) i;
   insert into audits (user_id, row_type, row_id) select 7 + i % 2, 'W', i from generate_series(1, ${ROWS}) i;
@@ -18,7 +18,7 @@ const WORK = `begin;
 
 const ground = (): Promise<FaultGround> => faultGround({ sql: SQL, tablesYaml: YAML });
 
-/** Each row once, by whom its witness names, and between what was before and behind. */
+/** Expects each row once, named by its witness, between earlier and later changes. */
 async function expectNamed(g: FaultGround): Promise<void> {
   await note(g.source, 'behind');
   const entries = await g.caughtUp();
@@ -51,7 +51,7 @@ describe('a daemon that reads a transaction again for its witnesses, and is kill
     const daemon = await g.startDaemon();
     await note(g.source, 'before');
     await until('the entry before', async () => (await g.stored()) === 1);
-    // Only a reading that is stored comes so far.
+    // Only a reading that is stored gets this far.
     const reached = g.toTrail.cutAt({ before: [`a witnessed row ${ROWS}`, 'trail.advance'] });
     await g.source.query(WORK);
     await until('the commit to be sent', reached);
@@ -61,7 +61,7 @@ describe('a daemon that reads a transaction again for its witnesses, and is kill
     g.toTrail.pass();
     const second = await g.startDaemon();
     await expectNamed(g);
-    // What the first one had heard is gone with it.
+    // What the first reading had heard is lost with its process.
     expect(second.log()).toContain('PIPELINE_READ_AGAIN');
   });
 

@@ -134,7 +134,7 @@ describe('drop', () => {
       await makeSlot(source, 'billing');
       const [first, second] = order.map((name) => both[name as keyof typeof both]) as [Waltrail, Waltrail];
 
-      expect(await done(source, ['drop'], first)).toContain('Nothing was done yet');
+      expect(await done(source, ['drop'], first)).toContain('Nothing was changed yet');
       expect(await done(source, ['drop', '--yes'], first)).toContain('Dropped.');
       expect((await snapshot(source)).slots).toEqual([
         JSON.stringify({ slot_name: slotOf(source, second.name) }),

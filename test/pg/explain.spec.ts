@@ -84,7 +84,7 @@ const lineOf = (text: string): number => RULES.split('\n').findIndex((line) => l
 const valueOf = ({ values }: Explanation, column: string): ExplainedValue =>
   values.find((value) => value.column === column)!;
 
-describe('a change that nobody has made', () => {
+describe('a made-up change', () => {
   test('says of tenants and labels that other rows have where they are looked up', async () => {
     await ground.source.query(
       `create table if not exists badges (id int primary key, team_id int, item_type text, item_id int)`,
@@ -272,7 +272,7 @@ describe('a change that nobody has made', () => {
       rule: { key: 'redact[0]' },
     });
     expect(valueOf(said, 'badge')).toMatchObject({ stored: 'as a hash', updated: { text: '(hash)' } });
-    expect(said.remarks.join()).toContain('Hashes are made with a key of the trail');
+    expect(said.remarks.join()).toContain('Hashes are computed with a key of the trail');
     expect(valueOf(said, 'settings')).toMatchObject({
       stored: 'with secrets masked in it',
       members: [
@@ -308,7 +308,7 @@ describe('a change that nobody has made', () => {
     const { code, output } = await run(['public.agents', '{"blocked": true}'], {
       trail: 'postgres://nobody@127.0.0.1:1/none',
     });
-    expect([code, output]).toEqual([0, expect.stringContaining('The trail was not asked')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('The trail could not be asked')]);
   });
 });
 
@@ -398,7 +398,7 @@ describe('what is explained is what capture stores', () => {
     expect(await why('password')).toContain('secrets.defaults');
     await ground.source.query('alter table agents rename password to greeting');
     try {
-      expect(await why('greeting')).toBe('it was public.agents.password, which is redacted');
+      expect(await why('greeting')).toBe('it was public.agents.password before, which is redacted');
     } finally {
       await ground.source.query('alter table agents rename greeting to password');
     }
@@ -421,7 +421,7 @@ describe('what is explained is what capture stores', () => {
       expect.objectContaining({ key: 'tables."public.agents".actions[1]' }),
     ]);
     const alone = await run(['--entry', insert!], { source: 'postgres://nobody@127.0.0.1:1/none' });
-    expect([alone.code, alone.output]).toEqual([0, expect.stringContaining('The source was not asked')]);
+    expect([alone.code, alone.output]).toEqual([0, expect.stringContaining('The source could not be asked')]);
     expect(alone.output).toMatch(/password +\*\*\* +masked: its name is that of a secret/);
   });
 
@@ -432,7 +432,7 @@ describe('what is explained is what capture stores', () => {
       const said = await explained('--entry', String(id));
       expect(said.action).toMatchObject({ category: 'block', rules: [{ at: null }] });
       expect(said.entity).toMatchObject({ type: 'agent', rule: { at: null } });
-      expect(said.remarks.join()).toContain('They differ in: tables.public.agents.');
+      expect(said.remarks.join()).toContain('The file differs from it in: tables.public.agents.');
       const made = await explained('public.agents', '{"blocked": true}');
       expect(made.action.category).toBe('lock');
       expect(made.remarks.join()).toContain('not in effect yet');

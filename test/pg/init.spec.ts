@@ -233,7 +233,7 @@ describe('init', () => {
       url.username = role;
       url.password = 'catalogs';
       const { text } = await initialise(url.href, database.url).finally(() => holder.query('rollback'));
-      expect(text).toContain('pg_stats of 15 tables is not for this role');
+      expect(text).toContain('This role cannot read pg_stats of 15 tables');
       expect(text).toContain('as: { sender_type: { User: users } }');
       expect(text).not.toContain('catalogs_');
     } finally {
@@ -342,7 +342,7 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     const errorOf = async (words: readonly string[], environment = {}) =>
       (await waltrail(['init', ...words], environment)).errors;
     expect(await errorOf(['--source', database.url, '--out', file])).toMatch(
-      /mine\.yaml is there already\. Nothing was overwritten/,
+      /mine\.yaml already exists\. Nothing was overwritten/,
     );
     expect(await readFile(file, 'utf8')).toBe('mine');
     const other = path.join(folder, 'other.yaml');
@@ -356,7 +356,7 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     expect(await errorOf(['--source', 'mysql://secret@db/x', '--out', other])).toBe(
       'waltrail: waltrail init: --source must be a postgres:// URL. Run the command with --help for its options.\n',
     );
-    expect(await errorOf(['--out', other])).toMatch(/No source is named\. Set WALTRAIL_SOURCE_URL/);
+    expect(await errorOf(['--out', other])).toMatch(/No source is set\. Set WALTRAIL_SOURCE_URL/);
     const { code } = await waltrail(['init', '--out', other], { WALTRAIL_SOURCE_URL: database.url });
     expect(code).toBe(0);
   });

@@ -121,7 +121,7 @@ test('a dry run says what the file does otherwise, what of it exposes values, an
     output: expect.stringContaining('No configuration is in effect'),
   });
   await untilStreaming(g.daemons.start());
-  expect((await dryRun()).output).toContain('in effect already');
+  expect((await dryRun()).output).toContain('already in effect');
 
   await g.write(WITH_PARTS.replace('entity: item', 'entity: thing'));
   const { code, output } = await dryRun('--json');
@@ -143,7 +143,7 @@ test('a dry run says what the file does otherwise, what of it exposes values, an
   const said = (await dryRun()).output;
   expect(said).toMatch(/^MORE OF THESE VALUES WILL BE STORED THAN BEFORE\n- redaction: secrets\.defaults/);
   expect(said).toContain('\n- modifiers: added: public.items\n');
-  expect(said).toContain('\nIn effect with the reload');
+  expect(said).toContain('\nTakes effect with the reload');
   expect(said).toContain('\nNames are read from every row of public.items.\n');
   expect(await g.documents()).toHaveLength(1);
 });

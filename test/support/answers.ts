@@ -2,10 +2,9 @@ import { expect } from '@jest/globals';
 import { ANSWERS, type AnswerName } from '../../src/api/answers.js';
 
 /**
- * Fails unless the value is the answer of that name: without a member that is missing, and without one that
- * is not described.
+ * Fails unless the value is the answer with that name. No member may be missing, and none may be undescribed.
  */
 export function expectAnswer(name: AnswerName, value: unknown): void {
-  // Parsing leaves out what the schema does not know.
+  // Parsing drops members that the schema does not know.
   expect(ANSWERS[name].parse(value)).toStrictEqual(value);
 }

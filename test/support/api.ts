@@ -17,10 +17,10 @@ export interface ApiGround extends AsyncDisposable {
   readonly pool: pg.Pool;
   /** Every line that was logged. */
   readonly logged: string[];
-  /** Every token that was made here: none may ever be logged. */
+  /** Every token that was created here: none may ever be logged. */
   readonly secrets: string[];
   token(token?: Partial<NewToken>): Promise<string>;
-  /** A request below the daemon's URL with a bearer token. */
+  /** Sends a request below the daemon's URL with a bearer token. */
   get(path: string, token: string, init?: RequestInit): Promise<Response>;
   add(entry?: PlainEntry): Promise<string>;
 }
@@ -39,7 +39,7 @@ export interface PlainEntry {
 }
 
 export const testConfig = (trailUrl: string): TrackingConfig => ({
-  // Nothing listens there: capture, where it is asked for, cannot begin.
+  // Nothing listens there, so capture cannot begin if it is started.
   source: {
     name: 'crm',
     url: 'postgres://waltrail@127.0.0.1:1/crm',
@@ -123,7 +123,7 @@ const COLUMNS = [
   { name: 'balance', type: 1700 },
 ];
 
-/** One entry as capture stores it, with the checkpoint moved in the same transaction; gives its id. */
+/** Stores one entry as capture does, and moves the checkpoint in the same transaction. Returns its id. */
 async function addEntry(pool: pg.Pool, entry: PlainEntry): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
     /* sql */ `with place as (

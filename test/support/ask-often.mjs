@@ -1,6 +1,6 @@
 /**
- * Asks for 1,000 rows, 500 times, on a connection and on a pool, and prints how much each left in the heap
- * that only a full collection would free, in MB. There is none meanwhile:
+ * Asks for 1,000 rows, 500 times, on a connection and on a pool. Prints how much each left in the heap, in
+ * MB. Only a full collection would free that, and none runs during the test:
  *
  *   node --no-incremental-marking ask-often.mjs URL
  */

@@ -11,10 +11,10 @@ import type { World } from '../schemas/world.ts';
 import { applyTracking, readEntries, streaming, untilCaughtUp } from './capture.ts';
 import { freshDatabase, type TestDatabase } from './database.ts';
 
-/** Who a day's changes are by, as one YAML finds it. */
+/** How the changes of a day are attributed by one YAML. */
 export interface AttributedDay {
   readonly all: Shares;
-  /** Of the transactions in which the application has written an audit row. */
+  /** Shares among transactions in which the application wrote an audit row. */
   readonly audited: Shares;
 }
 
@@ -22,11 +22,11 @@ const HISTORY = 120;
 const TRANSACTIONS = 100;
 
 /**
- * A day on one of the schemas, captured at once by what `waltrail init` writes, as it is written, and by a
- * YAML that knows columns such as `updated_by` alone. Days before it have left statistics behind.
+ * Captures a simulated day on one of the schemas twice at once: by the unchanged YAML of `waltrail init`, and
+ * by a YAML that knows only columns such as `updated_by`. Earlier days have filled the statistics.
  *
- * @param options.setting as {@link simulate} has it; a function of the database reads it
- * @param options.audited only tables that the application audits are changed
+ * @param options.setting as {@link simulate} takes it; a function of the database reads it
+ * @param options.audited whether only tables that the application audits are changed
  */
 export async function attributedDay(
   name: SchemaName,
@@ -61,7 +61,7 @@ export async function attributedDay(
   };
 }
 
-/** Of which every change has an audit row in its transaction. */
+/** Tables whose every change has an audit row in its transaction. */
 const auditedTables = ({ witness, tables }: Truth): readonly string[] =>
   tables.filter((table) =>
     witness.some(({ of }) =>
@@ -82,7 +82,7 @@ async function drafted(url: string): Promise<string> {
 }
 
 interface Captured extends AsyncDisposable {
-  /** What the trail says of them, once it has all of them. */
+  /** Compares what the trail says of the changes, once it has all of them. */
   compared(deeds: readonly Deed[], world: World): Promise<AttributedDay>;
 }
 

@@ -1,4 +1,7 @@
-/** Before each spec that needs PostgreSQL: that of its worker, from the lender in the process of the run. */
+/**
+ * Runs before each spec that needs PostgreSQL. Borrows the server of its worker from the lender in the main
+ * process.
+ */
 const lender = process.env.WALTRAIL_TEST_LENDER;
 if (lender !== undefined) {
   const answer = await fetch(`${lender}/${process.env.JEST_WORKER_ID}`);

@@ -4,9 +4,9 @@ import { afterAll, expect, test } from '@jest/globals';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { findProgram } from './programs.ts';
 
-/** The whole browser. */
+/** Names of the complete browser. */
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-/** The same engine without the windows around it, which nobody sees here and which take most of the time. */
+/** Names of the same engine without windows. Windows are invisible here and take most of the time. */
 const SHELLS = ['chromium-headless-shell', 'chrome-headless-shell'];
 const FLAGS = [
   '--no-sandbox',
@@ -20,7 +20,7 @@ const FLAGS = [
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
-/** A page of its own context that remembers everything it complained about. */
+/** A page in its own context that records its console errors and violations. */
 export interface TestPage extends AsyncDisposable {
   readonly page: Page;
   /** Console errors and warnings, uncaught errors and violations of the Content-Security-Policy, so far. */
@@ -32,8 +32,8 @@ export interface TestPage extends AsyncDisposable {
 }
 
 /**
- * A test that needs a browser. Where none is installed it is skipped with a word about it; in CI it fails,
- * because there a missing browser is a missing install step.
+ * Defines a test that needs a browser. If none is installed, the test is skipped with a note. In CI it fails,
+ * because an install step is missing there.
  */
 export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 300_000): void {
   if (findProgram(BROWSERS) === undefined && process.env.CI !== 'true') {
@@ -41,7 +41,7 @@ export function browserTest(name: string, run: () => Promise<void>, timeoutMs = 
   } else test(name, run, timeoutMs);
 }
 
-/** Headless Chromium with an empty profile of its own, made and removed by Playwright. */
+/** Opens headless Chromium with an empty profile, which Playwright creates and removes. */
 async function openBrowser({ whole }: { readonly whole: boolean }): Promise<Browser> {
   const executablePath = findProgram(whole ? BROWSERS : [...SHELLS, ...BROWSERS]);
   if (executablePath === undefined)
@@ -50,9 +50,10 @@ async function openBrowser({ whole }: { readonly whole: boolean }): Promise<Brow
 }
 
 /**
- * One browser for all tests of a file, opened by the first that needs it. Returns the maker of pages.
+ * Shares one browser among all tests of a file. The first test that needs it opens it. Returns the function
+ * that creates pages.
  *
- * @param options.whole the browser that people use, also where there is a shell with its engine
+ * @param options.whole whether to use the complete browser, even if the engine alone is installed
  */
 export function sharedBrowser(
   options = { whole: false },
@@ -64,7 +65,7 @@ export function sharedBrowser(
 
 /** A new page with no cookie and no storage. */
 async function newPage(browser: Browser, options: BrowserContextOptions = {}): Promise<TestPage> {
-  // What moves for ever is painted sixty times a second, by the processor.
+  // An endless animation would be painted sixty times a second, by the processor.
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
     reducedMotion: 'reduce',
@@ -90,7 +91,7 @@ async function newPage(browser: Browser, options: BrowserContextOptions = {}): P
       expect(complaints.filter((text) => except === undefined || !except.test(text))).toEqual([]);
     },
     expectAccessible: async (state) => {
-      // Only where it is asked for: half a megabyte that every page would have to read. No CSP keeps it out.
+      // Loaded only if needed: it is half a megabyte for every page to read. The CSP does not block it.
       if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
       const violations = await page.evaluate(async (tags) => {
         const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };

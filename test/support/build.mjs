@@ -1,14 +1,14 @@
 import { prepare } from '../../scripts/prepare.mjs';
 
 /**
- * Builds what is stale of `parts` (`daemon`, `page`) before specs run; says whether it is built. `npm test`
- * has done it already; this is for the later runs of `npm test -- --watch` and for editors, which start Jest
- * themselves. An error here would end watching, so it is left to the specs, each of which fails with it
- * (test/support/refuse-unbuilt.mjs).
+ * Builds what is stale of `parts` (`daemon`, `page`) before specs run, and returns whether it is built. `npm
+ * test` has already done so. This serves later runs of `npm test -- --watch`, and editors that start Jest
+ * themselves. An error here would end the watch mode. So the error is left to the specs, which all fail with
+ * it (test/support/refuse-unbuilt.mjs).
  */
 export async function build(parts) {
   delete process.env.WALTRAIL_TEST_UNBUILT;
-  // What is tested is a copy of dist/ with something left out.
+  // The test runs on a copy of dist/ with something left out.
   if (process.env.WALTRAIL_TEST_DIST !== undefined) return true;
   try {
     await prepare(parts);

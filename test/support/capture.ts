@@ -11,8 +11,8 @@ import { freshDatabase, type TestDatabase } from './database.ts';
 import { until } from './until.ts';
 
 /**
- * An entry as a test compares it: read by plain SQL and the published encoding, not by the code under test's
- * reader.
+ * An entry as a test compares it. It is read by plain SQL and the documented encoding, not by the reader
+ * under test.
  */
 export interface PlainEntry {
   readonly id: bigint;
@@ -44,7 +44,7 @@ export interface CaptureGround extends AsyncDisposable {
   /** Stops the running capture and starts another, as after a restart of the daemon. */
   restart(): Promise<void>;
   entries(): Promise<PlainEntry[]>;
-  /** Waits until everything the source has committed so far is in the trail, and gives the entries. */
+  /** Waits until everything that the source has committed so far is in the trail, and returns the entries. */
   caughtUp(): Promise<PlainEntry[]>;
 }
 
@@ -55,7 +55,7 @@ export async function captureGround(options: {
   readonly yaml: string;
   /** As {@link testConfig} takes it. */
   readonly sourceYaml?: string;
-  /** A new one by default. Goes with the ground. */
+  /** A new one by default. It is disposed with the ground. */
   readonly source?: TestDatabase;
   readonly log?: Log;
   readonly options?: Pick<CaptureOptions, 'spoolFolder' | 'pace'>;
@@ -100,7 +100,7 @@ export function testConfig(options: {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;
   readonly yaml: string;
-  /** More under `source`: `, key: value`. */
+  /** Further keys under `source`: `, key: value`. */
   readonly sourceYaml?: string | undefined;
 }): TrackingConfig {
   const slot = `slot_${options.source.name}`;
@@ -115,16 +115,16 @@ ${options.yaml}`,
 }
 
 /**
- * What `waltrail apply` does.
+ * Does what `waltrail apply` does.
  *
- * @param options.before statements of the same transaction, behind its locks
+ * @param options.before statements to run in the same transaction, after its locks
  */
 export async function applyTracking(
   config: TrackingConfig,
   { before = [] }: { readonly before?: readonly string[] } = {},
 ): Promise<void> {
   const client = new pg.Client(config.source.url);
-  // The source may be shut down meanwhile; the statement under way says so.
+  // The source may be shut down at this moment. The running statement reports it.
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -142,7 +142,7 @@ export async function applyTracking(
   }
 }
 
-/** @param options.fromStopped it may still be stopped, and will find out that it may go on */
+/** @param options.fromStopped whether capture may still be stopped and will notice that it may resume */
 export async function streaming(
   capture: Capture,
   options: { readonly fromStopped?: boolean } = {},
@@ -155,14 +155,14 @@ export async function streaming(
   });
 }
 
-/** Waits until capture has said how current it is, which it does every ten seconds. */
+/** Waits until capture has reported how current it is, which it does every ten seconds. */
 export const saidCurrent = (trail: TestDatabase): Promise<void> =>
   until('capture to say that it is current', async () => {
     const rows = await trail.query('select from trail.current_until');
     return rows.length > 0;
   });
 
-/** A marker committed after everything else must reach the checkpoint. */
+/** Waits until a marker that is committed after everything else is below the checkpoint. */
 export async function untilCaughtUp(
   source: TestDatabase,
   trail: TestDatabase,
@@ -208,7 +208,7 @@ interface EntryRow {
   context: string | null;
 }
 
-/** Entries as they lie; a part of them for those who cannot hold all. */
+/** Reads entries in stored order; a limit serves tests that cannot hold all. */
 export async function readEntries(
   trail: TestDatabase,
   { after = -1n, limit }: { readonly after?: bigint; readonly limit?: number } = {},
@@ -276,7 +276,7 @@ export async function readEntries(
   });
 }
 
-/** With the context that it refers to in place of the reference. */
+/** Replaces the reference to the context by the context itself. */
 function extraOf({ extra, context }: EntryRow): unknown {
   if (extra === null) return null;
   const { contextId, ...rest } = JSON.parse(extra) as Record<string, unknown>;

@@ -12,7 +12,7 @@ export interface Certificate {
 const openssl = (args: readonly string[]) => promisify(execFile)('openssl', [...args]);
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
 
-/** Makes an authority of its own in a folder (needs openssl). */
+/** Creates a certificate authority in a folder (needs openssl). */
 export async function certificateAuthority(folder: string, name: string): Promise<Certificate> {
   const [crt, key] = [path.join(folder, `${name}.crt`), path.join(folder, `${name}.key`)];
   await openssl([
@@ -31,7 +31,7 @@ export async function certificateAuthority(folder: string, name: string): Promis
   return { crt, key };
 }
 
-/** Issues a certificate for one name, as `IP:127.0.0.1` or `DNS:db.example`. */
+/** Issues a certificate for one name, such as `IP:127.0.0.1` or `DNS:db.example`. */
 export async function issueCertificate(
   authority: Certificate,
   options: { readonly folder: string; readonly name: string; readonly alternative: string },

@@ -8,7 +8,7 @@ export interface CommandResult {
   readonly errors: string;
 }
 
-/** What a command line of `waltrail` does, in this process; without a terminal where none `confirm`s. */
+/** Runs a command line of `waltrail` in this process. Without `confirm` there is no terminal. */
 export async function waltrail(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},

@@ -1,6 +1,6 @@
 /**
- * What was corrected since a trail was recorded, in one place: questions of then as they are asked now, and
- * answers of then as they are given now. Whatever is not in here must read as it did.
+ * Lists every correction since a trail was recorded. Recorded questions are translated to present ones, and
+ * recorded answers to present ones. Everything that is not listed here must still read the same.
  *
  * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
  *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
@@ -38,15 +38,15 @@ export interface Asked {
   readonly path: string;
   readonly ofNobody: boolean;
   readonly isSearch: boolean;
-  /** The entity types asked for leave Waltrail's own entries out. */
+  /** Whether Waltrail's own entries are left out because of the entity types in the question. */
   readonly withoutOwn: boolean;
-  /** Facets of Waltrail's own entries under the same filters; null where the question is no count. */
+  /** Facets of Waltrail's own entries under the same filters; null if the question is no count. */
   readonly ownPath: string | null;
 }
 
 /**
- * How a path is asked for now; null: it has a cursor of a page by nobody, which belongs to a filter that is
- * gone.
+ * Translates a recorded path to the present one. Null if it has a cursor for pages by nobody, because that
+ * filter no longer exists.
  */
 export function askedNow(path: string): Asked | null {
   const [route, query] = path.split('?');
@@ -68,7 +68,7 @@ export function askedNow(path: string): Asked | null {
   };
 }
 
-/** Both answers to a question in the same form, so that they can be compared. */
+/** Returns both answers to a question in the same form, so that they can be compared. */
 export function expectedAnswer(answers: {
   readonly before: Answer;
   readonly now: Answer;
@@ -77,7 +77,7 @@ export function expectedAnswer(answers: {
 }): { readonly before: unknown; readonly now: unknown } {
   const { own, asked } = answers;
   const before = corrected(answers.before) as Answer;
-  // That answers say what the trail covers is new.
+  // Answers now also state what the trail covers.
   const now = { ...answers.now };
   delete (now as { coverage?: unknown }).coverage;
   if (own !== null) {
@@ -86,12 +86,12 @@ export function expectedAnswer(answers: {
     return asked.isSearch ? foundToo(then, counts(now)) : { before: then, now: counts(now) };
   }
   if (!asked.ofNobody) return { before, now };
-  // Pages have room for others where Waltrail's own entries were.
+  // Waltrail's own entries left room on their pages for others.
   const items = (before['items'] as readonly Answer[]).filter(({ modifier }) => !isOwn(modifier));
   return { before: items, now: (now['items'] as readonly Answer[]).slice(0, items.length) };
 }
 
-/** The requests whose files together are the file of an export of then. */
+/** Returns the requests whose files together equal the recorded file of an export. */
 export function bodiesNow(body: Answer): readonly Answer[] {
   const keys = body['modifier'] as readonly string[] | undefined;
   if (keys === undefined || !keys.includes(NOBODY_BEFORE)) return [body];
@@ -101,7 +101,7 @@ export function bodiesNow(body: Answer): readonly Answer[] {
   ];
 }
 
-/** Files of now as the one that was written then; several are of the format ndjson. */
+/** Combines present files into the recorded one. Only the format ndjson has several. */
 export function fileBefore(files: readonly string[], format: string): string {
   if (format === 'ndjson') {
     const lines = files.flatMap((file) => file.split('\n').slice(0, -1));
@@ -113,7 +113,7 @@ export function fileBefore(files: readonly string[], format: string): string {
       lines.map((line) => `${line.replace(CHANGES, '')}\n`).join(''),
     );
   }
-  // Of a row of csv the first field is the name; kind and rung stand side by side.
+  // The name is the first field of a csv row; kind and rung are next to each other.
   return MODIFIERS.reduce(
     (text, { before, now }) =>
       text
@@ -145,8 +145,9 @@ export function withoutChanges<T>(value: T): T {
 const LOOKED_UP = 'team_id';
 
 /**
- * An answer of then as a reader of one tenant gets it now: names of a lookup table are hidden, for of which
- * tenant their rows were is not in a trail of then, and no session of capture has said that rows have none.
+ * Translates a recorded answer to what a reader of one tenant gets now. Names of a lookup table are hidden: a
+ * recorded trail does not know the tenant of its rows, and no session of capture has stated that they have
+ * none.
  */
 export function withoutLookedUp<T>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutLookedUp) as T;
@@ -167,7 +168,7 @@ const keyNow = (key: string): string => (key === NOBODY_BEFORE ? NOBODY_NOW : ke
 
 const isOwn = (modifier: unknown): boolean => (modifier as { rung: string }).rung === 'waltrail';
 
-/** Modifiers and filters of exports as they are now, wherever they stand. */
+/** Corrects modifiers, and filters of exports, wherever they occur. */
 function corrected(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(corrected);
   if (typeof value !== 'object' || value === null) return value;
@@ -184,8 +185,8 @@ function corrected(value: unknown): unknown {
 }
 
 /**
- * By dimension and value: name, kind and count. Nobody and the agent with the word for a key were one value,
- * and are it here.
+ * Name, kind and count, by dimension and value. Nobody and the agent whose key is the word for nobody were
+ * one value in the recording, so they are one here.
  */
 type Counts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -204,16 +205,16 @@ function countsOf(facets: Facets): Counts {
 }
 
 /**
- * Counts of then without Waltrail's own entries: of nobody always, of all else where the filter asked for
- * nobody.
+ * Subtracts Waltrail's own entries from recorded counts: always from nobody's, and from all others if the
+ * filter asked for nobody.
  */
 function without(counts: Counts, { own, asked }: { readonly own: Counts; readonly asked: Asked }): Counts {
-  // A dimension is counted without its own filter: so own entries are counted among the types whichever of
-  // them are asked for.
+  // A dimension is counted without its own filter. So own entries count among the types, whichever types the
+  // filter has.
   const types = counts['entityTypes']!;
   const ownCount = countOf(own['entityTypes']![OWN_TYPE]);
   const before = countOf(counts['nobody']![NOBODY_NOW]);
-  // None at all where the filter has a word that the trail does not know.
+  // There are none if the filter has a word that the trail does not know.
   const nobody = before === 0 || asked.withoutOwn ? before : before - ownCount;
   return {
     ...counts,
@@ -223,7 +224,7 @@ function without(counts: Counts, { own, asked }: { readonly own: Counts; readonl
   };
 }
 
-/** Counts of a search then and now, in which what is found now besides is left out. */
+/** Returns the counts of a search then and now, without what is found only now. */
 function foundToo(then: Counts, now: Counts): { readonly before: Counts; readonly now: Counts } {
   const each = (change: (dimension: string, value: string) => unknown): Counts =>
     Object.fromEntries(

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { until } from './until.ts';
 
-/** As jest.config.mjs has it: what is tested may be another compilation, for test/faults/guards.mjs. */
+/** The compiled code, as in jest.config.mjs. test/faults/guards.mjs tests another copy. */
 const DIST = process.env.WALTRAIL_TEST_DIST ?? path.resolve(import.meta.dirname, '../../dist');
 const CLI = path.join(DIST, 'cli/cli.js');
 
@@ -17,7 +17,7 @@ export interface DaemonProcess {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Runs real `waltrail start` processes on given databases, and ends what is left of them. */
+/** Runs real `waltrail start` processes on given databases, and ends those that remain. */
 export interface DaemonGround extends AsyncDisposable {
   readonly folder: string;
   start(args?: readonly string[], environment?: Readonly<Record<string, string>>): DaemonProcess;
@@ -88,7 +88,7 @@ export async function peakRssMb(pid: number): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) / 1024;
 }
 
-/** `run.json` of a daemon started in `folder`, once it is there. */
+/** Reads `run.json` of a daemon that was started in `folder`, once it exists. */
 export async function runFile(
   folder: string,
   limitMs = 90_000,
@@ -106,8 +106,8 @@ export async function runFile(
 }
 
 /**
- * Waits until a daemon has the stream. Not only until its slot is active: it is so, too, while it is being
- * made, and what comes meanwhile is before the trail begins.
+ * Waits until a daemon streams. An active slot is not enough: a slot is already active while it is created,
+ * and a change at that moment comes before the trail begins.
  */
 export const untilStreaming = (daemon: DaemonProcess): Promise<void> =>
   until('the daemon to stream', () => {
@@ -115,7 +115,7 @@ export const untilStreaming = (daemon: DaemonProcess): Promise<void> =>
     return daemon.log().includes('Capture streams');
   });
 
-/** Where a daemon listens, from its log. */
+/** Returns the address at which a daemon listens, from its log. */
 export async function addressOf(daemon: DaemonProcess): Promise<string> {
   let address: string | undefined;
   await until(`the address of a daemon: ${daemon.log()}`, () => {

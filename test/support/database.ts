@@ -18,12 +18,15 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql');
-/** Held while a template is made: workers that share a server may want it at once. */
+/** Lock that is held while a template is created, because workers that share a server may need it at once. */
 const TEMPLATE_LOCK = 7_268_201;
 const SLOT_RELEASE_TIMEOUT_MS = 10_000;
 const CLOSING_LIMIT_MS = 100;
 
-/** The major version of the server, such as 18: specs run on several, and say what is right on each. */
+/**
+ * Returns the major version of the server, such as 18. Specs run on several, and expect what is right on
+ * each.
+ */
 export async function majorVersion(database: Pick<TestDatabase, 'query'>): Promise<number> {
   const [row] = await database.query<{ major: number }>(
     `select current_setting('server_version_num')::int / 10000 as major`,
@@ -32,8 +35,8 @@ export async function majorVersion(database: Pick<TestDatabase, 'query'>): Promi
 }
 
 /**
- * A new database on the run's PostgreSQL, a copy of a template that the first asker makes. Disposing it ends
- * the connections it still has, drops its replication slots and then the database.
+ * Creates a database on the run's PostgreSQL as a copy of a template. The first call creates the template.
+ * Disposing ends the remaining connections, drops the replication slots and then the database.
  */
 export async function freshDatabase(template: Template): Promise<TestDatabase> {
   const name = `test_${template}_${randomBytes(6).toString('hex')}`;
@@ -44,7 +47,7 @@ export async function freshDatabase(template: Template): Promise<TestDatabase> {
   return databaseOf(name);
 }
 
-/** The same with an encoding of its own, empty. */
+/** Creates an empty database with another encoding. */
 export async function encodedDatabase(encoding: string): Promise<TestDatabase> {
   const name = `test_${encoding.toLowerCase()}_${randomBytes(6).toString('hex')}`;
   await asSuperuser((client) =>
@@ -80,7 +83,9 @@ function urlOf(database: string): string {
   return url.href;
 }
 
-/** To each server that this spec has databases on, kept because a connection costs as much as a database. */
+/**
+ * Pools to each server that this spec uses. They are kept because a connection costs as much as a database.
+ */
 const superusers = new Map<string, pg.Pool>();
 
 async function asSuperuser<T>(work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
@@ -105,7 +110,7 @@ async function ensureTemplate(client: pg.ClientBase, template: 'crm' | 'trail'):
   try {
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
     if (rowCount === 0) {
-      // Filled under another name first: a template that failed half-way must not serve the next test.
+      // Filled under another name first: an incomplete template must not serve the next test.
       const draft = `${name}_draft`;
       await client.query(`drop database if exists ${draft} with (force)`);
       await client.query(`create database ${draft}`);
@@ -131,8 +136,8 @@ async function loadSampleCrm(url: string): Promise<void> {
 }
 
 /**
- * A pool has ended before its connections are closed. A connection that is terminated meanwhile is an error
- * that nobody listens for any more.
+ * Waits until a pool's connections are closed, which is later than the end of the pool. A connection that is
+ * terminated in between would raise an error without a listener.
  */
 async function untilClosed(client: pg.ClientBase, name: string): Promise<void> {
   for (const deadline = Date.now() + CLOSING_LIMIT_MS; Date.now() < deadline; await delay(5)) {
@@ -141,7 +146,7 @@ async function untilClosed(client: pg.ClientBase, name: string): Promise<void> {
   }
 }
 
-/** Waits until nobody reads a slot: the walsender of a reader that has stopped holds it until it notices. */
+/** Waits until nobody reads a slot. After its reader has stopped, the walsender holds it until it notices. */
 export const slotFree = ({ query }: Pick<TestDatabase, 'query'>, slot: string): Promise<void> =>
   until(`slot ${slot} to be free`, async () => {
     const held = await query('select from pg_replication_slots where slot_name = $1 and active', [slot]);
@@ -149,8 +154,8 @@ export const slotFree = ({ query }: Pick<TestDatabase, 'query'>, slot: string): 
   });
 
 /**
- * A slot pins its database and can be dropped only once its walsender has let go, which takes a moment after
- * it was told to.
+ * Drops a database. A slot pins its database, and can be dropped only after its walsender has released it, a
+ * moment after it was told to.
  */
 async function dropDatabase(name: string): Promise<void> {
   await asSuperuser(async (client) => {

@@ -1,6 +1,6 @@
 /**
- * Decodes a page with labels 2,000 times, and prints how much that left in the heap which only a full
- * collection would free, in MB. There is none meanwhile:
+ * Decodes a page with labels 2,000 times, and prints how much that left in the heap, in MB. Only a full
+ * collection would free that, and none runs during the test:
  *
  *   node --no-incremental-marking decode-often.mjs
  */
@@ -41,7 +41,7 @@ const rows = Array.from({ length: 50 }, (_, index) => ({
   previous: `${index}\x1f1\x1f${index}\x1f`,
   updated: `${index}\x1f2\x1f${index + 1}\x1f`,
 }));
-// A name for each key that is looked up.
+// A name for each looked-up key.
 const query = async (text, values) => ({
   rows: text.includes('trail.lookup')
     ? values[0].map((_, index) => ({ number: String(index + 1), from_id: '0', name: `Team ${index}` }))

@@ -1,11 +1,11 @@
 /**
- * Which files a file depends on, for `--watch`, `-o` and `--findRelatedTests`. Specs run `dist/`, but what is
- * edited is `src/`: an import of `x.js` counts as one of `x.ts`, here alone. What runs is decided by the
- * mapper in jest.config.mjs.
+ * Returns the files that a file depends on, for `--watch`, `-o` and `--findRelatedTests`. Specs run `dist/`,
+ * but people edit `src/`. Only here, an import of `x.js` counts as one of `x.ts`. The mapper in
+ * jest.config.mjs decides what runs.
  */
 export function extract(code, file, extractDefault) {
   return new Set([...extractDefault(code, file)].map((name) => name.replace(/^(\.{1,2}\/.*)\.js$/, '$1.ts')));
 }
 
-/** To be changed with {@link extract}: Jest keeps what it found. */
+/** Must change together with {@link extract}, because Jest caches its results. */
 export const getCacheKey = () => '1';

@@ -36,7 +36,7 @@ export function sampleEntry(changes: Partial<Entry> = {}): Entry {
   };
 }
 
-/** Entries as batches for a file, none of which has its bytes. */
+/** Returns entries as batches for a file. No batch has the entries' bytes. */
 export async function* batchesOf(entries: readonly Entry[], size = 100): AsyncGenerator<RowBatch> {
   for (let start = 0; start < entries.length; start += size) {
     await Promise.resolve();
@@ -59,7 +59,7 @@ export function batchOf(entries: readonly Entry[]): RowBatch {
   };
 }
 
-/** All entries of a filter, newest first, as its pages show them. */
+/** Returns all entries of a filter, newest first, as its pages show them. */
 export async function pagedEntries(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
   const entries: Entry[] = [];
   let cursor: string | undefined;
@@ -71,7 +71,7 @@ export async function pagedEntries(reader: TrailReader, filter: EntryFilter): Pr
   return entries;
 }
 
-/** All entries of a filter that are stored now, as a walk for a file gives them. */
+/** Returns all entries of a filter that are stored now, as a walk for a file returns them. */
 export async function walkedEntries(reader: TrailReader, filter: EntryFilter): Promise<Entry[]> {
   const entries: Entry[] = [];
   const { nextId } = await reader.head();

@@ -1,6 +1,5 @@
-// One slow run of one export in a process of its own, to be killed at any moment:
-// `node export-run.mjs <JSON of id, url, directory and batchRows>`. Says on stdout that it begins, and how it
-// ended.
+// Runs one slow export in its own process, which a test may kill at any moment: `node export-run.mjs <JSON of
+// id, url, directory and batchRows>`. Prints when it begins and how it ended.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportFiles } from '../../dist/exports/files.js';
 import { runExport } from '../../dist/exports/run.js';

@@ -1,5 +1,5 @@
-// An export worker as a process of its own, to be killed: `node export-worker.mjs <JSON of the options>`.
-// Says "ready" on stdout.
+// Runs an export worker in its own process, which a test may kill: `node export-worker.mjs <JSON of the
+// options>`. Prints "ready".
 import { openExports } from '../../dist/exports/open.js';
 import { silentLog } from '../../dist/log.js';
 
@@ -8,7 +8,7 @@ const exports = openExports({ settings, config, log: silentLog });
 const worker = exports.startWorker();
 await worker.ready;
 process.stdout.write('ready\n');
-// Its parent is gone when the pipe closes: do not outlive a test run that was killed.
+// When the pipe closes, the parent has ended. The worker must not outlive a killed test run.
 process.stdin.resume();
 process.stdin.once('end', async () => {
   await worker.stop();

@@ -23,7 +23,7 @@ export const ADMIN: Requester = {
 };
 
 const DAY_MS = 86_400_000;
-/** All of a seeded trail, as the body of a request. */
+/** Beginning of the range of a seeded trail, as in the body of a request. */
 export const SEEDED_FROM = new Date('2026-10-23T12:00:00Z');
 export const SEEDED_TO = new Date('2026-10-26T12:00:00Z');
 export const ALL = { from: '2026-10-23T00:00:00Z', to: '2026-10-27T00:00:00Z' };
@@ -40,13 +40,16 @@ export interface ExportGround extends AsyncDisposable {
   /** Bytes of a ready export. */
   download(id: string): Promise<Buffer>;
   files(): Promise<string[]>;
-  /** Takes every job out of the queue, as a Redis without persistence does when it restarts. */
+  /** Removes every job from the queue, as a Redis without persistence does when it restarts. */
   forgetQueue(): Promise<void>;
-  /** Readers of entries wait until `release`: a run can be stopped where it is. */
+  /** Makes readers of entries wait until `release`, so that a run can be stopped at its present place. */
   holdEntries(): Promise<{ release(): Promise<void> }>;
 }
 
-/** A seeded trail, exports and, when asked for, workers on the named backend; everything ends with it. */
+/**
+ * Creates a seeded trail, exports and, if requested, workers on the named backend. Disposing ends all of
+ * them.
+ */
 export async function exportGround(options: {
   readonly backend: 'postgres' | 'redis';
   readonly entries: number;
@@ -144,7 +147,7 @@ export async function untilState(
   await until(`the export to be ${state}`, async () => (await ground.exports.get(id, ADMIN)).state === state);
 }
 
-/** Ids of the entries of an ndjson file, in its order. */
+/** Returns the ids of the entries of an ndjson file, in its order. */
 export const idsOf = (file: Buffer): string[] =>
   file
     .toString()

@@ -10,27 +10,27 @@ import { until } from './until.ts';
 
 const DATABASE = 'source';
 
-/** A primary and a hot standby that streams from it; the name of the pair follows whoever is primary. */
+/** A primary and a hot standby that streams from it. The pair's URL always leads to the primary. */
 export interface FailoverPair extends AsyncDisposable {
   /** The primary's database; after `failOver` that of the promoted standby, on the same port. */
   readonly database: TestDatabase;
-  /** The standby no longer receives what the primary writes, as when its network is slow. */
+  /** Stops sending to the standby what the primary writes, as with a slow network. */
   detachStandby(): Promise<void>;
-  /** The standby has everything, and where slots are synchronised also those. */
+  /** Waits until the standby has everything, including synchronised slots. */
   standbyHasAll(options: { readonly slot: string | null }): Promise<void>;
   /** Kills the primary at once and promotes the standby, which takes over the primary's address. */
   failOver(options?: { readonly withoutSlot?: string }): Promise<void>;
 }
 
 /**
- * Two clusters on the loopback interface, always of the embedded PostgreSQL: slots on standbys came with 17.
- * The second is a copy of the first from before it had any table.
+ * Starts two clusters on the loopback interface, always of the embedded PostgreSQL: slots on standbys need
+ * version 17. The second is a copy of the first, made before the first had any table.
  */
 export async function failoverPair(): Promise<FailoverPair> {
   const homes = await mkdtemp(path.join(os.tmpdir(), 'waltrail-failover-'));
   const home = path.join(homes, 'a');
   const standbyHome = path.join(homes, 'b');
-  // Made, stopped and copied: the simplest base backup there is.
+  // Started, stopped and copied: the simplest base backup.
   const first = await startPostgres({ home });
   await first.createDatabase(DATABASE);
   const { cluster } = first;
@@ -58,7 +58,7 @@ export async function failoverPair(): Promise<FailoverPair> {
     sync_replication_slots: 'on',
     wal_receiver_status_interval: '1s',
   };
-  // In the file, where alter system can change it; a setting of the command line stays.
+  // Set in the file, where alter system can override it. A setting of the command line could not be changed.
   await appendFile(
     path.join(standbyCluster, 'postgresql.auto.conf'),
     `primary_conninfo = 'host=127.0.0.1 port=${primary.port} user=${user} password=${record.password} dbname=${DATABASE}'\n`,
@@ -108,7 +108,7 @@ export async function failoverPair(): Promise<FailoverPair> {
         await standbyQuery(
           `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '${options.withoutSlot}'`,
         );
-      // The new primary under the old address, which is what clients see of a failover.
+      // The new primary gets the old address. That is what clients see of a failover.
       await standby.stop();
       await saveStandby(primary.port);
       standby = await startPostgres({ home: standbyHome });

@@ -2,8 +2,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
 
 /**
- * What it answers to a command: a whole RESP reply without its end, as `-NOAUTH Authentication required.` or
- * `+OK`.
+ * Returns the reply to a command: a whole RESP reply without its line end, such as `-NOAUTH Authentication
+ * required.` or `+OK`.
  */
 export type Answer = (command: readonly string[]) => string;
 
@@ -16,7 +16,10 @@ export interface FakeRedis extends AsyncDisposable {
   answer: Answer;
 }
 
-/** Speaks RESP and answers as it is told, as no real server can be made to; nothing is stored. */
+/**
+ * Starts a server that speaks RESP and gives the answers of a test, which no real server can be made to give.
+ * Stores nothing.
+ */
 export async function fakeRedis(answer: Answer): Promise<FakeRedis> {
   const commands: string[] = [];
   const sockets = new Set<Socket>();
@@ -50,7 +53,14 @@ export async function fakeRedis(answer: Answer): Promise<FakeRedis> {
   return fake;
 }
 
-/** `*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n`, or undefined where it is not all there. */
+/**
+ * Reads `*2\r
+ * $4\r
+ * ECHO\r
+ * $2\r
+ * hi\r
+ * `. Returns undefined if it is not complete.
+ */
 function readCommand(
   text: string,
 ): { readonly command: readonly string[]; readonly end: number } | undefined {

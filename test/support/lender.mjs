@@ -1,12 +1,15 @@
 /**
- * A PostgreSQL for each worker of a run, started when the worker first asks: what a spec does to a whole
- * server, such as a transaction that runs and keeps new slots waiting, then meets nothing of another spec,
- * and nobody decodes the WAL of others. The process of the run lends them, because workers come and go.
+ * Lends a PostgreSQL to each worker of a run, started when the worker first asks. What a spec does to a whole
+ * server then affects no other spec, such as a long transaction that keeps new slots waiting. Nobody decodes
+ * the WAL of others. The main process lends the servers, because workers come and go.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-/** `start` starts a server. The URL answers `GET /WORKER` with the URL of that worker's server. */
+/**
+ * Starts the lender; `start` starts a server. `GET /WORKER` at its URL answers with the URL of that worker's
+ * server.
+ */
 export async function lendServers(start) {
   const servers = new Map();
   const lender = createServer(({ url }, response) => {

@@ -5,10 +5,10 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { test } from '@jest/globals';
 
-/** A cell as LibreOffice Calc has it: `formula` is there where it calculates. */
+/** A cell as LibreOffice Calc reads it; `formula` is set if Calc calculates it. */
 export interface CalcCell {
   readonly formula: string | null;
-  /** `string`, `float`, `date` …; null: an empty cell. */
+  /** `string`, `float`, `date` …; null for an empty cell. */
   readonly type: string | null;
   /** As it is shown. */
   readonly text: string;
@@ -16,7 +16,7 @@ export interface CalcCell {
 
 export type CalcSheet = readonly (readonly CalcCell[])[];
 
-/** A file for Calc, with how it is to be opened where it is not a workbook. */
+/** A file for Calc, with the way to open it if it is not a workbook. */
 export interface CalcFile {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -33,8 +33,8 @@ const program: string | undefined = ['soffice', '/usr/bin/soffice'].find((name) 
 });
 
 /**
- * A test that needs LibreOffice Calc. Where it is not installed the test is skipped; in CI it fails, because
- * there an install step is missing.
+ * Defines a test that needs LibreOffice Calc. If it is not installed, the test is skipped. In CI the test
+ * fails, because an install step is missing there.
  */
 export function calcTest(name: string, run: () => Promise<void>, limitMs: number): void {
   if (program === undefined && process.env.CI !== 'true')
@@ -45,16 +45,20 @@ export function calcTest(name: string, run: () => Promise<void>, limitMs: number
 /** Tokens 5 to 13 of Calc's options of CSV: columns, numbers and dates found, formulas calculated. */
 const EAGER = ',0,false,true,false,false,false,0,true';
 
-/** Calc's options for CSV in UTF-8: everything that could be a number, a date or a formula becomes one. */
+/**
+ * Returns Calc's options for CSV in UTF-8. Everything that could be a number, a date or a formula becomes
+ * one.
+ */
 export const separatedBy = (...separators: readonly string[]): string =>
   `${separators.map((separator) => separator.charCodeAt(0)).join('/')},34,76,1,${EAGER}`;
 
-/** The same with so many columns of text. */
+/** Returns the same options, but with the first columns as text. */
 export const asTexts = (separator: string, columns: number): string =>
   `${separator.charCodeAt(0)},34,76,1,${Array.from({ length: columns }, (_, index) => `${index + 1}/2`).join('/')}${EAGER}`;
 
 /**
- * LibreOffice with a profile of its own. Each opening starts it, which takes seconds: give it several files.
+ * LibreOffice with its own profile. Each call of `open` starts it, which takes seconds: give it several
+ * files.
  */
 export class Calc implements AsyncDisposable {
   readonly #folder: string;

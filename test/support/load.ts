@@ -5,17 +5,18 @@ import { generator, type Random } from './random.ts';
 import { until } from './until.ts';
 
 /**
- * Writers that run random transactions until they are stopped; seeded, so that a failing run can be repeated.
+ * Writers that run random transactions until they are stopped. They are seeded, so that a failing run can be
+ * repeated.
  */
 export interface Load extends AsyncDisposable {
   readonly transactions: () => number;
-  /** Of these, the ones with thousands of changes. */
+  /** The number of transactions with thousands of changes. */
   readonly bulks: () => number;
-  /** @param atLeast transactions that it makes before, however slow the machine is */
+  /** @param atLeast transactions to make before stopping, however slow the machine is */
   stop(atLeast: number): Promise<void>;
 }
 
-/** The tables that the load writes to, under the eyes of the oracle. */
+/** The tables that the load writes to, with the triggers of the oracle. */
 export const LOAD_SQL = `
   create table accounts (id int primary key, owner text not null, amount bigint not null, note text);
   create table orders (id bigint generated always as identity primary key, account_id int not null references accounts on delete cascade, item text not null);
@@ -38,20 +39,23 @@ tables:
   public.baskets:   { entity: basket, name: "{code}" }`;
 
 const RECONNECT_MS = 100;
-/** So early that each fault meets one, and not before capture has stored the first. */
+/**
+ * Index of the first large transaction. Each fault meets one, but only after capture has stored the first
+ * changes.
+ */
 const BULK_INDEX = 9;
 
 /**
- * For faults under load: some 150 transactions a second, with thousands of changes in one of 400, which
- * capture keeps up with on a busy machine. What it falls behind is only waited for at the end.
+ * A load for tests of faults: about 150 transactions a second, one of 400 with thousands of changes. Capture
+ * keeps up with it even on a busy machine. If it falls behind, the test only waits longer at the end.
  */
 export const STEADY = { writers: 2, pauseMs: 8, bulk: 400 } as const;
 
 /**
- * @param options.bulk of so many transactions of a writer, the tenth has thousands of changes (none when left
- *   out)
- * @param options.reconnect the source will be shut down: a writer that loses its connection goes on with
- *   another
+ * @param options.bulk the tenth of this many transactions of a writer has thousands of changes; none has if
+ * left out
+ * @param options.reconnect whether the source will be shut down; a writer that loses its connection then
+ * continues on a new one
  */
 export function startLoad(options: {
   readonly url: string;
@@ -74,8 +78,7 @@ export function startLoad(options: {
         transactions++;
         if (isBulk) bulks++;
       } catch (error) {
-        // Two writers get into each other's way (deadlock, same key, vanished parent): PostgreSQL undoes one
-        // of them.
+        // Two writers may conflict (deadlock, same key, vanished parent): PostgreSQL rolls one of them back.
         if (!/^(23|40)/.test((error as { code?: string }).code ?? '')) throw error;
         await client.query('rollback');
       }
@@ -113,7 +116,10 @@ export function startLoad(options: {
   };
 }
 
-/** One to five changes, some with a logical message, something undone, or thousands of rows more. */
+/**
+ * Makes one to five changes, some with a logical message, something rolled back, or thousands of additional
+ * rows.
+ */
 function transaction(random: Random, isBulk: boolean): string {
   const statements = ['begin'];
   const message = random(10);
@@ -152,7 +158,7 @@ function statement(random: Random): string {
   }
 }
 
-/** A key that changes, a TOASTed value that does and that does not, a truncation. */
+/** Makes a key that changes, TOASTed values that change and that do not, or a truncation. */
 function anotherTable(random: Random): string {
   const document = 1 + random(20);
   switch (random(8)) {
@@ -171,7 +177,7 @@ function anotherTable(random: Random): string {
   }
 }
 
-/** What is rolled back to a savepoint never happened: neither its rows nor who was said to have made them. */
+/** Makes a rollback to a savepoint. Neither its rows nor its message may have any effect. */
 function undone(random: Random): string {
   return (
     `savepoint s; update accounts set note = 'undone' where id = ${1 + random(200)}; ` +
@@ -180,8 +186,8 @@ function undone(random: Random): string {
 }
 
 /**
- * More than the daemon buffers, so that rows leave for the trail before the source commits, and now and then
- * before a message.
+ * Makes more rows than the daemon buffers, so that rows leave for the trail before the source commits.
+ * Sometimes they also leave before a message.
  */
 function thousands(random: Random): string[] {
   const rows = 2_000 + random(3_000);

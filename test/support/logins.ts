@@ -10,8 +10,8 @@ export interface TrailLogins extends AsyncDisposable {
 const LOGINS: readonly TrailLogin[] = ['writer', 'reader', 'api', 'keeper'];
 
 /**
- * Makes a login for each role, as docs/install.md says. Logins belong to the server, so their names have
- * that of the database.
+ * Creates a login for each role, as docs/install.md describes. Logins belong to the server, so their names
+ * contain that of the database.
  */
 export async function makeLogins(trail: TestDatabase): Promise<TrailLogins> {
   const names = byLogin((login) => `${login}_${trail.name}`);

@@ -5,12 +5,13 @@ import { isAlive } from '../../scripts/exclusively.mjs';
 
 const MEMORY = '/dev/shm';
 const PREFIX = 'waltrail-test-';
-/** Three times what a whole run with four workers holds at its most. */
+/** Three times the peak of a whole run with four workers. */
 const NEEDED_BYTES = 8 * 2 ** 30;
 
 /**
- * A folder in memory for the servers and files of a run, where a database is made in a tenth of the time that
- * it takes on a disk; undefined where there is none, or little memory. The caller removes it.
+ * Returns a folder in memory for the servers and files of a run. A database is created there in a tenth of
+ * the time that a disk takes. Undefined if there is none, or too little memory. The caller removes the
+ * folder.
  */
 export async function memoryFolder() {
   try {
@@ -19,7 +20,7 @@ export async function memoryFolder() {
     await removeLeft();
     const folder = path.join(MEMORY, `${PREFIX}${process.pid}`);
     await mkdir(folder);
-    // PostgreSQL runs as another account than root.
+    // PostgreSQL runs under another account than root.
     await chmod(folder, 0o1777);
     return folder;
   } catch {
@@ -27,7 +28,7 @@ export async function memoryFolder() {
   }
 }
 
-/** What runs that were killed have left. */
+/** Removes folders that killed runs left. */
 async function removeLeft() {
   for (const name of await readdir(MEMORY)) {
     const pid = name.startsWith(PREFIX) ? Number(name.slice(PREFIX.length)) : NaN;

@@ -8,7 +8,7 @@ const rowOf = (tuple: Tuple): Column[] =>
     tuple.lengths[column] === -2 ? UNCHANGED : tuple.text(column),
   );
 
-/** A handler that keeps everything it is told as plain data, in order. */
+/** Returns a handler that records everything it receives as plain data, in order. */
 export function messageRecorder(): { readonly handler: MessageHandler; readonly seen: unknown[][] } {
   const seen: unknown[][] = [];
   return {

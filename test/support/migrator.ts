@@ -7,11 +7,11 @@ import type { TestDatabase } from './database.ts';
 import { generator } from './random.ts';
 import { oracleOn } from './oracle.ts';
 
-/** Under `tables` of the YAML: what the migrator makes, alters and drops. */
+/** Key under `tables` of the YAML that covers what the migrator creates, alters and drops. */
 export const MIGRATOR_YAML = `
   "public.m_*": { entity: migrated, name: "{v}" }`;
 
-/** A first table, for a pattern has to match one; and where the WAL was after each commit. */
+/** A first table, because a pattern has to match one, and a table for the WAL position after each commit. */
 export const MIGRATOR_SQL = `
   create table m_0 (id int primary key, v text); ${oracleOn('m_0')}
   create table oracle.committed (lsn pg_lsn not null default pg_current_wal_insert_lsn());
@@ -49,20 +49,20 @@ const REFUSED = '55000';
 type Random = (below: number) => number;
 
 /**
- * Creates, alters, renames, attaches, detaches, publishes and drops tables under a pattern of the YAML, and
- * writes to them, one thing after the other in random order, until it is stopped.
+ * Changes tables under a pattern of the YAML, and writes to them, one step after the other in random order,
+ * until it is stopped. It creates, alters, renames, attaches, detaches, publishes and drops them.
  */
 export function startMigrator(options: {
   readonly url: string;
-  /** What a DBA applies now and then. */
+  /** The configuration that a DBA applies now and then. */
   readonly config: TrackingConfig;
   readonly seed: number;
   readonly pauseMs: number;
-  /** The trail, by whose gaps it can be seen which tables have been noticed. */
+  /** The trail. Its gaps show which tables have been noticed. */
   readonly trail: TestDatabase;
   /**
-   * New tables are captured from their first row: none has to be noticed or applied, tables are made of rows
-   * and swapped, and nobody makes an identity weak or a table unlogged.
+   * Whether new tables are captured from their first row. Then no table has to be noticed or applied. Tables
+   * are created with rows and swapped, and no step weakens an identity or makes a table unlogged.
    */
   readonly followed?: boolean;
 }): Migrator {
@@ -97,7 +97,7 @@ export function startMigrator(options: {
         await client.connect();
         await steps(client);
       } catch (error) {
-        // Servers are shut down; a mistake of this code is another matter.
+        // Servers are shut down, which is expected. Any other error is a mistake of this code.
         if (error instanceof TypeError) throw error;
         await delay(RECONNECT_MS);
       } finally {
@@ -142,8 +142,8 @@ async function nextStep(options: {
       { fresh, plain, other: pick(alone), root: pick(roots.filter(({ kind }) => kind === 'p')) },
       random,
     );
-  // A table that comes and goes between two looks leaves no trace, so one that is to go must have been
-  // noticed before.
+  // A table that is created and dropped between two looks leaves no trace. So a table may be dropped only
+  // after it was noticed.
   const going = roll === SET_LOGGED ? plain : GOES.has(roll) ? one : undefined;
   if (!followed && going !== undefined && !(await isNoticed(trail, going)))
     return { is: 'write', sql: write(going, random) };
@@ -165,7 +165,7 @@ async function nextStep(options: {
     case 5: {
       const partition = pick(tables.filter(({ parent }) => parent !== null));
       if (partition === undefined) return create(fresh, random);
-      // Its trigger was a part of its table's.
+      // Its trigger belonged to its parent.
       return {
         is: 'detach',
         sql: `alter table ${partition.parent!} detach partition ${partition.name}; ${oracleRows(partition.name)}`,
@@ -197,7 +197,7 @@ async function nextStep(options: {
       return { is: 'apply', sql: '' };
     case 11:
       return {
-        is: 'made anew',
+        is: 'recreate',
         sql: `begin; drop table ${one.name}; ${create(one.name, random).sql}; commit`,
       };
     default:
@@ -205,12 +205,18 @@ async function nextStep(options: {
   }
 }
 
-/** Of {@link nextStep}: rename, drop, made anew. */
+/** Indexes in {@link nextStep} of rename, drop, and drop with recreation. */
 const GOES: ReadonlySet<number> = new Set([1, 2, 11]);
-/** Of {@link nextStep}: what is unlogged is in no WAL, and under a pattern not tracked. */
+/**
+ * Index in {@link nextStep} of the step to unlogged. Unlogged changes are not in the WAL, and a pattern does
+ * not track them.
+ */
 const SET_LOGGED = 7;
 
-/** Of {@link nextStep}: unlogged, weak, applied twice, and one more. */
+/**
+ * Indexes in {@link nextStep} that `followed` replaces: unlogged, weak identity, two ways to apply, and one
+ * more.
+ */
 const FOLLOWED: ReadonlySet<number> = new Set([SET_LOGGED, 8, 9, 10, 12]);
 
 interface FollowedStep {
@@ -280,7 +286,7 @@ function create(name: string, random: Random): { is: string; sql: string } {
   };
 }
 
-/** Rows only: a partition is emptied with its table. */
+/** The row trigger only: truncating a partitioned table truncates its partitions. */
 const oracleRows = (table: string): string => oracleOn(table).split('\n')[1]!;
 
 function write({ name, columns }: MigratedTable, random: Random): string {
@@ -301,19 +307,19 @@ function write({ name, columns }: MigratedTable, random: Random): string {
 
 export interface MigratedVerdict {
   readonly changes: number;
-  /** Stored exactly, or in a gap for the replica identity of their table. */
+  /** Changes that are stored exactly, or are in a gap because of their table's replica identity. */
   readonly stored: number;
   /**
-   * Made while the replica identity was weak, between two looks; their entries say which values are unknown,
-   * and are right otherwise.
+   * Changes made between two looks while the replica identity was weak. Their entries state which values are
+   * unknown, and are right otherwise.
    */
   readonly unknown: number;
-  /** Not stored, and a gap of their table says so. */
+  /** Changes that are not stored, but that a gap of their table covers. */
   readonly inGaps: number;
   readonly lost: number;
   readonly doubled: number;
   readonly wrong: number;
-  /** The first of what is lost, wrong or doubled, for who has to find out why. */
+  /** The first changes that are lost, wrong or doubled, to find out why. */
   readonly examples: readonly string[];
 }
 
@@ -323,9 +329,9 @@ interface MigratedChange {
   readonly xid: string;
   readonly operation: string;
   readonly table_name: string;
-  /** The table itself, or the partition of it. */
+  /** The table itself, or one of its partitions. */
   readonly written_to: string;
-  /** The replica identity was not full. */
+  /** Whether the replica identity was not full. */
   readonly weak: boolean;
   readonly previous: Readonly<Record<string, unknown>> | null;
   readonly updated: Readonly<Record<string, unknown>> | null;
@@ -342,8 +348,8 @@ interface MigratedGap {
 }
 
 /**
- * Judges the tables of the migrator: each change of a logged one is stored exactly, in its transaction's
- * order, or a gap of its table covers it.
+ * Judges the tables of the migrator. Each change of a logged table must be stored exactly, in the order of
+ * its transaction, or be covered by a gap of its table.
  */
 export async function judgeMigrated(databases: {
   readonly source: TestDatabase;
@@ -410,20 +416,21 @@ export async function judgeMigrated(databases: {
 }
 
 /**
- * PostgreSQL may go on to tell the old name of a partitioned table that was renamed, until a partition of it
- * is altered.
+ * Whether an entry is of the change's table. PostgreSQL may still send the old name of a renamed partitioned
+ * table, until one of its partitions is altered.
  */
 const isOf = (entry: PlainEntry, change: MigratedChange): boolean =>
   entry.operation === change.operation &&
   (entry.table === change.table_name || change.written_to !== change.table_name);
 
 /**
- * Each previous value that is not in the entry was one that the source could not send, and the entry says so.
+ * Whether the entry marks every previous value that it lacks as unknown, because the source could not send
+ * it.
  */
 function saysUnknown(entry: PlainEntry, { weak, operation, previous, updated }: MigratedChange): boolean {
   const known = (row: MigratedChange['previous'], values: PlainEntry['previous']): boolean =>
     Object.entries(values ?? {}).every(([column, value]) => value === printed(row?.[column]));
-  // Of the columns of the replica identity the source says that they are the same, and they have to be.
+  // The source states that columns of the replica identity did not change, so they have to be equal.
   const isSame = (column: string): boolean =>
     operation === 'u' && printed(previous?.[column]) === printed(updated?.[column]);
   return (

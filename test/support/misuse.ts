@@ -3,19 +3,19 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 
-/** What one token does to the API all at once, and what an admin sees of it meanwhile. */
+/** What one token does to the API all at once, and how to measure what an admin sees during that time. */
 export interface MisuseOptions {
-  /** Of the daemon. */
+  /** URL of the daemon. */
   readonly url: string;
-  /** Of the role exporter: it does what it may, as often as it can. */
+  /** Token of the role exporter. It does whatever it may, as often as it can. */
   readonly misuser: string;
   readonly admin: string;
-  /** Stores an entry; gives its id. */
+  /** Stores an entry and returns its id. */
   readonly addEntry: () => Promise<string>;
   readonly seconds: number;
   /** An id from which a stream may resume; the others resume from 1, which may be too far back. */
   readonly resumeAfter?: string;
-  /** Nothing is done but what is measured, for comparison. */
+  /** Whether only the measured requests are made, for comparison. */
   readonly idle?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface MisuseFigures {
   readonly pageMs: readonly number[];
   /** Milliseconds from the storing of an entry to its arrival at the admin's live view. */
   readonly liveMs: readonly number[];
-  /** Answers that the misuser was given, by kind and status; of those without Retry-After that is said. */
+  /** Answers to the misuser, by kind and status. Those without Retry-After are marked. */
   readonly answers: Readonly<Record<string, number>>;
 }
 
@@ -35,20 +35,20 @@ const SIGN_INS = 40;
 const STREAM_MS = 200;
 const PAGE_PAUSE_MS = 20;
 const LIVE_PAUSE_MS = 250;
-/** An entry that has not arrived by then counts with it. */
+/** Limit for the arrival of an entry. A later one counts with this time. */
 const LIVE_LIMIT_MS = 10_000;
 
 /**
- * Four streams that are opened again and again from the beginning, 60 exports, 24 searches at a time and 40
- * wrong sign-ins a second, while an admin reads first pages and looks at the live view. Throws where the
- * admin is refused anything.
+ * Opens four streams again and again from the beginning, requests 60 exports, runs 24 searches at a time, and
+ * tries 40 wrong sign-ins a second. In the same time an admin reads first pages and follows the live view.
+ * Throws if the admin is refused anything.
  */
 export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
   const { url, misuser, admin, addEntry, seconds, resumeAfter = '1', idle = false } = options;
   const answers: Record<string, number> = {};
   const stop = new AbortController();
   const { signal } = stop;
-  // Thousands of requests wait for it at the end.
+  // Thousands of requests wait for this at the end.
   setMaxListeners(0, signal);
   const count = (kind: string, { status, headers }: Response): void => {
     const isMute = (status === 429 || status === 503) && !headers.has('retry-after');
@@ -145,8 +145,8 @@ export async function misuse(options: MisuseOptions): Promise<MisuseFigures> {
 }
 
 /**
- * Stores another entry like the last, as the writer does, with the checkpoint in the same transaction. Gives
- * its id.
+ * Stores another entry like the last one, as the writer does, and moves the checkpoint in the same
+ * transaction. Returns its id.
  */
 export async function addAnother(pool: Pick<pg.Pool, 'query'>): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(`
@@ -165,7 +165,7 @@ export async function addAnother(pool: Pick<pg.Pool, 'query'>): Promise<string> 
   return rows[0]!.id;
 }
 
-/** The admin's live view: when each entry has arrived. */
+/** Follows the admin's live view, and records when each entry arrived. */
 function watch({
   url,
   admin,

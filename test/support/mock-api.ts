@@ -49,7 +49,7 @@ export interface MockProblem {
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** A request that the server got, without the page's own files. */
+/** A request that the server received, other than for the page's own files. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
@@ -58,33 +58,34 @@ export interface Seen {
   readonly body: unknown;
 }
 
-/** The page's files under the daemon's CSP, and an API with an invented trail in memory. */
+/** Serves the page's files under the daemon's CSP, and an API with an invented trail in memory. */
 export interface MockApi extends AsyncDisposable {
   readonly url: string;
   readonly exports: MockExports;
-  /** What signs in: an access token of each role, and a code that works once. */
+  /** Credentials: an access token of each role, and a code that works once. */
   readonly tokens: { readonly admin: string; readonly viewer: string; readonly code: string };
   readonly seen: readonly Seen[];
   /** Stores a new entry, which every open stream gets. */
   add(entry?: NewEntry): MockEntry;
   /**
-   * Puts a gap into the trail, newest of all: closed at once, found ten minutes ago, unless `said` otherwise.
+   * Puts a gap into the trail, newest of all. By default it was found ten minutes ago and closed at once;
+   * `said` overrides this.
    */
   addGap(said?: Partial<MockGap>): MockGap;
-  /** What the trail covers from now on; what is not said is as usual: everything since the year began. */
+  /** Sets what the trail covers from now on. Defaults to everything since the beginning of the year. */
   cover(said: Partial<MockCoverage>): void;
   /** Breaks every stream; while `refuse` is set no new one opens. */
   cutStreams(options?: { readonly refuse?: boolean }): void;
   endSessions(): void;
-  /** Tells every stream how far it is behind. */
+  /** Reports to every stream how far it is behind. */
   fallBehind(seconds: number): void;
   /** Streams that resume before an entry are refused from now on, as if it were a week old. */
   resumeFrom(id: string): void;
-  /** Nothing listens any more, as while a daemon is started again. */
+  /** Stops listening, as while a daemon restarts. */
   down(): Promise<void>;
   /** Listens again, at the same address. */
   up(): Promise<void>;
-  /** The next answers of a path (as `/v1/entries`) are this problem; null ends it. */
+  /** Answers requests to a path (such as `/v1/entries`) with this problem; null ends it. */
   failWith(path: string, problem: MockProblem | null): void;
   openStreams(): number;
 }
@@ -99,7 +100,7 @@ export async function startMockApi(
   options: { readonly entries?: number; readonly session?: Readonly<Record<string, unknown>> } = {},
 ): Promise<MockApi> {
   if (!existsSync(path.join(PAGE_FOLDER, 'index.html')))
-    throw new Error('The page is not built: run `npm run build:web` (npm test does it by itself).');
+    throw new Error('The page is not built: run `npm run build:web` (npm test does so automatically).');
   const tokens = { admin: 'admin-token', viewer: 'viewer-token', code: 'one-time code/+' };
   const usedCodes = new Set<string>();
   const sessions = new Map<string, string>();
@@ -200,7 +201,7 @@ export async function startMockApi(
   function page(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
-    // Seven days of a calendar, of which one may have 25 hours.
+    // The limit is seven calendar days, one of which may have 25 hours.
     if (to - from > 7 * DAY_MS + 3_600_000) {
       return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
     }
@@ -399,7 +400,7 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
 
 const isOwn = ({ modifier }: MockEntry): boolean => ['waltrail', 'baseline'].includes(modifier.rung);
 
-/** Values of a list: as few as a test can fill. */
+/** Longest list of values, short enough for a test to fill. */
 const MAX_FACETS = 20;
 
 interface MockFacet {
@@ -409,7 +410,7 @@ interface MockFacet {
   readonly count: number;
 }
 
-/** The lists, each with its end cut off. */
+/** Returns the lists, each cut to its limit. */
 function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object {
   const cut = Object.entries(allFacetsOf(entries, query)).map(([list, facets]) => ({
     list,
@@ -421,7 +422,7 @@ function facetsOf(entries: readonly MockEntry[], query: URLSearchParams): object
   };
 }
 
-/** One list with a search in it. */
+/** Returns one list that is searched. */
 function facetListOf(
   entries: readonly MockEntry[],
   { list, query }: { readonly list: string; readonly query: URLSearchParams },
@@ -441,7 +442,7 @@ const cutOff = (facets: readonly MockFacet[]) => {
   };
 };
 
-/** Each list is counted without its own filter, as the daemon does. */
+/** Counts each list without its own filter, as the daemon does. */
 function allFacetsOf(
   entries: readonly MockEntry[],
   query: URLSearchParams,
@@ -478,7 +479,7 @@ const eventOf = (entry: MockEntry, view: number): string =>
 const positionOf = (id: string, { view, seconds }: { view: number; seconds: number }): string =>
   `event: position.${view}\nid: ${id}\ndata: {"behindSeconds":${seconds}}\n\n`;
 
-/** The filters of a body as a query string has them. */
+/** Converts the filters of a body to a query string. */
 function queryOf(filters: Readonly<Record<string, string | readonly string[]>>): URLSearchParams {
   const query = new URLSearchParams();
   for (const [name, values] of Object.entries(filters))

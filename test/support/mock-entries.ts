@@ -28,7 +28,7 @@ export interface MockEntry {
   readonly conflict?: { key: string; name: string; kind: string; rung: string };
 }
 
-/** What a test says of an entry; the rest is made up. */
+/** What a test sets in an entry. The rest is made up. */
 export type NewEntry = Partial<Omit<MockEntry, 'id' | 'modifier' | 'entity'>> & {
   readonly modifier?: Partial<MockEntry['modifier']>;
   readonly entity?: Partial<MockEntry['entity']>;
@@ -40,7 +40,7 @@ const noa = { key: '15', name: 'Noa Ben-David', kind: 'agent', rung: 'message' }
 const bot = { key: '31', name: 'Tag Robot', kind: 'bot', rung: 'column' };
 const nobody = { key: null, name: 'Unattributed', kind: null, rung: 'unattributed' };
 
-/** Kinds of entries of the sample CRM, from which a trail of any length is made in turn. */
+/** Kinds of entries of the sample CRM. A trail of any length repeats them in turn. */
 const SAMPLES: readonly NewEntry[] = [
   {
     modifier: dana,
@@ -165,7 +165,7 @@ const SAMPLES: readonly NewEntry[] = [
   },
 ];
 
-/** The `index`-th entry of an endless trail, or one that a test describes. */
+/** Returns the entry at `index` of an endless trail, or one that a test describes. */
 export function makeEntry(index: number, at: number, said?: NewEntry): MockEntry {
   const sample = said ?? SAMPLES[index % SAMPLES.length]!;
   return {

@@ -26,7 +26,7 @@ export interface ExportRequest {
   readonly response: ServerResponse;
 }
 
-/** The exports of the mock API. They stand still until the test moves them on. */
+/** The exports of the mock API. They make no progress until the test moves them. */
 export class MockExports {
   readonly #list: MockExport[] = [];
   readonly #keys = new Map<string, MockExport>();
@@ -35,7 +35,7 @@ export class MockExports {
     return this.#list;
   }
 
-  /** Puts an export into the list as if it had been asked for before. */
+  /** Adds an export to the list as if it had been requested earlier. */
   put(said: Partial<MockExport> = {}): MockExport {
     const now = Date.now();
     const item: MockExport = {
@@ -59,7 +59,7 @@ export class MockExports {
     return item;
   }
 
-  /** Changes the newest export, or the one of an id. */
+  /** Changes the newest export, or the one with an id. */
   move(change: Partial<MockExport>, id = this.#list[0]!.id): void {
     const item = this.#list.find((candidate) => candidate.id === id)!;
     Object.assign(item, change);

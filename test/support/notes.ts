@@ -5,20 +5,20 @@ import { until } from './until.ts';
 
 const TABLES = `tables: { public.notes: { entity: note, name: "{body}", modifier: author } }`;
 
-/** A source with a table of notes, and what daemons in processes of their own need to capture it. */
+/** A source with a table of notes, and what daemons in their own processes need to capture it. */
 export interface NotesGround extends AsyncDisposable {
   readonly source: TestDatabase;
   readonly daemons: DaemonGround;
 }
 
-/** Asks a daemon. */
+/** Sends a request to a daemon. */
 export type Call = (route: string, init?: RequestInit) => Promise<Response>;
 
 export async function notesGround(options: {
   readonly trail: TestDatabase;
   /** By default that of the trail's owner. */
   readonly trailUrl?: string;
-  /** More of the YAML below `trail`: `, key: value`. */
+  /** Further keys of the YAML below `trail`: `, key: value`. */
   readonly trailYaml?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }): Promise<NotesGround> {
@@ -53,7 +53,7 @@ export const caller =
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     });
 
-/** Writes the first note, once a change would be the daemon's to have, and waits until the API has it. */
+/** Writes the first note once the daemon would capture it, and waits until the API has it. */
 export async function firstNote(options: {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;

@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { test } from '@jest/globals';
 
-/** What openpyxl, which shares no code with exceljs or SheetJS, finds in a workbook. */
+/** What openpyxl finds in a workbook. It shares no code with exceljs or SheetJS. */
 export interface ReadWorkbook {
   readonly creator: string;
   readonly sheets: readonly {
@@ -16,9 +16,7 @@ export interface ReadWorkbook {
 export interface ReadCell {
   /** `s` text, `n` number or nothing, `d` date, `b` boolean, `f` formula, `e` error. */
   readonly type: string;
-  /**
-   * A date as its clock on the wall with milliseconds; of a text the characters that its escapes stand for.
-   */
+  /** For a date, its local time with milliseconds. For a text, the characters that its escapes stand for. */
   readonly value: string | number | boolean | null;
   readonly format: string;
   /** Colour of the fill as ARGB; `00000000` without one. */
@@ -47,7 +45,7 @@ json.dump({'creator': book.properties.creator, 'sheets': [{
 } for sheet in book.worksheets]}, sys.stdout)
 `;
 
-/** Debian's openpyxl belongs to Debian's Python, which another on the PATH may hide. */
+/** Debian's openpyxl belongs to Debian's Python. Another Python on the PATH may hide it. */
 const python: string | undefined = ['python3', '/usr/bin/python3'].find((program) => {
   try {
     execFileSync(program, ['-c', 'import openpyxl'], { stdio: 'ignore' });
@@ -58,8 +56,8 @@ const python: string | undefined = ['python3', '/usr/bin/python3'].find((program
 });
 
 /**
- * A test that needs openpyxl. Where it is not installed the test is skipped; in CI it fails, because there an
- * install step is missing.
+ * Defines a test that needs openpyxl. If it is not installed, the test is skipped. In CI the test fails,
+ * because an install step is missing there.
  */
 export function openpyxlTest(name: string, run: () => Promise<void>): void {
   if (python === undefined && process.env.CI !== 'true')

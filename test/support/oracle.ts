@@ -4,9 +4,9 @@ import type { TestDatabase } from './database.ts';
 import { expectIndexed } from './trail-index.ts';
 
 /**
- * The judge of fault tests: triggers on the source that write down what happened, independent of WAL, slot
- * and everything of Waltrail. `n` numbers changes as they happened; of two changes that wait for each other
- * (the same row, a TRUNCATE of its table) the earlier committed first, so `n` knows their commit order too.
+ * The judge of fault tests: triggers on the source that record what happened, independent of WAL, slot and
+ * all of Waltrail. `n` numbers changes as they happened. If two changes wait for each other (the same row, or
+ * a TRUNCATE of its table), the earlier one committed first. So `n` also gives their commit order.
  */
 export const ORACLE_SQL = `
   create schema oracle;
@@ -38,7 +38,7 @@ export const ORACLE_SQL = `
     return null;
   end $$;`;
 
-/** Puts a table with the primary key `key` under the oracle's eyes. */
+/** Puts the oracle's triggers on a table with the primary key `key`. */
 export const oracleOn = (table: string, key = 'id'): string => `
   create trigger oracle after insert or update or delete on ${table} for each row execute function oracle.note('${key}');
   create trigger oracle_truncate after truncate on ${table} for each statement execute function oracle.note('${key}');`;
@@ -59,10 +59,10 @@ interface Databases {
   readonly trail: TestDatabase;
 }
 
-/** Tables that a migrator alters have another judge (migrator.ts). */
+/** Tables of the migrator, which another judge covers (migrator.ts). */
 const MIGRATED = 'public.m\\_%';
 
-/** The verdict, which must be that the trail is exact, and about enough changes to mean something. */
+/** Expects the verdict that the trail is exact, and enough changes to mean something. */
 export async function expectExact(databases: Databases & { readonly atLeast: number }): Promise<Verdict> {
   const verdict = await judge(databases);
   expect(verdict).toMatchObject({
@@ -73,7 +73,7 @@ export async function expectExact(databases: Databases & { readonly atLeast: num
     entries: verdict.changes,
   });
   expect(verdict.changes).toBeGreaterThanOrEqual(databases.atLeast);
-  // What cannot be found is as good as lost.
+  // An entry that cannot be found counts as lost.
   await expectIndexed(databases.trail);
   return verdict;
 }
@@ -81,9 +81,10 @@ export async function expectExact(databases: Databases & { readonly atLeast: num
 const BATCH_ENTRIES = 5_000;
 
 /**
- * Compares the trail with what the oracle saw: every transaction's changes in order with values and modifier,
- * none more than once, transactions in commit order. In batches, so that a campaign of hours can be judged.
- * Tables must have only text-like and integer columns, which jsonb prints as the stream does.
+ * Compares the trail with what the oracle recorded. Each transaction's changes must be there once, in order,
+ * with values and modifier, and transactions must be in commit order. Works in batches, so that a campaign of
+ * hours can be judged. Tables must have only text-like and integer columns, which jsonb prints as the stream
+ * does.
  */
 export async function judge({ source, trail }: Databases): Promise<Verdict> {
   const counts = { entries: 0, lost: 0, doubled: 0, outOfOrder: 0, wrong: 0 };
@@ -144,7 +145,7 @@ interface Change {
   readonly updated: Row | null;
 }
 
-/** What is left of a transaction's changes, the next first, and whom its logical message named. */
+/** The remaining changes of a transaction in order, and the person that its logical message named. */
 interface Happened {
   readonly changes: Change[];
   readonly modifier: string | null;
@@ -173,7 +174,7 @@ async function whatHappened(source: TestDatabase, xids: readonly string[]): Prom
   return happened;
 }
 
-/** Entries are numbered as they lie: by commit LSN, and within a transaction by its changes. */
+/** Whether entries are in order: by commit LSN, and within a transaction by its changes. */
 function follows(before: PlainEntry, entry: PlainEntry): boolean {
   const [left, right] = [lsn(before.commitLsn), lsn(entry.commitLsn)];
   return left < right || (left === right && before.seq < entry.seq);
@@ -185,8 +186,8 @@ const lsn = (text: string): bigint => {
 };
 
 /**
- * Of changes to one row, and of a table's truncations and its rows' changes, none may come before one that
- * happened earlier.
+ * Checks the order of changes to one row, and of a table's truncations and row changes. None may come before
+ * one that happened earlier.
  */
 class CommitOrder {
   readonly #rows = new Map<string, number>();

@@ -10,7 +10,7 @@ export interface Ground extends AsyncDisposable {
   readonly page: Page;
 }
 
-/** The page, signed in by a link, on an API of its own; `path` is what follows its URL. */
+/** Opens the page, signed in by a link, on its own API; `path` follows its URL. */
 export async function openGround(
   open: OpenPage,
   options: {
@@ -41,7 +41,7 @@ export async function openGround(
 /** Rows of entries. */
 export const entryRows = (page: Page) => page.locator('tr[data-entry]');
 
-/** The name of what has the focus, as a screen reader would say it: the label or the text. */
+/** Returns the name of the focused element as a screen reader would read it: the label or the text. */
 export const focused = (page: Page): Promise<string> =>
   page.evaluate(() => {
     const element = document.activeElement;

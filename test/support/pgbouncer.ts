@@ -16,7 +16,7 @@ export interface Pooler extends AsyncDisposable {
   through(url: string): string;
 }
 
-/** Starts a PgBouncer before the server of a URL, whose user it lets in without a password. */
+/** Starts a PgBouncer in front of the server of a URL. It lets the URL's user in without a password. */
 export async function startPgbouncer(url: string, mode: 'session' | 'transaction'): Promise<Pooler> {
   const { hostname, port, username, password } = new URL(url);
   const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-pgbouncer-'));
@@ -40,7 +40,7 @@ default_pool_size = 40
 max_client_conn = 200
 `,
   );
-  // It does not run as root.
+  // PgBouncer does not run as root.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const child = spawn(PGBOUNCER!, ['-q', ...user, file], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';

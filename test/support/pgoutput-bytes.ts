@@ -1,6 +1,6 @@
 /**
- * Builds pgoutput messages byte by byte as PostgreSQL's documentation describes them: the counterpart of the
- * reader.
+ * Builds pgoutput messages byte by byte, as PostgreSQL's documentation describes them. It is the counterpart
+ * of the reader.
  */
 
 /** Text, null, or a value that was not sent because it is unchanged TOAST. */
@@ -115,7 +115,7 @@ export const logicalMessage = (message: {
 export const origin = (of: { lsn: bigint; name: string }): Buffer =>
   Buffer.concat([tag('O'), int64(of.lsn), cString(of.name)]);
 
-/** A message as it stands between Stream Start and Stream Stop: with the xid of its (sub)transaction. */
+/** Returns a message as it is between Stream Start and Stream Stop: with the xid of its (sub)transaction. */
 export const streamed = (xid: number, message: Buffer): Buffer =>
   Buffer.concat([message.subarray(0, 1), int32(xid), message.subarray(1)]);
 
@@ -133,7 +133,9 @@ export const streamAbort = (xid: number, subXid: number): Buffer =>
 export const type = (of: { oid: number; schema: string; name: string }): Buffer =>
   Buffer.concat([tag('Y'), int32(of.oid), cString(of.schema), cString(of.name)]);
 
-/** Of protocol 4 with `streaming 'parallel'`: says when it was rolled back. */
+/**
+ * Returns a Stream Abort of protocol 4 with `streaming 'parallel'`, which includes when it was rolled back.
+ */
 export const streamAbortAt = (xid: number, subXid: number, aborted: { lsn: bigint; at: bigint }): Buffer =>
   Buffer.concat([streamAbort(xid, subXid), int64(aborted.lsn), int64(aborted.at)]);
 

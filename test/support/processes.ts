@@ -12,14 +12,14 @@ export interface Child extends AsyncDisposable {
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Runs Node with a clean environment but for what is given. */
+/** Runs Node with a clean environment except for the given variables. */
 export function runNode(
   nodeArguments: readonly string[],
   options: {
     readonly cwd?: string;
     readonly environment?: Readonly<Record<string, string>>;
     readonly ids?: { uid: number; gid: number };
-    /** Another Node.js than the one of this process. */
+    /** Another Node.js than that of this process. */
     readonly node?: string;
   } = {},
 ): Child {
@@ -50,8 +50,8 @@ export function runNode(
 }
 
 /**
- * Waits until `condition` yields something else than undefined or false; throws after the limit, saying what
- * it waited for.
+ * Waits until `condition` returns something other than undefined or false. After the limit it throws an error
+ * that names what it waited for.
  */
 export async function eventually<T>(
   what: string,
@@ -78,7 +78,7 @@ export async function processesWith(text: string): Promise<number[]> {
   return found;
 }
 
-/** What a process has open below a folder, also files that have no name any more. */
+/** Returns the files that a process has open below a folder, including deleted ones. */
 export async function openFiles(pid: number, folder: string): Promise<string[]> {
   const descriptors = await readdir(`/proc/${pid}/fd`);
   const files = await Promise.all(descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Where a connection goes dead. `before`: what the client sends with the last of these texts, which come one
- * after another, never arrives; `after`: it does, and nothing comes back; `streamed`: so many more bytes of a
- * replication stream get through.
+ * The place at which a connection goes dead. The texts are sent one after another. `before`: what the client
+ * sends with the last text never arrives. `after`: it arrives, but nothing comes back. `streamed`: this
+ * number of further bytes of a replication stream get through.
  */
 export type Cut =
   | { readonly before: readonly string[] }
@@ -13,29 +13,30 @@ export type Cut =
   | { readonly streamed: number };
 
 /**
- * A TCP proxy before a PostgreSQL server that fails as networks do. New connections pass again after {@link
- * pass}.
+ * A TCP proxy in front of a PostgreSQL server that fails as networks do. New connections work again after
+ * {@link pass}.
  */
 export interface FaultyProxy extends AsyncDisposable {
   /** `url` with the proxy's address. */
   through(url: string): string;
-  /** New connections go to the server of this URL. */
+  /** Sends new connections to the server of this URL. */
   retarget(url: string): void;
   /**
-   * The first connection that gets there goes dead at this place, and only that one. Says whether one has.
+   * Makes the first connection that gets to this place go dead, and only that one. The returned function
+   * tells whether one has.
    */
   cutAt(cut: Cut): () => boolean;
   /** Connections made so far. */
   readonly connections: () => number;
   pass(): void;
   /**
-   * Nothing gets through any more in either direction, and nobody is told; new connections are accepted and
-   * stay silent.
+   * Stops everything in both directions without telling anybody. New connections are accepted and stay
+   * silent.
    */
   blackhole(): void;
-  /** Both ends of every connection are reset. */
+  /** Resets both ends of every connection. */
   reset(): void;
-  /** The server's end says that it is done, though it still reads. */
+  /** Closes the server's sending direction; it still reads. */
   halfClose(): void;
   /** Bytes per second in each direction. */
   throttle(bytesPerSecond: number): void;
@@ -45,9 +46,9 @@ interface Pair {
   readonly client: Socket;
   readonly server: Socket;
   dead: boolean;
-  /** A replication stream was asked for. */
+  /** Whether a replication stream was requested. */
   streams: boolean;
-  /** The end of what the client sent last: a text may be split between two chunks. */
+  /** The end of what the client sent last, because a text may be split between two chunks. */
   sent: string;
   /** How many texts of the cut the client has sent. */
   texts: number;
@@ -101,7 +102,7 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
         to.once('drain', () => pair.dead || from.resume());
       }
     });
-    // A connection that is dead tells the other end nothing, not even that it is gone.
+    // A dead connection tells the other end nothing, not even that it has ended.
     from.on('end', () => pair.dead || to.end());
     from.on('close', () => pair.dead || to.destroy());
   };
@@ -156,7 +157,7 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
       silent = false;
       rate = Infinity;
       cut = undefined;
-      // The server notices at last, as its own keepalives would make it.
+      // The server must finally notice, as its own keepalives would make it.
       each((pair) => pair.dead && drop(pair));
     },
     blackhole: () => {

@@ -7,15 +7,15 @@ import { freshDatabase, type TestDatabase } from './database.ts';
 
 /** What the API answered when the trail was recorded; see test/fixtures/record-trail.mjs. */
 export interface RecordedAnswers {
-  /** The range that all questions lie in. */
+  /** The range of all questions. */
   readonly from: string;
   readonly to: string;
-  /** Secrets by the names of the tokens. */
+  /** Secrets by token name. */
   readonly tokens: Readonly<
     Record<'viewer' | 'exporter' | 'admin' | 'tenant' | 'revoked' | 'expired', string>
   >;
   readonly questions: readonly RecordedQuestion[];
-  /** Exports that were asked for, with the number of their entries and the digest of their file. */
+  /** The requested exports, with the number of their entries and the digest of their file. */
   readonly files: readonly {
     readonly body: Readonly<Record<string, unknown>> & { readonly format: string };
     readonly entries: number;
@@ -36,7 +36,10 @@ const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 /** Roles belong to the whole server; the dump only grants to them. */
 const ROLES = ['waltrail_reader', 'waltrail_writer', 'waltrail_api', 'waltrail_keeper'];
 
-/** A database with a trail as an older version left it, not migrated, and what that version answered. */
+/**
+ * Creates a database with a trail as an older version left it, not migrated, and returns what that version
+ * answered.
+ */
 export async function recordedTrail(
   name: 'trail-0.1',
 ): Promise<{ readonly trail: TestDatabase; readonly answers: RecordedAnswers }> {
@@ -46,13 +49,13 @@ export async function recordedTrail(
     ),
   );
   const trail = await freshDatabase('empty');
-  // A connection of its own: the dump changes the settings of its session.
+  // On a separate connection, because the dump changes the settings of its session.
   const client = new pg.Client(trail.url);
   await client.connect();
   try {
     for (const role of ROLES) await createRole(client, role);
     await client.query(dump!);
-    // Which role is a member of which belongs to the server too.
+    // Memberships of roles belong to the server too.
     await client.query('select trail.grant_roles()');
   } finally {
     await client.end();
@@ -60,7 +63,7 @@ export async function recordedTrail(
   return { trail, answers: JSON.parse(answers!) as RecordedAnswers };
 }
 
-/** Another worker of the run may be making the same role. */
+/** Creates a role. Another worker of the run may create the same role at the same time. */
 async function createRole(client: pg.Client, role: string): Promise<void> {
   await client.query(/* sql */ `
     do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`);

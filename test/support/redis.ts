@@ -15,12 +15,12 @@ export interface TestRedis extends AsyncDisposable {
 const START_LIMIT_MS = 60_000;
 
 /**
- * Path of the redis-server on the PATH; undefined where there is none. CI installs it, so that nothing is
+ * Path of the redis-server on the PATH; undefined if there is none. CI installs it, so that nothing is
  * skipped there.
  */
 export const redisBinary = findProgram(['redis-server']);
 
-/** A Redis of its own on a loopback port, keeping nothing on disk; disposing it ends the process. */
+/** Starts a Redis on a loopback port that keeps nothing on disk. Disposing ends the process. */
 export async function startRedis(
   wanted: { readonly port?: number; readonly options?: readonly string[] } = {},
 ): Promise<TestRedis> {
@@ -45,7 +45,7 @@ export async function startRedis(
     { stdio: 'ignore' },
   );
   const url = `redis://127.0.0.1:${port}`;
-  // A test that ran into its limit never disposes: the server must not outlive the run.
+  // A test that exceeds its time limit never disposes. The server must not outlive the run.
   const orphaned = (): void => void server.kill('SIGKILL');
   process.once('exit', orphaned);
   const stop = async (): Promise<void> => {
@@ -78,7 +78,7 @@ async function answers(url: string, server: ChildProcess): Promise<void> {
       await client.ping();
       return;
     } catch (error) {
-      // With a password it answers too.
+      // A server with a password refuses this ping, but it is ready.
       if (said.startsWith('NOAUTH')) return;
       if (server.exitCode !== null || Date.now() > deadline) throw error;
       await delay(25);
@@ -95,7 +95,7 @@ async function end(server: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** A port of the loopback on which nothing listens. */
+/** Returns a loopback port on which nothing listens. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');

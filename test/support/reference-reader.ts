@@ -6,10 +6,11 @@ import { LENGTH_NULL, LENGTH_UNCHANGED, Tuple } from '../../src/pgoutput/tuple.j
 const MAX_COLUMNS = 1664;
 
 /**
- * Reads pgoutput the way the documentation tells it, field by field: what `MessageReader` is compared with.
- * Where the documentation says nothing, it is strict: a message ends where its last field does.
+ * Reads pgoutput field by field as its documentation describes it. `MessageReader` is compared with it. If
+ * the documentation does not cover a case, this reader is strict: a message ends where its last field does.
  *
- * Integers that stand for an oid or an xid are signed here, as MessageReader gives them; a type's oid is not.
+ * Integers that stand for an oid or an xid are signed here, as MessageReader returns them; a type's oid is
+ * not.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
@@ -21,7 +22,10 @@ export class ReferenceReader {
     this.#handler = handler;
   }
 
-  /** One whole message in `bytes[start, end)`. Throws an Error for anything that is not as documented. */
+  /**
+   * Reads one whole message in `bytes[start, end)`. Throws an Error for anything that differs from the
+   * documentation.
+   */
   read(bytes: Buffer, start: number, end: number): void {
     const message = new Fields(bytes.subarray(start, end));
     const tag = message.letter();
@@ -34,8 +38,8 @@ export class ReferenceReader {
   }
 
   /**
-   * "Int32 (TransactionId): Xid of the transaction (only present for streamed transactions)", but for Origin
-   * and Stream Stop.
+   * Reads "Int32 (TransactionId): Xid of the transaction (only present for streamed transactions)". Origin
+   * and Stream Stop do not have it.
    */
   #readStreamed(tag: string, message: Fields): void {
     if (tag === 'O') return this.#readOrigin(message);
@@ -140,7 +144,7 @@ export class ReferenceReader {
   }
 }
 
-/** Messages of protocol 2 (S, E, c, A), 3 (b, P, K, r, p) and, in a Stream Abort, 4. */
+/** Reads messages of protocol 2 (S, E, c, A), 3 (b, P, K, r, p) and, in a Stream Abort, 4. */
 function readTransaction(tag: string, message: Fields): TransactionMessage {
   switch (tag) {
     case 'S':
@@ -214,8 +218,8 @@ function oldRowOf(kind: string): OldRow {
 }
 
 /**
- * TupleData. Of 'b', binary, Waltrail does not ask the server: source/recode.ts marks with it what is no
- * text.
+ * Reads a TupleData. Waltrail does not request binary values ('b') from the server: source/recode.ts uses 'b'
+ * to mark what is not text.
  */
 function readTuple(message: Fields): Tuple {
   const tuple = new Tuple();
@@ -239,7 +243,7 @@ function readTuple(message: Fields): Tuple {
   return tuple;
 }
 
-/** The documentation's message data types, read one after the other. */
+/** Reads the documentation's message data types one after the other. */
 class Fields {
   readonly all: Buffer;
   at = 0;
@@ -271,7 +275,7 @@ class Fields {
     const length = this.all.subarray(this.at).indexOf(0);
     if (length < 0) throw new Error('a text without an end');
     const bytes = this.bytes(length + 1).subarray(0, -1);
-    // The documentation does not say in which encoding: what is no UTF-8 is shown by its bytes.
+    // The documentation does not state the encoding, so bytes that are not UTF-8 are shown as bytes.
     const text = bytes.toString();
     return Buffer.from(text).equals(bytes) ? text : `\\x{${bytes.toString('hex')}}`;
   }

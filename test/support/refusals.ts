@@ -1,20 +1,20 @@
-/** A way in which a table that is published can come to refuse writes of the application. */
+/** A way in which a published table can begin to refuse writes of the application. */
 export interface RefusalCase {
   /** Completes "after …". */
   readonly name: string;
-  /** Major version from which PostgreSQL refuses. Before, the same migration must do no harm. */
+  /** Major version from which PostgreSQL refuses. In earlier versions the same migration must do no harm. */
   readonly since: number;
   readonly schemaSql: string;
-  /** YAML of the tables, without the yes to new partitions. */
+  /** YAML of the tables, without the consent to new partitions. */
   readonly tables: string;
   /** What the application, or a DBA, does after `apply`. */
   readonly migration: (major: number) => string;
-  /** Every one is refused after the migration, and works once it is healed. */
+  /** Writes that are all refused after the migration, and work once it is corrected. */
   readonly writes: readonly string[];
   /** Canonical name of the table that refuses. */
   readonly table: string;
   readonly sqlState: '55000' | '42P10';
-  /** Only a superuser may migrate so: publications of all tables, and what belongs to Waltrail. */
+  /** Only a superuser may do this migration: publications of all tables, and what belongs to Waltrail. */
   readonly superuser?: true;
   /** No replica identity helps, so the table has to leave the publication. */
   readonly leaves?: true;
@@ -31,7 +31,7 @@ const KEYED = `create table items (id int not null, x int); create unique index 
 const NO_IDENTITY = '55000';
 const UNFIT_IDENTITY = '42P10';
 
-/** Virtual columns came with 18; before, the same words make a stored one. */
+/** Virtual columns came with version 18. Before it, the same words create a stored one. */
 const generated = (major: number): string =>
   `int generated always as (x * 2) ${major >= 18 ? 'virtual' : 'stored'}`;
 
@@ -344,8 +344,8 @@ export const REFUSALS: readonly RefusalCase[] = [
 ];
 
 /**
- * What PostgreSQL never refuses, whatever is published with whatever identity: kept here, because each was
- * suspected.
+ * What PostgreSQL never refuses, whatever is published with whatever identity. Each case is kept because it
+ * was suspected.
  */
 export const HARMLESS: readonly { readonly name: string; readonly sql: string }[] = [
   {

@@ -1,5 +1,5 @@
 /**
- * Runs in each spec before its own imports: what is in dist/ is older than its sources, and no result of it
- * means anything.
+ * Runs in each spec before its own imports. If dist/ is older than its sources, no result means anything, so
+ * the spec fails.
  */
 if (process.env.WALTRAIL_TEST_UNBUILT !== undefined) throw new Error(process.env.WALTRAIL_TEST_UNBUILT);

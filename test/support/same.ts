@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { expect } from '@jest/globals';
 
 /**
- * `expect(actual).toEqual(expected)` for what is compared ten thousands of times: a call of it takes dozens
- * of microseconds also where nothing differs.
+ * Does what `expect(actual).toEqual(expected)` does, for tens of thousands of comparisons: one call of
+ * `expect` takes dozens of microseconds even if nothing differs.
  */
 export function expectSame(actual: unknown, expected: unknown): void {
   if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);

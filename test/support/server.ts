@@ -7,28 +7,28 @@ import pg from 'pg';
 import { startPostgres } from '../../src/embedded/postgres.js';
 import type { TestDatabase } from './database.ts';
 
-/** As for the run's server. */
+/** Folder of the programs, as for the run's server. */
 const bin = process.env.WALTRAIL_TEST_POSTGRES_BIN;
 
 type Settings = Readonly<Record<string, string>>;
 
-/** A server of the test's own, which it may kill, with one database. */
+/** A server that belongs to one test, which may kill it, with one database. */
 export interface OwnServer extends AsyncDisposable {
   readonly database: TestDatabase;
-  /** An immediate shutdown, as after a power cut, and a start on the same port. */
+  /** Shuts down immediately, as after a power cut, and starts on the same port. */
   crash(): Promise<void>;
-  /** Shuts down in good order, does `meanwhile` with the data directory, and starts on the same port. */
+  /** Shuts down cleanly, does `meanwhile` with the data directory, and starts on the same port. */
   restart(meanwhile?: (cluster: string) => Promise<void>): Promise<void>;
 }
 
-/** With owners and modes, which PostgreSQL insists on. */
+/** Copies a folder with owners and modes, which PostgreSQL requires. */
 export const copyFolder = async (from: string, to: string): Promise<void> => {
   await promisify(execFile)('cp', ['-a', from, to]);
 };
 
 export async function ownServer(name: string, settings: Settings = {}): Promise<OwnServer> {
   const home = await mkdtemp(path.join(os.tmpdir(), `waltrail-faults-${name}-`));
-  // Open to the account PostgreSQL runs as, so that the cluster lies in it and goes with it.
+  // Open to the account that PostgreSQL runs as, because the cluster lies in it and is removed with it.
   await chmod(home, 0o755);
   let server = await startPostgres({ home, bin, settings });
   await server.createDatabase(name);

@@ -1,4 +1,4 @@
 import { build } from './build.mjs';
 
-/** For specs of the page in a browser, on answers made up by test/support/mock-api.ts. */
+/** Prepares specs of the page in a browser, which get made-up answers of test/support/mock-api.ts. */
 export default () => build(['daemon', 'page']);

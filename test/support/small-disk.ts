@@ -6,8 +6,8 @@ import path from 'node:path';
 import { test } from '@jest/globals';
 
 /**
- * A file system of its own with so many MB, gone with its scope. Mounting one takes root, and a container
- * that lets it.
+ * Mounts a file system of a given size in MB, which is removed when disposed. Mounting needs root, and a
+ * container that allows it.
  */
 export function smallDisk(megabytes: number): Disposable & { readonly folder: string } {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'waltrail-small-disk-'));
@@ -27,10 +27,10 @@ export function smallDisk(megabytes: number): Disposable & { readonly folder: st
   };
 }
 
-/** `test`, or `test.skip` with the reason on standard error where there can be no small disk. */
+/** Returns `test`, or `test.skip` with the reason on standard error if there can be no small disk. */
 export function onSmallDisk(): typeof test | typeof test.skip {
   try {
-    // Tried once and put away: the test that needs it may be left out of a run.
+    // Tried once and removed again: the test that needs it may be left out of a run.
     smallDisk(1)[Symbol.dispose]();
     return test;
   } catch (error) {
@@ -39,7 +39,7 @@ export function onSmallDisk(): typeof test | typeof test.skip {
   }
 }
 
-/** Takes what is left of a disk; gives the file that has it. */
+/** Fills the remaining space of a disk. Returns the file that takes it. */
 export async function fillDisk(folder: string): Promise<string> {
   const name = path.join(folder, 'filler');
   const file = await open(name, 'w');

@@ -2,17 +2,17 @@
 export interface ReceivedEvent {
   readonly id?: string;
   readonly data?: string;
-  /** Its name; absent: it is a message. */
+  /** Its name; absent for a plain message. */
   readonly event?: string;
 }
 
 export interface EventReader extends AsyncDisposable {
   readonly response: Response;
-  /** The next event with data that is no position. Rejects when none comes in time or the stream ends. */
+  /** Returns the next event with data, except positions. Rejects if none comes in time or the stream ends. */
   next(limitMs?: number): Promise<ReceivedEvent>;
   /** Id of the last event, with or without data. */
   readonly lastId: string | undefined;
-  /** Data of the events that tell a position. */
+  /** Data of the events that report a position. */
   readonly positions: readonly string[];
   /** Resolves when the server has ended the stream. */
   ended(limitMs?: number): Promise<void>;

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 
-/** Ends what setup-postgres.mjs began. With `--watch` the next run begins anew. */
+/** Ends what setup-postgres.mjs started. With `--watch` the next run starts it again. */
 export default async function teardown() {
   const run = globalThis.__WALTRAIL_RUN__;
   if (run === undefined) return;

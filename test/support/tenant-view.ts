@@ -26,20 +26,22 @@ export interface AnsweredEntry {
   readonly context: unknown;
 }
 
-/** The API of a trail, as the holder of a token sees it. */
+/** The API of a trail, as the owner of a token sees it. */
 export interface TenantView {
   get<T>(route: string): Promise<T>;
   items(query?: string): Promise<readonly AnsweredEntry[]>;
-  /** Text of everything that a reader is given about the entries: pages, lists, live stream and files. */
+  /**
+   * Returns the text of everything that a reader gets about the entries: pages, lists, live stream and files.
+   */
   everything(): Promise<string>;
 }
 
 export interface ViewGround extends AsyncDisposable {
-  /** Null: all tenants. */
+  /** Null for all tenants. */
   as(tenant: string | null): Promise<TenantView>;
 }
 
-/** A daemon that answers about a trail and makes exports of it. */
+/** Starts a daemon that answers about a trail and makes exports of it. */
 export async function viewGround(trail: TestDatabase): Promise<ViewGround> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-view-'));
   const pool = new pg.Pool({ connectionString: trail.url, max: 1 });

@@ -7,7 +7,7 @@ import { planTracking } from '../../src/tracking/plan.js';
 import type { TrackingConfig } from '../../src/tracking/rules.js';
 import type { TestDatabase } from './database.ts';
 
-/** A configuration that tracks tables of one database. */
+/** Returns a configuration that tracks tables of one database. */
 export const trackingConfig = (
   database: TestDatabase,
   options: {
@@ -35,7 +35,7 @@ export async function catalogOf(url: string): Promise<Catalog> {
   }
 }
 
-/** Applies the plan of a configuration, table problems left out, and returns it. */
+/** Applies the plan of a configuration without the tables that have problems, and returns it. */
 export async function applyConfig(config: TrackingConfig): Promise<TrackingPlan> {
   const client = await connect({ url: config.source.url, purpose: 'test' });
   try {

@@ -4,19 +4,19 @@ import { NOBODY, type Entry, type EntryFilter } from '../../src/trail/read/entry
 import type { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { countBy, matching, shownAction, type PlainEntry } from './trail-oracle.ts';
 
-/** A reader, and all entries of its trail as a plain reading gives them, newest first. */
+/** A reader, and all entries of its trail as a plain query returns them, newest first. */
 export interface Read {
   readonly reader: TrailReader;
   readonly all: readonly PlainEntry[];
 }
 
 const PAGE = 7;
-/** Filters that find no more are read to their end. */
+/** Filters that find at most this many entries are read to their end. */
 const MAX_READ_WHOLE = 1000;
 
 /**
- * Fails unless first page, next pages, count and, where wanted, facets of a filter are those of the plain
- * reading.
+ * Fails unless the reader agrees with the plain query for a filter: in the first page, next pages, count and,
+ * if requested, facets.
  */
 export async function expectAgreement(
   { reader, all }: Read,
@@ -45,7 +45,7 @@ export async function expectAgreement(
     actingAs: countBy(without('actingAs'), ({ actingAs }) => actingAs),
     actions: countBy(without('actions'), (entry) => shownAction(entry, filter.scope)),
     entityTypes: countBy(without('entityTypes'), ({ type }) => type),
-    // Under a filter for a tenant no other is named, also where a row moved from one to the other.
+    // A filter for one tenant must not name another one, not even if a row moved between them.
     tenants: countBy(
       found,
       ({ tenant, previousTenant }) => filter.scope ?? filter.tenant ?? [tenant, previousTenant],

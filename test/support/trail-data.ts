@@ -2,15 +2,15 @@ import pg from 'pg';
 import { catchUpIndex } from '../../src/trail/write/catch-up.js';
 
 export interface SeedOptions {
-  /** Of a migrated trail without entries, for the superuser. */
+  /** URL of a migrated trail without entries, for the superuser. */
   readonly url: string;
   readonly entries: number;
   /** Commit times are spread evenly over `[from, to)`; the last three days by default. */
   readonly from?: Date;
   readonly to?: Date;
-  /** Different seeds make different entries; the same seed the same. */
+  /** Different seeds make different entries; the same seed makes the same ones. */
   readonly seed?: number;
-  /** Index and summarise as the writer and housekeeping do; true by default. */
+  /** Whether to index and summarise as the writer and housekeeping do. Default: true. */
   readonly index?: boolean;
 }
 
@@ -18,10 +18,10 @@ const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 const DAY_MS = 86_400_000;
 
 /**
- * Fills a trail with entries such as a CRM makes: 400 agents of whom some were renamed, bots and nobody; five
- * tenants, a small one and none; inserts, updates and deletes; logins that fail; values of every kind with
- * nulls, unknowns and odd text; transactions of three entries with one commit time, and now and then a commit
- * time that goes backwards by 90 s. About 15 us an entry.
+ * Fills a trail with entries such as a CRM makes. It has 400 agents, some of them renamed, bots and nobody;
+ * five tenants, a small one and none; inserts, updates and deletes; logins that fail. Values are of every
+ * kind, with nulls, unknowns and odd texts. Transactions have three entries with one commit time, and
+ * sometimes the commit time goes back by 90 s. Takes about 15 us per entry.
  */
 export async function seedTrail(options: SeedOptions): Promise<void> {
   const to = options.to ?? new Date();
@@ -66,8 +66,8 @@ export async function seedTrail(options: SeedOptions): Promise<void> {
 }
 
 /**
- * Makes updates of a trail that was seeded without index those of rows that moved: to another tenant, from
- * none, to none and to another id as well, or to another id only.
+ * Turns updates of a trail that was seeded without index into updates of rows that moved: to another tenant,
+ * from none, to none with another id, or to another id only.
  */
 export const MOVES = /* sql */ `
   update trail.entry
@@ -79,8 +79,8 @@ export const MOVES = /* sql */ `
    where operation = 'u' and id % 53 = 4 and previous_tenant_id is null`;
 
 /**
- * Makes the posting lists and summaries of entries that were not stored by a writer: those of the writer,
- * then those of housekeeping.
+ * Creates the posting lists and summaries of entries that no writer stored: first those of the writer, then
+ * those of housekeeping.
  */
 export async function indexTrail(
   url: string,
@@ -99,8 +99,8 @@ export async function indexTrail(
 }
 
 /**
- * Entries by the UTC day on which they are stored, which is the day of their commit but for those that go
- * backwards.
+ * Groups entries by the UTC day on which they are stored. It is the day of their commit, except for commit
+ * times that go back.
  */
 function daysOf(range: {
   from: Date;
@@ -150,8 +150,8 @@ insert into trail.lookup (table_name, key, from_id, name)
 `;
 
 /**
- * $1 day, $2 number of its first entry, $3 count, $4 seed, $5 from, $6 to, $7 entries in all. Three draws of
- * 64 bits for an entry; a draw is cut into numbers with shifts and remainders.
+ * $1 day, $2 number of its first entry, $3 count, $4 seed, $5 from, $6 to, $7 entries in all. Each entry uses
+ * three random 64-bit numbers, which shifts and remainders cut into smaller ones.
  */
 const ENTRIES = /* sql */ `
 insert into trail.entry (id, committed_at, commit_lsn, seq, xid, modifier_id, relation_id, tenant_id, entity_type_id, action_id,

@@ -2,8 +2,8 @@ import { expect } from '@jest/globals';
 import type { TestDatabase } from './database.ts';
 
 /**
- * `key: places` of the lists in rows of trail.posting, read as src/trail/posting-lists.ts describes them, by
- * other code than the reader's.
+ * Returns `key: places` of the lists in rows of trail.posting, as src/trail/posting-lists.ts describes them.
+ * It shares no code with the reader.
  */
 function readLists(rows: readonly Buffer[]): { readonly key: number; readonly places: number[] }[] {
   const lists: { key: number; places: number[] }[] = [];
@@ -34,13 +34,13 @@ const KEYS = {
   e: 'array[trail.entity_hash(entity_id), trail.entity_hash(previous_entity_id)]',
   v: 'case when previous_tenant_id is not null then array[tenant_id, previous_tenant_id] end',
 };
-/** Each of an entry's keys once. */
+/** Returns each key of an entry once. */
 const keysOf = (dimension: keyof typeof KEYS): string =>
   `lateral (select distinct key from unnest(${KEYS[dimension]}) key where key is not null)`;
 
 /**
- * That posting lists and summaries of exactly these chunks (all complete ones) say what their entries say.
- * Gives the chunks.
+ * Expects posting lists and summaries of all complete chunks, and of no others, to match their entries.
+ * Returns the chunks.
  */
 export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
   const chunks = await trail.query<{ chunk: number; right: boolean; counts: boolean }>(
@@ -73,7 +73,8 @@ export async function expectIndexed(trail: TestDatabase): Promise<number[]> {
           where id >= $1::int8 << 14 and id < ($1::int8 + 1) << 14 group by 1 order by 1`,
         [chunk],
       );
-      // As texts: to compare tens of thousands of numbers one by one would hold up a capture in this process.
+      // Compared as texts: comparing tens of thousands of numbers one by one would delay a capture in this
+      // process.
       const found = readLists(rows.map(({ lists }) => lists));
       expect(JSON.stringify(found) === JSON.stringify(wanted)).toBe(true);
       for (const { bucket, lists } of rows)

@@ -2,7 +2,7 @@ import { MOVED_ACTIONS, NOBODY, type EntryFilter } from '../../src/trail/read/en
 import { decodeColumns, decodeFields } from '../../src/trail/values.js';
 import type { TestDatabase } from './database.ts';
 
-/** An entry as a plain `select` with joins reads it, without any of the reader's machinery. */
+/** An entry as a plain `select` with joins reads it, without the code of the reader. */
 export interface PlainEntry {
   readonly id: bigint;
   /** Microseconds since 1970, which a number holds exactly until the year 2255. */
@@ -14,14 +14,14 @@ export interface PlainEntry {
   readonly action: string;
   readonly type: string;
   readonly tenant: string | null;
-  /** The tenant before a move to another; null: none before. Undefined: it did not move. */
+  /** The tenant before a move to another one; null if it had none. Undefined if it did not move. */
   readonly previousTenant: string | null | undefined;
   readonly entity: string | null;
   readonly previousEntity: string | null;
   readonly name: string | null;
-  /** Texts in which `q` is looked for, of before and after the change. */
+  /** Texts in which `q` is searched, before and after the change. */
   readonly texts: { readonly before: readonly string[]; readonly after: readonly string[] };
-  /** Labels that are names of rows, with the tenant who may see them; undefined: every tenant may. */
+  /** Labels that are names of rows, with the tenant who may see them; undefined if every tenant may. */
   readonly labels: { readonly before: readonly Label[]; readonly after: readonly Label[] };
   /**
    * What is shown for the modifier and the person acted as: the names as of the change, and every name that
@@ -137,7 +137,7 @@ export async function readPlainEntries(database: TestDatabase): Promise<PlainEnt
 const lowered = (texts: readonly (string | null)[]): string[] =>
   texts.flatMap((text) => (text === null ? [] : [text.toLowerCase()]));
 
-/** The texts of one side as they are stored, and the words that the page shows for them. */
+/** Returns the texts of one side as they are stored, and the labels that the page shows for them. */
 function shownTexts(row: {
   readonly id: string;
   readonly stored: string | null;
@@ -167,7 +167,7 @@ function shownTexts(row: {
   return { texts, labels };
 }
 
-/** Whether something that a reader is shown of an entry has a text. */
+/** Whether anything that a reader is shown of an entry contains a text. */
 function shows(
   entry: PlainEntry,
   { q, scope }: { readonly q: string; readonly scope: string | null },
@@ -192,19 +192,22 @@ export function matches(entry: PlainEntry, filter: Partial<EntryFilter>): boolea
   return matching([entry], filter).length === 1;
 }
 
-/** The sides of an entry that a reader of a tenant sees; of all tenants both. */
+/** Returns the sides of an entry that a reader of a tenant sees. A reader of all tenants sees both. */
 function sidesOf(entry: PlainEntry, scope: string | null): readonly ('before' | 'after')[] {
   if (scope === null || entry.previousTenant === undefined) return ['before', 'after'];
   return entry.previousTenant === scope ? ['before'] : ['after'];
 }
 
-/** The action of an entry as a reader of a tenant sees it; of all tenants as it is stored. */
+/**
+ * Returns the action of an entry as a reader of a tenant sees it. A reader of all tenants sees the stored
+ * one.
+ */
 export function shownAction(entry: PlainEntry, scope: string | null | undefined): string {
   if (scope == null || entry.previousTenant === undefined) return entry.action;
   return entry.previousTenant === scope ? MOVED_ACTIONS.left : MOVED_ACTIONS.arrived;
 }
 
-/** Those entries that a filter asks for, in their order. */
+/** Returns the entries that a filter asks for, in their order. */
 export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFilter>): PlainEntry[] {
   const {
     modifiers = [],
@@ -220,7 +223,7 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   const from = filter.from === undefined ? undefined : micros(filter.from);
   const to = filter.to === undefined ? undefined : micros(filter.to);
   const ids = ({ entity: after, previousEntity: before }: PlainEntry) => ({ before, after });
-  // Those that the filter asks for and no others: they are called for each of many entries.
+  // Only the conditions of the filter, because they are called for each of many entries.
   const tests: ((entry: PlainEntry) => boolean)[] = [];
   if (from !== undefined) tests.push(({ at }) => at >= from);
   if (to !== undefined) tests.push(({ at }) => at < to);
@@ -237,7 +240,7 @@ export function matching(entries: readonly PlainEntry[], filter: Partial<EntryFi
   return entries.filter((entry) => tests.every((test) => test(entry)));
 }
 
-/** Counts by value, as facets give them. */
+/** Counts by value, as facets do. */
 export function countBy(
   entries: readonly PlainEntry[],
   valuesOf: (entry: PlainEntry) => string | null | readonly (string | null | undefined)[],
@@ -252,7 +255,7 @@ export function countBy(
   return Object.fromEntries(counts);
 }
 
-/** With the microseconds that a Date would drop. */
+/** Converts with the microseconds that a Date would drop. */
 function micros(instant: string): number {
   const digits = /\.(\d+)/.exec(instant)?.[1] ?? '';
   const seconds = Math.floor(new Date(instant).getTime() / 1000);

@@ -2,24 +2,24 @@ import pg from 'pg';
 import type { TestDatabase } from './database.ts';
 
 /**
- * Like a role that an application or its migrations run as: it may create objects in `public`, and schemas of
- * its own.
+ * A database with a role like that of an application or its migrations: it may create objects in `public`,
+ * and its own schemas.
  */
 export interface TrappedDatabase extends TestDatabase {
-  /** For the role that planted the traps. */
+  /** URL for the role that planted the traps. */
   readonly ownerUrl: string;
   readonly owner: string;
-  /** Runs statements as that role, which its own traps spare. */
+  /** Runs statements as that role, for which its traps do nothing. */
   asOwner(sql: string): Promise<void>;
-  /** What was executed as anybody else so far, by connections that are closed. */
+  /** Returns what anybody else has executed so far, on connections that are closed. */
   sprung(): Promise<{ readonly calls: number; readonly what: string | null }>;
 }
 
 /**
  * Plants a trap for everything that a statement can name without a schema: each operator and function of
- * pg_catalog with its own argument types, operators for every pair of usual types (which fit better than
- * built-in ones that take `anynonarray`), its types as domains with a check, its relations as views. Whoever
- * executes one springs it.
+ * pg_catalog with its own argument types, and operators for every pair of usual types (which fit better than
+ * built-in ones that take `anynonarray`). Types become domains with a check, and relations become views.
+ * Whoever executes one triggers it.
  *
  * The database and the superuser's role in it have a search_path that begins with `public`, as an owner of a
  * database may set it. Disposing drops the role with the database.
@@ -52,7 +52,7 @@ export async function plantTraps(database: TestDatabase): Promise<TrappedDatabas
   await trapped.query(`create role ${owner} login password 'x'`);
   await trapped.query(`grant create on database ${database.name} to ${owner}`);
   await trapped.query(`grant create, usage on schema public to ${owner}`);
-  // Calls are counted whatever becomes of the transaction.
+  // Calls are counted even if the transaction is rolled back.
   await trapped.query(`alter database ${database.name} set track_functions = 'all'`);
   for (const step of [ALARM, OPERATORS, FUNCTIONS, TYPES, RELATIONS]) await trapped.asOwner(step);
   await trapped.query(`alter database ${database.name} set search_path = public, pg_catalog`);
@@ -62,12 +62,12 @@ export async function plantTraps(database: TestDatabase): Promise<TrappedDatabas
   return trapped;
 }
 
-/** Drops what {@link plantTraps} made outside of the database. After the database is gone. */
+/** Drops what {@link plantTraps} created outside the database, after the database was dropped. */
 export async function dropOwner(admin: TestDatabase, owner: string): Promise<void> {
   await admin.query(`drop role if exists ${owner}`);
 }
 
-/** On a connection of its own, with a path of its own: nothing of the code under test. */
+/** Runs SQL on a separate connection with its own search path. It uses no code under test. */
 async function pinned<T>(url: string, sql: string, parameters: readonly unknown[] = []): Promise<T[]> {
   const client = new pg.Client(url);
   client.on('error', () => undefined);
@@ -80,7 +80,7 @@ async function pinned<T>(url: string, sql: string, parameters: readonly unknown[
   }
 }
 
-/** `spring` is what traps call; `sprung` is called, and counted, only for others than the planter. */
+/** Traps call `spring`. It calls `sprung`, which counts, only for others than the planter. */
 const ALARM = `
 create schema traps;
 grant usage on schema traps to public;

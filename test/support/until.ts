@@ -1,17 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * test/faults/guards.mjs makes it shorter: most guards that are missing show by something that never happens.
+ * Default limit. test/faults/guards.mjs shortens it: most missing guards show by something that never
+ * happens.
  */
 const LIMIT_MS = Number(process.env['WALTRAIL_TEST_WAIT_MS'] ?? 120_000);
 
 /**
- * Between two looks: soon what is soon there, and seldom what is not, for looking takes the time of others.
+ * First pause between two looks. Pauses are short at first and then grow, because looking takes time from
+ * others.
  */
 const FIRST_PAUSE_MS = 5;
 const PAUSE_MS = 80;
 
-/** Resolves when the condition holds; after the limit an error says what was waited for. */
+/** Resolves when the condition holds. After the limit an error names what was waited for. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

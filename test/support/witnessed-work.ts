@@ -1,6 +1,6 @@
 /*
- * Random transactions of an application that several people use at once, who really made each change of
- * them, and of which changes the rules of the YAML have to tell.
+ * Random transactions of an application that several people use at once. For each change they state who
+ * really made it, and whether the rules of the YAML must find that person.
  */
 
 import { generator, type Random } from './random.ts';
@@ -26,7 +26,7 @@ tables:
   public.notes: { entity: note, modifier: updated_by }
 `;
 
-/** The setting by which the application says on whose behalf it works. */
+/** The setting by which the application states who it works for. */
 export const WORK_SESSION = 'session: [{ setting: app.user_id }]';
 
 /** Only messages with this signature are believed. */
@@ -35,21 +35,21 @@ export const WORK_SIGNED = `messages: { signing_keys: ["${SIGNING_KEY}"] }`;
 /** One transaction. */
 export interface Work {
   readonly sql: string;
-  /** In their order. */
+  /** Changes in their order. */
   readonly changes: readonly WorkChange[];
 }
 
 export interface WorkChange {
-  /** Who made it; null: nobody in particular. */
+  /** Who made it; null if nobody in particular. */
   readonly actor: string | null;
-  /** What the transaction says leaves no doubt, so that the entry has to have a name. */
+  /** Whether the transaction leaves no doubt, so that the entry must have a name. */
   readonly isKnown: boolean;
 }
 
 export interface Habits {
-  /** In some transactions it says in a setting on whose behalf it works, in all, or in none. */
+  /** In which transactions the application states in a setting who it works for. */
   readonly sets?: 'never' | 'sometimes' | 'always';
-  /** It signs its messages; somebody else sends some that are not signed, and name anybody. */
+  /** Whether the application signs its messages. Somebody else then sends unsigned ones that name anybody. */
   readonly signs?: boolean;
 }
 
@@ -60,17 +60,18 @@ const LARGE_ROWS = 3_500;
 const PEOPLE = 9;
 
 /**
- * Of several people in one transaction each has audit rows, one for each change or run of changes of a
- * conversation, in the order of the application; notes name who changed them and have no audit row. Whoever
- * leaves the name out of a note, or deletes one, has written an audit row before: else it would be that of
- * another by the only audit rows there are. One person alone may leave out any of this, and may write audit
- * rows that name no row.
+ * Makes transactions in which one person or several work.
+ * If several do, each has audit rows: one for each change, or run of changes, of a conversation, in the order
+ * of the application. Notes name who changed them and have no audit row. Whoever leaves the name out of a
+ * note, or deletes one, has written an audit row before. Otherwise the only audit rows, of another person,
+ * would claim the note. A person who works alone may leave out any of this, and may write audit rows that
+ * name no row.
  */
 export class Application {
   readonly #random: Random;
   readonly #habits: Required<Habits>;
   #conversations: readonly number[] = [];
-  /** Who set the column last, by id. */
+  /** Who last set the column, by id. */
   #notes: ReadonlyMap<number, string | null> = new Map();
   #nextId = 1;
 
@@ -79,14 +80,14 @@ export class Application {
     this.#habits = { sets, signs };
   }
 
-  /** @param options.isLarge it does not fit into the buffers of capture */
+  /** @param options.isLarge whether it exceeds the buffers of capture */
   transaction(options: { readonly isLarge: boolean }): Work {
     const plan = this.#plan(options.isLarge);
     const first = this.#below(PEOPLE);
     const people = plan.isAlone ? 1 : 2 + this.#below(2);
     const statements: string[] = [];
     const units: Unit[] = [];
-    // One that has to be large begins with many rows, which stay.
+    // A large transaction begins with many rows, which stay.
     let isLargeEnough = !options.isLarge;
     for (let left = people * (1 + this.#below(2)); left > 0; left--) {
       const person = String(((first + (left % people)) % PEOPLE) + 1);
@@ -107,7 +108,7 @@ export class Application {
     }
     const isLate = plan.isAlone && !plan.says && this.#below(4) === 0;
     if (isLate) statements.push(this.#say(String(first + 1)));
-    // A message speaks for what is before it only where it is the first.
+    // A message speaks for earlier changes only if it is the first.
     const isFirst = units.every(({ hasContext }) => !hasContext);
     const isSaid = (isLate && isFirst) || plan.says || plan.sets;
     return { sql: `begin; ${statements.join('; ')}; commit`, changes: known(units, isSaid) };
@@ -124,7 +125,7 @@ export class Application {
     };
   }
 
-  /** Somebody begins to work: says so where the application does. */
+  /** Begins the work of a person, and states who it is if the application does so. */
   #unit({ says, sets }: Plan, actor: string | null): Unit {
     const sql = [...(says ? [this.#say(actor)] : []), ...(sets ? [set(actor)] : [])];
     const hasContext = !says && this.#below(6) === 0;
@@ -228,19 +229,19 @@ export class Application {
 interface Plan {
   readonly order: Order;
   readonly isAlone: boolean;
-  /** That an insert adds. */
+  /** Number of rows that an insert adds. */
   readonly rows: number;
-  /** Whoever works begins with a message. */
+  /** Whether each person begins with a message. */
   readonly says: boolean;
-  /** Whoever works begins with a setting. */
+  /** Whether each person begins with a setting. */
   readonly sets: boolean;
 }
 
-/** What one person does without pause. */
+/** What one person does without interruption. */
 interface Unit {
   readonly actor: string | null;
   readonly sql: string[];
-  /** It begins with a message that names nobody. */
+  /** Whether it begins with a message that names nobody. */
   readonly hasContext: boolean;
   readonly changes: Change[];
   readonly audits: Audit[];
@@ -248,16 +249,16 @@ interface Unit {
 
 interface Change {
   readonly actor: string | null;
-  /** Of a conversation: its id. */
+  /** The id of a conversation. */
   readonly row: number | null;
-  /** It has put the name of its actor into the row. */
+  /** Whether the change put the name of its actor into the row. */
   readonly isSet: boolean;
-  /** Whom the row names that the change has not put there. */
+  /** The person whom the row names although the change did not set it. */
   readonly hint: string | null;
 }
 
 interface Audit {
-  /** Null: it names no row. */
+  /** Null if it names no row. */
   readonly row: number | null;
   readonly actor: string | null;
 }
@@ -265,8 +266,9 @@ interface Audit {
 const conversation = ({ actor }: Unit, row: number): Change => ({ actor, row, isSet: false, hint: null });
 
 /**
- * Of which changes there is no doubt: somebody has said it, the row says it, its own audit rows agree, or it
- * has none and all audit rows agree, and its row names no other.
+ * Returns the changes without doubt about who made them. A message or the row names the person, or the
+ * change's own audit rows agree. If it has none, all audit rows must agree, and its row must name nobody
+ * else.
  */
 function known(units: readonly Unit[], isSaid: boolean): WorkChange[] {
   const audits = units.flatMap((unit) => unit.audits);

@@ -12,7 +12,7 @@ import type { Entry } from '../../src/trail/read/entry.js';
 import type { RowBatch } from '../../src/trail/read/row-batch.js';
 import { batchesOf } from './entries.ts';
 
-/** Texts that spreadsheets, XML or string handling are known to mangle. */
+/** Texts that spreadsheets, XML or string handling are known to damage. */
 export const NAUGHTY = [
   '=1+1',
   '+1',
@@ -64,7 +64,8 @@ export class MemorySink implements Sink {
 }
 
 /**
- * The report of these entries as a workbook. The cover has a line that counts them, and those of the options.
+ * Returns the report of these entries as a workbook. The cover has a line with their count, and the lines of
+ * the options.
  */
 export async function workbookOf(
   entries: readonly Entry[],

@@ -20,8 +20,8 @@ const HEAD = {
 };
 
 /**
- * A writer without a source. The trail begins at LSN 100 if it has not begun. Waits for the server to notice
- * that the writer before is closed: until then it holds the election.
+ * Opens a writer without a source. The trail begins at LSN 100 if it has not begun. Waits until the server
+ * notices that the previous writer is closed, because that one holds the election until then.
  */
 export async function openWriter(
   trail: TestDatabase,
@@ -50,7 +50,7 @@ export async function openWriter(
   });
 }
 
-/** One entry with this id of its entity; null: it has none. `before`: what it moved from. */
+/** Writes one entry with this entity id; null for none. `before` is what it moved from. */
 export function writeEntry(
   writer: TrailWriter,
   entityId: string | null = '1',

@@ -33,7 +33,7 @@ describe('the command line', () => {
     [['nonsense'], '"nonsense" is not a command. Run `waltrail --help`'],
     [['token', 'remove'], '"token remove" is not a command. Run `waltrail token --help`'],
     [['constructor'], '"constructor" is not a command'],
-    [['plan', 'all'], 'it does not know "all"'],
+    [['plan', 'all'], 'unknown argument "all"'],
     [['token', 'revoke'], 'takes one argument: NAME'],
     [['start', '--port', '70000'], '--port must be a number from 0 to 65535'],
     [['start', '--roles', 'capture,all'], '"all" is not one of capture, api, exports'],

@@ -145,9 +145,9 @@ test('a table is said to be hot, and to have large values, by what PostgreSQL ha
   expect(costs(0, 0).total).toEqual([]);
   expect(sentences(100, 0)).toEqual(['about 2,000,000 rows']);
   expect(sentences(400_000, 0)?.[1]).toMatch(
-    /^the old row adds about \d+ B to the WAL of each .*: 200,000 of them a day, \d/,
+    /^the old row adds about \d+ B to the WAL for each .*: 200,000 of them a day, \d/,
   );
   expect(sentences(0, 200 * 1024 * 1024)).toContainEqual(
-    expect.stringMatching(/^200 MB of its values lie outside/),
+    expect.stringMatching(/^200 MB of its values are stored outside/),
   );
 });

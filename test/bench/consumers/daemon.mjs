@@ -1,4 +1,4 @@
-/** The API and exports on a trail, as `waltrail start --roles api,exports`. Reports its address. */
+/** Runs the API and exports on a trail, as `waltrail start --roles api,exports`. Reports its address. */
 import { silentLog } from '../../../dist/log.js';
 import { startDaemon } from '../../../dist/main.js';
 import { readSettings } from '../../../dist/settings.js';

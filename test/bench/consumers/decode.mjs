@@ -1,7 +1,7 @@
 /**
- * Decodes recorded messages several times and measures the last one: a daemon runs for weeks, and its code is
- * compiled within the first second. Order: { file, how, yaml, names }; the file holds messages, each after
- * its length (4 bytes). Says { cpuS, seconds, changes, bytes }; reading the file is not in the times.
+ * Decodes recorded messages several times and measures the last pass, because a daemon runs for weeks and its
+ * code is compiled within the first second. Order: { file, how, yaml, names }. The file holds messages, each
+ * after its length (4 bytes). Reports { cpuS, seconds, changes, bytes }; reading the file is not included.
  */
 import { readFileSync } from 'node:fs';
 import { PgoutputPlugin } from 'pg-logical-replication';
@@ -16,9 +16,9 @@ import { parseConfig } from '../../../dist/tracking/load.js';
 import { RowTypes } from '../../../dist/tracking/row-types.js';
 import { memoryTrail } from './memory-trail.mjs';
 
-/** As much as a read of the socket brings. */
+/** Number of bytes that one read of the socket returns. */
 const READ_BYTES = 65_536;
-/** From the fifth on, passes of 300,000 changes take the same time, also those of the peer. */
+/** From the fifth pass on, passes of 300,000 changes take the same time, including those of the peer. */
 const WARM_UP_PASSES = 4;
 
 process.once('message', (order) => void measure(order).catch(fail));
@@ -43,7 +43,7 @@ async function decode(order, bytes) {
       at = end;
     }
     decoder.readDone();
-    // Where the stream would wait for the next read, and promises settle.
+    // Here the stream would wait for the next read, and promises settle.
     await new Promise(setImmediate);
   }
   const { changes, out } = await decoder.finish();
@@ -124,8 +124,8 @@ const IGNORED = new Set(['updated_at', 'updated_by']);
 const ACTIONS = { insert: 'add', update: 'edit', delete: 'delete' };
 
 /**
- * What an audit trail made of parsed rows writes, in the plainest way: what Waltrail's entry says too, with
- * the columns that differ, before and after.
+ * Writes what a simple audit trail would make of parsed rows. It contains the same as Waltrail's entry, with
+ * the values of changed columns before and after.
  */
 function auditRecord({ tag, relation, old, new: updated }, { transaction, seq, modifiers, isSame }) {
   const before = {};
@@ -155,7 +155,7 @@ function auditRecord({ tag, relation, old, new: updated }, { transaction, seq, m
   };
 }
 
-/** Text only where it must be: dates and json columns are objects. */
+/** Compares as text only if necessary: dates and json columns are objects. */
 function same(a, b) {
   if (a === b) return true;
   return typeof a === 'object' && typeof b === 'object' && sameJson(a, b);

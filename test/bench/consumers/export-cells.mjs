@@ -1,6 +1,6 @@
 /**
- * Writes what the cells of a workbook of these entries say, for other writers: row after row, each cell as
- * the length of its text in four bytes (little-endian) and the text; dates as Excel counts them. Made once,
+ * Writes the texts of a workbook's cells for other writers, row after row. Each cell is the length of its
+ * text in four bytes (little-endian), then the text; dates are numbers as Excel counts them. Written once,
  * before anything is measured.
  */
 import { createWriteStream } from 'node:fs';

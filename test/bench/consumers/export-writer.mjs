@@ -1,6 +1,6 @@
 /**
- * A process that reads the rows of a range into memory and then, measured, makes a file of them: Waltrail's
- * writers without queue, database and checksum of the file.
+ * A process that reads the rows of a range into memory and then writes a file of them. Only the writing is
+ * measured: Waltrail's writers without queue, database and checksum of the file.
  */
 import { open, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -33,7 +33,7 @@ process.once('message', async ({ url, exportDir, range, timezone, format }) => {
 });
 process.once('disconnect', () => process.exit());
 
-/** All rows of a range, newest first, as an export reads them. */
+/** Reads all rows of a range, newest first, as an export does. */
 async function rowsOf({ url, range }) {
   const pool = createPool({ url, purpose: 'bench', max: 1 });
   const options = { pool, dictionaries: new ReaderDictionaries(), timeoutMs: 600_000, plans: 'fresh' };

@@ -1,6 +1,6 @@
 /**
- * A process that makes exports as the daemon does, in a thread of its own, while its main thread answers
- * pages all the time.
+ * A process that makes exports in a separate thread as the daemon does. Its main thread answers pages all the
+ * time.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -61,7 +61,7 @@ process.once('message', async ({ url, exportDir, range, timezone, format, isKept
 });
 process.once('disconnect', () => process.exit());
 
-/** Durations of first pages, one after the other with a short pause, until `enough`. */
+/** Returns the durations of first pages, one after the other with a short pause, until `enough`. */
 async function pages({ reader, range, enough }) {
   const durations = [];
   while (!enough(durations.length)) {

@@ -1,14 +1,14 @@
 /**
- * A trail session without a database: rows are encoded, taken and thrown away, everything else is as in
+ * A trail session without a database. Rows are encoded, taken and thrown away; everything else is as in
  * TrailWriter.
  */
 import { TrailDictionary } from '../../../dist/trail/write/dictionary.js';
 import { EntryRowBuffer } from '../../../dist/trail/write/rows.js';
 
-/** @param names of held lookup tables, as rows of trail.lookup */
+/** @param names names of held lookup tables, as rows of trail.lookup */
 export async function memoryTrail({ held, names }) {
   const rows = new EntryRowBuffer({ nextId: 0n });
-  // A trail without a row: answers to statements, and to COPY.
+  // A trail without rows: answers to statements, and to COPY.
   const client = {
     query: (what) =>
       typeof what === 'string'

@@ -1,7 +1,7 @@
 /**
- * A peer that decodes what a slot has and does nothing with it but count, each in its fastest form. Order: {
- * peer, url, slot, publication, changes }. Says { doneAt, counts } when so many changes were decoded; counts
- * by kind.
+ * A peer that decodes the changes of a slot and only counts them, each in its fastest form. Order: { peer,
+ * url, slot, publication, changes }. Reports { doneAt, counts } when that number of changes is decoded;
+ * counts are by kind.
  */
 const PEERS = {
   'pg-logical-replication': throughPgLogicalReplication,
@@ -19,7 +19,7 @@ process.once('message', ({ peer, changes, ...order }) => {
 });
 process.on('disconnect', () => process.exit(0));
 
-/** Acknowledges by timer only: one by one, as is its default, takes it more than twice as long. */
+/** Acknowledges by timer only. Its default, one by one, takes more than twice as long. */
 async function throughPgLogicalReplication({ url, slot, publication }, decoded) {
   const { LogicalReplicationService, PgoutputPlugin } = await import('pg-logical-replication');
   const service = new LogicalReplicationService(
@@ -35,10 +35,10 @@ async function throughPgLogicalReplication({ url, slot, publication }, decoded) 
 }
 
 /**
- * Its `subscribe` always makes a temporary slot and begins at the present. The module takes the function that
- * connects as an argument, so it is given one that leaves out the first statement and puts the slot's name
- * into the second; the socket, the framing, the parser and the calls of subscribers are its own. It answers
- * keepalives and acknowledges nothing else.
+ * Reads with postgres.js, whose `subscribe` always creates a temporary slot and begins at the present. The
+ * module takes the function that connects as an argument. The one given here leaves out the first statement
+ * and puts the slot's name into the second. The socket, the framing, the parser and the calls of subscribers
+ * are the library's own. It answers keepalives and acknowledges nothing else.
  */
 async function throughPostgresJs({ url, slot, publication }, decoded) {
   const entry = import.meta.resolve('postgres');
@@ -58,7 +58,7 @@ async function throughPostgresJs({ url, slot, publication }, decoded) {
 }
 
 /**
- * Splits rows into text values; their types are parsed when a value is looked at, which nobody does.
+ * Splits rows into text values. Types are parsed only when a value is read, which does not happen here.
  * Acknowledges every 10 s.
  */
 async function throughPgwire({ url, slot, publication }, decoded) {

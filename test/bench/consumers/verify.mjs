@@ -1,5 +1,5 @@
 /**
- * Verifies a trail once, in a process of its own. Order: { url, role }. Says { seconds, readerCpuS,
+ * Verifies a trail once, in a separate process. Order: { url, role }. Reports { seconds, readerCpuS,
  * serverCpuS, peakRssMb, checked, findings }.
  */
 import { once } from 'node:events';

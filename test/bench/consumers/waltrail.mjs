@@ -1,7 +1,7 @@
 /**
- * Waltrail's capture in a process of its own. Order: { yaml, until: LSN | null }. Says `{ streaming: true }`,
- * and with `until` `{ doneAt, counts }` when the committed checkpoint is beyond it. A later `{ until }` asks
- * the same, `report` for the counts now.
+ * Runs Waltrail's capture in a separate process. Order: { yaml, until: LSN | null }. Reports `{ streaming:
+ * true }`. With `until` it also reports `{ doneAt, counts }` when the committed checkpoint is beyond it. A
+ * later `{ until }` requests the same again, and `report` the counts now.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCapture } from '../../../dist/capture/capture.js';

@@ -48,7 +48,7 @@ for await (const rows of rowsOf(cells)) {
 sheet.commit();
 await workbook.commit();
 
-/** Waits until the sheet's compressor wants more; the library passes on whatever it is given. */
+/** Waits until the sheet's compressor wants more data. The library forwards data without a limit. */
 async function drained({ stream }) {
   const [compressor] = stream.pipes;
   if (compressor?.writableNeedDrain === true) await once(compressor, 'drain');
@@ -72,7 +72,7 @@ function addTuned(values) {
   row.commit();
 }
 
-/** Yields the rows of each part of the file, whose cells are as long as the four bytes before them say. */
+/** Yields the rows of each part of the file. Four bytes before each cell give its length. */
 async function* rowsOf(file) {
   let rest = Buffer.alloc(0);
   let row = [];
