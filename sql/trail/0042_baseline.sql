@@ -112,9 +112,12 @@ select e.id,
        e.previous_entity_id,
        e.previous_entity_name,
        e.previous_tenant_id is not null as changed_tenant,
-       p.name as previous_tenant
+       p.name as previous_tenant,
+       i.name as acting_as,
+       i.key as acting_as_key
   from trail.entry e
   left join trail.modifier m on m.id = e.modifier_id
+  left join trail.modifier i on i.id = m.acting_as
   left join trail.action a on a.id = e.action_id
   left join trail.entity_type t on t.id = e.entity_type_id
   left join trail.tenant n on n.id = e.tenant_id
