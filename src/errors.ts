@@ -1,15 +1,15 @@
-/** What the caller does about an error: gives up, tries again later, or waits for a person. */
+/** The reaction to an error: give up, try again later, or wait for a person. */
 export type Retry = 'never' | 'backoff' | 'operator';
 
 interface CodeInfo {
   readonly retry: Retry;
-  /** What the reader can do about the error. Shown with every error, so it is a full sentence. */
+  /** The advice to the reader. It is shown with every error, so it is a full sentence. */
   readonly remedy: string;
   /** HTTP status, for codes that can reach a client of the API. */
   readonly status?: number;
 }
 
-/** How an operator resumes capture after a gap of the whole stream. */
+/** The command that resumes capture after a gap of the whole stream. */
 const RESUME = 'resume capture with waltrail gaps --accept (or on_gap: continue in the YAML).';
 const CONNECTS_AGAIN =
   'You need to do nothing: Waltrail reconnects automatically and continues at the checkpoint.';
