@@ -47,7 +47,7 @@ export class RowCounts {
       if (surplus > 0)
         of.findings.add(
           of.table === 'posting' ? 'posting_lists' : 'value_summary',
-          `trail.${of.table} has ${counted(surplus, ['row', 'rows'])} of ${dateOfDay(found.day)} that belong to no chunk or value.`,
+          `trail.${of.table} has ${counted(surplus, ['row', 'rows'])} of ${dateOfDay(found.day)} that no chunk or value refers to.`,
         );
     }
   }
